@@ -40,7 +40,7 @@ describe('configuration of the agent', () => {
     expect(hub).toEqual({ url: 'wss://hub', token: expect.any(SecretFile), enrolToken: undefined, ca: 'PEM\n' });
   });
 
-  it('checks commits strictly as soon as signers are configured', async () => {
+  it('verifies commits strictly as soon as signers are configured', async () => {
     const signers = await fileWith('signers', `ana ssh-ed25519 ${ED25519}\n`);
     expect((await loadAgentConfig({ FSO_CLUSTER: 'eu' })).trust).toEqual({ mode: 'off' });
     expect((await loadAgentConfig({ FSO_CLUSTER: 'eu', FSO_SIGNERS_FILE: signers })).trust).toMatchObject({

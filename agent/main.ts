@@ -2,7 +2,7 @@
 import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import { ConfigError, createLogger, formatSettings, openLogOutput, shutdownSignal } from '@fso/shared/runtime';
-import { ActiveSpans } from '@fso/shared/telemetry';
+import { traceFields } from '@fso/shared/telemetry';
 import { AGENT_VERSION, startAgent } from './agent.ts';
 import { AGENT_SETTINGS, type AgentConfig, kubeconfigIn, loadAgentConfig } from './config.ts';
 import { startTracing } from './tracing/index.ts';
@@ -40,15 +40,11 @@ const run = async (): Promise<number> => {
 };
 
 const runAgent = async (config: AgentConfig): Promise<void> => {
-  const active = config.telemetry && new ActiveSpans();
   const destination = openLogOutput();
-  const options = { name: 'fso-agent', level: config.logLevel, destination, mixin: active?.fieldsFor };
+  const options = { name: 'fso-agent', level: config.logLevel, destination, mixin: config.telemetry && traceFields };
   const logger = createLogger(options).child({ cluster: config.cluster });
   for (const file of config.secretFiles ?? []) file.logTo(logger);
-  const tracing =
-    config.telemetry &&
-    active &&
-    (await startTracing(config.telemetry, { cluster: config.cluster, version: AGENT_VERSION, active, logger }));
+  const tracing = config.telemetry && (await startTracing(config.telemetry, { cluster: config.cluster, version: AGENT_VERSION, logger }));
   try {
     const agent = await startAgent(config, { logger, trace: tracing?.trace }, shutdownSignal());
     logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');

@@ -78,7 +78,7 @@ it('the leader has the state of the cluster, and the next replica does not find 
   expect(await gaugesOf(registry)).toEqual([]);
 });
 
-it('rounds that ask for another one later have succeeded', async () => {
+it('rounds that request a later round count as successful', async () => {
   const registry = new Registry();
   const { controller } = createAgentMetrics(registry, '1.2.3');
   for (const outcome of ['success', 'requeue', 'error', 'terminal'] as const)

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ManagedClusterDocument } from '@fso/shared/api';
 import { parse } from 'yaml';
-import { CommandError } from './build/command-error.ts';
+import { CommandError } from './toolchain/command-error.ts';
 
 /** A cluster of the fleet, as its registration (`clusters/<name>/cluster.yaml`) has it. */
 export interface FleetCluster {

@@ -1,6 +1,6 @@
-import type { Environment } from './build/go/go.ts';
-import type { Log } from './build/tools.ts';
 import type { FleetCluster } from './definition.ts';
+import type { Environment } from './toolchain/go/go.ts';
+import type { Log } from './toolchain/progress.ts';
 
 export const PROVIDERS = ['auto', 'kind', 'local'] as const;
 export type ProviderName = Exclude<(typeof PROVIDERS)[number], 'auto'>;

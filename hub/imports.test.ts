@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { packagesLoadedBy, telemetryIn } from '../test/harness/loaded-packages.ts';
 
-const HUB = new URL('./hub.ts', import.meta.url);
+const HUB = new URL('./program.ts', import.meta.url);
 
 describe('imports of the hub', () => {
   it('leave out modules that it may never use', async () => {
@@ -18,7 +18,7 @@ describe('imports of the hub', () => {
     expect(telemetryIn(loaded)).toEqual([]);
   });
 
-  it('of traces bring the SDK', async () => {
+  it('bring the SDK for traces', async () => {
     expect(telemetryIn(await packagesLoadedBy(new URL('../shared/telemetry/sdk.ts', import.meta.url)))).toContain(
       '@opentelemetry/sdk-trace',
     );

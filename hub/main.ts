@@ -1,4 +1,4 @@
 import { shutdownSignal } from '@fso/shared/runtime';
-import { runHub } from './hub.ts';
+import { runHub } from './program.ts';
 
 process.exitCode = await runHub(process.env, shutdownSignal());

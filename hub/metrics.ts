@@ -2,6 +2,7 @@ import { ALERT_SEVERITIES } from '@fso/shared/api';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AlertMetrics } from './alerts/index.ts';
 import type { DeliveryMetrics, NackClass } from './delivery/index.ts';
+import type { HubCertificate } from './identity/index.ts';
 
 /** Steps of the hub that take time: of a commit, and of the transactions of the ledger. */
 const STEPS = ['fetch', 'check', 'compile', 'ledger'] as const;
@@ -112,8 +113,7 @@ export const createHubMetrics = (registry: Registry): HubMetrics => {
 export interface HubReadings {
   /** Lengths of the queues. */
   readonly queues: () => Readonly<Record<'connections' | 'agents' | 'offers' | 'ledger', number>>;
-  /** Expiry of the hub's own certificates; absent: it has none. */
-  readonly certificates: () => Readonly<Partial<Record<'server' | 'ca', Date>>>;
+  readonly certificates: () => readonly HubCertificate[];
   /** See PauseDetector. */
   readonly lateShare: () => number;
 }
@@ -144,7 +144,7 @@ export const registerHubReadings = (registry: Registry, { queues, certificates, 
     labelNames: ['certificate'],
     registers,
     collect() {
-      for (const [certificate, expires] of Object.entries(certificates())) this.set({ certificate }, expires.getTime() / 1000);
+      for (const { of, expires } of certificates()) this.set({ certificate: of }, expires.getTime() / 1000);
     },
   });
 };

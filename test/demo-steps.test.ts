@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { fillLedger, startApiHarness } from '../hub/serve/testing/api-harness.ts';
 import { never } from './harness/waiting.ts';
 
-it('after a restart of the hub, the clusters are in step once they are connected again, not as they are remembered', async () => {
+it('waits after a restart of the hub until the clusters are connected again', async () => {
   await using server = await startApiHarness();
   await fillLedger(server.ledger);
   for (const cluster of ['eu', 'us']) await server.ledger.setConnected(cluster, false);

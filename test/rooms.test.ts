@@ -43,6 +43,18 @@ const arrowsBack = ({ folder, rooms }: House): readonly string[] => {
     .map(({ from, to }) => `${from} → ${to}`);
 };
 
+/** @returns files that import each other in a circle, types included, and those that lead into one */
+const circlesOf = ({ folder }: House): readonly string[] => {
+  const imports = Map.groupBy(sourceImports(join(ROOT, folder)), ({ from }) => from);
+  let left = [...imports.keys()];
+  for (;;) {
+    const among = new Set(left);
+    const next = left.filter((path) => imports.get(path)?.some(({ to }) => among.has(to)));
+    if (next.length === left.length) return left;
+    left = next;
+  }
+};
+
 /** Most files of a folder, so that a reader sees what is in it at a glance. */
 const MAX_FILES = 12;
 
@@ -64,6 +76,10 @@ describe('rooms', () => {
 
   it.each(houses)('$folder: each room imports only those before it', (house) => {
     expect(arrowsBack(house)).toEqual([]);
+  });
+
+  it.each(houses)('$folder: no imports lead in a circle', (house) => {
+    expect(circlesOf(house)).toEqual([]);
   });
 
   it(`a folder has at most ${MAX_FILES} files beside its door`, () => {

@@ -96,7 +96,7 @@ describe('shape', () => {
     expect(longComments(sources)).toEqual([]);
   });
 
-  it.each(['agent', 'clusters', 'hub', 'shared'])(`at most ${MAX_ROOT_FILES} files stand at the root of %s`, (name) => {
+  it.each(['agent', 'clusters', 'hub', 'shared'])(`keeps at most ${MAX_ROOT_FILES} files at the root of %s`, (name) => {
     expect(rootFiles(sourceFiles(join(ROOT, name)))).toEqual([]);
   });
 });
@@ -120,7 +120,7 @@ describe('shape that is not kept', () => {
     expect(longFunctions([functionOf(first, MAX_FUNCTION + 1)])).toEqual([`a.ts:1: ${MAX_FUNCTION + 1}`]);
   });
 
-  it('is found in a function within another one, and only there', () => {
+  it('is found in a nested function, and not in the function around it', () => {
     const inner = functionOf('const inner = () => {', MAX_FUNCTION + 1).lines.map((line) => `  ${line}`);
     expect(longFunctions([{ path: 'a.ts', lines: ["describe('a', () => {", ...inner, '});'] }])).toEqual([`a.ts:2: ${MAX_FUNCTION + 1}`]);
   });

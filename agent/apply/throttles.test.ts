@@ -125,7 +125,7 @@ describe('ParametersThrottle', () => {
     for (const reason of ['Drift', 'Install', 'Update']) expect(throttle.due([actionOf(1_000_000, reason)], 30).actions).toHaveLength(1);
   });
 
-  it('writes new names at once whatever grows, by a rate of their own', () => {
+  it('writes new names at once beside any growth, at a rate of their own', () => {
     const throttle = new ParametersThrottle();
     const write = (bytes: number, reason: string, now: number): boolean => {
       const isDue = throttle.due([actionOf(bytes, reason)], now).actions.length > 0;

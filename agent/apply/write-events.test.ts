@@ -39,9 +39,10 @@ const setUp = (count: number, others: readonly SovereignPolicy[] = []) => {
   const metrics = createAgentMetrics(new Registry(), 'test');
   const tampering = new TamperLog();
   const view = { livePolicies: () => [...policies.values()], livePolicy: (key: string) => policies.get(key) } as unknown as ClusterView;
-  const writeEvents = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering, revision: () => 'r1' });
+  const commit = { revision: 'r1' };
+  const writeEvents = new WriteEvents({ view, events: sink, metrics, logger, clock, tampering, revision: () => commit.revision });
   const conditionOf = (key: string): string | undefined => tampering.ofPolicy(key, clock.now())?.message;
-  return { writeEvents, clock, events, recorded, metrics, tampering, conditionOf };
+  return { writeEvents, clock, commit, events, recorded, metrics, tampering, conditionOf };
 };
 
 const shared = (name: string): Repair => ({ key: `ValidatingAdmissionPolicy/${name}`, policies: 'all', trace: { what: 'deleted' } });
@@ -79,7 +80,7 @@ describe('a repair of an object that all policies rest on', () => {
     expect(conditionOf('team/p11')).toBe(`ValidatingAdmissionPolicy/fso-floor-pods-deny ${DELETED}`);
   });
 
-  it('causes no further status writes in a fight over it, whatever the field manager; the cluster shows the last repair', async () => {
+  it('causes no more status writes while two managers fight over it; the cluster shows the last repair', async () => {
     const { writeEvents, clock, tampering } = setUp(3);
     writeEvents.recordRepair(shared('a'));
     const told = tampering.ofPolicy('team/p2', clock.now());
@@ -106,7 +107,7 @@ describe('a repair of a policy of the hub', () => {
   it.each([
     ['changed', { what: 'changed', by: 'kubectl-edit' }, 'was changed by someone else (field manager kubectl-edit) and put back'],
     ['forged', { what: 'forged' }, 'claimed to come from Git, which does not have it, and was deleted'],
-  ] as const)('that was %s is an event of it, and in its condition', async (_what, trace, text) => {
+  ] as const)('is an event of it, and in its condition, when it was %s', async (_what, trace, text) => {
     const { writeEvents, events, recorded, conditionOf } = setUp(0, [policy('zone', SYSTEM_NAMESPACE)]);
     writeEvents.recordRepair({ key: 'SovereignPolicy/zone', policies: ['zone'], trace });
     const message = `SovereignPolicy/zone ${text}`;
@@ -115,22 +116,31 @@ describe('a repair of a policy of the hub', () => {
     expect(conditionOf('zone')).toBe(message);
   });
 
-  it('that is not there yet is an event that names it', () => {
+  it('is an event that names it where it does not exist yet', () => {
     const { writeEvents, events } = setUp(0);
     writeEvents.recordRepair({ key: 'SovereignPolicy/zone', policies: ['zone'], trace: { what: 'deleted' } });
     expect(events).toMatchObject([{ reason: 'TamperingRepaired', policy: 'zone', revision: 'r1' }]);
   });
 });
 
-it('raises one alert where policies of the hub cannot be written, however many there are', () => {
-  const { writeEvents, events } = setUp(0);
-  for (const failures of [1, 2, 3])
+it('raises one alert for each commit whose policies cannot be written, however many there are', () => {
+  const { writeEvents, commit, events } = setUp(0);
+  const fail = (failures: number): void => {
     for (const name of ['a', 'b']) {
       const write = { key: `SovereignPolicy/${name}`, policies: [name] } as unknown as Write;
       writeEvents.recordFailure(write, { key: write.key, policies: [name], error: 'no', failures }, new Error('no'));
     }
+  };
+  for (const failures of [1, 2, 3, 4]) fail(failures);
   const message = 'SovereignPolicy/a: no; trying again';
-  expect(events).toMatchObject([{ severity: 'alert', reason: 'PolicyWriteFailed', revision: 'r1', message }]);
+  const alert = { severity: 'alert', reason: 'PolicyWriteFailed', message };
+  expect(events).toMatchObject([{ ...alert, revision: 'r1' }]);
+  commit.revision = 'r2';
+  for (const failures of [5, 6]) fail(failures);
+  expect(events).toMatchObject([
+    { ...alert, revision: 'r1' },
+    { ...alert, revision: 'r2' },
+  ]);
 });
 
 it('raises an alert at the third failure of a write: on its policies, else on the cluster', () => {

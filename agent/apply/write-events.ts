@@ -68,8 +68,10 @@ export class WriteEvents {
   #leaving: ReadonlySet<string> = new Set();
   /** Events of repairs, by text. */
   readonly #repairs = new EventSuppressor();
-  /** Events of writes that fail, by reason. */
+  /** Events of policies that cannot be written, by commit. */
   readonly #failures = new EventSuppressor();
+  /** Commit that the last of these events names. */
+  #unwritten: string | undefined;
   /** Conditions of all policies, by object. */
   readonly #conditions = new EventSuppressor();
 
@@ -148,9 +150,8 @@ export class WriteEvents {
   #recordUnenforced(write: Write, failure: WriteFailure, error: unknown): void {
     const kind = kindOf(write.key);
     this.#deps.logger.warn({ err: error, kind, key: write.key, failures: failure.failures }, 'write failed');
-    if (failure.failures !== ALERT_AFTER) return;
     if (kind === SOVEREIGN_POLICY_KIND.kind) this.#alertUnwritten(failure);
-    else this.#alertUnenforced(write, failure);
+    else if (failure.failures === ALERT_AFTER) this.#alertUnenforced(write, failure);
   }
 
   #alertUnenforced(write: Write, failure: WriteFailure): void {
@@ -161,14 +162,17 @@ export class WriteEvents {
   }
 
   /**
-   * Reports a policy of a commit that cannot be written. One cause may keep all of them from being
-   * written, so that the event is limited by reason.
+   * Reports a policy of a commit that cannot be written, and again for the next commit if it still
+   * cannot. One cause may keep all of them from being written, so that the event is limited by
+   * commit.
    */
-  #alertUnwritten({ key, error }: WriteFailure): void {
+  #alertUnwritten({ key, error, failures }: WriteFailure): void {
     const { events, clock } = this.#deps;
     const reason = 'PolicyWriteFailed';
-    if (this.#failures.admit(reason, clock.monotonicMs(), REPEAT_MS) === undefined) return;
     const revision = this.#deps.revision();
+    const isDue = failures === ALERT_AFTER || (failures > ALERT_AFTER && revision !== this.#unwritten);
+    if (!isDue || this.#failures.admit(`${revision}`, clock.monotonicMs(), REPEAT_MS) === undefined) return;
+    this.#unwritten = revision;
     const message = `${key}: ${error}; trying again`.slice(0, 4096);
     events.ofCluster({ severity: 'alert', reason, message, ...(revision !== undefined && { revision }) });
   }

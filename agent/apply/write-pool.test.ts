@@ -68,7 +68,7 @@ describe('WritePool', () => {
     return { pool, clock, failures, done, wokenBy };
   };
 
-  it('asks for another round where a failure is over because nothing is to be written any more, once', async () => {
+  it('requests one more round where a failure is over because no write is needed any more', async () => {
     const { pool, wokenBy } = start();
     const task = new Task('a');
     pool.submit([task]);
@@ -105,7 +105,7 @@ describe('WritePool', () => {
     expect(task.runs).toBe(3);
   });
 
-  it('is not settled while something of a kind is written, or not shown yet, also where nothing is wanted of it any more', async () => {
+  it('is not settled while an object of a kind is written or not shown yet, also where it is no longer wanted', async () => {
     const { pool, clock } = start();
     const task = new Task('A/a');
     expect(pool.isSettled('A')).toBe(true);
@@ -169,7 +169,7 @@ describe('WritePool', () => {
     expect(urgent.runs).toBe(5);
   });
 
-  it('tries what failed a second later where the kind may be written again, and no other kind', async () => {
+  it('retries a second later where the kind may be written again, and no other kind', async () => {
     const { pool, clock } = start();
     const [one, other] = [new Task('A/a'), new Task('B/a')];
     const writes = [one, other];
@@ -185,7 +185,7 @@ describe('WritePool', () => {
     expect([one.runs, other.runs]).toEqual([2, 1]);
   });
 
-  it('goes on with the others where one fails', async () => {
+  it('continues with the others where one fails', async () => {
     const { pool, done } = start(1);
     const [bad, good] = [new Task('bad'), new Task('good', 1)];
     pool.submit([bad, good]);
@@ -204,7 +204,7 @@ describe('WritePool', () => {
     expect([dropped.runs, early.runs, late.runs]).toEqual([0, 1, 0]);
   });
 
-  it('keeps the writes of one planner where another one plans again, and starts those of reports last and one at a time', async () => {
+  it('keeps the writes of one planner when another plans again, and starts those of reports last and one at a time', async () => {
     const { pool, done } = start(2);
     const [one, two] = [new Task('report/1', 3), new Task('report/2', 3)];
     pool.submit([one, two], 'reports');

@@ -42,7 +42,7 @@ const anyMetadata = fc.dictionary(
   fc.jsonValue(),
 );
 
-describe('the door of the cache', () => {
+describe('the decoder of the cache', () => {
   it.each(Object.keys(READERS))('%s takes any fields of an object with a name', (reader) => {
     fc.assert(
       fc.property(anyMetadata, fc.jsonValue(), fc.jsonValue(), (metadata, spec, status) => {
@@ -54,12 +54,12 @@ describe('the door of the cache', () => {
     );
   });
 
-  it('refuses an object that cannot be told from others', () => {
+  it('refuses an object without an identity', () => {
     for (const metadata of [undefined, null, 5, {}, { name: 5 }, { name: '' }, { name: 'x', namespace: {} }])
       expect(() => decoderOf(SHAPES.namespace)({ metadata } as unknown as KubeObject)).toThrow(MalformedNameError);
   });
 
-  it('keeps what fits as it is, and says what does not', () => {
+  it('keeps fields that fit unchanged, and reports the others', () => {
     const metadata = { name: META.name, labels: { [LABELS.component]: 'constraint' } };
     const pods = { metadata, status: { byPod: {} }, spec: { match: { namespaces: ['a'] } } } as unknown as KubeObject;
     expect(read('reduceConstraint', pods)).toEqual({

@@ -6,7 +6,7 @@ import { recoverSpecs } from './recover-specs.ts';
 
 const NOTHING = { constraints: [], namespaces: [], parameters: [] };
 
-describe('what the cluster enforces for a policy', () => {
+describe('the enforced spec of a policy', () => {
   const glob = policyOf('teams', { targetNamespace: 'team-*', allowedRegions: ['eu-west-1'], excludedNamespaces: ['team-x'] });
   const { constraints } = planGovernance([glob], [namespaceOf('team-a')], NOW);
 
@@ -46,7 +46,7 @@ describe('what the cluster enforces for a policy', () => {
     });
   });
 
-  it('is nothing where nothing enforces it', () => {
+  it('is absent where nothing enforces it', () => {
     expect(recoverSpecs('team/unknown', { ...NOTHING, constraints: constraints.map(({ body }) => body as Constraint) })).toEqual([]);
   });
 });

@@ -94,7 +94,7 @@ it('finds labels of this system that an apply cannot remove', () => {
   ]);
 });
 
-it('reduces a webhook configuration to what says which requests a webhook is asked about', () => {
+it('reduces a webhook configuration to the requests for which a webhook is called', () => {
   const metadata = { name: 'gatekeeper', uid: '1', resourceVersion: '7' };
   const scope = { rules: [{ resources: ['pods'] }], objectSelector: {}, namespaceSelector: { matchLabels: { a: 'b' } } };
   const whole = { name: 'validation.gatekeeper.sh', failurePolicy: 'Ignore', clientConfig: { caBundle: 'x'.repeat(10_000) }, ...scope };
@@ -107,7 +107,7 @@ const specWriter = { manager: 'fso-agent-intake', time: '2026-01-01T00:00:00Z', 
 const statusWriter = { manager: 'fso-agent-status', subresource: 'status', fieldsV1: { 'f:status': { 'f:phase': {} } } };
 const labelWriter = { manager: 'kubectl', fieldsV1: { 'f:metadata': { 'f:labels': {} } } };
 
-it('keeps of managed fields those that say who wrote the spec', () => {
+it('keeps the managed fields of writers of the spec', () => {
   const metadata = { name: 'geo-deny-1', uid: '1', generation: 2, labels: { 'compliance.gov/component': 'constraint' } };
   const managedFields = [statusWriter, specWriter, labelWriter];
   const status = { auditTimestamp: '2026-01-01T00:00:00Z', totalViolations: 1, violations: [{ kind: 'Pod', name: 'x', message: 'y' }] };
@@ -126,7 +126,7 @@ it('keeps of managed fields those that say who wrote the spec', () => {
 describe('a constraint', () => {
   const labels = { 'compliance.gov/component': 'constraint' };
 
-  it('of others is kept by its name alone', () => {
+  it('is reduced to its name where it belongs to others', () => {
     const theirs = { metadata: { name: 'theirs', uid: '1', resourceVersion: '7', labels: { a: 'b' } }, spec: {}, status: { byPod: [] } };
     expect(reduceConstraint(theirs)).toEqual({ metadata: { name: 'theirs', uid: '1', resourceVersion: '7' } });
   });
@@ -135,7 +135,7 @@ describe('a constraint', () => {
     ['geo-deny-0123456789', {}],
     ['geo-canary', {}],
     ['renamed', { labels }],
-  ])('of this system is kept with its spec: %s', (name, more) => {
+  ])('is kept with its spec where it belongs to this system: %s', (name, more) => {
     const spec = { parameters: { regions: ['eu-west-1'] } };
     expect(reduceConstraint({ metadata: { name, ...more }, spec }).spec).toEqual(spec);
   });
@@ -153,7 +153,7 @@ describe('a constraint', () => {
   });
 });
 
-it('keeps of foreign FloorParameters that they are there', () => {
+it('keeps of foreign FloorParameters only that they exist', () => {
   const spec = { nodes: { n: 'eu-west-1' } };
   expect(reduceParameters({ metadata: { name: 'fso-nodes' }, spec })).toEqual({ metadata: { name: 'fso-nodes' }, spec });
   expect(reduceParameters({ metadata: { name: 'mine', labels: { a: 'b' } }, spec })).toEqual({ metadata: { name: 'mine' }, spec: {} });
@@ -167,7 +167,7 @@ const policyIn = (namespace: string, metadata: object = {}) =>
     status: { phase: 'Active' },
   }) as unknown as SovereignPolicy;
 
-it('keeps a policy whole in the namespace of the agent, and elsewhere what is read', () => {
+it('keeps a policy whole in the namespace of the agent, and elsewhere the fields that are read', () => {
   const own = policyIn(SYSTEM_NAMESPACE);
   expect(reducePolicy(own)).toEqual({ ...own, metadata: { ...own.metadata, managedFields: [specWriter] } });
   expect(reducePolicy(policyIn('finance'))).toEqual({
@@ -177,7 +177,7 @@ it('keeps a policy whole in the namespace of the agent, and elsewhere what is re
   });
 });
 
-it('keeps of a policy that is being deleted what its release needs', () => {
+it('keeps the fields of a policy in deletion that its release needs', () => {
   const deletionTimestamp = '2026-01-01T00:00:00Z';
   expect(reducePolicy(policyIn('finance', { deletionTimestamp, finalizers: ['a/b', FINALIZER] }))).toEqual({
     metadata: { name: 'p', namespace: 'finance', uid: '1', deletionTimestamp, finalizers: ['a/b', FINALIZER] },

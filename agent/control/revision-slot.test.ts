@@ -23,7 +23,7 @@ const create = () => {
   return { clock, slot, calls, written };
 };
 
-it('says of a target that it is written until it is persisted, and then calls what differs a repair', () => {
+it('counts a target as being written until it is persisted, and differences after that as repairs', () => {
   const { slot, calls, written } = create();
   slot.noteWritten();
   expect([slot.commit, written]).toEqual([undefined, []]);
@@ -42,7 +42,7 @@ it('says of a target that it is written until it is persisted, and then calls wh
   ]);
 });
 
-it('goes on with a newer target where the one before is persisted meanwhile', () => {
+it('continues with a newer target where the previous one is persisted meanwhile', () => {
   const { slot, written } = create();
   slot.setTarget(OLD);
   slot.setTarget(NEW);
@@ -52,7 +52,7 @@ it('goes on with a newer target where the one before is persisted meanwhile', ()
   expect(written).toEqual([NEW]);
 });
 
-it('takes up an accepted commit after a restart: what differs from it is a repair', () => {
+it('adopts an accepted commit after a restart: differences from it are repairs', () => {
   const { slot, written } = create();
   slot.resume(acceptedOf(OLD), OLD);
   slot.noteWritten();

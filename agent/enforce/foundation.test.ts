@@ -40,7 +40,7 @@ describe('planDefinitions', () => {
     ['a higher number alone', { schemas: OURS + 1 }],
     ['a lower number alone', { schemas: OURS - 1 }],
     ['another CRD of its name', { uid: 'second' }],
-  ])('takes %s for drift once the CRD was settled', (_, live) => {
+  ])('treats %s as drift once the CRD was settled', (_, live) => {
     expect(reasonsFor(live, settledAs({}))).toEqual(['Drift']);
   });
 });
@@ -61,7 +61,7 @@ describe('SettledDefinitions', () => {
     expect(takeOver(new SettledDefinitions(), newer)).toContain(`${NAME} (3, not 2)`);
   });
 
-  it('keeps the schema of a newer version that it took over, and takes its later changes for drift', () => {
+  it('keeps the schema of a newer version that it took over, and treats its later changes as drift', () => {
     expect(reasonsFor(newer, tookOver(newer))).toEqual([]);
     expect(reasonsFor({ ...newer, generation: 6 }, tookOver(newer))).toEqual(['Drift']);
     expect(reasonsFor({ ...newer, schemas: OURS + 2 }, tookOver(newer))).toEqual(['Drift']);

@@ -8,7 +8,16 @@ import { sortedSet } from '../compare.ts';
 import { hasShownMove, planConstraints } from './gatekeeper/desired-constraints.ts';
 import type { Constraint } from './gatekeeper/kinds.ts';
 import { type Rule, rulesOf } from './rules.ts';
-import type { ActionGovernance, GlobReach, Governance, NamespaceGovernance, NamespaceInput, PolicyInput, PolicyOutcome } from './types.ts';
+import type {
+  ActionGovernance,
+  GlobReach,
+  Governance,
+  GovernanceInputs,
+  NamespaceGovernance,
+  NamespaceInput,
+  PolicyInput,
+  PolicyOutcome,
+} from './types.ts';
 
 interface GovernanceContext {
   /**
@@ -20,9 +29,6 @@ interface GovernanceContext {
   /** Constraints in the cluster, whose names are reused. */
   readonly constraints?: readonly Constraint[];
 }
-
-/** The inputs of each part of a governance: the same inputs give the same object again. */
-const inputsOf = new WeakMap<object, readonly unknown[]>();
 
 /**
  * Plans which policies govern each namespace, and the outcome of each policy, at one moment.
@@ -43,24 +49,26 @@ export const planGovernance = (
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
   const { rules, outcomes } = rulesOf(living, place, now);
   const match = matcherOf(rules);
+  const matched = new Map<string, readonly Rule[]>();
+  const governIn = (names: readonly string[], before: Governance['namespaces'] | undefined) =>
+    govern(names, { match, matched, before, from: previous?.from.namespaces });
   const present = new Set(namespaces.filter(({ terminating }) => !terminating).map(({ name }) => name));
-  const governed = govern([...present], match, previous?.namespaces);
+  const governed = governIn([...present], previous?.namespaces);
   const missing = rules.map(({ spec }) => spec.targetNamespace).filter((target) => !isGlob(target) && !present.has(target));
-  const governance: Governance = {
+  return {
     namespaces: governed,
     // One that cannot be read keeps its rules, and its own outcome.
     policies: new Map([...governingOutcomes(rules, governed, previous), ...outcomes]),
     constraints: planConstraints(rules, { present: constraints, previous, now }),
-    awaited: govern(missing, match, previous?.awaited),
+    awaited: governIn(missing, previous?.awaited),
     globs: globsOf(rules),
     nextChangeAt: nextChange(living, now),
+    from: { all: inputs, namespaces: matched },
   };
-  inputsOf.set(governance, inputs);
-  return governance;
 };
 
 const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date): boolean =>
-  (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(inputsOf.get(previous) ?? [], inputs);
+  (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(previous.from.all, inputs);
 
 type Match = (namespace: string) => readonly Rule[];
 
@@ -74,17 +82,23 @@ const matcherOf = (rules: readonly Rule[]): Match => {
     );
 };
 
-const govern = (
-  names: readonly string[],
-  match: Match,
-  previous: ReadonlyMap<string, NamespaceGovernance> | undefined,
-): Map<string, NamespaceGovernance> => {
+interface GovernContext {
+  readonly match: Match;
+  /** Gets the rules of each governed namespace. */
+  readonly matched: Map<string, readonly Rule[]>;
+  /** Parts of the previous result, and the rules that they follow from. */
+  readonly before: ReadonlyMap<string, NamespaceGovernance> | undefined;
+  readonly from: GovernanceInputs['namespaces'] | undefined;
+}
+
+const govern = (names: readonly string[], { match, matched, before, from }: GovernContext): Map<string, NamespaceGovernance> => {
   const governed = new Map<string, NamespaceGovernance>();
   for (const name of sortedSet(names)) {
     const matching = match(name);
     if (matching.length === 0) continue;
-    const before = previous?.get(name);
-    governed.set(name, before !== undefined && sameItems(inputsOf.get(before) ?? [], matching) ? before : combine(name, matching));
+    matched.set(name, matching);
+    const known = before?.get(name);
+    governed.set(name, known !== undefined && sameItems(from?.get(name) ?? [], matching) ? known : combine(name, matching));
   }
   return governed;
 };
@@ -105,9 +119,7 @@ const combine = (namespace: string, rules: readonly Rule[]): NamespaceGovernance
   }
   const injected = actions.deny ?? actions.warn;
   const injection = rules.some(({ spec }) => spec.placementInjection === true) && (injected?.regions.length ?? 0) > 0;
-  const governance: NamespaceGovernance = { namespace, actions, policies: sortedSet(rules.map((rule) => rule.key)), injection };
-  inputsOf.set(governance, rules);
-  return governance;
+  return { namespace, actions, policies: sortedSet(rules.map((rule) => rule.key)), injection };
 };
 
 const governingOutcomes = (

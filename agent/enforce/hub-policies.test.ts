@@ -80,7 +80,7 @@ describe('planHubPolicies', () => {
     expect(textsOf(desire({}, '2', one), live)).toEqual(['Commit: delete a', 'Commit: delete x']);
   });
 
-  it('takes away what keeps a wanted policy from going, and waits for one that goes', () => {
+  it('removes finalizers that block a wanted policy, and waits for one that is deleted', () => {
     const one = desire({ a: 'eu-west-1' }, '1');
     const live = new Map(run(one, new Map()));
     const a = live.get('a');
@@ -112,7 +112,7 @@ describe('generationAsDesired', () => {
   const a: SovereignPolicy = { ...written, metadata: { ...written.metadata, generation: 3 } };
   const desired = one.get('a') as DesiredPolicy;
 
-  it('is the generation of a policy that reads as desired, whatever else others put on it', () => {
+  it('is the generation of a policy with the desired spec, with any other fields on it', () => {
     expect(generationAsDesired(desired, a)).toBe(3);
     expect(generationAsDesired(desired, { ...a, metadata: { ...a.metadata, labels: { ...a.metadata.labels, team: 'x' } } })).toBe(3);
   });
@@ -122,13 +122,13 @@ describe('generationAsDesired', () => {
     ['has another spec', { ...a, spec: { ...a.spec, allowedRegions: ['us-east-1'] }, metadata: { ...a.metadata, generation: 4 } }],
     ['lost its label', { ...a, metadata: { ...a.metadata, labels: {} } }],
     ['is being deleted', { ...a, metadata: { ...a.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }],
-  ])('has none of a policy that %s', (_, live) => {
+  ])('is absent for a policy that %s', (_, live) => {
     expect(generationAsDesired(desired, live)).toBeUndefined();
   });
 });
 
 describe('desiredPolicies', () => {
-  it('keeps the commit since which a policy reads as it does, by memory or by what stands in the cluster', () => {
+  it('keeps the commit since which a policy is unchanged, from memory or from the cluster', () => {
     const one = desire({ a: 'eu-west-1', b: 'eu-west-1' }, '1');
     const next = { a: 'eu-west-1', b: 'eu-central-1', c: 'eu-west-1' };
     const expected = {

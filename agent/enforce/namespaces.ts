@@ -47,14 +47,23 @@ export const planNamespaces = (
   governance: Pick<Governance, 'namespaces' | 'policies'>,
   namespaces: readonly NamespaceInput[],
   now: Date,
+  settled?: SettledNamespaces,
 ): Action[] =>
   namespaces.flatMap((namespace) => {
     const governed = governance.namespaces.get(namespace.name);
-    if (namespace.terminating || settled.get(namespace) === (governed ?? UNGOVERNED)) return [];
-    const actions = planOne(namespace, governed, { outcomes: governance.policies, now });
-    if (actions.length === 0) settled.set(namespace, governed ?? UNGOVERNED);
-    return actions;
+    const isSettled = settled?.namespaces.has(namespace) === true && settled.governance.get(namespace.name) === governed;
+    return namespace.terminating || isSettled ? [] : planOne(namespace, governed, { outcomes: governance.policies, now });
   });
+
+/**
+ * Namespace objects that carried their governance in the round before. They still do by the same
+ * one: the wanted values follow from the policies of the governance, and a released namespace keeps
+ * its values.
+ */
+export interface SettledNamespaces {
+  readonly namespaces: ReadonlySet<NamespaceInput>;
+  readonly governance: Governance['namespaces'];
+}
 
 const planOne = (
   namespace: NamespaceInput,
@@ -64,13 +73,6 @@ const planOne = (
   const desired = governed === undefined ? releasedValues(namespace, outcomes) : governedValues(governed, outcomes);
   return desired === undefined ? [] : planNamespace(namespace, desired, now);
 };
-
-/**
- * The governance that a namespace object already carries. That cannot change: the wanted values
- * follow from the policies of the governance, and a released namespace keeps its values.
- */
-const settled = new WeakMap<NamespaceInput, NamespaceGovernance | typeof UNGOVERNED>();
-const UNGOVERNED = 'ungoverned';
 
 const planNamespace = (namespace: NamespaceInput, desired: DesiredValues, now: Date): Action[] => {
   const drifted = hasDrifted(namespace);

@@ -23,7 +23,7 @@ const indexOf = (policies: readonly PolicyInput[], names: readonly string[]) => 
 };
 
 describe("a namespace's own policies", () => {
-  it('share no constraint with those of others, whatever they allow', () => {
+  it('share no constraint with those of others, with any regions', () => {
     const tenants = Array.from({ length: 60 }, (_, index) => `team-${index}`);
     const policies = [
       hub('finance', 'finance'),
@@ -70,7 +70,7 @@ describe("a namespace's own policies", () => {
     expect([...plan(many).values()].every(({ kind }) => kind === 'governing')).toBe(true);
   });
 
-  it('take no room in the index that others need', () => {
+  it('occupy no room in the index that others need', () => {
     const tenants = Array.from({ length: 250 }, (_, index) => `a-${index}`);
     const regions = Array.from({ length: 100 }, (_, index) => `r${index}`.padEnd(63, 'x'));
     const policies = [
@@ -85,7 +85,7 @@ describe("a namespace's own policies", () => {
     expect(overflow.patterns).toBe(0);
   });
 
-  it('take a few hundred bytes of the entry of a namespace, after those of others', () => {
+  it('occupy a few hundred bytes of the entry of a namespace, after those of others', () => {
     const own = Array.from({ length: MAX_OWN_POLICIES }, (_, index) =>
       ownPolicyOf(`a${index}`.padEnd(240, 'x'), { targetNamespace: 'finance', allowedRegions: EU }),
     );

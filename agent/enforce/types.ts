@@ -113,6 +113,8 @@ export interface DesiredConstraint {
   readonly policies: readonly string[];
   /** The whole K8sGeoResidency body for server-side apply. */
   readonly body: KubeObject;
+  /** Rules that it was planned from. */
+  readonly from: readonly unknown[];
 }
 
 export interface GlobReach {
@@ -134,6 +136,14 @@ export interface Governance {
   readonly globs: readonly GlobReach[];
   /** Time of the next change without a write (an expiry, an expiry warning), if any. */
   readonly nextChangeAt: Date | undefined;
+  readonly from: GovernanceInputs;
+}
+
+/** Objects that a governance was planned from: from the same ones follow the same parts. */
+export interface GovernanceInputs {
+  readonly all: readonly unknown[];
+  /** Rules of each governed or awaited namespace, by name. */
+  readonly namespaces: ReadonlyMap<string, readonly unknown[]>;
 }
 
 /**

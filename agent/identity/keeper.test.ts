@@ -34,7 +34,7 @@ const start = async (clock: FakeClock, signal: AbortSignal) => {
 };
 
 describe('a hub that shows a certificate of another CA', () => {
-  it('is an alert once that has lasted a minute, and again where it happens again after a connection', async () => {
+  it('raises an alert after a minute, and again after another connection', async () => {
     const stop = new AbortController();
     const clock = new FakeClock();
     const { keeper, events } = await start(clock, stop.signal);

@@ -9,8 +9,8 @@ const NOTHING = { identity: undefined, enrolledWith: undefined, asked: undefined
 const TOKEN = `fso1.eu.${Buffer.alloc(32, 1).toString('base64url')}.${'ab'.repeat(32)}`;
 const at = (hours: number): Date => new Date(NOW.getTime() + hours * HOUR);
 
-describe('how an agent comes to its identity', () => {
-  it('with nothing there', () => {
+describe('the first step to an identity', () => {
+  it('is an enrolment without an identity, where there is a token', () => {
     expect(planIdentity({ stored: NOTHING, cluster: 'eu', token: undefined, now: NOW })).toMatchObject({
       kind: 'nothing',
       reason: expect.stringContaining('fso clusters token eu'),
@@ -21,7 +21,7 @@ describe('how an agent comes to its identity', () => {
     });
   });
 
-  it('with something there that is none: a spent token is tried once more, as nothing else is left', () => {
+  it('is another try of a spent token where the identity is invalid', () => {
     const broken = { identity: { cert: 'no', key: 'no', ca: 'no' }, enrolledWith: digestOfToken(TOKEN), asked: undefined };
     expect(planIdentity({ stored: broken, cluster: 'eu', token: undefined, now: NOW }).kind).toBe('nothing');
     expect(planIdentity({ stored: broken, cluster: 'eu', token: TOKEN, now: NOW }).kind).toBe('enrol');
@@ -33,7 +33,7 @@ describe('an identity that is there', () => {
     ['good now', -1, 1, 'use'],
     ['expired', -2, -1, 'renew'],
     ['good later, as the clock of the hub ran ahead when it was made', 1, 2, 'renew'],
-  ])('and %s', async (_, from, until, kind) => {
+  ])('is %s', async (_, from, until, kind) => {
     const lifetime = { notBefore: at(from), notAfter: at(until) };
     const identity = await forgeAlone({ names: [{ type: 'url', value: identityUri('eu') }], generation: '1', lifetime });
     const stored = { identity, enrolledWith: undefined, asked: undefined };
@@ -49,7 +49,7 @@ describe('a renewal', () => {
     expect(renewInMs({ from: at(0), until: at(24) }, NOW, random) / HOUR).toBeCloseTo(hours);
   });
 
-  it('that is late comes soon, and not at once', () => {
+  it('comes soon, and not at once, when it is late', () => {
     expect(renewInMs({ from: at(-48), until: at(-24) }, NOW, 0.5)).toBe(10_000);
   });
 });

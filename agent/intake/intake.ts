@@ -51,6 +51,8 @@ export class Intake {
   readonly #decodeAlone = createAloneDecoder();
   readonly #wakeup = new Wakeup();
   readonly #written = new Wakeup();
+  /** Ends the wait after a failure to persist: another commit need not wait for it. */
+  readonly #aimed = new Wakeup();
   /** The commit that rounds write, or wrote last. */
   #target: Target | undefined;
   /** The target as the rounds found it written; undefined: they have not yet. */
@@ -180,7 +182,7 @@ export class Intake {
     const { clock, logger, trace } = runtime;
     const { revision } = offer;
     this.#compiling = true;
-    trace?.offered(offer);
+    trace?.offered(revision);
     try {
       const verify = { trust, held: this.#held, now: clock.now(), accepted: this.#last };
       const decoders = { decode: this.#decode, decodeAlone: this.#decodeAlone };
@@ -222,31 +224,38 @@ export class Intake {
     logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
     const { registration, outside } = part;
     this.#target = { revision, digest: compiled.digest, verification, trust, registration, outside, desired, objects };
+    this.#aimed.wake();
     this.#deps.revisions.setTarget(this.#target);
   }
 
   /** Persists each target that the rounds found written; retries while the API server refuses. */
   async #persistWritten(signal: AbortSignal): Promise<void> {
-    const { clock, random, logger } = this.#deps.runtime;
+    const { clock, random } = this.#deps.runtime;
     const backoff = createBackoff({ ...RETRY, random });
+    let failing: Target | undefined;
     while (!signal.aborted) {
       await this.#written.wait(signal);
       const target = this.#target;
       if (target === undefined || target !== this.#writtenTarget) continue;
+      if (target !== failing) backoff.reset();
       try {
         await this.#accept(target, signal);
-        backoff.reset();
       } catch (error) {
         signal.throwIfAborted();
+        failing = target;
         const retryInMs = backoff.next();
-        const { revision } = target;
-        logger.warn({ revision, attempt: backoff.failures, err: error }, 'accepted state could not be written');
-        this.#deps.revisions.notePersistFailures(backoff.failures);
-        if (backoff.failures === ALERT_AFTER) this.#events.notPersisted(revision, error);
-        await clock.sleep(retryInMs, signal);
+        this.#notePersistFailure(target.revision, backoff.failures, error);
+        await this.#aimed.waitAtMost(retryInMs, clock, signal);
         this.#written.wake();
       }
     }
+  }
+
+  #notePersistFailure(revision: string, attempt: number, error: unknown): void {
+    const { runtime, revisions } = this.#deps;
+    runtime.logger.warn({ revision, attempt, err: error }, 'accepted state could not be written');
+    revisions.notePersistFailures(attempt);
+    if (attempt === ALERT_AFTER) this.#events.notPersisted(revision, error);
   }
 
   async #accept(written: Target, signal: AbortSignal): Promise<void> {

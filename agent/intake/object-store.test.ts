@@ -20,10 +20,10 @@ const edits: Edited['edits'] = editsOfTree(before, after).map(({ at, remove, ins
   Buffer.from(insert).toString('base64'),
 ]);
 
-describe('a tree that is told by what differs from a held one', () => {
+describe('a tree sent as differences from a held tree', () => {
   const held = holding({ type: 'tree', data: before });
 
-  it('is rebuilt, and what it becomes has its id', async () => {
+  it('is rebuilt to its id', async () => {
     const checked = await checkObjects([{ id, base, edits }], held);
     expect(checked.ok && Buffer.from(checked.objects.get(id)?.data ?? [])).toEqual(after);
   });
@@ -40,14 +40,14 @@ describe('a tree that is told by what differs from a held one', () => {
     });
   });
 
-  it('is asked for whole where the other tree is not held, or is no tree', async () => {
+  it('is requested in full where the other tree is missing or is no tree', async () => {
     const missing = { ok: false, missing: true, reasons: [{ code: 'object-missing' }] };
     expect(await checkObjects([{ id, base, edits }], new ObjectStore())).toMatchObject(missing);
     const blob = objectId('blob', before);
     expect(await checkObjects([{ id, base: blob, edits }], holding({ type: 'blob', data: before }))).toMatchObject(missing);
   });
 
-  it('takes no more memory than an offer may, however small the offer', async () => {
+  it('takes no more memory than an offer may, for an offer of any size', async () => {
     const large = Buffer.alloc(1024 * 1024);
     const many = Array.from({ length: 100 }, (): Edited => ({ id, base: objectId('tree', large), edits: [] }));
     const checked = await checkObjects(many, holding({ type: 'tree', data: large }));

@@ -59,7 +59,7 @@ const changed = (change: object): AcceptedState => {
 };
 
 describe('the accepted state', () => {
-  it('comes back as it was saved', async () => {
+  it('survives a restart', async () => {
     expect(await reloaded(accepted())).toEqual({ state: accepted() });
     const tooMany = { ...accepted(), policies: undefined };
     expect(await reloaded(tooMany)).toEqual({ state: tooMany });
@@ -70,7 +70,7 @@ describe('the accepted state', () => {
     ['a policy has another digest', changed({ digest: '0'.repeat(64) }), 'not what was accepted'],
     ['the whole has another digest', { ...accepted(), digest: '0'.repeat(64) }, 'have the digest'],
     ['a policy is missing', { ...accepted(), policies: new Map() }, 'have the digest'],
-  ])('is dropped, but for who may sign after which commit, when %s', async (_what, state, problem) => {
+  ])('is dropped, except for the signers after the accepted commit, when %s', async (_what, state, problem) => {
     const kept = { revision: REVISION, verification: VERIFIED, trust: TRUST };
     expect(await reloaded(state)).toEqual({ state: undefined, problem: expect.stringContaining(problem), kept });
   });

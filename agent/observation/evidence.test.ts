@@ -5,11 +5,11 @@ import { EVIDENCE, missingEvidence } from './evidence.ts';
 describe('the table of evidence', () => {
   const { policies: _all, ...claims } = EVIDENCE;
 
-  it.each(OBSERVED_KINDS)('says which claim rests on %s', (kind) => {
+  it.each(OBSERVED_KINDS)('names the claim that rests on %s', (kind) => {
     expect(Object.values(claims).some(({ kinds }) => kinds.includes(kind))).toBe(true);
   });
 
-  it.each(ROUND_PARTS.filter((part) => part !== 'status'))('says which claim rests on the part %s', (part) => {
+  it.each(ROUND_PARTS.filter((part) => part !== 'status'))('names the claim that rests on the part %s', (part) => {
     expect(Object.values(claims).some(({ parts }) => parts.includes(part))).toBe(true);
   });
 

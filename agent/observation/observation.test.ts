@@ -66,7 +66,7 @@ describe('what an agent observes', () => {
     expect(events).toEqual([]);
   });
 
-  it('is out of date where a kind was not seen for two minutes, and says which', async () => {
+  it('is out of date where a kind was not seen for two minutes, with its name', async () => {
     const { observation, pass, silent, failures } = start();
     await pass(1);
     silent.add('Pod');
@@ -117,7 +117,7 @@ describe('what an agent observes', () => {
     expect(observation.ages()).toMatchObject({ oldestKindMs: Number.POSITIVE_INFINITY, outOfDate: ['Node'] });
   });
 
-  it('is told after a minute, once a cause, and when all is well again for a minute', async () => {
+  it('reports a change after a minute, once a cause, and recovery after another minute', async () => {
     const { pass, silent, events } = start();
     await pass(1);
     silent.add('Node');

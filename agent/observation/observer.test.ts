@@ -81,7 +81,7 @@ describe('an observer', () => {
     expect(observer.confirm()).toBe(false);
   });
 
-  it('knows nothing after a pause until all kinds are listed and a round is planned', async () => {
+  it('is unknown after a pause until all kinds are listed and a round is planned', async () => {
     expect(observer.ages().outOfDate).toEqual([]);
     clock.stall(60_000);
     // Also before the tick that shows it.
@@ -102,14 +102,14 @@ describe('an observer', () => {
     expect(observer.confirm()).toBe(true);
   });
 
-  it('leaves pauses out of how long something lasted', async () => {
+  it('excludes pauses from durations', async () => {
     const before = observer.awake.monotonicMs();
     clock.stall(60_000);
     await clock.advance(1_000);
     expect(observer.awake.monotonicMs() - before).toBeLessThan(10_000);
   });
 
-  it('knows nothing once the term has ended', async () => {
+  it('is unknown once the term has ended', async () => {
     stop.abort();
     await running;
     expect(observer.ages().outOfDate).toContain('Pause');

@@ -24,7 +24,7 @@ describe('the parts of a round', () => {
     return { clock, parts, failures, round };
   };
 
-  it('stand alone: one that fails gets old, the others go on', async () => {
+  it('are independent: a failing part ages, the others continue', async () => {
     const { clock, parts, failures, round } = start();
     await round(false);
     await round(true);
@@ -37,7 +37,7 @@ describe('the parts of a round', () => {
     expect(parts.state('guard')).toMatchObject({ startedAtMs: clock.monotonicMs(), error: undefined });
   });
 
-  it('are confirmed by a look that finds nothing new, but for those that failed', async () => {
+  it('are confirmed by a look without changes, except for those that failed', async () => {
     const { clock, parts, round } = start();
     await round(true);
     await clock.advance(5_000);

@@ -2,7 +2,7 @@ import { FakeClock } from '@fso/shared/fake-clock';
 import { expect, it } from 'vitest';
 import { MalformedLog } from './malformed-log.ts';
 
-it('tells once of each object, however often it comes and goes', async () => {
+it('logs each object once, through any number of deletions and returns', async () => {
   const clock = new FakeClock();
   const messages: string[] = [];
   const log = new MalformedLog({ ofCluster: ({ message }) => messages.push(message) }, clock);
@@ -18,7 +18,7 @@ it('tells once of each object, however often it comes and goes', async () => {
   expect(messages).toHaveLength(2);
 });
 
-it('counts what is more than people would read', () => {
+it('counts objects beyond a readable number', () => {
   const messages: string[] = [];
   const log = new MalformedLog({ ofCluster: ({ message }) => messages.push(message) }, new FakeClock());
   log.look(new Map(Array.from({ length: 500 }, (_, index) => [`Pod/team/${index}`, 'spec: expected object'])));

@@ -21,7 +21,7 @@ describe('NodeMoves', () => {
     expect(movesOf(moves, node('a', 'eu'), node('b', 'us'))).toEqual([]);
   });
 
-  it('tells a region that is lost, and where the node is next unless it is where it was', () => {
+  it('reports a lost region, and the next one unless it is the same', () => {
     const moves = new NodeMoves([]);
     movesOf(moves, node('a', 'eu'), node('b', 'eu'));
     expect(movesOf(moves, node('a'), node('b'))).toEqual(['a eu>', 'b eu>']);

@@ -59,13 +59,13 @@ describe('tamperedCondition', () => {
   });
 });
 
-describe('traces', () => {
+describe('managed fields', () => {
   const objectWith = (managedFields: KubeObject['metadata']['managedFields']): KubeObject => ({
     metadata: { name: 'x', ...(managedFields === undefined ? {} : { managedFields }) },
   });
   const spec = { 'f:spec': { 'f:failurePolicy': {} } };
 
-  it('name who wrote to the spec last, neither this system nor the status', () => {
+  it('name the last manager that wrote to the spec, except for this system and the status', () => {
     const live = objectWith([
       { manager: 'fso-agent-floor', operation: 'Apply', time: '2026-01-03T10:20:00Z', fieldsV1: { 'f:spec': { 'f:validations': {} } } },
       { manager: 'helm', operation: 'Update', time: '2026-01-03T10:30:00Z', fieldsV1: spec },
@@ -77,7 +77,7 @@ describe('traces', () => {
     expect(traceText(traceOf(live))).toBe('was changed by someone else (field manager kubectl-edit) and put back');
   });
 
-  it('name nobody who only said the same once more, nor who did it before this system wrote last', () => {
+  it("omit managers that applied the same value, and those before this system's last write", () => {
     const matching = { 'f:matchConstraints': { '.': {}, 'f:namespaceSelector': {} } };
     const conditions = { 'f:matchConditions': { 'k:{"name":"ours"}': { '.': {}, 'f:name': {} } } };
     const ours = { 'f:spec': { 'f:failurePolicy': {}, 'f:matchConstraints': { 'f:namespaceSelector': {} }, ...conditions } };
@@ -97,7 +97,7 @@ describe('traces', () => {
     expect(by(added, '2026-01-03T10:29:59Z')).toBeUndefined();
   });
 
-  it('say what happened where no name is left', () => {
+  it('leave an explanation where no name is left', () => {
     expect(traceText(traceOf(objectWith(undefined)))).toBe('was changed by someone else and put back');
     expect(traceText(traceOf(undefined))).toBe('was deleted by someone else and put back');
   });

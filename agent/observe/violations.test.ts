@@ -55,12 +55,12 @@ describe('ViolationFinder', () => {
     expect([input(pods), { ...input(pods), nodes: moved }, input([])].map(countOf)).toEqual([0, 1, 0]);
   });
 
-  it('judges a waiting pod by what it asks for', () => {
+  it('judges a waiting pod by its requested placement', () => {
     const found = find([pod('free'), pod('confined', { spec: { nodeSelector: { [REGION]: 'eu-west-1' } } })]);
     expect(found.samples).toMatchObject([{ name: 'free', reason: expect.stringContaining('may be scheduled outside') }]);
   });
 
-  it('says why in at most as many characters as a report has for it', () => {
+  it('explains a violation within the characters that a report has for it', () => {
     const found = find([pod('long', { spec: { nodeSelector: { [REGION]: 'x'.repeat(10_000) } } })]);
     expect(found.samples[0]?.reason).toHaveLength(2048);
   });
@@ -76,7 +76,7 @@ describe('ViolationFinder', () => {
     expect(found.samples[0]?.name).toBe('p00');
   });
 
-  it('keeps the first of a namespace by name, in whatever order the pods come', () => {
+  it('keeps the first of a namespace by name, with pods in any order', () => {
     const names = Array.from({ length: 1_000 }, (_, index) => `p${String((index * 7_919) % 1_000).padStart(4, '0')}`);
     const [found] = find(names.map((name) => pod(name))).namespaces;
     expect(found).toMatchObject({ namespace: 'finance', count: 1_000 });
@@ -138,7 +138,7 @@ describe('ViolationFinder', () => {
     expect(later?.samples[0]?.since).toBe('2026-01-01T00:00:00.000Z');
   });
 
-  it('takes up what an agent before it saw, once', () => {
+  it('adopts the times of an earlier agent once', () => {
     const finder = new ViolationFinder();
     const [stray, later] = [pod('stray'), pod('later')];
     const restored = new Map([['default/p|stray', '2025-12-01T00:00:00.000Z']]);

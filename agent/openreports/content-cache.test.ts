@@ -61,13 +61,13 @@ describe('ContentCache', () => {
       { violation: { since: '2026-01-01T00:00:01.000Z' } },
       { timestamp: { seconds: Date.parse('2026-01-01T00:00:01Z') / 1000, nanos: 0 } },
     ],
-  ])('makes them again with another %s', (_, change, expected) => {
+  ])('makes the results again with another %s', (_, change, expected) => {
     const cache = new ContentCache();
     cache.contentOf('finance', findings(), 1);
     expect(cache.contentOf('finance', findings(change), 1).results).toMatchObject([expected]);
   });
 
-  it('makes them again with more or fewer violations, and for a namespace that it forgot', () => {
+  it('makes the results again with more or fewer violations, and for a dropped namespace', () => {
     const cache = new ContentCache();
     const { violations } = findings();
     const first = cache.contentOf('finance', findings(), 2);

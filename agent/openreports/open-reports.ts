@@ -7,7 +7,7 @@ import type { Action } from '../enforce/index.ts';
 import { isFinished, type Observatory } from '../observe/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ContentCache } from './content-cache.ts';
-import { digestOfWanted, isLabelled, ownerOf, planReports, reduceReport } from './plan-reports.ts';
+import { isLabelled, ownerOf, planReports, reduceReport, WantedDigests } from './plan-reports.ts';
 import { findingsByNamespace, REPORT_FIELDS, REPORT_KIND, REPORT_SELECTOR, type Report, type ReportContent } from './report.ts';
 import { type DueReports, ReportThrottle } from './report-throttle.ts';
 
@@ -51,6 +51,7 @@ export class OpenReports {
   readonly #deps: OpenReportsDeps;
   readonly #reports: Informer<Report>;
   readonly #contents = new ContentCache();
+  readonly #digests = new WantedDigests();
   readonly #throttle = new ReportThrottle();
   readonly #wakeup = new Wakeup();
   /**
@@ -138,12 +139,19 @@ export class OpenReports {
       wanted.set(namespace, content);
       // The plan needs it, and takes it as it is remembered here: to hash all at once could hold up
       // the agent for seconds.
-      digestOfWanted(content, owner);
+      this.#digests.get(content, owner);
       await yieldIfDue();
     }
     this.#contents.retain(wanted);
     this.#retainOwn(wanted);
-    const actions = planReports({ wanted, live: this.#reports.list(), isOwn: (report) => this.#isOwn(report, wanted), owner });
+    const wantedDigest = this.#digests.get;
+    const actions = planReports({
+      wanted,
+      live: this.#reports.list(),
+      isOwn: (report) => this.#isOwn(report, wanted),
+      owner,
+      wantedDigest,
+    });
     return this.#throttle.due(actions, runtime.clock.monotonicMs());
   }
 

@@ -63,7 +63,7 @@ describe('planReports', () => {
     expect(plan(applyAll(changed(change), actions), wanted)).toEqual([]);
   });
 
-  it('tells a change of the number of pods from all others', () => {
+  it('distinguishes a change of the number of pods from all others', () => {
     expect(plan(settled, new Map([['finance', contentWith(4)]])).map(textOf)).toEqual([`patch ${KEY} Count`]);
   });
 
@@ -72,7 +72,7 @@ describe('planReports', () => {
     expect(plan(changed({ metadata }), wanted)).toEqual([]);
   });
 
-  it('deletes the report of a namespace that nothing governs', () => {
+  it('deletes the report of a namespace that is no longer governed', () => {
     expect(plan(settled, new Map()).map(textOf)).toEqual([`delete ${KEY} Release`]);
   });
 

@@ -31,20 +31,23 @@ const digestOf = ({ metadata, source, scope, scopeSelector, configuration, summa
   return sha256(canonicalJson({ labels, owners, source, scope, scopeSelector, configuration, counts, results }));
 };
 
-/** Digests by results: what else a report says follows from the same violations. */
-const digests = new WeakMap<object, { readonly ownerUid: string | undefined; readonly digest: string }>();
+/** Returns the digest of the desired content of a report, as {@link digestOf} does. */
+export const digestOfWanted = (content: ReportContent, owner: OwnerReference | undefined): string =>
+  digestOf({ metadata: metadataOf(owner), ...content });
 
-/**
- * Returns the digest of the desired content of a report, as {@link digestOf} does. It is cached
- * with the results.
- */
-export const digestOfWanted = (content: ReportContent, owner: OwnerReference | undefined): string => {
-  const known = digests.get(content.results);
-  if (known !== undefined && known.ownerUid === owner?.uid) return known.digest;
-  const digest = digestOf({ metadata: metadataOf(owner), ...content });
-  digests.set(content.results, { ownerUid: owner?.uid, digest });
-  return digest;
-};
+/** Digests of desired reports, each computed once for the results and the owner of a report. */
+export class WantedDigests {
+  /** Digests by results: what else a report says follows from the same violations. */
+  readonly #known = new WeakMap<object, { readonly ownerUid: string | undefined; readonly digest: string }>();
+
+  readonly get = (content: ReportContent, owner: OwnerReference | undefined): string => {
+    const known = this.#known.get(content.results);
+    if (known !== undefined && known.ownerUid === owner?.uid) return known.digest;
+    const digest = digestOfWanted(content, owner);
+    this.#known.set(content.results, { ownerUid: owner?.uid, digest });
+    return digest;
+  };
+}
 
 const metadataOf = (owner: OwnerReference | undefined): DigestInput['metadata'] => ({
   labels: { ...REPORT_LABELS },
@@ -78,6 +81,8 @@ export interface ReportsInput {
   /** Whether a report is the agent's. Others are left alone. */
   readonly isOwn: (report: Report) => boolean;
   readonly owner: OwnerReference | undefined;
+  /** Returns what {@link digestOfWanted} does. */
+  readonly wantedDigest?: typeof digestOfWanted;
 }
 
 /**
@@ -85,7 +90,7 @@ export interface ReportsInput {
  * existing report is patched, not applied: a patch also removes what others added. The reason is
  * `Count` where only the number of pods that conform changes.
  */
-export const planReports = ({ wanted, live, isOwn, owner }: ReportsInput): readonly Action[] => {
+export const planReports = ({ wanted, live, isOwn, owner, wantedDigest = digestOfWanted }: ReportsInput): readonly Action[] => {
   const present = new Map(live.map((report) => [report.metadata.namespace ?? '', report]));
   const metadata = metadataOf(owner);
   const writes = [...wanted].flatMap(([namespace, content]): Action[] => {
@@ -96,7 +101,7 @@ export const planReports = ({ wanted, live, isOwn, owner }: ReportsInput): reado
       return [{ ...target, type: 'apply', body, fieldManager: FIELD_MANAGERS.openReports, reason: 'Report' }];
     }
     if (!isOwn(report) || report.metadata.deletionTimestamp !== undefined) return [];
-    const isSame = report.digest === digestOfWanted(content, owner);
+    const isSame = report.digest === wantedDigest(content, owner);
     if (isSame && report.summary?.pass === content.summary.pass) return [];
     // The uid makes the patch fail where another object has taken the name meanwhile.
     const patch = { metadata: { ...metadata, uid: report.metadata.uid }, scope: null, scopeSelector: null, ...content };

@@ -76,7 +76,7 @@ describe('the report of a namespace', () => {
     ]);
   });
 
-  it('calls what a policy does not refuse a warning, and lists it after what one refuses', () => {
+  it('lists a warning where the policy does not deny, after the failures', () => {
     const inFinance = { namespaces: ['finance'] };
     const content = contentOf(
       snapshotOf(
@@ -129,7 +129,7 @@ describe('the report of a namespace', () => {
     expect(content.configuration.limits.maxResults).toBe(NAMED_PER_NAMESPACE);
   });
 
-  it('is bounded in bytes, whatever reasons and regions say', () => {
+  it('is bounded in bytes, with reasons and regions of any length', () => {
     const effectiveRegions = Array.from({ length: 100 }, (_, index) => `${'r'.repeat(60)}-${index}`);
     const reason = '\u{1F30D}'.repeat(1_024);
     const many = Array.from({ length: NAMED_PER_NAMESPACE }, (_, index) => violationOf(`pod-${index}`, { reason }));

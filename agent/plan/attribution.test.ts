@@ -10,6 +10,7 @@ const CONSTRAINT: DesiredConstraint = {
   group: 'geo-deny-1',
   former: undefined,
   policies: ['team/a'],
+  from: [],
   body: { metadata: { name: 'geo-deny-1' } },
 };
 const FINANCE = { namespace: 'finance', actions: {}, policies: ['team/a'] } as unknown as NamespaceGovernance;
@@ -69,7 +70,7 @@ describe('a round after another', () => {
     expect(reasonOf({ ...join, reason: 'Leave' }, contextOf({ present }))).toBe('Leave');
   });
 
-  it('takes a constraint that lost its bind gate for changed, not one that gets it', () => {
+  it('recognizes a constraint that lost its bind gate as changed, not one that gets it', () => {
     const drift = apply('K8sGeoResidency', CONSTRAINT.name, 'Drift');
     const round = { live: CONSTRAINT.body, present: new Set([drift.key]) };
     expect(reasonOf(drift, contextOf(round))).toBe('Extend');
@@ -97,12 +98,12 @@ describe('a round after another', () => {
 describe('the first round of an agent', () => {
   const first = { previous: undefined } as const;
 
-  it('installs what never was there, and knows what was deleted while no agent ran', () => {
+  it('installs missing objects, and recognizes what was deleted while no agent ran', () => {
     expect(reasonOf(FLOOR, contextOf(first))).toBe('Install');
     expect(reasonOf(FLOOR, contextOf({ ...first, installed: { keys: [FLOOR.key], text: 'now' } }))).toBe('Drift');
   });
 
-  it('knows from the status of its policies that a constraint was there', () => {
+  it('knows from the status of its policies that a constraint existed', () => {
     const join = apply('K8sGeoResidency', CONSTRAINT.name, 'Join', ['team/a']);
     const policy = (constraintCreated: boolean) =>
       ({ metadata: { name: 'a', generation: 2 }, status: { constraintCreated, observedGeneration: 2 } }) as SovereignPolicy;
@@ -110,7 +111,7 @@ describe('the first round of an agent', () => {
     expect(reasonOf(join, contextOf({ ...first, policy: policy(false) }))).toBe('Join');
   });
 
-  it('does not take the text of an older version for tampering, unless it names another field manager', () => {
+  it('distinguishes the text of an older version from tampering, unless it names another field manager', () => {
     const drift = { ...FLOOR, reason: 'Drift' };
     const live = { metadata: { name: 'x' } };
     const present = new Set([FLOOR.key]);
@@ -159,7 +160,7 @@ describe('a write that waits from one round to the next', () => {
     expect(reasonOf(govern, contextOf({ live: { metadata: { name: 'finance', resourceVersion: '2' } }, previous }))).toBe('Govern');
   });
 
-  it('is an upgrade, too, where this version itself comes to say something else', () => {
+  it('is an upgrade, too, where this version itself changes its text', () => {
     const context = { present, live, installed: { keys: [], text: 'before' } };
     expect(reasonOf(drift, contextOf({ ...context, previous: planOf({ present, text: 'before' }) }))).toBe('Upgrade');
     expect(reasonOf(drift, contextOf({ ...context, previous: planOf({ present }) }))).toBe('Drift');

@@ -34,17 +34,17 @@ const watch = async (answers: readonly (string | undefined)[]): Promise<number |
   return endedAt;
 };
 
-it('ends when the API server can have something else, three times in a row', async () => {
+it('ends when the API server has other capabilities three times in a row', async () => {
   expect(await watch(['v1.34.2', 'v1.35.0', 'v1.35.0', 'v1.35.0'])).toBe(4);
 });
 
-it('goes on through patch releases, answers in turn of two versions, and outages', async () => {
+it('survives patch releases, alternating answers of two versions, and outages', async () => {
   expect(await watch(['v1.34.9', 'v1.34.9', 'v1.34.9', 'v1.34.9'])).toBeUndefined();
   expect(await watch(['v1.35.0', 'v1.35.0', 'v1.34.2', 'v1.35.0', 'v1.35.0'])).toBeUndefined();
   expect(await watch([undefined, undefined, undefined, undefined])).toBeUndefined();
 });
 
-it('knows what a version can have, and believes an administrator who says that bindings carry no region', () => {
+it('derives the capabilities of a version, and trusts an administrator who configures that bindings carry no region', () => {
   expect(capabilitiesOf('v1.29.0')).toMatchObject({ floor: false });
   expect(capabilitiesOf('v1.34.0+k3s1')).toMatchObject({ floor: true, bindGate: 'list', injection: 'v1beta1' });
   expect(capabilitiesOf('v1.36.3')).toMatchObject({ floor: true, bindGate: 'label', injection: 'v1' });

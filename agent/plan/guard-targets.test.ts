@@ -12,7 +12,7 @@ const targetsOf = (policies: readonly KubeObject[], bindings: readonly KubeObjec
 const object = (name: string, generation = 1): KubeObject => ({ metadata: { name, uid: name, generation } });
 
 describe('guardTargets', () => {
-  it('are the guards that can be proven and have both their objects', () => {
+  it('are the provable guards that have both objects', () => {
     const names = [...guardProbes(TRUST).keys(), 'fso-guard-nodes', 'fso-floor-pods-deny'];
     const all = names.map((name) => object(name));
     expect([...targetsOf(all, all).keys()]).toEqual([...guardProbes(TRUST).keys()]);

@@ -26,8 +26,8 @@ const installed = fc.record({
   text: fc.stringMatching(/^[0-9a-f]{1,16}$/),
 });
 
-describe('what stood in the cluster', () => {
-  it('is read as it was written, over whatever stood there, and then nothing is left to write', () => {
+describe('the record of the installed objects', () => {
+  it('survives a write over any content, and then needs no write', () => {
     fc.assert(
       fc.property(installed, installed, (first, second) => {
         const last = written(written(namespace({ team: 'x' }), first), second);
@@ -38,7 +38,7 @@ describe('what stood in the cluster', () => {
     );
   });
 
-  it('is written by a manager of its own, and says nothing of labels', () => {
+  it('is written by a field manager of its own, and leaves labels alone', () => {
     const [action] = planInstallRecord(namespace(), { keys: ['A/b'], text: 'x' });
     expect(action).toMatchObject({ type: 'apply', fieldManager: FIELD_MANAGERS.record, reason: 'Record', policies: [] });
     expect(action).toHaveProperty('body.metadata', {
@@ -47,7 +47,7 @@ describe('what stood in the cluster', () => {
     });
   });
 
-  it('is nothing where nothing was written, and waits for the namespace', () => {
+  it('is empty where nothing was written, and waits for the namespace', () => {
     expect(readInstallRecord(undefined)).toEqual({ keys: [], text: '' });
     expect(readInstallRecord(namespace())).toEqual({ keys: [], text: '' });
     expect(planInstallRecord(undefined, { keys: ['A/b'], text: 'x' })).toEqual([]);
@@ -62,7 +62,7 @@ it('gives equal bodies equal hashes, and different bodies different ones', () =>
 describe('the request to remove enforcement', () => {
   const { uninstallRequestedBy, uninstallReport } = ANNOTATIONS;
 
-  it('names its user, and what became of the report once an agent answered', () => {
+  it('names its user, and the outcome of the report once an agent answered', () => {
     expect(readUninstallRequest(undefined)).toBeUndefined();
     expect(readUninstallRequest(namespace({ [uninstallReport]: 'Reported' }))).toBeUndefined();
     expect(readUninstallRequest(namespace({ [uninstallRequestedBy]: 'ada' }))).toEqual({ user: 'ada', report: undefined });

@@ -16,7 +16,7 @@ const viewOf = (policies: readonly SovereignPolicy[], isRead = true) => ({
   },
 });
 
-it('writes nothing without a commit, and nothing counts as written then', () => {
+it('writes nothing without a commit, and counts nothing as written', () => {
   expect(planCommit(viewOf([bodyOf(DESIRED)]), undefined)).toEqual({ actions: [], isWritten: false });
 });
 

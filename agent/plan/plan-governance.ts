@@ -2,7 +2,7 @@ import { FLOOR_LABEL_VALUE, floorLabel } from '@fso/shared/api';
 import { NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
-import { type Action, type Governance, type PolicyInput, planGovernance, planNamespaces } from '../enforce/index.ts';
+import { type Action, type Governance, type NamespaceInput, type PolicyInput, planGovernance, planNamespaces } from '../enforce/index.ts';
 import type { PlanSettings } from './plan-lock-one.ts';
 
 /** The policies over the namespaces. */
@@ -14,6 +14,8 @@ export interface Governed {
   readonly namespaces: readonly Action[];
   /** Namespaces whose labels are not yet what they should be. */
   readonly unapplied: ReadonlySet<string>;
+  /** Namespaces whose labels are. */
+  readonly settled: ReadonlySet<NamespaceInput>;
 }
 
 /** Governance of an agent that has not planned the policies yet. No removal follows from it. */
@@ -24,6 +26,7 @@ const NO_GOVERNANCE: Governance = {
   awaited: new Map(),
   globs: [],
   nextChangeAt: undefined,
+  from: { all: [], namespaces: new Map() },
 };
 
 /**
@@ -39,15 +42,17 @@ export const planGoverned = (view: ClusterView, settings: PlanSettings, now: Dat
   const before = previous?.isGoverned === true ? previous.governance : undefined;
   const context = { previous: before, place: settings.trust, constraints: view.constraints.list() };
   const governance = planGovernance(policies, namespaces, now, context);
-  const actions = planNamespaces(governance, namespaces, now);
+  const known = before && previous && { namespaces: previous.settled, governance: before.namespaces };
+  const actions = planNamespaces(governance, namespaces, now, known);
   const unapplied = new Set(actions.map(({ key }) => key.slice('Namespace/'.length)));
-  return { isGoverned: true, policies, governance, namespaces: actions, unapplied };
+  const settled = new Set(namespaces.filter(({ name }) => !unapplied.has(name)));
+  return { isGoverned: true, policies, governance, namespaces: actions, unapplied, settled };
 };
 
 /** Returns the part of the previous round that stays where the policies cannot be planned. */
 export const restOf = (previous: Governed | undefined): Governed =>
   previous === undefined
-    ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [], unapplied: new Set() }
+    ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [], unapplied: new Set(), settled: new Set() }
     : { ...previous, namespaces: [] };
 
 /**

@@ -16,6 +16,7 @@ import {
   type Action,
   type Governance,
   type HubPoliciesPlan,
+  type NamespaceInput,
   type Overflow,
   type PolicyInput,
   type PolicyOutcome,
@@ -74,6 +75,8 @@ export interface ClusterPlan extends LockTwoFacts {
   readonly gatekeeper: readonly Action[];
   /** Namespaces whose labels are not yet what they should be. */
   readonly unapplied: ReadonlySet<string>;
+  /** Namespaces whose labels are. */
+  readonly settled: ReadonlySet<NamespaceInput>;
   /** Objects of the floor and of lock 2 that are there, by the key of their actions. */
   readonly present: ReadonlySet<string>;
   /** Reasons of the actions, by key. */
@@ -172,6 +175,7 @@ export const planCluster = (
     namespaces: [...actions.namespaces, ...record],
     reasons: collectReasons(Object.values(actions).flat(), view),
     unapplied: governed.unapplied,
+    settled: governed.settled,
     present,
     uids,
     injectable,

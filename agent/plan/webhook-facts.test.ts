@@ -29,19 +29,19 @@ const factsOf = ({ webhooks, readable = true, synced = true, gatekeeper = true, 
 };
 
 describe('webhookFacts', () => {
-  it('has nothing against a webhook that is asked about all pods', () => {
+  it('accepts a webhook that is called for all pods', () => {
     const { problem, exclusion } = factsOf({ webhooks: [WEBHOOK] });
     expect([problem, exclusion('first'), exclusion('gone')]).toEqual([undefined, undefined, undefined]);
   });
 
-  it('says what is wrong for all namespaces, and for one', () => {
+  it('reports a problem of all namespaces, and one of a single namespace', () => {
     const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': 'first' } };
     const { problem, exclusion } = factsOf({ webhooks: [{ ...WEBHOOK, namespaceSelector }] });
     expect([problem, exclusion('first'), exclusion('second')?.isError]).toEqual([undefined, undefined, true]);
     expect(factsOf({ webhooks: [] }).problem?.message).toContain('webhooks has no validation.gatekeeper.sh');
   });
 
-  it('says that the configuration is gone', () => {
+  it('reports that the configuration is gone', () => {
     expect(factsOf({}).problem).toEqual({ message: expect.stringContaining('is gone'), isError: true });
   });
 
@@ -52,11 +52,11 @@ describe('webhookFacts', () => {
     ['is of a Gatekeeper that is not there', { gatekeeper: false }],
     ['is still to come with Gatekeeper', { template: {} }],
     ['is of a Gatekeeper that has not made the kind', { kind: false }],
-  ])('takes no configuration for gone that %s', (_what, cluster) => {
+  ])('does not treat a configuration as gone that %s', (_what, cluster) => {
     expect(factsOf(cluster).problem).toBeUndefined();
   });
 
-  it('keeps what it knows of a configuration that may no longer be read', () => {
+  it('keeps its result for a configuration that may no longer be read', () => {
     expect(factsOf({ webhooks: [], readable: false }).problem?.isError).toBe(true);
   });
 });

@@ -131,7 +131,7 @@ describe('an answer with an error', () => {
     [502, 'the API server answered 502'],
     [503, 'the server is currently unable to handle the request'],
     [504, 'Timeout: request did not complete within requested timeout - context deadline exceeded'],
-  ])('%i is none of a rule: %s', async (status, message) => {
+  ])('finds no refusal of a rule in %i: %s', async (status, message) => {
     expect(await kindsOf(status, message)).toEqual(['unreachable', 'unreachable']);
   });
 
@@ -142,7 +142,7 @@ describe('an answer with an error', () => {
     [429, "ValidatingAdmissionPolicy 'theirs' with binding 'theirs' denied request: not now"],
     [403, 'error looking up service account finance/default'],
     [404, 'pods "fso-probe" not found'],
-  ])('%i is that of a rule where the message names it, or the status says so: %s', async (status, message) => {
+  ])('finds the refusal of a rule in %i by the message or the status: %s', async (status, message) => {
     expect(await kindsOf(status, message)).toEqual(['refused', 'refused']);
   });
 });

@@ -99,7 +99,7 @@ describe('Prober', () => {
     expect(harness.prober.state('a')?.message).toContain('still enforces something else');
   });
 
-  it('asks nothing but the first question until the API server has the new regions, then all of them', async () => {
+  it('sends only the first probe until the API server has the new regions, then all of them', async () => {
     harness = new ProbeHarness();
     harness.regions = 'us';
     harness.expectLockOne(['a']);

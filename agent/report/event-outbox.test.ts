@@ -31,7 +31,7 @@ const storeOf = (kept: readonly ClusterEvent[] = []) => {
 };
 
 describe('EventOutbox', () => {
-  it('drops what is for information first, then warnings, then alerts, the oldest of each, and says how many', () => {
+  it('drops information first, then warnings, then alerts, the oldest of each, and counts them', () => {
     const outbox = new EventOutbox({ clock: new FakeClock(), logger, limit: 4 });
     for (const [reason, severity] of [
       ['A', 'alert'],
@@ -64,7 +64,7 @@ describe('EventOutbox', () => {
     expect(kept.at(-1)?.policy).toBe('team-a/p199');
   });
 
-  it('drops the same events as if each were judged when it comes', () => {
+  it('drops the same events as judging each on arrival', () => {
     const policies = fc.constantFrom({}, { policy: 'team-a/p' }, { policy: 'team-b/p' });
     const floods = fc.array(fc.tuple(fc.constantFrom('A', 'B', 'C'), fc.constantFrom('info', 'warning', 'alert'), policies), {
       maxLength: 60,
@@ -145,7 +145,7 @@ describe('EventOutbox', () => {
     expect(reasons(store.kept)).toEqual(['Warning']);
   });
 
-  it('sends and keeps no event that a hub would not take in', () => {
+  it('neither sends nor keeps events that a hub would not accept', () => {
     const { store, events } = storeOf();
     const outbox = new EventOutbox({ clock: new FakeClock(), logger, store: events });
     outbox.add({ ...event('Expired', 'warning'), revision: '' });

@@ -20,7 +20,7 @@ const snapshotOf = (...reports: readonly PolicyReport[]): AgentSnapshot => ({
 const pending = (message: string, change: Partial<PolicyReport> = {}): PolicyReport =>
   policyReport('a', { phase: 'Pending', message, revision: '1'.repeat(40), ...change });
 
-describe('what is held back', () => {
+describe('reports that are held back', () => {
   let stop: AbortController;
   let clock: FakeClock;
   let observatory: LiveObservatory;
@@ -64,7 +64,7 @@ describe('what is held back', () => {
     await running;
   });
 
-  it('has no report of its own for a commit that an ack has told, unless nothing else comes', async () => {
+  it('cause none for an acked commit, unless nothing else is sent', async () => {
     const toldRevisions = (): readonly unknown[] =>
       frames.splice(0).flatMap((frame) => (frame.type === 'report' && frame.cluster !== undefined ? [frame.cluster.revision] : []));
     await publish(pending('not proven'));
@@ -82,7 +82,7 @@ describe('what is held back', () => {
     expect(toldRevisions()).toEqual([accepted]);
   });
 
-  it('is not held back where a policy says something else, also without a commit', async () => {
+  it('are sent at once where a policy reports something else, also without a commit', async () => {
     const local = (change: Partial<PolicyReport>): PolicyReport =>
       policyReport('a', { phase: 'Pending', message: 'not proven', ...change });
     await publish(local({}));
@@ -98,7 +98,7 @@ describe('what is held back', () => {
     expect(await publish(local({ enforcementAction: 'warn', effectiveRegions: ['us-east-1'], conditions: [conflict] }))).toHaveLength(1);
   });
 
-  it('is how far a policy is that is known to be Pending; that it is, and what it becomes, is said at once', async () => {
+  it('delay the progress of a Pending policy; entering and leaving Pending is sent at once', async () => {
     expect(await publish(pending('no label'))).toEqual(['Pending no label 1']);
     expect(await publish(pending('not proven'))).toEqual([]);
     expect(await publish(pending('one lock'))).toEqual([]);
@@ -110,7 +110,7 @@ describe('what is held back', () => {
     expect(told()).toEqual([]);
   });
 
-  it('is neither a violation, nor another policy, and what goes then says what the hub has by name', async () => {
+  it('delay no violation and no other policy; their frame names what the hub has by name', async () => {
     await publish(pending('no label'));
     expect(await publish(pending('not proven', { violations: 1 }))).toEqual(['Pending not proven 1']);
     const failed = policyReport('b', { phase: 'Failed' });
@@ -123,7 +123,7 @@ describe('what is held back', () => {
     expect(told()).toEqual(['Pending proven 1']);
   });
 
-  it('is a part of what a hub is told that asks for everything', async () => {
+  it('are part of a full report on request', async () => {
     await publish(pending('no label'));
     await publish(pending('not proven'));
     reporter.acknowledged(2);
@@ -134,7 +134,7 @@ describe('what is held back', () => {
     expect(told()).toEqual([]);
   });
 
-  it('answers a hub that asks for everything without end once in a while, and its last request, too', async () => {
+  it('answer a hub that keeps requesting everything at intervals, and its last request', async () => {
     const full = (): number => frames.splice(0).filter((frame) => frame.type === 'report' && frame.full).length;
     const ask = async (ms: number): Promise<number> => {
       for (let passed = 0; passed < ms; passed += 20) {
@@ -155,7 +155,7 @@ describe('what is held back', () => {
     expect(full()).toBe(0);
   });
 
-  it('waits for a hub that is behind with reading, and then says the latest', async () => {
+  it('wait for a hub that is slow to read, and then send the latest', async () => {
     let isBehind = true;
     reporter.disconnected();
     reporter.connected(
@@ -171,7 +171,7 @@ describe('what is held back', () => {
     expect(frames.filter((frame) => frame.type === 'report')).toMatchObject([{ policies: [{ violations: 9 }] }]);
   });
 
-  it('waits for a hub that is away', async () => {
+  it('wait for a hub that is away', async () => {
     await publish(pending('no label'));
     await publish(pending('not proven'));
     reporter.disconnected();
@@ -217,7 +217,7 @@ describe('what is held back', () => {
       expect(await said()).toEqual([[list.digest, [], [], 0]]);
     });
 
-    it('is that it was accepted and is not proven yet: proven in time, it is one report', async () => {
+    it('merge acceptance and proof of a commit into one report where it is proven in time', async () => {
       // Its policies are written before it is accepted.
       list = acceptedOf(BEFORE, { generationOf: (key) => (key === 'finance' ? undefined : 1), version: 1, isChanging: true });
       reporter.poke();
@@ -235,7 +235,7 @@ describe('what is held back', () => {
       expect(await said()).toEqual([]);
     });
 
-    it('is said after a moment, with the policies that are Pending by it', async () => {
+    it('show after a moment that a commit was accepted, with the policies that are Pending by it', async () => {
       list = acceptedOf(AFTER, { generationOf: older, version: 2 });
       accepted = '2'.repeat(40);
       reporter.poke();
@@ -248,14 +248,14 @@ describe('what is held back', () => {
       expect(await said()).toEqual([[list.digest, [], ['finance'], 0]]);
     });
 
-    it('is said at once with all that deviates from it where something else happens', async () => {
+    it('show at once all deviations from a commit where something else happens', async () => {
       list = acceptedOf(AFTER, { generationOf: older, version: 2 });
       accepted = '2'.repeat(40);
       observatory.publish(withReports(seen(), { payments: { phase: 'Failed' } }));
       expect(await said()).toEqual([[list.digest, ['finance Pending', 'payments Failed'], [], 2]]);
     });
 
-    it('is not that a policy is gone which cannot be put back', async () => {
+    it('show at once that a policy is gone which cannot be put back', async () => {
       list = acceptedOf(BEFORE, { generationOf: (key) => (key === 'finance' ? undefined : 1), version: 1 });
       observatory.publish(withReports(seen(), { finance: undefined }));
       await clock.advance(100);
@@ -264,7 +264,7 @@ describe('what is held back', () => {
       ]);
     });
 
-    it('is left out while it is written, where something else happens', async () => {
+    it('are left out while the commit is written, where something else happens', async () => {
       list = acceptedOf(BEFORE, { generationOf: (key) => (key === 'finance' ? undefined : 1), version: 1, isChanging: true });
       reporter.event({ time: NOW.toISOString(), severity: 'info', reason: 'Other', message: '' });
       await clock.advance(100);

@@ -21,15 +21,15 @@ const seen = (change: Partial<Parameters<typeof seenCluster>[0]> = {}) =>
 const pending = (reason: string) => expect.objectContaining({ phase: 'Pending', reason });
 const names = ({ policies }: { readonly policies: ReadonlyMap<string, NamedPolicy> }): readonly string[] => [...policies.keys()];
 
-describe('what an agent says of its policies', () => {
-  it('names none that conforms, and says of all which list and which cluster they are of', () => {
+describe('the statements of an agent about its policies', () => {
+  it('name no conforming policy, and identify list and cluster of all', () => {
     const accepted = acceptedOf(LIST);
     const { ground, policies } = statements().of(accepted, seen());
     expect(names({ policies })).toEqual([]);
     expect(ground).toEqual({ baseline: { list: accepted.digest, profile: PROFILE, missing: '', namespaces: [] }, expired: 0 });
   });
 
-  it('is the same object where nothing changed, also of a later round', () => {
+  it('are the same object where nothing changed, also after a later round', () => {
     const statement = statements();
     const [accepted, snapshot] = [acceptedOf(LIST), seen({ namespaces: ['finance'] })];
     const said = statement.of(accepted, snapshot);
@@ -40,7 +40,7 @@ describe('what an agent says of its policies', () => {
     expect(again.policies).toBe(said.policies);
   });
 
-  it('goes through the list and not through what lives: a policy that is gone is Pending', () => {
+  it('follow the list: a policy that is gone from the cluster is Pending', () => {
     const generationOf = (key: string): number | undefined => (key === 'finance' ? undefined : 1);
     const gone = withReports(seen(), { finance: undefined });
     const statement = statements();
@@ -57,7 +57,7 @@ describe('what an agent says of its policies', () => {
   it.each<[string, string, Partial<AcceptedPolicies>]>([
     ['reads otherwise in the cluster', 'Differs', { generationOf: (key) => (key === 'finance' ? undefined : 1) }],
     ['was judged in an older generation', 'NotJudged', { generationOf: (key) => (key === 'finance' ? 2 : 1) }],
-  ])('has a policy at best Pending that %s', (_what, reason, change) => {
+  ])('show a policy as at best Pending that %s', (_what, reason, change) => {
     const { policies } = statements().of(acceptedOf(LIST, change), seen());
     expect([...policies]).toEqual([['finance', pending(reason)]]);
     const deviation = Deviation.parse(policies.get('finance'));
@@ -65,13 +65,13 @@ describe('what an agent says of its policies', () => {
     expect(JSON.stringify(deviation)).toBe(JSON.stringify(policies.get('finance')));
   });
 
-  it('does not take a missing namespace for what is not judged yet', () => {
+  it('distinguish a missing namespace from one that was not judged yet', () => {
     const { ground, policies } = statements().of(acceptedOf(LIST, { generationOf: () => 2 }), seen({ namespaces: [] }));
     expect(ground?.baseline.missing).toBe('');
     for (const deviation of policies.values()) expect(deviation).toMatchObject({ phase: 'Pending', reason: 'NotJudged', conditions: [] });
   });
 
-  it('names violations of policies that deny before those of others, one of each policy in turns', () => {
+  it('name violations of policies that deny before those of others, one of each policy in turns', () => {
     const tests = Array.from({ length: 7 }, (_, n) => compiledOf(`audit-${n}`, { enforcementAction: 'dryrun' }));
     const list = [...tests, compiledOf('deny-a'), compiledOf('deny-b')];
     const violated = (namespace: string, count: number) => ({
@@ -95,7 +95,7 @@ describe('what an agent says of its policies', () => {
     expect(samples).toEqual([...ofDeny, ...turn(0), ...turn(1)]);
   });
 
-  it('leaves a policy Failed that has failed, whatever it reads', () => {
+  it('keep a failed policy Failed, with any other state', () => {
     const failed = withReports(seen(), { finance: { phase: 'Failed', message: 'refused' } });
     expect(
       statements()
@@ -104,7 +104,7 @@ describe('what an agent says of its policies', () => {
     ).toMatchObject({ phase: 'Failed' });
   });
 
-  it('has the bits of its own list: one policy more in front of it moves them', () => {
+  it('number the bits by their own list: another policy before it moves them', () => {
     const statement = statements();
     const bitsOf = (list: readonly ReturnType<typeof compiledOf>[]): readonly boolean[] => {
       const snapshot = seen({ policies: list.map((policy) => inputOf(policy)), namespaces: ['payments', 'audit'] });
@@ -117,7 +117,7 @@ describe('what an agent says of its policies', () => {
     expect(bitsOf([compiledOf('audit'), ...LIST])).toEqual([false, true, false]);
   });
 
-  it('says once which namespaces globs mean, and of each only where it is otherwise', () => {
+  it('list the namespaces of globs once, and for each policy only the differences', () => {
     const globs = ['team-a-*', 'team-*', 'none-*'].map((targetNamespace) =>
       compiledOf(targetNamespace.replace('*', 'x'), {
         targetNamespace,
@@ -131,7 +131,7 @@ describe('what an agent says of its policies', () => {
     expect(ground?.baseline.namespaces).toEqual(['team-a-1', 'team-a-2', 'team-c']);
   });
 
-  it('has local policies by name and whole, and none of them hides one of the list', () => {
+  it('report local policies in full and by name, and none of them hides a policy of the list', () => {
     const local = ownPolicyOf('rule', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
     const impostor = inputOf(FINANCE, { managedBy: 'local' });
     const snapshot = seen({ policies: [impostor, inputOf(PAYMENTS), local] });
@@ -141,12 +141,12 @@ describe('what an agent says of its policies', () => {
     expect(policies.get('finance/rule')).toMatchObject({ managedBy: 'local', phase: 'Active', lastUpdated: NOW.toISOString() });
   });
 
-  it('names a policy of the hub that the list does not have any more', () => {
+  it('name a policy of the hub that the list no longer has', () => {
     const { policies } = statements().of(acceptedOf([PAYMENTS]), seen());
     expect([...policies]).toEqual([['finance', expect.objectContaining({ managedBy: 'hub', phase: 'Active' })]]);
   });
 
-  it('has policies expire by the time of the round', () => {
+  it('expire policies by the time of the round', () => {
     const expiring = compiledOf('finance', { expiryDate: '2026-01-03T11:00:00.000Z' });
     const list = acceptedOf([expiring]);
     const at = (time: string) => seen({ policies: [inputOf(expiring)], asOf: new Date(time) });
@@ -164,7 +164,7 @@ describe('what an agent says of its policies', () => {
     ['no floor', { ...PROFILE, floor: false }],
     ['no Gatekeeper', { ...PROFILE, gatekeeper: false }],
     ['no injection', { ...PROFILE, injection: false }],
-  ])('names none for what the whole cluster lacks: %s', (_what, profile) => {
+  ])('name no policy for what the whole cluster lacks: %s', (_what, profile) => {
     const list = [FINANCE, compiledOf('payments', { placementInjection: true }), compiledOf('trading')];
     const snapshot = seen({ policies: list.map((policy) => inputOf(policy)), profile });
     const { ground, policies } = statements().of(acceptedOf(list), snapshot);
@@ -172,7 +172,7 @@ describe('what an agent says of its policies', () => {
     expect(ground?.baseline.profile).toEqual(profile);
   });
 
-  it('names all without a list, or before the first round', () => {
+  it('name all policies without a list or before the first round', () => {
     const { profile: _profile, asOf: _asOf, ...unseen } = seen();
     for (const [accepted, snapshot] of [
       [undefined, seen()],
@@ -239,7 +239,7 @@ const drawn = ({ policies, namespaces, unproven, profile, asOf }: World) => {
   return { accepted, snapshot: withReports(snapshot, changes), fates };
 };
 
-describe('what a hub reads', () => {
+describe("the hub's reading of an agent's statements", () => {
   /** Compares what a hub reads of one policy with the policy in the cluster. */
   const compare = (
     key: string,
@@ -266,7 +266,7 @@ describe('what a hub reads', () => {
     expect(said.policies.has(key)).toBe(read?.conditions.length !== 0);
   };
 
-  it('is what the agent sees, at best Pending where it is not as accepted, and named only where it is not as expected', () => {
+  it('equals what the agent sees, at best Pending before acceptance, and names only unexpected states', () => {
     fc.assert(
       fc.property(fc.array(world, { minLength: 1, maxLength: 4 }), (worlds) => {
         const statement = statements();

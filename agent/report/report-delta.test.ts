@@ -13,7 +13,7 @@ const states = fc.array(
 );
 
 describe('diffReports', () => {
-  it('replayed, gives the snapshot; of the same again, nothing', () => {
+  it('reproduces the snapshot when replayed, and is empty for equal snapshots', () => {
     fc.assert(
       fc.property(states, (all) => {
         let known: ReadonlyMap<string, PolicyReport> = new Map();

@@ -45,7 +45,7 @@ const connected = async () => {
   return { reporter, facts, sent, pass, types: () => sent.map(({ type }) => type) };
 };
 
-it('an ack goes with the report that says how the cluster is with the revision, and says for how long it was held back', async () => {
+it("is sent with the report on the cluster's state at the revision, with how long it was held back", async () => {
   const { reporter, facts, sent, pass, types } = await connected();
   facts.revision = ACK.revision;
   reporter.accepted(ACK);
@@ -59,7 +59,7 @@ it('an ack goes with the report that says how the cluster is with the revision, 
   expect(sent[1]).toMatchObject({ cluster: { revision: ACK.revision, provenRevision: ACK.revision } });
 });
 
-it('an ack without a report to come goes at once, and one with a report that is held back does not wait for longer', async () => {
+it('is sent at once without a pending report, and never later than a report that is held back', async () => {
   const { reporter, facts, pass, types } = await connected();
   reporter.accepted(ACK);
   await pass(0);
@@ -72,7 +72,7 @@ it('an ack without a report to come goes at once, and one with a report that is 
   expect(types()).toEqual(['ack', 'ack', 'report']);
 });
 
-it('an ack goes before a digest, which the hub answers by the revision that it knows', async () => {
+it('is sent before a digest, which the hub answers by its known revision', async () => {
   const { reporter, facts, pass, types } = await connected();
   facts.revision = ACK.revision;
   reporter.accepted(ACK);
@@ -81,7 +81,7 @@ it('an ack goes before a digest, which the hub answers by the revision that it k
   expect(types()).toEqual(['ack', 'digest']);
 });
 
-it('the ack of a revision is not held back for longer than the next one is accepted, nor until another connection', async () => {
+it('is held back no longer than until the next revision is accepted or another connection opens', async () => {
   const { reporter, facts, sent, pass, types } = await connected();
   facts.revision = ACK.revision;
   reporter.accepted(ACK);

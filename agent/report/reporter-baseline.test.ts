@@ -49,7 +49,7 @@ describe('the baseline of the reports', () => {
   });
   afterEach(() => stop.abort());
 
-  it('is said again where it reads otherwise, not because time passes', async () => {
+  it('is sent again where its content differs, not because time passes', async () => {
     const [first, ...others] = await settle();
     const baseline = { list: list?.digest, profile: PROFILE, asOf: NOW.toISOString(), missing: '', namespaces: [] };
     expect(first).toMatchObject({ full: false, baseline, total: { count: 0, root: EMPTY_DIGEST }, deviations: [], policies: [] });
@@ -63,7 +63,7 @@ describe('the baseline of the reports', () => {
     ]);
   });
 
-  it('is said again to a hub that has another one, or none', async () => {
+  it('is sent again to a hub that has another baseline or none', async () => {
     const [first] = await settle();
     reporter.acknowledged(1);
     const reported = {
@@ -80,7 +80,7 @@ describe('the baseline of the reports', () => {
       expect(await connect(other)).toMatchObject([{ full: false, baseline: { list: list?.digest }, policies: [] }]);
   });
 
-  it('comes with what the hub must have by name, also where that takes several frames', async () => {
+  it('arrives with what the hub must have by name, also over several frames', async () => {
     await settle();
     const failed = withReports(seen(['a', 'b', 'c']), { a: { phase: 'Failed' }, b: { phase: 'Failed' } });
     observatory.publish(failed);
@@ -99,7 +99,7 @@ describe('the baseline of the reports', () => {
     ]);
   });
 
-  it('comes with the first violations of the policies that deviate, one of each in turns', async () => {
+  it('arrives with the first violations of the deviating policies, one of each in turns', async () => {
     await settle();
     const sample = { kind: 'Pod', namespace: 'a', name: 'p', reason: 'us-east-1', since: TIME };
     const violated = { violations: 30, violationSamples: Array.from({ length: 15 }, (_, n) => ({ ...sample, name: `p-${n}` })) };
@@ -111,7 +111,7 @@ describe('the baseline of the reports', () => {
     expect((await settle())[0]?.cluster).not.toHaveProperty('violationSamples');
   });
 
-  it('is none without a list: then every policy is named', async () => {
+  it('is absent without a list: then every policy is named', async () => {
     await settle();
     list = undefined;
     reporter.poke();
@@ -125,7 +125,7 @@ describe('the baseline of the reports', () => {
     expect(again.at(-1)).toMatchObject({ baseline: { list: list.digest }, total: { count: 0 } });
   });
 
-  it('is of a list that the agent names to a hub which does not know it, as long as it is the accepted one', () => {
+  it('refers to a list that the agent names to a hub without it, while it is the accepted one', () => {
     const digest = list?.digest ?? '';
     expect(reporter.listed(digest)).toEqual({ type: 'listed', list: digest, policies: LIST.map((policy) => [policy.name, policy.digest]) });
     expect(reporter.listed('f'.repeat(64))).toBeUndefined();
@@ -152,7 +152,7 @@ describe('the baseline of the reports', () => {
       asked.connected(take, NOTHING, () => isBehind);
     });
 
-    it('is named at most once in five seconds, with the same frame', async () => {
+    it('is sent on request at most once in five seconds, with the same frame', async () => {
       const digest = list?.digest ?? '';
       for (let n = 0; n < 100; n += 1) asked.list(digest);
       asked.list('f'.repeat(64));
@@ -167,7 +167,7 @@ describe('the baseline of the reports', () => {
       expect(sent).toHaveLength(3);
     });
 
-    it('is named at once where another one was named before', () => {
+    it('is sent at once on a request for a list other than the last one', () => {
       asked.list(list?.digest ?? '');
       list = acceptedOf(LIST.slice(1));
       asked.list(list.digest);

@@ -51,7 +51,7 @@ describe('Reporter', () => {
     await running;
   });
 
-  it('sends what the hub has not, then what changed, each once', async () => {
+  it('sends what the hub lacks, then what changed, each once', async () => {
     observatory.publish(snapshotOf([report('a'), report('b')]));
     reporter.connected(send, NOTHING);
     await settle();
@@ -66,7 +66,7 @@ describe('Reporter', () => {
     expect(frames.at(-1)).toEqual({ type: 'digest', seq: 2, digest: digestOfReports([report('a', 1)]) });
   });
 
-  it('sends in several frames what does not fit into one, and says with each what all of them bring', async () => {
+  it('splits what does not fit over several frames, each with the total', async () => {
     const all = Array.from({ length: 8 }, (_, index) => report(`p${index}`));
     observatory.publish(snapshotOf(all));
     reporter.connected(send, OTHER);
@@ -103,7 +103,7 @@ describe('Reporter', () => {
     expect(frames.at(-1)).toMatchObject({ type: 'digest', seq: 8 });
   });
 
-  it('sends a report that its schema refuses as Failed, and the others as they are', async () => {
+  it('sends a report that its schema refuses as Failed, and the others unchanged', async () => {
     const bad = { ...report('bad'), effectiveRegions: ['x'.repeat(64)] };
     observatory.publish(snapshotOf([bad, report('good')]));
     reporter.connected(send, NOTHING);
@@ -123,7 +123,7 @@ describe('Reporter', () => {
     expect(decoded).not.toHaveProperty('problems');
   });
 
-  it('tells all that there is to say of a policy that it is asked for', async () => {
+  it('reports all details of a policy on request', async () => {
     observatory.publish(snapshotOf([report('a'), report('b')]));
     reporter.connected(send, NOTHING);
     await settle();
@@ -132,7 +132,7 @@ describe('Reporter', () => {
     expect(reporter.inspect({ type: 'inspect', id: 4, policy: 'none' })).toEqual({ type: 'inspected', id: 4, report: null });
   });
 
-  it('gathers changes while the hub does not keep up, and goes on when it does', async () => {
+  it('gathers changes while the hub does not keep up, and continues when it does', async () => {
     reporter.connected(send, NOTHING);
     for (let change = 0; change < 60; change += 1) {
       observatory.publish(snapshotOf([report('a', change)]));
@@ -145,7 +145,7 @@ describe('Reporter', () => {
     expect(reports().at(-1)?.policies).toEqual([report('a', 59)]);
   });
 
-  it('keeps events until they are acknowledged, and sends everything to a hub that knows nothing, or asks', async () => {
+  it('keeps events until they are acknowledged, and sends everything to a hub with an empty state or on request', async () => {
     observatory.emit(eventOf('First'));
     reporter.connected(send, NOTHING);
     await settle();
@@ -165,7 +165,7 @@ describe('Reporter', () => {
     expect(reports()[3]).toMatchObject({ seq: 9, full: true, events: [] });
   });
 
-  it('sends a hub nothing that it has, whichever reports it took', async () => {
+  it('sends a hub nothing that it has, from any of its reports', async () => {
     reporter.connected(send, NOTHING);
     for (const violations of [0, 1, 2]) {
       observatory.publish(snapshotOf([report('a', violations), report('b')]));
@@ -209,7 +209,7 @@ describe('Reporter', () => {
     expect(reports()).toEqual([expect.objectContaining({ seq: 4, full: false, policies: [], cluster: expect.anything() })]);
   });
 
-  it('leaves the hub with what the agent has, whatever is lost, and sends a policy again only where it must', async () => {
+  it("leaves the hub with the agent's state after any losses, and repeats a policy only where necessary", async () => {
     const steps = fc.array(fc.tuple(fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), fc.nat(2)), { maxLength: 5 }), fc.nat(3)), {
       maxLength: 8,
     });

@@ -34,7 +34,7 @@ describe('clusterFacts', () => {
     expect([counted.length, counted[0]]).toEqual([1_000, ['large', 2]]);
   });
 
-  it('counts nodes by region, whatever a kubelet calls its region', () => {
+  it('counts nodes by region, with any region label that a kubelet sets', () => {
     const regions = ['eu-west-1', 'constructor', 'toString', 'eu-west-1', undefined];
     const nodes = {
       list: () => regions.map((region) => ({ metadata: { labels: region === undefined ? {} : { [REGION_LABEL]: region } } })),
@@ -48,7 +48,7 @@ describe('clusterFacts', () => {
     expect(floorReady({ capabilities: { kubernetesVersion: 'v1.29.0', floor: false } }).slice(0, 2)).toEqual(['False', 'Unavailable']);
   });
 
-  it('shows what the API server finds wrong with an expression of lock 1, and of no other policy', () => {
+  it('shows the problem of the API server with an expression of lock 1, and with no other policy', () => {
     const policy = (name: string) => ({
       metadata: { name },
       status: { typeChecking: { expressionWarnings: [{ fieldRef: 'spec.validations[0].expression', warning: 'undefined field' }] } },

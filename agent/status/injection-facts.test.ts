@@ -15,24 +15,24 @@ const facts = (spec: Partial<Parameters<typeof policyOf>[1]>, changes: Partial<I
 };
 
 describe('injectionFacts', () => {
-  it('says nothing to who does not ask', () => {
+  it('is absent where no policy asks for injection', () => {
     expect(facts({ placementInjection: false })).toBeUndefined();
   });
 
-  it('is active once policy, binding and label stand', () => {
+  it('is active once policy, binding and label exist', () => {
     expect(facts({})).toMatchObject({ active: true, reason: 'Active' });
     expect(facts({}, { installed: false })).toMatchObject({ active: false, reason: 'Pending' });
     expect(facts({}, { unapplied: new Set(['finance']) })).toMatchObject({ active: false, reason: 'Pending' });
   });
 
-  it('says what is needed where it cannot be', () => {
+  it('names what is needed where injection is impossible', () => {
     expect(facts({}, { served: false })).toMatchObject({ active: false, reason: 'Unavailable' });
     expect(facts({}, { served: false })?.message).toContain('Kubernetes 1.36');
     expect(facts({ enforcementAction: 'dryrun' })).toMatchObject({ active: false, reason: 'NothingToInject' });
     expect(facts({ targetNamespace: 'other' })).toMatchObject({ active: false, reason: 'NotGoverning' });
   });
 
-  it('says why it could not be written, and nothing of other writes', () => {
+  it('reports why it could not be written, and ignores other writes', () => {
     const failure = { policies: [], error: 'forbidden', failures: 1 };
     const failing = (key: string) => facts({}, { failures: [{ ...failure, key }] });
     expect(failing('MutatingAdmissionPolicy/fso-placement-injection')).toMatchObject({ active: false, reason: 'Failed' });

@@ -67,7 +67,7 @@ describe('the index of lock 1', () => {
   });
 
   it.each<ProbeState['state'] | undefined>(['pending', 'unanswered', undefined])(
-    'is told to be unproven after a minute without a proof: %s',
+    'is reported as unproven after a minute without a proof: %s',
     async (now) => {
       round();
       await clock.advance(100_000);
@@ -84,21 +84,21 @@ describe('the index of lock 1', () => {
     },
   );
 
-  it('says that its namespace is being deleted', async () => {
+  it('reports that its namespace is being deleted', async () => {
     [state, deletionTimestamp] = [{ state: 'unanswered', message: 'is being terminated' }, '2026-01-01T00:00:00Z'];
     round();
     await clock.advance(60_000);
     expect(round().indexSilence).toContain('the namespace is being deleted; is being terminated');
   });
 
-  it('is open and not silent where it was seen to judge nothing', async () => {
+  it('is open, not silent, where it was seen to judge nothing', async () => {
     state = { state: 'failed', message: 'a pod was admitted' };
     round();
     await clock.advance(60_000);
     expect(round()).toEqual({ index: expect.stringContaining('a pod was admitted'), indexSilence: undefined });
   });
 
-  it('is not missed where the cluster cannot have lock 1', async () => {
+  it('is not reported missing where the cluster cannot have lock 1', async () => {
     [state, floor] = [undefined, false];
     round();
     await clock.advance(60_000);

@@ -177,7 +177,7 @@ describe('planLocks', () => {
     enforcement: { admission: lock, gatekeeper: lock, binding: lock },
   };
 
-  it('keeps what was proven before a restart until it is asked again', () => {
+  it('keeps what was proven before a restart until it is probed again', () => {
     expect(states({ probe: () => ({ ...PROVEN, state: 'pending', first: true }) }, previous)[0]).toBe('Enforced');
     expect(states({ probe: () => ({ ...PROVEN, state: 'pending', first: false }) }, previous)[0]).toBe('Pending');
     expect(states({ probe: () => undefined }, { ...previous, effectiveRegions: ['us-east-1'] })[0]).toBe('Pending');
@@ -189,20 +189,20 @@ describe('planLocks', () => {
     expect(states(held, { ...previous, observedGeneration: 0 })[0]).toBe('Pending');
   });
 
-  it('tells what the API server has against the floor where lock 1 is not proven', () => {
+  it('shows the problem of the API server with the floor where lock 1 is not proven', () => {
     const floor = { supported: true, installed: true, bindGate: 'label', problem: 'undefined field' } as const;
     expect(planLocks(policy, outcome, undefined, input({ floor })).admission).toEqual({ state: 'Enforced' });
     const failed = input({ floor, probe: () => ({ ...PROVEN, state: 'failed', message: 'admitted' }) });
     expect(planLocks(policy, outcome, undefined, failed).admission.message).toBe('namespace finance: admitted; undefined field');
   });
 
-  it('does not lose lock 2 while its constraint changes for the sake of others', () => {
+  it('keeps lock 2 while its constraint changes for other policies', () => {
     const changing = { gatekeeper: { ...gatekeeper, constraintProblem: waiting } };
     expect(states(changing, previous)[1]).toBe('Enforced');
     expect(states(changing, { ...previous, observedGeneration: 0 })[1]).toBe('Pending');
   });
 
-  it('does not lose lock 2 at a restart, until Gatekeeper is asked again', () => {
+  it('keeps lock 2 at a restart, until Gatekeeper is probed again', () => {
     expect(states(canary('pending'), previous)[1]).toBe('Enforced');
     expect(states({ ...canary('pending'), unprovenMs: () => 1_000 }, previous)[1]).toBe('Degraded');
     expect(states(canary('failed'), previous)[1]).toBe('Degraded');

@@ -45,7 +45,7 @@ describe('planStatus', () => {
     expect(isProven(status)).toBe(true);
   });
 
-  it('speaks of placement injection only where the policy asks for it', () => {
+  it('mentions placement injection only where the policy asks for it', () => {
     expect(conditionOf(plan(), 'PlacementInjection')).toBeUndefined();
     const missing = plan({ observed: { injection: { active: false, reason: 'Unavailable', message: 'not served' } } });
     expect(conditionOf(missing, 'PlacementInjection')).toMatchObject({ status: 'False', reason: 'Unavailable', message: 'not served' });
@@ -61,7 +61,7 @@ describe('planStatus', () => {
     expect(isProven(status)).toBe(false);
   });
 
-  it('stays Active with lock 1 alone, and says what is wrong with lock 2', () => {
+  it('stays Active with lock 1 alone, and reports the problem of lock 2', () => {
     const status = plan({ locks: { ...LOCKS, gatekeeper: { state: 'Degraded', message: 'no constraints' }, constraintCreated: false } });
     expect(status).toMatchObject({ phase: 'Active', constraintCreated: false });
     expect(conditionOf(status, 'GatekeeperReady')).toMatchObject({ status: 'False', reason: 'Degraded', message: 'no constraints' });
@@ -89,7 +89,7 @@ describe('planStatus', () => {
     [{ kind: 'namespaceMissing', regions: ['eu-west-1'], message: 'no namespace', isAbsent: true } as const, 'Failed', 'NamespaceMissing'],
     [{ kind: 'invalid', message: 'group' } as const, 'Failed', 'Invalid'],
     [{ kind: 'expired', regions: ['eu-west-1'], expiredAt: '2025-12-31T00:00:00Z' } as const, 'Expired', 'Expired'],
-  ])('tells %o', (outcome, phase, reason) => {
+  ])('reports %o', (outcome, phase, reason) => {
     const status = plan({ outcome });
     expect(status.phase).toBe(phase);
     expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason });
@@ -101,7 +101,7 @@ describe('planStatus', () => {
     ['hub', true, 'Pending'],
     ['hub', false, 'Pending'],
   ] as const)(
-    'waits for a namespace that does not exist, which has nothing to enforce and holds back no commit: %s, named %s',
+    'waits for a namespace that does not exist, enforces nothing and holds back no commit: %s, named %s',
     (managedBy, isAbsent, phase) => {
       const NOTHING: LockFacts = { state: 'NotApplicable' };
       const locks = { admission: NOTHING, gatekeeper: NOTHING, binding: NOTHING, constraintCreated: false };
@@ -116,7 +116,7 @@ describe('planStatus', () => {
     },
   );
 
-  it('tells tools whether to wait: Reconciling while it is Pending, Stalled while it is Failed or Expired, neither once Active', () => {
+  it('shows tools whether to wait: Reconciling while Pending, Stalled while Failed or Expired, neither once Active', () => {
     const stateOf = (status: SovereignPolicyStatus) =>
       ['Reconciling', 'Stalled']
         .map((type) => conditionOf(status, type))
@@ -131,7 +131,7 @@ describe('planStatus', () => {
     expect(stateOf(plan({ previous: failed }))).toEqual([undefined, undefined]);
   });
 
-  it('returns what was there when nothing changed, and keeps since and lastUpdated', () => {
+  it('returns the previous status when nothing changed, and keeps since and lastUpdated', () => {
     const previous = plan();
     const later = new Date('2026-01-02T00:00:00.000Z');
     expect(plan({ previous: structuredClone(previous), now: later })).toEqual(previous);
@@ -158,7 +158,7 @@ describe('planPolicyEvents', () => {
   const reasons = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): string[] =>
     planPolicyEvents(previous, next).map(({ reason }) => reason);
 
-  it('tells each change of state once', () => {
+  it('reports each change of state once', () => {
     const active = plan();
     expect(reasons(undefined, active)).toEqual(['Enforced']);
     expect(reasons(active, plan({ previous: active, observed: { violations: 3 } }))).toEqual([]);
@@ -169,7 +169,7 @@ describe('planPolicyEvents', () => {
     expect(reasons(active, expired)).toEqual(['Expired']);
   });
 
-  it('says nothing in the cluster that the status there says before and after', () => {
+  it('emits no event where the status in the cluster already has the state', () => {
     const active = plan();
     const [enforced] = planPolicyEvents(undefined, active);
     const alert = { severity: 'alert', reason: 'Enforced', message: '' } as const;

@@ -14,25 +14,25 @@ describe('SettledPolicies', () => {
     settled.keep('team/a', [outcome, true], snapshot);
   });
 
-  it('knows a policy as long as all that it follows from is the same', () => {
+  it('keeps a policy as long as all its inputs are the same objects', () => {
     settled.begin({ outage: undefined, indexed: new Set(['finance']) });
     expect(settled.find('team/a', [outcome, true])).toBe(snapshot);
     expect(settled.find('team/b', [outcome, true])).toBeUndefined();
   });
 
-  it('has it judged where something of its own is another object, more or less', () => {
+  it('judges it again where an input of its own was replaced, added or removed', () => {
     expect(settled.find('team/a', [{ ...outcome }, true])).toBeUndefined();
     expect(settled.find('team/a', [outcome, false])).toBeUndefined();
     expect(settled.find('team/a', [outcome])).toBeUndefined();
     expect(settled.find('team/a', [outcome, true, undefined])).toBeUndefined();
   });
 
-  it('has all judged where something differs that all follow from', () => {
+  it('judges all again where a shared input was replaced', () => {
     settled.begin({ outage: undefined, indexed: new Set(['payments']) });
     expect(settled.find('team/a', [outcome, true])).toBeUndefined();
   });
 
-  it('forgets', () => {
+  it('drops removed policies', () => {
     settled.keep('team/b', [outcome], snapshot);
     settled.retain(new Set(['team/b']));
     expect(settled.find('team/a', [outcome, true])).toBeUndefined();

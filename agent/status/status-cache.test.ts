@@ -70,14 +70,14 @@ class Bench {
 }
 
 describe('StatusCache', () => {
-  it('writes a proven status at once, and one that is Pending only when it stays so', () => {
+  it('writes a proven status at once, and a Pending one only when it stays so', () => {
     const bench = new Bench();
     expect(bench.plan('a', 0)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 1_000 });
     expect(bench.plan('a', 1_000)).toMatchObject({ write: true, heldMs: 0 });
     expect(bench.plan('a', 1_010, { proven: ['a'] })).toMatchObject({ status: { phase: 'Active' }, write: true, heldMs: 0 });
   });
 
-  it('waits longer with Pending the more policies are so, and never for ever', () => {
+  it('delays Pending the longer the more policies are Pending, and never for ever', () => {
     const bench = new Bench();
     for (let index = 0; index < 1_600; index += 1) bench.plan(`p${index}`, 0);
     expect(bench.plan('p0', 300)).toMatchObject({ write: false, heldMs: 29_700 });
@@ -93,7 +93,7 @@ describe('StatusCache', () => {
     expect(bench.plan('a', 1_900)).toMatchObject({ status: { phase: 'Pending' }, write: true });
   });
 
-  it('writes in the end what is Pending for one reason after the other', () => {
+  it('writes a policy in the end that is Pending for changing reasons', () => {
     const bench = new Bench();
     const results = Array.from({ length: 13 }, (_, n) => bench.plan('a', n * 900, { installed: n % 2 === 0 }));
     expect(results.map(({ write }) => write).indexOf(true)).toBe(12);
@@ -118,7 +118,7 @@ describe('StatusCache', () => {
     expect(bench.plan('a', 60_000)).toMatchObject({ status: { phase: 'Pending' }, write: false, heldMs: 1_020 });
   });
 
-  it('gives a policy that was created again under its name no history', () => {
+  it('starts a policy that was created again under its name without a history', () => {
     const bench = new Bench();
     const before = bench.plan('a', 0, { proven: ['a'] });
     const after = bench.plan('a', 60_000, { uid: 'second' });

@@ -5,7 +5,7 @@ import { ClusterModel } from './testing/cluster-model.ts';
 import { PublisherHarness } from './testing/publisher-harness.ts';
 
 describe('StatusPublisher', () => {
-  it('shows in the cluster that it is not observed, and back, while the report stays as it is', async () => {
+  it('shows in the cluster when it is not observed and when it is again, with an unchanged report', async () => {
     const model = new ClusterModel();
     const publisher = new PublisherHarness(model, false);
     const settle = async (): Promise<void> => {
@@ -33,7 +33,7 @@ describe('StatusPublisher', () => {
     expect(phases()).toEqual(wasActive);
   });
 
-  it('says of what time its reports are, and what the cluster has, as the same object for as long as it has the same', async () => {
+  it('dates its reports, and returns the same object while the content is the same', async () => {
     const model = new ClusterModel();
     const publisher = new PublisherHarness(model, false);
     const next = async () => {
@@ -53,7 +53,7 @@ describe('StatusPublisher', () => {
     expect((await next()).profile).toEqual({ ...first.profile, gatekeeper: false });
   });
 
-  it('says the same as one that judges every policy in every round', async () => {
+  it('reports the same as a publisher that judges every policy in every round', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.array(anyChange, { maxLength: 2 }), { minLength: 3, maxLength: 12 }), async (rounds) => {
         const model = new ClusterModel();

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { CLOSE_CODES, readReturn } from '@fso/shared/protocol';
+import { parseRetryAfter } from '@fso/shared/runtime';
 import { explainTls, isOtherCa } from './tls-errors.ts';
 
 /** End of a connection, with its reason. */
@@ -36,11 +37,10 @@ const readReason = async (response: IncomingMessage): Promise<string> => {
 /** The end by an HTTP response other than an upgrade. */
 export const endOfResponse = async (response: IncomingMessage): Promise<ConnectionEnd> => {
   const reason = await readReason(response);
-  const retryAfter = Number(response.headers['retry-after']);
   return {
     kind: REFUSED_STATUS.includes(response.statusCode) ? 'rejected' : 'lost',
     reason: `the hub answered with HTTP status ${response.statusCode}${reason && `: ${reason}`}`,
-    returnMs: Number.isFinite(retryAfter) ? retryAfter * 1000 : undefined,
+    returnMs: parseRetryAfter(response.headers['retry-after'], { now: new Date() }),
   };
 };
 

@@ -155,7 +155,7 @@ describe('a connection to a hub that does not read', () => {
     expect(policies).toHaveBeenCalledTimes(1);
   });
 
-  it('says that the hub is behind, and when it no longer is', async () => {
+  it('reports when the hub falls behind, and when it has caught up', async () => {
     const drained = Promise.withResolvers<void>();
     const { connection, socket } = await openConnection({ onDrained: () => drained.resolve() });
     expect(connection.isBehind).toBe(false);
@@ -188,7 +188,7 @@ describe('a connection to a hub whose frames cost much', () => {
     for (let turn = 0; turn < 50; turn += 1) await clock.advance(0);
   };
 
-  it('reads no further until their CPU time is paid for, and takes the hub for alive meanwhile', async () => {
+  it('reads no further until their CPU time is paid for, and treats the hub as alive meanwhile', async () => {
     const { socket, clock, taken, ended } = await openCostly(500);
     const isOver = vi.fn();
     void ended.then(isOver);

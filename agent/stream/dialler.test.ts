@@ -65,17 +65,17 @@ const waitAfterRefusal = async (headers: string): Promise<number> => {
   }
 };
 
-it('comes back within the time that a hub that stops asks for', async () => {
+it('returns within the time that a stopping hub asks for', async () => {
   expect(await waitAfter(1001, 'the hub stops; come back within 20000 ms')).toBe(10_000);
 });
 
-it('comes back as usual where that time is short, or nothing is asked for', async () => {
+it('returns as usual where that time is short or absent', async () => {
   expect(await waitAfter(1001, 'the hub stops; come back within 30 ms')).toBe(250);
   expect(await waitAfter(1001, 'the hub stops')).toBe(250);
   expect(await waitAfter(1011, 'come back within 20000 ms')).toBe(250);
 });
 
-it('comes back within the time that a hub asks for that has too many agents at once', async () => {
+it('returns within the time that an overloaded hub asks for', async () => {
   expect(await waitAfterRefusal('Retry-After: 20\r\n')).toBe(10_000);
   expect(await waitAfterRefusal('Retry-After: 86400\r\n')).toBe(150_000);
   expect(await waitAfterRefusal('Retry-After: soon\r\n')).toBe(250);
@@ -107,6 +107,6 @@ it('waits twice as long after each failure, at most 15 s', async () => {
   expect(waits.slice(0, 7)).toEqual([500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
 });
 
-it('lets no hub keep it away for longer than five minutes', async () => {
+it('never waits longer than five minutes, at the request of any hub', async () => {
   expect(await waitAfter(1001, 'the hub stops; come back within 86400000 ms')).toBe(150_000);
 });

@@ -15,8 +15,6 @@ export interface DiallerOptions {
    * dial.
    */
   readonly certificate?: ((signal: AbortSignal) => Promise<ClientCertificate>) | undefined;
-  /** Asks the hub for the trace of each commit. */
-  readonly isTraced?: boolean;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -94,8 +92,8 @@ export class Dialler {
         this.handlers.onWelcome(welcome, connection);
       },
     };
-    const { config, certificate, isTraced = false } = this.#options;
-    return new Connection({ ...config, isTraced }, handlers, this.#pace, await certificate?.(signal)).ended(signal);
+    const { config, certificate } = this.#options;
+    return new Connection(config, handlers, this.#pace, await certificate?.(signal)).ended(signal);
   }
 
   #retryInMs({ kind, returnMs = 0 }: ConnectionEnd): number {

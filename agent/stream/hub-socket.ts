@@ -1,4 +1,4 @@
-import { MAX_HUB_FRAME_BYTES, TRACE_HEADER } from '@fso/shared/protocol';
+import { MAX_HUB_FRAME_BYTES } from '@fso/shared/protocol';
 import { createTlsAgent, type ProxyConfig, type Secret, secretText } from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
 
@@ -17,8 +17,6 @@ export interface ConnectionConfig {
   readonly ca?: string | undefined;
   /** The way to the hub; undefined: direct. */
   readonly proxy?: ProxyConfig | undefined;
-  /** Asks the hub for the trace of each commit. */
-  readonly isTraced?: boolean;
 }
 
 const STREAM_PATH = '/agent/v1/stream';
@@ -49,10 +47,7 @@ const streamUrl = (hubUrl: string): URL => {
  */
 export const openHubSocket = (config: ConnectionConfig, certificate: ClientCertificate | undefined, onReached: () => void): WebSocket =>
   new WebSocket(streamUrl(config.hubUrl), {
-    headers: {
-      ...(config.token !== undefined && { authorization: `Bearer ${secretText(config.token)}` }),
-      ...(config.isTraced === true && { [TRACE_HEADER.name]: TRACE_HEADER.value }),
-    },
+    headers: config.token === undefined ? {} : { authorization: `Bearer ${secretText(config.token)}` },
     ...(config.ca === undefined ? {} : { ca: config.ca }),
     ...certificate,
     ...(config.proxy && { agent: createTlsAgent(config.proxy), handshakeTimeout: HANDSHAKE_MS }),

@@ -113,7 +113,7 @@ describe('done', () => {
 });
 
 describe('an accepted commit', () => {
-  it('is the list of the reports: the policies that the cluster does not show are Pending, and the hub may ask for all', async () => {
+  it('is the list of the reports: policies that the cluster does not show are Pending, and the hub may request all', async () => {
     const [hub, repository, ended] = [await startScriptedHub(), makeObjectRepository(), new AbortController()];
     onTestFinished(async () => {
       ended.abort();
@@ -172,7 +172,7 @@ it('acks a commit once it is persisted, and raises an alert the third time that 
 });
 
 describe('refused revisions', () => {
-  it('become ten events, however many a hub causes, and all of them count', async () => {
+  it('become ten events at most, and are all counted', async () => {
     const COUNT = 25;
     const hub = await startScriptedHub();
     const ended = new AbortController();

@@ -135,8 +135,7 @@ class HubStream {
       onDrained: () => this.#reporter.poke(),
       onEnd: () => this.#disconnected(),
     };
-    const isTraced = runtime.trace !== undefined;
-    this.#dialler = new Dialler({ config, clock, random, logger, certificate: deps.certificate?.current, isTraced }, handlers);
+    this.#dialler = new Dialler({ config, clock, random, logger, certificate: deps.certificate?.current }, handlers);
   }
 
   async restore(signal: AbortSignal): Promise<void> {

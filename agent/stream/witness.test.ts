@@ -33,7 +33,7 @@ const frame = (
 });
 
 describe('judgeCheckpoint', () => {
-  it('accepts the first one, and one that goes on from the one held', () => {
+  it('accepts the first checkpoint, and one that continues the held one', () => {
     expect(judgeCheckpoint(undefined, frame(at(4), 4))).toEqual({ ok: true, checkpoint: at(4) });
     expect(judgeCheckpoint(at(4), frame(at(9), 4))).toEqual({ ok: true, checkpoint: at(9) });
     expect(judgeCheckpoint(at(4), frame(at(4), 4))).toEqual({ ok: true, checkpoint: at(4) });
@@ -100,7 +100,7 @@ describe('Witness', () => {
     expect(next.held()).toEqual(at(6));
   });
 
-  it('stores the newest checkpoint once a minute, however many a hub sends', async () => {
+  it('stores the newest checkpoint once a minute, at any rate of a hub', async () => {
     const { writes, clock, options } = createBench();
     const stop = new AbortController();
     const witness = new Witness(options);
@@ -158,7 +158,7 @@ describe('Witness', () => {
     await expect(running).rejects.toThrow('the term ends');
   });
 
-  it('tells three forks at once and three an hour, however many keys a hub shows', async () => {
+  it('reports three forks at once and three an hour, with any number of keys', async () => {
     const { events, clock, options } = createBench();
     const witness = new Witness(options);
     witness.take(frame(at(2), 2));

@@ -1,25 +1,23 @@
 import { FakeClock } from '@fso/shared/fake-clock';
-import { ActiveSpans } from '@fso/shared/telemetry';
+import { offerSpanOf, traceIdOf } from '@fso/shared/telemetry';
 import { collectSpans } from '@fso/shared/telemetry-testing';
 import { describe, expect, it } from 'vitest';
 import { CommitTrace, LONGEST_MS } from './commit-trace.ts';
 
 const [A, B] = ['a', 'b'].map((letter) => letter.repeat(40)) as [string, string];
-const PARENT = '00f067aa0ba902b7';
-const traceparent = `00-4bf92f3577b34da6a3ce929d0e0e4736-${PARENT}-01`;
+const PARENT = offerSpanOf(A, 'eu').spanId;
 const COUNTS = { policies: 3, objects: 9 };
 
 const open = () => {
   const clock = new FakeClock();
   const spans = collectSpans();
-  const active = new ActiveSpans();
-  return { clock, spans, active, trace: new CommitTrace({ tracer: spans.tracer, active, clock }) };
+  return { clock, spans, trace: new CommitTrace({ tracer: spans.tracer, cluster: 'eu', clock }) };
 };
 
 describe('the trace of a commit at an agent', () => {
-  it("goes on from the hub's offer to the proof", async () => {
-    const { clock, spans, active, trace } = open();
-    trace.offered({ revision: A, traceparent });
+  it("continues from the hub's offer to the proof, in the trace of the commit", async () => {
+    const { clock, spans, trace } = open();
+    trace.offered(A);
     trace.aimed(A, COUNTS);
     trace.enforcing(['Namespace/finance', 'K8sGeoResidency/eu']);
     await clock.advance(10);
@@ -30,10 +28,11 @@ describe('the trace of a commit at an agent', () => {
     // Not one that enforces.
     await clock.advance(10);
     trace.wrote('SovereignPolicy/finance', false);
-    expect(active.fieldsFor({ revision: A })).toMatchObject({ trace_id: traceparent.slice(3, 35) });
     trace.proven(A);
-    expect(active.fieldsFor({ revision: A })).toEqual({});
     expect(spans.ended()).toEqual(['intake', 'write policies', 'enforce', 'prove'].map((name) => `${PARENT} / ${name}`));
+    expect(new Set(['intake', 'enforce', 'prove'].map((name) => spans.named(name)[0]?.spanContext().traceId))).toEqual(
+      new Set([traceIdOf(A)]),
+    );
     expect(spans.named('intake')[0]?.attributes).toMatchObject({ 'vcs.ref.head.revision': A, 'fso.policies': 3, 'fso.objects': 9 });
     const [enforce] = spans.named('enforce');
     expect(enforce?.attributes).toMatchObject({ 'fso.writes': 2, 'fso.writes.failed': 0 });
@@ -43,24 +42,13 @@ describe('the trace of a commit at an agent', () => {
     expect(prove?.startTime).toEqual(enforce?.startTime);
   });
 
-  it('is one trace without a hub that traces, or with one that sends something else', () => {
-    for (const from of [undefined, 'nonsense']) {
-      const { spans, trace } = open();
-      trace.offered({ revision: A, traceparent: from });
-      trace.aimed(A, COUNTS);
-      trace.accepted(A);
-      trace.proven(A);
-      expect(spans.ended()).toEqual(['intake', 'intake / write policies', 'intake / prove']);
-    }
-  });
-
-  it('says why an offer is refused, and goes on with the commit before it', () => {
+  it('records why an offer is refused, and continues with the commit before it', () => {
     const { spans, trace } = open();
-    trace.offered({ revision: A, traceparent });
+    trace.offered(A);
     trace.aimed(A, COUNTS);
-    trace.offered({ revision: B, traceparent });
+    trace.offered(B);
     trace.refused(B, [{ code: 'unsigned', message: 'no' }]);
-    expect(spans.ended().at(-1)).toBe(`${PARENT} / intake ! unsigned`);
+    expect(spans.ended().at(-1)).toBe(`${offerSpanOf(B, 'eu').spanId} / intake ! unsigned`);
     trace.accepted(A);
     trace.proven(A);
     expect(spans.ended().at(-1)).toBe(`${PARENT} / prove`);
@@ -69,7 +57,7 @@ describe('the trace of a commit at an agent', () => {
   it('ends with the next commit, with the agent, and as an error when it is not proven in time', async () => {
     const { clock, spans, trace } = open();
     const begin = (revision: string): void => {
-      trace.offered({ revision, traceparent });
+      trace.offered(revision);
       trace.aimed(revision, COUNTS);
       trace.accepted(revision);
     };
@@ -77,7 +65,7 @@ describe('the trace of a commit at an agent', () => {
     begin(B);
     expect(spans.named('prove').map(({ attributes }) => attributes['fso.result'])).toEqual(['superseded']);
     await clock.advance(LONGEST_MS);
-    expect(spans.ended().at(-1)).toBe(`${PARENT} / prove ! not-proven`);
+    expect(spans.ended().at(-1)).toBe(`${offerSpanOf(B, 'eu').spanId} / prove ! not-proven`);
     begin(A);
     trace.stop();
     trace.stop();
@@ -86,7 +74,7 @@ describe('the trace of a commit at an agent', () => {
 
   it('counts writes that fail', () => {
     const { spans, trace } = open();
-    trace.offered({ revision: A, traceparent });
+    trace.offered(A);
     trace.aimed(A, COUNTS);
     trace.enforcing(['Namespace/finance']);
     trace.wrote('Namespace/finance', true);
@@ -98,13 +86,13 @@ describe('the trace of a commit at an agent', () => {
     expect(spans.named('enforce')[0]?.attributes).toMatchObject({ 'fso.writes': 1, 'fso.writes.failed': 1 });
   });
 
-  it('has nothing of what belongs to no commit, or to another one', () => {
+  it('excludes what belongs to no commit or to another', () => {
     const { spans, trace } = open();
     trace.enforcing(['Namespace/finance']);
     trace.wrote('Namespace/finance', false);
     trace.accepted(A);
     trace.proven(A);
-    trace.offered({ revision: A, traceparent });
+    trace.offered(A);
     trace.aimed(A, COUNTS);
     // Proven before it was written: of an earlier time that it was in force.
     trace.proven(A);

@@ -1,12 +1,11 @@
 import type { Reason } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
-import { type ActiveSpans, parseTraceparent } from '@fso/shared/telemetry';
-import { type Context, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
+import { offerSpanOf } from '@fso/shared/telemetry';
+import { ROOT_CONTEXT, type Span, SpanKind, type SpanOptions, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 
 export interface CommitTraceDeps {
   readonly tracer: Tracer;
-  /** Learns of the span that a commit is in. */
-  readonly active: ActiveSpans;
+  readonly cluster: string;
   readonly clock: Clock;
 }
 
@@ -16,8 +15,6 @@ export const LONGEST_MS = 600_000;
 interface Offered {
   readonly revision: string;
   readonly span: Span;
-  /** Parent of what follows. */
-  readonly context: Context;
 }
 
 /** Writes of the locks since a commit began to be written. */
@@ -31,7 +28,6 @@ interface Enforcing {
 
 interface CommitInProgress {
   readonly revision: string;
-  readonly context: Context;
   readonly expired: AbortController;
   /** `write policies`, then `prove`. */
   span: Span;
@@ -40,9 +36,9 @@ interface CommitInProgress {
 }
 
 /**
- * The trace of the newest commit at this agent, from its offer to its proof; the hub's trace goes
- * on in it. It only watches: nothing depends on it, and what the hub sends is no more than the
- * parent of its spans.
+ * The trace of the newest commit at this agent, from its offer to its proof. The parent of its
+ * spans is that of the offer at the hub, whose ids follow from the commit. It only watches: nothing
+ * depends on it.
  */
 export class CommitTrace {
   readonly #deps: CommitTraceDeps;
@@ -54,14 +50,10 @@ export class CommitTrace {
   }
 
   /** Records that the intake begins to judge an offer. */
-  offered({ revision, traceparent }: { readonly revision: string; readonly traceparent?: string | undefined }): void {
-    const parent = parseTraceparent(traceparent ?? '');
-    const context = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
+  offered(revision: string): void {
     const attributes = { 'vcs.ref.head.revision': revision };
-    const span = this.#deps.tracer.startSpan('intake', { kind: SpanKind.CONSUMER, attributes }, context);
-    // Without a hub that traces, the intake is the root.
-    this.#offered = { revision, span, context: parent === undefined ? trace.setSpan(ROOT_CONTEXT, span) : context };
-    this.#deps.active.add(revision, span);
+    const span = this.#startSpan('intake', revision, { kind: SpanKind.CONSUMER, attributes });
+    this.#offered = { revision, span };
   }
 
   /** Records that the offer is refused. */
@@ -78,11 +70,9 @@ export class CommitTrace {
     this.#endIntake(revision, (span) => span.setAttributes({ 'fso.policies': policies, 'fso.objects': objects }));
     this.#end('superseded');
     if (offered?.revision !== revision) return;
-    const { context } = offered;
     const expired = new AbortController();
-    const span = this.#deps.tracer.startSpan('write policies', {}, context);
-    this.#current = { revision, context, expired, span, isAccepted: false, enforcing: undefined };
-    this.#deps.active.add(revision, span);
+    const span = this.#startSpan('write policies', revision);
+    this.#current = { revision, expired, span, isAccepted: false, enforcing: undefined };
     this.#deps.clock.sleep(LONGEST_MS, expired.signal).then(
       () => this.#end('not-proven', true),
       () => undefined,
@@ -100,8 +90,7 @@ export class CommitTrace {
     commit.isAccepted = true;
     // Dry runs begin with the first write of a lock, which may come before.
     const startTime = commit.enforcing?.startTime ?? this.#now();
-    commit.span = this.#deps.tracer.startSpan('prove', { startTime }, commit.context);
-    this.#deps.active.add(revision, commit.span);
+    commit.span = this.#startSpan('prove', revision, { startTime });
   }
 
   /** A round asks for writes of the locks, by key. */
@@ -138,8 +127,6 @@ export class CommitTrace {
     this.#offered = undefined;
     conclude(offered.span);
     offered.span.end();
-    // The line of the log about it is still to come.
-    setImmediate(() => this.#deps.active.remove(revision, offered.span));
   }
 
   #end(result: 'superseded' | 'stopped' | 'proven' | 'not-proven', isError = false): void {
@@ -150,17 +137,16 @@ export class CommitTrace {
     this.#endEnforcing(commit);
     if (isError) fail(commit.span, result);
     commit.span.setAttribute('fso.result', result).end();
-    this.#deps.active.remove(commit.revision, commit.span);
   }
 
   /**
    * Creates the span of the writes, which is known only now: rounds go on, and the proof of the
    * commit shows which of them was the last for it.
    */
-  #endEnforcing({ enforcing, context }: CommitInProgress): void {
+  #endEnforcing({ enforcing, revision }: CommitInProgress): void {
     if (enforcing === undefined) return;
     const { startTime, endTime, written, failed } = enforcing;
-    const span = this.#deps.tracer.startSpan('enforce', { startTime }, context);
+    const span = this.#startSpan('enforce', revision, { startTime });
     span.setAttributes({ 'fso.writes': written, 'fso.writes.failed': failed });
     if (failed > 0) fail(span, 'write-failed');
     span.end(endTime);
@@ -168,6 +154,11 @@ export class CommitTrace {
 
   #commitOf(revision: string): CommitInProgress | undefined {
     return this.#current?.revision === revision ? this.#current : undefined;
+  }
+
+  #startSpan(name: string, revision: string, options: SpanOptions = {}): Span {
+    const { tracer, cluster } = this.#deps;
+    return tracer.startSpan(name, options, trace.setSpanContext(ROOT_CONTEXT, offerSpanOf(revision, cluster)));
   }
 
   #now(): number {

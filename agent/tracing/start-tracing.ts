@@ -1,12 +1,10 @@
 import { type Logger, systemClock } from '@fso/shared/runtime';
-import { type ActiveSpans, openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
+import { openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
 import type { CommitTrace } from './commit-trace.ts';
 
 export interface TracedAgent {
   readonly cluster: string;
   readonly version: string;
-  /** Learns of the span that a commit is in. */
-  readonly active: ActiveSpans;
   readonly logger: Logger;
 }
 
@@ -17,11 +15,11 @@ export interface Tracing {
 }
 
 /** Starts the traces of an agent, and loads what they need only then. */
-export const startTracing = async (config: TelemetryConfig, { cluster, version, active, logger }: TracedAgent): Promise<Tracing> => {
+export const startTracing = async (config: TelemetryConfig, { cluster, version, logger }: TracedAgent): Promise<Tracing> => {
   const identity = { name: 'fso-agent', version, attributes: { 'k8s.cluster.name': cluster } };
   const { tracer, stop } = await openTelemetry(config, identity, logger);
   const { CommitTrace } = await import('./commit-trace.ts');
-  const trace = new CommitTrace({ tracer, active, clock: systemClock });
+  const trace = new CommitTrace({ tracer, cluster, clock: systemClock });
   return {
     trace,
     stop: () => {

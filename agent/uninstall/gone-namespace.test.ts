@@ -57,13 +57,13 @@ describe('a namespace of agents that goes while they are asked to end', () => {
     expect([await ask(cluster.client, waitMs), cluster.requests()]).toEqual(['NoAgent', request]);
   });
 
-  it('is no excuse for another error', async () => {
+  it('does not excuse another error', async () => {
     const denied = { ...goneFrom(9).client, mergePatch: () => Promise.reject(new Error('denied')) } as unknown as KubeClient;
     await expect(ask(denied, 0)).rejects.toThrow('denied');
   });
 });
 
-describe('what goes before the removal writes to it', () => {
+describe('writes before the removal', () => {
   const policy: KubeObject = {
     apiVersion: SOVEREIGN_POLICY_KIND.apiVersion,
     kind: 'SovereignPolicy',
@@ -89,7 +89,7 @@ describe('what goes before the removal writes to it', () => {
     ['the status of a policy', 'release the SovereignPolicies', false],
     ['the finalizers of a policy', 'release the SovereignPolicies', true],
     ['the record of the installation', 'clear the record of the installation', true],
-  ])('is done with: %s', async (_, title, applied) => {
+  ])('succeed with: %s', async (_, title, applied) => {
     const step = steps(applied).find((one) => one.title === title);
     const removals = (await step?.find(never)) ?? [];
     expect(removals).toHaveLength(1);

@@ -34,7 +34,7 @@ it('ends with the process that started it, even when that is killed', async () =
   await expect.poll(() => startTimeOf(pid)).toBeUndefined();
 });
 
-it('says how a program ended, at once and not when the time is over', async () => {
+it('reports how a program ended, at once and not when the time is over', async () => {
   const broken = write('broken.ts', 'console.error("no such thing"); process.exitCode = 3;');
   const program = startProgram({ name: 'broken', command: [broken], env: {}, logFile: join(folder, 'log') });
   const look = async (): Promise<undefined> => {

@@ -10,12 +10,11 @@ export interface Timeline {
   readonly text: string;
 }
 
-const STAGES = ['pushed to agent', 'accepted', 'proven'] as const;
+const STAGES = ['accepted', 'proven'] as const;
 type Stage = (typeof STAGES)[number];
 
 const reached = (cluster: ClusterView, revision: string): readonly Stage[] => {
   const seen: [Stage, string | null][] = [
-    ['pushed to agent', cluster.offeredRevision],
     ['accepted', cluster.revision],
     ['proven', cluster.provenRevision],
   ];

@@ -17,7 +17,7 @@ it('reads clusters and regions from the registrations', () => {
   ]);
 });
 
-it('says which clusters there are when a name is unknown', () => {
+it('lists the clusters when a name is unknown', () => {
   expect(() => selectClusters(definition, ['eu', 'mars'])).toThrow('no cluster named mars; there are apac, eu, us');
 });
 
@@ -44,23 +44,23 @@ it.each([
   ['with Go, Docker and kind', { go, docker, kind }, 'local'],
   ['with Docker alone', { docker }, 'kind'],
   ['with a Go that is too old, and Docker', { go: "printf 'go1.20\\nlocal\\n'", docker }, 'kind'],
-])('takes on a machine %s by itself what is at hand', async (_, commands, expected) => {
+])('selects on a machine %s by itself what is available', async (_, commands, expected) => {
   expect(await chooseProvider({ env: machine(commands), log: () => {}, provider: 'auto' }, signal)).toBe(expected);
 });
 
-it('says what to install on a machine without Go and Docker, and refuses kind without Docker', async () => {
+it('explains what to install on a machine without Go and Docker, and refuses kind without Docker', async () => {
   const options = { env: machine({}), log: () => {} };
   await expect(chooseProvider({ ...options, provider: 'auto' }, signal)).rejects.toThrow(/no `go` was found on PATH.*go\.dev\/dl/);
   await expect(chooseProvider({ ...options, provider: 'kind' }, signal)).rejects.toThrow('Start Docker, or use --provider local');
 });
 
-it('takes what is asked for', async () => {
+it('uses the requested provider', async () => {
   const options = { env: machine({ go, docker }), log: () => {} };
   expect(await chooseProvider({ ...options, provider: 'kind' }, signal)).toBe('kind');
   expect(await chooseProvider({ ...options, provider: 'local' }, signal)).toBe('local');
 });
 
-it('says what to do when the state folder cannot be made', async () => {
+it('explains what to do when the state folder cannot be made', async () => {
   const file = join(makeTemporaryFolder('state'), 'file');
   writeFileSync(file, '');
   const up = upFleet(

@@ -1,9 +1,5 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { CommandError } from '../build/command-error.ts';
-import type { Environment } from '../build/go/go.ts';
-import { withLock } from '../build/lock.ts';
-import { ensureTools, type Log, toolsProblem } from '../build/tools.ts';
 import type { FleetCluster } from '../definition.ts';
 import { dockerRuns } from '../kind/kind.ts';
 import { createKindProvider } from '../kind/provider.ts';
@@ -12,6 +8,11 @@ import { BLOCK } from '../local/ports.ts';
 import { clusterPaths, readAnyState } from '../local/state.ts';
 import { removeCluster } from '../local/stop.ts';
 import type { PROVIDERS, Provider, ProviderName, UpOptions } from '../provider.ts';
+import { CommandError } from '../toolchain/command-error.ts';
+import type { Environment } from '../toolchain/go/go.ts';
+import { withLock } from '../toolchain/lock.ts';
+import type { Log } from '../toolchain/progress.ts';
+import { ensureTools, toolsProblem } from '../toolchain/tools.ts';
 
 export interface UpFleetOptions extends UpOptions {
   readonly clusters: readonly FleetCluster[];

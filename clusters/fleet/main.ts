@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
-import { CommandError } from '../build/command-error.ts';
-import { createTerminal } from '../build/progress.ts';
 import { readDefinition } from '../definition.ts';
+import { CommandError } from '../toolchain/command-error.ts';
+import { createTerminal } from '../toolchain/progress.ts';
 import { createProgram } from './program.ts';
 
 const clusters = dirname(import.meta.dirname);

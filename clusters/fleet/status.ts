@@ -1,4 +1,4 @@
-import { openApi, type SetupApi } from '../local/api.ts';
+import { type Conditions, hasCondition, isEnforcing, openApi, type SetupApi } from '../local/api.ts';
 import { type AnyClusterState, clusterPaths, readAnyState } from '../local/state.ts';
 
 export interface ClusterStatus {
@@ -17,15 +17,9 @@ export interface ClusterStatus {
 
 const TIMEOUT_MS = 20_000;
 
-interface Conditions {
-  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
-}
 interface Node extends Conditions {
   readonly metadata: { readonly labels?: Readonly<Record<string, string>> };
 }
-
-const hasCondition = (object: Conditions, wanted: string): boolean =>
-  object.status?.conditions?.some(({ type, status }) => type === wanted && status === 'True') ?? false;
 
 function byRegion(nodes: readonly Node[]): Record<string, number> {
   const counts: Record<string, number> = {};
@@ -36,21 +30,9 @@ function byRegion(nodes: readonly Node[]): Record<string, number> {
   return counts;
 }
 
-const REFUSED = 'denied the request';
-
-/**
- * Checks Gatekeeper by a request: it refuses this label, so a dry run that passes was not seen by
- * it.
- */
 async function gatekeeperState(api: SetupApi, state: AnyClusterState): Promise<ClusterStatus['gatekeeper']> {
   if (!state.gatekeeper) return 'not installed';
-  const metadata = { name: 'fso-fleet-gatekeeper-probe', labels: { 'admission.gatekeeper.sh/ignore': 'probe' } };
-  try {
-    await api.send('POST', '/api/v1/namespaces?dryRun=All', { apiVersion: 'v1', kind: 'Namespace', metadata });
-    return 'not ready';
-  } catch (error) {
-    return (error as Error).message.includes(REFUSED) ? 'ready' : 'not ready';
-  }
+  return (await isEnforcing(api).catch(() => false)) ? 'ready' : 'not ready';
 }
 
 async function askCluster(name: string, state: AnyClusterState, kubeconfig: string): Promise<ClusterStatus> {

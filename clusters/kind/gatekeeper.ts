@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CommandError } from '../build/command-error.ts';
-import { type ApiObject, objectPath, type SetupApi } from '../local/api.ts';
+import { type ApiObject, type Conditions, hasCondition, objectPath, type SetupApi } from '../local/api.ts';
+import { CommandError } from '../toolchain/command-error.ts';
 
 const READY_MS = 1_200_000;
 const POLL_MS = 1000;
@@ -26,15 +26,6 @@ export function withAuditInterval(manifest: readonly ApiObject[], seconds: numbe
   });
 }
 
-interface DeploymentStatus {
-  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
-}
-
-async function isAvailable(api: SetupApi, deployment: ApiObject): Promise<boolean> {
-  const { status } = await api.send<DeploymentStatus>('GET', objectPath(deployment));
-  return status?.conditions?.some(({ type, status: value }) => type === 'Available' && value === 'True') ?? false;
-}
-
 /** Installs Gatekeeper as its project ships it and waits until its Deployments are available. */
 export async function installInCluster(api: SetupApi, manifest: readonly ApiObject[], signal: AbortSignal): Promise<void> {
   for (const object of manifest.filter(({ kind }) => FIRST.has(kind))) await api.apply(objectPath(object), object);
@@ -42,7 +33,7 @@ export async function installInCluster(api: SetupApi, manifest: readonly ApiObje
   const deployments = manifest.filter(({ kind }) => kind === 'Deployment');
   const deadline = performance.now() + READY_MS;
   for (const deployment of deployments) {
-    while (!(await isAvailable(api, deployment))) {
+    while (!hasCondition(await api.send<Conditions>('GET', objectPath(deployment)), 'Available')) {
       if (performance.now() > deadline) {
         throw new CommandError(
           `${deployment.metadata.name} is not available within ${READY_MS / 1000} s; see: kubectl -n gatekeeper-system describe pods`,

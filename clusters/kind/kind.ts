@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { CommandError } from '../build/command-error.ts';
-import type { Environment } from '../build/go/go.ts';
-import { KIND_TOOL } from '../build/modules.ts';
-import { ensureTools, type Log } from '../build/tools.ts';
+import { CommandError } from '../toolchain/command-error.ts';
+import type { Environment } from '../toolchain/go/go.ts';
+import { KIND_TOOL } from '../toolchain/modules.ts';
+import type { Log } from '../toolchain/progress.ts';
+import { ensureTools } from '../toolchain/tools.ts';
 
 const run = promisify(execFile);
 

@@ -1,11 +1,11 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Environment } from '../build/go/go.ts';
-import { GATEKEEPER_MANIFEST } from '../build/modules.ts';
-import { ensureTools } from '../build/tools.ts';
 import { openApi, readManifest } from '../local/api.ts';
 import { clusterPaths, makeFolders, writeState } from '../local/state.ts';
 import type { Provider, UpOptions } from '../provider.ts';
+import type { Environment } from '../toolchain/go/go.ts';
+import { GATEKEEPER_MANIFEST } from '../toolchain/modules.ts';
+import { ensureTools } from '../toolchain/tools.ts';
 import { installInCluster, withAuditInterval } from './gatekeeper.ts';
 import { createArguments, deleteArguments, findKind, kindName, listsCluster, runKind } from './kind.ts';
 

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { type ClientCredentials, readKubeconfig } from './pki/kubeconfig.ts';
+import { readKubeconfig } from './pki/kubeconfig.ts';
 
 /** An object as the API server takes and gives it. */
 export interface ApiObject {
@@ -21,19 +24,6 @@ export class ApiError extends Error {
   }
 }
 
-/**
- * Client for as much of the API as setting a cluster up takes. (A client for programs, with
- * watches, is `@fso/shared/kube`; here the start of a cluster must not wait for half a second of
- * imports.)
- */
-export interface SetupApi {
-  readonly server: string;
-  send<T = unknown>(method: string, path: string, body?: unknown, contentType?: string): Promise<T>;
-  /** Server-side apply, taking over what others own. */
-  apply(path: string, body: ApiObject): Promise<void>;
-  close(): void;
-}
-
 const TIMEOUT_MS = 20_000;
 
 /** Path of a resource's collection, from the fields of a manifest. */
@@ -48,8 +38,8 @@ export function collectionPath(object: ApiObject): string {
 export const objectPath = (object: ApiObject): string => `${collectionPath(object)}/${object.metadata.name}`;
 
 /** The objects of a YAML file with several documents. */
-export function parseManifest(text: string): ApiObject[] {
-  return text
+export function parseManifest(manifest: string): ApiObject[] {
+  return manifest
     .split(/^---\s*$/m)
     .map((document) => parse(document) as ApiObject | null)
     .filter((document) => document !== null);
@@ -57,55 +47,12 @@ export function parseManifest(text: string): ApiObject[] {
 
 export const readManifest = (file: string): ApiObject[] => parseManifest(readFileSync(file, 'utf8'));
 
-function messageOf(text: string): string {
+function messageOf(answer: string): string {
   try {
-    return JSON.parse(text).message ?? text;
+    return JSON.parse(answer).message ?? answer;
   } catch {
-    return text;
+    return answer;
   }
-}
-
-function decode<T>(text: string, contentType: string | undefined): T {
-  return contentType?.includes('json') ? JSON.parse(text) : (text as T);
-}
-
-interface Call {
-  readonly agent: Agent;
-  readonly credentials: ClientCredentials;
-  readonly method: string;
-  readonly path: string;
-  readonly body: string | undefined;
-  readonly contentType: string;
-  readonly timeoutMs: number;
-}
-
-function call<T>({ agent, credentials, method, path, body, contentType, timeoutMs }: Call): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(new URL(path, credentials.server), {
-      agent,
-      method,
-      timeout: timeoutMs,
-      headers: body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) },
-    });
-    outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s: ${method} ${path}`)));
-    // Not once: a connection that breaks after a timeout tells of a second error, which must not
-    // end the program.
-    outgoing.on('error', reject);
-    outgoing.once('response', (response) => {
-      response.setEncoding('utf8');
-      let text = '';
-      response.on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('error', reject);
-      response.once('end', () => {
-        const status = response.statusCode ?? 0;
-        if (status >= 400) reject(new ApiError(status, `${method} ${path}: ${status} ${messageOf(text)}`));
-        else resolve(decode<T>(text, response.headers['content-type']));
-      });
-    });
-    outgoing.end(body);
-  });
 }
 
 const RETRIES = 5;
@@ -130,21 +77,63 @@ export async function retrying<T>(work: () => Promise<T>, signal?: AbortSignal):
 }
 
 /**
- * Speaks to the API server of a kubeconfig that this package wrote; the server's certificate is
- * verified.
+ * Opens a client for as much of the API as setting a cluster up takes, by a kubeconfig that this
+ * package wrote; the server's certificate is verified. (A client for programs, with watches, is
+ * `@fso/shared/kube`; here the start of a cluster must not wait for half a second of imports.)
  */
-export function openApi(kubeconfig: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}): SetupApi {
+export function openApi(kubeconfig: string, options: { timeoutMs?: number; signal?: AbortSignal } = {}) {
   const { timeoutMs = TIMEOUT_MS, signal } = options;
-  const credentials = readKubeconfig(kubeconfig);
-  const agent = new Agent({ keepAlive: true, ca: credentials.authority, cert: credentials.certificate, key: credentials.key });
-  const send = <T>(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<T> =>
-    call<T>({ agent, credentials, method, path, body: body === undefined ? undefined : JSON.stringify(body), contentType, timeoutMs });
-  return {
-    server: credentials.server,
-    send,
-    apply: async (path, body) => {
-      await retrying(() => send('PATCH', `${path}?fieldManager=fso-fleet&force=true`, body, 'application/apply-patch+yaml'), signal);
-    },
-    close: () => agent.destroy(),
+  const { server, authority: ca, certificate: cert, key } = readKubeconfig(kubeconfig);
+  const agent = new Agent({ keepAlive: true, ca, cert, key });
+  const send = async <T = unknown>(method: string, path: string, body?: unknown, contentType = 'application/json'): Promise<T> => {
+    const headers = body === undefined ? {} : { 'content-type': contentType };
+    const outgoing = request(new URL(path, server), { agent, method, timeout: timeoutMs, headers });
+    outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s: ${method} ${path}`)));
+    // A connection that breaks after a timeout tells of a second error, which must not end the
+    // program.
+    outgoing.on('error', () => undefined);
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+    const answer = await text(response);
+    const status = response.statusCode ?? 0;
+    if (status >= 400) throw new ApiError(status, `${method} ${path}: ${status} ${messageOf(answer)}`);
+    return response.headers['content-type']?.includes('json') ? JSON.parse(answer) : (answer as T);
   };
+  /** Server-side apply, taking over what others own. */
+  const apply = async (path: string, body: ApiObject): Promise<void> => {
+    await retrying(() => send('PATCH', `${path}?fieldManager=fso-fleet&force=true`, body, 'application/apply-patch+yaml'), signal);
+  };
+  return {
+    server,
+    send,
+    apply,
+    applyAll: async (objects: readonly ApiObject[]): Promise<void> => {
+      await Promise.all(objects.map((object) => apply(objectPath(object), object)));
+    },
+    close: (): void => agent.destroy(),
+  };
+}
+
+export type SetupApi = ReturnType<typeof openApi>;
+
+export interface Conditions {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+export const hasCondition = ({ status }: Conditions, wanted: string): boolean =>
+  status?.conditions?.some((condition) => condition.type === wanted && condition.status === 'True') ?? false;
+
+/**
+ * Whether Gatekeeper refuses a label that it refuses on any namespace but its own: a dry run that
+ * passes was not seen by it.
+ */
+export async function isEnforcing(api: SetupApi): Promise<boolean> {
+  const metadata = { name: 'fso-fleet-gatekeeper-probe', labels: { 'admission.gatekeeper.sh/ignore': 'probe' } };
+  try {
+    await api.send('POST', '/api/v1/namespaces?dryRun=All', { apiVersion: 'v1', kind: 'Namespace', metadata });
+    return false;
+  } catch (error) {
+    if (error instanceof ApiError && error.message.includes('denied the request')) return true;
+    throw error;
+  }
 }

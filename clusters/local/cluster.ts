@@ -1,13 +1,14 @@
 import { join, resolve } from 'node:path';
-import { ensureTools, type Log } from '../build/tools.ts';
+import type { Log } from '../toolchain/progress.ts';
+import { ensureTools } from '../toolchain/tools.ts';
 import { openApi, type SetupApi } from './api.ts';
 import type { ToolFolders } from './commands.ts';
 import { ensurePki, serverUrl, writeUserKubeconfig } from './pki/pki.ts';
 import { claimPorts, type PortClaim } from './ports.ts';
-import { apiReady, type Context, startAll, startGatekeeper } from './start.ts';
+import { apiReady, startAll, startGatekeeper } from './start.ts';
 import { type ClusterPaths, type ClusterState, type Component, clusterPaths, makeFolders, readState, writeState } from './state.ts';
 import { endCluster, startReaper } from './stop.ts';
-import { Supervisor } from './supervisor.ts';
+import { type Context, Supervisor } from './supervisor.ts';
 
 /** Options of the start of a local cluster. */
 export interface LocalClusterOptions {
@@ -33,36 +34,6 @@ export interface LocalClusterOptions {
   readonly tools?: ToolFolders;
 }
 
-/** A running cluster: real control plane, nodes played by kwok. */
-export interface LocalCluster {
-  readonly name: string;
-  /** Path of the administrator's kubeconfig. */
-  readonly kubeconfig: string;
-  readonly server: string;
-  /** Folder of the cluster's log files. */
-  readonly logs: string;
-  /** Whether this call started any process; false when all of them ran already. */
-  readonly started: boolean;
-  /** Installs Gatekeeper where it is not, and returns once it enforces. */
-  startGatekeeper(): Promise<void>;
-  /** Its webhook configurations stay, as after a crash. */
-  stopGatekeeper(signal?: NodeJS.Signals): Promise<void>;
-  restartGatekeeper(): Promise<void>;
-  kill(component: Component, signal?: NodeJS.Signals): Promise<void>;
-  /** Starts a component that was killed and returns when it is ready. */
-  start(component: Component): Promise<void>;
-  /** Ends the API server and starts it with these in the place of `apiServerArgs`. */
-  restartApiServer(args: readonly string[]): Promise<void>;
-  /**
-   * Kubeconfig of a user by client certificate; without RBAC of its own it may do next to nothing.
-   */
-  createUserKubeconfig(user: string, groups?: readonly string[]): Promise<string>;
-  /** Closes the connections to a detached cluster, which keeps running. */
-  detach(): void;
-  /** Ends all processes and waits for them. */
-  stop(): Promise<void>;
-}
-
 /** The state of a cluster that was started before, or of a new one with ports claimed for it. */
 async function openState(options: LocalClusterOptions, paths: ClusterPaths): Promise<{ state: ClusterState; claim?: PortClaim }> {
   makeFolders(paths);
@@ -84,39 +55,51 @@ async function openState(options: LocalClusterOptions, paths: ClusterPaths): Pro
   return { state, claim };
 }
 
-function clusterOf(context: Context, api: SetupApi, started: boolean, release: () => void): LocalCluster {
+function clusterOf(context: Context, api: SetupApi, started: boolean, release: () => void) {
   const { paths, state, supervisor } = context;
   const kill = (component: Component, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => supervisor.stop(component, signal);
   return {
     name: state.name,
+    /** Path of the administrator's kubeconfig. */
     kubeconfig: paths.kubeconfig,
     server: serverUrl(state),
+    /** Folder of the cluster's log files. */
     logs: paths.logs,
+    /** Whether this call started any process; false when all of them ran already. */
     started,
+    /** Installs Gatekeeper where it is not, and returns once it enforces. */
     startGatekeeper: () => startGatekeeper(context, api),
-    stopGatekeeper: (signal = 'SIGTERM') => kill('gatekeeper', signal),
+    /** Its webhook configurations stay, as after a crash. */
+    stopGatekeeper: (signal: NodeJS.Signals = 'SIGTERM') => kill('gatekeeper', signal),
     restartGatekeeper: async () => {
       await kill('gatekeeper', 'SIGTERM');
       await startGatekeeper(context, api);
     },
     kill,
-    start: async (component) => {
+    /** Starts a component that was killed and returns when it is ready. */
+    start: async (component: Component) => {
       if (component === 'gatekeeper') return startGatekeeper(context, api);
       await supervisor.start(component);
       await apiReady(context, api);
     },
-    restartApiServer: async (args) => {
+    /** Ends the API server and starts it with these in the place of `apiServerArgs`. */
+    restartApiServer: async (args: readonly string[]) => {
       await kill('apiserver', 'SIGTERM');
       state.apiServerArgs = [...args];
       await supervisor.start('apiserver');
       await apiReady(context, api);
     },
-    createUserKubeconfig: async (user, groups = []) => {
+    /**
+     * Kubeconfig of a user by client certificate; without RBAC of its own it may do almost nothing.
+     */
+    createUserKubeconfig: async (user: string, groups: readonly string[] = []) => {
       const file = join(paths.users, `${encodeURIComponent(user)}.kubeconfig`);
       await writeUserKubeconfig(file, paths, state, { commonName: user, organizations: groups });
       return file;
     },
+    /** Closes the connections to a detached cluster, which keeps running. */
     detach: () => api.close(),
+    /** Ends all processes and waits for them. */
     stop: async () => {
       api.close();
       await endCluster(paths);
@@ -124,6 +107,9 @@ function clusterOf(context: Context, api: SetupApi, started: boolean, release: (
     },
   };
 }
+
+/** A running cluster: real control plane, nodes played by kwok. */
+export type LocalCluster = Readonly<ReturnType<typeof clusterOf>>;
 
 /**
  * Starts a cluster, or what is missing of one that was started before, and returns when all of it

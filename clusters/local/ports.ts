@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { connect, createServer, type Server } from 'node:net';
-import { CommandError } from '../build/command-error.ts';
+import { CommandError } from '../toolchain/command-error.ts';
 
 /** Listening ports of one cluster, all on 127.0.0.1. */
 export interface ClusterPorts {

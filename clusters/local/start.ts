@@ -1,51 +1,29 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Log } from '../build/tools.ts';
-import { type ApiObject, objectPath, retrying, type SetupApi } from './api.ts';
-import { schedulerConfiguration, type ToolFolders } from './commands.ts';
+import { type Conditions, hasCondition, retrying, type SetupApi } from './api.ts';
+import { schedulerConfiguration } from './commands.ts';
 import { installGatekeeper, waitForGatekeeper } from './gatekeeper.ts';
 import { KWOK_RIGHTS, nodesOf } from './nodes.ts';
 import { serverUrl } from './pki/pki.ts';
 import { isListening } from './ports.ts';
-import type { ClusterPaths, ClusterState } from './state.ts';
-import type { Supervisor } from './supervisor.ts';
-
-/** Context in which the steps of a cluster's start run. */
-export interface Context {
-  readonly paths: ClusterPaths;
-  readonly state: ClusterState;
-  readonly tools: ToolFolders;
-  readonly supervisor: Supervisor;
-  readonly log: Log;
-  /** Aborts what still works on the start. */
-  readonly giveUp: (reason: unknown) => void;
-}
+import type { Context } from './supervisor.ts';
 
 /** Waits until the API server takes requests. */
 export async function apiReady({ supervisor }: Context, api: SetupApi): Promise<void> {
   await supervisor.until('the API server is ready', async () => (await api.send('GET', '/readyz')) === 'ok');
 }
 
-const applyAll = async (api: SetupApi, objects: readonly ApiObject[]): Promise<void> => {
-  await Promise.all(objects.map((object) => api.apply(objectPath(object), object)));
-};
-
-interface NodeList {
-  readonly items: readonly { status?: { conditions?: readonly { type: string; status: string }[] } }[];
-}
-
 async function nodesReady(context: Context, api: SetupApi, count: number): Promise<void> {
   await context.supervisor.until('all nodes are Ready', async () => {
-    const { items } = await api.send<NodeList>('GET', '/api/v1/nodes');
-    const ready = items.filter((node) => node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'));
-    return ready.length >= count;
+    const { items } = await api.send<{ items: Conditions[] }>('GET', '/api/v1/nodes');
+    return items.filter((node) => hasCondition(node, 'Ready')).length >= count;
   });
 }
 
 async function startNodes(context: Context, api: SetupApi): Promise<void> {
   const nodes = nodesOf(context.state.regions);
-  await applyAll(api, KWOK_RIGHTS);
-  await Promise.all([context.supervisor.start('kwok'), applyAll(api, nodes)]);
+  await api.applyAll(KWOK_RIGHTS);
+  await Promise.all([context.supervisor.start('kwok'), api.applyAll(nodes)]);
   await nodesReady(context, api, nodes.length);
   context.log(`${nodes.length} nodes are Ready`);
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { CommandError } from '../build/command-error.ts';
+import { CommandError } from '../toolchain/command-error.ts';
 
 /** Programs of a cluster, in the order in which they start. */
 export const COMPONENTS = ['etcd', 'apiserver', 'controller-manager', 'scheduler', 'kwok', 'gatekeeper'] as const;

@@ -36,7 +36,7 @@ const supervise = (script: string) => {
 };
 
 describe('Supervisor', () => {
-  it('starts a program again that ends while something is waited for, and says so', async () => {
+  it('restarts a program that ends during a wait, and reports it', async () => {
     const { supervisor, lines } = supervise('test -f "$HOME/again" && exec sleep 600; touch "$HOME/again"');
     await supervisor.start('kwok');
     const wait = () => supervisor.until('it is started again', async () => lines.length > 0);

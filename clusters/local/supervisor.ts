@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '@fso/shared/text';
-import { CommandError } from '../build/command-error.ts';
-import type { Log } from '../build/tools.ts';
 import { CLUSTER_DIR_VARIABLE, endProcesses, isAlive, runMark, spawnDetached, tail } from '../processes.ts';
-import { type CommandContext, commandLine } from './commands.ts';
+import { CommandError } from '../toolchain/command-error.ts';
+import type { Log } from '../toolchain/progress.ts';
+import { type CommandContext, commandLine, type ToolFolders } from './commands.ts';
 import { portProblem } from './ports.ts';
-import { type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
+import { type ClusterPaths, type ClusterState, COMPONENTS, type Component, writeState } from './state.ts';
 
 const POLL_MS = 100;
 /** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
@@ -150,4 +150,15 @@ export class Supervisor {
         'End the program that uses it, or start the cluster again on other ports: npm run fleet -- down, then up.',
     );
   }
+}
+
+/** Context in which the steps of a cluster's start run. */
+export interface Context {
+  readonly paths: ClusterPaths;
+  readonly state: ClusterState;
+  readonly tools: ToolFolders;
+  readonly supervisor: Supervisor;
+  readonly log: Log;
+  /** Aborts what still works on the start. */
+  readonly giveUp: (reason: unknown) => void;
 }

@@ -46,7 +46,7 @@ it.each([
   ['us', 'customer-data', 'us-east-1', 'us-west-2'],
   ['eu', 'customer-data', 'eu-central-1', 'eu-west-1'],
   ['apac', 'customer-data', 'ap-southeast-1', 'ap-northeast-1'],
-])('in %s, %s allows %s and refuses %s', (cluster, name, allowed, refused) => {
+])('decide in %s that %s allows %s and refuses %s', (cluster, name, allowed, refused) => {
   const regions =
     fleet()
       .get(cluster)

@@ -8,7 +8,7 @@ import { type Grant, type Principal, principalOf, Revocations } from './principa
 import { createProvider, type OidcSettings } from './provider.ts';
 import { fingerprintOf, sameSecret } from './secrets.ts';
 import { createSessionStore } from './session-store.ts';
-import { createSessions, type SessionLimits, type Sessions } from './sessions.ts';
+import { createSessions, type Sessions } from './sessions.ts';
 import { createTokenStore, createTokens, isApiToken, type Tokens } from './tokens.ts';
 
 export interface AccessSettings {
@@ -24,7 +24,6 @@ export interface AccessDeps {
   readonly records: KeyedStore;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly sessionLimits?: Partial<SessionLimits>;
 }
 
 /** Credentials of a request. */
@@ -147,7 +146,6 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
     clock,
     revocations,
     logger,
-    limits: deps.sessionLimits,
   });
   const checkBearer = createBearerCheck({ staticToken, tokens, sessions, bearer });
   const isOpen = settings.apiToken === undefined && oidc === undefined;

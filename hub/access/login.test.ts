@@ -5,7 +5,7 @@ import { createLogin, safeReturnTo } from './login.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
 import { parseRoleMap } from './roles.ts';
 
-describe('where a login goes on', () => {
+describe('the page after a login', () => {
   it.each([
     ['/clusters?q=eu#x', '/clusters?q=eu#x'],
     ['/a/../b', '/b'],
@@ -22,13 +22,13 @@ describe('where a login goes on', () => {
     [undefined, '/'],
     [['/a', '/b'], '/'],
     [`/${'x'.repeat(3000)}`, '/'],
-  ])('%j is %s', (wanted, path) => {
+  ])('is for %j the path %s', (wanted, path) => {
     expect(safeReturnTo(wanted)).toBe(path);
     expect(new URL(safeReturnTo(wanted), 'https://hub.example').origin).toBe('https://hub.example');
   });
 });
 
-it('sessions depend on all settings that say who comes in, and as what', () => {
+it('sessions depend on all settings that decide over access and roles', () => {
   const settings: OidcSettings = {
     issuer: 'https://login.example.com',
     clientId: 'fso',

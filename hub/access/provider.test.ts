@@ -99,17 +99,17 @@ it('authenticates the client with the secret that its file has by then', async (
   expect(seen).toEqual([basic('first'), basic('second')]);
 });
 
-describe('a provider that says of itself', () => {
+describe('the metadata of a provider', () => {
   const discover = (issuer: string, timeoutMs = deps.timeoutMs) =>
     createProvider(settingsOf(issuer), { ...deps, timeoutMs }).configuration();
 
-  it('what one says is taken', async () => {
+  it('is read', async () => {
     using server = await startServer();
     server.answers.set(DISCOVERY, json(metadataOf(server.issuer)));
     expect((await discover(server.issuer)).serverMetadata().issuer).toBe(server.issuer);
   });
 
-  it('more than fits is cut off, also while it is unpacked', async () => {
+  it('is cut off beyond its bound, also while it is unpacked', async () => {
     using server = await startServer();
     const { sent, answer } = endless('{');
     server.answers.set(DISCOVERY, answer);
@@ -139,7 +139,7 @@ describe('a provider that says of itself', () => {
 });
 
 describe('keys of a provider', () => {
-  it('are read up to a size, and are good as soon as they fit', async () => {
+  it('are read up to a size, and are valid as soon as they fit', async () => {
     using server = await startServer();
     const { privateKey, publicKey } = await generateKeyPair('ES256');
     const clock = new FakeClock();

@@ -23,7 +23,7 @@ describe('role map', () => {
     expect(roleOf(values, map)).toBe(role);
   });
 
-  it('gives nothing where nothing fits', () => {
+  it('gives no role without a matching group', () => {
     expect(roleOf(['guests'], parseRoleMap('admin=a'))).toBeNull();
   });
 
@@ -45,7 +45,7 @@ describe('grants', () => {
     ],
   } as const;
 
-  it('are all that the groups give, without what adds nothing', () => {
+  it('are all that the groups give, without redundant ones', () => {
     expect(grantsOf(['guests'], settings)).toEqual([{ role: 'viewer', ...finance }]);
     expect(grantsOf(['eu-readers', 'eu-readers'], settings)).toEqual([
       { role: 'viewer', ...eu },
@@ -56,7 +56,7 @@ describe('grants', () => {
     expect(grantsOf([], { ...settings, grants: [] })).toEqual([]);
   });
 
-  it('for a part give no role for the whole', () => {
+  it('give no role for the whole where they are for a part', () => {
     const grants = grantsOf(['eu-team', 'auditors'], settings);
     expect([roleEverywhere(grants), roleEverywhere([{ role: 'admin', ...eu }])]).toEqual(['viewer', null]);
     expect([grantsCovering(grants, 'operator'), grantsCovering(grants, 'admin')]).toEqual([[{ role: 'operator', ...eu }], []]);

@@ -64,7 +64,7 @@ describe('sessions', () => {
     expect(stored(records)).toContain('"name":"Ada","role":"admin"}');
   });
 
-  it('end when nobody uses them', async () => {
+  it('end when they are not used', async () => {
     const { clock, sessions } = create();
     const id = await sessions.begin(ada, cookie);
     await clock.advance(8 * HOUR - 1);
@@ -86,7 +86,7 @@ describe('sessions', () => {
     expect(sessions.check(id, cookie)).toBeUndefined();
   });
 
-  it('are not used by a look at them', async () => {
+  it('are not extended by a look at them', async () => {
     const { clock, sessions } = create();
     const grant = sessions.check(await sessions.begin(ada, cookie), cookie);
     await clock.advance(8 * HOUR - 1);
@@ -95,7 +95,7 @@ describe('sessions', () => {
     expect(await grant?.stillHolds()).toBe(false);
   });
 
-  it('end at once by logout, and tell so', async () => {
+  it('end at once by logout, and notify their streams', async () => {
     const { records, sessions, ended } = create();
     const id = await sessions.begin(ada, cookie);
     const grant = sessions.check(id, cookie);
@@ -106,13 +106,13 @@ describe('sessions', () => {
     expect([sessions.check(id, cookie), ended, records.list(SESSION_KIND)]).toEqual([undefined, [grant?.key], []]);
   });
 
-  it('of a cookie are none as a bearer token, nor the other way round', async () => {
+  it('are valid only as a cookie or only as a bearer token', async () => {
     const { sessions } = create();
     expect(sessions.check(await sessions.begin(ada, cookie), { byCookie: false })).toBeUndefined();
     expect(sessions.check(await sessions.begin(ada, { byCookie: false }), cookie)).toBeUndefined();
   });
 
-  it('end with what they were traded for, at once', async () => {
+  it('end with the credentials they were made from, at once', async () => {
     const { revocations, sessions, sources, ended } = create();
     sources.add('token:1');
     const id = await sessions.begin(ada, { ...cookie, source: 'token:1' });
@@ -137,7 +137,7 @@ describe('sessions', () => {
 });
 
 describe('sessions in the records', () => {
-  it('are known to a restarted hub, as they were, by their hashes alone', async () => {
+  it('survive a restart of the hub, as their hashes alone', async () => {
     const { world, clock, records, sessions } = create();
     const [id, bearer] = [
       await sessions.begin(ada, { ...cookie, endsAt: clock.now().getTime() + HOUR }),
@@ -153,7 +153,7 @@ describe('sessions in the records', () => {
     expect(restarted.check(id, cookie)).toBeUndefined();
   });
 
-  it('begin and end at every hub, also for what is under way there', async () => {
+  it('begin and end at every hub, also for its open requests', async () => {
     const { world, sessions } = create();
     const other = createHub(world);
     const id = await sessions.begin(ada, cookie);
@@ -163,7 +163,7 @@ describe('sessions in the records', () => {
     expect([other.sessions.check(id, cookie), await grant?.stillHolds(), other.ended]).toEqual([undefined, false, [grant?.key]]);
   });
 
-  it('do not hold at a hub that does not take what they depend on, and go on at one that does', async () => {
+  it('are invalid at a hub with other access settings, and valid at one with the same', async () => {
     const { world, sessions, sources } = create();
     sources.add('static:1');
     const id = await sessions.begin(ada, { ...cookie, source: 'static:1' });
@@ -172,7 +172,7 @@ describe('sessions in the records', () => {
     expect(await sessions.check(id, cookie)?.stillHolds()).toBe(true);
   });
 
-  it('are written for their use every few minutes only, so that other hubs know it too', async () => {
+  it('record their use every few minutes only, so that other hubs know it too', async () => {
     const { world, clock, sessions } = create();
     const other = createHub(world);
     const id = await sessions.begin(ada, cookie);
@@ -185,7 +185,7 @@ describe('sessions in the records', () => {
     expect(other.sessions.check(id, cookie)).toBeDefined();
   });
 
-  it('that are over are removed when another one begins; one that is idle once no hub can know of its use', async () => {
+  it('are removed after their end when another begins; an idle one once no hub can have seen a use', async () => {
     const { clock, records, sessions } = create();
     const id = await sessions.begin(ada, { ...cookie, endsAt: clock.now().getTime() + HOUR });
     const idle = await sessions.begin(ada, cookie);
@@ -199,7 +199,7 @@ describe('sessions in the records', () => {
     expect(has(idleKey)).toBe(false);
   });
 
-  it('share a bounded number of names, and one does not bring back another that has ended', async () => {
+  it('share a bounded number of names, and never revive an ended one', async () => {
     const { records, sessions } = create();
     const names = new Set<string>();
     records.subscribe(SESSION_KIND, (name) => names.add(name));
@@ -210,7 +210,7 @@ describe('sessions in the records', () => {
     expect(ids.map((id) => sessions.check(id, cookie) !== undefined)).toEqual(ids.map((_, i) => i % 2 === 1));
   });
 
-  it('that cannot be read are none, and what is too long is not kept', async () => {
+  it('are invalid where they cannot be read, and not kept where they are too long', async () => {
     const { world, records, sessions } = create();
     const id = await sessions.begin(ada, cookie);
     const [name = ''] = (sessions.check(id, cookie)?.key.match(/[0-9a-f]{3}/) ?? []) as string[];

@@ -27,7 +27,7 @@ const open = async (clock = new FakeClock()) => {
 const kept = () => JSON.stringify(ledger.records.list('api-token'));
 
 describe('API tokens', () => {
-  it('let in as what they were made for, also after a restart', async () => {
+  it('admit with their role, also after a restart', async () => {
     const { tokens } = await open();
     const { token, view } = await tokens.create(wanted, admin);
     expect(token).toMatch(/^fso_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$/);
@@ -43,7 +43,7 @@ describe('API tokens', () => {
       expect((await one.check(token))?.principal).toEqual(principalOf({ kind: 'token', id: view.id, name: 'ci' }, [{ role: 'operator' }]));
   });
 
-  it('with a scope are for that alone, and unknown to a hub of a version that knows no scopes', async () => {
+  it('are limited to their scope, and invalid at a hub of a version without scopes', async () => {
     const { tokens } = await open();
     const scope = { clusters: { clusterRegions: ['group:eu'] }, policies: { targetNamespaces: ['finance-*'] } };
     const { token, view } = await tokens.create({ ...wanted, ...scope }, admin);
@@ -81,7 +81,7 @@ describe('API tokens', () => {
     expect([await tokens.check(token), await grant?.stillHolds()]).toEqual([undefined, false]);
   });
 
-  it('are revoked at once, for good, and that is revoked', async () => {
+  it('are revoked at once and for good, with a notification', async () => {
     const { tokens, revoked } = await open();
     const { token, view } = await tokens.create(wanted, admin);
     const grant = await tokens.check(token);
@@ -91,7 +91,7 @@ describe('API tokens', () => {
     expect(await tokens.revoke(view.id)).toBeUndefined();
   });
 
-  it('never stand above who makes them', async () => {
+  it('never exceed the rights of their creator', async () => {
     const { tokens } = await open();
     const operator = principalOf(ada, [{ role: 'operator' }, { role: 'admin', clusters: { clusterNames: ['eu'] } }]);
     await expect(tokens.create({ ...wanted, role: 'admin' }, operator)).rejects.toThrow('You are operator');
@@ -122,7 +122,7 @@ describe('API tokens', () => {
   });
 });
 
-it('an API token that cannot be written leaves everything as it was', async () => {
+it('leaves everything unchanged when an API token cannot be written', async () => {
   const { tokens } = await open();
   const { token, view } = await tokens.create(wanted, admin);
   const update = vi.spyOn(ledger.records, 'update').mockRejectedValue(new Error('disk full'));
@@ -133,7 +133,7 @@ it('an API token that cannot be written leaves everything as it was', async () =
   expect(await tokens.list()).toHaveLength(1);
 });
 
-it('API tokens in the ledger: added, used and removed', async () => {
+it('records API tokens in the ledger: added, used and removed', async () => {
   const record: TokenRecord = {
     id: 't1',
     name: 'ci',

@@ -49,7 +49,7 @@ describe('clusters of grants', () => {
     expect(clustersOf([of(clusters)])).toEqual(names);
   });
 
-  it('are all without a selector, and none of one before the repository is read', () => {
+  it('are all without a selector, and none with one before the repository is read', () => {
     expect(clustersOf([of(undefined, { policyNames: ['*'] })])).toEqual(['eu-1', 'us-1', 'unknown']);
     expect(clustersOf([of({ clusterSelector: {} })], null)).toEqual([]);
     expect(clustersOf([])).toEqual([]);
@@ -97,7 +97,7 @@ describe('policies of grants', () => {
   });
 });
 
-it('a fingerprint differs where a grant means something else', () => {
+it('differ in their fingerprint where a grant differs', () => {
   const grants = [of({ clusterSelector: { matchLabels: { env: 'prod' } } }, { policyNames: ['pay'] })];
   const [before, after] = [desiredOf(), desiredOf('env: test')].map((desired) => [...new Visibility(grants, desired).fingerprint()]);
   expect(before).toEqual([

@@ -16,7 +16,7 @@ const open = () => {
 };
 
 describe('alerts in the ledger', () => {
-  it('are not overwritten by a hub that has not seen what another one wrote', async () => {
+  it("are not overwritten by a hub that has not read another hub's changes", async () => {
     const { store } = open();
     await store.begin([alertAt(2_000)], 2_000);
     await store.begin([alertAt(3_000)], 3_000);
@@ -30,7 +30,7 @@ describe('alerts in the ledger', () => {
     expect(store.list(6_000)).toMatchObject([{ startsAt: 6_000, endsAt: null }]);
   });
 
-  it('are kept for a day after their end, and for as long as a receiver is yet to be notified of them', async () => {
+  it('are kept for a day after their end, and until every receiver was notified', async () => {
     const { store, unsettled } = open();
     const alert = alertAt(0);
     unsettled.add(alert.fingerprint);

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { AlertsFile } from './alerts-file-reader.ts';
 import { alertsConfig, openAlertsFolder } from './testing/alerts-files.ts';
 
-it('an alerts file is read again when it changes; one that is wrong by then changes nothing', async () => {
+it('reads an alerts file again when it changes, and ignores an invalid change', async () => {
   await using folder = await openAlertsFolder();
   const text = (name: string): string => `receivers: [{name: ${name}, alertmanager: {url: "http://am"}}]\nroute: {receiver: ${name}}\n`;
   const path = await folder.write('alerts.yaml', text('one'));
@@ -17,7 +17,7 @@ it('an alerts file is read again when it changes; one that is wrong by then chan
   expect(file.config.receivers.map(({ name }) => name)).toEqual(['two']);
 });
 
-it('an alerts file is read again when the secret that it names comes later; its problem is logged once', async () => {
+it('reads an alerts file again when its secret arrives later, and logs the problem once', async () => {
   await using folder = await openAlertsFolder();
   const text = (name: string, file: string): string =>
     `receivers: [{name: ${name}, slack: {urlFile: ${file}}}]\nroute: {receiver: ${name}}\n`;

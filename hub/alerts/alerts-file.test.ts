@@ -19,7 +19,7 @@ const problemsOf = (text: string): readonly string[] => {
   return 'problems' in parsed ? parsed.problems : [];
 };
 
-it('says where and what is wrong', () => {
+it('reports a problem with its place', () => {
   const route = 'route: { receiver: chat }\n';
   expect(problemsOf(RECEIVERS + route)).toEqual([]);
   expect(problemsOf('')).toEqual(['alerts.yaml:1:1: the file is empty']);
@@ -51,7 +51,7 @@ it('says where and what is wrong', () => {
   ).toHaveLength(1);
 });
 
-it('routes as Alertmanager does: the first child that matches, more where one goes on, itself where none does; children inherit', () => {
+it('routes as Alertmanager does: to the first matching child, to more where it continues, to itself without one; children inherit', () => {
   const { route } = alertsConfig(`${RECEIVERS}route:
   receiver: chat
   groupBy: [name, cluster]
@@ -81,12 +81,12 @@ it('routes as Alertmanager does: the first child that matches, more where one go
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/operate/alerts.md'), 'utf8');
 const blockOf = (language: string): string => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(PAGE)?.[1] ?? '';
 
-it('is as docs/operate/alerts.md shows it', () => {
+it('accepts the file in docs/operate/alerts.md', () => {
   const { receivers } = alertsConfig(blockOf('yaml'));
   expect(receivers.flatMap((receiver) => RECEIVER_KINDS.filter((kind) => receiver[kind] !== undefined))).toEqual([...RECEIVER_KINDS]);
 });
 
-it('has webhooks whose signature the code of docs/operate/alerts.md checks', async () => {
+it('signs webhooks as the code in docs/operate/alerts.md checks', async () => {
   const { isFromHub } = (await import(`data:text/javascript,${encodeURIComponent(blockOf('js'))}`)) as {
     isFromHub: (secret: string, headers: Record<string, string>, body: Buffer, nowSeconds: number) => boolean;
   };

@@ -21,7 +21,7 @@ describe('a hub that leads', () => {
     await end();
   });
 
-  it('does not count the time in which it was paused, of a problem or of an outage of the ledger', async () => {
+  it('excludes its pauses from durations, of a problem and of an outage of the ledger', async () => {
     await using opened = await openAlertingHubs('{receiver: hook, groupWait: 0s, groupInterval: 10s, repeatInterval: 10h}');
     const { state, start, until, statuses, clock } = opened;
     const { alerts, end } = start();
@@ -43,7 +43,7 @@ describe('a hub that leads', () => {
     await end();
   });
 
-  it('goes on counting how long a problem lasts where the hub before ended, without the time in which none looked', async () => {
+  it('continues the duration of a problem under the next leader, without the time between', async () => {
     await using opened = await openAlertingHubs(undefined, '10m');
     const { state, start, pass, clock } = opened;
     state.issues = [AWAY];
@@ -58,7 +58,7 @@ describe('a hub that leads', () => {
     expect(fired).toEqual([false, false, true, true]);
   });
 
-  it('counts from the beginning where no hub looked for more than an hour', async () => {
+  it('starts a duration again after more than an hour without a leader', async () => {
     await using opened = await openAlertingHubs(undefined, '10m');
     const { state, start, pass, clock } = opened;
     state.issues = [AWAY];
@@ -74,7 +74,7 @@ describe('a hub that leads', () => {
     await end();
   });
 
-  it('says from memory that the ledger cannot be written, and that it can again', async () => {
+  it('notifies from memory that the ledger cannot be written, and that it can again', async () => {
     await using opened = await openAlertingHubs();
     const { state, start, until, statuses, keys, clock } = opened;
     const { end } = start();

@@ -3,7 +3,7 @@ import { AWAY, openAlertingHubs } from './testing/alerting-hubs.ts';
 import type { Answer } from './testing/receiver-server.ts';
 
 describe('a hub that leads', () => {
-  it('notifies of an alert, repeats it, and says when it has ended', async () => {
+  it('notifies of an alert, repeats it, and notifies of its end', async () => {
     await using opened = await openAlertingHubs();
     const { state, start, until, statuses, clock } = opened;
     const { alerts, end } = start();
@@ -25,7 +25,7 @@ describe('a hub that leads', () => {
     await end();
   });
 
-  it('tries again under the same key, later each time, and not before the receiver wants it', async () => {
+  it('tries again under the same key, later each time, and not before the receiver allows it', async () => {
     await using opened = await openAlertingHubs();
     const { state, server, start, until, keys, clock } = opened;
     const answers: Answer[] = [{ status: 500 }, { status: 503 }, { status: 429, headers: { 'retry-after': '600' } }];
@@ -47,7 +47,7 @@ describe('a hub that leads', () => {
     await end();
   });
 
-  it('gives up what a receiver refuses, with an entry of the audit log, and goes on with what comes next', async () => {
+  it('gives up a notification that a receiver refuses, audits it, and continues with the next', async () => {
     await using opened = await openAlertingHubs();
     const { state, server, start, until, keys, ledger } = opened;
     server.answer = () => ({ status: 400, body: 'no such thing' });
@@ -64,7 +64,7 @@ describe('a hub that leads', () => {
     await end();
   });
 
-  it('sends what the one before it had recorded, under its key, and tells of what ended meanwhile', async () => {
+  it('sends under its key what the previous leader recorded, and notifies of what ended meanwhile', async () => {
     await using opened = await openAlertingHubs();
     const { state, server, start, until, keys, statuses } = opened;
     server.answer = () => ({ status: 500 });
@@ -81,7 +81,7 @@ describe('a hub that leads', () => {
     await second.end();
   });
 
-  it('ends what other routes have now where it was told, under the same key', async () => {
+  it("notifies receivers of an alert's end after other routes took it over, under the same key", async () => {
     await using opened = await openAlertingHubs();
     const { state, start, until, server } = opened;
     const told = (): [string, string][] =>
@@ -108,7 +108,7 @@ describe('a hub that leads', () => {
     await end();
   });
 
-  it('tells of the end also when the receiver was away for more than a day', async () => {
+  it('notifies of the end also when the receiver was away for more than a day', async () => {
     await using opened = await openAlertingHubs();
     const { state, start, until, server, clock } = opened;
     state.issues = [AWAY];
@@ -130,7 +130,7 @@ describe('a hub that leads', () => {
     await end();
   });
 
-  it('tells of one that was recorded when its look failed, and ended then', async () => {
+  it('notifies of an alert that was recorded in a failed pass and ended then', async () => {
     await using opened = await openAlertingHubs();
     const { state, start, until, statuses } = opened;
     const { alerts, end } = start();

@@ -1,7 +1,7 @@
 import type { AlertCounts, AlertTestView, AlertView, ReceiverView, SilenceRequest, SilenceView } from '@fso/shared/api';
 import { type Clock, type Logger, restAfter, Wakeup } from '@fso/shared/runtime';
 import type { z } from 'zod';
-import type { Ledger } from '../ledger/index.ts';
+import type { FleetState, Journal, Lease } from '../ledger/index.ts';
 import { identityOf, type StoredAlert } from './alert.ts';
 import { AlertStore } from './alert-store.ts';
 import { notifiedByAlert, viewOfAlert } from './alert-view.ts';
@@ -18,7 +18,7 @@ import { planAlerts } from './plan-alerts.ts';
 import { endEntry, Silences, type StoredSilence } from './silences.ts';
 
 export interface AlertsDeps {
-  readonly ledger: Pick<Ledger, 'records' | 'audit' | 'leads' | 'onLead' | 'subscribe' | 'health'>;
+  readonly ledger: Pick<FleetState, 'subscribe'> & Pick<Journal, 'records' | 'audit' | 'health'> & Pick<Lease, 'leads' | 'onLead'>;
   /**
    * Collects the current issues.
    *

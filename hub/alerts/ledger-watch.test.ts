@@ -58,7 +58,7 @@ rules: {LedgerUnavailable: {for: 0s}}
 };
 
 describe('the alert that the ledger cannot be written', () => {
-  it('has a group of its own: its end is not that of the other alerts of the route', async () => {
+  it('has a group of its own: its end does not end the other alerts of the route', async () => {
     await using opened = await open();
     const { look, fail, recover, bodies, configOf } = opened;
     const config = configOf('hook');
@@ -78,7 +78,7 @@ describe('the alert that the ledger cannot be written', () => {
     ).not.toContain(bodies()[0]?.groupKey);
   });
 
-  it('is another one at the next outage, also where a receiver is gone that knew of the last one', async () => {
+  it('is a new alert at the next outage, also where a former receiver is gone', async () => {
     await using opened = await open();
     const { look, fail, recover, bodies, configOf, clock } = opened;
     await look(configOf('hook'));
@@ -94,7 +94,7 @@ describe('the alert that the ledger cannot be written', () => {
     expect(new Set(bodies().map(({ key }) => key)).size).toBe(2);
   });
 
-  it('is tried again, later each time', async () => {
+  it('is retried, later each time', async () => {
     await using opened = await open();
     const { look, fail, bodies, configOf, clock, server } = opened;
     server.answer = () => ({ status: 500 });

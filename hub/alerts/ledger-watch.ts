@@ -1,6 +1,6 @@
 import { sha256 } from '@fso/shared/encoding';
 import { type Backoff, type Clock, createBackoff, createPauseMeter, type Logger } from '@fso/shared/runtime';
-import type { Ledger, LedgerHealth } from '../ledger/index.ts';
+import type { Journal, Lease, LedgerHealth } from '../ledger/index.ts';
 import { fire, identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
 import type { AlertsConfig } from './alerts-file.ts';
 import { type Placing, setUp } from './notify/setup.ts';
@@ -8,7 +8,7 @@ import type { Notification } from './receivers/receiver.ts';
 import type { Silences } from './silences.ts';
 
 export interface LedgerWatchDeps {
-  readonly ledger: Pick<Ledger, 'health' | 'leads'>;
+  readonly ledger: Pick<Journal, 'health'> & Pick<Lease, 'leads'>;
   readonly silences: Silences;
   readonly clock: Clock;
   /** Milliseconds for which this process was paused. */

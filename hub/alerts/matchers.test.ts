@@ -41,7 +41,7 @@ describe('a matcher', () => {
     expect(() => parseMatcher(text)).toThrow(/must be|label|only/);
   });
 
-  it('means what the regular expression means', () => {
+  it('matches as its regular expression', () => {
     const piece = fc.constantFrom('a', 'b', 'ab', '.*');
     const branch = fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join(''));
     const pattern = fc.array(branch, { minLength: 1, maxLength: 3 }).map((branches) => branches.join('|'));
@@ -53,7 +53,7 @@ describe('a matcher', () => {
     );
   });
 
-  it('takes an absent label for the empty text', () => {
+  it('treats an absent label as the empty text', () => {
     const matchers = MATCHED_LABELS.map((label) => parseMatcher(`${label}=""`));
     expect(matchesAll(matchers, {})).toBe(true);
     expect(matchesAll([parseMatcher('team!=""')], {})).toBe(false);

@@ -50,7 +50,7 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster(), 5).resolved).toMatchObject([{ fingerprint: fired[0]?.fingerprint, endsAt: evaluation.nowMs }]);
   });
 
-  it('are one where several problems have the same labels, and say them all', () => {
+  it('are one for several problems with the same labels, and describe them all', () => {
     const evaluation = new Evaluation();
     const locks = [issue({ alert: 'PolicyLockDegraded', problem: 'Lock 1.' }), issue({ alert: 'PolicyLockDegraded', problem: 'Lock 2.' })];
     evaluation.look(ofCluster(...locks));
@@ -58,7 +58,7 @@ describe('alerts', () => {
     expect(fired.map(({ details }) => details)).toEqual(['Lock 1.\nLock 2.']);
   });
 
-  it('neither begin nor end by what a cluster said before it went away', () => {
+  it('neither begin nor end by the last report of a cluster that went away', () => {
     const evaluation = new Evaluation();
     evaluation.look(ofCluster(issue({ isCurrent: false })));
     expect(evaluation.look(ofCluster(issue({ isCurrent: false })), FOR_MS).fired).toEqual([]);
@@ -67,7 +67,7 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster(issue({ isCurrent: false })), FOR_MS).resolved).toEqual([]);
   });
 
-  it('do not end by what an agent says that does not observe its cluster; what the hub sees by itself ends', () => {
+  it('stay while an agent does not observe its cluster; those that the hub sees by itself end', () => {
     const evaluation = new Evaluation();
     const away = issue({ alert: 'ClusterAway', severity: 'warning', labels: { cluster: 'eu' } });
     evaluation.look(ofCluster(issue(), away));
@@ -77,7 +77,7 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster()).resolved.map(({ name }) => name)).toEqual(['PolicyNotEnforced']);
   });
 
-  it('go on while nothing is known of the problem', () => {
+  it('continue while the problem is unknown', () => {
     const evaluation = new Evaluation();
     const hub = [issue({ alert: 'CommitRejected', labels: {} })];
     evaluation.look({ ...ofCluster(issue()), hub });
@@ -87,7 +87,7 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster()).resolved.map(({ name }) => name)).toEqual(['PolicyNotEnforced']);
   });
 
-  it('count what a hub before has seen, and fire a minute after this one has begun at the earliest', () => {
+  it('use the start that an earlier hub recorded, and fire a minute after this one has begun at the earliest', () => {
     const evaluation = new Evaluation();
     evaluation.nowMs = 10 * FOR_MS;
     const seen = new Map(
@@ -108,7 +108,7 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster(issue()), 0, own).fired).toMatchObject([{ severity: 'info' }]);
   });
 
-  it('are bounded: those that fire stay, and the rest is one alert', () => {
+  it('are bounded: firing ones stay, and the rest is one alert', () => {
     const evaluation = new Evaluation();
     const issues = Array.from({ length: MAX_FIRING + 5 }, (_, at) => issue({ alert: 'Tampered', labels: { cluster: `c${at}` } }));
     const clusters = new Map(issues.map((each) => [each.labels.cluster ?? '', [each]]));
@@ -117,7 +117,7 @@ describe('alerts', () => {
     expect(evaluation.look({ hub: [], policies: [], clusters })).toMatchObject({ fired: [], resolved: [] });
   });
 
-  it('have room for those of the hub and for the most severe first, and what has none waits for it', () => {
+  it('make room for those of the hub and the most severe first; others wait for room', () => {
     const evaluation = new Evaluation();
     const clusters = (count: number, last: Issue[]): ReadonlyMap<string, readonly Issue[]> =>
       new Map([
@@ -142,7 +142,7 @@ describe('alerts', () => {
     expect([next.fired.map(({ name }) => name), next.resolved.map(({ name }) => name)]).toEqual([['Violations'], ['MoreAlerts']]);
   });
 
-  it('of the audit log, and of a cluster that may still come, go on while that is not known', () => {
+  it('continue for the audit log and for an expected cluster while their state is unknown', () => {
     const evaluation = new Evaluation();
     const audit = [issue({ alert: 'AuditLogInvalid', labels: {} })];
     const clusters = new Map([['eu', [issue({ alert: 'ClusterUnregistered', severity: 'warning', labels: { cluster: 'eu' } })]]]);
@@ -153,7 +153,7 @@ describe('alerts', () => {
     expect(evaluation.look({ ...nothing, audit: [] }, 1, instant).resolved).toHaveLength(2);
   });
 
-  it('go on where their labels change, also those of a cluster that is away', () => {
+  it('continue where their labels change, also for a cluster that is away', () => {
     const evaluation = new Evaluation();
     evaluation.look(ofCluster(issue()));
     evaluation.look(ofCluster(issue()), FOR_MS);
@@ -161,7 +161,7 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster(moved), 1)).toMatchObject({ fired: [{ labels: moved.labels }], resolved: [{ name: moved.alert }] });
   });
 
-  it('wait no longer because the clock was set back', () => {
+  it('wait no longer when the clock is set back', () => {
     const evaluation = new Evaluation();
     evaluation.nowMs = 1_000_000_000;
     evaluation.look(ofCluster(issue()));
@@ -169,7 +169,7 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster(issue()), FOR_MS).fired).toHaveLength(1);
   });
 
-  it('are planned once: what was planned changes nothing more', () => {
+  it('are planned once: planning again changes nothing', () => {
     const kinds = fc.constantFrom('Tampered', 'Violations', 'PolicyNotEnforced', 'PolicyConflict');
     const anyIssue = fc.record({ alert: kinds, policy: fc.constantFrom('a', 'b', 'c'), isCurrent: fc.boolean() });
     const instant: AlertRules = () => ({ forMs: 0, severity: undefined });
@@ -200,7 +200,7 @@ describe('issues of one cluster', () => {
     });
   });
 
-  it('keep their names while others come and go', () => {
+  it('keep their names while others begin and end', () => {
     const named = new Set(['p60', 'p66']);
     const bounded = boundIssues(failures, { cluster: 'eu' }, ({ labels }) => named.has(labels.policy ?? ''));
     expect(bounded.map(({ labels }) => labels.policy)).toEqual(expect.arrayContaining(['p60', 'p66', 'p0', 'p7']));

@@ -19,7 +19,7 @@ describe('a hub that leads', () => {
     await end();
   });
 
-  it('begins at most a year from now', async () => {
+  it('refuses a silence that begins more than a year from now', async () => {
     await using opened = await openAlertingHubs();
     const { start, clock } = opened;
     const { alerts, end } = start();

@@ -61,7 +61,7 @@ it('lists alerts, silences them, ends silences, and tests receivers', async () =
   expect(refused).toMatchObject({ code: 1, out: expect.stringContaining('HTTP 403: bad …') });
 });
 
-it('says what is wrong with a call', async () => {
+it('reports a wrong call', async () => {
   await using started = await start();
   const { server } = started;
   const silence = (...args: string[]) => fso(server, 'alerts', 'silence', ...args);

@@ -31,7 +31,7 @@ const started = async (): Promise<ApiHarness> => {
 const fso = (server: ApiHarness, ...args: string[]) => runFso(args, { FSO_SERVER: server.url });
 
 describe('fso audit', () => {
-  it('lists the newest entries first, and by what they are', async () => {
+  it('lists the newest entries first, with filters', async () => {
     await using server = await started();
     const { out } = await fso(server, 'audit', 'list');
     const rows = out
@@ -86,7 +86,7 @@ describe('fso audit', () => {
     });
   });
 
-  it('verifies what the hub says, with its checkpoints and those of agents', async () => {
+  it("verifies the hub's statement by its checkpoints and those of agents", async () => {
     await using server = await started();
     const intact = await fso(server, 'audit', 'verify');
     expect([intact.code, intact.out]).toEqual([0, expect.stringMatching(/Entries: +5\n[\s\S]*Checkpoints: +1\n[\s\S]*intact/)]);
@@ -104,7 +104,7 @@ describe('fso audit', () => {
 });
 
 describe('fso backup and restore', () => {
-  it('work on a data folder without a hub, and say what is wrong in words', async () => {
+  it('work on a data folder without a hub, and report problems in words', async () => {
     const file = join(folder, 'ledger.gz');
     const at = (name: string) => ({ FSO_DATA_DIR: join(folder, name) });
     expect(await runFso(['backup', file], at('one'))).toMatchObject({ code: 2, err: expect.stringContaining('there is no ledger') });
@@ -155,7 +155,7 @@ describe('fso ledger forget', () => {
     await next.close();
   });
 
-  it('says where the key of the hub is not there, and leaves the signature to the next hub', async () => {
+  it('reports a missing key of the hub, and leaves the signature to the next hub', async () => {
     const ledger = await open('four');
     await ledger.setConnected('old', true);
     await ledger.audit.addCheckpoint(key.sign({ ...(await ledger.audit.head()), time: TIME }));

@@ -56,7 +56,7 @@ describe('fso status and describe', () => {
     expect(cluster.out).toContain('labels:        env=prod\n');
   });
 
-  it('say of which connected cluster it is not known how it is', async () => {
+  it('name the connected cluster whose state is unknown', async () => {
     await using server = await startFilledApi();
     const stream = { id: 'a', isOpen: () => true };
     await server.ledger.openStream('eu', stream);
@@ -66,7 +66,7 @@ describe('fso status and describe', () => {
     expect((await fso(server, 'describe', 'cluster', 'eu')).out).toMatch(/not observed: +for .*: Pod,\s?status\n/);
   });
 
-  it('answer no for what is not there', async () => {
+  it('answer negatively for what does not exist', async () => {
     await using server = await startFilledApi();
     expect(await fso(server, 'describe', 'policy', 'nope')).toEqual({
       code: 1,
@@ -104,7 +104,7 @@ describe('fso wait', () => {
     expect([code, out]).toEqual([0, expect.stringMatching(/^HEAD is proven in 2 of 2 clusters/)]);
   });
 
-  it.concurrent('says which cluster lacks what when the time is over', async () => {
+  it.concurrent('lists which cluster lacks what when the time is over', async () => {
     await using server = await startFilledApi();
     await server.ledger.setConnected('us', false);
     const { code, err } = await fso(server, 'wait', '--timeout', '15s');
@@ -112,19 +112,19 @@ describe('fso wait', () => {
     expect(err).toContain('fso: HEAD is not proven within 15 s: proven in 1 of 2 clusters\n  us is not connected (Disconnected)\n');
   });
 
-  it.concurrent('says that there is no such cluster', async () => {
+  it.concurrent('reports that there is no such cluster', async () => {
     await using server = await startFilledApi();
     const { code, err } = await fso(server, 'wait', '--cluster', 'nowhere', '--timeout', '15s');
     expect([code, err]).toEqual([1, expect.stringContaining('the hub knows no cluster nowhere')]);
   });
 
-  it.concurrent('says where the hub is when it never saw the revision', async () => {
+  it.concurrent('names the commit of the hub when it never saw the revision', async () => {
     await using server = await startFilledApi();
     const { code, err } = await fso(server, 'wait', '--revision', 'ffff', '--timeout', '15s');
     expect([code, err]).toEqual([1, expect.stringContaining('the hub is at a1a1a1a1')]);
   });
 
-  it('takes a revision that came after the wanted one for more than it', async () => {
+  it('accepts a revision that came after the wanted one', async () => {
     await using server = await startFilledApi();
     const later = 'c3'.repeat(20);
     await server.ledger.applyReport('us', report({ seq: 2, cluster: clusterReport(REVISION, OLD_REVISION) }));
@@ -142,7 +142,7 @@ describe('fso wait', () => {
 });
 
 describe('errors', () => {
-  it('say how to reach a hub', async () => {
+  it('explain how to reach a hub', async () => {
     const probe = createServer();
     await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
     const { port } = probe.address() as AddressInfo;
@@ -153,7 +153,7 @@ describe('errors', () => {
     }
   });
 
-  it('say that a token is needed, and take it from a variable', async () => {
+  it('ask for a token, and accept it from a variable', async () => {
     await using server = await startFilledApi({ apiToken: 's3cret' });
     expect(await fso(server, 'status')).toMatchObject({ code: 2, err: expect.stringContaining('needs a valid token') });
     expect(await fso(server, 'status', '--token', 'wrong')).toMatchObject({
@@ -181,13 +181,13 @@ describe('errors', () => {
     [['describe', 'policy', 'a/b/c']],
     [['describe', 'cluster', '..']],
     [['validate']],
-  ])('of usage end with 2: %j', async (args) => {
+  ])('end with 2 for wrong usage: %j', async (args) => {
     const { code, out, err } = await runFso(args);
     expect([code, out]).toEqual([2, '']);
     expect(err).not.toContain('    at ');
   });
 
-  it('say when the other side is no hub', async () => {
+  it('report that the other side is no hub', async () => {
     const other = createServer((_req, res) => res.end('<html>'));
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const client = createHubClient({ server: `http://127.0.0.1:${(other.address() as AddressInfo).port}` });
@@ -198,7 +198,7 @@ describe('errors', () => {
   });
 });
 
-describe('a reader that has read enough', () => {
+describe('a reader that stops early', () => {
   it('ends the command without a stack', async () => {
     await using server = await startFilledApi();
     for (let n = 0; n < 300; n += 1)
@@ -219,7 +219,7 @@ describe('a reader that has read enough', () => {
 });
 
 describe('fso --help', () => {
-  it('of serve lists every setting of the hub', async () => {
+  it('lists every setting of the hub for serve', async () => {
     const { code, out } = await runFso(['serve', '--help']);
     expect(code).toBe(0);
     const listed = new Set(out.split('\n').map((line) => /^ {2}([A-Z_]+) /.exec(line)?.[1]));

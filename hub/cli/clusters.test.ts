@@ -47,7 +47,7 @@ describe('fso clusters', () => {
     expect((await server.identity.enrol(tokenIn(out), (await makeRequest()).csr)).cluster).toBe('apac');
   });
 
-  it('add: prints no registration where there is one, and asks for the regions where there is none', async () => {
+  it('add: prints no registration where one exists, and requires the regions where there is none', async () => {
     await using server = await started();
     expect((await fso(server, 'add', 'eu')).out).toMatch(/^# Token of eu, good once, until /);
     expect(await fso(server, 'add', 'apac')).toMatchObject({ code: 2, err: expect.stringContaining('with --region') });
@@ -58,7 +58,7 @@ describe('fso clusters', () => {
     expect(await server.identity.get('apac')).toBeUndefined();
   });
 
-  it('token: as a Secret for kubectl, of the name that the chart of the agent mounts', async () => {
+  it('token: as a Secret for kubectl, under the name that the chart of the agent mounts', async () => {
     await using server = await started();
     const { out } = await fso(server, 'token', 'apac', '-o', 'secret');
     const { stringData, ...secret } = parse(out) as { stringData: { token: string } };
@@ -71,7 +71,7 @@ describe('fso clusters', () => {
     expect((await server.identity.enrol(stringData.token, (await makeRequest()).csr)).cluster).toBe('apac');
   });
 
-  it('token: as JSON too, for as long as it is said', async () => {
+  it('token: as JSON too, for the given duration', async () => {
     await using server = await started();
     const { out } = await fso(server, 'token', 'eu', '--ttl', '5m', '-o', 'json');
     const token = JSON.parse(out) as EnrolmentTokenView;
@@ -87,7 +87,7 @@ describe('fso clusters', () => {
     }
   });
 
-  it('list: who has enrolled, who may, and who never did', async () => {
+  it('list: shows who has enrolled, who may, and who never did', async () => {
     await using server = await started();
     const enrolled = await server.identity.issueToken('eu', 60_000);
     await server.identity.enrol(enrolled.token, (await makeRequest()).csr);
@@ -102,7 +102,7 @@ describe('fso clusters', () => {
     ]);
   });
 
-  it('revoke: only with --yes, and only what there is', async () => {
+  it('revoke: only with --yes, and only existing clusters', async () => {
     await using server = await started();
     expect(await fso(server, 'revoke', 'eu')).toMatchObject({ code: 2, err: expect.stringContaining('Repeat with --yes') });
     expect(await server.identity.get('eu')).toBeUndefined();
@@ -117,7 +117,7 @@ describe('fso clusters', () => {
     expect((await server.identity.get('eu'))?.state).toBe('revoked');
   });
 
-  it('forget: only with --yes, and only who is neither registered nor connected', async () => {
+  it('forget: only with --yes, and only clusters that are neither registered nor connected', async () => {
     await using server = await started();
     await server.ledger.setConnected('old', true);
     await server.ledger.setConnected('old', false);

@@ -29,7 +29,7 @@ hr       hr       eu-west-1  warn    Active  1/1       0
     );
   });
 
-  it('shows what the hub sent, as JSON and YAML', async () => {
+  it("shows the hub's data as JSON and YAML", async () => {
     await using server = await startFilledApi();
     const client = createHubClient({ server: server.url });
     const policies = await client.policies();
@@ -96,7 +96,7 @@ describe('a policy that clusters do not name', () => {
   });
 });
 
-it('lists what is wrong, by cause, in the fleet and in one cluster', async () => {
+it('lists problems by cause, in the fleet and in one cluster', async () => {
   await using server = await startFilledApi();
   await expect.poll(async () => (await fso(server, 'get', 'issues')).err).toBe('');
   const { code, out } = await fso(server, 'get', 'issue');
@@ -119,7 +119,7 @@ describe('the kinds', () => {
     ['get violations', ['violation']],
     ['get events', ['event', 'ev']],
     ['get commits', ['commit']],
-  ])('%s: also by its other names', async (command, names) => {
+  ])('%s: works by its other names', async (command, names) => {
     await using server = await startFilledApi();
     const [verb = '', plural = ''] = command.split(' ');
     const all = await fso(server, verb, plural, '-o', 'json');
@@ -149,7 +149,7 @@ describe('the kinds', () => {
     expect((await fso(server, 'describe', 'commits', REVISION.slice(0, 7))).out).toContain(REVISION);
   });
 
-  it('that do not exist are a usage error, which says which there are', async () => {
+  it('are a usage error with a list where they do not exist', async () => {
     await using server = await startFilledApi();
     const { code, err } = await fso(server, 'get', 'pods');
     expect([code, err]).toEqual([2, expect.stringContaining('policies (policy, pol, sp, sovereignpolicy, sovereignpolicies)')]);

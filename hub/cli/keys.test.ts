@@ -22,7 +22,7 @@ describe('fso keys show', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('prints the keys of the hub as a Secret, which another hub takes', async () => {
+  it('prints the keys of the hub as a Secret, which another hub accepts', async () => {
     const dataDir = join(folder, 'data');
     const audit = await loadAuditKey(join(dataDir, 'audit-key.pem'));
     const none = await runFso(['keys', 'show', 'fso-keys'], { FSO_DATA_DIR: dataDir });
@@ -47,7 +47,7 @@ describe('fso keys show', () => {
 });
 
 describe('fso keys create', () => {
-  it('asks for a namespace outside of a pod', async () => {
+  it('requires a namespace outside of a pod', async () => {
     const { code, err } = await runFso(['keys', 'create', 'fso-keys']);
     expect([code, err]).toEqual([2, expect.stringContaining('--namespace')]);
   });

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { createKubeClient, isAlreadyExists, SECRET_KIND, type Secret } from '@fso/shared/kube';
-import { ConfigError, type Environment, messageOf, readIfThere } from '@fso/shared/runtime';
+import { ConfigError, messageOf, readIfThere } from '@fso/shared/runtime';
 import { stringify } from 'yaml';
 import { KEY_FILES, loadKeyPaths } from '../config/config.ts';
 import { makeAgentCa } from '../identity/index.ts';
 import { makeAuditKeyPem } from '../ledger/index.ts';
 import manifest from '../package.json' with { type: 'json' };
+import { hubEnvironment } from './client/environment.ts';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
 
@@ -15,15 +16,14 @@ interface Keys {
   readonly auditKey: string;
 }
 
-interface SecretName {
-  readonly name: string;
-  readonly namespace: string | undefined;
+interface Namespace {
+  readonly namespace?: string | undefined;
 }
 
 /**
  * The Secret that a hub takes as FSO_KEYS_DIR. Nothing may change it: agents trust this CA alone.
  */
-const secretOf = ({ name, namespace }: SecretName, { caCert, caKey, auditKey }: Keys) => {
+const secretOf = (name: string, { namespace }: Namespace, { caCert, caKey, auditKey }: Keys) => {
   const files = {
     [KEY_FILES.FSO_AGENT_CA_CERT_FILE]: caCert,
     [KEY_FILES.FSO_AGENT_CA_KEY_FILE]: caKey,
@@ -34,12 +34,12 @@ const secretOf = ({ name, namespace }: SecretName, { caCert, caKey, auditKey }: 
 };
 
 /** `fso keys show`: the keys of the hub on this machine, as a Secret. */
-export const showKeys = async (context: Context, env: Environment, secret: SecretName): Promise<void> => {
+export const showKeys = async (context: Context, name: string, namespace: Namespace): Promise<void> => {
   try {
-    const { caCert, caKey, auditKey } = loadKeyPaths(env);
+    const { caCert, caKey, auditKey } = loadKeyPaths(hubEnvironment());
     const [cert = '', ...others] = await Promise.all([caCert, caKey, auditKey].map((path) => readFile(path, 'utf8')));
     const [key = '', audit = ''] = others;
-    context.out(stringify(secretOf(secret, { caCert: cert, caKey: key, auditKey: audit })));
+    context.out(stringify(secretOf(name, namespace, { caCert: cert, caKey: key, auditKey: audit })));
   } catch (error) {
     throw new CliError(error instanceof ConfigError ? error.message : `the hub has no keys here yet: ${messageOf(error)}`);
   }
@@ -49,13 +49,13 @@ export const showKeys = async (context: Context, env: Environment, secret: Secre
 const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
 /** `fso keys create`: makes new keys as a Secret in a cluster, unless it is there. */
-export const createKeys = async (context: Context, env: Environment, { name, namespace }: SecretName): Promise<void> => {
+export const createKeys = async (context: Context, name: string, { namespace }: Namespace): Promise<void> => {
   const where = namespace ?? (await readIfThere(NAMESPACE_FILE))?.trim();
   if (where === undefined) throw new CliError('outside of a pod, --namespace is needed');
-  const client = createKubeClient({ kubeconfig: env['KUBECONFIG'] || undefined, userAgent: `fso/${manifest.version}` });
+  const client = createKubeClient({ kubeconfig: hubEnvironment()['KUBECONFIG'] || undefined, userAgent: `fso/${manifest.version}` });
   try {
     const { cert, key } = await makeAgentCa(context.now());
-    const secret = secretOf({ name, namespace: where }, { caCert: cert, caKey: key, auditKey: makeAuditKeyPem() });
+    const secret = secretOf(name, { namespace: where }, { caCert: cert, caKey: key, auditKey: makeAuditKeyPem() });
     await client.create(SECRET_KIND, secret as unknown as Secret, {}, AbortSignal.timeout(60_000));
     context.out(`made the Secret ${name} in ${where}\n`);
   } catch (error) {

@@ -68,7 +68,7 @@ describe('fso tokens', () => {
     });
   });
 
-  it('says who may not, and why', async () => {
+  it('reports missing rights', async () => {
     await using server = await start();
     const viewer = (await fso(server, ['tokens', 'create', 'ci'], { token: STATIC })).out.trim();
     expect(await fso(server, ['tokens', 'create', 'x', '--role', 'admin'], { token: viewer })).toEqual({
@@ -85,7 +85,7 @@ describe('fso tokens', () => {
     [['tokens', 'create', 'ci', '--expires', '401d']],
     [['tokens', 'forget', 'x']],
     [['tokens', 'revoke']],
-  ])('of usage ends with 2: %j', async (args) => {
+  ])('ends with 2 for wrong usage: %j', async (args) => {
     const { code, out, err } = await runFso(args);
     expect([code, out]).toEqual([2, '']);
     expect(err).not.toContain('    at ');
@@ -93,7 +93,7 @@ describe('fso tokens', () => {
 });
 
 describe('fso login', () => {
-  it('keeps a token that is good, for its owner and its hub only', async () => {
+  it('keeps a valid token, for its owner and its hub only', async () => {
     await using server = await start();
     await using other = await start();
     expect(await fso(server, ['login', '--with-token'], { input: `${STATIC}\n` })).toMatchObject({
@@ -124,7 +124,7 @@ describe('fso login', () => {
     await expect(stat(kept)).rejects.toThrow('ENOENT');
   });
 
-  it('gives way to a token that is given for one call', async () => {
+  it('yields to a token that is given for one call', async () => {
     await using server = await start();
     await fso(server, ['login', '--token', STATIC]);
     expect((await fso(server, ['whoami'], { token: 'wrong' })).code).toBe(2);
@@ -132,7 +132,7 @@ describe('fso login', () => {
     expect((await fso(server, ['whoami', '-o', 'json'])).out).toContain('"role": "admin"');
   });
 
-  it('does not use what others may read, or what is damaged', async () => {
+  it('refuses a file that others may read, or that is damaged', async () => {
     await using server = await start();
     await fso(server, ['login', '--token', STATIC]);
     await chmod(kept, 0o644);

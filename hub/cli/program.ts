@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import type { ValidateOptions } from './commands/validate/validate.ts';
 import { DEFAULT_SERVER } from './context.ts';
 import { EXIT } from './errors.ts';
 import { accessCommands } from './usage/access-commands.ts';
@@ -11,7 +10,7 @@ import { COMPLETE, complete, formatCompletion } from './usage/complete.ts';
 import { addCompletion } from './usage/completion-commands.ts';
 import { fleetCommands } from './usage/fleet-commands.ts';
 import { addHubCommands } from './usage/hub-commands.ts';
-import { examples, run, textOrJsonOption } from './usage/options.ts';
+import { action, examples, textOrJsonOption } from './usage/options.ts';
 
 /**
  * Every command loads its code when it runs: --help answers without the schemas, YAML and the hub.
@@ -40,9 +39,7 @@ const addValidate = (program: Command): void => {
       'after',
       `\nProblems are written to stdout as path:line:column: reason.\n${examples('validate .', 'validate . --base origin/main', 'validate ../policies -o json')}`,
     )
-    .action((dir: string, options: ValidateOptions, command: Command) =>
-      run(command, async (context) => (await import('./commands/validate/validate.ts')).validate(context, dir, options)),
-    );
+    .action(action(async () => (await import('./commands/validate/validate.ts')).validate));
 };
 
 const withSubcommands = (command: Command): Command[] => [command, ...command.commands.flatMap(withSubcommands)];

@@ -22,7 +22,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 describe('fso validate', () => {
-  it('counts what a good folder holds and who gets it', async () => {
+  it('counts the content of a valid folder and the policies of each cluster', async () => {
     put('README.md', 'not policy');
     expect(await runFso(['validate', root])).toEqual({
       code: 0,
@@ -57,7 +57,7 @@ us       us-east-1               1
     expect([code, err]).toEqual([1, expect.stringMatching(/^\d+ problems?\n$/)]);
   });
 
-  it('refuses signers after whom nobody could sign', async () => {
+  it('refuses signers that would leave no signer', async () => {
     const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea';
     put('signers/allowed_signers', `ana@example.org ${key}\n`);
     expect((await runFso(['validate', root])).code).toBe(0);
@@ -95,12 +95,12 @@ us       us-east-1               1
     expect((await runFso(['validate', root])).out).toBe('policies/team:1:1: is there in another case too\n');
   });
 
-  it('says when there is nothing to judge', async () => {
+  it('reports a folder without policies', async () => {
     const { code, err } = await runFso(['validate', join(root, 'policies')]);
     expect([code, err]).toEqual([2, expect.stringContaining('no policy files in ')]);
   });
 
-  it('says when the folder cannot be read', async () => {
+  it('reports a folder that cannot be read', async () => {
     const missing = await runFso(['validate', join(root, 'nowhere')]);
     expect([missing.code, missing.err]).toEqual([2, expect.stringContaining('ENOENT')]);
     const file = await runFso(['validate', join(root, 'policies/hr.yaml')]);
@@ -142,7 +142,7 @@ us        -            -            finance
     it.each([
       ['nowhere', 'nowhere'],
       ['--output=x', 'output=x'],
-    ])('says that git cannot read %s', async (base, expected) => {
+    ])('reports that git cannot read %s', async (base, expected) => {
       const { code, err } = await runFso(['validate', root, `--base=${base}`]);
       expect([code, err]).toEqual([2, expect.stringMatching(new RegExp(`git cannot read the base .*${expected}`, 's'))]);
     });
@@ -160,7 +160,7 @@ us        -            -            finance
       expect((await runFso(['validate', root, '--base', 'HEAD'])).out).toContain('No cluster gets anything else');
     });
 
-    it('says what is wrong with a base that is not valid', async () => {
+    it('reports the problems of an invalid base', async () => {
       put('policies/bad.yaml', 'kind: Other\n');
       git('add', '--all');
       git('commit', '--quiet', '--message', 'bad');
@@ -190,7 +190,7 @@ us        -            -            finance
       expect((await runFso(['validate', root, '--fix'])).err).toBe('');
     });
 
-    it('leaves to people what only they can sort, and overwrites nothing', async () => {
+    it('leaves to people what it cannot sort, and overwrites nothing', async () => {
       put('clusters/all.yaml', `${registration('eu')}---\n${policy('p', '{targetNamespace: p, allowedRegions: [a]}')}`);
       put('clusters/twice.yaml', `${registration('a')}---\n${registration('a')}`);
       const { code, err } = await runFso(['validate', root, '--fix']);

@@ -38,7 +38,7 @@ describe('settings of the identity provider', () => {
     expect(secretText(access?.oidc?.clientSecret ?? '')).toBe('client-secret-0123');
   });
 
-  it('let the hub be reached by other machines without a static token', async () => {
+  it('let other machines reach the hub without a static token', async () => {
     expect((await load({ ...OIDC, FSO_LISTEN: ':8080' })).listen.host).toBe('0.0.0.0');
   });
 
@@ -59,7 +59,7 @@ describe('settings of the identity provider', () => {
     ['FSO_OIDC_SCOPES', 'openid  profile', 'separated by one space'],
     ['FSO_TRUSTED_PROXIES', '10.0.0.0/33', 'must be addresses or networks'],
     ['FSO_TRUSTED_PROXIES', 'proxy.example.com', 'must be addresses or networks'],
-  ])('%s=%s is refused', async (name, value, reason) => {
+  ])('refuse %s=%s', async (name, value, reason) => {
     expect(await problemsOf(base({ ...OIDC, [name]: value }))).toEqual([expect.stringMatching(`^${name}: .*${reason}`)]);
   });
 
@@ -90,7 +90,7 @@ describe('settings of the identity provider', () => {
     ]);
   });
 
-  it('are in the file as docs/operate/people-and-programs.md shows it', async () => {
+  it('accept the file in docs/operate/people-and-programs.md', async () => {
     const page = await readFile(join(import.meta.dirname, '../../docs/operate/people-and-programs.md'), 'utf8');
     const [, text = ''] = /```yaml\n(grants:[\s\S]*?)```/.exec(page) ?? [];
     expect((await load(await withRoles(text))).access?.oidc?.grants.map(({ groups }) => groups)).toEqual([
@@ -118,7 +118,7 @@ describe('settings of the identity provider', () => {
     expect(await problemsOf(base(await withRoles(text)))).toEqual([expect.stringContaining(problem)]);
   });
 
-  it('take plain HTTP on this machine', async () => {
+  it('accept plain HTTP on this machine', async () => {
     const { access } = await load({ ...OIDC, FSO_OIDC_ISSUER: 'http://localhost:9000', FSO_PUBLIC_URL: 'http://127.0.0.1:8080' });
     expect(access?.oidc?.issuer).toBe('http://localhost:9000');
   });
@@ -142,7 +142,7 @@ describe('Git credentials', () => {
   it.each([
     ['/opt/auth --app 7', ['/opt/auth', '--app', '7']],
     ['["/opt/my auth", "a b"]', ['/opt/my auth', 'a b']],
-  ])('of a command: %s', async (text, argv) => {
+  ])('are read for a command: %s', async (text, argv) => {
     const { git } = await load({ FSO_GIT_AUTH_COMMAND: text, PATH: '/bin', FSO_API_TOKEN: 'static-token-0123456789' });
     expect(git.authCommand).toEqual({ argv, env: { PATH: '/bin' } });
   });

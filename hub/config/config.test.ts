@@ -24,7 +24,7 @@ describe('configuration of the hub', () => {
     expect(config.identity).toEqual({ ca: undefined, hostnames: [] });
   });
 
-  it('takes no tokens, or tokens alone for a proxy on the same machine', async () => {
+  it('accepts no tokens, or tokens alone for a proxy on the same machine', async () => {
     const enrolled = await loadHubConfig(
       base({ FSO_AGENT_TOKENS_FILE: '', FSO_AGENT_LISTEN: ':8443', FSO_AGENT_HOSTNAMES: 'Hub.example.com, ::1' }),
     );
@@ -32,7 +32,7 @@ describe('configuration of the hub', () => {
     expect((await loadHubConfig(base({ FSO_AGENT_TLS: 'off' }))).identity).toBeUndefined();
   });
 
-  it('reads who is notified of alerts, and says what is wrong with it, and where', async () => {
+  it('reads the receivers of alerts, and reports problems with their place', async () => {
     const [file, secret] = [join(folder, 'alerts.yaml'), join(folder, 'slack-url')];
     const text = `receivers: [{name: chat, slack: {urlFile: ${secret}}}]\nroute: {receiver: chat}\n`;
     await writeFile(file, text);
@@ -50,7 +50,7 @@ describe('configuration of the hub', () => {
     expect(await problemsOf(base({ FSO_ALERTS_FILE: missing }))).toEqual([`FSO_ALERTS_FILE: ${missing} cannot be read (ENOENT)`]);
   });
 
-  it('says what is wrong with a CA', async () => {
+  it('reports problems of a CA', async () => {
     const [cert, key] = [join(folder, 'ca.pem'), join(folder, 'ca.key')];
     await Promise.all([writeFile(cert, 'no certificate'), writeFile(key, 'no key')]);
     expect(await problemsOf(base({ FSO_AGENT_CA_CERT_FILE: cert, FSO_AGENT_CA_KEY_FILE: key }))).toEqual([
@@ -58,7 +58,7 @@ describe('configuration of the hub', () => {
     ]);
   });
 
-  it('takes credentials out of the URL and secrets from files', async () => {
+  it('reads credentials from the URL and secrets from files', async () => {
     const secret = join(folder, 'api-token');
     await writeFile(secret, 'api-token-0123456789\n');
     const config = await loadHubConfig(
@@ -76,7 +76,7 @@ describe('configuration of the hub', () => {
     ['https://github.com/org/policies.git', 'https://github.com/org/policies/commit/{revision}'],
     ['https://bot:x@gitlab.com/group/sub/policies/', 'https://gitlab.com/group/sub/policies/-/commit/{revision}'],
     ['https://git.example.com/policies.git', undefined],
-  ])('knows where commits of %s are shown', async (url, commitUrl) => {
+  ])('finds the web page of commits of %s', async (url, commitUrl) => {
     expect((await loadHubConfig(base({ FSO_GIT_URL: url }))).git.commitUrl).toBe(commitUrl);
     const own = 'https://git.example.com/org/policies/commit/{revision}?view=diff';
     expect((await loadHubConfig(base({ FSO_GIT_URL: url, FSO_GIT_COMMIT_URL: own }))).git.commitUrl).toBe(own);
@@ -92,7 +92,7 @@ describe('configuration of the hub', () => {
     expect(await problemsOf(base({ FSO_GIT_COMMIT_URL: url }))).toEqual([expect.stringMatching(/^FSO_GIT_COMMIT_URL: /)]);
   });
 
-  it('says everything that is wrong at once', async () => {
+  it('reports all problems at once', async () => {
     const problems = await problemsOf({
       FSO_GIT_URL: 'ssh://git@example.com/p.git',
       FSO_LISTEN: 'nowhere',

@@ -25,6 +25,7 @@ import { withKeysFolder } from './keys-folder.ts';
 import { HUB_SETTINGS, Variables } from './variables.ts';
 
 export { KEY_FILES } from './keys-folder.ts';
+export { warnOfSharedFiles } from './shared-files.ts';
 export { HUB_SETTINGS } from './variables.ts';
 
 export interface HubConfig {

@@ -9,7 +9,7 @@ const { folder, base, load, problemsOf } = openConfigBench();
 describe('FSO_KEYS_DIR', () => {
   const keys = join(folder, 'keys');
 
-  it('adds nothing while it has no keys, or is not there', async () => {
+  it('adds nothing while it has no keys, or does not exist', async () => {
     const absent = await load({ FSO_KEYS_DIR: keys });
     await mkdir(keys);
     const empty = await load({ FSO_KEYS_DIR: keys });
@@ -17,7 +17,7 @@ describe('FSO_KEYS_DIR', () => {
       expect([identity?.ca, auditKeyFile]).toEqual([undefined, join(dataDir, 'audit-key.pem')]);
   });
 
-  it('is whole, or refused', async () => {
+  it('is complete, or refused', async () => {
     const { cert, key } = await makeAgentCa(new Date());
     await writeFile(join(keys, 'ca.crt'), cert);
     await writeFile(join(keys, 'ca.key'), key);
@@ -27,7 +27,7 @@ describe('FSO_KEYS_DIR', () => {
     expect([identity?.ca, auditKeyFile]).toEqual([{ cert, key }, join(keys, 'audit-key.pem')]);
   });
 
-  it('goes behind settings that name a file', async () => {
+  it('yields to settings that name a file', async () => {
     const own = join(folder, 'own.pem');
     expect((await load({ FSO_KEYS_DIR: keys, FSO_AUDIT_KEY_FILE: own })).auditKeyFile).toBe(own);
   });

@@ -28,7 +28,7 @@ it('closes the oldest stream without a hello when a cluster has too many', async
 it.each([
   [PROTOCOL_VERSION - 1, 'the agent'],
   [PROTOCOL_VERSION + 1, 'the hub'],
-])('refuses an agent that speaks protocol %i, and says which of both to upgrade', async (protocol, older) => {
+])('refuses an agent that speaks protocol %i, and names the side to upgrade', async (protocol, older) => {
   const { socket } = await bench.connect('eu');
   const frames = frameTypesOf(socket);
   const closed = once(socket, 'close');
@@ -49,7 +49,7 @@ it('opens no more streams for a cluster than a few at once', async () => {
   expect(refused.map((answer) => String('reason' in answer && answer.reason))).toEqual(refused.map(() => expect.stringContaining('429')));
 });
 
-it('cuts off an agent that sends more than 64 KB before its welcome, in whatever parts, and takes larger frames after it', async () => {
+it('cuts off an agent that sends more than 64 KB before its welcome, in any parts, and accepts larger frames after it', async () => {
   await bench.close();
   bench = await startDelivery({ maxFrameBytes: 1024 * 1024 });
   const large = encodeReport({
@@ -70,7 +70,7 @@ it('cuts off an agent that sends more than 64 KB before its welcome, in whatever
   await expect(bench.connect('eu')).rejects.toThrow('429');
 });
 
-it('keeps an agent away whose frame cannot be read', async () => {
+it('delays an agent whose frame cannot be read', async () => {
   const { socket, closed } = await bench.connect('eu');
   socket.send(encodeHello());
   await once(socket, 'message');
@@ -79,7 +79,7 @@ it('keeps an agent away whose frame cannot be read', async () => {
   await expect(bench.connect('eu')).rejects.toThrow('429');
 });
 
-it('tells agents to come later where too many wait to be greeted', async () => {
+it('gives agents a later time where too many wait for a welcome', async () => {
   const { connect } = bench;
   const greeted = [await connect('eu'), await connect('us')] as const;
   for (const [at, cluster] of ['eu', 'us'].entries()) {

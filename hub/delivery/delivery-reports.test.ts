@@ -37,7 +37,7 @@ const reportingAgent = async () => {
   return { socket, report, digest, of, known };
 };
 
-it('asks an agent for full reports, which is believed about what it was asked for', async () => {
+it('requests full reports from an agent, and applies them to what it requested', async () => {
   const { socket } = await bench.connect('eu');
   socket.on('message', (data) => {
     const decoded = decodeHubFrame(data as Buffer);
@@ -57,7 +57,7 @@ it('asks an agent for full reports, which is believed about what it was asked fo
   await waitForReports([conforming]);
 });
 
-it('a report does not wait until the ack before it is written; another ack does, and an ack that fails ends the stream', async () => {
+it('writes a report before its ack; another ack waits for it, and a failed ack ends the stream', async () => {
   const { acks, connect, targets } = bench;
   const report = encodeReport({});
   const { socket, closed } = await connect('eu');
@@ -111,7 +111,7 @@ it('takes a report with a bad policy and a bad event: one is shown as Failed, th
   await expect.poll(() => of('resync')).toBe(1);
 });
 
-it('an agent that has accepted nothing takes the place of one that had: what that one did not report by name reads as not reported', async () => {
+it('shows policies as not reported where an agent without a commit replaces one that had accepted one', async () => {
   const { ledger, connect } = bench;
   const desired = desiredOf();
   await ledger.setDesired(desired);
@@ -137,7 +137,7 @@ it('an agent that has accepted nothing takes the place of one that had: what tha
   await expect.poll(read).toEqual({ connected: true, baseline: null, policies: [] });
 });
 
-it('an agent has not said how its cluster is before the hub has all that it reports', async () => {
+it('counts a cluster as unknown until the hub has all of its report', async () => {
   const { confirmed } = bench;
   const { report, of } = await reportingAgent();
   const [first, second] = [policyReport('first'), policyReport('second')];
@@ -151,7 +151,7 @@ it('an agent has not said how its cluster is before the hub has all that it repo
   await expect.poll(() => confirmed).toEqual(['eu']);
 });
 
-it('asks so many agents at a time for everything where the digests of all differ', async () => {
+it('requests everything from a bounded number of agents at a time where all digests differ', async () => {
   const asked: string[] = [];
   const agents = await Promise.all(
     ['eu', 'us'].map(async (cluster) => {

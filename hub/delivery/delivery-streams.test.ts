@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-it('keeps the stream of an agent whose frame waits for the ledger, however long, and lets go of one that really is silent', async () => {
+it('keeps a stream whose frame waits for the ledger for any time, and ends a silent one', async () => {
   const own = await startDelivery({ heartbeatMs: 250 });
   const stop = new AbortController();
   const running = own.delivery.run(stop.signal);
@@ -47,7 +47,7 @@ it('keeps the stream of an agent whose frame waits for the ledger, however long,
   }
 });
 
-it('keeps the agent away on whose frame the hub failed, and no other', async () => {
+it('delays the agent on whose frame the hub failed, and no other', async () => {
   const { connect, slow } = bench;
   slow.until = Promise.reject(new Error('refused by the database'));
   slow.until.catch(() => undefined);
@@ -59,7 +59,7 @@ it('keeps the agent away on whose frame the hub failed, and no other', async () 
   expect((await connect('us')).socket.readyState).toBe(WebSocket.OPEN);
 });
 
-it('a stream whose cluster has connected to another hub is closed with the next word of it, which changes nothing', async () => {
+it('closes a stream whose cluster has connected to another hub with its next frame, which changes nothing', async () => {
   const { ledger } = bench;
   const elsewhere = { id: 'elsewhere', isOpen: () => true };
   const report = encodeReport({});
@@ -77,7 +77,7 @@ it('a stream whose cluster has connected to another hub is closed with the next 
   }
 });
 
-it('a cluster whose newer stream ends before it could be recorded is not connected by the older one', async () => {
+it('does not connect a cluster by an older stream when the newer one ends before it is recorded', async () => {
   const { connect, ledger, slow } = bench;
   const older = await connect('eu');
   older.socket.send(encodeHello());
@@ -94,7 +94,7 @@ it('a cluster whose newer stream ends before it could be recorded is not connect
   await expect.poll(async () => (await ledger.cluster('eu'))?.connected).toBe(false);
 });
 
-it('a hub that stops spreads the return of its agents, over longer the more they are', async () => {
+it('spreads the return of agents when a hub stops, over longer the more there are', async () => {
   const { connect, delivery } = bench;
   const sockets = [await connect('eu'), await connect('us')];
   const reasons = sockets.map(
@@ -107,7 +107,7 @@ it('a hub that stops spreads the return of its agents, over longer the more they
   ]);
 });
 
-it('after a pause of the hub takes nothing as known for a while, of agents that say their ages', async () => {
+it('treats clusters as unknown for a while after a pause of the hub, where agents send ages', async () => {
   await bench.close();
   bench = await startDelivery({ heartbeatMs: 15_000, suspendedMs: 10 });
   const { connect, delivery, ledger } = bench;

@@ -1,7 +1,7 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { CLOSE_CODES, describeReturn, GOING_AWAY, TRACE_HEADER } from '@fso/shared/protocol';
+import { CLOSE_CODES, describeReturn, GOING_AWAY } from '@fso/shared/protocol';
 import { createNoiseLimit, waitPatiently } from '@fso/shared/runtime';
 import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent } from '../identity/index.ts';
@@ -150,10 +150,15 @@ export class Delivery {
     await this.#decoder.close();
   }
 
-  /** Pings the agents whose turn it is, and sends them the newest checkpoint. */
+  /**
+   * Looks for proofs that have expired. Pings the agents whose turn it is, and sends them the newest
+   * checkpoint.
+   */
   async #visitSome(signal: AbortSignal): Promise<void> {
     await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs / TURNS, signal).catch(() => undefined);
     if (signal.aborted) return;
+    const nowMs = this.#deps.clock.now().getTime();
+    for (const { proof } of this.#open.values()) proof.recheckIfExpired(nowMs);
     const sessions = [...this.#turns.take()];
     for (const session of sessions) session.ping();
     // Not waited for: it reads the database, and no ping may come late because of that.
@@ -200,13 +205,11 @@ export class Delivery {
     if (this.#isHeldBack(budget, cluster, socket)) return;
     if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     if (this.#isStopping) return this.#refuse(socket, { status: '503 Service Unavailable' });
-    const isTraced = request.headers[TRACE_HEADER.name] === TRACE_HEADER.value;
     const shared = {
       admission: this.#admission,
       resyncs: this.#resyncs,
       offerLimit: this.#offerLimit,
       decoder: this.#decoder,
-      isTraced,
     };
     const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -216,7 +219,7 @@ export class Delivery {
         webSocket.terminate();
       });
       const session = new Session({ cluster, budget, socket: webSocket, connection: socket, ...shared }, this.#options, this.#deps, hooks);
-      this.#onOpen(session, new ProofWatch(session, judged, this.#deps), liftByteLimit);
+      this.#onOpen(session, new ProofWatch(session, judged, this.#deps.logger), liftByteLimit);
     });
   }
 
@@ -243,9 +246,15 @@ export class Delivery {
   #onOpen(session: Session, proof: ProofWatch, liftByteLimit: () => void): void {
     this.#open.set(session, { proof, liftByteLimit });
     this.#silent.add(session);
-    proof.start();
-    const [oldest, ...others] = [...this.#silent].filter(({ cluster }) => cluster === session.cluster);
-    if (oldest === undefined || others.length < this.#options.limits.maxSilent) return;
+    // It may have been revoked while the connection was made.
+    proof.recheck();
+    let [oldest, count]: [Session | undefined, number] = [undefined, 0];
+    for (const silent of this.#silent) {
+      if (silent.cluster !== session.cluster) continue;
+      oldest ??= silent;
+      count += 1;
+    }
+    if (oldest === undefined || count <= this.#options.limits.maxSilent) return;
     this.#deps.logger.warn({ cluster: session.cluster }, 'too many streams without a hello');
     // Not counted while it closes, so that the next one closes another.
     this.#silent.delete(oldest);
@@ -264,8 +273,7 @@ export class Delivery {
   }
 
   #onClosed(session: Session): void {
-    const { ledger, logger, metrics, traces } = this.#deps;
-    this.#open.get(session)?.proof.stop();
+    const { ledger, logger, metrics } = this.#deps;
     this.#open.delete(session);
     this.#noteClosed();
     this.#silent.delete(session);
@@ -273,7 +281,6 @@ export class Delivery {
     if (this.#byCluster.get(session.cluster) === session) {
       this.#byCluster.delete(session.cluster);
       metrics.connected(this.#byCluster.size);
-      traces?.closed(session.cluster);
     }
     if (!this.#greeted.has(session)) return;
     // Also of a stream that was replaced: where the newer one ended before it could be recorded,

@@ -37,15 +37,13 @@ export class FrameDispatcher {
 
   /** @throws whatever the ledger throws */
   async take(frame: Exclude<AgentFrame, Hello>): Promise<void> {
-    const { state, deps, cluster } = this.#context;
+    const { state } = this.#context;
     switch (frame.type) {
       case 'ack':
         state.commits.hasAnswered = true;
-        deps.traces?.answered(cluster, frame.revision);
         return this.#takeAck(frame);
       case 'nack':
         state.commits.hasAnswered = true;
-        deps.traces?.answered(cluster, frame.revision, frame.reasons);
         return this.takeNack(frame);
       case 'report':
         await takeReport(frame, this.#context);

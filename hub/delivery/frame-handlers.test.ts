@@ -38,13 +38,13 @@ const createBench = (logger: Logger = pino({ level: 'silent' })) => {
   return { clock, ledger, budget, nack, ack, offer, answerable, told, nacked };
 };
 
-it('a commit that was offered and acked counts as held, also where the next one came meanwhile', async () => {
+it('counts an acked commit as held, also where the next one was offered meanwhile', async () => {
   const { budget, ack } = createBench();
   await ack();
   expect(budget.claim({ holds: REVISION, anchor: REVISION })).toBeUndefined();
 });
 
-it('keeps the revisions from the last ack on, and a bounded number of those that are never answered', async () => {
+it('keeps the revisions since the last ack, and a bounded number without an answer', async () => {
   const { ack, offer, answerable, ledger } = createBench();
   const [second, third] = ['b'.repeat(40), 'c'.repeat(40)];
   offer(second);
@@ -61,7 +61,7 @@ it('keeps the revisions from the last ack on, and a bounded number of those that
   expect(answerable.size).toBe(64);
 });
 
-it('the same nack again is nothing new, also of an agent that came back', async () => {
+it('ignores a repeated nack, also of a reconnected agent', async () => {
   const { clock, ledger, nack, ack, told, nacked } = createBench();
   for (let i = 0; i < 5; i += 1) await nack('no such region');
   expect([await told(), nacked]).toEqual([[1, 1], Array.from({ length: 5 }, () => 'invalid')]);
@@ -75,7 +75,7 @@ it('the same nack again is nothing new, also of an agent that came back', async 
   expect((await ledger.cluster('eu'))?.nack?.reasons).toEqual([{ message: 'another reason' }]);
 });
 
-it('reasons are counted by a few kinds, whatever codes an agent makes up', async () => {
+it('counts reasons by a few kinds, with any codes of an agent', async () => {
   const { nack, nacked } = createBench();
   await nack('no such region');
   await nack('object 0123 is not here', 'object-missing');
@@ -84,7 +84,7 @@ it('reasons are counted by a few kinds, whatever codes an agent makes up', async
   expect(nacked).toEqual(['invalid', 'incomplete', 'untrusted', 'untrusted']);
 });
 
-it('an agent that keeps refusing for other reasons does not fill the audit log; what it said last is known', async () => {
+it('keeps repeated refusals for changing reasons out of the audit log, and shows the last one', async () => {
   const { clock, ledger, nack, told } = createBench();
   for (let i = 0; i < 100; i += 1) await nack(`reason ${i}`);
   expect(await told()).toEqual([10, 10]);
@@ -94,7 +94,7 @@ it('an agent that keeps refusing for other reasons does not fill the audit log; 
   expect(await told()).toEqual([11, 11]);
 });
 
-it('an agent writes few lines into the log, whatever it sends and however often', async () => {
+it('writes few lines into the log for one agent, for any frames at any rate', async () => {
   const lines: string[] = [];
   const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line).msg) });
   const { clock, ack } = createBench(logger);

@@ -15,6 +15,8 @@ export interface AgentCommits {
   revision: string | null;
   /** Commit that the agent got last and enforces or will enforce; null: the hub does not know. */
   heading: string | null;
+  /** Last offer, until the ledger has it: with its answer, or because none comes. */
+  offered?: { readonly revision: string; readonly at: Date } | undefined;
   /** Newest revision that the agent should enforce. */
   target: string | null;
   /** Whether the agent has acked or nacked a revision on this stream. */
@@ -49,6 +51,16 @@ const forgetAnswered = ({ answerable }: AgentCommits, acked: string): void => {
   }
 };
 
+/**
+ * Takes out the time of the offer that an agent answers. @returns undefined: the ledger has it
+ */
+const takeOfferedAt = (commits: AgentCommits, revision: string): string | undefined => {
+  const { offered } = commits;
+  if (offered?.revision !== revision) return undefined;
+  commits.offered = undefined;
+  return offered.at.toISOString();
+};
+
 /** A report of which more frames are to come. */
 export interface UnfinishedReport {
   /** Monotonic time at which its last frame came, ms. */
@@ -63,6 +75,10 @@ export interface ReportProgress {
   resyncing: boolean;
   /** Report that the next frame continues; undefined: the last one was complete. */
   unfinished: UnfinishedReport | undefined;
+  /** Number of the last report that the ledger has taken. */
+  taken: number;
+  /** Number of the last report that was acknowledged. */
+  acknowledged: number;
   /**
    * Entries since the last full report that the hub did not take as they came: until the next full
    * one the digests cannot agree.
@@ -119,6 +135,8 @@ export const createSessionState = (clock: Clock): SessionState => ({
   reports: {
     resyncing: false,
     unfinished: undefined,
+    taken: 0,
+    acknowledged: 0,
     mended: 0,
     mayAskForRest: createBucket(clock, RESTS),
     mayAskForLost: createBucket(clock, LOST),
@@ -179,7 +197,7 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   state.commits.revision = revision;
   state.commits.holds = revision;
   state.commits.anchor = revision;
-  await deps.ledger.setAck(cluster, { revision, digest, heldMs }, stream);
+  await deps.ledger.setAck(cluster, { revision, digest, heldMs, offeredAt: takeOfferedAt(state.commits, revision) }, stream);
   logger.debug({ revision }, 'revision acked');
   const expected = deps.targets.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;
@@ -221,15 +239,16 @@ export const takeNack = async (frame: Frame<'nack'>, context: FrameContext): Pro
   state.commits.holds = null;
   if (state.commits.heading === revision) state.commits.heading = null;
   deps.metrics.nacked(classOf(reasons[0]));
+  const offeredAt = takeOfferedAt(state.commits, revision);
   const told = await isTold(frame, context);
   if (!told) {
-    await deps.ledger.setNack(cluster, { revision, reasons, told }, stream);
+    await deps.ledger.setNack(cluster, { revision, reasons, told, offeredAt }, stream);
     return;
   }
   const message = `The agent refused the revision: ${reasons[0]?.message ?? 'no reason given'}`.slice(0, 4096);
   const time = deps.clock.now().toISOString();
   await Promise.all([
-    deps.ledger.setNack(cluster, { revision, reasons }, stream),
+    deps.ledger.setNack(cluster, { revision, reasons, offeredAt }, stream),
     deps.ledger.addEvent(cluster, { time, severity: 'alert', reason: 'RevisionRefused', message, revision }),
   ]);
   logger.warn({ revision, reasons }, 'revision nacked');

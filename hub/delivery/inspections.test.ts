@@ -11,8 +11,8 @@ const startClock = () => {
 };
 const open = new AbortController().signal;
 
-describe('questions to an agent', () => {
-  it('are answered by what was asked for, each by its own answer', async () => {
+describe('requests to an agent', () => {
+  it('are answered each by its own response', async () => {
     const { clock } = startClock();
     const inspections = new Inspections();
     const sent: unknown[] = [];
@@ -30,7 +30,7 @@ describe('questions to an agent', () => {
     expect(await second).toBeNull();
   });
 
-  it('are given up when no answer comes, and only so many wait', async () => {
+  it('are given up without a response, and only a bounded number wait', async () => {
     const { clock, pass } = startClock();
     const inspections = new Inspections();
     const ask = () => inspections.ask('a', () => undefined, { clock, signal: open });
@@ -52,7 +52,7 @@ describe('an agent with its stream at another hub', () => {
     },
   });
 
-  it('is asked through that one', async () => {
+  it('is reached through that hub', async () => {
     let answer: (question: string) => Promise<string | undefined> = async () => undefined;
     const onAsked = (handler: typeof answer): void => {
       answer = handler;
@@ -66,7 +66,7 @@ describe('an agent with its stream at another hub', () => {
     expect([await answer('{'), await answer('{"cluster":"eu"}')]).toEqual([undefined, undefined]);
   });
 
-  it('is asked once by all who ask the same at the same time, and an answer that is none counts as none', async () => {
+  it('is requested once for concurrent callers, and an invalid response counts as none', async () => {
     let questions = 0;
     const ask = async (): Promise<string> => {
       questions += 1;

@@ -3,7 +3,7 @@ import { readJson } from '@fso/shared/encoding';
 import type { HubFrame, Inspected } from '@fso/shared/protocol';
 import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
-import type { Ledger } from '../ledger/index.ts';
+import type { Lease } from '../ledger/index.ts';
 
 /** Longest wait for an answer, in milliseconds. An agent has the report in memory. */
 const ANSWER_MS = 2_000;
@@ -70,10 +70,10 @@ const HubAnswer = z.strictObject({ report: PolicyReport.nullable() });
  */
 export class Inspector {
   readonly #streams: HeldStreams;
-  readonly #ledger: Pick<Ledger, 'ask' | 'onAsked'>;
+  readonly #ledger: Pick<Lease, 'ask' | 'onAsked'>;
   readonly #asking = new Map<string, Promise<Told>>();
 
-  constructor(streams: HeldStreams, ledger: Pick<Ledger, 'ask' | 'onAsked'>) {
+  constructor(streams: HeldStreams, ledger: Pick<Lease, 'ask' | 'onAsked'>) {
     this.#streams = streams;
     this.#ledger = ledger;
     ledger.onAsked(async (text) => {

@@ -23,7 +23,7 @@ beforeEach(() => {
   observation = new AgentObservation(LIMITS, clock);
 });
 
-it('knows nothing of an agent that says no ages, and of one that has said none since a pause', async () => {
+it('treats a cluster as unknown whose agent sends no ages, or none since a pause', async () => {
   expect([observation.hear(Buffer.alloc(0)), observation.forget(), observation.outOfDate()]).toEqual([false, false, undefined]);
   expect([observation.hear(encodeAges(agesOf())), observation.outOfDate()]).toEqual([true, []]);
   await clock.advance(3_600_000);

@@ -7,8 +7,8 @@ export interface ObservedAgent {
   readonly cluster: string;
   /** Forgets the ages of the agent, and requests them. @returns whether there were any */
   askAges(): boolean;
-  /** Records ages that have grown too high since. */
-  lookAtAges(): void;
+  /** Takes note of what has become too old since: ages, an offer without an answer. */
+  noteOverdue(): void;
 }
 
 /** Names for what is too old where an agent does not name it. */
@@ -123,7 +123,7 @@ export class ObservationWatch {
   }
 
   #look(): void {
-    for (const agent of this.#agents()) agent.lookAtAges();
+    for (const agent of this.#agents()) agent.noteOverdue();
     const { clusters, untilMs } = this.#suspended;
     if (clusters.length === 0 || this.#deps.clock.monotonicMs() < untilMs) return;
     this.#deps.ledger.resumeObservation(clusters);

@@ -1,16 +1,20 @@
 import { GitObjectError } from '@fso/shared/git';
 import { messageOf } from '@fso/shared/runtime';
 import { allowAnswer, type Frame, type FrameContext } from './frame-handlers.ts';
-import { type EncodedOffer, OfferTooLargeError, withTraceparent } from './offers.ts';
+import { type EncodedOffer, OfferTooLargeError } from './offers.ts';
 import type { Outbox } from './outbox.ts';
 
 /** Reasons by which an offer can never be made. */
 const REFUSALS = [OfferTooLargeError, GitObjectError];
 
+/**
+ * Time within which most agents answer an offer, in milliseconds: an ack waits for up to 1.5 s for
+ * the report that goes with it.
+ */
+const ANSWER_MS = 2_000;
+
 export interface OfferSenderOptions {
   readonly outbox: Outbox;
-  /** The agent wants the trace of each commit. */
-  readonly isTraced: boolean;
   /** Waits a number of milliseconds. @throws the reason of the stream's end */
   readonly pace: (ms: number) => Promise<void>;
   /** Takes a refusal in the place of an agent that could not take the revision. */
@@ -56,26 +60,34 @@ export class OfferSender {
    * stream.
    */
   offer(revision: string): void {
-    const { cluster, state, deps } = this.#context;
-    const { commits } = state;
+    const { commits } = this.#context.state;
     if (commits.target === revision) return;
     commits.target = revision;
     this.#options.outbox.dropWaiting();
-    // At once, also where the offer is made later: the trace of the commit waits for this cluster.
-    if (commits.heading !== revision) deps.traces?.offer(cluster, revision);
     if (!this.#isOnTrial) this.#offerTarget();
   }
 
   /** Records that the first bytes of an offer have gone out. */
   noteSent({ revision, objects }: EncodedOffer): void {
-    const { cluster, stream, state, deps, logger } = this.#context;
+    const { state, deps, logger } = this.#context;
     const { commits } = state;
     allowAnswer(commits, revision, 'offered');
     commits.heading = revision;
     deps.metrics.offered();
-    deps.traces?.sent(cluster, revision, objects);
-    deps.ledger.setOffered(cluster, revision, stream).catch(this.#options.onWriteFailure);
+    commits.offered = { revision, at: deps.clock.now() };
     logger.debug({ revision, objects }, 'revision offered');
+  }
+
+  /**
+   * Writes down an offer that has no answer. Most have one soon, with which it is one write less
+   * for each agent and commit.
+   */
+  noteUnanswered(): void {
+    const { cluster, stream, state, deps } = this.#context;
+    const { offered } = state.commits;
+    if (offered === undefined || deps.clock.now().getTime() - offered.at.getTime() < ANSWER_MS) return;
+    state.commits.offered = undefined;
+    deps.ledger.setOffered(cluster, offered.revision, stream, offered.at.toISOString()).catch(this.#options.onWriteFailure);
   }
 
   #offerTarget(): void {
@@ -100,23 +112,19 @@ export class OfferSender {
 
   /** Refuses a revision in the place of an agent, which stays connected and keeps what it has. */
   #refuse(revision: string, message: string): void {
-    const { cluster, state, deps } = this.#context;
-    const reasons = [{ message }];
-    allowAnswer(state.commits, revision, 'named');
-    deps.traces?.answered(cluster, revision, reasons);
-    this.#options.refuse({ type: 'nack', revision, reasons });
+    allowAnswer(this.#context.state.commits, revision, 'named');
+    this.#options.refuse({ type: 'nack', revision, reasons: [{ message }] });
   }
 
   async #make(revision: string): Promise<void> {
     const { cluster, state, budget, deps } = this.#context;
-    const { outbox, isTraced, pace } = this.#options;
+    const { outbox, pace } = this.#options;
     const { commits } = state;
     const history = { cluster, holds: commits.holds, anchor: commits.anchor };
     const waitMs = budget.claim(history);
     await pace(waitMs ?? 0);
     const offer = await deps.offers.get(history, revision, waitMs !== undefined);
-    const traceparent = isTraced ? deps.traces?.traceparentOf(cluster, revision) : undefined;
     // A newer revision that came meanwhile makes its own offer.
-    if (commits.target === revision) outbox.offer(traceparent === undefined ? offer : withTraceparent(offer, traceparent));
+    if (commits.target === revision) outbox.offer(offer);
   }
 }

@@ -5,7 +5,7 @@ import { ObjectBox } from '../../shared/trust/testing/commits.ts';
 import type { Clone } from '../source/git/clone.ts';
 import type { ObjectAccess } from '../source/index.ts';
 import { createRevisionReader } from '../source/object-access.ts';
-import { createOffers, type EncodedOffer, OfferTooLargeError, withTraceparent } from './offers.ts';
+import { createOffers, type EncodedOffer, OfferTooLargeError } from './offers.ts';
 
 const id = (digit: number): string => String(digit).repeat(40);
 /** Commits 1 ← 2 ← 3; each has a file of its own (4, 5, 6) and shares file 7 with the others. */
@@ -49,19 +49,7 @@ const frameOf = ({ shared, own }: EncodedOffer) => {
 };
 
 describe('offers', () => {
-  it.each([
-    ['objects of its own', 'eu'],
-    ['none', 'apac'],
-  ])('carries a trace at its end, for a cluster with %s, and shares the rest', async (_what, cluster) => {
-    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
-    const offer = await createOffers(access()).get({ cluster, holds: null, anchor: null }, id(3));
-    const traced = withTraceparent(offer, traceparent);
-    expect(traced.shared).toBe(offer.shared);
-    expect(frameOf(traced)).toEqual(frameOf(offer));
-    expect(decodeHubFrame(Buffer.concat([traced.shared, traced.own]))).toMatchObject({ ok: true, frame: { traceparent } });
-  });
-
-  it('carries every commit on the way and what the newer one has beyond what is held', async () => {
+  it('carries every commit on the way and what the newer one adds to the held one', async () => {
     const offer = await createOffers(access()).get({ ...agent, holds: id(1), anchor: id(1) }, id(3));
     expect(frameOf(offer)).toEqual({ anchor: id(1), chain: [id(2), id(3)], objects: [id(2), id(3), id(6)] });
   });
@@ -80,7 +68,7 @@ describe('offers', () => {
     expect(frameOf(offer)).toEqual({ anchor: null, chain: [id(2)], objects: CONTENT[id(2)] });
   });
 
-  it('is made once per pair', async () => {
+  it('is built once per pair', async () => {
     const objects = access();
     const offers = createOffers(objects);
     const [one, other] = await Promise.all([
@@ -93,7 +81,7 @@ describe('offers', () => {
     expect(objects.reads).toBe(2 + 3);
   });
 
-  it('is one piece of memory for clusters that get the same, and ends with what is for one alone', async () => {
+  it('is shared in memory by clusters with the same content, and ends with the part of one cluster', async () => {
     const objects = access();
     const offers = createOffers(objects);
     const history = { holds: null, anchor: null };
@@ -112,7 +100,7 @@ describe('offers', () => {
     expect(frameOf(again)).toEqual({ anchor: id(3), chain: [id(3)], objects: [] });
   });
 
-  it('is made in turn where only the agent says what it has', async () => {
+  it('is built in turn where only the agent names what it holds', async () => {
     const objects = access();
     const gate = Promise.withResolvers<void>();
     const asked: string[] = [];
@@ -179,7 +167,7 @@ describe('offers', () => {
     });
   });
 
-  it('is not one for different scopes, however their folders are called', async () => {
+  it('differs for different scopes, with any names of folders', async () => {
     const keys: Readonly<Record<string, string>> = {
       [`${id(1)} eu`]: 'a b',
       [`${id(3)} eu`]: 'c',

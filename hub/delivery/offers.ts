@@ -135,16 +135,6 @@ const makeShared = async (access: ObjectAccess, { revision, wanted, held }: Step
 };
 
 const END = ']}';
-/** Room for what {@link withTraceparent} adds. */
-const TRACE_BYTES = 128;
-
-/**
- * The frame with the trace of the commit at its end, so that what is shared stays the same memory.
- */
-export const withTraceparent = (offer: EncodedOffer, traceparent: string): EncodedOffer => ({
-  ...offer,
-  own: Buffer.concat([offer.own.subarray(0, -1), Buffer.from(`,"traceparent":${JSON.stringify(traceparent)}}`)]),
-});
 
 class OfferMaker implements Offers {
   readonly #access: ObjectAccess;
@@ -180,7 +170,7 @@ class OfferMaker implements Offers {
     const objects = await this.#ownOf(step, shared);
     const comma = shared.objects > 0 && objects.length > 0 ? ',' : '';
     const own = Buffer.from(`${comma}${objects.join(',')}${END}`);
-    if (shared.payload.byteLength + own.byteLength + TRACE_BYTES > MAX_HUB_FRAME_BYTES) throw new OfferTooLargeError();
+    if (shared.payload.byteLength + own.byteLength > MAX_HUB_FRAME_BYTES) throw new OfferTooLargeError();
     return { revision, shared: shared.payload, own, objects: shared.objects + objects.length };
   }
 

@@ -105,7 +105,7 @@ const connect = async (maxOfferBytes = 2 * LARGE, isSlow = false) => {
   return { agent, socket, clock, limit, outbox, received, offered, ended, slow, raw, quiet };
 };
 
-it('while an offer is under way only the newest other one waits; those before it are dropped', async () => {
+it('keeps only the newest waiting offer while one is under way', async () => {
   const { agent, outbox, received, offered } = await connect();
   outbox.offer(offerOf('a', LARGE));
   for (const revision of ['b', 'c', 'd']) outbox.offer(offerOf(revision));
@@ -118,7 +118,7 @@ it('while an offer is under way only the newest other one waits; those before it
   ]);
 });
 
-it('an offer is on its way until the network has taken it', async () => {
+it('keeps an offer under way until the network has taken it', async () => {
   const { agent, outbox } = await connect();
   outbox.offer(offerOf('a', LARGE));
   expect(outbox.isBusy).toBe(true);
@@ -126,7 +126,7 @@ it('an offer is on its way until the network has taken it', async () => {
   await expect.poll(() => outbox.isBusy).toBe(false);
 });
 
-it('an offer is one message, whatever is sent after it', async () => {
+it('sends an offer as one message, before any later frames', async () => {
   const { agent, outbox, socket } = await connect();
   const messages: string[] = [];
   agent.on('message', (data) => messages.push((data as Buffer).toString()));
@@ -137,7 +137,7 @@ it('an offer is one message, whatever is sent after it', async () => {
   await expect.poll(() => messages).toEqual(['[1,2]', 'next']);
 });
 
-it('an offer that waits is dropped when another revision is meant', async () => {
+it('drops a waiting offer when the target revision changes', async () => {
   const { agent, outbox, received, offered } = await connect();
   outbox.offer(offerOf('a', LARGE));
   outbox.offer(offerOf('b'));
@@ -152,7 +152,7 @@ it('an offer that waits is dropped when another revision is meant', async () => 
   ]);
 });
 
-it('makes no offer while one is under way, and then the newest alone', async () => {
+it('builds no offer while one is under way, and then the newest alone', async () => {
   const { agent, outbox, received } = await connect();
   const made: string[] = [];
   const offer = (revision: string, bytes = 1): void =>
@@ -168,7 +168,7 @@ it('makes no offer while one is under way, and then the newest alone', async () 
   expect(made).toEqual(['a', 'd']);
 });
 
-it('makes no offer for an agent that is given up, or of a revision that is meant no more', async () => {
+it('builds no offer for an agent that was given up, or of a former target revision', async () => {
   const { agent, clock, outbox, quiet, ended } = await connect();
   const made: string[] = [];
   outbox.offer(offerOf('a', LARGE));
@@ -176,30 +176,30 @@ it('makes no offer for an agent that is given up, or of a revision that is meant
   outbox.dropWaiting();
   outbox.whenFree(() => made.push('c'));
   await quiet();
-  await clock.advance(1);
-  for (let stalls = 0; stalls < 3; stalls += 1) await clock.advance(STALL_MS);
+  await clock.advance(STALL_MS);
+  for (let checks = 0; checks < 3; checks += 1) outbox.checkProgress();
   expect(ended.tooSlow).toBe(1);
   agent.resume();
   await quiet();
   expect(made).toEqual([]);
 });
 
-it('an agent that does not take an offer is given up, once', async () => {
+it('gives an agent up, once, that does not accept an offer', async () => {
   const { clock, outbox, offered, ended, quiet } = await connect();
   outbox.offer(offerOf('a', LARGE));
   await quiet();
-  // What went out until then was progress.
-  await clock.advance(1);
-  await clock.advance(STALL_MS);
+  await clock.advance(STALL_MS - 1);
+  outbox.checkProgress();
   expect(ended.tooSlow).toBe(0);
-  await clock.advance(STALL_MS / 3);
   outbox.offer(offerOf('b'));
   outbox.send('frame');
   await clock.advance(STALL_MS);
+  outbox.checkProgress();
+  outbox.checkProgress();
   expect([ended.tooSlow, offered]).toEqual([1, ['a']]);
 });
 
-it('an agent behind a slow link gets an offer as long as it makes progress, and frames after it', async () => {
+it('sends an offer over a slow link as long as it progresses, and later frames after it', async () => {
   const { agent, clock, outbox, received, ended, slow, raw, quiet } = await connect(2 * LARGE, true);
   slow?.allow(0);
   agent.resume();
@@ -213,12 +213,13 @@ it('an agent behind a slow link gets an offer as long as it makes progress, and 
     await expect.poll(() => raw.bytesWritten > before || received.length === 2).toBe(true);
     await quiet();
     await clock.advance(STALL_MS - 1);
+    outbox.checkProgress();
   }
   expect(steps).toBeGreaterThan(1);
   expect([received, ended.tooSlow]).toEqual([['a', 'f'], 0]);
 });
 
-it('a ping is answered in the middle of an offer', async () => {
+it('answers a ping in the middle of an offer', async () => {
   const { agent, outbox, received, socket, slow, quiet } = await connect(2 * LARGE, true);
   slow?.allow(0);
   agent.resume();
@@ -233,7 +234,7 @@ it('a ping is answered in the middle of an offer', async () => {
   await expect.poll(() => received).toEqual(['a']);
 });
 
-it('frames that wait behind an offer are bounded', async () => {
+it('bounds the frames that wait behind an offer', async () => {
   const { outbox, ended, quiet } = await connect();
   outbox.offer(offerOf('a', LARGE));
   await quiet();
@@ -263,7 +264,7 @@ it('sends a long frame in fragments as it does an offer, and what follows after 
   expect(writes).toBe(8);
 });
 
-it('an offer that stands in line does not begin within a long frame', async () => {
+it('starts no waiting offer within a long frame', async () => {
   const { agent, outbox, socket, limit } = await connect();
   const messages: number[] = [];
   agent.on('message', (data) => messages.push((data as Buffer).byteLength));

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type Clock, corkForTurn, waitPatiently } from '@fso/shared/runtime';
+import { type Clock, corkForTurn } from '@fso/shared/runtime';
 import type { WebSocket } from 'ws';
 import type { EncodedOffer } from './offers.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
@@ -30,16 +30,6 @@ const FRAGMENT_BYTES = 16_000;
  * KiB each.
  */
 const MAX_FRAGMENTS = 256;
-/**
- * Looks for progress within the time of a stall: however busy this process is, it reads and writes
- * between two of them.
- */
-const STALL_CHECKS = 6;
-/**
- * Reason for which the watch over an offer ends. Without one an error with a stack would be made
- * for each offer.
- */
-const FLUSHED = 'flushed';
 
 const fragmentsOf = (part: Buffer, bytes: number): Buffer[] =>
   Array.from({ length: Math.ceil(part.byteLength / bytes) }, (_, at) => part.subarray(at * bytes, (at + 1) * bytes));
@@ -68,7 +58,8 @@ const bytesOf = (payload: string | Buffer): Buffer => (typeof payload === 'strin
 interface Sending {
   /** Batches that the socket does not have yet. */
   readonly batches: Buffer[][];
-  readonly ended: AbortController;
+  /** Time at which the network last took something of it, or it began: monotonic, ms. */
+  progressAt: number;
   /** Called when the network has all of it. */
   readonly done: () => void;
 }
@@ -82,8 +73,6 @@ export class Outbox {
   readonly #socket: WebSocket;
   readonly #options: OutboxOptions;
   #sending: Sending | undefined;
-  /** Batches that the network has taken. */
-  #taken = 0;
   /**
    * Frames that come after the message on its way: nothing may stand between the fragments of a
    * message.
@@ -131,6 +120,15 @@ export class Outbox {
   whenFree(make: () => void): void {
     if (this.#sending === undefined) make();
     else this.#makeNext = make;
+  }
+
+  /**
+   * Gives the connection up where the message under way has made no progress for the time of a
+   * stall. To be called about once a second, by a process that has read and written meanwhile.
+   */
+  checkProgress(): void {
+    const { clock, stallMs } = this.#options;
+    if (this.#sending !== undefined && clock.monotonicMs() - this.#sending.progressAt >= stallMs) this.#giveUp();
   }
 
   /** Drops the offer that waits, or is yet to be made, as another revision is desired now. */
@@ -193,10 +191,8 @@ export class Outbox {
   }
 
   #begin(parts: readonly Buffer[], done: () => void): void {
-    const sending = { batches: batchesOf(parts), ended: new AbortController(), done };
-    this.#sending = sending;
-    void this.#watch(sending.ended.signal);
-    this.#sendSome(sending);
+    this.#sending = { batches: batchesOf(parts), progressAt: this.#options.clock.monotonicMs(), done };
+    this.#sendSome(this.#sending);
   }
 
   /** Hands one batch to the socket, and the next as soon as the network has taken it. */
@@ -213,33 +209,16 @@ export class Outbox {
   }
 
   #onTaken(sending: Sending, error: Error | null | undefined): void {
-    this.#taken += 1;
+    sending.progressAt = this.#options.clock.monotonicMs();
     if (error == null && sending.batches.length > 0) {
       this.#sendSome(sending);
       return;
     }
-    sending.ended.abort(FLUSHED);
     this.#sending = undefined;
     sending.done();
     const make = this.#makeNext;
     this.#makeNext = undefined;
     if (error == null) make?.();
     this.#standInLine();
-  }
-
-  /**
-   * Gives the connection up once the message under way makes no progress for the time of a stall.
-   */
-  async #watch(ended: AbortSignal): Promise<void> {
-    const { clock, stallMs } = this.#options;
-    try {
-      for (let checks = 0, taken = this.#taken; checks < STALL_CHECKS; checks = taken === this.#taken ? checks + 1 : 0) {
-        taken = this.#taken;
-        await waitPatiently(clock, stallMs / STALL_CHECKS, ended);
-      }
-    } catch {
-      return;
-    }
-    this.#giveUp();
   }
 }

@@ -51,7 +51,7 @@ it('writes once that an agent does not observe its cluster, and once that it doe
   server.close();
 });
 
-it('opens the stream of an agent with what it said before it was greeted', async () => {
+it('opens the stream of an agent with what it sent before its welcome', async () => {
   const { agent, what, deps, written, server } = await openObserved({ outOfDate: ['Pause'] });
   await expect.poll(what).toEqual(['Pause']);
   const { changes } = await deps.ledger.clusterHistory({ cluster: 'eu', policy: 'a', limit: 9 });
@@ -60,25 +60,25 @@ it('opens the stream of an agent with what it said before it was greeted', async
   server.close();
 });
 
-it('takes a cluster as not observed once ages have grown too large by themselves, and as today where none were said', async () => {
+it('shows a cluster as not observed once its ages have grown too large, and by the default without ages', async () => {
   const { clock, agent, session, say, what, deps, server } = await openObserved();
   await clock.advance(3_600_000);
-  session.lookAtAges();
+  session.noteOverdue();
   expect(await what()).toBeUndefined();
   say({ oldestPartMs: 20_000 });
   await expect.poll(async () => (await deps.ledger.cluster('eu'))?.lastSeen?.at).toBe(clock.now().toISOString());
   await clock.advance(55_000);
-  session.lookAtAges();
+  session.noteOverdue();
   await clock.advance(0);
   expect(await what()).toBeUndefined();
   await clock.advance(1);
-  session.lookAtAges();
+  session.noteOverdue();
   await expect.poll(what).toEqual(['reconcile']);
   agent.terminate();
   server.close();
 });
 
-it('takes nothing as known after a pause of the hub, without a write, until the agent has said its ages again', async () => {
+it('treats clusters as unknown after a pause of the hub, without a write, until agents send ages again', async () => {
   const { clock, agent, session, say, what, pings, written, deps, server } = await openObserved();
   expect(session.askAges()).toBe(false);
   await expect.poll(pings).toBe(2);
@@ -86,7 +86,7 @@ it('takes nothing as known after a pause of the hub, without a write, until the 
   await expect.poll(() => session.askAges()).toBe(true);
   deps.ledger.suspendObservation(['eu']);
   clock.stall(3_600_000);
-  session.lookAtAges();
+  session.noteOverdue();
   await clock.advance(0);
   expect(await what()).toEqual(['HubPause']);
   say();

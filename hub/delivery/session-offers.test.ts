@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { GitObjectError } from '@fso/shared/git';
 import { type CheckpointFrame, encodeFrame } from '@fso/shared/protocol';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { encodeHello } from './testing/frames.ts';
@@ -19,7 +19,9 @@ it('sends no checkpoint while an offer is under way, and the newest once it is t
   const framesFor = async () => [{ type: 'checkpoint', checkpoint: { sequence } }] as unknown as CheckpointFrame[];
   const offer = { revision: 'a'.repeat(40), objects: 0, shared: Buffer.alloc(32 * 1024 * 1024, '"'), own: Buffer.alloc(1, '"') };
   const checkpoints = { ...deps.checkpoints, framesFor };
-  const server = await SessionServer.start({ ...deps, checkpoints, offers: { get: async () => offer, made: () => 0 } });
+  const offered = vi.fn<() => void>();
+  const metrics = { ...deps.metrics, offered };
+  const server = await SessionServer.start({ ...deps, checkpoints, metrics, offers: { get: async () => offer, made: () => 0 } });
   const agent = await server.connect();
   const session = server.session();
   const received: unknown[] = [];
@@ -29,7 +31,7 @@ it('sends no checkpoint while an offer is under way, and the newest once it is t
   });
   agent.pause();
   session.offer(offer.revision);
-  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.offeredRevision).toBe(offer.revision);
+  await expect.poll(() => offered.mock.calls.length).toBe(1);
   for (sequence = 1; sequence < 10; sequence += 1) expect(await session.sendCheckpoint()).toBe(0);
   agent.resume();
   await expect.poll(() => received.filter((what) => what !== 0)).toEqual(['offer']);
@@ -39,7 +41,7 @@ it('sends no checkpoint while an offer is under way, and the newest once it is t
   server.close();
 });
 
-it('makes no offer for an agent that takes nothing, cuts it off, and greets it later than others until it takes one', async () => {
+it('makes no offer for an agent that reads nothing, closes it, and delays its welcome until it accepts one', async () => {
   const clock = new FakeClock();
   const deps = createSessionDeps(clock);
   const budget = new AgentBudget(clock, DEFAULT_AGENT_LIMITS);
@@ -50,11 +52,12 @@ it('makes no offer for an agent that takes nothing, cuts it off, and greets it l
     const bytes = revision === LARGE_REVISION ? 32 * 1024 * 1024 : 0;
     return { revision, objects: 0, shared: Buffer.from(frame(revision)), own: Buffer.alloc(bytes, ' ') };
   };
-  const server = await SessionServer.start({ ...deps, offers: { get, made: () => 0 } }, { budget });
+  const offered = vi.fn<() => void>();
+  const server = await SessionServer.start({ ...deps, metrics: { ...deps.metrics, offered }, offers: { get, made: () => 0 } }, { budget });
   const stuck = await server.connect();
   stuck.pause();
   server.session().offer(LARGE_REVISION);
-  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.offeredRevision).toBe(LARGE_REVISION);
+  await expect.poll(() => offered.mock.calls.length).toBe(1);
   for (const revision of ['b', 'c', 'd']) server.session().offer(revision.repeat(40));
   expect(made).toEqual([LARGE_REVISION]);
   server.session().ping();
@@ -89,7 +92,7 @@ it('makes no offer for an agent that takes nothing, cuts it off, and greets it l
   server.close();
 });
 
-it('records a refusal in the place of the agent where an object of the revision cannot be read, and stays connected', async () => {
+it('records a refusal for the agent where an object of the revision cannot be read, and stays connected', async () => {
   const clock = new FakeClock();
   const broken = new GitObjectError('the tree ends within an entry');
   const deps: DeliveryDeps = { ...createSessionDeps(clock), offers: { get: () => Promise.reject(broken), made: () => 0 } };
@@ -101,6 +104,40 @@ it('records a refusal in the place of the agent where an object of the revision 
     .poll(async () => (await deps.ledger.cluster('eu'))?.nack)
     .toMatchObject({ revision, reasons: [{ message: broken.message }] });
   expect(agent.readyState).toBe(WebSocket.OPEN);
+  agent.terminate();
+  server.close();
+});
+
+it('writes an offer down with its answer, or when none comes', async () => {
+  const clock = new FakeClock();
+  const deps = createSessionDeps(clock);
+  const offered = vi.fn<() => void>();
+  const offerOf = (revision: string) => ({ revision, objects: 0, shared: Buffer.from('{"type":"offer"'), own: Buffer.from('}') });
+  const offers: DeliveryDeps['offers'] = { get: async (_agent, revision) => offerOf(revision), made: () => 0 };
+  const server = await SessionServer.start({ ...deps, metrics: { ...deps.metrics, offered }, offers });
+  const agent = await server.connect();
+  const session = server.session();
+  const [first, second] = ['1', '2'].map((digit) => digit.repeat(40)) as [string, string];
+  const read = async () => {
+    const { offeredRevision, offeredAt, acked } = (await deps.ledger.cluster('eu')) ?? {};
+    return [offeredRevision, offeredAt, acked?.revision];
+  };
+  session.offer(first);
+  await expect.poll(() => offered.mock.calls.length).toBe(1);
+  const at = clock.now().toISOString();
+  await clock.advance(1_000);
+  session.noteOverdue();
+  agent.send(encodeFrame({ type: 'ack', revision: first, digest: 'digest' }));
+  await expect.poll(async () => (await read())[2]).toBe(first);
+  expect(await read()).toEqual([first, at, first]);
+
+  session.offer(second);
+  await expect.poll(() => offered.mock.calls.length).toBe(2);
+  const later = clock.now().toISOString();
+  await clock.advance(2_000);
+  session.noteOverdue();
+  await expect.poll(async () => (await read())[0]).toBe(second);
+  expect(await read()).toEqual([second, later, first]);
   agent.terminate();
   server.close();
 });

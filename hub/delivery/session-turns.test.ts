@@ -9,7 +9,7 @@ import { Admission } from './pacing/admission.ts';
 import { encodeHello } from './testing/frames.ts';
 import { createSessionDeps, SessionServer } from './testing/session-server.ts';
 
-it('forgets an agent that goes away while it waits for its turn', async () => {
+it('drops an agent that disconnects while it waits for its turn', async () => {
   const clock = new FakeClock();
   const admission = new Admission(1, clock);
   const deps = createSessionDeps(clock);
@@ -29,7 +29,7 @@ it('forgets an agent that goes away while it waits for its turn', async () => {
   server.close();
 });
 
-it('greets the next agent once the one before has said its first word, has gone, or says nothing', async () => {
+it('welcomes the next agent once the previous one has sent its first frame, is gone or stays silent', async () => {
   const clock = new FakeClock();
   const admission = new Admission(1, clock);
   const deps = createSessionDeps(clock);
@@ -55,7 +55,7 @@ it('greets the next agent once the one before has said its first word, has gone,
   server.close();
 });
 
-it('an agent that waits to be asked for everything holds nobody up, and its turn ends with the last frame of its report', async () => {
+it('does not block others for an agent that waits for its turn, which ends with the last frame of its report', async () => {
   const clock = new FakeClock();
   const [admission, resyncs] = [new Admission(1, clock), new Admission(1, clock)];
   const deps = createSessionDeps(clock);

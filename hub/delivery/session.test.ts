@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { createSessionDeps, SessionServer } from './testing/session-server.ts';
 
-it('pongs without end wait in the network and not in the hub', async () => {
+it('leaves endless pongs in the network, not in the hub', async () => {
   const clock = new FakeClock();
   const budget = new AgentBudget(clock, { ...DEFAULT_AGENT_LIMITS, frames: { burst: 1, perSecond: 1000 } });
   const server = await SessionServer.start(createSessionDeps(clock), { budget });
@@ -23,7 +23,7 @@ it('pongs without end wait in the network and not in the hub', async () => {
   server.close();
 });
 
-it('tells of events that were dropped although the agent reports nothing more', async () => {
+it('reports dropped events although the agent reports nothing more', async () => {
   const clock = new FakeClock();
   const deps = createSessionDeps(clock);
   const few = { burst: 1, perSecond: 0.001 };

@@ -14,7 +14,7 @@ import { Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import { ResyncTurn } from './pacing/resync-turn.ts';
-import { reportedStateOf } from './reports/take-report.ts';
+import { acknowledge, reportedStateOf } from './reports/take-report.ts';
 import { AgentSocket, isProtocolError } from './sockets/agent-socket.ts';
 import type { DeliveryDeps, DeliveryOptions, SessionHooks, SessionOwner } from './types.ts';
 
@@ -50,7 +50,7 @@ export class Session {
   #phase: Phase = { name: 'silent' };
 
   constructor(
-    { cluster, budget, socket, connection, admission, resyncs, offerLimit, decoder, isTraced = false }: SessionOwner,
+    { cluster, budget, socket, connection, admission, resyncs, offerLimit, decoder }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
     hooks: SessionHooks<Session>,
@@ -91,7 +91,6 @@ export class Session {
     this.#dispatcher = new FrameDispatcher(this.#context, { inspections: this.#inspections, onFailure, onWriteFailure });
     this.#offers = new OfferSender(this.#context, {
       outbox: this.#outbox,
-      isTraced,
       pace: (ms) => this.#socket.pace(ms),
       refuse: (nack) => void this.#dispatcher.takeNack(nack).catch(onWriteFailure),
       fail: () => this.close(1011, 'the offer cannot be made'),
@@ -135,9 +134,13 @@ export class Session {
     return sendCheckpoints(this.#context, this.#outbox);
   }
 
-  /** Asks for a sign of life. An agent that has not answered the ping before is cut off. */
+  /**
+   * Asks for a sign of life, and acknowledges reports in the same write. An agent that has not
+   * answered the ping before is cut off.
+   */
   ping(): void {
     if (!this.#isReady) return;
+    acknowledge(this.#context);
     if (this.#heartbeat.beat()) return;
     this.#logger.warn('agent does not answer');
     if (this.#webSocket.bufferedAmount > 0 || this.#offers.isOnTrial) this.#noteStall();
@@ -156,10 +159,14 @@ export class Session {
   }
 
   /**
-   * Records ages that have grown too high since, or that could not be written when their pong came.
+   * Records ages that have grown too high since, or that could not be written when their pong came,
+   * and an offer without an answer; ends the stream of an agent that takes nothing.
    */
-  lookAtAges(): void {
-    if (this.#isReady) this.#heartbeat.noteAges();
+  noteOverdue(): void {
+    if (!this.#isReady) return;
+    this.#heartbeat.noteAges();
+    this.#offers.noteUnanswered();
+    this.#outbox.checkProgress();
   }
 
   /** Whether the agent was greeted. */

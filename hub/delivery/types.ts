@@ -1,8 +1,7 @@
 import type { Duplex } from 'node:stream';
-import type { Reason } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
-import type { Checkpoints, Ledger } from '../ledger/index.ts';
+import type { Checkpoints, FleetState, Journal } from '../ledger/index.ts';
 import type { FrameDecoder } from './decoding/frame-decoder.ts';
 import type { Offers, RevisionTargets } from './offers.ts';
 import type { Admission } from './pacing/admission.ts';
@@ -67,29 +66,14 @@ export interface DeliveryMetrics {
   reported(): void;
 }
 
-/** Watches offers. */
-export interface OfferTraces {
-  /** The hub begins to make an offer. */
-  offer(cluster: string, revision: string): void;
-  /** @returns the trace context that goes with an offer; undefined: there is none */
-  traceparentOf(cluster: string, revision: string): string | undefined;
-  sent(cluster: string, revision: string, objects: number): void;
-  /** @param reasons absent: the agent takes it */
-  answered(cluster: string, revision: string, reasons?: readonly Reason[]): void;
-  /** The stream of the cluster has ended. */
-  closed(cluster: string): void;
-}
-
 export interface DeliveryDeps {
-  readonly ledger: Ledger;
+  readonly ledger: FleetState & Journal;
   readonly offers: Offers;
   readonly checkpoints: Pick<Checkpoints, 'key' | 'framesFor'>;
   readonly targets: RevisionTargets;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: DeliveryMetrics;
-  /** Absent: nothing is traced. */
-  readonly traces?: OfferTraces | undefined;
 }
 
 /** Owner and parts of a connection. */
@@ -108,8 +92,6 @@ export interface SessionOwner {
   readonly offerLimit: OfferLimit;
   /** Shared by all agents. */
   readonly decoder: FrameDecoder;
-  /** The agent wants the trace of each commit. */
-  readonly isTraced?: boolean;
 }
 
 export interface SessionHooks<S> {

@@ -5,7 +5,7 @@ const euToken = 'eu-token-0123456789';
 const usToken = 'us-token-0123456789';
 
 describe('agent tokens', () => {
-  it('proves the cluster of a token and nothing else', () => {
+  it('prove the cluster of a token and nothing else', () => {
     const findOwner = createTokenLookup(parseTokens(`eu: ${euToken}\nus: ${usToken}\n`));
     expect(findOwner(`Bearer ${euToken}`)).toBe('eu');
     expect(findOwner(`bearer ${usToken}`)).toBe('us');

@@ -28,7 +28,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const keepAuthority = (now: Date = NOW) => openAuthority({ folder, given: undefined, now, records });
 
 describe('the CA of the agents', () => {
-  it('is made once, and its key is for its owner alone', async () => {
+  it('is made once, with a key for its owner alone', async () => {
     const made = await keepAuthority();
     expect((await keepAuthority()).fingerprint).toBe(made.fingerprint);
     expect((await stat(join(folder, 'ca.key'))).mode & 0o777).toBe(0o600);
@@ -51,7 +51,7 @@ describe('the CA of the agents', () => {
   });
 
   it.each([[['ca.crt']], [['ca.key']], [['ca.crt', 'ca.key']]])(
-    'is not replaced where it is lost, whether agents have enrolled or pin it: %s',
+    'is not replaced where it is lost while agents have enrolled or pin it: %s',
     async (lost) => {
       await keepAuthority();
       for (const name of lost) await rm(join(folder, name));
@@ -61,20 +61,17 @@ describe('the CA of the agents', () => {
     },
   );
 
-  it.each([[[]], [['ca.crt']], [['ca.crt', 'ca.key']]])(
-    'is replaced once where that is asked for, and what is left of it is kept: lost %s',
-    async (lost) => {
-      const { fingerprint } = await keepAuthority();
-      for (const name of lost) await rm(join(folder, name));
-      await writeFile(join(folder, 'new-ca'), '');
-      const made = await keepAuthority();
-      expect(made.fingerprint).not.toBe(fingerprint);
-      expect((await keepAuthority()).fingerprint).toBe(made.fingerprint);
-      expect((await readdir(folder)).length).toBe(2 + 2 - lost.length);
-    },
-  );
+  it.each([[[]], [['ca.crt']], [['ca.crt', 'ca.key']]])('is replaced once on request, and its remains are kept: lost %s', async (lost) => {
+    const { fingerprint } = await keepAuthority();
+    for (const name of lost) await rm(join(folder, name));
+    await writeFile(join(folder, 'new-ca'), '');
+    const made = await keepAuthority();
+    expect(made.fingerprint).not.toBe(fingerprint);
+    expect((await keepAuthority()).fingerprint).toBe(made.fingerprint);
+    expect((await readdir(folder)).length).toBe(2 + 2 - lost.length);
+  });
 
-  it('issues certificates that say whose they are', async () => {
+  it('issues certificates that name their owner', async () => {
     const authority = await keepAuthority(new Date());
     const { publicKey } = await readRequest((await makeRequest({ subject: 'CN=us', uri: 'fso://cluster/us' })).csr);
     const pem = await authority.issueAgent({ cluster: 'eu', generation: 3, serial: newSerial(), publicKey, ...validity });
@@ -85,7 +82,7 @@ describe('the CA of the agents', () => {
     expect(authority.hasIssued(certificate, validity.notBefore)).toBe(true);
   });
 
-  it('follows another one: the first of several signs, all are trusted', async () => {
+  it('accepts a successor: the first of several signs, all are trusted', async () => {
     const [before, after] = [await createCa('before', validity), await createCa('after', validity)];
     const old = createAuthority(before);
     const { publicKey } = await readRequest((await makeRequest()).csr);
@@ -96,7 +93,7 @@ describe('the CA of the agents', () => {
     expect(() => createAuthority({ cert: `${after.cert}${before.cert}`, key: before.key })).toThrow('does not belong');
   });
 
-  it('vouches for no agent once it has expired', async () => {
+  it('verifies no agent once it has expired', async () => {
     const authority = createAuthority(await createCa('expired', validity));
     const { publicKey } = await readRequest((await makeRequest()).csr);
     const notAfter = new Date(validity.notAfter.getTime() + 86_400_000);
@@ -116,7 +113,7 @@ describe('the CA of the agents', () => {
 const makeCa = (name: string) =>
   createCa(name, { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2036-01-01T00:00:00Z') });
 
-it('hubs on one database have one CA, or one that follows on it', async () => {
+it('is shared by hubs on one database, or followed by one', async () => {
   const [old, next] = [await makeCa('old'), await makeCa('next')];
   const agree = (certificates: readonly string[], key: string) =>
     openAuthority({ folder, given: { cert: certificates.join('\n'), key }, now: NOW, records });
@@ -132,7 +129,7 @@ it('hubs on one database have one CA, or one that follows on it', async () => {
   await expect(agree([old.cert], old.key)).rejects.toThrow(/is another one/);
 });
 
-it('a new CA that is asked for is that of the database from then on, also where the start before was cut off', async () => {
+it('is stored in the database once it is requested, also after an interrupted start', async () => {
   const old = await keepAuthority();
   const before = { cert: await readFile(join(folder, 'ca.crt'), 'utf8'), key: await readFile(join(folder, 'ca.key'), 'utf8') };
   await writeFile(join(folder, 'new-ca'), '');
@@ -148,7 +145,7 @@ it('a new CA that is asked for is that of the database from then on, also where 
   await expect(keepAuthority()).rejects.toThrow(/is another one than this database knows .*make an empty file .*new-ca and start the hub/);
 });
 
-it('what a CA signs names the key as the CA itself does, by whatever method', async () => {
+it('identifies its key in issued certificates by its own method', async () => {
   const { key } = await createCa('other', validity);
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
   const made = await X509CertificateGenerator.createSelfSigned({

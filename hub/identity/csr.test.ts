@@ -31,7 +31,7 @@ describe('a certificate request', () => {
     ['p521', 'too weak or of another kind'],
     ['ed25519', 'too weak or of another kind'],
     ['rsa2048-sha1', 'is not signed with one of'],
-  ])('with a key of the kind %s: %s', async (kind, answer) => {
+  ])('is accepted or refused with a key of the kind %s: %s', async (kind, answer) => {
     expect(await reasonOf((await makeRequest({}, kind)).csr)).toContain(answer);
   });
 

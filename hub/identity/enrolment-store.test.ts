@@ -6,7 +6,7 @@ import { createEnrolmentStore } from './enrolment-store.ts';
 
 const NOW = new Date('2026-01-03T10:30:00Z');
 
-it('keeps enrolments by name in the ledger, reports each change, and writes nothing where a change throws or changes nothing', async () => {
+it('keeps enrolments by name, reports each change, and writes nothing for an empty or failed change', async () => {
   const { records } = createMemoryLedger({ clock: fixedClock });
   const store = createEnrolmentStore(records);
   const told: string[] = [];

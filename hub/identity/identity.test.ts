@@ -64,7 +64,7 @@ const enrolled = async (cluster: string, generation = 1): Promise<Peer> =>
   peerOf(await identity.enrol(await tokenFor(cluster), (await makeRequest()).csr), generation);
 
 describe('while the database of the hub is away', () => {
-  it('nothing is queued for it: who asks hears to come back, and who is known already is let in', async () => {
+  it('asks new clients to return, and admits known ones without a queue', async () => {
     const token = await tokenFor('eu');
     const { csr } = await makeRequest();
     state.writable = false;
@@ -82,13 +82,13 @@ describe('while the database of the hub is away', () => {
     expect(events.map(({ reason }) => reason)).toEqual(['EnrolmentTokenIssued', 'ClusterEnrolled']);
   });
 
-  it('no certificate is made for who is gone when it is back', async () => {
+  it('makes no certificate for a client that is gone when it is back', async () => {
     const gone = new AbortController();
     record = async () => gone.abort(new Error('gone'));
     await expect(identity.enrol(await tokenFor('eu'), (await makeRequest()).csr, { signal: gone.signal })).rejects.toThrow('gone');
   });
 
-  it('no new stream is opened by a certificate that another hub may have revoked', async () => {
+  it('opens no new stream by a certificate that another hub may have revoked', async () => {
     const peer = await enrolled('eu');
     await identity.admit(peer);
     state.current = false;
@@ -121,7 +121,7 @@ describe('a token', () => {
     expect(await codeOf(identity.enrol(late, (await makeRequest()).csr))).toBe('token-expired');
   });
 
-  it('is not worth more in the name of another cluster', async () => {
+  it('is worth no more under the name of another cluster', async () => {
     await tokenFor('us');
     const [prefix, , ...rest] = (await tokenFor('eu')).split('.');
     for (const name of ['us', 'e', 'eu-1', 'nowhere']) {
@@ -137,7 +137,7 @@ describe('a token', () => {
     ]);
   });
 
-  it('survives a bad request, and an answer that was lost', async () => {
+  it('survives an invalid request, and a lost response', async () => {
     const token = await tokenFor('eu');
     expect(await codeOf(identity.enrol(token, 'no request'))).toBe('csr-refused');
     const { csr, key } = await makeRequest();
@@ -157,7 +157,7 @@ describe('a token', () => {
 });
 
 describe('a certificate', () => {
-  it('is issued once the record names the cluster and its address, and never where that cannot be recorded', async () => {
+  it('is issued once the record names the cluster and its address, and never without that record', async () => {
     const token = await tokenFor('eu');
     const { csr, key } = await makeRequest();
     const kept = Promise.withResolvers<void>();
@@ -187,7 +187,7 @@ describe('a certificate', () => {
     expect(await codeOf(identity.renew(next, (await makeRequest()).csr))).toBe('not-authorized');
   });
 
-  it('that expired is not renewed once a newer one was shown: it may be a copy', async () => {
+  it('is not renewed after its expiry once a newer one was shown: it may be a copy', async () => {
     const peer = await enrolled('eu');
     await clock.advance(16 * HOUR);
     const next = peerOf(await identity.renew(peer, (await makeRequest()).csr), 1);
@@ -222,7 +222,7 @@ describe('a certificate', () => {
       expect(await codeOf(identity.renew(next, (await makeRequest()).csr))).toBe('taken');
     });
 
-    it('is renewed where the answer with the one after it was lost', async () => {
+    it('is renewed where the response with its successor was lost', async () => {
       const held = await renewedAhead(await enrolled('eu'), true);
       await renewedAhead(held, false);
       expect(await codeOf(identity.renew(held, (await makeRequest()).csr))).toBe('taken');
@@ -236,7 +236,7 @@ describe('a certificate', () => {
     });
   });
 
-  it('is worth nothing after a revocation, until the cluster enrols again', async () => {
+  it('is invalid after a revocation, until the cluster enrols again', async () => {
     const peer = await enrolled('eu');
     const other = await enrolled('eu-1');
     await identity.admit(peer);
@@ -252,7 +252,7 @@ describe('a certificate', () => {
     expect(await codeOf(identity.renew(peer, (await makeRequest()).csr))).toBe('superseded');
   });
 
-  it('of a forgotten cluster is worth nothing either, also once the name is enrolled again', async () => {
+  it('is invalid once its cluster is forgotten, also after the name is enrolled again', async () => {
     const peer = await enrolled('eu');
     const open = await tokenFor('eu');
     await identity.forget('eu');
@@ -269,7 +269,7 @@ describe('a certificate', () => {
     expect(events.map(({ reason }) => reason)).toContain('ClusterForgotten');
   });
 
-  it('of an earlier enrolment gives way to the new one', async () => {
+  it('is invalid once it belongs to an earlier enrolment', async () => {
     const before = await enrolled('eu');
     const after = await enrolled('eu', 2);
     expect(await codeOf(identity.admit(after))).toBe('taken');

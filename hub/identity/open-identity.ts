@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Clock, ListenAddress, Logger } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
@@ -11,15 +12,15 @@ import type { KeyPair } from './x509.ts';
 
 export interface OpenIdentityOptions {
   /** The CA is kept here. */
-  readonly folder: string;
+  readonly dataDir: string;
   /** A CA of the operator's; absent: the hub's own. */
   readonly ca: KeyPair | undefined;
   /** Certificate of the listener; absent: the CA issues it. */
-  readonly serverCertificate: KeyPair | undefined;
-  readonly listen: ListenAddress;
+  readonly agentTls: KeyPair | undefined;
+  readonly agentListen: ListenAddress;
   readonly hostnames: readonly string[];
   /** Static tokens by cluster. */
-  readonly tokens: ReadonlyMap<string, string>;
+  readonly agentTokens: ReadonlyMap<string, string>;
   readonly limits?: Partial<IdentityLimits & RequestLimits & { readonly serverCertificateMs: number }> | undefined;
 }
 
@@ -44,6 +45,31 @@ export interface AgentListenerIdentity {
   readonly expiries: () => { readonly server: Date; readonly ca: Date };
 }
 
+/** A certificate of the hub. */
+export interface HubCertificate {
+  readonly of: 'server' | 'ca';
+  readonly expires: Date;
+  /** Whether the hub renews it by itself. */
+  readonly isRenewed: boolean;
+}
+
+/**
+ * Returns the certificates of the agents' listener as they are now.
+ *
+ * @param given certificate of the operator's for it
+ */
+export const certificatesOf = (
+  given: Pick<KeyPair, 'cert'> | undefined,
+  identity: AgentListenerIdentity | undefined,
+): readonly HubCertificate[] => {
+  const server = identity?.expiries().server ?? (given && new X509Certificate(given.cert).validToDate);
+  const ca = identity?.expiries().ca;
+  return [
+    ...(server === undefined ? [] : [{ of: 'server' as const, expires: server, isRenewed: given === undefined }]),
+    ...(ca === undefined ? [] : [{ of: 'ca' as const, expires: ca, isRenewed: false }]),
+  ];
+};
+
 const SERVER_CERTIFICATE_MS = 7 * 24 * 3600 * 1000;
 const CA_WARNING_MS = 180 * 24 * 3600 * 1000;
 
@@ -59,7 +85,7 @@ const warnOfExpiry = ({ expires }: Authority, { clock, logger }: OpenIdentityDep
 export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdentityDeps): Promise<AgentListenerIdentity> => {
   const { clock, logger, onEvent, records } = deps;
   const { serverCertificateMs = SERVER_CERTIFICATE_MS, ...limits } = options.limits ?? {};
-  const { folder } = ownCaPaths(options.folder);
+  const { folder } = ownCaPaths(options.dataDir);
   const authority = await openAuthority({ folder, given: options.ca, now: clock.now(), records });
   warnOfExpiry(authority, deps);
   const identity = new Identity({
@@ -70,10 +96,10 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
     onEvent,
     state: deps.state,
   });
-  const hosts = serverHosts(options.listen, options.hostnames);
+  const hosts = serverHosts(options.agentListen, options.hostnames);
   const certificate = await createServerCertificate({
     authority,
-    given: options.serverCertificate,
+    given: options.agentTls,
     hosts,
     clock,
     logger,
@@ -81,7 +107,7 @@ export const openIdentity = async (options: OpenIdentityOptions, deps: OpenIdent
   });
   return {
     identity,
-    authenticate: authenticateByIdentity({ identity, authority, clock, tokens: options.tokens }),
+    authenticate: authenticateByIdentity({ identity, authority, clock, tokens: options.agentTokens }),
     listener: createEnrolmentListener({ identity, authority, clock, logger, limits: { ...DEFAULT_REQUEST_LIMITS, ...limits } }),
     certificate,
     hosts,

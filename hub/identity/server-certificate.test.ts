@@ -9,7 +9,7 @@ it.each([
   ['hub.example.com', ['hub.example.com', 'hub'], ['hub.example.com', 'hub']],
   ['0.0.0.0', ['hub.example.com'], ['hub.example.com', hostname().toLowerCase(), 'localhost', '127.0.0.1', '::1']],
   ['::', [], [hostname().toLowerCase(), 'localhost', '127.0.0.1', '::1']],
-])('a listener on %s, called %j as well, has a certificate for %j', (host, hostnames, names) => {
+])('has for a listener on %s, called %j as well, a certificate for %j', (host, hostnames, names) => {
   expect([...serverHosts({ host, port: 8443 }, hostnames)].toSorted(byText)).toEqual([...new Set(names)].toSorted(byText));
   expect(serverHosts({ host, port: 8443 }, hostnames)[0]).toBe(names[0]);
 });

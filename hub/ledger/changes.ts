@@ -4,7 +4,7 @@ import type { Checkpoint, Report } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
 import { type NewList, namedIn, type PolicyList, UnlistedPolicies } from './policies/index.ts';
 import { type ReportContext, relistPolicies, takeReport } from './take-report.ts';
-import type { AckedRevision, AgentStream, ClusterRecord, Nack, NotObserved } from './types.ts';
+import type { AckedRevision, AgentStream, Answer, ClusterRecord, Nack, NotObserved } from './types.ts';
 
 /** Fields of the changes that only the leading hub submits. */
 interface LeaderChange {
@@ -68,9 +68,9 @@ export type ClusterChange = ClusterChangeBase &
     | { readonly type: 'confirmed' }
     /** The hub has something else than the agent has reported. */
     | { readonly type: 'diverged' }
-    | { readonly type: 'offered'; readonly revision: string }
-    | { readonly type: 'ack'; readonly ack: AckedRevision }
-    | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
+    | { readonly type: 'offered'; readonly revision: string; readonly at?: string | undefined }
+    | ({ readonly type: 'ack'; readonly ack: AckedRevision } & Answer)
+    | ({ readonly type: 'nack'; readonly nack: Nack; readonly told: boolean } & Answer)
     /**
      * Report of the agent. `list` is that of its baseline, if it is known; the change holds it
      * while it waits.
@@ -108,6 +108,7 @@ export const unseen = (name: string): ClusterRecord => ({
   notObserved: null,
   lastSeen: null,
   offeredRevision: null,
+  offeredAt: null,
   acked: null,
   nack: null,
   report: null,
@@ -196,6 +197,9 @@ const asNew = (record: ClusterRecord): ClusterRecord => ({
   policies: new UnlistedPolicies(namedIn(record.policies)),
 });
 
+const asOffered = (record: ClusterRecord, revision: string, at: string | undefined): ClusterRecord =>
+  at === undefined ? record : { ...record, offeredRevision: revision, offeredAt: at };
+
 const withList = (context: ReportContext, list: PolicyList | undefined): ReportContext =>
   list === undefined ? context : { ...context, lists: { get: (digest) => (digest === list.digest ? list : context.lists.get(digest)) } };
 
@@ -216,11 +220,11 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, contex
     case 'diverged':
       return { ...record, divergedSince: record.divergedSince ?? change.time, lastSeen };
     case 'offered':
-      return { ...record, offeredRevision: change.revision };
+      return asOffered(record, change.revision, change.at ?? change.time);
     case 'ack':
-      return { ...record, acked: change.ack, nack: null, lastSeen };
+      return { ...asOffered(record, change.ack.revision, change.offeredAt), acked: change.ack, nack: null, lastSeen };
     case 'nack':
-      return { ...record, nack: { ...change.nack, time: change.time }, lastSeen };
+      return { ...asOffered(record, change.nack.revision, change.offeredAt), nack: { ...change.nack, time: change.time }, lastSeen };
     case 'report':
       return { ...takeReport(record, change.report, change.time, withList(context, change.list)), lastSeen };
     case 'relist':

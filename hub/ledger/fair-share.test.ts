@@ -7,7 +7,7 @@ it.each([
   [[1_000_000, 2, 3], 15, 10],
   [[50, 60, 1], 21, 10],
   [[1, 1, 1], 2, 0],
-])('of %j with %i places each gets at most %d', (wanted, places, share) => {
+])('divides %j with %i places into at most %d each', (wanted, places, share) => {
   expect(fairShare(wanted, places)).toBe(share);
   const total = wanted.reduce((sum, count) => sum + Math.min(count, share), 0);
   expect(total).toBeLessThanOrEqual(places);

@@ -52,7 +52,7 @@ const openEmbedded = async (folder: string) => {
 describe('a cluster that is forgotten', () => {
   it('is gone, and its history stays', () => forgets(createMemoryLedger({ clock: fixedClock })));
 
-  it('is gone for good, with its rows', async () => {
+  it('is removed for good, with its rows', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'fso-forget-'));
     const first = await openEmbedded(folder);
     await forgets(first.ledger);
@@ -68,7 +68,7 @@ describe('a cluster that is forgotten', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('is not, while it is connected; a registered one is as one that was never seen', async () => {
+  it('is kept while it is connected; a registered one counts as never seen', async () => {
     const ledger = createMemoryLedger({ clock: fixedClock });
     await retire(ledger);
     await ledger.setConnected('old', true);

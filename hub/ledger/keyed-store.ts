@@ -10,23 +10,26 @@ export const SESSION_KIND = 'session';
  */
 export type ValueChange = (before: unknown) => unknown;
 
-/**
- * Store of JSON values by kind and name, kept in the ledger for other parts of the hub and shared
- * by all hubs on one database. Reads come from memory; changes of all hubs are applied one after
- * the other, and a resolved one is durable.
- */
-export interface KeyedStore {
+/** Reads JSON values by kind and name, from memory. */
+export interface KeyedReader {
   get(kind: string, name: string): unknown;
   /** Returns the values of a kind, in no particular order. */
   list(kind: string): readonly unknown[];
-  /** @returns the record that `change` made; undefined or null removes it */
-  update(kind: string, name: string, change: ValueChange): Promise<unknown>;
   /**
    * Calls a handler for each changed record, within a second, whichever hub changed it.
    *
    * @returns a function that ends the subscription
    */
   subscribe(kind: string, handler: (name: string) => void): () => void;
+}
+
+/**
+ * Store of JSON values, kept in the ledger for other parts of the hub and shared by all hubs on one
+ * database. Changes of all hubs are applied one after the other, and a resolved one is durable.
+ */
+export interface KeyedStore extends KeyedReader {
+  /** @returns the record that `change` made; undefined or null removes it */
+  update(kind: string, name: string, change: ValueChange): Promise<unknown>;
 }
 
 export interface ValueKey {
@@ -56,54 +59,57 @@ export const applyValueChange = (before: unknown, change: ValueChange, outcome: 
   }
 };
 
-/** The records in memory. */
-export interface KeyedCache extends Omit<KeyedStore, 'update'> {
-  /** Newer versions only. */
-  set(key: ValueKey, value: unknown, version: number): void;
-  /** Removes records that are not among these keys, unless they are newer than a version. */
-  keepOnly(keys: readonly ValueKey[], version: number): void;
-}
-
 const keyOf = ({ kind, name }: ValueKey): string => `${kind} ${name}`;
 
-export const createKeyedCache = (): KeyedCache => {
-  const known = new Map<string, ValueKey & { readonly value: unknown; readonly version: number }>();
-  const handlers = new Set<{ readonly kind: string; readonly handler: (name: string) => void }>();
-  const tell = (changed: ValueKey): void => {
-    for (const { kind, handler } of handlers) if (kind === changed.kind) handler(changed.name);
-  };
-  return {
-    get: (kind, name) => known.get(keyOf({ kind, name }))?.value,
-    list: (kind) => [...known.values()].flatMap((record) => (record.kind === kind && record.value !== undefined ? [record.value] : [])),
-    set: (key, value, version) => {
-      if (version <= (known.get(keyOf(key))?.version ?? 0)) return;
-      known.set(keyOf(key), { ...key, value, version });
-      tell(key);
-    },
-    keepOnly: (keys, version) => {
-      const kept = new Set(keys.map(keyOf));
-      for (const [id, record] of known) {
-        if (record.version > version || kept.has(id)) continue;
-        known.delete(id);
-        if (record.value !== undefined) tell(record);
-      }
-    },
-    subscribe: (kind, handler) => {
-      const entry = { kind, handler };
-      handlers.add(entry);
-      return () => handlers.delete(entry);
-    },
-  };
-};
+/** The records in memory. */
+export class KeyedCache implements KeyedReader {
+  readonly #known = new Map<string, ValueKey & { readonly value: unknown; readonly version: number }>();
+  readonly #handlers = new Set<{ readonly kind: string; readonly handler: (name: string) => void }>();
+
+  get(kind: string, name: string): unknown {
+    return this.#known.get(keyOf({ kind, name }))?.value;
+  }
+
+  list(kind: string): readonly unknown[] {
+    return [...this.#known.values()].flatMap((record) => (record.kind === kind && record.value !== undefined ? [record.value] : []));
+  }
+
+  /** Newer versions only. */
+  set(key: ValueKey, value: unknown, version: number): void {
+    if (version <= (this.#known.get(keyOf(key))?.version ?? 0)) return;
+    this.#known.set(keyOf(key), { ...key, value, version });
+    this.#notify(key);
+  }
+
+  /** Removes records that are not among these keys, unless they are newer than a version. */
+  keepOnly(keys: readonly ValueKey[], version: number): void {
+    const kept = new Set(keys.map(keyOf));
+    for (const [id, record] of this.#known) {
+      if (record.version > version || kept.has(id)) continue;
+      this.#known.delete(id);
+      if (record.value !== undefined) this.#notify(record);
+    }
+  }
+
+  subscribe(kind: string, handler: (name: string) => void): () => void {
+    const entry = { kind, handler };
+    this.#handlers.add(entry);
+    return () => this.#handlers.delete(entry);
+  }
+
+  #notify(changed: ValueKey): void {
+    for (const { kind, handler } of this.#handlers) if (kind === changed.kind) handler(changed.name);
+  }
+}
 
 /** @param submit resolves when the change is committed */
 export const createKeyedStore = (
   cache: KeyedCache,
   submit: (change: ValueKey & { readonly change: ValueChange; readonly outcome: ValueOutcome }) => Promise<void>,
 ): KeyedStore => ({
-  get: cache.get,
-  list: cache.list,
-  subscribe: cache.subscribe,
+  get: (kind, name) => cache.get(kind, name),
+  list: (kind) => cache.list(kind),
+  subscribe: (kind, handler) => cache.subscribe(kind, handler),
   update: async (kind, name, change) => {
     const outcome: ValueOutcome = {};
     const before = cache.get(kind, name);

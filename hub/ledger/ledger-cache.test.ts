@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { createLedgerCache } from './ledger-cache.ts';
+import { LedgerCache } from './ledger-cache.ts';
 import { event } from './testing/ledger.ts';
 
-it('takes more events at once than a call has room for arguments, keeps the newest and tells of each', () => {
-  const cache = createLedgerCache(10_000);
+it('accepts more events at once than a call can have arguments, keeps the newest and reports each', () => {
+  const cache = new LedgerCache(10_000);
   let told = 0;
   cache.subscribe(({ kind }) => {
     if (kind === 'event') told += 1;

@@ -6,33 +6,6 @@ import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import { SuspendedClusters } from './suspended-clusters.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
 
-/** Memory copy of the ledger. Reads are served from it, whatever the state of a database. */
-export interface LedgerCache {
-  source(): SourceView | null;
-  setSource(source: SourceView): void;
-  desired(): Desired | null;
-  setDesired(desired: Desired): void;
-  /** Returns the stored record; an empty one for a cluster that was never seen. */
-  get(name: string): ClusterRecord;
-  /** Returns a record as readers see it, as `clusters` does. */
-  cluster(name: string): ClusterRecord | null;
-  clusters(): readonly ClusterRecord[];
-  set(record: ClusterRecord): void;
-  /** A connected cluster gave a sign of life. @param time RFC 3339 */
-  see(name: string, time: string): void;
-  /** Readers get these clusters as not observed, until they are resumed. @param time RFC 3339 */
-  suspend(names: readonly string[], time: string): void;
-  resume(names: readonly string[]): void;
-  addEvents(events: readonly EventView[]): void;
-  /** Returns events in memory, newest first. */
-  events(query: RecentQuery): readonly EventView[];
-  /** Whether those in memory are all that there are. */
-  hasAllEvents(): boolean;
-  /** Id of the newest one; 0: there is none. */
-  lastEvent(): number;
-  subscribe(handler: (change: LedgerChange) => void): () => void;
-}
-
 /**
  * Whether nothing but lastSeen of a connected cluster moves: then the record stays, and readers
  * find nothing new.
@@ -58,15 +31,16 @@ const isHeartbeat = (before: ClusterRecord, after: ClusterRecord): boolean =>
  */
 export const DIVERGED = 'Reports';
 
+const asDiverged = weakMemo(
+  (record: ClusterRecord): ClusterRecord => ({ ...record, notObserved: { since: record.divergedSince ?? '', what: [DIVERGED] } }),
+);
+
 /**
  * Returns a record as readers see it. One that differs from the reports of its agent counts as not
- * observed.
+ * observed. The others are in no memo: an entry for each costs every collection of garbage.
  */
-const showDiverged = weakMemo((record: ClusterRecord): ClusterRecord => {
-  const { divergedSince, connected, notObserved } = record;
-  if (divergedSince === null || !connected || notObserved !== null) return record;
-  return { ...record, notObserved: { since: divergedSince, what: [DIVERGED] } };
-});
+const showDiverged = (record: ClusterRecord): ClusterRecord =>
+  record.divergedSince !== null && record.connected && record.notObserved === null ? asDiverged(record) : record;
 
 /** Wraps events that were found in memory. A full page may not be all of them. */
 export const foundIn = (events: readonly EventView[], limit: number): FoundEvents => ({
@@ -74,84 +48,126 @@ export const foundIn = (events: readonly EventView[], limit: number): FoundEvent
   next: events.length < limit ? null : (events.at(-1)?.id ?? null),
 });
 
-/** @param eventLimit events kept; see {@link RecentEvents} for which ones */
-export const createLedgerCache = (eventLimit: number): LedgerCache => {
-  let source: SourceView | null = null;
-  let desired: Desired | null = null;
-  const seen = new Map<string, ClusterRecord>();
-  const events = new RecentEvents(eventLimit);
-  const handlers = new Set<(change: LedgerChange) => void>();
-  const notify = (change: LedgerChange): void => {
-    for (const handler of handlers) handler(change);
-  };
+/** Memory copy of the ledger. Reads are served from it, whatever the state of a database. */
+export class LedgerCache {
+  #source: SourceView | null = null;
+  #desired: Desired | null = null;
+  readonly #seen = new Map<string, ClusterRecord>();
   /** Records of registered clusters never seen; cached, as readers detect changes by identity. */
-  const neverSeen = new Map<string, ClusterRecord>();
-  const unseenOf = (name: string): ClusterRecord => {
-    const record = neverSeen.get(name) ?? unseen(name);
-    if (desired?.clusters.has(name)) neverSeen.set(name, record);
-    return record;
-  };
-  const get = (name: string): ClusterRecord => seen.get(name) ?? unseenOf(name);
-  const see = (name: string, time: string): void => {
-    const { lastSeen } = get(name);
-    if (lastSeen !== null) lastSeen.at = time;
-  };
+  readonly #neverSeen = new Map<string, ClusterRecord>();
   /** Sorted names of all clusters; undefined: some may have come or gone. */
-  let names: readonly string[] | undefined;
-  const suspended = new SuspendedClusters();
-  const show = (name: string): ClusterRecord => suspended.show(showDiverged(get(name)));
+  #names: readonly string[] | undefined;
+  readonly #suspended = new SuspendedClusters();
+  readonly #events: RecentEvents;
+  readonly #handlers = new Set<(change: LedgerChange) => void>();
 
-  return {
-    source: () => source,
-    setSource: (view) => {
-      source = view;
-      notify({ kind: 'source' });
-    },
-    desired: () => desired,
-    setDesired: (next) => {
-      desired = next;
-      names = undefined;
-      for (const name of neverSeen.keys()) if (!next.clusters.has(name)) neverSeen.delete(name);
-      notify({ kind: 'desired', revision: next.revision });
-    },
-    get,
-    cluster: (name) => (seen.has(name) || desired?.clusters.has(name) ? show(name) : null),
-    clusters: () => {
-      names ??= [...new Set([...(desired?.clusters.keys() ?? []), ...seen.keys()])].sort(byText);
-      return names.map(show);
-    },
-    set: (record) => {
-      const before = get(record.name);
-      if (isSignOfLife(before, record)) {
-        see(record.name, record.lastSeen?.at ?? '');
-        return;
-      }
-      if (isUnseen(record) === seen.has(record.name)) names = undefined;
-      if (isUnseen(record)) seen.delete(record.name);
-      else seen.set(record.name, record);
-      neverSeen.delete(record.name);
-      if (!isHeartbeat(before, record)) notify({ kind: 'cluster', cluster: record.name });
-    },
-    see,
-    suspend: (names, time) => {
-      for (const cluster of names) {
-        suspended.add(cluster, time);
-        notify({ kind: 'cluster', cluster });
-      }
-    },
-    resume: (names) => {
-      for (const cluster of names) if (suspended.delete(cluster)) notify({ kind: 'cluster', cluster });
-    },
-    addEvents: (added) => {
-      events.add(added);
-      for (const event of added) notify({ kind: 'event', event });
-    },
-    events: (query) => events.find(query),
-    hasAllEvents: () => events.isComplete,
-    lastEvent: () => events.last,
-    subscribe: (handler) => {
-      handlers.add(handler);
-      return () => handlers.delete(handler);
-    },
-  };
-};
+  /** @param eventLimit events kept; see {@link RecentEvents} for which ones */
+  constructor(eventLimit: number) {
+    this.#events = new RecentEvents(eventLimit);
+  }
+
+  source(): SourceView | null {
+    return this.#source;
+  }
+
+  setSource(source: SourceView): void {
+    this.#source = source;
+    this.#notify({ kind: 'source' });
+  }
+
+  desired(): Desired | null {
+    return this.#desired;
+  }
+
+  setDesired(desired: Desired): void {
+    this.#desired = desired;
+    this.#names = undefined;
+    for (const name of this.#neverSeen.keys()) if (!desired.clusters.has(name)) this.#neverSeen.delete(name);
+    this.#notify({ kind: 'desired', revision: desired.revision });
+  }
+
+  /** Returns the stored record; an empty one for a cluster that was never seen. */
+  get(name: string): ClusterRecord {
+    return this.#seen.get(name) ?? this.#unseen(name);
+  }
+
+  /** Returns a record as readers see it, as `clusters` does. */
+  cluster(name: string): ClusterRecord | null {
+    return this.#seen.has(name) || this.#desired?.clusters.has(name) ? this.#show(name) : null;
+  }
+
+  clusters(): readonly ClusterRecord[] {
+    this.#names ??= [...new Set([...(this.#desired?.clusters.keys() ?? []), ...this.#seen.keys()])].sort(byText);
+    return this.#names.map((name) => this.#show(name));
+  }
+
+  set(record: ClusterRecord): void {
+    const before = this.get(record.name);
+    if (isSignOfLife(before, record)) {
+      this.see(record.name, record.lastSeen?.at ?? '');
+      return;
+    }
+    if (isUnseen(record) === this.#seen.has(record.name)) this.#names = undefined;
+    if (isUnseen(record)) this.#seen.delete(record.name);
+    else this.#seen.set(record.name, record);
+    this.#neverSeen.delete(record.name);
+    if (!isHeartbeat(before, record)) this.#notify({ kind: 'cluster', cluster: record.name });
+  }
+
+  /** A connected cluster gave a sign of life. @param time RFC 3339 */
+  see(name: string, time: string): void {
+    const { lastSeen } = this.get(name);
+    if (lastSeen !== null) lastSeen.at = time;
+  }
+
+  /** Readers get these clusters as not observed, until they are resumed. @param time RFC 3339 */
+  suspend(names: readonly string[], time: string): void {
+    for (const cluster of names) {
+      this.#suspended.add(cluster, time);
+      this.#notify({ kind: 'cluster', cluster });
+    }
+  }
+
+  resume(names: readonly string[]): void {
+    for (const cluster of names) if (this.#suspended.delete(cluster)) this.#notify({ kind: 'cluster', cluster });
+  }
+
+  addEvents(added: readonly EventView[]): void {
+    this.#events.add(added);
+    for (const event of added) this.#notify({ kind: 'event', event });
+  }
+
+  /** Returns events in memory, newest first. */
+  events(query: RecentQuery): readonly EventView[] {
+    return this.#events.find(query);
+  }
+
+  /** Whether those in memory are all that there are. */
+  hasAllEvents(): boolean {
+    return this.#events.isComplete;
+  }
+
+  /** Id of the newest one; 0: there is none. */
+  lastEvent(): number {
+    return this.#events.last;
+  }
+
+  subscribe(handler: (change: LedgerChange) => void): () => void {
+    this.#handlers.add(handler);
+    return () => this.#handlers.delete(handler);
+  }
+
+  #notify(change: LedgerChange): void {
+    for (const handler of this.#handlers) handler(change);
+  }
+
+  #show(name: string): ClusterRecord {
+    return this.#suspended.show(showDiverged(this.get(name)));
+  }
+
+  #unseen(name: string): ClusterRecord {
+    const record = this.#neverSeen.get(name) ?? unseen(name);
+    if (this.#desired?.clusters.has(name)) this.#neverSeen.set(name, record);
+    return record;
+  }
+}

@@ -34,13 +34,13 @@ describeLedger('embedded', async () => {
   };
 });
 
-it('the memory ledger keeps a bounded history', async () => {
+it('keeps a bounded history in memory', async () => {
   const ledger = createMemoryLedger({ clock: fixedClock, eventLimit: 3 });
   for (const reason of ['A', 'B', 'C', 'D']) await ledger.addEvent(null, event(reason));
   expect((await ledger.events({ limit: 10 })).map(({ reason }) => reason)).toEqual(['D', 'C', 'B']);
 });
 
-it('one cluster that says very much does not wash out what another one has said', async () => {
+it('keeps the events of a cluster while another sends very many', async () => {
   const ledger = createMemoryLedger({ clock: fixedClock, eventLimit: 20 });
   await ledger.addEvent('us', event('Rare'));
   for (let n = 0; n < 100; n += 1) await ledger.addEvent('eu', event(`Flood${n}`));

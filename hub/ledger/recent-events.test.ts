@@ -8,7 +8,7 @@ const ids = (events: readonly EventView[]): number[] => events.map(({ id }) => i
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 describe('the newest events, in memory', () => {
-  it('keep what the others said while one cluster says very much', () => {
+  it('keep those of others while one cluster sends very many', () => {
     const recent = new RecentEvents(100);
     recent.add([event(1, 'us'), event(2, null), event(3, 'us')]);
     for (const id of numbers(4, 1000)) recent.add([event(id, 'eu')]);
@@ -16,7 +16,7 @@ describe('the newest events, in memory', () => {
     expect(ids(recent.find({ cluster: 'eu', limit: 50 }))).toEqual(numbers(951, 1000).reverse());
   });
 
-  it('have no gaps: of all clusters only those are found that none is missing between', () => {
+  it('have no gaps: events of all clusters reach back only as far as none is missing', () => {
     const recent = new RecentEvents(10);
     recent.add([event(1, 'us')]);
     recent.add(numbers(2, 20).map((id) => event(id, 'eu')));
@@ -27,13 +27,13 @@ describe('the newest events, in memory', () => {
     expect(recent.isComplete).toBe(false);
   });
 
-  it('keep their number, however many clusters share it', () => {
+  it('keep their number, shared by any number of clusters', () => {
     const recent = new RecentEvents(10);
     for (const id of numbers(1, 40)) recent.add([event(id, `c${id % 20}`)]);
     expect(ids(recent.find({ limit: 100 }))).toEqual(numbers(31, 40).reverse());
   });
 
-  it('begin again where as many came at once as there is room for', () => {
+  it('begin again where as many arrive at once as there is room for', () => {
     const recent = new RecentEvents(10);
     recent.add([event(1, 'us')]);
     recent.add(numbers(100, 109).map((id) => event(id, 'eu')));

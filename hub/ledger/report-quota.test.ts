@@ -7,7 +7,7 @@ import { EMPTY_BASELINE } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { unseen } from './changes.ts';
 import { ClusterPolicies, PolicyList } from './policies/index.ts';
-import { hasRoom, joinLeftOut, keepWithin, NONE_LEFT_OUT, noteLeftOut, ReportMemory, reportLimits, withChanges } from './report-quota.ts';
+import { hasRoom, joinLeftOut, keepWithin, NONE_LEFT_OUT, ReportMemory, reportLimits, withChanges } from './report-quota.ts';
 import { commitFor, compiledFor, desired } from './testing/ledger.ts';
 
 const local = (name: string, change: Partial<PolicyReport> = {}): PolicyReport =>
@@ -31,7 +31,7 @@ describe('what is kept of the reports of a cluster', () => {
   } as const;
   const fates = fc.constantFrom(...(Object.keys(NAMED) as (keyof typeof NAMED)[]));
 
-  it('is as much as its quota has room for, whatever comes and goes', () => {
+  it('is bounded by its quota, through any changes', () => {
     const step = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd', 'e'), fates, { noNullPrototype: true });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 6 }), fc.nat(5), fc.nat(3), (steps, policies, whole) => {
@@ -49,7 +49,7 @@ describe('what is kept of the reports of a cluster', () => {
     );
   });
 
-  it('is every deviation that the list has room for, however many bytes whole reports may take', () => {
+  it('includes every deviation that the list has room for, beside whole reports of any size', () => {
     const before = new Map([...keyed([local('a', { message: 'x'.repeat(30_000) })]), ['kept', deviation]]);
     const said = new Map([
       ['kept', other],
@@ -62,7 +62,7 @@ describe('what is kept of the reports of a cluster', () => {
     });
   });
 
-  it('is still a policy that has not grown where the quota has become less', () => {
+  it('includes a policy that has not grown where the quota was reduced', () => {
     const before = new Map<string, NamedPolicy>([
       ['local', local('local', { message: 'xx' })],
       ['whole', hubPolicy('whole', { message: 'xx' })],
@@ -78,7 +78,7 @@ describe('what is kept of the reports of a cluster', () => {
     expect([[...changes.keys()], left]).toEqual([['local', 'whole', 'deviates'], [deviation]]);
   });
 
-  it('is a policy of the hub before those that were applied in the cluster, the least grave of which make room for it', () => {
+  it('prefers a policy of the hub to local ones, of which the least severe make room', () => {
     const before = new Map([...keyed([local('a', { phase: 'Failed' }), local('b'), local('c', { violations: 1 })])]);
     const room = { policies: 1, whole: 3, bytes: 13_000 };
     const { changes, left } = keepWithin(before, new Map([['h', hubPolicy('h')]]), room);
@@ -95,31 +95,29 @@ describe('what is kept of the reports of a cluster', () => {
     expect(keepWithin(before, large, room)).toEqual({ changes: new Map(), left: [...large.values()] });
   });
 
-  it('is of a full report what failed or is violated before the rest', () => {
+  it('prefers failures and violations of a full report to the rest', () => {
     const all = keyed([local('a'), local('b', { violations: 1 }), local('c', { phase: 'Failed' })]);
     const { changes, left } = keepWithin(new Map(), all, { ...ROOM, whole: 2 });
     expect([[...changes.keys()], left]).toEqual([['team/b', 'team/c'], [local('a')]]);
   });
 
-  it('is not a policy that has grown beyond the quota', () => {
+  it('excludes a policy that has grown beyond the quota', () => {
     const before = keyed([local('a')]);
     const { changes } = keepWithin(before, keyed([local('a', { message: 'x'.repeat(30_000) })]), { ...ROOM, bytes: 20_000 });
     expect([...changes]).toEqual([['team/a', undefined]]);
   });
 
-  it('has room again once an eighth of the quota is free, or as much as is missing', () => {
+  it('has room again once an eighth of the quota, or as much as is missing, is free', () => {
     const kept = keyed(Array.from({ length: 14 }, (_, at) => local(`p${at}`)));
-    expect([16, 15, 14].map((whole) => hasRoom(kept, { ...ROOM, whole }, 100))).toEqual([true, false, false]);
-    expect(hasRoom(kept, { ...ROOM, whole: 15 }, 1)).toBe(true);
+    expect([16, 15, 14].map((whole) => hasRoom(kept, { notKept: 100 }, { ...ROOM, whole }))).toEqual([true, false, false]);
+    expect(hasRoom(kept, { notKept: 1 }, { ...ROOM, whole: 15 })).toBe(true);
   });
 
-  it('has no room as long as the smallest that was left out does not fit', () => {
+  it('has no room as long as the smallest excluded policy does not fit', () => {
     const kept = keyed([local('a')]);
     const [large, ofHub] = [local('large', { message: 'x'.repeat(30_000) }), hubPolicy('ofHub', { message: 'x'.repeat(20_000) })];
-    const roomOf = (left: readonly NamedPolicy[], quota: Partial<typeof ROOM>) => {
-      noteLeftOut(kept, joinLeftOut(NONE_LEFT_OUT, left));
-      return hasRoom(kept, { ...ROOM, ...quota }, 1);
-    };
+    const roomOf = (left: readonly NamedPolicy[], quota: Partial<typeof ROOM>) =>
+      hasRoom(kept, { notKept: 1, leftOut: joinLeftOut(NONE_LEFT_OUT, left) }, { ...ROOM, ...quota });
     expect([30_000, 40_000].map((bytes) => roomOf([large], { bytes }))).toEqual([false, true]);
     // What was applied in the cluster makes room for one of the hub.
     expect([20_000, 25_000].map((bytes) => roomOf([large, ofHub], { bytes, whole: 1 }))).toEqual([false, true]);
@@ -142,7 +140,7 @@ describe('the memory of the reports of all clusters', () => {
     expect(quota().bytes).toBe(16 * 1024 * 1024);
   });
 
-  it('has for each cluster the policies that it has or is meant to have, and as many others', () => {
+  it('has room in each cluster for its policies and its list, and as many others', () => {
     const memory = new ReportMemory({ ...reportLimits(), policies: 5 });
     const meant = commitFor('r', ['c1'], ['a', 'b']);
     const list = new PolicyList(

@@ -1,10 +1,10 @@
 import { getHeapStatistics } from 'node:v8';
 import type { PolicyReport } from '@fso/shared/api';
 import { isOfHub } from '@fso/shared/protocol';
-import { weakMemo } from '@fso/shared/runtime';
+import { StepMemo, weakMemo } from '@fso/shared/runtime';
 import { isWhole, MAX_LISTED, type NamedPolicy } from '@fso/shared/status';
 import { listIn, type NamedPolicies, namedIn, type Policies } from './policies/index.ts';
-import type { ClusterRecord, Desired } from './types.ts';
+import type { ClusterRecord, Desired, LeftOut } from './types.ts';
 
 /** Bounds of what the hub keeps of the reports of clusters. */
 export interface ReportLimits {
@@ -28,7 +28,11 @@ export interface ReportLimits {
  */
 const SHARE = 0.25;
 
-/** @param heapBytes what the heap of this process may have; default: as V8 says */
+/**
+ * Bounds of the reports that a hub keeps, of one cluster and of all.
+ *
+ * @param heapBytes largest heap of this process; default: that of V8
+ */
 export const reportLimits = (heapBytes: number = getHeapStatistics().heap_size_limit): ReportLimits => ({
   policies: 2_000,
   clusterBytes: 16 * 1024 * 1024,
@@ -97,16 +101,11 @@ const NO_USAGE: Usage = { policies: 0, hubBytes: 0, whole: 0, localBytes: 0 };
  * Usages of the policies reported by name. Each is computed from the one before, so the cost of a
  * change is proportional to its size.
  */
-const usages = new WeakMap<NamedPolicies, Readonly<Usage>>();
-
-const usageOf = (named: NamedPolicies): Readonly<Usage> => {
-  const known = usages.get(named);
-  if (known !== undefined) return known;
+const usages = new StepMemo((named: NamedPolicies): Readonly<Usage> => {
   const usage = { ...NO_USAGE };
   for (const each of named.values()) add(usage, each);
-  usages.set(named, usage);
   return usage;
-};
+});
 
 /**
  * Whether there is room for a policy that the usage counts already. One of the hub needs none that
@@ -146,14 +145,14 @@ const leastGrave = (named: NamedPolicies, bytes: number): ReadonlySet<string> =>
 /** Returns the policies with changes applied. */
 export const withChanges = (before: NamedPolicies, changes: Changes): Map<string, NamedPolicy> => {
   const after = new Map(before);
-  const usage = { ...usageOf(before) };
+  const usage = { ...usages.get(before) };
   for (const [key, named] of changes) {
     add(usage, before.get(key), -1);
     add(usage, named);
     if (named === undefined) after.delete(key);
     else after.set(key, named);
   }
-  usages.set(after, usage);
+  usages.note(after, usage);
   return after;
 };
 
@@ -169,7 +168,7 @@ const without = (before: NamedPolicies, changes: Changes, keys: Iterable<string>
 
 /** Keys of changed policies for which there is no room, and the usage with the others. */
 const takeByRank = (before: NamedPolicies, changes: Changes, quota: ReportQuota): { readonly usage: Usage; readonly left: Set<string> } => {
-  const usage = { ...usageOf(before) };
+  const usage = { ...usages.get(before) };
   for (const key of changes.keys()) add(usage, before.get(key), -1);
   const others: [string, NamedPolicy][] = [];
   for (const [key, named] of changes) {
@@ -187,9 +186,11 @@ const takeByRank = (before: NamedPolicies, changes: Changes, quota: ReportQuota)
 };
 
 /**
- * Changes as far as a quota has room, and the policies that were left out. What does not change
- * stays, and so does what needs no more room than before, unless a policy of the hub needs the room
- * of one that was applied in the cluster.
+ * Reduces the changes of a report to those that fit into the quota of its cluster. Unchanged
+ * policies keep their room, and so do those that did not grow; only a policy of the hub displaces
+ * one that was applied in the cluster.
+ *
+ * @returns the changes to store, and the policies that were left out
  */
 export const keepWithin = (
   before: NamedPolicies,
@@ -200,21 +201,12 @@ export const keepWithin = (
   const leftOut = [...left].flatMap((key) => changes.get(key) ?? []);
   const taken = left.size === 0 ? changes : without(before, changes, left);
   // A quota may have become less than what is kept.
-  const excess = totalBytesOf(usage) - Math.max(quota.bytes, totalBytesOf(usageOf(before)));
+  const excess = totalBytesOf(usage) - Math.max(quota.bytes, totalBytesOf(usages.get(before)));
   if (excess <= 0) return { changes: taken, left: leftOut };
   const after = withChanges(before, taken);
   const gone = leastGrave(after, excess);
   return { changes: without(before, taken, gone), left: [...leftOut, ...[...gone].flatMap((key) => after.get(key) ?? [])] };
 };
-
-/**
- * Bytes of the smallest policies that were left out of a record: of the hub, and of those that were
- * applied in the cluster. Infinity: none was.
- */
-export interface LeftOut {
-  readonly hub: number;
-  readonly local: number;
-}
 
 export const NONE_LEFT_OUT: LeftOut = { hub: Number.POSITIVE_INFINITY, local: Number.POSITIVE_INFINITY };
 
@@ -229,36 +221,25 @@ export const joinLeftOut = (known: LeftOut, left: readonly NamedPolicy[]): LeftO
   }, known);
 
 /**
- * Smallest sizes left out, by the policies that are kept. Not stored: after a start a hub learns
- * them from the next full report.
- */
-const leftOutOf = new WeakMap<NamedPolicies, LeftOut>();
-
-/** Notes the smallest sizes left out of policies that are kept. */
-export const noteLeftOut = (named: NamedPolicies, left: LeftOut): void => {
-  leftOutOf.set(named, left);
-};
-
-/** Returns the smallest sizes left out of policies that are kept; undefined: not known. */
-export const findLeftOut = (named: NamedPolicies): LeftOut | undefined => leftOutOf.get(named);
-
-/**
  * Part of a quota that has to be free before an agent is asked again for the policies that were
  * left out.
  */
 const FREE = 8;
 
 /**
- * Whether there is room for a good part of what was left out, or for any of the hub's. @param
- * missing policies that were
+ * Whether there is room for a good part of what was left out of a record, or for any of the hub's.
  */
-export const hasRoom = (named: NamedPolicies, quota: ReportQuota, missing: number): boolean => {
-  const usage = usageOf(named);
-  const wanted = Math.min(missing, quota.whole / FREE);
+export const hasRoom = (
+  named: NamedPolicies,
+  { notKept, leftOut: left }: Pick<ClusterRecord, 'notKept' | 'leftOut'>,
+  quota: ReportQuota,
+): boolean => {
+  if (notKept === null) return false;
+  const usage = usages.get(named);
+  const wanted = Math.min(notKept, quota.whole / FREE);
   const least = quota.bytes / FREE;
   const isHubFree = (bytes: number) => quota.policies - usage.policies >= wanted && quota.bytes - usage.hubBytes >= bytes;
   const isLocalFree = (bytes: number) => quota.whole - usage.whole >= wanted && quota.bytes - totalBytesOf(usage) >= Math.max(bytes, least);
-  const left = findLeftOut(named);
   return left === undefined ? isHubFree(least) && isLocalFree(least) : isHubFree(left.hub) || isLocalFree(left.local);
 };
 
@@ -273,7 +254,7 @@ export class ReportMemory {
 
   /** Takes over what became of the policies of a cluster. */
   learn(before: Policies, after: Policies): void {
-    this.#total += totalBytesOf(usageOf(namedIn(after))) - totalBytesOf(usageOf(namedIn(before)));
+    this.#total += totalBytesOf(usages.get(namedIn(after))) - totalBytesOf(usages.get(namedIn(before)));
   }
 
   /** Returns the quota of a cluster, from its desired list and its current one. */

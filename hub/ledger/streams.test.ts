@@ -8,7 +8,7 @@ const stream = (id: string, open = true): AgentStream => ({ id, isOpen: () => op
 const [old, next] = [stream('old'), stream('next')];
 const ACK = { revision: 'a'.repeat(40), digest: 'd' };
 
-it('what comes by an old stream after the new one has opened changes nothing, and says so', async () => {
+it('ignores and reports what arrives by an old stream after the new one has opened', async () => {
   const ledger = createMemoryLedger({ clock: fixedClock });
   await ledger.openStream('eu', old);
   await ledger.applyReport('eu', report(1, { full: true, policies: [policy('a')] }), old);
@@ -33,7 +33,7 @@ it('what comes by an old stream after the new one has opened changes nothing, an
   expect(await ledger.cluster('eu')).toMatchObject({ connected: false, acked: ACK });
 });
 
-it('a stream that had ended before its hello was written takes nothing over', async () => {
+it('ignores a stream that ended before its hello was written', async () => {
   const ledger = createMemoryLedger({ clock: fixedClock });
   await ledger.openStream('eu', next);
   await expect(ledger.openStream('eu', stream('ended', false))).rejects.toThrow(StreamReplacedError);

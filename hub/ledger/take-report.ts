@@ -1,6 +1,6 @@
 import { policyKey } from '@fso/shared/api';
 import { changeDigest, EMPTY_DIGEST, isOfHub, joinDigests, type Report } from '@fso/shared/protocol';
-import { sameItems } from '@fso/shared/runtime';
+import { StepMemo, sameItems } from '@fso/shared/runtime';
 import { type Baseline, deviationsIn, isSameBaseline, type NamedPolicy } from '@fso/shared/status';
 import {
   ClusterPolicies,
@@ -11,18 +11,8 @@ import {
   type PolicyList,
   UnlistedPolicies,
 } from './policies/index.ts';
-import {
-  type Changes,
-  findLeftOut,
-  joinLeftOut,
-  keepWithin,
-  type LeftOut,
-  NONE_LEFT_OUT,
-  noteLeftOut,
-  type ReportQuota,
-  withChanges,
-} from './report-quota.ts';
-import type { ClusterRecord } from './types.ts';
+import { type Changes, joinLeftOut, keepWithin, NONE_LEFT_OUT, type ReportQuota, withChanges } from './report-quota.ts';
+import type { ClusterRecord, LeftOut } from './types.ts';
 
 /**
  * @returns `before` where both say the same, in the order of their fields as well: digests depend
@@ -94,12 +84,17 @@ const readsAlike = (record: ClusterRecord, next: Baseline | null, lists: KnownLi
   return list?.isWhole === true ? list.countExpired(baseline.asOf) === list.countExpired(next.asOf) : baseline.asOf === next.asOf;
 };
 
+const PROFILE = ['floor', 'gatekeeper', 'injection', 'gatekeeperNamespace'] as const;
+
 /**
- * The baseline with the namespaces of the one before, where they are the same: what reads by them
- * is the same object then.
+ * The baseline with the parts of the one before that are the same: what reads by its namespaces is
+ * the same object then, and nothing new has to be kept.
  */
-const withNamespacesOf = (before: Baseline | null, next: Baseline | null): Baseline | null =>
-  before !== null && next !== null && sameItems(before.namespaces, next.namespaces) ? { ...next, namespaces: before.namespaces } : next;
+const withPartsOf = (before: Baseline | null, next: Baseline | null): Baseline | null => {
+  if (before === null || next === null) return next;
+  const profile = isSameBaseline(before, next, PROFILE) ? before.profile : next.profile;
+  return { ...next, profile, namespaces: sameItems(before.namespaces, next.namespaces) ? before.namespaces : next.namespaces };
+};
 
 interface Reported {
   readonly baseline: Baseline | null;
@@ -109,7 +104,7 @@ interface Reported {
 const withReported = (record: ClusterRecord, { baseline, changes }: Reported, time: string, lists: KnownLists): ClusterRecord => {
   if (changes.size === 0 && readsAlike(record, baseline, lists)) return record;
   const named = namedAfter(namedIn(record.policies), changes);
-  const next = withNamespacesOf(record.baseline, baseline);
+  const next = withPartsOf(record.baseline, baseline);
   return { ...record, baseline: next, policies: policiesOf(next, named, lists), policiesChanged: time };
 };
 
@@ -134,7 +129,7 @@ const NO_DIGESTS: Digests = { root: EMPTY_DIGEST, local: EMPTY_DIGEST, disguised
  * Digests of the policies reported by name. Each is computed from the one before, so the cost of a
  * change is proportional to its size.
  */
-const digests = new WeakMap<NamedPolicies, Digests>();
+const digests = new StepMemo((named: NamedPolicies): Digests => changeDigests(NO_DIGESTS, [...named], []));
 
 const changeDigests = ({ root, local, disguised }: Digests, came: readonly Entry[], went: readonly Entry[]): Digests => {
   const ofHub = (entries: readonly Entry[]) => entries.filter(([, named]) => isOfHub(named));
@@ -147,20 +142,14 @@ const changeDigests = ({ root, local, disguised }: Digests, came: readonly Entry
   };
 };
 
-const digestsOf = (named: NamedPolicies): Digests => {
-  const known = digests.get(named) ?? changeDigests(NO_DIGESTS, [...named], []);
-  digests.set(named, known);
-  return known;
-};
-
 /** Notes the digests of what policies became by changes. */
 const noteDigests = (before: NamedPolicies, changes: Changes, after: NamedPolicies): void => {
-  digests.set(after, changeDigests(digestsOf(before), found(after, changes.keys()), found(before, changes.keys())));
+  digests.note(after, changeDigests(digests.get(before), found(after, changes.keys()), found(before, changes.keys())));
 };
 
 /** Digest of all that a cluster has reported by name, as far as it is kept. */
 export const reportedDigest = ({ policies }: Pick<ClusterRecord, 'policies'>): string => {
-  const { root, local } = digestsOf(namedIn(policies));
+  const { root, local } = digests.get(namedIn(policies));
   return joinDigests(root, local);
 };
 
@@ -170,7 +159,7 @@ export const reportedDigest = ({ policies }: Pick<ClusterRecord, 'policies'>): s
  * of the hub either.
  */
 const hasDiverged = (named: NamedPolicies, said: Report['total']): boolean => {
-  const { root, disguised } = digestsOf(named);
+  const { root, disguised } = digests.get(named);
   return root !== said.root || disguised > 0;
 };
 
@@ -184,22 +173,16 @@ interface Kept {
  * Returns the smallest sizes left out of a record; undefined: policies were left out, and their
  * sizes are not known.
  */
-const leftOutBefore = ({ policies, notKept }: ClusterRecord): LeftOut | undefined =>
-  findLeftOut(namedIn(policies)) ?? (notKept === null ? NONE_LEFT_OUT : undefined);
+const leftOutBefore = ({ leftOut, notKept }: ClusterRecord): LeftOut | undefined =>
+  leftOut ?? (notKept === null ? NONE_LEFT_OUT : undefined);
 
-/**
- * Counts the policies that are not kept, at the last frame of a report, and notes what was left
- * out. @returns null: all are kept
- */
-const countNotKept = (record: ClusterRecord, report: Report, { named, left }: Kept): number | null => {
+/** Counts the policies that are not kept, at the last frame of a report. */
+const countNotKept = (record: ClusterRecord, report: Report, { named, left }: Kept): Pick<ClusterRecord, 'notKept' | 'leftOut'> => {
   const before = report.full ? NONE_LEFT_OUT : leftOutBefore(record);
   const leftOut = before && joinLeftOut(before, left);
-  if (leftOut !== undefined) noteLeftOut(named, leftOut);
-  if (report.more) return record.notKept;
+  if (report.more) return { notKept: record.notKept, leftOut };
   const missing = Math.max(0, report.total.count - named.size);
-  if (missing > 0 && leftOut !== NONE_LEFT_OUT) return missing;
-  noteLeftOut(named, NONE_LEFT_OUT);
-  return null;
+  return missing > 0 && leftOut !== NONE_LEFT_OUT ? { notKept: missing, leftOut } : { notKept: null, leftOut: NONE_LEFT_OUT };
 };
 
 /**
@@ -214,7 +197,7 @@ export const takeReport = (record: ClusterRecord, report: Report, time: string, 
   return {
     ...taken,
     divergedSince: hasDiverged(named, report.total) ? (record.divergedSince ?? time) : null,
-    notKept: countNotKept(record, report, { named, left }),
+    ...countNotKept(record, report, { named, left }),
     report: report.cluster === undefined ? record.report : unlessSame(record.report, report.cluster),
     reportedSeq: report.seq,
   };

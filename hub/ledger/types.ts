@@ -5,8 +5,7 @@ import type { Reason, Report } from '@fso/shared/protocol';
 import type { Baseline } from '@fso/shared/status';
 import type { AuditLog } from './audit-log.ts';
 import type { EventFilter } from './event-filter.ts';
-import type { KeyedStore } from './keyed-store.ts';
-
+import type { KeyedReader, KeyedStore } from './keyed-store.ts';
 import type { FoundHistory, HistoryQuery, PolicyStateAt, StateQuery } from './queries/history-query.ts';
 
 export type {
@@ -42,6 +41,12 @@ export interface AckedRevision {
   readonly heldMs?: number | undefined;
 }
 
+/** An answer to an offer. */
+export interface Answer {
+  /** Time of the offer, where the ledger does not have it yet. RFC 3339. */
+  readonly offeredAt?: string | undefined;
+}
+
 export interface Nack {
   readonly revision: string;
   readonly reasons: readonly Reason[];
@@ -61,6 +66,15 @@ export interface LastSeen {
   at: string;
 }
 
+/**
+ * Bytes of the smallest policies that were left out of a record: of the hub, and of those that were
+ * applied in the cluster. Infinity: none was.
+ */
+export interface LeftOut {
+  readonly hub: number;
+  readonly local: number;
+}
+
 /** State of one cluster as the hub knows it. */
 export interface ClusterRecord {
   readonly name: string;
@@ -70,6 +84,8 @@ export interface ClusterRecord {
   /** null: never. */
   readonly lastSeen: LastSeen | null;
   readonly offeredRevision: string | null;
+  /** Time of the hub at which it was offered, RFC 3339; null: not known. */
+  readonly offeredAt: string | null;
   /** Commit that the agent enforces; without a digest where it said so in a hello. */
   readonly acked: AckedRevision | null;
   readonly nack: (Nack & { readonly time: string }) | null;
@@ -86,6 +102,11 @@ export interface ClusterRecord {
    * all.
    */
   readonly notKept: number | null;
+  /**
+   * Smallest sizes of those. Not stored, and absent where they are not known: after a start a hub
+   * learns them from the next full report.
+   */
+  readonly leftOut?: LeftOut | undefined;
   /** Time of the hub at which one of them last changed, RFC 3339; null: none was reported. */
   readonly policiesChanged: string | null;
   /** Sequence number of the last report taken in. */
@@ -137,18 +158,44 @@ export interface AppliedReport {
 }
 
 /**
- * Ledger of the hub, step ⑧: everything that the hub remembers. Reads come from memory. A write
- * resolves when it is as durable as the implementation promises; it waits while a database is away.
- * Writes of one cluster take effect in the order of the calls. The stream that was opened last, at
- * whichever hub, speaks for its cluster: a write that names another one changes nothing and rejects
- * with {@link StreamReplacedError}. A write without a stream is always taken.
+ * State of the fleet as the hub knows it, read from memory. A part of it can be shown to callers
+ * who see a part of the fleet.
  */
-export interface Ledger {
-  setSource(source: SourceView): Promise<void>;
+export interface FleetState {
   source(): Promise<SourceView | null>;
+  desired(): Promise<Desired | null>;
+  /** Clusters that are registered in the desired state or were ever seen, by name. */
+  clusters(): Promise<readonly ClusterRecord[]>;
+  cluster(name: string): Promise<ClusterRecord | null>;
+  /** Newest first. */
+  events(query: EventQuery): Promise<readonly EventView[]>;
+  searchEvents(query: EventQuery): Promise<FoundEvents>;
+  /** Counts events, up to `limit`. A filter by text or time counts those in memory. */
+  countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
+  /**
+   * State of a policy in a cluster at a time, as far as it was known; also of a cluster that is
+   * gone.
+   */
+  policyStateAt(query: StateQuery): Promise<PolicyStateAt>;
+  /** Changes of a cluster and of a policy in it; may be a few more than the limit. */
+  clusterHistory(query: HistoryQuery): Promise<FoundHistory>;
+  /** Values that other parts of the hub keep, such as the rollouts of commits. */
+  readonly records: KeyedReader;
+  /** @returns a function that ends the subscription. */
+  subscribe(handler: (change: LedgerChange) => void): () => void;
+}
+
+/**
+ * Writes of the hub. One resolves when it is as durable as the implementation promises; it waits
+ * while a database is away. Writes of one cluster take effect in the order of the calls. The stream
+ * that was opened last, at whichever hub, speaks for its cluster: a write that names another one
+ * changes nothing and rejects with {@link StreamReplacedError}. A write without a stream is always
+ * taken.
+ */
+export interface Journal {
+  setSource(source: SourceView): Promise<void>;
   /** Sets the desired state. The ledger stores only its revision; Git has the rest. */
   setDesired(desired: Desired): Promise<void>;
-  desired(): Promise<Desired | null>;
   /**
    * Notes that the cluster is connected. This stream speaks for it from now on.
    *
@@ -176,13 +223,14 @@ export interface Ledger {
   suspendObservation(clusters: readonly string[]): void;
   /** Ends {@link suspendObservation}. */
   resumeObservation(clusters: readonly string[]): void;
-  setOffered(cluster: string, revision: string, stream?: AgentStream): Promise<void>;
-  setAck(cluster: string, ack: AckedRevision, stream?: AgentStream): Promise<void>;
+  /** @param at RFC 3339; default: now */
+  setOffered(cluster: string, revision: string, stream?: AgentStream, at?: string): Promise<void>;
+  setAck(cluster: string, ack: AckedRevision & Answer, stream?: AgentStream): Promise<void>;
   /**
    * @param nack told false: kept as the cluster's state, without an entry of the audit log. Default
    * true; nothing new is never told
    */
-  setNack(cluster: string, nack: Nack & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
+  setNack(cluster: string, nack: Nack & Answer & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
   /**
    * Takes a report in; a full one replaces the cluster's policies. What is beyond the cluster's
    * quota is left out, and `notKept` says so.
@@ -209,28 +257,15 @@ export interface Ledger {
    * Removes all that is known of a cluster but its history; one that is connected stays as it is.
    */
   forgetCluster(cluster: string): Promise<void>;
-  /** Clusters that are registered in the desired state or were ever seen, by name. */
-  clusters(): Promise<readonly ClusterRecord[]>;
-  cluster(name: string): Promise<ClusterRecord | null>;
-  /** Newest first. */
-  events(query: EventQuery): Promise<readonly EventView[]>;
-  searchEvents(query: EventQuery): Promise<FoundEvents>;
-  /** Counts events, up to `limit`. A filter by text or time counts those in memory. */
-  countEvents(query: EventFilter & { readonly limit: number }): Promise<number>;
-  /**
-   * State of a policy in a cluster at a time, as far as it was known; also of a cluster that is
-   * gone.
-   */
-  policyStateAt(query: StateQuery): Promise<PolicyStateAt>;
-  /** Changes of a cluster and of a policy in it; may be a few more than the limit. */
-  clusterHistory(query: HistoryQuery): Promise<FoundHistory>;
-  /** @returns a function that ends the subscription. */
-  subscribe(handler: (change: LedgerChange) => void): () => void;
   readonly audit: AuditLog;
   readonly records: KeyedStore;
   health(): LedgerHealth;
   /** Number of changes that wait to be written. */
   waitingWrites(): number;
+}
+
+/** This hub among those on the same database, one of which leads. */
+export interface Lease {
   /**
    * Milliseconds since this hub last knew all that others on the same database had written; 0: it
    * is alone.
@@ -248,6 +283,14 @@ export interface Ledger {
   ask(question: string): Promise<string | undefined>;
   /** @param answer undefined: this hub does not know it */
   onAsked(answer: (question: string) => Promise<string | undefined>): void;
+}
+
+/**
+ * Ledger of the hub, step ⑧: everything that the hub remembers. Other parts take the one of the
+ * three that they need; only who opens it has it whole.
+ */
+export interface Ledger extends FleetState, Journal, Lease {
+  readonly records: KeyedStore;
   /**
    * Writes what waits, as far as the database answers within a few seconds, and lets go of
    * everything.

@@ -1,7 +1,7 @@
 import type { Report } from '@fso/shared/protocol';
 import { type Change, type ClusterChange, type ClusterOutcome, ReportGapError, StreamReplacedError } from './changes.ts';
 import type { PolicyList } from './policies/index.ts';
-import type { AgentStream, AppliedReport, Ledger } from './types.ts';
+import type { AgentStream, AppliedReport, Journal } from './types.ts';
 
 type WithoutTime<C> = C extends unknown ? Omit<C, 'time'> : never;
 /** A change whose time is that of its submission. */
@@ -9,7 +9,7 @@ export type ChangeInput = WithoutTime<Change>;
 
 interface Writes
   extends Pick<
-    Ledger,
+    Journal,
     | 'setSource'
     | 'openStream'
     | 'setConnected'
@@ -53,9 +53,9 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
     setConnected: (cluster, connected, stream) => submitBy(stream, { type: 'connected', cluster, connected }),
     confirmStream: (cluster, stream) => submitBy(stream, { type: 'confirmed', cluster }),
     setDiverged: (cluster, stream) => submitBy(stream, { type: 'diverged', cluster }),
-    setOffered: (cluster, revision, stream) => submitBy(stream, { type: 'offered', cluster, revision }),
-    setAck: (cluster, ack, stream) => submitBy(stream, { type: 'ack', cluster, ack }),
-    setNack: (cluster, { told = true, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told }),
+    setOffered: (cluster, revision, stream, at) => submitBy(stream, { type: 'offered', cluster, revision, at }),
+    setAck: (cluster, { offeredAt, ...ack }, stream) => submitBy(stream, { type: 'ack', cluster, ack, offeredAt }),
+    setNack: (cluster, { told = true, offeredAt, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told, offeredAt }),
     applyReport: async (cluster, report, stream, list) => {
       const { cpuMs = 0 } = await outcomeOf(stream, { type: 'report', cluster, report, list });
       return { cpuMs };

@@ -4,7 +4,7 @@ import { fixedClock, TIME } from '../ledger/testing/ledger.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { recordAudit } from './audit.ts';
 
-it('the audit log says who changed what, and from where', async () => {
+it('records in the audit log who changed what, and from where', async () => {
   const ledger = createMemoryLedger({ clock: fixedClock });
   await recordAudit({ ledger, logger: pino({ level: 'silent' }) })({
     time: TIME,

@@ -1,7 +1,7 @@
 import { AuditActor, type ClusterEvent, type NewAuditEntry } from '@fso/shared/api';
 import type { Logger } from '@fso/shared/runtime';
 import type { AuditRecord, OnAudit } from '../access/index.ts';
-import type { Ledger } from '../ledger/index.ts';
+import type { Journal } from '../ledger/index.ts';
 
 /** Message of an audit record in one line, for people. */
 export const auditMessage = ({ actor, from, action, subject, outcome, detail }: AuditRecord): string => {
@@ -33,7 +33,7 @@ const entryOf = ({ actor: { kind, id, name, roles }, from, action, subject, outc
  * the hub.
  */
 export const recordAudit =
-  ({ ledger, logger }: { ledger: Ledger; logger: Logger }): OnAudit =>
+  ({ ledger, logger }: { ledger: Journal; logger: Logger }): OnAudit =>
   async (record) => {
     logger.info({ audit: record }, 'audit');
     await Promise.all([ledger.audit.append(entryOf(record)), ledger.addEvent(null, eventOf(record))]);

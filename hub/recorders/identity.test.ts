@@ -17,7 +17,7 @@ const open = (lines: string[] = []) => {
   return { clock, ledger, record, refuse, entries };
 };
 
-it('keeps what happens to identities, and is not washed out by refusals', async () => {
+it('keeps changes of identities, which refusals never displace', async () => {
   const lines: string[] = [];
   const { clock, ledger, record, refuse } = open(lines);
   await record({ reason: 'ClusterEnrolled', cluster: 'eu', from: FROM, message: 'Enrolled.' });
@@ -36,7 +36,7 @@ it('keeps what happens to identities, and is not washed out by refusals', async 
   expect(lines.filter((line) => line.includes('EnrolmentRefused'))).toHaveLength(2);
 });
 
-it('has an entry in the audit log for what agents did and for who was refused, with the address', async () => {
+it('records actions of agents and refused callers in the audit log, with their address', async () => {
   const { record, refuse, entries } = open();
   await record({ reason: 'EnrolmentTokenIssued', cluster: 'eu', from: null, message: 'Issued.' });
   await record({ reason: 'ClusterEnrolled', cluster: 'eu', from: FROM, message: 'Enrolled.' });

@@ -1,7 +1,7 @@
 import type { ClusterEvent, NewAuditEntry } from '@fso/shared/api';
 import { type Clock, createRateLimit, type Logger } from '@fso/shared/runtime';
 import type { IdentityEvent } from '../identity/index.ts';
-import type { Ledger } from '../ledger/index.ts';
+import type { Journal } from '../ledger/index.ts';
 
 const SEVERITY: Readonly<Record<IdentityEvent['reason'], ClusterEvent['severity']>> = {
   EnrolmentTokenIssued: 'info',
@@ -49,7 +49,7 @@ export const recordIdentity = ({
   clock,
   logger,
 }: {
-  ledger: Ledger;
+  ledger: Journal;
   clock: Clock;
   logger: Logger;
 }): ((event: IdentityEvent) => Promise<void>) => {

@@ -13,7 +13,7 @@ const idle: SourceView = { url: 'https://git.example.com/p', ref: 'main', revisi
 const reasons = (before: SourceView, after: SourceView): string[] => eventsOf(before, after).map((event) => event.reason);
 
 describe('events of the source', () => {
-  it('tells of changes, not of states', () => {
+  it('report changes, not states', () => {
     const good = { ...idle, revision: commit('a') };
     const bad = {
       ...good,
@@ -27,7 +27,7 @@ describe('events of the source', () => {
     expect(reasons(down, bad)).toEqual(['SourceReachable']);
   });
 
-  it('tells of a commit that is in force without being trusted, and why one is not', () => {
+  it('report a commit that is in force without being trusted, and the reason', () => {
     const taken: SourceView = { ...idle, revision: commit('a'), verification: { state: 'failed', reason: 'unsigned: commit aaa' } };
     expect(reasons(idle, taken)).toEqual(['RevisionAccepted', 'RevisionNotTrusted']);
     const rejected = { commit: commit('b'), problems: [{ code: 'unsigned', reason: 'the commit is not signed' }] };

@@ -1,6 +1,6 @@
 import type { ClusterEvent, NewAuditEntry, SourceView } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
-import type { Ledger } from '../ledger/index.ts';
+import type { FleetState, Journal, Lease } from '../ledger/index.ts';
 import type { Source } from '../source/index.ts';
 
 type NewEvent = Omit<ClusterEvent, 'time'>;
@@ -49,11 +49,17 @@ export const carryOver = (before: SourceView, view: SourceView): SourceView =>
 
 const isSameRepository = (one: SourceView, other: SourceView): boolean => one.url === other.url && one.ref === other.ref;
 
+interface RecordSourceDeps {
+  readonly ledger: Pick<FleetState, 'source'> & Pick<Journal, 'setSource' | 'addEvent'> & Pick<Lease, 'leads' | 'onLead'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /**
  * Keeps the ledger's view of the source, and what happened to it, current. Of several hubs the
  * leading one does; one that begins to lead goes on from what the ledger says.
  */
-export const recordSource = async (source: Source, deps: { ledger: Ledger; clock: Clock; logger: Logger }): Promise<void> => {
+export const recordSource = async (source: Source, deps: RecordSourceDeps): Promise<void> => {
   const { ledger, clock, logger } = deps;
   let before = source.state();
   const record = async (state: SourceView): Promise<void> => {

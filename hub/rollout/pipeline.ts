@@ -2,7 +2,7 @@ import { compileFleet } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
-import type { Desired, Ledger } from '../ledger/index.ts';
+import type { Desired, Journal, Lease } from '../ledger/index.ts';
 import type { HubMetrics, StepResult } from '../metrics.ts';
 import type { SourceRevision } from '../source/index.ts';
 import { planRelease } from './plan-release.ts';
@@ -25,7 +25,7 @@ export const compileDesired = (revision: string, set: PolicySet): CompiledRevisi
 };
 
 export interface PipelineDeps {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Journal, 'setDesired' | 'addEvent'> & Pick<Lease, 'leads'>;
   readonly targets: RevisionTargets;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
   readonly clock: Clock;
@@ -33,8 +33,6 @@ export interface PipelineDeps {
   readonly metrics: Pick<HubMetrics, 'step'>;
   /** Handler that is called when a step of a commit is done. */
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;
-  /** Watches the steps. Absent: nothing is traced. */
-  readonly traces?: { step<T>(name: 'compile' | 'release', revision: string, work: () => T): T } | undefined;
 }
 
 /** The middle of a commit's way: ② compile, ③ release, ④ delivery. */
@@ -51,11 +49,6 @@ export class Pipeline {
     this.#release(revision);
   }
 
-  #traced<T>(step: 'compile' | 'release', revision: string, work: () => T): T {
-    const { traces } = this.#deps;
-    return traces === undefined ? work() : traces.step(step, revision, work);
-  }
-
   /**
    * Compiles a commit. A failure does not hold the commit back, as agents compile for themselves by
    * the same rules.
@@ -65,7 +58,7 @@ export class Pipeline {
     const started = clock.monotonicMs();
     let result: StepResult = 'error';
     try {
-      const { desired, digests } = this.#traced('compile', revision, () => compileDesired(revision, set));
+      const { desired, digests } = compileDesired(revision, set);
       result = 'ok';
       ledger.setDesired(desired).catch((err: unknown) => logger.error({ err, revision }, 'ledger write failed'));
       targets.keepDigests(revision, digests);
@@ -79,12 +72,9 @@ export class Pipeline {
 
   #release({ commit: { revision }, set }: SourceRevision): void {
     const { ledger, delivery, targets, clock, logger, onDone } = this.#deps;
-    const { events } = this.#traced('release', revision, () => {
-      const plan = planRelease({ revision, set }, delivery.connected());
-      targets.setTarget(revision);
-      delivery.publish(revision, plan.clusters);
-      return plan;
-    });
+    const { clusters, events } = planRelease({ revision, set }, delivery.connected());
+    targets.setTarget(revision);
+    delivery.publish(revision, clusters);
     onDone?.('released', revision);
     // Each hub releases to its own agents; the leading one alone records the events.
     if (!ledger.leads()) return;

@@ -10,7 +10,7 @@ describe('planRelease', () => {
     expect(planRelease({ revision, set: empty }, ['us', 'eu'])).toEqual({ clusters: ['us', 'eu'], events: [] });
   });
 
-  it('says that a rollout strategy is not followed', () => {
+  it('reports that a rollout strategy is not followed', () => {
     const set: PolicySet = {
       ...empty,
       rollout: {

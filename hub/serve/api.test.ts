@@ -31,7 +31,7 @@ describe('routes', () => {
   };
   const concrete = (path: string): string => Object.entries(examples).reduce((text, [from, to]) => text.replace(from, to), path);
 
-  it('answer as their schemas say', async () => {
+  it('answer by their schemas', async () => {
     await using server = await started({ apiToken: 's3cret' });
     const described = ROUTES.filter(({ method, response }) => method === 'get' && response.schema !== undefined);
     expect(described.length).toBeGreaterThan(20);
@@ -43,7 +43,7 @@ describe('routes', () => {
     }
   });
 
-  it('tell of a policy of the hub what its agent says, of one that is reported whole what was reported', async () => {
+  it('show what the agent reports of a policy of the hub, and a whole report unchanged', async () => {
     const { lastUpdated: _time, ...short } = policyReport('finance', { message: '' });
     const asked: unknown[] = [];
     const answers: Record<string, PolicyReport | undefined> = {
@@ -96,7 +96,7 @@ describe('routes', () => {
     expect((await fetch(`${server.url}/api/v1/policy-details/finance?limit=51`)).status).toBe(400);
   });
 
-  it('ask the agent for the violations of one policy in one cluster, where the cluster does not name as many, and keep what it named', async () => {
+  it('request the violations of one policy from the agent where the cluster names fewer, and keep the named ones', async () => {
     const sample = { kind: 'Pod', namespace: 'finance', reason: 'us-east-1', since: TIME };
     const samples = ['a', 'b', 'c'].map((name) => ({ ...sample, name }));
     let told: PolicyReport | undefined = policyReport('finance', { violations: 3, violationSamples: samples });
@@ -162,7 +162,7 @@ describe('routes', () => {
     expect(items.map(({ name }) => name)).toEqual(names);
   });
 
-  it('tell a policy of the hub from local ones, whatever they are called', async () => {
+  it('distinguish a policy of the hub from local ones with any names', async () => {
     await using server = await started();
     const local = [
       ['team-a', 'finance'],
@@ -188,7 +188,7 @@ describe('routes', () => {
     expect([second.items.map(({ name }) => name), second.next]).toEqual([['us'], null]);
   });
 
-  it('page through the clusters of a policy, of which each page says what all are', async () => {
+  it('page through the clusters of a policy, with the totals on each page', async () => {
     await using server = await started();
     const read = async (query: string) =>
       PolicyView.parse(await (await fetch(`${server.url}/api/v1/policies/finance?limit=1${query}`)).json());
@@ -199,7 +199,7 @@ describe('routes', () => {
     expect((await fetch(`${server.url}/api/v1/policies/finance?limit=1001`)).status).toBe(400);
   });
 
-  it('page through a list in an order of its own, whatever changes in between', async () => {
+  it('page through a list in its own order, through any changes', async () => {
     await using server = await started();
     const read = async (query: string) =>
       PolicySummaryPage.parse(await (await fetch(`${server.url}/api/v1/policy-summaries?limit=1&${query}`)).json());
@@ -256,7 +256,7 @@ describe('routes', () => {
     expect((await read('&cluster=eu')).items[0]?.id).toBe(1);
   });
 
-  it('a hub that stops is not ready, and answers everything else until its listener closes', async () => {
+  it('answer while a hub stops, until its listener closes; only readiness fails', async () => {
     const [draining, closing] = [new AbortController(), new AbortController()];
     await using server = await startApiHarness({ shutdown: { draining: draining.signal, closing: closing.signal } });
     await fillLedger(server.ledger);

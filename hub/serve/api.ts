@@ -4,7 +4,7 @@ import express from 'express';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
 import type { Alerts } from '../alerts/index.ts';
-import type { Ledger } from '../ledger/index.ts';
+import type { FleetState, Ledger } from '../ledger/index.ts';
 import type { PolicyDocuments } from '../source/index.ts';
 import { type CountFailure, createAuthorize, createFailureCounter } from './auth/authorize.ts';
 import { LoginLimits } from './auth/login-limits.ts';
@@ -20,8 +20,9 @@ import { createRequestTimer } from './http/request-timer.ts';
 import type { IssueLister } from './issues/issue-lister.ts';
 import type { StreamOptions } from './live/broadcast.ts';
 import { ROUTES } from './openapi.ts';
-import type { EnrolmentAccess } from './routes/enrolment-routes.ts';
+import type { EnrolmentAccess, ForgetAccess } from './routes/enrolment-routes.ts';
 import type { PolicyDeps } from './routes/policy-routes.ts';
+import type { WebhookDeps } from './routes/webhook-routes.ts';
 import { ScopeViews } from './scope/scope-views.ts';
 import { type AlertAccess, scopeAlerts } from './scope/scoped-alerts.ts';
 import type { ScopedLedger } from './scope/scoped-ledger.ts';
@@ -63,7 +64,7 @@ export interface ApiDeps {
   /** Shared with everything else that reads the fleet. */
   readonly fleet: FleetReader;
   /** Step ①: the hint of a webhook, and the documents of policies. */
-  readonly source: { hint(): void; readonly documents: PolicyDocuments };
+  readonly source: WebhookDeps['source'] & { readonly documents: PolicyDocuments };
   /** Agents that are connected. */
   readonly agents: PolicyDeps['agents'];
   readonly access: Access;
@@ -73,29 +74,33 @@ export interface ApiDeps {
   /** Called for every change that a caller made, or tried to make. */
   readonly onAudit: OnAudit;
   /** Absent: agents do not enrol. */
-  readonly enrolment?: EnrolmentAccess | undefined;
+  readonly enrolment?: (EnrolmentAccess & ForgetAccess) | undefined;
   /** Writes a backup of the ledger. */
-  readonly backup: (target: Writable) => Promise<void>;
+  readonly backup: (target: Writable) => Promise<unknown>;
   readonly runtime: ApiRuntime;
 }
 
-/** All that routes work with; each sees only the part that it names. */
-interface RouteContext extends Omit<ApiDeps, 'onAudit' | 'alerts'> {
+/** Dependencies of scoped routes: each can be restricted to a scope. */
+interface ScopedContext {
+  readonly ledger: FleetState;
+  readonly fleet: FleetReader;
+  readonly issues: IssueLister;
+  readonly agents: PolicyDeps['agents'];
   readonly alerts: AlertAccess;
+  readonly enrolment?: EnrolmentAccess | undefined;
+  readonly runtime: ApiRuntime;
+  readonly config: ApiConfig;
+}
+
+/** Dependencies of the other routes; each sees only the part that it names. */
+interface HubContext extends Omit<ApiDeps, 'onAudit'> {
   readonly config: ApiConfig;
   readonly countFailure: CountFailure;
   readonly logins: LoginLimits;
 }
 
-const notForScopes = (): never => {
-  throw new Error('This is not for a part of the fleet.');
-};
-
-/**
- * Builds the context of routes for callers of one scope. Each field is listed here, so that a new
- * one needs a decision before callers with a scope get it.
- */
-const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext => {
+/** Restricts the context of scoped routes to a scope. */
+const scopedContext = (whole: ScopedContext, ledger: ScopedLedger): ScopedContext => {
   const fleet = new FleetReader({
     ledger,
     clock: whole.runtime.clock,
@@ -106,16 +111,11 @@ const scopedContext = (whole: RouteContext, ledger: ScopedLedger): RouteContext 
     ledger,
     fleet,
     issues: whole.issues.over(fleet),
-    source: { hint: notForScopes, documents: { source: notForScopes, history: notForScopes } },
     agents: scopeAgents(whole.agents, ledger),
     alerts: scopeAlerts(whole.alerts, ledger),
     enrolment: whole.enrolment && scopeEnrolment(whole.enrolment, ledger),
-    backup: notForScopes,
-    access: whole.access,
     runtime: whole.runtime,
     config: whole.config,
-    countFailure: whole.countFailure,
-    logins: whole.logins,
   };
 };
 
@@ -133,7 +133,7 @@ const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1
 export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): express.Express => {
   const { access, fleet, ledger, runtime } = deps;
   const { clock, logger, registry } = runtime;
-  const context: RouteContext = {
+  const context: HubContext = {
     ...deps,
     config,
     countFailure: createFailureCounter({ clock, registry }),
@@ -155,7 +155,7 @@ export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): exp
   registerFleetMetrics({ fleet, ledger, registry });
   const timed = createRequestTimer({ registry, clock });
   const authorize = createAuthorize(context);
-  const views = new ScopeViews(context, ledger, (scoped) => scopedContext(context, scoped));
+  const views = new ScopeViews<ScopedContext, HubContext>(context, ledger, (scoped) => scopedContext(context, scoped));
   for (const route of ROUTES) {
     app[route.method](expressPath(route.path), timed(route.path), ...authorize(route), views.handlerOf(route));
   }

@@ -5,6 +5,7 @@ export { FleetReader } from './fleet/fleet-reader.ts';
 export { createApiServer } from './http/api-server.ts';
 export { createRequestTimer } from './http/request-timer.ts';
 export type { RouteAccess } from './http/route.ts';
-export type { HubCertificate } from './issues/hub-issues.ts';
 export { IssueLister } from './issues/issue-lister.ts';
+export { openAlerts } from './issues/open-alerts.ts';
+export { openListeners } from './open-listeners.ts';
 export { buildOpenApi, ROUTES } from './openapi.ts';

@@ -2,23 +2,23 @@ import { cliLoginRoutes } from './auth/cli-login-routes.ts';
 import { loginRoutes } from './auth/login-routes.ts';
 import { backupRoutes } from './export/backup-route.ts';
 import { describeApi } from './http/describe-api.ts';
-import type { Route } from './http/route.ts';
-import { alertRoutes } from './routes/alerts/alert-routes.ts';
+import type { HubScope, Route } from './http/route.ts';
+import { alertRoutes, receiverRoutes } from './routes/alerts/alert-routes.ts';
 import { silenceRoutes } from './routes/alerts/silence-routes.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
 import { clusterRoutes } from './routes/cluster-routes.ts';
 import { commitRoutes } from './routes/commit-routes.ts';
-import { enrolmentRoutes } from './routes/enrolment-routes.ts';
+import { enrolmentRoutes, forgetRoutes } from './routes/enrolment-routes.ts';
 import { eventRoutes } from './routes/event-routes.ts';
 import { historyRoutes } from './routes/history-routes.ts';
-import { hubRoutes } from './routes/hub-routes.ts';
-import { policyRoutes } from './routes/policy-routes.ts';
+import { fleetRoutes, hubRoutes } from './routes/hub-routes.ts';
+import { policyDocumentRoutes, policyRoutes } from './routes/policy-routes.ts';
 import { reportRoutes } from './routes/report-routes.ts';
 import { tokenRoutes } from './routes/token-routes.ts';
 import { violationRoutes } from './routes/violation-routes.ts';
 import { webhookRoutes } from './routes/webhook-routes.ts';
 
-const openApiRoute: Route<unknown> = {
+const openApiRoute: Route<unknown, HubScope> = {
   method: 'get',
   path: '/api/v1/openapi.json',
   operationId: 'getOpenApi',
@@ -41,9 +41,11 @@ const openApiRoute: Route<unknown> = {
  * with; the API has it all.
  */
 export const ROUTES = [
+  ...fleetRoutes,
   ...hubRoutes,
   ...webhookRoutes,
   ...policyRoutes,
+  ...policyDocumentRoutes,
   ...clusterRoutes,
   ...historyRoutes,
   ...violationRoutes,
@@ -51,10 +53,12 @@ export const ROUTES = [
   ...eventRoutes,
   ...commitRoutes,
   ...alertRoutes,
+  ...receiverRoutes,
   ...silenceRoutes,
   ...auditRoutes,
   ...backupRoutes,
   ...enrolmentRoutes,
+  ...forgetRoutes,
   ...tokenRoutes,
   ...loginRoutes,
   ...cliLoginRoutes,

@@ -74,7 +74,7 @@ describe('API token', () => {
     await response.body?.cancel();
   });
 
-  it('guards every route that says so', async () => {
+  it('guards every route that declares it', async () => {
     for (const { path, method } of ROUTES.filter(({ access }) => access !== 'open')) {
       // A new one each time: failed calls are limited.
       await using server = await started({ apiToken: 's3cret' });

@@ -19,7 +19,7 @@ const scene = () => {
 };
 
 describe('the chain from one commit to another', () => {
-  it('keeps to the line of the branch, though a merged one is shorter', async () => {
+  it('follows the line of the branch, though a merged one is shorter', async () => {
     const { box, reader } = scene();
     const root = box.commit({ message: 'root' });
     const side = box.commit({ parents: [root], message: 'side' });
@@ -40,7 +40,7 @@ describe('the chain from one commit to another', () => {
     expect(await reader.chain(line[0] ?? '', line[29] ?? '')).toBeNull();
   });
 
-  it('is not looked for from a commit that does not exist', async () => {
+  it('is not searched from a commit that does not exist', async () => {
     const { asked, box, reader } = scene();
     const line = [box.commit({ message: '0' })];
     for (let count = 1; count < 10; count += 1) line.push(box.commit({ parents: [line.at(-1) ?? ''], message: String(count) }));
@@ -66,7 +66,7 @@ describe('the chain from one commit to another', () => {
 });
 
 describe('a folder of which a reader has another version', () => {
-  it('is told by what differs, where that is less', async () => {
+  it('is sent as its differences, where they are smaller', async () => {
     const { box, reader } = scene();
     const signers = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`file-${n}`, `${n}`]));
     const from = box.commit({ signers, message: 'from' });
@@ -82,7 +82,7 @@ describe('a folder of which a reader has another version', () => {
     expect(await reader.counterparts(from, from)).toEqual(new Map());
   });
 
-  it('is not looked for outside of the policy, whatever lies there', async () => {
+  it('is searched only within the policy', async () => {
     const { asked, box, reader } = scene();
     const entry = (mode: string, name: string, id: string): Buffer =>
       Buffer.concat([Buffer.from(`${mode} ${name}\0`, 'latin1'), Buffer.from(id, 'hex')]);

@@ -85,7 +85,7 @@ describe('documents of a policy in Git', () => {
     expect(await documents.history({ ...place, name: 'nothing' })).toBeNull();
   });
 
-  it('pass over commits whose file cannot be read, and end where they are too many', async () => {
+  it('skip commits whose file cannot be read, and end where there are too many', async () => {
     const first = commit('first', { 'policies/c.yaml': policy('c') });
     commit('broken', { 'policies/c.yaml': 'name: c\nkind: [' });
     let last = commit('mended', { 'policies/c.yaml': policy('c', 'eu-west-3') });
@@ -102,7 +102,7 @@ describe('documents of a policy in Git', () => {
     expect([long?.items.length, long?.complete]).toEqual([50, false]);
   });
 
-  it('end after a while, and get further when they are asked for again', async () => {
+  it('end after a while, and continue further on the next request', async () => {
     for (const region of ['eu-west-1', 'eu-west-2', 'eu-west-3']) commit(region, { 'policies/e.yaml': policy('e', region) });
     const clock = new FakeClock();
     const documents = createPolicyDocuments(async (id) => {
@@ -120,7 +120,7 @@ describe('documents of a policy in Git', () => {
     expect((await documents.history(place))?.complete).toBe(true);
   });
 
-  it('are computed one at a time, for who still waits, and no more than some', async () => {
+  it('are computed one at a time, for callers that still wait, and for a bounded number', async () => {
     const place = { revision: commit('f', { 'policies/f.yaml': policy('f') }), path: 'policies/f.yaml', name: 'f' };
     const documents = createPolicyDocuments(find, new FakeClock());
     const first = documents.history(place);

@@ -34,7 +34,7 @@ const scene = () => {
 };
 
 describe('the part of a commit that a cluster gets', () => {
-  it('is what its agent walks over, to the object', async () => {
+  it('is exactly the set of objects that its agent walks over', async () => {
     const { box, parts, seen } = scene();
     const commits = ['two', 'one'].map((label) => box.commit({ files: filesWith(label), signers: { allowed_signers: 'ana' } }));
     for (const [commit, cluster] of commits.flatMap((id) => ['us', 'eu', 'eu2', 'unknown'].map((name) => [id, name] as const))) {
@@ -46,7 +46,7 @@ describe('the part of a commit that a cluster gets', () => {
     expect(seen.whole).toBe(2);
   });
 
-  it('is that in any repository that a hub takes', async () => {
+  it('is that set in any repository that a hub accepts', async () => {
     const { box, parts } = scene();
     let taken = 0;
     const compare = async (commit: string, cluster: string): Promise<void> => {
@@ -76,7 +76,7 @@ describe('the part of a commit that a cluster gets', () => {
     expect([eu, eu2, us].map((part) => part?.own.length)).toEqual([1, 2, 1]);
   });
 
-  it('has an object that stands at several paths, for each cluster that asks', async () => {
+  it('includes an object that stands at several paths, for each cluster that needs it', async () => {
     const { box, parts } = scene();
     const note = { 'clusters/4d/README.md': 'same', 'policies/new/README.md': 'same' };
     const commit = box.commit({ files: { ...filesWith('two'), ...note } });
@@ -87,7 +87,7 @@ describe('the part of a commit that a cluster gets', () => {
     }
   });
 
-  it('does not come from a registration that once stood in the place of another', async () => {
+  it('excludes a registration that once stood in the place of another', async () => {
     const { box, parts } = scene();
     const files = filesWith('one');
     const swapped = box.commit({ files: { ...files, 'clusters/eu.yaml': clusterFile('us', ['us-east-1']).text } });
@@ -96,7 +96,7 @@ describe('the part of a commit that a cluster gets', () => {
     expect((await parts.partOf(commit, 'us'))?.key).toBe('policies/one');
   });
 
-  it('is looked for again where the commit was not there', async () => {
+  it('is searched again where the commit was missing', async () => {
     const { box, parts } = scene();
     const commit = box.commit({ files: filesWith('two') });
     const objects = new Map(box.objects);

@@ -20,7 +20,7 @@ describe('policyKey', () => {
     expect(policyKey({ namespace: 'team-a', name: SYSTEM_NAMESPACE })).toBe(`team-a/${SYSTEM_NAMESPACE}`);
   });
 
-  it('names one policy alone, whatever namespaces and policies are called', () => {
+  it('names exactly one policy, with any names of namespaces and policies', () => {
     fc.assert(
       fc.property(namespace, name, (inNamespace, called) => {
         const policy = { namespace: inNamespace, name: called };

@@ -198,6 +198,7 @@ export const PolicyRevision = z.object({
 });
 export type PolicyRevision = z.infer<typeof PolicyRevision>;
 
+/** Commits that changed the document of a policy. */
 export const PolicyHistory = z.object({
   items: z.array(PolicyRevision).describe('Newest first, at most 50.'),
   complete: z.boolean().describe('Whether it reaches back to the first commit.'),

@@ -17,7 +17,7 @@ describe('isPolicyPath', () => {
     },
   );
   it.each(['README.md', 'policies/a.json', 'policies.yaml', 'docs/policies/a.yaml', 'policies/.yaml.swp', 'xpolicies/a.yaml', 'policies'])(
-    'passes %s over',
+    'ignores %s',
     (path) => {
       expect(isPolicyPath(path)).toBe(false);
     },
@@ -41,7 +41,7 @@ describe('decodeFiles', () => {
     expect(set.rollout?.document.spec.waves[0]?.name).toBe('canary');
   });
 
-  it('takes an empty repository, empty files and foreign files as nothing', () => {
+  it('accepts an empty repository, empty files and foreign files as no policies', () => {
     const nothing = { ok: true, set: { policies: [], scopes: [], clusters: [], regionGroups: [], rollout: undefined } };
     expect(decodeFiles([])).toEqual(nothing);
     expect(decodeFiles([at(''), at('# only\n', 'regions/x.yaml'), at('---\n---\n', 'policies/y.yaml'), at('{', 'README.md')])).toEqual(
@@ -185,7 +185,7 @@ describe('decodeFiles', () => {
       `${policy(GOOD)}---\n${policy(GOOD)}`,
       ['policies/p.yaml:12:9: SovereignPolicy p is there twice, first at policies/p.yaml:1:1'],
     ],
-  ])('refuses %s and says where', (_name, text, problems) => {
+  ])('refuses %s with its place', (_name, text, problems) => {
     expect(problemsOf(at(text))).toEqual(problems);
   });
 
@@ -234,7 +234,7 @@ describe('decodeFiles', () => {
     expect(problemsOf({ ...us, text: '# moved\n' })).toEqual(['clusters/us.yaml:1:1: the file has one document, a ManagedCluster']);
   });
 
-  it('takes a scope from the one document of a scope.yaml, and nothing else for one', () => {
+  it('reads a scope only from the single document of a scope.yaml', () => {
     const scope = scopeFile('policies/eu', { clusterRegions: ['eu-west-1'] });
     expect(setOf(scope).scopes.map(({ source }) => source.path)).toEqual(['policies/eu/scope.yaml']);
     for (const path of ['policies/eu/Scope.yaml', 'policies/eu/scope.yml', 'policies/scope.YAML'])
@@ -270,7 +270,7 @@ describe('decodeFiles', () => {
     ]);
   });
 
-  it('does not care for the order of the files', () => {
+  it('does not depend on the order of the files', () => {
     const files = [
       policyFile('a'),
       policyFile('b', { allowedRegions: ['group:eu'] }),

@@ -3,7 +3,7 @@ import { createAloneDecoder, createDecoder, decodeAlone, decodeFiles } from './d
 import { clusterFile, policyFile } from './testing/decoded.ts';
 
 describe('createDecoder', () => {
-  it('asks nothing of other clusters where it has the part of one', () => {
+  it('works without other clusters where it has the part of one', () => {
     const files = [policyFile('a', { placement: { clusterNames: ['us'] } }), clusterFile('eu', ['eu-west-1'])];
     expect(createDecoder()(files).ok).toBe(false);
     expect(createDecoder({}, 'cluster')(files).ok).toBe(true);

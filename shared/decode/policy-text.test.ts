@@ -4,7 +4,7 @@ import { policyTexts } from './policy-text.ts';
 const policy = (name: string): string => `kind: SovereignPolicy\nmetadata: {name: ${name}}\n`;
 const read = (text: string) => policyTexts({ path: 'policies/x.yaml', text });
 
-describe('policies as they are written', () => {
+describe('the source text of policies', () => {
   it('are found in a file of several documents, each with its comments and its first line', () => {
     const text = `# of finance\n${policy('finance')}# below\n---\n# of hr\n\n${policy('hr')}...\n# of it\n---\n${policy('it')}---\nkind: Other\n`;
     expect(read(text)).toEqual([

@@ -16,7 +16,7 @@ const compiledAlone = async (box: ObjectBox, commit: string, cluster: string) =>
 };
 
 describe('what concerns one cluster of a commit', () => {
-  it('compiles to what the whole commit compiles to for it, from nothing beyond the objects that were named', async () => {
+  it('compiles for it to the same as the whole commit, from the named objects alone', async () => {
     let taken = 0;
     const isAlikeForAll = async (commit: string, files: readonly SourceFile[]): Promise<void> => {
       const whole = await filesOfRevision(commit, box.get);

@@ -73,7 +73,7 @@ describe('Git objects, as git writes them', () => {
   });
   afterAll(() => repository.remove());
 
-  it('get the id that git gave them', () => {
+  it('have the ids that git gave them', () => {
     const ids = git('rev-list', '--objects', '--no-object-names', 'HEAD').split('\n');
     expect(ids.length).toBeGreaterThan(10);
     for (const id of ids) {
@@ -82,7 +82,7 @@ describe('Git objects, as git writes them', () => {
     }
   });
 
-  it('parse into what git says they are', () => {
+  it("parse into the same content as git's", () => {
     const commit = parseCommit(read(second)?.data ?? new Uint8Array());
     expect(commit).toMatchObject({ tree: git('rev-parse', 'HEAD^{tree}'), parents: [first], message: 'Second\n' });
     expect(commit.author).toMatch(/^Ana Müller <ana@example.org> \d+ [+-]\d{4}$/);

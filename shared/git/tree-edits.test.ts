@@ -14,7 +14,7 @@ const trees = fc
 const MAX = 1_000_000;
 
 describe('edits of a tree', () => {
-  it('make the other tree of it, whatever the order of the entries', () => {
+  it('turn it into the other tree, with entries in any order', () => {
     fc.assert(
       fc.property(trees, trees, (before, after) => {
         const edits = editsOfTree(before, after);

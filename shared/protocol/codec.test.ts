@@ -11,12 +11,12 @@ const report: AgentFrame = { ...emptyReport(1), full: true };
 const reported: HubFrame = { type: 'reported', seq: 1 };
 
 describe('frames over the wire', () => {
-  it('read the hello of an older agent, so that it can be told that its version is refused', () => {
+  it('read the hello of an older agent, so that its version can be refused with a reason', () => {
     const { anchor: _anchor, ...old } = hello as AgentFrame & { type: 'hello' };
     expect(decodeAgentFrame(JSON.stringify(old))).toEqual({ ok: true, frame: { ...old, anchor: null } });
   });
 
-  it('come back as they were sent, in whatever form the socket hands them over', () => {
+  it('survive encoding, in every form in which the socket delivers them', () => {
     const text = encodeFrame(hello);
     const bytes = Buffer.from(text);
     const copy = new Uint8Array(bytes).buffer;
@@ -68,7 +68,7 @@ const reportFrame = (policies: readonly string[], more: readonly string[] = []):
 const times = (count: number, value: string): string[] => Array.from({ length: count }, () => value);
 
 describe('frames that are made to cost', () => {
-  it('of nested values are refused, as deep as they may be', () => {
+  it('are refused with nested values of any depth', () => {
     for (const depth of [33, 1_000, 1_000_000]) {
       const nested = '['.repeat(depth) + ']'.repeat(depth);
       for (const text of [
@@ -83,7 +83,7 @@ describe('frames that are made to cost', () => {
     }
   });
 
-  it('of more than a million values, or 300,000 keys, are refused before they are parsed', () => {
+  it('are refused with more than a million values or 300,000 keys before they are parsed', () => {
     expect(decodeAgentFrame(reportFrame(times(300_000, '{"a":0}')))).toEqual({ ok: false, error: expect.stringContaining('300000 keys') });
     expect(decodeAgentFrame(reportFrame(times(1_000_000, '{}')))).toEqual({ ok: false, error: expect.stringContaining('1000000 values') });
     expect(decodeAgentFrame(reportFrame(['{}'], [`"x":"${'[,'.repeat(1_000_000)}\\\\\\""`]))).toEqual({
@@ -92,7 +92,7 @@ describe('frames that are made to cost', () => {
     });
   });
 
-  it('of many fields, entries or keys are refused', () => {
+  it('are refused with many fields, entries or keys', () => {
     const many = Array.from({ length: 50_000 }, (_, n) => `"k${n}":0`);
     expect(decodeAgentFrame(reportFrame([], many))).toEqual({ ok: false, error: expect.stringContaining('at most 16 fields') });
     expect(decodeAgentFrame(reportFrame(times(20_001, '0')))).toEqual({ ok: false, error: expect.stringContaining('policies') });
@@ -138,7 +138,7 @@ describe('a baseline', () => {
     ['a large one', baselineOf(HASH, { missing: 'A'.repeat(3_332), namespaces: times(10_000, 'n'.repeat(63)) })],
     ['one of the first year', baselineOf(HASH, { asOf: '0000-01-01T00:00:00Z' })],
     ['one beyond the last year', baselineOf(HASH, { asOf: '9999-12-31T23:59:59-23:59' })],
-  ])('is taken as it is: %s', (_what, baseline) => {
+  ])('is accepted unchanged: %s', (_what, baseline) => {
     expect(decodeWith(baseline)).toEqual({ ok: true, frame: { ...report, baseline } });
   });
 
@@ -152,11 +152,11 @@ describe('a baseline', () => {
     ['what is no namespace', { namespaces: ['*'] }],
     ['a day that is none', { asOf: '2026-02-30T00:00:00Z' }],
     ['a time of a thousand digits', { asOf: `2026-01-01T00:00:00.${'1'.repeat(1_000)}Z` }],
-  ])('that is not valid makes the frame a bad one: %s', (_what, change) => {
+  ])('makes the whole frame invalid where it is invalid: %s', (_what, change) => {
     expect(decodeWith({ ...EMPTY_BASELINE, ...change })).toEqual({ ok: false, error: expect.stringContaining('baseline') });
   });
 
-  it('is of no use without what the hub must have by name', () => {
+  it('is refused without what the hub must have by name', () => {
     for (const deviations of [undefined, { count: -1, root: EMPTY_DIGEST }, { count: 0, root: '' }])
       expect(decodeAgentFrame(JSON.stringify({ ...report, deviations }))).toEqual({
         ok: false,
@@ -174,14 +174,14 @@ describe('the policies of a list', () => {
     expect(decodeAgentFrame(frameOf(`["finance","${HASH}"]`, 20_001))).toEqual({ ok: false, error: expect.stringContaining('policies') });
   });
 
-  it.each(['["","x"]', '{}', `["finance","${HASH}","more"]`])('are judged up to the first that is none: %s', (entry) => {
+  it.each(['["","x"]', '{}', `["finance","${HASH}","more"]`])('are judged up to the first invalid one: %s', (entry) => {
     const { error } = decodeAgentFrame(frameOf(entry, 20_000)) as { error: string };
     expect(error.match(/policies\[\d+\]/g)).toEqual(['policies[0]']);
   });
 });
 
 describe('the close of a hub that stops', () => {
-  it('tells an agent for how long the hub spreads its agents', () => {
+  it('gives an agent the time over which the hub spreads its agents', () => {
     expect(readReturn(GOING_AWAY, describeReturn(1_250))).toBe(1_250);
   });
 
@@ -191,7 +191,7 @@ describe('the close of a hub that stops', () => {
     [GOING_AWAY, 'come back within -5 ms'],
     [GOING_AWAY, `come back within ${'9'.repeat(100)} ms`],
     [1011, describeReturn(1_250)],
-  ])('says nothing of a return: %i %s', (code, reason) => {
+  ])('gives no time to return: %i %s', (code, reason) => {
     expect(readReturn(code, reason)).toBeUndefined();
   });
 });
@@ -202,7 +202,7 @@ describe('names of deviations', () => {
   const decodeGroups = (groups: readonly (readonly unknown[])[], change: object = {}) =>
     decodeAgentFrame(JSON.stringify({ ...report, deviations: groups.map((policies) => ({ deviation, policies })), ...change }));
 
-  it('are taken up to as many as a list has, over all groups and beside whole reports', () => {
+  it('are accepted up to the size of a list, over all groups and beside whole reports', () => {
     const policies = [policyReport('local', { namespace: 'policies', managedBy: 'local' })];
     expect(decodeGroups([names(MAX_LISTED - 2), ['a']], { policies }).ok).toBe(true);
     expect(decodeGroups([names(MAX_LISTED - 2), ['a', 'b']], { policies })).toEqual({
@@ -223,7 +223,7 @@ describe('names of deviations', () => {
   it.each([
     ['in one group', [['a', 'b', 'a']]],
     ['in two', [['a', 'b'], ['a']]],
-  ])('are refused where one comes twice: %s', (_what, groups) => {
+  ])('are refused where one is listed twice: %s', (_what, groups) => {
     expect(decodeGroups(groups)).toEqual({ ok: false, error: expect.stringContaining('must name each policy once') });
   });
 

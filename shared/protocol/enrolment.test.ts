@@ -32,7 +32,7 @@ describe('the identity in a certificate', () => {
     'fso://cluster/e\u00adu',
     'fso://cluster/e\u200du',
     `fso://cluster/${'x'.repeat(254)}`,
-  ])('is nothing else: %j', (uri) => {
+  ])('rejects any other text: %j', (uri) => {
     expect(clusterOfUri(uri)).toBeUndefined();
   });
 });
@@ -57,7 +57,7 @@ describe('an enrolment token', () => {
     `fso1.eu.${secret}.${caFingerprint.toUpperCase()}`,
     ` fso1.eu.${secret}.${caFingerprint}`,
     `fso1.eu.${secret}.${caFingerprint}\n`,
-  ])('is nothing else: %j', (text) => {
+  ])('rejects any other text: %j', (text) => {
     expect(parseToken(text)).toBeUndefined();
   });
 });

@@ -12,7 +12,7 @@ const event = (severity: ClusterEvent['severity'], policy?: string, reason = 'Co
 });
 
 describe('weightOf', () => {
-  it('puts what tenants cause before all else of its severity, and tampering last', () => {
+  it('ranks what tenants cause before all else of its severity, and tampering last', () => {
     const ordered = [
       event('info', 'team-a/p'),
       event('info', 'finance'),
@@ -29,7 +29,7 @@ describe('weightOf', () => {
 });
 
 describe('capSeverity', () => {
-  it("makes a warning of an alert about a namespace's own policy, and of nothing else", () => {
+  it("reduces an alert about a namespace's own policy to a warning, and nothing else", () => {
     expect(capSeverity(event('alert', 'team-a/p'))).toEqual(event('warning', 'team-a/p'));
     for (const kept of [
       event('info', 'team-a/p'),
@@ -40,7 +40,7 @@ describe('capSeverity', () => {
       expect(capSeverity(kept)).toBe(kept);
   });
 
-  it('takes no policy of the hub for one of a namespace', () => {
+  it('distinguishes policies of the hub from those of a namespace', () => {
     expect(tenantOf(event('alert', 'federated-sovereignty-system/finance'))).toBeUndefined();
     expect(tenantOf(event('alert', 'team-a/finance'))).toBe('team-a');
   });
@@ -72,7 +72,7 @@ describe('dropOrder', () => {
     expect(dropOrder([])).toEqual([]);
   });
 
-  it('leaves alerts of the cluster beside any number of alerts for another reason', () => {
+  it('keeps alerts of the cluster beside any number of alerts for another reason', () => {
     const refused = Array.from({ length: 50 }, () => event('alert', undefined, 'RevisionNotTrusted'));
     const fork = event('alert', undefined, 'AuditForkDetected');
     expect(dropOrder([fork, ...refused]).indexOf(fork)).toBe(49);

@@ -27,13 +27,6 @@ export const MAX_CHECKPOINT_DIGESTS = 10_000;
 /** Close codes beyond RFC 6455; the reason of the close frame says more. */
 export const CLOSE_CODES = { unauthorized: 4401, unsupportedProtocol: 4406, replaced: 4409, badFrame: 4422, tooSlow: 4429 } as const;
 
-/**
- * Header of the request that opens the stream, by which an agent asks for the trace context of
- * commits. A header, not a field of the hello: a hub of an earlier version refuses a hello with a
- * field that it does not know.
- */
-export const TRACE_HEADER = { name: 'fso-trace-context', value: 'w3c' } as const;
-
 const ObjectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a Git object id');
 
 /** PostgreSQL keeps no NUL in a text, and a digest has none. */
@@ -205,16 +198,6 @@ export const Offer = z.strictObject({
    */
   chain: z.array(ObjectId).min(1).max(10_000),
   objects: GitObjects,
-  /**
-   * Trace of the commit, for agents that make spans: those have asked for it by
-   * {@link TRACE_HEADER}, and others would refuse the field.
-   */
-  traceparent: z
-    .string()
-    .max(64)
-    .optional()
-    .catch(undefined)
-    .describe('W3C trace context; what is none is left out, and the offer stands.'),
 });
 export type Offer = z.infer<typeof Offer>;
 export const Reported = z.strictObject({ type: z.literal('reported'), seq: z.int().min(1) });

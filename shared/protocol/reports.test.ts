@@ -15,12 +15,12 @@ const report: PolicyReport = policyReport('p', {
 const event: ClusterEvent = { time: TIME, severity: 'alert', reason: 'Expired', message: 'expired', policy: 'team-a/p' };
 
 describe('an entry of a report', () => {
-  it('is taken as it is when its schema admits it', () => {
+  it('is accepted unchanged when its schema admits it', () => {
     expect(judgePolicyReport(report)).toEqual({ entry: report });
     expect(judgeEvent(event)).toEqual({ entry: event });
   });
 
-  it('keeps what is right: a policy as Failed, an event without the field', () => {
+  it('keeps the valid part: a policy as Failed, an event without the field', () => {
     const judged = judgePolicyReport({ ...report, expiryDate: '2030-01-01T00:00:00+99:99' });
     expect(judged.entry).toEqual({ ...report, phase: 'Failed', message: expect.stringContaining('expiryDate') });
     expect(judgeEvent({ ...event, revision: '' })).toEqual({ entry: event, problem: expect.stringContaining('revision') });
@@ -28,7 +28,7 @@ describe('an entry of a report', () => {
     expect(judgePolicyReport({ ...report, name: '../x' }).entry).toBeUndefined();
   });
 
-  it('of a cluster has bounded records and messages: one that is larger is left out alone', () => {
+  it('is dropped alone where a record or message of a cluster is too large', () => {
     const cluster: AgentClusterReport = { ...judgeClusterReport({}).entry, agentVersion: '1.0.0' };
     const regions = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`r${at}`, 1]));
     const large = { ...cluster, nodesByRegion: regions(1_000) };
@@ -46,7 +46,7 @@ describe('an entry of a report', () => {
     expect(judgePolicyReport(withLabels(65)).entry?.namespaceLabels).toBeUndefined();
   });
 
-  it('is admitted by its schema afterwards, whatever came', () => {
+  it('is valid afterwards for any input', () => {
     const spoiled = fc.dictionary(
       fc.constantFrom(...Object.keys({ ...PolicyReport.shape, ...ClusterEvent.shape, ...AgentClusterReport.shape })),
       fc.anything(),

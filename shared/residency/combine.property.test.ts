@@ -72,7 +72,7 @@ describe('combinePolicies', () => {
     );
   });
 
-  it('leaves everything as it is when an expired policy is added', () => {
+  it('does not change when an expired policy is added', () => {
     fc.assert(
       fc.property(anyPolicies, policy('team/z'), (policies, added) => {
         const expired = { ...added, expiryDate: '2026-01-03T10:30:00Z' };

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { fixText, MAX_LISTED, MORE, VIOLATIONS, violationMessage } from './messages.ts';
 
-it('says which policies, what is wrong, and how to mend it, in one sentence', () => {
+it('names the policies, the problem and its fix in one sentence', () => {
   const regions = ['eu-west-1', 'eu-central-1'];
   const message = {
     policies: ['finance-eu'],

@@ -77,7 +77,7 @@ const podsOf = (values: readonly string[]): fc.Arbitrary<PodPlacement> =>
     }));
 
 describe('a reduced pod', () => {
-  it('is decided as the whole one, word for word', () => {
+  it('gets the same decision as the whole one, in the same words', () => {
     const seen = new Map<string, number>();
     fc.assert(
       fc.property(podsOf([...ALLOWED, 'us-east-1', '']), (pod) => {
@@ -103,7 +103,7 @@ describe('a reduced pod', () => {
     );
   });
 
-  it('is decided as the whole one where regions are longer than a label', () => {
+  it('gets the same decision as the whole one where regions are longer than a label', () => {
     fc.assert(
       fc.property(podsOf([...LONG, 'eu-west-1']), (pod) => {
         expect(decideResidency(reducePlacement(pod), ALLOWED).admitted).toBe(decideResidency(pod, ALLOWED).admitted);
@@ -112,7 +112,7 @@ describe('a reduced pod', () => {
     );
   });
 
-  it('is small, whatever it was, and reduced again the same', () => {
+  it('is small for any input, and does not change when it is reduced again', () => {
     const many = (count: number): Record<string, string> =>
       Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, 'x'.repeat(63)]));
     const on = (name: string, values: string[]): NodeSelectorRequirement => ({ key: name, operator: 'In', values });

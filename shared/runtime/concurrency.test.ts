@@ -18,7 +18,7 @@ describe('coalesce', () => {
     expect(runs).toBe(3);
   });
 
-  it('goes on after a failure', async () => {
+  it('continues after a failure', async () => {
     let runs = 0;
     const trigger = coalesce(() => (runs++ === 0 ? Promise.reject(new Error('first')) : Promise.resolve()));
     const [first, second] = [trigger(), trigger()];

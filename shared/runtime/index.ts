@@ -8,6 +8,7 @@ export * from './network/bounded-stream.ts';
 export * from './network/connection-limiter.ts';
 export * from './network/http-proxy.ts';
 export * from './network/http-server.ts';
+export * from './network/retry-after.ts';
 export * from './own.ts';
 export * from './pause-detector.ts';
 export * from './program/config.ts';

@@ -1,23 +1,62 @@
 /**
- * Caches the result of a pure function of an object. For objects that are never changed, only
- * replaced: then the cost depends on what was replaced.
+ * Values that follow from immutable objects, computed once for each. Docs: mechanisms.md#identity.
+ * Nothing else may be kept by a module (test/module-state.test.ts): a caller cannot tell whether a
+ * value was computed before, as it is the same.
  */
+
+/** Caches the result of a pure function of an object, as long as others hold the object. */
 export const weakMemo = <K extends object, V>(make: (key: K) => V): ((key: K) => V) => {
-  const known = new WeakMap<K, { readonly value: V }>();
-  return (key) => {
-    let entry = known.get(key);
-    if (entry === undefined) {
-      entry = { value: make(key) };
-      known.set(key, entry);
-    }
-    return entry.value;
-  };
+  const known = new StepMemo(make);
+  return (key) => known.get(key);
 };
 
 /** {@link weakMemo} of two objects. */
 export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b: B) => V): ((a: A, b: B) => V) => {
   const ofFirst = weakMemo((a: A) => weakMemo((b: B) => make(a, b)));
   return (a, b) => ofFirst(a)(b);
+};
+
+/**
+ * {@link weakMemo} of values that can also be computed from the one of the object before, at the
+ * cost of what changed.
+ */
+export class StepMemo<K extends object, V> {
+  readonly #make: (key: K) => V;
+  readonly #known = new WeakMap<K, { readonly value: V }>();
+
+  constructor(make: (key: K) => V) {
+    this.#make = make;
+  }
+
+  get(key: K): V {
+    return (this.#known.get(key) ?? this.note(key, this.#make(key))).value;
+  }
+
+  /** @param value equal to what is made of the key */
+  note(key: K, value: V): { readonly value: V } {
+    const entry = { value };
+    this.#known.set(key, entry);
+    return entry;
+  }
+}
+
+/**
+ * Caches the result of a pure function of values that a text tells apart, as long as others hold
+ * the result: equal values give the same object.
+ */
+export const memoByText = <A extends readonly unknown[], V extends object>(
+  textOf: (...values: A) => string,
+  make: (...values: A) => V,
+): ((...values: A) => V) => {
+  const known = new WeakValues<V>();
+  return (...values) => {
+    const text = textOf(...values);
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    const made = make(...values);
+    known.set(text, made);
+    return made;
+  };
 };
 
 /**

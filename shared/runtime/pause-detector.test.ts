@@ -25,13 +25,13 @@ afterEach(async () => {
   await running;
 });
 
-it('says nothing while its ticks come in time, or a few seconds late', async () => {
+it('reports nothing while its ticks are on time or a few seconds late', async () => {
   clock.stall(5_900);
   await clock.advance(10_000);
   expect(pauses).toEqual([]);
 });
 
-it('says once by how much a tick was late, where the process had no processor time', async () => {
+it('reports once how late a tick was when the process had no processor time', async () => {
   clock.stall(61_000);
   await clock.advance(10_000);
   expect(pauses).toEqual([60_000]);
@@ -43,7 +43,7 @@ it('notices a suspended machine, whose monotonic clock stood still', async () =>
   expect(pauses).toEqual([3_600_000]);
 });
 
-it('takes a wall clock that is set back for no pause, and sees none less for it', async () => {
+it('counts no pause where the wall clock is set back, and misses none by it', async () => {
   clock.shiftWall(-3_600_000);
   await clock.advance(10_000);
   expect(pauses).toEqual([]);
@@ -64,7 +64,7 @@ it('adds up its pauses, the one that it has not ticked in yet included', async (
   expect([detector.pausedMs(), pauses]).toEqual([91_000, [30_000, 61_000]]);
 });
 
-it('says which share of the ticks of the last minute was late', async () => {
+it('computes the share of late ticks in the last minute', async () => {
   expect(detector.lateShare()).toBe(0);
   for (let tick = 0; tick < 3; tick += 1) {
     clock.stall(2_500);
@@ -97,7 +97,7 @@ it('makes a clock that leaves pauses out, before their tick comes as well', asyn
   expect(awake.monotonicMs()).toBe(suspended + 5_000);
 });
 
-it('takes work that keeps the thread busy for no pause', async () => {
+it('counts work that keeps the thread busy as no pause', async () => {
   busyMs += 61_000;
   clock.stall(61_000);
   await clock.advance(10_000);

@@ -16,7 +16,7 @@ it('cuts lists to a readable length', () => {
   expect([listText(['a', 'b']), listText(items)]).toEqual(['a, b', '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more']);
 });
 
-it('says how many policies of a cluster are not kept, and why', () => {
+it('reports how many policies of a cluster are not kept, and why', () => {
   expect([1, 1_234].map(notKeptText)).toEqual([
     '1 more policy is not kept: the cluster has more than the hub keeps of one.',
     '1,234 more policies are not kept: the cluster has more than the hub keeps of one.',

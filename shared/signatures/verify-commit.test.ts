@@ -26,7 +26,7 @@ const verdict = (data: Uint8Array, files: SignerFiles = allowed): string => {
 };
 
 describe('a commit', () => {
-  it('is verified as its bytes are, whatever their encoding', () => {
+  it('is verified over its bytes, in any encoding', () => {
     const box = new ObjectBox();
     const id = box.commit({ key, time: NOW, message: 'Grüße' });
     expect(verdict(box.objects.get(id)?.data ?? Buffer.alloc(0))).toBe('ana@example.org');
@@ -43,12 +43,12 @@ describe('a commit', () => {
     ['two signatures', (raw: string) => raw.replace('\ngpgsig', '\ngpgsig abc\ngpgsig')],
     ['a signature of another format beside it', (raw: string) => raw.replace('\ngpgsig', '\ngpgsig-sha256 abc\ngpgsig')],
     ['bytes in its signature that are no text', (raw: string) => raw.replace('SSH SIGNATURE', 'SSH\x80SIGNATURE')],
-  ])('with %s is refused', (_what, change) => {
+  ])('is refused with %s', (_what, change) => {
     const raw = signedWith(signSsh(key, Buffer.from(PAYLOAD))).toString('latin1');
     expect(verdict(Buffer.from(change(raw), 'latin1'))).toBe('signature-malformed');
   });
 
-  it('with a signature of another kind is refused', () => {
+  it('is refused with a signature of another kind', () => {
     expect(verdict(signedWith('-----BEGIN SIGNED MESSAGE-----\nMII=\n-----END SIGNED MESSAGE-----'))).toBe('signature-unsupported');
   });
 });
@@ -113,7 +113,7 @@ describe('OpenPGP algorithm 27', () => {
     );
   });
 
-  it('needs a key that says of itself that it signs, in a way that counts', () => {
+  it('requires a key with a valid statement of its own that it signs', () => {
     const useless = [
       signature(0x13, certified, { extra: flags(1) }),
       signature(0x13, certified),
@@ -124,7 +124,7 @@ describe('OpenPGP algorithm 27', () => {
     for (const selfSignature of useless) expect(() => parseSigners(keyringWith(selfSignature))).toThrow('no key that may sign');
   });
 
-  it('ends when the key does', () => {
+  it('rejects a signature made after the key expired', () => {
     const until = (seconds: number) =>
       keyringWith(signature(0x13, certified, { extra: Buffer.concat([flags(3), subpacket(9, uint32(seconds))]) }));
     expect(verdict(commit(), until(3601))).toBe('Ana <ana@example.org>');
@@ -137,7 +137,7 @@ describe('OpenPGP algorithm 27', () => {
     expect(() => verifyCommit(late, parseSigners(brief), later)).toThrow('it expired');
   });
 
-  it('honours a revocation of a key, whichever key signed it', () => {
+  it('honours a revocation of a key by any of its keys', () => {
     const revoked = Buffer.concat([
       packet(6, keyBody),
       packet(2, Buffer.from([4, 0x20])),

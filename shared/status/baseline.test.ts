@@ -8,19 +8,19 @@ const BASELINE = {
   missing: '',
 };
 
-it('says of its namespaces only the first that is none', () => {
+it('names only the first of several missing namespaces', () => {
   const namespaces = ['a', ...Array.from({ length: MAX_BASELINE_NAMESPACES - 1 }, () => 'Not a namespace')];
   const { error } = Baseline.safeParse({ ...BASELINE, namespaces });
   expect(error?.issues.map(({ path }) => path)).toEqual([['namespaces', 1]]);
 });
 
-it('has as many namespaces as it names at most', () => {
+it('names a bounded number of namespaces', () => {
   const namespaces = Array.from({ length: MAX_BASELINE_NAMESPACES }, (_, at) => `n${at}`);
   expect(Baseline.parse({ ...BASELINE, namespaces })).toEqual({ ...BASELINE, namespaces });
   expect(Baseline.safeParse({ ...BASELINE, namespaces: [...namespaces, 'one-more'] }).success).toBe(false);
 });
 
-it('is the same as another one where their digests are, and in single fields where those are', () => {
+it('equals another baseline where their digests are equal, and so do single fields', () => {
   const baseline: Baseline = { ...BASELINE, namespaces: ['finance'] };
   const { profile } = baseline;
   const others: readonly Baseline[] = [

@@ -1,5 +1,3 @@
-import type { Deviation } from './deviation.ts';
-
 /** Text for each reason, where the agent of the cluster has not sent its own. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   // Of what is seen of a policy of the accepted commit.
@@ -26,25 +24,33 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['Pending', 'a lock is not proven yet'],
 ]);
 
-const CONDITIONS_TEXT: Readonly<Record<Deviation['conditions'][number], string>> = {
+const CONDITIONS_TEXT = {
   Conflict: 'together with other policies no region is left: nothing may run there',
   Tampered: 'what enforces it was changed or deleted within the last hour, and restored',
   AuditAgrees: "Gatekeeper's audit counts other violations than the agent",
   PlacementInjection: 'pods do not get the allowed regions when they are created',
 };
+type ConditionType = keyof typeof CONDITIONS_TEXT;
+
+/** Fields of a deviation that its text is made of. */
+interface Described {
+  readonly reason: string;
+  readonly violations: number;
+  readonly conditions: readonly ConditionType[];
+}
 
 /** The text for a reason; for one that is not known, such as of a later agent, the code itself. */
 export const describeReason = (reason: string): string => REASONS.get(reason) ?? reason;
 
 /** The text for a condition that needs attention. */
-export const describeCondition = (type: Deviation['conditions'][number]): string => CONDITIONS_TEXT[type];
+export const describeCondition = (type: ConditionType): string => CONDITIONS_TEXT[type];
 
 /** `1 workload is outside of the allowed regions` */
 export const describeViolations = (violations: number): string =>
   `${violations === 1 ? '1 workload is' : `${violations} workloads are`} outside of the allowed regions`;
 
 /** Describes a deviation as far as it is known without its agent. */
-export const describeDeviation = ({ reason, violations, conditions }: Deviation): string =>
+export const describeDeviation = ({ reason, violations, conditions }: Described): string =>
   [describeReason(reason), ...(violations > 0 ? [describeViolations(violations)] : []), ...conditions.map(describeCondition)]
     .filter((text) => text !== '')
     .join('; ');

@@ -67,7 +67,7 @@ const anyDeviation = fc.record({
 });
 
 describe('a deviation', () => {
-  it('has at most 300 bytes, whatever it says', () => {
+  it('has at most 300 bytes, with any content', () => {
     const largest = {
       phase: 'Pending',
       reason: 'x'.repeat(32),
@@ -99,7 +99,7 @@ describe('a deviation', () => {
     ['asks for another action than the list', { enforcementAction: 'warn' }, 'OtherContent'],
     ['governs other namespaces', { namespaces: ['a', 'b'] }, 'OtherNamespaces'],
     ['has a reason that is no code', { phase: 'Failed', conditions: [condition('Ready', 'False', 'a b')] }, 'Other'],
-  ])('is what there is to say of a policy that %s', (_what, change, reason) => {
+  ])('describes a policy that %s', (_what, change, reason) => {
     expect(deviationOf(change)).toMatchObject({ reason });
   });
 
@@ -110,11 +110,11 @@ describe('a deviation', () => {
     ['was tampered with once', { conditions: [condition('Tampered', 'False', 'NotLately')] }],
     ['has conditions of which the agent does not know whether they hold', { conditions: UNKNOWN }],
     ['has a condition that nobody knows', { conditions: [condition('toString', 'True')] }],
-  ])('is none of a policy that %s', (_what, change) => {
+  ])('is absent for a policy that %s', (_what, change) => {
     expect(deviationOf(change)).toBeUndefined();
   });
 
-  it('is none of a policy that has expired, whose namespace is missing, or whose cluster lacks a lock, as expected', () => {
+  it('is absent for a policy that has expired, whose namespace is missing, or whose cluster lacks a lock, as expected', () => {
     const none = { admission: lock('NotApplicable'), gatekeeper: lock('NotApplicable'), binding: lock('NotApplicable') };
     const ended = expectedReport(LISTED, PROFILE, { isExpired: true, namespaces: [] });
     const expired = { phase: 'Expired' as const, enforcement: none, namespaces: [], conditions: [condition('Ready', 'False', 'Expired')] };
@@ -134,7 +134,7 @@ describe('a deviation', () => {
     ['conforms', {}],
     ['has violations', { violations: 2 }],
     ['has expired', { phase: 'Expired' }],
-  ])('of other content is at best Pending, also where the policy %s', (_what, change) => {
+  ])('is at best Pending for other content, also where the policy %s', (_what, change) => {
     const deviation = deviationOf({ ...change, effectiveRegions: ['us-east-1'] });
     expect(deviation).toMatchObject({ phase: 'Pending', reason: 'OtherContent', violations: change.violations ?? 0 });
     expect(Object.values(deviation?.locks ?? {})).not.toContain('Enforced');
@@ -142,7 +142,7 @@ describe('a deviation', () => {
     expect(deviationOf({ phase: 'Failed', effectiveRegions: [], conditions: [] })).toMatchObject({ phase: 'Failed', reason: 'Failed' });
   });
 
-  it('of what is not the accepted content is at best Pending, with what alerts people', () => {
+  it('is at best Pending for content that was not accepted, with the conditions that alert people', () => {
     const conditions = [condition('Tampered', 'True'), condition('AuditAgrees', 'False')];
     expect(unjudged(standingOf({ ...active, violations: 2, conditions }), 'Differs')).toEqual({
       phase: 'Pending',
@@ -155,7 +155,7 @@ describe('a deviation', () => {
     expect(unjudged(undefined, 'Absent')).toMatchObject({ phase: 'Pending', reason: 'Absent', violations: 0 });
   });
 
-  it('is one object for all that say the same, and comes back from its groups', () => {
+  it('is one object for equal deviations, and is restored from its groups', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.stringMatching(/^[a-z]{1,6}$/), anyDeviation, { noNullPrototype: true }), (drawn) => {
         const named = new Map(Object.entries(drawn).map(([name, each]) => [name, internDeviation(each)]));
@@ -169,8 +169,8 @@ describe('a deviation', () => {
   });
 });
 
-describe('the report of a policy that deviates, without its agent', () => {
-  it('is one that its schema takes, stands as the deviation says, and is the same object for the same', () => {
+describe('a report made from a deviation', () => {
+  it('is valid, has the state of the deviation, and is the same object for an equal one', () => {
     fc.assert(
       fc.property(anyDeviation, (each) => {
         const deviation = internDeviation(each);
@@ -184,7 +184,7 @@ describe('the report of a policy that deviates, without its agent', () => {
     );
   });
 
-  it('says in words what the code says, and the code where it is of a later agent', () => {
+  it('has the text of a code, and the code itself where a later agent sent it', () => {
     const deviation = standingOf({ ...active, violations: 2, conditions: [condition('Conflict', 'True')] });
     expect(describeDeviation(deviation)).toBe(
       '2 workloads are outside of the allowed regions; together with other policies no region is left: nothing may run there',
@@ -194,7 +194,7 @@ describe('the report of a policy that deviates, without its agent', () => {
     expect(describeReason('OfLater')).toBe('OfLater');
   });
 
-  it('is of an uneventful policy where there is nothing to say of it', () => {
+  it('is that of an uneventful policy without a deviation', () => {
     expect([isUneventful(active), isUneventful({ ...active, violations: 1 }), isUneventful({ ...active, phase: 'Pending' })]).toEqual([
       true,
       false,

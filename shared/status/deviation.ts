@@ -9,7 +9,7 @@ import {
   type ReportedLock,
   ResourceName,
 } from '../api/index.ts';
-import { sameItems, WeakValues, weakMemo, weakMemo2 } from '../runtime/index.ts';
+import { memoByText, sameItems, weakMemo, weakMemo2 } from '../runtime/index.ts';
 import { MAX_LISTED } from './baseline.ts';
 import { describeCondition, describeDeviation, describeReason } from './deviation-texts.ts';
 import { NO_GATEKEEPER } from './expected.ts';
@@ -57,18 +57,11 @@ export type NamedPolicy = Deviation | PolicyReport;
 /** Whether all of a policy is reported, as its list does not have it. */
 export const isWhole = (named: NamedPolicy): named is PolicyReport => 'name' in named;
 
-const known = new WeakValues<Deviation>();
-
 /** The JSON of a deviation; the same text for the same deviation. */
 export const textOfDeviation: (deviation: Deviation) => string = weakMemo((deviation) => JSON.stringify(deviation));
 
 /** Returns one shared object for all equal deviations. */
-export const internDeviation = (deviation: Deviation): Deviation => {
-  const text = textOfDeviation(deviation);
-  const before = known.get(text);
-  if (before === undefined) known.set(text, deviation);
-  return before ?? deviation;
-};
+export const internDeviation: (deviation: Deviation) => Deviation = memoByText(textOfDeviation, (deviation) => deviation);
 
 /** Deviations by name, put together with those that say the same. */
 export const groupDeviations = (named: Iterable<readonly [string, NamedPolicy]>): DeviationGroup[] => {

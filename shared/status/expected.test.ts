@@ -21,7 +21,7 @@ const locksOf = (policy: ListedPolicy, profile: ClusterProfile) => {
 };
 
 describe('the report that is expected of a policy', () => {
-  it('is one that its schema takes, since the commit of the list', () => {
+  it('is valid, and dates from the commit of the list', () => {
     for (const standing of [governing, { isExpired: true, namespaces: [] }, { isExpired: false, namespaces: [] }]) {
       const report = expectedReport(listed({ expiryDate: '2030-01-01T00:00:00Z' }), PROFILE, standing);
       expect(PolicyReport.parse(report)).toEqual(report);
@@ -35,17 +35,17 @@ describe('the report that is expected of a policy', () => {
     ['dryrun', { enforcementAction: 'dryrun' as const }, ['Enforced', 'Enforced', 'NotApplicable']],
     ['a scope to the webhook alone', scoped('deny', 'validation.gatekeeper.sh'), ['NotApplicable', 'Enforced', 'NotApplicable']],
     ['a scope to the API server alone', scoped('deny', 'vap.k8s.io'), ['Enforced', 'NotApplicable', 'Enforced']],
-  ])('has the locks that its action asks for: %s', (_what, spec, locks) => {
+  ])('has the locks that its action requires: %s', (_what, spec, locks) => {
     expect(locksOf(listed(spec), PROFILE)).toEqual(locks);
   });
 
-  it('has what the cluster cannot have as unavailable', () => {
+  it('shows as unavailable what the cluster cannot have', () => {
     const none = `Unavailable: ${NO_FLOOR}`;
     expect(locksOf(listed(), { ...PROFILE, gatekeeper: false })).toEqual(['Enforced', `Unavailable: ${NO_GATEKEEPER}`, 'Enforced']);
     expect(locksOf(listed(), { ...PROFILE, floor: false })).toEqual([none, 'Enforced', none]);
   });
 
-  it('is Pending without a namespace, and says why', () => {
+  it('is Pending without a namespace, with the reason', () => {
     const missing = { isExpired: false, namespaces: [] };
     expect(expectedReport(listed({ targetNamespace: 'pay' }), PROFILE, missing)).toMatchObject({
       phase: 'Pending',
@@ -62,7 +62,7 @@ function scoped(action: 'deny', name: 'validation.gatekeeper.sh' | 'vap.k8s.io')
 }
 
 describe('the namespaces that a policy governs', () => {
-  it('are of a glob those that it means, without the excluded and the protected ones', () => {
+  it('are those that a glob matches, without the excluded and the protected ones', () => {
     const names = ['pay-a', 'pay-b', 'gatekeeper-system', 'kube-system', SYSTEM_NAMESPACE, CANARY_NAMESPACE];
     expect(governedNamespaces({ targetNamespace: '*', excludedNamespaces: ['*-b'] }, names, PROFILE)).toEqual(['pay-a']);
     expect(governedNamespaces({ targetNamespace: '*' }, names, { gatekeeperNamespace: 'pay-a' })).toEqual(['pay-b', 'gatekeeper-system']);
@@ -71,7 +71,7 @@ describe('the namespaces that a policy governs', () => {
 });
 
 describe('a bitmap', () => {
-  it('comes back as it was, and is 0 beyond its end', () => {
+  it('survives encoding, and is 0 beyond its end', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 100 }), (bits) => {
         const bitmap = decodeBitmap(encodeBitmap(bits.length, (index) => bits[index] === true));
@@ -81,12 +81,12 @@ describe('a bitmap', () => {
     );
   });
 
-  it('without a bit is empty', () => {
+  it('is empty without a bit', () => {
     expect(encodeBitmap(1_000, () => false)).toBe('');
   });
 });
 
-it('two baselines that differ in their time alone have the same digest', () => {
+it('gives two baselines that differ only in time the same digest', () => {
   const baseline = { list: 'a'.repeat(64), profile: PROFILE, asOf: '2026-01-01T00:00:00Z', missing: '', namespaces: [] };
   expect(digestOfBaseline({ ...baseline, asOf: '2027-01-01T00:00:00Z' })).toBe(digestOfBaseline(baseline));
   expect(digestOfBaseline({ ...baseline, missing: 'AQ==' })).not.toBe(digestOfBaseline(baseline));

@@ -1,4 +1,5 @@
-export * from './active-spans.ts';
+export * from './commit-spans.ts';
+export type { SpanStarter, Telemetry } from './sdk.ts';
 export * from './settings.ts';
 export * from './telemetry.ts';
 export * from './trace-context.ts';

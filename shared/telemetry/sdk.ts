@@ -1,15 +1,16 @@
-import type { Tracer } from '@opentelemetry/api';
+import { type Context, ROOT_CONTEXT, type Span, type SpanContext, type SpanOptions, type Tracer } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
 import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   BatchSpanProcessor,
-  ParentBasedSampler,
+  RandomIdGenerator,
   type Sampler,
   type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
+  type TracerProviderOptions,
 } from '@opentelemetry/sdk-trace';
 import type { Logger } from '../runtime/index.ts';
 import type { SamplerConfig, TelemetryConfig } from './settings.ts';
@@ -22,9 +23,15 @@ export interface ProgramIdentity {
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
-/** Makes spans and exports them. */
-export interface Telemetry {
+/** Starts spans. */
+export interface SpanStarter {
   readonly tracer: Tracer;
+  /** Starts a span whose ids are known beforehand. @param parent default: it is a root */
+  readonly startSpanAs: (ids: SpanContext, name: string, options?: SpanOptions, parent?: Context) => Span;
+}
+
+/** Starts spans and exports them. */
+export interface Telemetry extends SpanStarter {
   /** Exports what waits, for some seconds at most. Never rejects. */
   stop(): Promise<void>;
 }
@@ -44,13 +51,52 @@ const MAX_VALUE = 1_024;
 /** Code of a success, `ExportResultCode.SUCCESS` of @opentelemetry/core. */
 const SUCCESS = 0;
 
-const rootSampler = ({ name, ratio }: SamplerConfig): Sampler => {
+/**
+ * All spans of a trace are kept or none, as each sampler decides by the id of the trace alone. With
+ * `parentbased_` it is the same one: the parent of another program is derived, and says nothing.
+ */
+const samplerOf = ({ name, ratio }: SamplerConfig): Sampler => {
   if (name.endsWith('traceidratio')) return new TraceIdRatioBasedSampler(ratio);
   return name.endsWith('always_off') ? new AlwaysOffSampler() : new AlwaysOnSampler();
 };
 
-const samplerOf = (config: SamplerConfig): Sampler =>
-  config.name.startsWith('parentbased') ? new ParentBasedSampler({ root: rootSampler(config) }) : rootSampler(config);
+/** Random ids, except for spans that are started by {@link startAs}. */
+class SpanIds extends RandomIdGenerator {
+  #known: SpanContext | undefined;
+
+  startAs(known: SpanContext, start: () => Span): Span {
+    this.#known = known;
+    try {
+      return start();
+    } finally {
+      this.#known = undefined;
+    }
+  }
+
+  override generateTraceId(): string {
+    return this.#known?.traceId ?? super.generateTraceId();
+  }
+
+  override generateSpanId(): string {
+    return this.#known?.spanId ?? super.generateSpanId();
+  }
+}
+
+interface TracerParts extends SpanStarter {
+  readonly shutdown: () => Promise<void>;
+}
+
+/** Creates a tracer. Nothing is registered globally: only what is given it makes spans. */
+export const createTracer = (options: TracerProviderOptions, version?: string): TracerParts => {
+  const ids = new SpanIds();
+  const provider = new TracerProvider({ ...options, idGenerator: ids });
+  const tracer = provider.getTracer('fso', version);
+  return {
+    tracer,
+    startSpanAs: (known, name, options, parent = ROOT_CONTEXT) => ids.startAs(known, () => tracer.startSpan(name, options, parent)),
+    shutdown: () => provider.shutdown(),
+  };
+};
 
 /** Logs the first export that fails and the first that succeeds again; no more is done about it. */
 class LoggedExporter implements SpanExporter {
@@ -89,7 +135,7 @@ class LoggedExporter implements SpanExporter {
   }
 }
 
-/** Starts the SDK. Nothing is registered globally: only what is given the tracer makes spans. */
+/** Starts the SDK. */
 export const startSdk = (config: TelemetryConfig, { name, version, attributes }: ProgramIdentity, logger: Logger): Telemetry => {
   const exporter = new OTLPTraceExporter({
     url: config.url,
@@ -106,15 +152,15 @@ export const startSdk = (config: TelemetryConfig, { name, version, attributes }:
     exportTimeoutMillis: EXPORT_MS + GATHER_MS,
   });
   const own = { 'service.version': version, ...attributes, ...config.attributes, 'service.name': config.serviceName ?? name };
-  const provider = new TracerProvider({
-    resource: defaultResource().merge(resourceFromAttributes(own)),
-    sampler: samplerOf(config.sampler),
-    spanLimits: { attributeValueLengthLimit: MAX_VALUE },
-    spanProcessors: [processor],
-  });
-  return {
-    tracer: provider.getTracer('fso', version),
-    // What cannot be exported in time is lost, as the log says.
-    stop: () => provider.shutdown().catch(() => undefined),
-  };
+  const { shutdown, ...made } = createTracer(
+    {
+      resource: defaultResource().merge(resourceFromAttributes(own)),
+      sampler: samplerOf(config.sampler),
+      spanLimits: { attributeValueLengthLimit: MAX_VALUE },
+      spanProcessors: [processor],
+    },
+    version,
+  );
+  // What cannot be exported in time is lost, as the log says.
+  return { ...made, stop: () => shutdown().catch(() => undefined) };
 };

@@ -25,12 +25,12 @@ const readAll = async (env: Environment) => {
 const withEndpoint = (change: Environment = {}): Environment => ({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318/', ...change });
 
 describe('settings of traces', () => {
-  it('are off without an endpoint, whatever else is set', async () => {
+  it('are off without an endpoint, with any other settings', async () => {
     expect(await read({})).toBeUndefined();
     expect(await read({ OTEL_SERVICE_NAME: 'x', OTEL_EXPORTER_OTLP_HEADERS: 'a=b' })).toBeUndefined();
   });
 
-  it('keep no program from its work where traces are off', () => {
+  it('let a program work where traces are off', () => {
     const env = {
       OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
       OTEL_TRACES_SAMPLER: 'xray',
@@ -86,7 +86,7 @@ describe('settings of traces', () => {
     ['OTEL_RESOURCE_ATTRIBUTES', 'a=b%00', 'must be name=value'],
     ['OTEL_TRACES_SAMPLER', 'some', 'Invalid option'],
     ['OTEL_TRACES_SAMPLER_ARG', '2', '<=1'],
-  ])('%s=%s is refused', async (name, value, problem) => {
+  ])('refuses %s=%s', async (name, value, problem) => {
     const error: unknown = await read(withEndpoint({ [name]: value })).catch((reason: unknown) => reason);
     expect(String(error)).toContain(`${name}: `);
     expect(String(error)).toContain(problem);

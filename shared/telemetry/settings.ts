@@ -103,7 +103,7 @@ export const TELEMETRY_VARIABLES = {
     .enum(SAMPLERS)
     .default('parentbased_always_on')
     .meta({
-      description: `Which traces are kept: ${SAMPLERS.join(', ')}. Agents with parentbased follow the hub.`,
+      description: `Which traces are kept: ${SAMPLERS.join(', ')}; with and without parentbased alike. Equal settings keep the same commits at hub and agents.`,
     }),
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).meta({
     description: 'Share of the traces that the samplers by ratio keep, 0 to 1.',

@@ -75,7 +75,7 @@ describe('the export of traces', () => {
     expect(got).toEqual(['Bearer old', 'Bearer new']);
   });
 
-  it('ends when the collector does not answer, and says so once, without the headers', async () => {
+  it('ends when the collector does not answer, and reports it once, without the headers', async () => {
     const url = await startCollector((request) => void request.resume());
     const { tracer, stop, messages, logged } = await open(url);
     // More than are kept.
@@ -85,7 +85,7 @@ describe('the export of traces', () => {
     expect(logged()).not.toContain('secret');
   });
 
-  it('goes on when the collector is back', async () => {
+  it('continues when the collector is back', async () => {
     let status = 400;
     const url = await startCollector((request, response) => {
       request.resume();
@@ -107,7 +107,7 @@ describe('the export of traces', () => {
     ['parentbased_always_on', true],
     ['parentbased_always_off', false],
     ['parentbased_traceidratio', false],
-  ] as const)('keeps of a root what %s says', async (name, isKept) => {
+  ] as const)('samples a root as %s asks', async (name, isKept) => {
     const { tracer, stop } = await open('http://127.0.0.1:9/v1/traces', { name, ratio: 0 });
     expect(tracer.startSpan('commit').isRecording()).toBe(isKept);
     await stop();

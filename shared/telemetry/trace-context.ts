@@ -1,4 +1,4 @@
-import type { Span, SpanContext } from '@opentelemetry/api';
+import type { SpanContext } from '@opentelemetry/api';
 
 /** Version 00 of https://www.w3.org/TR/trace-context/; ids of zeros alone are invalid. */
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
@@ -9,10 +9,4 @@ export const parseTraceparent = (text: string): SpanContext | undefined => {
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
   // Of the flags, only the one that says that the trace is kept is defined for spans.
   return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true };
-};
-
-/** A span as parent of spans elsewhere. */
-export const formatTraceparent = (span: Span): string => {
-  const { traceId, spanId, traceFlags } = span.spanContext();
-  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 };

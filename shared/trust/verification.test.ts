@@ -84,7 +84,7 @@ describe('a signed history', () => {
     expect(accepted()?.revision).toBe(second);
   });
 
-  it('is refused with a hole, and taken from any commit before', async () => {
+  it('is refused with a gap, and accepted from any earlier commit', async () => {
     const { box, propose, next, accepted } = scene();
     const root = next({ key: ana });
     await propose([root]);
@@ -103,7 +103,7 @@ describe('a signed history', () => {
   });
 });
 
-describe('what nobody has vouched for', () => {
+describe('an unsigned history', () => {
   /** Commits on top of what was accepted, each with what `specOf` says. */
   const chainOf = ({ box, accepted }: ReturnType<typeof scene>, length: number, specOf: (index: number) => CommitSpec): string[] => {
     const chain: string[] = [];
@@ -121,7 +121,7 @@ describe('what nobody has vouched for', () => {
     files: Object.fromEntries(Array.from({ length: entries }, (_, index) => [`file-${String(index).padStart(200, '0')}`, ''])),
   });
 
-  it('is not read where the revision is not signed, or not by a signer and out of place', async () => {
+  it('is not read where the revision is not signed, or by a signer out of order', async () => {
     const now = await begun();
     const chain = chainOf(now, 10, () => ({}));
     expect(await now.propose(chain)).toBe('unsigned');
@@ -131,7 +131,7 @@ describe('what nobody has vouched for', () => {
     expect(new Set(now.reads())).toEqual(new Set([stranger]));
   });
 
-  it('is not read beyond the commit that is out of place, also where a signer signed the revision', async () => {
+  it('is not read beyond the commit that is out of order, even if a signer signed the revision', async () => {
     const now = await begun();
     const chain = chainOf(now, 10, () => ({}));
     const other = now.box.commit({ key: ana, message: 'other' });
@@ -139,7 +139,7 @@ describe('what nobody has vouched for', () => {
     expect(new Set(now.reads())).toEqual(new Set([other]));
   });
 
-  it('is searched once for signers, however many commits have the same folder', async () => {
+  it('searches a folder once for signers, for any number of commits that have it', async () => {
     const now = await begun();
     const chain = chainOf(now, 50, (index) => (index === 49 ? { key: ana } : {}));
     expect(await now.propose(chain)).toBe('verified');
@@ -213,7 +213,7 @@ describe('signers in the repository', () => {
     expect(await propose([handover, by(bob, handover, bob)])).toBe('verified');
   });
 
-  it('that a commit on the way took out do not sign what comes after it, although they could sign when the path begins', async () => {
+  it('do not sign later commits once a commit on the way removed them', async () => {
     const { box, propose, next } = scene();
     await propose([next({ key: ana, ...carrying(ana, bob) })]);
     const handover = next({ key: ana, ...carrying(ana) });
@@ -260,7 +260,7 @@ describe('configured signers', () => {
     expect(await propose([next({ key: ana })])).toBe('verified');
   });
 
-  it('only warn where that is asked for, and keys of such a commit are not believed', async () => {
+  it('warn where that is configured, and believe no keys of such a commit', async () => {
     const warn: TrustConfig = { mode: 'warn', signers: signersOf(ana) };
     const { propose, next, restart, accepted } = scene(warn);
     await propose([next({ key: ana, ...carrying(ana) })]);

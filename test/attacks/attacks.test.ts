@@ -76,7 +76,7 @@ const attackAll = (setting: string, attacks: readonly Attack[] = CATALOGUE): voi
   });
   it.concurrent.each(attacks.filter(({ shared }) => !shared))('$name: $tries', run);
   it.each(attacks.filter(({ shared }) => shared))('$name: $tries', run);
-  it('no pod was bound outside in the end', async () => {
+  it('binds no pod outside in the end', async () => {
     expect(await campaign(setting).allOutside([...attacks, ...controls.map(({ attack }) => attack)])).toEqual([]);
   });
 };

@@ -58,7 +58,7 @@ describe('bindings on an API server that emulates Kubernetes 1.34', () => {
     expect(await campaign.run(attack)).toEqual([]);
   });
 
-  it('no pod was bound outside in the end', async () => {
+  it('binds no pod outside in the end', async () => {
     expect(await campaign.allOutside([...attacks, ...controls.map(({ attack }) => attack)])).toEqual([]);
   });
 });

@@ -15,7 +15,7 @@ it('reads whole numbers, and lists of them in ascending order', () => {
   expect(readCount('scopes', '0', 0)).toBe(0);
 });
 
-it('says which words and options there are', () => {
+it('lists the accepted words and options', () => {
   expect(readChoice('database', 'postgres', ['embedded', 'postgres'])).toBe('postgres');
   expect(() => readChoice('database', 'mysql', ['embedded', 'postgres'])).toThrow('--database mysql: must be one of embedded, postgres');
   expect(readOptions(['--agents', '3'], { agents: { type: 'string', default: '1' } })).toEqual({ agents: '3' });

@@ -92,7 +92,7 @@ it('silences it from its details, counts it no more, and ends the silence', asyn
   await expect(navigation(page).getByRole('link', { name: /^Alerts 1 firing$/ })).toBeVisible();
 });
 
-it('says why the hub refuses a silence, and keeps what was typed', async () => {
+it('shows why the hub refuses a silence, and keeps the input', async () => {
   const page = await dashboard.open('/alerts/silences', { token: TOKEN, allow: [/status of 400/] });
   await page.getByRole('button', { name: 'Silence alerts' }).click();
   const dialog = page.getByRole('dialog', { name: 'Silence alerts' });

@@ -43,7 +43,7 @@ it('a violation appears without a reload', async () => {
   console.log(`live: ${Math.round(performance.now() - at)} ms from the hub's receipt to the screen`);
 });
 
-it('the stream is cut: the page says so, keeps its content, and shows later what happened meanwhile', async () => {
+it('shows that the stream is cut, keeps its content, and catches up later', async () => {
   const page = await dashboard.open('/policies', { allow: NOBODY_THERE });
   await isLive(page);
   await showsPolicies(page);
@@ -58,7 +58,7 @@ it('the stream is cut: the page says so, keeps its content, and shows later what
   await expect(page.getByRole('link', { name: /^1 violations? of ledger$/ })).toBeVisible();
 });
 
-it('the hub is killed and starts again: the page says so, keeps its content, and recovers', async () => {
+it('shows that the hub is gone, keeps its content, and recovers after its restart', async () => {
   const page = await dashboard.open('/policies', { allow: [...NOBODY_THERE, /status of 5\d\d/] });
   await isLive(page);
   await showsPolicies(page);
@@ -70,7 +70,7 @@ it('the hub is killed and starts again: the page says so, keeps its content, and
   await showsPolicies(page);
 });
 
-it('the browser is offline: the page says so until it is online again', async () => {
+it('shows that the browser is offline until it is online again', async () => {
   const page = await dashboard.open('/clusters', { allow: NOBODY_THERE });
   await isLive(page);
   const home = page.getByRole('link', { name: 'home', exact: true });
@@ -85,7 +85,7 @@ it('the browser is offline: the page says so until it is online again', async ()
   await isLive(page);
 });
 
-it('a page that is opened while the hub does not answer says so, and loads when the hub answers', async () => {
+it('explains that the hub does not answer when it is opened, and loads when the hub answers', async () => {
   const page = await dashboard.open('/', { allow: [...NOBODY_THERE, /Unable to preload CSS|dynamically imported module/] });
   await isLive(page);
   proxy.cut();

@@ -73,7 +73,7 @@ it('an upgrade and a rollback of the agents admit no pod that must be refused', 
   await cluster.reaches(GOVERNED, 'Active');
 });
 
-it('without the release, what it enforced stays in force', async () => {
+it('keeps what the release enforced in force without it', async () => {
   await cluster.uninstall(agentOf(FIRST));
   await eventually(async () => (await cluster.pods(SYSTEM_NAMESPACE)).length === 0);
   expect(await cluster.createPod(GOVERNED, 'afterwards', OUTSIDE)).toContain(`allows regions ${INSIDE}`);
@@ -85,8 +85,8 @@ const removeByPod = (): Promise<string> => {
   return shell.run(commands.replace(/--image=\S+/, `--image=${REGISTRY}/fso-agent:${FIRST} --image-pull-policy=Never`));
 };
 
-describe('whatever of its objects is deleted, the command in the image removes the rest, and no namespace is held', () => {
-  it.each(Array.from({ length: ORDERS }, (_, index) => index + 1))('in random order %d', async (order) => {
+describe('the command in the image removes the rest after any deletions, and holds no namespace', () => {
+  it.each(Array.from({ length: ORDERS }, (_, index) => index + 1))('works after deletions in random order %d', async (order) => {
     const view = new UninstallView(cluster.client);
     await cluster.makeRestrictedNamespace(SYSTEM_NAMESPACE);
     await cluster.install(agentOf(FIRST));

@@ -16,11 +16,11 @@ import {
   SECRET_KIND,
   type Secret,
 } from '@fso/shared/kube';
-import { LOCAL_TOOLS, NODE_TOOL } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
 import { openApi, parseManifest, objectPath as pathOf } from '../../clusters/local/api.ts';
 import { kubeletClientArgs } from '../../clusters/local/pki/pki.ts';
 import { clusterPaths } from '../../clusters/local/state.ts';
+import { LOCAL_TOOLS, NODE_TOOL } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { Helm, type Release } from '../harness/helm.ts';
 import { refusalOf } from '../harness/kube-client.ts';

@@ -79,7 +79,7 @@ export const describeCommand = (world: () => RealWorld): void => {
       expect((await fso('describe', 'policy', 'no-such')).code).not.toBe(0);
     });
 
-    it('wait: returns when a commit is proven, and says who lacks what when it is not in time', async () => {
+    it('wait: returns when a commit is proven, and lists what clusters lack when the time is over', async () => {
       const revision = await world().repository.commit({ 'policies/new.yaml': policy('new', 'payroll', ['eu-west-1']) }, 'Add a policy');
       expect(await fso('wait', '--revision', revision, '--timeout', '300s')).toMatchObject({ code: 0 });
       const late = await fso('wait', '--revision', 'f'.repeat(40), '--timeout', '1s');
@@ -87,7 +87,7 @@ export const describeCommand = (world: () => RealWorld): void => {
       expect(late.err).toContain('ffffffff is not proven within 1 s');
     });
 
-    it('says what to do about a wrong token and a hub that is not there', async () => {
+    it('explains a wrong token and an unreachable hub', async () => {
       const wrong = await fso('status', '--token', 'wrong-token-wrong-token');
       expect(wrong.code).not.toBe(0);
       expect(wrong.err).toMatch(/token/i);

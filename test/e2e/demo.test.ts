@@ -50,7 +50,7 @@ describe('npm run demo -- --check', () => {
     }
   });
 
-  it('tells how long five commits took from the push to the proof of both locks in every cluster', () => {
+  it('prints how long five commits took from the push to the proof of both locks in every cluster', () => {
     const { samples, median, max } = summary.commitToEnforcedMs;
     expect(samples).toHaveLength(5);
     expect(Math.min(...samples)).toBeGreaterThan(0);

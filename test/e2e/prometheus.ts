@@ -12,7 +12,7 @@ export const describePrometheus = (world: () => RealWorld, prometheus: () => Pro
   describe('a Prometheus that watched all of this', () => {
     const numberOf = async (query: string): Promise<number> => Number((await prometheus().query(query))[0]?.value[1]);
 
-    it('knows what happened', async () => {
+    it('has recorded the events of the run', async () => {
       await waitFor(async () => expect(await numberOf('fso_hub_clusters{state="proven"}')).toBe(3));
       expect(await numberOf('sum(fso_hub_violations)')).toBeGreaterThan(0);
       expect(await numberOf('sum(fso_agent_violations)')).toBe(await numberOf('sum(fso_hub_violations)'));
@@ -45,7 +45,7 @@ export const describePrometheus = (world: () => RealWorld, prometheus: () => Pro
       ]);
     });
 
-    it('finds metrics that promtool has nothing to say about', async () => {
+    it('finds metrics without a complaint of promtool', async () => {
       const promtool = await Promtool.open(signal);
       const headers = { authorization: `Bearer ${world().apiToken}` };
       for (const url of [world().hubUrl, ...world().agentUrls()]) {

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
 import { freePort } from '../../clusters/demo/programs.ts';
 import { runMark } from '../../clusters/processes.ts';
+import type { ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { eventually } from './waiting.ts';
 
 /** Its API and its store; without its pages, which its Go module does not contain. */
@@ -15,8 +15,6 @@ const ALERTMANAGER_TOOL: ToolModule = {
   package: '.',
   programs: ['alertmanager'],
   sources: ['main.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 /** An alert as Alertmanager lists it. */

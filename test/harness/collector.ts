@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
 import { freePort } from '../../clusters/demo/programs.ts';
 import { runMark, tail } from '../../clusters/processes.ts';
+import type { ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { eventually } from './waiting.ts';
 
 const COLLECTOR_TOOL: ToolModule = {
@@ -16,8 +16,6 @@ const COLLECTOR_TOOL: ToolModule = {
   package: '.',
   programs: ['collector'],
   sources: ['main.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 /** A span as the collector has it, with the names of its resource. */
@@ -33,6 +31,8 @@ export interface CollectedSpan {
   readonly end: number;
   /** Attributes of the span, and of its resource. */
   readonly attributes: Readonly<Record<string, string | number | undefined>>;
+  /** Ids of spans of other traces. */
+  readonly links: readonly string[];
   /** Problem code, of a span that is an error. */
   readonly error: string | undefined;
 }
@@ -50,6 +50,7 @@ interface OtlpSpan {
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes?: readonly Attribute[];
+  readonly links?: readonly { readonly spanId: string }[];
   readonly status?: { readonly code?: number; readonly message?: string };
 }
 
@@ -80,6 +81,7 @@ const spansOf = ({ resourceSpans }: OtlpTraces): readonly CollectedSpan[] =>
         start: Number(span.startTimeUnixNano) / 1e6,
         end: Number(span.endTimeUnixNano) / 1e6,
         attributes: { ...common, ...valuesOf(span.attributes) },
+        links: (span.links ?? []).map(({ spanId }) => spanId),
         error: span.status?.code === ERROR ? (span.status.message ?? '') : undefined,
       }));
   });

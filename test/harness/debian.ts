@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { withLock } from '../../clusters/build/lock.ts';
+import { withLock } from '../../clusters/toolchain/lock.ts';
 
 const run = promisify(execFile);
 

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import type { KubeObject } from '@fso/shared/api';
-import type { ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import type { ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 
 const HEALTH_SCRIPT = join(import.meta.dirname, '..', '..', 'deploy', 'argo-cd', 'health.lua');
 
@@ -15,8 +15,6 @@ const GITOPS_STATUS_TOOL: ToolModule = {
   package: '.',
   programs: ['gitops-status'],
   sources: ['main.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 /** Status of an object as tools of others compute it. */

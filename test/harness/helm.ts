@@ -6,8 +6,8 @@ import { promisify } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
 import type { CustomResourceDefinition } from '@fso/shared/kube';
 import { parseAllDocuments } from 'yaml';
-import { HELM_TOOL, type ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import { HELM_TOOL, type ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { crdsOf, readCrds } from './module-crds.ts';
 
 const run = promisify(execFile);
@@ -32,7 +32,7 @@ export const makeUmbrella = (folder: string): string => {
   const parent = join(folder, 'platform');
   mkdirSync(join(parent, 'charts'), { recursive: true });
   for (const chart of CHART_NAMES) cpSync(join(CHARTS, chart), join(parent, 'charts', chart), { recursive: true });
-  const dependencies = CHART_NAMES.map((name) => ({ name, version: '0.1.0', condition: `${name}.enabled` }));
+  const dependencies = CHART_NAMES.map((name) => ({ name, version: '>=0.0.0-0', condition: `${name}.enabled` }));
   writeFileSync(join(parent, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'platform', version: '1.0.0', dependencies }));
   return parent;
 };

@@ -2,25 +2,24 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CustomResourceDefinition } from '@fso/shared/kube';
 import { parse } from 'yaml';
-import type { ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import { filesOf, type ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 
 /**
  * CRDs of others in a Go module that test/harness/crds pins. @param files name in the cache → path
  * in the module
  */
-export const crdsOf = (name: string, upstream: string, files: ToolModule['files']): ToolModule => ({
+export const crdsOf = (name: string, upstream: string, files: Readonly<Record<string, string>>): ToolModule => ({
   name,
   dir: join(import.meta.dirname, 'crds'),
   upstream,
   programs: [],
   files,
-  linkerFlags: () => [],
 });
 
 export const readCrds = async (modules: readonly ToolModule[], signal: AbortSignal): Promise<readonly CustomResourceDefinition[]> => {
   const folders = await ensureTools({ env: process.env, log: () => undefined, modules }, signal);
-  const files = modules.flatMap(({ name, files: wanted }) => Object.keys(wanted).map((file) => join(folders[name] ?? '', file)));
+  const files = modules.flatMap((module) => Object.keys(filesOf(module)).map((file) => join(folders[module.name] ?? '', file)));
   return Promise.all(files.map(async (file) => parse(await readFile(file, 'utf8')) as CustomResourceDefinition));
 };
 

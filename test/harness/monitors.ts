@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { KubeObject } from '@fso/shared/api';
-import type { ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import type { ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 
 const MONITORS_TOOL: ToolModule = {
   name: 'monitors',
@@ -13,8 +13,6 @@ const MONITORS_TOOL: ToolModule = {
   package: '.',
   programs: ['monitors'],
   sources: ['main.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 /**

@@ -4,10 +4,10 @@ import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
-import type { ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
 import { freePort } from '../../clusters/demo/programs.ts';
 import { runMark } from '../../clusters/processes.ts';
+import type { ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import type { RuleGroups } from './monitoring-files.ts';
 import { eventually } from './waiting.ts';
 
@@ -18,9 +18,7 @@ const toolOf = (name: string): ToolModule => ({
   upstream: 'github.com/prometheus/prometheus',
   package: `github.com/prometheus/prometheus/cmd/${name}`,
   programs: [name],
-  files: {},
   tags: ['remove_all_sd'],
-  linkerFlags: () => [],
 });
 
 const PROMETHEUS_TOOL = toolOf('prometheus');

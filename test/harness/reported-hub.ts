@@ -4,7 +4,7 @@ import { byText } from '@fso/shared/encoding';
 import type { FakeClock } from '@fso/shared/fake-clock';
 import { RevisionTargets } from '../../hub/delivery/offers.ts';
 import { Admission } from '../../hub/delivery/pacing/admission.ts';
-import type { Desired, Ledger } from '../../hub/ledger/index.ts';
+import type { Desired, FleetState, Ledger } from '../../hub/ledger/index.ts';
 import { FleetReader } from '../../hub/serve/fleet/fleet-reader.ts';
 import { IssueLister } from '../../hub/serve/issues/issue-lister.ts';
 
@@ -13,7 +13,7 @@ export class Shown {
   readonly #reader: FleetReader;
   readonly #lister: IssueLister;
 
-  constructor(ledger: Ledger, clock: FakeClock) {
+  constructor(ledger: FleetState, clock: FakeClock) {
     this.#reader = new FleetReader({ ledger, clock, version: '0' });
     this.#lister = new IssueLister({ fleet: this.#reader, hub: undefined, clock });
   }

@@ -2,8 +2,8 @@ import { type ExecFileOptions, execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { KUBECTL_TOOL, type ToolModule } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import { KUBECTL_TOOL, type ToolModule } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 
 /** The repository, from which the commands of its documentation run. */
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -1,4 +1,4 @@
-import { type AgentFrame, decodeHubFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION, TRACE_HEADER } from '@fso/shared/protocol';
+import { type AgentFrame, decodeHubFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
 import WebSocket from 'ws';
 import { type LooseFrame, ReportedNames } from './baselines.ts';
 
@@ -44,23 +44,13 @@ export interface TlsPart {
   readonly key?: string;
 }
 
-export interface StreamOptions extends TlsPart {
-  /** Asks for the trace of each commit. */
-  readonly isTraced?: boolean;
-}
-
 /**
  * @param token `''`: none is sent
  * @throws Error `HTTP <status>` when the upgrade is refused
  */
-export const connectStream = async (
-  agentUrl: string,
-  token: string,
-  cluster: string,
-  { isTraced = false, ...tls }: StreamOptions = {},
-): Promise<StreamClient> => {
+export const connectStream = async (agentUrl: string, token: string, cluster: string, tls: TlsPart = {}): Promise<StreamClient> => {
   const socket = new WebSocket(`${agentUrl}/agent/v1/stream`, {
-    headers: { ...(token !== '' && { Authorization: `Bearer ${token}` }), ...(isTraced && { [TRACE_HEADER.name]: TRACE_HEADER.value }) },
+    headers: { ...(token !== '' && { Authorization: `Bearer ${token}` }) },
     ...tls,
     maxPayload: 256 * 1024 * 1024,
   });

@@ -69,7 +69,7 @@ describe('after an absence', () => {
     };
   });
 
-  it('one exchange synchronises hub and agent, and no alert is lost', async () => {
+  it('synchronises hub and agent in one exchange, and loses no alert', async () => {
     const first = await bench.repository.commit(basicRepository(), 'first');
     await hub.start();
     await startAgent();

@@ -88,7 +88,7 @@ describe('replicas of an agent', () => {
     expect((await world.policy('finance-eu'))?.metadata.resourceVersion).toBe(kept);
   });
 
-  it('without rights it is not ready, reports why, and keeps running', async () => {
+  it('stays unready without rights, reports why, and keeps running', async () => {
     const kubeconfig = await cluster.createUserKubeconfig('nobody');
     const powerless = new AgentHarness(kubeconfig, stop.signal);
     const weak = await powerless.startAgent('weak');

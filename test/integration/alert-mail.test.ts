@@ -57,7 +57,7 @@ it('mail goes over TLS that the hub trusts', async () => {
   expect(servers.trusted.mails).toMatchObject([{ from: 'fso@example.com', to: ['ops@example.com'] }]);
 });
 
-it.each(['stranger', 'plain'] as const)('neither mail nor password goes to a server that is %s', async (name) => {
+it.each(['stranger', 'plain'] as const)('sends neither mail nor password to a server that is %s', async (name) => {
   const answer = await send(name);
   expect(answer).toMatchObject({ delivered: false });
   expect(JSON.stringify(answer)).not.toContain(ACCOUNT.password);

@@ -83,7 +83,7 @@ const call = async (hub: HubProcess, path: string, body?: object): Promise<Liste
 
 const statuses = (): string[] => world.webhook.received.map(({ body }) => (JSON.parse(body) as { status: string }).status);
 
-it('of several hubs one notifies, every one shows and silences, and another goes on when it ends', async () => {
+it('notify from one of several hubs, are shown and silenced at each, and fail over to another hub', async () => {
   const { leader, other, cluster } = world;
   cluster.report([policyReport('finance', { violations: 1 })]);
   await eventually(() => statuses().length === 1);

@@ -137,7 +137,7 @@ describe.each(['embedded', 'postgres'] as const)('alerts, with the database %s,'
     await rm(folder, { recursive: true, force: true });
   });
 
-  it('reach a receiver of each kind when they fire and when they end, within the limits of each, whatever a cluster says', async () => {
+  it('reach a receiver of each kind when they fire and when they end, within its limits, for any texts of a cluster', async () => {
     const [cluster] = world.clusters;
     if (cluster === undefined) throw new Error('no cluster');
     cluster.report(reportOf(true));
@@ -182,7 +182,7 @@ describe.each(['embedded', 'postgres'] as const)('alerts, with the database %s,'
     expect(new Set(actions.map(({ action }) => action))).toEqual(new Set(['api.create-silence', 'api.end-silence']));
   });
 
-  it('are none of them lost by a hub that is killed at random moments; what is repeated has the same key', async () => {
+  it('survive a hub that is killed at random moments; a repeated notification has the same key', async () => {
     const random = createRandom(SEED);
     const before = new Map(CLUSTERS.map((name) => [name, toldTimes(name, 'firing')]));
     let goesOn: boolean = true;

@@ -105,7 +105,7 @@ describe('a redirected API group that the agent may not restore', () => {
     allow = await world.refuseTheAgent(API_SERVICE_KIND, API.name);
   });
 
-  it('without a server behind it is told after a while, and opens nothing', async () => {
+  it('is reported after a while when it has no server, and opens nothing', async () => {
     await sendTo('nowhere', 443);
     // Open watches continue at the API server itself.
     proxy.drop();
@@ -121,7 +121,7 @@ describe('a redirected API group that the agent may not restore', () => {
     await eventually(() => isGoverned('after'));
   });
 
-  it('with an impostor that lists no policies opens nothing, neither for policies of the hub nor for local ones', async () => {
+  it('opens nothing for policies of the hub or local ones when an impostor lists no policies', async () => {
     const labels = { [LABELS.managedBy]: 'hub' };
     const spec = { targetNamespace: 'hubbed', allowedRegions: [EU] };
     const policy = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'hubbed', labels }, spec } as KubeObject;

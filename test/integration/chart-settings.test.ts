@@ -6,8 +6,8 @@ import { ENROLMENT_SECRET } from '@fso/shared/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { AGENT_SETTINGS, loadAgentConfig } from '../../agent/config.ts';
-import { GATEKEEPER_MANIFEST } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import { GATEKEEPER_MANIFEST } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { HUB_SETTINGS } from '../../hub/config/config.ts';
 import { readRolesFile } from '../../hub/config/roles-file.ts';
 import { agentWith, EU_TEAM, FULL_AGENT, FULL_HUB, TOKEN } from '../harness/chart-releases.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-it('docs/operate/prepare-a-cluster.md names values of the chart of Gatekeeper, as they are by default', async () => {
+it('uses values in docs/operate/prepare-a-cluster.md that the chart of Gatekeeper has by default', async () => {
   const gatekeeper = { ...GATEKEEPER_MANIFEST, name: 'gatekeeper-values', files: { 'values.yaml': 'charts/gatekeeper/values.yaml' } };
   const tools = await ensureTools({ env: process.env, log: () => undefined, modules: [gatekeeper] }, never);
   const defaults: unknown = parse(readFileSync(join(tools[gatekeeper.name] as string, 'values.yaml'), 'utf8'));
@@ -83,14 +83,14 @@ describe('the settings of the programs', () => {
         'OTEL_EXPORTER_OTLP_PROTOCOL',
       ],
     ],
-  ])('that %s names are those of its program, and it names all but the given', (chart, settings, others) => {
+  ])('belong to the program where %s sets them, and are all set but the given', (chart, settings, others) => {
     const names = named(chart);
     expect([...names].filter((name) => !withFiles(settings).includes(name))).toEqual([]);
     const left = settings.filter(({ name, isSecret }) => !names.has(name) && !(isSecret && names.has(`${name}_FILE`)));
     expect(left.map(({ name }) => name).toSorted()).toEqual(others.toSorted());
   });
 
-  it('of the agent are read from its pod', async () => {
+  it('are read from its pod for the agent', async () => {
     const secrets = { [ENROLMENT_SECRET]: { token: TOKEN }, traces: { headers: 'authorization=Bearer%20abc' } };
     const env = await mountedEnvironment(await helm.render(FULL_AGENT), secrets, folder);
     expect(readFileSync(env['FSO_ENROLL_TOKEN_FILE'] as string, 'utf8')).toBe(TOKEN);
@@ -111,13 +111,13 @@ describe('the settings of the programs', () => {
     });
   });
 
-  it('of the hub have the roles of the values in a file that it reads', async () => {
+  it('give the roles of the values to the hub, in a file that it reads', async () => {
     const env = await mountedEnvironment(await helm.render(FULL_HUB), {}, folder);
     const problems: string[] = [];
     expect([await readRolesFile('FSO_ROLES_FILE', String(env['FSO_ROLES_FILE']), problems), problems]).toEqual([[EU_TEAM], []]);
   });
 
-  it('of the agent are its own defaults on kubeadm', async () => {
+  it('are the defaults of the agent on kubeadm', async () => {
     const config = await loadAgentConfig(await mountedEnvironment(await helm.render(agentWith()), {}, folder));
     expect({ ...config, listen: '', identity: '' }).toEqual({
       ...(await loadAgentConfig({ FSO_CLUSTER: 'eu' })),

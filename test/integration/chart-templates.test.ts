@@ -191,7 +191,7 @@ describe('the parts of the charts', () => {
   const MONITORING = ['ServiceMonitor', 'PodMonitor', 'PrometheusRule'];
   const DASHBOARDS = { 'fso-hub': ['fleet.json', 'hub.json'], 'fso-agent': ['agent.json'] };
 
-  it.each([hubWith(KEYS), agentWith()])('nothing is for Prometheus or Grafana unless it is asked for: $chart', async (release) => {
+  it.each([hubWith(KEYS), agentWith()])('render nothing for Prometheus or Grafana by default: $chart', async (release) => {
     const objects = await helm.render(release);
     expect(objects.filter(({ kind, metadata }) => MONITORING.includes(kind ?? '') || metadata.name.endsWith('-dashboards'))).toEqual([]);
   });
@@ -199,29 +199,26 @@ describe('the parts of the charts', () => {
   it.each([
     ['fso-hub', MONITORED_HUB],
     ['fso-agent', MONITORED_AGENT],
-  ] as const)(
-    'what is for Prometheus and Grafana has the labels that they select by, and all of its content: %s',
-    async (chart, release) => {
-      await helm.lint(release);
-      const objects = await helm.render(release);
-      const [rule = expect.fail('no rules')] = ofKind(objects, 'PrometheusRule') as readonly (KubeObject & { spec: RuleGroups })[];
-      expect(rule.metadata).toMatchObject({ name: chart, namespace: release.namespace, labels: { release: 'prometheus' } });
-      const links = rule.spec.groups.flatMap(({ rules }) => rules.map(({ annotations }) => annotations['runbook_url']));
-      expect(links).toEqual(
-        readRules(chart).map(({ annotations }) =>
-          annotations['runbook_url']?.replace('docs/operate/runbooks.md', 'https://docs.example.com/runbooks'),
-        ),
-      );
-      const dashboards = objects.find(({ metadata }) => metadata.name === `${chart}-dashboards`) as KubeObject & {
-        data: Record<string, string>;
-      };
-      expect(dashboards.metadata).toMatchObject({ labels: { grafana_dashboard: '1' }, annotations: { folder: 'FSO' } });
-      expect(Object.keys(dashboards.data)).toEqual(DASHBOARDS[chart]);
-      expect(Object.values(dashboards.data).map((text) => JSON.parse(text) as unknown)).toEqual(readDashboards(chart));
-    },
-  );
+  ] as const)('have the labels by which Prometheus and Grafana select, and all of their content: %s', async (chart, release) => {
+    await helm.lint(release);
+    const objects = await helm.render(release);
+    const [rule = expect.fail('no rules')] = ofKind(objects, 'PrometheusRule') as readonly (KubeObject & { spec: RuleGroups })[];
+    expect(rule.metadata).toMatchObject({ name: chart, namespace: release.namespace, labels: { release: 'prometheus' } });
+    const links = rule.spec.groups.flatMap(({ rules }) => rules.map(({ annotations }) => annotations['runbook_url']));
+    expect(links).toEqual(
+      readRules(chart).map(({ annotations }) =>
+        annotations['runbook_url']?.replace('docs/operate/runbooks.md', 'https://docs.example.com/runbooks'),
+      ),
+    );
+    const dashboards = objects.find(({ metadata }) => metadata.name === `${chart}-dashboards`) as KubeObject & {
+      data: Record<string, string>;
+    };
+    expect(dashboards.metadata).toMatchObject({ labels: { grafana_dashboard: '1' }, annotations: { folder: 'FSO' } });
+    expect(Object.keys(dashboards.data)).toEqual(DASHBOARDS[chart]);
+    expect(Object.values(dashboards.data).map((text) => JSON.parse(text) as unknown)).toEqual(readDashboards(chart));
+  });
 
-  it('what is for the Prometheus Operator fits its types', async () => {
+  it('render objects that fit the types of the Prometheus Operator', async () => {
     const objects = [...(await helm.render(MONITORED_HUB)), ...(await helm.render(MONITORED_AGENT))];
     const ours = objects.filter(({ kind }) => MONITORING.includes(kind ?? ''));
     expect(ours).toHaveLength(4);
@@ -268,7 +265,7 @@ describe('the parts of the charts', () => {
 describe('docs/operate/prepare-a-cluster.md', () => {
   const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/prepare-a-cluster.md'), 'utf8');
 
-  it.each(['kubeadm', 'eks', 'gke', 'aks'])('names whom the chart trusts on %s', async (platform) => {
+  it.each(['kubeadm', 'eks', 'gke', 'aks'])('names the identities that the chart trusts on %s', async (platform) => {
     const [row] = page.split('\n').filter((line) => line.startsWith(`| \`${platform}\` |`));
     const { trustedBinders, trustedNodeLabelers } = await loadAgentConfig(
       await mountedEnvironment(await helm.render(agentWith({ platform })), {}, folder),

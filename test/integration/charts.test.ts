@@ -6,7 +6,7 @@ import { ENROLMENT_SECRET, formatEnrolCommands, type KubeObject, SYSTEM_NAMESPAC
 import { CRD_KIND, DEPLOYMENT_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { HELM_TOOL } from '../../clusters/build/modules.ts';
+import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
 import { type Outcome, runFso } from '../../hub/cli/testing/run-fso.ts';
 import { loadHubConfig } from '../../hub/config/config.ts';
 import { createAuthority } from '../../hub/identity/authority.ts';
@@ -59,9 +59,9 @@ beforeAll(async () => {
 });
 
 describe.each(RELEASES)('%s', (_, release) => {
-  it('has nothing that Helm warns of', () => helm.lint(release));
+  it('causes no warning of Helm', () => helm.lint(release));
 
-  it('runs as nobody, on a root file system that it cannot write, with a token of an hour and only where it calls the API server', async () => {
+  it('runs as an unprivileged user on a read-only root file system, with a token of an hour only where it calls the API server', async () => {
     const { spec } = podOf(await helm.render(release));
     expect(spec).toMatchObject({
       automountServiceAccountToken: false,
@@ -122,7 +122,7 @@ describe('in a cluster', () => {
     expect((await loadAuditKey(file)).id).toHaveLength(43);
   };
 
-  it('both are installed, upgraded and rolled back by the commands of docs/operate/install.md and upgrade.md', async () => {
+  it('installs, upgrades and rolls back both by the commands of docs/operate/install.md and upgrade.md', async () => {
     const page = readFileSync(join(ROOT, 'docs/operate/install.md'), 'utf8');
     const files = [...page.matchAll(/^```yaml\n# (\w+\.yaml)\n(.*?)^```/gms)].map(([, name = '', values = '']) => ({ name, values }));
     expect(files.map(({ name }) => name)).toEqual(['hub.yaml', 'agent.yaml']);
@@ -220,12 +220,12 @@ describe('in a cluster', () => {
     await eventually(async () => (await podsOf(hubWith())) === 0);
   });
 
-  it('keys that docs/operate/install.md makes are good for the hub', async () => {
+  it('accepts keys that docs/operate/install.md makes', async () => {
     await shell.run(documentedCommands('docs/operate/install.md', 'keys'));
     await expectUsableKeys(await secretOf(HUB_NAMESPACE, 'fso-keys'));
   });
 
-  it('the Job of several hubs makes keys that a hub takes, once, by a right that shows it no Secret', async () => {
+  it('makes keys for several hubs once by a Job whose right shows it no Secret', async () => {
     const hooks = await helm.hooks(SEVERAL_HUBS);
     for (const object of hooks.filter(({ kind }) => kind !== 'Job'))
       await cluster.client.apply(await cluster.kindOf(object), object, { fieldManager: 'test' }, never);
@@ -253,7 +253,7 @@ describe('in a cluster', () => {
     });
   });
 
-  it('keys stay over install, upgrade and uninstall, and no release holds them, nor the rights of their Job', async () => {
+  it('keeps keys over install, upgrade and uninstall, in no release and without the rights of their Job', async () => {
     const before = await secretOf(HUB_NAMESPACE, 'fso-hub-keys');
     const names = async (kind: KindDescriptor): Promise<readonly string[]> =>
       (await cluster.client.list(kind, { namespace: HUB_NAMESPACE }, never)).map(({ metadata }) => metadata.name);
@@ -277,7 +277,7 @@ describe('in a cluster', () => {
     expect(await secretOf(HUB_NAMESPACE, 'fso-hub-keys')).toEqual(before);
   });
 
-  it('one hub takes the keys of the Secret of a release before it, and makes its own without one', async () => {
+  it("adopts the keys of an earlier release's Secret, and makes its own without one", async () => {
     const secrets = { api: { token: 'a-token-of-this-test' } };
     const kept = await secretOf(HUB_NAMESPACE, 'fso-hub-keys');
     const objects = await helm.render(hubWith());

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { KUBECTL_TOOL } from '../../clusters/build/modules.ts';
-import { ensureTools } from '../../clusters/build/tools.ts';
+import { KUBECTL_TOOL } from '../../clusters/toolchain/modules.ts';
+import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { type Outcome, startFilledApi } from '../../hub/cli/testing/run-fso.ts';
+import { noticesOf } from '../harness/notices.ts';
 import { never } from '../harness/waiting.ts';
 
 const run = promisify(execFile);
@@ -84,7 +85,7 @@ describe.each(await runtimes())('the npm package, on the Node.js in %s', (runtim
     expect((await start(runtime, ['kubectl', 'plugin', 'list', '--name-only'])).out).toContain('kubectl-fso\n');
   });
 
-  it('completes what one types', async () => {
+  it('completes what a user types', async () => {
     expect((await start(runtime, ['kubectl_complete-fso', 'get', 'po'])).out).toBe('policies\t\n:4\n');
     expect((await start(runtime, ['kubectl', '__complete', 'fso', 'get', 'po'])).out).toBe('policies\n:4\n');
     expect((await start(runtime, ['fso', 'completion', 'tcsh'])).code).toBe(2);
@@ -115,8 +116,11 @@ it('brings its licence and those of what it contains, and has the version of the
   const [cli, hub] = manifests.map((text) => JSON.parse(text) as { version: string; license: string });
   expect([cli?.version, cli?.license]).toEqual([hub?.version, 'Apache-2.0']);
   expect(await readFile(join(installed, 'dist/LICENSE'), 'utf8')).toBe(await readFile(join(ROOT, 'LICENSE'), 'utf8'));
-  const licenses = await readFile(join(installed, 'dist/third-party-licenses.md'), 'utf8');
-  const packages = [...licenses.matchAll(/^## (\S+) - \S+ \((\S+)\)$/gm)].map(([, name, license]) => `${name} ${license}`);
   // More would mean that the database or another part of the hub came in.
-  expect(packages).toEqual(['commander MIT', 'eventsource-parser MIT', 'yaml ISC', 'zod MIT']);
+  expect(noticesOf(join(installed, 'dist')).map(({ title, license }) => `${title.replace(/ .*/, '')} ${license}`)).toEqual([
+    'commander MIT',
+    'eventsource-parser MIT',
+    'yaml ISC',
+    'zod MIT',
+  ]);
 });

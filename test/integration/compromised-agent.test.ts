@@ -29,7 +29,7 @@ const report = { type: 'report' as const, seq: 1, full: true, policies: [], remo
 /** Sends a frame. @returns whether the hub accepts it or closes the stream */
 const answered = (stream: StreamClient) => Promise.race([stream.closed, stream.next('reported')]);
 
-it('numbers and texts that no column of the ledger holds never reach it', async () => {
+it('refuses numbers and texts that no column of the ledger can store', async () => {
   const { hub, revision, messages } = await start();
   const violations = 3_000_000_000;
   const poisoned = await bench.agent(hub, 'eu');
@@ -55,7 +55,7 @@ const flood = (from: number, severity: ClusterEvent['severity'] = 'info'): Clust
     message: `no ${from + i}`,
   }));
 
-it('events beyond what one cluster may send are counted, however often its agent connects', async () => {
+it('counts events beyond the allowance of one cluster, over all its connections', async () => {
   const { hub } = await start();
   for (let round = 0; round < 3; round += 1) {
     const eu = await bench.agent(hub, 'eu');
@@ -71,7 +71,7 @@ it('events beyond what one cluster may send are counted, however often its agent
   expect(await countOf('Flood')).toBeLessThan(3000);
 });
 
-it('repairs of tampering are kept beside any number of events that tenants cause', async () => {
+it('keeps repairs of tampering beside any number of events that tenants cause', async () => {
   const { hub } = await start();
   const eu = await bench.agent(hub, 'eu');
   await eu.greeted;
@@ -85,7 +85,7 @@ it('repairs of tampering are kept beside any number of events that tenants cause
     .toContain('TamperingRepaired');
 });
 
-it('the size of a frame is limited by the policies of the commit, and that of all before the welcome', async () => {
+it('bounds a frame by the policies of the commit, and all frames before the welcome together', async () => {
   const { hub } = await start();
   const greeted = await bench.agent(hub, 'eu');
   await greeted.next('offer');
@@ -96,7 +96,7 @@ it('the size of a frame is limited by the policies of the commit, and that of al
   expect((await silent.closed).code).toBe(1006);
 });
 
-it('an agent that floods the hub waits, and the others do not', async () => {
+it('delays an agent that floods the hub, and no other', async () => {
   const once = { burst: 3, perSecond: 0.001 };
   const { hub } = await start({ deps: { deliveryLimits: { agent: { ...DEFAULT_AGENT_LIMITS, frames: once } } } });
   const eu = await bench.agent(hub, 'eu');

@@ -7,7 +7,7 @@ const SEED = Number(process.env['FSO_TEST_CRASH_SEED'] ?? Math.floor(Math.random
 
 describe(`kill -9 of hub, server and agents under load, seed ${SEED}`, () => {
   it.each(['embedded', 'postgres'] as const)(
-    '%s: nothing that was acknowledged is lost',
+    '%s: loses nothing that was acknowledged',
     async (database) => {
       const result = await crash({ database, kills: KILLS, seed: SEED, log: () => undefined });
       expect(result.hubKills + result.serverKills).toBe(KILLS);

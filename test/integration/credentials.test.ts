@@ -22,7 +22,7 @@ type Credential = 'git' | 'api' | 'webhook' | 'database' | 'smtp' | 'hook' | 'tr
  * A hub whose credentials are those of a Secret, as kubelet mounts it, replaced one after the
  * other.
  */
-describe('a running hub takes a rotated credential', () => {
+describe('a running hub whose credentials are rotated', () => {
   const opened = new AsyncDisposableStack();
   const git = { username: 'git', password: 'first-git-token' };
   const mailbox = { username: 'hub', password: 'first-smtp-password' };
@@ -107,7 +107,7 @@ describe('a running hub takes a rotated credential', () => {
   });
   afterAll(() => opened.disposeAsync());
 
-  it('of Git, once the server refuses the one before', async () => {
+  it('goes on with Git, once the server has refused the one before', async () => {
     const second = await commit('eu-west-2');
     await eventually(async () => (await revision()) === second);
     git.password = 'second-git-token';
@@ -118,7 +118,7 @@ describe('a running hub takes a rotated credential', () => {
     expect(hub.logged('credential read again')).toBe(true);
   });
 
-  it('of its API, and takes the one before no more', async () => {
+  it('accepts the new API token, and no longer the one before', async () => {
     const before = { headers: { authorization: `Bearer ${secret.api}` } };
     expect((await fetch(`${hub.url}/api/v1/status`, before)).status).toBe(200);
     rotate({ api: 'second-api-token-0123' });
@@ -129,7 +129,7 @@ describe('a running hub takes a rotated credential', () => {
     rotate({});
   });
 
-  it('of webhooks', async () => {
+  it('accepts webhooks that are signed with the new secret alone', async () => {
     const body = '{"ref":"refs/heads/main"}';
     const send = async (key: string): Promise<number> => {
       const signature = `sha256=${createHmac('sha256', key).update(body).digest('hex')}`;
@@ -142,7 +142,7 @@ describe('a running hub takes a rotated credential', () => {
     expect([await send(first), await send(secret.webhook)]).toEqual([403, 202]);
   });
 
-  it('of its database, for each new connection', async () => {
+  it('opens each new connection to its database with the new user and password', async () => {
     const users = async (): Promise<unknown[]> => {
       const { rows } = await admin.query("select distinct usename from pg_stat_activity where application_name = 'fso-hub' order by 1");
       return rows.map(({ usename }: { usename: string }) => usename);
@@ -166,7 +166,7 @@ describe('a running hub takes a rotated credential', () => {
     rotate({});
   });
 
-  it('of receivers of alerts', async () => {
+  it('notifies receivers with the new secrets', async () => {
     const test = async (receiver: string): Promise<{ delivered: boolean }> =>
       (await (await call('/api/v1/alerts/test', { method: 'POST', body: JSON.stringify({ receiver }) })).json()) as { delivered: boolean };
     const isSignedBy = (key: string): boolean => {

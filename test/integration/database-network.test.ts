@@ -60,7 +60,7 @@ const open = async ({ href }: URL, replica: string): Promise<Hub> => {
 
 const reasonsIn = async (ledger: Ledger): Promise<string[]> => (await ledger.events({ limit: 10 })).map(({ reason }) => reason).sort();
 
-it('writes on a new connection once the ones that it has are dead', async () => {
+it('writes on a new connection once the existing ones are dead', async () => {
   const { database, ledger, failures } = await open(through(), 'a');
   await ledger.addEvent(null, event('Before'));
   // As many as a hub may have.
@@ -75,7 +75,7 @@ it('writes on a new connection once the ones that it has are dead', async () => 
   expect(await reasonsIn(ledger)).toEqual(['After', 'Before']);
 });
 
-it('goes on where nothing was carried for a while, and writes nothing twice', async () => {
+it('continues after a network without traffic, and writes nothing twice', async () => {
   const { ledger, failures } = await open(through(), 'a');
   await ledger.addEvent(null, event('Before'));
   proxy.cut();
@@ -98,7 +98,7 @@ const signOfLifePort = ({ database }: Hub): Promise<number> =>
     return rows[0]?.port ?? 0;
   });
 
-it('a leader whose writes are not answered, although it is heard, gives up the lead until one is committed', async () => {
+it('gives up the lead while its writes are not answered, until one is committed', async () => {
   const a = await open(through(), 'a');
   await waitFor(() => expect(a.ledger.leads()).toBe(true));
   const port = await signOfLifePort(a);
@@ -115,7 +115,7 @@ it('a leader whose writes are not answered, although it is heard, gives up the l
   await waitFor(() => expect(a.ledger.leads()).toBe(true));
 });
 
-it('a hub gives signs of life and keeps the lead however long it takes to read what others wrote', async () => {
+it('keeps the lead and renews its lease while it reads a large backlog of other writers', async () => {
   const { ledger } = await open(url, 'a');
   let terms = 0;
   ledger.onLead(() => {

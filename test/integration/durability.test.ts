@@ -34,7 +34,7 @@ const traceWrites = async (): Promise<string[]> => {
   });
 };
 
-it('each acknowledged write to the embedded ledger has waited for a sync of its log', async () => {
+it('syncs the log of the embedded ledger before it acknowledges a write', async () => {
   const calls = await traceWrites();
   const acknowledged = calls.filter((call) => call !== 'sync');
   expect(acknowledged).toEqual(Array.from({ length: WRITES }, (_, i) => `acknowledged ${i + 1}`));

@@ -189,7 +189,7 @@ describe('the foundation of lock 1', () => {
     await eventually(async () => (await world.policy('after'))?.status?.message?.includes('namespace after does not exist'));
   });
 
-  it('leaves the schemas of a newer version as they are after a rollback, reports it, and enforces', async () => {
+  it('leaves the schemas of a newer version in place after a rollback, reports it, and enforces', async () => {
     const number = await schemaVersion(FLOOR_PARAMETERS);
     expect(number).toBeGreaterThan(0);
     // The guard was put back just before.

@@ -138,7 +138,7 @@ describe('guard', () => {
     });
   });
 
-  it('is well-typed, as far as the API server can tell', async () => {
+  it('is well-typed by the type checks of the API server', async () => {
     const listPolicies = () => guard.admin.list(ADMISSION_POLICY_KIND, { labelSelector: `${LABELS.component}=guard` }, signal);
     const checked = await eventually(async () => {
       const policies = await listPolicies();
@@ -176,7 +176,7 @@ describe('guard', () => {
     }
   });
 
-  it('writes user names as literals, whatever characters they have', async () => {
+  it('writes user names as literals, with any characters', async () => {
     const names = [
       'plain',
       "o'brien",

@@ -99,7 +99,7 @@ describe('the proof of the guard', () => {
     };
   });
 
-  it.each(PROBES)('of %s is a dry run of the agent that only this guard refuses', async (guard, probe) => {
+  it.each(PROBES)('sends for %s a dry run of the agent that only this guard refuses', async (guard, probe) => {
     await eventually(async () => refuserOf(await send(asAgent, probe)).policy === guard);
     const { metadata, ...others } = probe.body as KubeObject;
     const { [ANNOTATIONS.guardProbe]: _, ...annotations } = metadata.annotations ?? {};
@@ -119,7 +119,7 @@ describe('the proof of the guard', () => {
     for (const query of [{}, DRY_RUN]) expect(await annotate(admin, object, MARK, query)).toContain('fso-guard-');
   });
 
-  it('leaves all other requests of others as they are', async () => {
+  it('leaves all other requests of others alone', async () => {
     for (const query of [{}, DRY_RUN]) expect(await annotate(admin, [NAMESPACE_KIND, CANARY_NAMESPACE], { note: 'x' }, query)).toBe('');
     expect(await annotate(admin, [NAMESPACE_KIND, CANARY_NAMESPACE], { 'compliance.gov/other': 'x' }, DRY_RUN)).toContain('fso-guard-');
   });
@@ -158,7 +158,7 @@ describe('the proof of the guard', () => {
     );
   });
 
-  it('fails where a guard is open that the agent believes in place, because it cannot read it any more', async () => {
+  it('fails where a guard is open and can no longer be read', async () => {
     const allow = await revoke(({ verbs }) => verbs.includes('watch'));
     proxy.drop();
     const list = objectPath(ADMISSION_POLICY_BINDING_KIND, { name: '' });

@@ -34,7 +34,7 @@ describe('a commit that is refused', () => {
     ],
     ['an alias bomb', { 'policies/bad.yaml': ALIAS_BOMB }, { path: 'policies/bad.yaml', line: 1, reason: /alias|anchor/ }],
     ['an oversized file', { 'policies/bad.yaml': `# ${'x'.repeat(300_000)}\n` }, { path: 'policies/bad.yaml', line: 1, reason: /bytes/ }],
-  ])('%s: the last good one stays, and the problem is located', async (_name, files, problem) => {
+  ])('%s: keeps the last good one, and locates the problem', async (_name, files, problem) => {
     const { repository, startHub, agent } = await open();
     const good = await repository.commit(basicRepository(), 'good');
     const hub = await startHub();
@@ -133,7 +133,7 @@ describe('an unreadable repository', () => {
     expect(await hub.ledger.desired()).toBeNull();
   });
 
-  it('no such repository, and one without commits', async () => {
+  it('is reported when it does not exist or has no commits', async () => {
     const { git, startHub, folder } = await open();
     const none = await startHub({ gitConfig: { url: git.url('none.git') }, config: { dataDir: `${folder}/none` } });
     expect((await eventually(async () => none.source.state().error)).message).toMatch(/no such repository/);

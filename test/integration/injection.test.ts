@@ -175,7 +175,7 @@ describe('placement injection', () => {
     }
   });
 
-  it('only narrows, and its result passes both locks, for any placement', async () => {
+  it('never widens a placement, and its result passes both locks, for any placement', async () => {
     let widened = 0;
     await fc.assert(
       fc.asyncProperty(anyPlacement, async (placement) => {

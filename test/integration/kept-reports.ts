@@ -90,7 +90,7 @@ class ReportingAgent {
 
 /** Reports from the moment on that the agent may write them. */
 const itReportsViolations = (reporting: ReportingAgent): void => {
-  it('works as any other agent where the API server has no such kind, and where it has no right to it', async () => {
+  it('works without them where the API server has no such kind, and where the agent has no right to it', async () => {
     await reporting.start(true);
     await reporting.makePods('team-a');
     await reporting.govern('team-a-eu', 'team-a');
@@ -158,7 +158,7 @@ const itKeepsItsReports = (reporting: ReportingAgent): void => {
     await eventually(async () => (await reporting.showsViolation('team-a')).metadata.uid !== before?.metadata.uid);
   });
 
-  it('makes one its own that others put in the place of the one it had', async () => {
+  it('adopts a report that others put in the place of its own', async () => {
     const ref = { namespace: 'team-a', name: OPEN_REPORT };
     const forged = { metadata: ref, source: 'scanner', results: [], summary: { fail: 0 } };
     // The agent may be the first to make it again.
@@ -173,7 +173,7 @@ const itKeepsItsReports = (reporting: ReportingAgent): void => {
     expect(live).toMatchObject({ source: 'federated-sovereignty-operator', metadata: { uid } });
   });
 
-  it('touches no report of others, and none that nothing changes', async () => {
+  it('leaves reports of others alone, and writes no unchanged one', async () => {
     const body = { source: 'scanner', results: [] };
     const foreign = [
       { namespace: 'taken', name: OPEN_REPORT },
@@ -202,7 +202,7 @@ const itKeepsItsReports = (reporting: ReportingAgent): void => {
 
 /** The end of reports: of a namespace, of the rights, of the setting and of enforcement. */
 const itDeletesReports = (reporting: ReportingAgent): void => {
-  it('deletes the report of a namespace that nothing governs any more', async () => {
+  it('deletes the report of a namespace that is no longer governed', async () => {
     await reporting.world.removePolicies('zone-eu');
     await eventually(async () => (await reporting.reportIn('zone')) === undefined);
   });

@@ -236,7 +236,7 @@ describe('a database with other writers', () => {
 });
 
 describe('backup', () => {
-  it('of a server is restored into another database', async () => {
+  it('restores a server into another database', async () => {
     const server = await startPostgres();
     const { mkdtemp, rm } = await import('node:fs/promises');
     const folder = await mkdtemp('/tmp/fso-backup-');

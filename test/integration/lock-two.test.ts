@@ -145,7 +145,7 @@ describe('the proof of lock 2', () => {
       ({ rules }) => ({ rules: without(rules, 'pods/binding') }),
       'webhooks[0] (validation.gatekeeper.sh).rules leave out CREATE of pods/binding',
     ],
-  ])('fails when the webhook is called for %s alone, which the canary cannot tell', async (_what, change, text) => {
+  ])('fails when the webhook is called for %s alone, which the canary cannot detect', async (_what, change, text) => {
     const { webhooks } = await configuration();
     const user = await whoAmI(lockTwo.world.client, signal);
     await patchWebhooks(webhooks.map((webhook, index) => (index === 0 ? { ...webhook, ...change(webhook, user) } : webhook)));

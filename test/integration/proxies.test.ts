@@ -127,7 +127,7 @@ describe('a hub and an agent behind an HTTP proxy', () => {
     expect(proxy.refused).toEqual([]);
   });
 
-  it('go on once it is back', async () => {
+  it('continue once it is back', async () => {
     await proxy.stop();
     await eventually(async () => !(await connected()));
     const revision = await repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-west-2']) }, 'second');
@@ -152,7 +152,7 @@ describe('a hub and an agent behind an HTTP proxy', () => {
     expect(new Set(proxy.tunnels.slice(before))).toEqual(new Set(['git.test:443', 'hub.test:8443', 'alerts.test:443']));
   });
 
-  it('say nothing of its password', async () => {
+  it('keep its password out of logs and answers', async () => {
     for (const log of [join(world.folder, 'hub', 'hub.log'), join(world.folder, `agent-${CLUSTER}.log`)])
       expect(await readFile(log, 'utf8')).not.toMatch(/p@ss|p%40ss/);
   });

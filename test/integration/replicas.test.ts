@@ -72,7 +72,7 @@ const liveEvent = async (hub: HubProcess, wanted: (text: string) => boolean, ope
 describe('two hubs on one PostgreSQL', () => {
   const [a, b] = [() => hubs[0] as HubProcess, () => hubs[1] as HubProcess];
 
-  it('a report to one appears in the data and the live events of the other', async () => {
+  it('show a report to one in the data and the live events of the other', async () => {
     const stream = await connectStream(b().agentUrl, TOKENS.get('eu') ?? '', 'eu');
     stream.hello();
     await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Connected'));
@@ -91,7 +91,7 @@ describe('two hubs on one PostgreSQL', () => {
     await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'));
   });
 
-  it('what an agent with its stream at one hub says of a policy that conforms is read at the other', async () => {
+  it('answer for a conforming policy from an agent with its stream at the other', async () => {
     const stream = await connectStream(b().agentUrl, TOKENS.get('eu') ?? '', 'eu');
     stream.hello();
     await stream.next('welcome');
@@ -112,7 +112,7 @@ describe('two hubs on one PostgreSQL', () => {
     await waitFor(async () => expect(await detail(a())).toMatchObject({ fresh: false, source: 'none' }));
   });
 
-  it('an old stream at one hub is ignored once the agent has a stream at the other', async () => {
+  it('ignore an old stream at one once the agent has a stream at the other', async () => {
     const seen = async () => {
       const { report, ...cluster } = await clientOf(b()).cluster('eu');
       const [policy] = await clientOf(b()).policies({ cluster: 'eu' });
@@ -147,7 +147,7 @@ describe('two hubs on one PostgreSQL', () => {
     await waitFor(async () => expect((await clientOf(a()).cluster('eu')).connection).toBe('Disconnected'));
   });
 
-  it('a webhook to one causes both to fetch', async () => {
+  it('fetch after a webhook to either', async () => {
     const revision = await repository.commit({ 'policies/it.yaml': policyFile('it') }, 'a hint');
     const pushed = performance.now();
     await fetch(`${b().url}/api/v1/webhooks/git`, { method: 'POST' });
@@ -161,7 +161,7 @@ describe('two hubs on one PostgreSQL', () => {
     expect((await clientOf(b()).commits()).filter(({ commit }) => commit.revision === revision)).toHaveLength(1);
   });
 
-  it('a retired cluster that one hub forgets disappears at the other, and may come back', async () => {
+  it('drop a retired cluster that either forgets, which may come back', async () => {
     const join = async () => {
       const stream = await connectStream(b().agentUrl, TOKENS.get('retired') ?? '', 'retired');
       stream.hello();
@@ -179,7 +179,7 @@ describe('two hubs on one PostgreSQL', () => {
     again.close();
   });
 
-  it('a token of one hub is valid at the other, until it is revoked there', async () => {
+  it('accept a token of one at the other, until it is revoked there', async () => {
     const { token, view } = await clientOf(a()).createToken({ name: 'ci', role: 'viewer', expiresInDays: 1 });
     await waitFor(async () => expect((await clientOf(b(), token).clusters()).length).toBeGreaterThan(0));
     await clientOf(b()).revokeToken(view.id);
@@ -188,7 +188,7 @@ describe('two hubs on one PostgreSQL', () => {
     expect(actions.filter((action) => action.endsWith('-token'))).toEqual(['api.revoke-token', 'api.create-token']);
   });
 
-  it('a session of one hub is valid at the other, until it ends there', async () => {
+  it('accept a session of one at the other, until it ends there', async () => {
     const [there, here] = [new URL(a().url), new URL(b().url)];
     const own = ({ origin }: URL) => ({ Origin: origin, 'X-FSO-CSRF': '1', 'Content-Type': 'application/json' });
     const signedIn = await fetch(new URL('/auth/token', there), {
@@ -206,7 +206,7 @@ describe('two hubs on one PostgreSQL', () => {
     expect(await statusAt(there)).toBe(401);
   });
 
-  it('one that is cut off takes no token for a change that the other may have revoked, once FSO_REVOCATION_MAX_AGE_MS is over', async () => {
+  it('refuse changes by a token at a hub that was cut off for FSO_REVOCATION_MAX_AGE_MS', async () => {
     const database = new URL(databaseUrl);
     const network = await startTcpProxy({ host: database.hostname, port: Number(database.port || 5432) });
     Object.assign(database, { hostname: '127.0.0.1', port: String(network.port) });
@@ -232,7 +232,7 @@ describe('two hubs on one PostgreSQL', () => {
     await network.close();
   });
 
-  it('when the leader is killed, the other one continues, and no cluster stays connected to the dead one', async () => {
+  it('fail over when the leader is killed, and show no cluster as connected to the dead one', async () => {
     const stream = await connectStream(a().agentUrl, TOKENS.get('us') ?? '', 'us');
     stream.hello();
     await waitFor(async () => expect((await clientOf(b()).cluster('us')).connection).toBe('Connected'));
@@ -254,7 +254,7 @@ describe('two hubs on one PostgreSQL', () => {
     stream.close();
   });
 
-  it('a hub whose agents enrol gives the database its CA; no other one starts with a CA or an audit key of its own', async () => {
+  it('share the CA in the database once agents enrol; no other hub starts with a CA or an audit key of its own', async () => {
     const add = (name: string, change: Record<string, string>): Promise<HubProcess> =>
       createHubProcess({ name, folder: join(folder, name), gitUrl: git.url('policies.git'), tokens: TOKENS, env: { ...env, ...change } });
     const c = await add('c', { FSO_AGENT_TLS: 'on' });

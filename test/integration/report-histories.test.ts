@@ -267,7 +267,7 @@ const expectFull = async (hub: Ledger, cluster: string, { snapshot }: Sight): Pr
   expect(read).toEqual(new Map(seen.map((report) => [policyKey(report), knownOf(report)])));
 };
 
-it('whatever is lost, whichever hub restarts and takes the next report, both hubs show what full reports would, and know later what they knew when', async () => {
+it('shows and remembers at both hubs what full reports would, after any losses and restarts', async () => {
   let version = 0;
   const see = (seen: State): Sight => {
     version += 1;

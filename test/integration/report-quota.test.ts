@@ -67,7 +67,7 @@ describe.each(['embedded', 'PostgreSQL'] as const)('a hub with little memory and
     await rm(folder, { recursive: true });
   });
 
-  it('keeps as much of it as its quota has room for, and all of another one', async () => {
+  it('keeps as much of its report as the quota has room for, and all of other clusters', async () => {
     const [evil, good] = [await connect('evil'), await connect('good')];
     const nothing = { policies: [], removed: [], events: [] };
     const deviation = standingOf(policyReport('any', { phase: 'Failed' }));

@@ -84,14 +84,14 @@ describe('an agent with only its own rights', () => {
     ['fso-nodes', FLOOR_PARAMETERS_KIND],
     ['sovereignpolicies.compliance.federated.io', CRD_KIND],
     [SYSTEM_NAMESPACE, NAMESPACE_KIND],
-  ])('it writes no object but %s and its other own objects', async (ours, kind) => {
+  ])('writes no object but %s and its other own objects', async (ours, kind) => {
     expect(await apply(kind, 'foreign')).toContain('forbidden');
     // A plain create has no name in its path.
     expect(await refusalOf(asAgent.create(kind, { metadata: { name: ours } }, { dryRun: true }, stop.signal))).toContain('forbidden');
     if (kind !== NAMESPACE_KIND) expect(await refusalOf(asAgent.delete(kind, { name: 'foreign' }, stop.signal))).toContain('forbidden');
   });
 
-  it('it reads and writes only its own lease and state', async () => {
+  it('reads and writes only its own lease and state', async () => {
     expect(await apply(CONFIG_MAP_KIND, 'foreign', SYSTEM_NAMESPACE)).toContain('forbidden');
     expect(await refusalOf(asAgent.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: 'kube-root-ca.crt' }, stop.signal))).toContain(
       'forbidden',
@@ -99,7 +99,7 @@ describe('an agent with only its own rights', () => {
     expect(await refusalOf(asAgent.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: 'foreign' }, stop.signal))).toContain('forbidden');
   });
 
-  it('the next agent knows the start of a violation', async () => {
+  it('knows the start of a violation at its next start', async () => {
     await world.makeNamespace('old');
     const pod = {
       metadata: { namespace: 'old', name: 'stray' },

@@ -40,7 +40,7 @@ const beginWebhook = async (url: string) => {
 const isReady = (url: string) => eventually(async () => (await fetch(`${url}/readyz`)).ok);
 
 describe('a hub that gets a stop signal', () => {
-  it('completes open requests, ends event streams, and tells agents when to reconnect', async () => {
+  it('completes open requests, ends event streams, and gives agents a time to reconnect', async () => {
     const { startHub, agent } = await open();
     const hub = await startHub();
     await isReady(hub.url);

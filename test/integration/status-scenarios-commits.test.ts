@@ -67,7 +67,7 @@ const startStored = async (database: DatabaseConfig) => {
 const MANY = Array.from({ length: 70 }, (_, at) => commitOf(sha256(`${at}`).slice(0, 40), policyFile(`policy-${at}`)));
 
 // 13
-it('a cluster that is weeks behind shows what it has, also at a hub that starts', async () => {
+it('shows what a cluster that is weeks behind has, also at a hub that starts', async () => {
   await using world = await startStored({ folder: join(folder, 'behind') });
   const { fleet, shown, restart } = world;
   for (const commit of MANY) await fleet.hub.commit(commit);
@@ -81,7 +81,7 @@ it('a cluster that is weeks behind shows what it has, also at a hub that starts'
 });
 
 // 14
-it('a cluster with a commit that the repository does not have any more shows what it has', async () => {
+it('shows what a cluster has whose commit is no longer in the repository', async () => {
   await using world = await startStored({ folder: join(folder, 'rewritten') });
   const other = commitOf(R3, policyFile('audit'));
   const shown = await world.restart(other);
@@ -90,7 +90,7 @@ it('a cluster with a commit that the repository does not have any more shows wha
 });
 
 // 15
-it('of an agent that makes another list of a commit only the policies that differ are Pending, and one event says so', async () => {
+it('shows only differing policies as Pending, with one event, where an agent compiled another list of a commit', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   const second = commitOf(R2, policyFile('finance', { allowedRegions: ['eu-central-1'] }), policyFile('hr'));
@@ -110,7 +110,7 @@ it('of an agent that makes another list of a commit only the policies that diffe
 });
 
 // 17
-it('another hub that has not read a commit yet shows what a cluster with it has, and no issue of its policies', async () => {
+it('shows what a cluster has at a hub that has not read its commit yet, without issues of its policies', async () => {
   const clock = new FakeClock();
   const url = await postgres.createDatabase();
   const other = new ReportedHub(clock, await open({ url }, clock));
@@ -135,7 +135,7 @@ const stateAt = async (ledger: Ledger, policy: string, at: string) => {
 };
 
 // 18
-it('what the hub knew at a time is the same after a restart, and from its backup', async () => {
+it('answers for a past time the same after a restart, and from a backup', async () => {
   await using world = await startStored({ folder: join(folder, 'past') });
   const { fleet, eu, clock, restart } = world;
   const times: string[] = [];
@@ -177,7 +177,7 @@ it('what the hub knew at a time is the same after a restart, and from its backup
 });
 
 // 19
-it('what was expected of a policy is as it was then, whatever a later version makes of the commit', async () => {
+it('keeps the expectation of a policy at a past time, with any later version of the compiler', async () => {
   await using world = await startStored({ folder: join(folder, 'later') });
   const { fleet, eu, clock, restart } = world;
   const at = clock.now().toISOString();
@@ -196,7 +196,7 @@ it('what was expected of a policy is as it was then, whatever a later version ma
 });
 
 // 20
-it('a policy is in force since the first commit that has it like that, also in a cluster that came late', async () => {
+it('dates a policy from the first commit that has it unchanged, also in a cluster that joined later', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   const second = commitOf(R2, policyFile('finance'), policyFile('hr', { enforcementAction: 'warn' }));

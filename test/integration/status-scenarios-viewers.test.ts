@@ -20,7 +20,7 @@ const viewOf = ({ hub, clock }: ReportingFleet, ...targetNamespaces: string[]): 
 };
 
 // 21
-it('a policy that moves to the namespace of another team is seen by who may see both, until its cluster has moved it', async () => {
+it("shows a policy that moves to another team's namespace to viewers of both, until its cluster has moved it", async () => {
   using world = await startFleet();
   const { fleet, eu } = world;
   const look = () =>
@@ -38,7 +38,7 @@ it('a policy that moves to the namespace of another team is seen by who may see 
 });
 
 // 22
-it('all counts that a viewer sees are over what the viewer sees', async () => {
+it('counts for a viewer only what the viewer sees', async () => {
   using world = await startFleet();
   const { fleet, eu } = world;
   const view = viewOf(fleet, 'finance');
@@ -56,7 +56,7 @@ it('all counts that a viewer sees are over what the viewer sees', async () => {
 });
 
 // 23
-it('a policy that a commit has removed and that does not go is shown until it is gone', async () => {
+it('shows a policy that a commit has removed until it is gone', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   const second = commitOf(R2, policyFile('finance'));
@@ -78,7 +78,7 @@ const restartWithoutList = async ({ fleet, eu }: Awaited<ReturnType<typeof start
 };
 
 // 24
-it('an agent that does not know its list any more makes nothing green that it does not see', async () => {
+it('claims nothing of hidden policies where an agent no longer knows its list', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   const again = await restartWithoutList(
@@ -93,7 +93,7 @@ it('an agent that does not know its list any more makes nothing green that it do
 });
 
 // 24
-it('an agent that does not know its list any more cannot say of a policy that it is as accepted', async () => {
+it('does not show a policy as accepted where an agent no longer knows its list', async () => {
   using world = await startFleet();
   const other = commitOf(R1, policyFile('finance', { allowedRegions: ['eu-central-1'] }));
   // While it was away another user has changed finance.
@@ -105,7 +105,7 @@ it('an agent that does not know its list any more cannot say of a policy that it
 });
 
 // 25
-it('policies that all fail and are violated, each with a message of its own, cost a cluster one deviation, and its first 20 violations are named', async () => {
+it('records one deviation and 20 violations for a cluster where all policies fail with their own messages', async () => {
   const names = Array.from({ length: 200 }, (_, at) => `policy-${String(at).padStart(3, '0')}`);
   const commit = commitOf(R1, ...names.map((name) => policyFile(name, { enforcementAction: 'dryrun' })));
   using world = await startFleet(commit, { namespaces: names });
@@ -141,7 +141,7 @@ it('policies that all fail and are violated, each with a message of its own, cos
 });
 
 // 26
-it('a cluster that claims what another one reports changes nothing there, and is itself Pending where it has reported something else', async () => {
+it('ignores a cluster that claims the report of another, and shows it as Pending where it reported otherwise', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   const us = await fleet.start('us', { ...acceptedIn(FIRST, 'us'), namespaces: NAMESPACES });
@@ -163,7 +163,7 @@ it('a cluster that claims what another one reports changes nothing there, and is
 });
 
 // 27
-it('an agent that is installed again makes nothing shine that the one before has reported', async () => {
+it('confirms nothing by reports of a former installation of the agent', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   await fleet.see(eu, { reports: { hr: { phase: 'Failed' } } });

@@ -55,7 +55,7 @@ import { acceptedIn, commitOf, FIRST, NAMESPACES, R1, R2, R3, ReportingFleet, st
 const namedIn = ({ deviations, policies }: Report): readonly unknown[] => [...deviations, ...policies];
 
 // 1
-it('a policy of the commit that is gone and cannot be put back is Pending', async () => {
+it('shows a policy of the commit as Pending that is gone and cannot be put back', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   expect([await shown.phases('eu'), (await shown.cluster('eu')).provenRevision]).toEqual([['finance Active', 'hr Active'], R1]);
@@ -67,7 +67,7 @@ it('a policy of the commit that is gone and cannot be put back is Pending', asyn
 });
 
 // 2
-it('a commit that was accepted and is not proven yet is never shown as in force', async () => {
+it('never shows a commit as in force that was accepted and is not proven yet', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   const second = commitOf(R2, policyFile('finance', { allowedRegions: ['eu-central-1'] }), policyFile('hr'));
@@ -95,7 +95,7 @@ it('a commit that was accepted and is not proven yet is never shown as in force'
 it.each<[string, (report: Report) => Report | undefined]>([
   ['is lost', () => undefined],
   ['is taken without what it names', (report) => ({ ...report, deviations: [] })],
-])('a report that %s makes its cluster Pending with the next one, and not a minute later', async (_what, lose) => {
+])('makes a cluster Pending with the next report after one that %s, and not a minute later', async (_what, lose) => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   eu.isDeaf = true;
@@ -113,7 +113,7 @@ it.each<[string, (report: Report) => Report | undefined]>([
 });
 
 // 4
-it('a policy that comes first in the list makes no other one miss its namespace', async () => {
+it('finds the missing namespace of a policy when another policy joins the list before it', async () => {
   using world = await startFleet(FIRST, { namespaces: ['hr', 'audit'] });
   const { fleet, eu, shown } = world;
   expect(await shown.phases('eu')).toEqual(['finance Pending', 'hr Active']);
@@ -131,7 +131,7 @@ it('a policy that comes first in the list makes no other one miss its namespace'
 });
 
 // 5
-it('namespaces that are missing, others in each cluster, are no issue, and one issue of the policy where no cluster has it', async () => {
+it('reports a missing namespace as one issue of the policy only where no cluster has it', async () => {
   const names = Array.from({ length: 10 }, (_, at) => `team-${at}`);
   const commit = commitOf(R1, ...names.map((name) => policyFile(name)));
   using world = await startFleet(commit, { namespaces: ['team-0', 'team-1'] });
@@ -146,7 +146,7 @@ it('namespaces that are missing, others in each cluster, are no issue, and one i
 });
 
 // 6
-it('of many globs over many namespaces the hub shows which each governs, and the cluster names each namespace once', async () => {
+it('shows the namespaces of each of many globs, and reports each namespace once', async () => {
   const globs = ['*', 'team-*', 'team-1*', '*-prod', 'none-*'];
   const excludedNamespaces = ['team-2', '*-test'];
   const policies = Array.from({ length: 40 }, (_, at) =>
@@ -169,7 +169,7 @@ const rule = (name: string, allowedRegions: readonly ['eu-west-1' | 'us-east-1' 
   ownPolicyOf(name, { targetNamespace: 'finance', allowedRegions: [...allowedRegions] });
 
 // 7
-it('local policies that conform are shown, as many as the hub keeps, the rest counted, and none hides one of the commit', async () => {
+it('shows conforming local policies up to a bound, counts the rest, and hides no policy of the commit', async () => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock, reports: { ...reportLimits(), policies: 3 } });
   const local = ['a', 'b', 'c', 'd', 'e'].map((name) => rule(name, ['eu-west-1']));
@@ -187,7 +187,7 @@ it('local policies that conform are shown, as many as the hub keeps, the rest co
 });
 
 // 8
-it('a local policy that leaves no region is in conflict, and one that narrows makes no policy of the commit read otherwise', async () => {
+it('shows a local policy that leaves no region as in conflict, and changes no policy of the commit by one that narrows', async () => {
   const commit = commitOf(R1, policyFile('finance', { allowedRegions: ['eu-west-1', 'eu-central-1'] }), policyFile('hr'));
   const lives = (acceptedIn(commit, 'eu').list ?? []).map((policy) => inputOf(policy));
   using world = await startFleet(commit, { lives: [...lives, rule('narrow', ['eu-west-1'])] });
@@ -206,7 +206,7 @@ it('a local policy that leaves no region is in conflict, and one that narrows ma
 });
 
 // 9
-it('a policy expires by the clock of its cluster, whatever that of the hub says, and nothing is reported by name', async () => {
+it('expires a policy by the clock of its cluster, without a report by name', async () => {
   const expiryDate = '2026-01-01T12:00:00.000Z';
   const commit = commitOf(R1, policyFile('finance', { expiryDate }), policyFile('hr'));
   using world = await startFleet(commit, { asOf: new Date('2026-01-01T11:59:59.999Z') });
@@ -228,7 +228,7 @@ it('a policy expires by the clock of its cluster, whatever that of the hub says,
 it.each([
   ['injection', { injection: false }, 'Enforced'],
   ['lock 1', { floor: false }, 'Unavailable'],
-] as const)('what a whole cluster lacks is no deviation of its policies: %s', async (_what, lacks, admission) => {
+] as const)('reports no deviation of policies for what a whole cluster lacks: %s', async (_what, lacks, admission) => {
   const commit = commitOf(R1, policyFile('finance', { placementInjection: true }), policyFile('hr', { enforcementAction: 'warn' }));
   using world = await startFleet(commit, { profile: { ...PROFILE, ...lacks } });
   const { fleet, eu, shown } = world;
@@ -240,7 +240,7 @@ it.each([
 });
 
 // 11
-it('a cluster without Gatekeeper says so once, and its policies show that lock 2 is not there', async () => {
+it('reports a missing Gatekeeper once, and shows on each policy that lock 2 is absent', async () => {
   using world = await startFleet(FIRST, { profile: { ...PROFILE, gatekeeper: false }, cluster: { gatekeeper: { state: 'Absent' } } });
   const { shown, eu } = world;
   expect(await shown.phases('eu')).toEqual(['finance Active', 'hr Active']);
@@ -263,7 +263,7 @@ const tampered: Condition = {
 };
 
 // 12
-it('what happens to a whole cluster at once is shown of all its policies while it lasts, and once as an issue of the cluster', async () => {
+it('shows a problem of a whole cluster on all its policies while it lasts, and as one issue', async () => {
   using world = await startFleet();
   const { fleet, eu, shown } = world;
   const lockTwo = { state: 'Degraded' as const, since: '2026-01-01T00:00:00Z', message: 'Gatekeeper does not answer' };

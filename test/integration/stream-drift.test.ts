@@ -1,5 +1,5 @@
-import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
+import { AGENT_STATE, ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, CONFIG_MAP_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { afterEach, describe, expect, it } from 'vitest';
 import { policyFile } from '../harness/policy-files.ts';
 import { never, waitFor } from '../harness/waiting.ts';
@@ -84,13 +84,24 @@ describe('drift of a hub-managed policy', () => {
   });
 });
 
-describe('a change that another rule keeps from being reverted', () => {
-  const block = { name: 'keeps-the-change' };
+describe('a rule of others that refuses writes of the agent', () => {
+  const block = { name: 'refuses-writes' };
+  const allow = (kind: Parameters<typeof harness.client.delete>[0]) => harness.client.delete(kind, block, never);
 
   afterEach(async () => {
-    const kinds = [ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND];
-    await Promise.all(kinds.map((kind) => harness.client.delete(kind, block, never)));
+    await Promise.all([ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND].map(allow));
   });
+
+  /** Refuses with `no` what does not satisfy the expression. */
+  const refuse = async (apiGroups: readonly string[], resources: readonly string[], expression: string): Promise<void> => {
+    const resourceRules = [{ apiGroups, apiVersions: ['*'], operations: ['UPDATE'], resources }];
+    const spec = { matchConstraints: { resourceRules }, validations: [{ expression, message: 'no' }] };
+    await harness.client.create(ADMISSION_POLICY_KIND, { metadata: block, spec }, {}, never);
+    const binding = { metadata: block, spec: { policyName: block.name, validationActions: ['Deny'] } };
+    await harness.client.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, never);
+  };
+  const events = () => harness.hub.got('report').flatMap((report) => report.events);
+  const alerted = (alert: object): Promise<void> => waitFor(() => expect(events()).toContainEqual(expect.objectContaining(alert)));
 
   it('leaves no revision proven until the policy is as Git has it', async () => {
     await harness.startAgent();
@@ -102,17 +113,8 @@ describe('a change that another rule keeps from being reverted', () => {
         .flatMap((report) => report.cluster ?? [])
         .at(-1)?.provenRevision;
     await waitFor(() => expect(proven()).toBe(harness.first));
-    const rule = { apiGroups: ['compliance.federated.io'], apiVersions: ['*'], operations: ['UPDATE'], resources: ['sovereignpolicies'] };
     const expression = "object.metadata.name != 'finance' || 'us-east-1' in object.spec.allowedRegions";
-    const validations = [{ expression, message: 'not back' }];
-    await harness.client.create(
-      ADMISSION_POLICY_KIND,
-      { metadata: block, spec: { matchConstraints: { resourceRules: [rule] }, validations } },
-      {},
-      never,
-    );
-    const binding = { metadata: block, spec: { policyName: block.name, validationActions: ['Deny'] } };
-    await harness.client.create(ADMISSION_POLICY_BINDING_KIND, binding, {}, never);
+    await refuse(['compliance.federated.io'], ['sovereignpolicies'], expression);
     const change = (regions: readonly string[]) =>
       harness.client.mergePatch(
         SOVEREIGN_POLICY_KIND,
@@ -120,16 +122,40 @@ describe('a change that another rule keeps from being reverted', () => {
         { spec: { allowedRegions: regions } },
         never,
       );
-    await waitFor(() => expect(change(['eu-central-1'])).rejects.toThrow('not back'));
+    await waitFor(() => expect(change(['eu-central-1'])).rejects.toThrow('no'));
     await change(['us-east-1']);
     await waitFor(() => expect(proven()).toBeNull());
-    const alert = { severity: 'alert', reason: 'PolicyWriteFailed' };
-    const events = () => harness.hub.got('report').flatMap((report) => report.events);
-    await waitFor(() => expect(events()).toContainEqual(expect.objectContaining(alert)));
+    await alerted({ severity: 'alert', reason: 'PolicyWriteFailed' });
     expect(proven()).toBeNull();
-    await harness.client.delete(ADMISSION_POLICY_BINDING_KIND, block, never);
+    await allow(ADMISSION_POLICY_BINDING_KIND);
     const second = harness.repository.commit({ 'policies/hr.yaml': policyFile('hr') });
     await harness.offerAndAck(second, harness.first);
     await waitFor(() => expect(proven()).toBe(second));
+  });
+
+  it('keeps a written commit from being acked, and the next one is once its state is persisted', async () => {
+    await harness.startAgent();
+    await harness.connected();
+    await harness.offerAndAck(harness.first, null);
+    const sample = { namespace: 'default', name: 'sample' };
+    await harness.client.create(CONFIG_MAP_KIND, { metadata: sample }, {}, never);
+    await refuse([''], ['configmaps'], `!(object.metadata.name in ['sample', '${AGENT_STATE}'])`);
+    await waitFor(() => expect(harness.client.mergePatch(CONFIG_MAP_KIND, sample, { data: { at: 'now' } }, never)).rejects.toThrow('no'));
+    const commits = [['eu-central-1'], ['eu-central-1', 'eu-west-1']].map((regions) => ({
+      regions,
+      revision: harness.repository.commit({ 'policies/finance.yaml': policyFile('finance', regions) }),
+    }));
+    for (const { regions, revision } of commits) {
+      harness.hub.send(await harness.repository.offer(revision, harness.first));
+      await waitFor(async () => expect((await harness.policy('finance'))?.spec.allowedRegions).toEqual(regions));
+      await alerted({ reason: 'PolicyWriteFailed', revision, message: expect.stringContaining('the accepted state') });
+    }
+    expect(harness.hub.got('ack').map(({ revision }) => revision)).toEqual([harness.first]);
+    await allow(ADMISSION_POLICY_BINDING_KIND);
+    const last = commits.at(-1)?.revision ?? '';
+    await harness.acked(last);
+    expect(harness.hub.got('ack').at(-1)?.revision).toBe(last);
+    const state = await harness.client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, never);
+    expect(state?.data?.['state']).toContain(last);
   });
 });

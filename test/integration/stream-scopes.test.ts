@@ -22,7 +22,7 @@ describe('the scopes of a repository', () => {
     'policies/us/secret.yaml': policyFile('secret'),
   };
 
-  it('say what a cluster gets; it leaves by scope, by label and with its registration, also while it is away, and comes back', async () => {
+  it('decide what a cluster gets, by scope, label and registration, also while it is away', async () => {
     const bench = await openHubHarness();
     try {
       let real = await bench.startHub();
@@ -93,7 +93,7 @@ describe('the scopes of a repository', () => {
     }
   });
 
-  it('a commit in which the cluster is not registered ends nothing that an agent does not know to have been', async () => {
+  it('ends nothing by a commit without the registration of the cluster that the agent does not know of', async () => {
     const { stop } = await harness.startAgent();
     await harness.connected();
     await harness.offerAndAck(harness.first, null);

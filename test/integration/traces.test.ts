@@ -3,12 +3,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { systemClock } from '@fso/shared/runtime';
-import { ActiveSpans, openTelemetry } from '@fso/shared/telemetry';
+import { commitSpanOf, offerSpanOf, openTelemetry } from '@fso/shared/telemetry';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CommitTraces } from '../../hub/commit-traces.ts';
 import type { RunningHub } from '../../hub/hub.ts';
+import { CommitTracer } from '../../hub/rollout/history/commit-tracer.ts';
 import { Collector } from '../harness/collector.ts';
 import { accepted, type HubHarness, openHubHarness, TOKENS, takeOffer } from '../harness/hub-harness.ts';
 import { createHubProcess } from '../harness/hub-process.ts';
@@ -31,8 +30,8 @@ beforeAll(async () => {
 });
 afterAll(() => harness?.close());
 
-const connect = async (hub: Pick<RunningHub, 'agentUrl'>, name: string, isTraced: boolean): Promise<StreamClient> => {
-  const stream = await connectStream(hub.agentUrl, TOKENS.get(name) ?? '', name, { isTraced });
+const connect = async (hub: Pick<RunningHub, 'agentUrl'>, name: string): Promise<StreamClient> => {
+  const stream = await connectStream(hub.agentUrl, TOKENS.get(name) ?? '', name);
   stream.hello();
   await stream.next('welcome');
   return stream;
@@ -48,16 +47,12 @@ describe('a hub with a collector', () => {
     const config = { url: `${collector.url}/v1/traces`, headers: () => ({}), ca: undefined, serviceName: undefined, attributes: {} };
     const sampler = { name: 'parentbased_always_on', ratio: 1 } as const;
     const logger = pino({ level: 'silent' });
-    const { tracer } = await openTelemetry({ ...config, sampler }, { name: 'fso-hub', version: 'test' }, logger);
-    const traces = new CommitTraces({ tracer, active: new ActiveSpans(), clock: systemClock });
+    const tracer = new CommitTracer(await openTelemetry({ ...config, sampler }, { name: 'fso-hub', version: 'test' }, logger));
     const first = await harness.repository.commit(REGISTERED, 'Register the clusters');
-    hub = await harness.startHub({ config: { webhookSecret: SECRET }, deps: { traces } });
+    hub = await harness.startHub({ config: { webhookSecret: SECRET }, deps: { tracer } });
     await accepted(hub, first);
-    for (const [name, isTraced] of [
-      ['eu', true],
-      ['us', false],
-    ] as const) {
-      const stream = await connect(hub, name, isTraced);
+    for (const name of ['eu', 'us']) {
+      const stream = await connect(hub, name);
       streams.push(stream);
       await takeOffer(stream, hub, name);
     }
@@ -67,15 +62,12 @@ describe('a hub with a collector', () => {
     await collector.stop();
   });
 
-  it('sends the trace of a commit to the agent that asks for it alone, and has its refusal as an error', async () => {
-    const [traced, other] = streams as [StreamClient, StreamClient];
+  it('has the ids that follow from the commit, and the refusal of an agent as an error', async () => {
+    const [refusing, other] = streams as [StreamClient, StreamClient];
     const revision = await harness.repository.commit({ 'policies/a.yaml': policy('a') }, 'Add a policy');
     hub.source.hint();
-    const [{ traceparent = '', ...offer }, plain] = [await traced.next('offer'), await other.next('offer')];
-    expect(offer.revision).toBe(revision);
-    expect('traceparent' in plain).toBe(false);
-    const reasons = [{ code: 'unsigned', message: 'the commit is not signed' }];
-    traced.send({ type: 'nack', revision, reasons });
+    for (const stream of [refusing, other]) expect((await stream.next('offer')).revision).toBe(revision);
+    refusing.send({ type: 'nack', revision, reasons: [{ code: 'unsigned', message: 'the commit is not signed' }] });
     other.close();
     const spans = await waitFor(async () => {
       const found = await collector.traceOf(revision);
@@ -84,18 +76,20 @@ describe('a hub with a collector', () => {
         'compile',
         'fetch',
         'judge',
-        'offer ! disconnected',
         'offer ! unsigned',
         'release',
       ]);
       return found;
     });
-    const refused = spans.find(({ error, name }) => name === 'offer' && error === 'unsigned');
-    expect(traceparent).toBe(`00-${refused?.traceId}-${refused?.spanId}-01`);
+    const idsOf = (name: string) => spans.flatMap((span) => (span.name === name ? [[span.traceId, span.spanId]] : []));
+    const { spanId: offer, traceId } = offerSpanOf(revision, 'eu');
+    expect(idsOf('offer')).toEqual([[traceId, offer]]);
+    expect(idsOf('commit')).toEqual([[traceId, commitSpanOf(revision).spanId]]);
   });
 
-  it('goes on in the trace of an authenticated webhook, and of no other', async () => {
-    const body = '{"ref":"refs/heads/main"}';
+  it('links to the trace of an authenticated webhook that names the commit, and to no other', async () => {
+    const revision = await harness.repository.commit({ 'policies/b.yaml': policy('b') }, 'Add a policy');
+    const body = JSON.stringify({ ref: 'refs/heads/main', after: revision });
     const send = (key: string, parent: string): Promise<Response> =>
       fetch(`${hub.url}/api/v1/webhooks/git`, {
         method: 'POST',
@@ -105,23 +99,19 @@ describe('a hub with a collector', () => {
           traceparent: `00-${'1'.repeat(32)}-${parent.repeat(16)}-01`,
         },
       });
-    const revision = await harness.repository.commit({ 'policies/b.yaml': policy('b') }, 'Add a policy');
-    expect((await send(SECRET, '2')).status).toBe(202);
     expect((await send('another secret', '3')).status).toBe(403);
+    expect((await send(SECRET, '2')).status).toBe(202);
     await accepted(hub, revision);
-    // Nothing is waited for any more, so that the trace ends.
-    for (const stream of streams) stream.close();
-    const roots = await waitFor(async () => {
-      const found = (await collector.traceOf(revision)).filter(({ name }) => name === 'commit');
-      expect(found).toHaveLength(1);
-      return found;
+    const root = commitSpanOf(revision);
+    await waitFor(async () => {
+      const found = (await collector.spans()).filter(({ name }) => name === 'webhook');
+      expect(found).toMatchObject([{ traceId: root.traceId, parentSpanId: root.spanId, links: ['2'.repeat(16)] }]);
     });
-    expect(roots).toMatchObject([{ traceId: '1'.repeat(32), parentSpanId: '2'.repeat(16) }]);
   });
 });
 
 describe('a hub whose collector does not answer', () => {
-  it('delivers commits all the same, and ends when it is told to', async () => {
+  it('delivers commits all the same, and stops on request', async () => {
     let asked = 0;
     const deaf = createServer((request) => {
       asked += 1;
@@ -135,11 +125,11 @@ describe('a hub whose collector does not answer', () => {
     const hub = await createHubProcess({ name: 'hub', folder, gitUrl, tokens: TOKENS, env });
     await hub.start();
     try {
-      const stream = await connect(hub, 'eu', true);
+      const stream = await connect(hub, 'eu');
       expect((await stream.next('offer')).revision).toBe(first);
       for (const name of ['d', 'e', 'f']) {
         const revision = await harness.repository.commit({ [`policies/${name}.yaml`]: policy(name) }, `Add ${name}`);
-        expect(await stream.next('offer')).toMatchObject({ revision, traceparent: expect.stringMatching(/^00-/) });
+        expect((await stream.next('offer')).revision).toBe(revision);
       }
       await eventually(() => asked > 0);
       await eventually(() => hub.logged('traces cannot be exported'));

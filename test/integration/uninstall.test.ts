@@ -46,7 +46,7 @@ describe('fso-agent uninstall', () => {
       expect(await harness.verify()).toBe(0);
     });
 
-    it('needs the right of its caller to delete admission policies, which the agent has not', async () => {
+    it("requires the caller's right to delete admission policies, which the agent lacks", async () => {
       const rules = [{ apiGroups: [''], resources: ['namespaces'], verbs: ['get', 'patch'] }];
       const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'annotators' };
       const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'tenant' }];
@@ -76,7 +76,7 @@ describe('fso-agent uninstall', () => {
       expect(await harness.isRefused()).toBe(true);
     });
 
-    it('lists what it would do, and does nothing of it', async () => {
+    it('lists its steps in a dry run, and changes nothing', async () => {
       const before = await harness.view.enforcing();
       const lines = await harness.run({ options: { dryRun: true } });
       expect(lines).toContain('  ValidatingAdmissionPolicyBinding fso-guard-namespaces');
@@ -87,7 +87,7 @@ describe('fso-agent uninstall', () => {
       ]);
     });
 
-    it('goes on after an interruption at each of its steps', async () => {
+    it('continues after an interruption at each of its steps', async () => {
       const titles: string[] = [];
       for (let step = 1; ; step += 1) {
         const interrupt = new AbortController();

@@ -12,7 +12,7 @@ import { waitFor } from '../harness/waiting.ts';
 const enrolment = useEnrolment();
 
 describe('a certificate', () => {
-  it('is renewed over the connection that shows it, whatever the request claims', async () => {
+  it('is renewed for the cluster of the connection, and ignores the name in the request', async () => {
     await enrolment.start();
     const agent = await enrolAgent(enrolment.hub, 'eu', enrolment.ca);
     const { csr, key } = await makeRequest({ subject: 'CN=us', uri: 'fso://cluster/us' });
@@ -22,7 +22,7 @@ describe('a certificate', () => {
     (await enrolment.joinHub({ ...agent, cert: issued.certificate, key })).close();
   });
 
-  it('that is no longer valid, or is an older copy, does not use up the renewals of the agent', async () => {
+  it('does not use up the renewals of the agent when it has expired or is an older copy', async () => {
     await enrolment.start({ identityLimits: { renewalBurst: 2 } });
     const superseded = await enrolAgent(enrolment.hub, 'eu', enrolment.ca);
     const older = await enrolAgent(enrolment.hub, 'eu', enrolment.ca);
@@ -66,7 +66,7 @@ describe('a certificate', () => {
     expect([copy.status, copy.body]).toEqual([403, expect.stringContaining('superseded')]);
   });
 
-  it('that expired is renewed no more often than its cluster may, however many of them an agent has kept', async () => {
+  it('is renewed after its expiry no more often than its cluster may, with any number of old certificates', async () => {
     // No time for the limits, which are 2 for a certificate and 12 for a cluster. Certificates are
     // good for 10 s.
     const clock = { ...systemClock, monotonicMs: () => 0 };
@@ -85,7 +85,7 @@ describe('a certificate', () => {
     expect(statuses).toEqual([...Array.from({ length: 12 }, () => 200), 429]);
   });
 
-  it('that is not valid yet, because the clock of the hub was ahead, opens no stream and is renewed only if it is the last', async () => {
+  it('opens no stream before its validity begins, and is renewed then only if it is the last', async () => {
     await enrolment.start();
     await enrolment.hub.stop();
     // Within the hour by which the CA and the certificate of the listener are backdated.
@@ -107,7 +107,7 @@ describe('a certificate', () => {
     for (const old of [copy, early]) await expect(renewed(old)).rejects.toThrow('superseded');
   });
 
-  it('of the listener is replaced while streams stay open', async () => {
+  it('is replaced at the listener while streams stay open', async () => {
     await enrolment.start({ identityLimits: { serverCertificateMs: 3_000 } });
     const agent = await enrolAgent(enrolment.hub, 'eu', enrolment.ca);
     const stream = await enrolment.joinHub(agent);

@@ -184,7 +184,7 @@ describe('the page', () => {
   });
 });
 
-it('without a provider the command explains the alternative', async () => {
+it('explains the alternative where there is no provider', async () => {
   const port = await freePort();
   const hub = await world.bench.startHub({
     config: { apiToken: 'x'.repeat(16), listen: { host: '127.0.0.1', port }, dataDir: join(world.bench.folder, 'plain') },

@@ -157,7 +157,7 @@ describe('revocation', () => {
     other.close();
   });
 
-  it('by the command, also of a cluster with a static token', async () => {
+  it('works by the command, also for a cluster with a static token', async () => {
     await enrolment.start();
     const stream = await connectStream(enrolment.hub.agentUrl, 'token-of-us-0123456789', 'us', { ca: enrolment.ca });
     stream.hello();

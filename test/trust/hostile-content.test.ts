@@ -145,7 +145,7 @@ const pushTree = async (entries: Parameters<typeof storeTree>[0]): Promise<strin
   pushHead(await repository.git('commit-tree', '-S', '-p', good, '-m', 'bad', await storeTree(entries)));
 
 describe('a harmful commit of a trusted signer', () => {
-  it('with a symbolic link, and a submodule, in place of policies', async () => {
+  it('is refused with a symbolic link or a submodule in place of policies', async () => {
     symlinkSync('/etc/passwd', join(repository.folder, 'policies', 'link.yaml'));
     symlinkSync('..', join(repository.folder, 'regions'));
     await repository.git('add', '--all');
@@ -157,7 +157,7 @@ describe('a harmful commit of a trusted signer', () => {
     ]);
   });
 
-  it('with names that leave the folder, or occur twice', async () => {
+  it('is refused with names that leave the folder or occur twice', async () => {
     const policies = await repository.git('rev-parse', `${good}:policies`);
     for (const name of ['..', '.', 'a/b', '.git', '.GIT'])
       expect(await refusalOf(await pushTree([['40000', name, policies]])), name).toEqual([
@@ -175,24 +175,24 @@ describe('a harmful commit of a trusted signer', () => {
     ['nesting', () => '['.repeat(100_000), /./],
     ['keys without end', () => Array.from({ length: 20_000 }, (_, index) => `k${index}: 1`).join('\n'), /./],
     ['documents without end', () => '---\na: 1\n'.repeat(20_000), /./],
-  ])('with YAML of %s', async (_what, text, reason) => {
+  ])('is refused with YAML of %s', async (_what, text, reason) => {
     await write('policies/bomb.yaml', text());
     await repository.git('add', '--all');
     expect((await refusalOf(await push())).join('\n')).toMatch(reason);
   });
 });
 
-describe('a history that nobody has vouched for', () => {
+describe('an unsigned history', () => {
   const commitOf = (tree: string, parent: string, more = ''): string =>
     `tree ${tree}\nparent ${parent}\nauthor Eve <e@e> 1767433800 +0000\ncommitter Eve <e@e> 1767433800 +0000\n${more}\nbad\n`;
 
-  it('with a head of 8 MB of headers', async () => {
+  it('is refused with a head of 8 MB of headers', async () => {
     const tree = await repository.git('rev-parse', `${good}^{tree}`);
     const head = await pushHead(await store('commit', commitOf(tree, good, 'a b\n'.repeat(2_000_000))));
     expect(await refusalOf(head)).toEqual([expect.stringMatching(/the commit has 8\d{6} bytes, more than the 131072 that are accepted/)]);
   });
 
-  it('with a root folder of 200,000 files on the way to a signed commit', async () => {
+  it('is refused with a root folder of 200,000 files on the way to a signed commit', async () => {
     const blob = await repository.git('rev-parse', `${good}:policies/finance.yaml`);
     const large = await storeTree(Array.from({ length: 200_000 }, (_, index) => ['100644', `f${String(index).padStart(7, '0')}`, blob]));
     const between = await store('commit', commitOf(large, good));
@@ -225,7 +225,7 @@ describe('a repository that is too large', () => {
     await standsFirm();
   };
 
-  it('with 100 MB that cannot be compressed', async () => {
+  it('is unreachable with 100 MB that cannot be compressed', async () => {
     await compressBy(0);
     const file = await open(join(repository.folder, 'policies', 'big.yaml'), 'w');
     for (let count = 0; count < 100; count += 1) await file.write(randomBytes(MB));
@@ -234,7 +234,7 @@ describe('a repository that is too large', () => {
     await unreachable(/sent more than \d+ bytes/);
   });
 
-  it('with a small pack that unpacks to 600 MB', async () => {
+  it('is unreachable with a small pack that unpacks to 600 MB', async () => {
     await compressBy(1);
     const file = await open(join(repository.folder, 'policies', 'zeros.yaml'), 'w');
     await file.truncate(600 * MB);
@@ -243,7 +243,7 @@ describe('a repository that is too large', () => {
     await unreachable(/an object of more than \d+ bytes/);
   });
 
-  it('with large commits that are refused, one after the other', async () => {
+  it('is refused in large unsigned commits, one after the other', async () => {
     await compressBy(0);
     for (let count = 0; count < 6; count += 1) {
       // Just below the largest answer.

@@ -123,7 +123,7 @@ describe('a hub that starts while the provider is gone, behind a proxy with TLS,
   });
 });
 
-describe('login fails', () => {
+describe('a login', () => {
   const refused = async (browser: Browser, callback: string): Promise<string> => {
     const answer = await browser.request(callback);
     const body = await problemOf(answer);
@@ -131,58 +131,58 @@ describe('login fails', () => {
     return body.detail ?? '';
   };
 
-  it('with another state', async () => {
+  it('fails with another state', async () => {
     const { browser, callback } = await people.halfLogin();
     callback.searchParams.set('state', 'x'.repeat(43));
     expect(await refused(browser, callback.href)).toContain('does not belong to a login that was begun here');
   });
 
-  it('without a state', async () => {
+  it('fails without a state', async () => {
     const { browser, callback } = await people.halfLogin();
     callback.searchParams.delete('state');
     await refused(browser, callback.href);
   });
 
-  it('in a browser that did not start it', async () => {
+  it('fails in a browser that did not start it', async () => {
     const { callback } = await people.halfLogin();
     expect(await refused(createBrowser(), callback.href)).toContain('has begun no login here');
   });
 
-  it('in a browser that started another one', async () => {
+  it('fails in a browser that started another login', async () => {
     const { callback } = await people.halfLogin();
     const { browser } = await people.halfLogin();
     await refused(browser, callback.href);
   });
 
-  it('with another nonce', async () => {
+  it('fails with another nonce', async () => {
     const { browser, callback } = await people.halfLogin((provider) => provider.searchParams.set('nonce', 'another-nonce'));
     expect(await refused(browser, callback.href)).toContain('does not belong');
   });
 
-  it('without a nonce', async () => {
+  it('fails without a nonce', async () => {
     const { browser, callback } = await people.halfLogin((provider) => provider.searchParams.delete('nonce'));
     await refused(browser, callback.href);
   });
 
-  it('with the code of another PKCE challenge', async () => {
+  it('fails with the code of another PKCE challenge', async () => {
     const { browser, callback } = await people.halfLogin((provider) => provider.searchParams.set('code_challenge', 'A'.repeat(43)));
     expect(await refused(browser, callback.href)).toContain('invalid_grant');
   });
 
-  it('with a used code', async () => {
+  it('fails with a used code', async () => {
     const { browser, callback } = await people.halfLogin();
     const again = browser.copy();
     expect((await browser.request(callback.href)).status).toBe(303);
     expect(await refused(again, callback.href)).toContain('invalid_grant');
   });
 
-  it('with a code of another provider (RFC 9207)', async () => {
+  it('fails with a code of another provider (RFC 9207)', async () => {
     const { browser, callback } = await people.halfLogin();
     callback.searchParams.set('iss', 'https://evil.example');
     await refused(browser, callback.href);
   });
 
-  it('when the provider refuses, with a text and a page for a browser', async () => {
+  it('fails when the provider refuses, with a text and a page for a browser', async () => {
     const { browser, callback } = await people.halfLogin();
     const state = callback.searchParams.get('state');
     const denied = people.url(
@@ -197,7 +197,7 @@ describe('login fails', () => {
     expect(await refused(browser, denied)).toContain('refused');
   });
 
-  it('after ten minutes', async () => {
+  it('fails after ten minutes', async () => {
     const { browser, callback } = await people.halfLogin();
     people.world.offsetMs = 601_000;
     expect(await refused(browser, callback.href)).toContain('within the last 10 minutes');

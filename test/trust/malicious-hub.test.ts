@@ -150,7 +150,7 @@ describe('a compromised hub', () => {
   });
 });
 
-describe('a compromised hub that says what is for which cluster', () => {
+describe('a compromised hub that forges which files concern a cluster', () => {
   const inside = 'clusterSelector: { matchLabels: { tier: one } }';
   const outside = 'clusterNames: [us]';
   const registration = clusterFile('eu', ['eu-west-1', 'eu-central-1'], 'tier: one');
@@ -161,7 +161,7 @@ describe('a compromised hub that says what is for which cluster', () => {
   });
   const idAt = (revision: string, path: string): string => bench.repository.git('rev-parse', `${revision}:${path}`);
 
-  it('has delivered scopes while it was honest, and nothing of what is for others', async () => {
+  it('has delivered scopes while it was honest, and nothing of other clusters', async () => {
     await bench.goesOn({
       'clusters/eu.yaml': registration,
       'policies/one/scope.yaml': scopeFile('one', inside),
@@ -238,7 +238,7 @@ describe('a compromised hub that says what is for which cluster', () => {
     ['a scope in another case', { 'policies/one/scope.yaml': undefined, 'policies/one/Scope.yaml': scopeFile('one', outside) }],
     ['a scope with an unknown field', { 'policies/one/scope.yaml': `${scopeFile('one', outside)}  clusters: [us]\n` }],
     ['a registration with another ending', { 'clusters/eu.yaml': undefined, 'clusters/eu.yml': registration }],
-  ])('cannot have a commit taken that an honest one would refuse: %s', async (_what, files) => {
+  ])('cannot make an agent accept a commit that an honest hub would refuse: %s', async (_what, files) => {
     const next = bench.aside(files);
     expect(await bench.refusalOf(next, async () => bench.hub.send(await bench.offerOf(next)))).toEqual([undefined]);
     await bench.goesOn();

@@ -180,12 +180,12 @@ describe('OpenPGP signatures, as git and gpg judge them', () => {
       expect(verdicts(signed({ sign }), gpg.export(ana))).toEqual(refused('signer-unknown'));
     });
 
-    it('none: the protected fingerprint is enough', () => {
+    it('accepts a signature that names no key outside of its protected part', () => {
       const sign = altered((body) => mapUnhashed({ tag: 2, body }, () => false).body);
       expect(verdicts(signed({ sign }), gpg.export(ana, eve))).toEqual(GOOD);
     });
 
-    it('another one, for a good signature: git accepts by the protected fingerprint, and so does this project', () => {
+    it('refuses a good signature that names another key, which git accepts', () => {
       expect(verdicts(signed({ sign: naming(eve.slice(-16)) }), gpg.export(ana, eve))).toEqual(onlyGitAccepts('signer-unknown'));
       expect(verdicts(signed({ sign: naming('0123456789abcdef') }), gpg.export(ana, eve))).toEqual(onlyGitAccepts('signer-unknown'));
     });

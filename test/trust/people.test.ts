@@ -76,7 +76,7 @@ describe('roles', () => {
     ['vera', 0, /with the role viewer; this needs the role/],
     ['olaf', 1, /with the role operator; this needs the role admin/],
     ['ada', 2, /never/],
-  ] as const)('of %s hold for every call', async (user, level, reason) => {
+  ] as const)('hold for every call of %s', async (user, level, reason) => {
     const browser = await people.world.login(user);
     for (const [method, path, role, body] of calls) {
       const { code, detail } = await refusalOf(await people.world.call(browser, method, path, body));
@@ -97,7 +97,7 @@ describe('a foreign page cannot use the session', () => {
     ['an old browser without these headers', { 'X-FSO-CSRF': '1' }],
     ['a form of the same origin, which no page has', { Origin: 'own', 'Sec-Fetch-Site': 'same-origin', ...FORM }],
     ['the address bar', { 'Sec-Fetch-Site': 'none', 'X-FSO-CSRF': '1' }],
-  ])('by %s', async (_who, sent) => {
+  ])('is refused by %s', async (_who, sent) => {
     const browser = await people.world.login('ada');
     const headers: Record<string, string> = { ...sent } as Record<string, string>;
     if (headers['Origin'] === 'own') headers['Origin'] = people.hub.url;
@@ -110,7 +110,7 @@ describe('a foreign page cannot use the session', () => {
     expect((await people.world.sessionOf(browser)).role).toBe('admin');
   });
 
-  it('and no response allows another origin', async () => {
+  it('is allowed no other origin by any response', async () => {
     const preflight = await fetch(people.url('/api/v1/tokens'), {
       method: 'OPTIONS',
       headers: { Origin: 'https://evil.example', 'Access-Control-Request-Method': 'POST', 'Access-Control-Request-Headers': 'x-fso-csrf' },
@@ -118,7 +118,7 @@ describe('a foreign page cannot use the session', () => {
     expect([preflight.status, [...preflight.headers.keys()].filter((name) => name.startsWith('access-control'))]).toEqual([405, []]);
   });
 
-  it('but a page of the hub can', async () => {
+  it('is no page of the hub, which may use the session', async () => {
     const browser = await people.world.login('olaf');
     expect((await people.post(browser, '/api/v1/source/fetch')).status).toBe(202);
   });
@@ -129,24 +129,24 @@ describe('access tokens of the provider', () => {
     [['governance-admins'], 'admin'],
     [['platform'], 'operator'],
     [['nothing'], null],
-  ] as const)('with the groups %j are %s', async (groups, role) => {
+  ] as const)('have the groups %j and are %s', async (groups, role) => {
     const answer = await people.world.withToken('/auth/session', await people.idp.accessToken({ groups }));
     expect(SessionView.parse(await answer.json())).toMatchObject({ kind: 'user', id: CLIENT_ID, role });
   });
 
-  it('for another audience are refused', async () => {
+  it('are refused for another audience', async () => {
     const token = await people.idp.accessToken({ audience: 'https://other.example', groups: ['governance-admins'] });
     expect((await people.world.withToken('/auth/session', token)).status).toBe(401);
   });
 
-  it('that have expired are refused', async () => {
+  it('are refused after their expiry', async () => {
     const token = await people.idp.accessToken({ groups: ['platform'], lifetimeS: 60 });
     expect((await people.world.withToken('/auth/session', token)).status).toBe(200);
     people.world.offsetMs = 120_000;
     expect((await people.world.withToken('/auth/session', token)).status).toBe(401);
   });
 
-  it('that were changed, are unsigned or have another signer are refused', async () => {
+  it('are refused when they were changed, are unsigned or have another signer', async () => {
     const token = await people.idp.accessToken({ groups: ['staff'] });
     const [header = '', payload = '', signature = ''] = token.split('.');
     const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -101,7 +101,7 @@ describe('SSH signatures, as git and ssh-keygen judge them', () => {
     expect(verdicts(signed({ tamper: (raw) => raw.replace('Change', 'Chance') }), allow())).toEqual(refused('signature-invalid'));
   });
 
-  it('no signature', () => {
+  it('a missing signature', () => {
     expect(verdicts(bench.commit({}), allow())).toEqual(refused('unsigned'));
   });
 

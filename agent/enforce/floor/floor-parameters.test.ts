@@ -184,7 +184,7 @@ describe('planFloorParameters', () => {
     expect(plan({ policies, namespaces: names, observed: applied({ policies: [] }) }).unlisted.size).toBe(0);
   });
 
-  it('tells what no label stands in for from what can wait', () => {
+  it('distinguishes what no label replaces from what can wait', () => {
     const observed = applied();
     const reasonWith = (...more: PolicyInput[]) => plan({ observed, policies: [...POLICIES, ...more] }).actions.map(({ reason }) => reason);
     expect(reasonWith(policyOf('late', { targetNamespace: 'late', allowedRegions: EU }))).toEqual(['Cover']);

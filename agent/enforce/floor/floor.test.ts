@@ -142,7 +142,7 @@ describe('planFloor', () => {
     expect(JSON.stringify(actions)).not.toContain('object.metadata.?labels');
   });
 
-  it('trusts only the configured binders, whatever characters are in their names', () => {
+  it('trusts only the configured binders, with any characters in their names', () => {
     const gateFor = (binders: readonly string[]): string =>
       JSON.stringify(desiredFloor({ binders }).find(({ metadata }) => metadata.name === 'fso-floor-bindings-deny'));
     expect(gateFor([])).toContain('request.userInfo.username in []');
@@ -152,7 +152,7 @@ describe('planFloor', () => {
     );
   });
 
-  it('asks nothing more of a pod that is plainly inside', () => {
+  it('decides a pod that is plainly inside without further checks', () => {
     const specOf = (name: string) => policies.find(({ metadata }) => metadata.name === name)?.spec as unknown as PodSpec;
     const plainOf = ({ variables }: PodSpec): string => variables.find(({ name }) => name === 'plain')?.expression ?? expect.fail();
     for (const name of ['fso-floor-pods-deny', 'fso-floor-pods-warn', 'fso-floor-pods-dryrun']) {

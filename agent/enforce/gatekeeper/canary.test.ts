@@ -11,7 +11,7 @@ describe('the canary', () => {
   const planned = (constraints: readonly Constraint[], policies: readonly PolicyInput[] = []) =>
     planGatekeeper({ governance: planGovernance(policies, namespaces, NOW), template, constraints, gatekeeperServed: true });
 
-  it('is planned as soon as its kind is served, whatever the policies', () => {
+  it('is planned as soon as its kind is served, with any policies', () => {
     expect(planned([])).toMatchObject([{ type: 'apply', key: `K8sGeoResidency/${CANARY_NAME}`, reason: 'Install', policies: [] }]);
     expect(planned([canaryBody()])).toEqual([]);
   });

@@ -8,9 +8,6 @@ import { type ConstraintGroup, constraintBody, constraintName, entryText, groupI
 import { type ConstraintIdentity, nameConstraints, namedConstraintOf } from './constraint-names.ts';
 import type { Constraint, ConstraintEntry } from './kinds.ts';
 
-/** The rules that each constraint was planned from: the same rules give the same object again. */
-const membersOf = new WeakMap<DesiredConstraint, readonly Rule[]>();
-
 /** A move that the cluster shows is over: the same content again would be another writer's. */
 export const hasShownMove = ({ constraints }: Governance, present: readonly Constraint[], now: Date): boolean => {
   const moving = constraints.filter(({ former }) => former !== undefined);
@@ -62,7 +59,7 @@ export const planConstraints = (
       const identity = identities.get(group) ?? { name: constraintName(group), group, formerGroup: undefined };
       const known = before.get(identity.name);
       const former = formerOf(identity, known, { observed: observed.get(identity.name), now });
-      const isKept = known?.group === group && known.former === former && sameItems(membersOf.get(known) ?? [], members);
+      const isKept = known?.group === group && known.former === former && sameItems(known.from, members);
       return isKept ? known : constraintOf(identity, former, members);
     })
     .sort((a, b) => byText(a.name, b.name));
@@ -96,7 +93,5 @@ const constraintOf = (
 ): DesiredConstraint => {
   const entries = members.map(entryOf);
   const body = constraintBody(members[0]?.group ?? NO_GROUP, entries, name);
-  const constraint: DesiredConstraint = { name, group, former, policies: sortedSet(entries.map((entry) => entry.name)), body };
-  membersOf.set(constraint, members);
-  return constraint;
+  return { name, group, former, policies: sortedSet(entries.map((entry) => entry.name)), body, from: members };
 };

@@ -112,7 +112,7 @@ describe('planGatekeeper', () => {
     expect(namesIn(apply(start, actions))).toEqual(['team/eu', 'team/other', 'team/eu']);
   });
 
-  it('does not call its own change another’s where a policy goes back before the cluster shows it', () => {
+  it('recognizes its own change where a policy is reverted before the cluster shows it', () => {
     const [old] = settle([eu], []);
     const present = old === undefined ? [] : [old];
     const first = planGovernance([eu], namespaces, NOW, { constraints: present });
@@ -127,7 +127,7 @@ describe('planGatekeeper', () => {
     expect(planLockTwo(third, edited)).toMatchObject([{ reason: 'Drift' }]);
   });
 
-  it('calls no step of its own another’s where a policy moves on before the cluster shows it', () => {
+  it('recognizes its own steps where a policy changes again before the cluster shows them', () => {
     const present = settle([eu], []);
     const first = planGovernance([eu], namespaces, NOW, { constraints: present });
     const second = planGovernance([wider], namespaces, NOW, { constraints: present, previous: first });
@@ -136,7 +136,7 @@ describe('planGatekeeper', () => {
       expect(planLockTwo(third, constraints)).toMatchObject([{ type: 'apply', reason: 'Move' }]);
   });
 
-  it('calls what a constraint was before another’s change once the cluster has shown the move', () => {
+  it('attributes a return of a constraint to others once the cluster has shown the move', () => {
     const present = settle([eu], []);
     const first = planGovernance([eu], namespaces, NOW, { constraints: present });
     const moving = planGovernance([wider], namespaces, NOW, { constraints: present, previous: first });
@@ -150,7 +150,7 @@ describe('planGatekeeper', () => {
     expect(planLockTwo(restored, present)).toMatchObject([{ reason: 'Drift' }]);
   });
 
-  it('does so a minute later where a policy moved there and back before anything was written', () => {
+  it('attributes it to others a minute later where a policy moved there and back before a write', () => {
     const present = settle([eu], []);
     const first = planGovernance([eu], namespaces, NOW, { constraints: present });
     const away = planGovernance([wider], namespaces, NOW, { constraints: present, previous: first });
@@ -167,7 +167,7 @@ describe('planGatekeeper', () => {
     return new Map([...Map.groupBy(rules, ([name]) => name)].map(([name, found]) => [name, found.map(([, rule]) => rule)]));
   };
 
-  it('puts no policy under the rule of another, nor leaves one without its own, where nothing new comes into force', () => {
+  it('never puts a policy under the rule of another, nor leaves one without its own, without a new rule in force', () => {
     fc.assert(
       fc.property(fc.array(anyPolicies, { minLength: 2, maxLength: 5 }), (history) => {
         let constraints: readonly Constraint[] = [];

@@ -124,7 +124,7 @@ describe('findWebhookProblem', () => {
     expect(problemOf(withWebhook(changes))).toBe(`${PLACE}${message}`);
   });
 
-  it('asks for rules of Bindings only where lock 2 judges them', () => {
+  it('requires rules for Bindings only where lock 2 judges them', () => {
     expect(problemOf(withWebhook({ rules: [{ ...RULE, resources: ['pods'] }] }), false)).toBeUndefined();
   });
 
@@ -196,7 +196,7 @@ describe('a configuration of any shape', () => {
     )
     .map((changes) => [{ ...WEBHOOK, ...changes }]);
 
-  it('never throws, and is never taken for a good one where it is none', () => {
+  it('never throws, and never accepts an invalid one', () => {
     fc.assert(
       fc.property(fc.oneof(spoiled, fc.array(fc.anything()), fc.anything()), fc.boolean(), (webhooks, judgesBindings) => {
         const configuration = configurationOf(webhooks);

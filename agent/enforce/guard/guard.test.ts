@@ -88,7 +88,7 @@ describe('planGuard', () => {
   });
 });
 
-it('tells users from groups among those who may move a node', () => {
+it('distinguishes users from groups among those who may move a node', () => {
   expect(mayMoveNode(trust)).toContain('request.userInfo.username in ["cloud"]');
   expect(mayMoveNode(trust)).toContain('g in ["node-team"]');
   expect(mayMoveNode({ ...trust, nodeLabelers: [] })).not.toContain(' in [');

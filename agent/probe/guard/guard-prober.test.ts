@@ -51,7 +51,7 @@ describe('GuardProber', () => {
     expect(harness.guard.problem).toBeUndefined();
   });
 
-  it('asks a second time before it calls a proven guard open', async () => {
+  it('repeats a probe before it calls a proven guard open', async () => {
     await proven();
     harness.openGuards.add(GUARDS[0] ?? '');
     harness.guard.probeNext();
@@ -125,7 +125,7 @@ describe('GuardProber', () => {
     expect(states()).toEqual(all('proven'));
   });
 
-  it('keeps an open guard open while nobody answers', async () => {
+  it('keeps an open guard open without an answer', async () => {
     await proven();
     harness.openGuards.add(POLICIES);
     await harness.clock.advance(50_000);

@@ -1,6 +1,6 @@
 // The X.509 library finds its algorithms by decorators, which need this first.
 import 'reflect-metadata';
-import { randomBytes, webcrypto } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes, type webcrypto } from 'node:crypto';
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
@@ -9,6 +9,7 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   Name,
+  PublicKey,
   SubjectAlternativeNameExtension,
   X509Certificate,
   X509CertificateGenerator,
@@ -25,48 +26,49 @@ export interface KeyPair {
   readonly key: string;
 }
 
-const pem = (label: string, der: ArrayBuffer): string =>
-  `-----BEGIN ${label}-----\n${(
-    Buffer.from(der)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  ).join('\n')}\n-----END ${label}-----\n`;
+const newKeys = () => generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
 
-const newKeys = (): Promise<webcrypto.CryptoKeyPair> => webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+const signingKey = (key: KeyObject): webcrypto.CryptoKey => key.toCryptoKey(ALGORITHM, false, ['sign']);
 
-const exportKey = async (key: webcrypto.CryptoKey): Promise<string> => pem('PRIVATE KEY', await webcrypto.subtle.exportKey('pkcs8', key));
+const publicKeyOf = (key: KeyObject): PublicKey => new PublicKey(new Uint8Array(key.export({ type: 'spki', format: 'der' })));
 
-// Positive and without a leading zero, as RFC 5280 4.1.2.2 wants it.
-const serial = (): string => `40${randomBytes(15).toString('hex')}`;
+const pairOf = (certificate: X509Certificate, key: KeyObject): KeyPair => ({
+  certificate: `${certificate.toString('pem')}\n`,
+  key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+});
 
-const validity = (): { notBefore: Date; notAfter: Date } => ({
+/** Serial number and time of a new certificate. */
+const header = () => ({
+  // Positive and without a leading zero, as RFC 5280 4.1.2.2 wants it.
+  serialNumber: `40${randomBytes(15).toString('hex')}`,
   notBefore: new Date(Date.now() - BACKDATE_MS),
   notAfter: new Date(Date.now() + VALID_MS),
+  signingAlgorithm: ALGORITHM,
 });
 
 /** A key pair for ServiceAccount tokens: PKCS#8 and SPKI. */
-export async function createSigningKeys(): Promise<{ privateKey: string; publicKey: string }> {
-  const keys = await newKeys();
-  return {
-    privateKey: await exportKey(keys.privateKey),
-    publicKey: pem('PUBLIC KEY', await webcrypto.subtle.exportKey('spki', keys.publicKey)),
-  };
-}
+export const createSigningKeys = (): { privateKey: string; publicKey: string } =>
+  generateKeyPairSync('ec', {
+    namedCurve: 'prime256v1',
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
 
 export async function createAuthority(commonName: string): Promise<KeyPair> {
-  const keys = await newKeys();
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(),
-    name: new Name([{ CN: [commonName] }]),
-    ...validity(),
-    signingAlgorithm: ALGORITHM,
-    keys,
+  const { privateKey, publicKey } = newKeys();
+  const name = new Name([{ CN: [commonName] }]);
+  const certificate = await X509CertificateGenerator.create({
+    ...header(),
+    subject: name,
+    issuer: name,
+    publicKey: publicKeyOf(publicKey),
+    signingKey: signingKey(privateKey),
     extensions: [
       new BasicConstraintsExtension(true, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.digitalSignature, true),
     ],
   });
-  return { certificate: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
+  return pairOf(certificate, privateKey);
 }
 
 export interface CertificateRequest {
@@ -75,11 +77,6 @@ export interface CertificateRequest {
   readonly organizations?: readonly string[];
   /** Names for which a server answers; absent = a client's certificate only. */
   readonly serverNames?: { readonly dns: readonly string[]; readonly ip: readonly string[] };
-}
-
-async function readKey(text: string): Promise<webcrypto.CryptoKey> {
-  const der = Buffer.from(text.replace(/-----[^-]+-----|\s/g, ''), 'base64');
-  return webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);
 }
 
 function usages(request: CertificateRequest): Extension[] {
@@ -96,17 +93,15 @@ function usages(request: CertificateRequest): Extension[] {
 
 /** Issues a certificate with a new key. */
 export async function issueCertificate(authority: KeyPair, request: CertificateRequest): Promise<KeyPair> {
-  const keys = await newKeys();
+  const { privateKey, publicKey } = newKeys();
   const organizations = request.organizations ?? [];
   const certificate = await X509CertificateGenerator.create({
-    serialNumber: serial(),
+    ...header(),
     subject: new Name([...organizations.map((group) => ({ O: [group] })), { CN: [request.commonName] }]),
     issuer: new X509Certificate(authority.certificate).subjectName,
-    ...validity(),
-    signingAlgorithm: ALGORITHM,
-    publicKey: keys.publicKey,
-    signingKey: await readKey(authority.key),
+    publicKey: publicKeyOf(publicKey),
+    signingKey: signingKey(createPrivateKey(authority.key)),
     extensions: [new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true), ...usages(request)],
   });
-  return { certificate: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
+  return pairOf(certificate, privateKey);
 }

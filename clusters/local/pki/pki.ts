@@ -81,11 +81,9 @@ export const programKubeconfig = (paths: ClusterPaths, program: string): string 
 export async function ensurePki(paths: ClusterPaths, state: ClusterState): Promise<void> {
   const { pki } = paths;
   if (existsSync(join(pki, SEAL))) return;
-  const [authority, storeAuthority, tokens] = await Promise.all([
-    createAuthority(`fso-${state.name}`),
-    createAuthority(`fso-${state.name}-etcd`),
-    createSigningKeys(),
-  ]);
+  const authority = await createAuthority(`fso-${state.name}`);
+  const storeAuthority = await createAuthority(`fso-${state.name}-etcd`);
+  const tokens = createSigningKeys();
   writePair(pki, 'ca', authority);
   writePair(pki, 'etcd-ca', storeAuthority);
   writeFileSync(join(pki, 'service-accounts.key'), tokens.privateKey, { mode: 0o600 });

@@ -141,7 +141,7 @@ class AlertsModel {
 }
 
 describe('a group', () => {
-  it('waits for others that begin with the first, then tells at intervals, then repeats', () => {
+  it('waits for others that begin with the first, then notifies at intervals, then repeats', () => {
     const group = new GroupHarness();
     const a = member(alertOf('a', 1_000));
     const b = member(alertOf('b', 1_020));
@@ -159,7 +159,7 @@ describe('a group', () => {
     expect(group.told).toEqual(['1030 a:f b:f', '1330 c:f', '5330 repeat']);
   });
 
-  it('tells of the end once, and of another beginning', () => {
+  it('notifies of the end once, and of another beginning', () => {
     const group = new GroupHarness();
     group.look([member(alertOf('a', 1_000))]);
     group.after(30).look([member(alertOf('a', 1_000))]);
@@ -171,7 +171,7 @@ describe('a group', () => {
     expect(group.told.slice(2)).toEqual(['6460 a:f']);
   });
 
-  it('tells nobody of the end where resolved ones are not sent, and remembers it', () => {
+  it('records an end that is not sent to receivers without resolved alerts', () => {
     const group = new GroupHarness();
     group.sendResolved = false;
     group.look([member(alertOf('a', 1_000))]);
@@ -181,7 +181,7 @@ describe('a group', () => {
     expect(group.told).toEqual(['1030 a:f']);
   });
 
-  it('says nothing while silenced, and again when the silence ends', () => {
+  it('is quiet while silenced, and notifies again when the silence ends', () => {
     const group = new GroupHarness();
     const a = alertOf('a', 1_000);
     group.look([member(a, true)]);
@@ -201,7 +201,7 @@ describe('a group', () => {
     expect(group.told.slice(2)).toEqual(['12260 a:r']);
   });
 
-  it('forgets one that was silenced before anybody was told', () => {
+  it('drops an alert that was silenced before any notification', () => {
     const group = new GroupHarness();
     group.look([member(alertOf('a', 1_000))]);
     group.after(10).look([member(alertOf('a', 1_000), true)]);
@@ -209,7 +209,7 @@ describe('a group', () => {
     expect([group.told, group.record.told]).toEqual([[], {}]);
   });
 
-  it('tells of one that ended before it was told, or while another notification was under way', () => {
+  it('notifies of an alert that ended before its notification, or during another', () => {
     const group = new GroupHarness();
     group.look([member(alertOf('a', 1_000))]);
     group.after(10).look([member(alertOf('a', 1_000, 1_005))]);
@@ -222,7 +222,7 @@ describe('a group', () => {
     expect(group.told).toEqual(['1010 a:r', '1330 b:f', '1630 b:r c:r']);
   });
 
-  it('tells of the end of one that began again and was silenced before that was told', () => {
+  it('notifies of the end of an alert that began again and was silenced before its notification', () => {
     const group = new GroupHarness();
     group.look([member(alertOf('a', 1_000))]);
     group.after(30).look([member(alertOf('a', 1_000))]);
@@ -233,7 +233,7 @@ describe('a group', () => {
     expect(group.told).toEqual(['1030 a:f', '1520 a:r']);
   });
 
-  it('tells of the end of one that other routes have, or that is forgotten', () => {
+  it('notifies of the end of an alert that moved to other routes, or was dropped', () => {
     const group = new GroupHarness();
     group.look([member(alertOf('a', 1_000))]);
     group.after(30).look([member(alertOf('a', 1_000)), member(alertOf('b', 1_010))]);
@@ -243,7 +243,7 @@ describe('a group', () => {
     expect(group.record.told).toEqual({});
   });
 
-  it('tells receivers without ends once of one that ended before it was told', () => {
+  it('notifies receivers without resolved alerts once of one that ended before its notification', () => {
     const group = new GroupHarness();
     group.sendResolved = false;
     group.look([member(alertOf('a', 1_000))]);
@@ -252,7 +252,7 @@ describe('a group', () => {
     expect(group.told).toEqual(['1010 a:r']);
   });
 
-  it('is not held up by a clock that was set back', () => {
+  it('is not delayed by a clock that was set back', () => {
     const group = new GroupHarness();
     group.nowMs = 1_000_000;
     group.look([member(alertOf('a', 1_000_000))]);
@@ -262,7 +262,7 @@ describe('a group', () => {
     expect(group.told).toEqual(['1000030 a:f', '5000 a:r']);
   });
 
-  it('has told what holds once it is quiet, whatever came, went, failed, was silenced, went elsewhere or was forgotten', () => {
+  it('converges to the current state after any sequence of changes', () => {
     const step = fc.record({ ms: fc.integer({ min: 0, max: 400 }), who: fc.constantFrom('a', 'b'), what: fc.constantFrom(...STEPS) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ALERT_SEVERITIES, type NewAuditEntry, type ReceiverKind } from '@fso/shared/api';
 import { type Backoff, type Clock, createBackoff, type Logger, mapConcurrently } from '@fso/shared/runtime';
-import type { Ledger } from '../../ledger/index.ts';
+import type { Journal, Lease } from '../../ledger/index.ts';
 import type { AlertStore } from '../alert-store.ts';
 import type { AlertsConfig } from '../alerts-file.ts';
 import { type Notification, type NotifiedAlert, notifiedOf, type Outcome, type Receiver } from '../receivers/receiver.ts';
@@ -20,7 +20,7 @@ export interface AlertMetrics {
 }
 
 export interface NotifierDeps {
-  readonly ledger: Pick<Ledger, 'leads' | 'audit'>;
+  readonly ledger: Pick<Journal, 'audit'> & Pick<Lease, 'leads'>;
   readonly alerts: AlertStore;
   readonly groups: GroupStore;
   readonly silences: Silences;

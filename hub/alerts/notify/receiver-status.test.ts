@@ -4,7 +4,7 @@ import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import type { Outcome } from '../receivers/receiver.ts';
 import { ReceiverStatuses } from './receiver-status.ts';
 
-it('how a receiver is doing is written when that changes, and once a minute', async () => {
+it('writes the state of a receiver when it changes, and once a minute', async () => {
   const { records } = createMemoryLedger({ clock: new FakeClock() });
   let writes = 0;
   const statuses = new ReceiverStatuses({

@@ -1,5 +1,5 @@
 import { type Clock, type Logger, messageOf } from '@fso/shared/runtime';
-import type { Ledger } from '../../ledger/index.ts';
+import type { Journal } from '../../ledger/index.ts';
 import type { StoredAlert } from '../alert.ts';
 import type { AlertStore } from '../alert-store.ts';
 import type { AlertsConfig } from '../alerts-file.ts';
@@ -11,7 +11,7 @@ import type { Sending } from './notifier.ts';
 import { setUp } from './setup.ts';
 
 export interface ResenderDeps {
-  readonly ledger: Pick<Ledger, 'health'>;
+  readonly ledger: Pick<Journal, 'health'>;
   readonly alerts: AlertStore;
   readonly groups: GroupStore;
   readonly silences: Silences;

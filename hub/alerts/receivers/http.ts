@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { messageOf, readBeginning } from '@fso/shared/runtime';
+import { messageOf, parseRetryAfter, readBeginning } from '@fso/shared/runtime';
 import { truncate } from '@fso/shared/text';
 import type { Outcome } from './receiver.ts';
 
@@ -47,13 +47,6 @@ export const cleanAnswer = (text: string, secrets: readonly string[]): string =>
   return truncate(cleaned.replaceAll(/\p{Cc}+/gu, ' ').trim(), MAX_ANSWER_CHARS);
 };
 
-/** Milliseconds of a Retry-After header in seconds, or with a date (RFC 9110, 10.2.3). */
-const retryAfterMs = (header: string | null, nowMs: number): number | undefined => {
-  if (header === null) return undefined;
-  const ms = /^\d{1,9}$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs;
-  return Number.isFinite(ms) ? Math.min(Math.max(0, ms), MAX_RETRY_AFTER_MS) : undefined;
-};
-
 /**
  * Statuses after which the same notification would be refused again. Any other is about the
  * receiver, such as a replaced secret, and may pass.
@@ -67,7 +60,7 @@ const outcomeOf = (response: Response, answer: string): Outcome => {
   if (status >= 300 && status < 400)
     return { kind: 'failed', reason: `${said} (redirects are not followed: name the URL that it leads to)` };
   if (REFUSED.includes(status)) return { kind: 'refused', reason: said };
-  const afterMs = retryAfterMs(response.headers.get('retry-after'), Date.now());
+  const afterMs = parseRetryAfter(response.headers.get('retry-after'), { now: new Date(), maxMs: MAX_RETRY_AFTER_MS });
   return { kind: 'failed', reason: said, ...(afterMs === undefined ? {} : { afterMs }) };
 };
 

@@ -52,8 +52,8 @@ const worst = (count: number): Notification =>
     ),
   );
 
-describe('what receivers are sent', () => {
-  it.each([1, 2, 10, 1_000])('is within the limits of Slack and PagerDuty for %i alerts of the worst kind', (count) => {
+describe('notifications', () => {
+  it.each([1, 2, 10, 1_000])('are within the limits of Slack and PagerDuty for %i alerts of the worst kind', (count) => {
     SlackMessage.parse(formatSlack(worst(count)));
     const event = formatPagerDuty(worst(count), 'k'.repeat(32));
     PagerDutyEvent.parse(event);
@@ -61,7 +61,7 @@ describe('what receivers are sent', () => {
     expect(JSON.stringify(formatSlack(worst(count))).includes('more')).toBe(count > 10);
   });
 
-  it('has no markup and no header of a cluster in a mail', () => {
+  it('carry no markup and no header of a cluster into a mail', () => {
     const { subject, text, html } = formatEmail(worst(1));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: no control character may be there.
     expect(subject).not.toMatch(/[\u0000-\u001f]/);
@@ -71,7 +71,7 @@ describe('what receivers are sent', () => {
     expect(messageIdOf(worst(1), 'fso@example.com')).toBe('<key-1@example.com>');
   });
 
-  it('names only so many alerts to people, and says how many more there are', () => {
+  it('name a bounded number of alerts to people, and count the others', () => {
     const many = notification(Array.from({ length: 67 }, () => alert()));
     expect(formatEmail(many).text).toContain('and 57 more');
     expect(formatEmail(many).subject).toBe('[FIRING] Violations (67 firing)');
@@ -137,7 +137,7 @@ describe('a receiver over HTTP', () => {
       { status: 503, headers: { 'retry-after': '999999' } },
       { kind: 'failed', reason: 'HTTP 503', afterMs: 3_600_000 },
     ],
-  ])('that answers with %o has ended so', async (answer, outcome) => {
+  ])('records the outcome of an answer %o', async (answer, outcome) => {
     await using opened = await open();
     const { server } = opened;
     server.answer = () => answer;
@@ -146,7 +146,7 @@ describe('a receiver over HTTP', () => {
     expect(server.received).toHaveLength(1);
   });
 
-  it('that sends without end is read for a moment only', async () => {
+  it('is read for a moment only when its response never ends', async () => {
     await using opened = await open();
     const { server } = opened;
     server.answer = () => ({ status: 200, body: 'x'.repeat(5_000_000) });
@@ -161,7 +161,7 @@ describe('a receiver over HTTP', () => {
     expect(server.received.map(({ path }) => path)).toEqual(['/am/api/v2/alerts']);
   });
 
-  it('that nobody listens for, and a secret that is not there, are tried again', async () => {
+  it('is retried when it is unreachable or its secret is missing', async () => {
     await using opened = await open();
     const dead = await opened.receiver((file) => `webhook: {url: "http://127.0.0.1:1/", secretFile: ${file}}`);
     expect(await dead.send(notification([alert()]), NEVER)).toMatchObject({ kind: 'failed' });
@@ -169,7 +169,7 @@ describe('a receiver over HTTP', () => {
     expect(await without.send(notification([alert()]), NEVER)).toMatchObject({ kind: 'failed', reason: expect.stringContaining('ENOENT') });
   });
 
-  it('has no secret of its own in a reason, whatever is answered and whatever its file holds', async () => {
+  it('never shows a secret in a reason, with any response and any file', async () => {
     await using opened = await open();
     const { server } = opened;
     const path = '/services/T0123456/B0123456/abcdefghijklmnop';
@@ -189,7 +189,7 @@ describe('a receiver over HTTP', () => {
 });
 
 describe('Alertmanager', () => {
-  it('gets all alerts but those that it does not take', async () => {
+  it('gets all alerts except those that it refuses', async () => {
     await using opened = await open();
     const { server } = opened;
     server.answer = ({ body }) => (body.includes('bad') ? { status: 400, body: 'bad' } : { status: 200 });
@@ -202,7 +202,7 @@ describe('Alertmanager', () => {
     expect(Math.max(...server.received.map(({ body }) => body.length))).toBeLessThan(600_000);
   });
 
-  it('gets no end before the start, however clocks differ', async () => {
+  it('gets no end before the start, with any clocks', async () => {
     await using opened = await open();
     const { server } = opened;
     const receiver = await opened.receiver(() => `alertmanager: {url: "${server.url}"}`);
@@ -219,7 +219,7 @@ describe('a mail server', () => {
     [{ 'b@example.com': 550 }, 'refused'],
     [{ 'a@example.com': 451, 'b@example.com': 550 }, 'failed'],
     [{}, 'delivered'],
-  ] as const)('that refuses %o has ended so: %s', async (refusals, kind) => {
+  ] as const)('records the outcome of a refusal of %o: %s', async (refusals, kind) => {
     await using opened = await open();
     const mail = await startMailServer({ username: 'fso', password: 'very-secret', refusals });
     const receiver = await opened.receiver(

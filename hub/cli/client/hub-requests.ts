@@ -90,7 +90,7 @@ export class HubRequests {
   }
 
   /** Reads all pages. */
-  all<T>(read: (query: Query) => Promise<Page<T>>, query: Query): Promise<T[]> {
-    return this.newestOf(Number.POSITIVE_INFINITY, (page) => read({ ...query, ...page }));
+  list<T>(schema: z.ZodType<Page<T>>, path: string, query: Query, signal?: AbortSignal): Promise<T[]> {
+    return this.newestOf(Number.POSITIVE_INFINITY, (page) => this.get(schema, path, { ...query, ...page }, signal));
   }
 }

@@ -1,5 +1,5 @@
 import type { AlertView, ReceiverView, SilenceView } from '@fso/shared/api';
-import type { AlertFilter } from '../client/alert-client.ts';
+import type { AlertFilter } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { type Column, type Format, renderFacts, writeData, writeRows } from '../render/output.ts';
@@ -50,12 +50,13 @@ const receiverColumns = (now: Date): Column<ReceiverView>[] => [
 
 /** Options of `fso alerts list`, which leaves out resolved alerts unless they are requested. */
 export interface AlertOptions extends Output, AlertFilter {
+  readonly query?: string;
   readonly all?: boolean;
 }
 
 /** `fso alerts list` */
-export const listAlerts = async (context: Context, { output, all, ...filter }: AlertOptions): Promise<void> => {
-  const found = await (await context.connect()).alerts(filter);
+export const listAlerts = async (context: Context, { output, all, query, ...filter }: AlertOptions): Promise<void> => {
+  const found = await (await context.connect()).alerts({ ...filter, ...(query !== undefined && { q: query }) });
   const shown = all === true || filter.state !== undefined ? found : found.filter(({ state }) => state !== 'resolved');
   await writeRows(context, output, shown, alertColumns(context.now()));
 };

@@ -74,7 +74,8 @@ export const listClusters = async (context: Context, { output }: { output: Forma
 export interface AddOptions {
   readonly region: readonly string[];
   readonly label: readonly string[];
-  readonly ttlMs: number;
+  /** Milliseconds. */
+  readonly ttl: number;
 }
 
 const parseLabels = (labels: readonly string[]): Record<string, string> =>
@@ -126,19 +127,20 @@ const tokenSecret = ({ token }: EnrolmentTokenView): object => ({
 export const addCluster = async (context: Context, name: string, options: AddOptions): Promise<void> => {
   const hub = await context.connect();
   const document = (await isRegistered(hub, name)) ? undefined : await registration(name, options);
-  const token = await hub.createEnrolmentToken(name, Math.ceil(options.ttlMs / 1000));
+  const token = await hub.createEnrolmentToken(name, Math.ceil(options.ttl / 1000));
   if (document !== undefined) context.out(`# Commit this as clusters/${name}.yaml:\n${document}\n`);
   writeInstructions(context, token);
 };
 
 export interface TokenOptions {
-  readonly ttlMs: number;
+  /** Milliseconds. */
+  readonly ttl: number;
   readonly output: 'text' | 'json' | 'secret';
 }
 
 /** `fso clusters token` */
 export const createToken = async (context: Context, name: string, options: TokenOptions): Promise<void> => {
-  const token = await (await context.connect()).createEnrolmentToken(name, Math.ceil(options.ttlMs / 1000));
+  const token = await (await context.connect()).createEnrolmentToken(name, Math.ceil(options.ttl / 1000));
   if (options.output === 'json') return writeData(context, 'json', token);
   if (options.output === 'secret') return writeData(context, 'yaml', tokenSecret(token));
   writeInstructions(context, token);

@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Environment, messageOf, readIfThere, systemClock } from '@fso/shared/runtime';
+import { messageOf, readIfThere, systemClock } from '@fso/shared/runtime';
 import { loadLedgerConfig } from '../../config/config.ts';
 import { forgetEnrolment } from '../../identity/index.ts';
 import {
@@ -24,6 +24,7 @@ import {
   restoreLedger,
 } from '../../ledger/index.ts';
 import manifest from '../../package.json' with { type: 'json' };
+import { hubEnvironment } from '../client/environment.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { plain } from '../render/text.ts';
@@ -36,12 +37,11 @@ const explain = (error: unknown): never => {
 
 /** Works on what the hub would open. */
 const withDatabase = async <D extends DatabaseReader, T>(
-  env: Environment,
   open: Open<D>,
   use: (database: D, auditKeyFile: string) => Promise<T>,
 ): Promise<T> => {
   try {
-    const config = await loadLedgerConfig(env);
+    const config = await loadLedgerConfig(hubEnvironment());
     const database = await open(config.database);
     try {
       return await use(database, config.auditKeyFile);
@@ -75,8 +75,6 @@ const userName = (): string => {
 const operator = () => ({ kind: 'operator' as const, id: userName(), roles: [] });
 
 export interface BackupOptions {
-  /** File to write; with `keep`, the folder of the backups. */
-  readonly target: string;
   readonly force: boolean;
   /** Whether the hub of `--server` writes it, instead of this process. */
   readonly fromHub: boolean;
@@ -114,14 +112,13 @@ const removeOld = async (folder: string, keep: number): Promise<readonly string[
   return old;
 };
 
-/** `fso backup` */
-export const backup = async (context: Context, env: Environment, options: BackupOptions): Promise<void> => {
-  const { target, force, fromHub, keep } = options;
+/** `fso backup`. @param target file to write; with `keep`, the folder of the backups */
+export const backup = async (context: Context, target: string, { force, fromHub, keep }: BackupOptions): Promise<void> => {
   if (keep !== undefined) await mkdir(target, { recursive: true });
   const path = resolve(keep === undefined ? target : join(target, backupName(context.now())));
   const { rows, digest, isSigned } = fromHub
     ? await fetchBackup(context, path, force)
-    : await withDatabase(env, openReader, async (database, auditKeyFile) => {
+    : await withDatabase(openReader, async (database, auditKeyFile) => {
         const key = await findKey(auditKeyFile);
         return backupLedger(database, { path, replace: force, version: manifest.version, key });
       });
@@ -136,8 +133,8 @@ export const backup = async (context: Context, env: Environment, options: Backup
  *
  * @throws LedgerError while a hub has it open, or where it is on a server
  */
-const setAside = async (context: Context, env: Environment): Promise<void> => {
-  const { database } = await loadLedgerConfig(env);
+const setAside = async (context: Context): Promise<void> => {
+  const { database } = await loadLedgerConfig(hubEnvironment());
   if ('url' in database) throw new LedgerError('--replace is for the embedded ledger: name a new, empty database in DATABASE_URL');
   if (!existsSync(database.folder)) return;
   const aside = `${database.folder}.before-${context.now().toISOString().replaceAll(':', '')}`;
@@ -146,27 +143,22 @@ const setAside = async (context: Context, env: Environment): Promise<void> => {
 };
 
 /** `fso restore` */
-export const restore = async (
-  context: Context,
-  file: string,
-  env: Environment,
-  { replace }: { readonly replace: boolean },
-): Promise<void> => {
-  if (replace) await setAside(context, env).catch(explain);
-  const { created, rows, notes } = await withDatabase(env, openDatabase, (database) => restoreLedger(database, resolve(file), operator()));
+export const restore = async (context: Context, file: string, { replace }: { readonly replace: boolean }): Promise<void> => {
+  if (replace) await setAside(context).catch(explain);
+  const { created, rows, notes } = await withDatabase(openDatabase, (database) => restoreLedger(database, resolve(file), operator()));
   context.out(`restored from ${created}: ${countOf(rows)}; the audit log is intact\n`);
   for (const note of notes) context.out(`note: ${plain(note)}\n`);
 };
 
 /** `fso ledger forget`. @returns the exit code */
-export const forgetInLedger = async (context: Context, cluster: string, env: Environment, { yes }: { yes: boolean }): Promise<number> => {
+export const forgetInLedger = async (context: Context, cluster: string, { yes }: { yes: boolean }): Promise<number> => {
   if (!yes) {
     context.progress(
       `This removes what the ledger knows of ${cluster} and makes its certificates and tokens worthless; its history stays. Repeat with --yes.\n`,
     );
     return EXIT.error;
   }
-  const isSigned = await withDatabase(env, openDatabase, async (database, auditKeyFile) => {
+  const isSigned = await withDatabase(openDatabase, async (database, auditKeyFile) => {
     const forget = { cluster, actor: operator(), enrolment: forgetEnrolment(cluster, systemClock.now()), key: await findKey(auditKeyFile) };
     return forgetStored(database, forget, systemClock);
   });

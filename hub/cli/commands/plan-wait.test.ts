@@ -51,7 +51,7 @@ describe('wait', () => {
       { revision: OLD, nack: { revision: NEW, time, reasons: [{ path: 'policies/x.yaml', line: 3, reason: 'unknown field' }] } },
       'refused the revision: policies/x.yaml:3: unknown field',
     ],
-  ])('says what a cluster lacks: %s', (_what, change, reason) => {
+  ])('lists what a cluster lacks: %s', (_what, change, reason) => {
     expect(planWait(wanted(), source, [cluster('eu'), cluster('us', change)])).toEqual({
       state: 'waiting',
       reason: 'proven in 1 of 2 clusters',
@@ -59,18 +59,18 @@ describe('wait', () => {
     });
   });
 
-  it('asks only for what is wanted', () => {
+  it('requires only what is wanted', () => {
     const behind = cluster('us', { provenRevision: OLD });
     expect(planWait(wanted({ goal: 'accepted' }), source, [cluster('eu'), behind])).toMatchObject({ state: 'done' });
     expect(planWait(wanted({ cluster: 'eu' }), source, [cluster('eu'), behind])).toEqual({ state: 'done', clusters: 1 });
   });
 
-  it('takes a later revision for more than the wanted one', () => {
+  it('accepts a later revision than the wanted one', () => {
     const ahead = cluster('eu', { revision: OLD, provenRevision: OLD });
     expect(planWait(wanted({ later: new Set([OLD]) }), source, [ahead])).toMatchObject({ state: 'done' });
   });
 
-  it('says where the hub is while it does not know the revision', () => {
+  it("names the hub's commit while it does not know the revision", () => {
     expect(planWait(wanted({ revision: 'ffff' }), source, [cluster('eu')])).toMatchObject({ reason: 'the hub is at a1a1a1a1' });
   });
 

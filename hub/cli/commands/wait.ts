@@ -11,7 +11,8 @@ export interface WaitOptions {
   readonly revision: string;
   readonly for: Goal;
   readonly cluster?: string;
-  readonly timeoutMs: number;
+  /** Milliseconds. */
+  readonly timeout: number;
 }
 
 const RECONNECT_MS = 250;
@@ -84,7 +85,7 @@ export const wait = async (context: Context, options: WaitOptions): Promise<void
   const hub = await context.connect();
   const line = createProgressLine(context);
   const observe = createObserver(options);
-  const timeout = AbortSignal.timeout(options.timeoutMs);
+  const timeout = AbortSignal.timeout(options.timeout);
   const begin = performance.now();
   let last: Progress | undefined;
   const look = async (): Promise<Progress> => {
@@ -119,7 +120,7 @@ export const wait = async (context: Context, options: WaitOptions): Promise<void
     if (timeout.aborted) {
       line.clear();
       throw new CliError(
-        `${nameOf(options.revision)} is not ${options.for} within ${options.timeoutMs / 1000} s: ${explain(last)}`,
+        `${nameOf(options.revision)} is not ${options.for} within ${options.timeout / 1000} s: ${explain(last)}`,
         EXIT.negative,
       );
     }

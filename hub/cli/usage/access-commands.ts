@@ -1,13 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { TokenOptions } from '../commands/access.ts';
-import type { Format } from '../render/output.ts';
-import { examples, outputOption, run } from './options.ts';
+import { action, examples, outputOption } from './options.ts';
 
 /** The commands about people, tokens and the repository. Each loads its code when it runs. */
-
-interface Output {
-  readonly output: Format;
-}
 
 const parseDays = (text: string): number => {
   const days = Number(/^(\d{1,3})d?$/.exec(text)?.[1]);
@@ -23,18 +17,16 @@ const addLogin = (program: Command): void => {
     .description('sign in with the browser, or store a token, for later calls to this hub')
     .option('--with-token', 'read the token from standard input')
     .addHelpText('after', examples('login', 'login --with-token < token', 'login --server https://fso.example.com --token-file ci-token'))
-    .action((options: { withToken?: boolean }, command: Command) =>
-      run(command, async (context) => (await load()).login(context, options)),
-    );
+    .action(action(async () => (await load()).login));
   program
     .command('logout')
     .description('end the login, or remove the token, that is stored for the hub')
-    .action((_options: object, command: Command) => run(command, async (context) => (await load()).logout(context)));
+    .action(action(async () => (await load()).logout));
   program
     .command('whoami')
     .description('show the name, the role and the scope under which the hub accepts calls')
     .addOption(outputOption())
-    .action((options: Output, command: Command) => run(command, async (context) => (await load()).whoami(context, options)));
+    .action(action(async () => (await load()).whoami));
 };
 
 const addTokens = (program: Command): void => {
@@ -55,29 +47,24 @@ const addTokens = (program: Command): void => {
         "tokens create eu-board --clusters '{clusterRegions: [group:eu]}' --policies '{targetNamespaces: [finance-*]}'",
       )}`,
     )
-    .action((name: string, options: TokenOptions, command: Command) =>
-      run(command, async (context) => {
-        const { createToken } = await load();
-        await createToken(context, name, options);
-      }),
-    );
+    .action(action(async () => (await load()).createToken));
   tokens
     .command('list')
     .description('list all tokens, without their secrets')
     .addOption(outputOption())
-    .action((options: Output, command: Command) => run(command, async (context) => (await load()).listTokens(context, options)));
+    .action(action(async () => (await load()).listTokens));
   tokens
     .command('revoke')
     .description('revoke a token at once')
     .argument('<id>', 'id, as tokens list shows it')
-    .action((id: string, _options: object, command: Command) => run(command, async (context) => (await load()).revokeToken(context, id)));
+    .action(action(async () => (await load()).revokeToken));
 };
 
 const addFetch = (program: Command): void => {
   program
     .command('fetch')
     .description('make the hub read the policy repository now (operators)')
-    .action((_options: object, command: Command) => run(command, async (context) => (await load()).fetchSource(context)));
+    .action(action(async () => (await load()).fetchSource));
 };
 
 export const accessCommands: readonly ((program: Command) => void)[] = [addLogin, addTokens, addFetch];

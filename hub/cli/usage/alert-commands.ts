@@ -1,7 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { AlertOptions, SilenceOptions } from '../commands/alerts.ts';
-import type { Format } from '../render/output.ts';
-import { examples, outputOption, run } from './options.ts';
+import { action, examples, outputOption } from './options.ts';
 
 /** The commands about alerts. Each loads its code when it runs. */
 
@@ -38,9 +36,7 @@ const addList = (alerts: Command): void => {
     .option('--sort <order>', 'state, severity, started, name or cluster; `-started` for the newest first')
     .addOption(outputOption())
     .addHelpText('after', examples('alerts', 'alerts list --severity critical -o wide', 'alerts --all --cluster eu --sort=-started'))
-    .action(({ query, ...options }: AlertOptions & { query?: string }, command: Command) =>
-      run(command, async (context) => (await load()).listAlerts(context, query === undefined ? options : { ...options, q: query })),
-    );
+    .action(action(async () => (await load()).listAlerts));
 };
 
 const addSilence = (alerts: Command): void => {
@@ -60,21 +56,17 @@ const addSilence = (alerts: Command): void => {
         'alerts silence cluster=eu-1 --from 2026-01-03T22:00:00Z --until 2026-01-04T02:00:00Z --reason "upgrade"',
       ),
     )
-    .action((matchers: string[], options: SilenceOptions, command: Command) =>
-      run(command, async (context) => (await load()).silenceAlerts(context, matchers, options)),
-    );
+    .action(action(async () => (await load()).silenceAlerts));
   alerts
     .command('unsilence')
     .description('end a silence now (operators)')
     .argument('<id>', 'id, as alerts silences shows it')
-    .action((id: string, _options: object, command: Command) => run(command, async (context) => (await load()).unsilence(context, id)));
+    .action(action(async () => (await load()).unsilence));
   alerts
     .command('silences')
     .description('list silences and maintenance windows')
     .addOption(outputOption())
-    .action((options: { output: Format }, command: Command) =>
-      run(command, async (context) => (await load()).listSilences(context, options)),
-    );
+    .action(action(async () => (await load()).listSilences));
 };
 
 const addReceivers = (alerts: Command): void => {
@@ -82,18 +74,14 @@ const addReceivers = (alerts: Command): void => {
     .command('receivers')
     .description('list receivers, with their last success and failure')
     .addOption(outputOption())
-    .action((options: { output: Format }, command: Command) =>
-      run(command, async (context) => (await load()).listReceivers(context, options)),
-    );
+    .action(action(async () => (await load()).listReceivers));
   alerts
     .command('test')
     .description('make the hub send a test notification to a receiver, and show its answer (operators)')
     .argument('<receiver>', 'name of the receiver')
     .addOption(outputOption())
     .addHelpText('after', '\nIt ends with 1 if the receiver did not take the notification.\n')
-    .action((receiver: string, options: { output: Format }, command: Command) =>
-      run(command, async (context) => (await load()).testReceiver(context, receiver, options)),
-    );
+    .action(action(async () => (await load()).testReceiver));
 };
 
 export const addAlerts = (program: Command): void => {

@@ -1,7 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { ExportFormat } from '../../ledger/index.ts';
-import type { AuditListOptions, AuditVerifyOptions } from '../commands/audit.ts';
-import { examples, outputOption, parseLimit, run, textOrJsonOption } from './options.ts';
+import { action, examples, outputOption, parseLimit, textOrJsonOption } from './options.ts';
 
 /** The commands about the audit log. Each loads its code when it runs. */
 
@@ -27,9 +25,7 @@ export const addAudit = (program: Command): void => {
     .option('--actor <id>', 'by this actor')
     .option('--subject <name>', 'about this subject')
     .option('--limit <number>', 'maximum number (default 100)', parseLimit)
-    .action((options: AuditListOptions, command: Command) =>
-      run(command, async (context) => (await loadAudit()).listAudit(context, options)),
-    );
+    .action(action(async () => (await loadAudit()).listAudit));
   audit
     .command('verify')
     .description('compute every hash of the log, and compare with the checkpoints of the hub and of the agents')
@@ -40,9 +36,7 @@ export const addAudit = (program: Command): void => {
       'after',
       `\nExits with 1 when the log was changed, cut, reordered or forked.\n${examples('audit verify', 'audit verify audit.jsonl')}`,
     )
-    .action((file: string | undefined, options: AuditVerifyOptions, command: Command) =>
-      run(command, async (context) => (await loadAudit()).verifyAuditLog(context, file, options)),
-    );
+    .action(action(async () => (await loadAudit()).verifyAuditLog));
   audit
     .command('export')
     .description('write the whole log for other programs, one entry a line, oldest first')
@@ -52,7 +46,5 @@ export const addAudit = (program: Command): void => {
         .default('jsonl'),
     )
     .addOption(new Option('--after <sequence>', 'only entries after this one').argParser(parseSequence))
-    .action((options: { format: ExportFormat; after?: number }, command: Command) =>
-      run(command, async (context) => (await loadAudit()).exportAudit(context, options)),
-    );
+    .action(action(async () => (await loadAudit()).exportAudit));
 };

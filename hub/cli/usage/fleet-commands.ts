@@ -1,13 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { AddOptions, TokenOptions } from '../commands/clusters.ts';
 import type { GetOptions, Kind } from '../commands/get.ts';
-import type { HistoryOptions } from '../commands/history.ts';
-import type { ReportOptions } from '../commands/status.ts';
-import type { WaitOptions } from '../commands/wait.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
-import type { Format } from '../render/output.ts';
-import { examples, kindArgument, outputOption, parseDuration, parseLimit, parseName, run } from './options.ts';
+import { action, examples, kindArgument, outputOption, parseDuration, parseLimit, parseName } from './options.ts';
 
 /** The commands about policies and clusters. Each loads its code when it runs. */
 
@@ -16,9 +11,7 @@ const addStatus = (program: Command): void => {
     .command('status')
     .description('show the repository and the fleet in numbers')
     .addOption(outputOption())
-    .action((options: Pick<GetOptions, 'output'>, command: Command) =>
-      run(command, async (context) => (await import('../commands/status.ts')).status(context, options)),
-    );
+    .action(action(async () => (await import('../commands/status.ts')).status));
 };
 
 const addGet = (program: Command): void => {
@@ -55,9 +48,7 @@ const addGet = (program: Command): void => {
         'get commit 1f3a9c',
       ),
     )
-    .action((kind: Kind, name: string | undefined, options: GetOptions, command: Command) =>
-      run(command, async (context) => (await import('../commands/get.ts')).get(context, kind, name, options)),
-    );
+    .action(action(async () => (await import('../commands/get.ts')).get));
 };
 
 interface DescribeOptions extends Pick<GetOptions, 'output'> {
@@ -81,9 +72,7 @@ const addDescribe = (program: Command): void => {
     .option('--cluster <name>', 'of a policy: all that the agent of this cluster knows of it, which the hub asks now')
     .addOption(outputOption())
     .addHelpText('after', examples('describe policy finance-eu', 'describe policy finance-eu --cluster us', 'describe cluster us -o yaml'))
-    .action((kind: Kind, name: string, options: DescribeOptions, command: Command) =>
-      run(command, (context) => describe(context, kind, name, options)),
-    );
+    .action(action(() => describe));
 };
 
 /** RFC 3339 with an offset, or a day. */
@@ -118,9 +107,7 @@ const addHistory = (program: Command): void => {
     .option('--limit <number>', 'maximum number of changes; default 100', parseLimit)
     .addOption(outputOption())
     .addHelpText('after', examples('history finance-eu --cluster eu', 'history finance-eu --cluster eu --at 2026-01-03T10:30:00Z'))
-    .action((policy: string, options: HistoryOptions, command: Command) =>
-      run(command, async (context) => (await import('../commands/history.ts')).history(context, policy, options)),
-    );
+    .action(action(async () => (await import('../commands/history.ts')).history));
 };
 
 const addReport = (program: Command): void => {
@@ -136,9 +123,7 @@ const addReport = (program: Command): void => {
     )
     .option('--out <file>', 'write to this file instead of standard output')
     .addHelpText('after', examples('report issues > issues.csv', 'report issues -o html --out issues.html'))
-    .action((options: ReportOptions, command: Command) =>
-      run(command, async (context) => (await import('../commands/status.ts')).reportIssues(context, options)),
-    );
+    .action(action(async () => (await import('../commands/status.ts')).reportIssues));
 };
 
 const parseRevision = (text: string): string => {
@@ -162,9 +147,7 @@ const addWait = (program: Command): void => {
       'after',
       examples('wait --revision "$(git rev-parse HEAD)"', 'wait --revision 1f3a9c --for accepted --cluster eu --timeout 10s'),
     )
-    .action(({ timeout, ...options }: Omit<WaitOptions, 'timeoutMs'> & { timeout: number }, command: Command) =>
-      run(command, async (context) => (await import('../commands/wait.ts')).wait(context, { ...options, timeoutMs: timeout })),
-    );
+    .action(action(async () => (await import('../commands/wait.ts')).wait));
 };
 
 const MAX_TTL_MS = 3600 * 1000;
@@ -192,9 +175,7 @@ const addEnrolment = (clusters: Command): void => {
     .option('--label <key=value>', 'label for placements; may be repeated', gather, [])
     .addOption(ttlOption())
     .addHelpText('after', examples('clusters add eu --region eu-west-1 --region eu-central-1 --label environment=production'))
-    .action((name: string, { ttl, ...options }: Omit<AddOptions, 'ttlMs'> & { ttl: number }, command: Command) =>
-      run(command, async (context) => (await loadClusters()).addCluster(context, name, { ...options, ttlMs: ttl })),
-    );
+    .action(action(async () => (await loadClusters()).addCluster));
   clusters
     .command('token')
     .description('create the token with which the agent of a cluster enrols, once; it replaces an unused one')
@@ -206,9 +187,7 @@ const addEnrolment = (clusters: Command): void => {
         .default('text'),
     )
     .addHelpText('after', examples('clusters token eu -o secret | kubectl apply -f -'))
-    .action((name: string, { ttl, ...options }: Omit<TokenOptions, 'ttlMs'> & { ttl: number }, command: Command) =>
-      run(command, async (context) => (await loadClusters()).createToken(context, name, { ...options, ttlMs: ttl })),
-    );
+    .action(action(async () => (await loadClusters()).createToken));
 };
 
 const addRemoval = (clusters: Command): void => {
@@ -217,18 +196,14 @@ const addRemoval = (clusters: Command): void => {
     .description('revoke every certificate and token of a cluster, and close its stream at once')
     .argument('<name>', 'name of the cluster', parseName)
     .option('--yes', 'confirm', false)
-    .action((name: string, options: { yes: boolean }, command: Command) =>
-      run(command, async (context) => (await loadClusters()).revokeCluster(context, name, options)),
-    );
+    .action(action(async () => (await loadClusters()).revokeCluster));
   clusters
     .command('forget')
     .description('remove all data of a cluster that is neither registered nor connected any more')
     .argument('<name>', 'name of the cluster', parseName)
     .option('--yes', 'confirm', false)
     .option('--force', 'also before the hub has read the repository, so that it cannot tell whether the cluster is registered', false)
-    .action((name: string, options: { yes: boolean; force: boolean }, command: Command) =>
-      run(command, async (context) => (await loadClusters()).forgetCluster(context, name, options)),
-    );
+    .action(action(async () => (await loadClusters()).forgetCluster));
 };
 
 /** `fso clusters …` */
@@ -239,9 +214,7 @@ const addClusters = (program: Command): void => {
     .command('list')
     .description('list enrolments, with the end of each certificate, the last contact, and the clock skew')
     .addOption(outputOption())
-    .action((options: { output: Format }, command: Command) =>
-      run(command, async (context) => (await loadClusters()).listClusters(context, options)),
-    );
+    .action(action(async () => (await loadClusters()).listClusters));
   addRemoval(clusters);
 };
 

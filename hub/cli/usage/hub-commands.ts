@@ -1,7 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { hubEnvironment } from '../client/environment.ts';
-import type { BackupOptions } from '../commands/ledger.ts';
-import { examples, parseName, run } from './options.ts';
+import { action, examples, parseName } from './options.ts';
 
 /**
  * The commands that run the hub, or work on its database without it. They read the settings of the
@@ -14,7 +12,7 @@ const addServe = (program: Command, settings: string): void => {
     .description('run the hub in the foreground; its settings are environment variables')
     .addHelpText('after', settings === '' ? '' : `\nEnvironment:\n${settings}`)
     .action(async () => {
-      const [{ shutdownSignal }, { runHub }] = await Promise.all([import('@fso/shared/runtime'), import('../../hub.ts')]);
+      const [{ shutdownSignal }, { runHub }] = await Promise.all([import('@fso/shared/runtime'), import('../../program.ts')]);
       process.exitCode = await runHub(process.env, shutdownSignal());
     });
 };
@@ -38,18 +36,14 @@ const addBackup = (program: Command): void => {
     .option('--from-hub', 'get it from the hub of --server, as an administrator, instead of the database', false)
     .option('--keep <number>', 'write into the folder <file> under the name of the moment, and remove all but so many', parseKeep)
     .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz', 'backup --from-hub --keep 14 /backup')}`)
-    .action((target: string, options: Omit<BackupOptions, 'target'>, command: Command) =>
-      run(command, async (context) => (await loadLedger()).backup(context, hubEnvironment(), { ...options, target })),
-    );
+    .action(action(async () => (await loadLedger()).backup));
   program
     .command('restore')
     .description('fill an empty ledger from a backup, and verify its audit log; needs no hub')
     .argument('<file>', 'the backup')
     .option('--replace', 'move the embedded ledger that is there out of the way first', false)
     .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('restore ledger.jsonl.gz')}`)
-    .action((file: string, options: { replace: boolean }, command: Command) =>
-      run(command, async (context) => (await loadLedger()).restore(context, file, hubEnvironment(), options)),
-    );
+    .action(action(async () => (await loadLedger()).restore));
 };
 
 const addLedger = (program: Command): void => {
@@ -67,9 +61,7 @@ It is refused while a hub has the ledger open: fso clusters forget asks that hub
 The audit log gets an entry, signed by the key in FSO_AUDIT_KEY_FILE (audit-key.pem in FSO_DATA_DIR) if that is the one of the hub.
 ${examples('ledger forget eu --yes')}`,
     )
-    .action((cluster: string, options: { yes: boolean }, command: Command) =>
-      run(command, async (context) => (await loadLedger()).forgetInLedger(context, cluster, hubEnvironment(), options)),
-    );
+    .action(action(async () => (await loadLedger()).forgetInLedger));
 };
 
 const loadKeys = () => import('../keys.ts');
@@ -89,18 +81,14 @@ They are private keys. The hub's settings say where they are: FSO_KEYS_DIR, FSO_
 FSO_AUDIT_KEY_FILE, else FSO_DATA_DIR.
 ${examples('keys show fso-hub-keys > keys.yaml')}`,
     )
-    .action((name: string, { namespace }: { namespace?: string }, command: Command) =>
-      run(command, async (context) => (await loadKeys()).showKeys(context, hubEnvironment(), { name, namespace })),
-    );
+    .action(action(async () => (await loadKeys()).showKeys));
   keys
     .command('create')
     .description('make new keys as a Secret in the cluster of KUBECONFIG, unless there is one; the chart does it for several hubs')
     .argument('<name>', 'name of the Secret', parseName)
     .option(namespaceOption, 'namespace of the Secret; default: that of the pod')
     .addHelpText('after', examples('keys create fso-keys --namespace fso'))
-    .action((name: string, { namespace }: { namespace?: string }, command: Command) =>
-      run(command, async (context) => (await loadKeys()).createKeys(context, hubEnvironment(), { name, namespace })),
-    );
+    .action(action(async () => (await loadKeys()).createKeys));
 };
 
 /** @param settings of the hub, as the help of `serve` prints them */

@@ -103,16 +103,26 @@ const toCliError = (error: unknown, server: string): CliError | undefined => {
   );
 };
 
-/** Runs a command with its context; expected errors end as one line on stderr and an exit code. */
-export const run = async (command: Command, action: (context: Context) => Promise<number | undefined> | Promise<void>): Promise<void> => {
-  const context = createContext(command.optsWithGlobals<GlobalOptions>(), readEnvironment());
-  try {
-    const code = await action(context);
-    process.exitCode = typeof code === 'number' ? code : EXIT.ok;
-  } catch (error) {
-    const known = toCliError(error, context.server);
-    if (known === undefined) throw error;
-    context.progress(`fso: ${known.message}\n`);
-    process.exitCode = known.exitCode;
-  }
-};
+type Act = (context: Context, ...args: never[]) => unknown;
+
+/**
+ * Makes the action of a command: what it loads gets the context, the arguments and the options, and
+ * may return an exit code. Expected errors end as one line on stderr and an exit code.
+ */
+export const action =
+  (load: () => Act | Promise<Act>) =>
+  async (...args: unknown[]): Promise<void> => {
+    const command = args.pop() as Command;
+    const context = createContext(command.optsWithGlobals<GlobalOptions>(), readEnvironment());
+    try {
+      const act = await load();
+      const code = await act(context, ...(args as never[]));
+      process.exitCode = typeof code === 'number' ? code : EXIT.ok;
+    } catch (error) {
+      const known = toCliError(error, context.server);
+      if (known === undefined) throw error;
+      context.progress(`fso: ${known.message}
+`);
+      process.exitCode = known.exitCode;
+    }
+  };

@@ -11,14 +11,14 @@ const answerWith = (answer: () => Promise<Response>) => {
 const problem = { type: 'urn:fso:problem:forbidden', title: 'The caller may not do this', status: 403, code: 'forbidden', requestId: 'r1' };
 
 describe('a call', () => {
-  it('names only what is asked for', () => {
+  it('sends only the given parameters', () => {
     expect(urlOf('/api/v1/clusters', { q: 'a b&c', limit: 100, violating: true, sort: undefined, region: '' })).toBe(
       '/api/v1/clusters?q=a+b%26c&limit=100&violating=true&region=',
     );
     expect(urlOf('/api/v1/status')).toBe('/api/v1/status');
   });
 
-  it('that changes something proves to come from an own page', async () => {
+  it("proves with a change that it comes from the hub's own page", async () => {
     const fetch = answerWith(async () => Response.json({}));
     await postJson('/auth/token', { token: 't' });
     expect(fetch.mock.calls[0]).toEqual([
@@ -35,13 +35,13 @@ describe('a call', () => {
     expect([isForbidden(error), isUnauthorized(error)]).toEqual([true, false]);
   });
 
-  it('fails with what a proxy answers, whatever that is', async () => {
+  it('fails with the text of a proxy, in any form', async () => {
     answerWith(async () => new Response('<h1>Bad Gateway</h1>', { status: 502, statusText: 'Bad Gateway' }));
     const error = await getJson('/api/v1/status').catch((reason: unknown) => reason);
     expect(error).toMatchObject({ status: 502, message: 'Bad Gateway', retryAfterS: undefined });
   });
 
-  it('tells a hub that is away from a call that was given up', async () => {
+  it('distinguishes an unreachable hub from an abandoned call', async () => {
     answerWith(() => Promise.reject(new TypeError('Failed to fetch')));
     await expect(getJson('/api/v1/status')).rejects.toBeInstanceOf(HubUnreachable);
     await expect(getJson('/api/v1/status', {}, AbortSignal.abort(new Error('given up')))).rejects.toThrow('given up');

@@ -8,7 +8,7 @@ const UNCONNECTED = new Map<string, Unconnected>([
   ['new', { connection: 'NeverSeen', lastSeen: null }],
 ]);
 
-it('takes a cluster for connected only where all that are not are known', () => {
+it('counts a cluster as connected only where all disconnected ones are known', () => {
   expect(connectionsFrom(UNCONNECTED, true)('eu')).toEqual({ connection: 'Connected' });
   expect(connectionsFrom(UNCONNECTED, false)('eu')).toBeUndefined();
   expect(connectionsFrom(undefined, true)('eu')).toBeUndefined();

@@ -19,7 +19,7 @@ describe('a read that failed', () => {
     [problem(401), false],
     [problem(403), false],
     [problem(404), false],
-  ])('with %s is tried again: %s', (error, again) => {
+  ])('is after %s retried or not: %s', (error, again) => {
     expect([mayRetry(0, error), mayRetry(2, error)]).toEqual([again, false]);
   });
 
@@ -32,7 +32,7 @@ describe('a read that failed', () => {
     ]).toEqual([500, 1000, 3000, 10_000]);
   });
 
-  it('for want of a session tells the whole page', async () => {
+  it('ends the session of the page when it is refused without one', async () => {
     const client = createQueryClient();
     const read = (error: Error) => client.fetchQuery({ queryKey: [error.message], queryFn: () => Promise.reject(error), retry: false });
     await expect(read(problem(403))).rejects.toThrow();

@@ -6,20 +6,20 @@ import { safeReturnTo, takeLinkToken } from './session/login-urls.ts';
 describe('search parameters', () => {
   const schema = z.object({ q: textParam, phase: choiceParam(['Active', 'Failed']), sort: sortParam(['name', 'violations']) });
 
-  it('are text, there and back', () => {
+  it('survive encoding', () => {
     const search = parseSearch('?q=a%20b&page=2&flag=true');
     expect(search).toEqual({ q: 'a b', page: '2', flag: 'true' });
     expect(stringifySearch({ ...search, phase: undefined, sort: '' })).toBe('?q=a+b&page=2&flag=true');
     expect(stringifySearch({})).toBe('');
   });
 
-  it('that do not fit are left out', () => {
+  it('are dropped where they are invalid', () => {
     expect(schema.parse({ q: 'x', phase: 'Failed', sort: '-violations' })).toEqual({ q: 'x', phase: 'Failed', sort: '-violations' });
     expect(schema.parse({ q: '', phase: 'Done', sort: '--name' })).toEqual({});
   });
 });
 
-describe('a login goes on', () => {
+describe('a login', () => {
   it.each([
     ['/policies?phase=Failed#x', '/policies?phase=Failed#x'],
     [undefined, '/'],
@@ -30,7 +30,7 @@ describe('a login goes on', () => {
     ['/.//evil.example', '/'],
     ['javascript:alert(1)', '/'],
     ['/login?returnTo=/', '/'],
-  ])('for %s at %s', (wanted, path) => {
+  ])('continues for %s at %s', (wanted, path) => {
     expect(safeReturnTo(wanted, 'https://fso.example.com')).toBe(path);
   });
 });
@@ -45,7 +45,7 @@ describe('the token of a link', () => {
     return { token, replaced };
   };
 
-  it('is taken out of the address', () => {
+  it('is removed from the address', () => {
     expect(open('/login', '#token=fso_a_b-c')).toEqual({ token: 'fso_a_b-c', replaced: ['/login?returnTo=%2F'] });
     expect(open('/login', '#token=a%2Fb').token).toBe('a/b');
   });
@@ -55,7 +55,7 @@ describe('the token of a link', () => {
     ['/login', '#main'],
     ['/login', '#token='],
     ['/policies', '#token=x'],
-  ])('is none at %s%s', (pathname, hash) => {
+  ])('is absent at %s%s', (pathname, hash) => {
     expect(open(pathname, hash)).toEqual({ token: undefined, replaced: [] });
   });
 });

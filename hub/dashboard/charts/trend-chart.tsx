@@ -1,8 +1,8 @@
 import './charts.css';
 import type { TrendPoint } from '@fso/shared/api';
 import { ExpandableSection } from '@patternfly/react-core';
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { lazy } from 'react';
+import { PlainTable, type PlainTableProps } from '../components/plain-table.tsx';
 import { formatNumber } from '../lib/format.ts';
 import { exactTime } from '../lib/time.ts';
 import { LazyPart } from './lazy-part.tsx';
@@ -13,6 +13,13 @@ const TrendCanvas = lazy(async () => ({ default: (await import('./trend-canvas.t
 const ROWS = 13;
 
 const number = (value: number | null): string => (value === null ? 'not known' : formatNumber(value));
+
+const COLUMNS: PlainTableProps<TrendPoint>['columns'] = [
+  { title: 'Time', isName: true, cell: ({ time }) => exactTime(Date.parse(time)) },
+  { title: 'Violations', cell: ({ violations }) => number(violations) },
+  { title: 'Failed policies', cell: ({ failed }) => number(failed) },
+  { title: 'Connected clusters', cell: ({ connected }) => number(connected) },
+];
 
 /** @param points oldest first @param range what they are of, e.g. `the last 24 hours` */
 export const TrendChart = ({ points, range }: { readonly points: readonly TrendPoint[]; readonly range: string }) => {
@@ -29,26 +36,14 @@ export const TrendChart = ({ points, range }: { readonly points: readonly TrendP
         {number(first)} at the start, {number(highest)} at the peak ({exactTime(Date.parse(highestAt))}), {number(last)} now.
       </p>
       <ExpandableSection toggleText="The numbers as a table" isIndented>
-        <Table aria-label={`Violations over ${range}`} variant="compact" borders={false} gridBreakPoint="">
-          <Thead>
-            <Tr>
-              <Th>Time</Th>
-              <Th>Violations</Th>
-              <Th>Failed policies</Th>
-              <Th>Connected clusters</Th>
-            </Tr>
-          </Thead>
-          <Tbody>
-            {sample(points, ROWS).map(({ time, violations, failed, connected }) => (
-              <Tr key={time}>
-                <Th scope="row">{exactTime(Date.parse(time))}</Th>
-                <Td>{number(violations)}</Td>
-                <Td>{number(failed)}</Td>
-                <Td>{number(connected)}</Td>
-              </Tr>
-            ))}
-          </Tbody>
-        </Table>
+        <PlainTable
+          label={`Violations over ${range}`}
+          rows={sample(points, ROWS)}
+          columns={COLUMNS}
+          rowKey={({ time }) => time}
+          borders={false}
+          gridBreakPoint=""
+        />
       </ExpandableSection>
     </>
   );

@@ -10,7 +10,7 @@ describe('summarise', () => {
     expect(summarise([point(0, 3), point(5, 9), point(7, 9), point(9, 1)])).toEqual({ first: 3, last: 1, highest: 9, highestAt: at(5) });
   });
 
-  it('does not know the start where no value was recorded', () => {
+  it('leaves the start unknown where no value was recorded', () => {
     expect(summarise([point(0, null), point(5, 9), point(6, null), point(9, 1)])).toEqual({
       first: null,
       last: 1,
@@ -19,7 +19,7 @@ describe('summarise', () => {
     });
   });
 
-  it('has nothing to say of nothing', () => {
+  it('is empty for an empty trend', () => {
     expect(summarise([])).toBeUndefined();
   });
 });
@@ -27,22 +27,22 @@ describe('summarise', () => {
 describe('upToNow', () => {
   const now = { violations: 5, failed: 1, connected: 2 };
 
-  it('goes on to what is known now', () => {
+  it('extends the trend to now', () => {
     expect(upToNow([point(0, 3)], now, Date.parse(at(4)))).toEqual([point(0, 3), { time: at(4), ...now }]);
   });
 
-  it('does not go back where the clock of the browser is behind', () => {
+  it('never goes back where the clock of the browser is behind', () => {
     expect(upToNow([point(8, 3)], now, Date.parse(at(4))).at(-1)?.time).toBe(at(8));
   });
 });
 
 describe('sample', () => {
-  it('has what held at each time', () => {
+  it('returns the value at each time', () => {
     const points = [point(0, 0), point(1, 1), point(2, 2), point(9, 9), point(20, 20)];
     expect(sample(points, 3)).toEqual([point(0, 0), { ...point(9, 9), time: at(10) }, point(20, 20)]);
   });
 
-  it('leaves few points as they are', () => {
+  it('keeps a few points unchanged', () => {
     expect(sample([point(0, 0), point(1, 1)], 3)).toEqual([point(0, 0), point(1, 1)]);
     expect(sample([], 3)).toEqual([]);
   });
@@ -54,7 +54,7 @@ describe('changeText', () => {
     [3, 1203, '1,200 more than 7 d ago'],
     [3, 1, '2 fewer than 7 d ago'],
     [null, 1, 'no data for 7 d ago'],
-  ])('from %s to %s: %s', (first, last, text) => {
+  ])('describes a change from %s to %s: %s', (first, last, text) => {
     expect(changeText({ first, last }, '7 d ago')).toBe(text);
   });
 });

@@ -1,5 +1,5 @@
 import { isUnscoped, ROLES, type Role } from '@fso/shared/api';
-import { Button, type ButtonProps, Tooltip } from '@patternfly/react-core';
+import { Button, type ButtonProps, ClipboardCopy, type ClipboardCopyProps, Tooltip } from '@patternfly/react-core';
 import CopyIcon from '@patternfly/react-icons/dist/esm/icons/copy-icon';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
@@ -38,6 +38,18 @@ const Copy = ({ text, label, isIcon = false, ...look }: CopyButtonProps) => {
     </Button>
   );
 };
+
+interface CopyableProps extends Pick<ClipboardCopyProps, 'isCode'> {
+  readonly label: string;
+  readonly children: string;
+}
+
+/** A text, a command unless it says otherwise, with a button that copies it. */
+export const Copyable = ({ label, isCode = true, children }: CopyableProps) => (
+  <ClipboardCopy isReadOnly isCode={isCode} hoverTip="Copy" clickTip="Copied" textAriaLabel={label}>
+    {children}
+  </ClipboardCopy>
+);
 
 const covers = (role: Role | null, wanted: Role): boolean => role !== null && ROLES.indexOf(role) >= ROLES.indexOf(wanted);
 

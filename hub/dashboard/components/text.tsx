@@ -1,5 +1,18 @@
 import type { ProblemView } from '@fso/shared/api';
-import { Button, DescriptionListDescription, DescriptionListGroup, DescriptionListTerm, Tooltip } from '@patternfly/react-core';
+import {
+  Button,
+  Card,
+  CardBody,
+  CardFooter,
+  CardTitle,
+  DescriptionList,
+  DescriptionListDescription,
+  DescriptionListGroup,
+  type DescriptionListProps,
+  DescriptionListTerm,
+  Title,
+  Tooltip,
+} from '@patternfly/react-core';
 import { type ReactNode, useState } from 'react';
 import { formatPlace, truncateText } from '../lib/format.ts';
 import { exactTime, relativeTime, resolutionOf, useNow } from '../lib/time.ts';
@@ -42,12 +55,50 @@ export const Sentence = ({ text }: { readonly text: string }) => (
   </>
 );
 
-/** A term of a list of descriptions, with its description. */
-export const DescriptionItem = ({ term, children }: { readonly term: string; readonly children: ReactNode }) => (
-  <DescriptionListGroup>
-    <DescriptionListTerm>{term}</DescriptionListTerm>
-    <DescriptionListDescription>{children}</DescriptionListDescription>
-  </DescriptionListGroup>
+interface FactsProps extends Omit<DescriptionListProps, 'children'> {
+  /** Value of each term; a term whose value is undefined is left out. */
+  readonly facts: Readonly<Record<string, ReactNode>>;
+}
+
+/** A list of terms with what stands for each. */
+export const Facts = ({ facts, ...layout }: FactsProps) => (
+  <DescriptionList isCompact isHorizontal {...layout}>
+    {Object.entries(facts).map(([term, fact]) =>
+      fact === undefined ? null : (
+        <DescriptionListGroup key={term}>
+          <DescriptionListTerm>{term}</DescriptionListTerm>
+          <DescriptionListDescription>{fact}</DescriptionListDescription>
+        </DescriptionListGroup>
+      ),
+    )}
+  </DescriptionList>
+);
+
+interface HeadingProps {
+  readonly level?: 2 | 3 | 4;
+  readonly children: ReactNode;
+}
+
+/** A heading below that of the page. */
+export const Heading = ({ level = 3, children }: HeadingProps) => (
+  <Title headingLevel={`h${level}`} size={level === 2 ? 'lg' : 'md'}>
+    {children}
+  </Title>
+);
+
+interface SectionCardProps {
+  readonly title: ReactNode;
+  readonly footer?: ReactNode;
+  readonly children: ReactNode;
+}
+
+/** A card with a heading. */
+export const SectionCard = ({ title, footer, children }: SectionCardProps) => (
+  <Card isFullHeight component="section">
+    <CardTitle component="h2">{title}</CardTitle>
+    <CardBody>{children}</CardBody>
+    {footer === undefined ? null : <CardFooter>{footer}</CardFooter>}
+  </Card>
 );
 
 /**

@@ -17,7 +17,7 @@ it('leaves out two or more, or none', () => {
   expect(truncateList(['a', 'b', 'c', 'd'], 2)).toEqual({ shown: ['a', 'b'], hidden: 2 });
 });
 
-it('tells groups from regions', () => {});
+it('distinguishes groups from regions', () => {});
 
 it('cuts long texts between words', () => {
   expect(truncateText('short', 10)).toBe('short');

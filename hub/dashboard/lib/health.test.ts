@@ -39,7 +39,7 @@ it.each([
 
 const TODAY = Date.parse('2026-01-01T00:00:00Z');
 
-it('tells how near the end of a policy is', () => {
+it('shows how near the end of a policy is', () => {
   expect(expiryOf(undefined, TODAY)).toBe('never');
   expect(expiryOf('2026-01-01T00:00:00Z', TODAY)).toBe('past');
   expect(expiryOf('2026-01-15T00:00:00Z', TODAY)).toBe('soon');

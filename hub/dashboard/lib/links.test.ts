@@ -9,11 +9,11 @@ describe('the page of a commit', () => {
     [undefined, undefined],
     ['javascript:alert("{revision}")', undefined],
     ['/commit/{revision}', undefined],
-  ])('of %s is %s', (template, page) => {
+  ])('has for %s the URL %s', (template, page) => {
     expect(commitUrl(template, 'a1b2')).toBe(page);
   });
 
-  it('does not let an id leave its place', () => {
+  it('never lets an id change the path', () => {
     expect(commitUrl('https://git.example/{revision}', '../x?y')).toBe('https://git.example/..%2Fx%3Fy');
   });
 });
@@ -21,13 +21,13 @@ describe('the page of a commit', () => {
 describe('the sort of a column', () => {
   const columns = [{ sort: 'name' }, {}, { sort: 'violations' }];
 
-  it('is what the URL says', () => {
+  it('follows the URL', () => {
     expect(sortOf(columns, 0, '-violations', () => undefined).sort?.sortBy).toEqual({ index: 2, direction: 'desc' });
     expect(sortOf(columns, 2, 'name', () => undefined).sort?.sortBy).toEqual({ index: 0, direction: 'asc' });
     expect(sortOf(columns, 0, 'unknown', () => undefined).sort?.sortBy).toEqual({});
   });
 
-  it('is asked for as the API writes it', () => {
+  it('is sent in the form of the API', () => {
     const asked: string[] = [];
     const { sort } = sortOf(columns, 2, 'name', (wanted) => asked.push(wanted));
     const onSort = sort?.onSort as ((...given: unknown[]) => void) | undefined;
@@ -36,7 +36,7 @@ describe('the sort of a column', () => {
     expect(asked).toEqual(['-violations', 'violations']);
   });
 
-  it('is none where the hub does not sort', () => {
+  it('is absent where the hub does not sort', () => {
     expect([sortOf(columns, 1, 'name', () => undefined), sortOf(columns, 0, 'name', undefined)]).toEqual([{}, {}]);
   });
 });

@@ -26,14 +26,14 @@ describe('the first page of a long list, read again', () => {
     expect(merged?.pages[0]?.items[0]).toEqual(['a', 7]);
   });
 
-  it('says how many there are now, and keeps where to read on', () => {
+  it('shows the new total, and keeps the cursor', () => {
     const merged = merge(data, { ...page('abc', '1'), total: 101 });
     expect(merged?.pages.map(({ total }) => total)).toEqual([101, 101, 101]);
     expect(merged?.pages.at(-1)?.next).toBe('3');
     expect(merged?.pageParams).toEqual(data.pageParams);
   });
 
-  it('cannot be joined where it knows none of the rows', () => {
+  it('cannot be joined without a common row', () => {
     expect(merge(data, page('xyz', 'x'))).toBeUndefined();
   });
 

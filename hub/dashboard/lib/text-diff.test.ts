@@ -15,7 +15,7 @@ const shown = (before: string, after: string): string[][] =>
     lines.map(({ kind, text, before: old, after: now }) => `${old ?? ''}|${now ?? ''} ${kind} ${text}`),
   );
 
-it('says which lines were added and removed, with numbers in both versions', () => {
+it('shows added and removed lines, with numbers in both versions', () => {
   expect(shown('a\nb\nc\n', 'a\nB\nc\nd\n')).toEqual([['1|1 same a', '2| removed b', '|2 added B', '3|3 same c', '|4 added d']]);
   expect(shown('a\n', 'a\n')).toEqual([]);
   expect(shown('a', 'b')).toEqual([['1| removed a', '|1 added b']]);
@@ -38,7 +38,7 @@ it('compares a revision with the one before', () => {
   });
 });
 
-it('says when a document came from another file', () => {
+it('reports when a document came from another file', () => {
   expect(diffRevision(revision('a\n', 'changed', 'policies/b.yaml'), revision('a\n'))).toMatchObject({
     hunks: [],
     movedFrom: 'policies/a.yaml',

@@ -21,7 +21,7 @@ describe('a relative time', () => {
     expect(relativeTime(NOW + distance, NOW)).toBe(text);
   });
 
-  it('is drawn again as often as it can change', () => {
+  it('is drawn again at the rate of its unit', () => {
     expect([-5 * SECOND, -5 * MINUTE, 5 * HOUR].map((distance) => resolutionOf(NOW + distance, NOW))).toEqual([1000, 10_000, 60_000]);
   });
 });
@@ -33,7 +33,7 @@ describe('a duration', () => {
     [1449, '1.4 s'],
     [200_000, '3 min 20 s'],
     [125 * MINUTE, '2 h 5 min'],
-  ])('of %d ms reads %s', (ms, text) => {
+  ])('shows %d ms as %s', (ms, text) => {
     expect(formatDuration(ms)).toBe(text);
   });
 });

@@ -47,11 +47,11 @@ describe('regions of the public clouds', () => {
   it.each([
     ['eu-central-1', 'europe-west3', 'germanywestcentral'],
     ['ap-northeast-1', 'asia-northeast1', 'japaneast'],
-  ])('puts what is in the same city to the same place: %s', (...regions) => {
+  ])('places regions of the same city together: %s', (...regions) => {
     expect(new Set(regions.map((region) => findCloudRegion(region)?.place)).size).toBe(1);
   });
 
-  it.each(['', 'basement-1', 'constructor', 'EU-WEST-1'])('does not know %o', (region) => {
+  it.each(['', 'basement-1', 'constructor', 'EU-WEST-1'])('has no place for %o', (region) => {
     expect(findCloudRegion(region)).toBeUndefined();
   });
 });

@@ -13,7 +13,7 @@ const view = (region: string, more: Partial<RegionView> = {}): RegionView => ({
 });
 
 describe('toMapRegions', () => {
-  it('tells violated from used from allowed ones, in this order', () => {
+  it('distinguishes violated, used and allowed regions, in this order', () => {
     const regions = toMapRegions([
       view('eu-west-3', { policies: 9 }),
       view('eu-west-1', { policies: 2, clusters: ['eu'] }),
@@ -37,7 +37,7 @@ describe('toMapRegions', () => {
 });
 
 describe('describeRegion', () => {
-  it('says where it is and everything that is counted', () => {
+  it('gives the place and all counts', () => {
     const [region] = toMapRegions([view('eu-west-1', { policies: 1, clusters: ['a', 'b'], nodes: 1200, violations: 1 })]);
     expect(region === undefined ? [] : describeRegion(region)).toEqual([
       'eu-west-1',
@@ -51,7 +51,7 @@ describe('describeRegion', () => {
 
 const allowing = (region: string, policies: number) => ({ region, groups: [], policies, clusters: [], nodes: 0, violations: 0 });
 
-it('has regions that policies allow, those of most policies first, then by name', () => {
+it('lists regions that policies allow, those of most policies first, then by name', () => {
   expect(sortByPolicies([allowing('c', 2), allowing('b', 2), allowing('a', 0), allowing('d', 5)]).map(({ region }) => region)).toEqual([
     'd',
     'b',

@@ -26,7 +26,7 @@ describe('layOut', () => {
     expect(new Set(spots).size).toBe(spots.length);
   });
 
-  it('makes clusters of places that are near each other one marker, until one zooms in', () => {
+  it('combines near places into one marker, until the map is zoomed', () => {
     const views = [view('eu-west-2', ['a', 'b']), view('eu-west-3', ['b', 'c', 'd']), view('us-east-1', ['e'])];
     const far = layOut(toMapRegions(views), unknown, FAR);
     expect(far.regions).toHaveLength(3);
@@ -56,11 +56,11 @@ describe('layOut', () => {
 });
 
 describe('viewOf', () => {
-  it('shows the world when there is nothing to look at', () => {
+  it('shows the world without any markers', () => {
     expect(viewOf([])).toEqual(WORLD);
   });
 
-  it('goes near to what is close together, and not too near to a single place', () => {
+  it('zooms to what is close together, and not too near to a single place', () => {
     const dublin = { latitude: 53.35, longitude: -6.26 };
     const frankfurt = { latitude: 50.11, longitude: 8.68 };
     const { center, zoom } = viewOf([dublin, frankfurt]);
@@ -72,7 +72,7 @@ describe('viewOf', () => {
     expect(viewOf([dublin]).zoom).toBe(6);
   });
 
-  it('shows the world for what is all over it', () => {
+  it('shows the world for markers all over it', () => {
     const { zoom } = viewOf([
       { latitude: -36.85, longitude: 174.76 },
       { latitude: 45.5, longitude: -122.9 },
@@ -93,7 +93,7 @@ describe("Miller's projection", () => {
     expect(project([0, 90])[1]).toBeCloseTo(-2.3034125, 5);
   });
 
-  it('finds the way back from everywhere', () => {
+  it('inverts itself everywhere', () => {
     fc.assert(
       fc.property(fc.double({ min: -180, max: 180, noNaN: true }), fc.double({ min: -90, max: 90, noNaN: true }), (longitude, latitude) => {
         const [back, forth] = unproject(project([longitude, latitude]));

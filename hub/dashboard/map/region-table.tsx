@@ -1,8 +1,9 @@
 import './map.css';
-import { Button, Title } from '@patternfly/react-core';
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { Button } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
-import { type ReactNode, useState } from 'react';
+import { useState } from 'react';
+import { PlainTable, type PlainTableProps } from '../components/plain-table.tsx';
+import { Heading } from '../components/text.tsx';
 import { count, formatNumber } from '../lib/format.ts';
 import { type MapRegion, type RegionState, STATE_TEXTS } from './map-regions.ts';
 
@@ -29,71 +30,76 @@ interface RegionRowsProps {
   readonly onPoint?: ((region: string | undefined) => void) | undefined;
 }
 
-/** Links a number, unless it is zero and there is nothing to follow. */
-const linked = (value: number, link: (text: string) => ReactNode): ReactNode => (value === 0 ? '0' : link(formatNumber(value)));
+interface LinkedProps {
+  readonly value: number;
+  readonly to: '/policies' | '/clusters' | '/compliance';
+  readonly what: string;
+  readonly region: string;
+}
 
-const RegionRow = ({ row, onPoint }: { readonly row: MapRegion } & Pick<RegionRowsProps, 'onPoint'>) => {
-  const { region, known, state, policies, clusters, nodes, violations } = row;
-  const off = (): void => onPoint?.(undefined);
-  const on = (): void => onPoint?.(region);
-  return (
-    <Tr onMouseEnter={on} onMouseLeave={off} onFocus={on} onBlur={off}>
-      <Th scope="row" dataLabel="Region">
+/** A number, which is a link to what it counts unless it is zero. */
+const Linked = ({ value, to, what, region }: LinkedProps) =>
+  value === 0 ? (
+    '0'
+  ) : (
+    <Link to={to} search={{ region }} aria-label={`${formatNumber(value)} ${what} ${region}`}>
+      {formatNumber(value)}
+    </Link>
+  );
+
+const COLUMNS: PlainTableProps<MapRegion>['columns'] = [
+  {
+    title: 'Region',
+    isName: true,
+    cell: ({ region, known }) => (
+      <>
         {region}
         <span className="fso-region-place">{known === undefined ? 'unknown location' : `${known.place} (${known.provider})`}</span>
-      </Th>
-      <Td dataLabel="State">
-        <span className="fso-region-state">
-          <StateShape state={state} /> {STATE_TEXTS[state]}
-        </span>
-      </Td>
-      <Td dataLabel="Policies" className="fso-number">
-        {linked(policies, (text) => (
-          <Link to="/policies" search={{ region }} aria-label={`${text} policies that allow ${region}`}>
-            {text}
-          </Link>
-        ))}
-      </Td>
-      <Td dataLabel="Clusters" className="fso-number">
-        {linked(clusters.length, (text) => (
-          <Link to="/clusters" search={{ region }} aria-label={`${text} clusters of ${region}`}>
-            {text}
-          </Link>
-        ))}
-      </Td>
-      <Td dataLabel="Nodes" className="fso-number">
-        {formatNumber(nodes)}
-      </Td>
-      <Td dataLabel="Violations" className="fso-number">
-        {linked(violations, (text) => (
-          <Link to="/compliance" search={{ region }} aria-label={`${text} violations in ${region}`}>
-            {text}
-          </Link>
-        ))}
-      </Td>
-    </Tr>
+      </>
+    ),
+  },
+  {
+    title: 'State',
+    cell: ({ state }) => (
+      <span className="fso-region-state">
+        <StateShape state={state} /> {STATE_TEXTS[state]}
+      </span>
+    ),
+  },
+  {
+    title: 'Policies',
+    className: 'fso-number',
+    cell: ({ region, policies }) => <Linked value={policies} to="/policies" what="policies that allow" region={region} />,
+  },
+  {
+    title: 'Clusters',
+    className: 'fso-number',
+    cell: ({ region, clusters }) => <Linked value={clusters.length} to="/clusters" what="clusters of" region={region} />,
+  },
+  { title: 'Nodes', className: 'fso-number', cell: ({ nodes }) => formatNumber(nodes) },
+  {
+    title: 'Violations',
+    className: 'fso-number',
+    cell: ({ region, violations }) => <Linked value={violations} to="/compliance" what="violations in" region={region} />,
+  },
+];
+
+const RegionRows = ({ label, regions, onPoint }: RegionRowsProps) => {
+  const off = (): void => onPoint?.(undefined);
+  return (
+    <PlainTable
+      label={label}
+      rows={regions}
+      columns={COLUMNS}
+      rowKey={({ region }) => region}
+      rowProps={({ region }) => {
+        const on = (): void => onPoint?.(region);
+        return { onMouseEnter: on, onMouseLeave: off, onFocus: on, onBlur: off };
+      }}
+      className="fso-regions"
+    />
   );
 };
-
-const RegionRows = ({ label, regions, onPoint }: RegionRowsProps) => (
-  <Table aria-label={label} variant="compact" gridBreakPoint="grid-md" className="fso-regions">
-    <Thead>
-      <Tr>
-        <Th>Region</Th>
-        <Th>State</Th>
-        <Th className="fso-number">Policies</Th>
-        <Th className="fso-number">Clusters</Th>
-        <Th className="fso-number">Nodes</Th>
-        <Th className="fso-number">Violations</Th>
-      </Tr>
-    </Thead>
-    <Tbody>
-      {regions.map((row) => (
-        <RegionRow key={row.region} row={row} onPoint={onPoint} />
-      ))}
-    </Tbody>
-  </Table>
-);
 
 /** Table of all that the map shows, and below it the regions without a known location. */
 export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>) => {
@@ -110,9 +116,7 @@ export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>
       )}
       {unknown.length === 0 ? null : (
         <section>
-          <Title headingLevel="h3" size="md">
-            Not on the map
-          </Title>
+          <Heading>Not on the map</Heading>
           <p className="fso-muted">
             {count(unknown.length, 'region')} with an unknown location: no public cloud lists {unknown.length === 1 ? 'it' : 'them'}.
           </p>

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { unwrap, WORLD_MAP } from './world.ts';
 
 describe('unwrap', () => {
-  it('draws on beyond 180°', () => {
+  it('continues lines beyond 180°', () => {
     const ring = [
       [170, 60],
       [-170, 60],
@@ -22,7 +22,7 @@ describe('unwrap', () => {
     });
   });
 
-  it('leaves what does not cross the meridian', () => {
+  it('leaves lines that do not cross the meridian', () => {
     const polygon = {
       type: 'Polygon' as const,
       coordinates: [
@@ -38,7 +38,7 @@ describe('unwrap', () => {
   });
 });
 
-it('no country of the map has a border around the world, and Russia is one of them', () => {
+it('draws no country around the whole world, Russia included', () => {
   const rings = WORLD_MAP.features.flatMap(({ geometry }) => {
     if (geometry.type === 'Polygon') return geometry.coordinates;
     return geometry.type === 'MultiPolygon' ? geometry.coordinates.flat() : [];

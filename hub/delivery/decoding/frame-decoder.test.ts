@@ -59,7 +59,7 @@ it('reports entries that are not valid, and refuses frames, as here', async () =
     expect((await decoder.decode(Buffer.from(text), open)).decoded).toEqual(decodeAgentFrame(text));
 });
 
-it.each(LARGEST)('lives on after a frame of %s', async (_what, count, value) => {
+it.each(LARGEST)('survives a frame of %s', async (_what, count, value) => {
   create({ cpuMs: 60_000 });
   const frame = `{${ENVELOPE},"policies":[${Array.from({ length: count }, () => value).join(',')}]}`;
   const { decoded } = await decoder.decode(Buffer.from(frame), open);
@@ -68,7 +68,7 @@ it.each(LARGEST)('lives on after a frame of %s', async (_what, count, value) => 
   expect(decoder.threads).toBe(1);
 });
 
-it.each(LARGEST)('lives on after the largest frame of %s in a text of two bytes a character', async (_what, count, value) => {
+it.each(LARGEST)('survives the largest frame of %s in a text of two bytes a character', async (_what, count, value) => {
   create({ cpuMs: 60_000 });
   const begin = `{${ENVELOPE},"policies":[${Array.from({ length: count }, () => value).join(',')}],"more":"😀`;
   const padding = 'a'.repeat(DEFAULT_DELIVERY_LIMITS.maxFrameBytes - Buffer.byteLength(begin) - 2);
@@ -87,7 +87,7 @@ it.each([
   expect(decoderThreadsFor({ memory, cores, mainHeap: memory / 2 }, FRAME_DECODER_LIMITS.heapMiB)).toBe(threads);
 });
 
-it('refuses every frame where no thread can be started, and keeps none of them waiting', async () => {
+it('refuses every frame where no thread can be started, without waiting', async () => {
   create({ inlineBytes: 0 });
   await decoder.close();
   for (let n = 0; n < 2; n += 1) await expect(decoder.decode(Buffer.from(frameOf(1)), open)).rejects.toThrow('the hub stops');
@@ -118,7 +118,7 @@ it('ends its threads when they have had nothing to do for a minute', async () =>
   expect(decoder.threads).toBe(0);
 });
 
-it('gives up a frame whose stream has ended, before its turn and when the hub stops', async () => {
+it('drops a frame whose stream has ended, before its turn and when the hub stops', async () => {
   create({ inlineBytes: 0 });
   const gone = new AbortController();
   const first = decoder.decode(Buffer.from(frameOf(1000)), gone.signal).catch((reason: unknown) => reason);

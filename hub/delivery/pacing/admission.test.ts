@@ -6,7 +6,7 @@ import { Admission } from './admission.ts';
 const never = new AbortController().signal;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-it('lets so many in at a time, the others in their order, and forgets who left while waiting', async () => {
+it('admits a bounded number at a time, others in their order, and drops those that leave while waiting', async () => {
   const admission = new Admission(2, systemClock);
   const inside: string[] = [];
   const leaveOf = new Map<string, () => void>();
@@ -34,7 +34,7 @@ it('lets so many in at a time, the others in their order, and forgets who left w
   expect([inside, admission.waiting]).toEqual([['a', 'b', 'c', 'd', 'late'], 0]);
 });
 
-it('knows how fast agents are done while others wait, and takes no pause for slowness', async () => {
+it('measures the rate of agents while others wait, without pauses', async () => {
   const clock = new FakeClock();
   const admission = new Admission(1, clock);
   expect(admission.paceMs).toBe(10);

@@ -57,7 +57,7 @@ describe('CPU time of the frames of one cluster', () => {
   });
 });
 
-describe('offers on top of what an agent says that it has', () => {
+describe("offers beyond the agent's own statement of what it holds", () => {
   const id = (n: number) => n.toString(16).padStart(40, '0');
 
   it('are made at once where the hub knows it, else a few, then one in five minutes', () => {
@@ -72,7 +72,7 @@ describe('offers on top of what an agent says that it has', () => {
 });
 
 describe('an agent that the hub fails on', () => {
-  it('is kept away for twice as long each time, and forgiven after a quarter of an hour', async () => {
+  it('is delayed for twice as long each time, and forgiven after a quarter of an hour', async () => {
     const { clock, budget } = createBench();
     expect(budget.strikes.leftMs()).toBe(0);
     const delays: number[] = [];
@@ -92,7 +92,7 @@ describe('an agent that the hub fails on', () => {
   });
 });
 
-describe('an agent that takes nothing of what it is sent', () => {
+describe('an agent that reads nothing of what it is sent', () => {
   it('waits for twice as long each time, less than it waits for its welcome, until it acknowledges an offer', async () => {
     const { clock, budget } = createBench();
     const delays: number[] = [];
@@ -108,7 +108,7 @@ describe('an agent that takes nothing of what it is sent', () => {
   });
 });
 
-it('the budget of a cluster outlives its streams, and is its own', () => {
+it('outlives the streams of its cluster, and is its own', () => {
   const budgetOf = createAgentBudgets(new FakeClock(), DEFAULT_AGENT_LIMITS);
   expect(budgetOf('eu')).toBe(budgetOf('eu'));
   expect(budgetOf('eu')).not.toBe(budgetOf('us'));

@@ -30,7 +30,7 @@ const createBench = () => {
 const reasonsOf = (kept: readonly ClusterEvent[]): readonly string[] => [...new Set(kept.map(({ reason }) => reason))];
 
 describe('EventBudget', () => {
-  it('keeps 1,000 at once and 10 a second, the gravest first, and counts the rest in one event a minute', async () => {
+  it('keeps 1,000 at once and 10 a second, the most severe first, and counts the rest in one event a minute', async () => {
     const { clock, admit } = createBench();
     expect(admit(events(990))).toHaveLength(990);
     const kept = admit([...events(500), ...events(3, 'alert'), ...events(2, 'warning')]);
@@ -59,7 +59,7 @@ describe('EventBudget', () => {
     expect(budget.takeDropped()).toBeUndefined();
   });
 
-  it('keeps the repair of tampering in the minute of a flood, whatever policies it is about', async () => {
+  it('keeps the repair of tampering in the minute of a flood of any policies', async () => {
     const { clock, admit } = createBench();
     for (let second = 0; second < 60; second += 1) {
       // The flood of one frame, then a frame with the repair alone.
@@ -80,7 +80,7 @@ describe('EventBudget', () => {
     expect(admit(events(90))).toHaveLength(90);
   });
 
-  it('takes back that events were admitted, whichever allowance paid for them, and what it said of those that were not', () => {
+  it('takes back admitted events, from the allowance that paid, and the count of the others', () => {
     const { budget, admit } = createBench();
     const repairs = Array.from({ length: 101 }, (_, n) => ({ ...tampering, message: `repair ${n}` }));
     // The last repair is paid for by the allowance of all.

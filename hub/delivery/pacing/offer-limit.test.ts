@@ -14,7 +14,7 @@ const open = (maxBytes: number) => {
   return { clock, limit, take, started: () => [...doneOf.keys()], finish: (name: string) => doneOf.get(name)?.() };
 };
 
-it('lets so many bytes be on their way, the others in their order; one that is larger goes alone', () => {
+it('lets a bounded number of bytes be under way, others in their order; a larger offer goes alone', () => {
   const { take, started, finish } = open(10);
   take('a', 4);
   take('b', 6);
@@ -46,7 +46,7 @@ it('waits a second for a connection that does not drain, and counts it once when
   expect(started()).toEqual(['stalled', 'a', 'b']);
 });
 
-it('goes on where nothing was sent in a turn, however many there are', () => {
+it('continues where nothing was sent in a turn, for any number of turns', () => {
   const { limit, take, finish } = open(1);
   let turns = 0;
   take('first', 1);
@@ -63,7 +63,7 @@ it('goes on where nothing was sent in a turn, however many there are', () => {
   expect(turns).toBe(20_000);
 });
 
-it('counts an offer as large as it is when its turn comes', () => {
+it('counts an offer by its size at its turn', () => {
   const { limit, take, started, finish } = open(10);
   const grown: string[] = [];
   let size = 1;

@@ -1,5 +1,5 @@
 import type { Clock } from '@fso/shared/runtime';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FleetState } from '../../ledger/index.ts';
 import type { Admission } from './admission.ts';
 
 /** Time for which a count of the clusters that are not connected is good. */
@@ -13,10 +13,10 @@ const MAX_SECONDS = 300;
  */
 export class ReturnTime {
   readonly #admission: Admission;
-  readonly #deps: { readonly clock: Clock; readonly ledger: Ledger };
+  readonly #deps: { readonly clock: Clock; readonly ledger: FleetState };
   #absent = { at: Number.NEGATIVE_INFINITY, clusters: 0 };
 
-  constructor(admission: Admission, deps: { readonly clock: Clock; readonly ledger: Ledger }) {
+  constructor(admission: Admission, deps: { readonly clock: Clock; readonly ledger: FleetState }) {
     this.#admission = admission;
     this.#deps = deps;
   }

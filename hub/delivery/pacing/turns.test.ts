@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Turns } from './turns.ts';
 
-it('gives each item one turn in a row of them, also where others came and went', () => {
+it('gives each item one consecutive turn, also while others join and leave', () => {
   const turns = new Turns<number>(4);
   const round = (): number[][] => Array.from({ length: 4 }, () => [...turns.take()]);
   for (let item = 0; item < 10; item += 1) turns.add(item);

@@ -25,42 +25,42 @@ const start = async (turns?: number) => {
   return { ...stream, known };
 };
 
-it('asks which policies are in a list that it does not know, once, and shows those that it knows', async () => {
+it('requests the policies of an unknown list once, and shows those of known ones', async () => {
   const { sent, say, compare, list, known } = await start();
   await say({ full: true, baseline: baselineOf(OTHER) });
   expect([sent, await known()]).toEqual([['reported', 'list'], []]);
   await say({ baseline: baselineOf(OTHER) });
   await compare();
-  expect(sent).toEqual(['reported', 'list', 'reported']);
+  expect(sent).toEqual(['reported', 'list']);
   await list({ list: OTHER, policies });
   // What the other version makes of hr is not known here: as long as it is not reported by name, it
   // counts as not reported.
   expect(await known()).toEqual(['finance']);
   await compare();
-  expect(sent).toEqual(['reported', 'list', 'reported']);
+  expect(sent).toEqual(['reported', 'list']);
 });
 
-it('asks nothing about a list that it knows', async () => {
+it('requests no known list', async () => {
   const { sent, say, compare, known } = await start();
   await say({ full: true, baseline: baselineOf(OWN) });
   await compare();
   expect([sent, await known()]).toEqual([['reported'], ['finance', 'hr']]);
 });
 
-it('takes no policies that do not have the digest of their list, and keeps an agent back that says so', async () => {
+it('refuses policies without the digest of their list, and delays an agent that sends them', async () => {
   const { ledger, budget, sent, say, compare, list, known } = await start();
   await say({ full: true, baseline: baselineOf(OTHER) });
   await list({ list: OTHER, policies: policies.slice(1) });
   expect([await ledger.knowsList(OTHER, 'eu'), budget.strikes.leftMs()]).toEqual([false, 1_000]);
   await compare();
   await say({ baseline: baselineOf(OTHER) });
-  expect([sent, await known()]).toEqual([['reported', 'list', 'reported'], []]);
+  expect([sent, await known()]).toEqual([['reported', 'list'], []]);
   // It was asked once: a second answer is none.
   await list({ list: OTHER, policies });
   expect(await ledger.knowsList(OTHER, 'eu')).toBe(false);
 });
 
-it('takes no list that it has not asked for', async () => {
+it('refuses a list that it did not request', async () => {
   const { ledger, sent, say, list } = await start();
   await list({ list: OTHER, policies });
   await say({ full: true, baseline: baselineOf(OWN) });
@@ -68,7 +68,7 @@ it('takes no list that it has not asked for', async () => {
   expect([await ledger.knowsList(OTHER, 'eu'), sent]).toEqual([false, ['reported']]);
 });
 
-it('asks an agent that names another list in each report a few times, and then once a minute', async () => {
+it('requests lists from an agent that names a new one in each report a few times, then once a minute', async () => {
   const { clock, sent, say } = await start();
   const asked = () => sent.filter((type) => type === 'list').length;
   for (let at = 0; at < 100; at += 1) await say({ full: true, baseline: baselineOf(sha256(`list ${at}`)) });
@@ -78,7 +78,7 @@ it('asks an agent that names another list in each report a few times, and then o
   expect(asked()).toBe(6);
 });
 
-it('asks so many agents at a time, and nobody more about a list whose policies one of them has named', async () => {
+it('requests a list from a bounded number of agents at a time, and from no more once one has named it', async () => {
   const { another, known, ...eu } = await start(1);
   const us = another('us');
   const whole = () => ({ full: true, baseline: baselineOf(OTHER) });
@@ -90,7 +90,7 @@ it('asks so many agents at a time, and nobody more about a list whose policies o
   expect([await known('eu'), await known('us')]).toEqual([['finance'], ['finance']]);
 });
 
-it('asks the next agent once one does not answer', async () => {
+it('requests a list from the next agent once one does not answer', async () => {
   const { another, clock, ...eu } = await start(1);
   const us = another('us');
   await eu.say({ full: true, baseline: baselineOf(OTHER) });
@@ -99,7 +99,7 @@ it('asks the next agent once one does not answer', async () => {
   expect(us.sent).toEqual(['reported', 'list']);
 });
 
-it('asks again where the turn has ended without an answer, once a minute after a few times, and takes an answer that is late', async () => {
+it('repeats a request without an answer, once a minute after a few times, and accepts a late answer', async () => {
   const { ledger, clock, sent, compare, say, list } = await start();
   const asked = () => sent.filter((type) => type === 'list').length;
   await say({ full: true, baseline: baselineOf(OTHER) });
@@ -122,7 +122,7 @@ it('asks again where the turn has ended without an answer, once a minute after a
   expect(await ledger.knowsList(OTHER, 'eu')).toBe(true);
 });
 
-it('takes a list that cannot be looked up for unknown: the report counts, and the agent is not kept back', async () => {
+it('treats a list that cannot be looked up as unknown: the report counts, and the agent is not delayed', async () => {
   const { ledger, budget, sent, say, compare } = await start();
   vi.spyOn(ledger, 'knowsList').mockRejectedValue(new Error('the database is away'));
   await say({ full: true, baseline: baselineOf(OTHER) });
@@ -130,7 +130,7 @@ it('takes a list that cannot be looked up for unknown: the report counts, and th
   expect([sent, budget.strikes.leftMs(), (await ledger.cluster('eu'))?.baseline?.list]).toEqual([['reported', 'list'], 0, OTHER]);
 });
 
-it('has the list of a commit before the agents get it', async () => {
+it('knows the list of a commit before the agents get it', async () => {
   const { ledger, targets, clock, sent, begin } = createReportStream();
   const decoded = decodeFiles(FILES);
   if (!decoded.ok) throw new Error('files');
@@ -144,7 +144,7 @@ it('has the list of a commit before the agents get it', async () => {
   expect((await ledger.cluster('eu'))?.policies.size).toBe(2);
 });
 
-it('takes nothing of a stream that ends while the list of its report is looked up', async () => {
+it('ignores a stream that ends while the list of its report is looked up', async () => {
   const { ledger, sent, begin, close } = createReportStream();
   const lookUp = Promise.withResolvers<boolean>();
   vi.spyOn(ledger, 'knowsList').mockReturnValue(lookUp.promise);

@@ -22,7 +22,7 @@ const locals = (from: number, to: number) =>
     policyReport(`p${from + at}`, { namespace: 'team', managedBy: 'local', lastUpdated: '2026-01-03T10:30:00Z' }),
   );
 
-it('an agent with more than the hub keeps is not asked for everything again and again', async () => {
+it('does not request everything again and again from an agent with more than the hub keeps', async () => {
   const { clock, sent, say, compare, kept } = createStream();
   await say({ full: true, policies: locals(0, 20) });
   for (let at = 0; at < 5; at += 1) {
@@ -34,7 +34,7 @@ it('an agent with more than the hub keeps is not asked for everything again and 
   expect(sent.filter((type) => type === 'resync')).toEqual([]);
 });
 
-it('one event an hour says so, and the cluster is kept back for a moment', async () => {
+it('reports it in one event an hour, and delays the cluster for a moment', async () => {
   const { clock, budget, say, events } = createStream();
   await say({ full: true, policies: locals(0, 20) });
   expect([await events(), budget.strikes.leftMs()]).toEqual([['ReportsDropped'], 1_000]);
@@ -46,7 +46,7 @@ it('one event an hour says so, and the cluster is kept back for a moment', async
   expect([await events(), budget.strikes.leftMs()]).toEqual([['ReportsDropped', 'ReportsDropped'], 1_000]);
 });
 
-it('what was left out is asked for once there is room again', async () => {
+it('requests what was left out once there is room again', async () => {
   const { sent, say, sayAll, compare, kept } = createStream();
   await say({ full: true, policies: locals(0, 20) });
   await say({ removed: ['team/p0'] });
@@ -66,7 +66,7 @@ it('what was left out is asked for once there is room again', async () => {
   expect(sent.slice(4)).toEqual(['reported', 'reported']);
 });
 
-it('what comes again and again without fitting is asked for once a minute at most', async () => {
+it('requests at most once a minute what repeatedly does not fit', async () => {
   const { clock, sent, say } = createStream();
   const asked = () => sent.filter((type) => type === 'resync').length;
   const comeAndGo = async () => {
@@ -80,7 +80,7 @@ it('what comes again and again without fitting is asked for once a minute at mos
   expect(asked()).toBe(2);
 });
 
-it('what cannot fit is not asked for, whatever room there is', async () => {
+it('never requests what cannot fit, with any room', async () => {
   const { clock, sent, say, kept } = createStream();
   const large = locals(0, 1).map((report) => ({ ...report, namespaces: Array(20_000).fill('n'.repeat(60)) }));
   await say({ full: true, policies: [...large, ...locals(1, 3)] });
@@ -91,7 +91,7 @@ it('what cannot fit is not asked for, whatever room there is', async () => {
   expect([await kept(), sent.filter((type) => type === 'resync')]).toEqual([[5, 1], []]);
 });
 
-it('what was applied in a cluster makes room for a policy of the hub that is still to go', async () => {
+it('drops local policies for a policy of the hub that is still to be removed', async () => {
   const { ledger, say, kept } = createStream();
   await say({ full: true, policies: locals(0, 16) });
   await say({ policies: [policyReport('old', { namespace: 'fso' })] });

@@ -3,6 +3,7 @@ import { ReportedNames } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import { reportLimits } from '../../ledger/report-quota.ts';
 import { createReportStream } from '../testing/report-stream.ts';
+import { acknowledge } from './take-report.ts';
 
 const [a, b, c] = ['a', 'b', 'c'].map((name) => policyReport(name, { phase: 'Failed' })) as [
   ReturnType<typeof policyReport>,
@@ -23,7 +24,7 @@ const start = async (...options: Parameters<typeof createReportStream>) => {
   return { ...stream, read };
 };
 
-it('a report that is lost or taken wrongly is Pending at once, asked for, and well again with the answer', async () => {
+it('marks a lost or damaged report as Pending at once, requests it, and recovers with the answer', async () => {
   const { sent, say, sayAll, read } = await start();
   await say({ full: true, policies: [a] });
   expect(await read()).toEqual(['a', undefined]);
@@ -43,7 +44,7 @@ it('a report that is lost or taken wrongly is Pending at once, asked for, and we
   ]);
 });
 
-it('a full report in several frames is Pending until the last one, and not asked for again meanwhile', async () => {
+it('marks a full report in several frames as Pending until the last one, without another request', async () => {
   const { clock, sent, say, compare, read } = await start();
   const total = namesOf(a, b, c);
   await say({ full: true, more: true, policies: [a], total });
@@ -59,7 +60,7 @@ it('a full report in several frames is Pending until the last one, and not asked
   ]);
 });
 
-it('a delta in several frames is Pending until the last one, and not asked for again', async () => {
+it('marks a delta in several frames as Pending until the last one, without a request', async () => {
   const { sent, say, compare, read } = await start();
   await say({ full: true, policies: [] });
   const total = namesOf(a, b, c);
@@ -77,7 +78,7 @@ it('a delta in several frames is Pending until the last one, and not asked for a
 it.each([
   ['full report', true],
   ['delta', false],
-])('one whose last frame is there and that is not whole is asked for at once: a %s', async (_what, full) => {
+])('requests a report at once whose last frame arrived incomplete: a %s', async (_what, full) => {
   const { sent, say, read } = await start();
   await say({ full, more: true, policies: [a], total: namesOf(a, b, c) });
   await say({ policies: [c], total: namesOf(a, b, c) });
@@ -87,7 +88,7 @@ it.each([
   ]);
 });
 
-it('a delta in several frames does not take the turn of an agent that is to send everything', async () => {
+it('keeps the turn of an agent that has to send everything while another sends a delta in several frames', async () => {
   const { resyncs, say, another } = await start({}, 1);
   const us = another('us');
   await us.say({ full: true, policies: [a] });
@@ -99,7 +100,7 @@ it('a delta in several frames does not take the turn of an agent that is to send
   expect(resyncs.waiting).toBe(1);
 });
 
-it('one whose next frame does not come is asked for again with the next word of the agent', async () => {
+it("requests a report again with the agent's next frame where its continuation is missing", async () => {
   const { clock, sent, say, sayAll, compare, read } = await start();
   await say({ full: true, more: true, policies: [a], total: namesOf(a, b) });
   await compare();
@@ -111,7 +112,7 @@ it('one whose next frame does not come is asked for again with the next word of 
   expect(await read()).toEqual(['a', undefined]);
 });
 
-it('keeps its place among those that are asked until all frames have come', async () => {
+it('keeps its place among requested agents until all frames have arrived', async () => {
   const { resyncs, sent, say, another } = await start({}, 1);
   const us = another('us');
   await say({ full: true, policies: [a] });
@@ -125,7 +126,7 @@ it('keeps its place among those that are asked until all frames have come', asyn
   expect([us.sent.at(-1), resyncs.waiting]).toEqual(['resync', 0]);
 });
 
-it('an agent whose reports never are what it says of them stays Pending, and is asked once a minute', async () => {
+it('keeps an agent Pending whose reports never match their digest, and requests once a minute', async () => {
   const { clock, sent, say, read } = await start();
   const asked = () => sent.filter((type) => type === 'resync').length;
   for (let minute = 0; minute < 10; minute += 1) {
@@ -141,16 +142,16 @@ it('an agent whose reports never are what it says of them stays Pending, and is 
   expect(asked()).toBeLessThanOrEqual(13);
 });
 
-it('of a cluster with more than the hub keeps it is known why, and nothing is asked for', async () => {
+it('knows why a cluster with more than the hub keeps differs, and requests nothing', async () => {
   const { sent, say, compare, read } = await start({ reports: { ...reportLimits(), clusterBytes: 10_000 } });
   const large = [a, b, c].map((report) => ({ ...report, message: 'x'.repeat(4_000) }));
   await say({ full: true, policies: large });
   await compare();
   await say({ policies: [] });
-  expect([(await read())[1], sent]).toEqual(['Reports', ['reported', 'reported']]);
+  expect([(await read())[1], sent]).toEqual(['Reports', ['reported']]);
 });
 
-it('the cluster pays for what its report costs once the ledger takes it in, together with what else waits', async () => {
+it('charges the cluster for its report once the ledger has written it, together with other reports', async () => {
   const { ledger, budget, say } = await start();
   const charges: number[] = [];
   const { spendCpu } = budget;
@@ -166,4 +167,20 @@ it('the cluster pays for what its report costs once the ledger takes it in, toge
   await say({ full: true, policies: [a] });
   expect(charges).toContain(100_000);
   expect(budget.frame(1)).toBeGreaterThan(0);
+});
+
+it('acknowledges a report that names nothing with the next ping, or once sixteen wait', async () => {
+  const { context, sent, say } = await start();
+  await say({ full: true, policies: [a] });
+  await say({});
+  expect(sent).toEqual(['reported']);
+  acknowledge(context);
+  acknowledge(context);
+  expect(sent).toEqual(['reported', 'reported']);
+  for (let count = 0; count < 15; count += 1) await say({});
+  expect(sent.length).toBe(2);
+  await say({});
+  expect(sent.length).toBe(3);
+  await say({ policies: [b] });
+  expect([sent, context.state.reports.acknowledged]).toEqual([Array.from({ length: 4 }, () => 'reported'), 19]);
 });

@@ -66,12 +66,37 @@ const noteTaken = async ({ more }: Frame<'report'>, isOfFull: boolean, context: 
   else if (isOfFull) resync.end();
 };
 
+/** Most reports that wait for their acknowledgement: an agent sends up to 32 without one. */
+const MAX_UNACKNOWLEDGED = 16;
+
+/** Acknowledges the reports that the ledger has taken. */
+export const acknowledge = ({ state: { reports }, send }: Pick<FrameContext, 'state' | 'send'>): void => {
+  if (reports.acknowledged === reports.taken) return;
+  reports.acknowledged = reports.taken;
+  send({ type: 'reported', seq: reports.taken });
+};
+
+/** Whether a report only moves the baseline, or what the cluster reports of itself. */
+const isQuiet = ({ full, deviations, policies, removed, events }: Frame<'report'>): boolean =>
+  !full && deviations.length + policies.length + removed.length + events.length === 0;
+
+/**
+ * Acknowledges a report that was taken: a quiet one with the next ping, as it is all that most
+ * agents have to say of a commit.
+ */
+const noteAcknowledged = (frame: Frame<'report'>, isOfFull: boolean, context: FrameContext): void => {
+  const { reports } = context.state;
+  reports.taken = frame.seq;
+  const mayWait = isQuiet(frame) && !isOfFull && frame.seq - reports.acknowledged < MAX_UNACKNOWLEDGED;
+  if (!mayWait) acknowledge(context);
+};
+
 /**
  * Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for
  * everything again. @throws as {@link takeAck}
  */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, closed, state, budget, deps, send } = context;
+  const { cluster, stream, closed, state, budget, deps } = context;
   // Deltas that were on their way when the hub asked for everything.
   if (!frame.full && state.reports.resyncing) return;
   const known = await deps.ledger.cluster(cluster);
@@ -94,7 +119,7 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
     return askAgain();
   }
   deps.metrics.reported();
-  send({ type: 'reported', seq: frame.seq });
+  noteAcknowledged(frame, isOfFull, context);
   await noteTaken(frame, isOfFull, context);
   await askForList(frame.baseline, context);
   await noteNotKept(context);

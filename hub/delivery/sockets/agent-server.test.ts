@@ -37,7 +37,14 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** A listener over TLS, as agents that enrol have it. */
 const secure = () =>
   openIdentity(
-    { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: TOKENS },
+    {
+      dataDir: folder,
+      ca: undefined,
+      agentTls: undefined,
+      agentListen: { host: '127.0.0.1', port: 0 },
+      hostnames: [],
+      agentTokens: TOKENS,
+    },
     { clock, logger, records: createMemoryLedger({ clock }).records, onEvent: async () => undefined },
   );
 
@@ -88,7 +95,7 @@ const connectAgent = async (url: string): Promise<WebSocket> => {
   return agent;
 };
 
-it('closes refused upgrades, whatever their clients do', async () => {
+it('closes refused upgrades, with any behaviour of their clients', async () => {
   const { port, open } = await start({ unproven: { ...DEFAULT_CONNECTION_LIMITS, perHolder: 1_000, total: 1_000, graceMs: 0 } });
   const REQUEST = `GET ${AGENT_PATH} HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`;
   const refuse = async (): Promise<string> => {
@@ -127,7 +134,7 @@ it('closes silent connections in time, and lets an agent of the same network con
   agent.terminate();
 });
 
-it('takes more agents of one address at a time than it takes connections without a proof', async () => {
+it('accepts more agents of one address at a time than connections without a proof', async () => {
   const { port, open } = await start({ unproven: { ...DEFAULT_CONNECTION_LIMITS, perHolder: 2, total: 2, graceMs: 60_000 } });
   const agents: WebSocket[] = [];
   // Four streams without a hello are what one cluster may have.
@@ -136,7 +143,7 @@ it('takes more agents of one address at a time than it takes connections without
   for (const agent of agents) agent.terminate();
 });
 
-it('takes one after the other the handshakes of agents that come at once, and refuses none', async () => {
+it('accepts the handshakes of agents that arrive at once one after the other, and refuses none', async () => {
   const unproven = { ...DEFAULT_CONNECTION_LIMITS, perHolder: 3, total: 3, graceMs: 60_000 };
   const agent = { ...DEFAULT_AGENT_LIMITS, connections: { burst: 1_000, perSecond: 1 } };
   const { port } = await start({ unproven }, await secure(), { agent, maxSilent: 1_000 });

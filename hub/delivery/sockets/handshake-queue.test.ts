@@ -79,7 +79,7 @@ describe('connections above the limits', () => {
     expect(started().slice(2)).toEqual(['c', 'd']);
   });
 
-  it('of one subnet keep no other subnet waiting', async () => {
+  it('never delay another subnet by those of one subnet', async () => {
     const { queue, open, started } = await start({ maxWaiting: 100 });
     for (let n = 0; n < 20; n += 1) await open(`many ${n}`);
     const other = await open('other', 1);

@@ -35,7 +35,7 @@ const startFollower = async () => {
   return { ledger, checkpoints };
 };
 
-it('the hub that leads signs the end of the log and keeps the checkpoint beside it', async () => {
+it('signs the end of the log at the leading hub, and stores the checkpoint beside it', async () => {
   const ledger = createMemoryLedger({ clock: fixedClock });
   await append(ledger, 2);
   const checkpoints = createCheckpoints({ ledger, key, clock: new FakeClock(), logger });
@@ -47,7 +47,7 @@ it('the hub that leads signs the end of the log and keeps the checkpoint beside 
   await running;
 });
 
-it('an agent that has a newer checkpoint of another hub is not sent an older one', async () => {
+it('sends no older checkpoint to an agent with a newer one of another hub', async () => {
   const { ledger, checkpoints } = await startFollower();
   await append(ledger, 1);
   const held = await sign(ledger);
@@ -55,13 +55,13 @@ it('an agent that has a newer checkpoint of another hub is not sent an older one
   expect(frames).toEqual([{ type: 'checkpoint', checkpoint: held, after: 3, digests: [] }]);
 });
 
-it('an agent whose checkpoint is not in the database is sent nothing as long as the log has its entry', async () => {
+it('sends nothing to an agent with an unknown checkpoint while the log has its entry', async () => {
   const { ledger, checkpoints } = await startFollower();
   await append(ledger, 2);
   expect(await checkpoints.framesFor(4)).toEqual([]);
 });
 
-it('an agent is shown the end of a log that was cut before its checkpoint', async () => {
+it('shows an agent the end of a log that was cut before its checkpoint', async () => {
   const { ledger, checkpoints } = await startFollower();
   await append(ledger, 1);
   expect(await checkpoints.framesFor(9)).toMatchObject([{ checkpoint: { sequence: 2 }, after: 2, digests: [] }]);

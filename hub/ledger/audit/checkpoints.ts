@@ -1,7 +1,7 @@
 import { type Checkpoint, type CheckpointFrame, MAX_CHECKPOINT_DIGESTS } from '@fso/shared/protocol';
 import { type Clock, coalesce, type Logger } from '@fso/shared/runtime';
 import { digestOfEntry } from '../audit-log.ts';
-import type { Ledger } from '../types.ts';
+import type { Journal, Lease } from '../types.ts';
 import type { AuditKey } from './key.ts';
 
 /** Signed checkpoints of the audit log, on their way to the agents. */
@@ -19,7 +19,7 @@ export interface Checkpoints {
 }
 
 export interface CheckpointsDeps {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Journal, 'audit'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly key: AuditKey;
   readonly clock: Clock;
   readonly logger: Logger;

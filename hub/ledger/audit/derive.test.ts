@@ -12,7 +12,7 @@ const other: TimedEntry = {
   time: '2026-01-01T00:00:00.000Z',
 };
 
-it('refusals of one commit for the same reasons are one entry with the clusters, any other stays as it is', () => {
+it('combines refusals of one commit for the same reasons into one entry with the clusters, and no others', () => {
   const late = '2026-01-01T00:00:01.000Z';
   const alone = [refusal('us', 'a', 'unsigned'), refusal('us', 'b', 'no such region')];
   expect(joinAlike([other, ...alone])).toEqual([other, ...alone]);
@@ -35,7 +35,7 @@ it('refusals of one commit for the same reasons are one entry with the clusters,
   ]);
 });
 
-it('ten thousand refusals are some entries of bounded size, and each cluster is named once', () => {
+it('combines ten thousand refusals into a few bounded entries that name each cluster once', () => {
   const all = Array.from({ length: 10_001 }, (_, n) => refusal(`cluster-${n}`, 'a', 'unsigned'));
   const entries = joinAlike(all);
   expect(entries).toHaveLength(21);
@@ -43,7 +43,7 @@ it('ten thousand refusals are some entries of bounded size, and each cluster is 
   expect(new Set(named).size).toBe(10_001);
 });
 
-it('first connections that are written together are one entry that names the clusters, and one alone is of its agent', () => {
+it('combines first connections of one batch into one entry that names the clusters', () => {
   const connection = (cluster: string, time = '2026-01-01T00:00:00.000Z'): TimedEntry => {
     const actor = { kind: 'agent', id: cluster, roles: [] } satisfies NewAuditEntry['actor'];
     return { entry: { actor, from: null, action: 'cluster.connect', subject: cluster, detail: { first: true } }, time };

@@ -19,7 +19,7 @@ const createBench = () => {
 };
 const verifyWith = async (audit: AuditLog, key: string) => verifyAudit(readAudit(audit), { ...(await audit.proofs()), key });
 
-it('another key than the one that signed so far stops the start, and says what to do', async () => {
+it('refuses to start with another key than the one that signed so far, and explains what to do', async () => {
   const { audit, write, sign, start } = createBench();
   await start(other);
   await write();
@@ -29,7 +29,7 @@ it('another key than the one that signed so far stops the start, and says what t
   expect((await audit.head()).sequence).toBe(1);
 });
 
-it('a key that is accepted is announced in the log, which stays intact, also with a third one', async () => {
+it('announces an accepted key in the log, which stays intact, also with a third one', async () => {
   const third = createAuditKey();
   const { audit, write, sign, start } = createBench();
   await write();
@@ -54,7 +54,7 @@ it('a key that is accepted is announced in the log, which stays intact, also wit
   expect((await verifyWith(audit, other.id)).problems.map(({ message }) => message)).toEqual([expect.stringContaining(third.id)]);
 });
 
-it('a change that no entry announces, or only another key, is a problem', async () => {
+it('reports a change that no entry announces, or that an entry announces for another key', async () => {
   const { audit, write, sign } = createBench();
   await write();
   await sign(old);
@@ -70,7 +70,7 @@ it('a change that no entry announces, or only another key, is a problem', async 
   expect((await verifyWith(announced.audit, other.id)).ok).toBe(false);
 });
 
-it('an entry that was changed so that parts of it are gone announces nothing', () => {
+it('accepts no announcement by an entry that was truncated', () => {
   const whole = {
     sequence: 1,
     action: 'audit.key.changed',

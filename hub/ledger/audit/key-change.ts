@@ -2,6 +2,7 @@ import type { AuditEntry } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
 import type { AuditLog } from '../audit-log.ts';
 import { LedgerError } from '../types.ts';
+import { type AuditKey, loadAuditKey } from './key.ts';
 
 /** Action of the entry that announces another audit key. */
 const ACTION = 'audit.key.changed';
@@ -60,4 +61,18 @@ export const checkAuditKey = async (
     subject: id,
     detail: { before: last.key, after: id },
   });
+};
+
+/**
+ * Opens the key of the checkpoints, and makes one where there is none.
+ *
+ * @throws LedgerError that says what to do
+ */
+export const openAuditKey = async (
+  audit: Pick<AuditLog, 'lastCheckpoint' | 'append'>,
+  { auditKeyFile: file, acceptNewAuditKey: accept = false }: { readonly auditKeyFile: string; readonly acceptNewAuditKey?: boolean },
+): Promise<AuditKey> => {
+  const key = await loadAuditKey(file);
+  await checkAuditKey(audit, { id: key.id, file, accept });
+  return key;
 };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { loadAuditKey, publishWithoutLinks } from './key.ts';
 
-it('hubs that start at once where there is no audit key have the same one, in a file that is whole', async () => {
+it('shares one complete key file among hubs that start at once', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-key-'));
   const path = join(folder, 'keys', 'audit-key.pem');
   const keys = await Promise.all([loadAuditKey(path), loadAuditKey(path), loadAuditKey(path)]);
@@ -14,7 +14,7 @@ it('hubs that start at once where there is no audit key have the same one, in a 
   await rm(folder, { recursive: true });
 });
 
-it('a file system without links keeps the key of the first hub, too', async () => {
+it('keeps the key of the first hub on a file system without links', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-key-'));
   const path = join(folder, 'key');
   const drafts = ['one', 'other', 'third'].map((name) => join(folder, name));

@@ -41,7 +41,7 @@ const none = { key: null, checkpoints: [], witnesses: [] };
 const verify = (entries: readonly AuditEntry[], against = proofs) => verifyAudit(stream(entries), against);
 
 describe('verifyAudit', () => {
-  it('finds an intact log intact', async () => {
+  it('accepts an intact log', async () => {
     expect(await verify(log)).toEqual({
       ok: true,
       entries: 12,
@@ -113,7 +113,7 @@ describe('verifyAudit', () => {
   });
 });
 
-it('an entry can be proven by the digests between it and a checkpoint', async () => {
+it('proves an entry by the digests between it and a checkpoint', async () => {
   const ledger = createMemoryLedger({ clock: fixedClock });
   for (let n = 1; n <= 3; n += 1) await ledger.audit.append(entry(n));
   const entries = await ledger.audit.after(0, 10);

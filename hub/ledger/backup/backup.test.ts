@@ -71,7 +71,7 @@ describe('backup', () => {
     ['the end missing', () => `${whole.trimEnd().split('\n').slice(0, -1).join('\n')}\n`, /last line cannot be read/],
     ['a newer format', () => whole.replace(/"version":\d+/, '"version":99'), /newer version/],
     ['something else', () => 'hello\n', /is no backup of a ledger/],
-  ])('is refused with %s, and nothing is restored', async (_what, text, reason) => {
+  ])('is refused with %s, and restores nothing', async (_what, text, reason) => {
     await expect(restoreText(text())).rejects.toThrow(reason);
     expect(
       await empty.db
@@ -88,7 +88,7 @@ describe('backup', () => {
     await expect(restoreLedger(empty, join(folder, 'absent'), OPERATOR)).rejects.toThrow(/cannot be read/);
   });
 
-  it('is restored with checkpoints of two keys, which it tells; not with one that does not fit the log', async () => {
+  it('is restored with checkpoints of two keys, which it reports; not with one that contradicts the log', async () => {
     const from = await openDatabase({ folder: join(folder, 'keys') });
     const to = await openDatabase({ folder: join(folder, 'keys-restored') });
     const ledger = await open(from);
@@ -109,7 +109,7 @@ describe('backup', () => {
     await Promise.all([from.close(), to.close()]);
   });
 
-  it('is signed by the key of the newest checkpoint, and refused where that has not signed what it says', async () => {
+  it('is signed by the key of the newest checkpoint, and refused after a change of the signed content', async () => {
     const from = await openDatabase({ folder: join(folder, 'signed') });
     const ledger = await open(from);
     const [key, other] = [createAuditKey(), createAuditKey()];
@@ -144,7 +144,7 @@ describe('backup', () => {
     expect(await notesOf('unsigned', forge(changed, false))).toEqual([expect.stringContaining('not signed')]);
   });
 
-  it('brings everything back into an empty ledger, and only there', async () => {
+  it('restores everything into an empty ledger, and only there', async () => {
     await restoreLedger(empty, file, OPERATOR);
     const ledger = await open(empty);
     const before = await open(filled);
@@ -162,7 +162,7 @@ describe('backup', () => {
     await expect(restoreLedger(empty, file, OPERATOR)).rejects.toThrow(/not empty/);
   });
 
-  it('reads lists of policies few at a time and writes them within a bound, and goes on behind their versions', async () => {
+  it('reads lists of policies a few at a time, writes them within a bound, and continues after their versions', async () => {
     const from = await openDatabase({ folder: join(folder, 'lists') });
     const ledger = await open(from);
     await ledger.addEvent(null, event('A'));
@@ -213,7 +213,7 @@ describe('backup', () => {
     await database.close();
   });
 
-  it('of before clusters reported by exception is restored without those reports, which come again', async () => {
+  it('is restored from a version before exceptions without its reports, which agents send again', async () => {
     const chunk = { table: 'policy_chunks', row: { cluster: 'eu', chunk: 1, policies_json: '[]', version: 1 } };
     const lines = whole
       .replace(/"version":\d+/, '"version":7')
@@ -258,7 +258,7 @@ describe('backup', () => {
     await database.close();
   });
 
-  it('of nothing makes nothing, and of a newer version neither', async () => {
+  it('fails for an empty folder, and for a newer version', async () => {
     const none = join(folder, 'none');
     await expect(openReader({ folder: none })).rejects.toThrow('there is no ledger');
     const newer = await openDatabase({ folder: join(folder, 'newer') });

@@ -8,7 +8,7 @@ import { createGzip } from 'node:zlib';
 import { syncFolder } from '@fso/shared/runtime';
 import type { Kysely } from 'kysely';
 import type { AuditKey } from '../audit/key.ts';
-import type { DatabaseReader } from '../sql/database.ts';
+import { type DatabaseConfig, type DatabaseReader, openReader } from '../sql/database.ts';
 import { readTables } from '../sql/migrate.ts';
 import type { Schema } from '../sql/schema.ts';
 import { LedgerError } from '../types.ts';
@@ -124,3 +124,13 @@ export const keepBackup = async <T>(
 /** Backs a ledger up into a new file. @throws as {@link keepBackup} and {@link writeBackup} */
 export const backupLedger = (reader: DatabaseReader, { path, replace, ...author }: BackupFile & BackupAuthor): Promise<BackupSummary> =>
   keepBackup({ path, replace }, (target) => writeBackup(reader, author, target));
+
+/** Writes a backup of a database, beside the hubs that use it. */
+export const backUp = async (database: DatabaseConfig, author: BackupAuthor, target: Writable): Promise<BackupSummary> => {
+  const reader = await openReader(database);
+  try {
+    return await writeBackup(reader, author, target);
+  } finally {
+    await reader.close();
+  }
+};

@@ -109,7 +109,7 @@ const withoutGone = ({ policy, ...rest }: PolicyStateAt): PolicyStateAt =>
 const histories = fc.array(record, { minLength: 1, maxLength: 12 });
 
 describe('the history of a cluster', () => {
-  it('tells at any time what the record was then', async () => {
+  it('returns the record at any time', async () => {
     await fc.assert(
       fc.asyncProperty(histories, fc.constantFrom(...KEYS), async (records, policy) => {
         const changes = historyOfAll(records);
@@ -119,7 +119,7 @@ describe('the history of a cluster', () => {
     );
   });
 
-  it('put together it ends the same, and never says what was not so', async () => {
+  it('ends the same when it is folded, and never contains a false state', async () => {
     await fc.assert(
       fc.asyncProperty(
         histories,
@@ -140,7 +140,7 @@ describe('the history of a cluster', () => {
     );
   });
 
-  it('counts a stream from what its agent says of now to its last sign of life, also where another stream replaces it', () => {
+  it('lasts from the first state of a stream to its last sign of life, also where another stream replaces it', () => {
     const away = { ...unseen('eu'), lastSeen: { at: timeOf(1) } };
     const there = { ...away, connected: true, lastSeen: { at: timeOf(5) } };
     const said = (change: Pick<Extract<ClusterChange, { type: 'connected' }>, 'connected' | 'opens'>, before: ClusterRecord) =>
@@ -161,7 +161,7 @@ describe('the history of a cluster', () => {
     expect(said({ connected: true }, there)).toBeUndefined();
   });
 
-  it('has one change where its agent no longer knows how the cluster is, and one where it knows again', () => {
+  it('has one change where its agent loses sight of the cluster, and one where it recovers', () => {
     const known = { ...unseen('eu'), connected: true };
     const lost = { ...known, notObserved: { since: timeOf(1), what: ['Pod'] } };
     const worse = { ...known, notObserved: { since: timeOf(1), what: ['Node', 'Pod'] } };
@@ -178,7 +178,7 @@ describe('the history of a cluster', () => {
     ]);
   });
 
-  it('says nothing where only numbers and times changed', () => {
+  it('omits changes of numbers and times', () => {
     const was = recordOf({ ...NOTHING, connected: true, accepted: A, proven: A });
     const withReport = (violations: number): ClusterRecord => ({
       ...was,

@@ -32,15 +32,15 @@ const comeAndGo = (count: number): HistoryChange[] => [
   ]).flat(),
 ];
 
-describe('a history of which parts are put together', () => {
-  it('keeps that policies came and went, while they are few', async () => {
+describe('a folded history', () => {
+  it('keeps a few policies that came and went', async () => {
     const changes = compactHistory(comeAndGo(10));
     expect(await stateAt(changes, 'team-a/job-3', 8)).toBeUndefined();
     expect(await stateAt(changes, 'team-a/job-3', 9)).toBeNull();
     expect(await stateAt(changes, 'team-a/other', 8)).toBeNull();
   });
 
-  it('has no room for ever so many that came and went: what is not known by name is not known before the end then', async () => {
+  it('drops the names of many policies that came and went, which are unknown before the end then', async () => {
     const all = comeAndGo(20_000);
     const end = 40_001;
     let changes: readonly HistoryChange[] = [];

@@ -37,7 +37,7 @@ describe('a baseline in the history', () => {
     return rest;
   };
 
-  it('is what a first report says, with the policies that deviate, and of a thousand that conform not one', () => {
+  it('stands for a first report with its deviations, and names no conforming policy', () => {
     expect(between(unseen('eu'), over(named('hr')), true)).toEqual({
       baseline: said,
       policies: [{ ...state, keys: ['hr'] }],
@@ -50,7 +50,7 @@ describe('a baseline in the history', () => {
     expect(JSON.stringify(first).length).toBeLessThan(600);
   });
 
-  it('is said where policies read otherwise by it: not for its time or the names of namespaces, but once a policy has expired', () => {
+  it('changes with the state of policies, as after an expiry, and not with its time or names of namespaces', () => {
     const before = over(named('hr'), { asOf: '2025-01-01T00:00:00.000Z' });
     const later = (change: Partial<Baseline>) => between(before, over(named('hr'), { asOf: '2025-06-01T00:00:00.000Z', ...change }));
     expect(later({ namespaces: ['finance'] })).toEqual({});
@@ -59,7 +59,7 @@ describe('a baseline in the history', () => {
     expect(later({ asOf: timeOf(0) })).toEqual({ baseline: said, named: ['hr'] });
   });
 
-  it('has what came and went by name beside it, and all that is known by name where that is little', () => {
+  it('lists what came and went by name beside it, and all named policies where that is smaller', () => {
     const local = { ...policyReport('x', { namespace: 'team-a', managedBy: 'local' }) };
     const before = over(new Map([...named('finance', 'hr'), ['team-a/x', local]]));
     expect(between(before, over(named('health', 'hr')))).toEqual({
@@ -73,7 +73,7 @@ describe('a baseline in the history', () => {
     expect(moved).toEqual({ baseline: { ...said, missing: 'AQ==' }, closed: ['hr'] });
   });
 
-  it('goes where the list is not known or the agent has none, and comes back with the list', () => {
+  it('ends where the list is unknown or the agent has none, and returns with the list', () => {
     const unlisted = { ...withPolicies(named('hr')), baseline };
     expect(between(over(named('finance', 'hr')), unlisted)).toEqual({ baseline: null, named: ['hr'] });
     expect(between(unlisted, { ...unlisted, policies: new Map() })).toEqual({ closed: ['hr'] });
@@ -81,7 +81,7 @@ describe('a baseline in the history', () => {
     expect(between(withPolicies(named('hr')), withPolicies(new Map()))).toEqual({ gone: ['hr'] });
   });
 
-  it('is never of a list that an agent has named, which is not stored, whether this hub knows all of it or not', () => {
+  it('is absent for a list that an agent has named, which is not stored, known to this hub or not', () => {
     const bits = new Map(list.policies.map(({ name }, bit) => [name, bit]));
     for (const policies of [[], list.policies]) {
       const foreign = new PolicyList(list.digest, policies, { size: list.policies.length, bits });
@@ -93,7 +93,7 @@ describe('a baseline in the history', () => {
     }
   });
 
-  it('goes where a list that this hub does not know comes after another, as another hub may have known that one', () => {
+  it('ends where an unknown list follows another, which another hub may have known', () => {
     const unlisted = (change: Partial<Baseline>) => ({ ...withPolicies(named('hr')), baseline: { ...baseline, ...change } });
     const before = unlisted({ list: '1'.repeat(64) });
     const gone = { baseline: null, named: ['hr'] };
@@ -106,7 +106,7 @@ describe('a baseline in the history', () => {
     expect(between(before, unlisted({ list: '1'.repeat(64), asOf: timeOf(5) }))).toEqual(gone);
   });
 
-  it('goes where a new agent connects, at the last sign of life of the one before', () => {
+  it('ends where a new agent connects, at the last sign of life of the previous one', () => {
     const before: ClusterRecord = {
       ...over(named('hr')),
       lastSeen: { at: timeOf(5) },
@@ -124,7 +124,7 @@ describe('a baseline in the history', () => {
     ).toEqual({ time: timeOf(5), connected: false, baseline: null, named: [] });
   });
 
-  it('begins with all that is known, without what conforms', () => {
+  it('begins with all that is known, without conforming policies', () => {
     expect(fullChange({ ...over(named('hr')), acked: { revision: B, digest: null } }, timeOf(0))).toEqual({
       time: timeOf(0),
       connected: true,

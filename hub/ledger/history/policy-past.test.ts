@@ -109,8 +109,8 @@ const expectListed = (listed: PolicyState | null | undefined, known: PolicyState
   else expect(listed).toEqual(known);
 };
 
-describe('what the history says of a policy', () => {
-  it('is at any time what the record said then, and since when', async () => {
+describe('the history of a policy', () => {
+  it('returns the record at any time, and its start', async () => {
     await fc.assert(
       fc.asyncProperty(steps, query, async (drawn, { cluster: name, policy }) => {
         const fleet = tell(drawn);
@@ -120,7 +120,7 @@ describe('what the history says of a policy', () => {
     );
   });
 
-  it('put together is the same in the end, and in between never what was not so', async () => {
+  it('ends the same when it is folded, and never contains a false state', async () => {
     const cuts = fc.tuple(fc.nat(MAX_STEPS), fc.nat(MAX_STEPS)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
     await fc.assert(
       fc.asyncProperty(steps, cuts, fc.constantFrom(0, 1, 1_000), query, async (drawn, at, maxClosed, { cluster: name, policy }) => {
@@ -140,7 +140,7 @@ describe('what the history says of a policy', () => {
     );
   });
 
-  it('is listed by what changed it, the same however many are read at a time', async () => {
+  it('is listed by its changes, the same for any page size', async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 9 }), query, async (drawn, size, { cluster: name, policy }) => {
         const fleet = tell(drawn);
@@ -153,7 +153,7 @@ describe('what the history says of a policy', () => {
     );
   });
 
-  it('is found in what is read of a long history, and since when as far as that goes', async () => {
+  it('is found in the read part of a long history, with its start as far as that goes', async () => {
     const fleet = tell([
       { kind: 'commit', policies: { a: { region: 'eu-west-1', targetNamespace: 'finance', expires: null, isEverywhere: true } } },
     ]);

@@ -123,7 +123,7 @@ const differing = (before: ClusterPolicies, after: ClusterPolicies): string[] =>
 };
 
 describe('the policies of a cluster over a baseline', () => {
-  it('read by the rule, each alone and as a map, and seen in part', () => {
+  it('follow the rule, each alone, as a map, and in part', () => {
     fc.assert(
       fc.property(fc.array(commit, { minLength: 1, maxLength: 3 }), fc.array(said, { minLength: 1, maxLength: 3 }), (commits, says) => {
         for (const policies of states(commits, says)) {
@@ -142,7 +142,7 @@ describe('the policies of a cluster over a baseline', () => {
     );
   });
 
-  it('differ where they read differently, whatever lies between two of them', () => {
+  it('differ where their state differs, with any policies between two of them', () => {
     fc.assert(
       fc.property(fc.array(commit, { minLength: 1, maxLength: 3 }), fc.array(said, { minLength: 2, maxLength: 4 }), (commits, says) => {
         const all = states(commits, says);
@@ -166,7 +166,7 @@ describe('a policy of which the hub does not know what its cluster asks for', ()
     none: (named: ReadonlyMap<string, NamedPolicy>) => new UnlistedPolicies(named),
   };
 
-  it.each(['part', 'none'] as const)('is at best Pending, and says nothing of its action, where of the list is known: %s', (known) => {
+  it.each(['part', 'none'] as const)('is at best Pending, without its action, while the list is: %s', (known) => {
     const read = (deviation: NamedPolicy) => clusters[known](new Map([['a', deviation]])).get('a');
     const report = read(violated);
     expect(report).toMatchObject({ phase: 'Pending', violations: 2, conditions: [{ status: 'False', reason: 'Unlisted' }] });
@@ -179,7 +179,7 @@ describe('a policy of which the hub does not know what its cluster asks for', ()
     expect(read(waiting)).toMatchObject({ phase: 'Pending', conditions: [{ reason: 'Pending' }] });
   });
 
-  it('reads as the same object in each map, so that another report changes only what it names', () => {
+  it('is the same object in each map, so that another report changes only what it names', () => {
     const named = new Map<string, NamedPolicy>([
       ['whole', policyReport('whole')],
       ['deviates', violated],

@@ -1,5 +1,5 @@
 import type { PolicyReport } from '@fso/shared/api';
-import { WeakValues, weakMemo } from '@fso/shared/runtime';
+import { memoByText, weakMemo } from '@fso/shared/runtime';
 import {
   type Baseline,
   type ClusterProfile,
@@ -121,8 +121,6 @@ const UNLISTED: Omit<ListedPolicy, 'name'> = {
 };
 const ANY_PROFILE: ClusterProfile = { floor: true, gatekeeper: true, injection: true, gatekeeperNamespace: '' };
 
-const unlisted = new WeakValues<PolicyReport>();
-
 /** Returns the deviation of a policy whose requirements are not known: at best Pending. */
 const standingUnlisted = (deviation: Deviation): Deviation => (deviation.phase === 'Pending' ? deviation : unjudged(deviation, 'Unlisted'));
 
@@ -130,15 +128,13 @@ const standingUnlisted = (deviation: Deviation): Deviation => (deviation.phase =
  * Returns the report of a policy that deviates and is in no known list: at best Pending, as its
  * requirements are not known.
  */
-const unlistedReport = (name: string, deviation: Deviation): PolicyReport => {
-  const key = `${name} ${textOfDeviation(deviation)}`;
-  const known = unlisted.get(key);
-  if (known !== undefined) return known;
-  const { revision: _none, ...expected } = expectedReport({ ...UNLISTED, name }, ANY_PROFILE, { isExpired: false, namespaces: [] });
-  const report = deviatingReport(expected, standingUnlisted(deviation));
-  unlisted.set(key, report);
-  return report;
-};
+const unlistedReport = memoByText(
+  (name: string, deviation: Deviation) => `${name} ${textOfDeviation(deviation)}`,
+  (name, deviation): PolicyReport => {
+    const { revision: _none, ...expected } = expectedReport({ ...UNLISTED, name }, ANY_PROFILE, { isExpired: false, namespaces: [] });
+    return deviatingReport(expected, standingUnlisted(deviation));
+  },
+);
 
 /**
  * The phase of a policy of the hub is at best Pending where what the cluster should have is

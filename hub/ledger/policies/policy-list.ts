@@ -72,7 +72,7 @@ interface PartOfList {
 
 /**
  * List of policies that a commit gives clusters, as far as their expected state depends on it.
- * Immutable.
+ * Immutable, but for how it is stored.
  */
 export class PolicyList {
   /** Digest of the compiled policies, by which an agent names the list. */
@@ -83,6 +83,8 @@ export class PolicyList {
   readonly isWhole: boolean;
   /** Whether an agent has named it, and no commit of this hub has it: it is not stored. */
   readonly isNamed: boolean;
+  /** Number of stored lists below it; undefined: this process has not written or read it. */
+  storedDepth: number | undefined;
   readonly #places: ReadonlyMap<string, number>;
   readonly #bits: ReadonlyMap<string, number>;
 

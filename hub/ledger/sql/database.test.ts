@@ -68,13 +68,13 @@ describe('the folder of an embedded database', () => {
     await (await openDatabase({ folder })).close();
   });
 
-  it('is had by one of several that start at once', async () => {
+  it('is opened by one of several that start at once', async () => {
     const started = await Promise.all(Array.from({ length: 4 }, openElsewhere));
     const outcomes = started.map(({ said }) => (said === 'opened' ? said : REFUSED.test(said))).sort();
     expect(outcomes).toEqual(['opened', true, true, true]);
   });
 
-  it('is free as soon as its process is gone, whatever ended it and whatever that has left', async () => {
+  it('is free as soon as its process is gone, after any end and with any leftovers', async () => {
     const other = await openElsewhere();
     expect(other.said).toBe('opened');
     await expect(openDatabase({ folder })).rejects.toThrow(REFUSED);

@@ -2,7 +2,7 @@ import { FakeClock } from '@fso/shared/fake-clock';
 import { beforeEach, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { unseen } from '../changes.ts';
-import { createLedgerCache } from '../ledger-cache.ts';
+import { LedgerCache } from '../ledger-cache.ts';
 import { PolicyList, PolicyLists } from '../policies/index.ts';
 import type { ChangeInput } from '../writes.ts';
 import type { Database } from './database.ts';
@@ -20,7 +20,7 @@ beforeEach(async () => {
 /** A store that counts its reads. */
 const openStore = () => {
   const clock = new FakeClock();
-  const cache = createLedgerCache(10);
+  const cache = new LedgerCache(10);
   const submitted: ChangeInput[] = [];
   let reads = 0;
   let fails = false;
@@ -51,7 +51,7 @@ const write = (digest: string): Promise<void> =>
     for (const query of listQueries([row], trx, 1)) await trx.executeQuery(query);
   });
 
-it('looks a list that is not stored up once a minute for each cluster that names it', async () => {
+it('looks a missing list up once a minute for each cluster that names it', async () => {
   const { clock, find } = openStore();
   expect(await find(A)).toEqual([false, 1]);
   await clock.advance(59_999);
@@ -67,7 +67,7 @@ it('looks a list that is not stored up once a minute for each cluster that names
   ]);
 });
 
-it('looks another one up for the same cluster only a second after one that was not found, whatever it names', async () => {
+it('looks up another list for the same cluster a second after a missing one, with any name', async () => {
   const { clock, find } = openStore();
   await write(C);
   expect([await find(A), await find(B), await find(C)]).toEqual([
@@ -82,7 +82,7 @@ it('looks another one up for the same cluster only a second after one that was n
   expect(await find(B)).toEqual([true, 3]);
 });
 
-it('looks a list up once at a time, and again soon where that failed', async () => {
+it('looks a list up once at a time, and again soon after a failure', async () => {
   const { clock, find, failing } = openStore();
   await write(A);
   failing(true);

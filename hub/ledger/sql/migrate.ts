@@ -10,6 +10,7 @@ import { clusterHistory } from './migrations/0005-cluster-history.ts';
 import { observation } from './migrations/0006-observation.ts';
 import { kept } from './migrations/0007-kept.ts';
 import { policyLists } from './migrations/0008-policy-lists.ts';
+import { offeredAt } from './migrations/0009-add-offered-at.ts';
 import type { Schema } from './schema.ts';
 
 /**
@@ -26,6 +27,7 @@ const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0006-add-observation': observation,
   '0007-add-kept': kept,
   '0008-policy-lists': policyLists,
+  '0009-add-offered-at': offeredAt,
 });
 
 const TABLE = 'ledger_migrations';

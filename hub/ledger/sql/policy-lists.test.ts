@@ -60,7 +60,7 @@ const chain = fc.array(fc.tuple(fc.constantFrom(...NAMES), fc.boolean()), { minL
   });
 });
 
-it('read as they were written, whatever changed from one to the next', async () => {
+it('survive storage, through any changes from one to the next', async () => {
   await fc.assert(
     fc.asyncProperty(chain, async (lists) => {
       await database.db.deleteFrom('policy_lists').execute();
@@ -76,7 +76,7 @@ it('read as they were written, whatever changed from one to the next', async () 
   );
 });
 
-it('are written as what differs from the one before, and whole where that is much or lies deep', async () => {
+it('are written as differences from the previous list, or whole where those are large or deep', async () => {
   const lists = Array.from({ length: 40 }, (_, at) => listOf(Object.fromEntries(NAMES.map((name, i) => [name, i === 0 ? at : 0]))));
   const rows = await storeChain(lists);
   expect(rows.map(({ depth }) => depth)).toEqual([...Array.from({ length: 33 }, (_, at) => at), 0, 1, 2, 3, 4, 5, 6]);
@@ -102,14 +102,14 @@ it('are written once, and never on top of one that could not be written', async 
   expect(makeListRow({ list: third, base: second }, STORED).base).toBeNull();
 });
 
-it('are not known where what they build on is not there', async () => {
+it('are unknown where their base is missing', async () => {
   const lists = [0, 1].map((at) => listOf({ ...Object.fromEntries(NAMES.map((name) => [name, 0])), hr: at })) as [PolicyList, PolicyList];
   await storeChain(lists);
   await database.db.deleteFrom('policy_lists').where('digest', '=', lists[0].digest).execute();
   expect(await readList(database.db, lists[1].digest, new PolicyLists())).toBeUndefined();
 });
 
-it('count more than what an agent has named of them', async () => {
+it('take precedence over what an agent has named of them', async () => {
   const list = listOf({ finance: 1, hr: 1 });
   await storeChain([list]);
   const lists = new PolicyLists();
@@ -123,7 +123,7 @@ it('count more than what an agent has named of them', async () => {
   expect(lists.get(list.digest)?.isNamed).toBe(false);
 });
 
-it('are held by a hub that starts, so that a commit has the policies since the commits in which they changed', async () => {
+it('are loaded at the start, so that a commit keeps the dates of its policies', async () => {
   const list = listOf({ finance: 1, hr: 2 });
   await storeChain([list]);
   const lists = new PolicyLists();
@@ -131,7 +131,7 @@ it('are held by a hub that starts, so that a commit has the policies since the c
   expect(lists.get(list.digest)?.policies.map(({ since }) => since)).toEqual(['r1', 'r2']);
 });
 
-it('are read a few at a time, and of many that were stored the newest are held', async () => {
+it('are read a few at a time, and the newest of many are held', async () => {
   const lists = Array.from({ length: 300 }, (_, at) => listOf({ finance: at }));
   for (const [at, list] of lists.entries()) await store([makeListRow({ list, base: undefined }, STORED)], at);
   const read: string[][] = [];

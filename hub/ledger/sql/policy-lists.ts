@@ -13,9 +13,6 @@ type StoredRow = Schema['policy_lists'];
 /** A list as it is stored, before it has a version. */
 export type ListRow = Omit<StoredRow, 'version'>;
 
-/** Number of lists below those that this process has written or read. */
-const depths = new WeakMap<PolicyList, number>();
-
 /**
  * Returns the difference of a list from its base; undefined: too large, the list is to be written
  * whole.
@@ -33,16 +30,18 @@ const storedOn = (base: PolicyList, list: PolicyList): StoredList | undefined =>
  * stored now, RFC 3339
  */
 export const makeListRow = ({ list, base }: NewList, stored: string): ListRow => {
-  const below = base === undefined ? undefined : depths.get(base);
+  const below = base === undefined ? undefined : base.storedDepth;
   const isBase = base !== undefined && below !== undefined && below < MAX_DEPTH;
   const difference = isBase ? storedOn(base, list) : undefined;
   const place = isBase && difference !== undefined ? { base: base.digest, depth: below + 1 } : { base: null, depth: 0 };
-  depths.set(list, place.depth);
+  list.storedDepth = place.depth;
   return { digest: list.digest, ...place, stored, list_json: JSON.stringify(difference ?? { policies: list.policies }) };
 };
 
 /** A list that could not be written is no base for others. */
-export const forgetListRow = (list: PolicyList): void => void depths.delete(list);
+export const forgetListRow = (list: PolicyList): void => {
+  list.storedDepth = undefined;
+};
 
 /** Yields the statements that write lists, which the database may already have from another hub. */
 export function* listQueries(lists: readonly ListRow[], trx: Transaction<Schema>, version: number): Generator<CompiledQuery> {
@@ -67,7 +66,7 @@ const listFrom = ({ digest, depth, list_json }: ReadRow, base: PolicyList | unde
   const kept = (base?.policies ?? []).filter(({ name }) => !changed.has(name) && !gone.has(name));
   // As the compiled policies are sorted.
   const list = lists.add(new PolicyList(digest, [...kept, ...changed.values()].sort(byName)));
-  depths.set(list, depth);
+  list.storedDepth = depth;
   return list;
 };
 

@@ -53,6 +53,7 @@ export const CLUSTER_COLUMNS = [
   'stream',
   'last_seen',
   'offered_revision',
+  'offered_at',
   'acked_revision',
   'acked_digest',
   'reported_seq',
@@ -75,6 +76,8 @@ export interface ClusterTable {
   stream: string | null;
   last_seen: string | null;
   offered_revision: string | null;
+  /** Time of that offer; null: not known. */
+  offered_at: string | null;
   acked_revision: string | null;
   acked_digest: string | null;
   nack_json: string | null;
@@ -113,6 +116,7 @@ interface PolicyListTable {
   list_json: string;
 }
 
+/** A list of compiled policies as its row has it: what differs from the list that it builds on. */
 export interface StoredList {
   /** Policies that the base does not have, or has otherwise. */
   readonly policies: readonly ListedPolicy[];

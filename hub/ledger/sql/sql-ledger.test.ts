@@ -20,7 +20,7 @@ import { createSqlLedger } from './sql-ledger.ts';
 const logged: { level: number; msg: string }[] = [];
 const logger = pino({}, { write: (line: string) => void logged.push(JSON.parse(line)) });
 
-it('what fails once a batch is committed neither writes it again nor refuses it', async () => {
+it('keeps a committed batch when a later step fails: it is neither repeated nor refused', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const database = await openDatabase({ folder });
   const ledger = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger });
@@ -52,7 +52,7 @@ it('what fails once a batch is committed neither writes it again nor refuses it'
   await rm(folder, { recursive: true });
 });
 
-it('keeps signs of life in memory, and writes one every two minutes, or where the cluster does not count as connected', async () => {
+it('keeps signs of life in memory, and writes one every two minutes, or where the cluster is not connected', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const database = await openDatabase({ folder });
   const clock = new FakeClock();
@@ -80,7 +80,7 @@ it('keeps signs of life in memory, and writes one every two minutes, or where th
   await rm(folder, { recursive: true });
 });
 
-it('takes no delta that does not follow on the last report, and writes of a full one what differs', async () => {
+it('refuses a delta that does not follow the last report, and writes of a full report the differences', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const database = await openDatabase({ folder });
   const ledger = await createSqlLedger({ database, clock: fixedClock, random: Math.random, logger });
@@ -141,7 +141,7 @@ const openOn = async (folder: string, clock: FakeClock) => {
   return { database, ledger, stateAt, close };
 };
 
-it('does not take what an older program has kept of another stream for the word of this one', async () => {
+it('ignores what an older program has kept of another stream', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const first = await openOn(folder, new FakeClock());
   await first.ledger.openStream('eu', { id: 'a', isOpen: () => true }, { outOfDate: ['Pod'] });
@@ -159,7 +159,7 @@ it('does not take what an older program has kept of another stream for the word 
   await rm(folder, { recursive: true });
 });
 
-it('the history of a cluster has the end of a stream whose hub was killed, and a gap where a program wrote that knows no history', async () => {
+it('records the end of a stream whose hub was killed, and a gap where an older program wrote', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const clock = new FakeClock();
   const now = () => clock.now().toISOString();
@@ -226,7 +226,7 @@ const bytesOf = async ({ db }: Database): Promise<number> => {
 
 const rowsOf = async ({ db }: Database): Promise<number> => (await db.selectFrom('cluster_history').select('id').execute()).length;
 
-it('of the history of a cluster that is old what still stood is kept', async () => {
+it("keeps what is still current of a cluster's old history", async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const clock = new FakeClock();
   const { database, ledger, stateAt, close } = await openOn(folder, clock);
@@ -254,7 +254,7 @@ it('of the history of a cluster that is old what still stood is kept', async () 
   await rm(folder, { recursive: true });
 });
 
-it('a cluster whose history grows without an end keeps a few megabytes of it, and the others theirs', async () => {
+it("keeps a few megabytes of an endless history of one cluster, and all of the others'", async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const clock = new FakeClock();
   const { database, ledger, stateAt, close } = await openOn(folder, clock);
@@ -277,7 +277,7 @@ it('a cluster whose history grows without an end keeps a few megabytes of it, an
   await rm(folder, { recursive: true });
 });
 
-it('goes on with a database to which a newer version only added something, as after a rollback, and refuses one that it changed', async () => {
+it('accepts a database with additions of a newer version, as after a rollback, and refuses a changed one', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-ledger-'));
   const clock = new FakeClock();
   const before = await openOn(folder, clock);

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, type Logger, Mutex, settlesWithin } from '@fso/shared/runtime';
 import { type Change, isLeaderChange, isNoted } from '../changes.ts';
-import { createKeyedCache, createKeyedStore, type KeyedCache } from '../keyed-store.ts';
-import { createLedgerCache, foundIn, type LedgerCache } from '../ledger-cache.ts';
+import { createKeyedStore, KeyedCache } from '../keyed-store.ts';
+import { foundIn, LedgerCache } from '../ledger-cache.ts';
 import { namedIn, PolicyLists } from '../policies/index.ts';
 import { hasRoom, type ReportLimits, ReportMemory, reportLimits } from '../report-quota.ts';
 import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
@@ -75,8 +75,8 @@ const loadMemory = async ({ database, reports }: SqlLedgerOptions): Promise<Ledg
   if (shared) await checkSessions(database.connect);
   await migrate(database);
   if (!shared) await forgetFormer(db);
-  const cache = createLedgerCache(EVENTS_IN_MEMORY);
-  const records = createKeyedCache();
+  const cache = new LedgerCache(EVENTS_IN_MEMORY);
+  const records = new KeyedCache();
   const memory = new ReportMemory(reports ?? reportLimits());
   const lists = new PolicyLists();
   const replicaState = new ReplicaState({ cache, records, memory, lists, eventsInMemory: EVENTS_IN_MEMORY });
@@ -90,7 +90,7 @@ const mend = ({ database, clock }: SqlLedgerOptions, { cache, replicaState }: Le
     now: () => clock.now(),
     read: async (trx, names) => {
       await replicaState.refresh(trx, names);
-      return names.map(cache.get);
+      return names.map((name) => cache.get(name));
     },
   });
 
@@ -152,10 +152,10 @@ const createReads = ({ searches }: Database, { cache, lists, replicaState }: Led
     },
     policyStateAt: (query) => inTurn(() => readPolicyState(pasts, query)),
     clusterHistory: (query) => inTurn(() => listHistory(pasts, query)),
-    subscribe: cache.subscribe,
+    subscribe: (handler) => cache.subscribe(handler),
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(namedIn(record.policies), replicaState.quotaOf(record), record.notKept);
+      return hasRoom(namedIn(record.policies), record, replicaState.quotaOf(record));
     },
   };
 };
@@ -219,7 +219,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
       if (!isNoted(cache.get(cluster), outOfDate)) await setObserved(cluster, outOfDate, stream);
     },
     suspendObservation: (clusters) => cache.suspend(clusters, clock.now().toISOString()),
-    resumeObservation: cache.resume,
+    resumeObservation: (clusters) => cache.resume(clusters),
     // Each hub follows the repository; the leading one decides what the fleet should have.
     setDesired: async (next) => {
       const stored = store.takeCommit(next);

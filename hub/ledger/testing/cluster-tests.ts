@@ -17,7 +17,7 @@ const names = ({ ledger }: TestLedger, cluster: string): Promise<string[]> =>
 
 /** Tests the current state of a cluster. */
 export const itKnowsClusters = (test: TestLedger): void => {
-  it('knows nothing of a cluster whose reports by name are not those that its agent has sent, until they are', async () => {
+  it("treats a cluster as unknown while its reports by name differ from the agent's, until they match", async () => {
     const what = async () => (await test.ledger.cluster('lost'))?.notObserved?.what;
     const named = new Map([['lost-a', standingOf(policyReport('lost-a', { phase: 'Failed' }))]]);
     const total = totalOf(named);
@@ -31,7 +31,7 @@ export const itKnowsClusters = (test: TestLedger): void => {
     expect(await what()).toBeUndefined();
   });
 
-  it('forgets what an agent said that was replaced by a new one', async () => {
+  it('drops the state of an agent that was replaced by a new one', async () => {
     const stream = { id: 'new-1', isOpen: () => true };
     await test.ledger.setDesired(commitFor('n1', ['renewed'], ['n']));
     await test.ledger.applyReport('renewed', report(1, { full: true, baseline: baselineOf(listOfCommit(['n'])) }));
@@ -54,7 +54,7 @@ export const itKnowsClusters = (test: TestLedger): void => {
     }
   });
 
-  it('knows registered clusters that were never seen, and seen ones that are not registered', async () => {
+  it('lists registered clusters that were never seen, and seen ones that are not registered', async () => {
     await test.ledger.setConnected('stray', true);
     await test.ledger.setDesired(desired('a'.repeat(40), ['planned']));
     const known = (await test.ledger.clusters()).map((c) => [c.name, c.connected, c.lastSeen === null]);
@@ -75,6 +75,10 @@ export const itKnowsClusters = (test: TestLedger): void => {
     await test.ledger.setAck('nacks', { revision: 'c'.repeat(40), digest: 'd' });
     await test.ledger.setOffered('nacks', 'e'.repeat(40));
     end();
+    const offeredAt = '2026-01-03T10:29:59.000Z';
+    await test.ledger.setAck('nacks', { revision: 'c'.repeat(40), digest: 'd', offeredAt });
+    expect(await test.ledger.cluster('nacks')).toMatchObject({ offeredRevision: 'c'.repeat(40), offeredAt });
+    await test.ledger.setOffered('nacks', 'e'.repeat(40));
     await test.ledger.setConnected('nacks', false);
     expect(changes).toHaveLength(4);
     await test.reopen();
@@ -84,13 +88,14 @@ export const itKnowsClusters = (test: TestLedger): void => {
       nack: null,
       acked: { revision: 'c'.repeat(40), digest: 'd' },
       offeredRevision: 'e'.repeat(40),
+      offeredAt: TIME,
     });
   });
 };
 
 /** Tests the state of a cluster at a past time. */
 export const itKnowsThePast = (test: TestLedger): void => {
-  it('knows the state of a policy at a time, also once its cluster is gone', async () => {
+  it('answers for the state of a policy at a time, also once its cluster is gone', async () => {
     const [first, second] = ['1', '2'].map((digit) => digit.repeat(40)) as [string, string];
     const stateOf = async (at = TIME) => {
       const { connected, accepted, policy: found } = await test.ledger.policyStateAt({ cluster: 'then', policy: 'policies/a', at });
@@ -131,7 +136,7 @@ export const itKnowsThePast = (test: TestLedger): void => {
 
 /** Whether a cluster is observed. */
 export const itKnowsWhatIsObserved = (test: TestLedger): void => {
-  it('knows that an agent does not observe its cluster, until it does, its stream ends or another one opens', async () => {
+  it('records that an agent does not observe its cluster, until it does or its stream is replaced', async () => {
     const [first, second] = ['seen-1', 'seen-2'].map((id) => ({ id, isOpen: () => true })) as [AgentStream, AgentStream];
     const what = async () => (await test.ledger.cluster('dim'))?.notObserved?.what;
     const observedAt = async () => (await test.ledger.policyStateAt({ cluster: 'dim', policy: 'policies/a', at: TIME })).observed?.value;
@@ -159,7 +164,7 @@ export const itKnowsWhatIsObserved = (test: TestLedger): void => {
     expect(await what()).toBeUndefined();
   });
 
-  it('reads a cluster as not observed while its observation is suspended, and writes nothing of it', async () => {
+  it('shows a cluster as not observed while its observation is suspended, and writes nothing', async () => {
     await test.ledger.setConnected('paused', true);
     const told: LedgerChange[] = [];
     const end = test.ledger.subscribe((change) => told.push(change));

@@ -13,8 +13,8 @@ import {
 } from '../changes.ts';
 import { historyBetween } from '../history/cluster-history.ts';
 import { findPolicyState, narrowHistory } from '../history/policy-past.ts';
-import { applyValueChange, createKeyedCache, createKeyedStore } from '../keyed-store.ts';
-import { createLedgerCache, foundIn, type LedgerCache } from '../ledger-cache.ts';
+import { applyValueChange, createKeyedStore, KeyedCache } from '../keyed-store.ts';
+import { foundIn, LedgerCache } from '../ledger-cache.ts';
 import { findRelisted, keysBetween, listIn, namedIn, PolicyLists } from '../policies/index.ts';
 import { hasRoom, type ReportLimits, ReportMemory, type ReportQuota, reportLimits } from '../report-quota.ts';
 import type { ClusterRecord, HistoryChange, Ledger } from '../types.ts';
@@ -33,7 +33,7 @@ export interface MemoryLedgerOptions {
 class MemoryState {
   readonly cache: LedgerCache;
   readonly lists = new PolicyLists();
-  readonly records = createKeyedCache();
+  readonly records = new KeyedCache();
   readonly audit: ReturnType<typeof createMemoryAudit>;
   readonly #memory: ReportMemory;
   readonly #clock: Clock;
@@ -48,7 +48,7 @@ class MemoryState {
   constructor({ clock, eventLimit = 10_000, reports = reportLimits() }: MemoryLedgerOptions) {
     this.#clock = clock;
     this.#memory = new ReportMemory(reports);
-    this.cache = createLedgerCache(eventLimit);
+    this.cache = new LedgerCache(eventLimit);
     this.audit = createMemoryAudit(() => this.now());
   }
 
@@ -79,7 +79,7 @@ class MemoryState {
   }
 
   #take(change: Change): void {
-    const before: Before = { source: this.cache.source(), desired: this.#desired, cluster: this.cache.get };
+    const before: Before = { source: this.cache.source(), desired: this.#desired, cluster: (name) => this.cache.get(name) };
     this.audit.add(auditOf(change, before), change.time);
     if (change.type === 'source') this.cache.setSource(change.source);
     if (change.type === 'desired') this.#desired = change.revision;
@@ -137,10 +137,10 @@ export const createMemoryLedger = (options: MemoryLedgerOptions): Ledger => {
     },
     hasRoom: async (cluster) => {
       const record = cache.get(cluster);
-      return record.notKept !== null && hasRoom(namedIn(record.policies), state.quotaOf(record), record.notKept);
+      return hasRoom(namedIn(record.policies), record, state.quotaOf(record));
     },
     suspendObservation: (clusters) => cache.suspend(clusters, state.now()),
-    resumeObservation: cache.resume,
+    resumeObservation: (clusters) => cache.resume(clusters),
     noteSeen: async (cluster, stream) => {
       if (cache.get(cluster).connected && state.streamOf(cluster) === stream.id) cache.see(cluster, state.now());
       else await writes.setConnected(cluster, true, stream);
@@ -169,7 +169,7 @@ export const createMemoryLedger = (options: MemoryLedgerOptions): Ledger => {
       const changes = await narrowHistory(state.historyOf(cluster), { policy, listOf });
       return { changes: changes.filter((change) => change !== undefined).slice(0, limit), next: null };
     },
-    subscribe: cache.subscribe,
+    subscribe: (handler) => cache.subscribe(handler),
     audit: state.audit,
     records: createKeyedStore(state.records, (change) => submit({ type: 'record', ...change })),
     health: () => ({ ok: true }),

@@ -55,7 +55,7 @@ export const itFindsEvents = (test: TestLedger): void => {
 
 /** The audit log of what happened. */
 export const itKeepsAnAuditLog = (test: TestLedger): void => {
-  it('writes what happened into the audit log, with it and in its order', async () => {
+  it('writes changes into the audit log, in their transaction and order', async () => {
     const { audit } = test.ledger;
     const first = (await audit.head()).sequence;
     const revision = 'f'.repeat(40);
@@ -102,7 +102,7 @@ export const itKeepsAnAuditLog = (test: TestLedger): void => {
     expect((await test.ledger.audit.list({ limit: 1, subject: revision })).map(({ action }) => action)).toEqual(['policies.change']);
   });
 
-  it('finds a refusal by its cluster, whether it was written alone or with those of others', async () => {
+  it('finds a refusal by its cluster, written alone or with those of others', async () => {
     const first = (await test.ledger.audit.head()).sequence;
     const revision = '7'.repeat(40);
     const clusters = Array.from({ length: 30 }, (_, n) => `refuses-${n}`);
@@ -142,7 +142,7 @@ export const itKeepsRecords = (test: TestLedger): void => {
     expect(await test.ledger.records.update('counter', 'b', count)).toEqual({ n: 1 });
   });
 
-  it('is well and leads where it is alone', async () => {
+  it('is healthy and leads where it is alone', async () => {
     expect(test.ledger.health()).toEqual({ ok: true });
     await new Promise<void>((resolve) => test.ledger.onLead(resolve));
     expect(test.ledger.leads()).toBe(true);

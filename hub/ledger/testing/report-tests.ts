@@ -30,7 +30,7 @@ export const itKeepsReports = (test: TestLedger): void => {
     expect([...(afterDelta?.policies.keys() ?? [])]).toEqual(['policies/b']);
   });
 
-  it('keeps every policy through the next life, conforming or not, and what became of it', async () => {
+  it('keeps every policy over a restart, conforming or not, with its history', async () => {
     const many = Array.from({ length: 300 }, (_, i) =>
       policy(`p${i}`, i % 3 === 0 ? { phase: 'Failed', message: `no ${i} \u0000 \ud800` } : {}),
     );
@@ -50,7 +50,7 @@ export const itKeepsReports = (test: TestLedger): void => {
     expect(await names(test, 'many')).toEqual(['policies/p5', 'policies/p6']);
   });
 
-  it('keeps 2,000 policies that were applied in a cluster, the gravest first, and says how many more there are', async () => {
+  it('keeps 2,000 local policies of a cluster, the most severe first, and counts the others', async () => {
     const locals = Array.from({ length: 2_100 }, (_, i) =>
       policy(`p${i}`, { managedBy: 'local', ...(i % 2 === 1 && { phase: 'Failed' as const }) }),
     );
@@ -93,7 +93,7 @@ export const itKeepsReports = (test: TestLedger): void => {
 
 /** Reports by exception, which are read by the list of a commit. */
 export const itReadsPolicyLists = (test: TestLedger): void => {
-  it('reads what conforms by the list of its cluster, as the same in many clusters, through the next life', async () => {
+  it('shows conforming policies by the list of their cluster, the same in many clusters, over a restart', async () => {
     const clusters = ['alike-1', 'alike-2', 'alike-3'];
     await test.ledger.setDesired(commitFor('c1', clusters, ['a', 'b', 'over']));
     const baseline = baselineOf(listOfCommit(['a', 'b', 'over']), { asOf: TIME, missing: encodeBitmap(3, (bit) => bit === 0) });
@@ -136,7 +136,7 @@ export const itReadsPolicyLists = (test: TestLedger): void => {
     expect(after.policies.get('z')).toMatchObject({ phase: 'Active', revision: 'c2' });
   });
 
-  it('reads a list that it learns of later, and nothing by one that it does not know', async () => {
+  it('applies a list that arrives late, and no unknown list', async () => {
     const names = ['late-a', 'late-b'];
     const digest = listOfCommit(names);
     expect(await test.ledger.knowsList(digest, 'late')).toBe(false);

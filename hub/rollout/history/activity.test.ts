@@ -3,7 +3,7 @@ import { readRollout, readRollouts } from './rollout-store.ts';
 import { A, at, B, C, HR, open, setOf } from './testing/followed-commits.ts';
 
 describe('activity of a commit', () => {
-  it('is accepted when the agent says so, also where its ack comes with the report that it waited for', async () => {
+  it("is accepted with the agent's ack, also where that was held back for its report", async () => {
     const { clock, ledger, begin, show } = open();
     begin().take(A);
     await clock.advance(100);
@@ -11,10 +11,12 @@ describe('activity of a commit', () => {
     await clock.advance(900);
     await ledger.setAck('eu', { revision: A, digest: null, heldMs: 400 });
     await ledger.setAck('us', { revision: A, digest: null, heldMs: 60_000 });
+    await ledger.setAck('za', { revision: A, digest: null, heldMs: 300, offeredAt: at(200) });
     await clock.advance(1000);
     expect(show(A).clusterSteps).toMatchObject([
       { cluster: 'eu', offered: at(100), accepted: at(600) },
       { cluster: 'us', accepted: at(0) },
+      { cluster: 'za', offered: at(200), accepted: at(700) },
     ]);
   });
 
@@ -60,7 +62,7 @@ describe('activity of a commit', () => {
     ]);
   });
 
-  it('does not wait for clusters that are away, and is enforced nowhere without any', async () => {
+  it('does not wait for clusters that are away, and is enforced nowhere without a cluster', async () => {
     const { clock, ledger, begin, ack, prove, show } = open();
     const hub = begin();
     await clock.advance(20_000);
@@ -78,7 +80,7 @@ describe('activity of a commit', () => {
     expect(show(A)).toMatchObject({ state: 'enforced', enforced: at(30_000) });
   });
 
-  it('says what was refused, by an agent with reasons and by the hub with places, and forgets a refusal that was taken back', async () => {
+  it('shows refusals by agents with reasons and by the hub with places, and drops a withdrawn one', async () => {
     const { clock, ledger, begin, ack, prove, show, states } = open();
     const hub = begin();
     await ledger.setConnected('eu', true);
@@ -104,7 +106,7 @@ describe('activity of a commit', () => {
     ]);
   });
 
-  it('is superseded by a newer commit; a rollback is a way of its own, on which what a cluster has left behind does not count', async () => {
+  it('is superseded by a newer commit; a rollback starts again, without steps from before', async () => {
     const { clock, ledger, begin, ack, prove, show, states } = open();
     const hub = begin();
     await ledger.setConnected('eu', true);
@@ -137,7 +139,7 @@ describe('activity of a commit', () => {
     ]);
   });
 
-  it('goes on after a restart, and waits for agents that are on their way back', async () => {
+  it('continues after a restart, and waits for agents that reconnect', async () => {
     const { clock, ledger, begin, ack, prove, show, states } = open();
     const before = begin();
     for (const cluster of ['eu', 'us']) await ledger.setConnected(cluster, true);
@@ -173,7 +175,7 @@ describe('activity of a commit', () => {
     expect(show(C)).toMatchObject({ state: 'inProgress', changes: { changed: ['hr'] } });
   });
 
-  it('that was in force before anything was recorded is shown without times that are unknown', async () => {
+  it('is shown without unknown times when it was in force before recording began', async () => {
     const { clock, ledger, begin, ack, prove, show } = open();
     const hub = begin();
     await ledger.setConnected('eu', true);
@@ -189,7 +191,7 @@ describe('activity of a commit', () => {
     });
   });
 
-  it('is written about once a second, the last state always; the newest 200 are kept', async () => {
+  it('is written about once a second, always with the last state; the newest 200 are kept', async () => {
     const { clock, ledger, begin, ack, show } = open();
     const hub = begin();
     let writes = 0;

@@ -1,11 +1,12 @@
 import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
-import type { Ledger } from '../../ledger/index.ts';
+import type { ClusterRecord, FleetState, Journal, Lease } from '../../ledger/index.ts';
 import type { HubMetrics } from '../../metrics.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
+import type { CommitTracer } from './commit-tracer.ts';
 import type { RolloutEntry, RolloutRecord } from './rollout-record.ts';
 import { readRollouts } from './rollout-store.ts';
 import { type AcceptedCommit, type HubStep, RolloutTracker } from './rollout-tracker.ts';
-import { createRolloutWriter, type RolloutWriter } from './rollout-writer.ts';
+import { RolloutWriter } from './rollout-writer.ts';
 
 /** A commit that the source has accepted or rejected. */
 type PendingCommit =
@@ -58,10 +59,12 @@ class PendingCommits {
 }
 
 export interface ActivityDeps {
-  readonly ledger: Ledger;
+  readonly ledger: FleetState & Pick<Journal, 'records' | 'audit'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: HubMetrics['rollout'];
+  /** Makes spans of the rollouts. Absent: nothing is traced. */
+  readonly tracer?: CommitTracer | undefined;
 }
 
 /**
@@ -81,7 +84,7 @@ const LOOK_MS = 5_000;
 const RETURN_MS = 15_000;
 
 /** Names of the clusters that the enforcement of a commit waits for. */
-const countingOf = async (ledger: Ledger, isReturning: boolean): Promise<readonly string[]> =>
+const countingOf = async (ledger: FleetState, isReturning: boolean): Promise<readonly string[]> =>
   (await ledger.clusters()).flatMap(({ name, connected, lastSeen }) => (connected || (isReturning && lastSeen !== null) ? [name] : []));
 
 /**
@@ -97,6 +100,8 @@ export class Activity {
   #accepted: AcceptedCommit | undefined;
   #loaded: boolean = false;
   #returnEnds = 0;
+  /** Milliseconds since 1970. */
+  #ledSince = 0;
 
   constructor(deps: ActivityDeps) {
     const { ledger, logger, metrics } = deps;
@@ -105,7 +110,7 @@ export class Activity {
       enforced: (ms) => metrics.enforced(ms / 1000),
       proven: (ms) => metrics.proven(ms / 1000),
     });
-    this.#writer = createRolloutWriter({ ledger, logger, onMore: () => this.#wakeup.wake() });
+    this.#writer = new RolloutWriter({ ledger, logger, onMore: () => this.#wakeup.wake() });
     ledger.onLead(() => this.#load());
     ledger.subscribe((change) => {
       if (change.kind !== 'cluster' || !this.#leads()) return;
@@ -165,9 +170,9 @@ export class Activity {
   }
 
   async #noteAll(): Promise<void> {
-    const { ledger, clock } = this.#deps;
+    const { ledger } = this.#deps;
     try {
-      for (const record of await ledger.clusters()) if (this.#leads()) this.#changed(this.#tracker.note(record, clock.now().getTime()));
+      for (const record of await ledger.clusters()) this.#note(record);
     } catch (error) {
       this.#failed(error);
     }
@@ -175,12 +180,28 @@ export class Activity {
 
   async #noteOne(cluster: string): Promise<void> {
     const record = await this.#deps.ledger.cluster(cluster);
-    if (record !== null && this.#leads()) this.#changed(this.#tracker.note(record, this.#deps.clock.now().getTime()));
+    if (record !== null) this.#note(record);
+  }
+
+  #note(record: ClusterRecord): void {
+    if (!this.#leads()) return;
+    const entries = this.#tracker.note(record, this.#now());
+    for (const entry of entries) this.#deps.tracer?.answered(entry, record.name, this.#ledSince);
+    this.#changed(entries);
+  }
+
+  #now(): number {
+    return this.#deps.clock.now().getTime();
+  }
+
+  #trace(entries: readonly RolloutEntry[], counting: readonly string[]): void {
+    for (const entry of entries) this.#deps.tracer?.follow(entry, { counting, now: this.#now(), ledSince: this.#ledSince });
   }
 
   #follow(next: PendingCommit): void {
     const entries = next.kind === 'accepted' ? this.#tracker.begin(next.accepted) : this.#tracker.refuse(next.rejected);
     this.#changed(entries);
+    this.#trace(entries, []);
     if (next.kind === 'accepted' && entries.length > 0) void this.#noteAll();
   }
 
@@ -193,6 +214,7 @@ export class Activity {
     const rollouts = readRollouts(this.#deps.ledger.records);
     this.#writer.replace(this.#tracker.restore(rollouts, this.#writer.unwritten()));
     this.#loaded = true;
+    this.#ledSince = this.#now();
     this.#returnEnds = this.#deps.clock.monotonicMs() + RETURN_MS;
     // Another hub led and did not live to record these, or the database was away.
     for (const each of this.#pending.take(rollouts[0])) this.#follow(each);
@@ -209,7 +231,9 @@ export class Activity {
     if (!this.#leads() || !this.#tracker.isWaiting()) return;
     const counting = await countingOf(ledger, clock.monotonicMs() < this.#returnEnds);
     if (!this.#leads()) return;
+    const { current } = this.#tracker;
     const enforced = this.#tracker.judge(counting);
+    if (current !== undefined) this.#trace([current], counting);
     this.#writer.add(enforced);
     for (const { rollout } of enforced) {
       const durationMs = Date.parse(rollout.enforced ?? '') - Date.parse(rollout.noticed);

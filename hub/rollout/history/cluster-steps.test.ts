@@ -7,7 +7,7 @@ const times = fc.array(fc.option(fc.nat()), { minLength: STEPS.length, maxLength
 const clusters = fc.uniqueArray(fc.tuple(fc.stringMatching(/^[a-z]([a-z0-9.-]{0,8}[a-z0-9])?$/), times), { selector: ([name]) => name });
 
 describe('steps of clusters', () => {
-  it('read as they were written, and are counted', () => {
+  it('survive encoding, and are counted', () => {
     fc.assert(
       fc.property(clusters, (written: readonly ClusterSteps[]) => {
         const packed = packSteps(written);
@@ -19,7 +19,7 @@ describe('steps of clusters', () => {
     );
   });
 
-  it('keep the first time of each step, also of clusters that come later, and stay as they are once packed', () => {
+  it('keep the first time of each step, also of clusters that come later, and do not change once packed', () => {
     const table = new StepTable(['eu']);
     expect([table.note('eu', 'offered', 5), table.note('eu', 'offered', 9), table.note('constructor', 'proven', 2 ** 40)]).toEqual([
       true,
@@ -35,7 +35,7 @@ describe('steps of clusters', () => {
     expect([table.at('eu', 'accepted'), table.at('us', 'offered')]).toEqual([10, undefined]);
   });
 
-  it('of a record that an older version wrote are read', () => {
+  it('are read from a record of an older version', () => {
     const commit = { revision: 'a'.repeat(40), author: 'Ada', subject: 'first', time: '2026-01-03T10:00:00.000Z' };
     const record = createRolloutRecord({ sequence: 1, commit, noticed: commit.time }, []);
     const written: readonly ClusterSteps[] = [

@@ -69,6 +69,10 @@ export class StepTable {
     };
   }
 
+  get size(): number {
+    return this.#rows.size;
+  }
+
   /** Returns the time at which a cluster reached a step; undefined: it has not. */
   at(cluster: string, step: Step): number | undefined {
     const row = this.#rows.get(cluster);

@@ -84,7 +84,7 @@ const commits = async ({ clock, take, reject }: ReturnType<typeof open>): Promis
   }
 };
 
-it('what a write refused is written later, with what changed meanwhile, and audited once', async () => {
+it('writes after a refused write once, with what changed meanwhile, and audits it once', async () => {
   const hub = open();
   hub.database.refuses = true;
   await commits(hub);
@@ -97,7 +97,7 @@ it('what a write refused is written later, with what changed meanwhile, and audi
   expect(hub.database.writes).toBe(writes);
 });
 
-it('a database that keeps writes waiting gets one write of each commit, and all that changed once it is back', async () => {
+it('writes each commit once to a slow database, and all changes once it is back', async () => {
   const hub = open();
   const away = Promise.withResolvers<void>();
   hub.database.away = away;
@@ -111,7 +111,7 @@ it('a database that keeps writes waiting gets one write of each commit, and all 
   expect([hub.states(), await hub.audited()]).toEqual([ALL, ['a']]);
 });
 
-it('commits that come while no hub leads, as the database is away, stay in their order', async () => {
+it('keeps commits in order while no hub leads', async () => {
   const hub = open();
   hub.take('0');
   await hub.clock.advance(2000);
@@ -126,7 +126,7 @@ it('commits that come while no hub leads, as the database is away, stay in their
   expect(hub.states()).toEqual([...ALL, '1 rejected', '0 superseded']);
 });
 
-it('a hub that does not lead writes nothing, and adds nothing to what the one that leads has written', async () => {
+it("writes nothing without the lead, and adds nothing to the leader's records", async () => {
   const hub = open();
   hub.take('a');
   await hub.clock.advance(2000);

@@ -14,7 +14,7 @@ const setWith = (change: (text: string, path: string) => string = (text) => text
 const only = (path: string, from: string, to: string) => (text: string, each: string) => (each === path ? text.replace(from, to) : text);
 
 describe('policies that a commit changed', () => {
-  it('are those that name a group that it widened, also for where they are placed', () => {
+  it('are those that name a group that it widened, in regions or placement', () => {
     const placed = (text: string, path: string): string =>
       only('policies/hr.yaml', 'clusterNames: [eu]', "clusterRegions: ['group:eu']")(text, path);
     const widen = only('regions/eu.yaml', 'eu-central-1]', 'eu-central-1, eu-north-1]');
@@ -23,7 +23,7 @@ describe('policies that a commit changed', () => {
     expect(comparePolicies(setWith(placed), both)).toEqual({ added: [], changed: ['finance', 'hr'], removed: [] });
   });
 
-  it('are none where a group is only written in another order, or another cluster comes', () => {
+  it('are none where a group is only written in another order, or another cluster joins', () => {
     const turned = only('regions/eu.yaml', '[eu-west-1, eu-central-1]', '[eu-central-1, eu-west-1]');
     const joined = FILES.filter(({ path }) => path === 'clusters/us.yaml').map(({ text }) => ({
       path: 'clusters/us2.yaml',
@@ -33,7 +33,7 @@ describe('policies that a commit changed', () => {
     expect([comparePolicies(setWith(), setWith(turned)), comparePolicies(setWith(), setWith(undefined, joined))]).toEqual([none, none]);
   });
 
-  it('are all those below a scope that came, or is another now', () => {
+  it('are all those below a scope that was added or changed', () => {
     const scope = (labels: string) => ({
       path: 'policies/scope.yaml',
       text: `apiVersion: compliance.federated.io/v1\nkind: PolicyScope\nmetadata: {name: all}\nspec: {placement: {clusterSelector: {matchLabels: {${labels}}}}}\n`,
@@ -44,7 +44,7 @@ describe('policies that a commit changed', () => {
     expect(comparePolicies(scoped, setWith(undefined, [scope('env: prod')]))).toEqual(none);
   });
 
-  it('are all that there are in the first commit', () => {
+  it('are all policies in the first commit', () => {
     expect(comparePolicies(undefined, setWith())).toEqual({ added: ['finance', 'hr'], changed: [], removed: [] });
   });
 });

@@ -166,7 +166,7 @@ export class RolloutEntry {
     const { revision } = this.rollout.commit;
     let isFurther = false;
     for (const step of STEPS) {
-      const since = step === 'accepted' ? this.#acceptedAt(record, at) : at;
+      const since = this.#reachedAt(step, record, at);
       if (hasReached(record, step, revision) && this.steps.note(record.name, step, since)) isFurther = true;
     }
     const isAnswered = noteRefusal(this.rollout, record, { at, accepted: hasReached(record, 'accepted', revision) });
@@ -174,9 +174,14 @@ export class RolloutEntry {
     return isFurther || isAnswered;
   }
 
-  /** Returns the time at which an ack that came now was made: it may have waited at its agent. */
-  #acceptedAt({ name, acked }: ClusterRecord, at: number): number {
-    return Math.max(this.steps.at(name, 'offered') ?? 0, at - (acked?.heldMs ?? 0));
+  /**
+   * Returns the time of a step that is known now: an offer is noted with its answer, and an ack may
+   * have waited at its agent.
+   */
+  #reachedAt(step: Step, { name, offeredAt, acked }: ClusterRecord, at: number): number {
+    if (step === 'offered' && offeredAt !== null) return Math.min(at, Math.max(0, Date.parse(offeredAt) - this.noticedMs));
+    if (step === 'accepted') return Math.max(this.steps.at(name, 'offered') ?? 0, at - (acked?.heldMs ?? 0));
+    return at;
   }
 
   /**
@@ -189,19 +194,24 @@ export class RolloutEntry {
   }
 
   /**
-   * Returns the time at which the last of the clusters that count proved the commit.
+   * Returns the time at which the last of the clusters that count proved or refused the commit.
    *
    * @param counts names of those that are connected
    * @returns ms after `noticed`; undefined: not yet
    */
-  enforcedAt(counts: readonly string[]): number | undefined {
-    if (counts.length === 0 || Object.keys(this.rollout.refused).length > 0) return undefined;
+  answeredAt(counts: readonly string[]): number | undefined {
+    if (counts.length === 0) return undefined;
     let last = 0;
     for (const name of counts) {
-      const proven = this.steps.at(name, 'proven');
-      if (proven === undefined) return undefined;
-      last = Math.max(last, proven);
+      const answered = this.rollout.refused[name]?.at ?? this.steps.at(name, 'proven');
+      if (answered === undefined) return undefined;
+      last = Math.max(last, answered);
     }
     return last;
+  }
+
+  /** Returns the time at which all that count had proven the commit, as `answeredAt` does. */
+  enforcedAt(counts: readonly string[]): number | undefined {
+    return Object.keys(this.rollout.refused).length > 0 ? undefined : this.answeredAt(counts);
   }
 }

@@ -1,4 +1,5 @@
-import type { KeyedStore } from '../../ledger/index.ts';
+import { weakMemo } from '@fso/shared/runtime';
+import type { KeyedReader, KeyedStore } from '../../ledger/index.ts';
 import { RolloutRecord } from './rollout-record.ts';
 
 /** Kind of the records of commits. */
@@ -8,34 +9,24 @@ export const ROLLOUTS_KEPT = 200;
 
 const slotOf = ({ sequence }: RolloutRecord): string => String(sequence % ROLLOUTS_KEPT);
 
-/**
- * Records are replaced, never changed, so that each is looked through once. null: one that another
- * version wrote.
- */
-const parsed = new WeakMap<object, RolloutRecord | null>();
+/** null: one that another version wrote. */
+const parseRecord = weakMemo((value: object): RolloutRecord | null => RolloutRecord.safeParse(value).data ?? null);
 
-const parseRollout = (value: unknown): RolloutRecord | null => {
-  if (typeof value !== 'object' || value === null) return null;
-  const known = parsed.get(value);
-  if (known !== undefined) return known;
-  const rollout = RolloutRecord.safeParse(value).data ?? null;
-  parsed.set(value, rollout);
-  return rollout;
-};
+const parseRollout = (value: unknown): RolloutRecord | null => (typeof value === 'object' && value !== null ? parseRecord(value) : null);
 
 /** @returns all rollouts, newest first */
-export const readRollouts = (records: KeyedStore): readonly RolloutRecord[] =>
+export const readRollouts = (records: KeyedReader): readonly RolloutRecord[] =>
   records
     .list(COMMIT_KIND)
     .flatMap((value) => parseRollout(value) ?? [])
     .sort((left, right) => right.sequence - left.sequence);
 
 /** The newest rollout of a commit. */
-export const readRollout = (records: KeyedStore, revision: string): RolloutRecord | undefined =>
+export const readRollout = (records: KeyedReader, revision: string): RolloutRecord | undefined =>
   readRollouts(records).find(({ commit }) => commit.revision === revision);
 
 /** @returns the record in a slot; null: there is none that can be read */
-export const readRolloutSlot = (records: KeyedStore, slot: string): RolloutRecord | null => parseRollout(records.get(COMMIT_KIND, slot));
+export const readRolloutSlot = (records: KeyedReader, slot: string): RolloutRecord | null => parseRollout(records.get(COMMIT_KIND, slot));
 
 /**
  * Keeps a rollout; a newer one, of the hub that leads by now, stays. Resolves once it is durable.

@@ -128,9 +128,14 @@ export class RolloutTracker {
     return [current];
   }
 
+  /** The rollout of the commit in force. */
+  get current(): RolloutEntry | undefined {
+    return this.#open[0];
+  }
+
   /** Whether the commit in force is not enforced yet. */
   isWaiting(): boolean {
-    return this.#open[0]?.rollout.enforced === null;
+    return this.current?.rollout.enforced === null;
   }
 
   #isLastOf({ rollout: { commit } }: RolloutEntry, at: number): boolean {

@@ -45,7 +45,7 @@ const started = (everyMs = 60_000) => {
   };
 };
 
-it('has a point a minute where something changed, begins with what held before, and ends with the present', async () => {
+it('has a point a minute with a change, begins with the value before, and ends with the present', async () => {
   await using trend = started();
   const { clock, ledger, violate, read } = trend;
   await clock.advance(1000);
@@ -74,7 +74,7 @@ it('has a point a minute where something changed, begins with what held before, 
   ]);
 });
 
-it('keeps so many days, and of a long time the worst of each number', async () => {
+it('keeps a bounded number of days, and the worst of each number for long ranges', async () => {
   await using trend = started(HOUR_MS / 4);
   const { clock, ledger, violate, read } = trend;
   for (let hour = 0; hour < 24 * (TREND_DAYS + 5); hour += 1) {
@@ -91,7 +91,7 @@ it('keeps so many days, and of a long time the worst of each number', async () =
   expect(Date.parse(points[0]?.time ?? '')).toBe(clock.now().getTime() - 24 * TREND_DAYS * HOUR_MS);
 });
 
-it('does not know what held while no hub looked', async () => {
+it('has no value for times without a hub', async () => {
   const trend = started();
   const { clock, ledger, violate, read } = trend;
   // Looked at once before anything happens.
@@ -111,7 +111,7 @@ it('does not know what held while no hub looked', async () => {
   expect(ledger.records.list('trend')).toHaveLength(1);
 });
 
-it('writes again what could not be written', async () => {
+it('repeats a failed write', async () => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
   let attempts = 0;

@@ -1,7 +1,7 @@
 import type { StatusView, TrendPoint } from '@fso/shared/api';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import { type Clock, type Logger, StepMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
-import type { KeyedStore, Ledger } from '../../ledger/index.ts';
+import type { FleetState, Journal, KeyedReader, Lease } from '../../ledger/index.ts';
 
 /** The numbers of the fleet over time: by day, so that an old one is not written again. */
 
@@ -34,15 +34,13 @@ type StoredDay = z.infer<typeof StoredDay>;
 const dayOf = (ms: number): number => Math.floor(ms / DAY_MS);
 const slotOf = (day: number): string => String(day % SLOTS);
 
-/** Days that were read already, by their record: one that is changed is another value. */
-const readDays = new WeakMap<object, StoredDay | null>();
+const parsedDays = new StepMemo((value: object): StoredDay | undefined => StoredDay.safeParse(value).data);
 
-const readDay = (records: KeyedStore, day: number): StoredDay | undefined => dayIn(records.get(TREND_KIND, slotOf(day)), day);
+const readDay = (records: KeyedReader, day: number): StoredDay | undefined => dayIn(records.get(TREND_KIND, slotOf(day)), day);
 
 const dayIn = (value: unknown, day: number): StoredDay | undefined => {
   if (typeof value !== 'object' || value === null) return undefined;
-  const known = readDays.get(value) ?? StoredDay.safeParse(value).data ?? null;
-  readDays.set(value, known);
+  const known = parsedDays.get(value);
   return known?.day === day ? known : undefined;
 };
 
@@ -83,7 +81,7 @@ const viewOf = ([ms, values]: Point): TrendPoint => {
  * Reads the points since shortly before `from`, for the values that held at that time; oldest
  * first.
  */
-const readPoints = (records: KeyedStore, from: number, now: number): Point[] => {
+const readPoints = (records: KeyedReader, from: number, now: number): Point[] => {
   const first = dayOf(from - SILENCE_MS);
   return Array.from({ length: dayOf(now) - first + 1 }, (_, at) => readDay(records, first + at))
     .flatMap((day) => day?.points ?? [])
@@ -128,7 +126,7 @@ const thin = (points: readonly Point[], from: number, spanMs: number): Point[] =
  *
  * @param present what holds now
  */
-export const readTrend = (records: KeyedStore, hours: number, present: SeenPoint): TrendPoint[] => {
+export const readTrend = (records: KeyedReader, hours: number, present: SeenPoint): TrendPoint[] => {
   const now = Date.parse(present.time);
   const from = now - hours * 3_600_000;
   const [ms, ...values] = storedOf(present);
@@ -139,7 +137,7 @@ export const readTrend = (records: KeyedStore, hours: number, present: SeenPoint
 };
 
 export interface TrendDeps {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<FleetState, 'subscribe'> & Pick<Journal, 'records'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly counts: () => Promise<FleetCounts>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -175,7 +173,7 @@ export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = E
     if (!isDue && isSame(last, added)) return;
     await ledger.records.update(TREND_KIND, slotOf(day), (value) => {
       const after: StoredDay = { day, points: [...(dayIn(value, day)?.points ?? []), added] };
-      readDays.set(after, after);
+      parsedDays.note(after, after);
       return after;
     });
   };

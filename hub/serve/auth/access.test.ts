@@ -7,7 +7,7 @@ import { ROUTES } from '../openapi.ts';
 import { fillLedger, startApiHarness } from '../testing/api-harness.ts';
 import { ask, create, problemOf, STATIC } from './testing/requests.ts';
 
-it('a hub that cannot hear of revocations lets credentials read that another one may have revoked, and change nothing', async () => {
+it('refuses changes by credentials where a hub cannot learn of revocations, and allows reading', async () => {
   let behind = 0;
   const ledger: Ledger = { ...createMemoryLedger({ clock: systemClock }), behindMs: () => behind };
   await using server = await startApiHarness({ apiToken: STATIC, ledger });
@@ -24,7 +24,7 @@ it('a hub that cannot hear of revocations lets credentials read that another one
   expect(await statuses()).toEqual([200, 200, 200]);
 });
 
-it('readiness tells everybody that the database is away, and nobody where it is', async () => {
+it('shows in readiness that the database is away, and hides its address', async () => {
   const memory = createMemoryLedger({ clock: systemClock });
   const health = () => ({
     ok: false as const,
@@ -40,7 +40,7 @@ it('readiness tells everybody that the database is away, and nobody where it is'
 });
 
 describe('access', () => {
-  it('of a hub without authentication is to read only', async () => {
+  it('is read-only on a hub without authentication', async () => {
     await using server = await startApiHarness();
     await fillLedger(server.ledger);
     expect((await ask(server, '/api/v1/status', { token: '' })).status).toBe(200);
@@ -53,7 +53,7 @@ describe('access', () => {
     expect((await ask(server, '/api/v1/status', { token: 'wrong' })).status).toBe(401);
   });
 
-  it('of a hub without authentication is not for pages whose name an attacker points at this machine', async () => {
+  it('is refused for foreign host names on a hub without authentication', async () => {
     await using server = await startApiHarness();
     await fillLedger(server.ledger);
     const { port } = new URL(server.url);
@@ -70,7 +70,7 @@ describe('access', () => {
     ]);
   });
 
-  it('is named by every route, and every one that changes something asks for more than a look, or for a proof of its own', () => {
+  it('is declared by every route; one that changes something requires more than viewing, or a proof of its own', () => {
     const changing = ROUTES.filter(({ method }) => method !== 'get').map(({ operationId, access }) => [operationId, access]);
     expect(changing).toEqual([
       ['fetchSource', 'operator'],
@@ -104,13 +104,13 @@ describe('access', () => {
     ]);
   });
 
-  it('without a provider has no login, and says what there is', async () => {
+  it('has no login without a provider, and lists the alternatives', async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     const answer = await ask(server, '/auth/login', { token: '' });
     expect([answer.status, (await problemOf(answer)).detail]).toEqual([404, expect.stringContaining('no identity provider')]);
   });
 
-  it('is limited after too many failures of an address, which does not lock out who is right', async () => {
+  it('is limited after too many failures of an address, without locking out valid callers', async () => {
     const clock = { ...systemClock, monotonicMs: () => 0 };
     await using server = await startApiHarness({ apiToken: STATIC, trustedProxies: ['127.0.0.1'], clock });
     const from = (address: string, token: string) => ask(server, '/auth/session', { token, headers: { 'X-Forwarded-For': address } });
@@ -121,7 +121,7 @@ describe('access', () => {
     expect(await (await ask(server, '/metrics')).text()).toContain('fso_hub_auth_failures_total{reason="invalid"} 26');
   });
 
-  it('does not believe a forwarded address that no trusted proxy sent', async () => {
+  it('ignores a forwarded address that no trusted proxy sent', async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     await ask(server, '/api/v1/source/fetch', { method: 'POST', headers: { 'X-Forwarded-For': '203.0.113.7' } });
     expect(server.audit.map(({ from }) => from)).toEqual(['127.0.0.1']);
@@ -129,7 +129,7 @@ describe('access', () => {
 });
 
 describe('audit', () => {
-  it('has every change, done or refused, before it is answered', async () => {
+  it('has every change, done or refused, before the response', async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     const { token, view } = await create(server);
     await ask(server, '/api/v1/source/fetch', { method: 'POST', token });
@@ -158,7 +158,7 @@ describe('audit', () => {
 });
 
 describe('what cannot be recorded', () => {
-  it('is not answered as done', async () => {
+  it('is not confirmed', async () => {
     await using server = await startApiHarness({ apiToken: STATIC, onAudit: () => Promise.reject(new Error('disk full')) });
     const answer = await ask(server, '/api/v1/tokens', { method: 'POST', body: { name: 'ci', role: 'viewer' } });
     expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('fso_')]);

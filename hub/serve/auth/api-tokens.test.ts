@@ -29,7 +29,7 @@ describe('tokens over the API', () => {
     expect([refused.status, (await problemOf(refused)).detail]).toEqual([401, 'The API token is unknown, revoked or expired.']);
   });
 
-  it('last 90 days unless they say otherwise', async () => {
+  it('last 90 days by default', async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     const { view } = await create(server);
     expect(Date.parse(view.expiresAt) - Date.parse(view.createdAt)).toBe(90 * DAY);
@@ -77,8 +77,8 @@ it('an open export ends with the token that opened it, when that is revoked', as
   found.resolve({ events: [], next: null });
 });
 
-describe('an open stream ends', () => {
-  it('with the token that opened it, when that is revoked', async () => {
+describe('an open stream', () => {
+  it('ends when the token that opened it is revoked', async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     const [one, other] = [await create(server), await create(server)];
     const [first, second] = [
@@ -92,7 +92,7 @@ describe('an open stream ends', () => {
     await reader?.cancel();
   });
 
-  it('with the token that opened it, when its time is over', async () => {
+  it('ends when the token that opened it expires', async () => {
     const clock = movableClock();
     await using server = await startApiHarness({ apiToken: STATIC, clock });
     const { token } = await create(server, { name: 'ci', role: 'viewer', expiresInDays: 1 });

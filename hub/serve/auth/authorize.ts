@@ -3,7 +3,7 @@ import { type Clock, type ConnectionLimiter, createRateLimit, isLoopback } from 
 import type { Request, RequestHandler, Response } from 'express';
 import { Counter, type Registry } from 'prom-client';
 import { type Access, covers, type Grant, grantsCovering, roleEverywhere } from '../../access/index.ts';
-import type { Ledger } from '../../ledger/index.ts';
+import type { Lease } from '../../ledger/index.ts';
 import { addressOf, callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
 import { workOf } from '../http/limits/request-work.ts';
@@ -54,7 +54,7 @@ export const createFailureCounter = ({ clock, registry }: { clock: Clock; regist
 export interface AuthorizeDeps {
   readonly access: Access;
   readonly countFailure: CountFailure;
-  readonly ledger: Pick<Ledger, 'behindMs'>;
+  readonly ledger: Pick<Lease, 'behindMs'>;
   readonly config: {
     /**
      * Greatest age of the copy of the revocations for calls that change something, in milliseconds.

@@ -6,7 +6,7 @@ import type { Grant } from '../../access/index.ts';
 import { callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
 import type { LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { loginOf } from './login-routes.ts';
@@ -93,8 +93,8 @@ const allow = (deps: LoginDeps): RequestHandler =>
     res.redirect(303, target);
   });
 
-const exchangeRoute = (): Route<LoginDeps> => {
-  const route: Route<LoginDeps> = jsonRoute(
+const exchangeRoute = (): Route<LoginDeps, HubScope> => {
+  const route: Route<LoginDeps, HubScope> = jsonRoute(
     {
       method: 'post',
       path: '/auth/cli/token',
@@ -124,7 +124,7 @@ const exchangeRoute = (): Route<LoginDeps> => {
  * `fso login`: the command waits on a port of its machine, the person allows it in the browser, and
  * the command gets a session.
  */
-export const cliLoginRoutes: readonly Route<LoginDeps>[] = [
+export const cliLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
     method: 'get',
     path: '/auth/cli',

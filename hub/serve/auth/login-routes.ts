@@ -5,7 +5,7 @@ import { type Access, LOGIN_MS, safeReturnTo } from '../../access/index.ts';
 import { callerOf } from '../http/caller.ts';
 import { clearCookie, readCookie, setCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
 import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { sessionView, tokenLoginRoutes } from './token-login-routes.ts';
@@ -57,7 +57,7 @@ const logout =
   };
 
 /** People's way in, through the identity provider. */
-export const loginRoutes: readonly Route<LoginDeps>[] = [
+export const loginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
     method: 'get',
     path: '/auth/login',

@@ -8,7 +8,7 @@ describe('a call with a cookie', () => {
     [{ origin: own, site: 'same-origin', proof: '1' }],
     [{ origin: own, site: undefined, proof: '1' }],
     [{ origin: undefined, site: 'same-origin', proof: '1' }],
-  ])('of the own pages passes: %j', (request) => {
+  ])("passes from the hub's own pages: %j", (request) => {
     expect(foreignRequest(request, own)).toBeUndefined();
   });
 
@@ -22,7 +22,7 @@ describe('a call with a cookie', () => {
     [{ origin: undefined, site: undefined, proof: '1' }, 'neither'],
     [{ origin: own, site: 'same-origin', proof: undefined }, 'X-FSO-CSRF'],
     [{ origin: own, site: 'same-origin', proof: '' }, 'X-FSO-CSRF'],
-  ])('of elsewhere does not: %j', (request, reason) => {
+  ])('is refused from elsewhere: %j', (request, reason) => {
     expect(foreignRequest(request, own)).toContain(reason);
   });
 });

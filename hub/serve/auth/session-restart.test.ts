@@ -51,7 +51,7 @@ const signIn = async (server: ApiHarness, token: string): Promise<string> => {
 const statusWith = async (server: ApiHarness, cookie: string): Promise<number> =>
   (await fetch(`${server.url}/auth/session`, { headers: { Cookie: cookie } })).status;
 
-it('a session outlives its hub, but not what it was traded for', async () => {
+it('a session outlives a restart of the hub, but not the token it was made from', async () => {
   const admin = { Authorization: `Bearer ${STATIC}` };
   let [byStatic, byToken, tokenId] = ['', '', ''];
   await withHub(async (server) => {

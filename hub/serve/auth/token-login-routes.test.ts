@@ -23,8 +23,8 @@ const problemOf = async (response: Response) => {
   return [status, detail];
 };
 
-describe('a token is traded for a session', () => {
-  it('of whom the token is, by a cookie that scripts cannot read', async () => {
+describe('a session from a token', () => {
+  it("belongs to the token's owner, in a cookie that scripts cannot read", async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     const { token, view } = await create(server);
     const answer = await signIn(server, token);
@@ -45,7 +45,7 @@ describe('a token is traded for a session', () => {
     expect(JSON.stringify(server.audit)).not.toContain(token.slice(21));
   });
 
-  it('of another account at the same address, also where one logs in too often', async () => {
+  it('belongs to another account at the same address, also after too many logins of the first', async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     const { token } = await create(server);
     let refused = 0;
@@ -53,7 +53,7 @@ describe('a token is traded for a session', () => {
     expect((await signIn(server, token)).status).toBe(200);
   });
 
-  it('that changes what the role may, from an own page only', async () => {
+  it("may change what the role allows, from the hub's own pages only", async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     const cookie = cookieOf(await signIn(server, STATIC));
     const fetchNow = (headers: Record<string, string>) => post(server, '/api/v1/source/fetch', { Cookie: cookie, ...headers });
@@ -63,7 +63,7 @@ describe('a token is traded for a session', () => {
     expect(server.hints).toBe(1);
   });
 
-  it('that ends with logout, when another begins in its place, and when the token is revoked', async () => {
+  it('ends with logout, with another login, and when the token is revoked', async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     const { token, view } = await create(server);
     const [first, second] = [cookieOf(await signIn(server, token)), cookieOf(await signIn(server, token))];
@@ -77,7 +77,7 @@ describe('a token is traded for a session', () => {
     expect(await statusWith(server, third)).toBe(401);
   });
 
-  it('that ends with the token', async () => {
+  it('ends when the token expires', async () => {
     const clock: Clock & { offsetMs: number } = { ...systemClock, offsetMs: 0, now: () => new Date(Date.now() + clock.offsetMs) };
     await using server = await startApiHarness({ apiToken: STATIC, clock });
     const { token } = await create(server);
@@ -88,7 +88,7 @@ describe('a token is traded for a session', () => {
     expect(await statusWith(server, cookie)).toBe(401);
   });
 
-  it('unless it is no token of this hub, or comes from a page of elsewhere', async () => {
+  it('is refused for a foreign token or a page from elsewhere', async () => {
     await using server = await startApiHarness({ apiToken: STATIC });
     expect(await problemOf(await signIn(server, 'wrong'))).toEqual([401, 'The token is not one of this hub.']);
     expect(await problemOf(await signIn(server, 'two words'))).toEqual([401, expect.stringContaining('Bearer <token>')]);
@@ -99,7 +99,7 @@ describe('a token is traded for a session', () => {
     expect(server.audit).toEqual([]);
   });
 
-  it('and each wrong guess counts among the refused calls, with those of all other ways', async () => {
+  it('counts each wrong guess among the refused calls, with those of all other ways', async () => {
     await using server = await startApiHarness({ apiToken: STATIC, clock: { ...systemClock, monotonicMs: () => 0 } });
     for (let i = 0; i < 10; i += 1) await signIn(server, 'wrong');
     for (let i = 0; i < 5; i += 1) await signIn(server, STATIC, { Origin: 'https://evil.example' });
@@ -112,7 +112,7 @@ describe('a token is traded for a session', () => {
     expect(await problemOf(await signIn(server, 'wrong'))).toEqual([429, expect.stringContaining('were refused')]);
   });
 
-  it('not now, where it is one of a provider that is away', async () => {
+  it('is refused for a token of a provider that is away', async () => {
     const oidc = { issuer: 'http://127.0.0.1:9', clientId: 'fso', rolesClaim: 'groups', roleMap: new Map(), grants: [], scopes: 'openid' };
     const settings = { ...oidc, clientSecret: undefined, audience: 'fso' };
     await using server = await startApiHarness({ apiToken: STATIC, oidc: settings, publicUrl: 'http://127.0.0.1:1' });
@@ -122,7 +122,7 @@ describe('a token is traded for a session', () => {
     expect([answer.status, answer.headers.get('Retry-After')]).toEqual([503, '5']);
   });
 
-  it('over TLS with a cookie of this very host', async () => {
+  it('uses a cookie of this host alone over TLS', async () => {
     const publicUrl = 'https://fso.example.com';
     await using server = await startApiHarness({ apiToken: STATIC, publicUrl });
     const answer = await signIn(server, STATIC, { Origin: publicUrl });
@@ -130,7 +130,7 @@ describe('a token is traded for a session', () => {
     expect((await signIn(server, STATIC)).status).toBe(403);
   });
 
-  it('of one address as often as there are people behind it, and of one account a limited number of times', async () => {
+  it('is unlimited in number for one address, and limited for one account', async () => {
     await using server = await startApiHarness({ apiToken: STATIC, clock: { ...systemClock, monotonicMs: () => 0 } });
     const tokens = await Promise.all(Array.from({ length: 30 }, async () => (await create(server)).token));
     const statuses = await Promise.all(tokens.map(async (token) => (await signIn(server, token)).status));
@@ -140,14 +140,14 @@ describe('a token is traded for a session', () => {
     expect([ofOne.filter((status) => status === 200).length, ofOne.at(-1)]).toEqual([60, 429]);
   });
 
-  it('a limited number of times per address where they fail', async () => {
+  it('is limited for each address after failures', async () => {
     await using server = await startApiHarness({ apiToken: STATIC, clock: { ...systemClock, monotonicMs: () => 0 } });
     const statuses: number[] = [];
     for (let i = 0; i < 21; i += 1) statuses.push((await signIn(server, 'wrong')).status);
     expect([statuses.filter((status) => status === 401).length, statuses.at(-1)]).toEqual([20, 429]);
   });
 
-  it('that gives no login to the command line, which the end of the token would not end', async () => {
+  it('gives the command line no login, which would outlive the token', async () => {
     const oidc = { issuer: 'https://id.example', clientId: 'fso', rolesClaim: 'groups', roleMap: new Map(), grants: [], scopes: 'openid' };
     await using server = await startApiHarness({
       apiToken: STATIC,
@@ -165,12 +165,12 @@ describe('the ways in', () => {
   it.each([
     [{}, { provider: false, token: false, anonymous: true }],
     [{ apiToken: STATIC }, { provider: false, token: true, anonymous: false }],
-  ])('of %o', async (config, expected) => {
+  ])('are those of %o', async (config, expected) => {
     await using server = await startApiHarness(config);
     expect(LoginMethods.parse(await (await fetch(`${server.url}/auth/methods`)).json())).toEqual(expected);
   });
 
-  it('have no token where the hub runs without authentication', async () => {
+  it('include no token where the hub runs without authentication', async () => {
     await using server = await startApiHarness();
     expect((await signIn(server, STATIC)).status).toBe(404);
   });

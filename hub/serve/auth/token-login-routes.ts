@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { Grant } from '../../access/index.ts';
 import type { Caller } from '../http/caller.ts';
 import { ApiError } from '../http/problems.ts';
-import { parseBody, type Route } from '../http/route.ts';
+import { type HubScope, parseBody, type Route } from '../http/route.ts';
 import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { toLoginError } from './login-problems.ts';
 import { describeForeignCall, ownOrigin } from './own-page.ts';
@@ -67,7 +67,7 @@ const signIn =
     });
 
 /** The ways to sign in, and the one with an API token, for browsers. */
-export const tokenLoginRoutes: readonly Route<LoginDeps>[] = [
+export const tokenLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
     method: 'get',
     path: '/auth/methods',

@@ -1,18 +1,18 @@
 import type { Writable } from 'node:stream';
 import type { Logger } from '@fso/shared/runtime';
 import { callerOf } from '../http/caller.ts';
-import type { Route } from '../http/route.ts';
+import type { HubScope, Route } from '../http/route.ts';
 
 interface BackupDeps {
   /** Writes a backup of the ledger. */
-  readonly backup: (target: Writable) => Promise<void>;
+  readonly backup: (target: Writable) => Promise<unknown>;
   readonly runtime: { readonly logger: Logger };
 }
 
 /**
  * The whole ledger, for `fso backup --from-hub`: the volume of an embedded one is the hub's alone.
  */
-export const backupRoutes: readonly Route<BackupDeps>[] = [
+export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
   {
     method: 'get',
     path: '/api/v1/backup',

@@ -208,7 +208,7 @@ describe('the issue report', () => {
     expect(clusters).toEqual([{ cluster: 'us', alert: 'ClusterNeverSeen', severity: 'info', problem: 'Never connected.', since: null }]);
   });
 
-  it('lists so many of a kind, and counts the others', () => {
+  it('lists a bounded number of a kind, and counts the others', () => {
     const many = Array.from({ length: 10_050 }, (_, n) => ({ ...clusterRecord(`c${n}`, []), report: null }));
     const report = reportOf(...many);
     expect([report.clusters.length, report.omitted.clusters]).toEqual([10_000, 50]);
@@ -216,7 +216,7 @@ describe('the issue report', () => {
     expect(formatIssueHtml(report)).toContain('Clusters (10050)</h2><p>50 of them are not listed.</p>');
   });
 
-  it('lists violations, and says how many it cannot', () => {
+  it('lists violations, and counts those that do not fit', () => {
     const report = reportOf(clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })]));
     expect(report.violations).toEqual([{ ...violation, cluster: 'us', policy: 'finance', enforcementAction: 'deny' }]);
     expect(report.unnamedViolations).toBe(6);
@@ -229,7 +229,7 @@ describe('its forms', () => {
     clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [violation] })], { connected: false }),
   );
 
-  it('a table that no spreadsheet computes', () => {
+  it('include a table without formulas', () => {
     expect(formatIssueCsv(report).split('\r\n')).toEqual([
       'issue,cluster,policy,namespace,kind,name,node,region,action,problem,since,alert,severity',
       `cluster,us,,,,,,,,Not connected: what is known of it is as old as its last report.,${TIME},ClusterAway,warning`,
@@ -240,7 +240,7 @@ describe('its forms', () => {
     ]);
   });
 
-  it('a page that allows its own style and nothing else', () => {
+  it('include a page that allows only its own style', () => {
     const html = formatIssueHtml(report);
     expect(html).toContain('&lt;b&gt;outside&lt;/b&gt;');
     expect(html).not.toMatch(/<b>|<script|src=|href=|style=/);

@@ -36,13 +36,13 @@ describe('clusters', () => {
     cluster('unguarded', withConditions(condition(CONDITIONS.guardReady, 'Unknown'))),
   ];
 
-  it('are distinguished by their locks; a cluster without a report is in neither list', () => {
+  it('are filtered by their locks; a cluster without a report matches neither value', () => {
     expect(namesOf(clusters, { locksReady: 'true' })).toEqual(['good']);
     expect(namesOf(clusters, { locksReady: 'false' })).toEqual(['bare', 'open', 'unguarded']);
     expect(namesOf(clusters, {})).toHaveLength(5);
   });
 
-  it('are refusing only what they were offered last and did not take after all', () => {
+  it('are refusing only while they reject their last offer', () => {
     const some = [
       cluster('before', { nack: nackOf(OLD_REVISION) }),
       cluster('refusing', { nack: nackOf(REVISION) }),

@@ -113,7 +113,7 @@ const commit = fc.constantFrom(null, ...MODEL_COMMITS);
 const steps = fc.array(fc.tuple(fc.oneof({ weight: 8, arbitrary: modelChange }, removal), commit), { maxLength: 12 });
 
 describe('the fleet index', () => {
-  it('shows after any changes what there is, as if it had been put together from nothing, in every scope', () => {
+  it('equals an index built from nothing after any changes, in every scope', () => {
     fc.assert(
       fc.property(steps, (changes) => {
         const fleet = new Simulation();
@@ -126,7 +126,7 @@ describe('the fleet index', () => {
     );
   });
 
-  it('keeps what did not change', () => {
+  it('keeps unchanged objects', () => {
     const index = createFleetIndex();
     const desired = desiredOf();
     const report = policyReport('finance');

@@ -42,7 +42,7 @@ describe('phase of a policy', () => {
     expect(phaseOf([eu, { ...us, connected: false }], 'hr')).toBe('Active');
   });
 
-  it('is Pending where nothing is reported yet, and where no cluster is meant', () => {
+  it('is Pending where nothing is reported yet, and where no cluster is selected', () => {
     expect(phaseOf([eu, clusterRecord('us', [])])).toBe('Pending');
     expect(policyViews({ desired, clusters: [] }).map(({ phase }) => phase)).toEqual(['Pending', 'Pending']);
   });
@@ -70,13 +70,13 @@ describe('a retired cluster', () => {
     expect(fleet.members().map(({ record }) => record.name)).toEqual(['eu', 'us']);
   });
 
-  it('is listed still, with what it reported last', () => {
+  it('stays listed with its last report', () => {
     const view = clusterViews({ desired, clusters }).find(({ name }) => name === 'old');
     expect(view).toMatchObject({ connection: 'Disconnected', regions: [], violations: 0, policies: { total: 0 } });
     expect(view?.report).toEqual(old.report);
   });
 
-  it('counts again as soon as it is connected or registered, and while the repository is not known', () => {
+  it('counts again once it is connected or registered, and while the repository is unknown', () => {
     const index = createFleetIndex();
     expect(index.update({ desired, clusters }).violations()).toHaveLength(0);
     expect(index.update({ desired, clusters: [eu, us, { ...old, connected: true }] }).violations()).toHaveLength(1);
@@ -88,7 +88,7 @@ describe('a retired cluster', () => {
 });
 
 describe('policy views', () => {
-  it('shows what Git says, with groups expanded beside it', () => {
+  it('shows the policy in Git, with groups expanded beside it', () => {
     const [finance] = policyViews({ desired, clusters: [eu, us] });
     expect(finance).toMatchObject({
       namespace: 'federated-sovereignty-system',
@@ -132,14 +132,14 @@ describe('cluster views', () => {
     expect(view).toMatchObject({ connection, inSync });
   });
 
-  it('counts every policy meant for the cluster, and calls nothing active that is not known now', () => {
+  it('counts every policy for the cluster, and none as Active that is unknown now', () => {
     const [known] = clusterViews({ desired, clusters: [eu] });
     expect(known?.policies).toEqual({ total: 2, active: 2, failed: 0, pending: 0, expired: 0 });
     const [gone] = clusterViews({ desired, clusters: [{ ...eu, connected: false }] });
     expect(gone?.policies).toEqual({ total: 2, active: 0, failed: 0, pending: 2, expired: 0 });
   });
 
-  it('has proven nothing as far as is known now, where it is not connected or not observed', () => {
+  it('has nothing proven where it is not connected or not observed', () => {
     const views = [eu, { ...eu, notObserved }, { ...eu, connected: false }].map(
       (record) => clusterViews({ desired, clusters: [record] })[0],
     );
@@ -180,7 +180,7 @@ describe('status and violations', () => {
     expect(status.violations).toBe(7);
   });
 
-  it('takes only the revision in force as proven', () => {
+  it('counts only the revision in force as proven', () => {
     const trailing = { ...eu, report: clusterReport(REVISION, OLD_REVISION) };
     expect(statusView(fleetOf({ desired, clusters: [trailing, us] }), source, { version: '1', now: 0 }).clusters).toMatchObject({
       inSync: 2,
@@ -201,7 +201,7 @@ describe('when policies that conform changed', () => {
     return short;
   };
 
-  it('is the time of each for the last changes of a cluster; after many more all changed when the last one did', () => {
+  it('dates each of the last changes of a cluster; after many more, all by the last one', () => {
     const index = createFleetIndex();
     let record = clusterRecord(
       'eu',
@@ -227,7 +227,7 @@ describe('when policies that conform changed', () => {
     expect([1, 2].map((n) => rows().get(`p${n}`))).toEqual([66, 65].map((second) => [at(second), at(second)]));
   });
 
-  it('is the time of the report where policy and report come together, also in a cluster that has reported nothing before', () => {
+  it('dates from the report where policy and report arrive together, also in a new cluster', () => {
     const index = createFleetIndex();
     const read = (record: ClusterRecord, key: string) =>
       index

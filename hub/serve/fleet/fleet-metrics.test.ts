@@ -65,7 +65,7 @@ it('violations count by the action of their policy, locks by what clusters last 
   expect(await gauge('fso_hub_unready_locks')).toEqual({ floor: 0, guard: 1, gatekeeper: 1 });
 });
 
-it('says when the first certificate of a connected agent expires, and nothing where none has one', async () => {
+it('shows when the first certificate of a connected agent expires, or no value', async () => {
   const withCertificate = (name: string, certificateExpires: string, connected = true) =>
     clusterRecord(name, [], { connected, report: { ...clusterReport(), certificateExpires } });
   const gauge = await scrape([

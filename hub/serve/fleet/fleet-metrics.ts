@@ -1,6 +1,6 @@
 import { type ClusterView, CONDITIONS, EnforcementAction, type SourceView, type StatusView } from '@fso/shared/api';
 import { Gauge, type Registry } from 'prom-client';
-import { type Ledger, namedIn } from '../../ledger/index.ts';
+import { type Journal, type Lease, namedIn } from '../../ledger/index.ts';
 import { actionIn, type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
 import type { FleetReader } from './fleet-reader.ts';
 import { isKnown } from './phases.ts';
@@ -139,7 +139,7 @@ const setSource = (gauges: FleetGauges, { lastFetch, rejected }: SourceView): vo
 
 export interface FleetMetricsDeps {
   readonly fleet: FleetReader;
-  readonly ledger: Pick<Ledger, 'health' | 'leads' | 'behindMs'>;
+  readonly ledger: Pick<Journal, 'health'> & Pick<Lease, 'leads' | 'behindMs'>;
   readonly registry: Registry;
 }
 

@@ -2,7 +2,7 @@ import type { ClusterView, SourceView, StatusView } from '@fso/shared/api';
 import { isExpiring } from '@fso/shared/residency';
 import type { Clock } from '@fso/shared/runtime';
 import type { Visibility } from '../../access/index.ts';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FleetState } from '../../ledger/index.ts';
 import { isProven, isTampered } from './cluster-entry.ts';
 import { createFleetIndex, type Fleet } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
@@ -45,7 +45,7 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
 const UNREAD: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
 export interface FleetReaderDeps {
-  readonly ledger: Pick<Ledger, 'desired' | 'clusters' | 'source'>;
+  readonly ledger: Pick<FleetState, 'desired' | 'clusters' | 'source'>;
   readonly clock: Clock;
   /** Version of the hub, a part of its status. */
   readonly version: string;

@@ -7,6 +7,6 @@ it.each([
   ['2026-01-01T00:00:00.500Z', '2026-01-01T00:00:00Z', true],
   ['2026-01-01T01:00:00+02:00', '2026-01-01T00:00:00+00:00', false],
   ['2026-01-01T00:00:00Z', '2026-01-01T01:00:00+02:00', true],
-])('%s is after %s: %s', (a, b, expected) => {
+])('compares %s after %s: %s', (a, b, expected) => {
   expect(isLater(a, b)).toBe(expected);
 });

@@ -51,15 +51,19 @@ interface Contribution {
 }
 
 /** The report of a policy, with the violations that its cluster names. */
-const reportIn = (record: ClusterRecord, key: string): PolicyReport | null => {
-  const report = record.policies.get(key);
+const withSamples = (record: ClusterRecord, key: string, report: PolicyReport | undefined): PolicyReport | null => {
   if (report === undefined || report.violations === 0) return report ?? null;
   const violationSamples = samplesOf(record, key);
   return violationSamples.length === report.violationSamples.length ? report : { ...report, violationSamples };
 };
 
-const rowOf = ({ key }: MutablePolicyEntry, { record, changed, since }: Contribution): PolicyInCluster => {
-  const report = reportIn(record, key);
+/** @param reported of the policy, as the record has it */
+const rowOf = (
+  { key }: MutablePolicyEntry,
+  { record, changed, since }: Contribution,
+  reported: PolicyReport | undefined = record.policies.get(key),
+): PolicyInCluster => {
+  const report = withSamples(record, key, reported);
   const time = report === null ? null : (report.lastUpdated ?? changed.get(key) ?? since);
   return { cluster: record.name, fresh: isKnown(record), report, changed: time };
 };
@@ -178,13 +182,14 @@ class ClusterRows implements PolicyTable {
   #replace(entry: MutablePolicyEntry, before: Contribution | undefined, now: Contribution): void {
     const had = before !== undefined && has(before, entry) ? before : undefined;
     const report = now.record.policies.get(entry.key);
-    const isSame = had?.record.policies.get(entry.key) === report;
+    const reported = had?.record.policies === now.record.policies ? report : had?.record.policies.get(entry.key);
+    const isSame = reported === report;
     if (had !== undefined && isSame && isKnown(had.record) === isKnown(now.record)) return;
-    const was = had && rowOf(entry, had);
+    const was = had && rowOf(entry, had, reported);
     // What was there when the hub began to look may have changed at any time until then.
     if (before !== undefined && !isSame && report !== undefined && isShortReport(report))
       now.changed.set(entry.key, now.record.policiesChanged ?? '');
-    const is = rowOf(entry, now);
+    const is = rowOf(entry, now, report);
     if (was !== undefined) countPhase(now.phases, effectivePhase(was), -1);
     countPhase(now.phases, effectivePhase(is));
     entry.change(was, is);

@@ -83,7 +83,7 @@ describe('the dashboard', () => {
     ['/metrics', AS_BROWSER, 401],
     ['/assets/app-old.js', { accept: '*/*' }, 404],
     ['/policies', { accept: 'application/json' }, 404],
-  ])('is no answer to %s for %o', async (path, headers, expected) => {
+  ])('answers no %s for %o', async (path, headers, expected) => {
     await using server = await startApiHarness({ apiToken: STATIC, dashboard: folder });
     const answer = await get(server, path, headers);
     expect([answer.status, answer.headers['content-type']]).toEqual([expected, expect.stringContaining('application/problem+json')]);
@@ -112,14 +112,14 @@ describe('the dashboard', () => {
     expect(answers[0]?.status).toBeGreaterThanOrEqual(400);
   });
 
-  it('takes nothing: other methods get a problem', async () => {
+  it('refuses other methods with a problem', async () => {
     await using server = await startApiHarness({ dashboard: folder });
     expect((await get(server, '/', AS_BROWSER, 'POST')).status).toBe(404);
     const head = await get(server, '/', AS_BROWSER, 'HEAD');
     expect([head.status, head.text]).toEqual([200, '']);
   });
 
-  it('that is not built says how to build it, and only to people', async () => {
+  it('explains to people how to build it where it is missing', async () => {
     await using server = await startApiHarness({ dashboard: join(folder, 'assets') });
     const { status, text } = await get(server, '/policies', AS_BROWSER);
     expect([status, text]).toEqual([503, expect.stringContaining('npm run build')]);

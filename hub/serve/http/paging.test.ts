@@ -31,7 +31,7 @@ const readAll = (lists: readonly (readonly Item[])[], by: 'name' | '-name' | 'si
 };
 
 describe('pages of a sorted list', () => {
-  it('are the list, in its order', () => {
+  it('are the list in its order', () => {
     fc.assert(
       fc.property(items, sort, fc.integer({ min: 1, max: 5 }), (list, by, limit) => {
         const whole = sortedPage(list, orders, { sort: by, limit: 500 });
@@ -43,7 +43,7 @@ describe('pages of a sorted list', () => {
     );
   });
 
-  it('are the same of a list that is much longer than a page, in whatever order its items come', () => {
+  it('are the same for a list much longer than a page, with items in any order', () => {
     const list = Array.from({ length: 2_000 }, (_, n) => ({ name: `n${(n * 1_237) % 2_000}`, size: n % 7 }));
     for (const by of ['name', '-name', 'size', '-size'] as const) {
       const whole = sortedPage(list, orders, { sort: by, limit: 2_000 });
@@ -56,7 +56,7 @@ describe('pages of a sorted list', () => {
     }
   });
 
-  it('neither skip nor repeat what stays, whatever comes and goes in between', () => {
+  it('neither skip nor repeat items that stay, while others come and go', () => {
     fc.assert(
       fc.property(items, items, sort, fc.integer({ min: 1, max: 3 }), (list, others, by, limit) => {
         const more = [...list, ...others.filter(({ name }) => !list.some((known) => known.name === name))];

@@ -16,12 +16,15 @@ export type RouteAccess = Role | 'signed-in' | 'open';
  */
 export type RouteScope = 'scoped' | 'global' | 'public';
 
+/** Treatment of a route that is served from the whole hub alone. */
+export type HubScope = Exclude<RouteScope, 'scoped'>;
+
 /**
  * An entry of the route table: express serves it, OpenAPI describes it.
  *
  * @typeParam D dependencies of its handler: a small interface of the package that the route is in
  */
-export interface Route<in D = never> {
+export interface Route<in D = never, out S extends RouteScope = RouteScope> {
   readonly method: 'get' | 'post' | 'delete';
   /** Path in the notation of OpenAPI: `/api/v1/policies/{namespace}/{name}`. */
   readonly path: string;
@@ -30,7 +33,7 @@ export interface Route<in D = never> {
   readonly description?: string;
   readonly tag: 'policies' | 'clusters' | 'alerts' | 'hub' | 'audit' | 'access' | 'operations';
   readonly access: RouteAccess;
-  readonly scope: RouteScope;
+  readonly scope: S;
   /** Kind of the slots that its calls share; absent: they take none. */
   readonly slots?: SlotKind;
   readonly params?: z.ZodObject;
@@ -54,8 +57,8 @@ type Shape = z.ZodObject | undefined;
 type Parsed<S extends Shape> = S extends z.ZodObject ? z.output<S> : undefined;
 
 /** Description of a route without its handler and response. */
-export type RouteHead<P extends Shape, Q extends Shape, B extends Shape = undefined> = Omit<
-  Route,
+export type RouteHead<P extends Shape, Q extends Shape, B extends Shape = undefined, S extends RouteScope = RouteScope> = Omit<
+  Route<never, S>,
   'params' | 'query' | 'body' | 'handler' | 'problems' | 'response'
 > & {
   readonly params?: P;
@@ -122,12 +125,12 @@ const problemsOf = ({ query, body, slots, problems = [] }: RouteHead<Shape, Shap
  * A route that answers with JSON of one schema. One that changes something is recorded before it
  * answers; not an open one, as everybody could fill the record with such.
  */
-export const jsonRoute = <D, P extends Shape, Q extends Shape, R extends z.ZodType, B extends Shape = undefined>(
-  head: RouteHead<P, Q, B>,
+export const jsonRoute = <D, S extends RouteScope, P extends Shape, Q extends Shape, R extends z.ZodType, B extends Shape = undefined>(
+  head: RouteHead<P, Q, B, S>,
   response: { schema: R; description: string; status?: number },
   answer: (deps: D, input: RouteInput<P, Q, B>) => Promise<z.input<R>>,
-): Route<D> => ({
-  ...(head as RouteHead<z.ZodObject, z.ZodObject, z.ZodObject>),
+): Route<D, S> => ({
+  ...(head as RouteHead<z.ZodObject, z.ZodObject, z.ZodObject, S>),
   response: { status: 200, ...response },
   problems: problemsOf(head),
   handler: (deps) => async (req, res) => {
@@ -153,12 +156,12 @@ export const jsonRoute = <D, P extends Shape, Q extends Shape, R extends z.ZodTy
  * A route that only reads and writes its answer itself: a file, or one of several formats. `schema`
  * is that of its JSON.
  */
-export const rawRoute = <D, P extends Shape, Q extends Shape>(
-  head: Omit<RouteHead<P, Q>, 'body'> & { readonly method: 'get' },
+export const rawRoute = <D, S extends RouteScope, P extends Shape, Q extends Shape>(
+  head: Omit<RouteHead<P, Q, undefined, S>, 'body'> & { readonly method: 'get' },
   response: Omit<RouteResponse, 'status'>,
   answer: (deps: D, input: Pick<RouteInput<P, Q, undefined>, 'params' | 'query' | 'signal'>, res: Response) => Promise<void>,
-): Route<D> => ({
-  ...(head as Omit<RouteHead<z.ZodObject, z.ZodObject>, 'body'>),
+): Route<D, S> => ({
+  ...(head as Omit<RouteHead<z.ZodObject, z.ZodObject, undefined, S>, 'body'>),
   response: { status: 200, ...response },
   problems: problemsOf(head as RouteHead<Shape, Shape, Shape>),
   handler: (deps) => async (req, res) => {

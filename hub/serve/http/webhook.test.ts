@@ -15,7 +15,7 @@ const send = async (url: string, headers: Record<string, string>, payload = body
 };
 
 describe('git webhook', () => {
-  it('that is sent again fetches again, and is one entry of the audit log', async () => {
+  it('fetches again when it is repeated, with one entry in the audit log', async () => {
     await using server = await startApiHarness({ webhookSecret: secret });
     const headers = { 'X-Hub-Signature-256': `sha256=${sign(body)}` };
     const other = '{"ref":"refs/heads/main","after":"1"}';
@@ -65,13 +65,13 @@ describe('git webhook', () => {
       { 'X-Hub-Signature-256': `sha256=${sign('{}')}`, 'X-Gitea-Signature': sign(body) },
       403,
     ],
-  ])('signed with %s', async (_what, headers, status) => {
+  ])('is accepted when it is signed with %s', async (_what, headers, status) => {
     await using server = await startApiHarness({ webhookSecret: secret, apiToken: 'unrelated' });
     expect(await send(server.url, headers as Record<string, string>)).toBe(status);
     expect(server.hints).toBe(status === 202 ? 1 : 0);
   });
 
-  it('takes the bytes behind whsec_ as the key of a signing token', async () => {
+  it('uses the bytes behind whsec_ as the key of a signing token', async () => {
     await using server = await startApiHarness({ webhookSecret: signing });
     expect([await send(server.url, standard(bytes)), await send(server.url, standard(signing))]).toEqual([202, 403]);
   });
@@ -130,7 +130,7 @@ describe('what a webhook is about', () => {
     ['no JSON'],
     [`payload=${encodeURIComponent(JSON.stringify(push('refs/heads/main')))}`],
     [{ ref: 7 }],
-  ])('may be what the hub follows: %j', async (payload) => {
+  ])('may be about the followed ref: %j', async (payload) => {
     expect(await ask(payload)).toBeUndefined();
   });
 
@@ -140,7 +140,7 @@ describe('what a webhook is about', () => {
     [push('refs/heads/main', 'governance/other'), 'does not follow the repository governance/other'],
     [push('refs/heads/main', 'vernance/policies'), 'does not follow the repository'],
     [`payload=${encodeURIComponent(JSON.stringify(push('refs/heads/x')))}`, 'this hub follows main'],
-  ])('is ignored when it is something else: %j', async (payload, reason) => {
+  ])('is ignored for any other ref: %j', async (payload, reason) => {
     expect(await ask(payload)).toContain(reason);
   });
 
@@ -151,11 +151,11 @@ describe('what a webhook is about', () => {
       expect(await ask({}, headers as Record<string, string>)).toBeUndefined();
   });
 
-  it.each(['refs/heads/release', 'release'])('fits a ref that is configured as %s', async (ref) => {
+  it.each(['refs/heads/release', 'release'])('matches a ref that is configured as %s', async (ref) => {
     expect(await ask(push('refs/heads/release'), {}, { ...git, ref })).toBeUndefined();
   });
 
-  it('of more than a mebibyte counts as a push', async () => {
+  it('counts as a push when it is larger than a mebibyte', async () => {
     expect(await ask({ ...push('refs/heads/other'), padding: 'x'.repeat(1_100_000) })).toBeUndefined();
   });
 });

@@ -117,6 +117,8 @@ export interface Push {
   readonly ref: string | undefined;
   /** owner/name */
   readonly repository: string | undefined;
+  /** Commit that the ref has now. */
+  readonly revision: string | undefined;
 }
 
 const EVENT_HEADERS = ['X-Gitea-Event', 'X-Forgejo-Event', 'X-Gitlab-Event', 'X-GitHub-Event'];
@@ -125,6 +127,7 @@ const PUSHES = new Set(['push', 'push hook', 'tag push hook', 'system hook']);
 const field = (value: unknown, ...path: string[]): unknown =>
   path.reduce<unknown>((part, key) => (typeof part === 'object' && part !== null ? Reflect.get(part, key) : undefined), value);
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+const REVISION = /^(?!0+$)[0-9a-f]{40}([0-9a-f]{24})?$/;
 
 /** JSON, or JSON in a form's field `payload`, which GitHub and Gitea send if configured so. */
 const parse = (body: string): unknown => {
@@ -138,10 +141,12 @@ const parse = (body: string): unknown => {
 /** Reads a webhook's headers and content; nothing here is trusted, so all fields may be absent. */
 export const readPush = (req: Request, body: string): Push => {
   const payload = parse(body);
+  const revision = text(field(payload, 'after'));
   return {
     event: EVENT_HEADERS.map((name) => req.get(name)).find((value) => value !== undefined),
     ref: text(field(payload, 'ref')),
     repository: text(field(payload, 'repository', 'full_name')) ?? text(field(payload, 'project', 'path_with_namespace')),
+    revision: revision !== undefined && REVISION.test(revision) ? revision : undefined,
   };
 };
 

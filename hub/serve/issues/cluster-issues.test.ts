@@ -69,7 +69,7 @@ describe('issues of a cluster', () => {
 });
 
 describe('the severity of violations where the hub does not know the list of the cluster', () => {
-  it('is that of the newest commit, and of a policy that it does not have not critical', () => {
+  it('follows the newest commit, and is not critical for a policy that it lacks', () => {
     const deviations = ['finance', 'gone'].map((name) => [name, standingOf(policyReport(name, { violations: 1 }))] as const);
     const record = { ...clusterRecord('eu', []), policies: new UnlistedPolicies(new Map(deviations)) };
     const entry = entryOf(createFleetIndex(), record);

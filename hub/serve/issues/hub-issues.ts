@@ -1,6 +1,7 @@
 import { ALERT_RULES, type AlertName, type AuditVerification, type ProblemView, type SourceView } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
+import type { HubCertificate } from '../../identity/index.ts';
 import type { LedgerHealth } from '../../ledger/index.ts';
 
 const issueOf = (alert: AlertName, problem: string, more: Partial<Issue> = {}): Issue => ({
@@ -50,18 +51,16 @@ export const listAuditIssues = (verification: AuditVerification): Issue[] => {
   return [issueOf('AuditLogInvalid', `${first?.message ?? 'The log is not intact.'}${more}`)];
 };
 
-/** A certificate that the hub reads at its start and cannot renew by itself. */
-export interface HubCertificate {
-  readonly what: string;
-  /** RFC 3339. */
-  readonly expires: string;
-}
+const CERTIFICATES = { server: "The certificate of the agents' address", ca: 'The CA of the agents' };
 
 /** Enough to get another one and to plan a restart. */
 const SOON_MS = 14 * 86_400_000;
 
-/** Certificates of the hub that end soon. @param nowMs what their ends are compared with */
+/**
+ * Certificates that end soon, of those that people replace. @param nowMs what their ends are
+ * compared with
+ */
 export const listCertificateIssues = (certificates: readonly HubCertificate[], nowMs: number): Issue[] =>
   certificates
-    .filter(({ expires }) => Date.parse(expires) - nowMs < SOON_MS)
-    .map(({ what, expires }) => issueOf('HubCertificateExpiring', `${what} ends at ${expires}.`));
+    .filter(({ expires, isRenewed }) => !isRenewed && expires.getTime() - nowMs < SOON_MS)
+    .map(({ of, expires }) => issueOf('HubCertificateExpiring', `${CERTIFICATES[of]} ends at ${expires.toISOString()}.`));

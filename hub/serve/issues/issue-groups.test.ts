@@ -9,7 +9,7 @@ import { IssueLister } from './issue-lister.ts';
 describe('the groups', () => {
   const grouped = async (lister: IssueLister, cluster?: string) => (await lister.groups(cluster)).items;
 
-  it('have the most severe first, and add up what has one cause and severity', async () => {
+  it('list the most severe first, and add up issues of one cause and severity', async () => {
     const { ledger, lister } = openLister();
     await ledger.setDesired(DESIRED_WITH_TEAM);
     const violating = { violations: 3, phase: 'Failed' as const };
@@ -70,7 +70,7 @@ describe('the groups', () => {
     expect((await later.over(new FleetReader({ ledger, clock, version: '0' })).groups()).complete).toBe(true);
   });
 
-  it('name the first of many, say since when, and leave out what is not known of clusters that are away', async () => {
+  it('name the first of many, with a start, and omit what is unknown of clusters that are away', async () => {
     const { ledger, lister, clock } = openLister();
     const since = clock.now().toISOString();
     const clusters = Array.from({ length: 12 }, (_, at) => ({
@@ -115,7 +115,7 @@ describe('the groups', () => {
     expect(await grouped(lister.over(fleet))).toEqual([]);
   });
 
-  it('say of one cluster what the fleet is counted without', async () => {
+  it("include for one cluster what the fleet's count leaves out", async () => {
     const { ledger, lister } = openLister();
     await ledger.setDesired(DESIRED_WITH_TEAM);
     await ledger.setConnected('gone', true);
@@ -124,7 +124,7 @@ describe('the groups', () => {
     expect((await grouped(lister, 'gone')).map(({ name }) => name)).toEqual(['ClusterAway', 'ClusterUnregistered']);
   });
 
-  it('count of a cluster that is gone the policies that are not kept, as those that are take memory', async () => {
+  it('count policies that are not kept of a cluster that is gone', async () => {
     const { ledger, lister } = openLister({ ...reportLimits(), policies: 2 });
     await ledger.setDesired(DESIRED_WITH_TEAM);
     await ledger.setConnected('gone', true);

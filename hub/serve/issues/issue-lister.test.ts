@@ -5,7 +5,7 @@ import { baselineIn, clusterReport, policyReport, REVISION, report, reportChange
 import { alertNames, DESIRED_WITH_TEAM, openLister } from '../testing/issue-lister.ts';
 
 describe('the lister', () => {
-  it('says nothing of clusters and policies before the repository is known', async () => {
+  it('lists no clusters and policies before the repository is known', async () => {
     const { ledger, lister } = openLister();
     await ledger.setConnected('eu', true);
     expect(Object.keys(await lister.list(() => false))).toEqual(['hub']);
@@ -24,7 +24,7 @@ describe('the lister', () => {
     await expect.poll(async () => alertNames((await lister.list(() => false)).audit ?? [])).toEqual(['AuditLogInvalid']);
   });
 
-  it('does not know of a cluster that Git does not know whether it is gone, before agents had time to come', async () => {
+  it('waits for agents after a start before it reports an unregistered cluster as gone', async () => {
     const { ledger, lister, clock } = openLister();
     await ledger.setDesired(DESIRED_WITH_TEAM);
     await ledger.setConnected('other', true);
@@ -35,7 +35,7 @@ describe('the lister', () => {
     expect((await lister.list(() => false)).unknown).toEqual(new Set());
   });
 
-  it('lists that a cluster is behind as it was last, where it is away', async () => {
+  it('lists that a cluster is behind by its last report, where it is away', async () => {
     const { ledger, lister } = openLister();
     await ledger.setDesired(DESIRED_WITH_TEAM);
     const behind = async () => (await lister.list(() => false)).clusters?.get('eu')?.filter(({ alert }) => alert === 'ClusterBehind');
@@ -45,7 +45,7 @@ describe('the lister', () => {
     expect(await behind()).toMatchObject([{ isCurrent: false }]);
   });
 
-  it('lists once what a cluster cannot have, and not for each of its policies', async () => {
+  it('lists once what a cluster lacks, and not for each of its policies', async () => {
     const { ledger, lister } = openLister();
     await ledger.setDesired(DESIRED_WITH_TEAM);
     await ledger.setConnected('eu', true);
@@ -63,7 +63,7 @@ describe('the lister', () => {
     expect(await issues()).toEqual(['GatekeeperNotReady', 'PolicyNotEnforced', 'PolicyLockDegraded']);
   });
 
-  it('says of a cluster whose list the hub does not know that this is why nothing is known of its policies', async () => {
+  it('explains unknown policies of a cluster by its unknown list', async () => {
     const { ledger, lister } = openLister();
     await ledger.setDesired(DESIRED_WITH_TEAM);
     await ledger.setConnected('us', true);
@@ -78,7 +78,7 @@ describe('the lister', () => {
     expect(await problems()).toEqual([]);
   });
 
-  it('lists that a cluster is not observed, and what it reports as it was last', async () => {
+  it('lists that a cluster is not observed, with its last report', async () => {
     const { ledger, lister, clock } = openLister();
     await ledger.setDesired(DESIRED_WITH_TEAM);
     const stream = { id: 'a', isOpen: () => true };
@@ -103,7 +103,7 @@ describe('the lister', () => {
     expect(await list()).toEqual({ issue: undefined, isCurrent: false, notObserved: new Set(['eu']) });
   });
 
-  it('says of which clusters the hub does not keep all policies', async () => {
+  it('lists clusters of which the hub does not keep all policies', async () => {
     const { ledger, lister } = openLister({ ...reportLimits(), policies: 2 });
     await ledger.setDesired(DESIRED_WITH_TEAM);
     await ledger.setConnected('eu', true);

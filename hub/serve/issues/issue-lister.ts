@@ -1,12 +1,13 @@
 import type { AlertName, AlertSeverity, AuditVerification, IssueList } from '@fso/shared/api';
 import { type Clock, createYielder } from '@fso/shared/runtime';
 import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../../alerts/index.ts';
+import type { HubCertificate } from '../../identity/index.ts';
 import type { LedgerHealth } from '../../ledger/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterLabels, listClusterIssues } from './cluster-issues.ts';
-import { type HubCertificate, listAuditIssues, listCertificateIssues, listLedgerIssues, listSourceIssues } from './hub-issues.ts';
+import { listAuditIssues, listCertificateIssues, listLedgerIssues, listSourceIssues } from './hub-issues.ts';
 import { IssueGroups, policyGroupsOf } from './issue-groups.ts';
 import { listClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
 

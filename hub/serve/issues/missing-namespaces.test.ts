@@ -12,7 +12,7 @@ import type { IssueLister } from './issue-lister.ts';
 const NO_SOURCE: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
 describe('the lister', () => {
-  describe('of a namespace that is missing', () => {
+  describe('for a policy with a missing namespace', () => {
     const condition = {
       type: 'Ready',
       status: 'False',
@@ -45,7 +45,7 @@ describe('the lister', () => {
       return { clock, ledger, lister };
     };
 
-    it('says that no cluster has it only to callers who see the policy in all clusters', async () => {
+    it('reports to callers who see the policy in all clusters alone that no cluster has it', async () => {
       const { clock, ledger, lister } = await started();
       for (const cluster of ['eu', 'us']) await say(ledger, cluster, [0]);
       const seenBy = async (seen: boolean) => {
@@ -63,7 +63,7 @@ describe('the lister', () => {
       expect(await seenBy(false)).toEqual([[], [], []]);
     });
 
-    it('there is none in a cluster, for a policy of Git as for one that was applied there, however it is said', async () => {
+    it('lists no issue of one cluster, for policies of Git and local ones, with any text', async () => {
       const { ledger, lister } = await started();
       await say(ledger, 'us', []);
       await say(
@@ -85,7 +85,7 @@ describe('the lister', () => {
       ]);
     });
 
-    it('there is one for the policy once each cluster that is meant to have it says so', async () => {
+    it('lists one issue of the policy once each of its clusters reports the namespace missing', async () => {
       const { ledger, lister } = await started();
       await say(ledger, 'eu', [0]);
       // What us has is not known yet: it may have the namespace.
@@ -120,7 +120,7 @@ describe('the lister', () => {
         return { ledger, findings };
       };
 
-      it('there is none while that one is away', async () => {
+      it('lists none while the only cluster with the namespace is away', async () => {
         const { ledger, findings } = await setUp();
         await ledger.setConnected('eu', false);
         expect(await findings()).toEqual([]);
@@ -129,7 +129,7 @@ describe('the lister', () => {
         expect(await findings()).toEqual([['PolicyNotProven', 'finance', 'all', true]]);
       });
 
-      it('there is none while it has diverged, or its list is not known', async () => {
+      it('lists none while the only cluster with the namespace has diverged or its list is unknown', async () => {
         const { ledger, findings } = await setUp();
         await reportChange(ledger, 'eu', { total: { count: 1, root: '1'.repeat(64) } });
         expect((await ledger.cluster('eu'))?.divergedSince).not.toBeNull();
@@ -138,13 +138,13 @@ describe('the lister', () => {
         expect(await findings()).toEqual([]);
       });
 
-      it('there is none while nothing is known of the one, as after the start of a hub with a new ledger', async () => {
+      it('lists none while the only cluster with the namespace is unknown, as after a start with a new ledger', async () => {
         const { ledger, lister } = await started(three);
         for (const cluster of ['apac', 'us']) await say(ledger, cluster, [0]);
         expect((await of(lister)).filter(([, , cluster]) => cluster === 'all')).toEqual([]);
       });
 
-      it('there is one where that one is no longer registered, and away', async () => {
+      it('lists one where the only cluster with the namespace is away and no longer registered', async () => {
         const { ledger, findings } = await setUp();
         await ledger.setConnected('eu', false);
         const two = [...others, apac].filter(({ path }) => path !== 'clusters/eu.yaml');

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { StreamEvent } from '@fso/shared/api';
 import { type Clock, type Logger, restAfter } from '@fso/shared/runtime';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FleetState } from '../../ledger/index.ts';
 import { COMMIT_KIND } from '../../rollout/index.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { type ChangeReader, describeChanges, PolicyDiff, RESET } from './describe-changes.ts';
@@ -25,7 +25,7 @@ export interface StreamOptions {
 }
 
 export interface BroadcastDeps extends FleetDeps {
-  readonly ledger: Pick<Ledger, 'subscribe' | 'records'>;
+  readonly ledger: Pick<FleetState, 'subscribe' | 'records'>;
   readonly alerts: ChangeReader['alerts'] & { readonly subscribe: (handler: () => void) => () => void };
   readonly config: { readonly stream?: StreamOptions | undefined };
   readonly runtime: { readonly clock: Clock; readonly logger: Logger };

@@ -1,6 +1,6 @@
 import type { AlertCounts, PolicyChange, StreamEvent } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { type ClusterRecord, keysBetween, type Ledger } from '../../ledger/index.ts';
+import { type ClusterRecord, type FleetState, keysBetween } from '../../ledger/index.ts';
 import { readRolloutSlot, summaryOf } from '../../rollout/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
@@ -54,14 +54,14 @@ export const RESET: StreamEvent = { event: 'reset', data: {} };
 
 export interface ChangeReader {
   readonly fleet: FleetReader;
-  readonly records: Ledger['records'];
+  readonly records: FleetState['records'];
   readonly alerts: {
     readonly compareWithSilences: () => Promise<void>;
     readonly counts: () => AlertCounts | Promise<AlertCounts>;
   };
 }
 
-const describeCommits = (records: Ledger['records'], slots: Iterable<string>): StreamEvent[] =>
+const describeCommits = (records: FleetState['records'], slots: Iterable<string>): StreamEvent[] =>
   [...slots].flatMap((slot) => {
     const rollout = readRolloutSlot(records, slot);
     return rollout === null ? [] : [{ event: 'commit', data: summaryOf(rollout) }];

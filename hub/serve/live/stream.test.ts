@@ -28,7 +28,7 @@ const isEvent = (reason: string) => (message: EventSourceMessage) =>
 const hubEvent = (reason: string) => ({ time: new Date().toISOString(), severity: 'info' as const, reason, message: reason });
 
 describe('stream', () => {
-  it('is open so many times at once for one caller', async () => {
+  it('is open a bounded number of times at once for one caller', async () => {
     await using server = await startApiHarness();
     const streams = await Promise.all(Array.from({ length: 51 }, () => open(server)));
     expect(streams.map(({ response }) => response.status).sort()).toEqual([...Array.from({ length: 50 }, () => 200), 429]);
@@ -37,7 +37,7 @@ describe('stream', () => {
     await expect.poll(async () => (await open(server)).response.status).toBe(200);
   });
 
-  it('begins with the status and tells of every kind of change', async () => {
+  it('begins with the status, and reports every kind of change', async () => {
     await using server = await startApiHarness();
     const stream = await open(server);
     expect(stream.response.headers.get('content-type')).toContain('text/event-stream');
@@ -50,7 +50,7 @@ describe('stream', () => {
     stream.close();
   });
 
-  it('tells of alerts and silences that changed, in numbers', async () => {
+  it('reports changed alerts and silences, by count', async () => {
     await using server = await startApiHarness({ apiToken: 'static-token-0123456789' });
     const authorization = 'Bearer static-token-0123456789';
     const stream = await open(server, undefined, { authorization });
@@ -64,7 +64,7 @@ describe('stream', () => {
     stream.close();
   });
 
-  it('tells after the status what happened while it was read', async () => {
+  it('sends after the status what happened while it was read', async () => {
     await using server = await startApiHarness();
     const witness = await open(server);
     await witness.until(({ event }) => event === 'status');
@@ -114,7 +114,7 @@ describe('stream', () => {
     stream.close();
   });
 
-  it('goes on where it was left', async () => {
+  it('continues from the last received id', async () => {
     await using server = await startApiHarness();
     const first = await open(server);
     await server.ledger.addEvent(null, hubEvent('One'));
@@ -158,7 +158,7 @@ describe('stream', () => {
     again.close();
   });
 
-  it('tells a reader that returns what happened while nobody read, or to read again when that was too much', async () => {
+  it('sends a returning reader the missed changes, or a reset when there were too many', async () => {
     await using server = await startApiHarness();
     await fillLedger(server.ledger);
     const first = await open(server);
@@ -191,7 +191,7 @@ describe('stream', () => {
     third.close();
   });
 
-  it('tells a new reader nothing of what happened while nobody read', async () => {
+  it('sends a new reader no earlier changes', async () => {
     await using server = await startApiHarness();
     const first = await open(server);
     await server.ledger.addEvent(null, hubEvent('One'));
@@ -212,7 +212,7 @@ describe('stream', () => {
     for (const { close } of [second, third]) close();
   });
 
-  it('tells of many clusters at once by a reset, and of a few by name', async () => {
+  it('reports changes of many clusters as a reset, and of a few by name', async () => {
     await using server = await startApiHarness();
     const stream = await open(server);
     await stream.until(({ event }) => event === 'status');
@@ -226,7 +226,7 @@ describe('stream', () => {
     stream.close();
   });
 
-  it('lets a slow reader read again instead of everything that it missed', async () => {
+  it('resets a slow reader instead of sending everything that it missed', async () => {
     await using server = await startApiHarness({}, { windowMs: 1 });
     const [slow, quick] = [await open(server), await open(server)];
     // Fills what the network takes, and then what the hub keeps for it.

@@ -42,7 +42,7 @@ describe('the audit log', () => {
   it.each([
     ['asc', [0, 1, 2, 3, 4]],
     ['desc', [4, 3, 2, 1, 0]],
-  ])('goes on through filtered pages: %s', async (order, numbers) => {
+  ])('continues through filtered pages: %s', async (order, numbers) => {
     await using server = await started();
     for (let n = 0; n < 5; n += 1) await server.add('token.create', `ci-${n}`);
     const subjects: string[] = [];
@@ -56,7 +56,7 @@ describe('the audit log', () => {
     expect(subjects).toEqual(numbers.map((n) => `ci-${n}`));
   });
 
-  it('counts what the filters mean, and goes on only in the order that it began in', async () => {
+  it('counts the filtered entries, and continues only in its first order', async () => {
     await using server = await started();
     for (let n = 0; n < 3; n += 1) await server.add('token.create', `ci-${n}`);
     const read = async (query: string) => AuditPage.parse(await (await server.read(query)).json());
@@ -86,7 +86,7 @@ describe('the audit log', () => {
     }
   });
 
-  it('is exported as a file, whole or what is asked for', async () => {
+  it('is exported as a file, whole or filtered', async () => {
     await using server = await started();
     const whole = await server.read('/export');
     expect(whole.headers.get('content-disposition')).toBe('attachment; filename=audit.jsonl');
@@ -98,7 +98,7 @@ describe('the audit log', () => {
     expect((await csv.text()).split('\r\n').map((line) => line.split(',')[0])).toEqual(['sequence', '5', '']);
   });
 
-  it('is verified once for all who ask, and again when something was written or some time has gone', async () => {
+  it('is verified once for concurrent callers, and again after a write or some time', async () => {
     await using server = await started();
     let reads = 0;
     const { audit } = server.ledger;

@@ -8,7 +8,7 @@ import { sendLines } from '../export/send-lines.ts';
 import { cursorText, numberOf, searchCursor } from '../http/paging.ts';
 import { PolicyName, paging, period, Text, wholeNumber, withoutAbsent } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
-import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
+import { type HubScope, jsonRoute, type Route, rawRoute } from '../http/route.ts';
 
 /** Dependencies of the routes of the audit log. */
 export interface AuditDeps {
@@ -76,7 +76,7 @@ const totalOf = async (audit: AuditLog, filter: AuditFilter, signal: AbortSignal
 const SequenceParams = z.strictObject({ sequence: z.string().regex(/^[1-9]\d{0,14}$/) });
 
 /** The audit log, and what proves it: a reader of the whole log can compute every hash. */
-export const auditRoutes: readonly Route<AuditDeps>[] = [
+export const auditRoutes: readonly Route<AuditDeps, HubScope>[] = [
   jsonRoute(
     {
       method: 'get',

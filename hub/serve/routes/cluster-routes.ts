@@ -16,7 +16,7 @@ import { NameParams } from '../http/parameters.ts';
 import { notFound } from '../http/problems.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
-export const clusterRoutes: readonly Route<FleetDeps>[] = [
+export const clusterRoutes: readonly Route<FleetDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',

@@ -45,7 +45,7 @@ describe('trend', () => {
 const IN_GIT = ['policy-sources', 'policy-histories'];
 
 describe('a policy in Git', () => {
-  it('is shown as it is written, with the commits that changed it', async () => {
+  it('is shown with its source text and the commits that changed it', async () => {
     await using server = await started();
     const source = PolicySourceView.parse(await server.read('/policy-sources/finance'));
     expect(source).toMatchObject({
@@ -60,7 +60,7 @@ describe('a policy in Git', () => {
       for (const list of IN_GIT) expect((await fetch(`${server.url}/api/v1/${list}/${name}`)).status).toBe(404);
   });
 
-  it('is asked for again where the clone does not have the commit yet', async () => {
+  it('is requested again where the clone does not have the commit yet', async () => {
     await using server = await started();
     await server.ledger.setDesired(desiredOf('c'.repeat(40)));
     for (const list of IN_GIT) {

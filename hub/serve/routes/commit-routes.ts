@@ -1,6 +1,6 @@
 import { CommitActivity, CommitPage, Trend } from '@fso/shared/api';
 import { z } from 'zod';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FleetState } from '../../ledger/index.ts';
 import { activityOf, pointOf, readRollout, readRollouts, readTrend, summaryOf, TREND_DAYS } from '../../rollout/index.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { nextCursor, numberOf } from '../http/paging.ts';
@@ -16,11 +16,11 @@ const TrendQuery = z.strictObject({
 });
 
 interface CommitDeps extends FleetDeps {
-  readonly ledger: { readonly records: Ledger['records'] };
+  readonly ledger: Pick<FleetState, 'records'>;
 }
 
 /** The hub's memory of commits, and of the fleet over time. */
-export const commitRoutes: readonly Route<CommitDeps>[] = [
+export const commitRoutes: readonly Route<CommitDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',

@@ -2,11 +2,11 @@ import { EnrolmentPage, EnrolmentTokenView, EnrolmentView, ForgottenCluster, Res
 import type { Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { EnrolmentRecord, Identity } from '../../identity/index.ts';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FleetState, Journal } from '../../ledger/index.ts';
 import { pageOf } from '../http/paging.ts';
 import { Flag, NameParams, PageQuery } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
 
 const MAX_TTL_SECONDS = 3600;
 const DEFAULT_TTL_SECONDS = 1800;
@@ -22,16 +22,27 @@ const WantedToken = z.strictObject({
 
 /** Access to the enrolment of clusters. */
 export interface EnrolmentAccess {
-  readonly identity: Pick<Identity, 'issueToken' | 'revoke' | 'forget' | 'get' | 'list'>;
+  readonly identity: Pick<Identity, 'issueToken' | 'revoke' | 'get' | 'list'>;
   /** URL that agents dial; known once the listener answers. */
   readonly agentUrl: () => string;
 }
 
 interface EnrolmentDeps {
-  readonly ledger: Pick<Ledger, 'cluster' | 'desired' | 'forgetCluster'>;
+  readonly ledger: Pick<FleetState, 'cluster'>;
   /** Absent: agents do not enrol. */
   readonly enrolment?: EnrolmentAccess | undefined;
   readonly runtime: { readonly clock: Clock };
+}
+
+/** Access to the end of an enrolment. */
+export interface ForgetAccess {
+  readonly identity: Pick<Identity, 'forget' | 'get'>;
+}
+
+interface ForgetDeps {
+  readonly ledger: Pick<FleetState, 'cluster' | 'desired'> & Pick<Journal, 'forgetCluster'>;
+  /** Absent: agents do not enrol. */
+  readonly enrolment?: ForgetAccess | undefined;
 }
 
 type TokenRecord = EnrolmentRecord['tokens'][number];
@@ -70,7 +81,7 @@ const clusterName = (name: string): string => {
   return parsed.data;
 };
 
-const isKnown = async (deps: EnrolmentDeps, cluster: string, record: EnrolmentRecord | undefined): Promise<boolean> =>
+const isKnown = async (deps: Pick<EnrolmentDeps, 'ledger'>, cluster: string, record: EnrolmentRecord | undefined): Promise<boolean> =>
   (record !== undefined && record.state !== 'forgotten') || (await deps.ledger.cluster(cluster)) !== null;
 
 const ForgetQuery = z.strictObject({
@@ -83,7 +94,7 @@ const ForgetQuery = z.strictObject({
  * @throws ApiError where the cluster is not known, or is registered or connected, or that is not
  * known and it is not forced
  */
-const assertRetired = async (deps: EnrolmentDeps, cluster: string, force: boolean): Promise<void> => {
+const assertRetired = async (deps: ForgetDeps, cluster: string, force: boolean): Promise<void> => {
   const { ledger, enrolment } = deps;
   const refuse = (detail: string): never => {
     throw new ApiError('conflict', detail);
@@ -99,7 +110,7 @@ const assertRetired = async (deps: EnrolmentDeps, cluster: string, force: boolea
 };
 
 /** Enrolment of clusters: tokens, certificates, and their end. */
-export const enrolmentRoutes: readonly Route<EnrolmentDeps>[] = [
+export const enrolmentRoutes: readonly Route<EnrolmentDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -169,6 +180,10 @@ export const enrolmentRoutes: readonly Route<EnrolmentDeps>[] = [
       return enrolmentView(await identity.revoke(cluster), deps.runtime.clock.now());
     },
   ),
+];
+
+/** The end of a cluster that is retired. */
+export const forgetRoutes: readonly Route<ForgetDeps, HubScope>[] = [
   jsonRoute(
     {
       method: 'delete',

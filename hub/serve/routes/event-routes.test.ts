@@ -60,7 +60,7 @@ describe('exports that find nothing', () => {
     await expect.poll(searchesInATurn).toBe(0);
   });
 
-  it('are few at a time for one caller, who hears to come back', async () => {
+  it('are limited for each caller, with a time to retry', async () => {
     const found = Promise.withResolvers<null>();
     const { server, open } = await barren(() => found.promise);
     await using _ = server;
@@ -87,7 +87,7 @@ describe('the export of events', () => {
     expect(events.map(({ id }) => id)).toEqual(Array.from({ length: 450 }, (_, n) => 450 - n));
   });
 
-  it('has those that the filters of the list mean, as a table that no spreadsheet computes', async () => {
+  it("has the events that the list's filters select, as a table without formulas", async () => {
     await using server = await started(5);
     const answer = await server.read('format=csv&severity=alert&cluster=eu&q=odd');
     expect(answer.headers.get('content-type')).toMatch(/^text\/csv/);

@@ -1,7 +1,7 @@
 import { EventPage, type EventView } from '@fso/shared/api';
 import { csvLine } from '@fso/shared/encoding';
 import { z } from 'zod';
-import type { EventFilter, Ledger } from '../../ledger/index.ts';
+import type { EventFilter, FleetState } from '../../ledger/index.ts';
 import { sendLines } from '../export/send-lines.ts';
 import { numberOf, searchCursor } from '../http/paging.ts';
 import { EventQuery, eventFilters, withoutAbsent } from '../http/parameters.ts';
@@ -30,7 +30,7 @@ const FORMS: Readonly<Record<(typeof FORMATS)[number], Form>> = {
 const PAGE = 200;
 
 /** Newest first; those that come meanwhile are not among them. */
-async function* readEvents(ledger: Pick<Ledger, 'searchEvents'>, filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
+async function* readEvents(ledger: Pick<FleetState, 'searchEvents'>, filter: EventFilter, signal: AbortSignal): AsyncGenerator<EventView> {
   let before: number | undefined;
   while (!signal.aborted) {
     const { events, next } = await ledger.searchEvents({ ...filter, ...withoutAbsent({ before }), limit: PAGE, signal });
@@ -45,11 +45,11 @@ async function* linesOf(events: AsyncIterable<EventView>, line: Form['line']): A
 }
 
 interface EventDeps {
-  readonly ledger: Pick<Ledger, 'searchEvents' | 'countEvents'>;
+  readonly ledger: Pick<FleetState, 'searchEvents' | 'countEvents'>;
 }
 
 /** Routes of the events of the clusters and of the hub. */
-export const eventRoutes: readonly Route<EventDeps>[] = [
+export const eventRoutes: readonly Route<EventDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',

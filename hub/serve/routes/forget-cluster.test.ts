@@ -21,7 +21,7 @@ const started = async () => {
   return server;
 };
 
-it('forgets a cluster that is neither registered nor connected, and nobody else', async () => {
+it('forgets a cluster that is neither registered nor connected, and no other', async () => {
   await using server = await started();
   const { ledger, identity } = server;
   expect(await refusal(await ask(server, '/clusters/nowhere', 'DELETE'))).toBe('404 There is no cluster nowhere.');
@@ -42,21 +42,21 @@ it('forgets a cluster that is neither registered nor connected, and nobody else'
   ]);
 });
 
-it('forgets a name that has but a token', async () => {
+it('forgets a name that has only a token', async () => {
   await using server = await started();
   await server.identity.issueToken('typo', 60_000);
   expect((await ask(server, '/clusters/typo', 'DELETE')).status).toBe(200);
   expect((await server.identity.list()).map(({ cluster }) => cluster)).toEqual(['old']);
 });
 
-it('forgets nobody while it does not know who is registered', async () => {
+it('refuses before it knows which clusters are registered', async () => {
   await using server = await startApiHarness({ apiToken: ADMIN });
   await server.ledger.setConnected('old', true);
   await server.ledger.setConnected('old', false);
   expect(await refusal(await ask(server, '/clusters/old', 'DELETE'))).toContain('409 The hub has not read the repository yet');
 });
 
-it('forgets a cluster before it has read the repository where it is forced to, and the audit log says so', async () => {
+it('forgets a cluster before it has read the repository when forced, with an entry in the audit log', async () => {
   await using server = await startApiHarness({ apiToken: ADMIN });
   await server.ledger.setConnected('old', true);
   expect(await refusal(await ask(server, '/clusters/old?force=true', 'DELETE'))).toContain('409 old is connected');
@@ -71,7 +71,7 @@ it('forgets a cluster before it has read the repository where it is forced to, a
   });
 });
 
-it('forgets no registered cluster, forced or not', async () => {
+it('refuses a registered cluster, forced or not', async () => {
   await using server = await started();
   expect(await refusal(await ask(server, '/clusters/us?force=true', 'DELETE'))).toContain('409 us is registered');
   await server.ledger.setConnected('old', false);
@@ -79,7 +79,7 @@ it('forgets no registered cluster, forced or not', async () => {
   expect(server.audit.at(-1)).toMatchObject({ outcome: 'done', subject: 'old', detail: '' });
 });
 
-it('has open pages read their lists again', async () => {
+it('makes open pages reload their lists', async () => {
   await using server = await started();
   await server.ledger.setConnected('old', false);
   const stream = await ask(server, '/stream');

@@ -40,7 +40,7 @@ const tell = async () => {
   return { clock, ledger, times };
 };
 
-it('says whether a policy was proven in a cluster at a time, and what changed', async () => {
+it('shows whether a policy was proven in a cluster at a time, and what changed', async () => {
   const { clock, ledger, times } = await tell();
   await using server = await startApiHarness({ ledger, clock });
   const read = async <T>(path: string) => (await (await fetch(`${server.url}/api/v1/clusters/${path}`)).json()) as T;
@@ -100,7 +100,7 @@ it('says whether a policy was proven in a cluster at a time, and what changed', 
   expect((await read<ProblemDetails>('%00/state?policy=finance')).status).toBe(400);
 });
 
-it('does not know whether a policy was proven while the agent did not observe its cluster', async () => {
+it('answers "unknown" for a time at which the agent did not observe its cluster', async () => {
   const { clock, ledger, times } = await tell();
   await using server = await startApiHarness({ ledger, clock });
   const stream = { id: 'a', isOpen: () => true };
@@ -127,7 +127,7 @@ it('does not know whether a policy was proven while the agent did not observe it
   expect(out).toMatch(/Connected: +yes, .*\nObserved: +no, since/);
 });
 
-it('fso history says the same', async () => {
+it('gives fso history the same answer', async () => {
   const { clock, ledger, times } = await tell();
   await using server = await startApiHarness({ ledger, clock });
   const fso = (...args: string[]) => runFso(['history', ...args], { FSO_SERVER: server.url });

@@ -1,13 +1,13 @@
 import { type ClusterHistoryItem, ClusterHistoryPage, type PolicyState, PolicyStateView, ResourceName } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
-import type { HistoryChange, Ledger, PolicyStateAt } from '../../ledger/index.ts';
+import type { FleetState, HistoryChange, PolicyStateAt } from '../../ledger/index.ts';
 import { encodeCursor, numberOf } from '../http/paging.ts';
 import { Moment, PolicyName, paging, withoutAbsent } from '../http/parameters.ts';
 import { jsonRoute, type Route } from '../http/route.ts';
 
 interface HistoryDeps {
-  readonly ledger: Pick<Ledger, 'policyStateAt' | 'clusterHistory'>;
+  readonly ledger: Pick<FleetState, 'policyStateAt' | 'clusterHistory'>;
   readonly runtime: { readonly clock: Clock };
 }
 
@@ -78,7 +78,7 @@ const itemsOf = ({
 ];
 
 /** Routes of the past states of the policies of each cluster, also of a cluster that is gone. */
-export const historyRoutes: readonly Route<HistoryDeps>[] = [
+export const historyRoutes: readonly Route<HistoryDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',

@@ -2,14 +2,14 @@ import { FetchHint, SourceView, StatusView } from '@fso/shared/api';
 import type { Shutdown } from '@fso/shared/runtime';
 import type { RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FleetState, Journal } from '../../ledger/index.ts';
 import { ApiError } from '../http/problems.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
 import { Broadcast, type BroadcastDeps } from '../live/broadcast.ts';
 import { type StreamDeps, streamHandler } from '../live/stream.ts';
 
 interface HubDeps {
-  readonly ledger: Pick<Ledger, 'desired' | 'health'>;
+  readonly ledger: Pick<FleetState, 'desired'> & Pick<Journal, 'health'>;
   readonly source: { hint(): void };
   readonly runtime: { readonly registry: Registry; readonly shutdown?: Pick<Shutdown, 'draining'> | undefined };
 }
@@ -29,8 +29,8 @@ const readyHandler =
 
 const text = (description: string) => ({ status: 200, description, contentType: 'text/plain' });
 
-/** The hub as a whole: status, repository, live events, health and metrics. */
-export const hubRoutes: readonly Route<HubDeps & BroadcastDeps & StreamDeps>[] = [
+/** The fleet as a whole: status, repository and live events. */
+export const fleetRoutes: readonly Route<BroadcastDeps & StreamDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -58,6 +58,25 @@ export const hubRoutes: readonly Route<HubDeps & BroadcastDeps & StreamDeps>[] =
     { schema: SourceView, description: 'The commit in force, a refused newer one, and why the repository cannot be read, if so.' },
     ({ fleet }) => fleet.readSource(),
   ),
+  {
+    method: 'get',
+    path: '/api/v1/stream',
+    operationId: 'stream',
+    summary: 'Live events',
+    description:
+      'Server-sent events of the kinds status, source, cluster, policy, event, commit and reset; `data` is JSON. With Last-Event-ID the stream continues where the reader left it, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
+    tag: 'hub',
+    access: 'viewer',
+    scope: 'scoped',
+    slots: 'stream',
+    response: { status: 200, description: 'Events, until either side closes.', contentType: 'text/event-stream' },
+    problems: ['too-many-requests'],
+    handler: (deps) => streamHandler(deps, new Broadcast(deps)),
+  },
+];
+
+/** The hub by itself: its fetches, health and metrics. */
+export const hubRoutes: readonly Route<HubDeps, HubScope>[] = [
   jsonRoute(
     {
       method: 'post',
@@ -74,21 +93,6 @@ export const hubRoutes: readonly Route<HubDeps & BroadcastDeps & StreamDeps>[] =
       return { accepted: true } as const;
     },
   ),
-  {
-    method: 'get',
-    path: '/api/v1/stream',
-    operationId: 'stream',
-    summary: 'Live events',
-    description:
-      'Server-sent events of the kinds status, source, cluster, policy, event, commit and reset; `data` is JSON. With Last-Event-ID the stream continues where the reader left it, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
-    tag: 'hub',
-    access: 'viewer',
-    scope: 'scoped',
-    slots: 'stream',
-    response: { status: 200, description: 'Events, until either side closes.', contentType: 'text/event-stream' },
-    problems: ['too-many-requests'],
-    handler: (deps) => streamHandler(deps, new Broadcast(deps)),
-  },
   {
     method: 'get',
     path: '/healthz',

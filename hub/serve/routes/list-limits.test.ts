@@ -10,7 +10,7 @@ afterEach(() => vi.restoreAllMocks());
 const ask = (server: ApiHarness, path: string, token = STATIC, init: RequestInit = {}): Promise<Response> =>
   fetch(server.url + path, { ...init, headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' } });
 
-it('a caller whose lists take too much of the thread has to wait, and no other', async () => {
+it('delays a caller whose lists take too much of the thread, and no other', async () => {
   await using server = await startApiHarness({ apiToken: STATIC, clock: { ...systemClock, monotonicMs: () => 0 } });
   await fillLedger(server.ledger);
   const body = JSON.stringify({ name: 'ci', role: 'viewer' });

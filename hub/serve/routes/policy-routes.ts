@@ -19,7 +19,7 @@ import { BusyError } from '@fso/shared/runtime';
 import { isUnjudged } from '@fso/shared/status';
 import { z } from 'zod';
 import type { Told } from '../../delivery/index.ts';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FleetState } from '../../ledger/index.ts';
 import type { PolicyDocuments, PolicyPlace } from '../../source/index.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { MAX_ROWS, type PolicyEntry } from '../fleet/policy-entry.ts';
@@ -27,18 +27,19 @@ import { matchesPolicy, PolicyQuery, type PolicySort, policyOrders } from '../fl
 import { type ListInput, listPage, type Orders, pageOf } from '../http/paging.ts';
 import { NameParams, NamespacedNameParams, paging, wholeNumber } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
 
 export interface PolicyDeps extends FleetDeps {
-  readonly ledger: Pick<Ledger, 'desired'>;
-  readonly source: {
-    /** Documents of policies, and their history, as Git has them. */
-    readonly documents: PolicyDocuments;
-  };
   readonly agents: {
     /** Asks the agent of a cluster for the full report of a policy, by key. */
     inspect(cluster: string, policy: string): Promise<Told>;
   };
+}
+
+interface PolicyDocumentDeps {
+  readonly ledger: Pick<FleetState, 'desired'>;
+  /** Documents of policies, and their history, as Git has them. */
+  readonly source: { readonly documents: PolicyDocuments };
 }
 
 /** @returns a page of policies; one that went while others were read is not on it */
@@ -75,7 +76,7 @@ const readPolicy = async ({ fleet }: FleetDeps, key: string, page: PolicyCluster
  * @returns the document of a policy in Git. @throws ApiError `not-found` for one that is not there,
  * such as a local one
  */
-const placeOf = async ({ ledger }: PolicyDeps, name: string): Promise<PolicyPlace> => {
+const placeOf = async ({ ledger }: PolicyDocumentDeps, name: string): Promise<PolicyPlace> => {
   const desired = await ledger.desired();
   const found = desired?.set.policies.find(({ document }) => document.metadata.name === name);
   if (desired === null || found === undefined) throw notInGit(name);
@@ -159,8 +160,8 @@ const DETAILS = {
 } as const;
 const DETAIL_PAGE = { schema: PolicyDetailPage, description: 'A page, by cluster.' };
 
-/** Policies: their state over the clusters, and their documents in Git. */
-export const policyRoutes: readonly Route<PolicyDeps>[] = [
+/** Policies: their state over the clusters. */
+export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -259,6 +260,10 @@ export const policyRoutes: readonly Route<PolicyDeps>[] = [
     DETAIL_PAGE,
     (deps, { params, query }) => readDetails(policyKey(params), query, deps),
   ),
+];
+
+/** Documents of policies in Git. */
+export const policyDocumentRoutes: readonly Route<PolicyDocumentDeps, HubScope>[] = [
   jsonRoute(
     {
       method: 'get',

@@ -24,7 +24,7 @@ describe('the issue report', () => {
     if (format === 'json') expect(IssueReport.parse(JSON.parse(text)).violations).toHaveLength(1);
   });
 
-  it('is given in no other form', async () => {
+  it('is refused in any other form', async () => {
     await using server = await startApiHarness();
     expect((await fetch(`${server.url}/api/v1/reports/issues?format=pdf`)).status).toBe(400);
   });

@@ -38,7 +38,7 @@ const fileName = ({ generatedAt }: IssueReport, format: string): string =>
 /**
  * Routes of the current issues: by cause, as alerts have them, and as a report in three formats.
  */
-export const reportRoutes: readonly Route<ReportDeps>[] = [
+export const reportRoutes: readonly Route<ReportDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',

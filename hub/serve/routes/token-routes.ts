@@ -3,7 +3,7 @@ import { checkSelector, pathText } from '@fso/shared/decode';
 import { z } from 'zod';
 import { type Access, TokenRefused } from '../../access/index.ts';
 import { ApiError } from '../http/problems.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
 
 interface TokenDeps {
   readonly access: Pick<Access, 'tokens'>;
@@ -27,7 +27,7 @@ const assertSelectors = ({ clusters, policies }: TokenRequest): void => {
 };
 
 /** API tokens for programs. */
-export const tokenRoutes: readonly Route<TokenDeps>[] = [
+export const tokenRoutes: readonly Route<TokenDeps, HubScope>[] = [
   jsonRoute(
     {
       method: 'get',

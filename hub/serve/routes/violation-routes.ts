@@ -37,7 +37,7 @@ const readViolations = async (
 };
 
 /** Violations, one by one and added up. */
-export const violationRoutes: readonly Route<ViolationDeps>[] = [
+export const violationRoutes: readonly Route<ViolationDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',

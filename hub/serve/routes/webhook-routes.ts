@@ -3,17 +3,17 @@ import { sha256 } from '@fso/shared/encoding';
 import { type Clock, createRateLimit, dropOldest, type Logger, type Secret, secretText } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import type { Ledger } from '../../ledger/index.ts';
+import type { Journal } from '../../ledger/index.ts';
 import { addressOf } from '../http/caller.ts';
 import { ApiError, requestIdOf } from '../http/problems.ts';
-import type { Route } from '../http/route.ts';
-import { readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
+import type { HubScope, Route } from '../http/route.ts';
+import { type Push, readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
-interface WebhookDeps {
-  readonly ledger: Pick<Ledger, 'audit' | 'health'>;
+export interface WebhookDeps {
+  readonly ledger: Pick<Journal, 'audit' | 'health'>;
   readonly source: {
-    /** @param traceparent of the sender, as the header has it */
-    hint(traceparent?: string): void;
+    /** @param announced the commit that a push names, and the trace context of its sender */
+    hint(announced?: { readonly revision: string; readonly traceparent: string }): void;
   };
   readonly config: {
     /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
@@ -39,6 +39,10 @@ const webhookEntry = (req: Request, requestId: string): NewAuditEntry => ({
   subject: 'source',
   detail: { requestId },
 });
+
+/** @returns undefined: the push names no commit, or its sender no trace */
+const announcedBy = ({ revision }: Push, traceparent: string | undefined): Parameters<WebhookDeps['source']['hint']>[0] =>
+  revision === undefined || traceparent === undefined ? undefined : { revision, traceparent };
 
 /** Bodies, by their digests. */
 const WEBHOOKS_REMEMBERED = 1_000;
@@ -72,7 +76,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
     const push = readPush(req, body);
     const ignored = config.git && whyIgnored(push, config.git);
     if (ignored === undefined) {
-      source.hint(req.get('traceparent'));
+      source.hint(announcedBy(push, req.get('traceparent')));
       await record(req, res, body);
     }
     const answer: z.infer<typeof WebhookAnswer> = ignored === undefined ? { accepted: true } : { accepted: false, ignored };
@@ -81,7 +85,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
 };
 
 /** Hints of forges. */
-export const webhookRoutes: readonly Route<WebhookDeps>[] = [
+export const webhookRoutes: readonly Route<WebhookDeps, HubScope>[] = [
   {
     method: 'post',
     path: '/api/v1/webhooks/git',

@@ -72,7 +72,7 @@ const SCOPED = READ.filter(({ scope }) => scope === 'scoped');
 const each = <T>(routes: readonly Route[], calls: (route: Route) => readonly T[]): { route: Route; call: T }[] =>
   routes.flatMap((route) => calls(route).map((call) => ({ route, call })));
 
-it('every route says how it treats scopes, and none that needs a role is public', () => {
+it('declares for every route how it treats scopes, and makes none public that needs a role', () => {
   for (const { path, access, scope } of ROUTES)
     expect([path, scope === 'public']).toEqual([path, access === 'open' || access === 'signed-in']);
   const { ledger } = server;
@@ -82,7 +82,7 @@ it('every route says how it treats scopes, and none that needs a role is public'
     expect(() => views.handlerOf({ ...(route as unknown as Route<object>), ...wrong })).toThrow('and for');
 });
 
-it('what the scopes may not see is there for those who see everything', async () => {
+it('shows hidden objects to callers without a scope', async () => {
   const texts: string[] = [];
   for (const { call } of each(READ, callsOf)) texts.push((await ask(urlOf(call), STATIC)).text);
   const all = texts.join('\n');
@@ -103,7 +103,7 @@ describe.each(MARKED_SCOPES)('$title', (scope) => {
     return { status, text: comparable(text, ...own, call.value, ...saidIn(call)) };
   };
 
-  it.each(ROLES)('%s: no route shows what is outside, and the hub as a whole is refused', async (role) => {
+  it.each(ROLES)('%s: shows nothing outside on any route, and refuses routes of the whole hub', async (role) => {
     const token = await signIn(role, scope);
     const texts: string[] = [];
     for (const { route, call } of each(READ, callsOf)) {
@@ -116,7 +116,7 @@ describe.each(MARKED_SCOPES)('$title', (scope) => {
     for (const wanted of inside) expect([wanted, wanted.test(texts.join('\n'))]).toEqual([wanted, true]);
   });
 
-  it('no order, filter or text tells whether something outside is there', async () => {
+  it('reveals nothing outside by any order, filter or text', async () => {
     const token = await signIn('viewer', scope);
     const answers = new Map<string, Answer>();
     for (const { call } of each(SCOPED, queriesOf)) {
@@ -131,7 +131,7 @@ describe.each(MARKED_SCOPES)('$title', (scope) => {
     }
   });
 
-  it('what is outside answers as what does not exist', async () => {
+  it('answers for what is outside as for what does not exist', async () => {
     const token = await signIn('viewer', scope);
     for (const route of SCOPED) {
       const answers = new Map<string, Answer>();
@@ -160,7 +160,7 @@ describe.each(MARKED_SCOPES)('$title', (scope) => {
   };
   const WRITE = ROUTES.filter(({ method, scope: treated }: Route) => method !== 'get' && treated !== 'public');
 
-  it.each(ROLES)('%s: nothing of the whole hub is changed, nor anything outside, whether it is there or not', async (role) => {
+  it.each(ROLES)('%s: changes nothing of the whole hub nor outside, for existing and missing names', async (role) => {
     const token = await signIn(role, scope);
     const before = server.hints;
     for (const { route, call: cluster } of each(WRITE, () => ['eu-1', 'us-xcluster', 'retired-xcluster', NOWHERE])) {

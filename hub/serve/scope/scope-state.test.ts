@@ -53,7 +53,7 @@ const seenOf = (state: ScopeState, record: ClusterRecord): ClusterRecord => {
 const keysOf = (state: ScopeState, record: ClusterRecord): string[] => [...seenOf(state, record).policies.keys()];
 
 describe('policies that a cluster has without naming them', () => {
-  it('are those that are seen, and all counts are over them', () => {
+  it('are the visible ones, and all counts are over them', () => {
     const { policies, baseline } = seenOf(scopeOf(['finance'], desired), recordOf(desired));
     expect([[...policies.keys()], policies.size, policies.has('hr'), policies.get('hr')]).toEqual([
       ['audit', 'finance'],
@@ -75,7 +75,7 @@ describe('policies that a cluster has without naming them', () => {
     expect(keysOf(scopeOf(['hr'], moved), recordOf(moved))).toEqual(['finance', 'hr']);
   });
 
-  it('do not read as if they conformed where what is said of them is not seen', () => {
+  it('do not appear to conform where their state is hidden', () => {
     const elsewhere = recordOf(desired, [policyReport('finance', { phase: 'Failed', targetNamespace: 'secret' })]);
     const { policies } = seenOf(scopeOf(['finance'], desired), elsewhere);
     expect([[...policies.keys()], policies.get('finance'), policies.size]).toEqual([['audit'], undefined, 1]);
@@ -94,7 +94,7 @@ describe('policies that a cluster has without naming them', () => {
 });
 
 describe('a commit', () => {
-  it('moves nothing that is seen where it changes what is not', () => {
+  it('moves nothing visible where it changes only hidden policies', () => {
     const names = new NameSets();
     const labelled = policyReport('finance', { namespaceLabels: [{ namespace: 'finance', labels: {} }] });
     const before = seenOf(scopeOf(['finance'], desired, names), recordOf(desired, [labelled]));

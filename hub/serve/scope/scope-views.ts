@@ -2,10 +2,10 @@ import { isUnscoped, type RoleGrant } from '@fso/shared/api';
 import { byText, canonicalJson } from '@fso/shared/encoding';
 import type { RequestHandler, Response } from 'express';
 import { grantsCovering } from '../../access/index.ts';
-import type { Ledger } from '../../ledger/index.ts';
+import type { FleetState } from '../../ledger/index.ts';
 import { callerOf } from '../http/caller.ts';
 import { ApiError } from '../http/problems.ts';
-import type { Route } from '../http/route.ts';
+import type { HubScope, Route } from '../http/route.ts';
 import { ScopedLedger } from './scoped-ledger.ts';
 
 /**
@@ -20,9 +20,9 @@ const BUSY_RETRY_SECONDS = '30';
 /**
  * View of one scope: its ledger, and the handlers of routes over it, each made on its first call.
  */
-interface ScopeView {
+interface ScopeView<C> {
   readonly ledger: ScopedLedger;
-  readonly handlerOf: (route: Route) => RequestHandler;
+  readonly handlerOf: (route: Route<C, 'scoped'>) => RequestHandler;
   /** Streams and exports that are open. */
   readonly open: Set<Response>;
 }
@@ -32,7 +32,7 @@ const keyOf = (grants: readonly RoleGrant[]): string =>
   [...new Set(grants.map(({ clusters, policies }) => canonicalJson({ clusters, policies })))].sort(byText).join('\n');
 
 /** A stream or export ends with what it was read from, and keeps that until it ends. */
-const openOn = ({ ledger: { ended }, open }: ScopeView, res: Response): void => {
+const openOn = ({ ledger: { ended }, open }: Pick<ScopeView<never>, 'ledger' | 'open'>, res: Response): void => {
   const cut = (): void => void res.destroy();
   ended.addEventListener('abort', cut, { once: true });
   open.add(res);
@@ -43,20 +43,21 @@ const openOn = ({ ledger: { ended }, open }: ScopeView, res: Response): void => 
 };
 
 /**
- * Serves each caller from the visible part of the fleet: a route works on one context, of the whole
- * fleet or of a scope, and does not know what the context leaves out. Callers with equal scopes
- * share a view.
+ * Serves each caller from the visible part of the fleet: a scoped route works on one context, of
+ * the whole fleet or of a scope, and does not know what the context leaves out. Callers with equal
+ * scopes share a view.
  *
- * @typeParam C context of routes
+ * @typeParam C context of scoped routes
+ * @typeParam H context of the other routes, those of the whole hub
  */
-export class ScopeViews<C> {
-  readonly #whole: C;
-  readonly #ledger: Ledger;
+export class ScopeViews<C, H extends C> {
+  readonly #whole: H;
+  readonly #ledger: FleetState;
   readonly #contextOf: (ledger: ScopedLedger) => C;
   /** Views by key; the least recently used one first. */
-  readonly #views = new Map<string, ScopeView>();
+  readonly #views = new Map<string, ScopeView<C>>();
 
-  constructor(whole: C, ledger: Ledger, contextOf: (ledger: ScopedLedger) => C) {
+  constructor(whole: H, ledger: FleetState, contextOf: (ledger: ScopedLedger) => C) {
     this.#whole = whole;
     this.#ledger = ledger;
     this.#contextOf = contextOf;
@@ -66,12 +67,12 @@ export class ScopeViews<C> {
    * @returns the handler of a route for every caller whom the route's access lets in
    * @throws Error for a route that is public and needs a role, or is neither
    */
-  handlerOf(route: Route<C>): RequestHandler {
-    const { scope, access, slots, path } = route;
+  handlerOf(route: Route<C, 'scoped'> | Route<H, HubScope>): RequestHandler {
+    const { access, slots, path } = route;
     const needed = access === 'open' || access === 'signed-in' ? undefined : access;
-    if ((scope === 'public') !== (needed === undefined)) throw new Error(`${path} is ${scope}, and for ${access}`);
+    if ((route.scope === 'public') !== (needed === undefined)) throw new Error(`${path} is ${route.scope}, and for ${access}`);
     const whole = route.handler(this.#whole);
-    if (scope !== 'scoped' || needed === undefined) return whole;
+    if (route.scope !== 'scoped' || needed === undefined) return whole;
     return async (req, res, next) => {
       const grants = grantsCovering(callerOf(res).principal.grants, needed);
       if (grants.some(isUnscoped)) return whole(req, res, next);
@@ -79,11 +80,11 @@ export class ScopeViews<C> {
       // A commit may have ended it meanwhile: what is made on it now would never be let go.
       if (view.ledger.ended.aborted) return void res.destroy();
       if (slots === 'stream' || slots === 'export') openOn(view, res);
-      return view.handlerOf(route as Route)(req, res, next);
+      return view.handlerOf(route)(req, res, next);
     };
   }
 
-  async #viewOf(grants: readonly RoleGrant[]): Promise<ScopeView> {
+  async #viewOf(grants: readonly RoleGrant[]): Promise<ScopeView<C>> {
     const key = keyOf(grants);
     await this.#views.get(key)?.ledger.state();
     // Another call may have made it meanwhile.
@@ -96,7 +97,7 @@ export class ScopeViews<C> {
   }
 
   /** @throws ApiError `too-many-requests` where every scope has open streams */
-  #createWithin(grants: readonly RoleGrant[]): ScopeView {
+  #createWithin(grants: readonly RoleGrant[]): ScopeView<C> {
     for (const [oldest, { ledger, open }] of this.#views) {
       if (this.#views.size < MAX_SCOPES) break;
       if (open.size > 0) continue;
@@ -108,15 +109,15 @@ export class ScopeViews<C> {
     throw new ApiError('too-many-requests', text, { 'Retry-After': BUSY_RETRY_SECONDS });
   }
 
-  #create(grants: readonly RoleGrant[]): ScopeView {
+  #create(grants: readonly RoleGrant[]): ScopeView<C> {
     const ledger = new ScopedLedger(this.#ledger, grants);
     const context = this.#contextOf(ledger);
-    const handlers = new Map<Route, RequestHandler>();
+    const handlers = new Map<Route<C, 'scoped'>, RequestHandler>();
     return {
       ledger,
       open: new Set(),
       handlerOf: (route) => {
-        const handler = handlers.get(route) ?? (route as Route<C>).handler(context);
+        const handler = handlers.get(route) ?? route.handler(context);
         handlers.set(route, handler);
         return handler;
       },

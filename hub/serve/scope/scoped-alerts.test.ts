@@ -48,7 +48,7 @@ const started = async (): Promise<ApiHarness> => {
 const namesOf = (alerts: readonly AlertView[]): string[] =>
   alerts.map(({ name, labels: { cluster, policy } }) => [name, cluster, policy].filter((part) => part !== undefined).join(' ')).sort();
 
-it('alerts are seen of clusters with all that is in them, of policies in clusters, and none of the hub', async () => {
+it('shows alerts of visible clusters and policies, and none of the hub', async () => {
   await using server = await started();
   const listed = async (grants: readonly RoleGrant[]): Promise<readonly AlertView[]> =>
     (await callAs(server, await signIn(server, grants), '?limit=500')).body.items;
@@ -67,7 +67,7 @@ it('alerts are seen of clusters with all that is in them, of policies in cluster
   expect(namesOf(finance).filter((name) => /Refused|Tampered|Never|Away|xpolicy|xboth/.test(name))).toEqual([]);
 });
 
-it('issues are those of the clusters and policies that are seen, and of the hub without what it names', async () => {
+it('shows issues of visible clusters and policies, and those of the hub without names', async () => {
   await using server = await started();
   const listed = async (token: string): Promise<IssueList> => {
     const response = await fetch(`${server.url}/api/v1/issues`, { headers: { Authorization: `Bearer ${token}` } });
@@ -96,7 +96,7 @@ it('issues are those of the clusters and policies that are seen, and of the hub 
   expect(JSON.stringify(finance)).not.toMatch(/xpolicy|xboth|xglobal/);
 });
 
-it('that no cluster has a namespace for a policy is said to those who see the policy in all clusters', async () => {
+it('reports that no cluster has a namespace only to callers who see the policy in all clusters', async () => {
   await using server = await started();
   const missing = encodeBitmap(2, (at) => at === 0);
   for (const cluster of ['eu-1', 'eu-2']) {
@@ -110,7 +110,7 @@ it('that no cluster has a namespace for a policy is said to those who see the po
   expect(await listed(await signIn(server, [EU]))).toEqual([]);
 });
 
-it('a silence is made and ended by operators of all that it can match', async () => {
+it('lets operators of all that a silence can match make and end it', async () => {
   await using server = await started();
   const [eu, finance] = [await signIn(server, [EU]), await signIn(server, [FINANCE])];
   const viewer = await signIn(server, [{ ...EU, role: 'viewer' }]);
@@ -163,7 +163,7 @@ it('a silence is made and ended by operators of all that it can match', async ()
   expect((await end(STATIC, inUs)).status).toBe(200);
 });
 
-it('what is silenced by others is shown as silenced, and who is notified is not shown', async () => {
+it('shows that others silenced an alert, and hides who is notified', async () => {
   await using server = await started();
   await callAs(server, STATIC, '/silences', silenceOf('name="Tampered"'));
   const eu = await signIn(server, [EU]);

@@ -7,12 +7,8 @@ import type { SilenceDeps } from '../routes/alerts/silence-routes.ts';
 import type { ScopedLedger } from './scoped-ledger.ts';
 import { withholdAlert } from './withhold.ts';
 
-/** Access of routes and live events to alerts. */
+/** Access to alerts that can be restricted to a scope. */
 export type AlertAccess = AlertDeps['alerts'] & SilenceDeps['alerts'] & BroadcastDeps['alerts'];
-
-const notForScopes = (): never => {
-  throw new Error('Receivers are not for a part of the fleet.');
-};
 
 /**
  * Refuses a silence that a caller with a scope may not make. The text is the same whether the
@@ -93,7 +89,5 @@ export const scopeAlerts = (alerts: AlertAccess, ledger: ScopedLedger): AlertAcc
       if (!(await silences()).some((silence) => silence.id === id)) refuseEnd(id);
       return alerts.endSilence(id);
     },
-    receivers: notForScopes,
-    test: notForScopes,
   };
 };

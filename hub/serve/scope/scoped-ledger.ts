@@ -2,10 +2,10 @@ import type { EventView, RoleGrant } from '@fso/shared/api';
 import {
   type EventFilter,
   type EventQuery,
+  type FleetState,
   type FoundEvents,
   type HistoryQuery,
-  type KeyedStore,
-  type Ledger,
+  type KeyedReader,
   type LedgerChange,
   matchesEvent,
   type StateQuery,
@@ -24,12 +24,6 @@ const MAX_LOOKED_AT = 10_000;
 /** Events that are read at a time. */
 const PAGE = 500;
 
-/** Refuses writes, which a scope may not make, and members that concern the whole hub. */
-const refuse = (): never => {
-  throw new Error('This is not for a part of the fleet.');
-};
-const reject = async (): Promise<never> => refuse();
-
 /**
  * Whether a part of the fleet that was visible before is hidden now, or visible by other grants.
  */
@@ -37,22 +31,22 @@ const isNarrower = (before: ScopeState, now: ScopeState): boolean =>
   [...before.fingerprint].some(([name, grants]) => now.fingerprint.get(name) !== grants);
 
 /**
- * A read-only view of the ledger, restricted to the caller's grants. Outside objects do not exist
- * in it. It implements every member of the ledger, so that a new one does not compile before it is
- * restricted.
+ * The state of the fleet, restricted to the caller's grants. Outside objects do not exist in it. It
+ * implements every member of the state, so that a new one does not compile before it is restricted;
+ * what is not of the state (writes, the audit log, who leads) a scope does not have.
  *
  * The view ends when a commit removes something from the scope: what was derived from it (buffered
  * live events, open streams) must not be shown any more.
  */
-export class ScopedLedger implements Ledger {
-  readonly #whole: Ledger;
+export class ScopedLedger implements FleetState {
+  readonly #whole: FleetState;
   readonly #grants: readonly RoleGrant[];
   readonly #ended = new AbortController();
   readonly #unsubscribes = new Set<() => void>();
   readonly #names = new NameSets();
   #state: { readonly of: unknown; readonly value: ScopeState } | undefined;
 
-  constructor(whole: Ledger, grants: readonly RoleGrant[]) {
+  constructor(whole: FleetState, grants: readonly RoleGrant[]) {
     this.#whole = whole;
     this.#grants = grants;
   }
@@ -92,27 +86,27 @@ export class ScopedLedger implements Ledger {
     return state.seesReported(set, policy, record?.policies);
   }
 
-  async source(): ReturnType<Ledger['source']> {
+  async source(): ReturnType<FleetState['source']> {
     const source = await this.#whole.source();
     return source && withholdSource(source);
   }
 
-  async desired(): ReturnType<Ledger['desired']> {
+  async desired(): ReturnType<FleetState['desired']> {
     return (await this.state()).desired;
   }
 
-  async clusters(): ReturnType<Ledger['clusters']> {
+  async clusters(): ReturnType<FleetState['clusters']> {
     const state = await this.state();
     return (await this.#whole.clusters()).flatMap((record) => state.record(record) ?? []);
   }
 
-  async cluster(name: string): ReturnType<Ledger['cluster']> {
+  async cluster(name: string): ReturnType<FleetState['cluster']> {
     const state = await this.state();
     const record = await this.#whole.cluster(name);
     return (record && state.record(record)) ?? null;
   }
 
-  async events(query: EventQuery): ReturnType<Ledger['events']> {
+  async events(query: EventQuery): ReturnType<FleetState['events']> {
     return (await this.searchEvents(query)).events;
   }
 
@@ -136,11 +130,11 @@ export class ScopedLedger implements Ledger {
     return (await this.searchEvents({ ...filter, limit })).events.length;
   }
 
-  async policyStateAt(query: StateQuery): ReturnType<Ledger['policyStateAt']> {
+  async policyStateAt(query: StateQuery): ReturnType<FleetState['policyStateAt']> {
     return (await this.sees(query.cluster, query.policy)) ? this.#whole.policyStateAt(query) : {};
   }
 
-  async clusterHistory(query: HistoryQuery): ReturnType<Ledger['clusterHistory']> {
+  async clusterHistory(query: HistoryQuery): ReturnType<FleetState['clusterHistory']> {
     return (await this.sees(query.cluster, query.policy)) ? this.#whole.clusterHistory(query) : { changes: [], next: null };
   }
 
@@ -154,7 +148,7 @@ export class ScopedLedger implements Ledger {
   }
 
   /** Records of commits; all other records concern the whole hub and are hidden. */
-  readonly records: KeyedStore = {
+  readonly records: KeyedReader = {
     get: (kind, name) => {
       const found = kind === COMMIT_KIND ? readRolloutSlot(this.#whole.records, name) : null;
       return (found && this.#state?.value.rollout(found)) ?? undefined;
@@ -162,51 +156,7 @@ export class ScopedLedger implements Ledger {
     list: (kind) =>
       kind === COMMIT_KIND ? readRollouts(this.#whole.records).flatMap((rollout) => this.#state?.value.rollout(rollout) ?? []) : [],
     subscribe: (kind, handler) => (kind === COMMIT_KIND ? this.#keep(this.#whole.records.subscribe(kind, handler)) : () => undefined),
-    update: reject,
   };
-
-  health(): ReturnType<Ledger['health']> {
-    return this.#whole.health();
-  }
-
-  behindMs(): number {
-    return this.#whole.behindMs();
-  }
-
-  leads(): boolean {
-    return this.#whole.leads();
-  }
-
-  get audit(): never {
-    return refuse();
-  }
-
-  readonly setSource = reject;
-  readonly setDesired = reject;
-  readonly openStream = reject;
-  readonly setConnected = reject;
-  readonly confirmStream = reject;
-  readonly noteSeen = reject;
-  readonly setDiverged = reject;
-  readonly noteObserved = reject;
-  readonly suspendObservation = refuse;
-  readonly resumeObservation = refuse;
-  readonly setOffered = reject;
-  readonly setAck = reject;
-  readonly setNack = reject;
-  readonly applyReport = reject;
-  readonly hasRoom = reject;
-  readonly addEvent = reject;
-  readonly knowsList = refuse;
-  readonly addList = reject;
-  readonly forgetCluster = reject;
-  readonly waitingWrites = refuse;
-  readonly onLead = refuse;
-  readonly shareHint = refuse;
-  readonly onSharedHint = refuse;
-  readonly ask = reject;
-  readonly onAsked = refuse;
-  readonly close = reject;
 
   /** Pages of the whole ledger, newest first, up to the limit of one search. */
   async *#pages({ before, signal, ...filter }: Omit<EventQuery, 'limit'>): AsyncGenerator<FoundEvents> {

@@ -51,7 +51,6 @@ export const scopeEnrolment = ({ identity, agentUrl }: EnrolmentAccess, ledger: 
       get: managed((cluster) => identity.get(cluster)),
       issueToken: managed((cluster, ttlMs: number) => identity.issueToken(cluster, ttlMs)),
       revoke: managed((cluster) => identity.revoke(cluster)),
-      forget: managed((cluster) => identity.forget(cluster)),
     },
   };
 };

@@ -4,7 +4,7 @@ import { principalOf } from '../../access/index.ts';
 import { startApiHarness } from '../testing/api-harness.ts';
 import { fillMarkedLedger } from './testing/marked-fleet.ts';
 
-it('at a cluster the highest role counts of the grants that mean it; elsewhere what the others give', async () => {
+it('gives the highest role of the grants that cover a cluster, and elsewhere that of the others', async () => {
   await using server = await startApiHarness({ apiToken: 'static-token-0123456789' });
   await fillMarkedLedger(server.ledger);
   const grants: RoleGrant[] = [

@@ -84,7 +84,7 @@ const readChange = async (server: ApiHarness, streams: readonly Stream[], end: s
 };
 
 describe('live events', () => {
-  it.each(MARKED_SCOPES)('of $title say nothing of what is outside', async ({ grants, outside }) => {
+  it.each(MARKED_SCOPES)('show nothing outside: $title', async ({ grants, outside }) => {
     await using server = await started();
     const own = grants.map((grant): RoleGrant => ({ role: 'viewer', ...grant }));
     const token = await signIn(server, own);
@@ -107,7 +107,7 @@ describe('live events', () => {
   });
 });
 
-it('alerts are counted within the scope', async () => {
+it('count alerts within the scope', async () => {
   await using server = await startApiHarness({ apiToken: STATIC, agents: markedAgents, alertsConfig: MARKED_ALERTS });
   await fillMarkedLedger(server.ledger);
   const token = await signIn(server, [BLUE]);
@@ -207,7 +207,7 @@ it('a revoked token and an ended session end the streams of their scope', async 
   await bySession.ended();
 });
 
-it('the audit log says for which part of the fleet a role is', async () => {
+it('records in the audit log for which part of the fleet a role is', async () => {
   await using server = await started();
   const token = await signIn(server, [{ ...BLUE, role: 'admin' }]);
   const headers = { Authorization: `Bearer ${token}` };

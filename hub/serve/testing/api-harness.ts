@@ -52,6 +52,15 @@ interface HarnessParts {
 
 type HarnessConfig = Partial<ApiConfig> & AccessSettings & HarnessParts;
 
+/** Identity of a hub that makes its own CA. */
+const WITHOUT_FILES = {
+  ca: undefined,
+  agentTls: undefined,
+  agentListen: { host: '127.0.0.1', port: 0 },
+  hostnames: [],
+  agentTokens: new Map<string, string>(),
+};
+
 /** The API over a real listener and the real in-memory ledger, for tests. */
 export const startApiHarness = async (
   config: HarnessConfig = {},
@@ -76,7 +85,7 @@ export const startApiHarness = async (
   const folder = kept ?? join(tmpdir(), `fso-test-${randomUUID()}`);
   const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger });
   const { identity } = await openIdentity(
-    { folder, ca: undefined, serverCertificate: undefined, listen: { host: '127.0.0.1', port: 0 }, hostnames: [], tokens: new Map() },
+    { ...WITHOUT_FILES, dataDir: folder },
     { clock, logger, records: ledger.records, onEvent: async () => undefined },
   );
   const objects = gitObjectsOf();

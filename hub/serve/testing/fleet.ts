@@ -127,6 +127,7 @@ export const clusterRecord = (
   notObserved: null,
   lastSeen: { at: TIME },
   offeredRevision: REVISION,
+  offeredAt: null,
   acked: { revision: REVISION, digest: 'd' },
   nack: null,
   report: clusterReport(),

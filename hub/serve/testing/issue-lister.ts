@@ -29,7 +29,7 @@ export const openLister = (reports: ReportLimits = reportLimits()): OpenLister =
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock, reports });
   const fleet = new FleetReader({ ledger, clock, version: '0' });
-  const certificates = [{ what: 'The CA of the agents', expires: new Date(clock.now().getTime() + 86_400_000).toISOString() }];
+  const certificates = [{ of: 'ca' as const, expires: new Date(clock.now().getTime() + 86_400_000), isRenewed: false }];
   const verifyAudit = async (): Promise<AuditVerification> => ({
     ok: false,
     entries: 1,

@@ -68,7 +68,7 @@ describe('command', () => {
     expect(decode(await createGitAuth(options, new FakeClock()).header(never))).toBe('x-access-token:ghs_token');
   });
 
-  it('gets its arguments as they are, and nothing of the environment but what it should have', async () => {
+  it('gets its arguments unchanged, and a minimal environment', async () => {
     const options = await program(
       'console.log(JSON.stringify({ token: Buffer.from(JSON.stringify([process.argv.slice(2), process.env.ONLY, process.env.PATH])).toString("base64url") }))',
     );
@@ -76,7 +76,7 @@ describe('command', () => {
     expect(JSON.parse(Buffer.from(token, 'base64url').toString())).toEqual([['one argument; $(two)'], 'this', null]);
   });
 
-  it('is asked again before what it printed ends, and when that was refused', async () => {
+  it('runs again before its credentials expire, and after they were refused', async () => {
     const options = await program('console.log(JSON.stringify({ token: "t", expiresAt: "2026-01-01T01:00:00Z" }))');
     const clock = new FakeClock();
     const auth = createGitAuth(options, clock);
@@ -94,7 +94,7 @@ describe('command', () => {
     expect(await options.calls()).toBe(4);
   });
 
-  it('is asked again after five minutes when it says no end', async () => {
+  it('runs again after five minutes when it gives no expiry', async () => {
     const options = await program('console.log("token")');
     const clock = new FakeClock();
     const auth = createGitAuth(options, clock);
@@ -115,18 +115,18 @@ describe('command', () => {
     ['prints half of a JSON', 'console.log(\'{"token":"hunter2"\')', 'did not print a header'],
     ['prints both', 'console.log(\'{"token":"hunter2","header":"Bearer hunter2"}\')', 'did not print a header'],
     ['prints too much', 'console.log("hunter2".repeat(20000))', 'printed more than 65536 bytes'],
-  ])('that %s is told without what it printed', async (_what, script, reason) => {
+  ])('is reported when it %s, without its output', async (_what, script, reason) => {
     const told = await failure(await program(script));
     expect(told).toContain(`GitTransportError: the command of FSO_GIT_AUTH_COMMAND ${reason}`);
     expect(told).not.toContain('hunter2');
   });
 
-  it('that hangs is killed', async () => {
+  it('is killed when it hangs', async () => {
     const options = await program('setInterval(() => {}, 1000)');
     expect(await failure({ ...options, commandTimeoutMs: 200 })).toContain('took longer than');
   });
 
-  it('that is not there is told', async () => {
+  it('is reported when it does not exist', async () => {
     expect(await failure({ authCommand: { argv: ['/nowhere/auth'], env: {} } })).toContain('could not be started (ENOENT)');
   });
 });
@@ -148,7 +148,7 @@ const serve = async (answer: RequestListener): Promise<{ url: string; asked: Ask
 };
 
 describe('credentials stay with the configured server', () => {
-  it.each(['http', 'https'])('when it redirects to another one (%s)', async (scheme) => {
+  it.each(['http', 'https'])('go nowhere else after a redirect (%s)', async (scheme) => {
     const other = await serve((_request, response) => void response.end());
     const location = `${other.url.replace('http', scheme)}/p.git/info/refs?service=git-upload-pack`;
     const first = await serve((_request, response) => void response.writeHead(307, { Location: location }).end());
@@ -176,7 +176,7 @@ describe('credentials stay with the configured server', () => {
     expect(everything).not.toContain(Buffer.from('bot:hunter2').toString('base64'));
   });
 
-  it('also when something else asks for another origin through the same client', async () => {
+  it('go nowhere else when another origin is requested by the same client', async () => {
     const [own, other] = [
       await serve((_request, response) => void response.end()),
       await serve((_request, response) => void response.end()),
@@ -188,7 +188,7 @@ describe('credentials stay with the configured server', () => {
     expect([decode(own.asked[0]?.authorization), other.asked]).toEqual(['bot:hunter2', [{ path: '/', authorization: undefined }]]);
   });
 
-  it('also when the same host is asked over plain HTTP', async () => {
+  it('go nowhere else when the same host is requested over plain HTTP', async () => {
     const server = await serve((_request, response) => void response.end());
     const auth = createGitAuth({ credentials: { username: 'bot', password: 'hunter2' } }, new FakeClock());
     const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000, access: { origin: server.url.replace('http:', 'https:'), auth } });
@@ -197,7 +197,7 @@ describe('credentials stay with the configured server', () => {
     expect(server.asked).toEqual([{ path: '/', authorization: undefined }]);
   });
 
-  it.each([401, 403])('and a command runs again after a refusal (%i)', async (status) => {
+  it.each([401, 403])('go nowhere else when a command runs again after a refusal (%i)', async (status) => {
     const server = await serve((_request, response) => void response.writeHead(status).end());
     const options = await program(
       'console.log("Bearer " + require("node:fs").readFileSync(require("node:path").join(__dirname, "calls"), "utf8").length)',

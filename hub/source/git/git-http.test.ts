@@ -59,24 +59,24 @@ describe('HTTP for Git', () => {
     expect(asked).toBe(0);
   });
 
-  it('stops reading an answer that is too large', async () => {
+  it('stops reading a response that is too large', async () => {
     const url = await serve((_request, response) => {
       response.write('x'.repeat(2000));
     });
     expect(await failure(ask(url))).toBe('the Git server sent more than 1000 bytes');
   });
 
-  it('gives up on an answer that does not come', async () => {
+  it('gives up on a missing response', async () => {
     const url = await serve(() => undefined);
     expect(await failure(ask(url, { maxBytes: 1000, timeoutMs: 50 }))).toMatch(/in time/);
   });
 
-  it('says when the connection breaks', async () => {
+  it('reports a broken connection', async () => {
     const url = await serve((request) => void request.socket.destroy());
     expect(await failure(ask(url))).toMatch(/^cannot reach the Git server: connection/);
   });
 
-  it('asks again on another connection where the server closed a kept one', async () => {
+  it('retries on another connection where the server closed a kept one', async () => {
     const used = new WeakSet<Socket>();
     const url = await serve((request, response) => {
       if (used.has(request.socket)) return void request.socket.destroy();

@@ -68,7 +68,7 @@ describe('a pack', () => {
     await expect(check(shallow)).rejects.toThrow('a pack that cannot be read');
   });
 
-  it('is not looked at any further once the fetch is given up', async () => {
+  it('is read no further once the fetch is given up', async () => {
     const given = new AbortController();
     given.abort(new Error('too late'));
     await expect(checkPackAnswer(answerOf(pack), DEFAULT_PACK_LIMITS, given.signal)).rejects.toThrow('too late');

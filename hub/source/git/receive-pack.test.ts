@@ -45,7 +45,7 @@ const stored = async (id: string): Promise<Buffer> =>
   Buffer.from((await git.readObject({ fs, gitdir, oid: id, format: 'content' })).object as Uint8Array);
 
 describe('a pack that arrives', () => {
-  it('is handed on as it is where it is small', async () => {
+  it('is passed on unchanged where it is small', async () => {
     const { answer } = answerWith(Buffer.from('a policy'));
     expect(await receivePack(answer, gitdir, never)).toBe(answer);
     expect(packs()).toEqual([]);
@@ -76,7 +76,7 @@ describe('a pack that arrives', () => {
     await expect(receivePack(answer, gitdir, never)).rejects.toThrow(new GitTransportError('the Git server sent no pack'));
   });
 
-  it('is left where the fetch ends meanwhile', async () => {
+  it('is abandoned where the fetch ends meanwhile', async () => {
     const { answer } = answerWith(randomBytes(2 * MIB));
     const stop = new AbortController();
     const received = receivePack(answer, gitdir, stop.signal);

@@ -63,7 +63,7 @@ describe('a request', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('goes to the path of the server, with what it asks for', async () => {
+  it('goes to the path of the server, with its query', async () => {
     const query = { fieldManager: 'a b', dryRun: undefined };
     expect((await send({ method: 'POST', path: '/api/v1/pods', query, body: { kind: 'Pod' } })).object).toEqual({ ok: true });
     const [{ method, url, headers } = {}] = asked;
@@ -77,7 +77,7 @@ describe('a request', () => {
     setTimeout(() => response.writeHead(401).end('{"message":"Unauthorized"}'), 1_050);
   };
 
-  it('is sent once more with a token that was renewed', async () => {
+  it('is repeated once with a renewed token', async () => {
     answer = ({ headers }, response) => (headers.authorization === 'Bearer second' ? response.end('{"ok":true}') : renewToken(response));
     expect((await send()).object).toEqual({ ok: true });
     expect(asked.map(({ headers }) => headers.authorization)).toEqual(['Bearer first', 'Bearer second']);
@@ -105,7 +105,7 @@ describe('a request', () => {
       more();
     });
 
-  it('reads an object without end up to the size that one can have', async () => {
+  it('reads an object of unknown length up to the largest size of one', async () => {
     let cut: Promise<void> | undefined;
     answer = (_request, response) => {
       cut = sendWithoutEnd(response);
@@ -114,7 +114,7 @@ describe('a request', () => {
     await cut;
   });
 
-  it('reads a list of one object up to the size that one can have', async () => {
+  it('reads a list of one object up to the largest size of one', async () => {
     const limits: (string | null)[] = [];
     answer = ({ url }, response) => {
       limits.push(new URL(url ?? '', 'http://x').searchParams.get('limit'));
@@ -124,7 +124,7 @@ describe('a request', () => {
     expect(limits).toEqual(['2', '1']);
   });
 
-  it('reads of a refused watch, and of a line of one, no more than a part', async () => {
+  it('reads only a part of a refused watch or of one of its lines', async () => {
     let cut: Promise<void> | undefined;
     answer = (_request, response) => {
       cut = sendWithoutEnd(response, 500);
@@ -148,7 +148,7 @@ describe('a request', () => {
     expect(await failureOf(send())).toBeInstanceOf(KubeConnectionError);
   });
 
-  it('finds an object absent where the server says so, and not where it says nothing', async () => {
+  it('treats an object as absent on a 404 with a Status alone', async () => {
     const get = () => failureOf(client.get(NAMESPACE_KIND, { name: 'finance' }, signal));
     answer = (_request, response) => response.writeHead(404).end('{"message":"not found"}');
     expect(await get()).toBeUndefined();
@@ -169,7 +169,7 @@ describe('a request', () => {
     expect(await failureOf(send({ timeoutMs: 1_400 }))).toMatchObject(failed);
   });
 
-  it('waits for more as long as bytes come, where it asks for that', async () => {
+  it('extends its time while bytes arrive, on request', async () => {
     answer = async (_request, response) => {
       for (const part of ['{', '"ok"', ':', 'true', '}']) {
         response.write(part);
@@ -196,7 +196,7 @@ describe('a request', () => {
     expect((await send()).object).toEqual({ ok: true });
   });
 
-  it('says where it was sent to when the server is gone', async () => {
+  it('names the address when the server is gone', async () => {
     server.closeAllConnections();
     server.close();
     const failure = await failureOf(send());

@@ -60,14 +60,14 @@ describe('credentials of a kubeconfig', () => {
       { 'certificate-authority': '', 'certificate-authority-data': base64('ca') },
     ],
     ['another name of the server', { token: 'secret' }, { 'tls-server-name': 'other.example' }],
-  ])('are those that the library reads: %s', async (_, user, cluster) => {
+  ])('equal those that the library reads: %s', async (_, user, cluster) => {
     const path = await write(user, cluster);
     const { headers, tls } = await read(path);
     const { ca, cert, key, servername } = tls;
     expect({ ...texts({ ca, cert, key, servername }), authorization: headers['authorization'] }).toEqual(await readByLibrary(path));
   });
 
-  it('take a token file before a token, and read it again', async () => {
+  it('prefer a token file to a token, and read it again', async () => {
     const path = await write({ token: 'stale', tokenFile: 'token' });
     expect((await read(path)).headers).toEqual({ authorization: 'Bearer token of a file' });
     await writeFile(join(folder, 'token'), 'rotated\n');
@@ -98,7 +98,7 @@ describe('credentials of a kubeconfig', () => {
     expect(String(tls.ca)).toBe('a certificate');
   });
 
-  it('are in no error, also where the file is read while it is written', async () => {
+  it('appear in no error, also where the file is read while it is written', async () => {
     const path = await write({ token: 'secret' });
     await writeFile(path, 'users:\n- name: u\n  user:\n    token: "eyJ-secret\n  : ][');
     const error: unknown = await read(path).catch((caught: unknown) => caught);

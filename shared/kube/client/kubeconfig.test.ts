@@ -58,7 +58,7 @@ describe('createKubeClient', () => {
     ['a server that is no URL', config({ server: 'k' }), 'is not a URL'],
     ['a server without TLS', config({ server: 'http://k.example' }), 'must be https'],
     ['unverified TLS', config({ server: 'https://k', 'insecure-skip-tls-verify': true }), 'insecure-skip-tls-verify'],
-  ])('says what is wrong: %s', (_, content, message) => {
+  ])('reports what is wrong: %s', (_, content, message) => {
     expect(problem(content)).toContain(message);
   });
 });

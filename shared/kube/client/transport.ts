@@ -1,6 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, type Dispatcher, ProxyAgent, request as sendRequest } from 'undici';
-import { readBeginning } from '../../runtime/index.ts';
+import { parseRetryAfter, readBeginning } from '../../runtime/index.ts';
 import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } from '../errors.ts';
 import type { RawRequest } from '../types.ts';
 import { type CredentialSource, createCredentialSource } from './credentials.ts';
@@ -67,7 +66,7 @@ const parseStatus = (body: string): Status => {
 export const toApiError = (answer: Answer, request: RequestSummary): KubeApiError =>
   new KubeApiError(answer.status, parseStatus(answer.body), {
     request: { method: request.method, path: request.path },
-    retryAfterMs: parseRetryAfter(answer.headers, new Date()),
+    retryAfterMs: parseRetryAfter(answer.headers['retry-after'], { now: new Date() }),
     warnings: parseWarnings(answer.headers['warning']),
   });
 
@@ -255,13 +254,4 @@ const WARNING = /\b299 \S+ "((?:[^"\\]|\\.)*)"/g;
 export const parseWarnings = (header: string | readonly string[] | undefined): string[] => {
   const text = typeof header === 'string' ? header : (header ?? []).join(', ');
   return [...text.matchAll(WARNING)].map((match) => (match[1] ?? '').replace(/\\(.)/g, '$1'));
-};
-
-/** `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), in milliseconds. */
-export const parseRetryAfter = (headers: IncomingHttpHeaders, now: Date): number | undefined => {
-  const value = headers['retry-after'];
-  if (value === undefined) return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now.getTime());
 };

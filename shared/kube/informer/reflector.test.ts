@@ -48,7 +48,7 @@ describe('reflector', () => {
     expect(changes.slice(-3)).toEqual(['a/goes →undefined', 'a/changes old→new', 'a/comes undefined→']);
   });
 
-  it('lists again on request, whatever the watch reports', async () => {
+  it('lists again on request, with any progress of the watch', async () => {
     server.script = [list('5', [object('old', '1')]), events([], false), list('7', [object('new', '2')])];
     const informer = informers().informer(CONFIG_MAP_KIND);
     await informer.ready(server.signal);
@@ -58,7 +58,7 @@ describe('reflector', () => {
     await soon(() => expect(server.requests).toEqual(['list', 'watch 5', 'list', 'watch 7']));
   });
 
-  it('takes from a list what differs in a version that it knows', async () => {
+  it('reads from a list what differs in a known version', async () => {
     server.script = [
       list('5', [object('x', '4', 'wrong'), object('y', '4', 'same')]),
       events([gone], true),
@@ -72,7 +72,7 @@ describe('reflector', () => {
     expect(changes.slice(2)).toEqual(['a/x wrong→right']);
   });
 
-  it('lists again after a watch that fell silent, also where that one had brought something', async () => {
+  it('lists again after a watch without events, also where an earlier one had some', async () => {
     server.script = [list('5', []), events([{ type: 'ADDED', object: object('x', '6') }], false), list('7', [object('y', '7')])];
     const options = { logger, clock, random: () => 0, watchSilenceMs: 50 };
     const informer = createInformers(server.client, options, server.signal).informer(CONFIG_MAP_KIND);
@@ -161,7 +161,7 @@ describe('reflector', () => {
     expect(informer).toMatchObject({ served: true, synced: false, seenAtMs: undefined, failure: { cause: 'forbidden' } });
   });
 
-  it('takes no list that is older than what it has read, but for a store that stays behind', async () => {
+  it('ignores a list that is older than what it has read, except for a store that stays behind', async () => {
     const moving = new FakeClock();
     const deleted = { type: 'DELETED', object: object('x', '9') };
     server.script = [
@@ -187,7 +187,7 @@ describe('reflector', () => {
     expect(server.requests.filter((verb) => verb === 'list').length).toBeGreaterThan(3);
   });
 
-  describe('knows when it last seen a kind', () => {
+  describe('the time at which a kind was last seen', () => {
     const broken: Answer = (_, response) => response.destroy();
     const open: Answer = (_, response) => response.writeHead(200).flushHeaders();
 
@@ -211,7 +211,7 @@ describe('reflector', () => {
       ['403', failure(403, 'Forbidden'), 'forbidden'],
       ['410 for every list', failure(410, 'Expired'), undefined],
       ['broken connections', broken, 'unreachable'],
-    ])('which an answer of %s does not change', async (_, cause, expected) => {
+    ])('does not change by an answer of %s', async (_, cause, expected) => {
       server.script = [list('5', [object('x', '1')]), events([], true), ...Array.from({ length: 500 }, () => cause)];
       const { informer, pass, age } = start();
       await informer.ready(server.signal);
@@ -225,21 +225,21 @@ describe('reflector', () => {
       expect(informer.failure).toBeUndefined();
     });
 
-    it('which a watch that only opens does not change', async () => {
+    it('does not change by a watch that only opens', async () => {
       server.script = [list('5', [object('x', '1')]), open, ...Array.from({ length: 500 }, () => broken)];
       const { informer, pass, age } = start({ watchSilenceMs: 50 });
       await informer.ready(server.signal);
       await expect.poll(async () => (await pass()) && age()).toBeGreaterThan(60_000);
     });
 
-    it('and lists it again where a watch brought nothing', async () => {
+    it('changes by a list after a watch without events', async () => {
       server.script = Array.from({ length: 100 }, (_, index) => (index % 2 === 0 ? list('5', [object('x', '1')]) : open));
       const { pass } = start({ watchSilenceMs: 300 });
       await expect.poll(async () => (await pass()) && server.requests.length).toBeGreaterThan(6);
       expect(server.requests.slice(0, 6)).toEqual(['list', 'watch 5', 'list', 'watch 5', 'list', 'watch 5']);
     });
 
-    it('by one object in between where lists are dear', async () => {
+    it('changes by reading one object in between where lists are expensive', async () => {
       const limits: (string | null)[] = [];
       const answer: Answer = (url, response) => {
         const { searchParams: query } = url;
@@ -252,7 +252,7 @@ describe('reflector', () => {
       expect(limits.slice(0, 3)).toEqual(['500', '1', '1']);
     });
 
-    it('of one that is not served by the second answer', async () => {
+    it('changes for a kind that is not served by the second answer', async () => {
       server.script = [failure(404, 'NotFound'), failure(404, 'NotFound'), () => undefined];
       const { informer, pass } = start();
       await expect.poll(async () => (await pass()) && informer.seenAtMs !== undefined).toBe(true);

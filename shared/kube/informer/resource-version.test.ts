@@ -9,7 +9,7 @@ describe('resource versions', () => {
     expect(newerVersion('101', '100')).toBe('101');
   });
 
-  it('that are no numbers are never older', () => {
+  it('never count as older where they are no numbers', () => {
     expect(isOlderVersion('abc', '100')).toBe(false);
     expect(isOlderVersion('1', undefined)).toBe(false);
     expect(newerVersion(undefined, '5')).toBe('5');

@@ -55,7 +55,7 @@ describe('connections that have not proven who they are', () => {
     expect([later.state.isClosed, limiter.unproven]).toEqual([false, 3]);
   });
 
-  it('are counted neither once they have, nor once they are closed', async () => {
+  it('are not counted once they have, nor once they are closed', async () => {
     const { limiter, open } = await start();
     const opened = [await open(), await open(), await open()] as const;
     limiter.release(opened[0].peer);
@@ -66,7 +66,7 @@ describe('connections that have not proven who they are', () => {
     expect(limiter.unproven).toBe(1);
   });
 
-  it('of a holder with far more than its share give way where all together are too many', async () => {
+  it('give way to others where one holder has far more than its share', async () => {
     const { open } = await start({ ...LIMITS, perHolder: 20, total: 22 });
     const many: Opened[] = [];
     for (let n = 0; n < 17; n += 1) many.push(await open());
@@ -80,7 +80,7 @@ describe('connections that have not proven who they are', () => {
     expect(closedOf([...many.slice(1), ...few, other])).not.toContain(true);
   });
 
-  it('of a few handshakes of one subnet are not cut short beside many subnets with one each', async () => {
+  it('survive for a subnet with a few handshakes beside many subnets with one each', async () => {
     const { clock, open } = await start();
     const silent = [await open('127.0.1.1'), await open('127.0.2.1')];
     await clock.advance(1_000);
@@ -94,7 +94,7 @@ describe('connections that have not proven who they are', () => {
     expect(closedOf([...fleet, later])).toEqual([false, false, false]);
   });
 
-  it('keep no probe out of the API, whether from the same subnet or from many', async () => {
+  it('never exclude a probe from the API, from the same subnet or from many', async () => {
     const { open } = await start({ ...API_CONNECTION_LIMITS, perHolder: 3, total: 5 });
     const same = [await open('127.0.0.2'), await open('127.0.0.2'), await open('127.0.0.2'), await open('127.0.0.2')];
     const probe = await open('127.0.0.1');

@@ -33,7 +33,7 @@ describe('readProxy', () => {
     ]);
   });
 
-  it('says nothing of a password where the URL is wrong', async () => {
+  it('keeps the password out of the error of an invalid URL', async () => {
     const error: unknown = await read({ HTTPS_PROXY: 'socks5://user:secret@proxy' }).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConfigError);
     expect(String(error)).not.toContain('secret');
@@ -57,7 +57,7 @@ describe('createTlsAgent', () => {
     }
   };
 
-  it('asks the proxy for a tunnel', async () => {
+  it('opens a tunnel through the proxy', async () => {
     expect(await askedOf('https://hub.example:8443/')).toBe('CONNECT hub.example:8443 HTTP/1.1');
   });
 

@@ -27,7 +27,7 @@ describe('listen', () => {
     await expect(fetch(serving.url)).rejects.toThrow();
   });
 
-  it('says that a port is in use', async () => {
+  it('reports that a port is in use', async () => {
     const stop = new AbortController();
     const first = await listen(() => undefined, '127.0.0.1:0', stop.signal);
     await expect(listen(() => undefined, `127.0.0.1:${first.port}`, stop.signal)).rejects.toThrow('the port is in use');
@@ -63,9 +63,9 @@ describe('parseAddress', () => {
 });
 
 describe('isLoopback', () => {
-  it.each(['localhost', '127.0.0.1', '127.8.9.1', '::1', '[::1]'])('is so for %s', (host) => expect(isLoopback(host)).toBe(true));
+  it.each(['localhost', '127.0.0.1', '127.8.9.1', '::1', '[::1]'])('accepts %s', (host) => expect(isLoopback(host)).toBe(true));
 
-  it.each(['', '0.0.0.0', '::', '10.0.0.1', 'hub', '127.0.0.1.example.com', '[::1', 'localhost.example.com'])('is not for "%s"', (host) =>
+  it.each(['', '0.0.0.0', '::', '10.0.0.1', 'hub', '127.0.0.1.example.com', '[::1', 'localhost.example.com'])('refuses "%s"', (host) =>
     expect(isLoopback(host)).toBe(false),
   );
 });

@@ -9,7 +9,7 @@ const schema = z.object({
 });
 
 describe('parseConfig', () => {
-  it('reads what it knows; empty is absent', () => {
+  it('reads known variables; an empty one is absent', () => {
     expect(parseConfig(schema, { NAME: 'us', PORT: '', OTHER: 'x' })).toEqual({ NAME: 'us', PORT: 8080 });
   });
 
@@ -38,7 +38,7 @@ describe('listSettings', () => {
     }),
   );
 
-  it('tells what is needed, what else is taken, and what a file may hold', () => {
+  it('lists what is needed, which other values are accepted, and what a file may hold', () => {
     expect(settings).toEqual([
       { name: 'NAME', isNeeded: true, fallback: undefined, isSecret: false, description: 'Name of the cluster.' },
       { name: 'PORT', isNeeded: false, fallback: '8080', isSecret: false, description: 'Port.' },

@@ -56,7 +56,7 @@ const linesOf = (text: string): Line[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Line);
 
-describe.skipIf(process.platform !== 'linux')('a pipe that nobody reads', () => {
+describe.skipIf(process.platform !== 'linux')('a pipe without a reader', () => {
   let reader: number;
   const runInPipe = async (program: string): Promise<void> => {
     const path = join(folder, 'pipe');
@@ -65,7 +65,7 @@ describe.skipIf(process.platform !== 'linux')('a pipe that nobody reads', () => 
     run(program, openSync(path, constants.O_WRONLY));
   };
 
-  it('holds up nothing; what was dropped is counted, and told once it is read', async () => {
+  it('never blocks the program, and reports what was dropped once it is read', async () => {
     await runInPipe(flood(`process.send(n); process.once('message', () => { logger.info('last'); process.disconnect(); });`));
     expect(await once(child, 'message')).toEqual([LINES, undefined]);
     let text = '';
@@ -101,7 +101,7 @@ describe('a file', () => {
     ['by itself', ''],
     ['by an exit', 'process.exit(0);'],
     ['by an error', `throw new Error('unexpected');`],
-  ])('has all lines in their order of a program that ends %s', async (_how, end) => {
+  ])('has all lines in their order when a program ends %s', async (_how, end) => {
     const path = join(folder, 'log');
     run(`${LOGGER} for (let n = 0; n < 500; n += 1) logger.info({ n }, 'line'); ${end}`, openSync(path, 'w'));
     await once(child, 'exit');

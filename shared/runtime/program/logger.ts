@@ -23,9 +23,8 @@ export interface LogFields {
   readonly durationMs?: number;
   readonly retryInMs?: number;
   readonly failures?: number;
-  /** Trace of the span of the commit that the line names, by OpenTelemetry's names. */
+  /** Trace of the commit that the line names, by OpenTelemetry's name. */
   readonly trace_id?: string;
-  readonly span_id?: string;
   readonly err?: unknown;
 }
 

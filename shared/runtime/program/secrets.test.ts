@@ -68,7 +68,7 @@ describe('SecretFile', () => {
     expect(secret.read()).toBe('new text');
   });
 
-  it('keeps the text while the file is gone, empty, or not usable, and says so once without quoting it', async () => {
+  it('keeps the text while the file is gone, empty or not usable, and logs that once without quoting it', async () => {
     const { secret, logged, lines } = await open(file);
     const UNUSABLE = 'credential is not usable; the one before stays in use';
     rmSync(file);

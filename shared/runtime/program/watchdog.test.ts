@@ -13,13 +13,13 @@ const run = async (program: string, patience: number): Promise<{ code: number | 
 };
 
 describe('watchdog', () => {
-  it('ends a process whose event loop stands still, and says so', async () => {
+  it('ends a process whose event loop stands still, and logs it', async () => {
     const { signal, stderr } = await run('setTimeout(() => { for (;;); }, 300);', 10);
     expect(signal).toBe('SIGKILL');
     expect(stderr).toContain('the event loop has stood still for 1 s');
   });
 
-  it('leaves one alone that turns or pauses briefly, and keeps none alive', async () => {
+  it('leaves a process alone that runs or pauses briefly, and keeps none alive', async () => {
     const { code, stderr } = await run(
       'const until = Date.now() + 300; while (Date.now() < until); setTimeout(() => undefined, 1500);',
       600,

@@ -68,8 +68,6 @@ export class BenchAgent {
   /** Size of the last offer. */
   #bytes = 0;
   #dials = 0;
-  /** Revision by the number of the first report that says it. */
-  readonly #waiting = new Map<number, string>();
 
   constructor({ hubUrl, ca, missing }: Extract<Order, { type: 'start' }>, proof: AgentProof, deps: AgentDeps) {
     const { cluster, token, certificate } = proof;
@@ -207,7 +205,8 @@ export class BenchAgent {
     const deviating = frame.deviations.reduce((sum, { policies }) => sum + policies.length, 0);
     this.#sentPolicies += deviating + frame.policies.length + frame.removed.length;
     this.#saidList = frame.baseline?.list;
-    if (frame.cluster?.provenRevision) this.#waiting.set(frame.seq, frame.cluster.provenRevision);
+    const revision = frame.cluster?.provenRevision;
+    if (revision) this.#deps.tell({ type: 'reported', cluster: this.cluster, at: now(), revision, bytes: this.#bytes });
   }
 
   #settle(): void {
@@ -231,9 +230,6 @@ export class BenchAgent {
     if (frame.type !== 'reported') return;
     this.#reporter.acknowledged(frame.seq);
     if (frame.seq === this.#unanswered) this.#unanswered = 0;
-    const revision = this.#waiting.get(frame.seq);
-    this.#waiting.delete(frame.seq);
-    if (revision !== undefined) this.#deps.tell({ type: 'reported', cluster: this.cluster, at: now(), revision, bytes: this.#bytes });
     this.#settle();
   }
 

@@ -9,7 +9,7 @@ import type { Cause } from './orders.ts';
 const { policies } = compileCluster(setOf(clusterFile('eu', ['eu-west-1']), policyFile('finance'), policyFile('health')), 'eu');
 const accepted = policies.map((policy) => ({ policy, since: 'a'.repeat(40) }));
 
-it.each<Cause>(['failing', 'gatekeeper', 'index', 'tampering'])('each policy deviates, and its text is another one: %s', (cause) => {
+it.each<Cause>(['failing', 'gatekeeper', 'index', 'tampering'])('makes each policy deviate, with a text of its own: %s', (cause) => {
   const reports = accepted.map((policy) => snapshotOf(policy, cause).report);
   for (const report of reports) {
     expect(PolicyReport.parse(report)).toEqual(report);
@@ -19,7 +19,7 @@ it.each<Cause>(['failing', 'gatekeeper', 'index', 'tampering'])('each policy dev
   expect(new Set(texts).size).toBe(2);
 });
 
-it('one that governs does not deviate, and all without their namespace stand alike', () => {
+it('has no deviation for a governing policy, and the same one for all without their namespace', () => {
   for (const policy of accepted) expect(isUneventful(snapshotOf(policy, 'governing').report)).toBe(true);
   expect(new Set(accepted.map((policy) => standingOf(snapshotOf(policy, 'missing').report))).size).toBe(1);
 });

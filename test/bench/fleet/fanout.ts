@@ -14,7 +14,7 @@ const PROBE_MS = 500;
 
 /** Figures of commits of one policy each. Times in ms. */
 export interface CommitFigures {
-  /** Times at which the agents had it in force and the hub knew, all commits together. */
+  /** Times at which the agents reported that they had it in force, all commits together. */
   readonly reported: readonly number[];
   /** Times at which a reader of live events knew. */
   readonly seen: readonly number[];
@@ -105,8 +105,8 @@ const readSettings = (args: string[]): FanoutSettings => {
 const rowsOf = ({ first, commits, pss }: Fanout): Record<string, string> => ({
   'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}, ${first.dials} connections begun`,
   'the first offer to one agent': `${first.bytes} B`,
-  'commit → known to be in force, half of the agents': seconds(percentile(commits.reported, 0.5)),
-  'commit → known to be in force, 99 % of the agents': seconds(percentile(commits.reported, 0.99)),
+  'commit → reported to be in force, half of the agents': seconds(percentile(commits.reported, 0.5)),
+  'commit → reported to be in force, 99 % of the agents': seconds(percentile(commits.reported, 0.99)),
   'commit → a reader of live events knows, half': seconds(percentile(commits.seen, 0.5)),
   'commit → a reader of live events knows, 99 %': seconds(percentile(commits.seen, 0.99)),
   'the offer to one agent': `${commits.bytes} B`,
@@ -129,9 +129,9 @@ const stalledRows = ({ commits }: Fanout, stalled: Stalled): Record<string, stri
 };
 
 /**
- * Measures a change to one policy from its commit until each agent has it in force and the hub
- * knows; the poll of the repository is a part of it. With `--stalled`, measures the same again
- * while a share of the agents reads nothing.
+ * Measures a change to one policy from its commit until each agent has it in force and a reader of
+ * live events knows; the poll of the repository is a part of it. With `--stalled`, measures the
+ * same again while a share of the agents reads nothing.
  */
 export const fanout = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = readSettings(args);

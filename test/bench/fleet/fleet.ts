@@ -121,8 +121,8 @@ export class BenchFleet {
   }
 
   /**
-   * Commits a change of the first policies. Resolves once each agent that reads has it in force and
-   * the hub knows, and the reader, if any, as well.
+   * Commits a change of the first policies. Resolves once each agent that reads has reported that
+   * it has it in force, and the reader, if any, knows.
    *
    * @param policies how many change
    */

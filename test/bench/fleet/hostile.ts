@@ -6,6 +6,7 @@ import { policyReport } from '../../harness/policy-reports.ts';
 import { type Closed, connectStream, type StreamClient } from '../../harness/stream-client.ts';
 import { percentile, seconds } from '../figures.ts';
 import { API_TOKEN, type BenchFleet, pssOf, publish, tokenOf, withFleet } from './fleet.ts';
+import { LiveReader } from './live-reader.ts';
 import { now } from './orders.ts';
 import { type FleetSettings, fleetSettings } from './settings.ts';
 
@@ -171,7 +172,10 @@ const commitUntil = async (fleet: BenchFleet, work: Promise<unknown>): Promise<r
   void work.finally(() => {
     isOver = true;
   });
-  while (!isOver) all.push(...(await fleet.commit()).reported.map(({ at }) => at));
+  const reader = new LiveReader();
+  await reader.open(fleet.hub.url, API_TOKEN);
+  while (!isOver) all.push(...(await fleet.commit(1, reader)).seen);
+  await reader.close();
   return all;
 };
 

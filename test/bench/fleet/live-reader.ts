@@ -23,7 +23,7 @@ export const timesOfCounts = (counts: readonly ProvenCount[], wanted: number): r
 interface Watch {
   readonly revision: string;
   readonly wanted: number;
-  /** Clusters whose agents have the hub's acknowledgement of that report. */
+  /** Clusters whose agents have sent that report. */
   readonly reported: () => number;
   readonly counts: ProvenCount[];
   readonly clusters: Set<string>;

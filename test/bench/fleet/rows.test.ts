@@ -13,7 +13,7 @@ const rows = (change: Partial<ClusterRows> = {}): ClusterRows => ({
   ...change,
 });
 
-it('a digest of rows depends on what they say, and not on their order', () => {
+it('gives rows with the same content the same digest in any order', () => {
   const [one, two] = [policyReport('one'), policyReport('two')];
   expect(digestOfRows([one, two])).toBe(digestOfRows([two, one]));
   expect(digestOfRows([one])).not.toBe(digestOfRows([policyReport('one', { phase: 'Failed' })]));

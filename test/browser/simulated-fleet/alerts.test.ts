@@ -66,13 +66,13 @@ describe('alerts', () => {
   });
 });
 
-it('says that nothing is silenced', async () => {
+it('show that there are no silences', async () => {
   const page = await dashboard.open('/alerts/silences');
   await expect(page.getByText('No silences')).toBeVisible();
   await expectAccessible(page);
 });
 
-it('says how people come to be notified', async () => {
+it('show how people come to be notified', async () => {
   const page = await dashboard.open('/alerts');
   await page.getByRole('link', { name: 'How to set it up' }).click();
   await expect(page.getByText('FSO_ALERTS_FILE', { exact: true })).toBeVisible();

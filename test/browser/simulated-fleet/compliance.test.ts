@@ -44,7 +44,7 @@ describe('violations', () => {
     await expect(page.getByText(/^[\d,]+ listed violations?/).first()).toBeVisible();
   });
 
-  it('of one workload show their filter, and one click removes it', async () => {
+  it('show the filter of a workload, and one click removes it', async () => {
     const page = await dashboard.open('/compliance?by=workload');
     await rows(page).first().getByRole('link').first().click();
     await expect(page.getByText('Kind: Pod', { exact: true })).toBeVisible();
@@ -68,7 +68,7 @@ describe('violations', () => {
     await expect(region).toHaveAttribute('aria-invalid', 'false');
   });
 
-  it('of a disconnected cluster are marked as last known', async () => {
+  it('are marked as last known in a disconnected cluster', async () => {
     const { items } = ClusterPage.parse(await get('/api/v1/clusters?connection=Disconnected&violating=true&limit=1'));
     const [gone] = items;
     const page = await dashboard.open(`/compliance?cluster=${gone?.name}`);

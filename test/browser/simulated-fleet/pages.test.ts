@@ -51,12 +51,12 @@ describe('can be read on a phone', () => {
 });
 
 describe('states are words, not colours alone', () => {
-  it('of policies', async () => {
+  it('shows the states of policies in words', async () => {
     const page = await open('policies', { context: { forcedColors: 'active' } });
     await expect(page.getByRole('row', { name: /Active|Failed|Pending|Expired/ }).first()).toBeVisible();
   });
 
-  it('of clusters', async () => {
+  it('shows the states of clusters in words', async () => {
     const page = await open('clusters', { context: { forcedColors: 'active' } });
     await expect(page.getByRole('row', { name: /Connected|Disconnected|Never seen/ }).first()).toBeVisible();
   });

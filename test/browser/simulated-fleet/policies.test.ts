@@ -89,7 +89,7 @@ describe('one policy', () => {
     await expect(row).toContainText('Gatekeeper is not installed');
   });
 
-  it('says whether it was proven in a cluster at a time, and shows its changes there', async () => {
+  it('shows whether it was proven in a cluster at a time, and its changes there', async () => {
     const page = await dashboard.open(`${EVERYWHERE}?tab=clusters&known=now`);
     await page
       .getByRole('button', { name: /^History in / })

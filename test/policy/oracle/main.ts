@@ -7,7 +7,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { CommandError } from '../../../clusters/build/command-error.ts';
+import { CommandError } from '../../../clusters/toolchain/command-error.ts';
 import { type OracleOptions, runOracle } from './oracle.ts';
 import { findingText, mismatchText, table } from './report.ts';
 

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { LOCAL_TOOLS, readGoMod, requiredVersion, toolVersion } from '../../../clusters/build/modules.ts';
+import { LOCAL_TOOLS, readGoMod, requiredVersion, toolVersion } from '../../../clusters/toolchain/modules.ts';
 import { ORACLE_TOOL } from './pipe.ts';
 
 const toolOf = (name: string) => LOCAL_TOOLS.find((tool) => tool.name === name) ?? expect.fail(`no tool ${name}`);

@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { ToolModule } from '../../../clusters/build/modules.ts';
-import { ensureTools, type Log } from '../../../clusters/build/tools.ts';
+import type { ToolModule } from '../../../clusters/toolchain/modules.ts';
+import type { Log } from '../../../clusters/toolchain/progress.ts';
+import { ensureTools } from '../../../clusters/toolchain/tools.ts';
 import type { Matcher, MatchResult, OracleCase } from './types.ts';
 
 /** The Go program of the oracle; its version is that of Kubernetes' matcher. */
@@ -14,8 +15,6 @@ export const ORACLE_TOOL: ToolModule = {
   package: '.',
   programs: ['oracle'],
   sources: ['main.go', 'match.go', 'model.go', 'rego.go'],
-  files: {},
-  linkerFlags: () => [],
 };
 
 const REGO = fileURLToPath(new URL('../../../agent/enforce/gatekeeper/template.rego', import.meta.url));

@@ -61,7 +61,7 @@ const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { 
 afterEach(() => vi.useRealTimers());
 
 describe('the live connection', () => {
-  it('hands on what the hub sends, and goes on where it was cut', async () => {
+  it('passes on what the hub sends, and continues after an interruption', async () => {
     const [first, second] = [openStream(), openStream()];
     const { seen, end, done } = connect([first, second]);
     first.write(`retry: 1000\n\n: heartbeat\n\nid: 6\nevent: unknown\ndata: {}\n\n${RESET.slice(0, 9)}`);
@@ -75,7 +75,7 @@ describe('the live connection', () => {
     await done;
   });
 
-  it('waits longer with each failure, and says since when the hub is away', async () => {
+  it('waits longer with each failure, and shows since when the hub is away', async () => {
     const away = new HubUnreachable(undefined);
     const { seen, end, done } = connect([away, away, away, problem(503, 60)]);
     await until(() => expect(seen.waits).toEqual([250, 500, 1000, 60_000]));
@@ -98,13 +98,13 @@ describe('the live connection', () => {
     await done;
   });
 
-  it('ends when the session is over, and says so once', async () => {
+  it('ends when the session is over, and reports it once', async () => {
     const { seen, done } = connect([problem(401)]);
     await done;
     expect([seen.calls, seen.states.at(-1), seen.ids.length]).toEqual([['signed out'], { kind: 'signedOut' }, 1]);
   });
 
-  it('says why the hub refuses it', async () => {
+  it('shows why the hub refuses it', async () => {
     const { seen, end, done } = connect([problem(403)]);
     await until(() => expect(seen.states.at(-1)).toEqual({ kind: 'refused', since: 1000, why: 'why not' }));
     end.abort();

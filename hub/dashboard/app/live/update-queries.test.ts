@@ -9,7 +9,7 @@ import { type Key, readAgain, staleKeys, writeEvent } from './update-queries.ts'
 const texts = (event: StreamEvent): string[] => staleKeys(event).map((key) => key.join('/'));
 
 describe('an event', () => {
-  it('of a policy makes old what shows it', () => {
+  it('invalidates the queries that show its policy', () => {
     const some = texts({ event: 'policy', data: { cluster: 'eu', policies: ['finance'] } });
     expect(some).toEqual(expect.arrayContaining(['policies/one/finance', 'policies/details/finance']));
     expect(some).toContain('violations');
@@ -20,7 +20,7 @@ describe('an event', () => {
     );
   });
 
-  it('of alerts brings their count, and makes old what lists them', () => {
+  it('updates the count of alerts, and invalidates their lists', () => {
     const client = new QueryClient();
     const event = { event: 'alerts', data: { critical: 0, warning: 2, info: 1, silenced: 4 } } as const;
     writeEvent(client, event);
@@ -30,7 +30,7 @@ describe('an event', () => {
     expect(client.getQueryData(keys.alerts.firing)).toEqual({ total: 0, worst: undefined });
   });
 
-  it('reset makes everything old', async () => {
+  it('invalidates everything on a reset', async () => {
     const client = new QueryClient();
     client.setQueryData(keys.status, {});
     client.setQueryData(keys.clusters.one('eu'), {});
@@ -43,7 +43,7 @@ describe('an event', () => {
     ).toBe(true);
   });
 
-  it('that brings a cluster or the status whole is written, where it is shown', () => {
+  it('writes a whole cluster or status into the queries that show it', () => {
     const client = new QueryClient();
     const cluster = (name: string) => ({ event: 'cluster', data: { name, violations: 2 } as ClusterView }) as const;
     client.setQueryData(keys.clusters.one('eu'), { name: 'eu', violations: 1 });
@@ -64,7 +64,7 @@ const createAnswers = <T>() => {
 };
 const asked = (answers: { readonly waiting: readonly unknown[] }): Promise<void> => expect.poll(() => answers.waiting).toHaveLength(1);
 
-describe('what is on screen', () => {
+describe('visible data', () => {
   it('is read again after a first read that a change overtook', async () => {
     const client = new QueryClient();
     const answers = createAnswers<string>();
@@ -78,7 +78,7 @@ describe('what is on screen', () => {
     stop();
   });
 
-  it('that an event brought is asked for where an older answer may come later', () => {
+  it('is requested again where an older response may arrive after an event', () => {
     const client = new QueryClient();
     const answers = createAnswers<ClusterView>();
     const stop = new QueryObserver(client, { queryKey: keys.clusters.one('eu'), queryFn: answers.ask }).subscribe(() => undefined);
@@ -87,7 +87,7 @@ describe('what is on screen', () => {
     stop();
   });
 
-  it('stays as it is where the reader asks for it, or nothing tells of it', async () => {
+  it('stays where the reader requests it, or no event names it', async () => {
     const client = new QueryClient();
     for (const key of [keys.report, keys.audit.verification, keys.session]) client.setQueryData(key, {});
     await readAgain(client, staleKeys({ event: 'reset', data: {} }));
@@ -123,7 +123,7 @@ describe('what is on screen', () => {
     return { client, calls, rows, stop, observer, rowsOfFirst };
   };
 
-  it('and long shows what is new at its top, without all of it being read', async () => {
+  it('shows new rows at the top of a long list, without reading all of it', async () => {
     const { client, calls, rows, stop, observer, rowsOfFirst } = await longList();
     calls.length = 0;
     rowsOfFirst[0] = 'new';
@@ -136,7 +136,7 @@ describe('what is on screen', () => {
     stop();
   });
 
-  it('goes on being read while changes come', async () => {
+  it('continues to be read while changes arrive', async () => {
     const { client, rows, stop, observer } = await longList();
     const next = observer.fetchNextPage();
     await Promise.all([next, readAgain(client, [['clusters']])]);
@@ -163,7 +163,7 @@ const createTime = () => {
 };
 
 describe('a storm of changes', () => {
-  it('is read in few rounds, each key once, and none is lost', async () => {
+  it('is read in a few batches, each key once, and none is lost', async () => {
     const time = createTime();
     const rounds: { at: number; keys: readonly Key[] }[] = [];
     const later = createRefreshRounds({ ...time, round: async (old) => void rounds.push({ at: time.now(), keys: old }) });
@@ -183,7 +183,7 @@ describe('a storm of changes', () => {
     expect(rounds.flatMap(({ keys: read }) => read.map(([first]) => first))).toContain('last');
   });
 
-  it('waits for slow answers, and not for ever', async () => {
+  it('waits for slow responses, up to a limit', async () => {
     const time = createTime();
     const starts: number[] = [];
     const later = createRefreshRounds({
@@ -204,7 +204,7 @@ describe('a storm of changes', () => {
     expect((starts[2] ?? 0) - (starts[1] ?? 0)).toBeGreaterThanOrEqual(6000);
   });
 
-  it('that ended starts again', async () => {
+  it('starts again after its end', async () => {
     const time = createTime();
     const rounds: number[] = [];
     const later = createRefreshRounds({ ...time, round: async () => rounds.push(time.now()) });

@@ -47,7 +47,7 @@ describe('checkSilence', () => {
     });
   });
 
-  it('says what is missing or impossible', () => {
+  it('reports missing and impossible values', () => {
     expect(problemOf({})).toBeUndefined();
     expect(problemOf({ matchers: [] })).toMatch(/^Add a matcher/);
     expect(problemOf({ matchers: [...draft.matchers, matcherOf('policy', ' ')] })).toMatch(/^Fill in/);

@@ -20,7 +20,7 @@ it('measures each leg from the end of the one before', () => {
   expect(WAYS[3]).toMatchObject({ place: 'offer', totalMs: null });
 });
 
-it('takes a step that was not seen into the next one', () => {
+it('merges a step that was not seen into the next one', () => {
   expect(measureProgress(stepsIn('eu', [undefined, 300, 350, 500]), NOTICED).legs).toEqual({
     offered: null,
     accepted: 300,
@@ -29,19 +29,19 @@ it('takes a step that was not seen into the next one', () => {
   });
 });
 
-it('has those that are not through before the slowest', () => {
+it('lists clusters in progress before the slowest', () => {
   expect(names(sortProgress(WAYS, '-total'))).toEqual(['refusing', 'gone', 'asked', 'writing', 'proving', 'slow', 'fast']);
   expect(names(sortProgress(WAYS, 'total'))[0]).toBe('fast');
   expect(names(sortProgress(WAYS, 'cluster'))[0]).toBe('asked');
   expect(names(sortProgress(WAYS, '-accepted')).slice(0, 4)).toEqual(['asked', 'gone', 'refusing', 'slow']);
 });
 
-it('finds clusters by name and by where they are', () => {
+it('finds clusters by name and by step', () => {
   expect(names(filterProgress(WAYS, { q: 'ING' }))).toEqual(['refusing', 'writing', 'proving']);
   expect(names(filterProgress(WAYS, { at: 'write' }))).toEqual(['writing']);
 });
 
-it('counts where they are, in the order of the way', () => {
+it('counts clusters by step, in order', () => {
   expect(countPositions(WAYS).map(({ place, count }) => [place, count])).toEqual([
     ['refused', 1],
     ['offer', 1],

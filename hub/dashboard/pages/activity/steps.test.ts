@@ -13,7 +13,7 @@ it('shows where a commit stands while clusters are on their way', () => {
   expect(steps[5]).toMatchObject({ atMs: 420, sinceMs: 0, clusters: { done: 1, total: 2 } });
 });
 
-it('has the times of the hub, those that go on meanwhile without one between', () => {
+it('shows the times of the hub, without one between parallel steps', () => {
   const steps = stepsOf(commitActivity([]));
   expect(steps.slice(0, 3).map(({ atMs, sinceMs }) => [atMs, sinceMs])).toEqual([
     [100, null],
@@ -46,7 +46,7 @@ it('fails at intake where an agent refused it', () => {
   expect(states(steps).slice(3)).toEqual(['done', 'failed', 'waiting', 'waiting', 'waiting', 'waiting']);
 });
 
-it('says that a commit was not watched if it was in force before the record began', () => {
+it('shows that a commit was not watched if it was in force before the record began', () => {
   const hub = { noticed: null, fetched: null, judged: null, compiled: null, released: null };
   const steps = stepsOf(commitActivity([stepsIn('eu', [])], { hub }));
   expect(states(steps).slice(0, 5)).toEqual(['unwatched', 'unwatched', 'unwatched', 'current', 'waiting']);
@@ -63,6 +63,6 @@ it.each([
   ['b', 'd'],
   ['d', undefined],
   ['unknown', undefined],
-])('after %s came %s', (revision, successor) => {
+])('finds after %s the commit %s', (revision, successor) => {
   expect(findSuccessor(COMMITS, revision)?.commit.revision).toBe(successor);
 });

@@ -1,5 +1,5 @@
 import { ALERT_RULES, type AlertView, type ReceiverView } from '@fso/shared/api';
-import { Content, DescriptionList, Flex, List, ListItem, Title } from '@patternfly/react-core';
+import { Content, Flex, List, ListItem } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
@@ -10,7 +10,7 @@ import { ClusterLink, HubLink, PolicyLink } from '../../components/links.tsx';
 import { SilenceButton } from '../../components/silence/silence-button.tsx';
 import { matchersOfAlert } from '../../components/silence/silence-draft.ts';
 import { AlertSeverityLabel } from '../../components/state-label.tsx';
-import { DescriptionItem, RelativeTime, Sentence } from '../../components/text.tsx';
+import { Facts, Heading, RelativeTime, Sentence } from '../../components/text.tsx';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { AlertStateLabel } from './alert-labels.tsx';
 import { READ_MS } from './alerts-frame.tsx';
@@ -28,9 +28,7 @@ export const AlertDetail = ({ fingerprint }: { readonly fingerprint: string }) =
 
 const Section = ({ title, children }: { readonly title: string; readonly children: ReactNode }) => (
   <section>
-    <Title headingLevel="h3" size="md">
-      {title}
-    </Title>
+    <Heading>{title}</Heading>
     {children}
   </section>
 );
@@ -67,31 +65,17 @@ const Known = ({ alert }: { readonly alert: AlertView }) => {
         </Content>
         <HubLink path={path}>Open the page that shows more</HubLink>
       </Section>
-      <DescriptionList isCompact isHorizontal>
-        <DescriptionItem term="Fires since">
-          <RelativeTime time={startsAt} />
-        </DescriptionItem>
-        {endsAt === null ? null : (
-          <DescriptionItem term="Resolved">
-            <RelativeTime time={endsAt} />
-          </DescriptionItem>
-        )}
-        {cluster === undefined ? null : (
-          <DescriptionItem term="Cluster">
-            <ClusterLink cluster={cluster} />
-          </DescriptionItem>
-        )}
-        {policy === undefined ? null : (
-          <DescriptionItem term="Policy">
-            <PolicyLink policy={policy} />
-          </DescriptionItem>
-        )}
-        {region === undefined ? null : <DescriptionItem term="Regions">{region.replaceAll(',', ', ')}</DescriptionItem>}
-        {team === undefined ? null : <DescriptionItem term="Team">{team}</DescriptionItem>}
-        <DescriptionItem term="Fingerprint">
-          <code>{fingerprint}</code>
-        </DescriptionItem>
-      </DescriptionList>
+      <Facts
+        facts={{
+          'Fires since': <RelativeTime time={startsAt} />,
+          Resolved: endsAt === null ? undefined : <RelativeTime time={endsAt} />,
+          Cluster: cluster && <ClusterLink cluster={cluster} />,
+          Policy: policy && <PolicyLink policy={policy} />,
+          Regions: region?.replaceAll(',', ', '),
+          Team: team,
+          Fingerprint: <code>{fingerprint}</code>,
+        }}
+      />
       <Silenced by={alert.silencedBy} />
       <Section title="Who was notified">
         <Notified alert={alert} />

@@ -9,7 +9,7 @@ import { mergeNewest } from './use-growing-list.ts';
 describe('boundsOf', () => {
   const now = Date.parse('2026-03-01T12:00:00Z');
 
-  it('takes a span back from now, or exact times as they are', () => {
+  it('reads a span back from now, and exact times unchanged', () => {
     expect(boundsOf({ span: '24h', since: '2020-01-01T00:00:00Z' }, now)).toEqual({ since: '2026-02-28T12:00:00.000Z' });
     expect(boundsOf({ span: '1h' }, now)).toEqual({ since: '2026-03-01T11:00:00.000Z' });
     expect(boundsOf({ since: '2025-01-01T00:00:00Z', until: '2026-01-01T00:00:00Z' }, now)).toEqual({
@@ -19,7 +19,7 @@ describe('boundsOf', () => {
     expect(boundsOf({ until: '2026-01-01T00:00:00Z' }, now)).toEqual({ since: undefined, until: '2026-01-01T00:00:00Z' });
   });
 
-  it('goes from a field to a time and back', () => {
+  it('converts a field to a time and back', () => {
     expect(timeOf(localOf('2026-03-01T12:34:56.000Z'))).toBe('2026-03-01T12:34:56.000Z');
     expect(localOf('2026-03-01T12:34:56.000Z')).toMatch(/^2026-0[23]-\d{2}T\d{2}:\d{2}:56$/);
     expect([localOf(undefined), localOf('nonsense'), timeOf('')]).toEqual(['', '', undefined]);
@@ -63,13 +63,13 @@ describe('checkEntries', () => {
     }).reverse();
   };
 
-  it('finds nothing wrong with entries as the hub chains them, whatever is missing in between', async () => {
+  it('accepts entries as the hub chains them, with any gaps in between', async () => {
     expect(await checkEntries(chain(4))).toEqual({ entries: 4, links: 3, broken: [] });
     expect(await checkEntries(chain(4).filter(({ sequence }) => sequence !== 2))).toEqual({ entries: 3, links: 1, broken: [] });
     expect(await checkEntries([])).toEqual({ entries: 0, links: 0, broken: [] });
   });
 
-  it('finds an entry that was changed, and one that was put in the place of another', async () => {
+  it('finds a changed entry, and one in the place of another', async () => {
     const changed = chain(4).map((entry) => (entry.sequence === 2 ? { ...entry, subject: 'other' } : entry));
     expect(await checkEntries(changed)).toEqual({ entries: 4, links: 3, broken: [2] });
     const [last, ...others] = chain(4);

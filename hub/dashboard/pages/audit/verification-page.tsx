@@ -1,10 +1,11 @@
 import type { AuditVerificationView } from '@fso/shared/api';
-import { Alert, Button, ClipboardCopy, Content, DescriptionList, List, ListItem, Title } from '@patternfly/react-core';
+import { Alert, Button, Content, List, ListItem } from '@patternfly/react-core';
 import SyncIcon from '@patternfly/react-icons/dist/esm/icons/sync-icon';
 import { useQuery } from '@tanstack/react-query';
 import { auditVerificationQuery } from '../../api/queries.ts';
+import { Copyable } from '../../components/buttons.tsx';
 import { QueryView } from '../../components/empty-states.tsx';
-import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
+import { Facts, Heading, RelativeTime } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { AuditFrame } from './audit-frame.tsx';
 
@@ -27,32 +28,27 @@ const Verdict = ({ ok, problems }: AuditVerificationView) =>
     </Alert>
   );
 
-const Facts = ({ entries, head, checkpoints, witnesses, checkedAt }: AuditVerificationView) => (
-  <DescriptionList isCompact isHorizontal>
-    <DescriptionItem term="Checked">
-      <RelativeTime time={checkedAt} />
-    </DescriptionItem>
-    <DescriptionItem term="Entries">{formatNumber(entries)}</DescriptionItem>
-    <DescriptionItem term="Checkpoints compared">{formatNumber(checkpoints)}, signed by the hub</DescriptionItem>
-    <DescriptionItem term="Agents as witnesses">
-      {formatNumber(witnesses)}
-      {witnesses === 0
-        ? ': no agent has returned a checkpoint yet, so only the hub vouches for the log'
-        : ', each with its last checkpoint'}
-    </DescriptionItem>
-    <DescriptionItem term="Last entry">
-      {head === null ? (
-        'none'
-      ) : (
-        <>
-          {formatNumber(head.sequence)}{' '}
-          <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel="Hash of the last entry">
-            {head.hash}
-          </ClipboardCopy>
-        </>
-      )}
-    </DescriptionItem>
-  </DescriptionList>
+const LastEntry = ({ sequence, hash }: NonNullable<AuditVerificationView['head']>) => (
+  <>
+    {formatNumber(sequence)} <Copyable label="Hash of the last entry">{hash}</Copyable>
+  </>
+);
+
+const witnessText = (witnesses: number): string =>
+  witnesses === 0
+    ? '0: no agent has returned a checkpoint yet, so only the hub vouches for the log'
+    : `${formatNumber(witnesses)}, each with its last checkpoint`;
+
+const VerificationFacts = ({ entries, head, checkpoints, witnesses, checkedAt }: AuditVerificationView) => (
+  <Facts
+    facts={{
+      Checked: <RelativeTime time={checkedAt} />,
+      Entries: formatNumber(entries),
+      'Checkpoints compared': `${formatNumber(checkpoints)}, signed by the hub`,
+      'Agents as witnesses': witnessText(witnesses),
+      'Last entry': head === null ? 'none' : <LastEntry {...head} />,
+    }}
+  />
 );
 
 export const VerificationPage = () => {
@@ -69,20 +65,16 @@ export const VerificationPage = () => {
           {(view) => (
             <>
               <Verdict {...view} />
-              <Facts {...view} />
+              <VerificationFacts {...view} />
             </>
           )}
         </QueryView>
-        <Title headingLevel="h2" size="lg">
-          Verify without trusting the hub
-        </Title>
+        <Heading level={2}>Verify without trusting the hub</Heading>
         <Content component="p">
           The result above comes from the hub itself, and an attacker who controls the hub controls it too. This command reads the whole
           log, recomputes every hash, and compares the checkpoints of the agents, on a machine of your choice:
         </Content>
-        <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel="Command that verifies the log">
-          npm run -s fso -- audit verify
-        </ClipboardCopy>
+        <Copyable label="Command that verifies the log">npm run -s fso -- audit verify</Copyable>
         <Content component="small" className="fso-muted">
           You can also keep an unfiltered JSON lines export and verify it later: fso audit verify &lt;file&gt;.
         </Content>

@@ -23,7 +23,7 @@ it.each([
   ["it's $(id)", `'it'\\''s $(id)'`],
   ['a\nb', "'a\nb'"],
   ['', "''"],
-])('%j is one word of a shell command', (text, word) => {
+])('quotes %j as one word of a shell command', (text, word) => {
   expect(quoteShellWord(text)).toBe(word);
 });
 
@@ -45,7 +45,7 @@ describe('listInspectCommands', () => {
 });
 
 describe('findRemedy', () => {
-  it('tells a pod that runs from one that waits', () => {
+  it('distinguishes a running pod from a waiting one', () => {
     expect(findRemedy(VIOLATION, ['eu-west-1']).steps[0]).toContain('to one of eu-west-1');
     const { node: _none, ...waiting } = VIOLATION;
     const remedy = findRemedy({ ...waiting, reason: 'may be scheduled outside: spec.nodeName bypasses the scheduler' }, ['eu-west-1']);
@@ -54,7 +54,7 @@ describe('findRemedy', () => {
   });
 });
 
-it('a violation goes into a URL and back', () => {
+it('survives encoding in a URL', () => {
   const { cluster, policy, namespace, kind, name } = VIOLATION;
   expect(violationKey(VIOLATION)).toBe('eu/finance/Pod/api-1/finance-eu');
   for (const key of [policy, `team-a/${policy}`]) {

@@ -1,5 +1,5 @@
 import type { IssueReport } from '@fso/shared/api';
-import { Button, Card, CardBody, CardTitle, Content, Flex, Gallery, Title } from '@patternfly/react-core';
+import { Button, Card, CardBody, CardTitle, Content, Flex, Gallery } from '@patternfly/react-core';
 import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import PrintIcon from '@patternfly/react-icons/dist/esm/icons/print-icon';
 import SyncIcon from '@patternfly/react-icons/dist/esm/icons/sync-icon';
@@ -8,7 +8,7 @@ import { urlOf } from '../../api/client.ts';
 import { issueReportQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/empty-states.tsx';
 import { RevisionLink } from '../../components/links.tsx';
-import { RelativeTime } from '../../components/text.tsx';
+import { Heading, RelativeTime } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { ComplianceFrame } from './compliance-frame.tsx';
 
@@ -34,10 +34,10 @@ const Count = ({ title, count, children }: CountProps) => (
 
 const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: IssueReport) => (
   <Gallery hasGutter minWidths={{ default: '200px' }}>
-    <Count title="Clusters" count={clusters.length + omitted.clusters}>
-      Not connected, behind, refusing a commit, tampered with, or with a lock not ready.
+    <Count title="Issues of clusters" count={clusters.length + omitted.clusters}>
+      Such as not connected, behind, refusing a commit, tampered with, a lock not ready, or nodes without a region.
     </Count>
-    <Count title="Policies" count={policies.length + omitted.policies}>
+    <Count title="Issues of policies" count={policies.length + omitted.policies}>
       Failed, pending, without a report, expired or about to expire, in conflict, or with a lock that does not hold.
     </Count>
     <Count title="Violations listed" count={violations.length}>
@@ -57,9 +57,7 @@ export const ReportPage = () => {
       <QueryView query={query} what="the issue report">
         {(report) => (
           <div className="fso-stack">
-            <Title headingLevel="h2" size="lg">
-              Contents
-            </Title>
+            <Heading level={2}>Contents</Heading>
             <div>
               As of <RelativeTime time={report.generatedAt} />, commit in force <RevisionLink revision={report.revision} />{' '}
               <Button variant="link" isInline icon={<SyncIcon />} isLoading={query.isFetching} onClick={() => void query.refetch()}>
@@ -67,9 +65,7 @@ export const ReportPage = () => {
               </Button>
             </div>
             <Counts {...report} />
-            <Title headingLevel="h2" size="lg">
-              Download
-            </Title>
+            <Heading level={2}>Download</Heading>
             <Content component="p">Each download generates the report again and states its time.</Content>
             <Flex>
               <Button component="a" href={reportUrl('csv')} download variant="secondary" icon={<DownloadIcon />}>

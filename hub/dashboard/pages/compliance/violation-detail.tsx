@@ -1,5 +1,5 @@
 import type { PolicyView, ViolationView } from '@fso/shared/api';
-import { Alert, ClipboardCopy, Content, DescriptionList, List, ListItem, Title } from '@patternfly/react-core';
+import { Alert, ClipboardCopy, Content, List, ListItem } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type Connection, useConnections } from '../../api/connections.ts';
@@ -8,7 +8,7 @@ import { Empty, ErrorState, Loading, StaleBanner } from '../../components/empty-
 import { PolicyLink } from '../../components/links.tsx';
 import { ClusterName } from '../../components/stale-state.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
-import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
+import { Facts, Heading, RelativeTime } from '../../components/text.tsx';
 import { listInspectCommands } from '../../lib/commands.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { findRemedy } from './remedy.ts';
@@ -51,24 +51,22 @@ const Known = ({ violation }: { readonly violation: ViolationView }) => {
   return (
     <div className="fso-stack">
       <Staleness connection={connectionOf(cluster)} />
-      <DescriptionList isCompact isHorizontal>
-        <DescriptionItem term="Reason">{reason}</DescriptionItem>
-        <DescriptionItem term="Cluster">
-          <ClusterName cluster={cluster} connectionOf={connectionOf} />
-        </DescriptionItem>
-        <DescriptionItem term="Policy">
-          <PolicyLink policy={policy} /> <ActionLabel action={enforcementAction} />
-        </DescriptionItem>
-        <DescriptionItem term="Node">{node ?? 'none yet'}</DescriptionItem>
-        <DescriptionItem term="Region">{region ?? 'none'}</DescriptionItem>
-        <DescriptionItem term="Since">
-          <RelativeTime time={since} />
-        </DescriptionItem>
-      </DescriptionList>
+      <Facts
+        facts={{
+          Reason: reason,
+          Cluster: <ClusterName cluster={cluster} connectionOf={connectionOf} />,
+          Policy: (
+            <>
+              <PolicyLink policy={policy} /> <ActionLabel action={enforcementAction} />
+            </>
+          ),
+          Node: node ?? 'none yet',
+          Region: region ?? 'none',
+          Since: <RelativeTime time={since} />,
+        }}
+      />
       <Mending violation={violation} />
-      <Title headingLevel="h3" size="md">
-        Look at it
-      </Title>
+      <Heading>Look at it</Heading>
       <Content component="small" className="fso-muted">
         With access to cluster {cluster}:
       </Content>
@@ -95,12 +93,8 @@ const Mending = ({ violation }: { readonly violation: ViolationView }) => {
   const { situation, steps } = findRemedy(violation, regions);
   return (
     <>
-      <DescriptionList isCompact isHorizontal>
-        <DescriptionItem term="Allowed regions">{regions.join(', ') || 'none'}</DescriptionItem>
-      </DescriptionList>
-      <Title headingLevel="h3" size="md">
-        How to fix it
-      </Title>
+      <Facts facts={{ 'Allowed regions': regions.join(', ') || 'none' }} />
+      <Heading>How to fix it</Heading>
       <Content component="p">{situation}</Content>
       <List component="ol">
         {steps.map((step) => (

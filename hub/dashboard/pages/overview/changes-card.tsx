@@ -1,14 +1,13 @@
 import type { CommitSummary, Page } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
-import { Card, CardBody, CardFooter, CardTitle } from '@patternfly/react-core';
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { commitsQuery } from '../../api/queries.ts';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { RevisionLink } from '../../components/links.tsx';
+import { PlainTable, type PlainTableProps } from '../../components/plain-table.tsx';
 import { CommitStateLabel } from '../../components/state-label.tsx';
-import { RelativeTime } from '../../components/text.tsx';
+import { RelativeTime, SectionCard } from '../../components/text.tsx';
 import { formatChanges } from '../../lib/format.ts';
 import { formatDuration } from '../../lib/time.ts';
 
@@ -24,71 +23,55 @@ const Reasons = ({ summary }: { readonly summary: CommitSummary }) =>
     </Link>
   ) : null;
 
-const Change = ({ summary }: { readonly summary: CommitSummary }) => {
-  const { commit, state, policies, clusters, noticed, enforcementMs } = summary;
-  return (
-    <Tr>
-      <Th scope="row" dataLabel="Commit">
-        <RevisionLink revision={commit.revision} />
-      </Th>
-      <Td dataLabel="Subject">
+const COLUMNS: PlainTableProps<CommitSummary>['columns'] = [
+  { title: 'Commit', isName: true, cell: ({ commit }) => <RevisionLink revision={commit.revision} /> },
+  {
+    title: 'Subject',
+    cell: ({ commit }) => (
+      <>
         <span className="fso-break">{commit.subject}</span>
         <span className="fso-count-note">{commit.author}</span>
-      </Td>
-      <Td dataLabel="Policies">{formatChanges(policies)}</Td>
-      <Td dataLabel="Noticed">
-        <RelativeTime time={noticed} />
-      </Td>
-      <Td dataLabel="State">
-        <CommitStateLabel state={state} />
+      </>
+    ),
+  },
+  { title: 'Policies', cell: ({ policies }) => formatChanges(policies) },
+  { title: 'Noticed', cell: ({ noticed }) => <RelativeTime time={noticed} /> },
+  {
+    title: 'State',
+    cell: (summary) => (
+      <>
+        <CommitStateLabel state={summary.state} />
         <Reasons summary={summary} />
-      </Td>
-      <Td dataLabel="Proven in" className="fso-number">
-        {clusters.proven} of {clusters.total}
-      </Td>
-      <Td dataLabel="Took" className="fso-number">
-        {enforcementMs === null ? <span className="fso-muted">not yet</span> : formatDuration(enforcementMs)}
-      </Td>
-    </Tr>
-  );
-};
+      </>
+    ),
+  },
+  { title: 'Proven in', className: 'fso-number', cell: ({ clusters }) => `${clusters.proven} of ${clusters.total}` },
+  {
+    title: 'Took',
+    className: 'fso-number',
+    cell: ({ enforcementMs }) => (enforcementMs === null ? <span className="fso-muted">not yet</span> : formatDuration(enforcementMs)),
+  },
+];
 
 const Changes = ({ list }: { readonly list: InfiniteData<Page<CommitSummary>> }) => {
   const commits = list.pages[0]?.items.slice(0, ROWS) ?? [];
   if (commits.length === 0) return <Empty title="No commits yet">The hub has not read the repository.</Empty>;
   return (
-    <Table aria-label="Recent policy changes" variant="compact" gridBreakPoint="grid-lg">
-      <Thead>
-        <Tr>
-          <Th>Commit</Th>
-          <Th>Subject</Th>
-          <Th>Policies</Th>
-          <Th>Noticed</Th>
-          <Th>State</Th>
-          <Th className="fso-number">Proven in</Th>
-          <Th className="fso-number">Took</Th>
-        </Tr>
-      </Thead>
-      <Tbody>
-        {commits.map((summary) => (
-          <Change key={`${summary.commit.revision} ${summary.noticed}`} summary={summary} />
-        ))}
-      </Tbody>
-    </Table>
+    <PlainTable
+      label="Recent policy changes"
+      rows={commits}
+      columns={COLUMNS}
+      rowKey={({ commit, noticed }) => `${commit.revision} ${noticed}`}
+      gridBreakPoint="grid-lg"
+    />
   );
 };
 
 /** The newest commits: author, subject, progress, and the time until they were enforced. */
 export const ChangesCard = () => (
-  <Card isFullHeight>
-    <CardTitle component="h2">Recent policy changes</CardTitle>
-    <CardBody>
-      <QueryView query={useInfiniteQuery(commitsQuery)} what="the commits">
-        {(list) => <Changes list={list} />}
-      </QueryView>
-    </CardBody>
-    <CardFooter>
-      <Link to="/activity">All commits</Link>
-    </CardFooter>
-  </Card>
+  <SectionCard title="Recent policy changes" footer={<Link to="/activity">All commits</Link>}>
+    <QueryView query={useInfiniteQuery(commitsQuery)} what="the commits">
+      {(list) => <Changes list={list} />}
+    </QueryView>
+  </SectionCard>
 );

@@ -1,5 +1,4 @@
 import type { StatusView } from '@fso/shared/api';
-import { Card, CardBody, CardTitle } from '@patternfly/react-core';
 import CalendarAltIcon from '@patternfly/react-icons/dist/esm/icons/calendar-alt-icon';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ConnectedIcon from '@patternfly/react-icons/dist/esm/icons/connected-icon';
@@ -9,83 +8,76 @@ import HourglassEndIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-e
 import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import SyncAltIcon from '@patternfly/react-icons/dist/esm/icons/sync-alt-icon';
-import { Link } from '@tanstack/react-router';
 import type { ComponentType, ReactNode } from 'react';
-import { RelativeTime } from '../../components/text.tsx';
+import { HubLink } from '../../components/links.tsx';
+import { RelativeTime, SectionCard } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 
 interface CountRow {
-  readonly key: string;
+  readonly title: string;
+  /** Page that lists what is counted. */
+  readonly path?: string;
   readonly icon: ComponentType;
   /** `plain` where a number is neither good nor bad, or is zero. */
   readonly tone: 'good' | 'danger' | 'warning' | 'info' | 'plain';
-  /** Name of the count; a link to its list. */
-  readonly title: ReactNode;
   readonly value: number;
-  readonly note?: ReactNode;
+  readonly note: ReactNode;
+}
+
+interface CountCardProps {
+  readonly total: number;
+  /** Nouns for one and for several. */
+  readonly noun: readonly [one: string, many: string];
+  readonly label: string;
+  readonly rows: readonly CountRow[];
 }
 
 /** Numbers with what they count. */
-const CountList = ({ label, rows }: { readonly label: string; readonly rows: readonly CountRow[] }) => (
-  <ul className="fso-counts" aria-label={label}>
-    {rows.map(({ key, icon: Icon, tone, title, value, note }) => (
-      <li key={key}>
-        <span className={`fso-tone-${value === 0 ? 'plain' : tone}`}>
-          <Icon />
-        </span>
-        <span>
-          {title}
-          {note === undefined ? null : <span className="fso-count-note">{note}</span>}
-        </span>
-        <span className="fso-count-value">{formatNumber(value)}</span>
-      </li>
-    ))}
-  </ul>
-);
+const CountCard = ({ total, noun, label, rows }: CountCardProps) => {
+  const title = (
+    <>
+      <span className="fso-card-total">{formatNumber(total)}</span> {total === 1 ? noun[0] : noun[1]}
+    </>
+  );
+  return (
+    <SectionCard title={title}>
+      <ul className="fso-counts" aria-label={label}>
+        {rows.map(({ title: name, path, icon: Icon, tone, value, note }) => (
+          <li key={name}>
+            <span className={`fso-tone-${value === 0 ? 'plain' : tone}`}>
+              <Icon />
+            </span>
+            <span>
+              {path === undefined ? name : <HubLink path={path}>{name}</HubLink>}
+              {note === undefined ? null : <span className="fso-count-note">{note}</span>}
+            </span>
+            <span className="fso-count-value">{formatNumber(value)}</span>
+          </li>
+        ))}
+      </ul>
+    </SectionCard>
+  );
+};
 
-type Phase = 'Active' | 'Pending' | 'Failed' | 'Expired';
-
-const byPhase = (phase: Phase) => (
-  <Link to="/policies" search={{ phase }}>
-    {phase}
-  </Link>
-);
+const byPhase = (phase: 'Active' | 'Pending' | 'Failed' | 'Expired') => ({ title: phase, path: `/policies?phase=${phase}` });
 
 const policyRows = ({ active, pending, failed, expired, expiring }: StatusView['policies']): CountRow[] => [
-  { key: 'active', icon: CheckCircleIcon, tone: 'good', title: byPhase('Active'), value: active, note: 'proven in every cluster' },
-  { key: 'failed', icon: ExclamationCircleIcon, tone: 'danger', title: byPhase('Failed'), value: failed, note: 'in at least one cluster' },
+  { ...byPhase('Active'), icon: CheckCircleIcon, tone: 'good', value: active, note: 'proven in every cluster' },
+  { ...byPhase('Failed'), icon: ExclamationCircleIcon, tone: 'danger', value: failed, note: 'in at least one cluster' },
+  { ...byPhase('Pending'), icon: HourglassHalfIcon, tone: 'info', value: pending, note: 'not yet proven in every cluster' },
+  { ...byPhase('Expired'), icon: HourglassEndIcon, tone: 'plain', value: expired, note: 'no longer governs' },
   {
-    key: 'pending',
-    icon: HourglassHalfIcon,
-    tone: 'info',
-    title: byPhase('Pending'),
-    value: pending,
-    note: 'not yet proven in every cluster',
-  },
-  { key: 'expired', icon: HourglassEndIcon, tone: 'plain', title: byPhase('Expired'), value: expired, note: 'no longer governs' },
-  {
-    key: 'expiring',
+    title: 'Expiring',
+    path: '/policies?expiring=true&sort=expiry',
     icon: CalendarAltIcon,
     tone: 'warning',
-    title: (
-      <Link to="/policies" search={{ expiring: 'true', sort: 'expiry' }}>
-        Expiring
-      </Link>
-    ),
     value: expiring,
     note: 'within 14 days; also counted above',
   },
 ];
 
 export const PoliciesCard = ({ policies }: { readonly policies: StatusView['policies'] }) => (
-  <Card isFullHeight>
-    <CardTitle component="h2">
-      <span className="fso-card-total">{formatNumber(policies.total)}</span> {policies.total === 1 ? 'policy' : 'policies'}
-    </CardTitle>
-    <CardBody>
-      <CountList label="Policies by phase" rows={policyRows(policies)} />
-    </CardBody>
-  </Card>
+  <CountCard total={policies.total} noun={['policy', 'policies']} label="Policies by phase" rows={policyRows(policies)} />
 );
 
 const oldest = (time: string | null): ReactNode =>
@@ -103,67 +95,46 @@ export interface ClusterAges {
 
 const clusterRows = (clusters: StatusView['clusters'], ages: ClusterAges): CountRow[] => [
   {
-    key: 'connected',
+    title: 'Connected',
+    path: '/clusters?connection=Connected',
     icon: ConnectedIcon,
     tone: 'good',
-    title: (
-      <Link to="/clusters" search={{ connection: 'Connected' }}>
-        Connected
-      </Link>
-    ),
     value: clusters.connected,
     note: oldest(ages.connected),
   },
   {
-    key: 'not-observed',
+    title: 'Not observed',
+    path: '/clusters?observed=false',
     icon: QuestionCircleIcon,
     tone: 'warning',
-    title: (
-      <Link to="/clusters" search={{ observed: 'false' }}>
-        Not observed
-      </Link>
-    ),
     value: clusters.notObserved,
     note: 'connected, and their agents do not know how they are now',
   },
   {
-    key: 'stale',
+    title: 'Stale',
+    path: '/clusters?connection=Disconnected&sort=seen',
     icon: DisconnectedIcon,
     tone: 'warning',
-    title: (
-      <Link to="/clusters" search={{ connection: 'Disconnected', sort: 'seen' }}>
-        Stale
-      </Link>
-    ),
     value: clusters.disconnected,
     note: oldest(ages.stale) ?? 'not connected; the last report is shown',
   },
   {
-    key: 'never-seen',
+    title: 'Never seen',
+    path: '/clusters?connection=NeverSeen',
     icon: QuestionCircleIcon,
     tone: 'info',
-    title: (
-      <Link to="/clusters" search={{ connection: 'NeverSeen' }}>
-        Never seen
-      </Link>
-    ),
     value: clusters.neverSeen,
     note: 'no report yet',
   },
   {
-    key: 'in-sync',
+    title: 'In sync',
+    path: '/clusters?inSync=true',
     icon: SyncAltIcon,
     tone: 'good',
-    title: (
-      <Link to="/clusters" search={{ inSync: 'true' }}>
-        In sync
-      </Link>
-    ),
     value: clusters.inSync,
     note: 'connected and on the commit assigned to them',
   },
   {
-    key: 'proven',
     icon: CheckCircleIcon,
     tone: 'good',
     title: 'Proven',
@@ -171,26 +142,20 @@ const clusterRows = (clusters: StatusView['clusters'], ages: ClusterAges): Count
     note: 'in sync, and every policy is proven by the locks',
   },
   {
-    key: 'tampered',
+    title: 'Tampered with',
+    path: '/clusters?tampered=true',
     icon: ExclamationCircleIcon,
     tone: 'danger',
-    title: (
-      <Link to="/clusters" search={{ tampered: 'true' }}>
-        Tampered with
-      </Link>
-    ),
     value: clusters.tampered,
     note: 'within an hour before the last report',
   },
 ];
 
-export const ClustersCard = ({ clusters, ages }: { readonly clusters: StatusView['clusters']; readonly ages: ClusterAges }) => (
-  <Card isFullHeight>
-    <CardTitle component="h2">
-      <span className="fso-card-total">{formatNumber(clusters.total)}</span> {clusters.total === 1 ? 'cluster' : 'clusters'}
-    </CardTitle>
-    <CardBody>
-      <CountList label="Clusters by state" rows={clusterRows(clusters, ages)} />
-    </CardBody>
-  </Card>
+interface ClustersCardProps {
+  readonly clusters: StatusView['clusters'];
+  readonly ages: ClusterAges;
+}
+
+export const ClustersCard = ({ clusters, ages }: ClustersCardProps) => (
+  <CountCard total={clusters.total} noun={['cluster', 'clusters']} label="Clusters by state" rows={clusterRows(clusters, ages)} />
 );

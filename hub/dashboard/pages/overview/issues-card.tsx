@@ -1,5 +1,4 @@
 import type { IssueGroup, IssueList } from '@fso/shared/api';
-import { Card, CardBody, CardTitle } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -7,7 +6,7 @@ import { firingAlertsQuery, issuesQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/empty-states.tsx';
 import { HubLink } from '../../components/links.tsx';
 import { AlertSeverityLabel } from '../../components/state-label.tsx';
-import { RelativeTime, Sentence } from '../../components/text.tsx';
+import { RelativeTime, SectionCard, Sentence } from '../../components/text.tsx';
 import { count, formatNumber } from '../../lib/format.ts';
 
 /** Issues of a group that stand there in full; of more, these are named. */
@@ -34,7 +33,13 @@ const Details = ({ group: { issues, count: all, since } }: { readonly group: Iss
   return shown.map((issue) => (
     <div key={`${subjectOf(issue)} ${issue.problem}`} className="fso-issue-detail">
       {all === 1 ? '' : `${subjectOf(issue)}: `}
-      {issue.problem} {issue.since === null ? null : <RelativeTime time={issue.since} />}
+      {issue.since === null ? (
+        issue.problem
+      ) : (
+        <>
+          {issue.problem.replace(/\.$/, '')}, <RelativeTime time={issue.since} />
+        </>
+      )}
     </div>
   ));
 };
@@ -88,15 +93,12 @@ const FiringAlerts = () => {
 
 /** The issues of the fleet, worst first. Screen readers announce changes when they are idle. */
 export const IssuesCard = () => (
-  <Card isFullHeight>
-    <CardTitle component="h2">Issues</CardTitle>
-    <CardBody>
-      <div aria-live="polite">
-        <QueryView query={useQuery(issuesQuery())} what="the issues">
-          {(list) => <Groups list={list} />}
-        </QueryView>
-      </div>
-      <FiringAlerts />
-    </CardBody>
-  </Card>
+  <SectionCard title="Issues">
+    <div aria-live="polite">
+      <QueryView query={useQuery(issuesQuery())} what="the issues">
+        {(list) => <Groups list={list} />}
+      </QueryView>
+    </div>
+    <FiringAlerts />
+  </SectionCard>
 );

@@ -1,10 +1,11 @@
 import '../../charts/charts.css';
-import { Button, Card, CardBody, CardTitle } from '@patternfly/react-core';
+import { Button } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { regionsQuery } from '../../api/queries.ts';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
+import { SectionCard } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { sortByPolicies } from '../../map/map-regions.ts';
 
@@ -40,37 +41,34 @@ export const PoliciesByRegionCard = () => {
   const query = useQuery(regionsQuery);
   const [showsAll, setShowsAll] = useState(false);
   return (
-    <Card isFullHeight>
-      <CardTitle component="h2">Policies by allowed region</CardTitle>
-      <CardBody>
-        <QueryView query={query} what="the regions">
-          {({ items }) => {
-            const bars = sortByPolicies(items);
-            if (bars.length === 0) return <Empty title="No region is allowed">There is no policy yet.</Empty>;
-            return (
-              <>
-                <BarList
-                  label="Policies by allowed region"
-                  bars={(showsAll ? bars : bars.slice(0, FEW)).map(({ region, policies }) => ({
-                    key: region,
-                    value: policies,
-                    title: (
-                      <Link to="/policies" search={{ region }}>
-                        {region}
-                      </Link>
-                    ),
-                  }))}
-                />
-                {bars.length <= FEW ? null : (
-                  <Button variant="link" aria-expanded={showsAll} onClick={() => setShowsAll(!showsAll)}>
-                    {showsAll ? 'Show fewer' : `Show all ${bars.length} regions`}
-                  </Button>
-                )}
-              </>
-            );
-          }}
-        </QueryView>
-      </CardBody>
-    </Card>
+    <SectionCard title="Policies by allowed region">
+      <QueryView query={query} what="the regions">
+        {({ items }) => {
+          const bars = sortByPolicies(items);
+          if (bars.length === 0) return <Empty title="No region is allowed">There is no policy yet.</Empty>;
+          return (
+            <>
+              <BarList
+                label="Policies by allowed region"
+                bars={(showsAll ? bars : bars.slice(0, FEW)).map(({ region, policies }) => ({
+                  key: region,
+                  value: policies,
+                  title: (
+                    <Link to="/policies" search={{ region }}>
+                      {region}
+                    </Link>
+                  ),
+                }))}
+              />
+              {bars.length <= FEW ? null : (
+                <Button variant="link" aria-expanded={showsAll} onClick={() => setShowsAll(!showsAll)}>
+                  {showsAll ? 'Show fewer' : `Show all ${bars.length} regions`}
+                </Button>
+              )}
+            </>
+          );
+        }}
+      </QueryView>
+    </SectionCard>
   );
 };

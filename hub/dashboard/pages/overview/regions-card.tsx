@@ -1,9 +1,9 @@
-import { Card, CardBody, CardTitle } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
 import { regionsQuery } from '../../api/queries.ts';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
+import { SectionCard } from '../../components/text.tsx';
 import { count } from '../../lib/format.ts';
 import type { Target } from '../../map/map-option.ts';
 import { type ConnectionOf, toMapRegions } from '../../map/map-regions.ts';
@@ -32,29 +32,26 @@ export const RegionsCard = ({ connectionOf }: { readonly connectionOf: Connectio
   const [pointed, setPointed] = useState<string>();
   const onFollow = useFollow();
   return (
-    <Card>
-      <CardTitle component="h2">Regions</CardTitle>
-      <CardBody>
-        <QueryView query={query} what="the regions" lines={8}>
-          {({ nodesWithoutRegion }) =>
-            regions.length === 0 ? (
-              <Empty title="No regions">No policy allows a region, and no cluster is in one.</Empty>
-            ) : (
-              <div className="fso-regions-layout">
-                <WorldMap regions={regions} connectionOf={connectionOf} pointed={pointed} onFollow={onFollow} />
-                <div>
-                  <RegionTable regions={regions} onPoint={setPointed} />
-                  {nodesWithoutRegion === 0 ? null : (
-                    <p className="fso-muted">
-                      {count(nodesWithoutRegion, 'node has', 'nodes have')} no region label: governed pods cannot run there.
-                    </p>
-                  )}
-                </div>
+    <SectionCard title="Regions">
+      <QueryView query={query} what="the regions" lines={8}>
+        {({ nodesWithoutRegion }) =>
+          regions.length === 0 ? (
+            <Empty title="No regions">No policy allows a region, and no cluster is in one.</Empty>
+          ) : (
+            <div className="fso-regions-layout">
+              <WorldMap regions={regions} connectionOf={connectionOf} pointed={pointed} onFollow={onFollow} />
+              <div>
+                <RegionTable regions={regions} onPoint={setPointed} />
+                {nodesWithoutRegion === 0 ? null : (
+                  <p className="fso-muted">
+                    {count(nodesWithoutRegion, 'node has', 'nodes have')} no region label: governed pods cannot run there.
+                  </p>
+                )}
               </div>
-            )
-          }
-        </QueryView>
-      </CardBody>
-    </Card>
+            </div>
+          )
+        }
+      </QueryView>
+    </SectionCard>
   );
 };

@@ -1,7 +1,7 @@
 import type { CommitView, SourceView } from '@fso/shared/api';
-import { Alert, Card, CardBody, CardTitle, DescriptionList } from '@patternfly/react-core';
+import { Alert } from '@patternfly/react-core';
 import { RevisionLink } from '../../components/links.tsx';
-import { DescriptionItem, RelativeTime } from '../../components/text.tsx';
+import { Facts, RelativeTime, SectionCard } from '../../components/text.tsx';
 import { formatProblem } from '../../lib/format.ts';
 
 const FEW = 5;
@@ -45,35 +45,25 @@ const Rejected = ({ rejected }: { readonly rejected: NonNullable<SourceView['rej
 
 /** The policy repository, and whether its commits arrive. */
 export const SourceCard = ({ source }: { readonly source: SourceView }) => (
-  <Card isFullHeight>
-    <CardTitle component="h2">Source</CardTitle>
-    <CardBody>
-      {source.error === null ? null : (
-        <Alert isInline variant="danger" component="p" title="The hub cannot read the repository" className="fso-source-alert">
-          <p>{source.error.message}</p>
-          <p>
-            Since <RelativeTime time={source.error.since} />. The commit in force stays enforced.
-          </p>
-        </Alert>
-      )}
-      {source.rejected === null ? null : <Rejected rejected={source.rejected} />}
-      <DescriptionList isCompact isHorizontal className="fso-source-facts">
-        <DescriptionItem term="Repository">
-          <span className="fso-break">{source.url === '' ? 'not read yet' : source.url}</span>
-        </DescriptionItem>
-        <DescriptionItem term="Branch or tag">
-          <code>{source.ref}</code>
-        </DescriptionItem>
-        <DescriptionItem term="Commit in force">
-          {source.revision === null ? 'none yet' : <Commit commit={source.revision} />}
-        </DescriptionItem>
-        {source.verification === undefined ? null : (
-          <DescriptionItem term="Signature">{signatureText(source.verification)}</DescriptionItem>
-        )}
-        <DescriptionItem term="Last fetch">
-          <RelativeTime time={source.lastFetch} />
-        </DescriptionItem>
-      </DescriptionList>
-    </CardBody>
-  </Card>
+  <SectionCard title="Source">
+    {source.error === null ? null : (
+      <Alert isInline variant="danger" component="p" title="The hub cannot read the repository" className="fso-source-alert">
+        <p>{source.error.message}</p>
+        <p>
+          Since <RelativeTime time={source.error.since} />. The commit in force stays enforced.
+        </p>
+      </Alert>
+    )}
+    {source.rejected === null ? null : <Rejected rejected={source.rejected} />}
+    <Facts
+      className="fso-source-facts"
+      facts={{
+        Repository: <span className="fso-break">{source.url === '' ? 'not read yet' : source.url}</span>,
+        'Branch or tag': <code>{source.ref}</code>,
+        'Commit in force': source.revision === null ? 'none yet' : <Commit commit={source.revision} />,
+        Signature: source.verification && signatureText(source.verification),
+        'Last fetch': <RelativeTime time={source.lastFetch} />,
+      }}
+    />
+  </SectionCard>
 );

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { sameCounts, summariseLock } from './lock-counts.ts';
 
-it('counts where a lock is enforced, and says what the other clusters have', () => {
+it('counts where a lock is enforced, and the states of the other clusters', () => {
   expect(summariseLock({ Enforced: 500 }, 500)).toEqual({ worst: 'Enforced', text: '500/500 enforced', rest: [] });
   expect(summariseLock({ Enforced: 498, Degraded: 1 }, 500)).toEqual({
     worst: 'Degraded',
@@ -16,11 +16,11 @@ it('does not count an unreported lock as enforced', () => {
   expect(summariseLock({ Enforced: 2 }, 3)).toMatchObject({ worst: 'Pending', text: '2/3 enforced', rest: ['1 not reported'] });
 });
 
-it('says once that there is nothing to enforce', () => {
+it('reports once that there is nothing to enforce', () => {
   expect(summariseLock({ NotApplicable: 4 }, 4)).toEqual({ worst: 'NotApplicable', text: 'not applicable', rest: [] });
 });
 
-it('compares what two locks have come to', () => {
+it('compares the states of two locks', () => {
   expect(sameCounts({ Enforced: 2 }, { Enforced: 2, Degraded: 0 })).toBe(true);
   expect(sameCounts({ Enforced: 2 }, { Enforced: 1, Degraded: 1 })).toBe(false);
 });

@@ -13,7 +13,7 @@ const told = (cluster: string, source: PolicyDetail['source'] = 'agent'): Policy
 });
 const messages = (rows: readonly PolicyInCluster[]) => rows.map((row) => row.report?.message);
 
-it('the answer of an agent stands in the row of a policy that conforms, as long as both speak of the same state', () => {
+it("uses an agent's answer for the row of a conforming policy while both have the same state", () => {
   const rows = [
     short('eu'),
     short('us', { namespaces: ['finance', 'newer'] }),
@@ -25,7 +25,7 @@ it('the answer of an agent stands in the row of a policy that conforms, as long 
   expect(messages(mergeDetails([short('eu')], [told('eu', 'report')]))).toEqual(['']);
 });
 
-it('the answer of an agent stands in the row of a policy that deviates, whatever namespaces and commit it names that the row does not know', () => {
+it("uses an agent's answer for the row of a deviating policy, with namespaces and commit that the row lacks", () => {
   const ofAgent = { revision: '1'.repeat(40), namespaces: ['a', 'b'], violations: 1 };
   const deviates = {
     namespaces: [],

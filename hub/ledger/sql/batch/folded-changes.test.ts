@@ -9,7 +9,7 @@ import type { PreparedChange } from './prepared-change.ts';
 import { change, connected, openQueue, reasonOf } from './testing/queues.ts';
 import { WriteQueue } from './write-queue.ts';
 
-it('however often a cluster comes and goes while the database is away, two changes wait: that it came, and how it is', async () => {
+it('keeps two changes of a cluster while the database is away: that it connected, and its latest state', async () => {
   const back = Promise.withResolvers<undefined>();
   const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? back.promise : undefined));
   const writes = [queue.submit(change('a'))];
@@ -23,7 +23,7 @@ it('however often a cluster comes and goes while the database is away, two chang
   expect(commits[1]?.reasons).toEqual(['eu true', 'eu false', 'us true', 'us true']);
 });
 
-it('does not fold what has another change of the cluster between, and takes the time of the newest', async () => {
+it('does not fold over another change of the cluster, and keeps the newest time', async () => {
   const times: string[] = [];
   const back = Promise.withResolvers<void>();
   const commit = async (changes: readonly PreparedChange[]): Promise<void> => {
@@ -40,7 +40,7 @@ it('does not fold what has another change of the cluster between, and takes the 
   expect(times.slice(1)).toEqual(['eu true later', `offered ${TIME}`, `eu true ${TIME}`]);
 });
 
-it('a stream that opens while the database is away still opens, whatever it says after that', async () => {
+it('opens a stream that opened while the database is away, before any later messages', async () => {
   const opened: (readonly [string | undefined, boolean | undefined, boolean])[] = [];
   const back = Promise.withResolvers<void>();
   const commit = async (changes: readonly PreparedChange[]): Promise<void> => {
@@ -95,7 +95,7 @@ it.each<[what: string, changes: readonly [stream: string, connected: boolean, op
       ['a', false],
     ],
   ],
-])('a cluster that %s while the database is away is not connected', async (_what, changes) => {
+])('shows a cluster as disconnected that %s while the database is away', async (_what, changes) => {
   const written: PreparedChange[] = [];
   const back = Promise.withResolvers<void>();
   const commit = async (batch: readonly PreparedChange[]): Promise<void> => {

@@ -81,7 +81,7 @@ it('writes in one batch the rows of clusters whose deviations change, of others,
   ]);
 });
 
-it('forgets deviations, and takes those that come in the same batch', async () => {
+it('deletes deviations, and writes those of the same batch', async () => {
   await ledger.applyReport('eu', report(1, { full: true, deviations: named(failed, 'a') }));
   await ledger.forgetCluster('eu');
   expect(await stored()).toBe(null);
@@ -90,7 +90,7 @@ it('forgets deviations, and takes those that come in the same batch', async () =
   expect(await stored()).toEqual(named(failed, 'b'));
 });
 
-it('tells what a report costs that is taken in together with others', async () => {
+it('returns the cost of a report that is written together with others', async () => {
   const many = Array.from({ length: 10_000 }, (_, n) => `policy-${n}`);
   const costs = await Promise.all(
     ['eu', 'us'].map((cluster) => ledger.applyReport(cluster, report(1, { full: true, deviations: named(failed, ...many) }))),

@@ -36,6 +36,7 @@ const rowOf = ({ after: { record, connectedBy, stream } }: ClusterWrite, { versi
   stream,
   last_seen: record.lastSeen?.at ?? null,
   offered_revision: record.offeredRevision,
+  offered_at: record.offeredAt,
   acked_revision: record.acked?.revision ?? null,
   acked_digest: record.acked?.digest ?? null,
   nack_json: jsonOf(record.nack),

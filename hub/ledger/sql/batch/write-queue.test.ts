@@ -9,7 +9,7 @@ import { prepareChange } from './prepared-change.ts';
 import { change, openQueue, sqlError } from './testing/queues.ts';
 import { WriteQueue } from './write-queue.ts';
 
-it('what comes in one go, or while a commit is under way, is one commit', async () => {
+it('commits together what arrives at once or during a commit', async () => {
   const first = Promise.withResolvers<undefined>();
   const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? first.promise : undefined));
   const writes = ['a', 'b'].map((reason) => queue.submit(change(reason)));
@@ -23,7 +23,7 @@ it('what comes in one go, or while a commit is under way, is one commit', async 
   ]);
 });
 
-it('a change that the database can never take is refused alone', async () => {
+it('refuses a change alone that the database can never accept', async () => {
   const { queue, commits } = openQueue((reasons) => (reasons.includes('bad') ? sqlError('22021') : undefined));
   const ends = await Promise.allSettled(['a', 'bad', 'b'].map((reason) => queue.submit(change(reason))));
   expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
@@ -31,14 +31,14 @@ it('a change that the database can never take is refused alone', async () => {
   expect(queue.health()).toEqual({ ok: true });
 });
 
-it('one bad change among a thousand is found by halves', async () => {
+it('finds one bad change among a thousand by halving', async () => {
   const { queue, commits } = openQueue((reasons) => (reasons.includes('r700') ? sqlError('54000') : undefined));
   const ends = await Promise.allSettled(Array.from({ length: 1_000 }, (_, i) => queue.submit(change(`r${i}`))));
   expect(ends.flatMap(({ status }, i) => (status === 'rejected' ? [i] : []))).toEqual([700]);
   expect(commits.length).toBeLessThan(25);
 });
 
-it('a batch that is too much for one transaction is halved until it fits, in its order', async () => {
+it('halves a batch that is too large for one transaction, and keeps its order', async () => {
   const { queue, commits } = openQueue((reasons) => (reasons.length > 2 ? new BatchTooLargeError('too much') : undefined));
   await Promise.all(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((reason) => queue.submit(change(reason))));
   const done = commits.filter(({ reasons }) => reasons.length <= 2);
@@ -52,7 +52,7 @@ it('a batch that is too much for one transaction is halved until it fits, in its
   expect(queue.health()).toEqual({ ok: true });
 });
 
-it('a batch is bounded by rows and by the size of its texts', async () => {
+it('bounds a batch by rows and by the size of its texts', async () => {
   const first = Promise.withResolvers<undefined>();
   const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? first.promise : undefined));
   const writes = [queue.submit(change('a'))];
@@ -71,7 +71,7 @@ it('a batch is bounded by rows and by the size of its texts', async () => {
   expect(commits.slice(1).map(({ reasons }) => reasons.length)).toEqual([1, 1, 1, 1, 1, 1]);
 });
 
-it('a batch is bounded by the names of its deviations and by the size of their texts', async () => {
+it('bounds a batch by the names of its deviations and by the size of their texts', async () => {
   const first = Promise.withResolvers<undefined>();
   const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? first.promise : undefined));
   const writes = [queue.submit(change('a'))];
@@ -89,7 +89,7 @@ it('a batch is bounded by the names of its deviations and by the size of their t
   expect(commits.slice(1).map(({ reasons }) => reasons.length)).toEqual([2, 2, 1, 1, 1]);
 });
 
-it('counts of deviations what is written', () => {
+it('counts the written deviations', () => {
   const deviations = ['Failed', 'Pending'].map((phase, at) => ({
     deviation: { ...standingOf(policy('any')), phase: phase as 'Failed' | 'Pending' },
     policies: Array.from({ length: 1_000 }, (_, i) => `policy-${at}-${i}`),
@@ -100,7 +100,7 @@ it('counts of deviations what is written', () => {
   expect(Math.abs(of(deviations).size - of([]).size - JSON.stringify(deviations).length)).toBeLessThan(100);
 });
 
-it('a database that is away gets the same batch under the same number until it is back', async () => {
+it('repeats the same batch under the same number while the database is away', async () => {
   let failures = 3;
   const { queue, commits } = openQueue(() => {
     failures -= 1;
@@ -111,7 +111,7 @@ it('a database that is away gets the same batch under the same number until it i
   expect(commits).toEqual([...Array.from({ length: 4 }, () => ({ reasons: ['a'], number: 1 })), { reasons: ['b'], number: 2 }]);
 });
 
-it('a full queue holds its writers, in their order', async () => {
+it('blocks writers of a full queue, in their order', async () => {
   const back = Promise.withResolvers<undefined>();
   const { queue, commits } = openQueue((_reasons, number) => (number === 1 ? back.promise : undefined), 2);
   const done: string[] = [];
@@ -124,7 +124,7 @@ it('a full queue holds its writers, in their order', async () => {
   expect(Math.max(...commits.map(({ reasons }) => reasons.length))).toBeLessThanOrEqual(2);
 });
 
-it('closing refuses what a database that is away keeps waiting', async () => {
+it('refuses on closing what waits for a database that is away', async () => {
   const { queue } = openQueue(() => sqlError('ECONNREFUSED'));
   const write = queue.submit(change('a')).catch((error: unknown) => error);
   await queue.close();
@@ -132,7 +132,7 @@ it('closing refuses what a database that is away keeps waiting', async () => {
   await expect(queue.submit(change('b'))).rejects.toThrow('the ledger is closed');
 });
 
-it('closing ends a commit that hangs, and what it would have written is refused', async () => {
+it('ends a hanging commit on closing, and refuses its writes', async () => {
   const hanging = Promise.withResolvers<Error>();
   const { queue, commits } = openQueue(
     () => hanging.promise,
@@ -145,7 +145,7 @@ it('closing ends a commit that hangs, and what it would have written is refused'
   expect([String(await write), commits.length]).toEqual([expect.stringContaining('the ledger is closed'), 1]);
 });
 
-it('refuses more writers than may wait for room, and goes on with those that wait', async () => {
+it('refuses more writers than may wait for room, and continues with those that wait', async () => {
   const away = { is: true as boolean };
   const committed: number[] = [];
   const commit = async (changes: readonly unknown[]): Promise<void> => {
@@ -173,7 +173,7 @@ it('refuses more writers than may wait for room, and goes on with those that wai
   await queue.close();
 });
 
-it('knows by a refusal that the database answers again', async () => {
+it('learns from a refusal that the database answers again', async () => {
   const unanswered: number[] = [];
   const { queue } = openQueue(() => {
     unanswered.push(queue.unanswered);

@@ -41,7 +41,7 @@ describe('clearing', () => {
   const digests = async (): Promise<string[]> =>
     (await database.db.selectFrom('events').select('digest').orderBy('id').execute()).map(({ digest }) => digest);
 
-  it('keeps of old checkpoints the last one of each hour and key, and all that are new', async () => {
+  it('keeps the last old checkpoint of each hour and key, and all new ones', async () => {
     const row = (sequence: number, time: string, key = 'a') => ({ sequence, time, key, hash: 'h', signature: 's' });
     await database.db
       .insertInto('checkpoints')
@@ -62,7 +62,7 @@ describe('clearing', () => {
     expect(left.map(({ sequence }) => sequence)).toEqual([2, 3, 5, 6, 7]);
   });
 
-  it('goes by the clock, at most a day further each time, from the newest event on', async () => {
+  it('follows the clock from the newest event, at most a day further each time', async () => {
     const advance = (days: number) => advanceRetention(database, daysLater(days));
     await addEvent(1, START);
     expect(await advance(400)).toEqual(daysLater(1));
@@ -78,7 +78,7 @@ describe('clearing', () => {
     expect(await advance(30.5)).toEqual(daysLater(30.5));
   });
 
-  it('goes by the clock where there is no history yet', async () => {
+  it('follows the clock without a history', async () => {
     expect(await advanceRetention(database, daysLater(7))).toEqual(daysLater(7));
   });
 
@@ -92,7 +92,7 @@ describe('clearing', () => {
     expect(await digests()).toEqual(['7', '8', '9']);
   });
 
-  it('puts at most a fifth of the history of a cluster together for its age, and all that is old in the end', async () => {
+  it('folds at most a fifth of the history of a cluster for its age, and all old history in the end', async () => {
     for (let n = 0; n < 10; n += 1) {
       const time = n < 7 ? new Date(START.getTime() + n).toISOString() : daysLater(5).toISOString();
       const row = { cluster: 'eu', time, changes_json: JSON.stringify([{ time, accepted: `${n}` }]) };
@@ -135,7 +135,7 @@ describe('a hub whose clock is wrong once', () => {
     history: (await ledger.clusterHistory({ cluster: 'eu', policy: 'policies/a', limit: 500 })).changes,
   });
 
-  it('deletes no event and forgets nothing of the history of a cluster', async () => {
+  it('deletes no event and no history of a cluster', async () => {
     let before: Awaited<ReturnType<typeof stateOf>> | undefined;
     await live(0, async (ledger, clock) => {
       for (let n = 1; n <= 100; n += 1) {

@@ -41,6 +41,7 @@ const recordOf = (row: Selectable<ClusterTable>, { named, lists }: ReadPolicies)
   notObserved: notObservedOf(row),
   lastSeen: row.last_seen === null ? null : { at: row.last_seen },
   offeredRevision: row.offered_revision,
+  offeredAt: row.offered_at,
   acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
   nack: row.nack_json === null ? null : parse(row.nack_json),
   report: row.report_json === null ? null : parse(row.report_json),
@@ -168,6 +169,7 @@ const readRow = (known: StoredCluster, row: Selectable<ClusterTable>, { named, l
     nack: unlessSame(nack, stored.record.nack),
     report: unlessSame(report, stored.record.report),
     notObserved: unlessSame(notObserved, stored.record.notObserved),
+    leftOut: isSame ? known.record.leftOut : undefined,
     ...(isAlike &&
       listIn(known.record) === listIn(stored.record) &&
       known.record.baseline?.asOf === stored.record.baseline?.asOf && { policies }),

@@ -20,7 +20,7 @@ const startHubs = (answers: Readonly<Record<string, AnswerQuestion>>, clock: Clo
 };
 const unknown: AnswerQuestion = async () => undefined;
 
-it('a question goes to the other hubs, and the answer of the one that knows comes back, however long', async () => {
+it('asks the other hubs, and returns an answer of any length from the one that knows', async () => {
   const long = randomBytes(30_000).toString('hex');
   const { hubs, sizes } = startHubs({
     asks: async () => 'asks itself',
@@ -32,7 +32,7 @@ it('a question goes to the other hubs, and the answer of the one that knows come
   expect(Math.max(...sizes)).toBeLessThan(8_000);
 });
 
-it('a question that no hub can answer ends, and what else is said there is no answer', async () => {
+it('ends without an answer where no hub has one, and ignores other messages', async () => {
   const { hubs } = startHubs({ asks: unknown, other: unknown }, { ...systemClock, sleep: async () => undefined });
   for (const odd of ['', '{', '{"id":1}', JSON.stringify({ id: 'x', to: 'asks', piece: 0, pieces: 1, data: '' })]) await hubs[0]?.take(odd);
   expect(await hubs[0]?.ask('what?')).toBeUndefined();

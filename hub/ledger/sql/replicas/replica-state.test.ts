@@ -6,8 +6,8 @@ import { standingOf } from '@fso/shared/status';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { unseen } from '../../changes.ts';
-import { createKeyedCache } from '../../keyed-store.ts';
-import { createLedgerCache } from '../../ledger-cache.ts';
+import { KeyedCache } from '../../keyed-store.ts';
+import { LedgerCache } from '../../ledger-cache.ts';
 import { PolicyLists } from '../../policies/index.ts';
 import { ReportMemory, reportLimits } from '../../report-quota.ts';
 import { fixedClock, policy, report, source } from '../../testing/ledger.ts';
@@ -21,15 +21,15 @@ import { ReplicaState } from './replica-state.ts';
 
 const stateOf = (deps: Partial<ConstructorParameters<typeof ReplicaState>[0]>) =>
   new ReplicaState({
-    cache: createLedgerCache(10),
-    records: createKeyedCache(),
+    cache: new LedgerCache(10),
+    records: new KeyedCache(),
     memory: new ReportMemory(reportLimits()),
     lists: new PolicyLists(),
     eventsInMemory: 10,
     ...deps,
   });
 
-it('what another hub wrote of the repository before does not replace what was written since', async () => {
+it("keeps newer records when another hub's earlier write about the repository arrives", async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   await migrate(database);
@@ -39,7 +39,7 @@ it('what another hub wrote of the repository before does not replace what was wr
     .insertInto('state')
     .values([row, { ...row, name: 'desired', json: '"older"' }])
     .execute();
-  const cache = createLedgerCache(10);
+  const cache = new LedgerCache(10);
   const replicaState = stateOf({ cache });
   await replicaState.load(database.db);
   expect([cache.source(), replicaState.desired]).toEqual([older, 'older']);
@@ -57,7 +57,7 @@ it('what another hub wrote of the repository before does not replace what was wr
   await rm(folder, { recursive: true });
 });
 
-it('what removed records have left is cleared, also before a hub that was away has read it', async () => {
+it('clears removed records, also before a hub that was away has read the removal', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   const { db } = database;
@@ -68,7 +68,7 @@ it('what removed records have left is cleared, also before a hub that was away h
     .values([row('kept', 1), row('revoked', 2), row('early', 3, null)])
     .execute();
   await db.updateTable('ledger_version').set({ value: 5 }).execute();
-  const records = createKeyedCache();
+  const records = new KeyedCache();
   const replicaState = stateOf({ records });
   await replicaState.load(db);
   const told: string[] = [];
@@ -94,7 +94,7 @@ it('what removed records have left is cleared, also before a hub that was away h
   await rm(folder, { recursive: true });
 });
 
-it('does not read what a cluster said of itself without bounds', async () => {
+it("bounds what it reads of a cluster's own texts", async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   const open = () => createSqlLedger({ database, clock: fixedClock, random: () => 0, logger: pino({ level: 'silent' }) });
@@ -116,7 +116,7 @@ it('does not read what a cluster said of itself without bounds', async () => {
   await rm(folder, { recursive: true });
 });
 
-it('reads clusters whose deviations take megabytes a few at a time', async () => {
+it('reads clusters with megabytes of deviations a few at a time', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-replica-state-'));
   const database = await openDatabase({ folder });
   const ledger = await createSqlLedger({ database, clock: fixedClock, random: () => 0, logger: pino({ level: 'silent' }) });

@@ -44,7 +44,7 @@ export const describeAuditLog = (what: string, openTest: () => Promise<TestDatab
       await test.database.db.updateTable('audit').set({ entry_json: text }).where('sequence', '=', sequence).execute();
     };
 
-    it.each(['{"hash": "cut o', '{"hash":7}'])('a last entry that reads %j stops no write, and is told once', async (text) => {
+    it.each(['{"hash": "cut o', '{"hash":7}'])('writes after a last entry that reads %j, and reports it once', async (text) => {
       const ledger = await open();
       for (const subject of ['a', 'b']) await ledger.audit.append(entry(subject));
       await overwrite(2, text);
@@ -63,7 +63,7 @@ export const describeAuditLog = (what: string, openTest: () => Promise<TestDatab
       await ledger.close();
     });
 
-    it('an entry whose content alone was changed is followed on by its hash', async () => {
+    it('continues after an entry with changed content by its hash', async () => {
       const ledger = await open();
       await ledger.audit.append(entry('a'));
       const { hash } = await ledger.audit.head();
@@ -74,7 +74,7 @@ export const describeAuditLog = (what: string, openTest: () => Promise<TestDatab
       await ledger.close();
     });
 
-    it('refuses changes, and finds those that get past the triggers', async () => {
+    it('refuses changes, and finds those that bypass the triggers', async () => {
       const ledger = await open();
       for (let n = 1; n <= 5; n += 1) await ledger.audit.append(entry(`s${n}`));
       expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: 5 });

@@ -145,7 +145,7 @@ const startHub = async ({ database }: TestDatabase): Promise<Hub> => {
 
 /** Tests that lists named by histories and clusters are never cleared, and all others are. */
 const itKeepsNamedLists = (test: () => TestDatabase): void => {
-  it('can be read whatever is cleared: those that the history names, and those that a hub knows its clusters to have', async () => {
+  it('stay readable through clearing where the history or a cluster names them', async () => {
     const { database } = test();
     let cleared = 0;
     const takeStep = async (hub: Hub, next: Step): Promise<Hub> => {
@@ -191,7 +191,7 @@ export const describeNamedLists = (name: string, open: () => Promise<TestDatabas
     };
     const commitAlone = (number: number): Desired => commitFor(`r${number}`, ['eu'], alone[number] ?? []);
 
-    it('are read where a cluster has one that is older than all that a hub holds', async () => {
+    it('are read where a cluster has one that is older than all in memory', async () => {
       const first = await startHub(test);
       await first.ledger.setDesired(commitAlone(0));
       const list = listOfCommit(alone[0] ?? []);
@@ -207,7 +207,7 @@ export const describeNamedLists = (name: string, open: () => Promise<TestDatabas
       await ledger.close();
     });
 
-    it('go a week after they were stored, once no cluster, history or recent commit has them', async () => {
+    it('are removed a week after they were stored, once no cluster, history or recent commit has them', async () => {
       const hub = await startHub(test);
       // The cluster comes to have two of them.
       for (const number of alone.keys()) {

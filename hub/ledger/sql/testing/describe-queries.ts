@@ -21,7 +21,7 @@ export const describeQueries = (name: string, open: () => Promise<TestDatabase>)
       return rows.map((row) => row.name);
     };
 
-    it('each have their rows, in their order, and see what those before them wrote', async () => {
+    it('return each its own rows in order, and see earlier writes', async () => {
       const { db, runAll } = test.database;
       const rows = await db.transaction().execute((trx) => {
         const count = sql<{ count: number }>`select count(*) as count from records where kind = 'test'`.compile(trx);
@@ -69,7 +69,7 @@ export const describeQueries = (name: string, open: () => Promise<TestDatabase>)
       await db.deleteFrom('records').where('kind', '=', 'test').where('name', 'in', ['l', 'm', 'n']).execute();
     });
 
-    it('may be none, or the transaction have none', async () => {
+    it('may be empty, or have an empty transaction', async () => {
       const { db, runAll } = test.database;
       expect(await db.transaction().execute(async (trx) => runAll(trx, []))).toEqual([]);
       expect(await db.transaction().execute(async () => 'nothing')).toBe('nothing');

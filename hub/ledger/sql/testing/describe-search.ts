@@ -65,7 +65,7 @@ const fill = async ({ database }: TestDatabase): Promise<void> => {
 
 /** Tests the clearing of old events, and of those of a cluster with too many. */
 const itClearsEvents = (database: () => Database): void => {
-  it('old events, and those that are too many, are cleared in the end', async () => {
+  it('clears old events, and those beyond the bound, in the end', async () => {
     let most = 0;
     const db = database().db.withPlugin({
       transformQuery: ({ node }) => node,
@@ -94,7 +94,7 @@ const itClearsEvents = (database: () => Database): void => {
     expect([Number(left?.first), Number(left?.count)]).toEqual([EVENTS - 40_000 + 1, 40_000]);
   });
 
-  it('events of a cluster that says too much go before those of the others', async () => {
+  it('clears events of a cluster with very many before those of the others', async () => {
     const { db } = database();
     const row = (cluster: string | null, n: number) => ({ ...eventRow(EVENTS + n), cluster, digest: `${cluster} ${n}` });
     const rare = [row('us', 1), row(null, 2), row('us', 3)];
@@ -127,7 +127,7 @@ export const describeSearch = (what: string, openTest: () => Promise<TestDatabas
       await test.close();
     });
 
-    it.each(['needle', 'ünder'])('a search for %j says how far it came, and goes on from there', async (q) => {
+    it.each(['needle', 'ünder'])('searches for %j within a bound, and continues from there', async (q) => {
       const first = await ledger.searchEvents({ q, limit: 10 });
       expect([first.events, first.next]).toEqual([[], EVENTS - 50_000 + 1]);
       const second = await ledger.searchEvents({ q, limit: 10, before: first.next ?? 0 });
@@ -148,12 +148,12 @@ export const describeSearch = (what: string, openTest: () => Promise<TestDatabas
       expect(entries.map(({ sequence }) => sequence)).toEqual([1]);
     });
 
-    it('nothing is looked at for who is gone', async () => {
+    it('stops searching for a caller that is gone', async () => {
       const signal = AbortSignal.abort();
       expect(await ledger.searchEvents({ q: 'needle', limit: 10, signal })).toEqual({ events: [], next: null });
     });
 
-    it('a search of the audit log says how far it came; a reader of all of it gets all', async () => {
+    it('reports how far a search of the audit log came, and lets a reader of all of it read on', async () => {
       const { audit } = ledger;
       const search = { filter: { action: 'test.needle' }, order: 'desc', limit: 10 } as const;
       const first = await audit.search({ ...search, from: undefined });

@@ -1,6 +1,7 @@
 import type { CommitActivity, ProblemView } from '@fso/shared/api';
 import { decodeFiles } from '@fso/shared/decode';
 import { FakeClock } from '@fso/shared/fake-clock';
+import { collectSpans, type SpanCollector } from '@fso/shared/telemetry-testing';
 import { pino } from 'pino';
 import { expect, onTestFinished } from 'vitest';
 import type { Ledger } from '../../../ledger/index.ts';
@@ -8,6 +9,7 @@ import { createMemoryLedger } from '../../../ledger/testing/memory-ledger.ts';
 import { clusterReport, FILES, report } from '../../../serve/testing/fleet.ts';
 import type { RejectedRevision, SourceRevision } from '../../../source/index.ts';
 import { Activity } from '../activity.ts';
+import { CommitTracer } from '../commit-tracer.ts';
 import { readRollout, readRollouts } from '../rollout-store.ts';
 import { activityOf, summaryOf } from '../views.ts';
 
@@ -31,11 +33,18 @@ interface EnforcementSeconds {
   readonly proven: number[];
 }
 
+/** Traces of the lives of a hub, beside the ledger. */
+interface Watched {
+  readonly seconds: EnforcementSeconds;
+  readonly logged: unknown[];
+  readonly spans: SpanCollector;
+}
+
 /** Starts the activity of a hub, as one of its lives. */
-const life = (ledger: Ledger, clock: FakeClock, seconds: EnforcementSeconds, logged: unknown[]) => {
+const life = (ledger: Ledger, clock: FakeClock, { seconds, logged, spans }: Watched) => {
   const metrics = { enforced: (time: number) => seconds.enforced.push(time), proven: (time: number) => seconds.proven.push(time) };
   const logger = pino({ base: null }, { write: (line) => void logged.push(JSON.parse(line)) });
-  const activity = new Activity({ ledger, clock, logger, metrics });
+  const activity = new Activity({ ledger, clock, logger, metrics, tracer: new CommitTracer(spans) });
   const end = new AbortController();
   const done = activity.run(end.signal);
   const times = () => ({ noticed: clock.now().toISOString(), fetched: clock.now().toISOString(), judged: clock.now().toISOString() });
@@ -66,8 +75,9 @@ export const open = () => {
   const ledger = createMemoryLedger({ clock });
   const seconds: EnforcementSeconds = { enforced: [], proven: [] };
   const logged: unknown[] = [];
-  const begin = () => {
-    const hub = life(ledger, clock, seconds, logged);
+  const spans = collectSpans();
+  const begin = (own = spans) => {
+    const hub = life(ledger, clock, { seconds, logged, spans: own });
     onTestFinished(hub.stop);
     return hub;
   };
@@ -83,5 +93,5 @@ export const open = () => {
   const show = (revision: string): CommitActivity =>
     activityOf(readRollout(ledger.records, revision) ?? expect.fail(`no rollout of ${revision}`));
   const states = () => readRollouts(ledger.records).map((rollout) => [rollout.commit.revision.slice(0, 1), summaryOf(rollout).state]);
-  return { clock, ledger, begin, ack, prove, show, states, seconds, logged };
+  return { clock, ledger, begin, ack, prove, show, states, seconds, logged, spans };
 };

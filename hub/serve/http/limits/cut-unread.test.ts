@@ -43,7 +43,7 @@ it('lets a slow reader read', async () => {
   expect(await isFinished).toBe(true);
 });
 
-it('waits for a hub that takes its time', async () => {
+it('waits for a hub that is slow to answer', async () => {
   const { response, isFinished } = await start((res) => {
     res.flushHeaders();
     res.once('timeout', () => res.end('late'));

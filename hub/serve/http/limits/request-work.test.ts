@@ -10,7 +10,7 @@ const spin = (ms: number): void => {
 
 const turnOfLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-it('lets other work run between slices, however much there is to compute', async () => {
+it('lets other work run between slices of any computation', async () => {
   const slices = new ThreadSlices();
   const all = Promise.all(
     Array.from({ length: 4 }, async () => {

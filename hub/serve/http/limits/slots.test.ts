@@ -24,7 +24,7 @@ const isDone = async (promise: Promise<unknown>): Promise<boolean> => {
   return done;
 };
 
-it('one caller has its share, and all together have theirs; who waits goes on in turn', async () => {
+it('gives each caller its share and all together a total, with waiting callers in turn', async () => {
   const slots = new Slots(LIMITS);
   const first = await slots.acquire('ada', never);
   await slots.acquire('ada', never);
@@ -42,7 +42,7 @@ it('one caller has its share, and all together have theirs; who waits goes on in
   expect(await isDone(third)).toBe(true);
 });
 
-it('one caller leaves others room to wait', async () => {
+it('leaves other callers room to wait', async () => {
   const slots = new Slots({ perCaller: 1, total: 1, waiting: 8 });
   const release = await slots.acquire('ada', never);
   const waiting = [slots.acquire('ada', never), slots.acquire('ada', never)];
@@ -52,7 +52,7 @@ it('one caller leaves others room to wait', async () => {
   (await bobs)();
 });
 
-it('who is gone does not wait', async () => {
+it('drops a caller that is gone', async () => {
   const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 });
   const release = await slots.acquire('ada', never);
   const gone = new AbortController();
@@ -63,7 +63,7 @@ it('who is gone does not wait', async () => {
   await slots.acquire('cleo', never);
 });
 
-it('a caller that leaves while it waits is no failure of the hub', async () => {
+it('does not count a caller that leaves while it waits as a failure of the hub', async () => {
   const logged: string[] = [];
   const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 });
   await slots.acquire('ada', never);

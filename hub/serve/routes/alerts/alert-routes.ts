@@ -16,13 +16,17 @@ import type { Alerts } from '../../../alerts/index.ts';
 import { listPage, type Orders, sortParameter } from '../../http/paging.ts';
 import { includesText, matches, PolicyName, paging, Search } from '../../http/parameters.ts';
 import { notFound } from '../../http/problems.ts';
-import { jsonRoute, type Route } from '../../http/route.ts';
+import { type HubScope, jsonRoute, type Route } from '../../http/route.ts';
 
 /** Dependencies of the routes of alerts. */
 export interface AlertDeps {
-  readonly alerts: Pick<Alerts, 'receivers' | 'test' | 'compareWithSilences'> & {
+  readonly alerts: Pick<Alerts, 'compareWithSilences'> & {
     readonly list: () => readonly AlertView[] | Promise<readonly AlertView[]>;
   };
+}
+
+interface ReceiverDeps {
+  readonly alerts: Pick<Alerts, 'receivers' | 'test'>;
 }
 
 const AlertQuery = z.strictObject({
@@ -66,8 +70,8 @@ const matchesAlert = (alert: AlertView, { fingerprint, state, name, severity, cl
   matches(team, alert.labels.team) &&
   [alert.summary, alert.details, alert.name, ...Object.values(alert.labels)].some((text) => text !== undefined && includesText(text, q));
 
-/** Alerts, and who is notified of them. */
-export const alertRoutes: readonly Route<AlertDeps>[] = [
+/** Alerts of the fleet. */
+export const alertRoutes: readonly Route<AlertDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',
@@ -90,6 +94,10 @@ export const alertRoutes: readonly Route<AlertDeps>[] = [
       return listPage(await alerts.list(), { matches, orders: alertOrders, query }, input);
     },
   ),
+];
+
+/** Receivers of notifications. */
+export const receiverRoutes: readonly Route<ReceiverDeps, HubScope>[] = [
   jsonRoute(
     {
       method: 'get',

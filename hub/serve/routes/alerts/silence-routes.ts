@@ -16,7 +16,7 @@ const SilenceParams = z.strictObject({
 });
 
 /** Routes of the silences of alerts. */
-export const silenceRoutes: readonly Route<SilenceDeps>[] = [
+export const silenceRoutes: readonly Route<SilenceDeps, 'scoped'>[] = [
   jsonRoute(
     {
       method: 'get',

@@ -1,29 +1,11 @@
 import type { ClusterView } from '@fso/shared/api';
-import { Card, CardBody, CardTitle, DescriptionList, Label, LabelGroup } from '@patternfly/react-core';
-import type { ReactNode } from 'react';
+import { Label, LabelGroup } from '@patternfly/react-core';
 import { RevisionLink } from '../../../components/links.tsx';
-import { DescriptionItem, RelativeTime } from '../../../components/text.tsx';
+import { Facts, RelativeTime, SectionCard } from '../../../components/text.tsx';
 import { isRefusing, skewText, syncStateOf } from '../../../lib/health.ts';
 import { CertificateExpiry, GatekeeperText, PhaseCounts, SyncLabel } from '../cluster-values.tsx';
 
-/** A card of a tab. */
-export const Section = ({ title, children }: { readonly title: string; readonly children: ReactNode }) => (
-  <Card isFullHeight component="section">
-    <CardTitle component="h2">{title}</CardTitle>
-    <CardBody>{children}</CardBody>
-  </Card>
-);
-
-/** Names and what stands for each. */
-const Descriptions = ({ facts }: { readonly facts: Readonly<Record<string, ReactNode>> }) => (
-  <DescriptionList isHorizontal isCompact horizontalTermWidthModifier={{ default: '12ch', sm: '16ch' }}>
-    {Object.entries(facts).map(([term, fact]) => (
-      <DescriptionItem key={term} term={term}>
-        {fact}
-      </DescriptionItem>
-    ))}
-  </DescriptionList>
-);
+const LAYOUT = { horizontalTermWidthModifier: { default: '12ch', sm: '16ch' } } as const;
 
 export const NotReported = () => <span className="fso-muted">not reported</span>;
 
@@ -46,8 +28,9 @@ const Labels = ({ labels }: Pick<ClusterView, 'labels'>) => {
 export const SoftwareCard = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { report, lastSeen, certificateExpires, clockSkewMs, labels } = cluster;
   return (
-    <Section title="Cluster and agent">
-      <Descriptions
+    <SectionCard title="Cluster and agent">
+      <Facts
+        {...LAYOUT}
         facts={{
           'Last seen': <RelativeTime time={lastSeen} />,
           Kubernetes: report?.kubernetesVersion ?? <NotReported />,
@@ -58,7 +41,7 @@ export const SoftwareCard = ({ cluster }: { readonly cluster: ClusterView }) => 
           Labels: <Labels labels={labels} />,
         }}
       />
-    </Section>
+    </SectionCard>
   );
 };
 
@@ -83,26 +66,24 @@ const Verification = ({ report }: Pick<ClusterView, 'report'>) => {
 export const RevisionCard = ({ cluster }: { readonly cluster: ClusterView }) => {
   const { offeredRevision, revision, provenRevision, nack, report, policies } = cluster;
   return (
-    <Section title="Commit in force">
-      <Descriptions
+    <SectionCard title="Commit in force">
+      <Facts
+        {...LAYOUT}
         facts={{
           State: <SyncLabel sync={syncStateOf(cluster)} />,
           Offered: <RevisionLink revision={offeredRevision} />,
           Accepted: <RevisionLink revision={revision} />,
           Proven: <RevisionLink revision={provenRevision} />,
-          ...(nack === null || isRefusing(cluster)
-            ? {}
-            : {
-                'Refused before': (
-                  <>
-                    <RevisionLink revision={nack.revision} /> <RelativeTime time={nack.time} />
-                  </>
-                ),
-              }),
+          'Refused before':
+            nack === null || isRefusing(cluster) ? undefined : (
+              <>
+                <RevisionLink revision={nack.revision} /> <RelativeTime time={nack.time} />
+              </>
+            ),
           Signature: <Verification report={report} />,
           Policies: <PhaseCounts policies={policies} />,
         }}
       />
-    </Section>
+    </SectionCard>
   );
 };

@@ -1,9 +1,10 @@
 import '../clusters.css';
 import { ALERT_RULES, type AlertName, type ClusterView, type IssueGroup } from '@fso/shared/api';
-import { Alert, ClipboardCopy, PageSection, Stack, StackItem } from '@patternfly/react-core';
+import { Alert, PageSection, Stack, StackItem } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clusterQuery, issuesQuery } from '../../../api/queries.ts';
+import { Copyable } from '../../../components/buttons.tsx';
 import { QueryView, StaleBanner } from '../../../components/empty-states.tsx';
 import { PageHeader } from '../../../components/page-header.tsx';
 import { SilenceButton } from '../../../components/silence/silence-button.tsx';
@@ -19,9 +20,9 @@ import { ClusterTabs } from './cluster-tabs.tsx';
 const NeverSeen = ({ cluster: { name, regions } }: { readonly cluster: ClusterView }) => (
   <Alert isInline variant="info" title="The agent of this cluster has never connected, so its state is unknown" component="h2">
     <p>Start an agent in the cluster with an enrolment token. An administrator creates one below, or with</p>
-    <ClipboardCopy isReadOnly hoverTip="Copy" clickTip="Copied" textAriaLabel="Command that adds the cluster">
+    <Copyable label="Command that adds the cluster" isCode={false}>
       {formatAddCommand(name, regions)}
-    </ClipboardCopy>
+    </Copyable>
   </Alert>
 );
 

@@ -3,11 +3,11 @@ import { Icon } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { PlainTable, type PlainTableProps } from '../../../components/plain-table.tsx';
 import { StaleState } from '../../../components/stale-state.tsx';
-import { RelativeTime } from '../../../components/text.tsx';
+import { RelativeTime, SectionCard } from '../../../components/text.tsx';
 import { verdictOf } from '../../../lib/health.ts';
-import { NotReported, Section } from './cluster-cards.tsx';
+import { NotReported } from './cluster-cards.tsx';
 
 const ICONS = {
   good: <CheckCircleIcon />,
@@ -18,7 +18,7 @@ const STATUS = { good: 'success', bad: 'danger', unknown: 'warning' } as const;
 
 const Status = ({ condition, isFresh }: { readonly condition: Condition; readonly isFresh: boolean }) => {
   const state = verdictOf(condition);
-  if (!isFresh) return <StaleState>StaleState {condition.status}</StaleState>;
+  if (!isFresh) return <StaleState>Was {condition.status}</StaleState>;
   return (
     <span className="fso-nowrap">
       <Icon status={STATUS[state]} isInline>
@@ -29,6 +29,14 @@ const Status = ({ condition, isFresh }: { readonly condition: Condition; readonl
   );
 };
 
+const columns = (isFresh: boolean): PlainTableProps<Condition>['columns'] => [
+  { title: 'Condition', width: 20, cell: ({ type }) => type },
+  { title: 'Status', width: 10, cell: (condition) => <Status condition={condition} isFresh={isFresh} /> },
+  { title: 'Reason', width: 15, cell: ({ reason }) => reason },
+  { title: 'Since', width: 15, cell: ({ lastTransitionTime }) => <RelativeTime time={lastTransitionTime} /> },
+  { title: 'Message', className: 'fso-message', cell: ({ message }) => message },
+];
+
 interface ConditionsCardProps {
   /** Conditions that the agent reports; undefined: nothing reported. */
   readonly conditions: readonly Condition[] | undefined;
@@ -37,38 +45,11 @@ interface ConditionsCardProps {
 }
 
 export const ConditionsCard = ({ conditions, isFresh }: ConditionsCardProps) => (
-  <Section title="Conditions">
+  <SectionCard title="Conditions">
     {conditions === undefined || conditions.length === 0 ? (
       <NotReported />
     ) : (
-      <Table aria-label="Conditions" variant="compact" borders={false} gridBreakPoint="grid-md">
-        <Thead>
-          <Tr>
-            <Th width={20}>Condition</Th>
-            <Th width={10}>Status</Th>
-            <Th width={15}>Reason</Th>
-            <Th width={15}>Since</Th>
-            <Th>Message</Th>
-          </Tr>
-        </Thead>
-        <Tbody>
-          {conditions.map((condition) => (
-            <Tr key={condition.type}>
-              <Td dataLabel="Condition">{condition.type}</Td>
-              <Td dataLabel="Status">
-                <Status condition={condition} isFresh={isFresh} />
-              </Td>
-              <Td dataLabel="Reason">{condition.reason}</Td>
-              <Td dataLabel="Since">
-                <RelativeTime time={condition.lastTransitionTime} />
-              </Td>
-              <Td dataLabel="Message" className="fso-message">
-                {condition.message}
-              </Td>
-            </Tr>
-          ))}
-        </Tbody>
-      </Table>
+      <PlainTable label="Conditions" rows={conditions} columns={columns(isFresh)} rowKey={({ type }) => type} borders={false} />
     )}
-  </Section>
+  </SectionCard>
 );

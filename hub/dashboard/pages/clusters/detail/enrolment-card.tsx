@@ -5,11 +5,10 @@ import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { createEnrolmentToken, forgetCluster, revokeCluster } from '../../../api/client.ts';
 import { keys } from '../../../api/keys.ts';
-import { RoleButton } from '../../../components/buttons.tsx';
-import { RelativeTime } from '../../../components/text.tsx';
+import { Copyable, RoleButton } from '../../../components/buttons.tsx';
+import { RelativeTime, SectionCard } from '../../../components/text.tsx';
 import { showToast } from '../../../components/toasts.tsx';
 import { isRetired } from '../../../lib/health.ts';
-import { Section } from './cluster-cards.tsx';
 import { ConfirmModal } from './confirm-modal.tsx';
 
 const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
@@ -19,9 +18,9 @@ const Made = ({ made }: { readonly made: EnrolmentTokenView }) => (
       password.
     </Alert>
     <p className="fso-step">The token:</p>
-    <ClipboardCopy isReadOnly hoverTip="Copy" clickTip="Copied" textAriaLabel="Token">
+    <Copyable label="Token" isCode={false}>
       {made.token}
-    </ClipboardCopy>
+    </Copyable>
     <p className="fso-step">Run these commands in the cluster:</p>
     <ClipboardCopy
       isCode
@@ -150,7 +149,7 @@ export const EnrolmentCard = ({ cluster }: { readonly cluster: ClusterView }) =>
   const [open, setOpen] = useState<'token' | 'revoke' | 'forget'>();
   const close = (): void => setOpen(undefined);
   return (
-    <Section title="Enrolment">
+    <SectionCard title="Enrolment">
       <Content component="p">{EXPLANATION[connection]}</Content>
       <Flex columnGap={{ default: 'columnGapSm' }} rowGap={{ default: 'rowGapSm' }}>
         <RoleButton needs="admin" variant="secondary" onClick={() => setOpen('token')}>
@@ -168,6 +167,6 @@ export const EnrolmentCard = ({ cluster }: { readonly cluster: ClusterView }) =>
       {open === 'token' ? <TokenModal cluster={name} onClose={close} /> : null}
       {open === 'revoke' ? <RevokeModal cluster={name} onClose={close} /> : null}
       {open === 'forget' ? <ForgetModal cluster={name} onClose={close} /> : null}
-    </Section>
+    </SectionCard>
   );
 };

@@ -12,7 +12,7 @@ it('sets nodes beside the registration, those without a region first', () => {
   ]);
 });
 
-it('says nothing of nodes without a region where there are none', () => {
+it('omits nodes without a region where there are none', () => {
   expect(nodeRegions({ '': 0 }, [])).toEqual([]);
   expect(nodeRegions(undefined, ['eu-west-1'])).toEqual([{ region: 'eu-west-1', nodes: 0, isRegistered: true }]);
 });

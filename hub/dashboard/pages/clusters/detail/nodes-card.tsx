@@ -1,9 +1,10 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
+import { PlainTable } from '../../../components/plain-table.tsx';
+import { SectionCard } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
-import { NotReported, Section } from './cluster-cards.tsx';
+import { NotReported } from './cluster-cards.tsx';
 import { type NodeRegion, nodeRegions, type RegionNote, regionNote } from './node-regions.ts';
 
 const NOTES: Readonly<Record<RegionNote, string>> = {
@@ -44,33 +45,22 @@ export const NodesCard = ({ cluster: { report, regions } }: { readonly cluster: 
   const rows = nodeRegions(report?.nodesByRegion, regions);
   const most = Math.max(0, ...rows.map(({ nodes }) => nodes));
   return (
-    <Section title="Nodes by region">
+    <SectionCard title="Nodes by region">
       {report === null ? (
         <NotReported />
       ) : (
-        <Table aria-label="Nodes by region" variant="compact" borders={false} gridBreakPoint="grid-md">
-          <Thead>
-            <Tr>
-              <Th width={30}>Region</Th>
-              <Th width={35}>Nodes</Th>
-              <Th>Registration</Th>
-            </Tr>
-          </Thead>
-          <Tbody>
-            {rows.map((row) => (
-              <Tr key={row.region}>
-                <Td dataLabel="Region">{row.region === '' ? <em>no region</em> : row.region}</Td>
-                <Td dataLabel="Nodes">
-                  <Count nodes={row.nodes} most={most} />
-                </Td>
-                <Td dataLabel="Registration">
-                  <Note row={row} />
-                </Td>
-              </Tr>
-            ))}
-          </Tbody>
-        </Table>
+        <PlainTable
+          label="Nodes by region"
+          rows={rows}
+          columns={[
+            { title: 'Region', width: 30, cell: ({ region }) => (region === '' ? <em>no region</em> : region) },
+            { title: 'Nodes', width: 35, cell: ({ nodes }) => <Count nodes={nodes} most={most} /> },
+            { title: 'Registration', cell: (row) => <Note row={row} /> },
+          ]}
+          rowKey={({ region }) => region}
+          borders={false}
+        />
       )}
-    </Section>
+    </SectionCard>
   );
 };

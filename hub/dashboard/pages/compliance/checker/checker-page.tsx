@@ -1,8 +1,9 @@
-import { Alert, Button, Content, Form, FormGroup, Grid, GridItem, TextArea, Title } from '@patternfly/react-core';
+import { Alert, Button, Content, Form, FormGroup, Grid, GridItem, TextArea } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useDeferredValue, useMemo, useRef, useState } from 'react';
 import { parseViolationKey, type ViolationRef, violationKey } from '../../../api/queries.ts';
 import { ErrorState, Loading } from '../../../components/empty-states.tsx';
+import { Heading } from '../../../components/text.tsx';
 import { useSearchChange } from '../../../lib/filters.ts';
 import { ComplianceFrame } from '../compliance-frame.tsx';
 import { GovernanceForm } from './governance-form.tsx';
@@ -50,9 +51,7 @@ export const CheckerPage = () => {
       <Grid hasGutter>
         <GridItem xl={6}>
           <Form onSubmit={(event) => event.preventDefault()}>
-            <Title headingLevel="h2" size="lg">
-              Judged by
-            </Title>
+            <Heading level={2}>Judged by</Heading>
             <GovernanceForm choice={choice} onChange={change} />
             <ViolationPicker picked={picked} onPick={pick} />
             {ref === undefined ? null : <PickedViolation of={ref} />}
@@ -75,9 +74,7 @@ export const CheckerPage = () => {
           </Form>
         </GridItem>
         <GridItem xl={6} className="fso-stack">
-          <Title headingLevel="h2" size="lg">
-            Verdict
-          </Title>
+          <Heading level={2}>Verdict</Heading>
           <Governance rulings={rulings} choice={choice} />
           <Problems pasted={pasted} onShow={show} />
           {rulings.state === 'known'

@@ -60,7 +60,7 @@ describe('readWorkloads', () => {
     }
   });
 
-  it('says on which line something is wrong, and judges the rest', () => {
+  it('names the line of a problem, and judges the rest', () => {
     const { workloads, problems } = readWorkloads(
       `${DEPLOYMENT}---\nkind: Service\nspec: {}\n---\nkind: Pod\nspec:\n  nodeSelector:\n    disk: 1\n---\n- a\n---\n# nothing\n`,
     );
@@ -88,7 +88,7 @@ describe('readWorkloads', () => {
     expect(readWorkloads('kind: Pod\nspec: {"__proto__": {"nodeName": "n"}}').workloads[0]?.placement.nodeName).toBeUndefined();
   });
 
-  it('takes the node of a pod that a cluster has bound for the answer of the scheduler', () => {
+  it("treats the node of a bound pod as the scheduler's decision", () => {
     const bound = only('kind: Pod\nmetadata: {name: a, uid: 1-2}\nspec: {nodeName: n1}\n');
     expect([bound.boundTo, bound.placement.nodeName]).toEqual(['n1', undefined]);
     expect(violationOf('kind: Pod\nspec: {nodeName: n1}\n')).toBe(VIOLATIONS.nodeName);
@@ -115,7 +115,7 @@ describe('judge', () => {
 });
 
 describe('findBlamedLines', () => {
-  it('points at what the violation names', () => {
+  it('points at the lines that the violation names', () => {
     expect(violationOf(DEPLOYMENT)).toBe('required node affinity term 2 allows region "us-east-1"');
     expect(findBlamedLines(only(DEPLOYMENT), violationOf(DEPLOYMENT))).toEqual({ from: 16, to: 19 });
     const selected = `kind: Pod\nspec:\n  nodeSelector:\n    a: b\n    ${REGION_LABEL}: us-east-1\n`;
@@ -133,7 +133,7 @@ describe('planFix', () => {
     return planFix(workload, { region, violation, rulings });
   };
 
-  it('confines the pod to a region that it asks for already, and leaves the rest as it is', () => {
+  it('confines the pod to a region that it already requests, and changes nothing else', () => {
     const fix = fixOf(DEPLOYMENT);
     expect(fix).toMatchObject({ region: 'eu-west-1', also: [], isMended: true });
     expect(fix.after).toBe(

@@ -10,13 +10,13 @@ const outside = judge({}, DENY);
 const POD = { kind: 'Pod' };
 
 describe('outcomeOf', () => {
-  it('says what happens where it is known what governs', () => {
+  it('states the outcome where the governing policies are known', () => {
     expect(outcomeOf([], POD)).toMatchObject({ level: 'info', text: 'Admitted: no policy governs it.' });
     expect(outcomeOf(inside, POD)).toMatchObject({ level: 'success' });
     expect(outcomeOf(outside, POD)).toMatchObject({ level: 'danger', text: 'Not admitted: the pod is refused.' });
   });
 
-  it('never says that something is admitted where it is not', () => {
+  it('never claims admission where a pod is refused', () => {
     for (const verdicts of [[], inside]) {
       expect(outcomeOf(verdicts, POD, 'no report')).toEqual({
         level: 'warning',
@@ -55,7 +55,7 @@ describe('governanceOf', () => {
   ];
   const at = { cluster: 'eu', namespace: 'finance', isConnected: true };
 
-  it('leaves out what has expired, and says so', () => {
+  it('leaves out expired policies, with a note', () => {
     const governance = governanceOf(policies, at);
     expect(governance).toMatchObject({ expired: ['over'], unreported: [], fresh: true });
     expect(governance.governing.map(({ key }) => key)).toEqual(['good']);

@@ -1,7 +1,8 @@
-import { Alert, ClipboardCopy, Content, FormGroup, TextInput } from '@patternfly/react-core';
+import { Alert, Content, FormGroup, TextInput } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useId, useState } from 'react';
 import { parseViolationKey, type ViolationRef, violationKey, violationsQuery } from '../../../api/queries.ts';
+import { Copyable } from '../../../components/buttons.tsx';
 import { listInspectCommands } from '../../../lib/commands.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
 import { useDebouncedText } from '../../../lib/use-debounced-text.ts';
@@ -54,9 +55,7 @@ export const PickedViolation = ({ of }: { readonly of: ViolationRef }) => {
       <Content component="small">
         The hub has the verdict, not the object. To check and fix it here, paste the output of this command:
       </Content>
-      <ClipboardCopy isReadOnly isCode hoverTip="Copy" clickTip="Copied" textAriaLabel="Command that prints the object">
-        {get?.command ?? ''}
-      </ClipboardCopy>
+      <Copyable label="Command that prints the object">{get?.command ?? ''}</Copyable>
     </Alert>
   );
 };

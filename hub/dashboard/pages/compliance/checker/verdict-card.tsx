@@ -1,6 +1,7 @@
-import { Alert, Button, Card, CardBody, CardTitle, CodeBlock, CodeBlockCode, Content, List, ListItem, Title } from '@patternfly/react-core';
+import { Alert, Button, Card, CardBody, CardTitle, CodeBlock, CodeBlockCode, Content, List, ListItem } from '@patternfly/react-core';
 import { useMemo } from 'react';
 import { ActionLabel } from '../../../components/state-label.tsx';
+import { Heading } from '../../../components/text.tsx';
 import { findBlamedLines } from './fix.ts';
 import { FixView } from './fix-view.tsx';
 import { judge, outcomeOf, type Ruling, type Verdict } from './judge.ts';
@@ -95,9 +96,7 @@ export const VerdictCard = ({ workload, rulings, gaps, lines, onShow }: VerdictC
         {violation === undefined ? null : <Blame workload={workload} violation={violation} lines={lines} onShow={onShow} />}
         {violation === undefined ? null : (
           <>
-            <Title headingLevel="h4" size="md">
-              Fix
-            </Title>
+            <Heading level={4}>Fix</Heading>
             <FixView workload={workload} violation={violation} rulings={strongestFirst} />
           </>
         )}
@@ -110,9 +109,7 @@ const Blame = ({ workload, violation, lines, onShow }: Omit<VerdictCardProps, 'r
   const range = findBlamedLines(workload, violation);
   return (
     <>
-      <Title headingLevel="h4" size="md">
-        What fails
-      </Title>
+      <Heading level={4}>What fails</Heading>
       <Excerpt lines={lines} range={range} />
       <Button variant="link" isInline onClick={() => onShow(range)}>
         {range.from === range.to ? `Show line ${range.from} in the text` : `Show lines ${range.from} to ${range.to} in the text`}

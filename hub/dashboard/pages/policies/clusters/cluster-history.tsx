@@ -1,11 +1,11 @@
 import type { ClusterHistoryItem, PolicyState, PolicyStateView } from '@fso/shared/api';
 import { Button, Form, FormGroup, Label, type LabelProps, Modal, ModalBody, ModalHeader, TextInput } from '@patternfly/react-core';
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useId, useState } from 'react';
 import { clusterHistoryQuery, policyStateQuery } from '../../../api/queries.ts';
 import { Empty, QueryView } from '../../../components/empty-states.tsx';
 import { RevisionLink } from '../../../components/links.tsx';
+import { PlainTable, type PlainTableProps } from '../../../components/plain-table.tsx';
 import { PhaseLabel } from '../../../components/state-label.tsx';
 import { exactTime, timeOf } from '../../../lib/time.ts';
 
@@ -75,26 +75,11 @@ const detailOf = ({ kind, revision, state }: ClusterHistoryItem): ReactNode => {
   return kind === 'accepted' || kind === 'proven' ? <RevisionLink revision={revision} /> : null;
 };
 
-const Changes = ({ items }: { readonly items: readonly ClusterHistoryItem[] }) => (
-  <Table variant="compact" aria-label="Changes">
-    <Thead>
-      <Tr>
-        <Th>Time</Th>
-        <Th>What</Th>
-        <Th screenReaderText="Detail" />
-      </Tr>
-    </Thead>
-    <Tbody>
-      {items.map((item) => (
-        <Tr key={JSON.stringify(item)}>
-          <Td dataLabel="Time">{exactTime(Date.parse(item.time))}</Td>
-          <Td dataLabel="What">{WHAT[item.kind]}</Td>
-          <Td dataLabel="Detail">{detailOf(item)}</Td>
-        </Tr>
-      ))}
-    </Tbody>
-  </Table>
-);
+const COLUMNS: PlainTableProps<ClusterHistoryItem>['columns'] = [
+  { title: 'Time', cell: ({ time }) => exactTime(Date.parse(time)) },
+  { title: 'What', cell: ({ kind }) => WHAT[kind] },
+  { title: 'Detail', isUntitled: true, cell: detailOf },
+];
 
 const HistoryModal = ({ policy, cluster, onClose }: Place & { readonly onClose: () => void }) => {
   const id = useId();
@@ -107,7 +92,11 @@ const HistoryModal = ({ policy, cluster, onClose }: Place & { readonly onClose: 
         <QueryView query={query} what="the history" lines={6}>
           {({ items, next }) => (
             <>
-              {items.length === 0 ? <Empty title="Nothing is recorded yet" /> : <Changes items={items} />}
+              {items.length === 0 ? (
+                <Empty title="Nothing is recorded yet" />
+              ) : (
+                <PlainTable label="Changes" rows={items} columns={COLUMNS} rowKey={(item) => JSON.stringify(item)} />
+              )}
               {next === null ? null : (
                 <p className="fso-muted">
                   Older changes: <code>{`fso history ${policy} --cluster ${cluster} --limit 500`}</code>

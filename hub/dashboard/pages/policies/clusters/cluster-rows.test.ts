@@ -26,7 +26,7 @@ it('counts a cluster that is not connected as pending at best', () => {
   expect(toClusterRows([awaiting])[0]?.phase).toBe('Pending');
 });
 
-it('takes for enforced only what is known now', () => {
+it('counts as enforced only what is known now', () => {
   expect(names(filterRows(ROWS, { locks: 'enforced' }))).toEqual(['apac']);
   expect(names(filterRows(ROWS, { locks: 'other' }))).toEqual(['eu', 'gone', 'new', 'us']);
 });

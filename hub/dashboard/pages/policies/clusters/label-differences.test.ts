@@ -11,7 +11,7 @@ const LABELS = {
   'compliance.gov/updated-at': '2026-01-03T10-30-00Z',
 };
 
-it('finds nothing where the labels say what the policy says', () => {
+it('finds nothing where the labels match the policy', () => {
   expect(differencesOf(report({ effectiveRegions: ['eu-west-1', 'eu-central-1'] }), LABELS)).toEqual([]);
 });
 
@@ -23,7 +23,7 @@ it('finds labels that are gone or changed', () => {
   ]);
 });
 
-it('says that labels speak for another policy that governs the namespace, too', () => {
+it('reports labels that come from another policy that governs the namespace, too', () => {
   const labels = { ...LABELS, 'compliance.gov/policy-name': 'payments', 'compliance.gov/allowed-regions': 'eu-west-1' };
   expect(differencesOf(report(), labels).map(({ key, kind }) => [key, kind])).toEqual([
     ['compliance.gov/policy-name', 'otherPolicy'],

@@ -1,6 +1,6 @@
 import { type PolicyHistory, type PolicyRevision, type PolicyView, policyKey } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
-import { Button, Content, Label, Title } from '@patternfly/react-core';
+import { Button, Content, Label } from '@patternfly/react-core';
 import MinusIcon from '@patternfly/react-icons/dist/esm/icons/minus-icon';
 import PencilAltIcon from '@patternfly/react-icons/dist/esm/icons/pencil-alt-icon';
 import PlusIcon from '@patternfly/react-icons/dist/esm/icons/plus-icon';
@@ -9,7 +9,7 @@ import { useMemo } from 'react';
 import { policyHistoryQuery } from '../../../api/queries.ts';
 import { Empty, QueryView } from '../../../components/empty-states.tsx';
 import { RevisionLink } from '../../../components/links.tsx';
-import { RelativeTime } from '../../../components/text.tsx';
+import { Heading, RelativeTime } from '../../../components/text.tsx';
 import { type DiffLine, diffRevision, type Hunk, type RevisionDiff } from '../../../lib/text-diff.ts';
 import { NotInGit } from '../policy-origin.tsx';
 import { usePolicySearch } from '../use-policy-search.ts';
@@ -104,9 +104,7 @@ const Entry = ({ revision, before, isOpen, onToggle }: EntryProps) => {
         <Label isCompact variant="outline" icon={<Icon />}>
           {text}
         </Label>
-        <Title headingLevel="h3" size="md">
-          {commit.subject || 'No subject'}
-        </Title>
+        <Heading>{commit.subject || 'No subject'}</Heading>
       </div>
       <div className="fso-revision-by">
         <RevisionLink revision={commit.revision} /> <span>{commit.author}</span> <RelativeTime time={commit.time} />

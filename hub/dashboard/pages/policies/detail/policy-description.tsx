@@ -1,10 +1,10 @@
 import { type PolicyView, policyKey } from '@fso/shared/api';
-import { Alert, DescriptionList, Skeleton } from '@patternfly/react-core';
+import { Alert, Skeleton } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { policyHistoryQuery } from '../../../api/queries.ts';
 import { useScope } from '../../../api/session.ts';
 import { RevisionLink } from '../../../components/links.tsx';
-import { DescriptionItem, RelativeTime } from '../../../components/text.tsx';
+import { Facts, RelativeTime } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
 import { authorName } from '../../../lib/text-diff.ts';
 import { originOf } from '../policy-origin.tsx';
@@ -60,31 +60,20 @@ export const PolicyDescription = ({ policy }: { readonly policy: PolicyView }) =
   return (
     <>
       <OriginNote policy={policy} />
-      <DescriptionList
-        isCompact
+      <Facts
+        isHorizontal={false}
         columnModifier={{ default: '1Col', md: '2Col', xl: '3Col' }}
         className="fso-facts"
         aria-label="The policy in short"
-      >
-        <DescriptionItem term="Governs">
-          <code>{targetNamespace}</code>
-        </DescriptionItem>
-        <DescriptionItem term="Allowed regions">
-          <AllowedRegions allowed={allowedRegions} effective={effectiveRegions} />
-        </DescriptionItem>
-        <DescriptionItem term="Violations">{formatNumber(violations)}</DescriptionItem>
-        <DescriptionItem term="Expires">
-          <Expires date={expiryDate} />
-        </DescriptionItem>
-        <DescriptionItem term="In Git">
-          <Origin policy={policy} />
-        </DescriptionItem>
-        {source === null || isScoped ? null : (
-          <DescriptionItem term="Last change">
-            <LastChange policy={policy} />
-          </DescriptionItem>
-        )}
-      </DescriptionList>
+        facts={{
+          Governs: <code>{targetNamespace}</code>,
+          'Allowed regions': <AllowedRegions allowed={allowedRegions} effective={effectiveRegions} />,
+          Violations: formatNumber(violations),
+          Expires: <Expires date={expiryDate} />,
+          'In Git': <Origin policy={policy} />,
+          'Last change': source === null || isScoped ? undefined : <LastChange policy={policy} />,
+        }}
+      />
     </>
   );
 };

@@ -4,7 +4,7 @@ import { tokenizeYaml } from './yaml-tokens.ts';
 
 const kinds = (line: string): string[] => (tokenizeYaml(line)[0] ?? []).map(({ kind, text }) => `${kind} ${text}`);
 
-it('tells keys, strings, marks and comments apart', () => {
+it('distinguishes keys, strings, marks and comments', () => {
   expect(kinds('kind: SovereignPolicy # of finance')).toEqual(['key kind', 'mark :', 'plain  SovereignPolicy', 'comment  # of finance']);
   expect(kinds("  allowedRegions: ['group:eu', eu-west-1]")).toEqual([
     'mark   ',
@@ -24,7 +24,7 @@ it('tells keys, strings, marks and comments apart', () => {
   expect(kinds('---')).toEqual(['mark ---']);
 });
 
-it('takes a block for text until its end', () => {
+it('treats a block as text until its end', () => {
   const lines = tokenizeYaml('description: |\n  why: because\n\n  # not a comment\nexpiryDate: 2027-01-01T00:00:00Z');
   expect(lines.map((tokens) => tokens.map(({ kind }) => kind).join(' '))).toEqual([
     'key mark plain',

@@ -3,9 +3,9 @@ import { Button } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
-import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { Fragment, useMemo, useState } from 'react';
 import { ClusterLink } from '../../../components/links.tsx';
+import { PlainTable, type PlainTableProps } from '../../../components/plain-table.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
 import { formatNumber, truncateList } from '../../../lib/format.ts';
 import type { Verdict } from '../../../lib/health.ts';
@@ -47,54 +47,44 @@ const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
   );
 };
 
-const Row = ({ group }: { readonly group: ConditionGroup }) => {
-  const { type, status, reason, message, messagesDiffer, since, verdict } = group;
+const Type = ({ type, verdict }: ConditionGroup) => {
   const { icon: Icon, className, text } = ICONS[verdict];
   return (
-    <Tr>
-      <Td dataLabel="Condition">
-        <div className="fso-lock-count">
-          <Icon className={className} title={text} aria-label={text} role="img" />
-          <span>{type}</span>
-        </div>
-      </Td>
-      <Td dataLabel="Status">{status}</Td>
-      <Td dataLabel="Reason">{reason}</Td>
-      <Td dataLabel="Message">
-        <LongText text={message} />
-        {messagesDiffer ? <div className="fso-muted">Other clusters report other messages.</div> : null}
-      </Td>
-      <Td dataLabel="Clusters">
-        <InClusters {...group} />
-      </Td>
-      <Td dataLabel="Since">
-        <RelativeTime time={since} absent="not told" />
-      </Td>
-    </Tr>
+    <div className="fso-lock-count">
+      <Icon className={className} title={text} aria-label={text} role="img" />
+      <span>{type}</span>
+    </div>
   );
 };
+
+const COLUMNS: PlainTableProps<ConditionGroup>['columns'] = [
+  { title: 'Condition', width: 15, cell: (group) => <Type {...group} /> },
+  { title: 'Status', width: 10, cell: ({ status }) => status },
+  { title: 'Reason', width: 15, cell: ({ reason }) => reason },
+  {
+    title: 'Message',
+    cell: ({ message, messagesDiffer }) => (
+      <>
+        <LongText text={message} />
+        {messagesDiffer ? <div className="fso-muted">Other clusters report other messages.</div> : null}
+      </>
+    ),
+  },
+  { title: 'Clusters', width: 20, cell: (group) => <InClusters {...group} /> },
+  { title: 'Since', width: 10, cell: ({ since }) => <RelativeTime time={since} absent="not told" /> },
+];
 
 /** Conditions as the clusters report them, those that are alike in one row. */
 export const ConditionsTable = ({ clusters }: { readonly clusters: readonly PolicyInCluster[] }) => {
   const groups = useMemo(() => groupConditions(clusters), [clusters]);
   if (groups.length === 0) return <p className="fso-muted">No cluster has reported conditions yet.</p>;
   return (
-    <Table aria-label="Conditions" variant="compact" gridBreakPoint="grid-md" className="fso-conditions">
-      <Thead>
-        <Tr>
-          <Th width={15}>Condition</Th>
-          <Th width={10}>Status</Th>
-          <Th width={15}>Reason</Th>
-          <Th>Message</Th>
-          <Th width={20}>Clusters</Th>
-          <Th width={10}>Since</Th>
-        </Tr>
-      </Thead>
-      <Tbody>
-        {groups.map((group) => (
-          <Row key={[group.type, group.status, group.reason].join(' ')} group={group} />
-        ))}
-      </Tbody>
-    </Table>
+    <PlainTable
+      label="Conditions"
+      rows={groups}
+      columns={COLUMNS}
+      rowKey={({ type, status, reason }) => [type, status, reason].join(' ')}
+      className="fso-conditions"
+    />
   );
 };

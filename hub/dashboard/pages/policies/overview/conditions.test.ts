@@ -4,7 +4,7 @@ import { groupConditions } from './conditions.ts';
 
 const LATER = '2026-01-04T10:30:00.000Z';
 
-it('puts together what is the same in several clusters, and what needs a look first', () => {
+it('combines equal conditions of several clusters, the most urgent first', () => {
   const groups = groupConditions([
     inCluster('eu', { conditions: [condition('Ready', 'True'), condition('Conflict', 'False')] }),
     inCluster('us', { conditions: [condition('Ready', 'True', { message: 'other', lastTransitionTime: LATER })] }, false),

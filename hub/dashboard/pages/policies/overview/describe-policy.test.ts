@@ -12,7 +12,7 @@ const policy = {
 const meant = (change: object): string =>
   describePolicy({ ...policy, allowedRegions: [...policy.allowedRegions], effectiveRegions: [...policy.effectiveRegions], ...change });
 
-it('says what a policy demands', () => {
+it('describes the rules of a policy', () => {
   expect(meant({})).toBe(
     'Pods in namespace finance may run only in eu-central-1 or eu-west-1; a pod that could run anywhere else is refused.',
   );
@@ -41,7 +41,7 @@ it('promises nothing for an expired policy or one without regions', () => {
   expect(meant({ effectiveRegions: [] })).toContain('may run in no region');
 });
 
-it('says what one cluster, and what several do', () => {
+it('describes the state in one cluster and in several', () => {
   expect([describeClusters('Active', 1), describeClusters('Active', 2)]).toEqual(['has proven it', 'have proven it']);
   expect([describeClusters('Failed', 1), describeClusters('Failed', 12)]).toEqual(['does not enforce it', 'do not enforce it']);
 });

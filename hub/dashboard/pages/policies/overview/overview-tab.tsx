@@ -1,7 +1,8 @@
 import { isAsExpected, type Phase, type PolicyView } from '@fso/shared/api';
-import { Alert, Content, Title } from '@patternfly/react-core';
+import { Alert, Content } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
+import { Heading } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
 import { countRows, toClusterRows } from '../clusters/cluster-rows.ts';
 import { originOf } from '../policy-origin.tsx';
@@ -16,9 +17,7 @@ type PolicyProps = { readonly policy: PolicyView };
 
 const PolicySentence = ({ policy }: PolicyProps) => (
   <section className="fso-part">
-    <Title headingLevel="h2" size="lg">
-      Meaning
-    </Title>
+    <Heading level={2}>Meaning</Heading>
     <Content component="p">{describePolicy(policy)}</Content>
     {originOf(policy) === 'git' ? (
       <Content component="p" className="fso-muted">
@@ -41,9 +40,7 @@ const InForce = ({ policy }: PolicyProps) => {
   const total = clusters.length;
   return (
     <section className="fso-part">
-      <Title headingLevel="h2" size="lg">
-        Where it is in force
-      </Title>
+      <Heading level={2}>Where it is in force</Heading>
       {known.last === 0 ? null : (
         <Alert
           isInline
@@ -98,15 +95,11 @@ export const OverviewTab = ({ policy }: PolicyProps) => (
     <PolicySentence policy={policy} />
     <InForce policy={policy} />
     <section className="fso-part">
-      <Title headingLevel="h2" size="lg">
-        Conditions
-      </Title>
+      <Heading level={2}>Conditions</Heading>
       <Conditions policy={policy} />
     </section>
     <section className="fso-part">
-      <Title headingLevel="h2" size="lg">
-        Regions
-      </Title>
+      <Heading level={2}>Regions</Heading>
       <PolicyRegions policy={policy} />
     </section>
   </>

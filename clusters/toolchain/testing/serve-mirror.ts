@@ -3,7 +3,7 @@
  * downloads without access to them. Builds missing programs, prints the settings for other
  * commands, and runs until Ctrl-C.
  *
- *   node clusters/build/testing/serve-mirror.ts
+ *   node clusters/toolchain/testing/serve-mirror.ts
  */
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

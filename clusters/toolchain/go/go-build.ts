@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildFlags } from '../cache.ts';
-import type { ToolModule } from '../modules.ts';
+import { filesOf, type ToolModule } from '../modules.ts';
 import { type Environment, go, isPackageLine } from './go.ts';
 
 /** Units of a link, which takes as long as this many packages. */
@@ -38,7 +38,7 @@ async function buildProgram(module: ToolModule, dir: string, options: BuildOptio
 
 /** Copies the wanted files of the upstream's module, which Go verifies by its checksum. */
 async function copyFiles(module: ToolModule, dir: string, env: Environment, signal: AbortSignal): Promise<void> {
-  const files = Object.entries(module.files);
+  const files = Object.entries(filesOf(module));
   if (files.length === 0) return;
   const found = await go({ dir: module.dir, args: ['mod', 'download', '-json', module.upstream], env }, signal);
   const { Dir: source } = JSON.parse(found) as { Dir: string };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { readGoMod, type ToolModule, toolVersion } from './modules.ts';
+import { filesOf, readGoMod, type ToolModule, toolVersion } from './modules.ts';
 
 const MANIFEST = 'complete.json';
 
@@ -20,7 +20,13 @@ export function buildFlags(module: ToolModule): string[] {
   const tags = module.tags === undefined ? [] : ['-tags', module.tags.join(',')];
   // The linker drops debug information (-w), so the compiler need not produce it: a fifth of the
   // work.
-  return [...tags, '-trimpath', '-gcflags=all=-dwarf=false', '-ldflags', ['-s -w', ...module.linkerFlags(toolVersion(module))].join(' ')];
+  return [
+    ...tags,
+    '-trimpath',
+    '-gcflags=all=-dwarf=false',
+    '-ldflags',
+    ['-s -w', ...(module.linkerFlags?.(toolVersion(module)) ?? [])].join(' '),
+  ];
 }
 
 /**
@@ -31,12 +37,12 @@ export function toolFolder(module: ToolModule): string {
   const hash = createHash('sha256')
     .update(readGoMod(module))
     .update(readFileSync(join(module.dir, 'go.sum')))
-    .update(JSON.stringify([buildFlags(module), module.package, module.programs, module.files, process.platform, process.arch]));
+    .update(JSON.stringify([buildFlags(module), module.package, module.programs, filesOf(module), process.platform, process.arch]));
   for (const file of module.sources ?? []) hash.update(`${file}\0`).update(readFileSync(join(module.dir, file)));
   return `${module.name}-${toolVersion(module)}-${hash.digest('hex').slice(0, 8)}`;
 }
 
-const expected = (module: ToolModule): string[] => [...module.programs, ...Object.keys(module.files)];
+const expected = (module: ToolModule): string[] => [...module.programs, ...Object.keys(filesOf(module))];
 
 /**
  * Writes the manifest, with the size of each file, last: a folder without it, or that differs from

@@ -6,14 +6,11 @@ import { CommandError } from './command-error.ts';
 import { assertGo, type Environment } from './go/go.ts';
 import { buildTool, buildUnits } from './go/go-build.ts';
 import { withLock } from './lock.ts';
-import { goDirective, LOCAL_TOOLS, readGoMod, type ToolModule } from './modules.ts';
+import { filesOf, goDirective, LOCAL_TOOLS, readGoMod, type ToolModule } from './modules.ts';
 import { type ProgressSink, ToolProgress } from './progress.ts';
 import { Downloader } from './releases/downloader.ts';
 import { downloadTool } from './releases/release-tool.ts';
 import { type Download, downloadFolder, downloadsOf, hostsOf, PINS_FILE, type Pins, readPins } from './releases/releases.ts';
-
-/** Receives one line of progress. */
-export type Log = (line: string) => void;
 
 export interface ToolOptions extends ProgressSink {
   readonly env: Environment;
@@ -82,7 +79,7 @@ async function install(target: string, module: ToolModule, fill: (dir: string) =
 
 const downloadUnits = (downloads: readonly Download[]): number => downloads.filter(({ executable }) => executable).length * DOWNLOAD_UNITS;
 
-const contentOf = ({ programs, files }: ToolModule): string => (programs.length > 0 ? programs : Object.keys(files)).join(', ');
+const contentOf = (module: ToolModule): string => (module.programs.length > 0 ? module.programs : Object.keys(filesOf(module))).join(', ');
 
 async function build(module: ToolModule, { root, options, progress }: Workshop, signal: AbortSignal): Promise<void> {
   const { name } = module;

@@ -89,7 +89,7 @@ it('downloads a file, a file of an archive and a file of an image, and builds no
 it('downloads the files that belong to a program', async () => {
   serve(toolOf('kwok'));
   const { kwok = '' } = await ensure([toolOf('kwok')], 'download');
-  expect(new Set(readdirSync(kwok))).toEqual(new Set(['complete.json', 'kwok', ...Object.keys(toolOf('kwok').files)]));
+  expect(new Set(readdirSync(kwok))).toEqual(new Set(['complete.json', 'kwok', ...Object.keys(toolOf('kwok').files ?? {})]));
 });
 
 const refusalsOf = (found: string) => ({

@@ -24,11 +24,11 @@ export interface ToolModule {
    */
   readonly sources?: readonly string[];
   /** Files of the upstream's module to keep beside the programs: name here → path there. */
-  readonly files: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
   /** Build tags: parts of the upstream to leave out. */
   readonly tags?: readonly string[];
   /** Linker flags for a version, in addition to those of all modules. */
-  readonly linkerFlags: (version: string) => readonly string[];
+  readonly linkerFlags?: (version: string) => readonly string[];
 }
 
 // Kubernetes' own build sets these; without them the API server calls itself v0.0.0-master.
@@ -38,8 +38,6 @@ function kubernetesVersionFlags(version: string): string[] {
   return [`-X ${variable}.gitVersion=${version}`, `-X ${variable}.gitMajor=${major}`, `-X ${variable}.gitMinor=${minor}`];
 }
 
-const none = (): readonly string[] => [];
-
 /** The programs and files of a local cluster. */
 export const LOCAL_TOOLS: readonly ToolModule[] = [
   {
@@ -48,8 +46,6 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
     upstream: 'go.etcd.io/etcd/server/v3',
     package: 'go.etcd.io/etcd/server/v3',
     programs: ['etcd'],
-    files: {},
-    linkerFlags: none,
   },
   {
     name: 'kwok',
@@ -64,7 +60,6 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
       'pod-complete.yaml': 'kustomize/stage/pod/fast/pod-complete.yaml',
       'pod-delete.yaml': 'kustomize/stage/pod/fast/pod-delete.yaml',
     },
-    linkerFlags: none,
   },
   {
     name: 'kubernetes',
@@ -73,7 +68,6 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
     package: '.',
     programs: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'],
     sources: ['main.go'],
-    files: {},
     linkerFlags: kubernetesVersionFlags,
   },
   {
@@ -83,7 +77,6 @@ export const LOCAL_TOOLS: readonly ToolModule[] = [
     package: 'github.com/open-policy-agent/gatekeeper/v3',
     programs: ['gatekeeper'],
     files: { 'gatekeeper.yaml': 'deploy/gatekeeper.yaml' },
-    linkerFlags: none,
   },
 ];
 
@@ -94,7 +87,6 @@ export const KUBECTL_TOOL: ToolModule = {
   upstream: 'k8s.io/kubernetes',
   package: 'k8s.io/kubernetes/cmd/kubectl',
   programs: ['kubectl'],
-  files: {},
   linkerFlags: kubernetesVersionFlags,
 };
 
@@ -106,7 +98,6 @@ export const NODE_TOOL: ToolModule = {
   package: '.',
   programs: ['kubelet', 'kube-proxy'],
   sources: ['main.go'],
-  files: {},
   linkerFlags: kubernetesVersionFlags,
 };
 
@@ -117,8 +108,6 @@ export const GATOR_TOOL: ToolModule = {
   upstream: 'github.com/open-policy-agent/gatekeeper/v3',
   package: 'github.com/open-policy-agent/gatekeeper/v3/cmd/gator',
   programs: ['gator'],
-  files: {},
-  linkerFlags: none,
 };
 
 /** Gatekeeper's manifest alone, for clusters that run its image; needs no build. */
@@ -128,7 +117,6 @@ export const GATEKEEPER_MANIFEST: ToolModule = {
   upstream: 'github.com/open-policy-agent/gatekeeper/v3',
   programs: [],
   files: { 'gatekeeper.yaml': 'deploy/gatekeeper.yaml' },
-  linkerFlags: none,
 };
 
 export const KIND_TOOL: ToolModule = {
@@ -137,8 +125,6 @@ export const KIND_TOOL: ToolModule = {
   upstream: 'sigs.k8s.io/kind',
   package: 'sigs.k8s.io/kind',
   programs: ['kind'],
-  files: {},
-  linkerFlags: none,
 };
 
 /** Renders and installs the charts of deploy/charts, for their tests. */
@@ -148,7 +134,6 @@ export const HELM_TOOL: ToolModule = {
   upstream: 'helm.sh/helm/v4',
   package: 'helm.sh/helm/v4/cmd/helm',
   programs: ['helm'],
-  files: {},
   linkerFlags: (version) => [`-X helm.sh/helm/v4/internal/version.version=${version}`],
 };
 
@@ -159,8 +144,6 @@ export const COSIGN_TOOL: ToolModule = {
   upstream: 'github.com/sigstore/cosign/v2',
   package: 'github.com/sigstore/cosign/v2/cmd/cosign',
   programs: ['cosign'],
-  files: {},
-  linkerFlags: none,
 };
 
 /** A registry of images and charts that forgets them when it ends. */
@@ -170,8 +153,6 @@ export const REGISTRY_TOOL: ToolModule = {
   upstream: 'github.com/google/go-containerregistry',
   package: 'github.com/google/go-containerregistry/cmd/registry',
   programs: ['registry'],
-  files: {},
-  linkerFlags: none,
 };
 
 /** The version of `path` that a go.mod requires. */
@@ -189,5 +170,6 @@ export function goDirective(goMod: string): string {
   return /^go\s+(\S+)/m.exec(goMod)?.[1] ?? '1.21';
 }
 
+export const filesOf = ({ files = {} }: ToolModule): Readonly<Record<string, string>> => files;
 export const readGoMod = (module: ToolModule): string => readFileSync(join(module.dir, 'go.mod'), 'utf8');
 export const toolVersion = (module: ToolModule): string => requiredVersion(readGoMod(module), module.upstream);

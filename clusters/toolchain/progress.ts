@@ -1,4 +1,5 @@
-import type { Log } from './tools.ts';
+/** Receives one line of progress. */
+export type Log = (line: string) => void;
 
 const TERMINAL_MS = 1000;
 const LOG_MS = 15_000;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CommandError } from '../command-error.ts';
-import { type ToolModule, toolVersion } from '../modules.ts';
+import { filesOf, type ToolModule, toolVersion } from '../modules.ts';
 
 /**
  * The form in which an upstream publishes a program: the file itself, a file in a .tar.gz, or a
@@ -99,7 +99,7 @@ export function publishedFiles(module: ToolModule, platform: Platform): Publishe
     const pin = release.kind === 'image' ? `${name} ${version}` : `${name} ${version} ${platform}`;
     files.push({ name, executable: true, release, pin });
   }
-  for (const [name, path] of Object.entries(module.files)) {
+  for (const [name, path] of Object.entries(filesOf(module))) {
     const source = SOURCES[module.upstream];
     if (!source) return [];
     files.push({ name, executable: false, release: { kind: 'file', url: `${source}/${version}/${path}` }, pin: `${name} ${version}` });

@@ -1,0 +1,47 @@
+import type { Clock, Logger, PauseDetector } from '@fso/shared/runtime';
+import { type AlertMetrics, Alerts, type AlertsConfig, AlertsFile } from '../../alerts/index.ts';
+import type { HubCertificate } from '../../identity/index.ts';
+import { AuditVerifier, type FleetState, type Journal, type Lease } from '../../ledger/index.ts';
+import type { FleetReader } from '../fleet/fleet-reader.ts';
+import { IssueLister } from './issue-lister.ts';
+
+export interface AlertsSettings {
+  /** Receivers and routes; undefined: no receiver is notified. */
+  readonly alerts?: { readonly file: string; readonly config: AlertsConfig } | undefined;
+  /** The URL of the hub is for links in notifications. */
+  readonly access?: { readonly publicUrl: string | undefined };
+}
+
+export interface OpenAlertsDeps {
+  readonly ledger: FleetState & Journal & Lease;
+  readonly fleet: FleetReader;
+  readonly clock: Clock;
+  readonly pauses: PauseDetector;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly metrics: AlertMetrics;
+  /** Certificates as they are at the start. */
+  readonly certificates: readonly HubCertificate[];
+  /** Public key of the hub's checkpoints. */
+  readonly auditKey: string;
+}
+
+/** Opens the list of issues of the fleet, and the alerts about them. */
+export const openAlerts = (
+  { alerts: receivers, access }: AlertsSettings,
+  { fleet, pauses, certificates, auditKey, ...deps }: OpenAlertsDeps,
+): { readonly issues: IssueLister; readonly alerts: Alerts } => {
+  const { ledger, clock, logger } = deps;
+  const verifier = new AuditVerifier({ audit: ledger.audit, key: auditKey, clock });
+  const file = new AlertsFile(receivers?.file, receivers?.config, logger);
+  const hub = { certificates, health: () => ledger.health(), verifyAudit: () => verifier.verify() };
+  const issues = new IssueLister({ fleet, hub, severityOf: (name) => file.config.rules(name).severity, clock });
+  const alerts = new Alerts({
+    ...deps,
+    issues: (isNamed) => issues.list(isNamed),
+    file,
+    pausedMs: () => pauses.pausedMs(),
+    hubUrl: access?.publicUrl?.replace(/\/+$/, ''),
+  });
+  return { issues, alerts };
+};
