@@ -107,7 +107,7 @@ describe('a running hub whose credentials are rotated', () => {
   });
   afterAll(() => opened.disposeAsync());
 
-  it('goes on with Git, once the server has refused the one before', async () => {
+  it('fetches with the new Git token once the server has refused the one before', async () => {
     const second = await commit('eu-west-2');
     await eventually(async () => (await revision()) === second);
     git.password = 'second-git-token';
