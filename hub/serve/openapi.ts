@@ -1,6 +1,7 @@
 import { cliLoginRoutes } from './auth/cli-login-routes.ts';
 import { loginLinkRoutes } from './auth/login-link-routes.ts';
 import { loginRoutes } from './auth/login-routes.ts';
+import { backupRoutes } from './export/backup-route.ts';
 import { describeApi } from './http/describe-api.ts';
 import type { HubScope, Route } from './http/route.ts';
 import { alertRoutes, receiverRoutes } from './routes/alerts/alert-routes.ts';
@@ -58,6 +59,7 @@ export const ROUTES = [
   ...receiverRoutes,
   ...silenceRoutes,
   ...auditRoutes,
+  ...backupRoutes,
   ...enrolmentRoutes,
   ...forgetRoutes,
   ...tokenRoutes,

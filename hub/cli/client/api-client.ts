@@ -194,6 +194,9 @@ export const createHubClient = (options: HubClientOptions) => {
       requests.send(TokenView, `/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
     /** Makes a link that signs a browser in once. */
     createLoginLink: (signal?: AbortSignal) => requests.send(LoginLinkView, '/api/v1/login-links', { method: 'POST' }, signal),
+    /** A backup of the ledger, as it comes. */
+    backup: async (signal?: AbortSignal) =>
+      (await requests.fetch('/api/v1/backup', { headers: {} }, signal)).body ?? new ReadableStream<Uint8Array>(),
     /** Makes the hub read the repository now. */
     fetchSource: async (signal?: AbortSignal): Promise<void> => {
       await requests.send(FetchHint, '/api/v1/source/fetch', { method: 'POST' }, signal);
