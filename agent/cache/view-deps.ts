@@ -2,6 +2,7 @@ import type { Informer, InformerFactory, Node } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { InjectionKinds } from '../enforce/index.ts';
 
+/** Lookup of a node in the cache by its name. */
 export type NodesByName = Pick<Informer<Node>, 'get'>;
 
 export interface ViewHandlers {

@@ -89,6 +89,7 @@ export interface VerifyContext {
   readonly accepted: AcceptedRevision | undefined;
 }
 
+/** Result of the checks of an offer before anything of it is decoded. */
 export type VerifiedOffer =
   | Extract<Judgement, { ok: true }>
   /**

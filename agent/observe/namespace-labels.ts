@@ -4,6 +4,7 @@ import { sameItems, weakMemo } from '@fso/shared/runtime';
 import type { Namespace } from '../cache/index.ts';
 import type { PolicyOutcome } from '../enforce/index.ts';
 
+/** Labels of this system on one governed namespace, as a report names them. */
 export type NamespaceLabels = NonNullable<PolicyReport['namespaceLabels']>[number];
 
 /** Limit of the governed namespaces that a report names; the rest is seen in the cluster. */

@@ -28,6 +28,7 @@ export type StreamState =
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 type Welcome = Extract<HubFrame, { type: 'welcome' }>;
 
+/** Callbacks of a connection to the hub: what it sends first, and what it does with frames. */
 export interface ConnectionHandlers {
   hello(): Hello;
   /** Returns the ages of the evidence that the reports rest on. */

@@ -90,7 +90,7 @@ function clusterOf(context: Context, api: SetupApi, started: boolean, release: (
       await apiReady(context, api);
     },
     /**
-     * Kubeconfig of a user by client certificate; without RBAC of its own it may do next to nothing.
+     * Kubeconfig of a user by client certificate; without RBAC of its own it may do almost nothing.
      */
     createUserKubeconfig: async (user: string, groups: readonly string[] = []) => {
       const file = join(paths.users, `${encodeURIComponent(user)}.kubeconfig`);

@@ -10,22 +10,15 @@ import { join } from 'node:path';
 const ROOT = join(import.meta.dirname, '..', '..');
 const PROGRAM = join(import.meta.dirname, 'node_modules/.bin/cyclonedx-npm');
 
-interface Image {
-  readonly workspaces: readonly string[];
-  /** Package URLs, without versions, of what the Dockerfile removes. */
-  readonly removed: readonly string[];
-}
-
-const IMAGES: Readonly<Record<string, Image>> = {
-  'fso-agent': { workspaces: ['@fso/agent'], removed: [] },
-  'fso-hub': { workspaces: ['@fso/hub', '@fso/dashboard'], removed: ['pkg:npm/%40kubernetes/client-node'] },
+/** Workspaces that each image is made of. */
+const IMAGES: Readonly<Record<string, readonly string[]>> = {
+  'fso-agent': ['@fso/agent'],
+  'fso-hub': ['@fso/hub', '@fso/dashboard'],
 };
 
 /** The part of a CycloneDX 1.6 document that changes here. https://cyclonedx.org/docs/1.6/json/ */
 interface Sbom {
   readonly metadata: { readonly component: object };
-  readonly components: readonly { readonly purl: string; readonly 'bom-ref': string }[];
-  readonly dependencies: readonly { readonly ref: string; readonly dependsOn?: readonly string[] }[];
 }
 
 const listPackages = (workspaces: readonly string[]): Sbom => {
@@ -34,22 +27,13 @@ const listPackages = (workspaces: readonly string[]): Sbom => {
   return JSON.parse(execFileSync(PROGRAM, args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 * 1024 ** 2 })) as Sbom;
 };
 
-const describeImage = (name: string, { workspaces, removed }: Image): Sbom => {
-  const { metadata, components, dependencies, ...others } = listPackages(workspaces);
-  const isRemoved = (purl: string): boolean => removed.includes(purl.replace(/@.*$/, ''));
-  const gone = new Set(components.filter(({ purl }) => isRemoved(purl)).map((component) => component['bom-ref']));
-  return {
-    ...others,
-    // As it is made, it describes the repository.
-    metadata: { ...metadata, component: { ...metadata.component, type: 'container', name, purl: undefined } },
-    components: components.filter((component) => !gone.has(component['bom-ref'])),
-    dependencies: dependencies
-      .filter(({ ref }) => !gone.has(ref))
-      .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter((other) => !gone.has(other)) })),
-  };
+/** As it is made, a list describes the repository. */
+const describeImage = (name: string, workspaces: readonly string[]): Sbom => {
+  const { metadata, ...others } = listPackages(workspaces);
+  return { ...others, metadata: { ...metadata, component: { ...metadata.component, type: 'container', name, purl: undefined } } };
 };
 
 const folder = process.argv[2] ?? '.';
-for (const [name, image] of Object.entries(IMAGES)) {
-  writeFileSync(join(folder, `${name}.cdx.json`), `${JSON.stringify(describeImage(name, image), null, 2)}\n`);
+for (const [name, workspaces] of Object.entries(IMAGES)) {
+  writeFileSync(join(folder, `${name}.cdx.json`), `${JSON.stringify(describeImage(name, workspaces), null, 2)}\n`);
 }

@@ -1,13 +1,24 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 import { firstLoadBudget, precompress } from './build-plugins.ts';
+import { type Notice, thirdPartyNotices } from './third-party-notices.ts';
 
 /** `FSO_SERVER` is where `vite` (development, with reload) finds the hub's API. */
 const hub = process.env['FSO_SERVER'] ?? 'http://127.0.0.1:8080';
 
+const read = (name: string): string => readFileSync(join(import.meta.dirname, 'notices', name), 'utf8');
+
+/** Files of PatternFly's packages that are under another licence than these. */
+const NOTICES: readonly Notice[] = [
+  { title: 'Red Hat fonts', license: 'OFL-1.1', text: read('red-hat-fonts.txt') },
+  { title: 'Font Awesome Free icons', license: 'CC-BY-4.0', text: read('font-awesome-icons.txt') },
+];
+
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [react(), firstLoadBudget(), precompress()],
+  plugins: [react(), firstLoadBudget(), thirdPartyNotices(NOTICES), precompress()],
   build: {
     target: 'es2024',
     // What is inlined would need `data:` in places where the Content-Security-Policy has none.

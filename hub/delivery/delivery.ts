@@ -150,10 +150,15 @@ export class Delivery {
     await this.#decoder.close();
   }
 
-  /** Pings the agents whose turn it is, and sends them the newest checkpoint. */
+  /**
+   * Looks for proofs that have expired. Pings the agents whose turn it is, and sends them the
+   * newest checkpoint.
+   */
   async #visitSome(signal: AbortSignal): Promise<void> {
     await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs / TURNS, signal).catch(() => undefined);
     if (signal.aborted) return;
+    const nowMs = this.#deps.clock.now().getTime();
+    for (const { proof } of this.#open.values()) proof.recheckIfExpired(nowMs);
     const sessions = [...this.#turns.take()];
     for (const session of sessions) session.ping();
     // Not waited for: it reads the database, and no ping may come late because of that.
@@ -214,7 +219,7 @@ export class Delivery {
         webSocket.terminate();
       });
       const session = new Session({ cluster, budget, socket: webSocket, connection: socket, ...shared }, this.#options, this.#deps, hooks);
-      this.#onOpen(session, new ProofWatch(session, judged, this.#deps), liftByteLimit);
+      this.#onOpen(session, new ProofWatch(session, judged, this.#deps.logger), liftByteLimit);
     });
   }
 
@@ -241,9 +246,15 @@ export class Delivery {
   #onOpen(session: Session, proof: ProofWatch, liftByteLimit: () => void): void {
     this.#open.set(session, { proof, liftByteLimit });
     this.#silent.add(session);
-    proof.start();
-    const [oldest, ...others] = [...this.#silent].filter(({ cluster }) => cluster === session.cluster);
-    if (oldest === undefined || others.length < this.#options.limits.maxSilent) return;
+    // It may have been revoked while the connection was made.
+    proof.recheck();
+    let [oldest, count]: [Session | undefined, number] = [undefined, 0];
+    for (const silent of this.#silent) {
+      if (silent.cluster !== session.cluster) continue;
+      oldest ??= silent;
+      count += 1;
+    }
+    if (oldest === undefined || count <= this.#options.limits.maxSilent) return;
     this.#deps.logger.warn({ cluster: session.cluster }, 'too many streams without a hello');
     // Not counted while it closes, so that the next one closes another.
     this.#silent.delete(oldest);
@@ -263,7 +274,6 @@ export class Delivery {
 
   #onClosed(session: Session): void {
     const { ledger, logger, metrics } = this.#deps;
-    this.#open.get(session)?.proof.stop();
     this.#open.delete(session);
     this.#noteClosed();
     this.#silent.delete(session);

@@ -16,7 +16,7 @@ export interface AgentCommits {
   /** Commit that the agent got last and enforces or will enforce; null: the hub does not know. */
   heading: string | null;
   /** Last offer, until the ledger has it: with its answer, or because none comes. */
-  offered: { readonly revision: string; readonly at: Date } | undefined;
+  offered?: { readonly revision: string; readonly at: Date } | undefined;
   /** Newest revision that the agent should enforce. */
   target: string | null;
   /** Whether the agent has acked or nacked a revision on this stream. */
@@ -131,16 +131,7 @@ const LOST = { burst: 3, perSecond: 1 / 60 };
 
 /** The state before a hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
-  commits: {
-    holds: null,
-    anchor: null,
-    revision: null,
-    heading: null,
-    offered: undefined,
-    target: null,
-    hasAnswered: false,
-    answerable: new Map(),
-  },
+  commits: { holds: null, anchor: null, revision: null, heading: null, target: null, hasAnswered: false, answerable: new Map() },
   reports: {
     resyncing: false,
     unfinished: undefined,

@@ -35,6 +35,7 @@ export interface AuditSearch {
   readonly signal?: AbortSignal;
 }
 
+/** Page of a search of the audit log. */
 export interface FoundAudit {
   readonly entries: readonly AuditEntry[];
   /**

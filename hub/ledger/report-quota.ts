@@ -28,7 +28,11 @@ export interface ReportLimits {
  */
 const SHARE = 0.25;
 
-/** @param heapBytes what the heap of this process may have; default: as V8 says */
+/**
+ * Bounds of the reports that a hub keeps, of one cluster and of all.
+ *
+ * @param heapBytes largest heap of this process; default: that of V8
+ */
 export const reportLimits = (heapBytes: number = getHeapStatistics().heap_size_limit): ReportLimits => ({
   policies: 2_000,
   clusterBytes: 16 * 1024 * 1024,
@@ -118,7 +122,7 @@ const needsNoMore = (before: NamedPolicy | undefined, named: NamedPolicy | undef
 
 /** Rank by which policies are kept: those of the hub, then the gravest. */
 const rankOf = (named: NamedPolicy): number => {
-  const isGrave = named.phase === 'Failed' || named.violations > 0;
+  const isGrave = named.phase === 'Failed' || named.violations > 0 || named.risks !== undefined;
   return (isOfHub(named) ? 0 : 2) + (isGrave ? 0 : 1);
 };
 
@@ -182,9 +186,11 @@ const takeByRank = (before: NamedPolicies, changes: Changes, quota: ReportQuota)
 };
 
 /**
- * Changes as far as a quota has room, and the policies that were left out. What does not change
- * stays, and so does what needs no more room than before, unless a policy of the hub needs the room
- * of one that was applied in the cluster.
+ * Reduces the changes of a report to those that fit into the quota of its cluster. Unchanged
+ * policies keep their room, and so do those that did not grow; only a policy of the hub displaces
+ * one that was applied in the cluster.
+ *
+ * @returns the changes to store, and the policies that were left out
  */
 export const keepWithin = (
   before: NamedPolicies,

@@ -84,12 +84,17 @@ const readsAlike = (record: ClusterRecord, next: Baseline | null, lists: KnownLi
   return list?.isWhole === true ? list.countExpired(baseline.asOf) === list.countExpired(next.asOf) : baseline.asOf === next.asOf;
 };
 
+const PROFILE = ['floor', 'gatekeeper', 'injection', 'gatekeeperNamespace'] as const;
+
 /**
- * The baseline with the namespaces of the one before, where they are the same: what reads by them
- * is the same object then.
+ * The baseline with the parts of the one before that are the same: what reads by its namespaces is
+ * the same object then, and nothing new has to be kept.
  */
-const withNamespacesOf = (before: Baseline | null, next: Baseline | null): Baseline | null =>
-  before !== null && next !== null && sameItems(before.namespaces, next.namespaces) ? { ...next, namespaces: before.namespaces } : next;
+const withPartsOf = (before: Baseline | null, next: Baseline | null): Baseline | null => {
+  if (before === null || next === null) return next;
+  const profile = isSameBaseline(before, next, PROFILE) ? before.profile : next.profile;
+  return { ...next, profile, namespaces: sameItems(before.namespaces, next.namespaces) ? before.namespaces : next.namespaces };
+};
 
 interface Reported {
   readonly baseline: Baseline | null;
@@ -99,7 +104,7 @@ interface Reported {
 const withReported = (record: ClusterRecord, { baseline, changes }: Reported, time: string, lists: KnownLists): ClusterRecord => {
   if (changes.size === 0 && readsAlike(record, baseline, lists)) return record;
   const named = namedAfter(namedIn(record.policies), changes);
-  const next = withNamespacesOf(record.baseline, baseline);
+  const next = withPartsOf(record.baseline, baseline);
   return { ...record, baseline: next, policies: policiesOf(next, named, lists), policiesChanged: time };
 };
 

@@ -48,12 +48,12 @@ const metrics = referencePage(
 const describeAccess = (access: RouteAccess): string => (access === 'signed-in' ? 'every caller that the hub knows' : access);
 
 /** Grants that a caller needs, by scope of the route. */
-const SCOPES = { scoped: 'any: shows that part', global: 'everything', public: '' } as const;
+const SCOPES = { scoped: 'any', global: 'everything', public: '' } as const;
 
 const api = referencePage(
   'api',
   'API of the hub',
-  'The routes at `FSO_LISTEN`, with the least role of each, and what its scope has to be ([people-and-programs.md](../operate/people-and-programs.md#roles-for-a-part-of-the-fleet)).\nParameters, bodies and answers: [openapi.json](../openapi.json).',
+  'The routes at `FSO_LISTEN`, with the least role of each, and its [scope](../operate/people-and-programs.md#roles-for-a-part-of-the-fleet): any shows the part in it.\nParameters, bodies and answers: [openapi.json](../openapi.json).',
   formatTable(
     ['call', 'role', 'scope', 'meaning'],
     ROUTES.map(({ method, path, access, scope, summary }) => [
@@ -71,16 +71,17 @@ const describeCommand = (command: Command): string => {
   const args = command.registeredArguments.map((argument) => {
     const name = argument.required ? `<${argument.name()}>` : `[${argument.name()}]`;
     const choices = argument.argChoices === undefined ? '' : `: ${argument.argChoices.join(', ')}`;
-    return [`\`${name}\``, `${argument.description}${choices}`];
+    return `- \`${name}\`: ${argument.description}${choices}`;
   });
   const options = command.options.map((option) => {
+    // The first choice of a format is its default.
+    if (option.description === 'output format') return `- \`${option.flags}\`: ${option.argChoices?.join(', ')}`;
     const choices = option.argChoices === undefined ? '' : ` (${option.argChoices.join(', ')})`;
     const fallback = option.defaultValueDescription ?? (typeof option.defaultValue === 'string' ? option.defaultValue : undefined);
-    return [`\`${option.flags}\``, `${option.description}${choices}${fallback === undefined ? '' : `; default: ${fallback}`}`];
+    return `- \`${option.flags}\`: ${option.description}${choices}${fallback === undefined ? '' : `; default: ${fallback}`}`;
   });
-  const rows = [...args, ...options];
-  const table = rows.length === 0 ? [] : [formatTable(['argument or option', 'meaning'], rows)];
-  return [`## ${nameOf(command)}`, command.description(), ...table].join('\n\n');
+  const list = [...args, ...options].join('\n');
+  return [`## ${nameOf(command)}`, command.description(), ...(list === '' ? [] : [list])].join('\n\n');
 };
 
 const leaves = (command: Command): Command[] =>
@@ -90,7 +91,7 @@ const program = createProgram();
 const cli = referencePage(
   'cli',
   'Command line',
-  '`npm run -s fso -- <command>`; `fso <command> --help` has examples.\nSettings of `fso serve`: [hub-settings.md](hub-settings.md).',
+  '`npm run -s fso -- <command>`; `fso <command> --help` has examples.\nThe first format of `--output` is the default.\nSettings of `fso serve`: [hub-settings.md](hub-settings.md).',
   describeCommand(program),
   ...leaves(program).map(describeCommand),
 );

@@ -23,12 +23,12 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   RevisionNotTrusted: {
     check:
-      '`fso status` for the hub, `fso get clusters` for agents; the event `RevisionNotTrusted` says why. The rule of the agents fires for a commit that they refused, too.',
-    more: 'Find out who pushed it. If nobody did, treat the hub as taken over: [threats.md](../security/threats.md).',
+      '`fso status` for the hub, `fso get clusters` for agents; the reason in the event `RevisionNotTrusted`. The rule of the agents fires for refused commits, too.',
+    more: 'Find out who pushed it. If no one did, treat the hub as taken over ([threats.md](../security/threats.md)).',
   },
   LedgerUnavailable: {
-    check: 'The reason in the log, _ledger database unreachable_, and in `/readyz`; disk, connections, credentials of the database.',
-    more: 'Reports of agents wait in memory, and writes go on by themselves. Lost: [ledger.md#back-up-and-restore](ledger.md#back-up-and-restore).',
+    check: '_ledger database unreachable_ in the log, and `/readyz`; disk, connections, credentials of the database.',
+    more: 'Reports wait in memory, and writes continue by themselves. Lost data: [restore](ledger.md#back-up-and-restore).',
   },
   AuditLogInvalid: {
     check: 'The page Audit of the dashboard, and `fso audit verify` on another machine.',
@@ -36,22 +36,21 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   HubCertificateExpiring: {
     check:
-      '_certificate of the agents listener cannot be renewed_ in the log; a certificate of yours: its files. The dashboard Hub says when each ends.',
-    more: 'A certificate of its own the hub renews two days before; a restart makes a new one. The CA: [run-the-hub.md#the-ca-of-the-agents](run-the-hub.md#the-ca-of-the-agents).',
+      '_certificate of the agents listener cannot be renewed_ in the log; the files of a certificate of yours; ends on the dashboard Hub.',
+    more: 'The hub renews its own certificate two days before; a restart makes a new one. The CA: [run the hub](run-the-hub.md#the-ca-of-the-agents).',
   },
   Tampered: {
-    check:
-      '`fso get events`: `TamperingRepaired` names object and field manager, as does the event in the cluster; the audit log of the cluster names the user.',
-    more: 'A tool that means well: stop it. Otherwise treat it as a break-in ([the guard](../security/guard.md)).',
+    check: '`fso get events`: `TamperingRepaired` names object and field manager; the audit log of the cluster names the user.',
+    more: 'Stop a tool that means well; otherwise treat it as a break-in ([the guard](../security/guard.md)).',
   },
   ClusterAway: {
-    check: '`fso get clusters` says which, and since when; the log of the agent there says why, once.',
-    more: '[The agent cannot enrol or connect](troubleshooting.md#the-agent-cannot-enrol-or-connect); all clusters at once: the hub. A cluster that is gone for good: [enrol-a-cluster.md#retire-a-cluster](enrol-a-cluster.md#retire-a-cluster).',
+    check: '`fso get clusters`; the reason in the log of the agent there.',
+    more: '[The agent cannot enrol or connect](troubleshooting.md#the-agent-cannot-enrol-or-connect); all clusters at once: the hub. Gone for good: [retire it](enrol-a-cluster.md#retire-a-cluster).',
   },
   ClusterNotObserved: {
     check:
-      '`fso describe cluster <name>` and `fso_agent_out_of_date` say what is out of date: kinds such as `Pod`, which the API server does not tell of, or parts of the agent’s work such as `gatekeeper`, which do not come to an end. The log of the agent; `kubectl get --raw /readyz` and the latency of that API server.',
-    more: 'The rights of the agent where one kind alone is out of date; more processor time where the agent is starved. An upgrade of a control plane is over in minutes.',
+      '`fso describe cluster <name>` and `fso_agent_out_of_date`: a kind such as `Pod` that the API server does not send, or a part of the agent’s work such as `gatekeeper`. The log of the agent; `kubectl get --raw /readyz` and the latency of that API server.',
+    more: 'One kind alone: the rights of the agent. Everything: its processor time, or an upgrade of the control plane, which is over in minutes.',
   },
   ClusterNeverSeen: { check: '`fso clusters list`: whether its agent has enrolled.', more: '[Enrol a cluster](enrol-a-cluster.md).' },
   ClusterUnregistered: {
@@ -59,18 +58,16 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
     more: '[Retire a cluster](enrol-a-cluster.md#retire-a-cluster).',
   },
   ClusterBehind: {
-    check: '`fso describe cluster <name>`: the commit that it has, and whether it refused one.',
+    check: '`fso describe cluster <name>`: its commit, and a refusal.',
     more: '[One cluster lags](troubleshooting.md#one-cluster-lags).',
   },
   PoliciesNotKept: { check: '`fso get policies --cluster <name> --managed-by local`.' },
   CommitRefused: {
-    check:
-      '`fso get clusters`, and `fso describe cluster <name>` for the reasons: a signature, the history, a kind that an older agent does not know.',
-    more: 'Not trusted: find out who pushed it, and treat it as a break-in if nobody knows ([signed-commits.md](../security/signed-commits.md)). Invalid: take it back with `git revert`, or upgrade the agent.',
+    check: '`fso describe cluster <name>` for the reasons: a signature, the history, a kind that an older agent does not know.',
+    more: 'Not trusted: find out who pushed it ([signed-commits.md](../security/signed-commits.md)). Invalid: `git revert`, or upgrade the agent.',
   },
   LockNotReady: {
-    check:
-      '`fso describe cluster <name>`: the conditions FloorReady and GuardReady; in the cluster `kubectl get validatingadmissionpolicies`, and the log of the agent.',
+    check: '`fso describe cluster <name>`: FloorReady and GuardReady; `kubectl get validatingadmissionpolicies`; the log of the agent.',
     more: 'Kubernetes 1.30 or newer, the rights of the agent, and [the reason](../reference/conditions.md#reasons-of-the-cluster).',
   },
   GatekeeperNotReady: {
@@ -78,7 +75,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
     more: '[Gatekeeper](gatekeeper.md).',
   },
   CertificateExpiring: {
-    check: '`fso get clusters -o wide` says when each ends; the event `NotEnrolled` and the log of that agent.',
+    check: '`fso get clusters -o wide`; the event `NotEnrolled` and the log of that agent.',
     more: '[The agent cannot enrol or connect](troubleshooting.md#the-agent-cannot-enrol-or-connect).',
   },
   ClockSkewed: { check: '`fso get clusters -o wide`: SKEW; the event `ClockSkewed`.' },
@@ -87,9 +84,8 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
     more: 'The guard refuses `kubectl label` to administrators too ([regions of nodes](run-the-agent.md#regions-of-nodes)).',
   },
   PolicyNotEnforced: {
-    check:
-      '`fso get policies`, `fso describe policy <name>`; in the cluster `kubectl get sp -A`, and `kubectl describe sp` for the condition.',
-    more: 'What the condition asks for: [conditions.md](../reference/conditions.md).',
+    check: '`fso describe policy <name>`; in the cluster `kubectl describe sp` for the condition.',
+    more: '[By condition](../reference/conditions.md).',
   },
   PolicyLockDegraded: {
     check: '`fso describe policy <name> --cluster <cluster>`: the state of each lock.',
@@ -99,12 +95,15 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   PolicyNotProven: {
     check:
       '`fso wait --revision <commit> --timeout 1s` names what is missing; `fso describe cluster <name>`; in the cluster `kubectl describe sp`.',
-    more: '[One cluster lags](troubleshooting.md#one-cluster-lags); all of them: the newest commit, or Gatekeeper everywhere. What a condition asks for: [conditions.md](../reference/conditions.md).',
+    more: '[One cluster lags](troubleshooting.md#one-cluster-lags); all of them: the newest commit, or Gatekeeper. [By condition](../reference/conditions.md).',
   },
   Violations: {
-    check:
-      '`fso get violations -o wide`: pod, node, region and reason. Such pods are older than the policy, or the region of their node changed.',
-    more: 'Delete the pods, so that they start elsewhere. A node that has no region, or a wrong one, gets it from its kubelet or a trusted user ([regions of nodes](run-the-agent.md#regions-of-nodes)).',
+    check: '`fso get violations -o wide`. Such pods are older than the policy, or the region of their node changed.',
+    more: 'Delete the pods, so that they start elsewhere, or correct the [region of the node](run-the-agent.md#regions-of-nodes).',
+  },
+  RisksAppeared: {
+    check: '`fso get risks --risk Refused`: each owner with its failing term and the line that mends it.',
+    more: 'Nothing that runs has stopped; it does not come back once its node is drained. A webhook may still mend what is not confirmed ([before a restart](before-a-restart.md)).',
   },
   PolicyExpiring: { check: '`fso get policies --expiring -o wide`.' },
   PolicyExpired: { check: '`fso get policies --phase Expired -o wide`.' },
@@ -120,15 +119,15 @@ const runbookOf = ([name, { check, more }]: [string, (typeof OF_HUB)[AlertName]]
 export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
   ...Object.fromEntries(Object.entries(OF_HUB).map(runbookOf)),
   HubAbsent: {
-    meaning: 'No series of a hub reaches Prometheus: no hub runs, or Prometheus may not read `/metrics`.',
+    meaning: 'No hub runs, or Prometheus may not read its `/metrics`.',
     check: '`kubectl -n fso get pods`; the target in Prometheus: 401 means the token, a timeout the network policy.',
     remedy:
-      'Start the hub, make a new [token](monitor.md#let-prometheus-in), or add Prometheus to `networkPolicy.apiFrom`. What holds meanwhile: [troubleshooting.md#what-holds-while-a-part-is-gone](troubleshooting.md#what-holds-while-a-part-is-gone).',
+      'Start the hub, make a new [token](monitor.md#let-prometheus-in), or add Prometheus to `networkPolicy.apiFrom`. [What holds meanwhile](troubleshooting.md#what-holds-while-a-part-is-gone).',
   },
   HubWithoutLeader: {
     meaning: 'No replica records commits, clears the history or signs checkpoints.',
-    check: '`/readyz` of each replica, and the database: a replica leads only while it can hold a lock there.',
-    remedy: 'Repair the database ([run-the-hub.md#several-hubs](run-the-hub.md#several-hubs)); the first replica that reaches it leads.',
+    check: '`/readyz` of each replica, and the database.',
+    remedy: 'Repair the database; the first replica that reaches it leads ([several hubs](run-the-hub.md#several-hubs)).',
   },
   LedgerBehind: {
     meaning: 'A replica cannot read what the others write, revocations included.',
@@ -141,31 +140,30 @@ export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
     remedy: '`ledger`: a faster database. `agents` or `offers`: more CPU, or more replicas ([performance.md](../performance.md)).',
   },
   HubStepFails: {
-    meaning: 'A step fails again and again: `compile`, a defect of the hub; `ledger`, a database that refuses.',
+    meaning: '`compile`: a defect of the hub; `ledger`: a database that refuses.',
     check: '_compile failed_ or _write refused by the ledger database_ in the log.',
-    remedy:
-      'For `compile`, take the commit back with `git revert`, and report the defect; for `ledger`, as [LedgerUnavailable](#ledgerunavailable).',
+    remedy: '`compile`: `git revert`, and report the defect; `ledger`: as [LedgerUnavailable](#ledgerunavailable).',
   },
   BadCredentials: {
-    meaning: 'Many calls bring credentials that are unknown, revoked or expired. The hub slows such an address down.',
+    meaning: 'Many calls bring unknown, revoked or expired credentials. The hub slows such an address down.',
     check: 'Addresses in the log of the ingress; `fso tokens list` for tokens that have ended lately.',
     remedy: 'Give the program a new token, or block the address.',
   },
   EnforcementSlow: {
     meaning: 'Commits are enforced, but late.',
-    check: 'The dashboard Fleet: the commit or the single clusters; the page of the commit in the dashboard shows each step.',
+    check: 'The dashboard Fleet, and the page of the commit in the hub’s dashboard.',
     remedy: 'The slowest cluster decides: its API server, its agent, or the way there ([performance.md](../performance.md)).',
   },
   CaExpiring: {
     meaning: 'The CA that signs the certificates of the agents ends within 90 days.',
-    check: 'The dashboard Hub says when.',
-    remedy: 'Replace it in time: [run-the-hub.md#the-ca-of-the-agents](run-the-hub.md#the-ca-of-the-agents).',
+    check: 'The dashboard Hub.',
+    remedy: '[Replace it](run-the-hub.md#the-ca-of-the-agents).',
   },
   AgentAbsent: {
-    meaning: 'No series of an agent reaches Prometheus: no agent runs, or Prometheus may not read `/metrics`.',
+    meaning: 'No agent runs, or Prometheus may not read its `/metrics`.',
     check: '`kubectl -n federated-sovereignty-system get pods`, and the target in Prometheus.',
     remedy:
-      'Start the agent, or add Prometheus to `networkPolicy.metricsFrom`. What holds meanwhile: [troubleshooting.md#what-holds-while-a-part-is-gone](troubleshooting.md#what-holds-while-a-part-is-gone).',
+      'Start the agent, or add Prometheus to `networkPolicy.metricsFrom`. [What holds meanwhile](troubleshooting.md#what-holds-while-a-part-is-gone).',
   },
   AgentWithoutLeader: {
     meaning: 'No replica enforces: the locks hold, drift stays, and new policies wait.',
@@ -174,25 +172,24 @@ export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
   },
   AgentReconcileFails: {
     meaning:
-      'A part of the rounds ends with an error, so that what it would write is not planned, and nothing that rests on it counts as proven ([observation.md](../reference/observation.md)). The locks hold.',
+      'A part of the reconcile fails: nothing of it is written or counts as proven ([observation.md](../reference/observation.md)). The locks hold.',
     check: '_a part of the round failed_ in the log of the agent; the event `NotObserved`.',
-    remedy: 'Report the defect with that line; the version before it may not have it ([upgrade.md](upgrade.md)).',
+    remedy: 'Report the defect with that line; try the version before ([upgrade.md](upgrade.md)).',
   },
   AgentWritesFail: {
     meaning: 'The API server refuses what the agent writes, or does not answer.',
     check: '_write failed_ in the log: object and reason. The event `EnforcementFailed`.',
     remedy:
-      'Rights: the chart of this version, or `kubectl apply -f deploy/agent/rbac.yaml`. Another webhook or policy that refuses: except the agent there.',
+      'Give it the rights of this version (the chart, or `kubectl apply -f deploy/agent/rbac.yaml`), or except the agent in the webhook or policy that refuses.',
   },
   AgentWritesWait: {
     meaning: 'Writes come faster than the API server takes them.',
     check: 'The dashboard Agent: writes by kind; the latency of the API server.',
-    remedy: 'After a commit that changes thousands of policies it ends by itself; otherwise look for what changes them all the time.',
+    remedy: 'After a large commit it ends by itself; otherwise look for what keeps changing objects.',
   },
   AgentProofOld: {
-    meaning: 'Proofs are repeated in turns, and some namespace, or a policy of the guard, has had no turn that proved it for an hour.',
+    meaning: 'A namespace, or a policy of the guard, was not proven for an hour.',
     check: 'The dashboard Agent: probes by result; `unproven` is an open lock, `inconclusive` another rule or no answer.',
-    remedy:
-      'Another webhook that refuses the probes: except the agent there. More than about 1,500 governed namespaces: raise the bound of the rule.',
+    remedy: 'Except the agent in a webhook that refuses the probes. Above 1,500 governed namespaces: raise the bound of the rule.',
   },
 };

@@ -133,10 +133,12 @@ const remember = <T>(known: Map<string, Promise<T | null>>, name: string, findin
 };
 
 /**
- * Returns the paths at which the registration of a cluster may be, and the folder that its agent
+ * Paths at which the registration of a cluster may be, and between them the folder that its agent
  * looks into for it besides `clusters/`.
  */
-const ownPaths = (cluster: string): readonly string[] => {
+type OwnPaths = readonly [flat: string, folder: string, below: string];
+
+const ownPaths = (cluster: string): OwnPaths => {
   const [flat, below] = registrationPaths(cluster);
   return [flat, parentOf(below), below];
 };
@@ -182,8 +184,9 @@ export class RevisionParts {
   async partOf(revision: string, cluster: string): Promise<RevisionPart | null> {
     const view = await this.#view(revision);
     if (view === null) return null;
-    const inside = await this.#insideOf(view, cluster);
-    const own = ownPaths(cluster).flatMap((path) => view.registrations.get(path) ?? []);
+    const paths = ownPaths(cluster);
+    const inside = await this.#insideOf(view, cluster, paths);
+    const own = paths.flatMap((path) => view.registrations.get(path) ?? []);
     return { key: inside.key, shared: sharedBy(view, inside), own };
   }
 
@@ -195,9 +198,9 @@ export class RevisionParts {
     return remember(this.#views, revision, this.#views.get(revision) ?? read(), VIEWS_KEPT);
   }
 
-  async #insideOf({ inScope, registrations }: View, cluster: string): Promise<Inside> {
+  async #insideOf({ inScope, registrations }: View, cluster: string, [flat, , below]: OwnPaths): Promise<Inside> {
     if (inScope.size === 0) return OUTSIDE;
-    const [id] = registrationPaths(cluster).flatMap((path) => registrations.get(path) ?? []);
+    const id = registrations.get(flat) ?? registrations.get(below);
     const registration = id === undefined ? undefined : await this.#registration(id, cluster);
     return registration === undefined ? OUTSIDE : insideOf(inScope, registration);
   }

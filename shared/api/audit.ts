@@ -56,6 +56,7 @@ export const WitnessView = z.object({
   seen: z.iso.datetime({ offset: true }).describe('When the agent reported it.'),
 });
 
+/** Material by which a client verifies the audit log without trusting the hub. */
 export const AuditProofs = z.object({
   key: z.string().nullable().describe('Public audit key of this hub.'),
   checkpoints: z.array(CheckpointView).describe('Signed by the hub, oldest first; at most the newest 10,000.'),
@@ -63,6 +64,7 @@ export const AuditProofs = z.object({
 });
 export type AuditProofs = z.infer<typeof AuditProofs>;
 
+/** Result of the hub's own verification of its audit log. */
 export const AuditVerification = z.object({
   ok: z.boolean(),
   entries: z.int(),

@@ -74,8 +74,10 @@ export const encodeBitmap = (length: number, isSet: (index: number) => boolean):
   return Buffer.from(bytes.buffer, 0, end).toString('base64');
 };
 
-/** The bytes of a bitmap as base64. */
-export const decodeBitmap = (text: string): Uint8Array => Buffer.from(text, 'base64');
+const NO_BITS = new Uint8Array();
+
+/** The bytes of a bitmap as base64. Of one without a bit they are the same object each time. */
+export const decodeBitmap = (text: string): Uint8Array => (text === '' ? NO_BITS : Buffer.from(text, 'base64'));
 
 /** Whether a bit is set; beyond the end of the bitmap, and before its beginning, none is. */
 export const hasBit = (bitmap: Uint8Array, index: number): boolean => ((bitmap[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;

@@ -11,6 +11,7 @@
  *   npm run bench -- ledger --clusters 100 --policies 1000 --seconds 10
  *   npm run bench -- memory --clusters 3 --database postgres --json memory.json
  *   npm run bench -- api --clusters 10000 --policies 1000
+ *   npm run bench -- images
  *   npm run bench -- fanout --agents 6000 --policies 1000 --scopes 20 --database postgres --heap 400 --stalled 10%
  *   npm run bench -- hostile --agents 100
  *   npm run bench -- resync --agents 3000 --policies 1000 --changed 0.1 --database postgres --heap 400
@@ -31,6 +32,7 @@ import { hostile } from './fleet/hostile.ts';
 import { resync } from './fleet/resync.ts';
 import { scale } from './fleet/scale.ts';
 import { status } from './fleet/status.ts';
+import { images } from './images.ts';
 import { ledger } from './ledger.ts';
 import { memory } from './memory.ts';
 import { isUsageError } from './options.ts';
@@ -45,6 +47,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   curve,
   fanout,
   hostile,
+  images,
   ledger,
   memory,
   resync,

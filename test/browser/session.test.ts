@@ -79,6 +79,13 @@ it('a user without a role sees only what is missing', async () => {
   await expectAccessible(page);
 });
 
+it('the account menu leads to the notices of what the dashboard contains', async () => {
+  const page = await logIn('ada', '/');
+  await account(page).click();
+  const [notices] = await Promise.all([page.waitForEvent('popup'), page.getByRole('menuitem', { name: 'Third-party notices' }).click()]);
+  await expect(notices.getByText('react-dom', { exact: false })).toBeVisible();
+});
+
 it("a logout ends the session, and requests the end of the provider's session", async () => {
   const page = await logIn('ada', '/', [...allow, FONTS]);
   await account(page).click();

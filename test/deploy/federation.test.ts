@@ -103,11 +103,11 @@ beforeAll(async () => {
     hub: [await images.product('hub', FIRST), await images.product('hub', SECOND)],
     agent: [await images.product('agent', FIRST), await images.product('agent', SECOND)],
   };
-  const mebibytes = (file: string): number => Math.round(statSync(file).size / 1024 ** 2);
-  report(
-    'images, uncompressed, with their base',
-    Object.entries(archives).map(([image, [file = '']]) => ({ image, MiB: mebibytes(file) })),
-  );
+  const mebibytes = (bytes: number): number => Math.round(bytes / 1024 ** 2);
+  const sizes = Object.entries(archives).map(async ([image, [file = '']]) => {
+    return { image, MiB: mebibytes(statSync(file).size), 'MiB beyond its base': mebibytes(await images.addedBytes(file)) };
+  });
+  report('images, uncompressed', await Promise.all(sizes));
   const start = async (name: string, number: number, region: string, target: string): Promise<RealCluster> => {
     const cluster = await RealCluster.start({ name, number, region, images });
     closers.push(() => cluster.close());

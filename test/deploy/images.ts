@@ -112,6 +112,11 @@ export class Images {
     return name;
   }
 
+  /** Bytes that an image's archive has beyond its base. */
+  async addedBytes(archive: string): Promise<number> {
+    return statSync(archive).size - statSync(await this.#save(await this.#base())).size;
+  }
+
   /** Makes the image in which hub and agent are built: npm, with this machine's registry and CA. */
   async #builder(): Promise<string> {
     const name = `${REGISTRY}/fso-builder:${process.versions.node}`;

@@ -188,6 +188,25 @@ const runShell = async (command: string, cwd: string): Promise<void> => {
   if (child.exitCode !== 0) throw new Error(`${command} failed (${child.exitCode}): ${said}`);
 };
 
+export interface ImageFigures {
+  /** Size of the files that the image adds to its base, to a tenth. */
+  readonly megabytes: number;
+  readonly files: number;
+  /** Packages of others. */
+  readonly packages: number;
+}
+
+const MB = 1_000_000;
+
+/** Measures the files of an image. */
+export const imageFigures = async ({ folder }: ImageFiles): Promise<ImageFigures> => {
+  const files = await listFiles(folder);
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(folder, file))).size));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const packages = files.filter((file) => /node_modules\/(?:@[^/]+\/)?[^/]+\/package\.json$/.test(file));
+  return { megabytes: Math.round((bytes / MB) * 10) / 10, files: files.length, packages: packages.length };
+};
+
 /** Every file below a folder, relative to it; symbolic links are not followed. */
 export const listFiles = async (folder: string): Promise<readonly string[]> =>
   (await readdir(folder, { recursive: true, withFileTypes: true }))

@@ -276,7 +276,7 @@ describe('the charts as dependencies of another chart', () => {
     const parent = join(folder, 'platform');
     mkdirSync(join(parent, 'charts'), { recursive: true });
     for (const chart of CHART_NAMES) cpSync(join(CHARTS, chart), join(parent, 'charts', chart), { recursive: true });
-    const dependencies = CHART_NAMES.map((name) => ({ name, version: '0.1.0', condition: `${name}.enabled` }));
+    const dependencies = CHART_NAMES.map((name) => ({ name, version: '>=0.0.0-0', condition: `${name}.enabled` }));
     writeFileSync(join(parent, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'platform', version: '1.0.0', dependencies }));
     return parent;
   };

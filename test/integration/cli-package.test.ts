@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KUBECTL_TOOL } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { type Outcome, startFilledApi } from '../../hub/cli/testing/run-fso.ts';
+import { noticesOf } from '../harness/notices.ts';
 import { never } from '../harness/waiting.ts';
 
 const run = promisify(execFile);
@@ -115,8 +116,11 @@ it('brings its licence and those of what it contains, and has the version of the
   const [cli, hub] = manifests.map((text) => JSON.parse(text) as { version: string; license: string });
   expect([cli?.version, cli?.license]).toEqual([hub?.version, 'Apache-2.0']);
   expect(await readFile(join(installed, 'dist/LICENSE'), 'utf8')).toBe(await readFile(join(ROOT, 'LICENSE'), 'utf8'));
-  const licenses = await readFile(join(installed, 'dist/third-party-licenses.md'), 'utf8');
-  const packages = [...licenses.matchAll(/^## (\S+) - \S+ \((\S+)\)$/gm)].map(([, name, license]) => `${name} ${license}`);
   // More would mean that the database or another part of the hub came in.
-  expect(packages).toEqual(['commander MIT', 'eventsource-parser MIT', 'yaml ISC', 'zod MIT']);
+  expect(noticesOf(join(installed, 'dist')).map(({ title, license }) => `${title.replace(/ .*/, '')} ${license}`)).toEqual([
+    'commander MIT',
+    'eventsource-parser MIT',
+    'yaml ISC',
+    'zod MIT',
+  ]);
 });

@@ -24,8 +24,9 @@ const BASES: Readonly<Record<string, Release>> = {
   hub: hubWith({ keys: { existingSecret: 'fso-keys' }, access: { apiTokenSecret: { name: 'fso-api' } } }),
 };
 
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 /** The images of the overlays in docs/operate/install-without-helm.md. */
-const imageOf = (repository: string): Values => ({ image: { registry: 'registry.example.com', repository, tag: '0.1.0' } });
+const imageOf = (repository: string): Values => ({ image: { registry: 'registry.example.com', repository, tag: version } });
 
 let cluster: ClusterHarness;
 let helm: Helm;

@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { documentedCommands, Shell } from '../harness/shell.ts';
 import { never } from '../harness/waiting.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
+const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 
 let folder: string;
 let registry: string;
@@ -51,7 +53,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** The digest of what a tag names. */
 const digestOf = async (repository: string): Promise<string> => {
   const accept = 'application/vnd.oci.image.manifest.v1+json';
-  const response = await fetch(`http://${registry}/v2/${repository}/manifests/0.1.0`, { method: 'HEAD', headers: { accept } });
+  const response = await fetch(`http://${registry}/v2/${repository}/manifests/${version}`, { method: 'HEAD', headers: { accept } });
   return response.headers.get('docker-content-digest') ?? '';
 };
 
@@ -61,7 +63,7 @@ describe('what is published with a key of one’s own', () => {
   beforeAll(async () => {
     await runLines(documentedCommands('docs/operate/verify-a-release.md', 'key'));
     // To cosign a chart and an image are alike; the chart stands for the image, too.
-    await runLines(`helm package ${ROOT}/deploy/charts/fso-hub; helm push fso-hub-0.1.0.tgz oci://${registry} --plain-http`);
+    await runLines(`helm package ${ROOT}/deploy/charts/fso-hub; helm push fso-hub-${version}.tgz oci://${registry} --plain-http`);
     const sign = documentedCommands('docs/operate/verify-a-release.md', 'sign');
     const lines = sign.split('\n').filter((line) => !line.startsWith('npm '));
     for (const line of lines) {
@@ -87,7 +89,7 @@ describe('what is published with a key of one’s own', () => {
     await runLines('cosign generate-key-pair --output-key-prefix other');
     await expect(runLines(verification.replaceAll('cosign.pub', 'other.pub'))).rejects.toThrow(/no matching signatures/);
     await runLines(
-      `helm package ${ROOT}/deploy/charts/fso-hub --app-version 9.9.9; helm push fso-hub-0.1.0.tgz oci://${registry}/charts --plain-http`,
+      `helm package ${ROOT}/deploy/charts/fso-hub --app-version 9.9.9; helm push fso-hub-${version}.tgz oci://${registry}/charts --plain-http`,
     );
     await expect(runLines(verification)).rejects.toThrow(/no signatures found/);
   });

@@ -71,6 +71,11 @@ export class UpgradeCluster {
     await until(`${program.name} leads`, leads, signal);
   }
 
+  /** Process id of the agent that runs now. */
+  get agentPid(): number | undefined {
+    return this.#agent?.program.pid;
+  }
+
   async stopAgent(): Promise<void> {
     await this.#agent?.program.stop();
     this.#agent = undefined;

@@ -8,6 +8,8 @@ const API_TOKEN = 'api-token-0123456789';
 /** Validity of the enrolment token for the first start of an agent, in seconds. */
 const ENROL_SECONDS = 3600;
 
+type Env = Readonly<Record<string, string>>;
+
 interface Page {
   readonly items: readonly unknown[];
 }
@@ -19,13 +21,13 @@ interface Page {
 export class UpgradeHub {
   readonly url: string;
   readonly agentUrl: string;
-  readonly #env: Readonly<Record<string, string>>;
+  readonly #env: Env;
   readonly #folder: string;
   readonly #gitUrl: string;
   #program: Program | undefined;
   #starts = 0;
 
-  private constructor(folder: string, gitUrl: string, ports: readonly [number, number]) {
+  private constructor(folder: string, gitUrl: string, { ports, env }: { ports: readonly [number, number]; env: Env }) {
     const [apiPort, agentPort] = ports;
     this.url = `http://127.0.0.1:${apiPort}`;
     this.agentUrl = `wss://127.0.0.1:${agentPort}`;
@@ -38,11 +40,18 @@ export class UpgradeHub {
       FSO_AGENT_LISTEN: `127.0.0.1:${agentPort}`,
       FSO_DATA_DIR: join(folder, 'data'),
       FSO_API_TOKEN: API_TOKEN,
+      ...env,
     };
   }
 
-  static async open(folder: string, gitUrl: string): Promise<UpgradeHub> {
-    return new UpgradeHub(folder, gitUrl, [await freePort(), await freePort()]);
+  /** @param env more settings */
+  static async open(folder: string, gitUrl: string, env: Env = {}): Promise<UpgradeHub> {
+    return new UpgradeHub(folder, gitUrl, { ports: [await freePort(), await freePort()], env });
+  }
+
+  /** Process id of the hub that runs now. */
+  get pid(): number | undefined {
+    return this.#program?.pid;
   }
 
   /** Another hub at another address, with the keys of this one and without its ledger. */

@@ -153,5 +153,5 @@ export const withBindGate: (body: Constraint, binders: readonly string[]) => Con
   return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body), body.metadata.name) : body;
 });
 
-/** Whether the constraint already carries the bind gate, and so its CRD has the field. */
+/** Whether the constraint judges Bindings too: it lists the users that may bind. */
 export const hasBindGate = (constraint: Constraint): boolean => specOf(constraint).parameters?.trustedBinders !== undefined;

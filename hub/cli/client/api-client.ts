@@ -26,6 +26,7 @@ import {
   policyKey,
   policyPath,
   ReceiverList,
+  RiskPage,
   SessionView,
   SilenceList,
   type SilenceRequest,
@@ -114,7 +115,7 @@ export const createHubClient = (options: HubClientOptions) => {
       requests.send(AlertTestView, '/api/v1/alerts/test', { method: 'POST', body: { receiver } }, signal),
     status: (signal?: AbortSignal) => requests.get(StatusView, '/status', {}, signal),
     source: (signal?: AbortSignal) => requests.get(SourceView, '/source', {}, signal),
-    /** With every cluster's report, which is much for a large fleet; `policySummaries` counts them. */
+    /** Policies with the reports of all clusters; `policySummaries` has numbers instead. */
     policies: async (query: PolicyFilter = {}, signal?: AbortSignal): Promise<PolicyView[]> => {
       const items = await requests.list(PolicyPage, '/policies', query, signal);
       const whole: PolicyView[] = [];
@@ -153,6 +154,12 @@ export const createHubClient = (options: HubClientOptions) => {
       requests.send(ForgottenCluster, `/api/v1${clusterPath(cluster)}${force ? '?force=true' : ''}`, { method: 'DELETE' }, signal),
     /** Current issues, by cause. */
     issues: (query: Filter<'cluster'> = {}, signal?: AbortSignal) => requests.get(IssueList, '/issues', query, signal),
+    /** Owners whose next pods would be refused or stay pending. */
+    risks: (query: Filter<'risk' | 'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
+      requests.list(RiskPage, '/risks', query, signal),
+    /** All owners at risk that are known by name, as text of that format. */
+    riskReport: async (format: 'csv' | 'json', signal?: AbortSignal) =>
+      (await requests.fetch(`/api/v1/reports/risks?format=${format}`, { headers: {} }, signal)).text(),
     violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
     /** Report of all issues of the fleet, as text of that format. */
     issueReport: async (format: 'csv' | 'json' | 'html', signal?: AbortSignal) =>

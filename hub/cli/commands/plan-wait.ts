@@ -6,6 +6,7 @@ import { shortRevision } from '@fso/shared/text';
  */
 export type Goal = 'accepted' | 'proven';
 
+/** State for which `fso wait` waits: a commit that clusters have accepted or proven. */
 export interface Wanted {
   /** A commit id or the beginning of one. */
   readonly revision: string;

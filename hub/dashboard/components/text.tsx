@@ -56,7 +56,7 @@ export const Sentence = ({ text }: { readonly text: string }) => (
 );
 
 interface FactsProps extends Omit<DescriptionListProps, 'children'> {
-  /** What stands for each term; a term is left out where that is undefined. */
+  /** Value of each term; a term whose value is undefined is left out. */
   readonly facts: Readonly<Record<string, ReactNode>>;
 }
 

@@ -52,6 +52,7 @@ export const problemOf = ({ label, schema, suggestions = [] }: Filter, text: str
 /** Names of what a toolbar with these filters filters by. */
 export const namesOf = (filters: readonly Filter[]): readonly string[] => ['q', ...filters.map(({ name }) => name)];
 
+/** Whether a value is set for at least one of these filters. */
 export const isAnySet = (names: readonly string[], values: Values): boolean => names.some((name) => (values[name] ?? '') !== '');
 
 /** The change that clears these filters. */

@@ -1,5 +1,5 @@
 import { CLOSE_CODES } from '@fso/shared/protocol';
-import { type Clock, type Logger, MAX_TIMER_MS } from '@fso/shared/runtime';
+import type { Logger } from '@fso/shared/runtime';
 import type { Proof } from '../../identity/index.ts';
 
 /** A stream of an agent, as far as its proof can end it. */
@@ -12,28 +12,15 @@ export interface ProvenStream {
 export class ProofWatch {
   readonly #stream: ProvenStream;
   readonly #proof: Proof;
-  readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #ended = new AbortController();
+  /** Milliseconds since 1970; infinite: never, or that was checked. */
+  #expiresMs: number;
 
-  constructor(stream: ProvenStream, proof: Proof, { clock, logger }: { readonly clock: Clock; readonly logger: Logger }) {
+  constructor(stream: ProvenStream, proof: Proof, logger: Logger) {
     this.#stream = stream;
     this.#proof = proof;
-    this.#clock = clock;
     this.#logger = logger;
-  }
-
-  /**
-   * Checks the proof at once, as it may have been revoked while the connection was made, and when
-   * it expires.
-   */
-  start(): void {
-    this.recheck();
-    void this.#recheckWhenExpired();
-  }
-
-  stop(): void {
-    this.#ended.abort();
+    this.#expiresMs = proof.expires?.getTime() ?? Number.POSITIVE_INFINITY;
   }
 
   /** Closes the stream if its proof does not hold any more. */
@@ -45,21 +32,21 @@ export class ProofWatch {
     });
   }
 
+  /**
+   * Checks the proof once it has expired. To be called about once a second: a timer for each of
+   * thousands of streams takes a kilobyte. @param nowMs milliseconds since 1970
+   */
+  recheckIfExpired(nowMs: number): void {
+    if (nowMs < this.#expiresMs) return;
+    this.#expiresMs = Number.POSITIVE_INFINITY;
+    this.recheck();
+  }
+
   async #closeIfDenied(): Promise<void> {
     const denial = await this.#proof.recheck();
     if (denial === undefined) return;
     const { reason } = denial;
     this.#logger.warn({ cluster: this.#stream.cluster, reason }, 'stream closed: its proof does not hold any more');
     this.#stream.close(CLOSE_CODES.unauthorized, reason);
-  }
-
-  async #recheckWhenExpired(): Promise<void> {
-    const { expires } = this.#proof;
-    const { signal } = this.#ended;
-    while (expires !== undefined && !signal.aborted) {
-      const leftMs = expires.getTime() - this.#clock.now().getTime();
-      if (leftMs <= 0) return this.recheck();
-      await this.#clock.sleep(Math.min(leftMs, MAX_TIMER_MS), signal).catch(() => undefined);
-    }
   }
 }

@@ -116,6 +116,7 @@ interface PolicyListTable {
   list_json: string;
 }
 
+/** A list of compiled policies as its row has it: what differs from the list that it builds on. */
 export interface StoredList {
   /** Policies that the base does not have, or has otherwise. */
   readonly policies: readonly ListedPolicy[];

@@ -53,7 +53,7 @@ describe('the trace of a commit at the hub', () => {
     expect(resultsOf('offer')).toEqual(['acked', 'acked']);
   });
 
-  it('names the problem of a commit that is rejected, once', async () => {
+  it('records the problem for which a commit is rejected, once', async () => {
     const { clock, spans, hub } = await openConnected();
     for (let at = 0; at < 2; at += 1) hub.reject(A, [{ code: 'unsigned', reason: 'the commit is not signed' }]);
     await clock.advance(2000);
@@ -61,7 +61,7 @@ describe('the trace of a commit at the hub', () => {
     expect(spans.named('commit')[0]?.attributes).toMatchObject({ 'error.type': 'unsigned', 'fso.problems': 1 });
   });
 
-  it('names the problem of a commit that an agent refuses, once no other one is on its way to it', async () => {
+  it('records the problem for which an agent refuses a commit, once no other commit is on its way to it', async () => {
     const { clock, spans, hub, refuse, ack, prove } = await openConnected();
     hub.take(A);
     await refuse('eu', A, 'untrusted-signer');

@@ -29,7 +29,7 @@ export const Moment = z.iso
   .transform((time) => new Date(time).toISOString())
   .pipe(z.iso.datetime())
   .optional();
-/** Parameters of every list that is about time. */
+/** Query parameters `since` and `until` of lists whose items have a time. */
 export const period = { since: Moment.describe('Not before this time.'), until: Moment.describe('Not after this time.') };
 
 export const eventFilters = {

@@ -1,4 +1,5 @@
 import type { RequestOptions } from 'node:https';
+// biome-ignore lint/correctness/noUndeclaredDependencies: importLibrary says why.
 import type { KubeConfig } from '@kubernetes/client-node';
 import { messageOf } from '../../runtime/index.ts';
 import { KubeConnectionError } from '../errors.ts';
@@ -16,9 +17,24 @@ export interface CredentialSource {
  */
 const FRESH_MS = 30_000;
 
-/** Imported for plugins alone: the library costs half a second and 80 MB. */
+const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
+
+/**
+ * Imported for plugins alone: the library costs half a second and 80 MB. Images have no program
+ * that a plugin could be, so they leave it out: it is a development dependency of the repository.
+ * As one of this package, npm would leave those of its packages that the hub needs too in the
+ * agent's image.
+ */
+const importLibrary = (context: string): Promise<typeof import('@kubernetes/client-node')> =>
+  // biome-ignore lint/correctness/noUndeclaredDependencies: see above.
+  import('@kubernetes/client-node').catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+    const remedy = 'use a context with a token or a client certificate, or a checkout of the repository';
+    throw new Error(`context "${context}" needs @kubernetes/client-node, for plugins, which the images leave out: ${remedy}`);
+  });
+
 const load = async ({ path, context }: KubeconfigContext): Promise<KubeConfig> => {
-  const library = await import('@kubernetes/client-node');
+  const library = await importLibrary(context);
   const config = new library.KubeConfig();
   config.loadFromFile(path);
   config.setCurrentContext(context);

@@ -23,6 +23,7 @@ const KubeconfigFile = z.object({
 });
 type KubeconfigFile = z.output<typeof KubeconfigFile>;
 
+/** A context of a kubeconfig file: which cluster, as which user. */
 export interface KubeconfigContext {
   readonly path: string;
   readonly context: string;

@@ -23,7 +23,11 @@ export interface PgpSignature {
 
 type Hash = 'sha256' | 'sha384' | 'sha512';
 
-/** RFC 9580 section 5.2.1. */
+/**
+ * Codes of the types of OpenPGP signatures that are read: of texts, of user ids and of keys.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9580#section-5.2.1
+ */
 export const SIGNATURE_TYPES = {
   binary: 0x00,
   certifications: [0x10, 0x11, 0x12, 0x13],

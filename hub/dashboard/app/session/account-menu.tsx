@@ -25,7 +25,7 @@ const useSignOut = () => {
   });
 };
 
-/** The signed-in user, their role, and the sign-out. */
+/** The signed-in user, their role, the notices of what the dashboard contains, and the sign-out. */
 export const AccountMenu = () => {
   const { data: session } = useQuery(sessionQuery);
   const [isOpen, setOpen] = useState(false);
@@ -62,6 +62,9 @@ export const AccountMenu = () => {
           }
         >
           {session.name}
+        </DropdownItem>
+        <DropdownItem to="/third-party-notices.txt" target="_blank">
+          Third-party notices
         </DropdownItem>
         {isAnonymous ? null : <DropdownItem onClick={() => leave.mutate()}>Sign out</DropdownItem>}
       </DropdownList>

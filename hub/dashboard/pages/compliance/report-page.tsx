@@ -34,10 +34,10 @@ const Count = ({ title, count, children }: CountProps) => (
 
 const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: IssueReport) => (
   <Gallery hasGutter minWidths={{ default: '200px' }}>
-    <Count title="Clusters" count={clusters.length + omitted.clusters}>
-      Not connected, behind, refusing a commit, tampered with, or with a lock not ready.
+    <Count title="Issues of clusters" count={clusters.length + omitted.clusters}>
+      Such as not connected, behind, refusing a commit, tampered with, a lock not ready, or nodes without a region.
     </Count>
-    <Count title="Policies" count={policies.length + omitted.policies}>
+    <Count title="Issues of policies" count={policies.length + omitted.policies}>
       Failed, pending, without a report, expired or about to expire, in conflict, or with a lock that does not hold.
     </Count>
     <Count title="Violations listed" count={violations.length}>

@@ -209,6 +209,7 @@ const readWindow = async (db: Kysely<Schema>, cluster: string, before: number | 
   return rows.map(({ id, changes_json }) => ({ id, changes: JSON.parse(changes_json) as HistoryChange[] }));
 };
 
+/** Database of the history, with the lists of policies that its rows refer to. */
 export interface HistoryReader {
   readonly db: Kysely<Schema>;
   readonly listOf: ListOf;

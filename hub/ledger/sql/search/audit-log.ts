@@ -93,7 +93,10 @@ const searchEntries = async (db: Kysely<Schema>, { filter, order, from, limit, s
   return { entries: items, next };
 };
 
-/** Runs searches, one after the other where the database does one thing at a time. */
+/**
+ * Function that runs a search once it may: on a database that handles one statement at a time,
+ * after the searches before it.
+ */
 export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Searches beside what writes and short reads need. */

@@ -52,7 +52,10 @@ export const runAsList: Database['runAll'] = async <const Q extends readonly Com
   return (await trx.executeQuery(list)).rows as unknown as RowsOf<Q>;
 };
 
-/** {@link Database.runLast}: the commit is in the message of the queries. */
+/**
+ * Runs the last queries of a transaction and commits it, as {@link Database.runLast}: one message
+ * to the thread of the embedded database carries both.
+ */
 export const runAndCommit: Database['runLast'] = async (trx, queries) => {
   const list: QueryList = { ...CompiledQuery.raw(''), queries, isLast: true };
   await trx.executeQuery(list);
