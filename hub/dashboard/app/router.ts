@@ -126,6 +126,7 @@ const clustersRoutes = [
   }),
 ] as const;
 
+const place = { policy: policyParam, cluster: clusterParam, namespace: namespaceParam };
 const longTextParam = z.string().min(1).max(2000).optional().catch(undefined);
 
 const complianceRoutes = [
@@ -134,9 +135,7 @@ const complianceRoutes = [
     path: '/compliance',
     validateSearch: z.object({
       q: textParam,
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
+      ...place,
       kind: z.string().min(1).max(63).optional().catch(undefined),
       name: textParam,
       region: z.literal(NO_REGION).or(Region).optional().catch(undefined),
@@ -156,13 +155,10 @@ const complianceRoutes = [
     validateSearch: z.object({
       q: textParam,
       risk: choiceParam(RISK_CLASSES),
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
+      ...place,
       kind: z.string().min(1).max(63).optional().catch(undefined),
       name: textParam,
       sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'risk', 'refused', 'pending', 'key']),
-      /** Absent: the list itself. */
       by: choiceParam(RISK_GROUPS),
     }),
     component: lazyRouteComponent(() => import('../pages/compliance/risks/risks-page.tsx'), 'RisksPage'),
@@ -172,9 +168,7 @@ const complianceRoutes = [
     path: '/compliance/checker',
     validateSearch: z.object({
       by: choiceParam(['policy', 'namespace', 'regions']),
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
+      ...place,
       regions: longTextParam,
       /** The reported violation that was picked, a key of api/queries.ts. */
       picked: longTextParam,

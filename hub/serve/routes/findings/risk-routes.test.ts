@@ -1,8 +1,8 @@
 import { CONDITIONS, type PolicyReport, type Risk, RiskGroupPage, RiskPage, RiskReport, StatusView } from '@fso/shared/api';
 import { groupDeviations, standingOf } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
-import { baselineIn, clusterReport, desiredOf, policyReport, reportChange, TIME } from '../testing/fleet.ts';
-import { started } from '../testing/requests.ts';
+import { baselineIn, clusterReport, desiredOf, policyReport, reportChange, TIME } from '../../testing/fleet.ts';
+import { started } from '../../testing/requests.ts';
 
 const riskOf = (name: string, more: Partial<Risk> = {}): Risk => ({
   risk: 'Refused',
