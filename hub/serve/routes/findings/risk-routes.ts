@@ -8,7 +8,7 @@ import { includesText } from '../../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute } from '../../http/route.ts';
 import type { ViolationDeps } from './violation-routes.ts';
 
-/** What no answer about risks leaves out. */
+/** Limits that every answer about risks states. */
 const NOT_LOOKED_AT = 'Capacity and volumes are not looked at. The classes are never added up, nor with violations.';
 
 /**
