@@ -151,10 +151,7 @@ export class ClusterView {
     this.pods.onChange((key, current) => this.#podsByNamespace.set(key, current));
     const lookUp = (): NodesByName => ({ get: (name) => this.nodes.get(name) });
     this.#nodesByName = lookUp();
-    const renew = (): void => {
-      this.#nodesByName = lookUp();
-    };
-    this.nodes.onChange(ignoreUnchanged(isSameNode, renew));
+    this.nodes.onChange(ignoreUnchanged(isSameNode, () => (this.#nodesByName = lookUp())));
     this.nodes.onChange(ignoreUnchanged(isSameFit, () => (this.#nodeFacts = undefined)));
     this.apiServices.onChange((_key, current) => this.#checkApi(current));
     const count = (): void => {
@@ -271,7 +268,8 @@ export class ClusterView {
 
   /** The same object for as long as the same pods fit on the same nodes. */
   get nodeFacts(): readonly NodeFacts[] {
-    return (this.#nodeFacts ??= this.nodes.list().map(toNodeFacts));
+    this.#nodeFacts ??= this.nodes.list().map(toNodeFacts);
+    return this.#nodeFacts;
   }
 
   /** The policies to enforce; see {@link EnforcedPolicies}. */
