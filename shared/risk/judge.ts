@@ -39,7 +39,11 @@ const everywhere = (key: string, effect: string): Toleration => ({ key, operator
 /** Tolerations that the admission plugin DefaultTolerationSeconds adds to every pod. */
 const USUAL_TOLERATIONS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'].map((key) => everywhere(key, 'NoExecute'));
 
-/** @see https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations */
+/**
+ * Tolerations that the DaemonSet controller adds to its pods.
+ *
+ * @see https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations
+ */
 const DAEMON_SET_TOLERATIONS = [
   ...USUAL_TOLERATIONS,
   ...['disk-pressure', 'memory-pressure', 'pid-pressure', 'unschedulable'].map((name) =>

@@ -15,7 +15,7 @@ export interface TemplateTarget {
   readonly set?: { readonly kind: KindDescriptor; readonly name: string } | undefined;
   /** Fingerprint that changes whenever an earlier answer no longer counts. */
   readonly fingerprint: string;
-  /** Version of the object. Another one is asked for again; the earlier answer counts until then. */
+  /** Version of the object. Another one is asked for; the earlier answer counts until then. */
   readonly version: number;
 }
 
@@ -41,7 +41,7 @@ export interface TemplateProberDeps {
 const TIMEOUT_MS = 10_000;
 /** Tries before a template that nothing answers for waits for its turn like all others. */
 const FIRST_TRIES = 4;
-/** Finds the violation in a refusal of either lock: `… in namespace finance: <violation>; fix: …`. */
+/** Finds the violation in a refusal of either lock: `… in namespace a: <violation>; fix: …`. */
 const VIOLATION = / in namespace \S+: (.*?); fix: /s;
 
 /**
