@@ -15,6 +15,7 @@ import { LiveObservatory } from './observe/index.ts';
 import packageJson from './package.json' with { type: 'json' };
 import type { ClusterSettings } from './plan/index.ts';
 import { capabilitiesOf, readUninstallRequest, uninstalledText, untilUpgraded } from './plan/index.ts';
+import { OwnerCache } from './risk/index.ts';
 import type { CommitTrace } from './tracing/index.ts';
 
 export interface AgentDeps {
@@ -202,7 +203,8 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   const informers = createInformers(client, { logger, clock, random, ...waits }, signal);
   const kinds = injectionKinds(capabilities.injection);
   const view = new ClusterView({ factory: informers, kinds, clock, podListMs: limits.podListMs }, signal);
-  const pauses = readAgainAfterPauses(parts, view, signal);
+  const owners = new OwnerCache({ factory: informers, clock, kindMs: limits.kindMs, listEveryMs: limits.podListMs });
+  const pauses = readAgainAfterPauses(parts, [view, owners], signal);
   parts.status.problem = 'caches are not filled yet';
   await view.ready(signal);
   logger.info({ kubernetesVersion: capabilities.kubernetesVersion, user: trust.agent }, 'caches filled');
@@ -217,20 +219,24 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   };
   view.namespaces.onChange(checkUninstall);
   checkUninstall();
-  await runLeaderTerms(parts, { settings, view, pauses, onUninstalled }, signal);
+  await runLeaderTerms(parts, { settings, view, owners, pauses, onUninstalled }, signal);
 };
 
 /**
  * Reads everything again after each pause of this process, also of one that does not lead. The
  * cache may be too old by then.
  */
-const readAgainAfterPauses = ({ config, runtime }: AgentParts, view: ClusterView, signal: AbortSignal): PauseDetector => {
+const readAgainAfterPauses = (
+  { config, runtime }: AgentParts,
+  caches: readonly Pick<ClusterView, 'restart'>[],
+  signal: AbortSignal,
+): PauseDetector => {
   const { clock, logger } = runtime;
   const { limits = OBSERVATION_LIMITS } = config;
   const pauses = new PauseDetector({ clock, lateMs: limits.pauseMs });
   pauses.onPause((pausedMs) => {
     logger.warn({ pausedMs: Math.round(pausedMs) }, 'this process did not run for a while: everything is read again');
-    view.restart();
+    for (const cache of caches) cache.restart();
   });
   void pauses.run(signal);
   return pauses;

@@ -11,6 +11,7 @@ import { createViolationTimeStore, EventSink, type ViolationTimeStore } from './
 import { OpenReports, removeReports } from './openreports/index.ts';
 import { type ClusterSettings, readUninstallRequest, type UninstallRequest, uninstalledText } from './plan/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
+import type { OwnerCache } from './risk/index.ts';
 import type { AgentRuntime } from './runtime.ts';
 
 /** The agent's own state. */
@@ -33,6 +34,7 @@ export interface AgentParts {
 export interface KnownCluster {
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
+  readonly owners: OwnerCache;
   /** Pauses of this process; the caches are read again after each. */
   readonly pauses: PauseDetector;
   /**
@@ -134,8 +136,8 @@ class LeaderTerm {
       this.#firstRound.resolve(true);
     };
     const outputs = { observatory, events: this.#events, metrics };
-    const { settings, view, pauses } = this.#cluster;
-    const deps = { runtime, config, settings, view, pauses, outputs, violationTimes: this.#violationTimes, onFirstRound };
+    const { settings, view, owners, pauses } = this.#cluster;
+    const deps = { runtime, config, settings, view, owners, pauses, outputs, violationTimes: this.#violationTimes, onFirstRound };
     return new Controller(deps, this.#enforcing);
   }
 

@@ -1,4 +1,4 @@
-import { CONDITIONS, EnforcementAction, isAwaitingNamespace, Phase } from '@fso/shared/api';
+import { CONDITIONS, EnforcementAction, isAwaitingNamespace, Phase, RISK_CLASSES } from '@fso/shared/api';
 import type { ControllerMetrics } from '@fso/shared/kube';
 import type { Ages } from '@fso/shared/protocol';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
@@ -26,6 +26,7 @@ export interface AgentMetrics {
   readonly untrusted: Counter;
   readonly writes: Counter<'kind' | 'result'>;
   readonly probes: Counter<'result'>;
+  readonly templateDryRuns: Counter<'result'>;
   readonly leader: Gauge;
   readonly certificateExpiry: Gauge;
   readonly hubConnected: Gauge;
@@ -56,6 +57,12 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
       name: 'fso_agent_violations',
       help: 'Pods outside of the regions of a policy, summed over policies, by the action of the policy.',
       labelNames: ['enforcement_action'],
+      registers,
+    }),
+    risks: new Gauge({
+      name: 'fso_agent_risks',
+      help: 'Owners whose next pods would be refused by the locks (Refused), or would stay pending as no node inside fits (Pending), summed over policies.',
+      labelNames: ['risk'],
       registers,
     }),
     lockReady: new Gauge({
@@ -169,7 +176,7 @@ const setOrRemove = (gauge: Gauge, value: number | undefined): void => {
 };
 
 const clearState = (gauges: StateGauges): void => {
-  for (const gauge of [gauges.policies, gauges.violations, gauges.lockReady]) gauge.reset();
+  for (const gauge of [gauges.policies, gauges.violations, gauges.risks, gauges.lockReady]) gauge.reset();
   for (const gauge of [gauges.proven, gauges.certificateExpiry, gauges.hubConnected]) gauge.remove();
 };
 
@@ -177,8 +184,11 @@ const clearState = (gauges: StateGauges): void => {
 const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges): boolean => {
   const phases = new Map<Phase, number>(Phase.options.map((phase) => [phase, 0]));
   const violations = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
+  const risks = { Refused: 0, Pending: 0 };
   let allProven = true;
   for (const { report, proven } of policies) {
+    risks.Refused += report.risks?.refused ?? 0;
+    risks.Pending += report.risks?.pending ?? 0;
     const phase = isAwaitingNamespace(report) ? 'Pending' : report.phase;
     phases.set(phase, (phases.get(phase) ?? 0) + 1);
     violations.set(report.enforcementAction, (violations.get(report.enforcementAction) ?? 0) + report.violations);
@@ -186,6 +196,7 @@ const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges
   }
   for (const [phase, count] of phases) gauges.policies.set({ phase }, count);
   for (const [action, count] of violations) gauges.violations.set({ enforcement_action: action }, count);
+  for (const risk of RISK_CLASSES) gauges.risks.set({ risk }, risks[risk]);
   return allProven;
 };
 
@@ -248,6 +259,12 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
       registers,
     }),
     probes,
+    templateDryRuns: new Counter({
+      name: 'fso_agent_template_dry_runs_total',
+      help: 'Dry runs of pods from the templates of owners, by what answered: admitted, refused by a lock, or unanswered.',
+      labelNames: ['result'],
+      registers,
+    }),
     leader: new Gauge({ name: 'fso_agent_leader', help: '1: this replica enforces.', registers }),
     certificateExpiry: gauges.certificateExpiry,
     hubConnected: gauges.hubConnected,

@@ -156,7 +156,13 @@ export const SHAPES = {
     status: PolicyStatus,
   },
   namespace: {},
-  node: { metadata: ['uid', 'resourceVersion', 'labels'] },
+  node: {
+    metadata: ['uid', 'resourceVersion', 'labels'],
+    spec: z.looseObject({
+      taints: z.array(z.looseObject({ key: Text, value: Text.nullish(), effect: Text })).nullish(),
+      unschedulable: z.boolean().nullish(),
+    }),
+  },
   pod: {
     metadata: ['uid', 'resourceVersion', 'ownerReferences'],
     spec: PodSpec,

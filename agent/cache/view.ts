@@ -1,4 +1,4 @@
-import { API_GROUP, type FloorParameters, type KubeObject, LABELS, type SovereignPolicy } from '@fso/shared/api';
+import { API_GROUP, type FloorParameters, type KubeObject, LABELS, REGION_LABEL, type SovereignPolicy } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -14,7 +14,6 @@ import {
   type KindDescriptor,
   NAMESPACE_KIND,
   NODE_KIND,
-  type Node,
   type ObjectKey,
   SOVEREIGN_POLICY_KIND,
   VALIDATING_WEBHOOK_CONFIGURATION_KIND,
@@ -23,6 +22,7 @@ import {
   type ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import type { ObservedKind } from '@fso/shared/protocol';
+import type { NodeFacts } from '@fso/shared/risk';
 import {
   type AdmissionObject,
   type Constraint,
@@ -41,12 +41,14 @@ import { PodsByNamespace } from './pod-set.ts';
 import { recoverSpecs } from './recover-specs.ts';
 import {
   ignoreUnchanged,
+  isSameFit,
   isSameNode,
   isSamePod,
   type Namespace,
   POD_KIND,
   POD_PAGE,
   type Pod,
+  type ReducedNode,
   reduceAdmissionBinding,
   reduceAdmissionPolicy,
   reduceApiService,
@@ -69,7 +71,7 @@ import { type ClusterViewDeps, type NodesByName, UnreadKindError, type ViewHandl
 export class ClusterView {
   readonly policies: Informer<SovereignPolicy>;
   readonly namespaces: Informer<Namespace>;
-  readonly nodes: Informer<Node>;
+  readonly nodes: Informer<ReducedNode>;
   readonly pods: Informer<Pod>;
   readonly admissionPolicies: Informer<ValidatingAdmissionPolicy>;
   readonly admissionBindings: Informer<ValidatingAdmissionPolicyBinding>;
@@ -94,6 +96,7 @@ export class ClusterView {
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new PodsByNamespace();
   #nodesByName: NodesByName;
+  #nodeFacts: readonly NodeFacts[] | undefined;
   readonly #redirected = new RedirectedGroups();
   readonly #malformed = new MalformedObjects();
   #version = 0;
@@ -116,7 +119,7 @@ export class ClusterView {
     const rereads = new SchemaRereads(clock, signal);
     this.policies = read(SOVEREIGN_POLICY_KIND, reducePolicy);
     this.namespaces = read<Namespace>(NAMESPACE_KIND, reduceNamespace);
-    this.nodes = read(NODE_KIND, reduceNode);
+    this.nodes = read<ReducedNode>(NODE_KIND, reduceNode);
     this.pods = read(POD_KIND, reducePod, { pageSize: POD_PAGE, ...(podListMs !== undefined && { listEveryMs: podListMs }) });
     this.admissionPolicies = read(ADMISSION_POLICY_KIND, reduceAdmissionPolicy, owned);
     this.admissionBindings = read(ADMISSION_POLICY_BINDING_KIND, reduceAdmissionBinding, owned);
@@ -151,6 +154,7 @@ export class ClusterView {
       this.#nodesByName = lookUp();
     };
     this.nodes.onChange(ignoreUnchanged(isSameNode, renew));
+    this.nodes.onChange(ignoreUnchanged(isSameFit, () => (this.#nodeFacts = undefined)));
     this.apiServices.onChange((_key, current) => this.#checkApi(current));
     const count = (): void => {
       this.#version += 1;
@@ -224,7 +228,7 @@ export class ClusterView {
       ...this.#informers
         .filter(({ kind }) => !workload.includes(kind.kind))
         .flatMap(({ informer }) => [informer.onChange(onChange), informer.onServed(onChange)]),
-      this.nodes.onChange(ignoreUnchanged(isSameNode, onWorkload)),
+      this.nodes.onChange(ignoreUnchanged(isSameFit, onWorkload)),
       this.pods.onChange(ignoreUnchanged(isSamePod, onWorkload)),
     ];
     return () => {
@@ -262,6 +266,15 @@ export class ClusterView {
   /** The same object for as long as each node is in the region in which it was. */
   get nodesByName(): NodesByName {
     return this.#nodesByName;
+  }
+
+  /** The same object for as long as the same pods fit on the same nodes. */
+  get nodeFacts(): readonly NodeFacts[] {
+    this.#nodeFacts ??= this.nodes.list().map(({ metadata, fit }): NodeFacts => {
+      const region = metadata.labels?.[REGION_LABEL];
+      return { name: metadata.name, region, labels: fit?.labels, taints: fit?.taints ?? [] };
+    });
+    return this.#nodeFacts;
   }
 
   /** The policies to enforce; see {@link EnforcedPolicies}. */

@@ -13,12 +13,14 @@ import {
   canaryTargets,
   guardTargets,
   indexedNamespaces,
+  isInjectionServed,
   ProbeTargets,
   UnsettledNamespaces,
   unwritableNamespaces,
 } from '../plan/index.ts';
 import type { ProbeTarget } from '../probe/index.ts';
 import { Probers } from '../probe/index.ts';
+import { type OwnerCache, RiskWatch, readTemplate } from '../risk/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { LockMonitor, StatusPublisher } from '../status/index.ts';
 import { PlanningPace } from './planning-pace.ts';
@@ -36,6 +38,7 @@ export interface ControllerDeps {
   /** Receivers of the outcome of a round, beside the cluster. */
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly violationTimes: ViolationTimeStore;
+  readonly owners: OwnerCache;
   /** Called after the first round. */
   readonly onFirstRound: () => void;
 }
@@ -65,9 +68,10 @@ export class Controller {
   readonly #malformed: MalformedLog;
   readonly #planner: RoundPlanner;
   readonly #pace: PlanningPace;
+  readonly #risks: RiskWatch;
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
-    const { runtime, config, settings, view, pauses, outputs, violationTimes } = deps;
+    const { runtime, config, settings, view, pauses, outputs, violationTimes, owners } = deps;
     const { client, clock, logger } = runtime;
     const { capabilities } = settings;
     this.#deps = deps;
@@ -89,7 +93,20 @@ export class Controller {
     const writing = { runtime, retryMs, view, outputs, planner: this.#planner, tampering: this.#tampering, wake, onAccepted };
     this.#writer = new RoundWriter(writing, signal);
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
-    this.#probers = new Probers({ client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict }, signal);
+    const onAnswer = (result: string) => outputs.metrics.templateDryRuns.inc({ result });
+    const templates = { readPlacement: readTemplate, onAnswer };
+    const probing = { client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict, templates };
+    this.#probers = new Probers(probing, signal);
+    this.#risks = new RiskWatch({
+      owners,
+      view,
+      prober: this.#probers.templates,
+      injects: () => isInjectionServed(view),
+      clock: awake,
+      logger,
+      shownMs: limits.shownMs,
+      wake: () => this.#wake(WORKLOAD_DELAY_MS),
+    });
     const failures = () => this.#writer.pool.failures();
     this.#monitor = new LockMonitor({
       clock: awake,
@@ -108,6 +125,7 @@ export class Controller {
       outputs,
       tampering: this.#tampering,
       violationTimes,
+      risks: this.#risks,
       revisions: this.#writer.revisions,
       onProven: (revision) => runtime.trace?.proven(revision),
       parts,
@@ -147,7 +165,7 @@ export class Controller {
       const reconcile = () => Promise.resolve().then(() => this.#reconcile());
       const { logger } = runtime;
       const rounds = runController({ name: 'enforce', queue: this.#queue, logger, metrics: this.#roundMetrics(), reconcile }, this.#signal);
-      await Promise.all([rounds, this.#observer.run()]);
+      await Promise.all([rounds, this.#observer.run(), this.#risks.run(this.#signal)]);
     } finally {
       stopWatching();
     }

@@ -41,7 +41,7 @@ export interface HubAddress {
   readonly proxy?: ProxyConfig | undefined;
 }
 
-interface Asked {
+interface HubRequest {
   readonly url: URL;
   readonly method: 'GET' | 'POST';
   readonly body?: unknown;
@@ -67,7 +67,7 @@ const readText = async (response: IncomingMessage): Promise<string> => {
   return body.toString('utf8');
 };
 
-const send = ({ url, method, body, trust, proxy }: Asked, signal: AbortSignal): Promise<IncomingMessage> =>
+const send = ({ url, method, body, trust, proxy }: HubRequest, signal: AbortSignal): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     // Each request has its own connection: the trust of one must not extend to another.
@@ -93,15 +93,15 @@ const parseJson = (text: string): unknown => {
 /** Refusals that may pass soon. */
 const PASSING: readonly EnrolmentRefusal['code'][] = ['internal', 'too-many-requests', 'unavailable'];
 
-const ask = async (asked: Asked, signal: AbortSignal): Promise<string> => {
+const ask = async (wanted: HubRequest, signal: AbortSignal): Promise<string> => {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const response = await send(asked, limited);
+  const response = await send(wanted, limited);
   const text = await readText(response);
   if (response.statusCode === 200) return text;
   const refusal = EnrolmentRefusal.safeParse(parseJson(text));
   if (refusal.success && !PASSING.includes(refusal.data.code)) throw new HubRefusal(refusal.data);
   throw new Error(
-    refusal.success ? refusal.data.message : `the hub answered ${asked.url.pathname} with HTTP status ${response.statusCode}`,
+    refusal.success ? refusal.data.message : `the hub answered ${wanted.url.pathname} with HTTP status ${response.statusCode}`,
   );
 };
 

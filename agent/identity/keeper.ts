@@ -5,7 +5,7 @@ import type { AgentRuntime } from '../runtime.ts';
 import { type AgentIdentity, checkIdentity, newKey, requestCertificate, type ValidityPeriod } from './certificate.ts';
 import { enrol, fetchCa, type HubAddress, HubRefusal, renew, UntrustedHubError } from './hub-requests.ts';
 import { loadIdentity, readEnrolToken, type StoredIdentity, saveIdentity } from './identity-secret.ts';
-import { type IdentityPlan, planIdentity, renewInMs, type Situation } from './plan-identity.ts';
+import { type IdentityInput, type IdentityPlan, planIdentity, renewInMs } from './plan-identity.ts';
 
 export interface IdentityKeeperConfig extends HubAddress {
   readonly cluster: string;
@@ -152,10 +152,10 @@ export class IdentityKeeper {
   async #obtain(signal: AbortSignal): Promise<void> {
     const { client, clock, logger } = this.#runtime;
     const stored = await loadIdentity(client, signal);
-    const situation = { stored, cluster: this.#config.cluster, token: await this.#readToken(stored), now: clock.now() };
-    const plan = planIdentity(situation);
+    const input = { stored, cluster: this.#config.cluster, token: await this.#readToken(stored), now: clock.now() };
+    const plan = planIdentity(input);
     logger.info({ plan: plan.kind }, 'identity of the agent');
-    await this.#follow(plan, situation, signal);
+    await this.#follow(plan, input, signal);
   }
 
   /** A file that holds something else must not keep an agent from the identity that it has. */
@@ -171,8 +171,8 @@ export class IdentityKeeper {
     }
   }
 
-  async #follow(plan: IdentityPlan, situation: Situation, signal: AbortSignal): Promise<void> {
-    const { stored } = situation;
+  async #follow(plan: IdentityPlan, input: IdentityInput, signal: AbortSignal): Promise<void> {
+    const { stored } = input;
     switch (plan.kind) {
       case 'use':
         if (stored.identity !== undefined) this.#hold(stored.identity, plan.validity);
@@ -183,17 +183,17 @@ export class IdentityKeeper {
       case 'nothing':
         throw new Error(plan.reason);
       case 'enrol':
-        return this.#enrolOr(plan.otherwise, situation, signal);
+        return this.#enrolOr(plan.otherwise, input, signal);
     }
   }
 
-  async #enrolOr(otherwise: IdentityPlan, situation: Situation, signal: AbortSignal): Promise<void> {
+  async #enrolOr(otherwise: IdentityPlan, input: IdentityInput, signal: AbortSignal): Promise<void> {
     try {
-      await this.#enrol(situation.token ?? '', situation.stored, signal);
+      await this.#enrol(input.token ?? '', input.stored, signal);
     } catch (error) {
       if (!isRefusal(error) || otherwise.kind === 'nothing') throw error;
       this.#runtime.logger.warn({ code: error.code, detail: error.message }, 'enrolment token refused, the present identity stays');
-      await this.#follow(otherwise, situation, signal);
+      await this.#follow(otherwise, input, signal);
     }
   }
 
@@ -220,11 +220,11 @@ export class IdentityKeeper {
   async #replaceHeld(isDue: boolean, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#runtime;
     const stored = { ...(await loadIdentity(client, signal)), identity: this.#held?.identity };
-    const situation = { stored, cluster: this.#config.cluster, token: await this.#readToken(stored), now: clock.now() };
+    const input = { stored, cluster: this.#config.cluster, token: await this.#readToken(stored), now: clock.now() };
     const renewal: IdentityPlan = { kind: 'renew' };
-    const hasToken = planIdentity(situation).kind === 'enrol';
+    const hasToken = planIdentity(input).kind === 'enrol';
     if (!hasToken && !isDue) return;
-    await this.#follow(hasToken ? { kind: 'enrol', otherwise: renewal } : renewal, situation, signal);
+    await this.#follow(hasToken ? { kind: 'enrol', otherwise: renewal } : renewal, input, signal);
     this.#handlers.onRenewed();
   }
 

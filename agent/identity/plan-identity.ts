@@ -19,14 +19,14 @@ export type IdentityPlan =
   | { readonly kind: 'enrol'; readonly otherwise: Exclude<IdentityPlan, { readonly kind: 'enrol' }> }
   | { readonly kind: 'nothing'; readonly reason: string };
 
-export interface Situation {
+export interface IdentityInput {
   readonly stored: StoredIdentity;
   readonly cluster: string;
   readonly token: string | undefined;
   readonly now: Date;
 }
 
-const withoutToken = ({ stored, cluster, token, now }: Situation): Exclude<IdentityPlan, { kind: 'enrol' }> => {
+const withoutToken = ({ stored, cluster, token, now }: IdentityInput): Exclude<IdentityPlan, { kind: 'enrol' }> => {
   if (stored.identity === undefined) {
     const reason = token === undefined ? 'there is neither an identity nor a token' : 'there is no identity yet';
     return { kind: 'nothing', reason: `${reason}: run "fso clusters token ${cluster}" and give the agent the token it prints` };
@@ -47,9 +47,9 @@ const withoutToken = ({ stored, cluster, token, now }: Situation): Exclude<Ident
  * A token that the present identity does not come from is new, and asks the agent to enrol again;
  * the one that it comes from is spent, and stays in the settings as settings do. Pure.
  */
-export const planIdentity = (situation: Situation): IdentityPlan => {
-  const { stored, token } = situation;
-  const otherwise = withoutToken(situation);
+export const planIdentity = (input: IdentityInput): IdentityPlan => {
+  const { stored, token } = input;
+  const otherwise = withoutToken(input);
   if (token === undefined) return otherwise;
   const isSpent = stored.identity !== undefined && stored.enrolledWith === digestOfToken(token);
   return isSpent && otherwise.kind !== 'nothing' ? otherwise : { kind: 'enrol', otherwise };

@@ -4,3 +4,4 @@ export { askForPod, judgeMustDeny, NO_REGION, refuserOf } from './probe.ts';
 export type { ProbeState } from './probe-states.ts';
 export type { ProbeTarget } from './prober.ts';
 export { Probers } from './probers.ts';
+export type { TemplateAnswer, TemplateTarget } from './templates/template-prober.ts';

@@ -38,6 +38,24 @@ describe('runProbeSchedule', () => {
     expect([harness.requests.length, count('canary'), count('guard')]).toEqual([200, 50, 10]);
   });
 
+  it('has templates take turns of lock 1 alone: each second one while some are new, one of ten else', async () => {
+    harness = new ProbeHarness();
+    harness.expect(['a', 'b']);
+    harness.expectLockOne(['a', 'b']);
+    harness.expectGuards();
+    harness.templates = { waiting: 1 };
+    await harness.clock.advance(500);
+    harness.runSchedule();
+    harness.requests.length = 0;
+    await harness.clock.advance(100_000);
+    const count = (what: string): number => harness.requests.filter((request) => request.what === what).length;
+    expect([harness.requests.length, count('canary'), count('guard'), count('template')]).toEqual([200, 50, 10, 100]);
+    harness.templates = { waiting: 0 };
+    harness.requests.length = 0;
+    await harness.clock.advance(100_000);
+    expect([harness.requests.length, count('canary'), count('guard'), count('template')]).toEqual([200, 50, 10, 20]);
+  });
+
   it('continues to probe lock 1 while Gatekeeper is slow', async () => {
     harness = new ProbeHarness();
     harness.expect(['a', 'b']);

@@ -88,17 +88,27 @@ const INDEX_EVERY = 20;
  */
 const GUARD_EVERY = 20;
 const GUARD_TURN = 10;
+/**
+ * Interval of the dry runs of templates, in requests, in turns that only lock 1 else has: 1,000
+ * namespaces still have theirs within 10 min. New templates get every second one while few
+ * namespaces are to be proven.
+ */
+const TEMPLATE_EVERY = { isNew: 2, usual: 10 };
+const TEMPLATE_TURN = 1;
+const FEW_NAMESPACES = 400;
 
 /** The parts of the probers that {@link runProbeSchedule} calls. */
 interface ScheduledProbers {
   /** Lock 1, by namespace. */
-  readonly prober: { probeNext(): void; postpone(namespace: string): void };
+  readonly prober: { probeNext(): void; postpone(namespace: string): void; readonly size: number };
   /** The index of lock 1. */
   readonly index: { probeNext(): void };
   /** Lock 2. @returns the namespace that was probed, if any */
   readonly canary: { probeNext(): string | undefined };
   /** @returns the guard that was probed, if any */
   readonly guard: { probeNext(): string | undefined };
+  /** Templates of the next pods. @returns whether there was one to ask for */
+  readonly templates: { probeNext(): boolean; readonly waiting: number };
 }
 
 /**
@@ -113,8 +123,10 @@ export const runProbeSchedule = async (clock: Clock, probers: ScheduledProbers, 
   }
 };
 
-const probeOnce = ({ prober, index, canary, guard }: ScheduledProbers, tick: number): void => {
+const probeOnce = ({ prober, index, canary, guard, templates }: ScheduledProbers, tick: number): void => {
   if (tick % INDEX_EVERY === 0) index.probeNext();
+  const templateEvery = templates.waiting > 0 && prober.size <= FEW_NAMESPACES ? TEMPLATE_EVERY.isNew : TEMPLATE_EVERY.usual;
+  if (tick % templateEvery === TEMPLATE_TURN && templates.probeNext()) return;
   if (tick % GUARD_EVERY === GUARD_TURN && guard.probeNext() !== undefined) return;
   const asked = tick % CANARY_EVERY === 0 ? canary.probeNext() : undefined;
   if (asked === undefined) prober.probeNext();

@@ -70,6 +70,16 @@ export const refuserOf = (message: string): { readonly policy?: string | undefin
   return { policy, webhook };
 };
 
+/** Whether a lock of this system refused. */
+export const isRefusedByLock = (message: string, floor: FloorNames): boolean =>
+  isOurs(message, floor) || (refuserOf(message).webhook === GATEKEEPER_WEBHOOK && isRefusedByOwnConstraint(message));
+
+/** Whether a plugin that runs after both locks refused, so that they admitted the pod. */
+export const isRefusedLater = (message: string): boolean => {
+  const { policy, webhook } = refuserOf(message);
+  return policy === undefined && webhook === undefined && LATER_REFUSAL.test(message);
+};
+
 const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(refuserOf(message).policy ?? '');
 
 /**

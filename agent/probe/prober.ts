@@ -155,6 +155,11 @@ export class Prober {
     return this.#states.pendingCount;
   }
 
+  /** Number of namespaces that are to be proven. */
+  get size(): number {
+    return this.#targets.size;
+  }
+
   /** Puts a namespace in which lock 2 was just probed at the end of the schedule. */
   postpone(namespace: string): void {
     this.#schedule.postpone(namespace);

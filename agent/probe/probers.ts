@@ -7,6 +7,7 @@ import type { ProbeVerdict } from './probe.ts';
 import { runProbeSchedule } from './probe-schedule.ts';
 import { Prober } from './prober.ts';
 import { RetryBudget } from './retry-budget.ts';
+import { TemplateProber, type TemplateProberDeps } from './templates/template-prober.ts';
 
 export interface ProbersOptions {
   readonly client: KubeClient;
@@ -16,6 +17,7 @@ export interface ProbersOptions {
   /** Called when a state changes. */
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
+  readonly templates: Pick<TemplateProberDeps, 'readPlacement' | 'onAnswer'>;
 }
 
 const CONCURRENCY = 16;
@@ -40,6 +42,8 @@ export class Probers {
   /** Lock 2 in each governed namespace. */
   readonly lockTwo: CanaryProber;
   readonly guard: GuardProber;
+  /** Templates of the next pods in the governed namespaces. */
+  readonly templates: TemplateProber;
 
   constructor(options: ProbersOptions, signal: AbortSignal) {
     const { client, clock, bindGate, onChange, onVerdict } = options;
@@ -49,7 +53,9 @@ export class Probers {
     this.index = new Prober({ ...ofLockOne, ...INDEX_LIMITS }, deps, signal);
     this.lockTwo = new CanaryProber({ concurrency: CONCURRENCY, patienceMs: LOCK_TWO_PATIENCE_MS }, deps, signal);
     this.guard = new GuardProber(deps, signal);
-    void runProbeSchedule(clock, { prober: this.lockOne, index: this.index, canary: this.lockTwo, guard: this.guard }, signal);
+    this.templates = new TemplateProber({ client, floor: deps.floor, onChange, ...options.templates }, signal);
+    const { lockOne, index, lockTwo, guard, templates } = this;
+    void runProbeSchedule(clock, { prober: lockOne, index, canary: lockTwo, guard, templates }, signal);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type AgentClusterReport, MAX_SAMPLES, type PolicyReport } from '@fso/shared/api';
+import { type AgentClusterReport, MAX_NAMED_RISKS, MAX_SAMPLES, type PolicyReport } from '@fso/shared/api';
 import { sameItems } from '@fso/shared/runtime';
 import { type Baseline, encodeBitmap, isWhole, MAX_BASELINE_NAMESPACES, type NamedPolicy } from '@fso/shared/status';
 import { isSameMap, sortedSet } from '../compare.ts';
@@ -27,6 +27,8 @@ export interface Statement {
   readonly policies: ReadonlyMap<string, NamedPolicy>;
   /** First violations of the policies that deviate. */
   readonly samples: NonNullable<AgentClusterReport['violationSamples']>;
+  /** First owners at risk under the policies that deviate. */
+  readonly risks: NonNullable<AgentClusterReport['riskSamples']>;
 }
 
 type Samples = Statement['samples'];
@@ -35,9 +37,9 @@ type Samples = Statement['samples'];
  * The first of each list, then the second of each, and so on, until there are as many as a report
  * has.
  */
-const inTurns = (lists: readonly Samples[]): Samples => {
-  const taken: Samples = [];
-  for (let turn = 0; taken.length < MAX_SAMPLES && lists.some(({ length }) => turn < length); turn += 1)
+const inTurns = <T>(lists: readonly (readonly T[])[], max: number): T[] => {
+  const taken: T[] = [];
+  for (let turn = 0; taken.length < max && lists.some(({ length }) => turn < length); turn += 1)
     for (const list of lists) taken.push(...list.slice(turn, turn + 1));
   return taken;
 };
@@ -61,7 +63,7 @@ export class PolicyStatements {
   #list: { readonly of: AcceptedPolicies['policies']; readonly list: AcceptedList } | undefined;
   #judged: ReadonlyMap<string, Known<Judgement>> = new Map();
   #namespaces: Known<readonly string[]> = { inputs: [], value: NO_NAMESPACES };
-  #last: Known<Statement> = { inputs: [], value: { ground: null, policies: new Map(), samples: [] } };
+  #last: Known<Statement> = { inputs: [], value: { ground: null, policies: new Map(), samples: [], risks: [] } };
 
   constructor(check: ReportCheck) {
     this.#check = check;
@@ -81,6 +83,7 @@ export class PolicyStatements {
       ground: isDeepStrictEqual(now.ground, ground) ? ground : now.ground,
       policies: isSameMap(named, now.policies) ? named : now.policies,
       samples: this.#samplesOf(now.policies, policies),
+      risks: this.#risksOf(now.policies, policies),
     };
     this.#last = { inputs, value };
     return value;
@@ -96,7 +99,11 @@ export class PolicyStatements {
     return this.#list.list;
   }
 
-  #judgeAll({ digest, generationOf }: AcceptedPolicies, list: AcceptedList, { policies, profile, asOf }: Seen): Omit<Statement, 'samples'> {
+  #judgeAll(
+    { digest, generationOf }: AcceptedPolicies,
+    list: AcceptedList,
+    { policies, profile, asOf }: Seen,
+  ): Omit<Statement, 'samples' | 'risks'> {
     const namespaces = this.#namespacesOf(list, policies);
     const judged = new Map<string, Known<Judgement>>();
     const deviations = new Map<string, NamedPolicy>();
@@ -145,7 +152,19 @@ export class PolicyStatements {
       const { enforcementAction, violationSamples = [] } = this.#check.policy(policy, seen.report) ?? {};
       (enforcementAction === 'deny' ? ofDeny : ofOthers).push(violationSamples.map((sample) => ({ ...sample, policy })));
     }
-    return [...inTurns(ofDeny), ...inTurns(ofOthers)].slice(0, MAX_SAMPLES);
+    return [...inTurns(ofDeny, MAX_SAMPLES), ...inTurns(ofOthers, MAX_SAMPLES)].slice(0, MAX_SAMPLES);
+  }
+
+  /** Returns owners at risk, one of each policy in turns. */
+  #risksOf(named: Statement['policies'], policies: AgentSnapshot['policies']): Statement['risks'] {
+    const lists: Statement['risks'][] = [];
+    for (const [policy, value] of named) {
+      const seen = policies.get(policy);
+      if (isWhole(value) || value.risks === undefined || seen === undefined) continue;
+      const { risks } = this.#check.policy(policy, seen.report) ?? {};
+      lists.push((risks?.named ?? []).map((risk) => ({ ...risk, policy })));
+    }
+    return inTurns(lists, MAX_NAMED_RISKS);
   }
 
   /**

@@ -250,11 +250,12 @@ export class Reporter {
     const snapshot = observatory.snapshot();
     const accepted = readAccepted();
     const statement = this.#statements.of(accepted, snapshot);
-    const { samples } = statement;
+    const { samples, risks } = statement;
     const cluster = this.#check.cluster({
       ...snapshot.cluster,
       ...revisions(snapshot),
       ...(samples.length > 0 && { violationSamples: samples }),
+      ...(risks.length > 0 && { riskSamples: risks }),
     });
     const full = this.#full;
     const before = full ? NOTHING_SENT : this.#sent.last;

@@ -34,6 +34,8 @@ export interface ClusterFactsInput {
   /** Returns the reason why a claim cannot be made now; undefined: it can. */
   readonly notObserved?: (claim: Claim) => string | undefined;
   readonly overflow: Overflow;
+  /** Reason why risks are not known, or not all of them; undefined: they are. */
+  readonly risks?: string | undefined;
   /** Tampering within the last hour. */
   readonly tampering?: Tampering | undefined;
   readonly previous: ClusterFacts;
@@ -126,6 +128,13 @@ const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInp
     : { type, status: 'False', reason: problem.reason, message: truncate(problem.message, 4_096) };
 };
 
+const risksCondition = ({ risks }: ClusterFactsInput): NewCondition => {
+  const type = CONDITIONS.risksKnown;
+  return risks === undefined
+    ? { type, status: 'True', reason: 'Judged', message: '' }
+    : { type, status: 'False', reason: 'NotAllJudged', message: truncate(risks, 4_096) };
+};
+
 const shortened = <C extends Pick<Condition, 'message'>>(condition: C): C => ({
   ...condition,
   message: truncate(condition.message, 4_096),
@@ -150,7 +159,7 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
     kubernetesVersion: input.capabilities.kubernetesVersion,
     gatekeeper: gatekeeperFacts(input),
     nodesByRegion: Object.fromEntries(largestRegions(nodesByRegion)),
-    conditions: [observedCondition(input), floorCondition(input), guardCondition(input), tampered(input)]
+    conditions: [observedCondition(input), floorCondition(input), guardCondition(input), risksCondition(input), tampered(input)]
       .filter((condition) => condition !== undefined)
       .reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), input.previous.conditions),
   };

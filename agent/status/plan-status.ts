@@ -5,6 +5,7 @@ import {
   type LockStatus,
   NAMESPACE_MISSING,
   type PolicyReport,
+  type PolicyRisks,
   type SovereignPolicyStatus,
 } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
@@ -19,6 +20,11 @@ import type { LockFacts, PolicyLocks } from './locks.ts';
 /** Observations of a policy beside its locks. */
 export interface PolicyObservations {
   readonly violations: number;
+  /**
+   * Owners at risk. `recent`: not known for a moment, so that those of the status before stay.
+   * Absent: not known, or the policy denies nothing.
+   */
+  readonly risks?: PolicyRisks | 'recent' | undefined;
   /** Absent: the policy does not ask for placement injection. */
   readonly injection?: InjectionFacts | undefined;
   /** Absent: Gatekeeper has not audited the constraints of the policy twice yet. */
@@ -226,6 +232,8 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
 export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
   const { policy, outcome, locks, previous, now } = input;
   const verdict = verdictOf(input);
+  const { violations, risks: seen } = input.observed;
+  const risks = seen === 'recent' ? previous?.risks : seen;
   const next: SovereignPolicyStatus = {
     phase: verdict.phase,
     lastUpdated: previous?.lastUpdated ?? now.toISOString(),
@@ -242,7 +250,8 @@ export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
       gatekeeper: lockStatus(locks.gatekeeper, previous?.enforcement?.gatekeeper, now),
       binding: lockStatus(locks.binding, previous?.enforcement?.binding, now),
     },
-    violations: input.observed.violations,
+    violations,
+    ...(risks !== undefined && { risks }),
   };
   return previous !== undefined && isDeepStrictEqual(next, previous) ? previous : { ...next, lastUpdated: now.toISOString() };
 };
@@ -284,10 +293,15 @@ export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { v
   namespaceLabels: [...labels],
   violations: violations.count,
   violationSamples: [...violations.samples],
+  ...risksOf(status),
   conditions: status.conditions ?? [],
   ...expiryOf(policy),
   lastUpdated: status.lastUpdated ?? '1970-01-01T00:00:00.000Z',
 });
+
+/** Risks are reported where there are any: a report without them is as expected. */
+const risksOf = ({ risks }: SovereignPolicyStatus): Pick<PolicyReport, 'risks'> =>
+  risks === undefined || risks.refused + risks.pending + risks.mended === 0 ? {} : { risks };
 
 /**
  * Returns the expiry date for a report. A policy from before the CRD refused it may have an

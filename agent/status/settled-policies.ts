@@ -5,6 +5,7 @@ import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { AuditFacts, PolicySnapshot, PolicyViolations, TamperLog } from '../observe/index.ts';
 import type { InjectionInput } from './injection-facts.ts';
 import type { LockInput } from './locks.ts';
+import type { PolicyObservations } from './plan-status.ts';
 import { daysLeft } from './status-cache.ts';
 
 /** Facts that hold for all policies in one round. */
@@ -23,6 +24,7 @@ export interface Subject {
   readonly outcome: PolicyOutcome;
   readonly live: SovereignPolicy;
   readonly violations: PolicyViolations;
+  readonly risks: PolicyObservations['risks'];
   readonly tampered: ReturnType<TamperLog['ofPolicy']>;
 }
 
@@ -81,12 +83,12 @@ export const sharedInputs = ({ locks, injecting, isUnobserved }: Round): object 
 
 /** Inputs that the status of one policy follows from, beside what all of them follow from. */
 export const ownInputs = (
-  { policy, outcome, live, violations, tampered }: Subject,
+  { policy, outcome, live, violations, risks, tampered }: Subject,
   { locks, audits, now }: Round,
   namespaces: { get(name: string): KubeObject | undefined },
 ): readonly unknown[] => {
   const { plan, gatekeeper } = locks;
-  const inputs: unknown[] = [policy, outcome, live, violations, tampered, daysLeft(policy, now), plan.unlisted.has(policy.key)];
+  const inputs: unknown[] = [policy, outcome, live, violations, risks, tampered, daysLeft(policy, now), plan.unlisted.has(policy.key)];
   for (const name of plan.constraintsOf(policy.key))
     inputs.push(name, gatekeeper.exists(name), gatekeeper.constraintProblem(name), audits.get(name));
   for (const name of outcome.kind === 'governing' ? outcome.namespaces : [])

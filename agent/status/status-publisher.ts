@@ -21,6 +21,7 @@ import {
 } from '../observe/index.ts';
 import type { Capabilities, ClusterPlan } from '../plan/index.ts';
 import { isInjectionServed } from '../plan/index.ts';
+import type { KnownRisks, RiskWatch } from '../risk/index.ts';
 import { clusterFacts, profileOf } from './cluster-facts.ts';
 import { injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
@@ -42,6 +43,7 @@ export interface StatusPublisherDeps {
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly tampering: TamperLog;
   readonly violationTimes: ViolationTimeStore;
+  readonly risks: Pick<RiskWatch, 'look'>;
   readonly revisions: RevisionState;
   /** Called whenever the accepted commit is found to be proven. */
   readonly onProven: (revision: string) => void;
@@ -93,10 +95,11 @@ export class StatusPublisher {
     const { parts } = this.#deps;
     const found = parts.run('violations', () => this.#findViolations(plan, now), this.#found);
     this.#found = found;
-    return parts.run('status', () => this.#publishRound(plan, { indexed, found, now }), []);
+    const risks = this.#deps.risks.look(plan.governance);
+    return parts.run('status', () => this.#publishRound(plan, { indexed, found, risks, now }), []);
   }
 
-  #publishRound(plan: ClusterPlan, { indexed, found, now }: Findings): readonly Write[] {
+  #publishRound(plan: ClusterPlan, { indexed, found, risks, now }: Findings): readonly Write[] {
     const { monitor, tampering, context, observation, parts, outputs } = this.#deps;
     const { view } = context;
     const locks = monitor.lockInput(plan, indexed);
@@ -116,7 +119,14 @@ export class StatusPublisher {
       // A policy that is being deleted has no outcome.
       if (outcome === undefined || live === undefined) continue;
       const violations = found.get(policy.key) ?? NO_VIOLATIONS;
-      const subject = { policy, outcome, live, violations, tampered: tampering.ofPolicy(policy.key, now) };
+      const subject = {
+        policy,
+        outcome,
+        live,
+        violations,
+        risks: risksOf(risks, policy.key),
+        tampered: tampering.ofPolicy(policy.key, now),
+      };
       // One policy that cannot be judged leaves all others as they are.
       const judged = parts.run('status', () => this.#judgeOnce(subject, round), undefined);
       writes.push(...(judged?.due ?? []));
@@ -126,7 +136,7 @@ export class StatusPublisher {
       if (snapshot !== undefined && !isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
     this.#retain(governance.policies);
-    this.#publishSnapshot(snapshots, plan, now);
+    this.#publishSnapshot(snapshots, plan, { risks, asOf: now });
     return writes;
   }
 
@@ -143,11 +153,12 @@ export class StatusPublisher {
    */
   #judge(subject: Subject, inputs: readonly unknown[], round: Round): Judged {
     const { monitor, context } = this.#deps;
-    const { policy, outcome, live, violations, tampered } = subject;
+    const { policy, outcome, live, violations, risks, tampered } = subject;
     const { locks, injecting, audits, isUnobserved, now } = round;
     monitor.track(policy.key, outcome, locks);
     const observed = {
       violations: violations.count,
+      risks,
       injection: injectionFacts(policy, outcome, injecting),
       audit: auditOfPolicy(locks.plan.constraintsOf(policy.key), audits),
       tampering: tampered,
@@ -210,7 +221,11 @@ export class StatusPublisher {
     for (const known of [this.#statuses, this.#settled, this.#labels, this.#snapshots, monitor]) known.retain(outcomes);
   }
 
-  #publishSnapshot(snapshots: ReadonlyMap<string, PolicySnapshot>, plan: ClusterPlan, asOf: Date): void {
+  #publishSnapshot(
+    snapshots: ReadonlyMap<string, PolicySnapshot>,
+    plan: ClusterPlan,
+    { risks, asOf }: { readonly risks: KnownRisks; readonly asOf: Date },
+  ): void {
     const { outputs, context, capabilities, place, monitor, tampering, observation, clock } = this.#deps;
     const { observatory, metrics } = outputs;
     const now = clock.now();
@@ -221,6 +236,7 @@ export class StatusPublisher {
       problems: monitor.findProblems(plan),
       notObserved: observation.problems(),
       overflow: plan.overflow,
+      risks: risks.problem,
       tampering: tampering.ofCluster(now),
       previous,
       now,
@@ -246,6 +262,7 @@ const NO_AUDITS: ReadonlyMap<string, AuditFacts> = new Map();
 interface Findings {
   readonly indexed: ReadonlySet<string>;
   readonly found: ReadonlyMap<string, PolicyViolations>;
+  readonly risks: KnownRisks;
   readonly now: Date;
 }
 
@@ -254,5 +271,7 @@ interface Judged {
   readonly snapshot: PolicySnapshot;
   readonly due: readonly Write[];
 }
+
+const risksOf = ({ policies }: KnownRisks, policy: string): Subject['risks'] => (policies === 'recent' ? policies : policies?.get(policy));
 
 const isSurplus = (outcome: PolicyOutcome): boolean => outcome.kind === 'invalid' && outcome.surplus === true;

@@ -42,9 +42,9 @@ export const unobservedStatus = (status: SovereignPolicyStatus, now: Date): Sove
   const claims = (status.conditions ?? []).filter(
     ({ type, status: value }) => CLAIMS.has(type) && (value === 'True' || type === CONDITIONS.ready),
   );
-  const { enforcement } = status;
+  const { enforcement, risks: _notKnown, ...rest } = status;
   return {
-    ...status,
+    ...rest,
     phase: 'Pending',
     message: MESSAGE,
     lastUpdated: time,

@@ -19,15 +19,6 @@ export const runGit = async (folder: string, args: readonly string[]): Promise<s
   return stdout.trim();
 };
 
-/** A working copy, as a governance team would have one. */
-export interface GitRepository {
-  readonly folder: string;
-  /** Commits changes (null deletes a file) and pushes them. @returns the commit id */
-  commit(files: Readonly<Record<string, string | null>>, message: string): Promise<string>;
-  /** Any other git command in the working copy. */
-  git(...args: readonly string[]): Promise<string>;
-}
-
 /** A key that signs commits (git-config(1), gpg.format=ssh). */
 export interface SigningKey {
   /** Path of the private key. */
@@ -57,7 +48,7 @@ export const makeSigningKey = async (folder: string): Promise<SigningKey | undef
  * Makes a working copy of branch `main` that pushes to `url`. @param key signs its commits; without
  * one they are not signed
  */
-export const openGitRepository = async (folder: string, url: string, key?: SigningKey): Promise<GitRepository> => {
+export const openGitRepository = async (folder: string, url: string, key?: SigningKey) => {
   await mkdir(folder, { recursive: true });
   const git = (...args: readonly string[]): Promise<string> => runGit(folder, args);
   await git('init', '--quiet', '--initial-branch=main');
@@ -80,8 +71,10 @@ export const openGitRepository = async (folder: string, url: string, key?: Signi
 
   return {
     folder,
+    /** Any other git command in the working copy. */
     git,
-    commit: async (files, message) => {
+    /** Commits changes (null deletes a file) and pushes them. @returns the commit id */
+    commit: async (files: Readonly<Record<string, string | null>>, message: string): Promise<string> => {
       for (const [path, content] of Object.entries(files)) await change(path, content);
       await git('add', '--all');
       await git('commit', '--quiet', '--message', message);
@@ -90,3 +83,6 @@ export const openGitRepository = async (folder: string, url: string, key?: Signi
     },
   };
 };
+
+/** A working copy, as a governance team would have one. */
+export type GitRepository = Awaited<ReturnType<typeof openGitRepository>>;

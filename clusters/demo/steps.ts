@@ -141,8 +141,8 @@ export async function tamperingAnswered(world: World, signal: AbortSignal): Prom
   const isBack = async (): Promise<true | undefined> => ((await kube.get(ADMISSION_POLICY_BINDING_KIND, guard, signal)) ? true : undefined);
   await until('the guard is back', isBack, signal);
   const backMs = Math.round(performance.now() - started);
-  const isTold = async (): Promise<true | undefined> => ((await world.hub.status(signal)).clusters.tampered > 0 ? true : undefined);
-  await until('the hub knows of the tampering', isTold, signal);
+  const isReported = async (): Promise<true | undefined> => ((await world.hub.status(signal)).clusters.tampered > 0 ? true : undefined);
+  await until('the hub knows of the tampering', isReported, signal);
   return `the label stays:\n${refusal}\n${guard.name} was deleted, back after ${backMs} ms, and the hub knows`;
 }
 
@@ -188,10 +188,10 @@ async function refusedCommit(
   };
   const { rejected, revision: inForce } = await until('the commit is refused', look, signal);
   if (inForce?.revision !== before) throw new Error('the commit in force changed');
-  const mended = await world.repository.commit({ 'policies/refused.yaml': null }, 'Remove the policy that was refused');
-  const isMended = async (): Promise<true | undefined> =>
-    (await world.hub.source(signal)).revision?.revision === mended ? true : undefined;
-  await until('the next commit is taken', isMended, signal);
+  const next = await world.repository.commit({ 'policies/refused.yaml': null }, 'Remove the policy that was refused');
+  const isAccepted = async (): Promise<true | undefined> =>
+    (await world.hub.source(signal)).revision?.revision === next ? true : undefined;
+  await until('the next commit is taken', isAccepted, signal);
   await everyClusterProven(world, signal);
   return rejected?.problems ?? [];
 }

@@ -33,7 +33,7 @@ interface Plan {
 }
 
 /** The settings and services that all tools of a call share. */
-interface Workshop {
+interface ToolContext {
   readonly root: string;
   readonly mode: Mode;
   readonly pins: Pins;
@@ -81,7 +81,7 @@ const downloadUnits = (downloads: readonly Download[]): number => downloads.filt
 
 const contentOf = (module: ToolModule): string => (module.programs.length > 0 ? module.programs : Object.keys(filesOf(module))).join(', ');
 
-async function build(module: ToolModule, { root, options, progress }: Workshop, signal: AbortSignal): Promise<void> {
+async function build(module: ToolModule, { root, options, progress }: ToolContext, signal: AbortSignal): Promise<void> {
   const { name } = module;
   const target = join(root, toolFolder(module));
   const started = performance.now();
@@ -97,7 +97,7 @@ async function build(module: ToolModule, { root, options, progress }: Workshop, 
 async function download(
   module: ToolModule,
   downloads: readonly Download[],
-  { root, options, downloader, progress }: Workshop,
+  { root, options, downloader, progress }: ToolContext,
   signal: AbortSignal,
 ): Promise<void> {
   const { name } = module;
@@ -119,22 +119,22 @@ async function download(
   options.log(`downloaded ${contentOf(module)}, ${Math.ceil(bytes / MIB)} MiB, checksums verified`);
 }
 
-async function obtain(plan: Plan, workshop: Workshop, signal: AbortSignal): Promise<void> {
+async function obtain(plan: Plan, context: ToolContext, signal: AbortSignal): Promise<void> {
   const { module, downloads } = plan;
-  if (!downloads) return build(module, workshop, signal);
+  if (!downloads) return build(module, context, signal);
   try {
-    return await download(module, downloads, workshop, signal);
+    return await download(module, downloads, context, signal);
   } catch (error) {
     signal.throwIfAborted();
-    if (workshop.mode === 'download') throw error;
-    workshop.options.log(`${messageOf(error)}; building ${module.name} instead`);
-    return build(module, workshop, signal);
+    if (context.mode === 'download') throw error;
+    context.options.log(`${messageOf(error)}; building ${module.name} instead`);
+    return build(module, context, signal);
   }
 }
 
 /** Plans each module, after one request to each host. */
-async function planAll(missing: readonly ToolModule[], workshop: Omit<Workshop, 'progress'>, signal: AbortSignal): Promise<Plan[]> {
-  const { mode, pins, downloader, options } = workshop;
+async function planAll(missing: readonly ToolModule[], context: Omit<ToolContext, 'progress'>, signal: AbortSignal): Promise<Plan[]> {
+  const { mode, pins, downloader, options } = context;
   if (mode === 'build') return missing.map((module) => ({ module }));
   const found = missing.map((module) => ({ module, downloads: downloadsOf(module, pins) }));
   const hosts = new Set(found.flatMap(({ downloads }) => (typeof downloads === 'string' ? [] : hostsOf(downloads))));
@@ -157,7 +157,7 @@ function makeCache(root: string): void {
 }
 
 /** @returns the folder of a complete tool; undefined: there is none */
-function findTool(module: ToolModule, { root, mode, pins }: Pick<Workshop, 'root' | 'mode' | 'pins'>): string | undefined {
+function findTool(module: ToolModule, { root, mode, pins }: Pick<ToolContext, 'root' | 'mode' | 'pins'>): string | undefined {
   const folders = foldersOf(module, mode, downloadsOf(module, pins)).map((folder) => join(root, folder));
   return folders.find((dir) => isComplete(dir, module));
 }
@@ -165,7 +165,7 @@ function findTool(module: ToolModule, { root, mode, pins }: Pick<Workshop, 'root
 /**
  * Counts the work for all tools before the first one starts, so that the share is one of the whole.
  */
-async function countUnits(plans: readonly Plan[], { options, progress }: Workshop, signal: AbortSignal): Promise<void> {
+async function countUnits(plans: readonly Plan[], { options, progress }: ToolContext, signal: AbortSignal): Promise<void> {
   for (const { module, downloads } of plans) {
     if (!downloads) await assertGo(goDirective(readGoMod(module)), options.env);
     const units = downloads ? downloadUnits(downloads) : await buildUnits(module, options.env, signal);
@@ -173,7 +173,7 @@ async function countUnits(plans: readonly Plan[], { options, progress }: Worksho
   }
 }
 
-function openWorkshop(options: ToolOptions): Omit<Workshop, 'progress'> & { readonly missing: readonly ToolModule[] } {
+function openContext(options: ToolOptions): Omit<ToolContext, 'progress'> & { readonly missing: readonly ToolModule[] } {
   const mode = modeOf(options.env);
   const pins = readPins(options.env['FSO_TOOLS_PINS'] || PINS_FILE);
   const root = options.cacheRoot ?? toolCacheRoot(options.env);
@@ -194,7 +194,7 @@ function openWorkshop(options: ToolOptions): Omit<Workshop, 'progress'> & { read
  * @throws CommandError with a remedy
  */
 export async function ensureTools(options: ToolOptions, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-  const { missing, ...rest } = openWorkshop(options);
+  const { missing, ...rest } = openContext(options);
   if (missing.length > 0) {
     makeCache(rest.root);
     options.log(
@@ -210,17 +210,17 @@ export async function ensureTools(options: ToolOptions, signal: AbortSignal): Pr
   return Object.fromEntries((options.modules ?? LOCAL_TOOLS).map((module) => [module.name, findTool(module, rest) ?? '']));
 }
 
-async function prepare(missing: readonly ToolModule[], workshop: Workshop, signal: AbortSignal): Promise<void> {
-  const plans = await planAll(missing, workshop, signal);
-  await countUnits(plans, workshop, signal);
+async function prepare(missing: readonly ToolModule[], context: ToolContext, signal: AbortSignal): Promise<void> {
+  const plans = await planAll(missing, context, signal);
+  await countUnits(plans, context, signal);
   for (const plan of plans) {
     const { name } = plan.module;
-    const wait = (pid: string): void => workshop.options.log(`waiting for process ${pid}, which prepares ${name}`);
+    const wait = (pid: string): void => context.options.log(`waiting for process ${pid}, which prepares ${name}`);
     const work = async (): Promise<void> => {
-      if (findTool(plan.module, workshop) === undefined) await obtain(plan, workshop, signal);
+      if (findTool(plan.module, context) === undefined) await obtain(plan, context, signal);
     };
-    await withLock(join(workshop.root, `${name}.lock`), work, wait, signal);
-    workshop.progress.finish(name);
+    await withLock(join(context.root, `${name}.lock`), work, wait, signal);
+    context.progress.finish(name);
   }
 }
 
@@ -230,9 +230,9 @@ async function prepare(missing: readonly ToolModule[], workshop: Workshop, signa
  */
 export async function toolsProblem(options: ToolOptions, signal: AbortSignal): Promise<string | undefined> {
   const quiet = { ...options, log: () => {} };
-  const { missing, ...workshop } = openWorkshop(quiet);
+  const { missing, ...context } = openContext(quiet);
   try {
-    const plans = await planAll(missing, workshop, signal);
+    const plans = await planAll(missing, context, signal);
     for (const { module, downloads } of plans) if (!downloads) await assertGo(goDirective(readGoMod(module)), options.env);
     return undefined;
   } catch (error) {

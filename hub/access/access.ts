@@ -2,8 +2,8 @@ import { CLI_SESSION } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
-import { type CliLogin, createCliLogin } from './cli-login.ts';
-import { createLogin, type Login } from './login.ts';
+import { createCliLogin } from './cli-login.ts';
+import { createLogin } from './login.ts';
 import { type Grant, type Principal, principalOf, Revocations } from './principal.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
 import { fingerprintOf, sameSecret } from './secrets.ts';
@@ -38,22 +38,6 @@ export interface Credentials {
 export type Checked =
   | { readonly ok: true; readonly grant: Grant }
   | { readonly ok: false; readonly reason: 'missing' | 'invalid'; readonly detail: string };
-
-/** Authentication of callers, by any of the credentials that the settings allow. */
-export interface Access {
-  /** @throws ProviderUnavailable */
-  check(credentials: Credentials): Promise<Checked>;
-  readonly tokens: Tokens;
-  readonly sessions: Sessions;
-  readonly cliLogin: CliLogin;
-  /** Login with the identity provider; undefined without one. */
-  readonly login: Login | undefined;
-  readonly revocations: Revocations;
-  /** Origin under which browsers reach the hub, without a path. */
-  readonly publicOrigin: string | undefined;
-  /** Whether the hub runs without authentication: everybody who reaches it may read. */
-  readonly allowsAnonymous: boolean;
-}
 
 const BEARER = /^Bearer +(\S+)$/i;
 const LOCAL = principalOf({ kind: 'local', id: 'local', name: 'local' }, [{ role: 'admin' }]);
@@ -112,7 +96,7 @@ const createBearerCheck = (settings: AccessSettings, { staticKey, tokens, sessio
  * Opens every way in that the settings name; without any, everybody who reaches the hub may read,
  * and nobody may change anything.
  */
-export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access => {
+export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
   const { clock, logger } = deps;
   const { oidc, publicUrl } = settings;
   const revocations = new Revocations();
@@ -135,11 +119,15 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
     tokens,
     sessions,
     cliLogin: createCliLogin(sessions, clock),
+    /** Login with the identity provider; undefined without one. */
     login,
     revocations,
+    /** Whether the hub runs without authentication: everybody who reaches it may read. */
     allowsAnonymous: isOpen,
+    /** Origin under which browsers reach the hub, without a path. */
     publicOrigin: publicUrl === undefined ? undefined : new URL(publicUrl).origin,
-    check: async ({ authorization, session }) => {
+    /** @throws ProviderUnavailable */
+    check: async ({ authorization, session }: Credentials): Promise<Checked> => {
       if (authorization !== undefined) return checkBearer(authorization);
       if (isOpen) return { ok: true, grant: lasting(ANONYMOUS) };
       if (session !== undefined) return ofSession(sessions.check(session, { byCookie: true }), LOGIN_ENDED);
@@ -148,3 +136,6 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps): Access
     },
   };
 };
+
+/** Authentication of callers, by any of the credentials that the settings allow. */
+export type Access = ReturnType<typeof createAccess>;

@@ -18,14 +18,6 @@ const CLOCK_TOLERANCE_S = 30;
 
 export const isJwt = (text: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 
-export interface Bearer {
-  /**
-   * @returns undefined for a token that is not the provider's, not for this hub, or no longer good
-   * @throws ProviderUnavailable when its keys cannot be had
-   */
-  check(token: string): Promise<Grant | undefined>;
-}
-
 /** Whether the error is a fault of the token itself and not of fetching the keys. */
 const isRefusal = (error: unknown): boolean =>
   error instanceof errors.JOSEError &&
@@ -37,7 +29,7 @@ const isRefusal = (error: unknown): boolean =>
  * Access tokens of the provider that are JWTs and meant for this hub, checked against the
  * provider's keys.
  */
-export const createBearer = (settings: OidcSettings & { audience: string }, provider: Provider, clock: Clock): Bearer => {
+export const createBearer = (settings: OidcSettings & { audience: string }, provider: Provider, clock: Clock) => {
   let keys: { url: string; get: JWTVerifyGetKey } | undefined;
   const keysAt = (url: string): JWTVerifyGetKey => {
     // jose asks for them again when a key is unknown, at most every 30 s, and every 10 minutes in
@@ -72,7 +64,11 @@ export const createBearer = (settings: OidcSettings & { audience: string }, prov
   };
 
   return {
-    check: async (token) => {
+    /**
+     * @returns undefined for a token that is not the provider's, not for this hub, or no longer good
+     * @throws ProviderUnavailable when its keys cannot be had
+     */
+    check: async (token: string): Promise<Grant | undefined> => {
       const result = await verified(token);
       if (result === undefined || !TYPES.has((result.protectedHeader.typ ?? 'jwt').toLowerCase())) return undefined;
       const expiresAt = ((result.payload.exp ?? 0) + CLOCK_TOLERANCE_S) * 1000;
@@ -86,3 +82,5 @@ export const createBearer = (settings: OidcSettings & { audience: string }, prov
     },
   };
 };
+
+export type Bearer = ReturnType<typeof createBearer>;

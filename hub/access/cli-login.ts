@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Clock, dropOldest } from '@fso/shared/runtime';
 import type { Grant } from './principal.ts';
-import { createSeal, newSecret, sameSecret } from './secrets.ts';
+import { createSealedBox, newSecret, sameSecret } from './secrets.ts';
 import type { Sessions } from './sessions.ts';
 
 /**
@@ -17,27 +17,12 @@ export interface CliRequest {
   readonly state: string;
 }
 
-type Asked = CliRequest & { readonly session: string };
+type LoginRequest = CliRequest & { readonly session: string };
 
 interface Code {
   readonly challenge: string;
   readonly grant: Grant;
   readonly until: number;
-}
-
-export interface CliLogin {
-  /** @returns what the form has to bring back: it is good for this session, and for a while */
-  ask(request: CliRequest, grant: Grant): Promise<string>;
-  /**
-   * @returns where the browser brings the code; undefined for a form that is not of this session,
-   * or too old
-   */
-  approve(form: string | undefined, grant: Grant): Promise<string | undefined>;
-  /**
-   * @returns the id of a session for the command; undefined for a code that is unknown, used, too
-   * old or another one's
-   */
-  exchange(code: string, verifier: string): Promise<string | undefined>;
 }
 
 const FORM_MS = 600_000;
@@ -50,22 +35,31 @@ const challengeOf = (verifier: string): string => createHash('sha256').update(ve
  * Hands a session to the command line, by a code that is good once and only with the command's
  * secret.
  */
-export const createCliLogin = (sessions: Sessions, clock: Clock): CliLogin => {
-  const seal = createSeal<Asked>(clock, FORM_MS);
+export const createCliLogin = (sessions: Sessions, clock: Clock) => {
+  const box = createSealedBox<LoginRequest>(clock, FORM_MS);
   const codes = new Map<string, Code>();
   const now = (): number => clock.now().getTime();
 
   return {
-    ask: (request, grant) => seal.close({ ...request, session: grant.key }),
-    approve: async (form, grant) => {
-      const asked = await seal.open(form);
+    /** @returns what the form has to bring back: it is good for this session, and for a while */
+    ask: (request: CliRequest, grant: Grant): Promise<string> => box.close({ ...request, session: grant.key }),
+    /**
+     * @returns where the browser brings the code; undefined for a form that is not of this session,
+     * or too old
+     */
+    approve: async (form: string | undefined, grant: Grant): Promise<string | undefined> => {
+      const asked = await box.open(form);
       if (asked === undefined || asked.session !== grant.key) return undefined;
       const code = newSecret();
       codes.set(code, { challenge: asked.challenge, grant, until: now() + CODE_MS });
       dropOldest(codes, MAX_CODES);
       return `http://127.0.0.1:${asked.port}/?${new URLSearchParams({ code, state: asked.state })}`;
     },
-    exchange: async (code, verifier) => {
+    /**
+     * @returns the id of a session for the command; undefined for a code that is unknown, used, too
+     * old or another one's
+     */
+    exchange: async (code: string, verifier: string): Promise<string | undefined> => {
       const known = codes.get(code);
       // A code is good for one try, by any caller.
       codes.delete(code);
@@ -77,3 +71,5 @@ export const createCliLogin = (sessions: Sessions, clock: Clock): CliLogin => {
     },
   };
 };
+
+type CliLogin = ReturnType<typeof createCliLogin>;

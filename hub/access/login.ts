@@ -3,7 +3,7 @@ import * as oidc from 'openid-client';
 import { type Principal, principalOf } from './principal.ts';
 import { type OidcSettings, type Provider, ProviderUnavailable } from './provider.ts';
 import { claimValues, grantsOf } from './roles.ts';
-import { createSeal, hashSecret } from './secrets.ts';
+import { createSealedBox, hashSecret } from './secrets.ts';
 
 /** A login came to nothing. The message is for people and names no secret. */
 export class LoginFailed extends Error {}
@@ -13,24 +13,6 @@ export interface StartedLogin {
   readonly url: string;
   /** State that the browser has to bring back, in a cookie of its own. */
   readonly state: string;
-}
-
-export interface Login {
-  /**
-   * Key of the settings that decide who may log in and with which role. With other settings its
-   * sessions are no longer valid.
-   */
-  readonly key: string;
-  /** @throws ProviderUnavailable */
-  start(returnTo: string): Promise<StartedLogin>;
-  /**
-   * @param query what the provider sent the browser back with
-   * @param state from the cookie
-   * @throws LoginFailed, ProviderUnavailable
-   */
-  finish(query: string, state: string | undefined): Promise<{ principal: Principal; returnTo: string }>;
-  /** URL at which the provider ends its own session; null if it publishes none. */
-  endSessionUrl(): Promise<string | null>;
 }
 
 /** Milliseconds that a person may take at the provider. */
@@ -103,17 +85,13 @@ export const userOf = (claims: Record<string, unknown>, settings: OidcSettings):
   );
 
 /** Authorization code flow with PKCE, state and nonce (OpenID Connect Core, RFC 7636, RFC 9700). */
-export const createLogin = (
-  settings: OidcSettings,
-  provider: Provider,
-  deps: { publicUrl: string; clock: Clock; logger: Logger },
-): Login => {
+export const createLogin = (settings: OidcSettings, provider: Provider, deps: { publicUrl: string; clock: Clock; logger: Logger }) => {
   const { clock, logger } = deps;
   const redirectUri = new URL('/auth/callback', deps.publicUrl).href;
-  const seal = createSeal<Pending>(clock, LOGIN_MS);
+  const box = createSealedBox<Pending>(clock, LOGIN_MS);
 
   const openState = async (state: string | undefined): Promise<Pending> => {
-    const pending = await seal.open(state);
+    const pending = await box.open(state);
     if (pending !== undefined) return pending;
     throw new LoginFailed(`This browser has begun no login here within the last ${LOGIN_MS / 60_000} minutes. ${AGAIN}`);
   };
@@ -151,8 +129,13 @@ export const createLogin = (
   // Without grants as in older versions, so that an upgrade ends no session.
   const decisive = [issuer, clientId, rolesClaim, [...roleMap], ...(grants.length === 0 ? [] : [grants])];
   return {
+    /**
+     * Key of the settings that decide who may log in and with which role. With other settings its
+     * sessions are no longer valid.
+     */
     key: `login:${hashSecret(JSON.stringify(decisive))}`,
-    start: async (returnTo) => {
+    /** @throws ProviderUnavailable */
+    start: async (returnTo: string): Promise<StartedLogin> => {
       const configuration = await provider.configuration();
       const pending: Pending = {
         state: oidc.randomState(),
@@ -168,9 +151,14 @@ export const createLogin = (
         code_challenge: await oidc.calculatePKCECodeChallenge(pending.verifier),
         code_challenge_method: 'S256',
       });
-      return { url: url.href, state: await seal.close(pending) };
+      return { url: url.href, state: await box.close(pending) };
     },
-    finish: async (query, state) => {
+    /**
+     * @param query what the provider sent the browser back with
+     * @param state from the cookie
+     * @throws LoginFailed, ProviderUnavailable
+     */
+    finish: async (query: string, state: string | undefined): Promise<{ principal: Principal; returnTo: string }> => {
       const pending = await openState(state);
       const principal = userOf(await exchange(query, pending), settings);
       if (principal.id.length > MAX_SUBJECT)
@@ -179,10 +167,13 @@ export const createLogin = (
         );
       return { principal, returnTo: pending.returnTo };
     },
-    endSessionUrl: async () => {
+    /** URL at which the provider ends its own session; null if it publishes none. */
+    endSessionUrl: async (): Promise<string | null> => {
       const configuration = await provider.configuration();
       if (configuration.serverMetadata().end_session_endpoint === undefined) return null;
       return oidc.buildEndSessionUrl(configuration).href;
     },
   };
 };
+
+type Login = ReturnType<typeof createLogin>;

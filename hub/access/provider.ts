@@ -19,11 +19,6 @@ export interface OidcSettings {
 /** The provider does not answer, or not as one does. The message is for people. */
 export class ProviderUnavailable extends Error {}
 
-export interface Provider {
-  /** @throws ProviderUnavailable */
-  configuration(): Promise<oidc.Configuration>;
-}
-
 const REFRESH_MS = 3_600_000;
 /** Longest time for one request. */
 const TIMEOUT_MS = 10_000;
@@ -73,7 +68,7 @@ const describe = (error: unknown): string => {
  * again every hour. While the provider does not answer, its last configuration stays in use and
  * each call tries again.
  */
-export const createProvider = (settings: OidcSettings, deps: { clock: Clock; logger: Logger; timeoutMs?: number }): Provider => {
+export const createProvider = (settings: OidcSettings, deps: { clock: Clock; logger: Logger; timeoutMs?: number }) => {
   const { clock, logger, timeoutMs = TIMEOUT_MS } = deps;
   const issuer = new URL(settings.issuer);
   let known: { configuration: oidc.Configuration; at: number } | undefined;
@@ -105,7 +100,8 @@ export const createProvider = (settings: OidcSettings, deps: { clock: Clock; log
   };
 
   return {
-    configuration: async () => {
+    /** @throws ProviderUnavailable */
+    configuration: async (): Promise<oidc.Configuration> => {
       if (known !== undefined && clock.monotonicMs() - known.at < REFRESH_MS) return known.configuration;
       asking ??= ask().finally(() => {
         asking = undefined;
@@ -114,3 +110,5 @@ export const createProvider = (settings: OidcSettings, deps: { clock: Clock; log
     },
   };
 };
+
+export type Provider = ReturnType<typeof createProvider>;

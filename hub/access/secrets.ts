@@ -28,7 +28,7 @@ export const newId = (): string => randomBytes(8).toString('hex');
  * A value that the browser keeps for the hub: encrypted, so the browser can neither read nor forge
  * it.
  */
-export interface Seal<T> {
+export interface SealedBox<T> {
   close(value: T): Promise<string>;
   /** @returns undefined for a forged text, one of another process, or one that is too old */
   open(text: string | undefined): Promise<T | undefined>;
@@ -40,7 +40,7 @@ export interface Seal<T> {
  *
  * @typeParam T what JSON can hold
  */
-export const createSeal = <T extends object>(clock: Clock, lifetimeMs: number): Seal<T> => {
+export const createSealedBox = <T extends object>(clock: Clock, lifetimeMs: number): SealedBox<T> => {
   const key = randomBytes(32);
   return {
     close: (value) =>

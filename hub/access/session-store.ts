@@ -43,19 +43,6 @@ export interface SessionChanges {
   readonly gone: readonly string[];
 }
 
-/** Store of sessions. A resolved write is durable. */
-export interface SessionStore {
-  /**
-   * Calls the handler with the sessions there are, and then within a second with what any hub
-   * changed.
-   */
-  watch(handler: (changes: SessionChanges) => void): void;
-  /** @throws ZodError for what is too long to be kept */
-  add(record: SessionRecord): Promise<void>;
-  remove(hash: string): Promise<void>;
-  used(hash: string, at: number): Promise<void>;
-}
-
 /**
  * Sessions whose hashes begin alike lie in one record: what is removed leaves its name behind, so
  * there must not be a new name for each session. These are 4,096 names, for a few sessions each.
@@ -70,7 +57,7 @@ const parse = (value: unknown): readonly SessionRecord[] =>
   Array.isArray(value) ? value.flatMap((one) => SessionRecord.safeParse(one).data ?? []) : [];
 
 /** Sessions in the ledger, so that they outlive the process and other hubs know them. */
-export const createSessionStore = (records: KeyedStore): SessionStore => {
+export const createSessionStore = (records: KeyedStore) => {
   const update = async (hash: string, change: (own: SessionRecord | undefined) => SessionRecord | undefined): Promise<void> => {
     await records.update(SESSION_KIND, nameOf(hash), (before) => {
       const stored = parse(before);
@@ -84,7 +71,11 @@ export const createSessionStore = (records: KeyedStore): SessionStore => {
   };
 
   return {
-    watch: (handler) => {
+    /**
+     * Calls the handler with the sessions there are, and then within a second with what any hub
+     * changed.
+     */
+    watch: (handler: (changes: SessionChanges) => void): void => {
       const known = new Map<string, readonly string[]>();
       const announce = (name: string): void => {
         const here = parse(records.get(SESSION_KIND, name));
@@ -97,11 +88,16 @@ export const createSessionStore = (records: KeyedStore): SessionStore => {
       for (const name of new Set(stored.map(({ hash }) => nameOf(hash)))) announce(name);
       records.subscribe(SESSION_KIND, announce);
     },
-    add: async (record) => {
+    /** @throws ZodError for what is too long to be kept */
+    add: async (record: SessionRecord): Promise<void> => {
       const checked = SessionRecord.parse({ ...record, principal: storedPrincipal(record.principal) });
       await update(checked.hash, () => checked);
     },
-    remove: (hash) => update(hash, () => undefined),
-    used: (hash, at) => update(hash, (own) => (own !== undefined && own.usedAt < at ? { ...own, usedAt: at } : own)),
+    remove: (hash: string): Promise<void> => update(hash, () => undefined),
+    used: (hash: string, at: number): Promise<void> =>
+      update(hash, (own) => (own !== undefined && own.usedAt < at ? { ...own, usedAt: at } : own)),
   };
 };
+
+/** Store of sessions. A resolved write is durable. */
+export type SessionStore = ReturnType<typeof createSessionStore>;

@@ -36,21 +36,6 @@ export interface SessionOptions {
   readonly source?: string | undefined;
 }
 
-export interface Sessions {
-  /** @returns its id, a secret that only its owner gets, once the session is durable */
-  begin(principal: Principal, options: SessionOptions): Promise<string>;
-  /**
-   * Counts as use. A session that began for a cookie is not one as a bearer token, nor the other
-   * way round.
-   */
-  check(id: string, options: { byCookie: boolean }): Grant | undefined;
-  /**
-   * Ends a session: here at once, also for calls under way, and at other hubs within a second.
-   * Resolves once that is durable.
-   */
-  end(id: string): Promise<void>;
-}
-
 export interface SessionDeps {
   readonly store: SessionStore;
   /** Whether what a session depends on would be taken now, by its key. */
@@ -67,7 +52,7 @@ const sessionKey = (hash: string): string => `session:${hash}`;
  * Sessions of people and tokens: opaque ids, known to all hubs that share the store, which has
  * their hashes only.
  */
-export const createSessions = ({ store, holds, clock, revocations, logger, ...deps }: SessionDeps): Sessions => {
+export const createSessions = ({ store, holds, clock, revocations, logger, ...deps }: SessionDeps) => {
   const limits = { ...SESSION_LIMITS, ...deps.limits };
   /** Sessions by hash of the id. */
   const sessions = new Map<string, Session>();
@@ -124,14 +109,20 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
   };
 
   return {
-    begin: async (principal, { byCookie, endsAt = Infinity, source = null }) => {
+    /** @returns its id, a secret that only its owner gets, once the session is durable */
+    begin: async (principal: Principal, { byCookie, endsAt = Infinity, source }: SessionOptions): Promise<string> => {
       const id = newSecret();
       const usedAt = now();
-      const record = { principal, byCookie, source, usedAt, hash: hashSecret(id), endsAt: Math.min(endsAt, usedAt + limits.absoluteMs) };
+      const ends = Math.min(endsAt, usedAt + limits.absoluteMs);
+      const record = { principal, byCookie, source: source ?? null, usedAt, hash: hashSecret(id), endsAt: ends };
       await Promise.all([...surplus().map(endHash), store.add(record)]);
       return id;
     },
-    check: (id, { byCookie }) => {
+    /**
+     * Counts as use. A session that began for a cookie is not one as a bearer token, nor the other
+     * way round.
+     */
+    check: (id: string, { byCookie }: { byCookie: boolean }): Grant | undefined => {
       const hash = hashSecret(id);
       const session = current(hash);
       if (session === undefined || session.record.byCookie !== byCookie) return undefined;
@@ -146,6 +137,12 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
         stillHolds: async () => current(hash) !== undefined && (source === null || (await holds(source))),
       };
     },
-    end: (id) => endHash(hashSecret(id)),
+    /**
+     * Ends a session: here at once, also for calls under way, and at other hubs within a second.
+     * Resolves once that is durable.
+     */
+    end: (id: string): Promise<void> => endHash(hashSecret(id)),
   };
 };
+
+export type Sessions = ReturnType<typeof createSessions>;

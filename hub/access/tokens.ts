@@ -39,17 +39,6 @@ export const TokenRecord = z.object({
 });
 export type TokenRecord = Readonly<z.infer<typeof TokenRecord>>;
 
-/** Store of API tokens. A resolved write is durable. */
-export interface TokenStore {
-  list(): Promise<readonly TokenRecord[]>;
-  find(id: string): Promise<TokenRecord | undefined>;
-  add(record: TokenRecord): Promise<void>;
-  /** @returns whether it was there */
-  remove(id: string): Promise<boolean>;
-  /** Records a use. Only this write may be late or lost. */
-  used(id: string, time: string): Promise<void>;
-}
-
 /** Kind of the records of API tokens. */
 const TOKEN_KIND = 'api-token';
 /**
@@ -62,14 +51,15 @@ const KINDS = [TOKEN_KIND, SCOPED_TOKEN_KIND];
 const kindOf = (record: TokenRecord): string => (isUnscoped(record) ? TOKEN_KIND : SCOPED_TOKEN_KIND);
 
 /** @returns API tokens, hashed, in the ledger: every hub on it knows them */
-export const createTokenStore = (records: KeyedStore): TokenStore => ({
-  list: async () => KINDS.flatMap((kind) => records.list(kind)).map((value) => TokenRecord.parse(value)),
-  find: async (id) => {
+export const createTokenStore = (records: KeyedStore) => ({
+  list: async (): Promise<readonly TokenRecord[]> => KINDS.flatMap((kind) => records.list(kind)).map((value) => TokenRecord.parse(value)),
+  find: async (id: string): Promise<TokenRecord | undefined> => {
     const value = KINDS.map((kind) => records.get(kind, id)).find((found) => found !== undefined);
     return value === undefined ? undefined : TokenRecord.parse(value);
   },
-  add: async (record) => void (await records.update(kindOf(record), record.id, () => record)),
-  remove: async (id) => {
+  add: async (record: TokenRecord): Promise<void> => void (await records.update(kindOf(record), record.id, () => record)),
+  /** @returns whether it was there */
+  remove: async (id: string): Promise<boolean> => {
     let existed = false;
     for (const kind of KINDS) {
       await records.update(kind, id, (before) => {
@@ -79,30 +69,19 @@ export const createTokenStore = (records: KeyedStore): TokenStore => ({
     }
     return existed;
   },
-  used: async (id, time) => {
+  /** Records a use. Only this write may be late or lost. */
+  used: async (id: string, time: string): Promise<void> => {
     for (const kind of KINDS) {
       await records.update(kind, id, (before) => (before === undefined ? undefined : { ...TokenRecord.parse(before), lastUsedAt: time }));
     }
   },
 });
 
+/** Store of API tokens. A resolved write is durable. */
+export type TokenStore = ReturnType<typeof createTokenStore>;
+
 /** Refusal to make a token. The message is for people. */
 export class TokenRefused extends Error {}
-
-export interface Tokens {
-  /**
-   * @returns the token itself, which is nowhere kept
-   * @throws TokenRefused for a role above the creator's own, or when there are too many
-   */
-  create(wanted: NewToken, creator: Principal): Promise<{ token: string; view: TokenView }>;
-  list(): Promise<readonly TokenView[]>;
-  /** Revokes a token at once, also for calls under way. @returns the revoked token */
-  revoke(id: string): Promise<TokenView | undefined>;
-  /** Whether the token that a key names would be taken now. */
-  holds(key: string): Promise<boolean>;
-  /** @returns undefined for a token that is unknown, revoked or expired */
-  check(token: string): Promise<Grant | undefined>;
-}
 
 const KEY = 'token:';
 export const tokenKey = (id: string): string => KEY + id;
@@ -115,7 +94,7 @@ const scopeOf = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'
   ...(policies && { policies }),
 });
 
-export const createTokens = (store: TokenStore, deps: { clock: Clock; revocations: Revocations; logger: Logger }): Tokens => {
+export const createTokens = (store: TokenStore, deps: { clock: Clock; revocations: Revocations; logger: Logger }) => {
   const { clock, revocations, logger } = deps;
   const noted = new Map<string, number>();
   const now = (): number => clock.now().getTime();
@@ -142,7 +121,11 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
   };
 
   return {
-    create: async ({ name, role, expiresInDays, ...scope }, creator) => {
+    /**
+     * @returns the token itself, which is nowhere kept
+     * @throws TokenRefused for a role above the creator's own, or when there are too many
+     */
+    create: async ({ name, role, expiresInDays, ...scope }: NewToken, creator: Principal): Promise<{ token: string; view: TokenView }> => {
       const own = roleEverywhere(creator.grants);
       if (!covers(own, role))
         throw new TokenRefused(`You are ${own ?? 'without a role for everything'}: you cannot give the role ${role}.`);
@@ -166,15 +149,18 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
       await store.add(record);
       return { token: `fso_${id}_${secret}`, view: viewOf(record) };
     },
-    list: async () => (await store.list()).map(viewOf),
-    revoke: async (id) => {
+    list: async (): Promise<readonly TokenView[]> => (await store.list()).map(viewOf),
+    /** Revokes a token at once, also for calls under way. @returns the revoked token */
+    revoke: async (id: string): Promise<TokenView | undefined> => {
       const record = await store.find(id);
       if (record === undefined || !(await store.remove(id))) return undefined;
       revocations.publish(tokenKey(id));
       return viewOf(record);
     },
-    holds: async (key) => key.startsWith(KEY) && isCurrent(await store.find(key.slice(KEY.length))),
-    check: async (token) => {
+    /** Whether the token that a key names would be taken now. */
+    holds: async (key: string): Promise<boolean> => key.startsWith(KEY) && isCurrent(await store.find(key.slice(KEY.length))),
+    /** @returns undefined for a token that is unknown, revoked or expired */
+    check: async (token: string): Promise<Grant | undefined> => {
       const [, id, secret] = TOKEN.exec(token) ?? [];
       if (id === undefined || secret === undefined) return undefined;
       const record = await store.find(id);
@@ -186,3 +172,5 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
     },
   };
 };
+
+export type Tokens = ReturnType<typeof createTokens>;

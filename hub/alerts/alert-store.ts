@@ -1,7 +1,6 @@
-import { weakMemo } from '@fso/shared/runtime';
-import { z } from 'zod';
 import type { KeyedStore } from '../ledger/index.ts';
 import { StoredAlert } from './alert.ts';
+import { bucketOf, createListReader } from './stored-list.ts';
 
 const ALERT_KIND = 'alert';
 
@@ -15,25 +14,7 @@ const MAX_RESOLVED = 32;
  */
 const MAX_UNSETTLED = 256;
 
-/**
- * Alerts whose fingerprints begin alike lie in one record: what is removed leaves its name behind,
- * so there must not be a new name for each alert. These are 4,096 names.
- */
-const nameOf = (fingerprint: string): string => fingerprint.slice(0, 3);
-
-/**
- * Reads the alerts of a record. Those that another version wrote and this one cannot read are left
- * out. Records are replaced and never changed, so each is read once.
- */
-const parse = weakMemo((value: object): readonly StoredAlert[] =>
-  z
-    .array(z.unknown())
-    .catch([])
-    .parse(value)
-    .flatMap((one) => StoredAlert.safeParse(one).data ?? []),
-);
-
-const alertsIn = (value: unknown): readonly StoredAlert[] => (typeof value === 'object' && value !== null ? parse(value) : []);
+const alertsIn = createListReader(StoredAlert);
 
 const isRecent = ({ endsAt }: StoredAlert, nowMs: number): boolean => endsAt === null || endsAt > nowMs - RESOLVED_MS;
 
@@ -77,7 +58,7 @@ export class AlertStore {
   }
 
   get(fingerprint: string): StoredAlert | undefined {
-    return alertsIn(this.#records.get(ALERT_KIND, nameOf(fingerprint))).find((alert) => alert.fingerprint === fingerprint);
+    return alertsIn(this.#records.get(ALERT_KIND, bucketOf(fingerprint))).find((alert) => alert.fingerprint === fingerprint);
   }
 
   /**
@@ -107,7 +88,7 @@ export class AlertStore {
   ): Promise<void> {
     if (alerts.length === 0) return;
     const unsettled = this.#unsettled();
-    const byName = Map.groupBy(alerts, ({ fingerprint }) => nameOf(fingerprint));
+    const byName = Map.groupBy(alerts, ({ fingerprint }) => bucketOf(fingerprint));
     await Promise.all(
       [...byName].map(([name, written]) =>
         this.#records.update(ALERT_KIND, name, (value) => {

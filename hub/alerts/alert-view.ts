@@ -16,7 +16,7 @@ export const notifiedByAlert = (groups: readonly GroupRecord[]): ReadonlyMap<str
     if (notifiedAt === null) return [];
     const time = new Date(notifiedAt).toISOString();
     return Object.entries(marks).flatMap(([fingerprint, [startsAt, state]]) =>
-      state === 'w' ? [] : [{ fingerprint, receiver, time, startsAt }],
+      state === 'pending' ? [] : [{ fingerprint, receiver, time, startsAt }],
     );
   });
   return Map.groupBy(notified, ({ fingerprint }) => fingerprint);

@@ -82,11 +82,15 @@ export const draftAlerts = (issues: Iterable<Issue>): Map<string, AlertDraft> =>
   return drafts;
 };
 
+/** Pages that list what an alert counts. */
+const LISTS: Readonly<Partial<Record<AlertName, string>>> = { Violations: '/compliance', RisksAppeared: '/compliance/risks' };
+
 /** Path of the alert's page in the dashboard. */
 export const pageOfAlert = ({ name, labels: { cluster, policy } }: Pick<StoredAlert, 'name' | 'labels'>): string => {
   if (name === 'AuditLogInvalid') return '/audit/verification';
-  if (name === 'Violations' && policy !== undefined)
-    return `/compliance?${new URLSearchParams({ policy, ...(cluster === undefined ? {} : { cluster }) })}`;
+  const list = LISTS[name];
+  if (list !== undefined && policy !== undefined)
+    return `${list}?${new URLSearchParams({ policy, ...(cluster === undefined ? {} : { cluster }) })}`;
   if (cluster !== undefined) return `/clusters/${encodeURIComponent(cluster)}`;
   return policy === undefined ? '/' : `/policies/${policy.split('/').map(encodeURIComponent).join('/')}`;
 };

@@ -28,7 +28,7 @@ const alertOf = (since: string, details: string): StoredAlert => {
 };
 
 /** A receiver that was notified of the alert, with the outage that it was about. */
-interface Told {
+interface Notified {
   readonly placing: Placing;
   readonly alert: StoredAlert;
 }
@@ -53,7 +53,7 @@ export class LedgerWatch {
   readonly #newPauseMs: () => number;
   /** Milliseconds of the outage in which this process was paused. */
   #unseenMs = 0;
-  readonly #told = new Map<string, Told>();
+  readonly #notified = new Map<string, Notified>();
   readonly #retries = new Map<string, Retry>();
 
   constructor(deps: LedgerWatchDeps) {
@@ -101,10 +101,10 @@ export class LedgerWatch {
         .groupsOf(alert)
         .map(async (placing) => {
           const key = ownKey(placing);
-          const isTold = this.#told.get(key)?.alert.startsAt === alert.startsAt;
+          const isNotified = this.#notified.get(key)?.alert.startsAt === alert.startsAt;
           // Alertmanager forgets what it is not sent again.
-          if (isTold && !placing.receiver.isAlertmanager) return;
-          if (await this.#send(placing, alert, signal)) this.#told.set(key, { placing, alert });
+          if (isNotified && !placing.receiver.isAlertmanager) return;
+          if (await this.#send(placing, alert, signal)) this.#notified.set(key, { placing, alert });
         }),
     );
   }
@@ -113,11 +113,11 @@ export class LedgerWatch {
     const endsAt = this.#deps.clock.now().getTime();
     const { receivers } = setUp(config);
     await Promise.all(
-      [...this.#told].map(async ([key, { placing, alert }]) => {
+      [...this.#notified].map(async ([key, { placing, alert }]) => {
         // One that is no longer in the file is told nothing more.
         const receiver = receivers.get(placing.receiver.name);
         if (receiver?.sendResolved !== true || (await this.#send({ ...placing, receiver }, { ...alert, endsAt }, signal)))
-          this.#told.delete(key);
+          this.#notified.delete(key);
       }),
     );
   }

@@ -75,6 +75,7 @@ const REPORTED: ReadonlySet<AlertName> = new Set([
   'PolicyConflict',
   'PolicyNotProven',
   'Violations',
+  'RisksAppeared',
   'MoreAlerts',
 ]);
 

@@ -1,8 +1,8 @@
 import { SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { encodeBitmap } from '@fso/shared/status';
+import { encodeBitmap, groupDeviations, standingOf } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { baselineIn, desiredOf, policyReport, REVISION, report, reportChange } from '../serve/testing/fleet.ts';
+import { baselineIn, clusterReport, desiredOf, policyReport, REVISION, report, reportChange } from '../serve/testing/fleet.ts';
 import { createHubClient } from './client/api-client.ts';
 import { fso, startFilledApi } from './testing/run-fso.ts';
 
@@ -54,6 +54,24 @@ hr       hr       eu-west-1  warn    Active  1/1       0
     expect(await fso(server, 'get', 'policies', '--sort', 'age')).toMatchObject({ code: 2, err: expect.stringContaining('sort: ') });
     const foreign = await fso(server, 'get', 'clusters', '--managed-by', 'hub');
     expect(foreign).toMatchObject({ code: 2, err: expect.stringContaining('--managed-by: not an option of this list') });
+  });
+});
+
+describe('owners at risk', () => {
+  it('are listed with the line that mends them, filtered and exported, and clusters of which not all is known are named', async () => {
+    await using server = await startFilledApi();
+    const [reason, fix] = ['nothing in the pod confines it to a region', 'put under spec.template.spec: nodeSelector: {x: y}'];
+    const web = { risk: 'Refused', kind: 'Deployment', namespace: 'finance', name: 'web', reason, fix, confirmation: 'Confirmed' } as const;
+    const risks = { refused: 1, pending: 0, unconfirmed: 0, mended: 0, named: [] };
+    const cluster = { ...clusterReport(), riskSamples: [{ ...web, policy: 'finance' }] };
+    const deviations = groupDeviations([['finance', standingOf(policyReport('finance', { conditions: [], risks }))]]);
+    await reportChange(server.ledger, 'eu', { full: true, baseline: baselineIn(desiredOf(), 'eu'), deviations, cluster });
+    const { out, err } = await fso(server, 'get', 'risks');
+    expect(out.split('\n')[1]?.split(/ {2,}/)).toEqual(['Refused', 'eu', 'finance', 'Deployment', 'web', 'finance', 'yes', fix]);
+    expect(err).toBe('Not all is known of: eu, us.\nCapacity and volumes are not looked at.\n');
+    expect((await fso(server, 'get', 'risks', '--risk', 'Pending', '-o', 'json')).out).toBe('[]\n');
+    expect((await fso(server, 'report', 'risks')).out).toContain('Refused,eu,finance,finance,Deployment,web,');
+    expect(JSON.parse((await fso(server, 'report', 'risks', '-o', 'json')).out)).toMatchObject({ risks: [{ name: 'web', reason }] });
   });
 });
 

@@ -151,8 +151,8 @@ export class Delivery {
   }
 
   /**
-   * Looks for proofs that have expired. Pings the agents whose turn it is, and sends them the newest
-   * checkpoint.
+   * Looks for proofs that have expired. Pings the agents whose turn it is, and sends them the
+   * newest checkpoint.
    */
   async #visitSome(signal: AbortSignal): Promise<void> {
     await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs / TURNS, signal).catch(() => undefined);

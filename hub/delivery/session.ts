@@ -134,10 +134,7 @@ export class Session {
     return sendCheckpoints(this.#context, this.#outbox);
   }
 
-  /**
-   * Asks for a sign of life, and acknowledges reports in the same write. An agent that has not
-   * answered the ping before is cut off.
-   */
+  /** Acknowledges reports, and asks for a sign of life. An agent without one is cut off. */
   ping(): void {
     if (!this.#isReady) return;
     acknowledge(this.#context);
@@ -159,8 +156,8 @@ export class Session {
   }
 
   /**
-   * Records ages that have grown too high since, or that could not be written when their pong came,
-   * and an offer without an answer; ends the stream of an agent that takes nothing.
+   * Records ages that are too high or were not written with their pong, and an offer without an
+   * answer; ends the stream of an agent that takes nothing.
    */
   noteOverdue(): void {
     if (!this.#isReady) return;

@@ -16,21 +16,6 @@ export interface AgentCertificate extends Validity {
 
 const isInForce = ({ validFromDate, validToDate }: X509Certificate, at: Date): boolean => validFromDate <= at && at < validToDate;
 
-/** The CA of the agents. */
-export interface Authority {
-  /** Every CA that is trusted, PEM; the first one signs. */
-  readonly bundle: string;
-  /** SHA-256 of the DER of the one that signs, hexadecimal. */
-  readonly fingerprint: string;
-  /** Expiry of the CA that signs. */
-  readonly expires: Date;
-  /** @returns PEM */
-  issueAgent(content: AgentCertificate): Promise<string>;
-  issueServer(hosts: readonly string[], validity: Validity): Promise<KeyPair>;
-  /** Whether one of the CAs valid at a time issued it. Its own dates are not checked. */
-  hasIssued(certificate: X509Certificate, at: Date): boolean;
-}
-
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 const CA_VALID_MS = 10 * YEAR_MS;
 /** A clock that is a little behind must not refuse a certificate made a moment ago. */
@@ -56,16 +41,20 @@ const checkKey = (certificate: X509Certificate, key: string): void => {
  *
  * @throws Error that describes the mismatch
  */
-export const createAuthority = (pair: KeyPair): Authority => {
+export const createAuthority = (pair: KeyPair) => {
   const cas = parseCas(pair.cert);
   const [first] = cas;
   checkKey(first, pair.key);
   const signer: KeyPair = { cert: first.toString(), key: pair.key };
   return {
+    /** Every CA that is trusted, PEM; the first one signs. */
     bundle: cas.map((certificate) => certificate.toString()).join(''),
+    /** SHA-256 of the DER of the one that signs, hexadecimal. */
     fingerprint: fingerprintOf(first),
+    /** Expiry of the CA that signs. */
     expires: first.validToDate,
-    issueAgent: ({ cluster, generation, serial, publicKey, notBefore, notAfter }) =>
+    /** @returns PEM */
+    issueAgent: ({ cluster, generation, serial, publicKey, notBefore, notAfter }: AgentCertificate): Promise<string> =>
       issue(signer, {
         notBefore,
         notAfter,
@@ -75,10 +64,15 @@ export const createAuthority = (pair: KeyPair): Authority => {
         usage: 'clientAuth',
         names: [{ type: 'url', value: identityUri(cluster) }],
       }),
-    issueServer: (hosts, validity) => issueServer(signer, hosts, validity),
-    hasIssued: (certificate, at) => cas.some((ca) => isInForce(ca, at) && certificate.checkIssued(ca) && certificate.verify(ca.publicKey)),
+    issueServer: (hosts: readonly string[], validity: Validity): Promise<KeyPair> => issueServer(signer, hosts, validity),
+    /** Whether one of the CAs valid at a time issued it. Its own dates are not checked. */
+    hasIssued: (certificate: X509Certificate, at: Date): boolean =>
+      cas.some((ca) => isInForce(ca, at) && certificate.checkIssued(ca) && certificate.verify(ca.publicKey)),
   };
 };
+
+/** The CA of the agents. */
+export type Authority = ReturnType<typeof createAuthority>;
 
 const CA_CERT = 'ca.crt';
 const CA_KEY = 'ca.key';

@@ -67,23 +67,6 @@ export type EnrolmentRecord = z.infer<typeof EnrolmentRecord>;
  */
 export type Change = (before: EnrolmentRecord | undefined) => EnrolmentRecord;
 
-/**
- * Stores the enrolments of clusters. Changes of one cluster happen one after the other; a resolved
- * change is durable. `change` must be pure: it may run more than once.
- */
-export interface EnrolmentStore {
-  get(cluster: string): Promise<EnrolmentRecord | undefined>;
-  /** Returns all records, sorted by name. */
-  list(): Promise<readonly EnrolmentRecord[]>;
-  update(cluster: string, change: Change): Promise<EnrolmentRecord>;
-  /**
-   * Calls a handler for each changed record, within a second, whichever replica changed it.
-   *
-   * @returns a function that ends the subscription
-   */
-  subscribe(handler: (cluster: string) => void): () => void;
-}
-
 /** Kind of the records of enrolments. */
 export const ENROLMENT_KIND = 'enrolment';
 
@@ -95,14 +78,15 @@ export const parseEnrolment = (value: unknown): EnrolmentRecord | undefined =>
   value === undefined ? undefined : EnrolmentRecord.parse(value);
 
 /** Keeps enrolments in the ledger, so that a revocation by one hub counts at each hub on it. */
-export const createEnrolmentStore = (records: KeyedStore): EnrolmentStore => ({
-  get: async (cluster) => parseEnrolment(records.get(ENROLMENT_KIND, cluster)),
-  list: async () =>
+export const createEnrolmentStore = (records: KeyedStore) => ({
+  get: async (cluster: string): Promise<EnrolmentRecord | undefined> => parseEnrolment(records.get(ENROLMENT_KIND, cluster)),
+  /** Returns all records, sorted by name. */
+  list: async (): Promise<readonly EnrolmentRecord[]> =>
     records
       .list(ENROLMENT_KIND)
       .map((value) => EnrolmentRecord.parse(value))
       .sort((a, b) => byText(a.cluster, b.cluster)),
-  update: async (cluster, change) => {
+  update: async (cluster: string, change: Change): Promise<EnrolmentRecord> => {
     const after = await records.update(ENROLMENT_KIND, cluster, (value) => {
       const before = parseEnrolment(value);
       const next = change(before);
@@ -111,5 +95,16 @@ export const createEnrolmentStore = (records: KeyedStore): EnrolmentStore => ({
     });
     return EnrolmentRecord.parse(after);
   },
-  subscribe: (handler) => records.subscribe(ENROLMENT_KIND, handler),
+  /**
+   * Calls a handler for each changed record, within a second, whichever replica changed it.
+   *
+   * @returns a function that ends the subscription
+   */
+  subscribe: (handler: (cluster: string) => void): (() => void) => records.subscribe(ENROLMENT_KIND, handler),
 });
+
+/**
+ * Stores the enrolments of clusters. Changes of one cluster happen one after the other; a resolved
+ * change is durable. `change` must be pure: it may run more than once.
+ */
+export type EnrolmentStore = ReturnType<typeof createEnrolmentStore>;

@@ -21,13 +21,6 @@ export interface ServerCertificateOptions {
   readonly validMs: number;
 }
 
-export interface ServerCertificate {
-  context(): SecureContextOptions;
-  expires(): Date;
-  /** Issues the next one in time, until aborted. */
-  run(server: SecureServer, signal: AbortSignal): Promise<void>;
-}
-
 const LOCAL_NAMES: readonly string[] = ['localhost', '127.0.0.1', '::1'];
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 /** A timer of Node ends at 2³¹ ms; a failure is tried again no later either. */
@@ -45,7 +38,7 @@ export const serverHosts = ({ host }: ListenAddress, hostnames: readonly string[
 
 const MIN_VERSION = 'TLSv1.2';
 
-export const createServerCertificate = async (options: ServerCertificateOptions): Promise<ServerCertificate> => {
+export const createServerCertificate = async (options: ServerCertificateOptions) => {
   const { authority, given, hosts, clock, logger, validMs } = options;
   const make = async (): Promise<KeyPair & { readonly renewAt: number }> => {
     const now = clock.now().getTime();
@@ -72,8 +65,9 @@ export const createServerCertificate = async (options: ServerCertificateOptions)
   };
   return {
     context,
-    expires: () => new X509Certificate(current.cert).validToDate,
-    run: async (server, signal) => {
+    expires: (): Date => new X509Certificate(current.cert).validToDate,
+    /** Issues the next one in time, until aborted. */
+    run: async (server: SecureServer, signal: AbortSignal): Promise<void> => {
       while (!signal.aborted) {
         const waitMs = Math.min(LOOK_MS, Math.max(1_000, current.renewAt - clock.now().getTime()));
         await clock.sleep(waitMs, signal).catch(() => undefined);
@@ -82,6 +76,8 @@ export const createServerCertificate = async (options: ServerCertificateOptions)
     },
   };
 };
+
+export type ServerCertificate = Awaited<ReturnType<typeof createServerCertificate>>;
 
 /** Whether a connection is one over TLS. */
 export const isTls = (socket: unknown): socket is TLSSocket => typeof socket === 'object' && socket !== null && 'encrypted' in socket;

@@ -122,7 +122,7 @@ const needsNoMore = (before: NamedPolicy | undefined, named: NamedPolicy | undef
 
 /** Rank by which policies are kept: those of the hub, then the gravest. */
 const rankOf = (named: NamedPolicy): number => {
-  const isGrave = named.phase === 'Failed' || named.violations > 0;
+  const isGrave = named.phase === 'Failed' || named.violations > 0 || named.risks !== undefined;
   return (isOfHub(named) ? 0 : 2) + (isGrave ? 0 : 1);
 };
 

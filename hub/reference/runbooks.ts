@@ -101,6 +101,10 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
     check: '`fso get violations -o wide`. Such pods are older than the policy, or the region of their node changed.',
     more: 'Delete the pods, so that they start elsewhere, or correct the [region of the node](run-the-agent.md#regions-of-nodes).',
   },
+  RisksAppeared: {
+    check: '`fso get risks --risk Refused`: each owner with its failing term and the line that mends it.',
+    more: 'Nothing that runs has stopped; it does not come back once its node is drained. A webhook may still mend what is not confirmed ([before a restart](before-a-restart.md)).',
+  },
   PolicyExpiring: { check: '`fso get policies --expiring -o wide`.' },
   PolicyExpired: { check: '`fso get policies --phase Expired -o wide`.' },
   MoreAlerts: { check: '`fso get issues --cluster <name>`.' },

@@ -28,6 +28,7 @@ describe('routes', () => {
     '{revision}': REVISION,
     '{sequence}': '1',
     '/violation-groups': '/violation-groups?by=policy',
+    '/risk-groups': '/risk-groups?by=policy',
   };
   const concrete = (path: string): string => Object.entries(examples).reduce((text, [from, to]) => text.replace(from, to), path);
 

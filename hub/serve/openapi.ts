@@ -13,6 +13,7 @@ import { historyRoutes } from './routes/history-routes.ts';
 import { fleetRoutes, hubRoutes } from './routes/hub-routes.ts';
 import { policyDocumentRoutes, policyRoutes } from './routes/policy-routes.ts';
 import { reportRoutes } from './routes/report-routes.ts';
+import { riskRoutes } from './routes/risk-routes.ts';
 import { tokenRoutes } from './routes/token-routes.ts';
 import { violationRoutes } from './routes/violation-routes.ts';
 import { webhookRoutes } from './routes/webhook-routes.ts';
@@ -48,6 +49,7 @@ export const ROUTES = [
   ...clusterRoutes,
   ...historyRoutes,
   ...violationRoutes,
+  ...riskRoutes,
   ...reportRoutes,
   ...eventRoutes,
   ...commitRoutes,

@@ -88,12 +88,12 @@ describe('documents of a policy in Git', () => {
   it('skip commits whose file cannot be read, and end where there are too many', async () => {
     const first = commit('first', { 'policies/c.yaml': policy('c') });
     commit('broken', { 'policies/c.yaml': 'name: c\nkind: [' });
-    let last = commit('mended', { 'policies/c.yaml': policy('c', 'eu-west-3') });
-    const mended = last;
+    let last = commit('repaired', { 'policies/c.yaml': policy('c', 'eu-west-3') });
+    const repaired = last;
     const documents = createPolicyDocuments(find, new FakeClock());
     const short = await documents.history({ revision: last, path: 'policies/c.yaml', name: 'c' });
     expect(short?.items.map(({ commit: { revision }, change }) => [revision, change])).toEqual([
-      [mended, 'changed'],
+      [repaired, 'changed'],
       [first, 'added'],
     ]);
 

@@ -13,24 +13,6 @@ export interface PolicyPlace {
   readonly name: string;
 }
 
-/** Reads one policy and its history from the clone, without a checkout. */
-export interface PolicyDocuments {
-  /**
-   * @returns null: it does not stand there
-   * @throws GitObjectError while the clone does not have the commit
-   */
-  source(place: PolicyPlace): Promise<PolicySourceView | null>;
-  /**
-   * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as
-   * far as a few seconds reach: asked again it goes on from there. One is computed at a time.
-   *
-   * @returns null: it does not stand there
-   * @throws GitObjectError while the clone does not have the commit; BusyError when too many wait
-   * already; the signal's reason
-   */
-  history(place: PolicyPlace, signal?: AbortSignal): Promise<PolicyHistory | null>;
-}
-
 const MAX_CHANGES = 50;
 const MAX_COMMITS = 2_000;
 const MAX_MS = 3_000;
@@ -49,14 +31,14 @@ interface State {
   readonly yaml: string;
 }
 /** null: the policy is not there. */
-type Known = State | null;
+type PolicyState = State | null;
 
-interface Walked {
+interface CommitEntry {
   readonly id: string;
   readonly commit: GitCommit;
 }
 
-const changeOf = (newer: Walked, before: Known, after: Known): PolicyRevision | undefined => {
+const changeOf = (newer: CommitEntry, before: PolicyState, after: PolicyState): PolicyRevision | undefined => {
   const commit = commitView(newer.id, newer.commit);
   if (after === null) return before === null ? undefined : { commit, change: 'removed', path: before.path, yaml: null };
   if (before === null) return { commit, change: 'added', ...after };
@@ -70,10 +52,10 @@ class HistoryWalk {
   readonly #name: string;
   #characters = 0;
   /** Oldest commit at which the state of the policy is known. */
-  #newer: Walked;
-  #state: Known;
+  #newer: CommitEntry;
+  #state: PolicyState;
 
-  constructor(files: PolicyFiles, name: string, start: { readonly newer: Walked; readonly state: Known }) {
+  constructor(files: PolicyFiles, name: string, start: { readonly newer: CommitEntry; readonly state: PolicyState }) {
     this.#files = files;
     this.#name = name;
     this.#newer = start.newer;
@@ -85,7 +67,7 @@ class HistoryWalk {
   looked = 0;
   end: 'complete' | 'limited' | undefined;
   /** The oldest commit that was looked at. */
-  cursor: Walked;
+  cursor: CommitEntry;
 
   get isFull(): boolean {
     return this.looked >= MAX_COMMITS || this.items.length >= MAX_CHANGES || this.#characters > MAX_CHARACTERS;
@@ -96,7 +78,7 @@ class HistoryWalk {
   }
 
   /** @param older undefined: there is none */
-  async step(older: Walked | undefined): Promise<void> {
+  async step(older: CommitEntry | undefined): Promise<void> {
     const before = await this.#before(older);
     // A commit that cannot be read is passed over: what it changed counts as changed by the next
     // one.
@@ -106,7 +88,7 @@ class HistoryWalk {
     this.#newer = older ?? this.#newer;
   }
 
-  #note(before: Known): void {
+  #note(before: PolicyState): void {
     const change = changeOf(this.#newer, before, this.#state);
     if (change === undefined) return;
     this.items.push(change);
@@ -114,7 +96,7 @@ class HistoryWalk {
   }
 
   /** @returns undefined where a file of the older commit cannot be read */
-  async #before(older: Walked | undefined): Promise<Known | undefined> {
+  async #before(older: CommitEntry | undefined): Promise<PolicyState | undefined> {
     const after = this.#state;
     const changed = await this.#files.changes(older?.commit.tree, this.#newer.commit.tree);
     if (after !== null && changed.every(({ path }) => path !== after.path)) return after;
@@ -157,13 +139,13 @@ const createPace = (clock: Clock): (() => Promise<boolean>) => {
 const keyOf = ({ revision, path, name }: PolicyPlace): string => `${revision} ${path} ${name}`;
 
 /** Reads the text and the history of policies from the clone, and caches the results. */
-export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDocuments => {
+export const createPolicyDocuments = (find: FindObject, clock: Clock) => {
   const files = createPolicyFiles(find);
   /** Walks that have ended, and those that the next call continues. */
   const walks = new Map<string, HistoryWalk>();
   const mutex = new Mutex(MAX_WAITING);
   /** @throws GitObjectError when it is not here */
-  const commitAt = async (id: string): Promise<Walked> => {
+  const commitAt = async (id: string): Promise<CommitEntry> => {
     const object = await find(id);
     if (object?.type !== 'commit') throw new GitObjectError(`commit ${id} is not in the clone`);
     return { id, commit: parseCommit(object.data) };
@@ -177,7 +159,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
   };
 
   /** @throws GitObjectError when it is not here */
-  const parentOf = async ({ commit }: Walked): Promise<Walked | undefined> => {
+  const parentOf = async ({ commit }: CommitEntry): Promise<CommitEntry | undefined> => {
     const [parent] = commit.parents;
     return parent === undefined ? undefined : await commitAt(parent);
   };
@@ -228,11 +210,26 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock): PolicyDoc
   };
 
   return {
+    /**
+     * @returns null: it does not stand there
+     * @throws GitObjectError while the clone does not have the commit
+     */
     source,
-    history: async (place, signal) => {
+    /**
+     * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as
+     * far as a few seconds reach: asked again it goes on from there. One is computed at a time.
+     *
+     * @returns null: it does not stand there
+     * @throws GitObjectError while the clone does not have the commit; BusyError when too many wait
+     * already; the signal's reason
+     */
+    history: async (place: PolicyPlace, signal?: AbortSignal): Promise<PolicyHistory | null> => {
       const walk = walks.get(keyOf(place));
       if (walk?.end !== undefined) return { items: [...walk.items], complete: walk.end === 'complete' };
       return mutex.run(() => history(place), signal);
     },
   };
 };
+
+/** Reads one policy and its history from the clone, without a checkout. */
+export type PolicyDocuments = ReturnType<typeof createPolicyDocuments>;

@@ -11,19 +11,6 @@ export interface FileChange {
   readonly after: string | undefined;
 }
 
-/**
- * Files with policies as Git has them. @throws GitObjectError for what Git itself would not have
- * written, or is not in the clone
- */
-export interface PolicyFiles {
-  /** Differences between two root trees; undefined: an empty one. */
-  changes(before: string | undefined, after: string | undefined): Promise<readonly FileChange[]>;
-  /** Blob of a file. */
-  blobAt(tree: string, path: string): Promise<string | undefined>;
-  /** Policies of a blob whose text has a word; undefined: it cannot be read. */
-  policies(blob: string, path: string, word: string): Promise<readonly PolicyText[] | undefined>;
-}
-
 /** Entries of all folders that are kept. */
 const ENTRIES_KEPT = 200_000;
 const FILES_KEPT = 256;
@@ -95,7 +82,7 @@ class WeighedCache<V> {
 const charactersOf = (policies: readonly PolicyText[] | undefined): number =>
   (policies ?? []).reduce((sum, { yaml }) => sum + yaml.length, 0);
 
-export const createPolicyFiles = (find: FindObject): PolicyFiles => {
+export const createPolicyFiles = (find: FindObject) => {
   const trees = new WeighedCache<Entries>({ count: ENTRIES_KEPT, weight: ENTRIES_KEPT }, ({ size }) => size);
   const files = new WeighedCache<readonly PolicyText[] | undefined>({ count: FILES_KEPT, weight: FILE_CHARACTERS }, charactersOf);
 
@@ -145,8 +132,11 @@ export const createPolicyFiles = (find: FindObject): PolicyFiles => {
   };
 
   return {
-    changes: (before, after) => compare(before, after, { folder: '', room: { left: MAX_COMPARED } }),
-    blobAt: async (tree, path) => {
+    /** Differences between two root trees; undefined: an empty one. */
+    changes: (before: string | undefined, after: string | undefined): Promise<readonly FileChange[]> =>
+      compare(before, after, { folder: '', room: { left: MAX_COMPARED } }),
+    /** Blob of a file. */
+    blobAt: async (tree: string, path: string): Promise<string | undefined> => {
       const names = path.split('/');
       let [current, walked]: [string | undefined, string] = [tree, ''];
       for (const name of names.slice(0, -1)) {
@@ -155,7 +145,8 @@ export const createPolicyFiles = (find: FindObject): PolicyFiles => {
       }
       return blobOf((await entriesOf(current)).get(names.at(-1) ?? ''), path);
     },
-    policies: async (blob, path, word) => {
+    /** Policies of a blob whose text has a word; undefined: it cannot be read. */
+    policies: async (blob: string, path: string, word: string): Promise<readonly PolicyText[] | undefined> => {
       if (files.has(blob)) return files.get(blob);
       try {
         return await read(blob, path, word);
@@ -167,3 +158,9 @@ export const createPolicyFiles = (find: FindObject): PolicyFiles => {
     },
   };
 };
+
+/**
+ * Files with policies as Git has them. @throws GitObjectError for what Git itself would not have
+ * written, or is not in the clone
+ */
+export type PolicyFiles = ReturnType<typeof createPolicyFiles>;

@@ -15,23 +15,9 @@ const State = z.object({
 });
 type State = z.infer<typeof State>;
 
-/**
- * Stores the last good revision and the signers of the next one, so that an older signed commit is
- * not accepted after a restart. Neither reading nor writing fails: the hub governs without it, and
- * reports that.
- */
-export interface StateFile {
-  /** null: there is none, or none that can be read. */
-  read(): Promise<State | null>;
-  /** Durable when it resolves, where it can be written. */
-  write(state: State): Promise<void>;
-  /** Writes once more what could not be written. */
-  retry(): Promise<void>;
-}
-
 const FILE = 'source.json';
 
-export const createStateFile = (dataDir: string, logger: Logger): StateFile => {
+export const createStateFile = (dataDir: string, logger: Logger) => {
   const path = join(dataDir, FILE);
   let unwritten: State | undefined;
   const retry = async (): Promise<void> => {
@@ -46,7 +32,8 @@ export const createStateFile = (dataDir: string, logger: Logger): StateFile => {
     }
   };
   return {
-    read: async () => {
+    /** null: there is none, or none that can be read. */
+    read: async (): Promise<State | null> => {
       try {
         const text = await readIfThere(path);
         return text === undefined ? null : State.parse(JSON.parse(text));
@@ -55,10 +42,19 @@ export const createStateFile = (dataDir: string, logger: Logger): StateFile => {
         return null;
       }
     },
-    write: async (state) => {
+    /** Durable when it resolves, where it can be written. */
+    write: async (state: State): Promise<void> => {
       unwritten = state;
       await retry();
     },
+    /** Writes once more what could not be written. */
     retry,
   };
 };
+
+/**
+ * Stores the last good revision and the signers of the next one, so that an older signed commit is
+ * not accepted after a restart. Neither reading nor writing fails: the hub governs without it, and
+ * reports that.
+ */
+export type StateFile = ReturnType<typeof createStateFile>;

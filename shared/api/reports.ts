@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NamespaceName, Region, ResourceName } from './common.ts';
 import { CONDITIONS, NAMESPACE_MISSING, SYSTEM_NAMESPACE } from './names.ts';
+import { MAX_NAMED_RISKS, PolicyRisks, Risk } from './risks.ts';
 import { Condition, EnforcementAction, LockStatus, Phase } from './sovereign-policy.ts';
 
 /** Origin of a policy: the hub, which has it from Git, or the cluster itself. */
@@ -74,6 +75,7 @@ export const PolicyReport = z.object({
     .optional()
     .describe('The compliance.gov/ labels of the first governed namespaces, by name.'),
   violationSamples: z.array(Violation).max(MAX_SAMPLES).describe('The first violations, by namespace and name.'),
+  risks: PolicyRisks.optional().describe('Owners whose next pods would be refused or stay pending; absent: none, or not known.'),
   conditions: z.array(ReportedCondition).max(32),
   expiryDate: Time.optional(),
   lastUpdated: Time.optional().describe('Absent from a short report.'),
@@ -158,6 +160,11 @@ export const AgentClusterReport = ClusterReport.extend({
     .max(MAX_SAMPLES)
     .optional()
     .describe('The first violations of policies of the hub, by policy; those of others are in their reports.'),
+  riskSamples: z
+    .array(Risk.extend({ policy: PolicyKey }))
+    .max(MAX_NAMED_RISKS)
+    .optional()
+    .describe('The first owners at risk under policies of the hub, by policy; those of others are in their reports.'),
 });
 export type AgentClusterReport = z.infer<typeof AgentClusterReport>;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { gitDocument, LabelSelector, NamespaceGlob, NamespaceName, Region, RegionReference, ResourceName } from './common.ts';
+import { PolicyRisks } from './risks.ts';
 
 export const EnforcementAction = z
   .enum(['deny', 'warn', 'dryrun', 'custom'])
@@ -115,6 +116,7 @@ export const SovereignPolicyStatus = z.object({
   revision: z.string().max(64).optional().describe('Git commit that last changed the policy in this cluster; absent for a local policy.'),
   enforcement: Enforcement.optional(),
   violations: z.int().min(0).optional().describe('Pods that run outside of the allowed regions or may be scheduled outside.'),
+  risks: PolicyRisks.optional().describe('Owners whose next pods would be refused or stay pending; absent: not known.'),
 });
 export type SovereignPolicyStatus = z.infer<typeof SovereignPolicyStatus>;
 

@@ -3,7 +3,7 @@ import { AlertNameView, AlertSeverityView } from './alerts/views.ts';
 import { ResourceName } from './common.ts';
 import { isAwaitingNamespace, PolicyKey } from './reports.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
-import { PolicyInCluster, PolicyView, pageOf, ViolationView } from './views.ts';
+import { PolicyInCluster, PolicyView, pageOf, RiskView, ViolationView } from './views.ts';
 
 /** The fleet in rows small enough for a thousand policies and hundreds of clusters. */
 
@@ -147,3 +147,31 @@ export const IssueReport = z.object({
     .describe('Issues beyond the first 10,000 of each list, which are left out.'),
 });
 export type IssueReport = z.infer<typeof IssueReport>;
+
+export const RISK_GROUPS = ['policy', 'cluster', 'namespace', 'owner'] as const;
+export const RiskGrouping = z.enum(RISK_GROUPS);
+export type RiskGrouping = z.infer<typeof RiskGrouping>;
+
+export const RiskGroup = z.object({
+  key: z.string().describe('Key of a policy, name of a cluster, `cluster/namespace`, `cluster/namespace/kind/name` of an owner.'),
+  refused: Count.describe(
+    'Owners whose next pods would be refused. Of a policy or cluster, all that agents count; else those that they list.',
+  ),
+  pending: Count.describe('Owners whose next pods would stay pending, likewise.'),
+  named: Count.describe('Those that agents list: the first 20 of each cluster.'),
+  policies: Count.describe('Policies of the listed ones.'),
+  clusters: Count,
+});
+export type RiskGroup = z.infer<typeof RiskGroup>;
+export const RiskGroupPage = pageOf(RiskGroup);
+
+/** All owners at risk that are known by name, as one document. */
+export const RiskReport = z.object({
+  generatedAt: z.iso.datetime({ offset: true }),
+  revision: z.string().nullable().describe('Commit in force.'),
+  risks: z.array(RiskView).describe('The first 10,000, by cluster, policy, namespace, kind and name.'),
+  unnamed: z.object({ refused: Count, pending: Count }).describe('Counted by agents beyond those that they name.'),
+  omitted: Count.describe('Named ones beyond those that are listed.'),
+  unknownClusters: z.array(ResourceName).describe('Clusters of which not all is known: not connected, not observed, or not judged.'),
+});
+export type RiskReport = z.infer<typeof RiskReport>;

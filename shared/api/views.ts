@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { EnrolmentView } from './access.ts';
 import { ResourceName } from './common.ts';
 import { ClusterEvent, ClusterReport, ManagedBy, PolicyKey, PolicyReport, RevisionVerification, Violation } from './reports.ts';
+import { Risk } from './risks.ts';
 import { EnforcementAction, Phase } from './sovereign-policy.ts';
 
 /** Responses of the hub's API: shared by the API, the `fso` command and the dashboard. */
@@ -123,6 +124,13 @@ export type PolicyView = z.infer<typeof PolicyView>;
 export const ViolationView = Violation.extend({ cluster: ResourceName, policy: PolicyKey, enforcementAction: EnforcementAction });
 export type ViolationView = z.infer<typeof ViolationView>;
 
+export const RiskView = Risk.extend({
+  cluster: ResourceName,
+  policy: PolicyKey,
+  fresh: z.boolean().describe('Whether the cluster is connected and observed; otherwise it is as last reported.'),
+});
+export type RiskView = z.infer<typeof RiskView>;
+
 export const EventView = ClusterEvent.extend({ id: z.int(), cluster: ResourceName.nullable().describe('null: the hub itself.') });
 export type EventView = z.infer<typeof EventView>;
 
@@ -138,6 +146,7 @@ export const StatusView = z.object({
     notAllKept: z.int().describe('Clusters of which the hub does not keep all policies: see `notKept` of a cluster.'),
     inSync: z.int(),
     proven: z.int(),
+    risksUnknown: z.int().describe('Clusters of which not all is known of the next pods: away, not observed, or not all judged.'),
     tampered: z.int().describe('Clusters that, by their last report, reverted a change or deletion within an hour.'),
   }),
   policies: z.object({
@@ -172,6 +181,7 @@ export const PolicyDetailPage = pageOf(PolicyDetail);
 export const ClusterPage = pageOf(ClusterView);
 export const EnrolmentPage = pageOf(EnrolmentView);
 export const ViolationPage = pageOf(ViolationView);
+export const RiskPage = pageOf(RiskView);
 export const EventPage = pageOf(EventView);
 export interface Page<T> {
   readonly items: T[];

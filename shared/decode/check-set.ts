@@ -18,7 +18,7 @@ const MAX_ALLOWED_REGIONS = 100;
 export type Extent = 'repository' | 'cluster';
 
 /** Definitions in which references are looked up. */
-interface Known {
+interface References {
   readonly groups: RegionGroups;
   /** undefined: clusters are not all known. */
   readonly clusters: ReadonlyMap<string, ManagedClusterDocument> | undefined;
@@ -31,7 +31,7 @@ interface Known {
 export const checkSet = (documents: readonly DecodedDocument[], set: PolicySet, extent: Extent): readonly SourceProblem[] => {
   const clusters = new Map(set.clusters.map(({ document }) => [document.metadata.name, document]));
   const [groups, scopes] = [regionGroupsOf(set), scopesOf(set)];
-  const known: Known = {
+  const defined: References = {
     groups,
     clusters: extent === 'repository' ? clusters : undefined,
     scopes,
@@ -41,8 +41,8 @@ export const checkSet = (documents: readonly DecodedDocument[], set: PolicySet, 
     ...duplicates(documents),
     ...secondStrategies(documents),
     ...documents.flatMap((decoded) => {
-      if (isPolicy(decoded)) return [...checkPlacement(decoded, known), ...checkRegions(decoded, known)];
-      return isScope(decoded) ? checkPlacement(decoded, known) : [];
+      if (isPolicy(decoded)) return [...checkPlacement(decoded, defined), ...checkRegions(decoded, defined)];
+      return isScope(decoded) ? checkPlacement(decoded, defined) : [];
     }),
   ];
 };
@@ -89,19 +89,19 @@ const unknownGroups = (
   references.flatMap((reference, index) => {
     const group = groupOf(reference);
     if (group === undefined || groups.has(group)) return [];
-    const known = [...groups.keys()].sort(byText).join(', ') || 'none';
-    return [problemAt(decoded, [...path, index], `there is no RegionGroup ${group} (there are: ${known})`)];
+    const defined = [...groups.keys()].sort(byText).join(', ') || 'none';
+    return [problemAt(decoded, [...path, index], `there is no RegionGroup ${group} (there are: ${defined})`)];
   });
 
 const checkPlacement = (
   decoded: Located<SovereignPolicyDocument> | Located<PolicyScopeDocument>,
-  known: Known,
+  defined: References,
 ): readonly SourceProblem[] => {
   const { clusterNames = [], clusterRegions = [] }: Placement = decoded.document.spec.placement ?? {};
   const path = ['spec', 'placement'];
   return [
-    ...unknownGroups(decoded, { path: [...path, 'clusterRegions'], references: clusterRegions }, known.groups),
-    ...clusterNames.flatMap((name, index) => checkNamed(decoded, { path: [...path, 'clusterNames', index], name }, known)),
+    ...unknownGroups(decoded, { path: [...path, 'clusterRegions'], references: clusterRegions }, defined.groups),
+    ...clusterNames.flatMap((name, index) => checkNamed(decoded, { path: [...path, 'clusterNames', index], name }, defined)),
   ];
 };
 
@@ -112,7 +112,7 @@ const checkPlacement = (
 const checkNamed = (
   decoded: DecodedDocument,
   { path, name }: { readonly path: ValuePath; readonly name: string },
-  { clusters, scopes, inScope }: Known,
+  { clusters, scopes, inScope }: References,
 ): readonly SourceProblem[] => {
   if (clusters === undefined) return [];
   const cluster = clusters.get(name);
@@ -124,7 +124,7 @@ const checkNamed = (
     : [problemAt(decoded, path, `cluster ${name} is outside of the scope in ${positionText(outside.source)}`)];
 };
 
-const checkRegions = (decoded: Located<SovereignPolicyDocument>, { groups }: Known): readonly SourceProblem[] => {
+const checkRegions = (decoded: Located<SovereignPolicyDocument>, { groups }: References): readonly SourceProblem[] => {
   const { allowedRegions } = decoded.document.spec;
   return [
     ...unknownGroups(decoded, { path: ['spec', 'allowedRegions'], references: allowedRegions }, groups),

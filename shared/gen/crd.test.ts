@@ -48,7 +48,7 @@ describe('sovereignPolicyCrd', () => {
  * Hash of the schemas, without their texts, by their number. One that was released never changes;
  * before that, correct its hash.
  */
-const SCHEMAS: Readonly<Record<string, string>> = { '1': '2e1937c380ea98bb' };
+const SCHEMAS: Readonly<Record<string, string>> = { '1': '97e6d1ef8b51c8f9' };
 
 it('a schema that changes gets the next number', () => {
   const crds = [sovereignPolicyCrd(), floorParametersCrd()] as { metadata: { annotations: Json }; spec: unknown }[];

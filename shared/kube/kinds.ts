@@ -9,7 +9,11 @@ export interface Namespace extends KubeObject {
 }
 
 export interface Node extends KubeObject {
-  spec?: { unschedulable?: boolean; providerID?: string };
+  spec?: {
+    unschedulable?: boolean | null;
+    providerID?: string;
+    taints?: { key: string; value?: string | null; effect: string }[] | null;
+  };
 }
 
 export interface Pod extends KubeObject {

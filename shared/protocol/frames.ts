@@ -8,7 +8,7 @@ import { DeviationGroups } from './deviation-groups.ts';
  * Version of the wire protocol. Hubs and agents of different versions refuse each other in the
  * hello, and the agent enforces on.
  */
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;
 /**
  * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB
  * of policies; keys and events come on top. The hub decodes it in a heap of 192 MiB, where one

@@ -1,3 +1,5 @@
+import type { RiskCounts } from '../api/index.ts';
+
 /** Text for each reason, where the agent of the cluster has not sent its own. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   // Of what is seen of a policy of the accepted commit.
@@ -36,6 +38,7 @@ type ConditionType = keyof typeof CONDITIONS_TEXT;
 interface Described {
   readonly reason: string;
   readonly violations: number;
+  readonly risks?: RiskCounts | undefined;
   readonly conditions: readonly ConditionType[];
 }
 
@@ -49,8 +52,22 @@ export const describeCondition = (type: ConditionType): string => CONDITIONS_TEX
 export const describeViolations = (violations: number): string =>
   `${violations === 1 ? '1 workload is' : `${violations} workloads are`} outside of the allowed regions`;
 
+/** `the next pods of 2 owners would be refused, those of 1 would stay pending` */
+export const describeRisks = ({ refused, pending }: RiskCounts): string =>
+  [
+    ...(refused > 0 ? [`the next pods of ${countOwners(refused)} would be refused`] : []),
+    ...(pending > 0 ? [`the next pods of ${countOwners(pending)} would stay pending`] : []),
+  ].join(', ');
+
+const countOwners = (count: number): string => (count === 1 ? '1 owner' : `${count} owners`);
+
 /** Describes a deviation as far as it is known without its agent. */
-export const describeDeviation = ({ reason, violations, conditions }: Described): string =>
-  [describeReason(reason), ...(violations > 0 ? [describeViolations(violations)] : []), ...conditions.map(describeCondition)]
+export const describeDeviation = ({ reason, violations, risks, conditions }: Described): string =>
+  [
+    describeReason(reason),
+    ...(violations > 0 ? [describeViolations(violations)] : []),
+    ...(risks ? [describeRisks(risks)] : []),
+    ...conditions.map(describeCondition),
+  ]
     .filter((text) => text !== '')
     .join('; ');

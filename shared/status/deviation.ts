@@ -8,6 +8,7 @@ import {
   type PolicyReport,
   type ReportedLock,
   ResourceName,
+  RiskCounts,
 } from '../api/index.ts';
 import { memoByText, sameItems, weakMemo, weakMemo2 } from '../runtime/index.ts';
 import { MAX_LISTED } from './baseline.ts';
@@ -40,6 +41,7 @@ export const Deviation = z.strictObject({
     .describe('Why, as a code; `shared/status/deviation-texts.ts` has a text for each.'),
   locks: z.strictObject({ admission: LockState, gatekeeper: LockState, binding: LockState }),
   violations: z.int().min(0).max(MAX_COUNT),
+  risks: RiskCounts.strict().optional().describe('Owners whose next pods are at risk; absent: none, or not known.'),
   conditions: z.array(ReportedType).max(ReportedType.options.length).describe('Types of conditions that need attention.'),
 });
 export type Deviation = Readonly<z.infer<typeof Deviation>>;
@@ -106,6 +108,10 @@ const reportedConditions = ({ conditions }: PolicyReport): ReportedType[] =>
     ),
   );
 
+/** Owners at risk, where there are any. */
+const risksIn = ({ risks }: PolicyReport): Pick<Deviation, 'risks'> =>
+  risks === undefined || risks.refused + risks.pending === 0 ? {} : { risks: { refused: risks.refused, pending: risks.pending } };
+
 const isHeld = ({ state }: ReportedLock): boolean => state !== 'Degraded' && state !== 'Pending';
 
 /** Reason why the policy is not ready, or where it is, why a lock is not proven. */
@@ -131,6 +137,7 @@ export const standingOf: (report: PolicyReport) => Deviation = weakMemo((report)
     reason: REASON.test(reason) ? reason : 'Other',
     locks: { admission: admission.state, gatekeeper: gatekeeper.state, binding: binding.state },
     violations,
+    ...risksIn(report),
     conditions: reportedConditions(report),
   });
 });
@@ -183,6 +190,7 @@ export const unjudged = (standing: Deviation | undefined, reason: (typeof UNJUDG
       binding: unproven(standing?.locks.binding),
     },
     violations: standing?.violations ?? 0,
+    ...(standing?.risks && { risks: standing.risks }),
     conditions: standing === undefined ? [] : alarmsIn(standing),
   });
 };
@@ -207,6 +215,9 @@ export const deviationFrom = (expected: PolicyReport, seen: PolicyReport): Devia
 /** Reasons of policies that govern no namespace. */
 const NOT_GOVERNING = new Set([NAMESPACE_MISSING, 'Absent', 'Expired', 'Invalid']);
 
+/** Risks of which only the numbers are known. */
+const namelessRisks = (counts: RiskCounts): NonNullable<PolicyReport['risks']> => ({ ...counts, unconfirmed: 0, mended: 0, named: [] });
+
 const readyStatus = ({ phase }: Deviation) => (phase === 'Active' ? 'True' : 'False');
 
 /**
@@ -216,7 +227,10 @@ const readyStatus = ({ phase }: Deviation) => (phase === 'Active' ? 'True' : 'Fa
  * @param expected of the policy where it governs
  */
 export const deviatingReport: (expected: PolicyReport, deviation: Deviation) => PolicyReport = weakMemo2((expected, deviation) => {
-  const { phase, reason, locks, violations, conditions } = deviation;
+  const { phase, reason, locks, violations, risks, conditions } = deviation;
+  const { risks: _none, ...withoutRisks } = deviation;
+  // Only its next pods are at risk: all else is as expected.
+  if (internDeviation(withoutRisks) === standingOf(expected)) return { ...expected, ...(risks && { risks: namelessRisks(risks) }) };
   const lockOf = (lock: keyof Deviation['locks']): ReportedLock =>
     expected.enforcement[lock].state === locks[lock] ? expected.enforcement[lock] : { state: locks[lock] };
   return {
@@ -226,6 +240,7 @@ export const deviatingReport: (expected: PolicyReport, deviation: Deviation) => 
     message: describeDeviation(deviation),
     enforcement: { admission: lockOf('admission'), gatekeeper: lockOf('gatekeeper'), binding: lockOf('binding') },
     violations,
+    ...(risks && { risks: namelessRisks(risks) }),
     conditions: [
       { type: CONDITIONS.ready, status: readyStatus(deviation), reason, message: describeReason(reason) },
       ...conditions.map((type) => ({ type, status: REPORTED[type][0], reason: type, message: describeCondition(type) })),

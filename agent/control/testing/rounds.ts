@@ -7,6 +7,7 @@ import { createAgentMetrics } from '../../metrics.ts';
 import { OBSERVATION_LIMITS } from '../../observation/index.ts';
 import { createViolationTimeStore, EventSink, type LiveObservatory } from '../../observe/index.ts';
 import { capabilitiesOf } from '../../plan/index.ts';
+import { OwnerCache } from '../../risk/index.ts';
 import type { AgentRuntime } from '../../runtime.ts';
 import { Controller } from '../controller.ts';
 
@@ -43,6 +44,7 @@ export const startRounds = async ({ runtime, observatory, definitions }: RoundsO
         definitions,
       },
       view,
+      owners: new OwnerCache({ factory, clock, kindMs: OBSERVATION_LIMITS.kindMs }),
       pauses,
       outputs: { observatory, events, metrics: createAgentMetrics(new Registry(), 'test') },
       violationTimes: createViolationTimeStore(runtime),

@@ -23,7 +23,7 @@ const refusedBy = (policy: string): KubeApiError =>
 interface ProbeRequest {
   /** Namespace of the request; of a dry run that proves a guard, the name of the guard. */
   readonly namespace: string;
-  readonly what: 'canary' | 'bind' | 'deny' | 'admit' | 'guard';
+  readonly what: 'canary' | 'bind' | 'deny' | 'admit' | 'guard' | 'template';
 }
 
 const TRUST = { agent: 'agent', binders: [], nodeLabelers: [], gatekeeperNamespace: 'gatekeeper-system' };
@@ -64,6 +64,8 @@ export class ProbeHarness {
   guardAnswer: Error | undefined;
   /** Allowed regions in the messages of lock 1. */
   regions = 'eu';
+  /** Templates to ask for, and how many of them are new; undefined: there are none. */
+  templates: { waiting: number } | undefined;
   /** Duration of a request that waits for Gatekeeper. */
   gatekeeperMs = 0;
   /** Targets by content: an unchanged target is the same object. */
@@ -146,6 +148,19 @@ export class ProbeHarness {
 
   runSchedule(): void {
     const { prober, canary, guard } = this;
-    void runProbeSchedule(this.clock, { prober, index: { probeNext: () => undefined }, canary, guard }, this.stop.signal);
+    const index = { probeNext: () => undefined };
+    const probeTemplate = (): boolean => {
+      if (this.templates === undefined) return false;
+      this.requests.push({ namespace: 'templates', what: 'template' });
+      return true;
+    };
+    const waiting = (): number => this.templates?.waiting ?? 0;
+    const templates = {
+      probeNext: probeTemplate,
+      get waiting() {
+        return waiting();
+      },
+    };
+    void runProbeSchedule(this.clock, { prober, index, canary, guard, templates }, this.stop.signal);
   }
 }

@@ -106,6 +106,7 @@ export class PublisherHarness {
       tampering: this.tampering,
       revisions: { accepted: undefined, isChanging: false },
       onProven: () => undefined,
+      risks: { look: () => ({ policies: new Map(), problem: undefined }) },
       violationTimes: { take: () => new Map(), keep: () => undefined } as never,
       parts: { run: (_part, work) => work() },
       observation: { problems: () => () => undefined, isShown: () => model.isUnobserved },

@@ -43,8 +43,8 @@ it('reports a missing file', async () => {
 
 it.each([
   ['is cut off', (whole: Buffer) => whole.subarray(0, whole.length / 2), /unexpected end of file/],
-  ['is not gzip', () => Buffer.from('<html>'), /incorrect header check/],
-  ['is not tar', () => tarball({}).subarray(0, 0), /ends in the middle|unexpected end of file/],
+  ['is not gzip', () => Buffer.from('<html>'), /not in gzip format/],
+  ['is not tar', () => tarball({}).subarray(0, 0), /unexpected end of file/],
 ])('fails on an archive that %s', async (_, damage, message) => {
   writeFileSync(archive, damage(tarball({ 'bin/tool': large })));
   await expect(extractMember(archive, 'bin/tool', target)).rejects.toThrow(message);

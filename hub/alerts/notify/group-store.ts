@@ -1,30 +1,17 @@
 import { weakMemo } from '@fso/shared/runtime';
-import { z } from 'zod';
 import type { KeyedStore } from '../../ledger/index.ts';
+import { bucketOf, createListReader } from '../stored-list.ts';
 import { GroupRecord } from './groups.ts';
 
 const GROUP_KIND = 'alert-group';
 
-/**
- * Name of the record of a group. Groups share records, as alerts do, so that no new name is needed
- * for each group.
- */
-const nameOf = (key: string): string => key.slice(0, 3);
-
-const parse = weakMemo((value: object): readonly GroupRecord[] =>
-  z
-    .array(z.unknown())
-    .catch([])
-    .parse(value)
-    .flatMap((one) => GroupRecord.safeParse(one).data ?? []),
-);
-const groupsIn = (value: unknown): readonly GroupRecord[] => (typeof value === 'object' && value !== null ? parse(value) : []);
+const groupsIn = createListReader(GroupRecord);
 
 const isEmpty = ({ told, pending }: GroupRecord): boolean => pending === null && Object.keys(told).length === 0;
 
 /** Fingerprints of the alerts that the receiver waits for, or knows as firing. */
 const unsettledOf = weakMemo(({ told, pending }: GroupRecord): readonly string[] => [
-  ...Object.entries(told).flatMap(([fingerprint, [, state]]) => (state === 'r' ? [] : [fingerprint])),
+  ...Object.entries(told).flatMap(([fingerprint, [, state]]) => (state === 'resolved' ? [] : [fingerprint])),
   ...Object.keys(pending?.marks ?? {}),
 ]);
 
@@ -50,7 +37,7 @@ export class GroupStore {
   }
 
   get(key: string): GroupRecord | undefined {
-    return groupsIn(this.#records.get(GROUP_KIND, nameOf(key))).find((group) => group.key === key);
+    return groupsIn(this.#records.get(GROUP_KIND, bucketOf(key))).find((group) => group.key === key);
   }
 
   /**
@@ -58,7 +45,7 @@ export class GroupStore {
    * it
    */
   async update(key: string, change: (before: GroupRecord | undefined) => GroupRecord | undefined): Promise<void> {
-    await this.#records.update(GROUP_KIND, nameOf(key), (before) => {
+    await this.#records.update(GROUP_KIND, bucketOf(key), (before) => {
       const groups = groupsIn(before);
       const known = groups.find((group) => group.key === key);
       const after = change(known);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StoredAlert } from '../alert.ts';
-import { type GroupMember, type GroupRecord, newGroup, planGroup, settleGroup } from './groups.ts';
+import { type GroupMember, GroupRecord, newGroup, planGroup, settleGroup } from './groups.ts';
 
 const ROUTE = { groupWaitMs: 30, groupIntervalMs: 300, repeatIntervalMs: 4_000 };
 
@@ -110,8 +110,8 @@ class AlertsModel {
   isKnownRightly(who: string): boolean {
     const alert = this.alerts.get(who);
     const [startsAt, state] = this.group.known.get(who) ?? [];
-    if (alert?.endsAt === null && !this.#elsewhere.has(who)) return state === 'f' && startsAt === alert.startsAt;
-    if (state === 'f') return false;
+    if (alert?.endsAt === null && !this.#elsewhere.has(who)) return state === 'firing' && startsAt === alert.startsAt;
+    if (state === 'firing') return false;
     // The end of one that was silenced from its beginning to its end is nobody's.
     return alert === undefined || this.#moved.has(who) || this.#endedSilenced.has(who) || startsAt === alert.startsAt;
   }
@@ -121,7 +121,7 @@ class AlertsModel {
    */
   rememberedWrongly(): string[] {
     const firing = this.#members().flatMap(({ alert }) => (alert.endsAt === null ? [alert.fingerprint] : []));
-    const open = Object.entries(this.group.record.told).flatMap(([who, [, state]]) => (state === 'r' ? [] : [who]));
+    const open = Object.entries(this.group.record.told).flatMap(([who, [, state]]) => (state === 'resolved' ? [] : [who]));
     return [...firing.filter((who) => !open.includes(who)), ...open.filter((who) => !firing.includes(who))];
   }
 
@@ -152,11 +152,11 @@ describe('a group', () => {
     const c = member(alertOf('c', 1_100));
     group.after(70).look([a, b, c]);
     group.after(229).look([a, b, c]);
-    expect(group.told).toEqual(['1030 a:f b:f']);
+    expect(group.told).toEqual(['1030 a:firing b:firing']);
     group.after(1).look([a, b, c]);
     group.after(3_999).look([a, b, c]);
     group.after(1).look([a, b, c]);
-    expect(group.told).toEqual(['1030 a:f b:f', '1330 c:f', '5330 repeat']);
+    expect(group.told).toEqual(['1030 a:firing b:firing', '1330 c:firing', '5330 repeat']);
   });
 
   it('notifies of the end once, and of another beginning', () => {
@@ -165,10 +165,10 @@ describe('a group', () => {
     group.after(30).look([member(alertOf('a', 1_000))]);
     const ended = member(alertOf('a', 1_000, 1_100));
     for (const ms of [100, 300, 5_000]) group.after(ms).look([ended]);
-    expect(group.told).toEqual(['1030 a:f', '1430 a:r']);
+    expect(group.told).toEqual(['1030 a:firing', '1430 a:resolved']);
     group.look([member(alertOf('a', 6_400))]);
     group.after(30).look([member(alertOf('a', 6_400))]);
-    expect(group.told.slice(2)).toEqual(['6460 a:f']);
+    expect(group.told.slice(2)).toEqual(['6460 a:firing']);
   });
 
   it('records an end that is not sent to receivers without resolved alerts', () => {
@@ -177,8 +177,8 @@ describe('a group', () => {
     group.look([member(alertOf('a', 1_000))]);
     group.after(30).look([member(alertOf('a', 1_000))]);
     group.after(400).look([member(alertOf('a', 1_000, 1_100))]);
-    expect(group.record.told).toEqual({ a: [1_000, 'r'] });
-    expect(group.told).toEqual(['1030 a:f']);
+    expect(group.record.told).toEqual({ a: [1_000, 'resolved'] });
+    expect(group.told).toEqual(['1030 a:firing']);
   });
 
   it('is quiet while silenced, and notifies again when the silence ends', () => {
@@ -191,14 +191,14 @@ describe('a group', () => {
     group.after(30).look([member(a)]);
     group.after(400).look([member(a, true)]);
     group.after(5_000).look([member(a, true)]);
-    expect(group.told).toEqual(['6030 a:f']);
+    expect(group.told).toEqual(['6030 a:firing']);
     group.look([member(a)]);
     group.after(30).look([member(a)]);
-    expect(group.told).toEqual(['6030 a:f', '11460 a:f']);
+    expect(group.told).toEqual(['6030 a:firing', '11460 a:firing']);
     // Who knows that it fires is told that it has ended, silenced or not.
     group.after(400).look([member(a, true)]);
     group.after(400).look([member({ ...a, endsAt: group.nowMs }, true)]);
-    expect(group.told.slice(2)).toEqual(['12260 a:r']);
+    expect(group.told.slice(2)).toEqual(['12260 a:resolved']);
   });
 
   it('drops an alert that was silenced before any notification', () => {
@@ -213,13 +213,13 @@ describe('a group', () => {
     const group = new GroupHarness();
     group.look([member(alertOf('a', 1_000))]);
     group.after(10).look([member(alertOf('a', 1_000, 1_005))]);
-    expect(group.told).toEqual(['1010 a:r']);
+    expect(group.told).toEqual(['1010 a:resolved']);
     group.look([member(alertOf('b', 1_010))]);
     group.after(300).look([member(alertOf('b', 1_010))], false);
     group.after(10).look([member(alertOf('b', 1_010)), member(alertOf('c', 1_315))], false);
     group.after(10).look([member(alertOf('b', 1_010, 1_325)), member(alertOf('c', 1_315, 1_325))]);
     group.after(300).look([member(alertOf('b', 1_010, 1_325)), member(alertOf('c', 1_315, 1_325))]);
-    expect(group.told).toEqual(['1010 a:r', '1330 b:f', '1630 b:r c:r']);
+    expect(group.told).toEqual(['1010 a:resolved', '1330 b:firing', '1630 b:resolved c:resolved']);
   });
 
   it('notifies of the end of an alert that began again and was silenced before its notification', () => {
@@ -230,7 +230,7 @@ describe('a group', () => {
     group.after(20).look([member(alertOf('a', 1_100))]);
     group.after(20).look([member(alertOf('a', 1_100), true)]);
     group.after(400).look([member(alertOf('a', 1_100, 1_500), true)]);
-    expect(group.told).toEqual(['1030 a:f', '1520 a:r']);
+    expect(group.told).toEqual(['1030 a:firing', '1520 a:resolved']);
   });
 
   it('notifies of the end of an alert that moved to other routes, or was dropped', () => {
@@ -238,7 +238,7 @@ describe('a group', () => {
     group.look([member(alertOf('a', 1_000))]);
     group.after(30).look([member(alertOf('a', 1_000)), member(alertOf('b', 1_010))]);
     group.after(400).look([]);
-    expect(group.told).toEqual(['1030 a:f b:f', '1430 a:r b:r']);
+    expect(group.told).toEqual(['1030 a:firing b:firing', '1430 a:resolved b:resolved']);
     group.look([]);
     expect(group.record.told).toEqual({});
   });
@@ -249,7 +249,7 @@ describe('a group', () => {
     group.look([member(alertOf('a', 1_000))]);
     group.after(10).look([member(alertOf('a', 1_000, 1_005))]);
     group.after(900).look([member(alertOf('a', 1_000, 1_005))]);
-    expect(group.told).toEqual(['1010 a:r']);
+    expect(group.told).toEqual(['1010 a:resolved']);
   });
 
   it('is not delayed by a clock that was set back', () => {
@@ -259,7 +259,7 @@ describe('a group', () => {
     group.after(30).look([member(alertOf('a', 1_000_000))]);
     group.nowMs = 5_000;
     group.look([member(alertOf('a', 1_000_000, 5_000))]);
-    expect(group.told).toEqual(['1000030 a:f', '5000 a:r']);
+    expect(group.told).toEqual(['1000030 a:firing', '5000 a:resolved']);
   });
 
   it('converges to the current state after any sequence of changes', () => {
@@ -279,4 +279,13 @@ describe('a group', () => {
       { numRuns: 1_000 },
     );
   });
+});
+
+it('reads the states of a record of before they had names', () => {
+  const told = { a: [1, 'w'], b: [2, 'f'], c: [3, 'm'], d: [4, 'r'], e: [5, 'firing'] };
+  const pending = { key: 'n', createdAt: 6, marks: { a: [1, 'f'] } };
+  const record = GroupRecord.parse({ ...newGroup('k', 'chat', {}), told, pending });
+  expect(record.told).toEqual({ a: [1, 'pending'], b: [2, 'firing'], c: [3, 'muted'], d: [4, 'resolved'], e: [5, 'firing'] });
+  expect(record.pending?.marks).toEqual({ a: [1, 'firing'] });
+  expect(GroupRecord.safeParse({ ...record, told: { a: [1, 'x'] } }).success).toBe(false);
 });

@@ -2,15 +2,22 @@ import { z } from 'zod';
 import type { StoredAlert } from '../alert.ts';
 import type { Route } from './routing.ts';
 
-/**
- * State of an alert at a receiver: `w`, waiting for its first notification; `f`, firing; `m`,
- * firing and silenced since; `r`, resolved. The start identifies the occurrence of the alert; an
- * alert that begins again leaves the state of the occurrence before.
- */
-const Told = z.tuple([z.int(), z.enum(['w', 'f', 'm', 'r'])]);
-type Told = z.infer<typeof Told>;
+const STATES = ['pending', 'firing', 'muted', 'resolved'] as const;
 
-const Marks = z.record(z.string(), Told);
+/** States in records of before they had names. */
+const LETTERS: Readonly<Record<string, (typeof STATES)[number]>> = { w: 'pending', f: 'firing', m: 'muted', r: 'resolved' };
+
+const State = z.preprocess((state) => (typeof state === 'string' ? (LETTERS[state] ?? state) : state), z.enum(STATES));
+
+/**
+ * What a receiver knows of an alert: `pending`, it is to get its first notification; `firing`;
+ * `muted`, firing and silenced since; `resolved`. The start identifies the occurrence of the alert;
+ * an alert that begins again leaves the state of the occurrence before.
+ */
+const KnownState = z.tuple([z.int(), State]);
+type KnownState = z.infer<typeof KnownState>;
+
+const Marks = z.record(z.string(), KnownState);
 type Marks = z.infer<typeof Marks>;
 
 /**
@@ -64,90 +71,90 @@ export interface GroupPlan {
 
 interface Change {
   /** State that the receiver knows afterwards. */
-  readonly to: Told | 'forget';
+  readonly to: KnownState | 'forget';
   /** Whether it is sent anything for that. */
   readonly notify: boolean;
 }
 
-const isOpen = (told: Told | undefined): boolean => told?.[1] === 'f' || told?.[1] === 'm';
+const isOpen = (told: KnownState | undefined): boolean => told?.[1] === 'firing' || told?.[1] === 'muted';
 
 /**
  * Change of what the receiver knows of an alert; undefined: none. It knows the state of its last
  * notification, even if that was about another occurrence of the alert: a receiver that knows it as
  * firing learns of its end.
  */
-const changeOf = (told: Told | undefined, { alert: { startsAt, endsAt }, silenced }: GroupMember): Change | undefined => {
+const changeOf = (told: KnownState | undefined, { alert: { startsAt, endsAt }, silenced }: GroupMember): Change | undefined => {
   if (endsAt !== null) return endOf(told, startsAt, silenced);
   if (silenced) return silenceOf(told, startsAt);
-  return told?.[1] === 'f' && told[0] === startsAt ? undefined : { to: [startsAt, 'f'], notify: true };
+  return told?.[1] === 'firing' && told[0] === startsAt ? undefined : { to: [startsAt, 'firing'], notify: true };
 };
 
 /**
  * Change for a silenced alert: it no longer waits for its first notification, or is known as
  * firing.
  */
-const silenceOf = (told: Told | undefined, startsAt: number): Change | undefined => {
-  if (told?.[1] === 'w') return { to: 'forget', notify: false };
-  return told?.[1] === 'f' ? { to: [startsAt, 'm'], notify: false } : undefined;
+const silenceOf = (told: KnownState | undefined, startsAt: number): Change | undefined => {
+  if (told?.[1] === 'pending') return { to: 'forget', notify: false };
+  return told?.[1] === 'firing' ? { to: [startsAt, 'muted'], notify: false } : undefined;
 };
 
 /**
  * Change for an alert that has ended; undefined: the receiver does not know it as open, and it does
  * not wait. The end of a silenced alert is notified where its beginning was.
  */
-const endOf = (told: Told | undefined, startsAt: number, silenced: boolean): Change | undefined => {
-  if (told === undefined || told[1] === 'r') return undefined;
-  if (told[1] === 'w' && silenced) return { to: 'forget', notify: false };
-  return { to: [startsAt, 'r'], notify: true };
+const endOf = (told: KnownState | undefined, startsAt: number, silenced: boolean): Change | undefined => {
+  if (told === undefined || told[1] === 'resolved') return undefined;
+  if (told[1] === 'pending' && silenced) return { to: 'forget', notify: false };
+  return { to: [startsAt, 'resolved'], notify: true };
 };
 
 interface Changes {
   /** States to be notified. */
-  readonly marks: Record<string, Told>;
+  readonly marks: Record<string, KnownState>;
   /** States recorded without a notification. */
-  readonly told: Record<string, Told>;
+  readonly told: Record<string, KnownState>;
   /** Whether some alerts begin, or begin again after a silence. */
   readonly hasNew: boolean;
   /** Whether some alerts fire, are not silenced and were notified before. */
   readonly goesOn: boolean;
 }
 
-type Noted = { -readonly [K in keyof Changes]: Changes[K] };
+type ChangesDraft = { -readonly [K in keyof Changes]: Changes[K] };
 
 /** Adds the new state of an alert. */
-const noteChange = (noted: Noted, fingerprint: string, to: Told, isQuiet: boolean): void => {
-  if (isQuiet) noted.told[fingerprint] = to;
-  else noted.marks[fingerprint] = to;
-  if (to[1] !== 'f') return;
-  noted.hasNew = true;
+const noteChange = (draft: ChangesDraft, fingerprint: string, to: KnownState, isQuiet: boolean): void => {
+  if (isQuiet) draft.told[fingerprint] = to;
+  else draft.marks[fingerprint] = to;
+  if (to[1] !== 'firing') return;
+  draft.hasNew = true;
   // Written down at once, so that one that ends meanwhile is told all the same. Who knows that it
   // fires is told so anyway.
-  if (!isOpen(noted.told[fingerprint])) noted.told[fingerprint] = [to[0], 'w'];
+  if (!isOpen(draft.told[fingerprint])) draft.told[fingerprint] = [to[0], 'pending'];
 };
 
 /**
  * Whether a change is recorded without a notification. The end of an alert that still waits is
  * notified once, even where ends are not sent.
  */
-const isQuiet = (before: Told | undefined, { to, notify }: Change, sendResolved: boolean): boolean =>
-  !notify || (to[1] === 'r' && !sendResolved && before?.[1] !== 'w');
+const isQuiet = (before: KnownState | undefined, { to, notify }: Change, sendResolved: boolean): boolean =>
+  !notify || (to[1] === 'resolved' && !sendResolved && before?.[1] !== 'pending');
 
 /** Adds an alert of the group to the changes. */
-const noteMember = (noted: Noted, before: Told | undefined, member: GroupMember, sendResolved: boolean): void => {
+const noteMember = (draft: ChangesDraft, before: KnownState | undefined, member: GroupMember, sendResolved: boolean): void => {
   const { fingerprint, endsAt } = member.alert;
   const change = changeOf(before, member);
   if (change?.to === 'forget') return;
-  if (before !== undefined) noted.told[fingerprint] = before;
-  if (change === undefined) noted.goesOn ||= before?.[1] === 'f' && endsAt === null;
-  else noteChange(noted, fingerprint, change.to, isQuiet(before, change, sendResolved));
+  if (before !== undefined) draft.told[fingerprint] = before;
+  if (change === undefined) draft.goesOn ||= before?.[1] === 'firing' && endsAt === null;
+  else noteChange(draft, fingerprint, change.to, isQuiet(before, change, sendResolved));
 };
 
 /** Adds an alert that has left the group, as other routes have it: in this group it has ended. */
-const noteGone = (noted: Noted, fingerprint: string, before: Told, sendResolved: boolean): void => {
+const noteGone = (draft: ChangesDraft, fingerprint: string, before: KnownState, sendResolved: boolean): void => {
   const change = endOf(before, before[0], false);
   if (change === undefined || change.to === 'forget') return;
-  noted.told[fingerprint] = before;
-  noteChange(noted, fingerprint, change.to, isQuiet(before, change, sendResolved));
+  draft.told[fingerprint] = before;
+  noteChange(draft, fingerprint, change.to, isQuiet(before, change, sendResolved));
 };
 
 /**
@@ -155,15 +162,15 @@ const noteGone = (noted: Noted, fingerprint: string, before: Told, sendResolved:
  * no list any more are forgotten.
  */
 const compare = ({ record, members, sendResolved }: GroupInput): Changes => {
-  const noted: Noted = { marks: {}, told: {}, hasNew: false, goesOn: false };
+  const draft: ChangesDraft = { marks: {}, told: {}, hasNew: false, goesOn: false };
   const gone = new Map(Object.entries(record.told));
   for (const member of members) {
     const { fingerprint } = member.alert;
     gone.delete(fingerprint);
-    noteMember(noted, record.told[fingerprint], member, sendResolved);
+    noteMember(draft, record.told[fingerprint], member, sendResolved);
   }
-  for (const [fingerprint, before] of gone) noteGone(noted, fingerprint, before, sendResolved);
-  return noted;
+  for (const [fingerprint, before] of gone) noteGone(draft, fingerprint, before, sendResolved);
+  return draft;
 };
 
 const isSame = (a: Marks, b: Marks): boolean =>
@@ -199,17 +206,17 @@ export const newGroup = (key: string, receiver: string, labels: GroupRecord['lab
  * State of an alert once the pending notification is delivered. An alert that has begun to wait
  * since it was recorded still waits.
  */
-const settled = (told: Told | undefined, mark: Told | undefined): Told | undefined => {
+const settled = (told: KnownState | undefined, mark: KnownState | undefined): KnownState | undefined => {
   if (mark === undefined) return told;
-  return mark[1] === 'r' && told?.[1] === 'w' && told[0] !== mark[0] ? told : mark;
+  return mark[1] === 'resolved' && told?.[1] === 'pending' && told[0] !== mark[0] ? told : mark;
 };
 
 /** Records alerts that begin while a notification is under way; they wait for the next one. */
 const noteNew = (record: GroupRecord, pending: NonNullable<GroupRecord['pending']>, { members, nowMs }: GroupInput): GroupPlan => {
   const isKnown = ({ fingerprint }: StoredAlert): boolean =>
-    (settled(record.told[fingerprint], pending.marks[fingerprint])?.[1] ?? 'r') !== 'r';
+    (settled(record.told[fingerprint], pending.marks[fingerprint])?.[1] ?? 'resolved') !== 'resolved';
   const begun = members.filter(({ alert, silenced }) => alert.endsAt === null && !silenced && !isKnown(alert));
-  const waiting = begun.map(({ alert }): [string, Told] => [alert.fingerprint, [alert.startsAt, 'w']]);
+  const waiting = begun.map(({ alert }): [string, KnownState] => [alert.fingerprint, [alert.startsAt, 'pending']]);
   const told = { ...record.told, ...Object.fromEntries(waiting) };
   if (isSame(told, record.told)) return { record: undefined, atMs: Number.POSITIVE_INFINITY };
   return { record: { ...record, told, waitingSince: record.waitingSince ?? nowMs }, atMs: Number.POSITIVE_INFINITY };
@@ -240,6 +247,6 @@ export const settleGroup = (record: GroupRecord, key: string, nowMs: number): Gr
   if (record.pending?.key !== key) return record;
   const told = { ...record.told };
   for (const [fingerprint, mark] of Object.entries(record.pending.marks)) told[fingerprint] = settled(told[fingerprint], mark) ?? mark;
-  const isWaiting = Object.values(told).some(([, state]) => state === 'w');
+  const isWaiting = Object.values(told).some(([, state]) => state === 'pending');
   return { ...record, told, waitingSince: isWaiting ? record.waitingSince : null, notifiedAt: nowMs, pending: null };
 };

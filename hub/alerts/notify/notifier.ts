@@ -232,7 +232,7 @@ export class Notifier {
     const marked = Object.entries(pending.marks).flatMap(([fingerprint, [startsAt, state]]): NotifiedAlert[] => {
       const alert = this.#deps.alerts.get(fingerprint);
       if (alert === undefined) return [];
-      const isResolved = state === 'r';
+      const isResolved = state === 'resolved';
       const endsAt = alert.startsAt === startsAt ? alert.endsAt : pending.createdAt;
       return [
         notifiedOf(this.#deps.hubUrl, { ...alert, startsAt, endsAt: isResolved ? (endsAt ?? pending.createdAt) : null }, isResolved, true),
@@ -249,7 +249,7 @@ export class Notifier {
   /** Alerts that the receiver knows as firing and that the notification leaves so. */
   #stillFiring({ told }: GroupRecord, { marks }: NonNullable<GroupRecord['pending']>): NotifiedAlert[] {
     return Object.entries(told).flatMap(([fingerprint, [startsAt, state]]) => {
-      const alert = state === 'f' && marks[fingerprint] === undefined ? this.#deps.alerts.get(fingerprint) : undefined;
+      const alert = state === 'firing' && marks[fingerprint] === undefined ? this.#deps.alerts.get(fingerprint) : undefined;
       return alert?.startsAt === startsAt && alert.endsAt === null ? [notifiedOf(this.#deps.hubUrl, alert, false, false)] : [];
     });
   }

@@ -97,7 +97,7 @@ export class Resender {
     const { told = {}, pending } = this.#deps.groups.get(key) ?? {};
     const nowMs = this.#deps.clock.now().getTime();
     return Object.entries(told).flatMap(([fingerprint, [startsAt, state]]) => {
-      if (state !== 'f' || pending?.marks[fingerprint]?.[1] === 'r') return [];
+      if (state !== 'firing' || pending?.marks[fingerprint]?.[1] === 'resolved') return [];
       const alert = this.#deps.alerts.get(fingerprint);
       if (alert === undefined || alert.endsAt !== null || alert.startsAt !== startsAt) return [];
       return this.#deps.silences.matching(alert, nowMs).length > 0 ? [] : [alert];

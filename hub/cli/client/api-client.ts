@@ -26,6 +26,7 @@ import {
   policyKey,
   policyPath,
   ReceiverList,
+  RiskPage,
   SessionView,
   SilenceList,
   type SilenceRequest,
@@ -153,6 +154,12 @@ export const createHubClient = (options: HubClientOptions) => {
       requests.send(ForgottenCluster, `/api/v1${clusterPath(cluster)}${force ? '?force=true' : ''}`, { method: 'DELETE' }, signal),
     /** Current issues, by cause. */
     issues: (query: Filter<'cluster'> = {}, signal?: AbortSignal) => requests.get(IssueList, '/issues', query, signal),
+    /** Owners whose next pods would be refused or stay pending. */
+    risks: (query: Filter<'risk' | 'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
+      requests.list(RiskPage, '/risks', query, signal),
+    /** All owners at risk that are known by name, as text of that format. */
+    riskReport: async (format: 'csv' | 'json', signal?: AbortSignal) =>
+      (await requests.fetch(`/api/v1/reports/risks?format=${format}`, { headers: {} }, signal)).text(),
     violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
     /** Report of all issues of the fleet, as text of that format. */
     issueReport: async (format: 'csv' | 'json' | 'html', signal?: AbortSignal) =>

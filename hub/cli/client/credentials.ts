@@ -3,24 +3,14 @@ import { join } from 'node:path';
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../errors.ts';
 
-/** Tokens by server: one that was given to a hub is never shown to another. */
-export interface CredentialFile {
-  readonly path: string;
-  /** @throws CliError when the file is damaged, or others may read it */
-  get(server: string): string | undefined;
-  set(server: string, token: string): void;
-  /** @returns whether there was one */
-  remove(server: string): boolean;
-}
-
-type Kept = Readonly<Record<string, { readonly token: string }>>;
+type StoredTokens = Readonly<Record<string, { readonly token: string }>>;
 
 const OTHERS = 0o077;
 
 /** Scheme, host, port and path, however it was written. */
 const keyOf = (server: string): string => new URL(server).href.replace(/\/+$/, '');
 
-const isKept = (value: unknown): value is Kept =>
+const isStoredTokens = (value: unknown): value is StoredTokens =>
   typeof value === 'object' &&
   value !== null &&
   Object.values(value).every((entry) => typeof Reflect.get(Object(entry), 'token') === 'string');
@@ -33,7 +23,7 @@ const parse = (text: string): unknown => {
   }
 };
 
-const read = (path: string): Kept => {
+const read = (path: string): StoredTokens => {
   let text: string;
   try {
     if (process.platform !== 'win32' && (statSync(path).mode & OTHERS) !== 0)
@@ -44,32 +34,34 @@ const read = (path: string): Kept => {
     if (Reflect.get(Object(error), 'code') === 'ENOENT') return {};
     throw new CliError(`cannot read ${path}: ${messageOf(error)}`);
   }
-  const kept = parse(text);
-  if (!isKept(kept)) throw new CliError(`${path} is damaged: remove it, and log in again`);
-  return kept;
+  const stored = parse(text);
+  if (!isStoredTokens(stored)) throw new CliError(`${path} is damaged: remove it, and log in again`);
+  return stored;
 };
 
-const write = (folder: string, path: string, kept: Kept): void => {
+const write = (folder: string, path: string, stored: StoredTokens): void => {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const fresh = `${path}.${process.pid}`;
-    writeFileSync(fresh, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
+    writeFileSync(fresh, `${JSON.stringify(stored, null, 2)}\n`, { mode: 0o600 });
     renameSync(fresh, path);
   } catch (error) {
     throw new CliError(`cannot write ${path}: ${messageOf(error)}`);
   }
 };
 
-export const openCredentials = (folder: string): CredentialFile => {
+export const openCredentials = (folder: string) => {
   const path = join(folder, 'credentials.json');
   return {
     path,
-    get: (server) => {
-      const kept = read(path);
-      return Object.hasOwn(kept, keyOf(server)) ? kept[keyOf(server)]?.token : undefined;
+    /** @throws CliError when the file is damaged, or others may read it */
+    get: (server: string): string | undefined => {
+      const stored = read(path);
+      return Object.hasOwn(stored, keyOf(server)) ? stored[keyOf(server)]?.token : undefined;
     },
-    set: (server, token) => write(folder, path, { ...read(path), [keyOf(server)]: { token } }),
-    remove: (server) => {
+    set: (server: string, token: string): void => write(folder, path, { ...read(path), [keyOf(server)]: { token } }),
+    /** @returns whether there was one */
+    remove: (server: string): boolean => {
       const { [keyOf(server)]: removed, ...rest } = read(path);
       if (removed === undefined) return false;
       write(folder, path, rest);
@@ -77,3 +69,6 @@ export const openCredentials = (folder: string): CredentialFile => {
     },
   };
 };
+
+/** Tokens by server: one that was given to a hub is never shown to another. */
+export type CredentialFile = ReturnType<typeof openCredentials>;

@@ -26,7 +26,7 @@ const answer = (response: ServerResponse, status: number, text: string): void =>
   response.writeHead(status, headers).end(`${text}\n`);
 };
 
-interface Waiting {
+interface CodeListener {
   readonly port: number;
   readonly code: Promise<string>;
   close(): void;
@@ -36,7 +36,7 @@ interface Waiting {
  * Waits on a port of this machine for the browser to bring the code (RFC 8252, 7.3). What brings
  * another state is not it.
  */
-const waitForCode = async (state: string): Promise<Waiting> => {
+const waitForCode = async (state: string): Promise<CodeListener> => {
   const server = createServer();
   const code = new Promise<string>((resolve, reject) => {
     const fail = (): void =>

@@ -1,16 +1,18 @@
 import { type CommitActivity, type PolicyView, type ProblemView, parsePolicyKey, policyKey, ResourceName } from '@fso/shared/api';
-import { notKeptText } from '@fso/shared/text';
+import { listText, notKeptText } from '@fso/shared/text';
 import type { HubClient } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import {
   after,
+  areRisksUnknown,
   clusterColumns,
   clusterStepColumns,
   commitColumns,
   eventColumns,
   issueColumns,
   policyColumns,
+  riskColumns,
   violationColumns,
 } from '../render/columns.ts';
 import { type Format, renderFacts, renderTable, writeData, writeRows } from '../render/output.ts';
@@ -41,7 +43,7 @@ export const findPolicy = async (context: Context, given: string): Promise<Polic
   (await context.connect()).policy(readPolicyKey(given));
 
 /** Kinds of objects that can be listed. */
-export type Kind = 'policies' | 'clusters' | 'violations' | 'events' | 'commits' | 'issues';
+export type Kind = 'policies' | 'clusters' | 'violations' | 'risks' | 'events' | 'commits' | 'issues';
 
 export interface GetOptions {
   readonly output: Format;
@@ -55,6 +57,7 @@ export interface GetOptions {
   readonly violating?: true;
   readonly expiring?: true;
   readonly kind?: string;
+  readonly risk?: string;
   readonly query?: string;
   readonly sort?: string;
   readonly limit?: number;
@@ -87,6 +90,15 @@ const POLICY_FILTERS = [
   'sort',
 ] as const;
 const VIOLATION_FILTERS = ['cluster', 'policy', 'namespace', 'region', 'action', 'kind', 'query', 'sort'] as const;
+
+const RISK_FILTERS = ['cluster', 'policy', 'namespace', 'risk', 'kind', 'query', 'sort'] as const;
+
+const getRisks = async (context: Context, hub: HubClient, options: GetOptions): Promise<void> => {
+  await writeRows(context, options.output, await hub.risks(parameters(options, ...RISK_FILTERS)), riskColumns());
+  const unknown = (await hub.clusters()).filter(areRisksUnknown).map(({ name }) => name);
+  if (unknown.length > 0) context.progress(`Not all is known of: ${listText(unknown)}.\n`);
+  context.progress('Capacity and volumes are not looked at.\n');
+};
 
 /** Programs get the report of every cluster; a table needs only their number. */
 const getPolicies = async (context: Context, hub: HubClient, options: GetOptions): Promise<void> => {
@@ -169,6 +181,7 @@ const getOne = async (context: Context, kind: Kind, name: string, { output, ...f
     case 'commits':
       return getCommit(context, name, output);
     case 'violations':
+    case 'risks':
     case 'events':
     case 'issues':
       throw new CliError(`get ${kind} takes no name`);
@@ -197,6 +210,8 @@ const getAll = async (context: Context, kind: Kind, options: GetOptions): Promis
       );
     case 'violations':
       return writeRows(context, output, await hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns(now));
+    case 'risks':
+      return getRisks(context, hub, options);
     case 'commits':
       return writeRows(context, output, await hub.commits(parameters(options, 'limit')), commitColumns(now));
     case 'issues':

@@ -83,8 +83,14 @@ export interface ReportOptions {
 }
 
 /** `fso report issues` */
-export const reportIssues = async (context: Context, { output, out }: ReportOptions): Promise<void> => {
-  const text = await (await context.connect()).issueReport(output);
+export const reportIssues = async (context: Context, { output, out }: ReportOptions): Promise<void> =>
+  writeReport(context, await (await context.connect()).issueReport(output), out);
+
+/** `fso report risks` */
+export const reportRisks = async (context: Context, { output, out }: { output: 'csv' | 'json'; out?: string }): Promise<void> =>
+  writeReport(context, await (await context.connect()).riskReport(output), out);
+
+const writeReport = async (context: Context, text: string, out: string | undefined): Promise<void> => {
   const whole = text.endsWith('\n') ? text : `${text}\n`;
   if (out === undefined) return context.out(printable(whole));
   await writeFile(out, whole).catch((error: Error) => {

@@ -9,6 +9,7 @@ import {
   type IssueGroup,
   type PolicySummary,
   policyKey,
+  type RiskView,
   type TokenView,
   type ViolationView,
 } from '@fso/shared/api';
@@ -76,6 +77,25 @@ export const violationColumns = (now: Date): Column<ViolationView>[] => [
   { title: 'NODE', value: ({ node }) => node ?? '-', wide: true },
   { title: 'REASON', value: ({ reason }) => reason, wide: true },
 ];
+
+export const riskColumns = (): Column<RiskView>[] => [
+  { title: 'RISK', value: ({ risk, nodes }) => (nodes === undefined ? risk : `${risk} on ${nodes} nodes`) },
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'NAMESPACE', value: ({ namespace }) => namespace },
+  { title: 'KIND', value: ({ kind }) => kind },
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'POLICY', value: ({ policy }) => policy },
+  { title: 'CONFIRMED', value: ({ confirmation }) => (confirmation === 'Confirmed' ? 'yes' : 'no') },
+  { title: 'FIX', value: ({ fix }) => fix },
+  { title: 'REASON', value: ({ reason }) => reason, wide: true },
+  { title: 'KNOWN', value: ({ fresh }) => (fresh ? 'now' : 'as last reported'), wide: true },
+];
+
+/** Whether not all risks of a cluster are known: it is away, not observed, or says so itself. */
+export const areRisksUnknown = ({ connection, notObserved, report }: ClusterView): boolean =>
+  connection !== 'Connected' ||
+  notObserved !== null ||
+  report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status !== 'True';
 
 export const eventColumns = (now: Date): Column<EventView>[] => [
   { title: 'AGE', value: ({ time }) => age(time, now) },

@@ -41,12 +41,13 @@ const NAMES = {
   policies: ['policy', 'pol', 'sp', 'sovereignpolicy', 'sovereignpolicies'],
   clusters: ['cluster', 'managedcluster', 'managedclusters'],
   violations: ['violation'],
+  risks: ['risk'],
   events: ['event', 'ev'],
   commits: ['commit'],
   issues: ['issue'],
 } as const satisfies Readonly<Record<Kind, readonly string[]>>;
 
-const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'events', 'commits', 'issues'];
+const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'risks', 'events', 'commits', 'issues'];
 
 const findKind = (text: string): Kind | undefined => {
   const name = text.toLowerCase();

@@ -24,6 +24,8 @@ import {
   policyPath,
   type ReceiverList,
   type RegionList,
+  type RiskGroup,
+  type RiskView,
   type SilenceList,
   type StatusView,
   type Trend,
@@ -127,6 +129,12 @@ export const violationsQuery = (params: Params) =>
   listOf<ViolationView>('/api/v1/violations', { queryKey: keys.violations.list(params), params, keyOf: violationKey });
 export const violationGroupsQuery = (params: Params) =>
   listOf<ViolationGroup>('/api/v1/violation-groups', { queryKey: keys.violations.groups(params), params, keyOf: ({ key }) => key });
+/** Key of an owner at risk. */
+export const riskKey = ({ cluster, policy, namespace, kind, name }: RiskView): string => [cluster, namespace, kind, name, policy].join('/');
+export const risksQuery = (params: Params) =>
+  listOf<RiskView>('/api/v1/risks', { queryKey: keys.risks.list(params), params, keyOf: riskKey });
+export const riskGroupsQuery = (params: Params) =>
+  listOf<RiskGroup>('/api/v1/risk-groups', { queryKey: keys.risks.groups(params), params, keyOf: ({ key }) => key });
 /** A certificate ends, and the audit log may be changed, without an event. */
 const ISSUES_MS = 60_000;
 /** Interval of reads until the hub has read everything once. */

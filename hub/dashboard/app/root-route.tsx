@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'react';
 import { isUnauthorized } from '../api/client.ts';
 import { isSessionEnded, markSessionRenewed, sessionQuery } from '../api/session.ts';
 import { ErrorState, Loading } from '../components/empty-states.tsx';
-import { PageHeader } from '../components/page-header.tsx';
+import { Page } from '../components/page-header.tsx';
 import { useLiveState } from './live/live-status.tsx';
 import { Shell } from './shell.tsx';
 
@@ -34,12 +34,9 @@ export const PageError = ({ error }: ErrorComponentProps) => (
 );
 
 export const PageNotFound = () => (
-  <>
-    <PageHeader title="Page not found" />
-    <PageSection hasBodyWrapper={false}>
-      This page does not exist. <Link to="/">Go to the overview</Link>
-    </PageSection>
-  </>
+  <Page title="Page not found">
+    This page does not exist. <Link to="/">Go to the overview</Link>
+  </Page>
 );
 
 interface RouterContext {

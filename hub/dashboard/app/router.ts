@@ -1,6 +1,6 @@
-import { ALERT_NAMES, ALERT_SEVERITIES, ALERT_STATES, Region, VIOLATION_GROUPS } from '@fso/shared/api';
+import { ALERT_NAMES, ALERT_SEVERITIES, ALERT_STATES, Region, RISK_CLASSES, RISK_GROUPS, VIOLATION_GROUPS } from '@fso/shared/api';
 import type { QueryClient } from '@tanstack/react-query';
-import { createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { type AnyValidator, createRoute, createRouter, lazyRouteComponent, type RouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { SPANS } from '../pages/audit/period.ts';
 import { NO_REGION } from '../pages/compliance/group-target.ts';
@@ -10,14 +10,18 @@ import {
   choiceParam,
   clusterParam,
   flagParam,
+  labelParam,
+  longTextParam,
   namespaceParam,
   parseSearch,
+  patternParam,
   phaseParam,
   policyParam,
   regionParam,
   sortParam,
   stringifySearch,
   textParam,
+  timeParam,
 } from './search-params.ts';
 import { SIGNED_IN } from './session/session-dialog.tsx';
 
@@ -35,14 +39,12 @@ const sessionRoutes = [
   }),
 ] as const;
 
-const overviewRoutes = [
-  createRoute({
-    getParentRoute: () => shellRoute,
-    path: '/',
-    validateSearch: z.object({ range: choiceParam(['7d', '30d']) }),
-    component: lazyRouteComponent(() => import('../pages/overview/overview-page.tsx'), 'OverviewPage'),
-  }),
-] as const;
+/** Route of a page with the frame of the application. */
+const pageRoute = <const Path extends string, Search extends AnyValidator = undefined>(page: {
+  readonly path: Path;
+  readonly validateSearch?: Search;
+  readonly component: RouteComponent;
+}) => createRoute({ getParentRoute: () => shellRoute, ...page });
 
 const policiesRoute = createRoute({ getParentRoute: () => shellRoute, path: '/policies' });
 
@@ -94,9 +96,23 @@ const policiesRoutes = [
   }),
 ] as const;
 
-const clustersRoutes = [
-  createRoute({
-    getParentRoute: () => shellRoute,
+const period = {
+  span: choiceParam(SPANS),
+  since: timeParam,
+  until: timeParam,
+};
+const subject = { cluster: clusterParam, policy: policyParam };
+
+/** Number of the entry that is open. */
+const openedEntry = patternParam(/^[1-9]\d{0,14}$/);
+
+const pageRoutes = [
+  pageRoute({
+    path: '/',
+    validateSearch: z.object({ range: choiceParam(['7d', '30d']) }),
+    component: lazyRouteComponent(() => import('../pages/overview/overview-page.tsx'), 'OverviewPage'),
+  }),
+  pageRoute({
     path: '/clusters',
     validateSearch: z.object({
       q: textParam,
@@ -112,8 +128,7 @@ const clustersRoutes = [
     }),
     component: lazyRouteComponent(() => import('../pages/clusters/clusters-page.tsx'), 'ClustersPage'),
   }),
-  createRoute({
-    getParentRoute: () => shellRoute,
+  pageRoute({
     path: '/clusters/$name',
     validateSearch: z.object({
       tab: choiceParam(['policies', 'violations', 'events']),
@@ -124,20 +139,14 @@ const clustersRoutes = [
     }),
     component: lazyRouteComponent(() => import('../pages/clusters/detail/cluster-page.tsx'), 'ClusterPage'),
   }),
-] as const;
-
-const longTextParam = z.string().min(1).max(2000).optional().catch(undefined);
-
-const complianceRoutes = [
-  createRoute({
-    getParentRoute: () => shellRoute,
+  pageRoute({
     path: '/compliance',
     validateSearch: z.object({
       q: textParam,
       policy: policyParam,
       cluster: clusterParam,
       namespace: namespaceParam,
-      kind: z.string().min(1).max(63).optional().catch(undefined),
+      kind: labelParam,
       name: textParam,
       region: z.literal(NO_REGION).or(Region).optional().catch(undefined),
       action: actionParam,
@@ -150,8 +159,23 @@ const complianceRoutes = [
     }),
     component: lazyRouteComponent(() => import('../pages/compliance/violations-page.tsx'), 'ViolationsPage'),
   }),
-  createRoute({
-    getParentRoute: () => shellRoute,
+  pageRoute({
+    path: '/compliance/risks',
+    validateSearch: z.object({
+      q: textParam,
+      risk: choiceParam(RISK_CLASSES),
+      policy: policyParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
+      kind: z.string().min(1).max(63).optional().catch(undefined),
+      name: textParam,
+      sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'risk', 'refused', 'pending', 'key']),
+      /** Absent: the list itself. */
+      by: choiceParam(RISK_GROUPS),
+    }),
+    component: lazyRouteComponent(() => import('../pages/compliance/risks/risks-page.tsx'), 'RisksPage'),
+  }),
+  pageRoute({
     path: '/compliance/checker',
     validateSearch: z.object({
       by: choiceParam(['policy', 'namespace', 'regions']),
@@ -164,50 +188,11 @@ const complianceRoutes = [
     }),
     component: lazyRouteComponent(() => import('../pages/compliance/checker/checker-page.tsx'), 'CheckerPage'),
   }),
-  createRoute({
-    getParentRoute: () => shellRoute,
+  pageRoute({
     path: '/compliance/report',
     component: lazyRouteComponent(() => import('../pages/compliance/report-page.tsx'), 'ReportPage'),
   }),
-] as const;
-
-const period = {
-  span: choiceParam(SPANS),
-  since: z.iso.datetime({ offset: true }).optional().catch(undefined),
-  until: z.iso.datetime({ offset: true }).optional().catch(undefined),
-};
-const subject = { cluster: clusterParam, policy: policyParam };
-
-/** Number of the entry that is open. */
-const openedEntry = z
-  .string()
-  .regex(/^[1-9]\d{0,14}$/)
-  .optional()
-  .catch(undefined);
-
-const auditRoutes = [
-  createRoute({
-    getParentRoute: () => shellRoute,
-    path: '/audit',
-    validateSearch: z.object({ ...period, ...subject, actor: textParam, action: textParam, subject: textParam, open: openedEntry }),
-    component: lazyRouteComponent(() => import('../pages/audit/entries-page.tsx'), 'EntriesPage'),
-  }),
-  createRoute({
-    getParentRoute: () => shellRoute,
-    path: '/audit/events',
-    validateSearch: z.object({ ...period, ...subject, q: textParam, severity: choiceParam(['info', 'warning', 'alert']) }),
-    component: lazyRouteComponent(() => import('../pages/audit/events-page.tsx'), 'EventsPage'),
-  }),
-  createRoute({
-    getParentRoute: () => shellRoute,
-    path: '/audit/verification',
-    component: lazyRouteComponent(() => import('../pages/audit/verification-page.tsx'), 'VerificationPage'),
-  }),
-] as const;
-
-const alertsRoutes = [
-  createRoute({
-    getParentRoute: () => shellRoute,
+  pageRoute({
     path: '/alerts',
     validateSearch: z.object({
       q: textParam,
@@ -216,37 +201,40 @@ const alertsRoutes = [
       name: choiceParam(ALERT_NAMES),
       cluster: clusterParam,
       policy: policyParam,
-      team: z.string().min(1).max(63).optional().catch(undefined),
+      team: labelParam,
       sort: sortParam(['state', 'started', 'name', 'cluster']),
       /** Fingerprint of the alert that is open. */
-      open: z
-        .string()
-        .regex(/^[0-9a-f]{16}$/)
-        .optional()
-        .catch(undefined),
+      open: patternParam(/^[0-9a-f]{16}$/),
     }),
     component: lazyRouteComponent(() => import('../pages/alerts/alerts-page.tsx'), 'AlertsPage'),
   }),
-  createRoute({
-    getParentRoute: () => shellRoute,
+  pageRoute({
     path: '/alerts/silences',
     component: lazyRouteComponent(() => import('../pages/alerts/silences-page.tsx'), 'SilencesPage'),
   }),
-  createRoute({
-    getParentRoute: () => shellRoute,
+  pageRoute({
     path: '/alerts/receivers',
     component: lazyRouteComponent(() => import('../pages/alerts/receivers-page.tsx'), 'ReceiversPage'),
   }),
-] as const;
-
-const activityRoutes = [
-  createRoute({
-    getParentRoute: () => shellRoute,
+  pageRoute({
+    path: '/audit',
+    validateSearch: z.object({ ...period, ...subject, actor: textParam, action: textParam, subject: textParam, open: openedEntry }),
+    component: lazyRouteComponent(() => import('../pages/audit/entries-page.tsx'), 'EntriesPage'),
+  }),
+  pageRoute({
+    path: '/audit/events',
+    validateSearch: z.object({ ...period, ...subject, q: textParam, severity: choiceParam(['info', 'warning', 'alert']) }),
+    component: lazyRouteComponent(() => import('../pages/audit/events-page.tsx'), 'EventsPage'),
+  }),
+  pageRoute({
+    path: '/audit/verification',
+    component: lazyRouteComponent(() => import('../pages/audit/verification-page.tsx'), 'VerificationPage'),
+  }),
+  pageRoute({
     path: '/activity',
     component: lazyRouteComponent(() => import('../pages/activity/activity-page.tsx'), 'ActivityPage'),
   }),
-  createRoute({
-    getParentRoute: () => shellRoute,
+  pageRoute({
     path: '/activity/$revision',
     validateSearch: z.object({
       q: textParam,
@@ -259,15 +247,7 @@ const activityRoutes = [
 
 const routeTree = rootRoute.addChildren([
   ...sessionRoutes,
-  shellRoute.addChildren([
-    ...overviewRoutes,
-    policiesRoute.addChildren(policiesRoutes),
-    ...clustersRoutes,
-    ...complianceRoutes,
-    ...alertsRoutes,
-    ...auditRoutes,
-    ...activityRoutes,
-  ]),
+  shellRoute.addChildren([...pageRoutes, policiesRoute.addChildren(policiesRoutes)]),
 ]);
 
 export const createAppRouter = (context: { readonly queryClient: QueryClient; readonly linkToken: string | undefined }) =>

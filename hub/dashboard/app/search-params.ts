@@ -13,26 +13,26 @@ export const stringifySearch = (search: Readonly<Record<string, unknown>>): stri
   return text === '' ? '' : `?${text}`;
 };
 
-/**
- * A parameter that is free text; one that does not fit is left out, so that a mistyped URL still
- * shows a page.
- */
-export const textParam = z.string().min(1).max(253).optional().catch(undefined);
+/** One that does not fit is left out, so that a mistyped URL still shows a page. */
+const param = <T extends z.ZodType>(schema: T) => schema.optional().catch(undefined);
+
+/** A parameter that is free text. */
+export const textParam = param(z.string().min(1).max(253));
+export const longTextParam = param(z.string().min(1).max(2000));
+/** A label's value or the name of a kind. */
+export const labelParam = param(z.string().min(1).max(63));
 /** Names as the API takes them. */
-export const clusterParam = ResourceName.optional().catch(undefined);
-export const namespaceParam = NamespaceName.optional().catch(undefined);
-export const regionParam = Region.optional().catch(undefined);
+export const clusterParam = param(ResourceName);
+export const namespaceParam = param(NamespaceName);
+export const regionParam = param(Region);
+export const timeParam = param(z.iso.datetime({ offset: true }));
+export const patternParam = (pattern: RegExp) => param(z.string().regex(pattern));
 /** A parameter that is one of a few words. */
-export const choiceParam = <const T extends readonly [string, ...string[]]>(choices: T) => z.enum(choices).optional().catch(undefined);
+export const choiceParam = <const T extends readonly [string, ...string[]]>(choices: T) => param(z.enum(choices));
 export const flagParam = choiceParam(['true', 'false']);
 /** A policy's key at its longest: namespace, slash and name. */
-export const policyParam = z.string().min(1).max(317).optional().catch(undefined);
+export const policyParam = param(z.string().min(1).max(317));
 export const phaseParam = choiceParam(['Active', 'Pending', 'Failed', 'Expired']);
 export const actionParam = choiceParam(['deny', 'warn', 'dryrun', 'custom']);
 /** `sort`: one of these keys, or one with `-` before it. */
-export const sortParam = (keys: readonly string[]) =>
-  z
-    .string()
-    .refine((sort) => keys.includes(sort.replace(/^-/, '')))
-    .optional()
-    .catch(undefined);
+export const sortParam = (keys: readonly string[]) => param(z.string().refine((sort) => keys.includes(sort.replace(/^-/, ''))));

@@ -66,7 +66,7 @@ const reducedMotion = window.matchMedia('(prefers-reduced-motion: reduce)');
 const withoutHtml = (element: HTMLElement): HTMLElement =>
   Object.defineProperty(element, 'innerHTML', { configurable: true, set: () => element.replaceChildren() });
 
-interface DrawnChart {
+interface ChartHandle {
   /** Element to draw into: as large as the chart is to be. */
   readonly element: RefObject<HTMLDivElement | null>;
   /** Null until it is drawn. */
@@ -85,7 +85,7 @@ const sizeOf = ({ clientWidth: width, clientHeight: height }: HTMLElement) => (w
  * Draws a chart onto a canvas, again whenever the option or the size of the element changes. What
  * moved on it stays where it is.
  */
-export const useChart = (option: ChartOption): DrawnChart => {
+export const useChart = (option: ChartOption): ChartHandle => {
   const element = useRef<HTMLDivElement>(null);
   const chart = useRef<ECharts>(null);
   useEffect(() => {

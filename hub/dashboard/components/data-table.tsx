@@ -1,13 +1,14 @@
 import type { Page } from '@fso/shared/api';
 import { Button, Spinner } from '@patternfly/react-core';
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query';
-import { type ReactNode, useMemo } from 'react';
-import { cleared, type Filter, isAnySet, namesOf, useSearchChange, type Values } from '../lib/filters.ts';
+import { type ReactNode, type UIEventHandler, useMemo } from 'react';
+import { cleared, isAnySet, namesOf, useSearchChange, type Values } from '../lib/filters.ts';
 import { formatNumber } from '../lib/format.ts';
 import { rowsOf } from '../lib/paged-list.ts';
+import { DetailDrawer, type DetailDrawerProps } from './detail-drawer.tsx';
 import { Empty, QueryView } from './empty-states.tsx';
-import { SearchToolbar } from './search-toolbar.tsx';
-import { type Column, VirtualTable } from './virtual-table.tsx';
+import { SearchToolbar, type SearchToolbarProps } from './search-toolbar.tsx';
+import { type Column, VirtualTable, type VirtualTableProps } from './virtual-table.tsx';
 
 export type { Column } from './virtual-table.tsx';
 
@@ -24,6 +25,7 @@ interface DataTableProps<T> {
   readonly onSort?: ((sort: string) => void) | undefined;
   /** Shown where there are no rows. */
   readonly empty: ReactNode;
+  readonly onScrollCapture?: UIEventHandler;
 }
 
 /**
@@ -32,13 +34,17 @@ interface DataTableProps<T> {
  * number of all. On a narrow screen each row is a card.
  */
 export const DataTable = <T,>(props: DataTableProps<T>) => {
-  const { query, label, empty } = props;
+  const { query, label, empty, onScrollCapture } = props;
   const isEmpty = (data: InfiniteData<Page<T>>): boolean => data.pages.every(({ items }) => items.length === 0);
   return (
     <QueryView query={query} what={`the ${label.toLowerCase()}`} lines={8}>
       {(data) => (
         // What fits the filters of before is no answer to those of now.
-        <div aria-busy={query.isPlaceholderData} className={query.isPlaceholderData ? 'fso-outdated' : ''}>
+        <div
+          aria-busy={query.isPlaceholderData}
+          className={query.isPlaceholderData ? 'fso-outdated' : ''}
+          {...(onScrollCapture && { onScrollCapture })}
+        >
           {isEmpty(data) ? <NoRows query={query} empty={empty} /> : <Rows {...props} data={data} />}
         </div>
       )}
@@ -110,7 +116,7 @@ const TableNote = <T,>({ query, shown, total, noun }: TableNoteProps<T>) => (
 );
 
 interface SearchableTableProps<T> {
-  readonly toolbar: { readonly search: string; readonly filters?: readonly Filter[] };
+  readonly toolbar: Omit<SearchToolbarProps, 'values' | 'onChange'>;
   readonly table: Omit<DataTableProps<T>, 'onSort' | 'empty'>;
   /** Search parameters of the page. */
   readonly values: Values;
@@ -120,21 +126,58 @@ interface SearchableTableProps<T> {
   readonly noMatch: string;
   /** Content between toolbar and table. */
   readonly children?: ReactNode;
+  /** One of the rows in full, beside the list; null: none is open. Absent: none can be opened. */
+  readonly detail?: DetailDrawerProps['detail'] | null;
 }
 
 /**
  * A list with its toolbar; what is searched for, filtered and sorted by stands in the URL of the
  * page.
  */
-export const SearchableTable = <T,>({ toolbar, table, values, none, noMatch, children }: SearchableTableProps<T>) => {
+export const SearchableTable = <T,>({ toolbar, table, values, none, noMatch, children, detail }: SearchableTableProps<T>) => {
   const change = useSearchChange();
-  const names = namesOf(toolbar.filters ?? []);
+  const names = [...namesOf(toolbar.filters ?? []), ...(toolbar.besides ?? [])];
   const empty = isAnySet(names, values) ? <Empty title={noMatch} onClear={() => change(cleared(names))} /> : none;
+  const list = <DataTable {...table} onSort={(sort) => change({ sort })} empty={empty} />;
   return (
     <>
       <SearchToolbar {...toolbar} values={values} onChange={change} />
       {children}
-      <DataTable {...table} onSort={(sort) => change({ sort })} empty={empty} />
+      {detail === undefined ? (
+        list
+      ) : (
+        <DetailDrawer detail={detail ?? undefined} onClose={() => change({ open: undefined })}>
+          {list}
+        </DetailDrawer>
+      )}
+    </>
+  );
+};
+
+interface LocalTableProps<T> {
+  readonly toolbar: Omit<SearchToolbarProps, 'values' | 'onChange'>;
+  readonly table: Omit<VirtualTableProps<T>, 'onSort'>;
+  /** Number of the rows, also of those that the filters leave out. */
+  readonly note: string;
+  readonly values: Values;
+  /** Title where no row matches, e.g. `No cluster matches`. */
+  readonly noMatch: string;
+}
+
+/** A list that is here as a whole, with its toolbar. */
+export const LocalTable = <T,>({ toolbar, table, note, values, noMatch }: LocalTableProps<T>) => {
+  const change = useSearchChange();
+  return (
+    <>
+      <SearchToolbar {...toolbar} values={values} onChange={change} />
+      <div className="fso-table-note" role="status">
+        {note}
+      </div>
+      {table.rows.length === 0 ? (
+        <Empty title={noMatch} onClear={() => change(cleared(namesOf(toolbar.filters ?? [])))} />
+      ) : (
+        <VirtualTable {...table} onSort={(sort) => change({ sort })} />
+      )}
     </>
   );
 };

@@ -46,7 +46,7 @@ const Panel = ({ title, onClose, children }: PanelProps) => {
   );
 };
 
-interface DetailDrawerProps {
+export interface DetailDrawerProps {
   /** Title and content of what is open; undefined: nothing is. */
   readonly detail: { readonly key: string; readonly title: string; readonly content: ReactNode } | undefined;
   readonly onClose: () => void;

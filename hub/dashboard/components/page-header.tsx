@@ -25,7 +25,7 @@ interface PageHeaderProps {
  * Heading of a page: also the document's title, and where a screen reader goes on after a
  * navigation.
  */
-export const PageHeader = ({ title, description, labels, crumbs = [] }: PageHeaderProps) => {
+const PageHeader = ({ title, description, labels, crumbs = [] }: PageHeaderProps) => {
   const heading = useRef<HTMLHeadingElement>(null);
   const hasMoved = useHasNavigated();
   const { pathname } = useLocation();
@@ -68,14 +68,10 @@ export const PageHeader = ({ title, description, labels, crumbs = [] }: PageHead
   );
 };
 
-interface SubPagesProps {
-  /** Accessible name. */
-  readonly label: string;
-  readonly pages: readonly { readonly to: NonNullable<LinkProps['to']>; readonly text: string }[];
-}
+type SubPage = { readonly to: NonNullable<LinkProps['to']>; readonly text: string };
 
 /** Links to the parts of a page, each with a URL of its own. */
-export const SubPages = ({ label, pages }: SubPagesProps) => {
+const SubPages = ({ label, pages }: { readonly label: string; readonly pages: readonly SubPage[] }) => {
   const { pathname } = useLocation();
   return (
     <PageSection hasBodyWrapper={false} type="subnav" className="fso-sub-pages">
@@ -93,3 +89,21 @@ export const SubPages = ({ label, pages }: SubPagesProps) => {
     </PageSection>
   );
 };
+
+interface PageProps extends PageHeaderProps {
+  /** Accessible name of the links to the parts of the page, and these. */
+  readonly parts?: readonly [label: string, pages: readonly SubPage[]];
+  readonly className?: string;
+  readonly children: ReactNode;
+}
+
+/** A page: its heading, the links to its parts, and its content. */
+export const Page = ({ parts, className = '', children, ...header }: PageProps) => (
+  <>
+    <PageHeader {...header} />
+    {parts === undefined ? null : <SubPages label={parts[0]} pages={parts[1]} />}
+    <PageSection hasBodyWrapper={false} isFilled className={className}>
+      {children}
+    </PageSection>
+  </>
+);

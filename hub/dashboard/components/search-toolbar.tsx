@@ -18,7 +18,7 @@ import { useId } from 'react';
 import { cleared, type Filter, isAnySet, problemOf, type Values } from '../lib/filters.ts';
 import { useDebouncedText } from '../lib/use-debounced-text.ts';
 
-interface SearchToolbarProps {
+export interface SearchToolbarProps {
   /** Label of the search field; absent: the list cannot be searched. */
   readonly search?: string;
   readonly filters?: readonly Filter[];

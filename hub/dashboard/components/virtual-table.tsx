@@ -16,7 +16,7 @@ export interface Column<T> {
   readonly width?: 10 | 15 | 20 | 25 | 30 | 35 | 40 | 45 | 50;
 }
 
-interface VirtualTableProps<T> {
+export interface VirtualTableProps<T> {
   /** Accessible name, e.g. `Clusters`. */
   readonly label: string;
   readonly rows: readonly T[];
@@ -91,7 +91,7 @@ interface RowProps<T> {
   readonly measure: (element: Element | null) => void;
 }
 
-const DrawnRow = <T,>({ index, row, columns, measure }: RowProps<T>) =>
+const PlainRow = <T,>({ index, row, columns, measure }: RowProps<T>) =>
   row === undefined ? null : (
     <Tr ref={measure} data-index={index} aria-rowindex={index + 2}>
       {columns.map(({ title, cell }) => (
@@ -103,7 +103,7 @@ const DrawnRow = <T,>({ index, row, columns, measure }: RowProps<T>) =>
   );
 
 /** The table renders for each frame of a scroll; rows that stay do not. */
-const Row = memo(DrawnRow) as typeof DrawnRow;
+const Row = memo(PlainRow) as typeof PlainRow;
 
 /** Keeps the place of the rows that are not drawn. */
 const Gap = ({ height, columns }: { readonly height: number; readonly columns: number }) =>

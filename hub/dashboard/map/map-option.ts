@@ -137,14 +137,14 @@ const clusterPoint = ({ palette, highlighted }: MapContent, marker: ClusterMarke
   };
 };
 
-interface Drawn {
+interface MapItem {
   readonly text?: string;
   readonly target?: Target | 'nearer';
 }
 
-const isDrawn = (data: unknown): data is Drawn => typeof data === 'object' && data !== null;
-export const targetOf = (data: unknown): Target | 'nearer' | undefined => (isDrawn(data) ? data.target : undefined);
-const textOf = (data: unknown): string => (isDrawn(data) ? (data.text ?? '') : '');
+const isMapItem = (data: unknown): data is MapItem => typeof data === 'object' && data !== null;
+export const targetOf = (data: unknown): Target | 'nearer' | undefined => (isMapItem(data) ? data.target : undefined);
+const textOf = (data: unknown): string => (isMapItem(data) ? (data.text ?? '') : '');
 
 /** Options of the map without its view, which stays as the reader has moved it. */
 export const mapOption = (content: MapContent, roam: boolean | 'move'): ChartOption => {

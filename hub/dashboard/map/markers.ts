@@ -42,7 +42,7 @@ const MAX_CLUSTERS = 4;
  */
 const NEAR_PX = 44;
 
-interface Placed {
+interface MarkerPosition {
   /** Degrees. */
   readonly longitude: number;
   readonly latitude: number;
@@ -50,11 +50,11 @@ interface Placed {
   readonly offset: readonly [x: number, y: number];
 }
 
-export interface RegionMarker extends Placed {
+export interface RegionMarker extends MarkerPosition {
   readonly region: MapRegion;
 }
 
-export interface ClusterMarker extends Placed {
+export interface ClusterMarker extends MarkerPosition {
   /** More than one: it stands for several places. */
   readonly regions: readonly MapRegion[];
   readonly clusters: readonly string[];

@@ -20,7 +20,7 @@ export const StateShape = ({ state }: { readonly state: RegionState }) => (
   </svg>
 );
 
-const FEW = 8;
+const ROWS = 8;
 
 interface RegionRowsProps {
   /** Accessible name. */
@@ -108,8 +108,8 @@ export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>
   const unknown = regions.filter(({ known }) => known === undefined);
   return (
     <>
-      <RegionRows label="Regions on the map" regions={showsAll ? onMap : onMap.slice(0, FEW)} onPoint={onPoint} />
-      {onMap.length <= FEW ? null : (
+      <RegionRows label="Regions on the map" regions={showsAll ? onMap : onMap.slice(0, ROWS)} onPoint={onPoint} />
+      {onMap.length <= ROWS ? null : (
         <Button variant="link" aria-expanded={showsAll} onClick={() => setShowsAll(!showsAll)}>
           {showsAll ? 'Show fewer' : `Show all ${onMap.length} regions`}
         </Button>

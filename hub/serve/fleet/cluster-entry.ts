@@ -7,6 +7,9 @@ import {
   isUnlisted,
   type ManagedClusterDocument,
   type PolicyReport,
+  type Risk,
+  type RiskCounts,
+  type RiskView,
   type ViolationView,
 } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
@@ -19,6 +22,12 @@ import { isKnown, type PhaseCounts } from './phases.ts';
 export interface NamedViolation {
   readonly key: string;
   readonly view: ViolationView;
+}
+
+/** An owner at risk that an agent names, with its key among all. */
+export interface NamedRisk {
+  readonly key: string;
+  readonly view: RiskView;
 }
 
 /** A cluster at one moment: immutable, replaced by the next entry. */
@@ -41,6 +50,10 @@ export interface ClusterEntry {
    * `violations` counts all.
    */
   readonly named: readonly NamedViolation[];
+  /** Owners at risk, all that the agent counts. */
+  readonly risks: RiskCounts;
+  /** Owners at risk that the agent names, as `named`. */
+  readonly namedRisks: readonly NamedRisk[];
   readonly view: ClusterView;
 }
 
@@ -93,6 +106,33 @@ export const namedViolations = ({ record, meant }: Pick<ClusterEntry, 'record' |
   return named.sort((a, b) => byText(a.key, b.key));
 };
 
+/** The owners at risk under a policy that its cluster names; see {@link samplesOf}. */
+const risksOf = ({ report, policies }: ClusterRecord, policy: string): readonly Risk[] => {
+  const own = policies.get(policy)?.risks?.named ?? [];
+  if (own.length > 0) return own;
+  return (report?.riskSamples ?? []).flatMap(({ policy: of, ...risk }) => (of === policy ? [risk] : []));
+};
+
+/** Owners at risk under a policy in a cluster, each with its key. */
+export const nameRisks = (risks: readonly Risk[], of: Pick<RiskView, 'cluster' | 'policy' | 'fresh'>): readonly NamedRisk[] =>
+  risks.map((risk) => ({ key: [of.cluster, of.policy, risk.namespace, risk.kind, risk.name].join('/'), view: { ...risk, ...of } }));
+
+/** Owners at risk sorted by policy, namespace, kind and name. */
+export const namedRisks = (record: ClusterRecord): readonly NamedRisk[] => {
+  const named: NamedRisk[] = [];
+  for (const [policy, { risks }] of namedIn(record.policies))
+    if (risks !== undefined) named.push(...nameRisks(risksOf(record, policy), { cluster: record.name, policy, fresh: isKnown(record) }));
+  return named.sort((a, b) => byText(a.key, b.key));
+};
+
+export const NO_RISKS: RiskCounts = { refused: 0, pending: 0 };
+
+export const addRisks = (sum: RiskCounts, risks: RiskCounts | undefined): RiskCounts =>
+  risks === undefined ? sum : { refused: sum.refused + risks.refused, pending: sum.pending + risks.pending };
+
+export const countRisks = ({ policies }: ClusterRecord): RiskCounts =>
+  [...namedIn(policies).values()].reduce<RiskCounts>((sum, { risks }) => addRisks(sum, risks), NO_RISKS);
+
 export const countViolations = ({ policies }: ClusterRecord): number => {
   let sum = 0;
   for (const { violations } of namedIn(policies).values()) sum += violations;
@@ -111,7 +151,7 @@ const nackOf = ({ nack }: ClusterRecord): ClusterView['nack'] =>
     reasons: nack.reasons.map(({ message, ...place }) => ({ ...place, reason: message })),
   };
 
-const withoutSamples = ({ violationSamples: _samples, ...report }: AgentClusterReport): ClusterReport => report;
+const withoutSamples = ({ violationSamples: _samples, riskSamples: _risks, ...report }: AgentClusterReport): ClusterReport => report;
 
 /** A cluster that is no longer registered has neither regions nor labels and is never in sync. */
 export const viewOf = ({ record, registration, desired, phases, violations }: ClusterFacts): ClusterView => {
@@ -165,3 +205,7 @@ export const areLocksReady = ({ record: { report } }: ClusterEntry): boolean | u
   report === null
     ? undefined
     : report.gatekeeper.state === 'Ready' && report.conditions.every(({ type, status }) => !LOCK_CONDITIONS.has(type) || status === 'True');
+
+/** Whether the risks of a cluster are not all known: it is away, not observed, or says so itself. */
+export const areRisksUnknown = ({ record }: ClusterEntry): boolean =>
+  !isKnown(record) || record.report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status !== 'True';

@@ -4,7 +4,18 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { Visibility } from '../../access/index.ts';
 import { type ClusterRecord, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
-import { type ClusterEntry, type ClusterFacts, countViolations, type NamedViolation, namedViolations, viewOf } from './cluster-entry.ts';
+import {
+  type ClusterEntry,
+  type ClusterFacts,
+  countRisks,
+  countViolations,
+  type NamedRisk,
+  type NamedViolation,
+  NO_RISKS,
+  namedRisks,
+  namedViolations,
+  viewOf,
+} from './cluster-entry.ts';
 import { isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 import { createPolicyTable } from './policy-table.ts';
@@ -40,6 +51,8 @@ export interface Fleet {
   cluster(name: string): ClusterEntry | undefined;
   /** Violations sorted by cluster, then by policy, namespace, kind and name. */
   violations(): readonly NamedViolation[];
+  /** Owners at risk sorted by cluster, then by policy, namespace, kind and name. */
+  risks(): readonly NamedRisk[];
 }
 
 export interface FleetIndex {
@@ -48,7 +61,7 @@ export interface FleetIndex {
 }
 
 /** A cluster before its policies and violations are counted. */
-type ClusterBasis = Omit<ClusterFacts, 'phases' | 'violations' | 'named'>;
+type ClusterBasis = Omit<ClusterFacts, 'phases' | 'violations' | 'named' | 'risks' | 'namedRisks'>;
 
 const NOTHING_MEANT: readonly CompiledPolicy[] = [];
 
@@ -63,14 +76,30 @@ const samePolicies = (a: ClusterRecord, b: ClusterRecord): boolean =>
 const isAlike = (a: Pick<ClusterEntry, 'record' | 'retired'>, b: Pick<ClusterEntry, 'record' | 'retired'>): boolean =>
   a.retired === b.retired && samePolicies(a.record, b.record);
 
+/** Two moments of a cluster, and the policies that read differently in them. */
+interface Moments {
+  readonly before: ClusterRecord;
+  readonly now: ClusterRecord;
+  readonly keys: readonly string[];
+}
+
 /**
  * Whether the violations of a cluster, or the fields shown with them, differ between two moments.
  */
-const hasOtherViolations = (before: ClusterRecord, now: ClusterRecord): boolean => {
+const hasOtherViolations = ({ before, now, keys }: Moments): boolean => {
   if (!isDeepStrictEqual(before.report?.violationSamples, now.report?.violationSamples)) return true;
   const violates = ({ policies }: ClusterRecord, key: string): boolean => (namedIn(policies).get(key)?.violations ?? 0) > 0;
-  return keysBetween(before.policies, now.policies).some((key) => violates(before, key) || violates(now, key));
+  return keys.some((key) => violates(before, key) || violates(now, key));
 };
+
+/** Whether the owners at risk of a cluster, or what is shown with them, differ between two moments. */
+const hasOtherRisks = ({ before, now, keys }: Moments): boolean => {
+  if (isKnown(before) !== isKnown(now) || !isDeepStrictEqual(before.report?.riskSamples, now.report?.riskSamples)) return true;
+  const isAtRisk = ({ policies }: ClusterRecord, key: string): boolean => namedIn(policies).get(key)?.risks !== undefined;
+  return keys.some((key) => isAtRisk(before, key) || isAtRisk(now, key));
+};
+
+type Findings = Pick<ClusterEntry, 'violations' | 'named' | 'risks' | 'namedRisks'>;
 
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
   new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
@@ -84,6 +113,7 @@ class ClusterTable {
   #sorted: readonly ClusterEntry[] | undefined;
   #members: readonly ClusterEntry[] | undefined;
   #violations: readonly NamedViolation[] | undefined;
+  #risks: readonly NamedRisk[] | undefined;
 
   get size(): number {
     return this.#entries.size;
@@ -108,11 +138,17 @@ class ClusterTable {
     this.#sorted = undefined;
     this.#members = undefined;
     this.#violations = undefined;
+    this.#risks = undefined;
   }
 
   /** Drops the sorted violations, because those of the entries that are set next differ. */
   dropViolations(): void {
     this.#violations = undefined;
+  }
+
+  /** Drops the sorted risks likewise. */
+  dropRisks(): void {
+    this.#risks = undefined;
   }
 
   list(): readonly ClusterEntry[] {
@@ -128,6 +164,11 @@ class ClusterTable {
   violations(): readonly NamedViolation[] {
     this.#violations ??= this.list().flatMap(({ named }) => named);
     return this.#violations;
+  }
+
+  risks(): readonly NamedRisk[] {
+    this.#risks ??= this.list().flatMap(({ namedRisks: named }) => named);
+    return this.#risks;
   }
 }
 
@@ -145,13 +186,20 @@ export const createFleetIndex = (): FleetIndex => {
     policies.remove(record.name);
     return noPhases();
   };
-  const violationsOf = (
-    { record, meant, retired }: ClusterBasis,
-    before: ClusterEntry | undefined,
-  ): Pick<ClusterEntry, 'violations' | 'named'> => {
-    if (before && before.retired === retired && !hasOtherViolations(before.record, record)) return before;
+  const violationsOf = ({ record, meant, retired }: ClusterBasis): Pick<Findings, 'violations' | 'named'> => {
     clusters.dropViolations();
     return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations({ record, meant }) };
+  };
+  const risksOf = ({ record, retired }: ClusterBasis): Pick<Findings, 'risks' | 'namedRisks'> => {
+    clusters.dropRisks();
+    return retired ? { risks: NO_RISKS, namedRisks: [] } : { risks: countRisks(record), namedRisks: namedRisks(record) };
+  };
+  const findingsOf = (basis: ClusterBasis, before: ClusterEntry | undefined): Findings => {
+    if (before === undefined || before.retired !== basis.retired) return { ...violationsOf(basis), ...risksOf(basis) };
+    const moments = { before: before.record, now: basis.record, keys: keysBetween(before.record.policies, basis.record.policies) };
+    const { violations, named } = hasOtherViolations(moments) ? violationsOf(basis) : before;
+    const { risks, namedRisks: atRisk } = hasOtherRisks(moments) ? risksOf(basis) : before;
+    return { violations, named, risks, namedRisks: atRisk };
   };
   const track = (record: ClusterRecord): void => {
     const before = clusters.get(record.name);
@@ -166,8 +214,7 @@ export const createFleetIndex = (): FleetIndex => {
       retired: desired !== null && registration === undefined && !record.connected,
     };
     const phases = phasesOf(known, before);
-    const { violations: counted, named } = violationsOf(known, before);
-    const facts = { ...known, phases, violations: counted, named };
+    const facts = { ...known, phases, ...findingsOf(known, before) };
     clusters.set({ ...facts, view: viewOf(facts) });
   };
   const forgetOthers = (records: readonly ClusterRecord[]): void => {
@@ -187,6 +234,7 @@ export const createFleetIndex = (): FleetIndex => {
     members: () => clusters.members(),
     cluster: (name) => clusters.get(name),
     violations: () => clusters.violations(),
+    risks: () => clusters.risks(),
   };
   return {
     update: (input) => {

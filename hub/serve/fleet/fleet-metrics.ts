@@ -1,7 +1,7 @@
-import { type ClusterView, CONDITIONS, EnforcementAction, type SourceView, type StatusView } from '@fso/shared/api';
+import { type ClusterView, CONDITIONS, EnforcementAction, type RiskCounts, type SourceView, type StatusView } from '@fso/shared/api';
 import { Gauge, type Registry } from 'prom-client';
 import { type Journal, type Lease, namedIn } from '../../ledger/index.ts';
-import { actionIn, type ClusterEntry, isProven, isRefusing } from './cluster-entry.ts';
+import { actionIn, addRisks, areRisksUnknown, type ClusterEntry, isProven, isRefusing, NO_RISKS } from './cluster-entry.ts';
 import type { FleetReader } from './fleet-reader.ts';
 import { isKnown } from './phases.ts';
 
@@ -37,6 +37,16 @@ export const createFleetGauges = (registry: Registry, refresh: () => Promise<voi
     violations: gauge('fso_hub_violations', 'Violations that clusters last reported, by the action of their policy.', [
       'enforcement_action',
     ]),
+    risks: gauge(
+      'fso_hub_risks',
+      'Owners whose next pods would be refused by the locks (Refused), or would stay pending as no node inside fits (Pending), as clusters last reported.',
+      ['risk'],
+    ),
+    risksUnknown: gauge(
+      'fso_hub_clusters_with_unknown_risks',
+      'Clusters that are away, not observed, or do not judge the next pods of all owners.',
+      [],
+    ),
     agentCertificate: gauge(
       'fso_hub_agent_certificate_expiry_timestamp_seconds',
       'Soonest expiry among the certificates of connected agents; absent: none has one.',
@@ -99,6 +109,8 @@ const countBy = <K extends string>(keys: readonly K[], found: Iterable<K>): Read
   return counts;
 };
 
+const sumRisks = (members: readonly ClusterEntry[]): RiskCounts => members.reduce((sum, { risks }) => addRisks(sum, risks), NO_RISKS);
+
 /** Looks only into clusters that have violations. */
 const violationsByAction = (members: readonly ClusterEntry[]): ReadonlyMap<EnforcementAction, number> => {
   const sums = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
@@ -117,6 +129,10 @@ const violationsByAction = (members: readonly ClusterEntry[]): ReadonlyMap<Enfor
 const setClusters = (gauges: FleetGauges, members: readonly ClusterEntry[]): void => {
   for (const [state, count] of countBy(CLUSTER_STATES, members.map(stateOf))) gauges.clusters.set({ state }, count);
   for (const [lock, count] of countBy(LOCKS, members.flatMap(unreadyLocks))) gauges.unready.set({ lock }, count);
+  const { refused, pending } = sumRisks(members);
+  gauges.risks.set({ risk: 'Refused' }, refused);
+  gauges.risks.set({ risk: 'Pending' }, pending);
+  gauges.risksUnknown.set(members.filter(areRisksUnknown).length);
   for (const [action, sum] of violationsByAction(members)) gauges.violations.set({ enforcement_action: action }, sum);
   const expiries = members.flatMap(({ view }) =>
     view.connection === 'Connected' && view.certificateExpires !== null ? [Date.parse(view.certificateExpires)] : [],

@@ -3,7 +3,7 @@ import { isExpiring } from '@fso/shared/residency';
 import type { Clock } from '@fso/shared/runtime';
 import type { Visibility } from '../../access/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
-import { isProven, isTampered } from './cluster-entry.ts';
+import { areRisksUnknown, isProven, isTampered } from './cluster-entry.ts';
 import { createFleetIndex, type Fleet } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
 
@@ -34,6 +34,7 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
       notAllKept: fleet.clusters().filter(({ view }) => view.notKept !== null).length,
       inSync: clusters.filter(({ view }) => view.inSync).length,
       proven: clusters.filter(isProven).length,
+      risksUnknown: clusters.filter(areRisksUnknown).length,
       tampered: clusters.filter(isTampered).length,
     },
     policies: countPolicies(fleet, now),

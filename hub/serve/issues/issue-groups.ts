@@ -116,6 +116,7 @@ const PAGES: Readonly<Partial<Record<AlertName, string>>> = {
   CertificateExpiring: '/clusters?sort=certificate',
   PolicyNotEnforced: '/policies?phase=Failed',
   PolicyNotProven: '/policies?phase=Pending',
+  RisksAppeared: '/compliance/risks?risk=Refused',
   PolicyExpiring: '/policies?expiring=true&sort=expiry',
   PolicyExpired: '/policies?phase=Expired',
 };

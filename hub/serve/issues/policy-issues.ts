@@ -10,7 +10,7 @@ import {
 } from '@fso/shared/api';
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
-import { describeViolations } from '@fso/shared/status';
+import { type Deviation, describeRisks, describeViolations } from '@fso/shared/status';
 import type { Issue } from '../../alerts/index.ts';
 import { ClusterPolicies, type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
 import { actionIn, type ClusterEntry, samplesOf } from '../fleet/cluster-entry.ts';
@@ -68,6 +68,12 @@ const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyRepo
   return [{ alert: 'Violations', problem: `${describeViolations(violations)}${named}`, since: first?.since ?? null, count: violations }];
 };
 
+/** Those that would stay pending are no issue of their own: it may be that a node is being added. */
+const risksOf = ({ risks }: Pick<Deviation, 'risks'>): Finding[] => {
+  if (risks === undefined || risks.refused === 0) return [];
+  return [{ alert: 'RisksAppeared', problem: `If everything restarted now: ${describeRisks(risks)}.`, since: null, count: risks.refused }];
+};
+
 /**
  * Failures and pending proofs of a policy. A policy whose namespace is missing has nothing to
  * enforce, which is in order in any one cluster: a local one has an author, who sees it, and one of
@@ -116,12 +122,12 @@ const labelsOf = (entry: ClusterEntry, policy: string): AlertLabels => {
 function* deviating(entry: ClusterEntry): Generator<Issue> {
   const { record, meant } = entry;
   const { policies } = record;
-  for (const policy of namedIn(policies).keys()) {
+  for (const [policy, said] of namedIn(policies)) {
     const report = policies.get(policy);
     if (report === undefined) continue;
     const { violations } = report;
     const named = violations === 0 ? [] : violationsOf({ violations, violationSamples: samplesOf(record, policy) });
-    const findings = [...findingsOf(report), ...named];
+    const findings = [...findingsOf(report), ...named, ...risksOf(said)];
     if (findings.length === 0) continue;
     const labels = labelsOf(entry, policy);
     const action = actionIn(meant, policy, report);

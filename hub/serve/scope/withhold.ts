@@ -55,12 +55,13 @@ export const withholdClusterReport = (
   const { signer: _signer, verificationReason: _reason, ...rest } = report;
   if (seesAllPolicies) return rest;
   const { message: _message, ...gatekeeper } = rest.gatekeeper;
-  const { violationSamples } = rest;
+  const { violationSamples, riskSamples } = rest;
   return {
     ...rest,
     gatekeeper,
     conditions: rest.conditions.map((condition) => ({ ...condition, message: '' })),
     ...(violationSamples && { violationSamples: violationSamples.filter(({ policy }) => policies.has(policy)) }),
+    ...(riskSamples && { riskSamples: riskSamples.filter(({ policy }) => policies.has(policy)) }),
   };
 };
 

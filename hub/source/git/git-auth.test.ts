@@ -131,20 +131,20 @@ describe('command', () => {
   });
 });
 
-interface Asked {
+interface GitRequest {
   readonly path: string;
   readonly authorization: string | undefined;
 }
 /** Starts a server that records its requests and answers them with a handler. */
-const serve = async (answer: RequestListener): Promise<{ url: string; asked: Asked[] }> => {
-  const asked: Asked[] = [];
+const serve = async (answer: RequestListener): Promise<{ url: string; received: GitRequest[] }> => {
+  const received: GitRequest[] = [];
   const server = createServer((request, response) => {
-    asked.push({ path: request.url ?? '', authorization: request.headers.authorization });
+    received.push({ path: request.url ?? '', authorization: request.headers.authorization });
     answer(request, response);
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, received };
 };
 
 describe('credentials stay with the configured server', () => {
@@ -169,8 +169,8 @@ describe('credentials stay with the configured server', () => {
     await expect.poll(() => source.state().error?.message).toMatch(/redirects elsewhere/);
     stopping.abort();
     await running;
-    expect(first.asked.map(({ authorization }) => decode(authorization))).toEqual(['bot:hunter2']);
-    expect(other.asked).toEqual([]);
+    expect(first.received.map(({ authorization }) => decode(authorization))).toEqual(['bot:hunter2']);
+    expect(other.received).toEqual([]);
     const everything = JSON.stringify(source.state()) + lines.join('');
     expect(everything).not.toContain('hunter2');
     expect(everything).not.toContain(Buffer.from('bot:hunter2').toString('base64'));
@@ -185,7 +185,7 @@ describe('credentials stay with the configured server', () => {
     const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000, access: { origin: own.url, auth } });
     for (const { url } of [own, other]) await http.client(never, handOn).request({ url: `${url}/` });
     await http.close();
-    expect([decode(own.asked[0]?.authorization), other.asked]).toEqual(['bot:hunter2', [{ path: '/', authorization: undefined }]]);
+    expect([decode(own.received[0]?.authorization), other.received]).toEqual(['bot:hunter2', [{ path: '/', authorization: undefined }]]);
   });
 
   it('go nowhere else when the same host is requested over plain HTTP', async () => {
@@ -194,7 +194,7 @@ describe('credentials stay with the configured server', () => {
     const http = createGitHttp({ maxBytes: 1000, timeoutMs: 50_000, access: { origin: server.url.replace('http:', 'https:'), auth } });
     await http.client(never, handOn).request({ url: `${server.url}/` });
     await http.close();
-    expect(server.asked).toEqual([{ path: '/', authorization: undefined }]);
+    expect(server.received).toEqual([{ path: '/', authorization: undefined }]);
   });
 
   it.each([401, 403])('go nowhere else when a command runs again after a refusal (%i)', async (status) => {
@@ -209,6 +209,6 @@ describe('credentials stay with the configured server', () => {
     });
     for (let i = 0; i < 2; i += 1) await http.client(never, handOn).request({ url: `${server.url}/` });
     await http.close();
-    expect(server.asked.map(({ authorization }) => authorization)).toEqual(['Bearer 1', 'Bearer 2']);
+    expect(server.received.map(({ authorization }) => authorization)).toEqual(['Bearer 1', 'Bearer 2']);
   });
 });

@@ -132,14 +132,14 @@ const resolvedSize = (delta: Buffer): number => {
   return readSize(delta, next, { value: 0, bits: 0 }).value;
 };
 
-interface Measured {
+interface ObjectSize {
   readonly inflated: number;
   readonly resolved: number;
   /** Offset of the next object. */
   readonly next: number;
 }
 
-const measureObject = (pack: Buffer, at: number, { objectBytes }: PackLimits): Measured => {
+const measureObject = (pack: Buffer, at: number, { objectBytes }: PackLimits): ObjectSize => {
   const entry = readEntry(pack, at);
   if (entry.size > objectBytes) throw tooLarge('an object', objectBytes);
   const { used, content } = inflate(pack, entry);

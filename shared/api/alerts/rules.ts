@@ -206,6 +206,14 @@ export const ALERT_RULES = {
     meaning: 'Workloads run outside of the regions that the policy allows; a warning where the policy does not deny.',
     remedy: 'Move or remove the workloads that the page of violations lists.',
   },
+  RisksAppeared: {
+    severity: 'warning',
+    forSeconds: 10 * MINUTE,
+    title: 'Would be refused at the next start',
+    meaning:
+      'Pods that run now come from owners whose next pods the policy would refuse, as after a commit that narrows it: a restart or a drained node stops them.',
+    remedy: 'Put the line into the template that the page of risks names for each owner, before anything restarts.',
+  },
   PolicyExpiring: {
     severity: 'warning',
     forSeconds: 0,

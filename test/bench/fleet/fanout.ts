@@ -3,12 +3,15 @@ import { besideAim, kib, mib, percentile, seconds } from '../figures.ts';
 import { readCount, readOptions, readShare } from '../options.ts';
 import { API_TOKEN, type BenchFleet, type Committed, type FirstRound, pssOf, publish, withFleet } from './fleet.ts';
 import { LiveReader } from './live-reader.ts';
+import { now } from './orders.ts';
 import { FLEET_OPTIONS, type FleetSettings, toFleetSettings } from './settings.ts';
 import { readSendQueues, type SendQueues } from './tcp-queues.ts';
 
 const OPTIONS = { ...FLEET_OPTIONS, stalled: { type: 'string', default: '0' }, commits: { type: 'string', default: '3' } } as const;
 /** Most commits of all policies until the windows of all that do not read are closed. */
 const MAX_FILLS = 10;
+/** Two rounds of pings. */
+const REST_MS = 30_000;
 /** The kernel knows that a window stays closed once its first question came back. */
 const PROBE_MS = 500;
 
@@ -21,11 +24,13 @@ export interface CommitFigures {
   readonly bytes: number;
   /** CPU of the hub for one commit. */
   readonly cpuMs: number;
+  /** Time that one commit took. */
+  readonly wallMs: number;
 }
 
 /** Commits a change of one policy so many times. */
 const measureCommits = async (fleet: BenchFleet, reader: LiveReader, commits: number): Promise<CommitFigures> => {
-  const cpu = fleet.cpuMs();
+  const [cpu, begin] = [fleet.cpuMs(), now()];
   const all: Committed[] = [];
   for (let n = 0; n < commits; n += 1) all.push(await fleet.commit(1, reader));
   const reported = all.flatMap((commit) => commit.reported);
@@ -34,12 +39,22 @@ const measureCommits = async (fleet: BenchFleet, reader: LiveReader, commits: nu
     seen: all.flatMap(({ seen }) => seen),
     bytes: Math.max(...reported.map(({ bytes }) => bytes)),
     cpuMs: (fleet.cpuMs() - cpu) / commits,
+    wallMs: (now() - begin) / commits,
   };
+};
+
+/** Measures the share of a core that the hub takes without a commit. */
+const measureRest = async (fleet: BenchFleet): Promise<number> => {
+  const [cpu, begin] = [fleet.cpuMs(), now()];
+  await delay(REST_MS);
+  return (fleet.cpuMs() - cpu) / (now() - begin);
 };
 
 export interface Fanout {
   readonly first: FirstRound;
   readonly commits: CommitFigures;
+  /** Share of a core that the hub takes without a commit. */
+  readonly rest: number;
   /** PSS of the hub after them. */
   readonly pss: number;
 }
@@ -52,7 +67,7 @@ export const measureFanout = async (fleet: BenchFleet, first: FirstRound, commit
   await fleet.commit(1, reader);
   const figures = await measureCommits(fleet, reader, commits);
   await reader.close();
-  return { first, commits: figures, pss: pssOf(fleet.hub) };
+  return { first, commits: figures, rest: await measureRest(fleet), pss: pssOf(fleet.hub) };
 };
 
 interface Stalled {
@@ -102,7 +117,7 @@ const readSettings = (args: string[]): FanoutSettings => {
   return { ...toFleetSettings(values), stalled: readShare('stalled', values.stalled), commits: readCount('commits', values.commits) };
 };
 
-const rowsOf = ({ first, commits, pss }: Fanout): Record<string, string> => ({
+const rowsOf = ({ first, commits, rest, pss }: Fanout): Record<string, string> => ({
   'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}, ${first.dials} connections begun`,
   'the first offer to one agent': `${first.bytes} B`,
   'commit → reported to be in force, half of the agents': seconds(percentile(commits.reported, 0.5)),
@@ -110,7 +125,7 @@ const rowsOf = ({ first, commits, pss }: Fanout): Record<string, string> => ({
   'commit → a reader of live events knows, half': seconds(percentile(commits.seen, 0.5)),
   'commit → a reader of live events knows, 99 %': seconds(percentile(commits.seen, 0.99)),
   'the offer to one agent': `${commits.bytes} B`,
-  "the hub's CPU for one commit": seconds(commits.cpuMs),
+  "the hub's CPU for one commit": `${seconds(commits.cpuMs)}, without what it takes at rest ${seconds(commits.cpuMs - rest * commits.wallMs)}`,
   'memory of the hub, PSS': mib(pss),
 });
 

@@ -17,6 +17,7 @@ const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
       ]
     : policies.flatMap((policy) => [keys.policies.one(policy), keys.policies.details(policy)])),
   keys.violations.all,
+  keys.risks.all,
   keys.issues.all,
   keys.regions,
   keys.trend.all,
@@ -33,7 +34,14 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
       return [keys.issues.all];
     case 'cluster':
       // Whether a cluster is connected is part of what its policies count as.
-      return [['clusters', 'list'], ['policies', 'cluster', event.data.name], keys.issues.all, keys.regions, ['commits', 'one']];
+      return [
+        ['clusters', 'list'],
+        ['policies', 'cluster', event.data.name],
+        keys.risks.all,
+        keys.issues.all,
+        keys.regions,
+        ['commits', 'one'],
+      ];
     case 'policy':
       return policyKeys(event.data);
     case 'event':

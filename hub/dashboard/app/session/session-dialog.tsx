@@ -41,10 +41,10 @@ const useOtherTabs = (goOn: () => void): void => {
   go.current = goOn;
   const before = useRef(client.getQueryData<SessionView>(keys.session));
   useEffect(() => {
-    const check = async (isTold: boolean): Promise<void> => {
+    const check = async (isNotified: boolean): Promise<void> => {
       const session = await getJson<SessionView>('/auth/session').catch(() => undefined);
       if (session === undefined) return;
-      const isNew = isTold || isSessionEnded() || isOtherSession(before.current, session);
+      const isNew = isNotified || isSessionEnded() || isOtherSession(before.current, session);
       if (!isNew) return;
       client.setQueryData(keys.session, session);
       go.current();

@@ -1,8 +1,6 @@
 import './silence.css';
 import type { SilenceView } from '@fso/shared/api';
 import {
-  Alert,
-  Button,
   Form,
   FormGroup,
   FormHelperText,
@@ -10,10 +8,6 @@ import {
   FormSelectOption,
   HelperText,
   HelperTextItem,
-  Modal,
-  ModalBody,
-  ModalFooter,
-  ModalHeader,
   TextArea,
   TextInput,
 } from '@patternfly/react-core';
@@ -23,6 +17,7 @@ import { createSilence } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
 import { count } from '../../lib/format.ts';
 import { exactTime, localOf } from '../../lib/time.ts';
+import { Dialog } from '../dialog.tsx';
 import { showToast } from '../toasts.tsx';
 import { MatcherFields, type MatcherRow } from './matcher-fields.tsx';
 import { checkSilence, isLength, LENGTHS, type MatcherDraft, type SilenceDraft } from './silence-draft.ts';
@@ -113,7 +108,6 @@ export const SilenceModal = ({ matchers, onClose }: SilenceModalProps) => {
       await client.invalidateQueries({ queryKey: keys.alerts.all });
     },
   });
-  const failure = problem ?? silence.error?.message;
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const checked = checkSilence({ ...draft, matchers: rows }, Date.now());
@@ -126,35 +120,23 @@ export const SilenceModal = ({ matchers, onClose }: SilenceModalProps) => {
     onChange: (changed: Partial<SilenceDraft>) => setDraft({ ...draft, ...changed }),
   };
   return (
-    <Modal isOpen variant="medium" onClose={onClose} aria-labelledby={`${id}-title`} aria-describedby={`${id}-about`}>
-      <ModalHeader title="Silence alerts" labelId={`${id}-title`} />
-      <ModalBody>
-        <p id={`${id}-about`}>
-          What matches is shown as silenced, and nobody is notified of it. What still fires at the end is notified then.
-        </p>
-        <Form id={`${id}-form`} onSubmit={submit} className="fso-silence">
-          <FormGroup role="group" label="Alerts to which all of these apply" fieldId={`${id}-matchers`}>
-            <MatcherFields rows={rows} onChange={setRows} />
-          </FormGroup>
-          <Begin {...fields} />
-          <End {...fields} />
-          <Reason {...fields} />
-        </Form>
-        {failure === undefined ? null : (
-          <Alert isInline isLiveRegion variant="danger" title="Not silenced yet" component="p">
-            {failure}
-          </Alert>
-        )}
-      </ModalBody>
-      <ModalFooter>
-        <Button variant="primary" type="submit" form={`${id}-form`} isLoading={silence.isPending} isDisabled={silence.isPending}>
-          Silence
-        </Button>
-        <Button variant="link" onClick={onClose}>
-          Cancel
-        </Button>
-      </ModalFooter>
-    </Modal>
+    <Dialog
+      title="Silence alerts"
+      variant="medium"
+      submit={{ text: 'Silence', form: `${id}-form`, isPending: silence.isPending }}
+      failure={['Not silenced yet', problem ?? silence.error?.message]}
+      onClose={onClose}
+    >
+      <p>What matches is shown as silenced, and nobody is notified of it. What still fires at the end is notified then.</p>
+      <Form id={`${id}-form`} onSubmit={submit} className="fso-silence">
+        <FormGroup role="group" label="Alerts to which all of these apply" fieldId={`${id}-matchers`}>
+          <MatcherFields rows={rows} onChange={setRows} />
+        </FormGroup>
+        <Begin {...fields} />
+        <End {...fields} />
+        <Reason {...fields} />
+      </Form>
+    </Dialog>
   );
 };
 

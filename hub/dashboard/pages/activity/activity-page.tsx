@@ -1,13 +1,13 @@
 import './activity.css';
 import type { CommitSummary } from '@fso/shared/api';
-import { Icon, PageSection } from '@patternfly/react-core';
+import { Icon } from '@patternfly/react-core';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { commitsQuery } from '../../api/queries.ts';
 import { type Column, DataTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty-states.tsx';
 import { RevisionLink } from '../../components/links.tsx';
-import { PageHeader } from '../../components/page-header.tsx';
+import { Page } from '../../components/page-header.tsx';
 import { CommitStateLabel, VerificationLabel } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
 import { formatChanges, formatNumber } from '../../lib/format.ts';
@@ -74,22 +74,19 @@ const COLUMNS: readonly Column<CommitSummary>[] = [
 export const ActivityPage = () => {
   const query = useInfiniteQuery(commitsQuery);
   return (
-    <>
-      <PageHeader title="Activity" description="Every commit, its progress through the fleet, and the time until it was enforced." />
-      <PageSection hasBodyWrapper={false} isFilled>
-        <DataTable
-          label="Commits"
-          noun={['commit', 'commits']}
-          query={query}
-          columns={COLUMNS}
-          rowKey={({ commit, noticed }) => `${commit.revision} ${noticed}`}
-          empty={
-            <Empty title="No commits">
-              The hub has not read a commit yet. It fetches the repository on each webhook, and polls it in between.
-            </Empty>
-          }
-        />
-      </PageSection>
-    </>
+    <Page title="Activity" description="Every commit, its progress through the fleet, and the time until it was enforced.">
+      <DataTable
+        label="Commits"
+        noun={['commit', 'commits']}
+        query={query}
+        columns={COLUMNS}
+        rowKey={({ commit, noticed }) => `${commit.revision} ${noticed}`}
+        empty={
+          <Empty title="No commits">
+            The hub has not read a commit yet. It fetches the repository on each webhook, and polls it in between.
+          </Empty>
+        }
+      />
+    </Page>
   );
 };

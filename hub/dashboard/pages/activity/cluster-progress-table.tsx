@@ -1,18 +1,16 @@
 import type { CommitActivity } from '@fso/shared/api';
-import { Title } from '@patternfly/react-core';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
 import PendingIcon from '@patternfly/react-icons/dist/esm/icons/pending-icon';
 import { getRouteApi } from '@tanstack/react-router';
 import { useMemo } from 'react';
-import { Empty } from '../../components/empty-states.tsx';
+import { LocalTable } from '../../components/data-table.tsx';
 import { ClusterLink } from '../../components/links.tsx';
-import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { type Look, StateLabel } from '../../components/state-label.tsx';
-import { ProblemList } from '../../components/text.tsx';
-import { type Column, VirtualTable } from '../../components/virtual-table.tsx';
-import { type Filter, useSearchChange } from '../../lib/filters.ts';
+import { Heading, ProblemList } from '../../components/text.tsx';
+import type { Column } from '../../components/virtual-table.tsx';
+import type { Filter } from '../../lib/filters.ts';
 import { count, formatNumber } from '../../lib/format.ts';
 import { formatDuration } from '../../lib/time.ts';
 import {
@@ -113,31 +111,19 @@ const filterOf = (ways: readonly ClusterProgress[]): Filter => ({
 /** The progress of each cluster, and the time of each stage. */
 export const ClusterProgressTable = ({ activity }: { readonly activity: CommitActivity }) => {
   const { q, at, sort = SLOWEST } = route.useSearch();
-  const change = useSearchChange();
   const ways = useMemo(() => activity.clusterSteps.map((steps) => measureProgress(steps, activity.noticed)), [activity]);
   const rows = useMemo(() => sortProgress(filterProgress(ways, { q, at }), sort), [ways, q, at, sort]);
   const columns = useMemo(() => progressColumns(ways), [ways]);
   return (
     <>
-      <Title headingLevel="h2" size="md">
-        In each cluster
-      </Title>
-      <SearchToolbar search="Search clusters" filters={[filterOf(ways)]} values={{ q, at }} onChange={change} />
-      <div className="fso-table-note" role="status">
-        {count(rows.length, 'cluster')}
-      </div>
-      {rows.length === 0 ? (
-        <Empty title="No clusters match" onClear={() => change({ q: undefined, at: undefined })} />
-      ) : (
-        <VirtualTable
-          label="Clusters of the commit"
-          rows={rows}
-          columns={columns}
-          rowKey={({ cluster }) => cluster}
-          sort={sort}
-          onSort={(by) => change({ sort: by })}
-        />
-      )}
+      <Heading level={2}>In each cluster</Heading>
+      <LocalTable
+        toolbar={{ search: 'Search clusters', filters: [filterOf(ways)] }}
+        table={{ label: 'Clusters of the commit', rows, columns, rowKey: ({ cluster }) => cluster, sort }}
+        note={count(rows.length, 'cluster')}
+        values={{ q, at }}
+        noMatch="No clusters match"
+      />
     </>
   );
 };

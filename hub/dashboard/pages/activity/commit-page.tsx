@@ -1,12 +1,12 @@
 import './activity.css';
 import type { CommitActivity } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
-import { Label, LabelGroup, PageSection, Stack, StackItem, Title } from '@patternfly/react-core';
+import { Label, LabelGroup, Stack, StackItem, Title } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { commitQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/empty-states.tsx';
-import { PageHeader } from '../../components/page-header.tsx';
+import { Page } from '../../components/page-header.tsx';
 import { CommitStateLabel, VerificationLabel } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
 import { formatChanges, formatNumber } from '../../lib/format.ts';
@@ -106,18 +106,15 @@ export const CommitPage = () => {
   const { revision } = route.useParams();
   const activity = useQuery(commitQuery(revision));
   return (
-    <>
-      <PageHeader
-        title={activity.data?.commit.subject ?? `Commit ${shortRevision(revision)}`}
-        crumbs={[{ to: '/activity', text: 'Activity' }]}
-        labels={activity.data === undefined ? null : <Labels activity={activity.data} />}
-        description={activity.data === undefined ? undefined : <Description activity={activity.data} />}
-      />
-      <PageSection hasBodyWrapper={false} isFilled>
-        <QueryView query={activity} what="the commit" lines={8}>
-          {(data) => <Body activity={data} />}
-        </QueryView>
-      </PageSection>
-    </>
+    <Page
+      title={activity.data?.commit.subject ?? `Commit ${shortRevision(revision)}`}
+      crumbs={[{ to: '/activity', text: 'Activity' }]}
+      labels={activity.data === undefined ? null : <Labels activity={activity.data} />}
+      description={activity.data === undefined ? undefined : <Description activity={activity.data} />}
+    >
+      <QueryView query={activity} what="the commit" lines={8}>
+        {(data) => <Body activity={data} />}
+      </QueryView>
+    </Page>
   );
 };

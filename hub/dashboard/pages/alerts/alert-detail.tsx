@@ -21,7 +21,11 @@ export const AlertDetail = ({ fingerprint }: { readonly fingerprint: string }) =
   <QueryView query={useInfiniteQuery({ ...alertsQuery({ fingerprint }), refetchInterval: READ_MS })} what="the alert">
     {(data) => {
       const [alert] = rowsOf(data);
-      return alert === undefined ? <Empty title="No such alert any more">It ended more than 24 hours ago.</Empty> : <Known alert={alert} />;
+      return alert === undefined ? (
+        <Empty title="No such alert any more">It ended more than 24 hours ago.</Empty>
+      ) : (
+        <AlertFacts alert={alert} />
+      );
     }}
   </QueryView>
 );
@@ -33,7 +37,7 @@ const Section = ({ title, children }: { readonly title: string; readonly childre
   </section>
 );
 
-const Known = ({ alert }: { readonly alert: AlertView }) => {
+const AlertFacts = ({ alert }: { readonly alert: AlertView }) => {
   const { name, severity, state, labels, summary, details, path, startsAt, endsAt, fingerprint } = alert;
   const { cluster, policy, region, team } = labels;
   const { meaning, remedy } = ALERT_RULES[name];

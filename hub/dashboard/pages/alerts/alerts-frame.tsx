@@ -1,9 +1,9 @@
 import './alerts.css';
-import { CodeBlock, CodeBlockCode, EmptyState, EmptyStateBody, PageSection } from '@patternfly/react-core';
+import { CodeBlock, CodeBlockCode, EmptyState, EmptyStateBody } from '@patternfly/react-core';
 import BellSlashIcon from '@patternfly/react-icons/dist/esm/icons/bell-slash-icon';
-import type { ReactNode } from 'react';
+import type { ComponentProps } from 'react';
 import { useScope } from '../../api/session.ts';
-import { PageHeader, SubPages } from '../../components/page-header.tsx';
+import { Page } from '../../components/page-header.tsx';
 
 const PAGES = [
   { to: '/alerts', text: 'Alerts' },
@@ -17,21 +17,8 @@ const SCOPED_PAGES = PAGES.filter(({ to }) => to !== '/alerts/receivers');
 /** Notifications, and silences that begin or end, send no event: only another read shows them. */
 export const READ_MS = 15_000;
 
-interface AlertsFrameProps {
-  readonly description: string;
-  /** Action beside the title. */
-  readonly action?: ReactNode;
-  readonly children: ReactNode;
-}
-
-export const AlertsFrame = ({ description, action, children }: AlertsFrameProps) => (
-  <>
-    <PageHeader title="Alerts" description={description} labels={action} />
-    <SubPages label="Alert pages" pages={useScope() === undefined ? PAGES : SCOPED_PAGES} />
-    <PageSection hasBodyWrapper={false} isFilled>
-      {children}
-    </PageSection>
-  </>
+export const AlertsFrame = (page: Omit<ComponentProps<typeof Page>, 'title'>) => (
+  <Page title="Alerts" parts={['Alert pages', useScope() === undefined ? PAGES : SCOPED_PAGES]} {...page} />
 );
 
 const EXAMPLE = `receivers:

@@ -4,16 +4,14 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { alertsQuery, receiversQuery } from '../../api/queries.ts';
 import { useScope } from '../../api/session.ts';
-import { type Column, DataTable } from '../../components/data-table.tsx';
-import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import { type Column, SearchableTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty-states.tsx';
 import { ClusterLink, PolicyLink } from '../../components/links.tsx';
-import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { SilenceButton } from '../../components/silence/silence-button.tsx';
 import { MATCHED_LABELS, type MatcherDraft, matcherOf, NO_MATCHERS } from '../../components/silence/silence-draft.ts';
 import { ALERT_SEVERITY_OPTIONS, AlertSeverityLabel } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
-import { CLUSTER_FILTER, cleared, type Filter, isAnySet, namesOf, suggestionsOf, useSearchChange, type Values } from '../../lib/filters.ts';
+import { CLUSTER_FILTER, type Filter, suggestionsOf, useSearchChange, type Values } from '../../lib/filters.ts';
 import { truncateList } from '../../lib/format.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { AlertDetail } from './alert-detail.tsx';
@@ -145,44 +143,35 @@ export const AlertsPage = () => {
   const hasReceivers = useQuery({ ...receiversQuery, enabled: useScope() === undefined }).data?.items.length !== 0;
   const change = useSearchChange();
   const rows = rowsOf(query.data);
-  const names = namesOf(filtersFor([]));
-  const clear = (): void => change(cleared(names));
   return (
     <AlertsFrame
       description="Problems of the fleet that last, and who was notified of them."
-      action={<SilenceButton label="Silence alerts" size="sm" matchers={matchersFor(filters)} />}
+      labels={<SilenceButton label="Silence alerts" size="sm" matchers={matchersFor(filters)} />}
     >
       {hasReceivers ? null : <NobodyNotified />}
-      <SearchToolbar search="Search alerts" filters={filtersFor(rows)} values={filters} onChange={change} />
-      <DetailDrawer
+      <SearchableTable
+        toolbar={{ search: 'Search alerts', filters: filtersFor(rows) }}
+        table={{
+          label: 'Alerts',
+          noun: ['alert', 'alerts'],
+          query,
+          columns: columnsFor({ hasReceivers, onOpen: ({ fingerprint }) => change({ open: fingerprint }) }),
+          rowKey: ({ fingerprint }) => fingerprint,
+          sort: sort ?? 'state',
+        }}
+        values={filters}
+        none={<Empty title="No alerts">Nothing fires, and nothing fired within the last 24 hours.</Empty>}
+        noMatch="No alert matches"
         detail={
           open === undefined
-            ? undefined
+            ? null
             : {
                 key: open,
                 title: rows.find(({ fingerprint }) => fingerprint === open)?.name ?? 'Alert',
                 content: <AlertDetail fingerprint={open} />,
               }
         }
-        onClose={() => change({ open: undefined })}
-      >
-        <DataTable
-          label="Alerts"
-          noun={['alert', 'alerts']}
-          query={query}
-          columns={columnsFor({ hasReceivers, onOpen: ({ fingerprint }) => change({ open: fingerprint }) })}
-          rowKey={({ fingerprint }) => fingerprint}
-          sort={sort ?? 'state'}
-          onSort={(next) => change({ sort: next })}
-          empty={
-            isAnySet(names, filters) ? (
-              <Empty title="No alert matches" onClear={clear} />
-            ) : (
-              <Empty title="No alerts">Nothing fires, and nothing fired within the last 24 hours.</Empty>
-            )
-          }
-        />
-      </DetailDrawer>
+      />
     </AlertsFrame>
   );
 };

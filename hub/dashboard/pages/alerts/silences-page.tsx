@@ -1,11 +1,11 @@
 import type { SilenceView } from '@fso/shared/api';
-import { Alert, Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { endSilence } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
 import { silencesQuery } from '../../api/queries.ts';
 import { RoleButton } from '../../components/buttons.tsx';
+import { Dialog } from '../../components/dialog.tsx';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { SilenceButton } from '../../components/silence/silence-button.tsx';
 import { NO_MATCHERS } from '../../components/silence/silence-draft.ts';
@@ -32,32 +32,21 @@ const EndModal = ({ silence: { id, matchers, alerts, state }, onClose }: EndModa
     },
   });
   return (
-    <Modal isOpen variant="small" onClose={onClose} aria-labelledby="end-title" aria-describedby="end-body">
-      <ModalHeader title="End this silence now?" labelId="end-title" />
-      <ModalBody id="end-body">
-        <p>
-          <code>{matchers.join(', ')}</code>
-        </p>
-        <p>
-          {state === 'pending'
-            ? 'It has not begun, and will silence nothing.'
-            : `It matches ${count(alerts, 'firing alert')}. What no other silence matches is notified.`}
-        </p>
-        {end.error === null ? null : (
-          <Alert isInline isLiveRegion variant="danger" title="The silence has not ended" component="p">
-            {end.error.message}
-          </Alert>
-        )}
-      </ModalBody>
-      <ModalFooter>
-        <Button variant="primary" isLoading={end.isPending} isDisabled={end.isPending} onClick={() => end.mutate()}>
-          End it
-        </Button>
-        <Button variant="link" onClick={onClose}>
-          Cancel
-        </Button>
-      </ModalFooter>
-    </Modal>
+    <Dialog
+      title="End this silence now?"
+      submit={{ text: 'End it', onClick: () => end.mutate(), isPending: end.isPending }}
+      failure={['The silence has not ended', end.error?.message]}
+      onClose={onClose}
+    >
+      <p>
+        <code>{matchers.join(', ')}</code>
+      </p>
+      <p>
+        {state === 'pending'
+          ? 'It has not begun, and will silence nothing.'
+          : `It matches ${count(alerts, 'firing alert')}. What no other silence matches is notified.`}
+      </p>
+    </Dialog>
   );
 };
 
@@ -110,7 +99,7 @@ export const SilencesPage = () => {
   return (
     <AlertsFrame
       description="Which alerts nobody is notified of, until when and why. Those that ended stay here for 7 days."
-      action={<SilenceButton label="Silence alerts" size="sm" matchers={NO_MATCHERS} />}
+      labels={<SilenceButton label="Silence alerts" size="sm" matchers={NO_MATCHERS} />}
     >
       <QueryView query={query} what="the silences">
         {({ items }) =>

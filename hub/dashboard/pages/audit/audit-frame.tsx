@@ -1,12 +1,11 @@
-import { PageSection } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import type { ComponentProps } from 'react';
 import { auditVerificationQuery } from '../../api/queries.ts';
 import { useScope } from '../../api/session.ts';
-import { PageHeader, SubPages } from '../../components/page-header.tsx';
+import { Page } from '../../components/page-header.tsx';
 import { type Look, StateLabel } from '../../components/state-label.tsx';
 
 const PAGES = [
@@ -32,21 +31,10 @@ const ChainLabel = () => {
   );
 };
 
-interface AuditFrameProps {
-  readonly description: string;
-  readonly children: ReactNode;
-}
-
 /** The audit log is of the whole hub: who sees a part of the fleet is led to the events alone. */
-export const AuditFrame = ({ description, children }: AuditFrameProps) => {
-  const isScoped = useScope() !== undefined;
-  return (
-    <>
-      <PageHeader title={isScoped ? 'Events' : 'Audit log'} description={description} labels={isScoped ? null : <ChainLabel />} />
-      {isScoped ? null : <SubPages label="Audit pages" pages={PAGES} />}
-      <PageSection hasBodyWrapper={false} isFilled>
-        {children}
-      </PageSection>
-    </>
+export const AuditFrame = (page: Omit<ComponentProps<typeof Page>, 'title'>) =>
+  useScope() === undefined ? (
+    <Page title="Audit log" labels={<ChainLabel />} parts={['Audit pages', PAGES]} {...page} />
+  ) : (
+    <Page title="Events" {...page} />
   );
-};

@@ -7,13 +7,11 @@ import { useMutation } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { getJson } from '../../api/client.ts';
 import { auditQuery } from '../../api/queries.ts';
-import { type Column, DataTable } from '../../components/data-table.tsx';
-import { DetailDrawer } from '../../components/detail-drawer.tsx';
+import { type Column, SearchableTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty-states.tsx';
 import { RevisionLink } from '../../components/links.tsx';
-import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { RelativeTime } from '../../components/text.tsx';
-import { CLUSTER_FILTER, cleared, type Filter, namesOf, suggestionsOf, useSearchChange } from '../../lib/filters.ts';
+import { CLUSTER_FILTER, type Filter, suggestionsOf, useSearchChange } from '../../lib/filters.ts';
 import { formatNumber } from '../../lib/format.ts';
 import { AuditFrame } from './audit-frame.tsx';
 import { type ChainCheck, canCheck, checkEntries } from './chain.ts';
@@ -113,39 +111,32 @@ export const EntriesPage = () => {
     isCounted: !isFiltered,
     polls: true,
   });
-  const clear = (): void => change(cleared([...namesOf(filtersFor([])), ...PERIOD]));
   return (
     <AuditFrame description="Who did what, with hashes that reveal later changes.">
-      <SearchToolbar filters={filtersFor(rows)} values={{ ...filters, span, since, until }} besides={PERIOD} onChange={change} />
-      <div className="fso-table-note">
-        <PeriodFilter period={{ span, since, until }} onChange={change} />
-        <HashCheck entries={rows} />
-        <NewRowsButton held={held} noun={['entry', 'entries']} onShow={showHeld} />
-        <Exports path="/api/v1/audit/export" params={params} />
-      </div>
-      <DetailDrawer
+      <SearchableTable
+        toolbar={{ filters: filtersFor(rows), besides: PERIOD }}
+        table={{
+          label: 'Audit log',
+          noun: isFiltered && query.hasNextPage ? ['entry loaded', 'entries loaded'] : ['entry', 'entries'],
+          query,
+          columns: columnsOf(({ sequence }) => change({ open: String(sequence) })),
+          rowKey: ({ sequence }) => String(sequence),
+          onScrollCapture,
+        }}
+        values={{ ...filters, span, since, until }}
+        none={<Empty title="No entries" />}
+        noMatch="No entry matches"
         detail={
-          open === undefined
-            ? undefined
-            : {
-                key: open,
-                title: `Entry ${formatNumber(Number(open))}`,
-                content: <OpenedEntry sequence={open} />,
-              }
+          open === undefined ? null : { key: open, title: `Entry ${formatNumber(Number(open))}`, content: <OpenedEntry sequence={open} /> }
         }
-        onClose={() => change({ open: undefined })}
       >
-        <div onScrollCapture={onScrollCapture}>
-          <DataTable
-            label="Audit log"
-            noun={isFiltered && query.hasNextPage ? ['entry loaded', 'entries loaded'] : ['entry', 'entries']}
-            query={query}
-            columns={columnsOf(({ sequence }) => change({ open: String(sequence) }))}
-            rowKey={({ sequence }) => String(sequence)}
-            empty={isFiltered ? <Empty title="No entry matches" onClear={clear} /> : <Empty title="No entries" />}
-          />
+        <div className="fso-table-note">
+          <PeriodFilter period={{ span, since, until }} onChange={change} />
+          <HashCheck entries={rows} />
+          <NewRowsButton held={held} noun={['entry', 'entries']} onShow={showHeld} />
+          <Exports path="/api/v1/audit/export" params={params} />
         </div>
-      </DetailDrawer>
+      </SearchableTable>
     </AuditFrame>
   );
 };

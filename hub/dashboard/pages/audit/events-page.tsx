@@ -2,13 +2,12 @@ import type { EventView, Page } from '@fso/shared/api';
 import { getRouteApi } from '@tanstack/react-router';
 import { getJson } from '../../api/client.ts';
 import { eventsQuery } from '../../api/queries.ts';
-import { type Column, DataTable } from '../../components/data-table.tsx';
+import { type Column, SearchableTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty-states.tsx';
 import { ClusterLink, PolicyLink, RevisionLink } from '../../components/links.tsx';
-import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { SEVERITY_OPTIONS, SeverityLabel } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
-import { CLUSTER_FILTER, cleared, type Filter, namesOf, suggestionsOf, useSearchChange } from '../../lib/filters.ts';
+import { CLUSTER_FILTER, type Filter, suggestionsOf, useSearchChange } from '../../lib/filters.ts';
 import { AuditFrame } from './audit-frame.tsx';
 import { Exports, NewRowsButton, PeriodFilter, useBounds } from './list-tools.tsx';
 import { PERIOD } from './period.ts';
@@ -19,11 +18,7 @@ const route = getRouteApi('/shell/audit/events');
 const filtersFor = (rows: readonly EventView[]): readonly Filter[] => {
   const among = (field: 'cluster' | 'policy'): readonly string[] => suggestionsOf(rows.flatMap((row) => row[field] ?? []));
   return [
-    {
-      name: 'severity',
-      label: 'Severity',
-      options: SEVERITY_OPTIONS,
-    },
+    { name: 'severity', label: 'Severity', options: SEVERITY_OPTIONS },
     { ...CLUSTER_FILTER, suggestions: among('cluster') },
     { name: 'policy', label: 'Policy', suggestions: among('policy') },
   ];
@@ -67,7 +62,6 @@ export const EventsPage = () => {
   const { span, since, until, ...filters } = route.useSearch();
   const change = useSearchChange();
   const params = { ...filters, ...useBounds({ span, since, until }) };
-  const isFiltered = Object.values(params).some((value) => value !== undefined);
   const { query, rows, held, showHeld, onScrollCapture } = useGrowingList<EventView>({
     list: eventsQuery(params),
     readNewest: (signal) => getJson<Page<EventView>>('/api/v1/events', { ...params, limit: 100 }, signal),
@@ -75,31 +69,28 @@ export const EventsPage = () => {
     isCounted: true,
     polls: false,
   });
-  const clear = (): void => change(cleared([...namesOf(filtersFor([])), ...PERIOD]));
   return (
     <AuditFrame description="Events of the clusters, as reported by their agents.">
-      <SearchToolbar
-        search="Search events"
-        filters={filtersFor(rows)}
+      <SearchableTable
+        toolbar={{ search: 'Search events', filters: filtersFor(rows), besides: PERIOD }}
+        table={{
+          label: 'Events of clusters',
+          noun: ['event', 'events'],
+          query,
+          columns: COLUMNS,
+          rowKey: ({ id }) => String(id),
+          onScrollCapture,
+        }}
         values={{ ...filters, span, since, until }}
-        besides={PERIOD}
-        onChange={change}
-      />
-      <div className="fso-table-note">
-        <PeriodFilter period={{ span, since, until }} onChange={change} />
-        <NewRowsButton held={held} noun={['event', 'events']} onShow={showHeld} />
-        <Exports path="/api/v1/events/export" params={params} />
-      </div>
-      <div onScrollCapture={onScrollCapture}>
-        <DataTable
-          label="Events of clusters"
-          noun={['event', 'events']}
-          query={query}
-          columns={COLUMNS}
-          rowKey={({ id }) => String(id)}
-          empty={isFiltered ? <Empty title="No event matches" onClear={clear} /> : <Empty title="No events yet" />}
-        />
-      </div>
+        none={<Empty title="No events yet" />}
+        noMatch="No event matches"
+      >
+        <div className="fso-table-note">
+          <PeriodFilter period={{ span, since, until }} onChange={change} />
+          <NewRowsButton held={held} noun={['event', 'events']} onShow={showHeld} />
+          <Exports path="/api/v1/events/export" params={params} />
+        </div>
+      </SearchableTable>
     </AuditFrame>
   );
 };

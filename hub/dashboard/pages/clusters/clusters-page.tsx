@@ -1,11 +1,10 @@
 import './clusters.css';
-import { PageSection } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clustersQuery, regionsQuery } from '../../api/queries.ts';
 import { SearchableTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty-states.tsx';
-import { PageHeader } from '../../components/page-header.tsx';
+import { Page } from '../../components/page-header.tsx';
 import { CONNECTION_OPTIONS } from '../../components/state-label.tsx';
 import { type Filter, optionsOf } from '../../lib/filters.ts';
 import { CLUSTER_COLUMNS } from './cluster-columns.tsx';
@@ -40,21 +39,18 @@ export const ClustersPage = () => {
   const query = useInfiniteQuery(clustersQuery({ ...search, sort }));
   const filters = [...FILTERS, useRegionFilter(search.region), ...LINKED_FILTERS];
   return (
-    <>
-      <PageHeader title="Clusters" description="Connection, commit in force and last report of every cluster." />
-      <PageSection hasBodyWrapper={false} isFilled>
-        <SearchableTable
-          toolbar={{ search: 'Search clusters', filters }}
-          table={{ label: 'Clusters', noun: ['cluster', 'clusters'], query, columns: CLUSTER_COLUMNS, rowKey: ({ name }) => name, sort }}
-          values={search}
-          none={
-            <Empty title="No clusters yet">
-              No cluster is registered. Add one with <code>fso clusters add &lt;name&gt; --region &lt;region&gt;</code>
-            </Empty>
-          }
-          noMatch="No clusters match"
-        />
-      </PageSection>
-    </>
+    <Page title="Clusters" description="Connection, commit in force and last report of every cluster.">
+      <SearchableTable
+        toolbar={{ search: 'Search clusters', filters }}
+        table={{ label: 'Clusters', noun: ['cluster', 'clusters'], query, columns: CLUSTER_COLUMNS, rowKey: ({ name }) => name, sort }}
+        values={search}
+        none={
+          <Empty title="No clusters yet">
+            No cluster is registered. Add one with <code>fso clusters add &lt;name&gt; --region &lt;region&gt;</code>
+          </Empty>
+        }
+        noMatch="No clusters match"
+      />
+    </Page>
   );
 };

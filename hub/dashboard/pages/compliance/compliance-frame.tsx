@@ -1,30 +1,19 @@
-import { PageSection } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import type { ReactNode } from 'react';
+import type { ComponentProps } from 'react';
 import { statusQuery } from '../../api/queries.ts';
 import { Empty } from '../../components/empty-states.tsx';
-import { PageHeader, SubPages } from '../../components/page-header.tsx';
+import { Page } from '../../components/page-header.tsx';
 import { count } from '../../lib/format.ts';
 
 const PAGES = [
   { to: '/compliance', text: 'Violations' },
+  { to: '/compliance/risks', text: 'Risks' },
   { to: '/compliance/checker', text: 'Pod affinity checker' },
   { to: '/compliance/report', text: 'Issue report' },
 ] as const;
 
-interface ComplianceFrameProps {
-  readonly description: string;
-  readonly children: ReactNode;
-}
-
-export const ComplianceFrame = ({ description, children }: ComplianceFrameProps) => (
-  <>
-    <PageHeader title="Compliance" description={description} />
-    <SubPages label="Compliance pages" pages={PAGES} />
-    <PageSection hasBodyWrapper={false} isFilled>
-      {children}
-    </PageSection>
-  </>
+export const ComplianceFrame = (page: Omit<ComponentProps<typeof Page>, 'title'>) => (
+  <Page title="Compliance" parts={['Compliance pages', PAGES]} {...page} />
 );
 
 /** State without reported violations, which is good only as far as clusters are connected. */

@@ -25,7 +25,7 @@ export const ViolationDetail = ({ of }: { readonly of: ViolationRef }) => {
   const { cluster, policy, namespace, kind, name } = of;
   const query = useInfiniteQuery(violationsQuery({ cluster, policy, namespace, kind, name }));
   const [violation] = rowsOf(query.data);
-  if (violation !== undefined) return <Known violation={violation} />;
+  if (violation !== undefined) return <ViolationFacts violation={violation} />;
   if (query.isError) return <ErrorState error={query.error} what="the violation" onRetry={() => void query.refetch()} />;
   return query.isSuccess ? (
     <Empty title="No longer a violation">
@@ -45,7 +45,7 @@ const Staleness = ({ connection }: { readonly connection: Connection | undefined
   );
 };
 
-const Known = ({ violation }: { readonly violation: ViolationView }) => {
+const ViolationFacts = ({ violation }: { readonly violation: ViolationView }) => {
   const { cluster, policy, node, region, reason, enforcementAction, since } = violation;
   const connectionOf = useConnections();
   return (

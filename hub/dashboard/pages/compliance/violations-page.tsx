@@ -4,17 +4,13 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
 import { parseViolationKey, statusQuery, violationKey, violationsQuery } from '../../api/queries.ts';
-import { type Column, DataTable } from '../../components/data-table.tsx';
-import { DetailDrawer } from '../../components/detail-drawer.tsx';
-import { Empty } from '../../components/empty-states.tsx';
+import { type Column, SearchableTable } from '../../components/data-table.tsx';
 import { PolicyLink } from '../../components/links.tsx';
-import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ClusterName } from '../../components/stale-state.tsx';
 import { ACTION_OPTIONS, ActionLabel } from '../../components/state-label.tsx';
 import { RelativeTime } from '../../components/text.tsx';
 import {
   CLUSTER_FILTER,
-  cleared,
   type Filter,
   isAnySet,
   NAMESPACE_FILTER,
@@ -48,6 +44,8 @@ const filtersFor = (rows: readonly ViolationView[]): readonly Filter[] => {
     { name: 'name', label: 'Workload', isLinked: true },
   ];
 };
+
+const FILTER_NAMES = namesOf(filtersFor([]));
 
 interface ColumnContext {
   readonly connectionOf: ConnectionOfCluster;
@@ -112,35 +110,29 @@ const ViolationsList = () => {
   const connectionOf = useConnections();
   const change = useSearchChange();
   const { sort, ...filters } = search;
-  const names = namesOf(filtersFor([]));
-  const isFiltered = isAnySet(names, filters);
-  const clear = (): void => change(cleared(names));
-  const rows = rowsOf(query.data);
   const opened = open === undefined ? undefined : parseViolationKey(open);
   return (
-    <>
-      <SearchToolbar search="Search violations" filters={filtersFor(rows)} values={filters} onChange={change} />
-      {query.isSuccess ? <SamplesNote listed={query.data.pages[0]?.total ?? 0} isFiltered={isFiltered} /> : null}
-      <DetailDrawer
-        detail={
-          open === undefined || opened === undefined
-            ? undefined
-            : { key: open, title: `${opened.kind} ${opened.namespace}/${opened.name}`, content: <ViolationDetail of={opened} /> }
-        }
-        onClose={() => change({ open: undefined })}
-      >
-        <DataTable
-          label="Violations"
-          noun={['listed violation', 'listed violations']}
-          query={query}
-          columns={columnsOf({ connectionOf, onOpen: (violation) => change({ open: violationKey(violation) }) })}
-          rowKey={violationKey}
-          sort={sort ?? 'cluster'}
-          onSort={(next) => change({ sort: next })}
-          empty={isFiltered ? <Empty title="No listed violation matches" onClear={clear} /> : <NoViolations />}
-        />
-      </DetailDrawer>
-    </>
+    <SearchableTable
+      toolbar={{ search: 'Search violations', filters: filtersFor(rowsOf(query.data)) }}
+      table={{
+        label: 'Violations',
+        noun: ['listed violation', 'listed violations'],
+        query,
+        columns: columnsOf({ connectionOf, onOpen: (violation) => change({ open: violationKey(violation) }) }),
+        rowKey: violationKey,
+        sort: sort ?? 'cluster',
+      }}
+      values={filters}
+      none={<NoViolations />}
+      noMatch="No listed violation matches"
+      detail={
+        open === undefined || opened === undefined
+          ? null
+          : { key: open, title: `${opened.kind} ${opened.namespace}/${opened.name}`, content: <ViolationDetail of={opened} /> }
+      }
+    >
+      {query.isSuccess ? <SamplesNote listed={query.data.pages[0]?.total ?? 0} isFiltered={isAnySet(FILTER_NAMES, filters)} /> : null}
+    </SearchableTable>
   );
 };
 

@@ -10,18 +10,18 @@ import { RelativeTime, SectionCard, Sentence } from '../../components/text.tsx';
 import { count, formatNumber } from '../../lib/format.ts';
 
 /** Issues of a group that stand there in full; of more, these are named. */
-const FEW = 3;
+const MAX_SUBJECTS = 3;
 
 type Issue = IssueGroup['issues'][number];
 
 const subjectOf = ({ cluster, policy }: Issue): string => [policy, cluster].filter((name) => name !== null).join(' in ');
 
 const Details = ({ group: { issues, count: all, since } }: { readonly group: IssueGroup }) => {
-  const shown = issues.slice(0, FEW);
-  if (all > FEW) {
+  const shown = issues.slice(0, MAX_SUBJECTS);
+  if (all > MAX_SUBJECTS) {
     return (
       <div className="fso-issue-detail">
-        {shown.map(subjectOf).join(', ')} and {formatNumber(all - FEW)} more
+        {shown.map(subjectOf).join(', ')} and {formatNumber(all - MAX_SUBJECTS)} more
         {since === null ? null : (
           <>
             , the oldest <RelativeTime time={since} />

@@ -1,12 +1,11 @@
 import './overview.css';
 import type { StatusView } from '@fso/shared/api';
-import { PageSection } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useCallback } from 'react';
 import { oldestOf, unconnectedQuery, useConnections } from '../../api/connections.ts';
 import { clustersQuery, statusQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/empty-states.tsx';
-import { PageHeader } from '../../components/page-header.tsx';
+import { Page } from '../../components/page-header.tsx';
 import { ChangesCard } from './changes-card.tsx';
 import { type ClusterAges, ClustersCard, PoliciesCard } from './count-cards.tsx';
 import { IssuesCard } from './issues-card.tsx';
@@ -58,13 +57,10 @@ const Cards = ({ status }: { readonly status: StatusView }) => {
 export const OverviewPage = () => {
   const status = useQuery(statusQuery);
   return (
-    <>
-      <PageHeader title="Overview" description="Is every policy enforced in every cluster, and which workloads violate one?" />
-      <PageSection hasBodyWrapper={false}>
-        <QueryView query={status} what="the status" lines={10}>
-          {(data) => <Cards status={data} />}
-        </QueryView>
-      </PageSection>
-    </>
+    <Page title="Overview" description="Is every policy enforced in every cluster, and which workloads violate one?">
+      <QueryView query={status} what="the status" lines={10}>
+        {(data) => <Cards status={data} />}
+      </QueryView>
+    </Page>
   );
 };

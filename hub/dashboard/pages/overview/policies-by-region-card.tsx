@@ -34,7 +34,7 @@ const BarList = ({ label, bars }: { readonly label: string; readonly bars: reado
   );
 };
 
-const FEW = 10;
+const MAX_BARS = 10;
 
 /** Number of policies by the region in which they let workloads run. */
 export const PoliciesByRegionCard = () => {
@@ -50,7 +50,7 @@ export const PoliciesByRegionCard = () => {
             <>
               <BarList
                 label="Policies by allowed region"
-                bars={(showsAll ? bars : bars.slice(0, FEW)).map(({ region, policies }) => ({
+                bars={(showsAll ? bars : bars.slice(0, MAX_BARS)).map(({ region, policies }) => ({
                   key: region,
                   value: policies,
                   title: (
@@ -60,7 +60,7 @@ export const PoliciesByRegionCard = () => {
                   ),
                 }))}
               />
-              {bars.length <= FEW ? null : (
+              {bars.length <= MAX_BARS ? null : (
                 <Button variant="link" aria-expanded={showsAll} onClick={() => setShowsAll(!showsAll)}>
                   {showsAll ? 'Show fewer' : `Show all ${bars.length} regions`}
                 </Button>

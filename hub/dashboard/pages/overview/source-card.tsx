@@ -4,7 +4,7 @@ import { RevisionLink } from '../../components/links.tsx';
 import { Facts, RelativeTime, SectionCard } from '../../components/text.tsx';
 import { formatProblem } from '../../lib/format.ts';
 
-const FEW = 5;
+const MAX_PROBLEMS = 5;
 
 const Commit = ({ commit }: { readonly commit: CommitView }) => (
   <>
@@ -32,13 +32,13 @@ const Rejected = ({ rejected }: { readonly rejected: NonNullable<SourceView['rej
         <Commit commit={commit} />
       </p>
       <ul className="fso-overview-problems">
-        {problems.slice(0, FEW).map((problem) => (
+        {problems.slice(0, MAX_PROBLEMS).map((problem) => (
           <li key={formatProblem(problem)}>
             <code>{formatProblem(problem)}</code>
           </li>
         ))}
       </ul>
-      {problems.length > FEW ? <p>{problems.length - FEW} more on the page of the commit.</p> : null}
+      {problems.length > MAX_PROBLEMS ? <p>{problems.length - MAX_PROBLEMS} more on the page of the commit.</p> : null}
     </Alert>
   );
 };

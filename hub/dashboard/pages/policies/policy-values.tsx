@@ -14,7 +14,7 @@ import { expiryOf } from '../../lib/health.ts';
 import { useNow } from '../../lib/time.ts';
 import { summariseLock } from './lock-counts.ts';
 
-const FEW = 2;
+const MAX_REGIONS = 2;
 
 interface AllowedRegionsProps {
   /** Regions as written, groups not expanded. */
@@ -23,7 +23,7 @@ interface AllowedRegionsProps {
 }
 
 const Written = ({ allowed, isOpen }: { readonly allowed: readonly string[]; readonly isOpen: boolean }) => {
-  const { shown, hidden } = isOpen ? { shown: allowed, hidden: 0 } : truncateList(allowed, FEW);
+  const { shown, hidden } = isOpen ? { shown: allowed, hidden: 0 } : truncateList(allowed, MAX_REGIONS);
   return (
     <div>
       {shown.join(', ')}
@@ -36,7 +36,7 @@ const Written = ({ allowed, isOpen }: { readonly allowed: readonly string[]; rea
 export const AllowedRegions = ({ allowed, effective }: AllowedRegionsProps) => {
   const [isOpen, setOpen] = useState(false);
   const says = `${effective.length} ${effective.length === 1 ? 'region' : 'regions'}`;
-  const isWhole = allowed.length <= FEW + 1 && !allowed.some((region) => region.startsWith('group:'));
+  const isWhole = allowed.length <= MAX_REGIONS + 1 && !allowed.some((region) => region.startsWith('group:'));
   return (
     <div>
       <Written allowed={allowed} isOpen={isOpen} />

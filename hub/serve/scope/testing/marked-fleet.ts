@@ -47,12 +47,23 @@ const violation = (namespace: string, mark: string) => ({
   since: TIME,
 });
 
+const risk = (namespace: string, mark: string) => ({
+  risk: 'Refused' as const,
+  kind: 'Deployment',
+  namespace,
+  name: `owner-${mark}`,
+  reason: `term ${mark}`,
+  fix: `line ${mark}`,
+  confirmation: 'Confirmed' as const,
+});
+
 const violating = (name: string, namespace: string, mark: string): PolicyReport =>
   policyReport(name, {
     targetNamespace: namespace,
     namespaces: [namespace],
     violations: 3,
     violationSamples: [violation(namespace, mark)],
+    risks: { refused: 2, pending: 1, unconfirmed: 0, mended: 0, named: [risk(namespace, mark)] },
     effectiveRegions: [`allowed-${mark}`],
     message: `message ${mark}`,
     // Of a namespace that several policies govern.
@@ -132,6 +143,9 @@ export const reportOf = (cluster: string, seq = 1, events = eventsOf(cluster)) =
       conditions: [condition],
       violationSamples: (REPORTS[cluster] ?? []).flatMap((each) =>
         each.violationSamples.map((sample) => ({ ...sample, policy: policyKey(each) })),
+      ),
+      riskSamples: (REPORTS[cluster] ?? []).flatMap((each) =>
+        (each.risks?.named ?? []).map((sample) => ({ ...sample, policy: policyKey(each) })),
       ),
     },
     policies: [...(REPORTS[cluster] ?? [])],

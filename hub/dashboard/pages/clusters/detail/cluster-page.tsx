@@ -1,12 +1,12 @@
 import '../clusters.css';
 import { ALERT_RULES, type AlertName, type ClusterView, type IssueGroup } from '@fso/shared/api';
-import { Alert, PageSection, Stack, StackItem } from '@patternfly/react-core';
+import { Alert, Stack, StackItem } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clusterQuery, issuesQuery } from '../../../api/queries.ts';
 import { Copyable } from '../../../components/buttons.tsx';
 import { QueryView, StaleBanner } from '../../../components/empty-states.tsx';
-import { PageHeader } from '../../../components/page-header.tsx';
+import { Page } from '../../../components/page-header.tsx';
 import { SilenceButton } from '../../../components/silence/silence-button.tsx';
 import { matcherOf } from '../../../components/silence/silence-draft.ts';
 import { ConnectionLabel } from '../../../components/state-label.tsx';
@@ -53,13 +53,13 @@ const IssueAlert = ({ group: { name, severity, issues, since } }: { readonly gro
 );
 
 /** Alerts whose subject the page shows by itself. */
-const SAID: ReadonlySet<AlertName> = new Set(['ClusterAway', 'ClusterNotObserved', 'ClusterNeverSeen']);
+const SHOWN_BY_BANNERS: ReadonlySet<AlertName> = new Set(['ClusterAway', 'ClusterNotObserved', 'ClusterNeverSeen']);
 
 /** The issues of the cluster, worst first; those of its policies are in its tabs. */
 const Issues = ({ cluster }: { readonly cluster: string }) => {
   const { data } = useQuery(issuesQuery({ cluster }));
   return data?.items
-    .filter(({ name, policies }) => policies === 0 && !SAID.has(name))
+    .filter(({ name, policies }) => policies === 0 && !SHOWN_BY_BANNERS.has(name))
     .map((group) => (
       <StackItem key={`${group.name} ${group.severity}`}>
         <IssueAlert group={group} />
@@ -110,18 +110,15 @@ export const ClusterPage = () => {
   const { name } = route.useParams();
   const cluster = useQuery({ ...clusterQuery(name), refetchInterval: HEARTBEAT_MS });
   return (
-    <>
-      <PageHeader
-        title={name}
-        crumbs={[{ to: '/clusters', text: 'Clusters' }]}
-        labels={cluster.data === undefined ? null : <Labels cluster={cluster.data} />}
-        description={cluster.data === undefined ? undefined : cluster.data.regions.join(', ') || 'Not registered in Git'}
-      />
-      <PageSection hasBodyWrapper={false} isFilled>
-        <QueryView query={cluster} what="the cluster" lines={8}>
-          {(view) => <Body cluster={view} />}
-        </QueryView>
-      </PageSection>
-    </>
+    <Page
+      title={name}
+      crumbs={[{ to: '/clusters', text: 'Clusters' }]}
+      labels={cluster.data === undefined ? null : <Labels cluster={cluster.data} />}
+      description={cluster.data === undefined ? undefined : cluster.data.regions.join(', ') || 'Not registered in Git'}
+    >
+      <QueryView query={cluster} what="the cluster" lines={8}>
+        {(view) => <Body cluster={view} />}
+      </QueryView>
+    </Page>
   );
 };

@@ -1,5 +1,6 @@
-import { Alert, Button, Form, FormGroup, Modal, ModalBody, ModalFooter, ModalHeader, TextInput } from '@patternfly/react-core';
+import { Form, FormGroup, TextInput } from '@patternfly/react-core';
 import { type ReactNode, type SubmitEvent, useId, useState } from 'react';
+import { Dialog } from '../../../components/dialog.tsx';
 
 interface ConfirmModalProps {
   readonly cluster: string;
@@ -19,42 +20,26 @@ interface ConfirmModalProps {
 export const ConfirmModal = ({ cluster, action, children, option, failure, mutation, onClose }: ConfirmModalProps) => {
   const [typed, setTyped] = useState('');
   const id = useId();
-  const isMeant = typed === cluster;
+  const isConfirmed = typed === cluster;
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
-    if (isMeant) mutation.mutate();
+    if (isConfirmed) mutation.mutate();
   };
   return (
-    <Modal isOpen variant="small" onClose={onClose} aria-labelledby={`${id}-title`} aria-describedby={`${id}-body`}>
-      <ModalHeader title={`${action} ${cluster}?`} titleIconVariant="warning" labelId={`${id}-title`} />
-      <ModalBody id={`${id}-body`}>
-        <p>{children}</p>
-        <Form id={`${id}-form`} onSubmit={submit} className="fso-step">
-          <FormGroup label={`Type ${cluster} to confirm`} fieldId={`${id}-name`}>
-            <TextInput id={`${id}-name`} value={typed} onChange={(_event, text) => setTyped(text)} autoComplete="off" spellCheck={false} />
-          </FormGroup>
-          {option}
-        </Form>
-        {mutation.error === null ? null : (
-          <Alert isInline isLiveRegion variant="danger" title={failure} component="p">
-            {mutation.error.message}
-          </Alert>
-        )}
-      </ModalBody>
-      <ModalFooter>
-        <Button
-          variant="danger"
-          type="submit"
-          form={`${id}-form`}
-          isLoading={mutation.isPending}
-          isDisabled={!isMeant || mutation.isPending}
-        >
-          {action}
-        </Button>
-        <Button variant="link" onClick={onClose}>
-          Cancel
-        </Button>
-      </ModalFooter>
-    </Modal>
+    <Dialog
+      title={`${action} ${cluster}?`}
+      titleIconVariant="warning"
+      submit={{ text: action, variant: 'danger', form: `${id}-form`, isDisabled: !isConfirmed, isPending: mutation.isPending }}
+      failure={[failure, mutation.error?.message]}
+      onClose={onClose}
+    >
+      <p>{children}</p>
+      <Form id={`${id}-form`} onSubmit={submit} className="fso-step">
+        <FormGroup label={`Type ${cluster} to confirm`} fieldId={`${id}-name`}>
+          <TextInput id={`${id}-name`} value={typed} onChange={(_event, text) => setTyped(text)} autoComplete="off" spellCheck={false} />
+        </FormGroup>
+        {option}
+      </Form>
+    </Dialog>
   );
 };

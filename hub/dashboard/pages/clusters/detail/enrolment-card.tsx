@@ -1,11 +1,12 @@
 import { type ClusterView, ENROL_NOTES, type EnrolmentTokenView, formatEnrolCommands } from '@fso/shared/api';
-import { Alert, Button, Checkbox, ClipboardCopy, Content, Flex, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core';
+import { Alert, Checkbox, ClipboardCopy, Content, Flex } from '@patternfly/react-core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { createEnrolmentToken, forgetCluster, revokeCluster } from '../../../api/client.ts';
 import { keys } from '../../../api/keys.ts';
 import { Copyable, RoleButton } from '../../../components/buttons.tsx';
+import { Dialog } from '../../../components/dialog.tsx';
 import { RelativeTime, SectionCard } from '../../../components/text.tsx';
 import { showToast } from '../../../components/toasts.tsx';
 import { isRetired } from '../../../lib/health.ts';
@@ -52,31 +53,19 @@ interface EnrolmentModalProps {
 const TokenModal = ({ cluster, onClose }: EnrolmentModalProps) => {
   const make = useMutation({ mutationFn: () => createEnrolmentToken(cluster), gcTime: 0 });
   return (
-    <Modal isOpen variant="medium" onClose={onClose} aria-labelledby="token-title" aria-describedby="token-body">
-      <ModalHeader title={`Enrolment token for ${cluster}`} labelId="token-title" />
-      <ModalBody id="token-body">
-        {make.data === undefined ? (
-          <p>The agent uses the token once to get a certificate. Creating a token invalidates an earlier one that was not used.</p>
-        ) : (
-          <Made made={make.data} />
-        )}
-        {make.isError ? (
-          <Alert isInline isLiveRegion variant="danger" title="The token was not created" component="p">
-            {make.error.message}
-          </Alert>
-        ) : null}
-      </ModalBody>
-      <ModalFooter>
-        {make.data === undefined ? (
-          <Button variant="primary" isLoading={make.isPending} isDisabled={make.isPending} onClick={() => make.mutate()}>
-            Create the token
-          </Button>
-        ) : null}
-        <Button variant="link" onClick={onClose}>
-          {make.data === undefined ? 'Cancel' : 'Close'}
-        </Button>
-      </ModalFooter>
-    </Modal>
+    <Dialog
+      title={`Enrolment token for ${cluster}`}
+      variant="medium"
+      submit={make.isSuccess ? undefined : { text: 'Create the token', onClick: () => make.mutate(), isPending: make.isPending }}
+      failure={['The token was not created', make.error?.message]}
+      onClose={onClose}
+    >
+      {make.data === undefined ? (
+        <p>The agent uses the token once to get a certificate. Creating a token invalidates an earlier one that was not used.</p>
+      ) : (
+        <Made made={make.data} />
+      )}
+    </Dialog>
   );
 };
 

@@ -135,7 +135,7 @@ describe('planFix', () => {
 
   it('confines the pod to a region that it already requests, and changes nothing else', () => {
     const fix = fixOf(DEPLOYMENT);
-    expect(fix).toMatchObject({ region: 'eu-west-1', also: [], isMended: true });
+    expect(fix).toMatchObject({ region: 'eu-west-1', also: [], isEnough: true });
     expect(fix.after).toBe(
       fix.before.replace('      containers: []\n', `      containers: []\n      nodeSelector:\n        ${REGION_LABEL}: eu-west-1\n`),
     );
@@ -150,7 +150,7 @@ describe('planFix', () => {
     const mixed = fixOf(
       affinity(`{matchExpressions: [{key: ${REGION_LABEL}, operator: In, values: [us-east-1]}, {key: disk, operator: Exists}]}`),
     );
-    expect(mixed).toMatchObject({ isMended: true });
+    expect(mixed).toMatchObject({ isEnough: true });
     expect(mixed.after).toContain('disk');
     expect(mixed.after).not.toContain('us-east-1');
   });
@@ -158,12 +158,12 @@ describe('planFix', () => {
   it('removes nodeName, an affinity that is too large, and replaces a wrong selector', () => {
     expect(fixOf('kind: Pod\nspec: {nodeName: n, nodeSelector: null}\n')).toMatchObject({
       also: [expect.stringContaining('nodeName')],
-      isMended: true,
+      isEnough: true,
     });
     const terms = `- matchExpressions: [{key: disk, operator: Exists}]\n`.repeat(101);
     const large = `kind: Pod\nspec:\n  affinity:\n    podAffinity: {}\n    nodeAffinity:\n      requiredDuringSchedulingIgnoredDuringExecution:\n        nodeSelectorTerms:\n${terms.replaceAll(/^/gm, '        ').trimEnd()}\n`;
     expect(violationOf(large)).toBe(VIOLATIONS.tooLarge);
-    expect(fixOf(large)).toMatchObject({ isMended: true, after: expect.stringContaining('podAffinity') });
+    expect(fixOf(large)).toMatchObject({ isEnough: true, after: expect.stringContaining('podAffinity') });
     const json = fixOf(`{"kind": "Pod", "spec": {"nodeSelector": {"${REGION_LABEL}": "us-east-1"}}}`);
     expect(JSON.parse(json.after)).toEqual({ kind: 'Pod', spec: { nodeSelector: { [REGION_LABEL]: 'eu-central-1' } } });
   });
@@ -174,12 +174,12 @@ describe('planFix', () => {
       { key: 'b', action: 'warn', regions: ['y', 'z'] },
     ]);
     const fix = fixOf('kind: List\nitems:\n- kind: Pod\n  spec: {}\n', rulings);
-    expect(fix).toMatchObject({ region: 'y', isMended: true });
+    expect(fix).toMatchObject({ region: 'y', isEnough: true });
     const apart = combine([
       { key: 'a', action: 'deny', regions: ['x'] },
       { key: 'b', action: 'warn', regions: ['z'] },
     ]);
-    expect(fixOf('kind: Pod\nspec: {}\n', apart)).toMatchObject({ region: 'x', isMended: false });
+    expect(fixOf('kind: Pod\nspec: {}\n', apart)).toMatchObject({ region: 'x', isEnough: false });
     const none = combine([{ key: 'a', action: 'deny', regions: [] }]);
     expect(fixRegions(only('kind: Pod\nspec: {}\n').placement, none)).toEqual([]);
     expect(fixText([])).toContain('no region is allowed');

@@ -64,7 +64,7 @@ const Change = ({ workload, violation, rulings, region }: FixViewProps & { reado
         </Content>
       ))}
       <Content component="small" className="fso-muted">
-        {fix.isMended
+        {fix.isEnough
           ? 'With this change, every policy that applies admits it.'
           : 'The policies that apply have no region in common; this change satisfies only the strongest one.'}
       </Content>

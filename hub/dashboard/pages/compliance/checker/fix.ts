@@ -47,7 +47,7 @@ interface Fix {
   readonly before: string;
   readonly after: string;
   /** Whether the same decision, asked again, now admits it under every ruling. */
-  readonly isMended: boolean;
+  readonly isEnough: boolean;
 }
 
 interface FixWish {
@@ -96,7 +96,7 @@ export const planFix = (workload: Workload, { region, violation, rulings }: FixW
   const write = (): string => (isJson ? `${JSON.stringify(document.toJS(), null, 2)}\n` : document.toString({ lineWidth: 0 }));
   const before = write();
   const also = change(document, workload, region, violation);
-  return { region, also, before, after: write(), isMended: isAdmitted(document, workload, rulings) };
+  return { region, also, before, after: write(), isEnough: isAdmitted(document, workload, rulings) };
 };
 
 const isAdmitted = (document: Document, { path }: Workload, rulings: readonly Ruling[]): boolean => {

@@ -43,13 +43,13 @@ const typed = (text = ''): Rulings => {
   return { state: 'known', rulings: [{ action: 'deny', policies: [], regions }], expired: [] };
 };
 
-interface Asked<T> {
+interface PendingQuery<T> {
   readonly data: T | undefined;
   readonly error: Error | null;
   readonly refetch: () => unknown;
 }
 
-const answered = <T>({ data, error, refetch }: Asked<T>, toRulings: (data: T) => Rulings): Rulings => {
+const answered = <T>({ data, error, refetch }: PendingQuery<T>, toRulings: (data: T) => Rulings): Rulings => {
   if (data !== undefined) return toRulings(data);
   return error === null ? { state: 'loading' } : { state: 'failed', error, retry: () => void refetch() };
 };
@@ -62,11 +62,11 @@ const ofPolicy = (policy: PolicyView, nowMs: number): Rulings => {
     : { state: 'known', rulings: [{ action, policies, regions }], expired: [] };
 };
 
-const chosen = (policy: string | undefined, asked: Asked<PolicyView>, nowMs: number): Rulings => {
+const chosen = (policy: string | undefined, query: PendingQuery<PolicyView>, nowMs: number): Rulings => {
   if (!isPolicy(policy)) return { state: 'open', ask: 'Choose a policy.' };
   // Most often, its name is typed in part.
-  if (isNotFound(asked.error)) return { state: 'open', ask: `There is no policy ${policy}.` };
-  return answered(asked, (found) => ofPolicy(found, nowMs));
+  if (isNotFound(query.error)) return { state: 'open', ask: `There is no policy ${policy}.` };
+  return answered(query, (found) => ofPolicy(found, nowMs));
 };
 
 interface NamespaceFacts {
@@ -75,7 +75,7 @@ interface NamespaceFacts {
   readonly cluster: ClusterView | undefined;
 }
 
-const useNamespace = (cluster: string, namespace: string, enabled: boolean): Asked<NamespaceFacts> => {
+const useNamespace = (cluster: string, namespace: string, enabled: boolean): PendingQuery<NamespaceFacts> => {
   const policies = useQuery({ ...policiesOfNamespaceQuery(cluster, namespace), enabled });
   const clusters = useInfiniteQuery({ ...clustersQuery({ q: cluster, limit: 500 }), enabled });
   const isRead = policies.isSuccess && clusters.isSuccess;

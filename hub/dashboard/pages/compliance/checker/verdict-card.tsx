@@ -27,10 +27,10 @@ const Excerpt = ({ lines, range }: ExcerptProps) => {
     <CodeBlock>
       <CodeBlockCode>
         {shown.map(({ text, number }) => {
-          const isMeant = number >= range.from && number <= range.to;
+          const isMarked = number >= range.from && number <= range.to;
           return (
-            <span key={number} className={isMeant ? 'fso-code-line fso-code-meant' : 'fso-code-line'}>
-              {`${isMeant ? '▸' : ' '} ${String(number).padStart(4)}  ${text.slice(0, 300)}`}
+            <span key={number} className={isMarked ? 'fso-code-line fso-code-marked' : 'fso-code-line'}>
+              {`${isMarked ? '▸' : ' '} ${String(number).padStart(4)}  ${text.slice(0, 300)}`}
             </span>
           );
         })}

@@ -1,13 +1,13 @@
 import type { PolicyView } from '@fso/shared/api';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { useMemo } from 'react';
+import { LocalTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { ClusterLink, RevisionLink } from '../../../components/links.tsx';
-import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { LastKnownCluster, StaleState } from '../../../components/stale-state.tsx';
 import { LockLabel, PhaseLabel } from '../../../components/state-label.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
-import { type Column, VirtualTable } from '../../../components/virtual-table.tsx';
+import type { Column } from '../../../components/virtual-table.tsx';
 import { type Filter, optionsOf } from '../../../lib/filters.ts';
 import { count, formatNumber } from '../../../lib/format.ts';
 import { PHASE_FILTER } from '../policy-values.tsx';
@@ -110,33 +110,22 @@ const FILTERS: readonly Filter[] = [
 ];
 
 export const ClustersTab = ({ policy }: { readonly policy: PolicyView }) => {
-  const { search, change } = usePolicySearch();
+  const { search } = usePolicySearch();
   const { clusters } = usePolicyDetails(policy);
   const { q, phase, locks, known, sort = DEFAULT_SORT } = search;
   const rows = useMemo(() => toClusterRows(clusters), [clusters]);
   const shown = useMemo(() => sortRows(filterRows(rows, { q, phase, locks, known }), sort), [rows, q, phase, locks, known, sort]);
-  const clear = (): void => change({ q: undefined, phase: undefined, locks: undefined, known: undefined });
   if (rows.length === 0)
     return <Empty title="No clusters">The placement of this policy, with the scopes around it, selects no cluster.</Empty>;
   return (
     <div className="fso-policies-clusters">
-      <SearchToolbar search="Search clusters" filters={FILTERS} values={search} onChange={change} />
-      <div className="fso-table-note" role="status">
-        {shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}
-        {count(rows.length, 'cluster')}
-      </div>
-      {shown.length === 0 ? (
-        <Empty title="No cluster matches" onClear={clear} />
-      ) : (
-        <VirtualTable
-          label="Clusters of the policy"
-          rows={shown}
-          columns={CLUSTER_COLUMNS}
-          rowKey={({ cluster }) => cluster}
-          sort={sort}
-          onSort={(key) => change({ sort: key })}
-        />
-      )}
+      <LocalTable
+        toolbar={{ search: 'Search clusters', filters: FILTERS }}
+        table={{ label: 'Clusters of the policy', rows: shown, columns: CLUSTER_COLUMNS, rowKey: ({ cluster }) => cluster, sort }}
+        note={`${shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}${count(rows.length, 'cluster')}`}
+        values={search}
+        noMatch="No cluster matches"
+      />
     </div>
   );
 };

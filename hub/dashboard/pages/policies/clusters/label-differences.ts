@@ -37,11 +37,11 @@ const holds = (actual: string, expected: string): boolean => {
   return actual.startsWith(`${head}-`) && actual.length === head.length + CUT_TAIL;
 };
 
-type Said = Pick<PolicyReport, 'namespace' | 'name' | 'enforcementAction' | 'effectiveRegions'>;
+type LabelledPolicy = Pick<PolicyReport, 'namespace' | 'name' | 'enforcementAction' | 'effectiveRegions'>;
 
 const byCodeUnit = (a: string, b: string): number => Number(a > b) - Number(a < b);
 
-const expectedOf = ({ namespace, name, enforcementAction, effectiveRegions }: Said): [string, string][] => {
+const expectedOf = ({ namespace, name, enforcementAction, effectiveRegions }: LabelledPolicy): [string, string][] => {
   const floor = FLOOR_ACTIONS.find((action) => action === enforcementAction);
   return [
     [LABELS.policyName, name],
@@ -59,7 +59,7 @@ const expectedOf = ({ namespace, name, enforcementAction, effectiveRegions }: Sa
 
 type Labels = Readonly<Record<string, string>>;
 
-export const differencesOf = (policy: Said, labels: Labels): LabelDifference[] => {
+export const differencesOf = (policy: LabelledPolicy, labels: Labels): LabelDifference[] => {
   const expected = expectedOf(policy);
   const isOfOther = [LABELS.policyName, LABELS.policyNamespace].some((key) => {
     const said = expected.find(([name]) => name === key)?.[1] ?? '';

@@ -4,11 +4,11 @@ import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import { useMemo } from 'react';
+import { LocalTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { ClusterLink } from '../../../components/links.tsx';
-import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { LastKnownCluster } from '../../../components/stale-state.tsx';
-import { type Column, VirtualTable } from '../../../components/virtual-table.tsx';
+import type { Column } from '../../../components/virtual-table.tsx';
 import type { Filter } from '../../../lib/filters.ts';
 import { count, formatNumber } from '../../../lib/format.ts';
 import { UntoldClusters } from '../untold-clusters.tsx';
@@ -82,7 +82,7 @@ const FILTERS: readonly Filter[] = [
 ];
 
 export const LabelsTab = ({ policy }: { readonly policy: PolicyView }) => {
-  const { search, change } = usePolicySearch();
+  const { search } = usePolicySearch();
   const details = usePolicyDetails(policy);
   const { clusters } = details;
   const { q, differs } = search;
@@ -107,21 +107,18 @@ export const LabelsTab = ({ policy }: { readonly policy: PolicyView }) => {
         alone; where several policies govern a namespace, its labels describe all of them.
       </Content>
       <UntoldClusters {...details} />
-      <SearchToolbar search="Search clusters and namespaces" filters={FILTERS} values={search} onChange={change} />
-      <div className="fso-table-note" role="status">
-        {shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}
-        {count(rows.length, 'namespace')}, {different === 0 ? 'none' : formatNumber(different)} with differences
-      </div>
-      {shown.length === 0 ? (
-        <Empty title="No namespace matches" onClear={() => change({ q: undefined, differs: undefined })} />
-      ) : (
-        <VirtualTable
-          label="Labels of namespaces"
-          rows={shown}
-          columns={LABEL_COLUMNS}
-          rowKey={({ cluster, namespace }) => `${cluster}/${namespace}`}
-        />
-      )}
+      <LocalTable
+        toolbar={{ search: 'Search clusters and namespaces', filters: FILTERS }}
+        table={{
+          label: 'Labels of namespaces',
+          rows: shown,
+          columns: LABEL_COLUMNS,
+          rowKey: ({ cluster, namespace }) => `${cluster}/${namespace}`,
+        }}
+        note={`${shown.length === rows.length ? '' : `${formatNumber(shown.length)} of `}${count(rows.length, 'namespace')}, ${different === 0 ? 'none' : formatNumber(different)} with differences`}
+        values={search}
+        noMatch="No namespace matches"
+      />
     </>
   );
 };

@@ -1,6 +1,6 @@
 import '../policies.css';
 import type { PolicyView } from '@fso/shared/api';
-import { PageSection, Tab, Tabs, TabTitleText } from '@patternfly/react-core';
+import { Tab, Tabs, TabTitleText } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
@@ -8,7 +8,7 @@ import { isNotFound } from '../../../api/client.ts';
 import { policyQuery } from '../../../api/queries.ts';
 import { useScope } from '../../../api/session.ts';
 import { Empty, QueryView } from '../../../components/empty-states.tsx';
-import { PageHeader } from '../../../components/page-header.tsx';
+import { Page } from '../../../components/page-header.tsx';
 import { ActionLabel, PhaseLabel } from '../../../components/state-label.tsx';
 import { formatNumber } from '../../../lib/format.ts';
 import { ClustersTab } from '../clusters/clusters-tab.tsx';
@@ -65,34 +65,32 @@ export const PolicyPage = () => {
   const { data } = policy;
   const isGone = policy.isError && isNotFound(policy.error);
   return (
-    <>
-      <PageHeader
-        title={key}
-        crumbs={[{ to: '/policies', text: 'Policies' }]}
-        description={data?.description}
-        labels={
-          data === undefined || isGone ? null : (
+    <Page
+      title={key}
+      crumbs={[{ to: '/policies', text: 'Policies' }]}
+      description={data?.description}
+      labels={
+        data === undefined || isGone ? null : (
+          <>
+            <PhaseLabel phase={data.phase} />
+            <ActionLabel action={data.enforcementAction} />
+          </>
+        )
+      }
+      className="fso-policies"
+    >
+      {isGone ? (
+        <NoPolicy policy={key} />
+      ) : (
+        <QueryView query={policy} what="the policy" lines={8}>
+          {(view) => (
             <>
-              <PhaseLabel phase={data.phase} />
-              <ActionLabel action={data.enforcementAction} />
+              <PolicyDescription policy={view} />
+              <PolicyTabs policy={view} />
             </>
-          )
-        }
-      />
-      <PageSection hasBodyWrapper={false} isFilled className="fso-policies">
-        {isGone ? (
-          <NoPolicy policy={key} />
-        ) : (
-          <QueryView query={policy} what="the policy" lines={8}>
-            {(view) => (
-              <>
-                <PolicyDescription policy={view} />
-                <PolicyTabs policy={view} />
-              </>
-            )}
-          </QueryView>
-        )}
-      </PageSection>
-    </>
+          )}
+        </QueryView>
+      )}
+    </Page>
   );
 };

@@ -1,12 +1,11 @@
 import '../policies.css';
 import { policyKey } from '@fso/shared/api';
-import { PageSection } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { policiesQuery, regionsQuery } from '../../../api/queries.ts';
 import { SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
-import { PageHeader } from '../../../components/page-header.tsx';
+import { Page } from '../../../components/page-header.tsx';
 import { ACTION_OPTIONS } from '../../../components/state-label.tsx';
 import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, optionsOf, REGION_FILTER } from '../../../lib/filters.ts';
 import { PHASE_FILTER } from '../policy-values.tsx';
@@ -36,22 +35,23 @@ export const PoliciesPage = () => {
   const query = useInfiniteQuery({ ...policiesQuery(search), placeholderData: keepPreviousData });
   const table = { label: 'Policies', noun: ['policy', 'policies'], query, columns: POLICY_COLUMNS, rowKey: policyKey } as const;
   return (
-    <>
-      <PageHeader title="Policies" description="Which namespaces each policy governs, and whether every cluster enforces it." />
-      <PageSection hasBodyWrapper={false} isFilled className="fso-policies fso-policies-list">
-        <SearchableTable
-          toolbar={{ search: 'Search policies', filters: usePolicyFilters() }}
-          table={{ ...table, sort: search.sort ?? 'name' }}
-          values={search}
-          none={
-            <Empty title="No policies yet">
-              A SovereignPolicy under <code>policies/</code> in the Git repository appears here within seconds of its commit; one that is
-              applied to a cluster with <code>kubectl</code> appears once the agent reports it.
-            </Empty>
-          }
-          noMatch="No policy matches"
-        />
-      </PageSection>
-    </>
+    <Page
+      title="Policies"
+      description="Which namespaces each policy governs, and whether every cluster enforces it."
+      className="fso-policies fso-policies-list"
+    >
+      <SearchableTable
+        toolbar={{ search: 'Search policies', filters: usePolicyFilters() }}
+        table={{ ...table, sort: search.sort ?? 'name' }}
+        values={search}
+        none={
+          <Empty title="No policies yet">
+            A SovereignPolicy under <code>policies/</code> in the Git repository appears here within seconds of its commit; one that is
+            applied to a cluster with <code>kubectl</code> appears once the agent reports it.
+          </Empty>
+        }
+        noMatch="No policy matches"
+      />
+    </Page>
   );
 };

@@ -11,7 +11,7 @@ import { formatNumber, truncateList } from '../../../lib/format.ts';
 import type { Verdict } from '../../../lib/health.ts';
 import { type ConditionGroup, groupConditions } from './conditions.ts';
 
-const FEW_CLUSTERS = 3;
+const MAX_CLUSTERS = 3;
 
 const ICONS: Readonly<Record<Verdict, { icon: typeof CheckCircleIcon; className: string; text: string }>> = {
   good: { icon: CheckCircleIcon, className: 'fso-success', text: 'as expected' },
@@ -32,7 +32,7 @@ const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show
 /** Clusters of a condition: named where it needs attention, else only counted at first. */
 const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
   const [isOpen, setOpen] = useState(false);
-  const few = truncateList(clusters, verdict === 'good' ? 0 : FEW_CLUSTERS);
+  const few = truncateList(clusters, verdict === 'good' ? 0 : MAX_CLUSTERS);
   return (
     <>
       {clusters.length > 1 ? <span className="fso-muted">{formatNumber(clusters.length)} clusters </span> : null}

@@ -1,0 +1,127 @@
+import type { KubeObject } from '@fso/shared/api';
+import { KubeApiError, type KubeClient } from '@fso/shared/kube';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { TemplateProber, type TemplateTarget } from './template-prober.ts';
+
+const forbidden = (message: string) =>
+  new KubeApiError(403, { message, reason: 'Forbidden' }, { request: { method: 'POST', path: '/' } } as never);
+const REFUSAL =
+  "pods is forbidden: ValidatingAdmissionPolicy 'fso-floor-pods-deny' with binding 'fso-floor-pods-deny' denied request: policy p allows regions eu in namespace a: spec.nodeSelector allows region \"us\"; fix: move";
+
+const KIND = { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets', namespaced: true };
+const target = (name: string, version = 1, fingerprint = 'f'): TemplateTarget => ({
+  kind: KIND,
+  namespace: 'a',
+  name,
+  controller: { apiVersion: 'apps/v1', kind: 'StatefulSet' },
+  fingerprint,
+  version,
+});
+
+let pods: KubeObject[];
+let answer: (pod: KubeObject) => KubeObject;
+let prober: TemplateProber;
+let changes: number;
+let stop: AbortController;
+
+beforeEach(() => {
+  pods = [];
+  changes = 0;
+  answer = (pod) => pod;
+  stop = new AbortController();
+  const template = { metadata: { labels: { app: 'x' } }, spec: { nodeSelector: { disk: 'ssd' }, containers: [] } };
+  const client = {
+    list: async (_kind: unknown, { fieldSelector = '' }: { fieldSelector?: string }) => {
+      const name = fieldSelector.split('=')[1] ?? '';
+      return name === 'gone'
+        ? []
+        : [
+            {
+              metadata: { name, namespace: 'a', uid: `u-${name}` },
+              spec: { template, volumeClaimTemplates: [{ metadata: { name: 'data' } }] },
+            },
+          ];
+    },
+    raw: async ({ body, query }: { body: KubeObject; query: object }) => {
+      expect(query).toEqual({ dryRun: 'All' });
+      pods.push(body);
+      return { object: answer(body), warnings: [] };
+    },
+  } as unknown as KubeClient;
+  prober = new TemplateProber(
+    {
+      client,
+      floor: { isFloorPolicy: (name) => name.startsWith('fso-floor') },
+      readPlacement: (pod) => ({ nodeSelector: (pod as unknown as { spec: { nodeSelector: Record<string, string> } }).spec.nodeSelector }),
+      onChange: () => (changes += 1),
+      onAnswer: () => undefined,
+    },
+    stop.signal,
+  );
+});
+
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+const turn = async (): Promise<void> => {
+  prober.probeNext();
+  await settle();
+};
+const expectTargets = (...targets: readonly TemplateTarget[]) => prober.expect(new Map(targets.map((each) => [each.name, each])));
+const askedFor = () => pods.map(({ metadata }) => (metadata as { ownerReferences?: { name: string }[] }).ownerReferences?.[0]?.name);
+
+describe('a template', () => {
+  it('is asked for as its controller would, with the volumes of its claims, and its pod is read as webhooks left it', async () => {
+    answer = (pod) => ({ ...pod, spec: { nodeSelector: { disk: 'webhook' } } }) as KubeObject;
+    expectTargets(target('db'));
+    expect(prober.answer('db')).toBeUndefined();
+    await turn();
+    expect(pods[0]).toMatchObject({
+      metadata: {
+        generateName: 'db-',
+        namespace: 'a',
+        labels: { app: 'x' },
+        ownerReferences: [{ kind: 'StatefulSet', name: 'db', uid: 'u-db', controller: true }],
+      },
+      spec: { volumes: [{ name: 'data' }] },
+    });
+    expect(prober.answer('db')).toEqual({ kind: 'admitted', template: { nodeSelector: { disk: 'webhook' } } });
+    expect(changes).toBe(1);
+  });
+
+  it('is refused where a lock refuses its pod, with its words; what another rule says is no answer', async () => {
+    const say = async (message: string) => {
+      answer = () => {
+        throw forbidden(message);
+      };
+      expectTargets(target('db', 1, message));
+      await turn();
+      return prober.answer('db');
+    };
+    expect(await say(REFUSAL)).toEqual({ kind: 'refused', violation: 'spec.nodeSelector allows region "us"' });
+    expect(await say('pods is forbidden: exceeded quota: small')).toEqual({ kind: 'admitted' });
+    expect(await say('admission webhook "theirs.example.com" denied the request: no')).toEqual({ kind: 'unanswered' });
+  });
+
+  it('that changed is asked for before others, and keeps its answer until then where its placement is the same', async () => {
+    const [a, b] = [target('a'), target('b')];
+    expectTargets(a, b, target('c'));
+    for (let n = 0; n < 3; n += 1) await turn();
+    expect([prober.waiting, askedFor()]).toEqual([0, ['a', 'b', 'c']]);
+    expectTargets(a, b, target('c', 2));
+    expect([prober.waiting, prober.answer('c')?.kind]).toEqual([1, 'admitted']);
+    await turn();
+    expect(askedFor().at(-1)).toBe('c');
+    expectTargets(a, b, target('c', 3, 'elsewhere'));
+    expect(prober.answer('c')).toBeUndefined();
+  });
+
+  it('that nothing answers for keeps what was seen of it, and waits for its turn after four tries', async () => {
+    expectTargets(target('gone'), target('db'));
+    for (let n = 0; n < 12; n += 1) await turn();
+    expect([prober.waiting, prober.answer('gone')?.kind]).toEqual([0, 'unanswered']);
+    answer = () => {
+      throw new Error('connection lost');
+    };
+    await turn();
+    expect(prober.answer('db')?.kind).toBe('admitted');
+  });
+});

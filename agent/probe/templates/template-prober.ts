@@ -1,0 +1,153 @@
+import type { KubeObject } from '@fso/shared/api';
+import type { KindDescriptor, KubeClient } from '@fso/shared/kube';
+import type { PodTemplate } from '@fso/shared/risk';
+import { DRY_RUN, type FloorNames, isRefusedByLock, isRefusedLater, toAnswer } from '../probe.ts';
+import { ProbeSchedule } from '../probe-schedule.ts';
+import { type PodController, podOfTemplate } from './template-pod.ts';
+
+/** A template of which the next pods are asked for. */
+export interface TemplateTarget {
+  readonly kind: KindDescriptor;
+  readonly namespace: string;
+  readonly name: string;
+  readonly controller: PodController;
+  /** The StatefulSet, where the object is a revision of it. */
+  readonly set?: { readonly kind: KindDescriptor; readonly name: string } | undefined;
+  /** Fingerprint that changes whenever an earlier answer no longer counts. */
+  readonly fingerprint: string;
+  /** Version of the object: the next one is asked for anew, and the earlier answer counts until then. */
+  readonly version: number;
+}
+
+/** What a dry run of a pod showed. */
+export type TemplateAnswer =
+  /** `template`: the placement of the pod as webhooks left it; absent: it is not known. */
+  | { readonly kind: 'admitted'; readonly template?: PodTemplate | undefined }
+  /** Refused by a lock of this system. */
+  | { readonly kind: 'refused'; readonly violation: string }
+  /** Another rule refused before the locks, or nothing answered. */
+  | { readonly kind: 'unanswered' };
+
+export interface TemplateProberDeps {
+  readonly client: KubeClient;
+  readonly floor: FloorNames;
+  /** Reads the placement of a pod. */
+  readonly readPlacement: (pod: KubeObject) => PodTemplate | undefined;
+  /** Called when an answer differs from the one before. */
+  readonly onChange: () => void;
+  readonly onAnswer: (answer: TemplateAnswer['kind']) => void;
+}
+
+const TIMEOUT_MS = 10_000;
+/** Tries before a template that nothing answers for waits for its turn like all others. */
+const FIRST_TRIES = 4;
+/** From a refusal: `… in namespace finance: <violation>; fix: …`, of either lock. */
+const VIOLATION = / in namespace \S+: (.*?); fix: /s;
+
+/**
+ * Asks, by dry runs, for pods of the templates that make the next ones: webhooks may mend or spoil
+ * what a template says. It takes turns with the proofs of the locks, one request each; those without
+ * an answer come first.
+ */
+export class TemplateProber {
+  readonly #deps: TemplateProberDeps;
+  readonly #signal: AbortSignal;
+  #targets: ReadonlyMap<string, TemplateTarget> = new Map();
+  readonly #answers = new Map<string, { readonly fingerprint: string; readonly answer: TemplateAnswer }>();
+  readonly #schedule = new ProbeSchedule();
+  /** Targets without an answer yet, with the number of times that they were asked for. */
+  readonly #unanswered = new Map<string, number>();
+
+  constructor(deps: TemplateProberDeps, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#signal = signal;
+  }
+
+  /** Replaces the targets; the same object means that nothing differs. */
+  expect(targets: ReadonlyMap<string, TemplateTarget>): void {
+    if (targets === this.#targets) return;
+    const before = this.#targets;
+    this.#targets = targets;
+    for (const key of before.keys()) if (!targets.has(key)) this.#forget(key);
+    for (const [key, target] of targets) {
+      const { fingerprint } = target;
+      this.#schedule.add(key);
+      if (before.get(key) !== target) this.#unanswered.set(key, 0);
+      if (this.#answers.get(key)?.fingerprint !== fingerprint) this.#answers.delete(key);
+    }
+  }
+
+  /** The answer for a target as it is now; undefined: it was not asked for yet. */
+  answer(key: string): TemplateAnswer | undefined {
+    return this.#answers.get(key)?.answer;
+  }
+
+  /** Number of targets that are asked for before the others. */
+  get waiting(): number {
+    return this.#unanswered.size;
+  }
+
+  /** Asks for a pod of the target whose turn it is. @returns whether there is one */
+  probeNext(): boolean {
+    const turn = (key: string): Promise<void> => this.#turn(key).catch(() => undefined);
+    const isFirst = (key: string): boolean => this.#unanswered.size === 0 || this.#unanswered.has(key);
+    return (this.#schedule.runNext(isFirst, turn) ?? this.#schedule.runNext(() => true, turn)) !== undefined;
+  }
+
+  #forget(key: string): void {
+    this.#answers.delete(key);
+    this.#unanswered.delete(key);
+    this.#schedule.remove(key);
+  }
+
+  async #turn(key: string): Promise<void> {
+    const target = this.#targets.get(key);
+    if (target === undefined) return;
+    const answer = await this.#ask(target);
+    const { fingerprint } = target;
+    if (this.#targets.get(key) !== target) return;
+    this.#deps.onAnswer(answer.kind);
+    const asked = (this.#unanswered.get(key) ?? FIRST_TRIES) + 1;
+    if (answer.kind === 'unanswered' && asked < FIRST_TRIES) this.#unanswered.set(key, asked);
+    else this.#unanswered.delete(key);
+    const before = this.#answers.get(key)?.answer;
+    // A moment without an answer says nothing against what was seen before.
+    if (before !== undefined && answer.kind === 'unanswered') return;
+    this.#answers.set(key, { fingerprint, answer });
+    if (!isSameAnswer(before, answer)) this.#deps.onChange();
+  }
+
+  async #ask({ kind, namespace, name, controller, set }: TemplateTarget): Promise<TemplateAnswer> {
+    try {
+      const object = await this.#read(kind, namespace, name);
+      const body = object && podOfTemplate(object, controller, set && (await this.#read(set.kind, namespace, set.name)));
+      return body === undefined ? { kind: 'unanswered' } : await this.#create(namespace, body);
+    } catch (error) {
+      return this.#judgeError(error);
+    }
+  }
+
+  async #create(namespace: string, body: KubeObject): Promise<TemplateAnswer> {
+    const path = `/api/v1/namespaces/${namespace}/pods`;
+    const request = { method: 'POST', path, query: DRY_RUN, body, timeoutMs: TIMEOUT_MS } as const;
+    const pod = (await this.#deps.client.raw<KubeObject>(request, this.#signal)).object;
+    return { kind: 'admitted', template: this.#deps.readPlacement(pod) };
+  }
+
+  #judgeError(error: unknown): TemplateAnswer {
+    const answer = toAnswer(error, this.#signal);
+    if (answer.kind !== 'refused') return { kind: 'unanswered' };
+    const { message } = answer;
+    if (isRefusedByLock(message, this.#deps.floor)) return { kind: 'refused', violation: VIOLATION.exec(message)?.[1] ?? message };
+    return { kind: isRefusedLater(message) ? 'admitted' : 'unanswered' };
+  }
+
+  /** Reads one object by a list, for which the rights of the watch suffice. */
+  async #read(kind: KindDescriptor, namespace: string, name: string): Promise<KubeObject | undefined> {
+    const [object] = await this.#deps.client.list(kind, { namespace, fieldSelector: `metadata.name=${name}` }, this.#signal);
+    return object;
+  }
+}
+
+const isSameAnswer = (a: TemplateAnswer | undefined, b: TemplateAnswer): boolean =>
+  a?.kind === b.kind && JSON.stringify(a) === JSON.stringify(b);

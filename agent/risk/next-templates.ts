@@ -1,0 +1,111 @@
+import type { PodTemplate } from '@fso/shared/risk';
+import type { Owner, OwnerKind } from './owner-kinds.ts';
+
+/** Kinds that owners at risk are shown as. */
+export type TopKind = Exclude<OwnerKind, 'ControllerRevision'>;
+
+/** An object whose template makes the next pods of an owner. */
+export interface TemplateSource {
+  readonly kind: OwnerKind;
+  readonly object: Owner;
+  /** Undefined: it is too large to be judged, or cannot be read. */
+  readonly template: PodTemplate | undefined;
+}
+
+/** An owner of pods, and the templates that make its next ones. */
+export interface OwnerTemplates {
+  readonly kind: TopKind;
+  readonly owner: Owner;
+  readonly sources: readonly TemplateSource[];
+}
+
+/** The owners of one namespace, by kind. */
+export type OwnersByKind = ReadonlyMap<OwnerKind, readonly Owner[]>;
+
+type ByName = ReadonlyMap<string, Owner>;
+
+const sourceOf = (kind: OwnerKind, object: Owner): TemplateSource => ({ kind, object, template: object.template });
+
+/** Whether an object is that controller, and not a later one of its name. */
+const isController = (owner: Owner, { controller }: Owner): boolean => controller?.uid === owner.metadata.uid;
+
+const newest = (sets: readonly Owner[]): readonly Owner[] => {
+  const [first] = sets.toSorted((a, b) => (b.revision ?? 0) - (a.revision ?? 0));
+  return first === undefined ? [] : [first];
+};
+
+/** ReplicaSets with other templates that make pods beside the one of the present template. */
+const others = (template: PodTemplate | undefined, sets: readonly Owner[]): readonly TemplateSource[] =>
+  sets.filter((each) => each.template !== template).map((each) => sourceOf('ReplicaSet', each));
+
+/**
+ * Templates of the next pods of a Deployment: its own, and those of ReplicaSets that still have
+ * replicas. A paused one makes pods by its ReplicaSets alone.
+ */
+const ofDeployment = (deployment: Owner, sets: readonly Owner[]): readonly TemplateSource[] => {
+  const active = sets.filter(({ replicas = 1 }) => replicas > 0);
+  if (deployment.isPaused !== true) return [sourceOf('Deployment', deployment), ...others(deployment.template, active)];
+  const making = active.length > 0 ? active : newest(sets);
+  return making.length > 0 ? making.map((each) => sourceOf('ReplicaSet', each)) : [sourceOf('Deployment', deployment)];
+};
+
+/**
+ * Templates of the next pods of a StatefulSet: below its partition that of the revision which the
+ * pods have.
+ */
+const ofStatefulSet = (set: Owner, revisions: ByName): readonly TemplateSource[] => {
+  const { partition, currentRevision, replicas = 1 } = set;
+  const own = sourceOf('StatefulSet', set);
+  if (partition === undefined || currentRevision === undefined) return [own];
+  const revision = revisions.get(currentRevision);
+  const below = revision === undefined ? [] : [sourceOf('ControllerRevision', revision)];
+  return replicas > partition || below.length === 0 ? [...below, own] : below;
+};
+
+const byName = (owners: readonly Owner[]): ByName => new Map(owners.map((owner) => [owner.metadata.name, owner]));
+
+/** Groups objects by the controller that is among the given ones; the rest has none, or another one. */
+const byController = (controllers: ByName, kind: string, objects: readonly Owner[]) => {
+  const owned = new Map<Owner, Owner[]>();
+  const rest: Owner[] = [];
+  for (const object of objects) {
+    const owner = object.controller?.kind === kind ? controllers.get(object.controller.name) : undefined;
+    if (owner === undefined || !isController(owner, object)) rest.push(object);
+    else owned.set(owner, [...(owned.get(owner) ?? []), object]);
+  }
+  return { owned, rest };
+};
+
+/**
+ * A ReplicaSet that something else than a Deployment scales to zero is a past revision of it, which
+ * makes no more pods; a bare one may be scaled up again.
+ */
+const mayMakePods = ({ controller, replicas = 1 }: Owner): boolean => controller === undefined || replicas > 0;
+
+/**
+ * The owners of a namespace with the templates that make their next pods. An object that another one
+ * of these kinds controls counts under that one.
+ */
+export const nextTemplates = (owners: OwnersByKind): readonly OwnerTemplates[] => {
+  const listOf = (kind: OwnerKind): readonly Owner[] => owners.get(kind) ?? [];
+  const revisions = byName(listOf('ControllerRevision'));
+  const sets = byController(byName(listOf('Deployment')), 'Deployment', listOf('ReplicaSet'));
+  const jobs = byController(byName(listOf('CronJob')), 'CronJob', listOf('Job'));
+  const alone = (kind: TopKind, objects: readonly Owner[]): readonly OwnerTemplates[] =>
+    objects.map((owner) => ({ kind, owner, sources: [sourceOf(kind, owner)] }));
+  const isRunning = ({ isFinished }: Owner): boolean => isFinished !== true;
+  return [
+    ...alone('DaemonSet', listOf('DaemonSet')),
+    ...listOf('Deployment').map(
+      (owner): OwnerTemplates => ({ kind: 'Deployment', owner, sources: ofDeployment(owner, sets.owned.get(owner) ?? []) }),
+    ),
+    ...alone('ReplicaSet', sets.rest.filter(mayMakePods)),
+    ...listOf('StatefulSet').map((owner): OwnerTemplates => ({ kind: 'StatefulSet', owner, sources: ofStatefulSet(owner, revisions) })),
+    ...listOf('CronJob').map((owner): OwnerTemplates => {
+      const running = (jobs.owned.get(owner) ?? []).filter((job) => isRunning(job) && job.template !== owner.template);
+      return { kind: 'CronJob', owner, sources: [sourceOf('CronJob', owner), ...running.map((job) => sourceOf('Job', job))] };
+    }),
+    ...alone('Job', jobs.rest.filter(isRunning)),
+    ...alone('ReplicationController', listOf('ReplicationController')),
+  ];
+};

@@ -1,0 +1,123 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { KubeObject } from '@fso/shared/api';
+import type { Informer, InformerFactory } from '@fso/shared/kube';
+import { type Clock, listText } from '@fso/shared/runtime';
+import { OWNER_KINDS, type Owner, type OwnerKind, ownerDescriptor } from './owner-kinds.ts';
+import { nameOnly, reduceOwner } from './reduce-owner.ts';
+
+/** Objects of all kinds of owners together of which more than the name is kept. */
+export const MAX_OWNERS = 20_000;
+/** Objects in one answer: pod templates may be large. */
+const PAGE = 100;
+
+/** The owners of one namespace; another object after each change. */
+export type OwnerSet = ReadonlyMap<OwnerKind, ReadonlyMap<string, Owner>>;
+
+const NO_OWNERS: OwnerSet = new Map();
+
+export interface OwnerCacheDeps {
+  readonly factory: InformerFactory;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** Time without news of a kind after which it is out of date, ms. */
+  readonly kindMs: number;
+  /** Least time between two lists because of a silent watch, ms. */
+  readonly listEveryMs?: number | undefined;
+  readonly maxOwners?: number;
+}
+
+/**
+ * The objects of the cluster that make pods, reduced to where their next pods may run. Apart from
+ * the view of what enforcement rests on: what cannot be read here only makes risks unknown.
+ */
+export class OwnerCache {
+  readonly #deps: OwnerCacheDeps;
+  readonly #informers: readonly (readonly [OwnerKind, Informer<Owner>])[];
+  readonly #sets = new Map<string, Map<OwnerKind, Map<string, Owner>>>();
+  readonly #changed = new Set<() => void>();
+  /** Keys of the objects of which more than the name is kept. */
+  readonly #known = new Set<string>();
+  #left = 0;
+
+  constructor(deps: OwnerCacheDeps) {
+    const { factory, listEveryMs } = deps;
+    this.#deps = deps;
+    this.#informers = OWNER_KINDS.map((kind) => {
+      const reduce = reduceOwner(kind);
+      const transform = (object: KubeObject): Owner => (this.#hasRoom(kind, object) ? reduce(object) : nameOnly(object));
+      const informer = factory.informer(ownerDescriptor(kind), {
+        pageSize: PAGE,
+        transform,
+        ...(listEveryMs !== undefined && { listEveryMs }),
+      });
+      informer.onChange((key, current, previous) => this.#set(kind, key, { current, previous }));
+      return [kind, informer] as const;
+    });
+  }
+
+  /** The same object for as long as the owners of the namespace read the same. */
+  ownersIn(namespace: string): OwnerSet {
+    return this.#sets.get(namespace) ?? NO_OWNERS;
+  }
+
+  /** Number of objects of which only the name is kept, so that they are not judged. */
+  get leftOut(): number {
+    return this.#left;
+  }
+
+  /** Reason why risks are not known now; undefined: they are. */
+  get problem(): string | undefined {
+    const { clock, kindMs } = this.#deps;
+    const unread = this.#informers.filter(([, { seenAtMs }]) => seenAtMs === undefined || clock.monotonicMs() - seenAtMs > kindMs);
+    if (unread.length === 0) return undefined;
+    const [forbidden] = unread.filter(([, { failure }]) => failure?.cause === 'forbidden');
+    const kinds = listText(unread.map(([kind]) => ownerDescriptor(kind).plural));
+    return forbidden === undefined ? `not read now: ${kinds}` : `the agent may not read ${kinds}: its ClusterRole is older than it is`;
+  }
+
+  /** @param handler called when what risks follow from changes */
+  subscribe(handler: () => void): () => void {
+    this.#changed.add(handler);
+    return () => this.#changed.delete(handler);
+  }
+
+  /** Lists everything again, and counts as never having seen it until then. */
+  restart(): void {
+    for (const [, informer] of this.#informers) informer.restart();
+  }
+
+  #hasRoom(kind: OwnerKind, { metadata: { namespace, name } }: KubeObject): boolean {
+    const key = `${kind}/${namespace}/${name}`;
+    if (this.#known.has(key)) return true;
+    if (this.#known.size >= (this.#deps.maxOwners ?? MAX_OWNERS)) return false;
+    this.#known.add(key);
+    return true;
+  }
+
+  #set(kind: OwnerKind, key: string, { current, previous }: { current: Owner | undefined; previous: Owner | undefined }): void {
+    this.#left += Number(isLeftOut(current)) - Number(isLeftOut(previous));
+    const kept = isLeftOut(current) ? undefined : current;
+    const [namespace = '', name = ''] = key.split('/');
+    const kinds = this.#sets.get(namespace) ?? new Map<OwnerKind, Map<string, Owner>>();
+    const owners = kinds.get(kind) ?? new Map<string, Owner>();
+    if (isSameOwner(owners.get(name), kept)) return;
+    if (kept === undefined) {
+      owners.delete(name);
+      this.#known.delete(`${kind}/${key}`);
+    } else owners.set(name, kept);
+    kinds.set(kind, owners);
+    if ([...kinds.values()].every(({ size }) => size === 0)) this.#sets.delete(namespace);
+    else this.#sets.set(namespace, new Map(kinds));
+    for (const handler of this.#changed) handler();
+  }
+}
+
+/** Every object has a uid, and only those that are kept show it. */
+const isLeftOut = (owner: Owner | undefined): boolean => owner !== undefined && owner.metadata.uid === undefined;
+
+/** Whether two objects differ in their version alone: controllers write statuses all the time. */
+const isSameOwner = (a: Owner | undefined, b: Owner | undefined): boolean => {
+  if (a === undefined || b === undefined) return a === b;
+  const { metadata: before, ...restBefore } = a;
+  const { metadata: now, ...restNow } = b;
+  return before.uid === now.uid && before.generation === now.generation && isDeepStrictEqual(restBefore, restNow);
+};

@@ -1,0 +1,53 @@
+import type { KubeObject } from '@fso/shared/api';
+import type { KindDescriptor } from '@fso/shared/kube';
+import type { PodTemplate } from '@fso/shared/risk';
+
+/** Kinds whose objects make pods, or keep the templates that do. */
+export const OWNER_KINDS = [
+  'Deployment',
+  'ReplicaSet',
+  'StatefulSet',
+  'ControllerRevision',
+  'DaemonSet',
+  'Job',
+  'CronJob',
+  'ReplicationController',
+] as const;
+export type OwnerKind = (typeof OWNER_KINDS)[number];
+
+const PLACES: Readonly<Record<OwnerKind, readonly [apiVersion: string, plural: string]>> = {
+  Deployment: ['apps/v1', 'deployments'],
+  ReplicaSet: ['apps/v1', 'replicasets'],
+  StatefulSet: ['apps/v1', 'statefulsets'],
+  ControllerRevision: ['apps/v1', 'controllerrevisions'],
+  DaemonSet: ['apps/v1', 'daemonsets'],
+  Job: ['batch/v1', 'jobs'],
+  CronJob: ['batch/v1', 'cronjobs'],
+  ReplicationController: ['v1', 'replicationcontrollers'],
+};
+
+export const ownerDescriptor = (kind: OwnerKind): KindDescriptor<Owner> => {
+  const [apiVersion, plural] = PLACES[kind];
+  return { apiVersion, kind, plural, namespaced: true };
+};
+
+/** Path of the pod spec in an object of a kind. */
+export const templatePath = (kind: string): string => (kind === 'CronJob' ? 'spec.jobTemplate.spec.template.spec' : 'spec.template.spec');
+
+/** An object that makes pods, reduced to what decides where its next pods may run. */
+export interface Owner extends KubeObject {
+  /** Absent: its template is too large to be judged, cannot be read, or makes no pod any more. */
+  readonly template?: PodTemplate;
+  /** Its controller. */
+  readonly controller?: { readonly kind: string; readonly name: string; readonly uid: string };
+  /** Of a Deployment. */
+  readonly isPaused?: true;
+  readonly replicas?: number;
+  /** Number of the revision of a ReplicaSet of a Deployment. */
+  readonly revision?: number;
+  /** Of a StatefulSet: ordinals below it keep the revision {@link currentRevision}. */
+  readonly partition?: number;
+  readonly currentRevision?: string;
+  /** Of a Job: it makes no more pods. */
+  readonly isFinished?: true;
+}

@@ -1,0 +1,57 @@
+import { Alert, Button, type ButtonProps, Modal, ModalBody, ModalFooter, ModalHeader, type ModalHeaderProps } from '@patternfly/react-core';
+import { type ReactNode, useId } from 'react';
+
+/** What the main button does: it sends a form, or calls a function. */
+interface Submit extends Pick<ButtonProps, 'variant' | 'form' | 'onClick' | 'isDisabled'> {
+  readonly text: string;
+  readonly isPending: boolean;
+}
+
+interface DialogProps extends Pick<ModalHeaderProps, 'titleIconVariant'> {
+  readonly title: string;
+  readonly variant?: 'small' | 'medium';
+  /** Absent: nothing is left to do. */
+  readonly submit?: Submit | undefined;
+  /** Title of the alert where it failed, and why; no reason: it has not. */
+  readonly failure?: readonly [title: string, reason: string | undefined];
+  readonly onClose: () => void;
+  readonly children: ReactNode;
+}
+
+const MainButton = ({ text, isPending, isDisabled = false, form, ...props }: Submit) => (
+  <Button variant="primary" {...props} {...(form && { type: 'submit', form })} isLoading={isPending} isDisabled={isDisabled || isPending}>
+    {text}
+  </Button>
+);
+
+/** A dialog with its main button, one that closes it, and the reason why it failed. */
+export const Dialog = ({
+  title,
+  variant = 'small',
+  submit,
+  failure: [failed, reason] = ['', undefined],
+  onClose,
+  children,
+  ...icon
+}: DialogProps) => {
+  const id = useId();
+  return (
+    <Modal isOpen variant={variant} onClose={onClose} aria-labelledby={`${id}-title`} aria-describedby={`${id}-body`}>
+      <ModalHeader title={title} labelId={`${id}-title`} {...icon} />
+      <ModalBody id={`${id}-body`}>
+        {children}
+        {reason === undefined ? null : (
+          <Alert isInline isLiveRegion variant="danger" title={failed} component="p">
+            {reason}
+          </Alert>
+        )}
+      </ModalBody>
+      <ModalFooter>
+        {submit === undefined ? null : <MainButton {...submit} />}
+        <Button variant="link" onClick={onClose}>
+          {submit === undefined ? 'Close' : 'Cancel'}
+        </Button>
+      </ModalFooter>
+    </Modal>
+  );
+};

@@ -1,0 +1,72 @@
+import type { RiskGroup, RiskGrouping } from '@fso/shared/api';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { riskGroupsQuery } from '../../../api/queries.ts';
+import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { Empty } from '../../../components/empty-states.tsx';
+import { SearchToolbar } from '../../../components/search-toolbar.tsx';
+import { useSearchChange } from '../../../lib/filters.ts';
+import { formatNumber } from '../../../lib/format.ts';
+
+const route = getRouteApi('/shell/compliance/risks');
+
+const TITLES: Readonly<Record<RiskGrouping, string>> = { policy: 'Policy', cluster: 'Cluster', namespace: 'Namespace', owner: 'Owner' };
+
+/** Filters of the list that show what a group counts, and the key as people read it. */
+const readKey = (by: RiskGrouping, key: string) => {
+  if (by === 'policy' || by === 'cluster') return { search: { [by]: key }, text: key };
+  const [cluster = '', namespace = '', kind = '', name = ''] = key.split('/');
+  return by === 'namespace'
+    ? { search: { cluster, namespace }, text: `${namespace} in ${cluster}` }
+    : { search: { cluster, namespace, kind, name }, text: `${kind} ${namespace}/${name} in ${cluster}` };
+};
+
+const columnsOf = (by: RiskGrouping): readonly Column<RiskGroup>[] => [
+  {
+    title: TITLES[by],
+    sort: 'key',
+    width: 40,
+    cell: ({ key }) => {
+      const { search, text } = readKey(by, key);
+      return (
+        <Link to="/compliance/risks" search={search}>
+          {text}
+        </Link>
+      );
+    },
+  },
+  { title: 'Would be refused', sort: 'refused', cell: ({ refused }) => formatNumber(refused) },
+  { title: 'Would stay pending', sort: 'pending', cell: ({ pending }) => formatNumber(pending) },
+  { title: 'Listed', cell: ({ named }) => formatNumber(named) },
+  ...(by === 'policy' ? [] : [{ title: 'Policies', cell: ({ policies }: RiskGroup) => formatNumber(policies) }]),
+  ...(by === 'policy' ? [{ title: 'Clusters', cell: ({ clusters }: RiskGroup) => formatNumber(clusters) }] : []),
+];
+
+/** Owners at risk added up; the two classes stay apart. */
+export const RiskGroups = ({ by }: { readonly by: RiskGrouping }) => {
+  const { q, sort } = route.useSearch();
+  const groupSort =
+    sort === 'refused' || sort === '-refused' || sort === 'pending' || sort === '-pending' || sort === 'key' || sort === '-key'
+      ? sort
+      : undefined;
+  const query = useInfiniteQuery(riskGroupsQuery({ by, q, sort: groupSort }));
+  const change = useSearchChange();
+  const title = TITLES[by].toLowerCase();
+  return (
+    <>
+      <SearchToolbar search={`Search by ${title}`} values={{ q }} onChange={change} />
+      <DataTable
+        label={`Owners at risk by ${title}`}
+        noun={[`${title} with owners at risk`, `${title} groups with owners at risk`]}
+        query={query}
+        columns={columnsOf(by)}
+        rowKey={({ key }) => key}
+        sort={groupSort ?? '-refused'}
+        onSort={(next) => change({ sort: next })}
+        empty={
+          q === undefined ? <Empty title="No known risks" /> : <Empty title="Nothing matches" onClear={() => change({ q: undefined })} />
+        }
+      />
+    </>
+  );
+};

@@ -1,0 +1,105 @@
+import type { RiskView } from '@fso/shared/api';
+import { Label } from '@patternfly/react-core';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { getRouteApi } from '@tanstack/react-router';
+import { type ConnectionOfCluster, useConnections } from '../../../api/connections.ts';
+import { riskKey, risksQuery } from '../../../api/queries.ts';
+import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { Empty } from '../../../components/empty-states.tsx';
+import { PolicyLink } from '../../../components/links.tsx';
+import { SearchToolbar } from '../../../components/search-toolbar.tsx';
+import { ClusterName } from '../../../components/stale-state.tsx';
+import {
+  CLUSTER_FILTER,
+  cleared,
+  type Filter,
+  isAnySet,
+  NAMESPACE_FILTER,
+  namesOf,
+  optionsOf,
+  suggestionsOf,
+  useSearchChange,
+} from '../../../lib/filters.ts';
+import { rowsOf } from '../../../lib/paged-list.ts';
+
+const route = getRouteApi('/shell/compliance/risks');
+
+const RISK_TEXTS = { Refused: 'Would be refused', Pending: 'Would stay pending' } as const;
+
+const filtersFor = (rows: readonly RiskView[]): readonly Filter[] => {
+  const among = (field: 'policy' | 'cluster' | 'namespace' | 'kind'): readonly string[] => suggestionsOf(rows.map((row) => row[field]));
+  return [
+    { name: 'risk', label: 'Risk', options: optionsOf(RISK_TEXTS) },
+    { name: 'policy', label: 'Policy', suggestions: among('policy') },
+    { ...CLUSTER_FILTER, suggestions: among('cluster') },
+    { ...NAMESPACE_FILTER, suggestions: among('namespace') },
+    { name: 'kind', label: 'Kind', suggestions: among('kind') },
+    // Set by the groups of owners.
+    { name: 'name', label: 'Owner', isLinked: true },
+  ];
+};
+
+const RiskLabel = ({ risk, nodes }: Pick<RiskView, 'risk' | 'nodes'>) => (
+  <Label isCompact status={risk === 'Refused' ? 'danger' : 'warning'}>
+    {nodes === undefined ? RISK_TEXTS[risk] : `${RISK_TEXTS[risk]} on ${nodes} ${nodes === 1 ? 'node' : 'nodes'}`}
+  </Label>
+);
+
+const columnsOf = (connectionOf: ConnectionOfCluster): readonly Column<RiskView>[] => [
+  {
+    title: 'Owner',
+    sort: 'name',
+    width: 20,
+    cell: ({ kind, namespace, name }) => `${kind} ${namespace}/${name}`,
+  },
+  {
+    title: 'Risk',
+    sort: 'risk',
+    width: 15,
+    cell: ({ risk, nodes, confirmation }) => (
+      <div>
+        <RiskLabel risk={risk} nodes={nodes} />
+        <div className="fso-muted">{confirmation === 'Confirmed' ? 'confirmed by a dry run' : 'judged by its template'}</div>
+      </div>
+    ),
+  },
+  { title: 'Cluster', sort: 'cluster', width: 10, cell: ({ cluster }) => <ClusterName cluster={cluster} connectionOf={connectionOf} /> },
+  { title: 'Policy', sort: 'policy', width: 10, cell: ({ policy }) => <PolicyLink policy={policy} /> },
+  { title: 'Failing term', width: 20, cell: ({ reason }) => reason },
+  { title: 'Line that mends it', width: 25, cell: ({ fix }) => <code>{fix}</code> },
+];
+
+/** Owners at risk that agents name. */
+export const RisksList = () => {
+  const { by: _by, ...search } = route.useSearch();
+  const query = useInfiniteQuery(risksQuery(search));
+  const connectionOf = useConnections();
+  const change = useSearchChange();
+  const { sort, ...filters } = search;
+  const names = namesOf(filtersFor([]));
+  const isFiltered = isAnySet(names, filters);
+  return (
+    <>
+      <SearchToolbar search="Search owners" filters={filtersFor(rowsOf(query.data))} values={filters} onChange={change} />
+      <p className="fso-note fso-muted">
+        Agents list the first 20 owners of a cluster, and are asked for those of one policy in one cluster; the groups count all.
+      </p>
+      <DataTable
+        label="Owners at risk"
+        noun={['listed owner', 'listed owners']}
+        query={query}
+        columns={columnsOf(connectionOf)}
+        rowKey={riskKey}
+        sort={sort ?? 'cluster'}
+        onSort={(next) => change({ sort: next })}
+        empty={
+          isFiltered ? (
+            <Empty title="No listed owner matches" onClear={() => change(cleared(names))} />
+          ) : (
+            <Empty title="No known risks">Agents know of no owner whose next pods would be refused or stay pending.</Empty>
+          )
+        }
+      />
+    </>
+  );
+};

@@ -1,0 +1,138 @@
+import { decideResidency } from '../residency/index.ts';
+import { weakMemo2 } from '../runtime/index.ts';
+import { injectRegions } from './inject.ts';
+import { confiningLine } from './mend.ts';
+import { hasLabel, matchesAffinity, matchesSelector, untoleratedTaint } from './node-fit.ts';
+import type { NodeFacts, PodTemplate, Toleration } from './template.ts';
+
+/** A pod template, and what its pods meet in their namespace. */
+export interface TemplateQuestion {
+  readonly template: PodTemplate;
+  /** Whether a DaemonSet makes the pods: its controller names the node of each. */
+  readonly isDaemonSet: boolean;
+  /** Path of the pod spec in the owner, such as `spec.template.spec`. */
+  readonly path: string;
+  /** Regions that every denying policy of the namespace allows. */
+  readonly regions: readonly string[];
+  /** Regions that placement injection gives to the pods; none: it leaves them as they are. */
+  readonly injected: readonly string[];
+  readonly nodes: readonly NodeFacts[];
+}
+
+/** What would become of the next pods of a template. */
+export type TemplateJudgement =
+  | { readonly risk: 'None' }
+  | {
+      readonly risk: 'Refused' | 'Pending';
+      /** The failing term. */
+      readonly reason: string;
+      /** The line that mends it. */
+      readonly fix: string;
+      /** Of a DaemonSet: nodes outside on which its pods would stay pending. */
+      readonly nodes?: number;
+    };
+
+const NONE: TemplateJudgement = { risk: 'None' };
+
+const everywhere = (key: string, effect: string): Toleration => ({ key, operator: 'Exists', effect });
+
+/** Added to every pod by the API server's admission plugin DefaultTolerationSeconds. */
+const USUAL_TOLERATIONS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'].map((key) => everywhere(key, 'NoExecute'));
+
+/** @see https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations */
+const DAEMON_SET_TOLERATIONS = [
+  ...USUAL_TOLERATIONS,
+  ...['disk-pressure', 'memory-pressure', 'pid-pressure', 'unschedulable'].map((name) =>
+    everywhere(`node.kubernetes.io/${name}`, 'NoSchedule'),
+  ),
+];
+
+/**
+ * Judges the next pods of a template: whether the locks refuse them, by the residency decision after
+ * placement injection, and else whether any node inside satisfies their node selector, required node
+ * affinity and tolerations. Pure.
+ */
+export const judgeTemplate = (question: TemplateQuestion): TemplateJudgement => {
+  const { template, isDaemonSet, path, regions, injected } = question;
+  if (isDaemonSet && !template.nodeName) return judgeDaemonSet(question);
+  const next = injectRegions(template, injected);
+  const decision = decideResidency(next, regions);
+  if (!decision.admitted) return { risk: 'Refused', reason: decision.violation, fix: confiningLine(next, regions, path) };
+  return template.isCut === true ? NONE : judgeFit(next, question);
+};
+
+/** Whether the locks refuse the pods of a template where these regions are allowed; undefined: no. */
+export const refusalOf = (template: PodTemplate, injected: readonly string[], regions: readonly string[]): string | undefined => {
+  const decision = decideResidency(injectRegions(template, injected), regions);
+  return decision.admitted ? undefined : decision.violation;
+};
+
+/**
+ * Pods of a DaemonSet pass at admission, and the bind gate decides on the node of each: those for
+ * nodes outside stay pending.
+ */
+const judgeDaemonSet = ({ template, nodes, regions, path }: TemplateQuestion): TemplateJudgement => {
+  if (template.isCut === true) return NONE;
+  const tolerations = [...(template.tolerations ?? []), ...DAEMON_SET_TOLERATIONS];
+  const outside = nodes.filter(
+    (node) =>
+      (node.region === undefined || !regions.includes(node.region)) &&
+      matchesSelector(template, node) &&
+      matchesAffinity(template, node) &&
+      untoleratedTaint(tolerations, node) === undefined,
+  );
+  const [first] = outside;
+  if (first === undefined) return NONE;
+  const where = first.region === undefined ? 'which has no region' : `in ${first.region}`;
+  const others = outside.length === 1 ? '' : ` and ${outside.length - 1} more`;
+  const reason = `it selects nodes outside: ${first.name}, ${where},${others} where the bind gate refuses its pods`;
+  return { risk: 'Pending', reason, fix: confiningLine(template, regions, path), nodes: outside.length };
+};
+
+const insideOf = weakMemo2((nodes: readonly NodeFacts[], regions: readonly string[]) =>
+  nodes.filter(({ region }) => region !== undefined && regions.includes(region)),
+);
+
+const judgeFit = (template: PodTemplate, { nodes, regions, path }: TemplateQuestion): TemplateJudgement => {
+  const inside = insideOf(nodes, regions);
+  if (inside.length === 0) return pending('no node is in an allowed region', `add a node in ${regions.join(', ')}`);
+  const missing = Object.entries(template.nodeSelector ?? {}).find(([key, value]) => !inside.some((node) => hasLabel(node, key, value)));
+  if (missing !== undefined) {
+    const [key, value] = missing;
+    return pending(
+      `no node inside has the label ${key}=${value} of spec.nodeSelector`,
+      `label a node inside with ${key}=${value}, or remove ${path}.nodeSelector["${key}"]`,
+    );
+  }
+  const selected = inside.filter((node) => matchesSelector(template, node));
+  if (selected.length === 0) {
+    return pending(
+      'no node inside has all labels of spec.nodeSelector',
+      `label one node inside with all of them, or shorten ${path}.nodeSelector`,
+    );
+  }
+  const matching = selected.filter((node) => matchesAffinity(template, node));
+  if (matching.length === 0) {
+    return pending(
+      'no node inside satisfies the required node affinity',
+      `label a node inside as it asks, or relax ${path}.affinity.nodeAffinity`,
+    );
+  }
+  return judgeTaints(template, matching, path);
+};
+
+const judgeTaints = (template: PodTemplate, nodes: readonly NodeFacts[], path: string): TemplateJudgement => {
+  const tolerations = [...(template.tolerations ?? []), ...USUAL_TOLERATIONS];
+  const taints = nodes.map((node) => untoleratedTaint(tolerations, node));
+  const [taint] = taints;
+  if (taint === undefined || taints.includes(undefined)) return NONE;
+  const value = taint.value ? `, value: ${taint.value}` : ', operator: Exists';
+  const line = `{key: ${taint.key}${value}, effect: ${taint.effect}}`;
+  const name = `${taint.key}${taint.value ? `=${taint.value}` : ''}:${taint.effect}`;
+  return pending(
+    `every node inside that it selects has a taint that it does not tolerate, such as ${name}`,
+    `put under ${path}.tolerations: ${line}, or remove the taint`,
+  );
+};
+
+const pending = (reason: string, fix: string): TemplateJudgement => ({ risk: 'Pending', reason, fix });
