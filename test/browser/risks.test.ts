@@ -44,7 +44,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 const dashboard = useDashboard(() => server.url);
 const owners = (page: Page) => page.getByRole('grid', { name: 'Owners at risk', exact: true });
 
-it('shows each owner with its failing term and the line that mends it, and says what is not known', async () => {
+it('shows each owner with its failing term and the line that mends it, and what is unknown', async () => {
   const page = await dashboard.open('/compliance');
   await page.getByRole('link', { name: 'Risks' }).click();
   await expect(page).toHaveURL(/\/compliance\/risks$/);

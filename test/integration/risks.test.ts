@@ -92,7 +92,7 @@ const isRefusal = (
 
 const keyOf = ({ kind: of, namespace, name }: Pick<Risk, 'kind' | 'namespace' | 'name'>): string => `${of} ${namespace}/${name}`;
 
-describe('what is said of the next restart', () => {
+describe('the risks of the next restart', () => {
   const stop = new AbortController();
   const { signal } = stop;
   let folder: string;

@@ -56,7 +56,7 @@ describe('owners at risk', () => {
     expect(RiskPage.parse(await hub.read('risks?risk=Refused')).items[0]?.fresh).toBe(false);
   });
 
-  it('of one policy in one cluster are told by the agent, where the cluster does not name as many', async () => {
+  it('come from the agent for one policy in one cluster, where the cluster names fewer', async () => {
     await using hub = await atRisk(policyReport('finance', { risks: risks([WEB, riskOf('worker'), NIGHTLY], 2, 1) }));
     const { items } = RiskPage.parse(await hub.read('risks?cluster=eu&policy=finance'));
     expect(items.map(({ name }) => name)).toEqual(['nightly', 'web', 'worker']);
