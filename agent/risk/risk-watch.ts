@@ -6,7 +6,7 @@ import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
 import type { OwnerCache } from './owner-cache.ts';
 import { RiskFinder } from './risk-finder.ts';
 
-/** What is known of the risks in the cluster. */
+/** Risks in the cluster, as far as they are known. */
 export interface KnownRisks {
   /**
    * Risks by policy; policies that deny nothing are absent. `recent`: not known for a moment, as

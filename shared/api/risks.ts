@@ -6,7 +6,7 @@ export const MAX_NAMED_RISKS = 20;
 /** The ledger's columns of counts are 32 bits wide. */
 const Count = z.int().min(0).max(2_147_483_647);
 
-/** What would become of the next pod of an owner. The classes are never added up. */
+/** Outcomes for the next pod of an owner. The classes are never added up. */
 export const RISK_CLASSES = ['Refused', 'Pending'] as const;
 export const RiskClass = z
   .enum(RISK_CLASSES)

@@ -19,7 +19,7 @@ export interface TemplateQuestion {
   readonly nodes: readonly NodeFacts[];
 }
 
-/** What would become of the next pods of a template. */
+/** Outcome for the next pods of a template. */
 export type TemplateJudgement =
   | { readonly risk: 'None' }
   | {
@@ -28,7 +28,7 @@ export type TemplateJudgement =
       readonly reason: string;
       /** The line that mends it. */
       readonly fix: string;
-      /** Of a DaemonSet: nodes outside on which its pods would stay pending. */
+      /** Number of nodes outside on which the pods of a DaemonSet would stay pending. */
       readonly nodes?: number;
     };
 

@@ -2,8 +2,8 @@ import type { NodeSelectorRequirement, NodeSelectorTerm } from '../residency/ind
 import type { NodeFacts, PodTemplate, Taint, Toleration } from './template.ts';
 
 /**
- * Which nodes a pod fits on, as kube-scheduler filters them by node selector, required node affinity
- * and taints. Its other filters, such as for resources and volumes, are not looked at.
+ * Finds the nodes that a pod fits on, as kube-scheduler filters them by node selector, required
+ * node affinity and taints. Its other filters, such as for resources and volumes, are left out.
  */
 
 /** @see https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */

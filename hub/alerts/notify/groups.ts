@@ -10,7 +10,7 @@ const LETTERS: Readonly<Record<string, (typeof STATES)[number]>> = { w: 'pending
 const State = z.preprocess((state) => (typeof state === 'string' ? (LETTERS[state] ?? state) : state), z.enum(STATES));
 
 /**
- * What a receiver knows of an alert: `pending`, it is to get its first notification; `firing`;
+ * State of an alert at a receiver: `pending`, it is to get its first notification; `firing`;
  * `muted`, firing and silenced since; `resolved`. The start identifies the occurrence of the alert;
  * an alert that begins again leaves the state of the occurrence before.
  */

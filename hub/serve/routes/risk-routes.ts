@@ -8,7 +8,7 @@ import { includesText } from '../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
 import type { ViolationDeps } from './violation-routes.ts';
 
-/** What no answer about risks leaves out. */
+/** Sentence that is part of every answer about risks. */
 const NOT_LOOKED_AT = 'Capacity and volumes are not looked at. The classes are never added up, nor with violations.';
 
 /**
