@@ -188,7 +188,7 @@ it('commands of npm exist', () => {
 });
 
 it('runs the commands of the pages for operators in a test, or gives a reason why not', () => {
-  const blocks = markdown('docs/operate').flatMap((page) => {
+  const blocks = ['docs/quickstart.md', ...markdown('docs/operate')].flatMap((page) => {
     const found = [...read(page).matchAll(/(?:^<!-- (.*) -->\n)? *```(?:sh|shell|bash|console)\n *(.*)/gm)];
     return found.map(([, mark = '', first = '']) => ({ page, mark, first }));
   });

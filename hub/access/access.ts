@@ -2,7 +2,8 @@ import { CLI_SESSION } from '@fso/shared/api';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
-import { createCliLogin } from './cli-login.ts';
+import { createCliLogin } from './codes/cli-login.ts';
+import { createLoginLinks } from './codes/login-links.ts';
 import { createLogin } from './login.ts';
 import { type Grant, type Principal, principalOf, Revocations } from './principal.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
@@ -105,9 +106,10 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
   const bearer = oidc?.audience !== undefined && provider ? createBearer({ ...oidc, audience: oidc.audience }, provider, clock) : undefined;
   const login = oidc && provider && publicUrl !== undefined ? createLogin(oidc, provider, { publicUrl, clock, logger }) : undefined;
   const staticKey = settings.apiToken === undefined ? undefined : `static:${fingerprintOf(settings.apiToken)}`;
+  const holds = async (source: string): Promise<boolean> => source === staticKey || source === login?.key || tokens.holds(source);
   const sessions = createSessions({
     store: createSessionStore(deps.records),
-    holds: async (source) => source === staticKey || source === login?.key || tokens.holds(source),
+    holds,
     clock,
     revocations,
     logger,
@@ -119,6 +121,7 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
     tokens,
     sessions,
     cliLogin: createCliLogin(sessions, clock),
+    links: createLoginLinks(deps.records, clock, holds),
     /** Login with the identity provider; undefined without one. */
     login,
     revocations,

@@ -1,4 +1,5 @@
 import { cliLoginRoutes } from './auth/cli-login-routes.ts';
+import { loginLinkRoutes } from './auth/login-link-routes.ts';
 import { loginRoutes } from './auth/login-routes.ts';
 import { describeApi } from './http/describe-api.ts';
 import type { HubScope, Route } from './http/route.ts';
@@ -62,6 +63,7 @@ export const ROUTES = [
   ...tokenRoutes,
   ...loginRoutes,
   ...cliLoginRoutes,
+  ...loginLinkRoutes,
   openApiRoute,
 ] as const;
 

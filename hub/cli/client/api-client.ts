@@ -17,6 +17,7 @@ import {
   FetchHint,
   ForgottenCluster,
   IssueList,
+  LoginLinkView,
   LogoutView,
   PolicyDetailPage,
   PolicyPage,
@@ -191,6 +192,8 @@ export const createHubClient = (options: HubClientOptions) => {
       requests.send(CreatedToken, '/api/v1/tokens', { method: 'POST', body }, signal),
     revokeToken: (id: string, signal?: AbortSignal) =>
       requests.send(TokenView, `/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
+    /** Makes a link that signs a browser in once. */
+    createLoginLink: (signal?: AbortSignal) => requests.send(LoginLinkView, '/api/v1/login-links', { method: 'POST' }, signal),
     /** Makes the hub read the repository now. */
     fetchSource: async (signal?: AbortSignal): Promise<void> => {
       await requests.send(FetchHint, '/api/v1/source/fetch', { method: 'POST' }, signal);
