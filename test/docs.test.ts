@@ -258,8 +258,10 @@ it('rights are those of deploy/agent', () => {
       }
     }
   }
-  const rows = [...section('Rights of the agent').matchAll(/^\| ([a-z0-9.]+) \| ([a-z0-9/]+) \| ([a-z ]+) \|/gm)]
-    .map(([, group = '', resource = '', verbs = '']) => `${group} ${resource}: ${unique(verbs.split(' ')).join(' ')}`)
+  const rows = [...section('Rights of the agent').matchAll(/^\| ([a-z0-9.]+) \| ([a-z0-9/, ]+) \| ([a-z ]+) \|/gm)]
+    .flatMap(([, group = '', resources = '', verbs = '']) =>
+      resources.split(', ').map((resource) => `${group} ${resource}: ${unique(verbs.split(' ')).join(' ')}`),
+    )
     .filter((row) => !row.startsWith('group '));
   expect(unique(rows)).toEqual(unique([...granted].map(([key, verbs]) => `${key}: ${unique(verbs).join(' ')}`)));
 });
