@@ -1,7 +1,7 @@
 import type { KubeObject, ObjectMeta } from '@fso/shared/api';
 import { type PlacementSpec, reducePlacement } from '@fso/shared/residency';
 import type { PodTemplate, Toleration } from '@fso/shared/risk';
-import { WeakValues } from '@fso/shared/runtime';
+import { memoByText } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { definedOnly, isPlain } from '../compare.ts';
 import type { Owner, OwnerKind } from './owner-kinds.ts';
@@ -59,15 +59,11 @@ const Fields = z.looseObject({
 
 const REVISION = 'deployment.kubernetes.io/revision';
 
-/** Equal placements are one object for as long as one of them is in use. */
-const shared = new WeakValues<PodTemplate>();
-
-const intern = (template: PodTemplate, text: string): PodTemplate => {
-  const known = shared.get(text);
-  if (known !== undefined) return known;
-  shared.set(text, template);
-  return template;
-};
+/** Shares one object between equal placements, for as long as one of them is in use. */
+const intern = memoByText(
+  (_template: PodTemplate, text: string) => text,
+  (template) => template,
+);
 
 const requiredOf = ({ affinity }: z.infer<typeof PodSpec>) => {
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
