@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { AGENT_IDENTITY, ENROLMENT_SECRET, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { SECRET_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -18,6 +16,7 @@ import { startTcpProxy } from '../harness/tcp-proxy.ts';
 import { eventually } from '../harness/waiting.ts';
 import { Images, imageOf, VERSIONS } from './images.ts';
 import { assertMachine } from './machine.ts';
+import { checkOut, olderCommit } from './older-commit.ts';
 import { RealCluster } from './real-cluster.ts';
 
 /**
@@ -25,7 +24,6 @@ import { RealCluster } from './real-cluster.ts';
  * is `FSO_TEST_DEPLOY_FROM`, by default the one before the programs changed last.
  */
 
-const run = promisify(execFile);
 const [OLD, NEW] = VERSIONS;
 const REGION = 'eu-west-1';
 const GOVERNED = 'finance';
@@ -43,21 +41,6 @@ let gitUrl: string;
 /** Folder of the older commit's charts. */
 let oldCharts: string;
 const opened = new AsyncDisposableStack();
-
-/** Writes the files of a commit into a folder. @returns the folder */
-const checkOut = async (commit: string): Promise<string> => {
-  const target = join(folder, 'older');
-  await run('sh', ['-ec', `mkdir "$1" && git archive "$2" | tar -x -C "$1"`, 'sh', target, commit], { maxBuffer: 64 * 1024 ** 2 });
-  return target;
-};
-
-const olderCommit = async (): Promise<string> => {
-  const given = process.env['FSO_TEST_DEPLOY_FROM'];
-  if (given !== undefined) return given;
-  const changed = ['agent', 'hub', 'shared'].flatMap((name) => [name, `:(exclude)${name}/**/*.test.ts`, `:(exclude)${name}/**/testing/**`]);
-  const { stdout } = await run('git', ['log', '--no-merges', '-1', '--format=%H', '--', ...changed]);
-  return `${stdout.trim()}^`;
-};
 
 const hubOf = (charts: string, version: string): Release => ({
   chart: join(charts, 'fso-hub'),
@@ -88,7 +71,7 @@ beforeAll(async () => {
   await assertMachine();
   folder = await mkdtemp(join(tmpdir(), 'fso-deploy-upgrade-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
-  const older = await checkOut(await olderCommit());
+  const older = await checkOut(await olderCommit(), join(folder, 'older'));
   oldCharts = join(older, 'deploy/charts');
   images = new Images(join('.fso', 'deploy', 'images'));
   const archives = [];
