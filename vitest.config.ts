@@ -27,7 +27,7 @@ process.env['GOGC'] ??= '400';
  *   beside git, ssh-keygen and gpg; hubs, agents and repositories that lie.
  * blind: test/blind, agents from which the sight of one kind is taken. e2e: test/e2e, fleet, Git,
  * hub and agents as processes, the command line and the dashboard beside them. deploy: test/deploy,
- * images and charts on real nodes; needs root, and is not a part of npm test. browser:
+ * images and charts on real nodes; needs root, and one file of it is a part of npm test. browser:
  * test/browser, the dashboard in a real Chromium. rights: test/rights, after integration: what the
  * rights of the agent are, and what agents used of them in this run. release: test/release,
  * signatures of what is published; builds cosign, and is not a part of npm test.

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError } from '@fso/shared/runtime';
+import { ConfigError, SecretFile, secretText } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AGENT_SETTINGS, loadAgentConfig } from './config.ts';
 
@@ -36,7 +36,8 @@ describe('configuration of the agent', () => {
   it('reads the token and the CA from files', async () => {
     const [token, ca] = [await fileWith('token', 'token-of-eu\n'), await fileWith('ca.pem', 'PEM\n')];
     const { hub } = await loadAgentConfig(withHub({ FSO_HUB_TOKEN_FILE: token, FSO_HUB_CA_FILE: ca, FSO_HUB_TOKEN: '' }));
-    expect(hub).toEqual({ url: 'wss://hub', token: 'token-of-eu', enrolToken: undefined, ca: 'PEM\n' });
+    expect(secretText(hub?.token ?? '')).toBe('token-of-eu');
+    expect(hub).toEqual({ url: 'wss://hub', token: expect.any(SecretFile), enrolToken: undefined, ca: 'PEM\n' });
   });
 
   it('verifies commits strictly as soon as signers are configured', async () => {

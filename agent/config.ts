@@ -14,8 +14,10 @@ import {
   type ProxyConfig,
   parseConfig,
   readProxy,
-  readSecrets,
   readText,
+  type Secret,
+  type SecretFile,
+  Secrets,
 } from '@fso/shared/runtime';
 import { readTelemetry, TELEMETRY_SECRETS, TELEMETRY_VARIABLES, type TelemetryConfig, withoutUnusedTelemetry } from '@fso/shared/telemetry';
 import { readTrust, type TrustConfig, VERIFY_MODES } from '@fso/shared/trust';
@@ -164,7 +166,7 @@ const AgentEnvironment = z
 export interface HubConfig {
   readonly url: string;
   /** Static token; absent: the agent enrols. */
-  readonly token: string | undefined;
+  readonly token: Secret | undefined;
   readonly enrolToken: string | undefined;
   /** File that may hold the token in its place, now or later. */
   readonly enrolTokenFile?: string | undefined;
@@ -202,6 +204,8 @@ export interface AgentConfig {
   readonly limits?: ObservationLimits;
   /** undefined: no traces. */
   readonly telemetry?: TelemetryConfig | undefined;
+  /** Credentials that are followed. */
+  readonly secretFiles?: readonly SecretFile[];
 }
 
 const SECRETS = ['FSO_HUB_TOKEN', ...PROXY_SECRETS, ...TELEMETRY_SECRETS];
@@ -214,18 +218,21 @@ const SECRETS = ['FSO_HUB_TOKEN', ...PROXY_SECRETS, ...TELEMETRY_SECRETS];
 export const loadAgentConfig = async (environment: Environment): Promise<AgentConfig> => {
   const env = withoutUnusedTelemetry(environment);
   const problems: Problems = [];
-  const secrets = await readSecrets(env, SECRETS, problems);
+  const secrets = await Secrets.read(env, AgentEnvironment, SECRETS, problems);
   const { FSO_HUB_CA_FILE: caFile } = env;
   const ca = caFile ? await readText('FSO_HUB_CA_FILE', caFile, problems) : undefined;
-  const variables = parseConfig(AgentEnvironment, { ...env, ...secrets }, problems);
+  const variables = parseConfig(AgentEnvironment, secrets.environment, problems);
   const trust = await readTrust(variables, problems);
-  const telemetry = await readTelemetry(variables, problems);
+  const telemetry = await readTelemetry(variables, secrets, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  const { FSO_HUB_URL: url, FSO_HUB_TOKEN: token, FSO_ENROLL_TOKEN: enrolToken, FSO_ENROLL_TOKEN_FILE: enrolTokenFile } = variables;
+  const { FSO_HUB_URL: url, FSO_ENROLL_TOKEN: enrolToken, FSO_ENROLL_TOKEN_FILE: enrolTokenFile } = variables;
   return {
     cluster: variables.FSO_CLUSTER,
     kubeconfig: variables.KUBECONFIG,
-    hub: url === undefined ? undefined : { url, token, enrolToken, enrolTokenFile, ca, proxy: readProxy(variables) },
+    hub:
+      url === undefined
+        ? undefined
+        : { url, token: secrets.get('FSO_HUB_TOKEN'), enrolToken, enrolTokenFile, ca, proxy: readProxy(variables, secrets) },
     trust,
     listen: variables.FSO_LISTEN,
     identity: variables.FSO_IDENTITY ?? `${hostname()}_${process.pid}`,
@@ -240,6 +247,7 @@ export const loadAgentConfig = async (environment: Environment): Promise<AgentCo
     bindGate: variables.FSO_BIND_GATE,
     openReports: variables.FSO_OPENREPORTS,
     telemetry,
+    secretFiles: secrets.files,
   };
 };
 

@@ -43,6 +43,7 @@ const runAgent = async (config: AgentConfig): Promise<void> => {
   const destination = openLogOutput();
   const options = { name: 'fso-agent', level: config.logLevel, destination, mixin: config.telemetry && traceFields };
   const logger = createLogger(options).child({ cluster: config.cluster });
+  for (const file of config.secretFiles ?? []) file.logTo(logger);
   const tracing = config.telemetry && (await startTracing(config.telemetry, { cluster: config.cluster, version: AGENT_VERSION, logger }));
   try {
     const agent = await startAgent(config, { logger, trace: tracing?.trace }, shutdownSignal());

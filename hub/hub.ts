@@ -3,7 +3,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type HubConfig, warnOfSharedFiles } from './config/config.ts';
 import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, Inspector, RevisionTargets } from './delivery/index.ts';
 import { authenticateByToken, certificatesOf, openIdentity } from './identity/index.ts';
-import { createCheckpoints, openAuditKey, openLedger } from './ledger/index.ts';
+import { backUp, createCheckpoints, openAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics, registerHubReadings } from './metrics.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
 import { Activity, createTrendRecorder, Pipeline } from './rollout/index.ts';
@@ -110,6 +110,7 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   const { url, agentUrl, keepCertificate, closed } = await openListeners(config, {
     ...{ ...served, issues, alerts, source, tracer, delivery, identity, limits: deps.deliveryLimits?.listener },
     agents: new Inspector(delivery, ledger),
+    backup: (target) => backUp(config.database, { version, key: auditKey }, target),
     onAudit: recordAudit({ ledger, logger }),
     runtime: { clock, logger, registry, shutdown },
   });

@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { ConfigError, createLogger, type Environment, openLogOutput, startWatchdog, useProxyForFetch } from '@fso/shared/runtime';
+import { ConfigError, createLogger, type Environment, openLogOutput, proxyFetch, startWatchdog, systemClock } from '@fso/shared/runtime';
 import { traceFields } from '@fso/shared/telemetry';
 import { loadHubConfig } from './config/config.ts';
 import { startHub } from './hub.ts';
@@ -10,10 +10,11 @@ import { startTracing } from './rollout/index.ts';
 const runUntilStopped = async (env: Environment, signal: AbortSignal): Promise<void> => {
   const config = await loadHubConfig(env);
   const { version } = manifest;
-  useProxyForFetch(config.proxy);
   startWatchdog();
   const mixin = config.telemetry && traceFields;
   const logger = createLogger({ name: 'fso-hub', level: config.logLevel, destination: openLogOutput(), mixin });
+  for (const file of config.secretFiles ?? []) file.logTo(logger);
+  if (config.proxy !== undefined) void proxyFetch(config.proxy, systemClock, signal);
   const tracing = config.telemetry && (await startTracing(config.telemetry, version, logger));
   try {
     const hub = await startHub(config, { logger, version, random: Math.random, processMetrics: true, tracer: tracing?.tracer }, signal);

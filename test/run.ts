@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything there is to prove, in one run, with one closing line `N passed, N failed`.
  *
- *   npm test                     static checks, then browser, integration, attacks, trust, blind, unit and e2e, three at a time
+ *   npm test                     static checks, then browser, integration, attacks, trust, blind, one node, unit and e2e
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
@@ -138,6 +138,9 @@ const inParts = (project: string, count: number): Suites =>
  */
 const SIMULATED_FLEET = 'test/browser/simulated-fleet/';
 
+/** The part of the deploy suite that is short. */
+const ONE_NODE = 'test/deploy/one-node.test.ts';
+
 /**
  * Four at a time: each waits much for the programs that it started; with more they wait for each
  * other. The longest are in parts, and the short ones come last, so that no core is without work in
@@ -150,6 +153,7 @@ const THEN: Suites = {
   attacks: () => vitest('attacks'),
   trust: () => vitest('trust'),
   blind: () => vitest('blind'),
+  deploy: () => vitest('deploy', ONE_NODE),
   unit: () => vitest('unit'),
   e2e: () => vitest('e2e'),
 };

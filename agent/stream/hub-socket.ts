@@ -1,5 +1,5 @@
 import { MAX_HUB_FRAME_BYTES } from '@fso/shared/protocol';
-import { createTlsAgent, type ProxyConfig } from '@fso/shared/runtime';
+import { createTlsAgent, type ProxyConfig, type Secret, secretText } from '@fso/shared/runtime';
 import { WebSocket } from 'ws';
 
 /** Certificate and key of the agent, and the CA that verifies the hub; PEM. */
@@ -12,7 +12,7 @@ export interface ClientCertificate {
 export interface ConnectionConfig {
   readonly hubUrl: string;
   /** Static token; absent: a certificate proves the agent. */
-  readonly token?: string;
+  readonly token?: Secret;
   /** PEM of the hub's CA; absent: the system's. */
   readonly ca?: string | undefined;
   /** The way to the hub; undefined: direct. */
@@ -47,7 +47,7 @@ const streamUrl = (hubUrl: string): URL => {
  */
 export const openHubSocket = (config: ConnectionConfig, certificate: ClientCertificate | undefined, onReached: () => void): WebSocket =>
   new WebSocket(streamUrl(config.hubUrl), {
-    headers: config.token === undefined ? {} : { authorization: `Bearer ${config.token}` },
+    headers: config.token === undefined ? {} : { authorization: `Bearer ${secretText(config.token)}` },
     ...(config.ca === undefined ? {} : { ca: config.ca }),
     ...certificate,
     ...(config.proxy && { agent: createTlsAgent(config.proxy), handshakeTimeout: HANDSHAKE_MS }),

@@ -11,8 +11,8 @@ export interface GitServerOptions {
   readonly root: string;
   /** Default: a free one. */
   readonly port?: number;
-  /** Basic authentication for every request. */
-  readonly credentials?: { readonly username: string; readonly password: string };
+  /** Basic authentication for every request; the password may be changed meanwhile. */
+  readonly credentials?: { readonly username: string; password: string };
   /**
    * Called before each request is answered: a test may hold it back, or cut it by destroying the
    * response.
@@ -39,12 +39,13 @@ const isPush = (request: IncomingMessage): boolean => request.method === 'POST' 
 export const startGitServer = async (options: GitServerOptions): Promise<GitServer> => {
   const { root, credentials, onRequest, onPush } = options;
   await mkdir(root, { recursive: true });
-  const expected = credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`;
+  const expected = (): string | undefined =>
+    credentials && `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`;
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     await onRequest?.(request, response);
     if (response.destroyed) return;
-    if (expected === undefined || request.headers.authorization === expected) {
+    if (credentials === undefined || request.headers.authorization === expected()) {
       if (onPush && isPush(request)) response.once('finish', onPush);
       // Pushes are on for every caller that the server lets in.
       answerByGit(request, response, { root, user: 'demo', env: { PATH: process.env['PATH'], ...runMark() } });

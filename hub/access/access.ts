@@ -1,5 +1,5 @@
 import { CLI_SESSION } from '@fso/shared/api';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import { type Clock, type Logger, type Secret, secretText } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
 import { createCliLogin } from './codes/cli-login.ts';
@@ -14,7 +14,7 @@ import { createTokenStore, createTokens, isApiToken, type Tokens } from './token
 
 export interface AccessSettings {
   /** The static token, an administrator's. */
-  readonly apiToken?: string | undefined;
+  readonly apiToken?: Secret | undefined;
   readonly oidc?: OidcSettings | undefined;
   /** Address under which browsers reach the hub; needed with `oidc`. */
   readonly publicUrl?: string | undefined;
@@ -44,12 +44,12 @@ const BEARER = /^Bearer +(\S+)$/i;
 const LOCAL = principalOf({ kind: 'local', id: 'local', name: 'local' }, [{ role: 'admin' }]);
 const ANONYMOUS = principalOf({ kind: 'anonymous', id: 'anonymous', name: 'anonymous' }, [{ role: 'viewer' }]);
 
-const lasting = (principal: Principal, key = principal.id): Grant => ({
+const lasting = (principal: Principal, key = principal.id, holds = (): boolean => true): Grant => ({
   principal,
   key,
   byCookie: false,
   expiresAt: null,
-  stillHolds: () => Promise.resolve(true),
+  stillHolds: () => Promise.resolve(holds()),
 });
 
 const invalid = (detail: string): Checked => ({ ok: false, reason: 'invalid', detail });
@@ -64,19 +64,38 @@ const CLI_LOGIN_ENDED = 'The login of the command line has ended: fso login.';
 const ofSession = async (grant: Grant | undefined, otherwise: string): Promise<Checked> =>
   granted((await grant?.stillHolds()) === true ? grant : undefined, otherwise);
 
+/** The static token as it is now. */
+class StaticToken {
+  readonly #secret: Secret;
+  #known: { readonly text: string; readonly key: string } | undefined;
+
+  constructor(secret: Secret) {
+    this.#secret = secret;
+  }
+
+  is(token: string): boolean {
+    return sameSecret(token, secretText(this.#secret));
+  }
+
+  /** Key of its grants, and of the sessions that it began. */
+  key(): string {
+    const text = secretText(this.#secret);
+    if (this.#known?.text !== text) this.#known = { text, key: `static:${fingerprintOf(text)}` };
+    return this.#known.key;
+  }
+}
+
 interface BearerDeps {
-  /** Key of the static token. */
-  readonly staticKey: string | undefined;
+  readonly staticToken: StaticToken | undefined;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly bearer: Bearer | undefined;
 }
 
 /** Checks the token of a `Bearer` header, whose kind is recognised by its form. */
-const createBearerCheck = (settings: AccessSettings, { staticKey, tokens, sessions, bearer }: BearerDeps) => {
-  const isStatic = (token: string): boolean => settings.apiToken !== undefined && sameSecret(token, settings.apiToken);
+const createBearerCheck = ({ staticToken, tokens, sessions, bearer }: BearerDeps) => {
   const known = async (token: string): Promise<Checked> => {
-    if (isStatic(token)) return { ok: true, grant: lasting(LOCAL, staticKey) };
+    if (staticToken?.is(token) === true) return { ok: true, grant: lasting(LOCAL, staticToken.key(), () => staticToken.is(token)) };
     if (isApiToken(token)) return granted(await tokens.check(token), 'The API token is unknown, revoked or expired.');
     if (!token.startsWith(CLI_SESSION)) return invalid('The token is not one of this hub.');
     return ofSession(sessions.check(token.slice(CLI_SESSION.length), { byCookie: false }), CLI_LOGIN_ENDED);
@@ -89,7 +108,7 @@ const createBearerCheck = (settings: AccessSettings, { staticKey, tokens, sessio
   return async (authorization: string): Promise<Checked> => {
     const token = BEARER.exec(authorization)?.[1];
     if (token === undefined) return invalid('Send the header Authorization: Bearer <token>.');
-    return bearer !== undefined && isJwt(token) && !isStatic(token) ? ofProvider(token, bearer) : known(token);
+    return bearer !== undefined && isJwt(token) && staticToken?.is(token) !== true ? ofProvider(token, bearer) : known(token);
   };
 };
 
@@ -105,8 +124,8 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
   const provider = oidc && createProvider(oidc, { clock, logger });
   const bearer = oidc?.audience !== undefined && provider ? createBearer({ ...oidc, audience: oidc.audience }, provider, clock) : undefined;
   const login = oidc && provider && publicUrl !== undefined ? createLogin(oidc, provider, { publicUrl, clock, logger }) : undefined;
-  const staticKey = settings.apiToken === undefined ? undefined : `static:${fingerprintOf(settings.apiToken)}`;
-  const holds = async (source: string): Promise<boolean> => source === staticKey || source === login?.key || tokens.holds(source);
+  const staticToken = settings.apiToken === undefined ? undefined : new StaticToken(settings.apiToken);
+  const holds = async (source: string): Promise<boolean> => source === staticToken?.key() || source === login?.key || tokens.holds(source);
   const sessions = createSessions({
     store: createSessionStore(deps.records),
     holds,
@@ -114,7 +133,7 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
     revocations,
     logger,
   });
-  const checkBearer = createBearerCheck(settings, { staticKey, tokens, sessions, bearer });
+  const checkBearer = createBearerCheck({ staticToken, tokens, sessions, bearer });
   const isOpen = settings.apiToken === undefined && oidc === undefined;
 
   return {

@@ -1,11 +1,16 @@
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { FakeClock } from '@fso/shared/fake-clock';
+import { SecretFile } from '@fso/shared/runtime';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { clientCredentialsGrant } from 'openid-client';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { createBearer } from './bearer.ts';
 import { createProvider, type OidcSettings, ProviderUnavailable } from './provider.ts';
 import { parseRoleMap } from './roles.ts';
@@ -69,6 +74,30 @@ const DISCOVERY = '/.well-known/openid-configuration';
 const metadataOf = (issuer: string) => ({ issuer, authorization_endpoint: `${issuer}/authorize`, jwks_uri: `${issuer}/keys` });
 
 const deps = { clock: new FakeClock(), logger: pino({ level: 'silent' }), timeoutMs: 2_000 };
+
+it('authenticates the client with the secret that its file has by then', async () => {
+  using server = await startServer();
+  const seen: (string | undefined)[] = [];
+  server.answers.set('/.well-known/openid-configuration', (request, response) =>
+    json({ issuer: server.issuer, token_endpoint: `${server.issuer}/token` })(request, response),
+  );
+  server.answers.set('/token', (request, response) => {
+    seen.push(request.headers.authorization);
+    json({ access_token: 'x', token_type: 'Bearer' })(request, response);
+  });
+  const file = join(makeTemporaryFolder('provider'), 'client-secret');
+  writeFileSync(file, 'first');
+  const clientSecret = new SecretFile('FSO_OIDC_CLIENT_SECRET', file, 'first');
+  const provider = createProvider(
+    { ...settingsOf(server.issuer), clientSecret },
+    { clock: new FakeClock(), logger: pino({ level: 'silent' }) },
+  );
+  await clientCredentialsGrant(await provider.configuration());
+  writeFileSync(file, 'second');
+  await clientCredentialsGrant(await provider.configuration());
+  const basic = (secret: string): string => `Basic ${Buffer.from(`fso:${secret}`).toString('base64')}`;
+  expect(seen).toEqual([basic('first'), basic('second')]);
+});
 
 describe('the metadata of a provider', () => {
   const discover = (issuer: string, timeoutMs = deps.timeoutMs) =>

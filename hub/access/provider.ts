@@ -1,4 +1,4 @@
-import { type Clock, isLoopback, type Logger, readAtMost } from '@fso/shared/runtime';
+import { type Clock, isLoopback, type Logger, readAtMost, type Secret, secretText } from '@fso/shared/runtime';
 import * as oidc from 'openid-client';
 import type { GroupGrant, RoleMap } from './roles.ts';
 
@@ -6,7 +6,7 @@ export interface OidcSettings {
   readonly issuer: string;
   readonly clientId: string;
   /** Secret of the client; without it the hub is a public client. PKCE is used in either case. */
-  readonly clientSecret: string | undefined;
+  readonly clientSecret: Secret | undefined;
   readonly scopes: string;
   readonly rolesClaim: string;
   readonly roleMap: RoleMap;
@@ -48,12 +48,12 @@ export const fetchFromProvider = async (url: string, init: RequestInit = {}): Pr
  * Authenticates the client with a method that the provider supports. client_secret_basic is the
  * default of OpenID Connect Core.
  */
-const clientAuth = (secret: string | undefined): oidc.ClientAuth => {
+const clientAuth = (secret: Secret | undefined): oidc.ClientAuth => {
   if (secret === undefined) return oidc.None();
-  const [basic, post] = [oidc.ClientSecretBasic(secret), oidc.ClientSecretPost(secret)];
   return (server, client, body, headers) => {
     const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
-    return (methods.includes('client_secret_basic') ? basic : post)(server, client, body, headers);
+    const authenticate = methods.includes('client_secret_basic') ? oidc.ClientSecretBasic : oidc.ClientSecretPost;
+    return authenticate(secretText(secret))(server, client, body, headers);
   };
 };
 

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SecretFile, secretText } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { openConfigBench } from './testing/config-harness.ts';
 
@@ -21,7 +22,7 @@ describe('settings of the identity provider', () => {
       oidc: {
         issuer: 'https://login.example.com/realms/main',
         clientId: 'fso',
-        clientSecret: 'client-secret-0123',
+        clientSecret: expect.any(SecretFile),
         scopes: 'openid profile email',
         rolesClaim: 'groups',
         roleMap: new Map([
@@ -34,6 +35,7 @@ describe('settings of the identity provider', () => {
       publicUrl: 'https://fso.example.com',
       trustedProxies: ['10.0.0.0/8', '::1'],
     });
+    expect(secretText(access?.oidc?.clientSecret ?? '')).toBe('client-secret-0123');
   });
 
   it('let other machines reach the hub without a static token', async () => {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isLoopback, messageOf, type Problems } from '@fso/shared/runtime';
+import { isLoopback, messageOf, type Problems, type Secrets } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { type OidcSettings, parseRoleMap } from '../access/index.ts';
 import { readRolesFile } from './roles-file.ts';
@@ -92,7 +92,7 @@ const absentOf = (variables: Variables): readonly string[] => [
   ...(variables.FSO_OIDC_ROLE_MAP === undefined && variables.FSO_ROLES_FILE === undefined ? ['FSO_OIDC_ROLE_MAP'] : []),
 ];
 
-const oidcOf = async (variables: Variables, problems: Problems): Promise<OidcSettings | undefined> => {
+const oidcOf = async (variables: Variables, secrets: Secrets, problems: Problems): Promise<OidcSettings | undefined> => {
   const { FSO_OIDC_ISSUER: issuer, FSO_OIDC_CLIENT_ID: clientId, FSO_ROLES_FILE: rolesFile } = variables;
   if (issuer === undefined) {
     const alone = OIDC_ONLY.filter((name) => variables[name] !== undefined);
@@ -105,7 +105,7 @@ const oidcOf = async (variables: Variables, problems: Problems): Promise<OidcSet
   return {
     issuer,
     clientId,
-    clientSecret: variables.FSO_OIDC_CLIENT_SECRET,
+    clientSecret: secrets.get('FSO_OIDC_CLIENT_SECRET'),
     scopes: variables.FSO_OIDC_SCOPES,
     rolesClaim: variables.FSO_OIDC_ROLES_CLAIM,
     roleMap: variables.FSO_OIDC_ROLE_MAP ?? new Map(),
@@ -114,8 +114,8 @@ const oidcOf = async (variables: Variables, problems: Problems): Promise<OidcSet
   };
 };
 
-export const readAccess = async (variables: Variables, problems: Problems): Promise<HubAccess> => ({
-  oidc: await oidcOf(variables, problems),
+export const readAccess = async (variables: Variables, secrets: Secrets, problems: Problems): Promise<HubAccess> => ({
+  oidc: await oidcOf(variables, secrets, problems),
   publicUrl: variables.FSO_PUBLIC_URL,
   trustedProxies: variables.FSO_TRUSTED_PROXIES ?? [],
 });

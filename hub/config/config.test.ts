@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { secretText } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { HUB_SETTINGS, loadHubConfig } from './config.ts';
 import { openConfigBench } from './testing/config-harness.ts';
@@ -65,7 +66,7 @@ describe('configuration of the hub', () => {
     );
     expect(config.git.url).toBe('https://git.example.com/p.git');
     expect(config.git.credentials).toEqual({ username: 'bot', password: 'p@ss' });
-    expect(config.apiToken).toBe('api-token-0123456789');
+    expect(secretText(config.apiToken ?? '')).toBe('api-token-0123456789');
     expect(config.webhookSecret).toBeUndefined();
     const withToken = await loadHubConfig(base({ FSO_GIT_TOKEN: 'ghp_x' }));
     expect(withToken.git.credentials).toEqual({ username: 'git', password: 'ghp_x' });

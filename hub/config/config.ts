@@ -9,7 +9,9 @@ import {
   type ProxyConfig,
   parseConfig,
   readProxy,
-  readSecrets,
+  type Secret,
+  type SecretFile,
+  Secrets,
 } from '@fso/shared/runtime';
 import { readTelemetry, type TelemetryConfig, withoutUnusedTelemetry } from '@fso/shared/telemetry';
 import { readTrust, type TrustConfig } from '@fso/shared/trust';
@@ -47,9 +49,9 @@ export interface HubConfig {
   readonly identity?: { readonly ca: TlsFiles | undefined; readonly hostnames: readonly string[] } | undefined;
   /** Static tokens by cluster. */
   readonly agentTokens: ReadonlyMap<string, string>;
-  readonly apiToken: string | undefined;
+  readonly apiToken: Secret | undefined;
   readonly access?: HubAccess;
-  readonly webhookSecret: string | undefined;
+  readonly webhookSecret: Secret | undefined;
   /** Receivers and routes of alerts; undefined: no receiver is notified. */
   readonly alerts?: { readonly file: string; readonly config: AlertsConfig } | undefined;
   readonly dataDir: string;
@@ -74,6 +76,8 @@ export interface HubConfig {
   readonly logLevel: LogLevel;
   /** undefined: no traces. */
   readonly telemetry?: TelemetryConfig | undefined;
+  /** Credentials that are followed. */
+  readonly secretFiles?: readonly SecretFile[];
 }
 
 const SECRETS = HUB_SETTINGS.filter(({ isSecret }) => isSecret).map(({ name }) => name);
@@ -101,9 +105,27 @@ const readAlerts = async (file: string | undefined, problems: Problems): Promise
   return undefined;
 };
 
-/** A server where one is given, else the database that is embedded in the hub. */
-const databaseOf = ({ DATABASE_URL: url, FSO_DATA_DIR: dataDir }: Pick<Variables, 'DATABASE_URL' | 'FSO_DATA_DIR'>): DatabaseConfig =>
-  url === undefined ? { folder: join(resolve(dataDir), 'ledger') } : { url };
+const withoutUser = (text: string): string => {
+  const url = new URL(text);
+  url.username = '';
+  url.password = '';
+  return url.href;
+};
+
+/**
+ * A server where one is given, else the database that is embedded in the hub. A running hub follows
+ * user and password alone: at another address there is another ledger.
+ */
+const databaseOf = (
+  { DATABASE_URL: url, FSO_DATA_DIR: dataDir }: Pick<Variables, 'DATABASE_URL' | 'FSO_DATA_DIR'>,
+  secrets: Secrets,
+): DatabaseConfig => {
+  if (url === undefined) return { folder: join(resolve(dataDir), 'ledger') };
+  const secret = secrets.get('DATABASE_URL') ?? url;
+  if (typeof secret !== 'string')
+    secret.addCheck((next) => (withoutUser(next) === withoutUser(url) ? undefined : 'differs in more than user and password: restart'));
+  return { url: secret };
+};
 
 /**
  * Reads the hub's configuration from the environment and the files that it names.
@@ -113,11 +135,11 @@ const databaseOf = ({ DATABASE_URL: url, FSO_DATA_DIR: dataDir }: Pick<Variables
 export const loadHubConfig = async (environment: Environment): Promise<HubConfig> => {
   const problems: Problems = [];
   const env = withKeysFolder(withoutUnusedTelemetry(environment), problems);
-  const secrets = await readSecrets(env, SECRETS, problems);
-  const variables = parseConfig(Variables, { ...env, ...secrets }, problems);
+  const secrets = await Secrets.read(env, Variables, SECRETS, problems);
+  const variables = parseConfig(Variables, secrets.environment, problems);
   checkExposure(variables, problems);
-  const access = await readAccess(variables, problems);
-  const git = readGitAccess(variables, env, problems);
+  const access = await readAccess(variables, secrets, problems);
+  const git = readGitAccess(variables, env, secrets, problems);
   const { FSO_AGENT_TOKENS_FILE: tokensFile, FSO_AGENT_HOSTNAMES: hostnames = [] } = variables;
   const agentTokens = tokensFile === undefined ? new Map() : await readTokens('FSO_AGENT_TOKENS_FILE', tokensFile, problems);
   const tlsFiles = { cert: variables.FSO_AGENT_TLS_CERT_FILE, key: variables.FSO_AGENT_TLS_KEY_FILE };
@@ -125,22 +147,22 @@ export const loadHubConfig = async (environment: Environment): Promise<HubConfig
   const ca = await readCa({ cert: variables.FSO_AGENT_CA_CERT_FILE, key: variables.FSO_AGENT_CA_KEY_FILE }, problems);
   const trust = await readTrust(variables, problems);
   const alerts = await readAlerts(variables.FSO_ALERTS_FILE, problems);
-  const telemetry = await readTelemetry(variables, problems);
+  const telemetry = await readTelemetry(variables, secrets, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return {
     git: { ...git, trust, ref: variables.FSO_GIT_REF, pollMs: variables.FSO_GIT_POLL_MS },
-    proxy: readProxy(variables),
+    proxy: readProxy(variables, secrets),
     listen: variables.FSO_LISTEN,
     agentListen: variables.FSO_AGENT_LISTEN,
     agentTls: variables.FSO_AGENT_TLS === 'on' ? agentTls : undefined,
     identity: variables.FSO_AGENT_TLS === 'on' ? { ca, hostnames } : undefined,
     agentTokens,
-    apiToken: variables.FSO_API_TOKEN,
+    apiToken: secrets.get('FSO_API_TOKEN'),
     access,
-    webhookSecret: variables.FSO_WEBHOOK_SECRET,
+    webhookSecret: secrets.get('FSO_WEBHOOK_SECRET'),
     alerts,
     dataDir: resolve(variables.FSO_DATA_DIR),
-    database: databaseOf(variables),
+    database: databaseOf(variables, secrets),
     history: { days: variables.FSO_HISTORY_DAYS, events: variables.FSO_HISTORY_EVENTS },
     maxBehindMs: variables.FSO_REVOCATION_MAX_AGE_MS,
     shutdownDelayMs: variables.FSO_SHUTDOWN_DELAY_MS,
@@ -149,6 +171,7 @@ export const loadHubConfig = async (environment: Environment): Promise<HubConfig
     acceptNewAuditKey: variables.FSO_ACCEPT_NEW_AUDIT_KEY === 'true',
     logLevel: variables.FSO_LOG_LEVEL,
     telemetry,
+    secretFiles: secrets.files,
   };
 };
 
@@ -163,11 +186,11 @@ const auditKeyFileOf = (variables: Pick<Variables, 'FSO_AUDIT_KEY_FILE' | 'FSO_D
 export const loadLedgerConfig = async (environment: Environment): Promise<{ database: DatabaseConfig; auditKeyFile: string }> => {
   const problems: Problems = [];
   const env = withKeysFolder(environment, problems);
-  const secrets = await readSecrets(env, ['DATABASE_URL'], problems);
   const used = Variables.pick({ DATABASE_URL: true, FSO_DATA_DIR: true, FSO_AUDIT_KEY_FILE: true });
-  const variables = parseConfig(used, { ...env, ...secrets }, problems);
+  const secrets = await Secrets.read(env, used, ['DATABASE_URL'], problems);
+  const variables = parseConfig(used, secrets.environment, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return { database: databaseOf(variables), auditKeyFile: auditKeyFileOf(variables) };
+  return { database: databaseOf(variables, secrets), auditKeyFile: auditKeyFileOf(variables) };
 };
 
 /** Paths of the hub's private keys and of its CA, wherever they are. */

@@ -1,4 +1,4 @@
-import type { Environment, Problems } from '@fso/shared/runtime';
+import type { Environment, Problems, Secrets } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { AuthCommand, GitCredentials } from '../source/index.ts';
 
@@ -103,7 +103,7 @@ const environmentFor = (env: Environment): Readonly<Record<string, string>> =>
  * Credentials in the URL, user and password, a token (hosting services take any user name with
  * one), or a command that prints them.
  */
-export const readGitAccess = (variables: Variables, env: Environment, problems: Problems): GitAccess => {
+export const readGitAccess = (variables: Variables, env: Environment, secrets: Secrets, problems: Problems): GitAccess => {
   const url = new URL(variables.FSO_GIT_URL);
   const inUrl = { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
   url.username = '';
@@ -112,7 +112,7 @@ export const readGitAccess = (variables: Variables, env: Environment, problems: 
   const place = { url: url.href, commitUrl: variables.FSO_GIT_COMMIT_URL ?? commitUrlOf(url.href) };
   const argv = variables.FSO_GIT_AUTH_COMMAND;
   if (argv !== undefined) return { ...place, credentials: undefined, authCommand: { argv, env: environmentFor(env) } };
-  const password = variables.FSO_GIT_TOKEN ?? variables.FSO_GIT_PASSWORD ?? inUrl.password;
+  const password = secrets.get('FSO_GIT_TOKEN') ?? secrets.get('FSO_GIT_PASSWORD') ?? inUrl.password;
   const username = variables.FSO_GIT_USERNAME ?? inUrl.username;
   if (password === '' && username === '') return { ...place, credentials: undefined, authCommand: undefined };
   return { ...place, credentials: { username: username || 'git', password }, authCommand: undefined };

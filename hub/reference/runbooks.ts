@@ -28,7 +28,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   LedgerUnavailable: {
     check: '_ledger database unreachable_ in the log, and `/readyz`; disk, connections, credentials of the database.',
-    more: 'Reports wait in memory, and writes continue by themselves. Lost data: [restore](ledger.md#back-up-and-restore).',
+    more: 'Reports wait in memory, and writes continue by themselves. Lost data: [restore](backup.md).',
   },
   AuditLogInvalid: {
     check: 'The page Audit of the dashboard, and `fso audit verify` on another machine.',
@@ -72,7 +72,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   GatekeeperNotReady: {
     check: '`fso get clusters`; in the cluster the pods and the webhook of Gatekeeper.',
-    more: '[Gatekeeper](gatekeeper.md).',
+    more: '[Gatekeeper](prepare-a-cluster.md#gatekeeper).',
   },
   CertificateExpiring: {
     check: '`fso get clusters -o wide`; the event `NotEnrolled` and the log of that agent.',
@@ -81,7 +81,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   ClockSkewed: { check: '`fso get clusters -o wide`: SKEW; the event `ClockSkewed`.' },
   NodesWithoutRegion: {
     check: '`fso get clusters -o wide`: NODES; `kubectl get nodes -L topology.kubernetes.io/region`.',
-    more: 'The guard refuses `kubectl label` to administrators too ([regions of nodes](run-the-agent.md#regions-of-nodes)).',
+    more: 'The guard refuses `kubectl label` to administrators too ([regions of nodes](prepare-a-cluster.md#regions-of-nodes)).',
   },
   PolicyNotEnforced: {
     check: '`fso describe policy <name>`; in the cluster `kubectl describe sp` for the condition.',
@@ -89,7 +89,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   PolicyLockDegraded: {
     check: '`fso describe policy <name> --cluster <cluster>`: the state of each lock.',
-    more: '[Gatekeeper](gatekeeper.md), or [the reason](../reference/conditions.md#reasons-of-the-cluster).',
+    more: '[Gatekeeper](prepare-a-cluster.md#gatekeeper), or [the reason](../reference/conditions.md#reasons-of-the-cluster).',
   },
   PolicyConflict: { check: '`fso describe policy <name>`: the condition Conflict names the others.' },
   PolicyNotProven: {
@@ -99,7 +99,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   Violations: {
     check: '`fso get violations -o wide`. Such pods are older than the policy, or the region of their node changed.',
-    more: 'Delete the pods, so that they start elsewhere, or correct the [region of the node](run-the-agent.md#regions-of-nodes).',
+    more: 'Delete the pods, so that they start elsewhere, or correct the [region of the node](prepare-a-cluster.md#regions-of-nodes).',
   },
   RisksAppeared: {
     check: '`fso get risks --risk Refused`: each owner with its failing term and the line that mends it.',

@@ -1,4 +1,5 @@
-import type { Clock, ConnectionLimiter, Logger, Shutdown } from '@fso/shared/runtime';
+import type { Writable } from 'node:stream';
+import type { Clock, ConnectionLimiter, Logger, Secret, Shutdown } from '@fso/shared/runtime';
 import express from 'express';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
@@ -29,7 +30,7 @@ import { scopeAgents, scopeEnrolment } from './scope/scoped-parts.ts';
 
 export interface ApiConfig {
   /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
-  readonly webhookSecret?: string | undefined;
+  readonly webhookSecret?: Secret | undefined;
   /** Repository and ref of the pushes that cause a fetch; absent: every push does. */
   readonly git?: { readonly url: string; readonly ref: string };
   /** Addresses or networks of proxies whose X-Forwarded-For the hub trusts. */
@@ -74,6 +75,8 @@ export interface ApiDeps {
   readonly onAudit: OnAudit;
   /** Absent: agents do not enrol. */
   readonly enrolment?: (EnrolmentAccess & ForgetAccess) | undefined;
+  /** Writes a backup of the ledger. */
+  readonly backup: (target: Writable) => Promise<unknown>;
   readonly runtime: ApiRuntime;
 }
 

@@ -1,5 +1,13 @@
 import { join } from 'node:path';
-import { API_CONNECTION_LIMITS, ConnectionLimiter, type ListenAddress, type Listening, listen, type Shutdown } from '@fso/shared/runtime';
+import {
+  API_CONNECTION_LIMITS,
+  ConnectionLimiter,
+  type ListenAddress,
+  type Listening,
+  listen,
+  type Secret,
+  type Shutdown,
+} from '@fso/shared/runtime';
 import { type AccessSettings, createAccess } from '../access/index.ts';
 import { type AgentServer, createAgentServer, type Delivery, type DeliveryLimits, keepCertificate } from '../delivery/index.ts';
 import type { AgentListenerIdentity, KeyPair } from '../identity/index.ts';
@@ -14,7 +22,7 @@ export interface ListenersConfig extends Pick<ApiConfig, 'git' | 'webhookSecret'
   readonly agentListen: ListenAddress;
   /** Certificate of the agents' listener; undefined: the identity's, or, without it, none. */
   readonly agentTls: KeyPair | undefined;
-  readonly apiToken: string | undefined;
+  readonly apiToken: Secret | undefined;
   readonly access?: Omit<AccessSettings, 'apiToken'> & Pick<ApiConfig, 'trustedProxies'>;
 }
 

@@ -1,7 +1,7 @@
 import type { CommitView, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import type { GitObject } from '@fso/shared/protocol';
-import type { ProxyConfig } from '@fso/shared/runtime';
+import type { ProxyConfig, Secret } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import type { PolicyDocuments } from './policy-documents.ts';
 
@@ -24,7 +24,7 @@ export const DEFAULT_LIMITS: SourceLimits = { responseBytes: 20 * 1024 * 1024, c
 
 export interface GitCredentials {
   readonly username: string;
-  readonly password: string;
+  readonly password: Secret;
 }
 
 /** A program that prints what goes into the header Authorization; run without a shell. */

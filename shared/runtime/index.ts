@@ -14,6 +14,7 @@ export * from './pause-detector.ts';
 export * from './program/config.ts';
 export { openLogOutput } from './program/log-output.ts';
 export * from './program/logger.ts';
+export * from './program/secrets.ts';
 export * from './program/shutdown.ts';
 export * from './program/watchdog.ts';
 export * from './rate-limit.ts';

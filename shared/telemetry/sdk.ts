@@ -139,7 +139,7 @@ class LoggedExporter implements SpanExporter {
 export const startSdk = (config: TelemetryConfig, { name, version, attributes }: ProgramIdentity, logger: Logger): Telemetry => {
   const exporter = new OTLPTraceExporter({
     url: config.url,
-    headers: { ...config.headers },
+    headers: async () => ({ ...config.headers() }),
     timeoutMillis: EXPORT_MS,
     ...(config.ca !== undefined && { httpAgentOptions: { ca: config.ca } }),
   });

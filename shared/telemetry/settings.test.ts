@@ -3,17 +3,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { ConfigError, type Environment, parseConfig } from '../runtime/index.ts';
-import { readTelemetry, TELEMETRY_VARIABLES, type TelemetryConfig, withoutUnusedTelemetry } from './settings.ts';
+import { ConfigError, type Environment, parseConfig, Secrets } from '../runtime/index.ts';
+import { readTelemetry, TELEMETRY_SECRETS, TELEMETRY_VARIABLES, type TelemetryConfig, withoutUnusedTelemetry } from './settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fso-telemetry-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const read = async (env: Environment): Promise<TelemetryConfig | undefined> => {
   const problems: string[] = [];
-  const config = await readTelemetry(parseConfig(z.object(TELEMETRY_VARIABLES), env), problems);
+  const schema = z.object(TELEMETRY_VARIABLES);
+  const secrets = await Secrets.read(env, schema, TELEMETRY_SECRETS, problems);
+  const config = await readTelemetry(parseConfig(schema, secrets.environment), secrets, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+};
+/** The settings with the headers of a request. */
+const readAll = async (env: Environment) => {
+  const config = await read(env);
+  return config && { ...config, headers: config.headers() };
 };
 const withEndpoint = (change: Environment = {}): Environment => ({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318/', ...change });
 
@@ -35,7 +42,7 @@ describe('settings of traces', () => {
   });
 
   it('need the endpoint alone', async () => {
-    expect(await read(withEndpoint())).toEqual({
+    expect(await readAll(withEndpoint())).toEqual({
       url: 'http://localhost:4318/v1/traces',
       headers: {},
       ca: undefined,
@@ -57,7 +64,7 @@ describe('settings of traces', () => {
       OTEL_TRACES_SAMPLER: 'traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0.25',
     };
-    expect(await read(env)).toEqual({
+    expect(await readAll(env)).toEqual({
       url: 'https://collector.example.com/otlp/v1/traces',
       headers: { authorization: 'Bearer abc=', 'x-scope-orgid': 'eu' },
       ca: 'PEM\n',
@@ -91,6 +98,6 @@ describe('settings of traces', () => {
     await expect(read(withEndpoint({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', ...headers }))).rejects.toThrow(
       'would go in the clear to another machine',
     );
-    expect(await read(withEndpoint(headers))).toMatchObject({ headers: { authorization: 'secret' } });
+    expect(await readAll(withEndpoint(headers))).toMatchObject({ headers: { authorization: 'secret' } });
   });
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Environment, isLoopback, type Problems, readText } from '../runtime/index.ts';
+import { type Environment, isLoopback, type Problems, readText, type Secrets, secretText } from '../runtime/index.ts';
 
 const SAMPLERS = [
   'always_on',
@@ -20,8 +20,8 @@ export interface SamplerConfig {
 export interface TelemetryConfig {
   /** URL to which OTLP is sent, with its path. */
   readonly url: string;
-  /** Headers of each request; may hold credentials. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Returns the headers of the next request, which may hold credentials. */
+  readonly headers: () => Readonly<Record<string, string>>;
   /** PEM of the collector's CA; undefined: the system's. */
   readonly ca: string | undefined;
   /** undefined: the name of the program. */
@@ -132,17 +132,22 @@ const tracesUrl = (endpoint: string): string => `${endpoint.replace(/\/+$/, '')}
  * @param problems gets what is wrong; no header is quoted
  * @returns undefined: traces are off
  */
-export const readTelemetry = async (variables: TelemetryVariables, problems: Problems): Promise<TelemetryConfig | undefined> => {
+export const readTelemetry = async (
+  variables: TelemetryVariables,
+  secrets: Secrets,
+  problems: Problems,
+): Promise<TelemetryConfig | undefined> => {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers = {} } = variables;
   if (endpoint === undefined) return undefined;
   const { protocol, hostname } = new URL(endpoint);
   if (protocol === 'http:' && Object.keys(headers).length > 0 && !isLoopback(hostname))
     problems.push('OTEL_EXPORTER_OTLP_HEADERS: would go in the clear to another machine: use https:// in OTEL_EXPORTER_OTLP_ENDPOINT');
   const { OTEL_EXPORTER_OTLP_CERTIFICATE: caFile } = variables;
+  const secret = secrets.get('OTEL_EXPORTER_OTLP_HEADERS');
   const ca = caFile === undefined ? undefined : await readText('OTEL_EXPORTER_OTLP_CERTIFICATE', caFile, problems);
   return {
     url: tracesUrl(endpoint),
-    headers,
+    headers: () => (secret === undefined ? {} : Headers.parse(secretText(secret))),
     ca,
     serviceName: variables.OTEL_SERVICE_NAME,
     attributes: variables.OTEL_RESOURCE_ATTRIBUTES ?? {},

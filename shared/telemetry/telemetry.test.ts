@@ -23,12 +23,12 @@ const startCollector = async (answer: RequestListener): Promise<string> => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/traces`;
 };
 
-const open = async (url: string, sampler: SamplerConfig = { name: 'parentbased_always_on', ratio: 1 }) => {
+const open = async (url: string, sampler: SamplerConfig = { name: 'parentbased_always_on', ratio: 1 }, token = () => 'secret') => {
   const lines: string[] = [];
   const logger = createLogger({ name: 'x', destination: { write: (line) => void lines.push(line) } });
   const config = {
     url,
-    headers: { authorization: 'Bearer secret' },
+    headers: () => ({ authorization: `Bearer ${token()}` }),
     ca: undefined,
     serviceName: undefined,
     attributes: { team: 'a' },
@@ -57,6 +57,22 @@ describe('the export of traces', () => {
     for (const text of ['commit', 'service.name', 'fso-hub', 'service.version', '1.2.3', 'team'])
       expect(got[0]?.body.includes(text)).toBe(true);
     expect(messages()).toEqual([]);
+  });
+
+  it('sends the headers of the moment', async () => {
+    const got: (string | undefined)[] = [];
+    const url = await startCollector((request, response) => {
+      got.push(request.headers.authorization);
+      request.resume().on('end', () => response.end());
+    });
+    let token = 'old';
+    const { tracer, stop } = await open(url, undefined, () => token);
+    tracer.startSpan('first').end();
+    await expect.poll(() => got).toEqual(['Bearer old']);
+    token = 'new';
+    tracer.startSpan('second').end();
+    await stop();
+    expect(got).toEqual(['Bearer old', 'Bearer new']);
   });
 
   it('ends when the collector does not answer, and reports it once, without the headers', async () => {

@@ -110,6 +110,11 @@ export class Images {
     return this.#save(name);
   }
 
+  /** Digest of an image that was built, and so of its content. */
+  digest(target: string, version: string): Promise<string> {
+    return this.#buildah('images', '--format', '{{ .Digest }}', `${REGISTRY}/fso-${target}:${version}`);
+  }
+
   /** Makes the base image of hub and agent: Node.js, without a shell. */
   async #base(): Promise<string> {
     const name = `${REGISTRY}/fso-base:${process.versions.node}`;
@@ -159,8 +164,12 @@ exec ${this.#command.join(' ')} "$command" "$@"
     writeFileSync(join(folder, 'buildah'), script, { mode: 0o755 });
   }
 
-  /** Builds the image of `hub` or `agent`. @returns path of its archive */
-  async product(target: string, version: string): Promise<string> {
+  /**
+   * Builds the image of `hub` or `agent`. @param source folder of the repository, of any commit
+   *
+   * @returns path of its archive
+   */
+  async product(target: string, version: string, source = ROOT): Promise<string> {
     const name = `${REGISTRY}/fso-${target}:${version}`;
     const args = { BASE_IMAGE: await this.#base(), BUILD_IMAGE: await this.#builder(), VERSION: version };
     // A kept layer has the label of the version that it was made for.
@@ -185,7 +194,7 @@ exec ${this.#command.join(' ')} "$command" "$@"
       ],
       ...Object.entries(args).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]),
       ...(existsSync(settings) ? ['--volume', `${settings}:/root/.npmrc:ro`] : []),
-      ...['--file', join(ROOT, 'deploy/images/Dockerfile'), ROOT],
+      ...['--file', join(source, 'deploy/images/Dockerfile'), source],
     );
     return this.#save(name);
   }

@@ -25,7 +25,7 @@ export interface NodeOptions {
 }
 
 /** Version 1 has a tree for each controller, version 2 one for all. */
-const cgroupTrees = (): string[] =>
+export const cgroupTrees = (): string[] =>
   existsSync(join(CGROUPS, 'cgroup.controllers')) ? [CGROUPS] : readdirSync(CGROUPS).map((entry) => join(CGROUPS, entry));
 
 const removeCgroup = (folder: string): void => {

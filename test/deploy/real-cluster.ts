@@ -218,13 +218,13 @@ export class RealCluster extends AgentHarness {
   /** Installs a chart, or brings it to other values, and waits until its pods are ready. */
   async install(release: Release): Promise<void> {
     await this.#helm.install(release, this.kubeconfig);
-    await this.rolledOut(release.namespace, release.chart);
+    await this.rolledOut(release.namespace, basename(release.chart));
   }
 
   /** Goes back to the revision before, and waits until its pods are ready. */
   async rollback(release: Release): Promise<void> {
     await this.#helm.rollback(release, this.kubeconfig);
-    await this.rolledOut(release.namespace, release.chart);
+    await this.rolledOut(release.namespace, basename(release.chart));
   }
 
   uninstall(release: Release): Promise<void> {

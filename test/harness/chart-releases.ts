@@ -166,13 +166,19 @@ const dualStack = (type: string, nodePort: number): Values => ({
   }),
 });
 
+const BACKUP: Values = { backup: { enabled: true, keep: 3, tokenSecret: { name: 'backups' }, storage: { existingClaim: 'nfs' } } };
+
 export const RELEASES: readonly (readonly [string, Release])[] = [
   ['the agent, alone', agentWith()],
   ['the agent, with everything', FULL_AGENT],
   ['the agent, without network policy', agentWith({ networkPolicy: { enabled: false } })],
   ['the agent, with the values of most charts', agentWith(STANDARD)],
+  ['the agent, with labelers of nodes of its own', agentWith({ platform: 'aks', trustedNodeLabelers: ['system:serviceaccount:x:y'] })],
+  ['the agent, through a proxy', agentWith({ hub: { url: 'wss://hub:8443' }, proxy: { url: 'https://proxy:3129', noProxy: ['.corp'] } })],
   ['the hub, alone', hubWith()],
   ['the hub, with keys that are there', hubWith(KEYS)],
+  ['the hub, with backups', hubWith({ backup: { enabled: true } })],
+  ['several hubs, with backups elsewhere', hubWith({ ...SEVERAL_HUBS.values, ...BACKUP })],
   ['several hubs', SEVERAL_HUBS],
   [
     'the hub, with the values of most charts',
@@ -192,6 +198,17 @@ export const RELEASES: readonly (readonly [string, Release])[] = [
     hubWith({ ...KEYS, networkPolicy: { enabled: false }, ingress: { enabled: true, host: 'fso.example.com' } }),
   ],
 ];
+
+/** A release of the hub, alone, as a part of another chart. @param chart its folder */
+export const umbrellaOf = (chart: string): Release => ({
+  chart,
+  namespace: HUB_NAMESPACE,
+  values: {
+    global: { environment: 'production', imageRegistry: 'registry.example.com', imagePullSecrets: [{ name: 'registry' }] },
+    'fso-hub': { enabled: true, ...hubWith().values },
+    'fso-agent': { enabled: false, cluster: 'eu' },
+  },
+});
 
 /** Releases as in {@link RELEASES}, where the namespace decides under which user pods run. */
 export const OPENSHIFT_RELEASES: typeof RELEASES = [

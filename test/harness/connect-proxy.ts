@@ -55,7 +55,8 @@ export const startTlsFront = async (target: number, { cert, key }: KeyPair): Pro
 export interface ConnectProxyOptions {
   readonly certificate: KeyPair;
   readonly user: string;
-  readonly password: string;
+  /** Password at the moment: a test may change it. */
+  password: string;
   /**
    * Ports of this machine by the `host:port` that programs ask for. Nothing else knows these names.
    */
@@ -78,8 +79,8 @@ export interface ConnectProxy extends AsyncDisposable {
 }
 
 export const startConnectProxy = async (options: ConnectProxyOptions): Promise<ConnectProxy> => {
-  const { certificate, user, password, hosts } = options;
-  const wanted = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const { certificate, user, hosts } = options;
+  const wanted = (): string => `Basic ${Buffer.from(`${user}:${options.password}`).toString('base64')}`;
   const [tunnels, refused]: [string[], string[]] = [[], []];
   const sockets = new Set<Duplex>();
   const refuse = (client: Duplex, status: string, what: string): void => {
@@ -99,7 +100,7 @@ export const startConnectProxy = async (options: ConnectProxyOptions): Promise<C
   };
   const onConnect = ({ url = '', headers }: IncomingMessage, client: Duplex, head: Buffer): void => {
     const port = hosts[url];
-    if (headers['proxy-authorization'] !== wanted) refuse(client, '407 Proxy Authentication Required', url);
+    if (headers['proxy-authorization'] !== wanted()) refuse(client, '407 Proxy Authentication Required', url);
     else if (port === undefined) refuse(client, '502 Bad Gateway', url);
     else open(client, head, { url, port });
   };
@@ -117,7 +118,9 @@ export const startConnectProxy = async (options: ConnectProxyOptions): Promise<C
     await closed;
   };
   return {
-    url: `https://${user}:${encodeURIComponent(password)}@localhost:${port}`,
+    get url() {
+      return `https://${user}:${encodeURIComponent(options.password)}@localhost:${port}`;
+    },
     tunnels,
     refused,
     stop,

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,6 +13,29 @@ import { crdsOf, readCrds } from './module-crds.ts';
 const run = promisify(execFile);
 
 export const CHARTS = join(import.meta.dirname, '..', '..', 'deploy', 'charts');
+
+export const CHART_NAMES = ['fso-agent', 'fso-hub'] as const;
+
+/** Helm 3, which others still install by. */
+export const HELM3_TOOL: ToolModule = {
+  name: 'helm3',
+  dir: join(import.meta.dirname, 'helm3'),
+  upstream: 'helm.sh/helm/v3',
+  package: 'helm.sh/helm/v3/cmd/helm',
+  programs: ['helm'],
+  files: {},
+  linkerFlags: (version) => [`-X helm.sh/helm/v3/internal/version.version=${version}`],
+};
+
+/** Writes a chart with both of ours as dependencies that have a condition. @returns its folder */
+export const makeUmbrella = (folder: string): string => {
+  const parent = join(folder, 'platform');
+  mkdirSync(join(parent, 'charts'), { recursive: true });
+  for (const chart of CHART_NAMES) cpSync(join(CHARTS, chart), join(parent, 'charts', chart), { recursive: true });
+  const dependencies = CHART_NAMES.map((name) => ({ name, version: '>=0.0.0-0', condition: `${name}.enabled` }));
+  writeFileSync(join(parent, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'platform', version: '1.0.0', dependencies }));
+  return parent;
+};
 
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -60,9 +84,9 @@ export class Helm {
   }
 
   /** @param folder for what Helm keeps */
-  static async open(folder: string, signal: AbortSignal): Promise<Helm> {
-    const { helm = '' } = await ensureTools({ env: process.env, log: () => undefined, modules: [HELM_TOOL] }, signal);
-    return new Helm(join(helm, 'helm'), folder);
+  static async open(folder: string, signal: AbortSignal, tool: ToolModule = HELM_TOOL): Promise<Helm> {
+    const tools = await ensureTools({ env: process.env, log: () => undefined, modules: [tool] }, signal);
+    return new Helm(join(tools[tool.name] ?? '', 'helm'), folder);
   }
 
   /**
@@ -79,6 +103,10 @@ export class Helm {
       maxBuffer: 16 * 1024 ** 2,
     });
     return stdout;
+  }
+
+  async version(): Promise<string> {
+    return this.#run(['version', '--template', '{{ .Version }}']);
   }
 
   /** @throws Error with what is wrong with the chart, warnings included */
@@ -107,17 +135,17 @@ export class Helm {
 
   /** Installs the release, or brings it to other values. Waits for nothing. */
   async install({ chart, namespace, values }: Release, kubeconfig: string): Promise<void> {
-    const args = ['upgrade', '--install', chart, join(CHARTS, chart), '--namespace', namespace, '--kubeconfig', kubeconfig];
+    const args = ['upgrade', '--install', basename(chart), resolve(CHARTS, chart), '--namespace', namespace, '--kubeconfig', kubeconfig];
     // A Job that makes keys is waited for.
     await this.#run([...args, '--timeout', '30m'], values);
   }
 
   /** Brings the release back to the revision before. Waits for nothing. */
   async rollback({ chart, namespace }: Release, kubeconfig: string): Promise<void> {
-    await this.#run(['rollback', chart, '--namespace', namespace, '--kubeconfig', kubeconfig]);
+    await this.#run(['rollback', basename(chart), '--namespace', namespace, '--kubeconfig', kubeconfig]);
   }
 
   async uninstall({ chart, namespace }: Release, kubeconfig: string): Promise<void> {
-    await this.#run(['uninstall', chart, '--namespace', namespace, '--kubeconfig', kubeconfig]);
+    await this.#run(['uninstall', basename(chart), '--namespace', namespace, '--kubeconfig', kubeconfig]);
   }
 }

@@ -30,20 +30,22 @@ const headersOf = (raw: string): Map<string, string[]> => {
 
 export interface MailServerOptions {
   readonly username: string;
-  readonly password: string;
+  /** Password at the moment: a test may change it. */
+  password: string;
   /** Codes that addresses are refused with. */
   readonly refusals?: Readonly<Record<string, number>>;
   /** Certificate and key for STARTTLS; absent: the server does not offer it. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
-export const startMailServer = async ({ username, password, tls, refusals = {} }: MailServerOptions): Promise<TestMailServer> => {
+export const startMailServer = async (options: MailServerOptions): Promise<TestMailServer> => {
+  const { username, tls, refusals = {} } = options;
   const mails: ReceivedMail[] = [];
   const server = new SMTPServer({
     ...tls,
     ...(tls === undefined ? { hideSTARTTLS: true, allowInsecureAuth: true } : {}),
     onAuth: (auth, _session, done) =>
-      auth.username === username && auth.password === password ? done(null, { user: username }) : done(new Error('wrong password')),
+      auth.username === username && auth.password === options.password ? done(null, { user: username }) : done(new Error('wrong password')),
     onRcptTo: ({ address }, _session, done) => {
       const responseCode = refusals[address];
       done(responseCode === undefined ? null : Object.assign(new Error('not here'), { responseCode }));

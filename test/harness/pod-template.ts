@@ -104,3 +104,10 @@ export const egressOf = (objects: readonly KubeObject[]): readonly (readonly [re
   objects
     .filter((object): object is NetworkPolicy => object.kind === 'NetworkPolicy')
     .flatMap(({ spec }) => spec.egress.map(({ ports, to }) => [ports.map(({ port }) => port), to] as const));
+
+export const findObject = (objects: readonly KubeObject[], kind: string, name?: string): KubeObject | undefined =>
+  objects.find((object) => object.kind === kind && (name === undefined || object.metadata.name === name));
+
+/** Field of an object by its path, such as `spec.ports.0.nodePort`. */
+export const fieldOf = (object: unknown, path: string): unknown =>
+  path.split('.').reduce<unknown>((value, key) => Reflect.get(Object(value), key), object);

@@ -17,9 +17,9 @@ const ROOT = join(import.meta.dirname, '..', '..');
  */
 export const documentedCommands = (page: string, name: string): string => {
   const text = readFileSync(join(ROOT, page), 'utf8');
-  const [, commands] = new RegExp(`^<!-- run by \\S+ as ${name} -->\n\`\`\`sh\n(.*?)^\`\`\``, 'ms').exec(text) ?? [];
+  const [, indent = '', commands] = new RegExp(`^( *)<!-- run by \\S+ as ${name} -->\n *\`\`\`sh\n(.*?)^ *\`\`\``, 'ms').exec(text) ?? [];
   if (commands === undefined) throw new Error(`${page} has no commands "${name}"`);
-  return commands;
+  return commands.replaceAll(new RegExp(`^${indent}`, 'gm'), '');
 };
 
 /** The programs of this repository, as they are called where they are installed. */

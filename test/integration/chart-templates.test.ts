@@ -23,7 +23,7 @@ import {
 import { CHARTS, Helm, type Release, type Values } from '../harness/helm.ts';
 import { type RuleGroups, readDashboards, readRules } from '../harness/monitoring-files.ts';
 import { findMisfits } from '../harness/monitors.ts';
-import { type Container, egressOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
+import { type Container, egressOf, fieldOf, mountedEnvironment, podOf } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
 
 /** Tests of the objects that the charts render from their values, without a cluster. */
@@ -262,8 +262,8 @@ describe('the parts of the charts', () => {
   });
 });
 
-describe('docs/operate/install.md', () => {
-  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/install.md'), 'utf8');
+describe('docs/operate/prepare-a-cluster.md', () => {
+  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/prepare-a-cluster.md'), 'utf8');
 
   it.each(['kubeadm', 'eks', 'gke', 'aks'])('names the identities that the chart trusts on %s', async (platform) => {
     const [row] = page.split('\n').filter((line) => line.startsWith(`| \`${platform}\` |`));
@@ -272,4 +272,13 @@ describe('docs/operate/install.md', () => {
     );
     for (const name of [trustedBinders.at(-1), ...trustedNodeLabelers]) expect(row).toContain(name?.replace(/.*:kube-system:/, ''));
   });
+});
+
+it('takes the values of the manifests for Argo CD and Flux', async () => {
+  const page = readFileSync(join(CHARTS, '..', '..', 'docs/operate/gitops.md'), 'utf8').replaceAll(/\{\{ \.\w+ \}\}/g, 'eu');
+  const texts = [...page.matchAll(/^```yaml\n# (?:applicationset|flux)\.yaml[^\n]*\n(.*?)^```/gms)].map(([, text = '']) => text);
+  const specs = texts.flatMap((text) => parseAllDocuments(text).map((document) => (document.toJS() as { spec: object }).spec));
+  const found = specs.flatMap((spec) => fieldOf(spec, 'template.spec.source.helm.valuesObject') ?? fieldOf(spec, 'values') ?? []);
+  expect(found).toHaveLength(2);
+  for (const values of found) expect(await helm.render(agentWith(values as Values))).not.toEqual([]);
 });

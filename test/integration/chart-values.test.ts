@@ -1,13 +1,12 @@
-import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { KubeObject } from '@fso/shared/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { agentWith, HUB_NAMESPACE, hubWith, OPENSHIFT, PEER, SEVERAL_HUBS } from '../harness/chart-releases.ts';
-import { CHARTS, Helm, type Release, type Values } from '../harness/helm.ts';
-import { podOf } from '../harness/pod-template.ts';
+import { agentWith, hubWith, OPENSHIFT, PEER, SEVERAL_HUBS, umbrellaOf } from '../harness/chart-releases.ts';
+import { CHART_NAMES, CHARTS, Helm, makeUmbrella, type Release, type Values } from '../harness/helm.ts';
+import { fieldOf, findObject, podOf } from '../harness/pod-template.ts';
 import { never } from '../harness/waiting.ts';
 
 let folder: string;
@@ -20,13 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const CHART_NAMES = ['fso-agent', 'fso-hub'] as const;
 const releaseOf = (chart: string, values: Values): Release => (chart === 'fso-agent' ? agentWith(values) : hubWith(values));
-const find = (objects: readonly KubeObject[], kind: string, name?: string): KubeObject | undefined =>
-  objects.find((object) => object.kind === kind && (name === undefined || object.metadata.name === name));
-const fieldOf = (object: unknown, path: string): unknown =>
-  path.split('.').reduce<unknown>((value, key) => Reflect.get(Object(value), key), object);
-
 const AFFINITY = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'rack' }] } };
 const SPREAD = [{ maxSkew: 2, topologyKey: 'rack', whenUnsatisfiable: 'DoNotSchedule' }];
 const VOLUME = { name: 'bundle', configMap: { name: 'corporate-ca' } };
@@ -126,8 +119,8 @@ describe.each(CHART_NAMES)('the pods of %s', (chart) => {
         { name: 'NODE_EXTRA_CA_CERTS', value: expect.stringMatching(/^\/etc\/fso\/trust\//) },
       ]),
     );
-    expect(JSON.stringify(find(objects, 'ConfigMap', `${chart}-trust`))).toContain('a CA of proxies');
-    const egress = fieldOf(find(objects, 'NetworkPolicy'), 'spec.egress');
+    expect(JSON.stringify(findObject(objects, 'ConfigMap', `${chart}-trust`))).toContain('a CA of proxies');
+    const egress = fieldOf(findObject(objects, 'NetworkPolicy'), 'spec.egress');
     expect(egress).toContainEqual({ ports: [{ protocol: 'TCP', port: 8888 }], to: [PEER] });
     const secret = await helm.render(releaseOf(chart, { proxy: { urlSecret: { name: 'proxy', key: 'address' }, port: 3129 } }));
     const pod = podOf(secret);
@@ -135,23 +128,23 @@ describe.each(CHART_NAMES)('the pods of %s', (chart) => {
     expect(JSON.stringify(pod.spec.volumes)).toMatch(
       /"name":"proxy"[^[]*"items":\[\{"key":"address"|"secretName":"proxy","items":\[\{"key":"address"/,
     );
-    expect(JSON.stringify(find(secret, 'NetworkPolicy'))).toContain('"port":3129');
+    expect(JSON.stringify(findObject(secret, 'NetworkPolicy'))).toContain('"port":3129');
   });
 });
 
 describe.each(CHART_NAMES)('the objects of %s', (chart) => {
   it('have a disruption budget unless it is switched off', async () => {
-    expect(find(await helm.render(releaseOf(chart, {})), 'PodDisruptionBudget')).toBeDefined();
+    expect(findObject(await helm.render(releaseOf(chart, {})), 'PodDisruptionBudget')).toBeDefined();
     const without = await helm.render(releaseOf(chart, { podDisruptionBudget: { enabled: false } }));
-    expect(find(without, 'PodDisruptionBudget')).toBeUndefined();
+    expect(findObject(without, 'PodDisruptionBudget')).toBeUndefined();
   });
 
   it('have the ServiceAccount of the values', async () => {
     const own = { serviceAccount: { name: 'own', annotations: { role: 'arn' } } };
     const made = await helm.render(releaseOf(chart, own));
-    expect(find(made, 'ServiceAccount', 'own')?.metadata.annotations).toEqual({ role: 'arn' });
+    expect(findObject(made, 'ServiceAccount', 'own')?.metadata.annotations).toEqual({ role: 'arn' });
     const taken = await helm.render(releaseOf(chart, { serviceAccount: { create: false, name: 'own' } }));
-    expect(find(taken, 'ServiceAccount')).toBeUndefined();
+    expect(findObject(taken, 'ServiceAccount')).toBeUndefined();
     for (const object of taken.filter(({ kind }) => kind?.endsWith('RoleBinding'))) expect(fieldOf(object, 'subjects.0.name')).toBe('own');
     await expect(helm.render(releaseOf(chart, { serviceAccount: { create: false } }))).rejects.toThrow(/serviceAccount\.name/);
   });
@@ -170,7 +163,7 @@ describe.each(CHART_NAMES)('the objects of %s', (chart) => {
     const objects = await helm.render(releaseOf(chart, { nameOverride: 'governance' }));
     for (const { metadata } of objects) expect(metadata.labels).toMatchObject({ 'app.kubernetes.io/name': 'governance' });
     expect(podOf(objects).metadata.labels).toMatchObject({ 'app.kubernetes.io/name': 'governance' });
-    expect(fieldOf(find(objects, 'NetworkPolicy'), 'spec.podSelector.matchLabels')).toMatchObject({
+    expect(fieldOf(findObject(objects, 'NetworkPolicy'), 'spec.podSelector.matchLabels')).toMatchObject({
       'app.kubernetes.io/name': 'governance',
     });
   });
@@ -222,19 +215,19 @@ describe('Services of the hub', () => {
 
   it.each(CASES)('have %j', async (service, field, expected) => {
     const agents = await helm.render(hubWith({ agents: { service } }));
-    expect(fieldOf(find(agents, 'Service', 'fso-hub-agents'), field)).toEqual(expected);
-    expect(fieldOf(find(agents, 'Service', 'fso-hub'), field)).not.toEqual(expected);
+    expect(fieldOf(findObject(agents, 'Service', 'fso-hub-agents'), field)).toEqual(expected);
+    expect(fieldOf(findObject(agents, 'Service', 'fso-hub'), field)).not.toEqual(expected);
     const api = await helm.render(hubWith({ service }));
-    expect(fieldOf(find(api, 'Service', 'fso-hub'), field)).toEqual(expected);
-    expect(fieldOf(find(api, 'Service', 'fso-hub-agents'), field)).not.toEqual(expected);
+    expect(fieldOf(findObject(api, 'Service', 'fso-hub'), field)).toEqual(expected);
+    expect(fieldOf(findObject(api, 'Service', 'fso-hub-agents'), field)).not.toEqual(expected);
   });
 });
 
 describe('the volume and the keys of the hub', () => {
   it('can be a claim that is there, for one hub', async () => {
     const objects = await helm.render(hubWith({ storage: { existingClaim: 'old' } }));
-    expect(fieldOf(find(objects, 'StatefulSet'), 'spec.volumeClaimTemplates')).toBeUndefined();
-    expect(fieldOf(find(objects, 'StatefulSet'), 'spec.template.spec.volumes')).toContainEqual({
+    expect(fieldOf(findObject(objects, 'StatefulSet'), 'spec.volumeClaimTemplates')).toBeUndefined();
+    expect(fieldOf(findObject(objects, 'StatefulSet'), 'spec.template.spec.volumes')).toContainEqual({
       name: 'data',
       persistentVolumeClaim: { claimName: 'old' },
     });
@@ -244,9 +237,9 @@ describe('the volume and the keys of the hub', () => {
   });
 
   const keysOf = async (release: Release): Promise<unknown> =>
-    (fieldOf(find(await helm.render(release), 'StatefulSet'), 'spec.template.spec.volumes') as { name: string; secret?: object }[]).find(
-      ({ name }) => name === 'keys',
-    )?.secret;
+    (
+      fieldOf(findObject(await helm.render(release), 'StatefulSet'), 'spec.template.spec.volumes') as { name: string; secret?: object }[]
+    ).find(({ name }) => name === 'keys')?.secret;
 
   it('are made by one hub itself, by a Job for several, and by nothing where there is a Secret', async () => {
     expect(await keysOf(hubWith())).toMatchObject({ secretName: 'fso-hub-keys', optional: true });
@@ -259,8 +252,8 @@ describe('the volume and the keys of the hub', () => {
     expect(hooks.map(({ kind }) => kind)).toEqual(['ServiceAccount', 'Role', 'RoleBinding', 'Job']);
     for (const { metadata } of hooks)
       expect(metadata.annotations).toMatchObject({ 'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded' });
-    expect(fieldOf(find(hooks, 'Role'), 'rules')).toEqual([{ apiGroups: [''], resources: ['secrets'], verbs: ['create'] }]);
-    expect(fieldOf(find(hooks, 'Job'), 'spec.template.spec.containers.0.args')).toEqual(['keys', 'create', 'fso-hub-keys']);
+    expect(fieldOf(findObject(hooks, 'Role'), 'rules')).toEqual([{ apiGroups: [''], resources: ['secrets'], verbs: ['create'] }]);
+    expect(fieldOf(findObject(hooks, 'Job'), 'spec.template.spec.containers.0.args')).toEqual(['keys', 'create', 'fso-hub-keys']);
   });
 
   it('are no part of what a release holds', async () => {
@@ -272,26 +265,10 @@ describe('the volume and the keys of the hub', () => {
 });
 
 describe('the charts as dependencies of another chart', () => {
-  const makeParent = (): string => {
-    const parent = join(folder, 'platform');
-    mkdirSync(join(parent, 'charts'), { recursive: true });
-    for (const chart of CHART_NAMES) cpSync(join(CHARTS, chart), join(parent, 'charts', chart), { recursive: true });
-    const dependencies = CHART_NAMES.map((name) => ({ name, version: '>=0.0.0-0', condition: `${name}.enabled` }));
-    writeFileSync(join(parent, 'Chart.yaml'), JSON.stringify({ apiVersion: 'v2', name: 'platform', version: '1.0.0', dependencies }));
-    return parent;
-  };
-
   it('take a condition, and globals that are not theirs', async () => {
-    const chart = makeParent();
-    const global = { environment: 'production', imageRegistry: 'registry.example.com', imagePullSecrets: [{ name: 'registry' }] };
-    const hub = { enabled: true, ...hubWith().values };
-    const objects = await helm.render({
-      chart,
-      namespace: HUB_NAMESPACE,
-      values: { global, 'fso-hub': hub, 'fso-agent': { enabled: false, cluster: 'eu' } },
-    });
+    const objects = await helm.render(umbrellaOf(makeUmbrella(folder)));
     expect(objects.map(({ kind }) => kind)).not.toContain('Deployment');
-    const { metadata } = find(objects, 'StatefulSet') ?? expect.fail('no hub');
+    const { metadata } = findObject(objects, 'StatefulSet') ?? expect.fail('no hub');
     expect(metadata.name).toBe('platform-fso-hub');
     const pod = podOf(objects);
     expect(pod.spec.containers[0]?.image).toMatch(/^registry\.example\.com\/fso-hub:/);

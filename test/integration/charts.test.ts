@@ -5,21 +5,33 @@ import { gunzipSync } from 'node:zlib';
 import { ENROLMENT_SECRET, formatEnrolCommands, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CRD_KIND, DEPLOYMENT_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
 import { type Outcome, runFso } from '../../hub/cli/testing/run-fso.ts';
 import { loadHubConfig } from '../../hub/config/config.ts';
 import { createAuthority } from '../../hub/identity/authority.ts';
 import { loadAuditKey } from '../../hub/ledger/audit/key.ts';
 import { startApiHarness } from '../../hub/serve/testing/api-harness.ts';
-import { agentWith, HUB_NAMESPACE, hubWith, OPENSHIFT_RELEASES, RELEASES, SEVERAL_HUBS, signer, TOKEN } from '../harness/chart-releases.ts';
+import {
+  agentWith,
+  HUB_NAMESPACE,
+  hubWith,
+  OPENSHIFT_RELEASES,
+  RELEASES,
+  SEVERAL_HUBS,
+  signer,
+  TOKEN,
+  umbrellaOf,
+} from '../harness/chart-releases.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
-import { CHARTS, Helm, type Release, readChartCrds } from '../harness/helm.ts';
+import { CHARTS, Helm, makeUmbrella, type Release, readChartCrds } from '../harness/helm.ts';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { mountedEnvironment, type Pod, podOf } from '../harness/pod-template.ts';
 import { documentedCommands, Shell } from '../harness/shell.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const SECRETS: KindDescriptor = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true };
+const CLAIMS: KindDescriptor = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', plural: 'persistentvolumeclaims', namespaced: true };
 const RBAC = 'rbac.authorization.k8s.io/v1';
 const ROLES: KindDescriptor = { apiVersion: RBAC, kind: 'Role', plural: 'roles', namespaced: true };
 const ROLE_BINDINGS: KindDescriptor = { apiVersion: RBAC, kind: 'RoleBinding', plural: 'rolebindings', namespaced: true };
@@ -160,6 +172,52 @@ describe('in a cluster', () => {
         ]),
       },
     ]);
+  });
+
+  it('the Secrets of the pages for operators are rotated, read and made by their commands', async () => {
+    await shell.run(documentedCommands('docs/operate/credentials.md', 'rotate').replace('token=…', 'token=rotated'));
+    expect(await secretOf(HUB_NAMESPACE, 'fso-git')).toEqual({ token: 'rotated' });
+    await using hub = await startApiHarness({ apiToken: await secretOf(HUB_NAMESPACE, 'fso-api').then(({ token = '' }) => token) });
+    const login = documentedCommands('docs/operate/command-line.md', 'api-token');
+    expect(await shell.run(`export FSO_SERVER=${hub.url}\n${login}\nfso whoami`)).toContain('admin');
+    await shell.run(documentedCommands('docs/operate/proxies.md', 'pull-secret'));
+    expect(await secretOf(SYSTEM_NAMESPACE, 'registry')).toHaveProperty(['.dockerconfigjson']);
+  });
+
+  it('the images of both charts are those that docs/operate/proxies.md lists', async () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
+    const images = ['fso-hub', 'fso-agent'].map((name) => `image: registry.example.com/${name}:${version}`);
+    expect((await shell.run(documentedCommands('docs/operate/proxies.md', 'images'))).trim().split('\n')).toEqual(images);
+  });
+
+  it('the pod of docs/operate/backup.md is admitted, and has what restores the ledger of the chart', async () => {
+    const page = readFileSync(join(ROOT, 'docs/operate/backup.md'), 'utf8');
+    const [, text = ''] = /^ {3}```yaml\n {3}(# restore\.yaml\n.*?)^ {3}```/ms.exec(page) ?? [];
+    const pod = parse(text) as Pod;
+    const { warnings } = await cluster.client.apply(await cluster.kindOf(pod), pod, { fieldManager: 'test', dryRun: true }, never);
+    expect(warnings).toEqual([]);
+    const backups = hubWith({ backup: { enabled: true } });
+    const claims = [...JSON.stringify(pod.spec.volumes).matchAll(/"claimName":"([^"]+)"/g)].map(([, name]) => name);
+    expect(claims).toEqual(['data-fso-hub-0', 'fso-hub-backup']);
+    expect(pod.spec.containers[0]).toMatchObject({
+      args: ['restore', '--replace', expect.stringMatching(/^\/backup\/ledger-\d{8}T\d{9}Z\.jsonl\.gz$/)],
+      env: [{ name: 'FSO_DATA_DIR', value: '/data' }],
+    });
+    await helm.install(backups, cluster.kubeconfig);
+    await eventually(async () => (await podsOf(backups)) === 1);
+    await shell.run(documentedCommands('docs/operate/backup.md', 'stop'));
+    await eventually(async () => (await podsOf(backups)) === 0);
+    await helm.uninstall(backups, cluster.kubeconfig);
+    const kept = await cluster.client.get(CLAIMS, { namespace: HUB_NAMESPACE, name: 'fso-hub-backup' }, never);
+    expect(kept?.metadata.name).toBe('fso-hub-backup');
+  });
+
+  it('the hub is installed as a part of another chart', async () => {
+    const release = umbrellaOf(makeUmbrella(cluster.folder));
+    await helm.install(release, cluster.kubeconfig);
+    await eventually(async () => (await podsOf(hubWith())) === 1);
+    await helm.uninstall(release, cluster.kubeconfig);
+    await eventually(async () => (await podsOf(hubWith())) === 0);
   });
 
   it('accepts keys that docs/operate/install.md makes', async () => {

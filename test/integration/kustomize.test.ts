@@ -25,7 +25,7 @@ const BASES: Readonly<Record<string, Release>> = {
 };
 
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-/** The images of the overlays in docs/operate/install-without-helm.md. */
+/** The images of the overlays in docs/operate/gitops.md. */
 const imageOf = (repository: string): Values => ({ image: { registry: 'registry.example.com', repository, tag: version } });
 
 let cluster: ClusterHarness;
@@ -144,8 +144,8 @@ describe.each([
   });
 });
 
-describe('docs/operate/install-without-helm.md', () => {
-  const page = readFileSync(join(ROOT, 'docs/operate/install-without-helm.md'), 'utf8');
+describe('docs/operate/gitops.md', () => {
+  const page = readFileSync(join(ROOT, 'docs/operate/gitops.md'), 'utf8');
   const overlays = [...page.matchAll(/^```yaml\n(# kustomization\.yaml of the (\w+)\n.*?)^```/gms)].map(([, text = '', folder = '']) => ({
     text,
     folder,

@@ -26,6 +26,8 @@ describe('a hub and an agent behind an HTTP proxy', () => {
   let hub: HubProcess;
   let agent: AgentProcess;
   let proxy: ConnectProxy;
+  const account = { user: 'fso', password: 'p@ss word' };
+  let urlFileOfProxy: string;
   let alerts: ReceiverServer;
   let git: GitServer;
   let repository: Awaited<ReturnType<typeof openGitRepository>>;
@@ -66,8 +68,10 @@ describe('a hub and an agent behind an HTTP proxy', () => {
       await publish(ca, 'idp.test', idp.port),
       await publish(ca, 'alerts.test', Number(new URL(alerts.url).port)),
     ]);
-    proxy = opened.use(await startConnectProxy({ certificate: await ca.issue('localhost'), user: 'fso', password: 'p@ss word', hosts }));
-    const way = { HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: caFile };
+    proxy = opened.use(await startConnectProxy(Object.assign(account, { certificate: await ca.issue('localhost'), hosts })));
+    urlFileOfProxy = join(folder, 'proxy-url');
+    await writeFile(urlFileOfProxy, proxy.url);
+    const way = { HTTPS_PROXY_FILE: urlFileOfProxy, NODE_EXTRA_CA_CERTS: caFile };
     hub = await createHubProcess({
       name: 'hub',
       folder: join(folder, 'hub'),
@@ -132,6 +136,20 @@ describe('a hub and an agent behind an HTTP proxy', () => {
     await inForce(revision);
     await eventually(connected);
     expect(proxy.tunnels.slice(before)).toEqual(expect.arrayContaining(['git.test:443', 'hub.test:8443']));
+  });
+
+  it('take its new password from the file, and are not restarted', async () => {
+    account.password = 'another p@ss';
+    await proxy.stop();
+    await proxy.start();
+    await eventually(() => proxy.refused.some((refusal) => refusal.startsWith('407')));
+    const before = proxy.tunnels.length;
+    await writeFile(urlFileOfProxy, proxy.url);
+    const revision = await repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-west-3']) }, 'third');
+    await inForce(revision);
+    await eventually(connected);
+    await eventually(async () => (await runFso(['alerts', 'test', 'chat'], access)).code === 0);
+    expect(new Set(proxy.tunnels.slice(before))).toEqual(new Set(['git.test:443', 'hub.test:8443', 'alerts.test:443']));
   });
 
   it('keep its password out of logs and answers', async () => {

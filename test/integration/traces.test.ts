@@ -44,7 +44,7 @@ describe('a hub with a collector', () => {
 
   beforeAll(async () => {
     collector = await Collector.start(join(harness.folder, 'collector'), never);
-    const config = { url: `${collector.url}/v1/traces`, headers: {}, ca: undefined, serviceName: undefined, attributes: {} };
+    const config = { url: `${collector.url}/v1/traces`, headers: () => ({}), ca: undefined, serviceName: undefined, attributes: {} };
     const sampler = { name: 'parentbased_always_on', ratio: 1 } as const;
     const logger = pino({ level: 'silent' });
     const tracer = new CommitTracer(await openTelemetry({ ...config, sampler }, { name: 'fso-hub', version: 'test' }, logger));

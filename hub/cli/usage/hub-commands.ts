@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { action, examples, parseName } from './options.ts';
 
 /**
@@ -22,18 +22,26 @@ The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the 
 
 const loadLedger = () => import('../commands/ledger.ts');
 
+const parseKeep = (text: string): number => {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('must be a number of backups, 1 to 9999');
+  return Number(text);
+};
+
 const addBackup = (program: Command): void => {
   program
     .command('backup')
     .description('write the ledger, with its audit log, into one file; with or without a running hub')
     .argument('<file>', 'file to write')
-    .option('--force', 'replace an existing file')
-    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz')}`)
+    .option('--force', 'replace an existing file', false)
+    .option('--from-hub', 'get it from the hub of --server, as an administrator, instead of the database', false)
+    .option('--keep <number>', 'write into the folder <file> under the name of the moment, and remove all but so many', parseKeep)
+    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz', 'backup --from-hub --keep 14 /backup')}`)
     .action(action(async () => (await loadLedger()).backup));
   program
     .command('restore')
     .description('fill an empty ledger from a backup, and verify its audit log; needs no hub')
     .argument('<file>', 'the backup')
+    .option('--replace', 'move the embedded ledger that is there out of the way first', false)
     .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('restore ledger.jsonl.gz')}`)
     .action(action(async () => (await loadLedger()).restore));
 };

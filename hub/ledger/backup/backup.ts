@@ -2,13 +2,13 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { access, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Readable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { syncFolder } from '@fso/shared/runtime';
 import type { Kysely } from 'kysely';
 import type { AuditKey } from '../audit/key.ts';
-import type { DatabaseReader } from '../sql/database.ts';
+import { type DatabaseConfig, type DatabaseReader, openReader } from '../sql/database.ts';
 import { readTables } from '../sql/migrate.ts';
 import type { Schema } from '../sql/schema.ts';
 import { LedgerError } from '../types.ts';
@@ -59,14 +59,17 @@ async function* dump({ db, shared, program, key, done }: Dump): AsyncGenerator<s
   yield `${JSON.stringify(end)}\n`;
 }
 
-export interface BackupFile {
-  readonly path: string;
-  /** Whether it may take the place of another one. */
-  readonly replace?: boolean;
+export interface BackupAuthor {
   /** Version of this program. */
   readonly version: string;
   /** Signs the backup, where it is the key of the newest checkpoint. */
   readonly key?: AuditKey | undefined;
+}
+
+export interface BackupFile {
+  readonly path: string;
+  /** Whether it may take the place of another one. */
+  readonly replace?: boolean | undefined;
 }
 
 const isThere = (path: string): Promise<boolean> =>
@@ -76,38 +79,58 @@ const isThere = (path: string): Promise<boolean> =>
   );
 
 /**
- * Writes everything that the ledger holds, as of one moment, into a file: JSON Lines, packed with
- * gzip. The file appears when it is whole, and stays. The database is only read, whatever hubs do
- * with it meanwhile; tables of an older version are written as they are.
+ * Writes everything that the ledger holds, as of one moment: JSON Lines, packed with gzip. The
+ * database is only read, whatever hubs do with it meanwhile; tables of an older version are written
+ * as they are.
  *
- * @throws LedgerError, or what the database or the file system answered
+ * @throws LedgerError, or what the database or the target answered
  */
-export const backupLedger = async (
+export const writeBackup = async (
   { snapshot, shared }: DatabaseReader,
-  { path, replace = false, version, key }: BackupFile,
+  { version, key }: BackupAuthor,
+  target: Writable,
 ): Promise<BackupSummary> => {
+  let summary: BackupSummary | undefined;
+  const done = (found: BackupSummary): void => {
+    summary = found;
+  };
+  await snapshot((db) => pipeline(Readable.from(dump({ db, shared, program: version, key, done })), createGzip(), target));
+  if (summary === undefined) throw new Error('the backup ended before it was whole');
+  return summary;
+};
+
+/**
+ * Lets a backup be written into a new file, which appears when it is whole, and stays.
+ *
+ * @throws LedgerError where the file is there already; the error of the writing
+ */
+export const keepBackup = async <T>(
+  { path, replace = false }: BackupFile,
+  write: (target: Writable, partial: string) => Promise<T>,
+): Promise<T> => {
   if (!replace && (await isThere(path))) throw new LedgerError(`${path} is there already: name another file, or replace it with --force`);
   const partial = `${path}.${randomUUID()}.partial`;
-  let summary: BackupSummary | undefined;
   try {
-    await snapshot(async (db) => {
-      const lines = dump({
-        db,
-        shared,
-        program: version,
-        key,
-        done: (found) => {
-          summary = found;
-        },
-      });
-      await pipeline(Readable.from(lines), createGzip(), createWriteStream(partial, { mode: 0o600, flags: 'wx', flush: true }));
-    });
+    const written = await write(createWriteStream(partial, { mode: 0o600, flags: 'wx', flush: true }), partial);
     await rename(partial, path);
     await syncFolder(dirname(path));
+    return written;
   } catch (error) {
     await rm(partial, { force: true });
     throw error;
   }
-  if (summary === undefined) throw new Error('the backup ended before it was whole');
-  return summary;
+};
+
+/** Backs a ledger up into a new file. @throws as {@link keepBackup} and {@link writeBackup} */
+export const backupLedger = (reader: DatabaseReader, { path, replace, ...author }: BackupFile & BackupAuthor): Promise<BackupSummary> =>
+  keepBackup({ path, replace }, (target) => writeBackup(reader, author, target));
+
+/** Writes a backup of a database, beside the hubs that use it. */
+export const backUp = async (database: DatabaseConfig, author: BackupAuthor, target: Writable): Promise<BackupSummary> => {
+  const reader = await openReader(database);
+  try {
+    return await writeBackup(reader, author, target);
+  } finally {
+    await reader.close();
+  }
 };

@@ -67,11 +67,8 @@ const digestLines = async (file: string): Promise<{ first: string; last: string;
   return { first: first ?? '', last: last ?? '', sha256: hash.digest('hex') };
 };
 
-/**
- * Reads the file once, before anything is written. @throws LedgerError when it is not whole, or was
- * changed
- */
-const checkFile = async (file: string): Promise<{ manifest: Manifest; end: End }> => {
+/** Reads a backup to its end. @throws LedgerError when it is not whole, or was changed */
+export const checkBackup = async (file: string): Promise<{ manifest: Manifest; end: End }> => {
   const { first, last, sha256 } = await digestLines(file).catch((error: unknown) => {
     throw error instanceof LedgerError ? error : new LedgerError(`${file} cannot be read: ${messageOf(error)}`);
   });
@@ -169,7 +166,7 @@ const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: bo
  * @throws LedgerError that says what is wrong with the file, the ledger or the audit log in it
  */
 export const restoreLedger = async (database: Database, file: string, actor: NewAuditEntry['actor']): Promise<RestoreSummary> => {
-  const { manifest, end } = await checkFile(file);
+  const { manifest, end } = await checkBackup(file);
   await migrate(database);
   // A replaced key says nothing about the entries; to refuse the backup for it would lose them too.
   const notes = await database.patiently((db) =>

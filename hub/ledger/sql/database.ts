@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { settlesWithin } from '@fso/shared/runtime';
+import { type Secret, secretText, settlesWithin } from '@fso/shared/runtime';
 import type { CompiledQuery, Kysely, Transaction } from 'kysely';
 import pg from 'pg';
 import { openPool } from './postgres/pool.ts';
@@ -22,7 +22,7 @@ export interface DatabaseTimeouts {
   readonly statementMs: number;
 }
 
-export type DatabaseConfig = { readonly url: string; readonly timeouts?: DatabaseTimeouts } | { readonly folder: string };
+export type DatabaseConfig = { readonly url: Secret; readonly timeouts?: DatabaseTimeouts } | { readonly folder: string };
 
 const TIMEOUTS: DatabaseTimeouts = { connectMs: 5_000, statementMs: 30_000 };
 const INT8_OID = 20;
@@ -43,8 +43,7 @@ const SIGN_OF_LIFE_MS = 3_000;
 const parser = (oid: number, format?: 'text' | 'binary'): ReturnType<typeof pg.types.getTypeParser> =>
   oid === INT8_OID ? Number : pg.types.getTypeParser(oid, format as 'text');
 
-const clientConfig = (url: string, { connectMs, statementMs }: DatabaseTimeouts): pg.ClientConfig => ({
-  connectionString: url,
+const clientConfig = ({ connectMs, statementMs }: DatabaseTimeouts): pg.ClientConfig => ({
   application_name: 'fso-hub',
   connectionTimeoutMillis: connectMs,
   statement_timeout: statementMs,
@@ -55,8 +54,8 @@ const clientConfig = (url: string, { connectMs, statementMs }: DatabaseTimeouts)
 });
 
 /** Host, port and name of a connection URL. */
-const nameOf = (url: string): string => {
-  const parsed = URL.parse(url);
+const nameOf = (url: Secret): string => {
+  const parsed = URL.parse(secretText(url));
   return parsed === null ? 'PostgreSQL' : `postgresql://${parsed.host}${parsed.pathname}`;
 };
 
@@ -85,9 +84,9 @@ class Sockets {
 }
 
 /** Runs work on a connection of its own, without a limit on the time of a statement. */
-const withConnection = async <T>(url: string, options: string, work: (db: Kysely<Schema>) => Promise<T>): Promise<T> => {
-  const { query_timeout: _, ...config } = clientConfig(url, { ...TIMEOUTS, statementMs: 0 });
-  const db = openPool({ ...config, max: 1, options }, TIMEOUTS.connectMs);
+const withConnection = async <T>(url: Secret, options: string, work: (db: Kysely<Schema>) => Promise<T>): Promise<T> => {
+  const { query_timeout: _, ...config } = clientConfig({ ...TIMEOUTS, statementMs: 0 });
+  const db = openPool(url, { ...config, max: 1, options }, TIMEOUTS.connectMs);
   try {
     return await work(db);
   } finally {
@@ -95,7 +94,7 @@ const withConnection = async <T>(url: string, options: string, work: (db: Kysely
   }
 };
 
-const openPostgresReader = (url: string): DatabaseReader => ({
+const openPostgresReader = (url: Secret): DatabaseReader => ({
   shared: true,
   name: nameOf(url),
   snapshot: (work) =>
@@ -114,14 +113,14 @@ const runInTurn: Database['runAll'] = async <const Q extends readonly CompiledQu
  * Opens PostgreSQL. TLS and all other settings are parameters of the URL
  * (https://node-postgres.com/features/connecting#connection-uri).
  */
-const openPostgres = (url: string, timeouts: DatabaseTimeouts): Database => {
+const openPostgres = (url: Secret, timeouts: DatabaseTimeouts): Database => {
   const sockets = new Sockets();
   const configOf = (statementMs: number): pg.ClientConfig => ({
-    ...clientConfig(url, { ...timeouts, statementMs }),
+    ...clientConfig({ ...timeouts, statementMs }),
     stream: sockets.create,
   });
   const pool = (max: number, statementMs = timeouts.statementMs): Kysely<Schema> =>
-    openPool({ ...configOf(statementMs), max }, timeouts.connectMs);
+    openPool(url, { ...configOf(statementMs), max }, timeouts.connectMs);
   const db = pool(WRITE_CONNECTIONS);
   const reads = pool(READ_CONNECTIONS);
   const searches = pool(SEARCH_CONNECTIONS, SEARCH_STATEMENT_MS);
@@ -134,7 +133,7 @@ const openPostgres = (url: string, timeouts: DatabaseTimeouts): Database => {
     runLast: async (trx, queries) => void (await runInTurn(trx, queries)),
     patiently: (work) => withConnection(url, `-c lock_timeout=${LOCK_MS}`, work),
     connect: async () => {
-      const client = new pg.Client(configOf(SIGN_OF_LIFE_MS));
+      const client = new pg.Client({ ...configOf(SIGN_OF_LIFE_MS), connectionString: secretText(url) });
       client.on('error', () => undefined);
       await client.connect();
       return client;

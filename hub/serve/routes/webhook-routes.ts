@@ -1,6 +1,6 @@
 import type { NewAuditEntry } from '@fso/shared/api';
 import { sha256 } from '@fso/shared/encoding';
-import { type Clock, createRateLimit, dropOldest, type Logger } from '@fso/shared/runtime';
+import { type Clock, createRateLimit, dropOldest, type Logger, type Secret, secretText } from '@fso/shared/runtime';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import type { Journal } from '../../ledger/index.ts';
@@ -17,7 +17,7 @@ export interface WebhookDeps {
   };
   readonly config: {
     /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
-    readonly webhookSecret?: string | undefined;
+    readonly webhookSecret?: Secret | undefined;
     /** Repository and ref of the pushes that cause a fetch; absent: every push does. */
     readonly git?: { readonly url: string; readonly ref: string };
   };
@@ -71,7 +71,8 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
       throw new ApiError('too-many-requests', 'Too many webhooks from this address. The hub also polls the repository.', {
         'Retry-After': '1',
       });
-    const body = await readWebhook(req, { secret: config.webhookSecret, clock });
+    const secret = config.webhookSecret === undefined ? undefined : secretText(config.webhookSecret);
+    const body = await readWebhook(req, { secret, clock });
     const push = readPush(req, body);
     const ignored = config.git && whyIgnored(push, config.git);
     if (ignored === undefined) {

@@ -123,6 +123,7 @@ export const startApiHarness = async (
       issues,
       onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
       enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
+      backup: async (target) => void target.end('a backup'),
       runtime: { clock, logger, registry: new Registry(), shutdown },
     },
   );

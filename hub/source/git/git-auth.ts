@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, secretText } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { AuthCommand, GitCredentials } from '../types.ts';
 import { GitTransportError } from './git-errors.ts';
@@ -95,9 +95,11 @@ export interface GitAuthOptions {
   readonly commandTimeoutMs?: number;
 }
 
-/** Creates the credentials for the Git server: fixed, printed by a command, or none. */
+/** Creates the credentials for the Git server: given, printed by a command, or none. */
 export const createGitAuth = ({ credentials, authCommand, commandTimeoutMs }: GitAuthOptions, clock: Clock): GitAuth => {
   if (authCommand !== undefined) return createCommandAuth(authCommand, clock, commandTimeoutMs ?? COMMAND_TIMEOUT_MS);
-  const header = credentials && basic(credentials.username, credentials.password);
-  return { header: () => Promise.resolve(header), refused: () => undefined };
+  return {
+    header: async () => credentials && basic(credentials.username, secretText(credentials.password)),
+    refused: () => undefined,
+  };
 };

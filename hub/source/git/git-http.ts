@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
 import { request as requestTls } from 'node:https';
-import { createTlsAgent, nodeHttp, type ProxyConfig } from '@fso/shared/runtime';
+import { nodeHttp, type ProxyConfig, TlsAgents } from '@fso/shared/runtime';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import type { GitAuth } from './git-auth.ts';
 import { GitTransportError } from './git-errors.ts';
@@ -119,7 +119,7 @@ const refuseRedirect = (response: IncomingMessage): void => {
 export const createGitHttp = (options: GitHttpOptions): GitHttp => {
   const { access } = options;
   const kept = { keepAlive: true, maxSockets: 2, timeout: KEPT_MS };
-  const [agent, tlsAgent] = [new nodeHttp.Agent(kept), createTlsAgent(options.proxy, kept)];
+  const [agent, tlsAgents] = [new nodeHttp.Agent(kept), new TlsAgents(options.proxy, kept)];
 
   const authorization = async (url: string, signal: AbortSignal): Promise<Record<string, string>> => {
     if (access === undefined || new URL(url).origin !== access.origin) return {};
@@ -143,7 +143,7 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
     const fields = { ...headers, ...(await authorization(url, stop)) };
     const content = await collectBody(body);
     const signal = AbortSignal.any([stop, AbortSignal.timeout(options.timeoutMs)]);
-    const settings: RequestOptions = { method, headers: fields, agent: target.protocol === 'https:' ? tlsAgent : agent, signal };
+    const settings: RequestOptions = { method, headers: fields, agent: target.protocol === 'https:' ? tlsAgents.current() : agent, signal };
     try {
       const response = await ask(target, settings, content);
       return { response, answer: await read(response, method) };
@@ -164,7 +164,7 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
 
   const close = async (): Promise<void> => {
     agent.destroy();
-    tlsAgent.destroy();
+    tlsAgents.destroy();
   };
   return { client: (signal, receivePack) => ({ request: (args) => send(args, signal, receivePack) }), close };
 };

@@ -1,11 +1,13 @@
 import { Agent, type AgentOptions } from 'node:https';
 import { z } from 'zod';
+import type { Clock } from '../clock.ts';
+import { type Secret, type Secrets, secretText } from '../program/secrets.ts';
 import { nodeHttp } from './http-server.ts';
 
 /** The way out through an HTTP proxy, by the names that Node.js and other programs give it. */
 export interface ProxyConfig {
   /** http:// or https:// URL, with user and password where the proxy wants them. */
-  readonly HTTPS_PROXY: string;
+  readonly HTTPS_PROXY: Secret;
   readonly NO_PROXY: string;
 }
 
@@ -38,20 +40,74 @@ export const PROXY_VARIABLES = {
 /** Variables of {@link PROXY_VARIABLES} that may be in files. */
 export const PROXY_SECRETS: readonly string[] = ['HTTPS_PROXY'];
 
-type ProxyVariables = { readonly [Name in keyof typeof PROXY_VARIABLES]?: string | undefined };
-
 /** @returns undefined: there is no proxy */
-export const readProxy = ({ HTTPS_PROXY, NO_PROXY }: ProxyVariables): ProxyConfig | undefined =>
-  HTTPS_PROXY === undefined ? undefined : { HTTPS_PROXY, NO_PROXY: [...DIRECT, ...(NO_PROXY?.split(',') ?? [])].join(',') };
+export const readProxy = ({ NO_PROXY }: { readonly NO_PROXY?: string | undefined }, secrets: Secrets): ProxyConfig | undefined => {
+  const url = secrets.get('HTTPS_PROXY');
+  return url === undefined ? undefined : { HTTPS_PROXY: url, NO_PROXY: [...DIRECT, ...(NO_PROXY?.split(',') ?? [])].join(',') };
+};
+
+/** The proxy as it is now, as Node.js takes it. */
+const environmentOf = ({ HTTPS_PROXY, NO_PROXY }: ProxyConfig): { HTTPS_PROXY: string; NO_PROXY: string } => ({
+  HTTPS_PROXY: secretText(HTTPS_PROXY),
+  NO_PROXY,
+});
 
 /**
  * Keeps the connections of https requests. Through a proxy it makes a tunnel for each, which
- * `timeout` bounds as well: a request that is aborted before it has one does not say so.
+ * `timeout` bounds as well: a request that is aborted before it has one does not say so. The proxy
+ * stays the one of this moment.
  */
 export const createTlsAgent = (proxy: ProxyConfig | undefined, options: AgentOptions = {}): Agent =>
-  new Agent({ ...options, ...(proxy && { proxyEnv: { ...proxy } }) });
+  new Agent({ ...options, ...(proxy && { proxyEnv: environmentOf(proxy) }) });
 
-/** Sends what this program asks for by `fetch` through the proxy. */
-export const useProxyForFetch = (proxy: ProxyConfig | undefined): void => {
-  if (proxy !== undefined) nodeHttp.setGlobalProxyFromEnv({ ...proxy });
+/**
+ * Keeps the connections of https requests, as {@link createTlsAgent}, and follows the proxy's URL.
+ */
+export class TlsAgents {
+  readonly #proxy: ProxyConfig | undefined;
+  readonly #options: AgentOptions;
+  #url: string | undefined;
+  #agent: Agent;
+
+  constructor(proxy: ProxyConfig | undefined, options: AgentOptions) {
+    this.#proxy = proxy;
+    this.#options = options;
+    this.#url = proxy && secretText(proxy.HTTPS_PROXY);
+    this.#agent = createTlsAgent(proxy, options);
+  }
+
+  /** The agent for the next request. */
+  current(): Agent {
+    const url = this.#proxy && secretText(this.#proxy.HTTPS_PROXY);
+    if (url !== this.#url) {
+      this.#agent.destroy();
+      this.#url = url;
+      this.#agent = createTlsAgent(this.#proxy, this.#options);
+    }
+    return this.#agent;
+  }
+
+  destroy(): void {
+    this.#agent.destroy();
+  }
+}
+
+/** Time between two looks at the URL of the proxy for `fetch`, which knows none for itself. */
+const LOOK_MS = 10_000;
+
+/**
+ * Sends what this program asks for by `fetch` through the proxy, and follows its URL until the
+ * signal.
+ */
+export const proxyFetch = async (proxy: ProxyConfig, clock: Clock, signal: AbortSignal): Promise<void> => {
+  let current: { readonly url: string; readonly restore: () => void } | undefined;
+  while (!signal.aborted) {
+    const url = secretText(proxy.HTTPS_PROXY);
+    if (url !== current?.url) {
+      current?.restore();
+      current = { url, restore: nodeHttp.setGlobalProxyFromEnv(environmentOf(proxy)) };
+    }
+    await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+  }
+  current?.restore();
 };

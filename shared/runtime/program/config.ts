@@ -132,19 +132,3 @@ export const readText = async (variable: string, path: string, problems: Problem
   }
   return undefined;
 };
-
-/**
- * Secrets may stand in a file named by `<variable>_FILE`, so that they are not in the environment
- * of the process.
- */
-export const readSecrets = async (env: Environment, names: readonly string[], problems: Problems): Promise<Record<string, string>> => {
-  const secrets: Record<string, string> = {};
-  for (const name of names) {
-    const path = env[`${name}_FILE`];
-    if (!path) continue;
-    if (env[name]) problems.push(`${name}, ${name}_FILE: only one of them may be set`);
-    const text = await readText(`${name}_FILE`, path, problems);
-    if (text !== undefined) secrets[name] = text.trim();
-  }
-  return secrets;
-};

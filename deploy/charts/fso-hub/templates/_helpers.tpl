@@ -40,6 +40,12 @@ app.kubernetes.io/name: {{ include "fso-hub.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Not the labels by which Services select hubs. */}}
+{{- define "fso-hub.backupSelector" -}}
+app.kubernetes.io/name: {{ include "fso-hub.name" . }}-backup
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
 {{- define "fso-hub.labels" -}}
 {{ include "fso-hub.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

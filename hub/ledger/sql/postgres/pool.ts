@@ -1,3 +1,4 @@
+import { type Secret, secretText } from '@fso/shared/runtime';
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import type { Schema } from '../schema.ts';
@@ -35,13 +36,14 @@ const lend = (client: pg.PoolClient): PostgresPoolClient => {
 };
 
 /**
+ * @param url read for each new connection: its password may change
  * @param connectMs for opening a connection; to wait for one that others use is no failure of the
  * database, and has no limit
  */
-export const openPool = (config: pg.PoolConfig, connectMs: number): Kysely<Schema> => {
+export const openPool = (url: Secret, config: pg.PoolConfig, connectMs: number): Kysely<Schema> => {
   class Client extends pg.Client {
     constructor(clientConfig?: pg.ClientConfig) {
-      super({ ...clientConfig, connectionTimeoutMillis: connectMs });
+      super({ ...clientConfig, connectionString: secretText(url), connectionTimeoutMillis: connectMs });
     }
   }
   const pool = new pg.Pool({ ...config, connectionTimeoutMillis: 0, maxLifetimeSeconds: LIFETIME_SECONDS, Client });

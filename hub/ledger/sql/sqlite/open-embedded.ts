@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from '@fso/shared/runtime';
 import { Kysely } from 'kysely';
@@ -108,6 +108,21 @@ export const openEmbeddedReader = async (folder: string): Promise<DatabaseReader
   if (!existsSync(path)) throw new LedgerError(`there is no ledger in ${folder}`);
   const thread = startSqlite();
   return { shared: false, name: folder, snapshot: snapshotOf(thread, path), close: thread.close };
+};
+
+/**
+ * Renames the folder of a ledger, in whatever state that is. @throws LedgerError while a hub has it
+ * open
+ */
+export const moveEmbedded = async (folder: string, target: string): Promise<void> => {
+  const thread = startSqlite();
+  try {
+    await lockFolder(thread, folder);
+    await rename(folder, target);
+  } finally {
+    await thread.close();
+  }
+  await syncFolder(dirname(target));
 };
 
 /**

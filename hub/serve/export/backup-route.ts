@@ -1,0 +1,47 @@
+import type { Writable } from 'node:stream';
+import type { Logger } from '@fso/shared/runtime';
+import { callerOf } from '../http/caller.ts';
+import type { HubScope, Route } from '../http/route.ts';
+
+interface BackupDeps {
+  /** Writes a backup of the ledger. */
+  readonly backup: (target: Writable) => Promise<unknown>;
+  readonly runtime: { readonly logger: Logger };
+}
+
+/**
+ * The whole ledger, for `fso backup --from-hub`: the volume of an embedded one is the hub's alone.
+ */
+export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
+  {
+    method: 'get',
+    path: '/api/v1/backup',
+    operationId: 'backupLedger',
+    summary: 'A backup of the ledger',
+    description:
+      'As of one moment: JSON Lines, packed with gzip, signed by the key of the audit log. Its last line tells whether it is whole. For `fso restore`.',
+    tag: 'hub',
+    access: 'admin',
+    scope: 'global',
+    slots: 'export',
+    response: { status: 200, description: 'The file.', contentType: 'application/gzip' },
+    problems: ['too-many-requests'],
+    handler:
+      ({ backup, runtime: { logger } }) =>
+      async (_req, res) => {
+        const caller = callerOf(res);
+        caller.about('ledger');
+        // Before: nobody takes the ledger without a trace.
+        await caller.audit('backupLedger', 'done');
+        res.attachment('ledger.jsonl.gz').type('application/gzip');
+        try {
+          await backup(res);
+        } catch (err) {
+          if (!res.headersSent) throw err;
+          if (!res.errored) logger.error({ err }, 'a backup was not sent to its end');
+          // Its reader finds no last line.
+          res.destroy();
+        }
+      },
+  },
+];
