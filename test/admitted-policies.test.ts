@@ -16,8 +16,9 @@ import { planGovernance } from '../agent/enforce/index.ts';
 import type { PolicyOutcome } from '../agent/enforce/types.ts';
 import { NO_VIOLATIONS } from '../agent/observe/index.ts';
 import type { PolicyLocks } from '../agent/status/locks.ts';
-import { planStatus, toReport } from '../agent/status/plan-status.ts';
+import { planStatus } from '../agent/status/plan-status.ts';
 import { planPolicyEvents } from '../agent/status/policy-events.ts';
+import { toReport } from '../agent/status/snapshot-cache.ts';
 import { type StructuralSchema, valuesOf } from './harness/schema-values.ts';
 
 interface Definition {

@@ -188,7 +188,7 @@ it('commands of npm exist', () => {
 });
 
 it('runs the commands of the pages for operators in a test, or gives a reason why not', () => {
-  const blocks = markdown('docs/operate').flatMap((page) => {
+  const blocks = ['docs/quickstart.md', ...markdown('docs/operate')].flatMap((page) => {
     const found = [...read(page).matchAll(/(?:^ *<!-- (.*) -->\n)? *```(?:sh|shell|bash|console)\n *(.*)/gm)];
     return found.map(([, mark = '', first = '']) => ({ page, mark, first }));
   });
@@ -258,8 +258,10 @@ it('rights are those of deploy/agent', () => {
       }
     }
   }
-  const rows = [...section('Rights of the agent').matchAll(/^\| ([a-z0-9.]+) \| ([a-z0-9/]+) \| ([a-z ]+) \|/gm)]
-    .map(([, group = '', resource = '', verbs = '']) => `${group} ${resource}: ${unique(verbs.split(' ')).join(' ')}`)
+  const rows = [...section('Rights of the agent').matchAll(/^\| ([a-z0-9.]+) \| ([a-z0-9/, ]+) \| ([a-z ]+) \|/gm)]
+    .flatMap(([, group = '', resources = '', verbs = '']) =>
+      resources.split(', ').map((resource) => `${group} ${resource}: ${unique(verbs.split(' ')).join(' ')}`),
+    )
     .filter((row) => !row.startsWith('group '));
   expect(unique(rows)).toEqual(unique([...granted].map(([key, verbs]) => `${key}: ${unique(verbs).join(' ')}`)));
 });

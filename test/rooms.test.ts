@@ -43,7 +43,7 @@ const arrowsBack = ({ folder, rooms }: House): readonly string[] => {
     .map(({ from, to }) => `${from} → ${to}`);
 };
 
-/** @returns files that import each other in a circle, types included, and those that lead into one */
+/** @returns files whose imports, types included, lead in or into a circle */
 const circlesOf = ({ folder }: House): readonly string[] => {
   const imports = Map.groupBy(sourceImports(join(ROOT, folder)), ({ from }) => from);
   let left = [...imports.keys()];

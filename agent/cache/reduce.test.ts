@@ -67,8 +67,14 @@ it('reduces a pod to its placement and owner, and a node to its region', () => {
   });
   expect(reduceNode(nodeOf('eu-west-1'))).toEqual({
     metadata: { name: 'node-1', uid: '1', resourceVersion: '7', labels: { 'topology.kubernetes.io/region': 'eu-west-1' } },
+    fit: { labels: { 'kubernetes.io/hostname': 'node-1', 'topology.kubernetes.io/region': 'eu-west-1' }, taints: [] },
   });
-  expect(reduceNode(nodeOf(undefined))).toEqual({ metadata: { name: 'node-1', uid: '1', resourceVersion: '7' } });
+  expect(reduceNode(nodeOf(undefined)).metadata).toEqual({ name: 'node-1', uid: '1', resourceVersion: '7' });
+  // Cordoned, and with more labels than are kept: every pod counts as one that fits there.
+  const { fit } = reduceNode({ ...nodeOf('eu-west-1'), spec: { unschedulable: true } } as KubeObject);
+  expect(fit?.taints).toEqual([{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }]);
+  const labels = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`key-${n}`, 'x'.repeat(50)]));
+  expect(reduceNode({ metadata: { name: 'large', labels } }).fit).toEqual({ labels: undefined, taints: [] });
 });
 
 it('ignores an update that does not change the reduced object', () => {

@@ -101,6 +101,13 @@ export const reduceNode = (node: Node): ReducedNode => {
   };
 };
 
+export const toNodeFacts = ({ metadata: { name, labels }, fit }: ReducedNode): NodeFacts => ({
+  name,
+  region: labels?.[REGION_LABEL],
+  labels: fit?.labels,
+  taints: fit?.taints ?? [],
+});
+
 const decodeDefinition = decoderOf<CustomResourceDefinition>(SHAPES.definition);
 
 /**

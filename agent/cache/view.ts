@@ -1,4 +1,4 @@
-import { API_GROUP, type FloorParameters, type KubeObject, LABELS, REGION_LABEL, type SovereignPolicy } from '@fso/shared/api';
+import { API_GROUP, type FloorParameters, type KubeObject, LABELS, type SovereignPolicy } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -62,6 +62,7 @@ import {
   reduceTemplate,
   reduceWebhookConfiguration,
   toNamespaceInput,
+  toNodeFacts,
 } from './reduce.ts';
 import { reducePolicy } from './reduce-policy.ts';
 import { SchemaRereads } from './schema-rereads.ts';
@@ -150,10 +151,7 @@ export class ClusterView {
     this.pods.onChange((key, current) => this.#podsByNamespace.set(key, current));
     const lookUp = (): NodesByName => ({ get: (name) => this.nodes.get(name) });
     this.#nodesByName = lookUp();
-    const renew = (): void => {
-      this.#nodesByName = lookUp();
-    };
-    this.nodes.onChange(ignoreUnchanged(isSameNode, renew));
+    this.nodes.onChange(ignoreUnchanged(isSameNode, () => (this.#nodesByName = lookUp())));
     this.nodes.onChange(ignoreUnchanged(isSameFit, () => (this.#nodeFacts = undefined)));
     this.apiServices.onChange((_key, current) => this.#checkApi(current));
     const count = (): void => {
@@ -270,10 +268,7 @@ export class ClusterView {
 
   /** The same object for as long as the same pods fit on the same nodes. */
   get nodeFacts(): readonly NodeFacts[] {
-    this.#nodeFacts ??= this.nodes.list().map(({ metadata, fit }): NodeFacts => {
-      const region = metadata.labels?.[REGION_LABEL];
-      return { name: metadata.name, region, labels: fit?.labels, taints: fit?.taints ?? [] };
-    });
+    this.#nodeFacts ??= this.nodes.list().map(toNodeFacts);
     return this.#nodeFacts;
   }
 

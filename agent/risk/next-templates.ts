@@ -64,7 +64,7 @@ const ofStatefulSet = (set: Owner, revisions: ByName): readonly TemplateSource[]
 
 const byName = (owners: readonly Owner[]): ByName => new Map(owners.map((owner) => [owner.metadata.name, owner]));
 
-/** Groups objects by the controller that is among the given ones; the rest has none, or another one. */
+/** Groups objects by their controller among the given ones; the rest has none, or another. */
 const byController = (controllers: ByName, kind: string, objects: readonly Owner[]) => {
   const owned = new Map<Owner, Owner[]>();
   const rest: Owner[] = [];
@@ -83,8 +83,8 @@ const byController = (controllers: ByName, kind: string, objects: readonly Owner
 const mayMakePods = ({ controller, replicas = 1 }: Owner): boolean => controller === undefined || replicas > 0;
 
 /**
- * The owners of a namespace with the templates that make their next pods. An object that another one
- * of these kinds controls counts under that one.
+ * The owners of a namespace with the templates that make their next pods. An object that another
+ * one of these kinds controls counts under that one.
  */
 export const nextTemplates = (owners: OwnersByKind): readonly OwnerTemplates[] => {
   const listOf = (kind: OwnerKind): readonly Owner[] => owners.get(kind) ?? [];

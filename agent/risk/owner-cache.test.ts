@@ -65,7 +65,7 @@ describe('the owners of a namespace', () => {
 });
 
 describe('what is not read', () => {
-  it('is told: a kind that was never seen, is out of date, or may not be read', () => {
+  it('names a kind that was never seen, is out of date, or may not be read', () => {
     expect(cache.problem).toBeUndefined();
     nowMs = 50;
     for (const kind of OWNER_KINDS) if (kind !== 'Job') Object.assign(kinds.get(kind) ?? {}, { seenAtMs: 50 });

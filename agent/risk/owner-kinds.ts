@@ -40,14 +40,14 @@ export interface Owner extends KubeObject {
   readonly template?: PodTemplate;
   /** Its controller. */
   readonly controller?: { readonly kind: string; readonly name: string; readonly uid: string };
-  /** Of a Deployment. */
+  /** Whether a Deployment is paused. */
   readonly isPaused?: true;
   readonly replicas?: number;
   /** Number of the revision of a ReplicaSet of a Deployment. */
   readonly revision?: number;
-  /** Of a StatefulSet: ordinals below it keep the revision {@link currentRevision}. */
+  /** Ordinal of a StatefulSet below which pods keep {@link currentRevision}. */
   readonly partition?: number;
   readonly currentRevision?: string;
-  /** Of a Job: it makes no more pods. */
+  /** Whether a Job makes no more pods. */
   readonly isFinished?: true;
 }

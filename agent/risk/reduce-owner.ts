@@ -1,14 +1,14 @@
 import type { KubeObject, ObjectMeta } from '@fso/shared/api';
 import { type PlacementSpec, reducePlacement } from '@fso/shared/residency';
 import type { PodTemplate, Toleration } from '@fso/shared/risk';
-import { WeakValues } from '@fso/shared/runtime';
+import { memoByText } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { definedOnly, isPlain } from '../compare.ts';
 import type { Owner, OwnerKind } from './owner-kinds.ts';
 
 /**
- * Largest placement of a template that is kept, as JSON; of a larger one its regions alone are kept,
- * and beyond the same bound nothing. A tenant may create thousands of them.
+ * Largest placement of a template that is kept, as JSON; of a larger one its regions alone are
+ * kept, and beyond the same bound nothing. A tenant may create thousands of them.
  */
 const MAX_PLACEMENT_BYTES = 2_048;
 
@@ -53,21 +53,17 @@ const Fields = z.looseObject({
   status: z
     .looseObject({ currentRevision: Text.nullish(), conditions: z.array(z.looseObject({ type: Text, status: Text })).nullish() })
     .nullish(),
-  /** Of a ControllerRevision: a patch of the object that it is a revision of. */
+  /** The patch in a ControllerRevision of the object that it is a revision of. */
   data: z.looseObject({ spec: z.looseObject({ template: z.unknown().optional() }).nullish() }).nullish(),
 });
 
 const REVISION = 'deployment.kubernetes.io/revision';
 
-/** Equal placements are one object for as long as one of them is in use. */
-const shared = new WeakValues<PodTemplate>();
-
-const intern = (template: PodTemplate, text: string): PodTemplate => {
-  const known = shared.get(text);
-  if (known !== undefined) return known;
-  shared.set(text, template);
-  return template;
-};
+/** Shares one object between equal placements, for as long as one of them is in use. */
+const intern = memoByText(
+  (_template: PodTemplate, text: string) => text,
+  (template) => template,
+);
 
 const requiredOf = ({ affinity }: z.infer<typeof PodSpec>) => {
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
@@ -104,7 +100,7 @@ const controllerOf = ({ ownerReferences }: Partial<ObjectMeta>): Owner['controll
 
 const ENDS = new Set(['Complete', 'Failed']);
 
-/** Only revisions of StatefulSets are of interest: a DaemonSet makes no pod of an older one. */
+/** Template of an object. A DaemonSet makes no pod of an older revision, so those have none. */
 const templateIn = (kind: OwnerKind, { spec, data }: z.infer<typeof Fields>, controller: Owner['controller']): unknown => {
   if (kind === 'ControllerRevision') return controller?.kind === 'StatefulSet' ? data?.spec?.template : undefined;
   return kind === 'CronJob' ? spec?.jobTemplate?.spec?.template : spec?.template;
@@ -123,7 +119,7 @@ const revisionOf = ({ annotations }: Partial<ObjectMeta>): number | undefined =>
 
 type State = Omit<Owner, keyof KubeObject | 'template' | 'controller'>;
 
-/** What of its state decides which template an object makes pods of, by kind. */
+/** Reads the state that decides of which template an object makes pods, by kind. */
 const STATES: Readonly<Partial<Record<OwnerKind, (fields: z.infer<typeof Fields>, metadata: Partial<ObjectMeta>) => State>>> = {
   Deployment: ({ spec }) => (spec?.paused === true ? { isPaused: true } : {}),
   ReplicaSet: (_fields, metadata) => {
@@ -158,7 +154,7 @@ export const reduceOwner =
     return { metadata, ...definedOnly({ controller, template }), ...state } as Owner;
   };
 
-/** What is kept of an object beyond the bound of their number: nothing but its name. */
+/** Reduces an object beyond the bound of their number to its name. */
 export const nameOnly = ({ metadata: { name, namespace, resourceVersion } }: KubeObject): Owner => ({
   metadata: definedOnly({ name, namespace, resourceVersion }) as ObjectMeta,
 });

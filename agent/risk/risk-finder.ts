@@ -43,7 +43,7 @@ interface NamespaceRisks {
 
 /** All that was found in a round. */
 export interface FoundRisks {
-  /** By policy; those that deny nothing are absent. */
+  /** Risks by policy; those that deny nothing are absent. */
   readonly policies: ReadonlyMap<string, PolicyRisks>;
   /** Templates to ask for by dry runs, by key. */
   readonly targets: ReadonlyMap<string, TemplateTarget>;
@@ -71,7 +71,7 @@ const CONTROLLERS: Readonly<Record<string, { readonly apiVersion: string; readon
   CronJob: { apiVersion: 'batch/v1', kind: 'Job' },
 };
 
-/** What an object says of its pods' placement. */
+/** Text of the placement of an object's pods. */
 const textOf = weakMemo(({ template }: Owner): string => (template === undefined ? '' : JSON.stringify(template)));
 
 const targetOf = (denied: DeniedNamespace, { owner }: OwnerTemplates, { kind, object }: TemplateSource): TemplateTarget => {
@@ -100,7 +100,7 @@ interface JudgedSource {
 type Targets = ReadonlyMap<string, TemplateTarget>;
 
 interface Known<T> {
-  /** What it follows from, compared by identity. */
+  /** Inputs that it follows from, compared by identity. */
   readonly inputs: readonly unknown[];
   readonly risks: T;
 }
@@ -108,8 +108,8 @@ interface Known<T> {
 type KnownNamespaces = ReadonlyMap<string, Known<NamespaceRisks> & { readonly targets: Targets }>;
 
 /**
- * Finds the owners whose next pods would be refused or stay pending. What is found in a namespace is
- * remembered by what it follows from.
+ * Finds the owners whose next pods would be refused or stay pending. What is found in a namespace
+ * is remembered by what it follows from.
  */
 export class RiskFinder {
   #namespaces: KnownNamespaces = new Map();
@@ -244,7 +244,7 @@ const judgeSource = (
 
 const SPOILED = 'the template is fine, and a webhook or another part of admission changes its pods: see the MutatingWebhookConfigurations';
 
-/** What a lock said of the pod; it fails for the same reason as its template, or a webhook spoils it. */
+/** Judges a pod that a lock refused: its template is at fault, or a webhook spoils it. */
 const refusedByLock = (violation: string, byItself: TemplateJudgement | undefined): TemplateJudgement => ({
   risk: 'Refused',
   reason: violation,

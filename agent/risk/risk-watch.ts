@@ -6,7 +6,7 @@ import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
 import type { OwnerCache } from './owner-cache.ts';
 import { RiskFinder } from './risk-finder.ts';
 
-/** What is known of the risks in the cluster. */
+/** Knowledge of the risks in the cluster. */
 export interface KnownRisks {
   /**
    * Risks by policy; policies that deny nothing are absent. `recent`: not known for a moment, as
@@ -37,8 +37,8 @@ export interface RiskWatchDeps {
 const TICK_MS = 1_000;
 
 /**
- * Looks in each round for owners whose next pods are at risk, and has their templates tried. Nothing
- * that enforces rests on it: where it fails, risks are unknown.
+ * Looks in each round for owners whose next pods are at risk, and has their templates tried.
+ * Nothing that enforces rests on it: where it fails, risks are unknown.
  */
 export class RiskWatch {
   readonly #deps: RiskWatchDeps;
@@ -49,7 +49,7 @@ export class RiskWatch {
     this.#deps = deps;
   }
 
-  /** Asks for a round when the owners, or what can be read of them, change; until the signal aborts. */
+  /** Asks for a round when the owners, or what is read of them, change; until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { owners, clock, wake } = this.#deps;
     const stop = owners.subscribe(wake);

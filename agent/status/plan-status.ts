@@ -4,7 +4,6 @@ import {
   type Condition,
   type LockStatus,
   NAMESPACE_MISSING,
-  type PolicyReport,
   type PolicyRisks,
   type SovereignPolicyStatus,
 } from '@fso/shared/api';
@@ -12,7 +11,7 @@ import { setCondition } from '@fso/shared/kube';
 import { DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
 import { listText, truncate } from '@fso/shared/runtime';
 import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
-import type { AuditFacts, NamespaceLabels, PolicyViolations } from '../observe/index.ts';
+import type { AuditFacts } from '../observe/index.ts';
 import { type Tampering, tamperedCondition } from '../observe/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
@@ -270,45 +269,3 @@ export const isProven = (status: SovereignPolicyStatus): boolean =>
  */
 const isMissingNamespace = (status: SovereignPolicyStatus): boolean =>
   status.conditions?.some((condition) => condition.type === CONDITIONS.ready && condition.reason === NAMESPACE_MISSING) === true;
-
-/** Observations beside the status. */
-export interface Sightings {
-  readonly violations: PolicyViolations;
-  readonly labels: readonly NamespaceLabels[];
-}
-
-export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: Sightings): PolicyReport => ({
-  namespace: policy.namespace,
-  name: policy.name,
-  managedBy: policy.managedBy,
-  ...(policy.revision === undefined ? {} : { revision: policy.revision }),
-  targetNamespace: policy.spec.targetNamespace,
-  enforcementAction: policy.spec.enforcementAction,
-  effectiveRegions: status.effectiveRegions ?? [],
-  namespaces: status.namespaces ?? [],
-  phase: status.phase ?? 'Pending',
-  message: status.message ?? '',
-  constraintCreated: status.constraintCreated ?? false,
-  enforcement: status.enforcement ?? NO_ENFORCEMENT,
-  namespaceLabels: [...labels],
-  violations: violations.count,
-  violationSamples: [...violations.samples],
-  ...risksOf(status),
-  conditions: status.conditions ?? [],
-  ...expiryOf(policy),
-  lastUpdated: status.lastUpdated ?? '1970-01-01T00:00:00.000Z',
-});
-
-/** Risks are reported where there are any: a report without them is as expected. */
-const risksOf = ({ risks }: SovereignPolicyStatus): Pick<PolicyReport, 'risks'> =>
-  risks === undefined || risks.refused + risks.pending + risks.mended === 0 ? {} : { risks };
-
-/**
- * Returns the expiry date for a report. A policy from before the CRD refused it may have an
- * unreadable one.
- */
-const expiryOf = ({ spec: { expiryDate } }: PolicyInput): Pick<PolicyReport, 'expiryDate'> =>
-  expiryDate === undefined || Number.isNaN(Date.parse(expiryDate)) ? {} : { expiryDate };
-
-const UNKNOWN_LOCK: LockStatus = { state: 'Pending', since: '1970-01-01T00:00:00.000Z' };
-const NO_ENFORCEMENT = { admission: UNKNOWN_LOCK, gatekeeper: UNKNOWN_LOCK, binding: UNKNOWN_LOCK };

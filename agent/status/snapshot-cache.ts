@@ -1,7 +1,7 @@
-import type { SovereignPolicyStatus } from '@fso/shared/api';
+import type { LockStatus, PolicyReport, SovereignPolicyStatus } from '@fso/shared/api';
 import type { PolicyInput } from '../enforce/index.ts';
 import type { NamespaceLabels, PolicySnapshot, PolicyViolations } from '../observe/index.ts';
-import { isProven, toReport } from './plan-status.ts';
+import { isProven } from './plan-status.ts';
 
 interface SnapshotParts {
   readonly policy: PolicyInput;
@@ -39,3 +39,45 @@ export class SnapshotCache {
 
 const isSameParts = (a: SnapshotParts, b: SnapshotParts): boolean =>
   a.policy === b.policy && a.status === b.status && a.violations === b.violations && a.labels === b.labels;
+
+/** Observations beside the status. */
+export interface Sightings {
+  readonly violations: PolicyViolations;
+  readonly labels: readonly NamespaceLabels[];
+}
+
+export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: Sightings): PolicyReport => ({
+  namespace: policy.namespace,
+  name: policy.name,
+  managedBy: policy.managedBy,
+  ...(policy.revision === undefined ? {} : { revision: policy.revision }),
+  targetNamespace: policy.spec.targetNamespace,
+  enforcementAction: policy.spec.enforcementAction,
+  effectiveRegions: status.effectiveRegions ?? [],
+  namespaces: status.namespaces ?? [],
+  phase: status.phase ?? 'Pending',
+  message: status.message ?? '',
+  constraintCreated: status.constraintCreated ?? false,
+  enforcement: status.enforcement ?? NO_ENFORCEMENT,
+  namespaceLabels: [...labels],
+  violations: violations.count,
+  violationSamples: [...violations.samples],
+  ...risksOf(status),
+  conditions: status.conditions ?? [],
+  ...expiryOf(policy),
+  lastUpdated: status.lastUpdated ?? '1970-01-01T00:00:00.000Z',
+});
+
+/** Risks are reported where there are any: a report without them is as expected. */
+const risksOf = ({ risks }: SovereignPolicyStatus): Pick<PolicyReport, 'risks'> =>
+  risks === undefined || risks.refused + risks.pending + risks.mended === 0 ? {} : { risks };
+
+/**
+ * Returns the expiry date for a report. A policy from before the CRD refused it may have an
+ * unreadable one.
+ */
+const expiryOf = ({ spec: { expiryDate } }: PolicyInput): Pick<PolicyReport, 'expiryDate'> =>
+  expiryDate === undefined || Number.isNaN(Date.parse(expiryDate)) ? {} : { expiryDate };
+
+const UNKNOWN_LOCK: LockStatus = { state: 'Pending', since: '1970-01-01T00:00:00.000Z' };
+const NO_ENFORCEMENT = { admission: UNKNOWN_LOCK, gatekeeper: UNKNOWN_LOCK, binding: UNKNOWN_LOCK };

@@ -2,7 +2,8 @@ import { CLI_SESSION } from '@fso/shared/api';
 import { type Clock, type Logger, type Secret, secretText } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
-import { createCliLogin } from './cli-login.ts';
+import { createCliLogin } from './codes/cli-login.ts';
+import { createLoginLinks } from './codes/login-links.ts';
 import { createLogin } from './login.ts';
 import { type Grant, type Principal, principalOf, Revocations } from './principal.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
@@ -124,9 +125,10 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
   const bearer = oidc?.audience !== undefined && provider ? createBearer({ ...oidc, audience: oidc.audience }, provider, clock) : undefined;
   const login = oidc && provider && publicUrl !== undefined ? createLogin(oidc, provider, { publicUrl, clock, logger }) : undefined;
   const staticToken = settings.apiToken === undefined ? undefined : new StaticToken(settings.apiToken);
+  const holds = async (source: string): Promise<boolean> => source === staticToken?.key() || source === login?.key || tokens.holds(source);
   const sessions = createSessions({
     store: createSessionStore(deps.records),
-    holds: async (source) => source === staticToken?.key() || source === login?.key || tokens.holds(source),
+    holds,
     clock,
     revocations,
     logger,
@@ -138,6 +140,7 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
     tokens,
     sessions,
     cliLogin: createCliLogin(sessions, clock),
+    links: createLoginLinks(deps.records, clock, holds),
     /** Login with the identity provider; undefined without one. */
     login,
     revocations,

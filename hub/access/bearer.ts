@@ -65,7 +65,8 @@ export const createBearer = (settings: OidcSettings & { audience: string }, prov
 
   return {
     /**
-     * @returns undefined for a token that is not the provider's, not for this hub, or no longer good
+     * @returns undefined for a token that is not the provider's, not for this hub, or no longer
+     * good
      * @throws ProviderUnavailable when its keys cannot be had
      */
     check: async (token: string): Promise<Grant | undefined> => {

@@ -175,5 +175,3 @@ export const createLogin = (settings: OidcSettings, provider: Provider, deps: { 
     },
   };
 };
-
-export type Login = ReturnType<typeof createLogin>;

@@ -10,7 +10,7 @@ const Who = z.object({ kind: z.enum(['local', 'anonymous', 'token', 'user']), id
  * role: a hub of an older version, which would take that for one everywhere, cannot read such a
  * session.
  */
-const StoredPrincipal = z
+export const StoredPrincipal = z
   .union([Who.extend({ grants: z.array(RoleGrant) }), Who.extend({ role: Role.nullable() })])
   .transform((stored): Principal => {
     const { kind, id, name } = stored;
@@ -18,7 +18,7 @@ const StoredPrincipal = z
     return principalOf({ kind, id, name }, grants);
   });
 
-const storedPrincipal = ({ kind, id, name, role, grants }: Principal): z.input<typeof StoredPrincipal> =>
+export const storedPrincipal = ({ kind, id, name, role, grants }: Principal): z.input<typeof StoredPrincipal> =>
   grants.every(isUnscoped) ? { kind, id, name, role } : { kind, id, name, grants: [...grants] };
 
 /** A session as it is kept: without its id. */

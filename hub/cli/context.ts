@@ -26,7 +26,7 @@ export interface Context extends Terminal {
   readonly givenToken: () => string | undefined;
   /**
    * Connects with this token, else the given one, else that of the environment, else the stored
-   * one.
+   * one, else at the hub of this machine, where no other is named, its static token.
    */
   readonly connect: (token?: string) => Promise<HubClient>;
 }
@@ -55,6 +55,11 @@ const checkServer = (server: string): string => {
 export const createContext = (options: GlobalOptions, environment: CliEnvironment): Context => {
   const server = options.server ?? environment.server ?? DEFAULT_SERVER;
   const credentials = openCredentials(environment.configFolder);
+  const ownToken = (): string | undefined => {
+    const { hubToken } = environment;
+    if (hubToken === undefined || server !== DEFAULT_SERVER) return undefined;
+    return 'text' in hubToken ? hubToken.text : readToken(hubToken.file);
+  };
   const givenToken = (): string | undefined =>
     options.token ?? (options.tokenFile === undefined ? undefined : readToken(options.tokenFile));
   const colors = options.color && !environment.noColor && process.stdout.isTTY === true;
@@ -73,7 +78,7 @@ export const createContext = (options: GlobalOptions, environment: CliEnvironmen
     credentials,
     givenToken,
     connect: async (chosen) => {
-      const token = chosen ?? givenToken() ?? environment.token ?? credentials.get(checkServer(server));
+      const token = chosen ?? givenToken() ?? environment.token ?? credentials.get(checkServer(server)) ?? ownToken();
       // Loaded here: commands without a hub, and --help, start without the schemas.
       const { createHubClient } = await import('./client/api-client.ts');
       return createHubClient({ server: checkServer(server), token: checkToken(token) });

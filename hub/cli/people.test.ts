@@ -1,8 +1,10 @@
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiHarness, startApiHarness } from '../serve/testing/api-harness.ts';
+import { readEnvironment } from './client/environment.ts';
+import { createContext } from './context.ts';
 import { runFso } from './testing/run-fso.ts';
 
 const STATIC = 'static-token-0123456789';
@@ -143,5 +145,58 @@ describe('fso login', () => {
     await chmod(kept, 0o600);
     await writeFile(kept, '{"x":1}');
     expect(await fso(server, ['whoami'])).toMatchObject({ code: 2, err: expect.stringContaining('is damaged') });
+  });
+});
+
+describe('fso login-link', () => {
+  it('prints a link that signs a browser in, alone on its output', async () => {
+    await using server = await start();
+    const { code, out, err } = await fso(server, ['login-link'], { token: STATIC });
+    expect([code, err]).toEqual([0, expect.stringContaining('it signs in once, within')]);
+    const link = new URL(out.trim());
+    expect(link.origin + link.pathname).toBe(`${server.url}/auth/link`);
+    const answer = await fetch(link, {
+      method: 'POST',
+      headers: { Origin: server.url },
+      body: new URLSearchParams({ code: link.hash.slice(1) }),
+      redirect: 'manual',
+    });
+    expect(answer.status).toBe(303);
+  });
+
+  it('prints the port-forward in a pod', async () => {
+    await using server = await start();
+    const env = { FSO_SERVER: server.url, XDG_CONFIG_HOME: home, FSO_TOKEN: STATIC, KUBERNETES_SERVICE_HOST: '10.0.0.1' };
+    expect((await runFso(['login-link'], env)).err).toContain(`port-forward ${hostname()} 8080`);
+  });
+});
+
+describe("the hub's own token", () => {
+  const context = (env: NodeJS.ProcessEnv, server?: string) =>
+    createContext({ color: false, ...(server !== undefined && { server }) }, readEnvironment({ XDG_CONFIG_HOME: home, ...env }));
+  /** Header of the call that a command would make. */
+  const sent = async (env: NodeJS.ProcessEnv, server?: string): Promise<string | null> => {
+    let header: string | null = null;
+    const { fetch: real } = globalThis;
+    globalThis.fetch = (_url, init) => {
+      header = new Headers(init?.headers).get('Authorization');
+      return Promise.reject(new TypeError('no network'));
+    };
+    try {
+      await (await context(env, server).connect()).session().catch(() => undefined);
+    } finally {
+      globalThis.fetch = real;
+    }
+    return header;
+  };
+
+  it('is taken from the environment of the hub, where nothing names another hub or token', async () => {
+    const file = join(home, 'api-token');
+    await writeFile(file, `${STATIC}\n`);
+    expect(await sent({ FSO_API_TOKEN: STATIC })).toBe(`Bearer ${STATIC}`);
+    expect(await sent({ FSO_API_TOKEN_FILE: file })).toBe(`Bearer ${STATIC}`);
+    expect(await sent({ FSO_API_TOKEN_FILE: file, FSO_TOKEN: 'other' })).toBe('Bearer other');
+    expect(await sent({ FSO_API_TOKEN: STATIC, FSO_SERVER: 'https://fso.example.com' })).toBeNull();
+    expect(await sent({ FSO_API_TOKEN: STATIC }, 'https://fso.example.com')).toBeNull();
   });
 });

@@ -11,6 +11,7 @@ import { addCompletion } from './usage/completion-commands.ts';
 import { fleetCommands } from './usage/fleet-commands.ts';
 import { addHubCommands } from './usage/hub-commands.ts';
 import { action, examples, textOrJsonOption } from './usage/options.ts';
+import { repositoryCommands } from './usage/repository-commands.ts';
 
 /**
  * Every command loads its code when it runs: --help answers without the schemas, YAML and the hub.
@@ -19,7 +20,7 @@ import { action, examples, textOrJsonOption } from './usage/options.ts';
 const EPILOGUE = `
 Environment:
   FSO_SERVER  URL of the hub, as --server
-  FSO_TOKEN   API token, as --token; default: the token that fso login stored for the hub
+  FSO_TOKEN   API token, as --token; default: the token that fso login stored for the hub; in the hub's pod, the hub's own
   NO_COLOR    no colours, as --no-color; they are also off when the output is not a terminal
 
 Exit codes:
@@ -62,7 +63,7 @@ const assemble = (commands: readonly ((program: Command) => void)[]): Command =>
   return program;
 };
 
-const CLIENT_COMMANDS = [addValidate, ...fleetCommands, ...accessCommands, addAlerts, addAudit, addCompletion];
+const CLIENT_COMMANDS = [...repositoryCommands, addValidate, ...fleetCommands, ...accessCommands, addAlerts, addAudit, addCompletion];
 
 /** The commands that need no hub on this machine: the npm package has these. */
 export const createClientProgram = (): Command => assemble(CLIENT_COMMANDS);

@@ -10,7 +10,7 @@ export { backUp, backupLedger, keepBackup } from './backup/backup.ts';
 export { checkBackup, type RestoreSummary, restoreLedger } from './backup/restore.ts';
 export { isRepeated, ReportGapError, StreamReplacedError } from './changes.ts';
 export { type EventFilter, matchesEvent } from './event-filter.ts';
-export { type KeyedReader, type KeyedStore, SESSION_KIND } from './keyed-store.ts';
+export { type KeyedReader, type KeyedStore, LOGIN_LINK_KIND, SESSION_KIND } from './keyed-store.ts';
 export { ClusterPolicies, keysBetween, type NamedPolicies, namedIn, PolicyList, PolicyLists } from './policies/index.ts';
 export { type DatabaseConfig, type DatabaseReader, openDatabase, openReader } from './sql/database.ts';
 export { describeDatabaseError } from './sql/errors.ts';

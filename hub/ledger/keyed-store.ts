@@ -3,6 +3,8 @@
  * ledger must not let anybody in.
  */
 export const SESSION_KIND = 'session';
+/** Kind of the record of one-time links into the dashboard, which no backup has either. */
+export const LOGIN_LINK_KIND = 'login-link';
 
 /**
  * Returns the new record for the current one (undefined: none). Pure, as it may run more than once.

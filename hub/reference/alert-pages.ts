@@ -13,7 +13,7 @@ interface PrometheusRule {
   readonly alert: string;
   readonly for?: string;
   readonly labels: { readonly severity: string };
-  readonly annotations: { readonly summary: string; readonly runbook_url: string };
+  readonly annotations: { readonly runbook_url: string };
 }
 
 const readRules = (chart: 'fso-hub' | 'fso-agent'): readonly PrometheusRule[] => {
@@ -44,16 +44,12 @@ const describeSeconds = (seconds: number): string => {
 const describeDuration = (text = ''): string =>
   text.replace(/(\d+)([mh])$/, (_, count, unit) => `${count} ${unit === 'm' ? 'min' : 'h'}`) || 'at once';
 
-/** `The queue … of the hub stays long`: without the labels of one alert. */
-const titleOf = (cause: string): string =>
-  ruleOf(cause)?.title ?? rulesOf(cause)[0]?.annotations.summary.replaceAll(/\{\{.*?\}\}/g, '…') ?? '';
-
 export const alertReference: Generated = referencePage(
   'alerts',
   'Alerts',
-  'Of the hub, which notifies people by itself ([operate/alerts.md](../operate/alerts.md)), and of the rules for Prometheus ([operate/monitor.md](../operate/monitor.md)): one name and one runbook for one cause.\nThe alerts file can give those of the hub another duration and severity; `critical` waits for a person now, `warning` today, `info` this week.\nRules that begin with `FsoAgent` are of the agents: they say the same without the hub.',
+  'Of the hub, which notifies people by itself ([operate/alerts.md](../operate/alerts.md)), and of the rules for Prometheus ([operate/monitor.md](../operate/monitor.md)): one name and one runbook for one cause, which says what is wrong.\nThe alerts file can give those of the hub another duration and severity; `critical` waits for a person now, `warning` today, `info` this week.\nRules that begin with `FsoAgent` are of the agents: they say the same without the hub.',
   formatTable(
-    ['alert', 'severity', 'hub, after', 'Prometheus, after', 'what is wrong'],
+    ['alert', 'severity', 'hub, after', 'Prometheus, after'],
     Object.keys(RUNBOOKS).map((cause) => {
       const rule = ruleOf(cause);
       return [
@@ -63,7 +59,6 @@ export const alertReference: Generated = referencePage(
         rulesOf(cause)
           .map(({ alert, for: duration }) => `\`${alert}\` ${describeDuration(duration)}`)
           .join(', '),
-        titleOf(cause),
       ];
     }),
   ),
@@ -72,18 +67,15 @@ export const alertReference: Generated = referencePage(
 /** A line of Markdown for each sentence. */
 const sentences = (text: string): string => text.replaceAll(/(?<=[a-z)`*\]][.?!]) +(?=[A-Z[`])/g, '\n  ');
 
-const section = ([cause, { meaning, check, remedy }]: readonly [string, Runbook]): string => {
-  const names = [...(ruleOf(cause) === undefined ? [] : [cause]), ...rulesOf(cause).map(({ alert }) => alert)];
-  return [
+const section = ([cause, { meaning, check, remedy }]: readonly [string, Runbook]): string =>
+  [
     `## ${cause}\n`,
-    `${severityOf(cause)}: ${names.map((name) => `\`${name}\``).join(', ')}\n`,
     ...[
       ['Meaning', meaning],
       ['Check', check],
       ['Remedy', remedy],
     ].map(([title, text = '']) => `- **${title}**: ${sentences(text)}`),
   ].join('\n');
-};
 
 export const runbookPage: Generated = {
   path: 'docs/operate/runbooks.md',

@@ -2,6 +2,9 @@
  * Writes docs/openapi.json, the hub's pages of docs/reference/ and runbooks: part of `npm run gen`.
  * With `--check` it writes nothing and exits 1 when one is outdated.
  */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { byText } from '@fso/shared/encoding';
 import { formatMetricsTable, formatSettingsTable, formatTable, type Generated, generate, referencePage } from '@fso/shared/gen';
 import { systemClock } from '@fso/shared/runtime';
 import type { Command } from 'commander';
@@ -96,4 +99,23 @@ const cli = referencePage(
   ...leaves(program).map(describeCommand),
 );
 
-process.exitCode = await generate([openApi, settings, metrics, api, alertReference, runbookPage, cli], process.argv.includes('--check'));
+const SAMPLES = join(import.meta.dirname, '..', '..', 'clusters', 'samples');
+/** Files that `fso init` writes: the samples, which it has with it where there is no checkout. */
+const samples: Generated = {
+  path: 'hub/cli/commands/repository/samples.json',
+  content: `${JSON.stringify(
+    Object.fromEntries(
+      globSync('**/*.{yaml,md}', { cwd: SAMPLES })
+        .map((path) => path.replaceAll('\\', '/'))
+        .sort(byText)
+        .map((path) => [path, readFileSync(join(SAMPLES, path), 'utf8')]),
+    ),
+    null,
+    2,
+  )}\n`,
+};
+
+process.exitCode = await generate(
+  [openApi, samples, settings, metrics, api, alertReference, runbookPage, cli],
+  process.argv.includes('--check'),
+);

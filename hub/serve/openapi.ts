@@ -1,4 +1,5 @@
 import { cliLoginRoutes } from './auth/cli-login-routes.ts';
+import { loginLinkRoutes } from './auth/login-link-routes.ts';
 import { loginRoutes } from './auth/login-routes.ts';
 import { backupRoutes } from './export/backup-route.ts';
 import { describeApi } from './http/describe-api.ts';
@@ -10,13 +11,13 @@ import { clusterRoutes } from './routes/cluster-routes.ts';
 import { commitRoutes } from './routes/commit-routes.ts';
 import { enrolmentRoutes, forgetRoutes } from './routes/enrolment-routes.ts';
 import { eventRoutes } from './routes/event-routes.ts';
+import { riskRoutes } from './routes/findings/risk-routes.ts';
+import { violationRoutes } from './routes/findings/violation-routes.ts';
 import { historyRoutes } from './routes/history-routes.ts';
 import { fleetRoutes, hubRoutes } from './routes/hub-routes.ts';
 import { policyDocumentRoutes, policyRoutes } from './routes/policy-routes.ts';
 import { reportRoutes } from './routes/report-routes.ts';
-import { riskRoutes } from './routes/risk-routes.ts';
 import { tokenRoutes } from './routes/token-routes.ts';
-import { violationRoutes } from './routes/violation-routes.ts';
 import { webhookRoutes } from './routes/webhook-routes.ts';
 
 const openApiRoute: Route<unknown, HubScope> = {
@@ -64,6 +65,7 @@ export const ROUTES = [
   ...tokenRoutes,
   ...loginRoutes,
   ...cliLoginRoutes,
+  ...loginLinkRoutes,
   openApiRoute,
 ] as const;
 

@@ -216,8 +216,8 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock) => {
      */
     source,
     /**
-     * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits, as
-     * far as a few seconds reach: asked again it goes on from there. One is computed at a time.
+     * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits,
+     * as far as a few seconds reach: asked again it goes on from there. One is computed at a time.
      *
      * @returns null: it does not stand there
      * @throws GitObjectError while the clone does not have the commit; BusyError when too many wait

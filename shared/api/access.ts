@@ -128,6 +128,13 @@ export type LoginMethods = z.infer<typeof LoginMethods>;
 
 export const TokenLogin = z.strictObject({ token: z.string().min(1).max(512) });
 
+export const LoginLinkView = z.object({
+  code: z.string().describe('Good once, as POST /auth/link or behind # of the page GET /auth/link.'),
+  origin: z.string().nullable().describe('Address under which browsers reach the hub, without a path; null: FSO_PUBLIC_URL is not set.'),
+  expiresAt: Time.describe('Until when the code is good.'),
+});
+export type LoginLinkView = z.infer<typeof LoginLinkView>;
+
 export const CliLoginRequest = z.strictObject({
   code: z.string().max(128).describe('The code that the browser passed to the command.'),
   verifier: z.string().min(43).max(128).describe('The secret that the command chose for this login.'),

@@ -9,7 +9,6 @@ export * from './floor-parameters.ts';
 export * from './kubernetes.ts';
 export * from './names.ts';
 export * from './reports.ts';
-export * from './risks.ts';
 export * from './sovereign-policy.ts';
 export * from './summaries.ts';
 export * from './views.ts';

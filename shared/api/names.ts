@@ -214,7 +214,7 @@ export const CONDITIONS = {
   gatekeeperReady: 'GatekeeperReady',
   /** Condition of a cluster: all that its reports rest on is current. */
   observed: 'Observed',
-  /** Condition of a cluster: whether the next pods of all owners in governed namespaces are judged. */
+  /** Condition of a cluster: the next pods of all owners in governed namespaces are judged. */
   risksKnown: 'RisksKnown',
   /** Several policies leave no region for a namespace. */
   conflict: 'Conflict',

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { NamespaceName, Region, ResourceName } from './common.ts';
 import { CONDITIONS, NAMESPACE_MISSING, SYSTEM_NAMESPACE } from './names.ts';
-import { MAX_NAMED_RISKS, PolicyRisks, Risk } from './risks.ts';
-import { Condition, EnforcementAction, LockStatus, Phase } from './sovereign-policy.ts';
+import { Condition, EnforcementAction, LockStatus, MAX_NAMED_RISKS, Phase, PolicyRisks, Risk } from './sovereign-policy.ts';
 
 /** Origin of a policy: the hub, which has it from Git, or the cluster itself. */
 export const ManagedBy = z.enum(['hub', 'local']);

@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { EnrolmentView } from './access.ts';
 import { ResourceName } from './common.ts';
 import { ClusterEvent, ClusterReport, ManagedBy, PolicyKey, PolicyReport, RevisionVerification, Violation } from './reports.ts';
-import { Risk } from './risks.ts';
-import { EnforcementAction, Phase } from './sovereign-policy.ts';
+import { EnforcementAction, Phase, Risk } from './sovereign-policy.ts';
 
 /** Responses of the hub's API: shared by the API, the `fso` command and the dashboard. */
 

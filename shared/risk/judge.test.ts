@@ -91,7 +91,7 @@ describe('the next pods of a template', () => {
     expect(judge(inRegion('eu-west-1'), { nodes: preferred })).toEqual({ risk: 'None' });
   });
 
-  it('of a DaemonSet would stay pending on the nodes outside that it selects', () => {
+  it('stay pending on the nodes outside that a DaemonSet selects', () => {
     const ofDaemonSet = (template: PodTemplate) => judge(template, { isDaemonSet: true });
     expect(ofDaemonSet({})).toMatchObject({ risk: 'Pending', nodes: 2 });
     expect(ofDaemonSet({ nodeSelector: { special: 'yes' } })).toMatchObject({
@@ -103,7 +103,7 @@ describe('the next pods of a template', () => {
     expect(ofDaemonSet({ nodeName: 'us-east-1-a' })).toMatchObject({ risk: 'Refused' });
   });
 
-  it('are not said to stay pending where more is asked for, or a node has more labels, than is kept', () => {
+  it('does not claim Pending where a template or a node has more than is kept', () => {
     expect(judge({ nodeSelector: { [REGION_LABEL]: 'eu-west-1', special: 'yes' }, isCut: true })).toEqual({ risk: 'None' });
     const large = { ...nodeOf('large', 'eu-west-1'), labels: undefined };
     expect(judge({ nodeSelector: { [REGION_LABEL]: 'eu-west-1', special: 'yes' } }, { nodes: [large] })).toEqual({ risk: 'None' });
@@ -132,7 +132,7 @@ describe('any template', () => {
     );
   });
 
-  it('that is refused is admitted with the line that mends it', () => {
+  it('is admitted with the line that mends it', () => {
     fc.assert(
       fc.property(anyPlacement, (template) => {
         const judged = judge(template);

@@ -19,7 +19,7 @@ export interface TemplateQuestion {
   readonly nodes: readonly NodeFacts[];
 }
 
-/** What would become of the next pods of a template. */
+/** Outcome for the next pods of a template. */
 export type TemplateJudgement =
   | { readonly risk: 'None' }
   | {
@@ -28,7 +28,7 @@ export type TemplateJudgement =
       readonly reason: string;
       /** The line that mends it. */
       readonly fix: string;
-      /** Of a DaemonSet: nodes outside on which its pods would stay pending. */
+      /** Number of nodes outside on which the pods of a DaemonSet would stay pending. */
       readonly nodes?: number;
     };
 
@@ -36,10 +36,14 @@ const NONE: TemplateJudgement = { risk: 'None' };
 
 const everywhere = (key: string, effect: string): Toleration => ({ key, operator: 'Exists', effect });
 
-/** Added to every pod by the API server's admission plugin DefaultTolerationSeconds. */
+/** Tolerations that the admission plugin DefaultTolerationSeconds adds to every pod. */
 const USUAL_TOLERATIONS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'].map((key) => everywhere(key, 'NoExecute'));
 
-/** @see https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations */
+/**
+ * Tolerations that the DaemonSet controller adds to its pods.
+ *
+ * @see https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-tolerations
+ */
 const DAEMON_SET_TOLERATIONS = [
   ...USUAL_TOLERATIONS,
   ...['disk-pressure', 'memory-pressure', 'pid-pressure', 'unschedulable'].map((name) =>
@@ -48,9 +52,9 @@ const DAEMON_SET_TOLERATIONS = [
 ];
 
 /**
- * Judges the next pods of a template: whether the locks refuse them, by the residency decision after
- * placement injection, and else whether any node inside satisfies their node selector, required node
- * affinity and tolerations. Pure.
+ * Judges the next pods of a template: whether the locks refuse them, by the residency decision
+ * after placement injection, and else whether any node inside satisfies their node selector,
+ * required node affinity and tolerations. Pure.
  */
 export const judgeTemplate = (question: TemplateQuestion): TemplateJudgement => {
   const { template, isDaemonSet, path, regions, injected } = question;
@@ -61,7 +65,7 @@ export const judgeTemplate = (question: TemplateQuestion): TemplateJudgement => 
   return template.isCut === true ? NONE : judgeFit(next, question);
 };
 
-/** Whether the locks refuse the pods of a template where these regions are allowed; undefined: no. */
+/** Reason why the locks refuse the pods of a template; undefined: they admit them. */
 export const refusalOf = (template: PodTemplate, injected: readonly string[], regions: readonly string[]): string | undefined => {
   const decision = decideResidency(injectRegions(template, injected), regions);
   return decision.admitted ? undefined : decision.violation;

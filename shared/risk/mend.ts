@@ -7,7 +7,7 @@ const REQUIRED = 'affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExe
 const termsOf = ({ affinity }: PodTemplate) =>
   affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
 
-/** Regions that a nodeSelector could name without making the required node affinity unsatisfiable. */
+/** Regions that a nodeSelector could name and the required node affinity still allow. */
 const fittingRegions = (template: PodTemplate, regions: readonly string[]): readonly string[] => {
   const reaches = termsOf(template)
     .filter((term) => (term?.matchExpressions ?? []).length + (term?.matchFields ?? []).length > 0)

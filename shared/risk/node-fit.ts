@@ -2,7 +2,7 @@ import type { NodeSelectorRequirement, NodeSelectorTerm } from '../residency/ind
 import type { NodeFacts, PodTemplate, Taint, Toleration } from './template.ts';
 
 /**
- * Which nodes a pod fits on, as kube-scheduler filters them by node selector, required node affinity
+ * Fit of pods on nodes, as kube-scheduler filters them by node selector, required node affinity
  * and taints. Its other filters, such as for resources and volumes, are not looked at.
  */
 

@@ -1,9 +1,7 @@
-import { SignatureError } from './errors.ts';
+import { malformed } from './errors.ts';
 
 const BASE64_LINE = /^[A-Za-z0-9+/]{1,76}={0,2}$/;
 const MAX_LINES = 4096;
-
-const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
 
 /** Strict: a decoder that skips what it does not know reads something else than the next one. */
 export const decodeBase64 = (lines: readonly string[], what: string): Buffer => {

@@ -1,4 +1,4 @@
-import { SignatureError } from './errors.ts';
+import { malformed } from './errors.ts';
 
 /**
  * Reads big-endian binary formats from the front; a read beyond the end is a SignatureError
@@ -20,7 +20,7 @@ export class ByteReader {
   }
 
   take(length: number): Buffer {
-    if (length > this.left) throw new SignatureError('signature-malformed', `${this.#what} ends too early`);
+    if (length > this.left) throw malformed(`${this.#what} ends too early`);
     const start = this.#offset;
     this.#offset += length;
     return this.#bytes.subarray(start, this.#offset);
@@ -49,6 +49,6 @@ export class ByteReader {
 
   /** Checks that nothing follows: bytes that one reader skips, another one may read. */
   end(): void {
-    if (this.left > 0) throw new SignatureError('signature-malformed', `${this.#what} has ${this.left} bytes too many`);
+    if (this.left > 0) throw malformed(`${this.#what} has ${this.left} bytes too many`);
   }
 }

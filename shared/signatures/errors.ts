@@ -19,6 +19,9 @@ export class SignatureError extends Error {
   }
 }
 
+export const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
+export const unsupported = (message: string): SignatureError => new SignatureError('signature-unsupported', message);
+
 /**
  * A file of signers that cannot be used as it stands. The message is for people and names the line
  * where there is one.

@@ -1,4 +1,4 @@
-import { SignatureError } from './errors.ts';
+import { malformed, SignatureError } from './errors.ts';
 
 /** A commit as its signer saw it, and the signature that was put into it. */
 export interface SignedCommit {
@@ -12,8 +12,6 @@ export interface SignedCommit {
 
 const HEADER = 'gpgsig';
 const COMMITTER = /^committer [^\n]*> (\d{1,12}) [+-]\d{4}$/;
-
-const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
 
 /**
  * Lines of the headers with their line ends, and the offset where the empty line begins. Bytes are

@@ -1,4 +1,4 @@
-import { SignatureError } from './errors.ts';
+import { SignatureError, unsupported } from './errors.ts';
 import { PGP_SIGNATURE } from './openpgp/armor.ts';
 import { checkPgpSignature, SKEW_MS, type Times } from './openpgp/check.ts';
 import { type SignedCommit, splitSignedCommit } from './signed-commit.ts';
@@ -31,7 +31,7 @@ const checkPgp = ({ signature, payload }: SignedCommit, signers: Signers, times:
 const checkByKind = (commit: SignedCommit, signers: Signers, times: Times): CommitSigner => {
   if (commit.signature.startsWith(`-----BEGIN ${SSH_SIGNATURE}-----`)) return checkSsh(commit, signers);
   if (commit.signature.startsWith(`-----BEGIN ${PGP_SIGNATURE}-----`)) return checkPgp(commit, signers, times);
-  throw new SignatureError('signature-unsupported', 'the commit is signed in another way than with SSH or OpenPGP');
+  throw unsupported('the commit is signed in another way than with SSH or OpenPGP');
 };
 
 /**

@@ -8,7 +8,7 @@ import { baselineIn, clusterReport, desiredOf, policyReport, reportChange, TIME 
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
 import { useDashboard } from './harness/suite.ts';
 
-/** The page of risks, on a hub with two clusters: eu names owners at risk, of us not all is known. */
+/** Tests the page of risks: cluster eu names owners at risk, of us not all is known. */
 
 const riskOf = (name: string, more: Partial<Risk> = {}): Risk => ({
   risk: 'Refused',
@@ -44,7 +44,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 const dashboard = useDashboard(() => server.url);
 const owners = (page: Page) => page.getByRole('grid', { name: 'Owners at risk', exact: true });
 
-it('shows each owner with its failing term and the line that mends it, and says what is not known', async () => {
+it('shows each owner with its failing term, the line that mends it, and which clusters are not known', async () => {
   const page = await dashboard.open('/compliance');
   await page.getByRole('link', { name: 'Risks' }).click();
   await expect(page).toHaveURL(/\/compliance\/risks$/);

@@ -5,10 +5,13 @@ import { promisify } from 'node:util';
 import type { Values } from '../harness/helm.ts';
 
 const run = promisify(execFile);
+const BUILDAH = '/usr/bin/buildah';
 const ROOT = join(import.meta.dirname, '..', '..');
 
 export const REGISTRY = 'localhost';
 export const PAUSE_IMAGE = `${REGISTRY}/pause:1`;
+/** Base of the images, where the Dockerfile is not told another. */
+const NODE_IMAGE = `docker.io/library/node:${process.versions.node}-slim`;
 /** Versions of hub and agent: an upgrade goes from the first to the second. */
 export const VERSIONS = ['1.0.0', '1.0.1'] as const;
 /** Values of a chart that take this image, which no node can pull. */
@@ -60,10 +63,16 @@ export class Images {
     mkdirSync(this.#folder, { recursive: true });
   }
 
-  async #buildah(...args: string[]): Promise<string> {
+  /** Command line of buildah with the layers of this folder. */
+  get #command(): readonly string[] {
     const storage = ['--root', join(this.#folder, 'storage'), '--runroot', join(this.#folder, 'run'), '--storage-driver', 'overlay'];
     // In a mount namespace of its own: otherwise the mounts of its storage stay when it has ended.
-    const { stdout } = await run('unshare', ['--mount', 'buildah', ...storage, ...args], { maxBuffer: 64 * 1024 ** 2 });
+    return ['unshare', '--mount', BUILDAH, ...storage];
+  }
+
+  async #buildah(...args: string[]): Promise<string> {
+    const [program = '', ...first] = this.#command;
+    const { stdout } = await run(program, [...first, ...args], { maxBuffer: 64 * 1024 ** 2 });
     return stdout.trim();
   }
 
@@ -135,6 +144,24 @@ export class Images {
     };
     await this.#make({ name, fill, config });
     return name;
+  }
+
+  /**
+   * Writes a program `buildah` into a folder, as people have it where the Dockerfile's base can be
+   * pulled: a stand-in for that base is there already, and nothing else.
+   */
+  async installBuildah(folder: string): Promise<void> {
+    await this.#buildah('tag', await this.#builder(), NODE_IMAGE);
+    // Credentials of the registry, which no layer keeps.
+    const settings = await npmSetting('userconfig');
+    const volume = existsSync(settings) ? ` --volume ${settings}:/root/.npmrc:ro` : '';
+    const script = `#!/bin/sh
+command=$1
+shift
+[ "$command" != build ] || set -- --isolation chroot --network host${volume} "$@"
+exec ${this.#command.join(' ')} "$command" "$@"
+`;
+    writeFileSync(join(folder, 'buildah'), script, { mode: 0o755 });
   }
 
   /**

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { parse, stringify } from 'yaml';
+import { CLUSTER_DOMAIN } from './cluster-dns.ts';
 import { PAUSE_IMAGE } from './images.ts';
 
 /** Addresses of a node and of its pods, which no other node of this machine has. */
@@ -44,10 +45,12 @@ const cniConfig = ({ pods }: NodeNetwork): object => ({
   ],
 });
 
-const kubeletConfig = (cgroup: string, folder: string): object => ({
+const kubeletConfig = (cgroup: string, folder: string, { gateway }: NodeNetwork): object => ({
   apiVersion: 'kubelet.config.k8s.io/v1beta1',
   kind: 'KubeletConfiguration',
   containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock',
+  clusterDNS: [gateway],
+  clusterDomain: CLUSTER_DOMAIN,
   cgroupDriver: 'cgroupfs',
   cgroupRoot: cgroup,
   failCgroupV1: false,
@@ -111,7 +114,7 @@ export const writeNodeFiles = async (cluster: LocalCluster, { folder, name, cgro
     'ca.crt': authorityOf(cluster.kubeconfig),
     'containerd.toml': containerdConfig(folder),
     'cni/pods.conflist': JSON.stringify(cniConfig(network)),
-    'kubelet.yaml': JSON.stringify(kubeletConfig(cgroup, folder)),
+    'kubelet.yaml': JSON.stringify(kubeletConfig(cgroup, folder, network)),
     'kubelet.kubeconfig': kubeconfigFor(kubelet, server),
     'kube-proxy.yaml': JSON.stringify(kubeProxyConfig(name, folder, network)),
     'kube-proxy.kubeconfig': kubeconfigFor(kubeProxy, server),

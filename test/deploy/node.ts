@@ -19,7 +19,8 @@ export interface NodeOptions {
   readonly clusterFolder: string;
   /** Folder of kubelet and kube-proxy. */
   readonly programs: string;
-  readonly region: string;
+  /** Absent: the node has none, as where no cloud sets it. */
+  readonly region?: string | undefined;
   readonly network: NodeNetwork;
 }
 
@@ -64,7 +65,7 @@ export class RealNode {
       mkdirSync(join(tree, cgroup));
     }
     await writeNodeFiles(cluster, { folder, name, cgroup, network });
-    const labels = `topology.kubernetes.io/region=${region},topology.kubernetes.io/zone=${region}a`;
+    const labels = region === undefined ? '' : `topology.kubernetes.io/region=${region},topology.kubernetes.io/zone=${region}a`;
     const namespaces = ['--mount', '--pid', '--net', '--fork', '--kill-child', '--mount-proc'];
     const record = await spawnDetached({
       command: 'unshare',
@@ -106,9 +107,23 @@ export class RealNode {
     await ip('route', 'replace', address, 'via', this.network.address);
   }
 
-  async importImage(archive: string): Promise<void> {
-    const node = ['--target', String(this.#init()), '--mount', '--net', '--pid'];
-    await run('nsenter', [...node, 'ctr', '--namespace', 'k8s.io', 'images', 'import', archive]);
+  /** Command that runs another one on the node, e.g. its `ctr`. */
+  enter(): readonly string[] {
+    return ['nsenter', '--target', String(this.#init()), '--mount', '--net', '--pid'];
+  }
+
+  async #images(...args: readonly string[]): Promise<void> {
+    const [program = '', ...node] = this.enter();
+    await run(program, [...node, 'ctr', '--namespace', 'k8s.io', 'images', ...args]);
+  }
+
+  importImage(archive: string): Promise<void> {
+    return this.#images('import', archive);
+  }
+
+  /** Gives an image that the node has another name. */
+  tagImage(name: string, other: string): Promise<void> {
+    return this.#images('tag', name, other);
   }
 
   /** Folders of a container's cgroups, one for each controller of version 1. */

@@ -26,6 +26,7 @@ import { Helm, type Release } from '../harness/helm.ts';
 import { refusalOf } from '../harness/kube-client.ts';
 import type { Target } from '../harness/uninstall-view.ts';
 import { eventually, never } from '../harness/waiting.ts';
+import { startClusterDns } from './cluster-dns.ts';
 import { type Images, PAUSE_IMAGE, REGISTRY } from './images.ts';
 import { RealNode } from './node.ts';
 import { networkOf } from './node-files.ts';
@@ -64,8 +65,9 @@ export interface RealClusterOptions {
   readonly name: string;
   /** Other than those of the clusters beside it. */
   readonly number: number;
-  readonly region: string;
-  readonly images: Images;
+  /** Absent: the node has none. */
+  readonly region?: string;
+  readonly images: Pick<Images, 'pause'>;
 }
 
 const isRolledOut = ({ metadata, spec, status }: Workload): boolean => {
@@ -82,6 +84,7 @@ export class RealCluster extends AgentHarness {
   /** Removed at the end. */
   readonly folder: string;
   readonly #helm: Helm;
+  #endDns: () => Promise<void> = async () => undefined;
 
   private constructor(cluster: LocalCluster, node: RealNode, folder: string, helm: Helm) {
     super(cluster.kubeconfig, never);
@@ -114,6 +117,7 @@ export class RealCluster extends AgentHarness {
     const real = new RealCluster(cluster, node, folder, helm);
     try {
       await node.importImage(await images.pause());
+      real.#endDns = await startClusterDns(network.gateway, (namespace, service) => real.#clusterIp(namespace, service));
       await real.#nodeReady();
       return real;
     } catch (error) {
@@ -130,15 +134,22 @@ export class RealCluster extends AgentHarness {
     });
   }
 
-  /** Gatekeeper from its own manifest, as pods. */
-  async installGatekeeper(images: Images): Promise<void> {
+  /** Gatekeeper's own manifest, with an image that the node has. */
+  async gatekeeperManifest(images: Images): Promise<string> {
     const { gatekeeper = '' } = await ensureTools({ env: process.env, log: () => undefined }, never);
     await this.node.importImage(await images.gatekeeper(join(gatekeeper, 'gatekeeper'), GATEKEEPER_IMAGE));
-    const manifest = readFileSync(join(gatekeeper, 'gatekeeper.yaml'), 'utf8')
-      .replaceAll(/image: openpolicyagent\/gatekeeper:\S+/g, `image: ${GATEKEEPER_IMAGE}`)
-      .replaceAll('imagePullPolicy: Always', 'imagePullPolicy: Never')
-      // One node, with as many processors as this machine has.
-      .replace('replicas: 3', 'replicas: 1');
+    return (
+      readFileSync(join(gatekeeper, 'gatekeeper.yaml'), 'utf8')
+        .replaceAll(/image: openpolicyagent\/gatekeeper:\S+/g, `image: ${GATEKEEPER_IMAGE}`)
+        .replaceAll('imagePullPolicy: Always', 'imagePullPolicy: Never')
+        // One node, with as many processors as this machine has.
+        .replace('replicas: 3', 'replicas: 1')
+    );
+  }
+
+  /** Gatekeeper from its own manifest, as pods. */
+  async installGatekeeper(images: Images): Promise<void> {
+    const manifest = await this.gatekeeperManifest(images);
     const api = openApi(this.kubeconfig);
     for (const object of parseManifest(manifest)) await eventually(() => api.apply(pathOf(object), object).then(() => true));
     api.close();
@@ -185,10 +196,13 @@ export class RealCluster extends AgentHarness {
     }
   }
 
+  async #clusterIp(namespace: string, name: string): Promise<string | undefined> {
+    return (await this.client.get(SERVICES, { namespace, name }, this.signal))?.spec?.clusterIP;
+  }
+
   /** Address of a Service, reachable from this machine. */
   async serviceAddress(namespace: string, name: string): Promise<string> {
-    const { spec } = (await this.client.get(SERVICES, { namespace, name }, this.signal)) ?? {};
-    const address = spec?.clusterIP ?? '';
+    const address = (await this.#clusterIp(namespace, name)) ?? '';
     await this.node.route(address);
     return address;
   }
@@ -262,6 +276,7 @@ export class RealCluster extends AgentHarness {
   }
 
   override async close(): Promise<void> {
+    await this.#endDns();
     await super.close();
     await this.#cluster.stop();
     await this.node.clean();

@@ -1,4 +1,4 @@
-import { type ExecFileOptions, execFile } from 'node:child_process';
+import { type ExecFileOptions, execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -27,6 +27,13 @@ const PROGRAMS = Object.entries({ fso: 'hub/cli/main.ts', 'fso-agent': 'agent/ma
   .map(([name, path]) => `${name}() { '${process.execPath}' '${join(ROOT, path)}' "$@"; }`)
   .join('\n');
 
+/** Commands that run until they are stopped, as in a terminal of their own. */
+export interface Terminal {
+  /** Text that they have printed so far. */
+  readonly output: string;
+  stop(): Promise<void>;
+}
+
 export interface Typist {
   /** Default: none; the commands ask no cluster. */
   readonly kubeconfig?: string;
@@ -39,6 +46,8 @@ export interface ShellOptions {
   readonly tools?: readonly ToolModule[];
   /** Default: the root of the repository. */
   readonly cwd?: string;
+  /** Folder with programs that go before others of their name. */
+  readonly programs?: string;
 }
 
 /** Runs commands as people type them, in a shell that has kubectl, `fso` and `fso-agent`. */
@@ -53,9 +62,13 @@ export class Shell {
    * @param typist mostly a cluster: its administrator types
    * @param signal ends what still runs
    */
-  static async open({ kubeconfig, folder }: Typist, signal: AbortSignal, { tools = [], cwd = ROOT }: ShellOptions = {}): Promise<Shell> {
+  static async open(
+    { kubeconfig, folder }: Typist,
+    signal: AbortSignal,
+    { tools = [], cwd = ROOT, programs }: ShellOptions = {},
+  ): Promise<Shell> {
     const folders = await ensureTools({ env: process.env, log: () => undefined, modules: [KUBECTL_TOOL, ...tools] }, signal);
-    const PATH = [...Object.values(folders), process.env['PATH']].join(delimiter);
+    const PATH = [programs, ...Object.values(folders), process.env['PATH']].filter((part) => part !== undefined).join(delimiter);
     const env = { PATH, HOME: folder, ...(kubeconfig !== undefined && { KUBECONFIG: kubeconfig }) };
     return new Shell({ env, cwd, signal, maxBuffer: 16 * 1024 ** 2 });
   }
@@ -68,5 +81,30 @@ export class Shell {
     const script = `${PROGRAMS}\n${commands}`;
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { ...this.#options, encoding: 'utf8' });
     return stdout;
+  }
+
+  /** Starts commands that do not end by themselves. */
+  start(commands: string): Terminal {
+    const { env, cwd } = this.#options;
+    // A group of their own: what the shell started ends with it.
+    const child = spawn('bash', ['-euo', 'pipefail', '-c', `${PROGRAMS}\n${commands}`], {
+      env,
+      cwd,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    const terminal = {
+      output: '',
+      stop: async (): Promise<void> => {
+        if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGTERM');
+        await ended;
+      },
+    };
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        terminal.output += chunk.toString();
+      });
+    return terminal;
   }
 }

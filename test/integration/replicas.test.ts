@@ -206,6 +206,22 @@ describe('two hubs on one PostgreSQL', () => {
     expect(await statusAt(there)).toBe(401);
   });
 
+  it('redeem a login link once, at either hub', async () => {
+    const hubs = [new URL(a().url), new URL(b().url)];
+    const press = (hub: URL, code: string): Promise<Response> =>
+      fetch(new URL('/auth/link', hub), {
+        method: 'POST',
+        headers: { Origin: hub.origin },
+        body: new URLSearchParams({ code }),
+        redirect: 'manual',
+      });
+    for (const maker of [a(), b()]) {
+      const { code } = await clientOf(maker).createLoginLink();
+      const answers = await Promise.all([...hubs, ...hubs].map((hub) => press(hub, code)));
+      expect(answers.map(({ status }) => status).sort()).toEqual([303, 400, 400, 400]);
+    }
+  });
+
   it('refuse changes by a token at a hub that was cut off for FSO_REVOCATION_MAX_AGE_MS', async () => {
     const database = new URL(databaseUrl);
     const network = await startTcpProxy({ host: database.hostname, port: Number(database.port || 5432) });

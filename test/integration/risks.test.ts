@@ -92,7 +92,7 @@ const isRefusal = (
 
 const keyOf = ({ kind: of, namespace, name }: Pick<Risk, 'kind' | 'namespace' | 'name'>): string => `${of} ${namespace}/${name}`;
 
-describe('what is said of the next restart', () => {
+describe('the next restart', () => {
   const stop = new AbortController();
   const { signal } = stop;
   let folder: string;
@@ -212,7 +212,7 @@ describe('what is said of the next restart', () => {
     expect(waiting.find(({ name }) => name === 'waits')?.reason).toBe('no node inside has the label disk=none-has-it of spec.nodeSelector');
     expect(waiting.find(({ name }) => name === 'tainted')?.fix).toContain('{key: dedicated, value: db, effect: NoSchedule}');
     const daemons = (await risksOf('DaemonSet'))?.named.map(({ name, nodes }) => `${name} ${nodes}`);
-    // A webhook changes the node selector of its pods; which nodes they are for follows from the template.
+    // Webhooks do not change which nodes the pods are for.
     expect(daemons?.sort(byText)).toEqual(['anywhere 2', 'mended 2', 'outside 2']);
   });
 
@@ -267,7 +267,7 @@ describe('what is said of the next restart', () => {
     return `${of} ${namespace}/${labels?.['app']}`;
   };
 
-  /** Owners whose pods a lock refused, by the API server's audit log; the agent's own dry runs are none. */
+  /** Owners whose pods a lock refused, by the audit log; the agent's dry runs do not count. */
   const refusedSince = async (began: string): Promise<ReadonlySet<string>> => {
     const owners = new Set<string>();
     for await (const event of readAuditEvents(join(folder, 'audit.log'))) {

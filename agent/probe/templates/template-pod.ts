@@ -8,7 +8,7 @@ interface Templated extends KubeObject {
     readonly volumeClaimTemplates?: readonly { readonly metadata?: { readonly name?: string } }[];
     readonly serviceName?: string;
   };
-  /** Of a ControllerRevision: the template is a patch that replaces all of it. */
+  /** The patch in a ControllerRevision, whose template replaces all of it. */
   readonly data?: { readonly spec?: { readonly template?: PodTemplateSpec & { readonly $patch?: string } } };
 }
 

@@ -87,7 +87,7 @@ describe('a template', () => {
     expect(changes).toBe(1);
   });
 
-  it('is refused where a lock refuses its pod, with its words; what another rule says is no answer', async () => {
+  it('takes the refusal of a lock, with its words, and no other for an answer', async () => {
     const say = async (message: string) => {
       answer = () => {
         throw forbidden(message);
@@ -101,7 +101,7 @@ describe('a template', () => {
     expect(await say('admission webhook "theirs.example.com" denied the request: no')).toEqual({ kind: 'unanswered' });
   });
 
-  it('that changed is asked for before others, and keeps its answer until then where its placement is the same', async () => {
+  it('asks for a changed one before others, and keeps its answer while its placement is the same', async () => {
     const [a, b] = [target('a'), target('b')];
     expectTargets(a, b, target('c'));
     for (let n = 0; n < 3; n += 1) await turn();
@@ -114,7 +114,7 @@ describe('a template', () => {
     expect(prober.answer('c')).toBeUndefined();
   });
 
-  it('that nothing answers for keeps what was seen of it, and waits for its turn after four tries', async () => {
+  it('keeps what was seen while nothing answers, and waits for its turn after four tries', async () => {
     expectTargets(target('gone'), target('db'));
     for (let n = 0; n < 12; n += 1) await turn();
     expect([prober.waiting, prober.answer('gone')?.kind]).toEqual([0, 'unanswered']);

@@ -15,11 +15,11 @@ export interface TemplateTarget {
   readonly set?: { readonly kind: KindDescriptor; readonly name: string } | undefined;
   /** Fingerprint that changes whenever an earlier answer no longer counts. */
   readonly fingerprint: string;
-  /** Version of the object: the next one is asked for anew, and the earlier answer counts until then. */
+  /** Version of the object. Another one is asked for; the earlier answer counts until then. */
   readonly version: number;
 }
 
-/** What a dry run of a pod showed. */
+/** Result of a dry run of a pod. */
 export type TemplateAnswer =
   /** `template`: the placement of the pod as webhooks left it; absent: it is not known. */
   | { readonly kind: 'admitted'; readonly template?: PodTemplate | undefined }
@@ -41,13 +41,13 @@ export interface TemplateProberDeps {
 const TIMEOUT_MS = 10_000;
 /** Tries before a template that nothing answers for waits for its turn like all others. */
 const FIRST_TRIES = 4;
-/** From a refusal: `… in namespace finance: <violation>; fix: …`, of either lock. */
+/** Finds the violation in a refusal of either lock: `… in namespace a: <violation>; fix: …`. */
 const VIOLATION = / in namespace \S+: (.*?); fix: /s;
 
 /**
  * Asks, by dry runs, for pods of the templates that make the next ones: webhooks may mend or spoil
- * what a template says. It takes turns with the proofs of the locks, one request each; those without
- * an answer come first.
+ * what a template says. It takes turns with the proofs of the locks, one request each; those
+ * without an answer come first.
  */
 export class TemplateProber {
   readonly #deps: TemplateProberDeps;

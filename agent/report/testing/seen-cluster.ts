@@ -17,7 +17,8 @@ import { namespaceOf, policyOf } from '../../enforce/testing/policies.ts';
 import { type AcceptedPolicies, type AgentSnapshot, NO_VIOLATIONS, type PolicySnapshot } from '../../observe/index.ts';
 import { injectionFacts } from '../../status/injection-facts.ts';
 import { type LockInput, planLocks } from '../../status/locks.ts';
-import { isProven, planStatus, toReport } from '../../status/plan-status.ts';
+import { isProven, planStatus } from '../../status/plan-status.ts';
+import { toReport } from '../../status/snapshot-cache.ts';
 import type { Statement } from '../policy-statements.ts';
 
 /**

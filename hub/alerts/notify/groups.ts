@@ -10,9 +10,9 @@ const LETTERS: Readonly<Record<string, (typeof STATES)[number]>> = { w: 'pending
 const State = z.preprocess((state) => (typeof state === 'string' ? (LETTERS[state] ?? state) : state), z.enum(STATES));
 
 /**
- * What a receiver knows of an alert: `pending`, it is to get its first notification; `firing`;
- * `muted`, firing and silenced since; `resolved`. The start identifies the occurrence of the alert;
- * an alert that begins again leaves the state of the occurrence before.
+ * State of an alert as a receiver knows it: `pending`, it is to get its first notification;
+ * `firing`; `muted`, firing and silenced since; `resolved`. The start identifies the occurrence of
+ * the alert; an alert that begins again leaves the state of the occurrence before.
  */
 const KnownState = z.tuple([z.int(), State]);
 type KnownState = z.infer<typeof KnownState>;

@@ -17,6 +17,7 @@ import {
   FetchHint,
   ForgottenCluster,
   IssueList,
+  LoginLinkView,
   LogoutView,
   PolicyDetailPage,
   PolicyPage,
@@ -96,6 +97,22 @@ async function* readStream(
   }
 }
 
+/** Calls for what is wrong, or would be. */
+const findingCalls = (requests: HubRequests) => ({
+  /** Current issues, by cause. */
+  issues: (query: Filter<'cluster'> = {}, signal?: AbortSignal) => requests.get(IssueList, '/issues', query, signal),
+  /** Owners whose next pods would be refused or stay pending. */
+  risks: (query: Filter<'risk' | 'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
+    requests.list(RiskPage, '/risks', query, signal),
+  /** All owners at risk that are known by name, as text of that format. */
+  riskReport: async (format: 'csv' | 'json', signal?: AbortSignal) =>
+    (await requests.fetch(`/api/v1/reports/risks?format=${format}`, { headers: {} }, signal)).text(),
+  violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
+  /** Report of all issues of the fleet, as text of that format. */
+  issueReport: async (format: 'csv' | 'json' | 'html', signal?: AbortSignal) =>
+    (await requests.fetch(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
+});
+
 /**
  * Client of one hub. Every method throws {@link HubError}; lists are read to their last page unless
  * `limit` says otherwise: then they are the newest (at most 500), newest first.
@@ -152,18 +169,7 @@ export const createHubClient = (options: HubClientOptions) => {
      */
     forgetCluster: (cluster: string, { force = false }: { readonly force?: boolean } = {}, signal?: AbortSignal) =>
       requests.send(ForgottenCluster, `/api/v1${clusterPath(cluster)}${force ? '?force=true' : ''}`, { method: 'DELETE' }, signal),
-    /** Current issues, by cause. */
-    issues: (query: Filter<'cluster'> = {}, signal?: AbortSignal) => requests.get(IssueList, '/issues', query, signal),
-    /** Owners whose next pods would be refused or stay pending. */
-    risks: (query: Filter<'risk' | 'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
-      requests.list(RiskPage, '/risks', query, signal),
-    /** All owners at risk that are known by name, as text of that format. */
-    riskReport: async (format: 'csv' | 'json', signal?: AbortSignal) =>
-      (await requests.fetch(`/api/v1/reports/risks?format=${format}`, { headers: {} }, signal)).text(),
-    violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
-    /** Report of all issues of the fleet, as text of that format. */
-    issueReport: async (format: 'csv' | 'json' | 'html', signal?: AbortSignal) =>
-      (await requests.fetch(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
+    ...findingCalls(requests),
     events: async (query: { cluster?: string; policy?: string; limit?: number } = {}, signal?: AbortSignal) =>
       (await requests.get(EventPage, '/events', query, signal)).items,
     commits: async (query: { limit?: number } = {}, signal?: AbortSignal) =>
@@ -191,6 +197,8 @@ export const createHubClient = (options: HubClientOptions) => {
       requests.send(CreatedToken, '/api/v1/tokens', { method: 'POST', body }, signal),
     revokeToken: (id: string, signal?: AbortSignal) =>
       requests.send(TokenView, `/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
+    /** Makes a link that signs a browser in once. */
+    createLoginLink: (signal?: AbortSignal) => requests.send(LoginLinkView, '/api/v1/login-links', { method: 'POST' }, signal),
     /** A backup of the ledger, as it comes. */
     backup: async (signal?: AbortSignal) =>
       (await requests.fetch('/api/v1/backup', { headers: {} }, signal)).body ?? new ReadableStream<Uint8Array>(),

@@ -1,4 +1,4 @@
-import { homedir } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 
 /**
@@ -8,17 +8,40 @@ import { join } from 'node:path';
 export interface CliEnvironment {
   readonly server: string | undefined;
   readonly token: string | undefined;
+  /** Static token of the hub whose environment this is, as in its pod, or a file with it. */
+  readonly hubToken: { readonly text: string } | { readonly file: string } | undefined;
   /** Folder in which `fso login` keeps its tokens. */
   readonly configFolder: string;
   /** https://no-color.org: any value but the empty one. */
   readonly noColor: boolean;
 }
 
+const hubTokenOf = (env: NodeJS.ProcessEnv): CliEnvironment['hubToken'] => {
+  if (env['FSO_API_TOKEN']) return { text: env['FSO_API_TOKEN'] };
+  return env['FSO_API_TOKEN_FILE'] ? { file: env['FSO_API_TOKEN_FILE'] } : undefined;
+};
+
 export const readEnvironment = (env: NodeJS.ProcessEnv = process.env): CliEnvironment => ({
   server: env['FSO_SERVER'] || undefined,
   token: env['FSO_TOKEN'] || undefined,
+  hubToken: hubTokenOf(env),
   configFolder: join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'fso'),
   noColor: (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb',
+});
+
+/** Name of the pod that the command runs in, which Kubernetes gives it as its host name. */
+export const podName = (env: NodeJS.ProcessEnv = process.env): string | undefined =>
+  env['KUBERNETES_SERVICE_HOST'] === undefined ? undefined : hostname();
+
+/**
+ * Environment of git, without the hub's settings, some of which are secrets. @param more variables
+ */
+export const gitEnvironment = (more: Readonly<Record<string, string>> = {}, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => ({
+  PATH: env['PATH'],
+  HOME: env['HOME'],
+  XDG_CONFIG_HOME: env['XDG_CONFIG_HOME'],
+  SSH_AUTH_SOCK: env['SSH_AUTH_SOCK'],
+  ...more,
 });
 
 /** The hub's own settings, for commands that work on its database without it. */

@@ -65,6 +65,24 @@ const whoFacts = ({ kind, id, name, role, grants, expiresAt }: SessionView, now:
   ['Ends', expiresAt === null ? 'never' : `in ${age(now.toISOString(), new Date(expiresAt))}`],
 ];
 
+/**
+ * `fso login-link`: the link alone on standard output.
+ *
+ * @param pod name of the pod in which the command runs, if in one
+ */
+export const loginLink = async (context: Context, pod: string | undefined): Promise<void> => {
+  const { code, origin, expiresAt } = await (await context.connect()).createLoginLink();
+  const minutes = age(context.now().toISOString(), new Date(expiresAt));
+  context.out(`${new URL('/auth/link', origin ?? context.server)}#${code}\n`);
+  context.progress(`Open it in a browser: it signs in once, within ${minutes}, with the rights of the token that made it.\n`);
+  if (origin !== null) return;
+  context.progress(
+    pod === undefined
+      ? 'The hub has no FSO_PUBLIC_URL: browsers sign in on its own machine, or through a port that is forwarded to theirs.\n'
+      : `Without an ingress, first:\n  kubectl -n <namespace of the hub> port-forward ${pod} 8080\n`,
+  );
+};
+
 /** `fso whoami` */
 export const whoami = async (context: Context, { output }: { output: Format }): Promise<void> => {
   const session = await (await context.connect()).session();

@@ -87,7 +87,8 @@ const parseLabels = (labels: readonly string[]): Record<string, string> =>
     }),
   );
 
-const registration = async (name: string, { region, label }: AddOptions): Promise<string> => {
+/** Returns the registration of a cluster, as YAML. @throws CliError for what is none */
+export const registrationOf = async (name: string, { region, label }: Pick<AddOptions, 'region' | 'label'>): Promise<string> => {
   if (region.length === 0)
     throw new CliError(`${name} is not registered in the repository yet: say where its nodes are with --region, once for each region`);
   const labels = parseLabels(label);
@@ -126,7 +127,7 @@ const tokenSecret = ({ token }: EnrolmentTokenView): object => ({
 /** `fso clusters add`: the registration to commit where there is none, and the way in. */
 export const addCluster = async (context: Context, name: string, options: AddOptions): Promise<void> => {
   const hub = await context.connect();
-  const document = (await isRegistered(hub, name)) ? undefined : await registration(name, options);
+  const document = (await isRegistered(hub, name)) ? undefined : await registrationOf(name, options);
   const token = await hub.createEnrolmentToken(name, Math.ceil(options.ttl / 1000));
   if (document !== undefined) context.out(`# Commit this as clusters/${name}.yaml:\n${document}\n`);
   writeInstructions(context, token);
@@ -142,7 +143,10 @@ export interface TokenOptions {
 export const createToken = async (context: Context, name: string, options: TokenOptions): Promise<void> => {
   const token = await (await context.connect()).createEnrolmentToken(name, Math.ceil(options.ttl / 1000));
   if (options.output === 'json') return writeData(context, 'json', token);
-  if (options.output === 'secret') return writeData(context, 'yaml', tokenSecret(token));
+  if (options.output === 'secret') {
+    context.progress(`A Secret for kubectl apply -f - in ${name}; next: fso wait --cluster ${name}\n`);
+    return writeData(context, 'yaml', tokenSecret(token));
+  }
   writeInstructions(context, token);
 };
 

@@ -1,4 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { podName } from '../client/environment.ts';
+import type { Context } from '../context.ts';
 import { action, examples, outputOption } from './options.ts';
 
 /** The commands about people, tokens and the repository. Each loads its code when it runs. */
@@ -22,6 +24,22 @@ const addLogin = (program: Command): void => {
     .command('logout')
     .description('end the login, or remove the token, that is stored for the hub')
     .action(action(async () => (await load()).logout));
+  program
+    .command('login-link')
+    .description('make a link that signs a browser in to the dashboard once, within ten minutes')
+    .addHelpText(
+      'after',
+      `
+Anyone who opens it has the role and scope of the token that made it: at the hub, as in its pod, the hub's own static token.
+${examples('login-link')}  $ kubectl -n fso exec fso-hub-0 -- fso login-link
+`,
+    )
+    .action(
+      action(async () => {
+        const { loginLink } = await load();
+        return (context: Context) => loginLink(context, podName());
+      }),
+    );
   program
     .command('whoami')
     .description('show the name, the role and the scope under which the hub accepts calls')

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { GetOptions, Kind } from '../commands/get.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { action, examples, kindArgument, outputOption, parseDuration, parseLimit, parseName } from './options.ts';
+import { action, examples, gather, kindArgument, outputOption, parseDuration, parseLimit, parseName } from './options.ts';
 
 /** The commands about policies and clusters. Each loads its code when it runs. */
 
@@ -160,8 +160,6 @@ const addWait = (program: Command): void => {
 
 const MAX_TTL_MS = 3600 * 1000;
 const DEFAULT_TTL_MS = 30 * 60 * 1000;
-
-const gather = (value: string, before: readonly string[]): string[] => [...before, value];
 
 const ttlOption = (): Option =>
   new Option('--ttl <duration>', 'lifetime of the token, at most 1h')

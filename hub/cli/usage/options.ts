@@ -36,6 +36,9 @@ export const parseName = (name: string): string => {
   throw new InvalidArgumentError('Must be a lowercase RFC 1123 subdomain, as the name of a ManagedCluster.');
 };
 
+/** Collects the values of an option that may be repeated. */
+export const gather = (value: string, before: readonly string[]): string[] => [...before, value];
+
 /** Kinds of objects, each with its other names: singular and short ones, as kubectl takes them. */
 const NAMES = {
   policies: ['policy', 'pol', 'sp', 'sovereignpolicy', 'sovereignpolicies'],

@@ -167,7 +167,7 @@ const pageRoutes = [
       policy: policyParam,
       cluster: clusterParam,
       namespace: namespaceParam,
-      kind: z.string().min(1).max(63).optional().catch(undefined),
+      kind: labelParam,
       name: textParam,
       sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'risk', 'refused', 'pending', 'key']),
       /** Absent: the list itself. */

@@ -13,7 +13,7 @@ export const stringifySearch = (search: Readonly<Record<string, unknown>>): stri
   return text === '' ? '' : `?${text}`;
 };
 
-/** One that does not fit is left out, so that a mistyped URL still shows a page. */
+/** Parameter that is left out where it does not fit: a mistyped URL still shows a page. */
 const param = <T extends z.ZodType>(schema: T) => schema.optional().catch(undefined);
 
 /** A parameter that is free text. */

@@ -126,7 +126,7 @@ interface SearchableTableProps<T> {
   readonly noMatch: string;
   /** Content between toolbar and table. */
   readonly children?: ReactNode;
-  /** One of the rows in full, beside the list; null: none is open. Absent: none can be opened. */
+  /** Row that is shown in full beside the list; null: none is open. Absent: none can be opened. */
   readonly detail?: DetailDrawerProps['detail'] | null;
 }
 

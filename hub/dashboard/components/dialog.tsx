@@ -1,7 +1,7 @@
 import { Alert, Button, type ButtonProps, Modal, ModalBody, ModalFooter, ModalHeader, type ModalHeaderProps } from '@patternfly/react-core';
 import { type ReactNode, useId } from 'react';
 
-/** What the main button does: it sends a form, or calls a function. */
+/** Main button of a dialog: it sends a form, or calls a function. */
 interface Submit extends Pick<ButtonProps, 'variant' | 'form' | 'onClick' | 'isDisabled'> {
   readonly text: string;
   readonly isPending: boolean;

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { SESSION_KIND } from '../keyed-store.ts';
+import { LOGIN_LINK_KIND, SESSION_KIND } from '../keyed-store.ts';
 import { RETENTION } from '../sql/history/history.ts';
 import type { Schema } from '../sql/schema.ts';
 
@@ -35,7 +35,9 @@ const PAGE = 1_000;
 
 /** Rows of a table that a backup has. */
 const isKept = (name: string) =>
-  name === 'records' ? sql`kind <> ${SESSION_KIND} and (kind, name) <> (${RETENTION.kind}, ${RETENTION.name})` : sql`true`;
+  name === 'records'
+    ? sql`kind not in (${SESSION_KIND}, ${LOGIN_LINK_KIND}) and (kind, name) <> (${RETENTION.kind}, ${RETENTION.name})`
+    : sql`true`;
 
 /** Reads all rows of a table for a backup, in the order of its key, a page at a time. */
 export async function* readTable(db: Kysely<Schema>, { name, key, page = PAGE }: BackupTable): AsyncGenerator<Row> {

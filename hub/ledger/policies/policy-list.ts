@@ -83,8 +83,7 @@ export class PolicyList {
   readonly isWhole: boolean;
   /** Whether an agent has named it, and no commit of this hub has it: it is not stored. */
   readonly isNamed: boolean;
-  /** Number of stored lists below it; undefined: this process has not written or read it. */
-  storedDepth: number | undefined;
+  #storedDepth: number | undefined;
   readonly #places: ReadonlyMap<string, number>;
   readonly #bits: ReadonlyMap<string, number>;
 
@@ -96,6 +95,15 @@ export class PolicyList {
     this.isWhole = named === undefined || named.size === policies.length;
     this.#places = new Map(policies.map(({ name }, place) => [name, place]));
     this.#bits = named?.bits ?? this.#places;
+  }
+
+  /** Number of stored lists below it; undefined: this process has not written or read it. */
+  get storedDepth(): number | undefined {
+    return this.#storedDepth;
+  }
+
+  set storedDepth(depth: number | undefined) {
+    this.#storedDepth = depth;
   }
 
   get(name: string): ListedPolicy | undefined {

@@ -87,6 +87,8 @@ describe('access', () => {
       ['tokenLogin', 'open'],
       ['allowCliLogin', 'open'],
       ['cliToken', 'open'],
+      ['createLoginLink', 'signed-in'],
+      ['redeemLoginLink', 'open'],
     ]);
     const open = ROUTES.filter(({ access }) => access === 'open').map(({ path }) => path);
     expect(open).toEqual([
@@ -100,6 +102,8 @@ describe('access', () => {
       '/auth/cli',
       '/auth/cli',
       '/auth/cli/token',
+      '/auth/link',
+      '/auth/link',
       '/api/v1/openapi.json',
     ]);
   });

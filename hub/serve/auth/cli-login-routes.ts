@@ -1,12 +1,12 @@
 import { CLI_SESSION, CliLoginRequest, CliLoginView } from '@fso/shared/api';
 import { escapeHtml } from '@fso/shared/encoding';
-import express, { type Request, type RequestHandler, type Response } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import type { Grant } from '../../access/index.ts';
 import { callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, parseFormField, type Route } from '../http/route.ts';
 import type { LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { loginOf } from './login-routes.ts';
@@ -66,14 +66,6 @@ const askPerson =
     res.type('html').send(page(grant, form));
   };
 
-const readForm = express.urlencoded({ limit: 8192, extended: false });
-
-const parseForm = async (req: Request, res: Response): Promise<string | undefined> => {
-  await new Promise<void>((resolve, reject) => readForm(req, res, (error) => (error ? reject(error) : resolve())));
-  const form: unknown = Reflect.get(Object(req.body), 'form');
-  return typeof form === 'string' ? form : undefined;
-};
-
 /**
  * A form cannot send a header of our own; the secret that it returns from the page, for this
  * session only, is as good.
@@ -83,7 +75,7 @@ const allow = (deps: LoginDeps): RequestHandler =>
     const foreign = foreignForm({ origin: req.get('Origin'), site: req.get('Sec-Fetch-Site') }, deps.access.publicOrigin ?? '');
     if (foreign !== undefined) throw new ApiError('forbidden', `The form is not one of this hub's own pages: ${foreign}.`);
     const grant = sessionOf(deps, req);
-    const form = await parseForm(req, res);
+    const form = await parseFormField('form', req, res);
     if (grant !== undefined) deps.logins.count(grant.principal);
     const target = grant && (await deps.access.cliLogin.approve(form, grant));
     if (grant === undefined || target === undefined) throw new ApiError('login-failed', 'The page is too old: start fso login again.');

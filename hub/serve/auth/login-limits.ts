@@ -9,6 +9,9 @@ const FAILURES = { burst: 20, perSecond: 0.5, addresses: 10_000 };
 /** Logins of one account; programs may share one. */
 const SUCCESSES = { burst: 60, perSecond: 0.5, addresses: 10_000 };
 
+/** Links into the dashboard that one account makes. */
+const LINKS = { burst: 10, perSecond: 0.1, addresses: 10_000 };
+
 const tooMany = (detail: string): ApiError => new ApiError('too-many-requests', detail, { 'Retry-After': '2' });
 
 /**
@@ -29,10 +32,12 @@ const isFailedLogin = (error: unknown): boolean => {
 export class LoginLimits {
   readonly #failures: ReturnType<typeof createFailureLimit>;
   readonly #allows: ReturnType<typeof createRateLimit>;
+  readonly #allowsLink: ReturnType<typeof createRateLimit>;
 
   constructor(clock: Clock) {
     this.#failures = createFailureLimit(clock, FAILURES);
     this.#allows = createRateLimit(clock, SUCCESSES);
+    this.#allowsLink = createRateLimit(clock, LINKS);
   }
 
   /**
@@ -55,5 +60,10 @@ export class LoginLimits {
   /** Counts a login that has succeeded. @throws ApiError `too-many-requests` */
   count({ kind, id, name }: Principal): void {
     if (!this.#allows(`${kind}:${id}`)) throw tooMany(`${name} logs in too often.`);
+  }
+
+  /** Counts a link that is to be made. @throws ApiError `too-many-requests` */
+  countLink({ kind, id, name }: Principal): void {
+    if (!this.#allowsLink(`${kind}:${id}`)) throw tooMany(`${name} makes too many links.`);
   }
 }

@@ -206,6 +206,6 @@ export const areLocksReady = ({ record: { report } }: ClusterEntry): boolean | u
     ? undefined
     : report.gatekeeper.state === 'Ready' && report.conditions.every(({ type, status }) => !LOCK_CONDITIONS.has(type) || status === 'True');
 
-/** Whether the risks of a cluster are not all known: it is away, not observed, or says so itself. */
+/** Whether not all risks of a cluster are known: it is away, not observed, or says so itself. */
 export const areRisksUnknown = ({ record }: ClusterEntry): boolean =>
   !isKnown(record) || record.report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status !== 'True';

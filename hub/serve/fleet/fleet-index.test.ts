@@ -174,6 +174,7 @@ describe('status and violations', () => {
       notAllKept: 0,
       inSync: 1,
       proven: 1,
+      risksUnknown: 2,
       tampered: 0,
     });
     expect(status.policies).toEqual({ total: 2, active: 1, failed: 0, pending: 1, expired: 0, expiring: 0 });

@@ -92,7 +92,7 @@ const hasOtherViolations = ({ before, now, keys }: Moments): boolean => {
   return keys.some((key) => violates(before, key) || violates(now, key));
 };
 
-/** Whether the owners at risk of a cluster, or what is shown with them, differ between two moments. */
+/** Whether the owners at risk of a cluster differ between two moments. */
 const hasOtherRisks = ({ before, now, keys }: Moments): boolean => {
   if (isKnown(before) !== isKnown(now) || !isDeepStrictEqual(before.report?.riskSamples, now.report?.riskSamples)) return true;
   const isAtRisk = ({ policies }: ClusterRecord, key: string): boolean => namedIn(policies).get(key)?.risks !== undefined;

@@ -50,6 +50,11 @@ export class Caller {
     return this.#grant?.principal ?? UNKNOWN;
   }
 
+  /** The credential that was accepted; none on open routes. */
+  get grant(): Grant | undefined {
+    return this.#grant;
+  }
+
   /** Milliseconds since 1970 at which the credential ends; null = it does not. */
   get expiresAt(): number | null {
     return this.#grant?.expiresAt ?? null;

@@ -114,6 +114,15 @@ export const parseBody = async <B extends z.ZodObject>(schema: B, req: Request, 
   return parse(schema, req.body ?? {}, 'body') as z.output<B>;
 };
 
+const readForm = express.urlencoded({ limit: 8192, extended: false });
+
+/** Returns a field of a form; `` where the form does not have it. @throws ApiError `too-large` */
+export const parseFormField = async (name: string, req: Request, res: Response): Promise<string> => {
+  await new Promise<void>((resolve, reject) => readForm(req, res, (error) => (error ? reject(error) : resolve())));
+  const field: unknown = Reflect.get(Object(req.body), name);
+  return typeof field === 'string' ? field : '';
+};
+
 const problemsOf = ({ query, body, slots, problems = [] }: RouteHead<Shape, Shape, Shape>): readonly ProblemCode[] => [
   ...(query === undefined && body === undefined ? [] : (['bad-request'] as const)),
   ...(body === undefined ? [] : (['too-large'] as const)),

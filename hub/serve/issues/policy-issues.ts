@@ -68,7 +68,7 @@ const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyRepo
   return [{ alert: 'Violations', problem: `${describeViolations(violations)}${named}`, since: first?.since ?? null, count: violations }];
 };
 
-/** Those that would stay pending are no issue of their own: it may be that a node is being added. */
+/** Finding for owners whose next pods are refused. Pending ones may only wait for a node. */
 const risksOf = ({ risks }: Pick<Deviation, 'risks'>): Finding[] => {
   if (risks === undefined || risks.refused === 0) return [];
   return [{ alert: 'RisksAppeared', problem: `If everything restarted now: ${describeRisks(risks)}.`, since: null, count: risks.refused }];

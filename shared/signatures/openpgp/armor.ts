@@ -1,5 +1,5 @@
 import { betweenMarkers, decodeBase64, linesOf } from '../armor.ts';
-import { SignatureError } from '../errors.ts';
+import { malformed } from '../errors.ts';
 
 /** ASCII armour (RFC 9580 section 6). */
 
@@ -9,8 +9,6 @@ const ARMOR_HEADER = /^[A-Za-z][A-Za-z0-9-]*: /;
 const CHECKSUM = /^=[A-Za-z0-9+/]{4}$/;
 const CRC24_INIT = 0xb704ce;
 const CRC24_POLYNOMIAL = 0x1864cfb;
-
-const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
 
 const crc24 = (bytes: Uint8Array): number => {
   let crc = CRC24_INIT;

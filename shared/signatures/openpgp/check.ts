@@ -1,4 +1,4 @@
-import { SignatureError } from '../errors.ts';
+import { malformed, SignatureError } from '../errors.ts';
 import { dearmorSignature } from './armor.ts';
 import type { SigningKey } from './certificate.ts';
 import { readPackets, TAGS } from './packets.ts';
@@ -7,8 +7,6 @@ import { findSeconds, isSignedBy, type PgpSignature, parseSignature, SIGNATURE_T
 
 const KEY_ID_BYTES = 8;
 const FINGERPRINT_VERSION = 4;
-
-const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
 
 const readOne = (armored: string): PgpSignature => {
   const packets = readPackets(dearmorSignature(armored), 'the OpenPGP signature');

@@ -1,5 +1,5 @@
 import { ByteReader } from '../byte-reader.ts';
-import { SignatureError } from '../errors.ts';
+import { malformed } from '../errors.ts';
 
 /** Packets (RFC 9580 sections 4 and 5) as far as verification needs them. */
 
@@ -19,8 +19,6 @@ export const TAGS = {
   publicSubkey: 14,
   userAttribute: 17,
 } as const;
-
-const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
 
 /** Lengths of one, two or five octets. Partial lengths belong to data packets only. */
 const newLength = (reader: ByteReader): number => {

@@ -1,6 +1,6 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { ByteReader } from '../byte-reader.ts';
-import { SignatureError } from '../errors.ts';
+import { malformed, SignatureError, unsupported } from '../errors.ts';
 import { type Curve, ecKey, ed25519Key, rsaKey } from '../ssh/public-key.ts';
 import { readMpi } from './packets.ts';
 
@@ -37,7 +37,7 @@ const NATIVE_POINT = 0x40;
 
 const readOid = (reader: ByteReader): string => reader.take(reader.uint8()).toString('hex');
 
-const unsupportedCurve = (): SignatureError => new SignatureError('signature-unsupported', 'the key is on a curve that is not accepted');
+const unsupportedCurve = (): SignatureError => unsupported('the key is on a curve that is not accepted');
 
 const readEcdsa = (reader: ByteReader): KeyMaterial => {
   const oid = readOid(reader);
@@ -49,7 +49,7 @@ const readEcdsa = (reader: ByteReader): KeyMaterial => {
 const readEdDsa = (reader: ByteReader): KeyMaterial => {
   if (readOid(reader) !== ED25519_LEGACY) throw unsupportedCurve();
   const point = readMpi(reader);
-  if (point[0] !== NATIVE_POINT) throw new SignatureError('signature-malformed', 'the EdDSA key is in an unknown form');
+  if (point[0] !== NATIVE_POINT) throw malformed('the EdDSA key is in an unknown form');
   return { key: ed25519Key(point.subarray(1)), scheme: 'eddsa-legacy', curve: undefined };
 };
 
@@ -94,9 +94,8 @@ export const hashedKey = (body: Buffer): Buffer => {
 export const parsePublicKey = (body: Buffer): PgpPublicKey => {
   const reader = new ByteReader(body, 'an OpenPGP key');
   const version = reader.uint8();
-  if (version !== VERSION)
-    throw new SignatureError('signature-unsupported', `OpenPGP keys of version ${version} are not accepted, only version 4`);
-  if (body.length > 0xffff) throw new SignatureError('signature-malformed', 'an OpenPGP key is too long');
+  if (version !== VERSION) throw unsupported(`OpenPGP keys of version ${version} are not accepted, only version 4`);
+  if (body.length > 0xffff) throw malformed('an OpenPGP key is too long');
   const created = new Date(reader.uint32() * 1000);
   const algorithm = reader.uint8();
   const fingerprint = createHash('sha1').update(hashedKey(body)).digest('hex').toUpperCase();

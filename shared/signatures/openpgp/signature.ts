@@ -1,6 +1,6 @@
 import { createHash, type SignKeyObjectInput, verify } from 'node:crypto';
 import { ByteReader } from '../byte-reader.ts';
-import { SignatureError } from '../errors.ts';
+import { malformed, unsupported } from '../errors.ts';
 import { readMpi, readSubpackets, type Subpacket } from './packets.ts';
 import { ALGORITHMS, type KeyMaterial, type PgpPublicKey } from './public-key.ts';
 
@@ -60,9 +60,6 @@ const VERSION = 4;
 /** Version, type, algorithm, hash algorithm, length of the hashed subpackets. */
 const HEAD_BYTES = 6;
 const HASHES: Readonly<Record<number, Hash>> = { 8: 'sha256', 9: 'sha384', 10: 'sha512' };
-
-const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
-const unsupported = (message: string): SignatureError => new SignatureError('signature-unsupported', message);
 
 /** Finds a subpacket that may be there once. */
 export const findSubpacket = (subpackets: readonly Subpacket[], type: number): Buffer | undefined => {

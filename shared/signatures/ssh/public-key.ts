@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { ByteReader } from '../byte-reader.ts';
-import { SignatureError } from '../errors.ts';
+import { malformed, unsupported } from '../errors.ts';
 
 /** A public key as OpenSSH writes it (RFC 4253 section 6.6, RFC 5656, RFC 8709, PROTOCOL.u2f). */
 export interface SshPublicKey {
@@ -34,8 +34,6 @@ const CURVES: Readonly<Record<string, Curve>> = {
 
 const ED25519_BYTES = 32;
 const UNCOMPRESSED = 0x04;
-
-const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
 
 /** A number must be positive and as short as it can be. @returns without the leading zero */
 export const positiveNumber = (bytes: Buffer, what: string): Buffer => {
@@ -78,7 +76,7 @@ const bitLength = (bytes: Buffer): number => (bytes.length === 0 ? 0 : bytes.len
 export const rsaKey = (numbers: { n: Buffer; e: Buffer }): KeyObject => {
   const bits = bitLength(numbers.n);
   if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
-    throw new SignatureError('signature-unsupported', `the RSA key has ${bits} bits; ${MIN_RSA_BITS} to ${MAX_RSA_BITS} are accepted`);
+    throw unsupported(`the RSA key has ${bits} bits; ${MIN_RSA_BITS} to ${MAX_RSA_BITS} are accepted`);
   return importKey({ kty: 'RSA', n: url(numbers.n), e: url(numbers.e) });
 };
 
@@ -120,7 +118,7 @@ export const parseSshPublicKey = (blob: Uint8Array): SshPublicKey => {
   const reader = new ByteReader(blob, 'the public key');
   const type = reader.string().toString('latin1');
   const kind = Object.hasOwn(READERS, type) ? READERS[type] : undefined;
-  if (kind === undefined) throw new SignatureError('signature-unsupported', `keys of type "${printable(type)}" are not accepted`);
+  if (kind === undefined) throw unsupported(`keys of type "${printable(type)}" are not accepted`);
   const parts = kind.read(reader);
   const application = kind.inToken ? reader.string() : undefined;
   reader.end();

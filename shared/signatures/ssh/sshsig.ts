@@ -1,7 +1,7 @@
 import { createHash, type SignKeyObjectInput, verify } from 'node:crypto';
 import { betweenMarkers, decodeBase64 } from '../armor.ts';
 import { ByteReader } from '../byte-reader.ts';
-import { SignatureError } from '../errors.ts';
+import { malformed, SignatureError, unsupported } from '../errors.ts';
 import { parseSshPublicKey, positiveNumber, printable, type SshPublicKey, sshFingerprint } from './public-key.ts';
 
 /** A signature as `ssh-keygen -Y sign` makes it (OpenSSH, PROTOCOL.sshsig). */
@@ -18,8 +18,6 @@ const PREAMBLE = 'SSHSIG';
 const VERSION = 1;
 export const SSH_SIGNATURE = 'SSH SIGNATURE';
 
-const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
-const unsupported = (message: string): SignatureError => new SignatureError('signature-unsupported', message);
 const invalid = (): SignatureError =>
   new SignatureError('signature-invalid', 'the signature is not one of this commit by the key it names');
 

@@ -1,3 +1,4 @@
+import { ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import type { ComponentProps } from 'react';
 import { statusQuery } from '../../api/queries.ts';
@@ -14,6 +15,33 @@ const PAGES = [
 
 export const ComplianceFrame = (page: Omit<ComponentProps<typeof Page>, 'title'>) => (
   <Page title="Compliance" parts={['Compliance pages', PAGES]} {...page} />
+);
+
+interface GroupingsProps<G extends string> {
+  /** Accessible name. */
+  readonly label: string;
+  /** Text for the list itself. */
+  readonly all: string;
+  readonly texts: Readonly<Record<G, string>>;
+  /** undefined: the list itself. */
+  readonly by: G | undefined;
+  readonly onChoose: (by: G | undefined) => void;
+}
+
+/** Chooses between a list and its groups. */
+export const Groupings = <G extends string>({ label, all, texts, by, onChoose }: GroupingsProps<G>) => (
+  <ToggleGroup aria-label={label} className="fso-groupings">
+    <ToggleGroupItem text={all} buttonId="list" isSelected={by === undefined} onChange={() => onChoose(undefined)} />
+    {(Object.keys(texts) as G[]).map((grouping) => (
+      <ToggleGroupItem
+        key={grouping}
+        text={texts[grouping]}
+        buttonId={`by-${grouping}`}
+        isSelected={by === grouping}
+        onChange={() => onChoose(grouping)}
+      />
+    ))}
+  </ToggleGroup>
 );
 
 /** State without reported violations, which is good only as far as clusters are connected. */

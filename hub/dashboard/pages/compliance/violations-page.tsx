@@ -1,5 +1,5 @@
-import { VIOLATION_GROUPS, type ViolationGrouping, type ViolationView } from '@fso/shared/api';
-import { Button, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import type { ViolationGrouping, ViolationView } from '@fso/shared/api';
+import { Button } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
@@ -21,7 +21,7 @@ import {
 } from '../../lib/filters.ts';
 import { formatNumber } from '../../lib/format.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
-import { ComplianceFrame, NoViolations } from './compliance-frame.tsx';
+import { ComplianceFrame, Groupings, NoViolations } from './compliance-frame.tsx';
 import { NO_REGION } from './group-target.ts';
 import { GroupsTable } from './groups-table.tsx';
 import { ViolationDetail } from './violation-detail.tsx';
@@ -151,18 +151,7 @@ export const ViolationsPage = () => {
     void navigate({ search: (old) => ({ ...old, by: grouping, q: undefined, open: undefined }) });
   return (
     <ComplianceFrame description="Workloads outside their allowed regions, with reason and fix.">
-      <ToggleGroup aria-label="How violations are shown" className="fso-groupings">
-        <ToggleGroupItem text="All violations" buttonId="list" isSelected={by === undefined} onChange={() => choose(undefined)} />
-        {VIOLATION_GROUPS.map((grouping) => (
-          <ToggleGroupItem
-            key={grouping}
-            text={WORDS[grouping]}
-            buttonId={`by-${grouping}`}
-            isSelected={by === grouping}
-            onChange={() => choose(grouping)}
-          />
-        ))}
-      </ToggleGroup>
+      <Groupings label="How violations are shown" all="All violations" texts={WORDS} by={by} onChoose={choose} />
       {by === undefined ? <ViolationsList /> : <GroupsTable key={by} by={by} />}
     </ComplianceFrame>
   );

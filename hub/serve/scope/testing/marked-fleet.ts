@@ -1,4 +1,4 @@
-import { type ClusterEvent, type PolicyReport, policyKey, type RoleGrant } from '@fso/shared/api';
+import { type ClusterEvent, type PolicyReport, policyKey, type Risk, type RoleGrant } from '@fso/shared/api';
 import type { SourceFile } from '@fso/shared/decode';
 import { encodeBitmap } from '@fso/shared/status';
 import type { AlertsConfig } from '../../../alerts/index.ts';
@@ -47,15 +47,10 @@ const violation = (namespace: string, mark: string) => ({
   since: TIME,
 });
 
-const risk = (namespace: string, mark: string) => ({
-  risk: 'Refused' as const,
-  kind: 'Deployment',
-  namespace,
-  name: `owner-${mark}`,
-  reason: `term ${mark}`,
-  fix: `line ${mark}`,
-  confirmation: 'Confirmed' as const,
-});
+const risk = (namespace: string, mark: string): Risk => {
+  const texts = { name: `owner-${mark}`, reason: `term ${mark}`, fix: `line ${mark}` };
+  return { risk: 'Refused', kind: 'Deployment', namespace, ...texts, confirmation: 'Confirmed' };
+};
 
 const violating = (name: string, namespace: string, mark: string): PolicyReport =>
   policyReport(name, {
@@ -144,9 +139,7 @@ export const reportOf = (cluster: string, seq = 1, events = eventsOf(cluster)) =
       violationSamples: (REPORTS[cluster] ?? []).flatMap((each) =>
         each.violationSamples.map((sample) => ({ ...sample, policy: policyKey(each) })),
       ),
-      riskSamples: (REPORTS[cluster] ?? []).flatMap((each) =>
-        (each.risks?.named ?? []).map((sample) => ({ ...sample, policy: policyKey(each) })),
-      ),
+      riskSamples: (REPORTS[cluster] ?? []).flatMap((each) => each.risks?.named.map((one) => ({ ...one, policy: policyKey(each) })) ?? []),
     },
     policies: [...(REPORTS[cluster] ?? [])],
     events: [...events],

@@ -2,10 +2,9 @@ import type { RiskGroup, RiskGrouping } from '@fso/shared/api';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { riskGroupsQuery } from '../../../api/queries.ts';
-import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
-import { SearchToolbar } from '../../../components/search-toolbar.tsx';
-import { useSearchChange } from '../../../lib/filters.ts';
+import { ownSort } from '../../../lib/filters.ts';
 import { formatNumber } from '../../../lib/format.ts';
 
 const route = getRouteApi('/shell/compliance/risks');
@@ -45,28 +44,23 @@ const columnsOf = (by: RiskGrouping): readonly Column<RiskGroup>[] => [
 /** Owners at risk added up; the two classes stay apart. */
 export const RiskGroups = ({ by }: { readonly by: RiskGrouping }) => {
   const { q, sort } = route.useSearch();
-  const groupSort =
-    sort === 'refused' || sort === '-refused' || sort === 'pending' || sort === '-pending' || sort === 'key' || sort === '-key'
-      ? sort
-      : undefined;
+  const groupSort = ownSort(sort, ['refused', 'pending', 'key'], '-refused');
   const query = useInfiniteQuery(riskGroupsQuery({ by, q, sort: groupSort }));
-  const change = useSearchChange();
   const title = TITLES[by].toLowerCase();
   return (
-    <>
-      <SearchToolbar search={`Search by ${title}`} values={{ q }} onChange={change} />
-      <DataTable
-        label={`Owners at risk by ${title}`}
-        noun={[`${title} with owners at risk`, `${title} groups with owners at risk`]}
-        query={query}
-        columns={columnsOf(by)}
-        rowKey={({ key }) => key}
-        sort={groupSort ?? '-refused'}
-        onSort={(next) => change({ sort: next })}
-        empty={
-          q === undefined ? <Empty title="No known risks" /> : <Empty title="Nothing matches" onClear={() => change({ q: undefined })} />
-        }
-      />
-    </>
+    <SearchableTable
+      toolbar={{ search: `Search by ${title}` }}
+      table={{
+        label: `Owners at risk by ${title}`,
+        noun: [`${title} with owners at risk`, `${title} groups with owners at risk`],
+        query,
+        columns: columnsOf(by),
+        rowKey: ({ key }) => key,
+        sort: groupSort,
+      }}
+      values={{ q }}
+      none={<Empty title="No known risks" />}
+      noMatch="Nothing matches"
+    />
   );
 };

@@ -4,22 +4,11 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../../api/connections.ts';
 import { riskKey, risksQuery } from '../../../api/queries.ts';
-import { type Column, DataTable } from '../../../components/data-table.tsx';
+import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
-import { SearchToolbar } from '../../../components/search-toolbar.tsx';
 import { ClusterName } from '../../../components/stale-state.tsx';
-import {
-  CLUSTER_FILTER,
-  cleared,
-  type Filter,
-  isAnySet,
-  NAMESPACE_FILTER,
-  namesOf,
-  optionsOf,
-  suggestionsOf,
-  useSearchChange,
-} from '../../../lib/filters.ts';
+import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, optionsOf, suggestionsOf } from '../../../lib/filters.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
 
 const route = getRouteApi('/shell/compliance/risks');
@@ -46,12 +35,7 @@ const RiskLabel = ({ risk, nodes }: Pick<RiskView, 'risk' | 'nodes'>) => (
 );
 
 const columnsOf = (connectionOf: ConnectionOfCluster): readonly Column<RiskView>[] => [
-  {
-    title: 'Owner',
-    sort: 'name',
-    width: 20,
-    cell: ({ kind, namespace, name }) => `${kind} ${namespace}/${name}`,
-  },
+  { title: 'Owner', sort: 'name', width: 20, cell: ({ kind, namespace, name }) => `${kind} ${namespace}/${name}` },
   {
     title: 'Risk',
     sort: 'risk',
@@ -74,32 +58,25 @@ export const RisksList = () => {
   const { by: _by, ...search } = route.useSearch();
   const query = useInfiniteQuery(risksQuery(search));
   const connectionOf = useConnections();
-  const change = useSearchChange();
   const { sort, ...filters } = search;
-  const names = namesOf(filtersFor([]));
-  const isFiltered = isAnySet(names, filters);
   return (
-    <>
-      <SearchToolbar search="Search owners" filters={filtersFor(rowsOf(query.data))} values={filters} onChange={change} />
+    <SearchableTable
+      toolbar={{ search: 'Search owners', filters: filtersFor(rowsOf(query.data)) }}
+      table={{
+        label: 'Owners at risk',
+        noun: ['listed owner', 'listed owners'],
+        query,
+        columns: columnsOf(connectionOf),
+        rowKey: riskKey,
+        sort: sort ?? 'cluster',
+      }}
+      values={filters}
+      none={<Empty title="No known risks">Agents know of no owner whose next pods would be refused or stay pending.</Empty>}
+      noMatch="No listed owner matches"
+    >
       <p className="fso-note fso-muted">
         Agents list the first 20 owners of a cluster, and are asked for those of one policy in one cluster; the groups count all.
       </p>
-      <DataTable
-        label="Owners at risk"
-        noun={['listed owner', 'listed owners']}
-        query={query}
-        columns={columnsOf(connectionOf)}
-        rowKey={riskKey}
-        sort={sort ?? 'cluster'}
-        onSort={(next) => change({ sort: next })}
-        empty={
-          isFiltered ? (
-            <Empty title="No listed owner matches" onClear={() => change(cleared(names))} />
-          ) : (
-            <Empty title="No known risks">Agents know of no owner whose next pods would be refused or stay pending.</Empty>
-          )
-        }
-      />
-    </>
+    </SearchableTable>
   );
 };

@@ -1,12 +1,12 @@
-import { RISK_GROUPS, type RiskGrouping } from '@fso/shared/api';
-import { Alert, Button, Content, Flex, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import type { RiskGrouping } from '@fso/shared/api';
+import { Alert, Button, Content, Flex } from '@patternfly/react-core';
 import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { urlOf } from '../../../api/client.ts';
 import { statusQuery } from '../../../api/queries.ts';
 import { count } from '../../../lib/format.ts';
-import { ComplianceFrame } from '../compliance-frame.tsx';
+import { ComplianceFrame, Groupings } from '../compliance-frame.tsx';
 import { RiskGroups } from './risk-groups.tsx';
 import { RisksList } from './risks-list.tsx';
 
@@ -64,18 +64,7 @@ export const RisksPage = () => {
         <UnknownClusters />
         <Downloads />
       </div>
-      <ToggleGroup aria-label="How risks are shown" className="fso-groupings">
-        <ToggleGroupItem text="All owners" buttonId="list" isSelected={by === undefined} onChange={() => choose(undefined)} />
-        {RISK_GROUPS.map((grouping) => (
-          <ToggleGroupItem
-            key={grouping}
-            text={WORDS[grouping]}
-            buttonId={`by-${grouping}`}
-            isSelected={by === grouping}
-            onChange={() => choose(grouping)}
-          />
-        ))}
-      </ToggleGroup>
+      <Groupings label="How risks are shown" all="All owners" texts={WORDS} by={by} onChoose={choose} />
       {by === undefined ? <RisksList /> : <RiskGroups key={by} by={by} />}
     </ComplianceFrame>
   );

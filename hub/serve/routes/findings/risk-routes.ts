@@ -1,14 +1,14 @@
 import { MAX_NAMED_RISKS, type RiskGroup, RiskGroupPage, RiskPage, RiskReport } from '@fso/shared/api';
 import { z } from 'zod';
-import { createRiskReport, formatRiskCsv } from '../export/risk-report.ts';
-import { type NamedRisk, nameRisks } from '../fleet/cluster-entry.ts';
-import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../fleet/risk-lists.ts';
-import { listPage } from '../http/paging.ts';
-import { includesText } from '../http/parameters.ts';
-import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
+import { createRiskReport, formatRiskCsv } from '../../export/risk-report.ts';
+import { type NamedRisk, nameRisks } from '../../fleet/cluster-entry.ts';
+import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../../fleet/findings/risk-lists.ts';
+import { listPage } from '../../http/paging.ts';
+import { includesText } from '../../http/parameters.ts';
+import { jsonRoute, type Route, rawRoute } from '../../http/route.ts';
 import type { ViolationDeps } from './violation-routes.ts';
 
-/** What no answer about risks leaves out. */
+/** Limits that every answer about risks states. */
 const NOT_LOOKED_AT = 'Capacity and volumes are not looked at. The classes are never added up, nor with violations.';
 
 /**

@@ -1,6 +1,5 @@
 import { MAX_SAMPLES, type ViolationGroup, ViolationGroupPage, ViolationPage } from '@fso/shared/api';
-import { type NamedViolation, nameViolations } from '../fleet/cluster-entry.ts';
-import type { FleetDeps } from '../fleet/fleet-reader.ts';
+import { type NamedViolation, nameViolations } from '../../fleet/cluster-entry.ts';
 import {
   groupOrders,
   groupViolations,
@@ -8,11 +7,12 @@ import {
   ViolationGroupQuery,
   ViolationQuery,
   violationOrders,
-} from '../fleet/violation-lists.ts';
-import { listPage } from '../http/paging.ts';
-import { includesText } from '../http/parameters.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
-import type { PolicyDeps } from './policy-routes.ts';
+} from '../../fleet/findings/violation-lists.ts';
+import type { FleetDeps } from '../../fleet/fleet-reader.ts';
+import { listPage } from '../../http/paging.ts';
+import { includesText } from '../../http/parameters.ts';
+import { jsonRoute, type Route } from '../../http/route.ts';
+import type { PolicyDeps } from '../policy-routes.ts';
 
 export type ViolationDeps = FleetDeps & Pick<PolicyDeps, 'agents'>;
 

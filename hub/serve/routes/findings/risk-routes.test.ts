@@ -1,8 +1,8 @@
 import { CONDITIONS, type PolicyReport, type Risk, RiskGroupPage, RiskPage, RiskReport, StatusView } from '@fso/shared/api';
 import { groupDeviations, standingOf } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
-import { baselineIn, clusterReport, desiredOf, policyReport, reportChange, TIME } from '../testing/fleet.ts';
-import { started } from '../testing/requests.ts';
+import { baselineIn, clusterReport, desiredOf, policyReport, reportChange, TIME } from '../../testing/fleet.ts';
+import { started } from '../../testing/requests.ts';
 
 const riskOf = (name: string, more: Partial<Risk> = {}): Risk => ({
   risk: 'Refused',
@@ -56,7 +56,7 @@ describe('owners at risk', () => {
     expect(RiskPage.parse(await hub.read('risks?risk=Refused')).items[0]?.fresh).toBe(false);
   });
 
-  it('of one policy in one cluster are told by the agent, where the cluster does not name as many', async () => {
+  it('asks the agent for those of one policy in one cluster that its cluster does not name', async () => {
     await using hub = await atRisk(policyReport('finance', { risks: risks([WEB, riskOf('worker'), NIGHTLY], 2, 1) }));
     const { items } = RiskPage.parse(await hub.read('risks?cluster=eu&policy=finance'));
     expect(items.map(({ name }) => name)).toEqual(['nightly', 'web', 'worker']);

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type Clock, dropOldest } from '@fso/shared/runtime';
-import type { Grant } from './principal.ts';
-import { createSealedBox, newSecret, sameSecret } from './secrets.ts';
-import type { Sessions } from './sessions.ts';
+import type { Grant } from '../principal.ts';
+import { createSealedBox, newSecret, sameSecret } from '../secrets.ts';
+import type { Sessions } from '../sessions.ts';
 
 /**
  * Request of the command line for a login in the browser, as by a native application (RFC 8252, RFC
@@ -71,5 +71,3 @@ export const createCliLogin = (sessions: Sessions, clock: Clock) => {
     },
   };
 };
-
-export type CliLogin = ReturnType<typeof createCliLogin>;

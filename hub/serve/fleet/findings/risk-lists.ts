@@ -1,10 +1,10 @@
 import { NamespaceName, ResourceName, RiskClass, type RiskCounts, type RiskGroup, RiskGrouping, type RiskView } from '@fso/shared/api';
 import { z } from 'zod';
-import { namedIn } from '../../ledger/index.ts';
-import { type ListInput, type Orders, sortParameter } from '../http/paging.ts';
-import { includesText, matches, PolicyName, paging, Search } from '../http/parameters.ts';
-import { addRisks, type NamedRisk, NO_RISKS } from './cluster-entry.ts';
-import type { Fleet } from './fleet-index.ts';
+import { namedIn } from '../../../ledger/index.ts';
+import { type ListInput, type Orders, sortParameter } from '../../http/paging.ts';
+import { includesText, matches, PolicyName, paging, Search } from '../../http/parameters.ts';
+import { addRisks, type NamedRisk, NO_RISKS } from '../cluster-entry.ts';
+import type { Fleet } from '../fleet-index.ts';
 
 /** Parameters of the list of risks. */
 export const RiskQuery = z.strictObject({

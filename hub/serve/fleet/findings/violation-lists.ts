@@ -8,11 +8,11 @@ import {
   type ViolationView,
 } from '@fso/shared/api';
 import { z } from 'zod';
-import { type ListInput, type Orders, sortParameter } from '../http/paging.ts';
-import { includesText, matches, PolicyName, paging, Search } from '../http/parameters.ts';
-import type { NamedViolation } from './cluster-entry.ts';
-import type { Fleet } from './fleet-index.ts';
-import { isLater } from './policy-entry.ts';
+import { type ListInput, type Orders, sortParameter } from '../../http/paging.ts';
+import { includesText, matches, PolicyName, paging, Search } from '../../http/parameters.ts';
+import type { NamedViolation } from '../cluster-entry.ts';
+import type { Fleet } from '../fleet-index.ts';
+import { isLater } from '../policy-entry.ts';
 
 /** Parameters of the list of violations. */
 export const ViolationQuery = z.strictObject({
