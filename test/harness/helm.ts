@@ -24,7 +24,7 @@ export const HELM3_TOOL: ToolModule = {
   package: 'helm.sh/helm/v3/cmd/helm',
   programs: ['helm'],
   files: {},
-  // As Helm's own build: without a cluster it takes the version of Kubernetes that it was made with.
+  // As Helm's own build: without a cluster it takes the Kubernetes version that it was made with.
   linkerFlags: (version) => [
     `-X helm.sh/helm/v3/internal/version.version=${version}`,
     ...['chartutil', 'lint/rules'].flatMap((name) => [
