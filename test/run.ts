@@ -1,7 +1,7 @@
 /**
  * `npm test`: everything there is to prove, in one run, with one closing line `N passed, N failed`.
  *
- *   npm test                     static checks, then browser, integration, attacks, trust, blind, one node, unit and e2e
+ *   npm test                     static checks, then browser, integration, attacks, trust, blind, unit and e2e, then rights and one node
  *   npm test -- unit integration only these
  */
 import { spawn } from 'node:child_process';
@@ -153,14 +153,19 @@ const THEN: Suites = {
   attacks: () => vitest('attacks'),
   trust: () => vitest('trust'),
   blind: () => vitest('blind'),
-  deploy: () => vitest('deploy', ONE_NODE),
   unit: () => vitest('unit'),
   e2e: () => vitest('e2e'),
 };
 const LANES = 4;
 
-/** Reads what the others recorded. */
-const LAST: Suites = { rights: () => vitest('rights') };
+/**
+ * `rights` reads what the others recorded. A node changes the networks of the machine, which ends
+ * requests of browsers.
+ */
+const LAST: Suites = {
+  rights: () => vitest('rights'),
+  deploy: () => vitest('deploy', ONE_NODE),
+};
 
 /** @param label of a suite, or of a part of it */
 const nameOf = (label: string): string => label.split(' ', 1)[0] ?? label;
@@ -189,7 +194,7 @@ const runSuites = (suites: Suites, lanes: number): Promise<Count[]> => {
 };
 
 const removeAuditLogs = await keepAuditLogs();
-const counts = [...(await runSuites(FIRST, 2)), ...(await runSuites(THEN, LANES)), ...(await runSuites(LAST, 1))];
+const counts = [...(await runSuites(FIRST, 2)), ...(await runSuites(THEN, LANES)), ...(await runSuites(LAST, 2))];
 await removeAuditLogs();
 const left = (await endLeftProcesses(RUN)).map((process) => `left running, ended now: ${process}`);
 const sumOf = (of: (count: Count) => number): number => counts.reduce((sum, count) => sum + of(count), 0);

@@ -84,6 +84,24 @@ export const userOf = (claims: Record<string, unknown>, settings: OidcSettings):
     grantsOf(claimValues(claims, settings.rolesClaim), settings),
   );
 
+/** Claims about a person. Many providers put groups into the user info only. */
+const claimsOf = async (
+  configuration: oidc.Configuration,
+  tokens: Awaited<ReturnType<typeof oidc.authorizationCodeGrant>>,
+  { rolesClaim }: OidcSettings,
+): Promise<Record<string, unknown>> => {
+  const claims: Record<string, unknown> = { ...tokens.claims() };
+  const { userinfo_endpoint: endpoint } = configuration.serverMetadata();
+  if (claimValues(claims, rolesClaim).length > 0 || endpoint === undefined) return claims;
+  return { ...(await oidc.fetchUserInfo(configuration, tokens.access_token, String(claims['sub']))), ...claims };
+};
+
+const keyOf = ({ issuer, clientId, rolesClaim, roleMap, grants }: OidcSettings): string => {
+  // Without grants as in older versions, so that an upgrade ends no session.
+  const decisive = [issuer, clientId, rolesClaim, [...roleMap], ...(grants.length === 0 ? [] : [grants])];
+  return `login:${hashSecret(JSON.stringify(decisive))}`;
+};
+
 /** Authorization code flow with PKCE, state and nonce (OpenID Connect Core, RFC 7636, RFC 9700). */
 export const createLogin = (settings: OidcSettings, provider: Provider, deps: { publicUrl: string; clock: Clock; logger: Logger }) => {
   const { clock, logger } = deps;
@@ -94,14 +112,6 @@ export const createLogin = (settings: OidcSettings, provider: Provider, deps: { 
     const pending = await box.open(state);
     if (pending !== undefined) return pending;
     throw new LoginFailed(`This browser has begun no login here within the last ${LOGIN_MS / 60_000} minutes. ${AGAIN}`);
-  };
-
-  /** Many providers put groups into the user info only. */
-  const claimsOf = async (configuration: oidc.Configuration, tokens: Awaited<ReturnType<typeof oidc.authorizationCodeGrant>>) => {
-    const claims: Record<string, unknown> = { ...tokens.claims() };
-    const { userinfo_endpoint: endpoint } = configuration.serverMetadata();
-    if (claimValues(claims, settings.rolesClaim).length > 0 || endpoint === undefined) return claims;
-    return { ...(await oidc.fetchUserInfo(configuration, tokens.access_token, String(claims['sub']))), ...claims };
   };
 
   const exchange = async (query: string, pending: Pending): Promise<Record<string, unknown>> => {
@@ -115,7 +125,7 @@ export const createLogin = (settings: OidcSettings, provider: Provider, deps: { 
         pkceCodeVerifier: pending.verifier,
         idTokenExpected: true,
       });
-      return await claimsOf(configuration, tokens);
+      return await claimsOf(configuration, tokens, settings);
     } catch (error) {
       const explained = explain(error);
       // Causes hold claims and answers of the provider: the log gets the code alone.
@@ -125,15 +135,12 @@ export const createLogin = (settings: OidcSettings, provider: Provider, deps: { 
     }
   };
 
-  const { issuer, clientId, rolesClaim, roleMap, grants } = settings;
-  // Without grants as in older versions, so that an upgrade ends no session.
-  const decisive = [issuer, clientId, rolesClaim, [...roleMap], ...(grants.length === 0 ? [] : [grants])];
   return {
     /**
      * Key of the settings that decide who may log in and with which role. With other settings its
      * sessions are no longer valid.
      */
-    key: `login:${hashSecret(JSON.stringify(decisive))}`,
+    key: keyOf(settings),
     /** @throws ProviderUnavailable */
     start: async (returnTo: string): Promise<StartedLogin> => {
       const configuration = await provider.configuration();

@@ -48,6 +48,24 @@ export interface SessionDeps {
 
 const sessionKey = (hash: string): string => `session:${hash}`;
 
+const isCurrent = ({ record, usedAt }: Session, now: number, { idleMs }: SessionLimits): boolean =>
+  now < record.endsAt && now - usedAt < idleMs;
+
+/**
+ * Whether a session has ended at every hub. Another one may know of a use that was not written yet,
+ * so an idle session is kept for as long as that takes.
+ */
+const isOver = ({ record, usedAt }: Session, now: number, { idleMs }: SessionLimits): boolean =>
+  now >= record.endsAt || now - usedAt >= idleMs + USE_RECORDED_EVERY_MS;
+
+/** Hashes of the sessions that make room for another one. */
+const surplusOf = (sessions: readonly Session[], now: number, limits: SessionLimits): string[] => {
+  const all = sessions.toSorted((left, right) => left.usedAt - right.usedAt);
+  const over = all.filter((session) => isOver(session, now, limits));
+  const kept = all.filter((session) => !isOver(session, now, limits));
+  return [...over, ...kept.slice(0, Math.max(0, kept.length + 1 - limits.max))].map(({ record }) => record.hash);
+};
+
 /**
  * Sessions of people and tokens: opaque ids, known to all hubs that share the store, which has
  * their hashes only.
@@ -71,10 +89,9 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
     }
   });
 
-  const isCurrent = ({ record, usedAt }: Session): boolean => now() < record.endsAt && now() - usedAt < limits.idleMs;
   const current = (hash: string): Session | undefined => {
     const session = sessions.get(hash);
-    return session !== undefined && isCurrent(session) ? session : undefined;
+    return session !== undefined && isCurrent(session, now(), limits) ? session : undefined;
   };
 
   const endHash = async (hash: string): Promise<void> => {
@@ -95,19 +112,6 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
     store.used(session.record.hash, session.usedAt).catch((err: unknown) => logger.warn({ err }, 'use of a session could not be recorded'));
   };
 
-  /**
-   * Whether a session has ended at every hub. Another one may know of a use that was not written
-   * yet, so an idle session is kept for as long as that takes.
-   */
-  const isOver = ({ record, usedAt }: Session): boolean =>
-    now() >= record.endsAt || now() - usedAt >= limits.idleMs + USE_RECORDED_EVERY_MS;
-  /** Hashes of those that make room for another one. */
-  const surplus = (): string[] => {
-    const all = [...sessions.values()].sort((left, right) => left.usedAt - right.usedAt);
-    const [over, kept] = [all.filter(isOver), all.filter((session) => !isOver(session))];
-    return [...over, ...kept.slice(0, Math.max(0, kept.length + 1 - limits.max))].map(({ record }) => record.hash);
-  };
-
   return {
     /** @returns its id, a secret that only its owner gets, once the session is durable */
     begin: async (principal: Principal, { byCookie, endsAt = Infinity, source }: SessionOptions): Promise<string> => {
@@ -115,7 +119,7 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
       const usedAt = now();
       const ends = Math.min(endsAt, usedAt + limits.absoluteMs);
       const record = { principal, byCookie, source: source ?? null, usedAt, hash: hashSecret(id), endsAt: ends };
-      await Promise.all([...surplus().map(endHash), store.add(record)]);
+      await Promise.all([...surplusOf([...sessions.values()], usedAt, limits).map(endHash), store.add(record)]);
       return id;
     },
     /**

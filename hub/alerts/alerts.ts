@@ -5,7 +5,7 @@ import type { FleetState, Journal, Lease } from '../ledger/index.ts';
 import { identityOf, type StoredAlert } from './alert.ts';
 import { AlertStore } from './alert-store.ts';
 import { notifiedByAlert, viewOfAlert } from './alert-view.ts';
-import type { AlertsFile } from './alerts-file-reader.ts';
+import type { AlertsFile } from './file/alerts-file-reader.ts';
 import type { CurrentIssues, IsNamed } from './issue.ts';
 import { LedgerWatch } from './ledger-watch.ts';
 import { GroupStore } from './notify/group-store.ts';

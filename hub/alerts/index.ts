@@ -1,7 +1,7 @@
 export { pageOfAlert } from './alert.ts';
 export { Alerts } from './alerts.ts';
-export type { AlertsConfig } from './alerts-file.ts';
-export { AlertsFile, readAlertsFile } from './alerts-file-reader.ts';
+export type { AlertsConfig } from './file/alerts-file.ts';
+export { AlertsFile, readAlertsFile } from './file/alerts-file-reader.ts';
 export { boundIssues, type CurrentIssues, type IsNamed, type Issue } from './issue.ts';
 export { fixedTexts } from './matchers.ts';
 export type { AlertMetrics } from './notify/notifier.ts';

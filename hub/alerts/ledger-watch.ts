@@ -2,7 +2,7 @@ import { sha256 } from '@fso/shared/encoding';
 import { type Backoff, type Clock, createBackoff, createPauseMeter, type Logger } from '@fso/shared/runtime';
 import type { Journal, Lease, LedgerHealth } from '../ledger/index.ts';
 import { fire, identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
-import type { AlertsConfig } from './alerts-file.ts';
+import type { AlertsConfig } from './file/alerts-file.ts';
 import { type Placing, setUp } from './notify/setup.ts';
 import type { Notification } from './receivers/receiver.ts';
 import type { Silences } from './silences.ts';

@@ -138,6 +138,36 @@ const createPace = (clock: Clock): (() => Promise<boolean>) => {
 
 const keyOf = ({ revision, path, name }: PolicyPlace): string => `${revision} ${path} ${name}`;
 
+type ParentOf = (commit: CommitEntry) => Promise<CommitEntry | undefined>;
+
+/** Walks back as far as the time allows. */
+const walkBack = async (walk: HistoryWalk, parentOf: ParentOf, hasTime: () => Promise<boolean>): Promise<void> => {
+  while (await hasTime()) {
+    if (walk.isFull) {
+      walk.end = 'limited';
+      return;
+    }
+    const older = await parentOf(walk.cursor);
+    await walk.step(older);
+    walk.looked += 1;
+    if (older === undefined) {
+      walk.end = 'complete';
+      return;
+    }
+    walk.cursor = older;
+  }
+};
+
+/** Walks back; ends at history that Git itself would not have written, or that is not here. */
+const walkBackSafely = async (...[walk, ...how]: Parameters<typeof walkBack>): Promise<void> => {
+  try {
+    await walkBack(walk, ...how);
+  } catch (error) {
+    if (!(error instanceof GitObjectError)) throw error;
+    walk.end = 'limited';
+  }
+};
+
 /** Reads the text and the history of policies from the clone, and caches the results. */
 export const createPolicyDocuments = (find: FindObject, clock: Clock) => {
   const files = createPolicyFiles(find);
@@ -164,34 +194,6 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock) => {
     return parent === undefined ? undefined : await commitAt(parent);
   };
 
-  /** Walks back as far as the time allows. */
-  const walkBack = async (walk: HistoryWalk): Promise<void> => {
-    const hasTime = createPace(clock);
-    while (await hasTime()) {
-      if (walk.isFull) {
-        walk.end = 'limited';
-        return;
-      }
-      const older = await parentOf(walk.cursor);
-      await walk.step(older);
-      walk.looked += 1;
-      if (older === undefined) {
-        walk.end = 'complete';
-        return;
-      }
-      walk.cursor = older;
-    }
-  };
-  const walkBackSafely = async (walk: HistoryWalk): Promise<void> => {
-    try {
-      await walkBack(walk);
-    } catch (error) {
-      // History that Git itself would not have written, or that is not here: it ends there.
-      if (!(error instanceof GitObjectError)) throw error;
-      walk.end = 'limited';
-    }
-  };
-
   const begin = async (place: PolicyPlace): Promise<HistoryWalk | null> => {
     const now = await source(place);
     if (now === null) return null;
@@ -204,7 +206,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock) => {
     const walk = walks.get(key) ?? (await begin(place));
     if (walk === null) return null;
     walks.set(key, walk);
-    if (walk.end === undefined) await walkBackSafely(walk);
+    if (walk.end === undefined) await walkBackSafely(walk, parentOf, createPace(clock));
     dropOldWalks(walks);
     return { items: [...walk.items], complete: walk.end === 'complete' };
   };

@@ -24,7 +24,14 @@ export const HELM3_TOOL: ToolModule = {
   package: 'helm.sh/helm/v3/cmd/helm',
   programs: ['helm'],
   files: {},
-  linkerFlags: (version) => [`-X helm.sh/helm/v3/internal/version.version=${version}`],
+  // As Helm's own build: without a cluster it takes the Kubernetes version that it was made with.
+  linkerFlags: (version) => [
+    `-X helm.sh/helm/v3/internal/version.version=${version}`,
+    ...['chartutil', 'lint/rules'].flatMap((name) => [
+      `-X helm.sh/helm/v3/pkg/${name}.k8sVersionMajor=1`,
+      `-X helm.sh/helm/v3/pkg/${name}.k8sVersionMinor=34`,
+    ]),
+  ],
 };
 
 /** Writes a chart with both of ours as dependencies that have a condition. @returns its folder */

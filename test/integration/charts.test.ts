@@ -190,36 +190,6 @@ describe('in a cluster', () => {
     expect((await shell.run(documentedCommands('docs/operate/proxies.md', 'images'))).trim().split('\n')).toEqual(images);
   });
 
-  it('the pod of docs/operate/backup.md is admitted, and has what restores the ledger of the chart', async () => {
-    const page = readFileSync(join(ROOT, 'docs/operate/backup.md'), 'utf8');
-    const [, text = ''] = /^ {3}```yaml\n {3}(# restore\.yaml\n.*?)^ {3}```/ms.exec(page) ?? [];
-    const pod = parse(text) as Pod;
-    const { warnings } = await cluster.client.apply(await cluster.kindOf(pod), pod, { fieldManager: 'test', dryRun: true }, never);
-    expect(warnings).toEqual([]);
-    const backups = hubWith({ backup: { enabled: true } });
-    const claims = [...JSON.stringify(pod.spec.volumes).matchAll(/"claimName":"([^"]+)"/g)].map(([, name]) => name);
-    expect(claims).toEqual(['data-fso-hub-0', 'fso-hub-backup']);
-    expect(pod.spec.containers[0]).toMatchObject({
-      args: ['restore', '--replace', expect.stringMatching(/^\/backup\/ledger-\d{8}T\d{9}Z\.jsonl\.gz$/)],
-      env: [{ name: 'FSO_DATA_DIR', value: '/data' }],
-    });
-    await helm.install(backups, cluster.kubeconfig);
-    await eventually(async () => (await podsOf(backups)) === 1);
-    await shell.run(documentedCommands('docs/operate/backup.md', 'stop'));
-    await eventually(async () => (await podsOf(backups)) === 0);
-    await helm.uninstall(backups, cluster.kubeconfig);
-    const kept = await cluster.client.get(CLAIMS, { namespace: HUB_NAMESPACE, name: 'fso-hub-backup' }, never);
-    expect(kept?.metadata.name).toBe('fso-hub-backup');
-  });
-
-  it('the hub is installed as a part of another chart', async () => {
-    const release = umbrellaOf(makeUmbrella(cluster.folder));
-    await helm.install(release, cluster.kubeconfig);
-    await eventually(async () => (await podsOf(hubWith())) === 1);
-    await helm.uninstall(release, cluster.kubeconfig);
-    await eventually(async () => (await podsOf(hubWith())) === 0);
-  });
-
   it('accepts keys that docs/operate/install.md makes', async () => {
     await shell.run(documentedCommands('docs/operate/install.md', 'keys'));
     await expectUsableKeys(await secretOf(HUB_NAMESPACE, 'fso-keys'));
@@ -285,5 +255,35 @@ describe('in a cluster', () => {
     expect(withSecret.identity?.ca).toEqual({ cert: kept['ca.crt'], key: kept['ca.key'] });
     const without = await loadHubConfig(await mountedEnvironment(objects, secrets, cluster.folder));
     expect([without.identity?.ca, without.auditKeyFile]).toEqual([undefined, join(without.dataDir, 'audit-key.pem')]);
+  });
+
+  it('the pod of docs/operate/backup.md is admitted, and has what restores the ledger of the chart', async () => {
+    const page = readFileSync(join(ROOT, 'docs/operate/backup.md'), 'utf8');
+    const [, text = ''] = /^ {3}```yaml\n {3}(# restore\.yaml\n.*?)^ {3}```/ms.exec(page) ?? [];
+    const pod = parse(text) as Pod;
+    const { warnings } = await cluster.client.apply(await cluster.kindOf(pod), pod, { fieldManager: 'test', dryRun: true }, never);
+    expect(warnings).toEqual([]);
+    const backups = hubWith({ backup: { enabled: true } });
+    const claims = [...JSON.stringify(pod.spec.volumes).matchAll(/"claimName":"([^"]+)"/g)].map(([, name]) => name);
+    expect(claims).toEqual(['data-fso-hub-0', 'fso-hub-backup']);
+    expect(pod.spec.containers[0]).toMatchObject({
+      args: ['restore', '--replace', expect.stringMatching(/^\/backup\/ledger-\d{8}T\d{9}Z\.jsonl\.gz$/)],
+      env: [{ name: 'FSO_DATA_DIR', value: '/data' }],
+    });
+    await helm.install(backups, cluster.kubeconfig);
+    await eventually(async () => (await podsOf(backups)) === 1);
+    await shell.run(documentedCommands('docs/operate/backup.md', 'stop'));
+    await eventually(async () => (await podsOf(backups)) === 0);
+    await helm.uninstall(backups, cluster.kubeconfig);
+    const kept = await cluster.client.get(CLAIMS, { namespace: HUB_NAMESPACE, name: 'fso-hub-backup' }, never);
+    expect(kept?.metadata.name).toBe('fso-hub-backup');
+  });
+
+  it('the hub is installed as a part of another chart', async () => {
+    const release = umbrellaOf(makeUmbrella(cluster.folder));
+    await helm.install(release, cluster.kubeconfig);
+    await eventually(async () => (await podsOf(hubWith())) === 1);
+    await helm.uninstall(release, cluster.kubeconfig);
+    await eventually(async () => (await podsOf(hubWith())) === 0);
   });
 });

@@ -3,7 +3,7 @@ import { ALERT_SEVERITIES, type NewAuditEntry, type ReceiverKind } from '@fso/sh
 import { type Backoff, type Clock, createBackoff, type Logger, mapConcurrently } from '@fso/shared/runtime';
 import type { Journal, Lease } from '../../ledger/index.ts';
 import type { AlertStore } from '../alert-store.ts';
-import type { AlertsConfig } from '../alerts-file.ts';
+import type { AlertsConfig } from '../file/alerts-file.ts';
 import { type Notification, type NotifiedAlert, notifiedOf, type Outcome, type Receiver } from '../receivers/receiver.ts';
 import type { Silences } from '../silences.ts';
 import type { GroupStore } from './group-store.ts';

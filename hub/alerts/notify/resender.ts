@@ -2,7 +2,7 @@ import { type Clock, type Logger, messageOf } from '@fso/shared/runtime';
 import type { Journal } from '../../ledger/index.ts';
 import type { StoredAlert } from '../alert.ts';
 import type { AlertStore } from '../alert-store.ts';
-import type { AlertsConfig } from '../alerts-file.ts';
+import type { AlertsConfig } from '../file/alerts-file.ts';
 import { ALERTMANAGER_BATCH, RESEND_MS } from '../receivers/alertmanager.ts';
 import { notifiedOf, type Receiver } from '../receivers/receiver.ts';
 import type { Silences } from '../silences.ts';

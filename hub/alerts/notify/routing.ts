@@ -1,5 +1,5 @@
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import type { AlertsConfig, SubRoute } from '../alerts-file.ts';
+import type { AlertsConfig, SubRoute } from '../file/alerts-file.ts';
 import { type LabelSet, type MatchedLabel, type Matcher, matchesAll } from '../matchers.ts';
 
 /** A node of the tree of routes, with what it inherits. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { sha256 } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 import type { StoredAlert } from '../alert.ts';
-import type { AlertsConfig } from '../alerts-file.ts';
+import type { AlertsConfig } from '../file/alerts-file.ts';
 import { labelSetOf } from '../matchers.ts';
 import { openReceiver } from '../receivers/open-receiver.ts';
 import type { Notification, NotifiedAlert, Outcome, Receiver } from '../receivers/receiver.ts';

@@ -1,4 +1,4 @@
-import type { ReceiverSettings } from '../alerts-file.ts';
+import type { ReceiverSettings } from '../file/alerts-file.ts';
 import { labelSetOf } from '../matchers.ts';
 import { attempt, postJson, readSecret } from './http.ts';
 import { timeText } from './notification-text.ts';

@@ -1,7 +1,7 @@
 import { escapeHtml } from '@fso/shared/encoding';
 import { messageOf } from '@fso/shared/runtime';
 import { truncate } from '@fso/shared/text';
-import type { ReceiverSettings } from '../alerts-file.ts';
+import type { ReceiverSettings } from '../file/alerts-file.ts';
 import { attempt, cleanAnswer, readSecret } from './http.ts';
 import { LISTED, labelText, lineOf, moreText, shortDetails, timeText, titleOf } from './notification-text.ts';
 import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';

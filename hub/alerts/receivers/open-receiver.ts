@@ -1,5 +1,5 @@
 import type { ReceiverKind } from '@fso/shared/api';
-import type { ReceiverSettings } from '../alerts-file.ts';
+import type { ReceiverSettings } from '../file/alerts-file.ts';
 import { sendAlertmanager } from './alertmanager.ts';
 import { sendEmail } from './email.ts';
 import { sendPagerDuty } from './pagerduty.ts';

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { MAX_PAGERDUTY_BYTES, PagerDutyEvent, SlackMessage } from '../../../test/harness/alert-payloads.ts';
 import { startMailServer } from '../../../test/harness/mail-server.ts';
-import type { ReceiverSettings } from '../alerts-file.ts';
+import type { ReceiverSettings } from '../file/alerts-file.ts';
 import { alertsConfig, openAlertsFolder } from '../testing/alerts-files.ts';
 import { startReceiverServer } from '../testing/receiver-server.ts';
 import { formatEmail, messageIdOf } from './email.ts';

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { ReceiverSettings } from '../alerts-file.ts';
+import type { ReceiverSettings } from '../file/alerts-file.ts';
 import { attempt, postJson, readSecret, secretsOfUrl } from './http.ts';
 import { timeText } from './notification-text.ts';
 import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';

@@ -7,7 +7,7 @@ import type { KeyedStore, Ledger, LedgerHealth } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { createHubMetrics } from '../../metrics.ts';
 import { Alerts, type AlertsDeps } from '../alerts.ts';
-import { AlertsFile } from '../alerts-file-reader.ts';
+import { AlertsFile } from '../file/alerts-file-reader.ts';
 import type { Issue } from '../issue.ts';
 import { alertsConfig, openAlertsFolder } from './alerts-files.ts';
 import { type ReceiverServer, startReceiverServer } from './receiver-server.ts';

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AlertsConfig, parseAlertsFile } from '../alerts-file.ts';
+import { type AlertsConfig, parseAlertsFile } from '../file/alerts-file.ts';
 
 /** A folder for secrets, and the alerts file that names them. */
 export interface AlertsFolder extends AsyncDisposable {

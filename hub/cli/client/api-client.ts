@@ -113,6 +113,34 @@ const findingCalls = (requests: HubRequests) => ({
     (await requests.fetch(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
 });
 
+/** Calls about alerts and their receivers. */
+const alertCalls = (requests: HubRequests) => ({
+  alerts: (query: AlertFilter = {}, signal?: AbortSignal) => requests.list(AlertPage, '/alerts', query, signal),
+  silences: async (signal?: AbortSignal) => (await requests.get(SilenceList, '/alerts/silences', {}, signal)).items,
+  createSilence: (body: SilenceRequest, signal?: AbortSignal) =>
+    requests.send(SilenceView, '/api/v1/alerts/silences', { method: 'POST', body }, signal),
+  endSilence: (id: string, signal?: AbortSignal) =>
+    requests.send(SilenceView, `/api/v1/alerts/silences/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
+  receivers: async (signal?: AbortSignal) => (await requests.get(ReceiverList, '/alerts/receivers', {}, signal)).items,
+  /** Makes the hub send a test notification to the receiver. */
+  testReceiver: (receiver: string, signal?: AbortSignal) =>
+    requests.send(AlertTestView, '/api/v1/alerts/test', { method: 'POST', body: { receiver } }, signal),
+});
+
+/** Calls about the caller's session, and about tokens and links. */
+const accessCalls = (requests: HubRequests) => ({
+  /** Session of the caller, as the hub sees it. */
+  session: (signal?: AbortSignal) => requests.send(SessionView, '/auth/session', {}, signal),
+  logout: (signal?: AbortSignal) => requests.send(LogoutView, '/auth/logout', { method: 'POST' }, signal),
+  tokens: async (signal?: AbortSignal) => (await requests.get(TokenList, '/tokens', {}, signal)).items,
+  createToken: (body: TokenRequest, signal?: AbortSignal) =>
+    requests.send(CreatedToken, '/api/v1/tokens', { method: 'POST', body }, signal),
+  revokeToken: (id: string, signal?: AbortSignal) =>
+    requests.send(TokenView, `/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
+  /** Makes a link that signs a browser in once. */
+  createLoginLink: (signal?: AbortSignal) => requests.send(LoginLinkView, '/api/v1/login-links', { method: 'POST' }, signal),
+});
+
 /**
  * Client of one hub. Every method throws {@link HubError}; lists are read to their last page unless
  * `limit` says otherwise: then they are the newest (at most 500), newest first.
@@ -120,16 +148,7 @@ const findingCalls = (requests: HubRequests) => ({
 export const createHubClient = (options: HubClientOptions) => {
   const requests = new HubRequests(options);
   return {
-    alerts: (query: AlertFilter = {}, signal?: AbortSignal) => requests.list(AlertPage, '/alerts', query, signal),
-    silences: async (signal?: AbortSignal) => (await requests.get(SilenceList, '/alerts/silences', {}, signal)).items,
-    createSilence: (body: SilenceRequest, signal?: AbortSignal) =>
-      requests.send(SilenceView, '/api/v1/alerts/silences', { method: 'POST', body }, signal),
-    endSilence: (id: string, signal?: AbortSignal) =>
-      requests.send(SilenceView, `/api/v1/alerts/silences/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
-    receivers: async (signal?: AbortSignal) => (await requests.get(ReceiverList, '/alerts/receivers', {}, signal)).items,
-    /** Makes the hub send a test notification to the receiver. */
-    testReceiver: (receiver: string, signal?: AbortSignal) =>
-      requests.send(AlertTestView, '/api/v1/alerts/test', { method: 'POST', body: { receiver } }, signal),
+    ...alertCalls(requests),
     status: (signal?: AbortSignal) => requests.get(StatusView, '/status', {}, signal),
     source: (signal?: AbortSignal) => requests.get(SourceView, '/source', {}, signal),
     /** Policies with the reports of all clusters; `policySummaries` has numbers instead. */
@@ -189,16 +208,7 @@ export const createHubClient = (options: HubClientOptions) => {
     /** The whole audit log, oldest first, from behind an entry. */
     wholeAudit: (after = 0, signal?: AbortSignal) => readWholeAudit(requests, after, signal),
     auditProofs: (signal?: AbortSignal) => requests.get(AuditProofs, '/audit/proofs', {}, signal),
-    /** Session of the caller, as the hub sees it. */
-    session: (signal?: AbortSignal) => requests.send(SessionView, '/auth/session', {}, signal),
-    logout: (signal?: AbortSignal) => requests.send(LogoutView, '/auth/logout', { method: 'POST' }, signal),
-    tokens: async (signal?: AbortSignal) => (await requests.get(TokenList, '/tokens', {}, signal)).items,
-    createToken: (body: TokenRequest, signal?: AbortSignal) =>
-      requests.send(CreatedToken, '/api/v1/tokens', { method: 'POST', body }, signal),
-    revokeToken: (id: string, signal?: AbortSignal) =>
-      requests.send(TokenView, `/api/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' }, signal),
-    /** Makes a link that signs a browser in once. */
-    createLoginLink: (signal?: AbortSignal) => requests.send(LoginLinkView, '/api/v1/login-links', { method: 'POST' }, signal),
+    ...accessCalls(requests),
     /** A backup of the ledger, as it comes. */
     backup: async (signal?: AbortSignal) =>
       (await requests.fetch('/api/v1/backup', { headers: {} }, signal)).body ?? new ReadableStream<Uint8Array>(),

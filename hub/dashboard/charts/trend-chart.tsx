@@ -2,7 +2,7 @@ import './charts.css';
 import type { TrendPoint } from '@fso/shared/api';
 import { ExpandableSection } from '@patternfly/react-core';
 import { lazy } from 'react';
-import { PlainTable, type PlainTableProps } from '../components/plain-table.tsx';
+import { PlainTable, type PlainTableProps } from '../components/tables/plain-table.tsx';
 import { formatNumber } from '../lib/format.ts';
 import { exactTime } from '../lib/time.ts';
 import { LazyPart } from './lazy-part.tsx';

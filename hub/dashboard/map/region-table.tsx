@@ -2,7 +2,7 @@ import './map.css';
 import { Button } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { PlainTable, type PlainTableProps } from '../components/plain-table.tsx';
+import { PlainTable, type PlainTableProps } from '../components/tables/plain-table.tsx';
 import { Heading } from '../components/text.tsx';
 import { count, formatNumber } from '../lib/format.ts';
 import { type MapRegion, type RegionState, STATE_TEXTS } from './map-regions.ts';

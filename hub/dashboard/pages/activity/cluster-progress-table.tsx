@@ -5,11 +5,11 @@ import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-
 import PendingIcon from '@patternfly/react-icons/dist/esm/icons/pending-icon';
 import { getRouteApi } from '@tanstack/react-router';
 import { useMemo } from 'react';
-import { LocalTable } from '../../components/data-table.tsx';
 import { ClusterLink } from '../../components/links.tsx';
 import { type Look, StateLabel } from '../../components/state-label.tsx';
+import { LocalTable } from '../../components/tables/data-table.tsx';
+import type { Column } from '../../components/tables/virtual-table.tsx';
 import { Heading, ProblemList } from '../../components/text.tsx';
-import type { Column } from '../../components/virtual-table.tsx';
 import type { Filter } from '../../lib/filters.ts';
 import { count, formatNumber } from '../../lib/format.ts';
 import { formatDuration } from '../../lib/time.ts';

@@ -2,10 +2,10 @@ import './clusters.css';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clustersQuery, regionsQuery } from '../../api/queries.ts';
-import { SearchableTable } from '../../components/data-table.tsx';
 import { Empty } from '../../components/empty-states.tsx';
 import { Page } from '../../components/page-header.tsx';
 import { CONNECTION_OPTIONS } from '../../components/state-label.tsx';
+import { SearchableTable } from '../../components/tables/data-table.tsx';
 import { type Filter, optionsOf } from '../../lib/filters.ts';
 import { CLUSTER_COLUMNS } from './cluster-columns.tsx';
 

@@ -4,10 +4,10 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
 import { parseViolationKey, statusQuery, violationKey, violationsQuery } from '../../api/queries.ts';
-import { type Column, SearchableTable } from '../../components/data-table.tsx';
 import { PolicyLink } from '../../components/links.tsx';
 import { ClusterName } from '../../components/stale-state.tsx';
 import { ACTION_OPTIONS, ActionLabel } from '../../components/state-label.tsx';
+import { type Column, SearchableTable } from '../../components/tables/data-table.tsx';
 import { RelativeTime } from '../../components/text.tsx';
 import {
   CLUSTER_FILTER,

@@ -2,10 +2,10 @@ import type { EventView } from '@fso/shared/api';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { eventsQuery } from '../../../api/queries.ts';
-import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink, RevisionLink } from '../../../components/links.tsx';
 import { SEVERITY_OPTIONS, SeverityLabel } from '../../../components/state-label.tsx';
+import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
 import { RelativeTime } from '../../../components/text.tsx';
 import type { Filter } from '../../../lib/filters.ts';
 

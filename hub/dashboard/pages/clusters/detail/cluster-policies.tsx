@@ -2,11 +2,11 @@ import { type ClusterPolicy, type ClusterView, policyKey } from '@fso/shared/api
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { clusterPoliciesQuery } from '../../../api/queries.ts';
-import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
 import { StaleState } from '../../../components/stale-state.tsx';
 import { ActionLabel, LockLabel, PHASE_OPTIONS, PhaseLabel } from '../../../components/state-label.tsx';
+import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
 import { RelativeTime } from '../../../components/text.tsx';
 import { type Filter, ownSort } from '../../../lib/filters.ts';
 import { formatNumber } from '../../../lib/format.ts';

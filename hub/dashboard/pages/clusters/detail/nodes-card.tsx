@@ -1,7 +1,7 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
-import { PlainTable } from '../../../components/plain-table.tsx';
+import { PlainTable } from '../../../components/tables/plain-table.tsx';
 import { SectionCard } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
 import { NotReported } from './cluster-cards.tsx';

@@ -2,8 +2,8 @@ import type { RiskGroup, RiskGrouping } from '@fso/shared/api';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { riskGroupsQuery } from '../../../api/queries.ts';
-import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
+import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
 import { ownSort } from '../../../lib/filters.ts';
 import { formatNumber } from '../../../lib/format.ts';
 

@@ -4,10 +4,10 @@ import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../../api/connections.ts';
 import { riskKey, risksQuery } from '../../../api/queries.ts';
-import { type Column, SearchableTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
 import { ClusterName } from '../../../components/stale-state.tsx';
+import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
 import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, optionsOf, suggestionsOf } from '../../../lib/filters.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
 

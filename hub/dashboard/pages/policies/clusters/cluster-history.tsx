@@ -5,8 +5,8 @@ import { type ReactNode, useId, useState } from 'react';
 import { clusterHistoryQuery, policyStateQuery } from '../../../api/queries.ts';
 import { Empty, QueryView } from '../../../components/empty-states.tsx';
 import { RevisionLink } from '../../../components/links.tsx';
-import { PlainTable, type PlainTableProps } from '../../../components/plain-table.tsx';
 import { PhaseLabel } from '../../../components/state-label.tsx';
+import { PlainTable, type PlainTableProps } from '../../../components/tables/plain-table.tsx';
 import { exactTime, timeOf } from '../../../lib/time.ts';
 
 interface Place {

@@ -1,13 +1,13 @@
 import type { PolicyView } from '@fso/shared/api';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { useMemo } from 'react';
-import { LocalTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { ClusterLink, RevisionLink } from '../../../components/links.tsx';
 import { LastKnownCluster, StaleState } from '../../../components/stale-state.tsx';
 import { LockLabel, PhaseLabel } from '../../../components/state-label.tsx';
+import { LocalTable } from '../../../components/tables/data-table.tsx';
+import type { Column } from '../../../components/tables/virtual-table.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
-import type { Column } from '../../../components/virtual-table.tsx';
 import { type Filter, optionsOf } from '../../../lib/filters.ts';
 import { count, formatNumber } from '../../../lib/format.ts';
 import { PHASE_FILTER } from '../policy-values.tsx';

@@ -4,11 +4,11 @@ import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import InfoCircleIcon from '@patternfly/react-icons/dist/esm/icons/info-circle-icon';
 import { useMemo } from 'react';
-import { LocalTable } from '../../../components/data-table.tsx';
 import { Empty } from '../../../components/empty-states.tsx';
 import { ClusterLink } from '../../../components/links.tsx';
 import { LastKnownCluster } from '../../../components/stale-state.tsx';
-import type { Column } from '../../../components/virtual-table.tsx';
+import { LocalTable } from '../../../components/tables/data-table.tsx';
+import type { Column } from '../../../components/tables/virtual-table.tsx';
 import type { Filter } from '../../../lib/filters.ts';
 import { count, formatNumber } from '../../../lib/format.ts';
 import { UntoldClusters } from '../untold-clusters.tsx';

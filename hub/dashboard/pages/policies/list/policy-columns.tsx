@@ -4,8 +4,8 @@ import ConnectedIcon from '@patternfly/react-icons/dist/esm/icons/connected-icon
 import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import { Link } from '@tanstack/react-router';
-import type { Column } from '../../../components/data-table.tsx';
 import { ActionLabel, PhaseLabel } from '../../../components/state-label.tsx';
+import type { Column } from '../../../components/tables/data-table.tsx';
 import { RelativeTime } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
 import { sameCounts } from '../lock-counts.ts';

@@ -5,7 +5,7 @@ import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclam
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { Fragment, useMemo, useState } from 'react';
 import { ClusterLink } from '../../../components/links.tsx';
-import { PlainTable, type PlainTableProps } from '../../../components/plain-table.tsx';
+import { PlainTable, type PlainTableProps } from '../../../components/tables/plain-table.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
 import { formatNumber, truncateList } from '../../../lib/format.ts';
 import type { Verdict } from '../../../lib/health.ts';

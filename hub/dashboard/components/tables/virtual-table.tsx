@@ -1,7 +1,7 @@
 import { Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, type ReactNode, useEffect, useRef } from 'react';
-import { sortOf } from '../lib/filters.ts';
+import { sortOf } from '../../lib/filters.ts';
 
 const ROW_PX = 53;
 /** Rows drawn above and below what is seen. */

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RECEIVER_KINDS } from '@fso/shared/api';
 import { expect, it } from 'vitest';
+import { createRouting } from '../notify/routing.ts';
+import { signWebhook } from '../receivers/webhook.ts';
+import { alertsConfig } from '../testing/alerts-files.ts';
 import { parseAlertsFile } from './alerts-file.ts';
-import { createRouting } from './notify/routing.ts';
-import { signWebhook } from './receivers/webhook.ts';
-import { alertsConfig } from './testing/alerts-files.ts';
 
 const RECEIVERS = `receivers:
   - name: oncall
@@ -78,7 +78,7 @@ it('routes as Alertmanager does: to the first matching child, to more where it c
   expect(new Set(keys.map(([one]) => one?.key)).size).toBe(3);
 });
 
-const PAGE = readFileSync(join(import.meta.dirname, '../../docs/operate/alerts.md'), 'utf8');
+const PAGE = readFileSync(join(import.meta.dirname, '../../../docs/operate/alerts.md'), 'utf8');
 const blockOf = (language: string): string => new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(PAGE)?.[1] ?? '';
 
 it('accepts the file in docs/operate/alerts.md', () => {

@@ -2,12 +2,12 @@ import type { Page } from '@fso/shared/api';
 import { Button, Spinner } from '@patternfly/react-core';
 import type { InfiniteData, UseInfiniteQueryResult } from '@tanstack/react-query';
 import { type ReactNode, type UIEventHandler, useMemo } from 'react';
-import { cleared, isAnySet, namesOf, useSearchChange, type Values } from '../lib/filters.ts';
-import { formatNumber } from '../lib/format.ts';
-import { rowsOf } from '../lib/paged-list.ts';
-import { DetailDrawer, type DetailDrawerProps } from './detail-drawer.tsx';
-import { Empty, QueryView } from './empty-states.tsx';
-import { SearchToolbar, type SearchToolbarProps } from './search-toolbar.tsx';
+import { cleared, isAnySet, namesOf, useSearchChange, type Values } from '../../lib/filters.ts';
+import { formatNumber } from '../../lib/format.ts';
+import { rowsOf } from '../../lib/paged-list.ts';
+import { DetailDrawer, type DetailDrawerProps } from '../detail-drawer.tsx';
+import { Empty, QueryView } from '../empty-states.tsx';
+import { SearchToolbar, type SearchToolbarProps } from '../search-toolbar.tsx';
 import { type Column, VirtualTable, type VirtualTableProps } from './virtual-table.tsx';
 
 export type { Column } from './virtual-table.tsx';

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { alertsConfig, openAlertsFolder } from '../testing/alerts-files.ts';
 import { AlertsFile } from './alerts-file-reader.ts';
-import { alertsConfig, openAlertsFolder } from './testing/alerts-files.ts';
 
 it('reads an alerts file again when it changes, and ignores an invalid change', async () => {
   await using folder = await openAlertsFolder();

@@ -2,8 +2,8 @@ import { ALERT_NAMES, ALERT_RULES, ALERT_SEVERITIES, type AlertName } from '@fso
 import { DEFAULT_LIMITS, readYamlFile, type SourceProblem, valueProblems } from '@fso/shared/decode';
 import { messageOf } from '@fso/shared/runtime';
 import { z } from 'zod';
-import { MATCHED_LABELS, parseMatcher } from './matchers.ts';
-import type { AlertRules } from './plan-alerts.ts';
+import { MATCHED_LABELS, parseMatcher } from '../matchers.ts';
+import type { AlertRules } from '../plan-alerts.ts';
 
 /**
  * The file that `FSO_ALERTS_FILE` names: who is notified of what. It has no secrets, but names
