@@ -113,7 +113,11 @@ export class RealCluster extends AgentHarness {
     const cluster = await startLocalCluster({ name, stateDir: folder, regions: [], gatekeeper: false, apiServerArgs, tools }, never);
     // It would play the kubelet of the real node, too.
     await cluster.kill('kwok');
-    const node = await RealNode.start({ cluster, clusterFolder: clusterPaths(folder, name).dir, programs, region, network });
+    const starting = RealNode.start({ cluster, clusterFolder: clusterPaths(folder, name).dir, programs, region, network });
+    const node = await starting.catch(async (error: unknown) => {
+      await cluster.stop();
+      throw error;
+    });
     const real = new RealCluster(cluster, node, folder, helm);
     try {
       await node.importImage(await images.pause());
