@@ -51,6 +51,7 @@ export const describeCommand = (world: () => RealWorld): void => {
         notAllKept: 0,
         inSync: 3,
         proven: 3,
+        risksUnknown: 0,
         tampered: 0,
       };
       expect((await world().hub.status()).clusters).toEqual(all);
