@@ -31,7 +31,11 @@ const SNAPSHOT = {
     ['default/later', AWAITING],
   ]),
   cluster: {
-    conditions: [condition(CONDITIONS.floorReady, 'True'), condition(CONDITIONS.guardReady, 'False')],
+    conditions: [
+      condition(CONDITIONS.floorReady, 'True'),
+      condition(CONDITIONS.guardReady, 'False'),
+      condition(CONDITIONS.risksKnown, 'True'),
+    ],
     gatekeeper: { state: 'Ready' },
   },
 } as unknown as AgentSnapshot;
@@ -62,6 +66,8 @@ it('the leader has the state of the cluster, and the next replica does not find 
     'fso_agent_violations{enforcement_action="warn"} 3',
     'fso_agent_violations{enforcement_action="dryrun"} 0',
     'fso_agent_violations{enforcement_action="custom"} 0',
+    'fso_agent_risks{risk="Refused"} 0',
+    'fso_agent_risks{risk="Pending"} 0',
     'fso_agent_lock_ready{lock="floor"} 1',
     'fso_agent_lock_ready{lock="guard"} 0',
     'fso_agent_lock_ready{lock="gatekeeper"} 1',
@@ -74,6 +80,8 @@ it('the leader has the state of the cluster, and the next replica does not find 
     'fso_agent_out_of_date{observation="Pod"} 1',
     'fso_agent_late_ticks_ratio 0.5',
   ]);
+  metrics.measure({ ...SNAPSHOT, cluster: { ...SNAPSHOT.cluster, conditions: [condition(CONDITIONS.risksKnown, 'False')] } });
+  expect((await gaugesOf(registry)).filter((line) => line.includes('risk'))).toEqual([]);
   metrics.endTerm();
   expect(await gaugesOf(registry)).toEqual([]);
 });

@@ -61,7 +61,7 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
     }),
     risks: new Gauge({
       name: 'fso_agent_risks',
-      help: 'Owners whose next pods would be refused by the locks (Refused), or would stay pending as no node inside fits (Pending), summed over policies.',
+      help: 'Owners whose next pods would be refused by the locks (Refused), or would stay pending as no node inside fits (Pending), summed over policies; absent while risks are unknown.',
       labelNames: ['risk'],
       registers,
     }),
@@ -184,11 +184,8 @@ const clearState = (gauges: StateGauges): void => {
 const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges): boolean => {
   const phases = new Map<Phase, number>(Phase.options.map((phase) => [phase, 0]));
   const violations = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
-  const risks = { Refused: 0, Pending: 0 };
   let allProven = true;
   for (const { report, proven } of policies) {
-    risks.Refused += report.risks?.refused ?? 0;
-    risks.Pending += report.risks?.pending ?? 0;
     const phase = isAwaitingNamespace(report) ? 'Pending' : report.phase;
     phases.set(phase, (phases.get(phase) ?? 0) + 1);
     violations.set(report.enforcementAction, (violations.get(report.enforcementAction) ?? 0) + report.violations);
@@ -196,14 +193,28 @@ const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges
   }
   for (const [phase, count] of phases) gauges.policies.set({ phase }, count);
   for (const [action, count] of violations) gauges.violations.set({ enforcement_action: action }, count);
-  for (const risk of RISK_CLASSES) gauges.risks.set({ risk }, risks[risk]);
   return allProven;
 };
 
-const measureLocks = ({ conditions, gatekeeper }: AgentSnapshot['cluster'], { lockReady }: StateGauges): void => {
-  const isTrue = (wanted: string): boolean => conditions.some(({ type, status }) => type === wanted && status === 'True');
-  lockReady.set({ lock: 'floor' }, isTrue(CONDITIONS.floorReady) ? 1 : 0);
-  lockReady.set({ lock: 'guard' }, isTrue(CONDITIONS.guardReady) ? 1 : 0);
+const isTrue = ({ conditions }: AgentSnapshot['cluster'], wanted: string): boolean =>
+  conditions.some(({ type, status }) => type === wanted && status === 'True');
+
+/** Sums the risks of all policies; without a look at all owners there is no sum. */
+const measureRisks = ({ policies, cluster }: AgentSnapshot, { risks }: StateGauges): void => {
+  risks.reset();
+  if (!isTrue(cluster, CONDITIONS.risksKnown)) return;
+  const counts = { Refused: 0, Pending: 0 };
+  for (const { report } of policies.values()) {
+    counts.Refused += report.risks?.refused ?? 0;
+    counts.Pending += report.risks?.pending ?? 0;
+  }
+  for (const risk of RISK_CLASSES) risks.set({ risk }, counts[risk]);
+};
+
+const measureLocks = (cluster: AgentSnapshot['cluster'], { lockReady }: StateGauges): void => {
+  const { gatekeeper } = cluster;
+  lockReady.set({ lock: 'floor' }, isTrue(cluster, CONDITIONS.floorReady) ? 1 : 0);
+  lockReady.set({ lock: 'guard' }, isTrue(cluster, CONDITIONS.guardReady) ? 1 : 0);
   lockReady.set({ lock: 'gatekeeper' }, gatekeeper.state === 'Ready' ? 1 : 0);
 };
 
@@ -268,9 +279,10 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
     leader: new Gauge({ name: 'fso_agent_leader', help: '1: this replica enforces.', registers }),
     certificateExpiry: gauges.certificateExpiry,
     hubConnected: gauges.hubConnected,
-    measure: ({ policies, cluster }) => {
-      isProven = measurePolicies(policies.values(), gauges);
-      measureLocks(cluster, gauges);
+    measure: (snapshot) => {
+      isProven = measurePolicies(snapshot.policies.values(), gauges);
+      measureRisks(snapshot, gauges);
+      measureLocks(snapshot.cluster, gauges);
     },
     beginTerm: (next) => {
       readings = next;

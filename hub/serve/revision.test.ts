@@ -19,6 +19,7 @@ describe('revision', () => {
       notAllKept: 0,
       inSync: 2,
       proven: 2,
+      risksUnknown: 2,
       tampered: 0,
     });
   });
