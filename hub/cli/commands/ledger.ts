@@ -104,6 +104,16 @@ const BACKUP_NAME = /^ledger-\d{8}T\d{9}Z\.jsonl\.gz$/;
 /** Names a backup by the moment, so that the order of the names is that of their age. */
 const backupName = (now: Date): string => `ledger-${now.toISOString().replaceAll(/[-:.]/g, '')}.jsonl.gz`;
 
+/** Name of what a backup leaves behind that is killed while it is written. */
+const PARTIAL_NAME = /^ledger-\d{8}T\d{9}Z\.jsonl\.gz\.[0-9a-f-]{36}\.partial$/;
+const DAY_MS = 86_400_000;
+
+/** Removes files of backups that were killed a day ago or earlier: they would fill the volume. */
+const removePartial = async (folder: string, now: Date): Promise<void> => {
+  const limit = backupName(new Date(now.getTime() - DAY_MS));
+  for (const name of await readdir(folder)) if (PARTIAL_NAME.test(name) && name < limit) await rm(join(folder, name), { force: true });
+};
+
 /** Removes all but the newest backups of the folder. @returns their names */
 const removeOld = async (folder: string, keep: number): Promise<readonly string[]> => {
   const names = (await readdir(folder)).filter((name) => BACKUP_NAME.test(name)).toSorted();
@@ -114,7 +124,10 @@ const removeOld = async (folder: string, keep: number): Promise<readonly string[
 
 /** `fso backup`. @param target file to write; with `keep`, the folder of the backups */
 export const backup = async (context: Context, target: string, { force, fromHub, keep }: BackupOptions): Promise<void> => {
-  if (keep !== undefined) await mkdir(target, { recursive: true });
+  if (keep !== undefined) {
+    await mkdir(target, { recursive: true });
+    await removePartial(target, context.now());
+  }
   const path = resolve(keep === undefined ? target : join(target, backupName(context.now())));
   const { rows, digest, isSigned } = fromHub
     ? await fetchBackup(context, path, force)

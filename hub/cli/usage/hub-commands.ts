@@ -18,7 +18,8 @@ const addServe = (program: Command, settings: string): void => {
 };
 
 const LEDGER_ENVIRONMENT = `
-The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the folder ledger in FSO_DATA_DIR (.fso/hub), while no hub runs on it.`;
+The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the folder ledger in FSO_DATA_DIR (.fso/hub).`;
+const WITHOUT_HUB = `${LEDGER_ENVIRONMENT} No hub may run on that folder meanwhile.`;
 
 const loadLedger = () => import('../commands/ledger.ts');
 
@@ -42,7 +43,7 @@ const addBackup = (program: Command): void => {
     .description('fill an empty ledger from a backup, and verify its audit log; needs no hub')
     .argument('<file>', 'the backup')
     .option('--replace', 'move the embedded ledger that is there out of the way first', false)
-    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('restore ledger.jsonl.gz')}`)
+    .addHelpText('after', `${WITHOUT_HUB}\n${examples('restore ledger.jsonl.gz')}`)
     .action(action(async () => (await loadLedger()).restore));
 };
 
@@ -56,7 +57,7 @@ const addLedger = (program: Command): void => {
     .option('--yes', 'confirm', false)
     .addHelpText(
       'after',
-      `${LEDGER_ENVIRONMENT}
+      `${WITHOUT_HUB}
 It is refused while a hub has the ledger open: fso clusters forget asks that hub. Whether the cluster is registered in Git is not looked at.
 The audit log gets an entry, signed by the key in FSO_AUDIT_KEY_FILE (audit-key.pem in FSO_DATA_DIR) if that is the one of the hub.
 ${examples('ledger forget eu --yes')}`,
@@ -79,7 +80,7 @@ const addKeys = (program: Command): void => {
       `
 They are private keys. The hub's settings say where they are: FSO_KEYS_DIR, FSO_AGENT_CA_CERT_FILE, FSO_AGENT_CA_KEY_FILE and
 FSO_AUDIT_KEY_FILE, else FSO_DATA_DIR.
-${examples('keys show fso-hub-keys > keys.yaml')}`,
+${examples('keys show fso-hub-keys --namespace fso > keys.yaml')}`,
     )
     .action(action(async () => (await loadKeys()).showKeys));
   keys
