@@ -199,7 +199,7 @@ const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges
 const isTrue = ({ conditions }: AgentSnapshot['cluster'], wanted: string): boolean =>
   conditions.some(({ type, status }) => type === wanted && status === 'True');
 
-/** Sums the risks of all policies; without a look at all owners there is no sum. */
+/** Sums the risks of all policies; there is none unless every owner was looked at. */
 const measureRisks = ({ policies, cluster }: AgentSnapshot, { risks }: StateGauges): void => {
   risks.reset();
   if (!isTrue(cluster, CONDITIONS.risksKnown)) return;

@@ -71,7 +71,7 @@ const byController = (controllers: ByName, kind: string, objects: readonly Owner
   for (const object of objects) {
     const owner = object.controller?.kind === kind ? controllers.get(object.controller.name) : undefined;
     if (owner === undefined || !isController(owner, object)) rest.push(object);
-    else owned.set(owner, [...(owned.get(owner) ?? []), object]);
+    else if (owned.get(owner)?.push(object) === undefined) owned.set(owner, [object]);
   }
   return { owned, rest };
 };

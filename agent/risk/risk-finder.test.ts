@@ -128,6 +128,30 @@ describe('what is found', () => {
     expect(named()).toEqual(['Refused d Unconfirmed', 'Pending n Unconfirmed']);
   });
 
+  it('judges eight templates of an owner, and counts an owner with more that is not at risk', () => {
+    const jobTemplate = { spec: { template: { spec: { nodeSelector: { [REGION_LABEL]: 'eu-west-1' } } } } };
+    const cronJob = { metadata: { name: 'nightly', namespace: 'a', uid: 'nightly' }, spec: { jobTemplate } };
+    owners.set('CronJob', new Map([['nightly', reduceOwner('CronJob')(cronJob as unknown as KubeObject)]]));
+    const controller = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'nightly', uid: 'nightly', controller: true };
+    const addJob = (name: string, region: string): void => {
+      const template = { spec: { nodeSelector: { [REGION_LABEL]: region } } };
+      const metadata = { name, namespace: 'a', uid: name, ownerReferences: [controller] };
+      const job = reduceOwner('Job')({ metadata, spec: { template } } as unknown as KubeObject);
+      owners = new Map(owners).set('Job', new Map(owners.get('Job')).set(name, job));
+    };
+    for (let n = 0; n < 7; n += 1) addJob(`job-${n}`, 'eu-central-1');
+    expect([find().unjudged, find().targets.size]).toEqual([0, 8]);
+    addJob('job-7', 'us-east-1');
+    expect([find().unjudged, find().targets.size, risks()?.refused]).toEqual([1, 8, 0]);
+  });
+
+  it('counts a DaemonSet whose placement is larger than what is kept', () => {
+    const nodeSelector = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`label-${n}-${'x'.repeat(40)}`, 'y']));
+    const large = { metadata: { name: 'large', namespace: 'a', uid: 'u' }, spec: { template: { spec: { nodeSelector } } } };
+    owners.set('DaemonSet', new Map([['large', reduceOwner('DaemonSet')(large as unknown as KubeObject)]]));
+    expect(find()).toMatchObject({ unjudged: 1 });
+  });
+
   it('does not judge what is too large, or cannot be read, until a dry run shows its pods', () => {
     const nodeSelectorTerms = Array.from({ length: 40 }, (_, n) => ({
       matchExpressions: [{ key: REGION_LABEL, operator: 'In', values: [`${n}`.repeat(30)] }],

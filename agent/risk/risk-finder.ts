@@ -1,5 +1,4 @@
-import type { PolicyRisks, Risk, RiskClass } from '@fso/shared/api';
-import { MAX_NAMED_RISKS } from '@fso/shared/api';
+import type { PolicyRisks, Risk } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { judgeTemplate, type NodeFacts, refusalOf, type TemplateJudgement } from '@fso/shared/risk';
 import { sameItems, truncate, weakMemo } from '@fso/shared/runtime';
@@ -9,9 +8,12 @@ import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
 import { nextTemplates, type OwnerTemplates, type TemplateSource } from './next-templates.ts';
 import type { OwnerSet } from './owner-cache.ts';
 import { type Owner, ownerDescriptor, templatePath } from './owner-kinds.ts';
+import { type FoundRisk, type NamespaceRisks, sumRisks } from './sum-risks.ts';
 
 /** Owners that are judged in a namespace: a tenant may create any number. */
 export const MAX_JUDGED = 1_000;
+/** Templates of one owner that are judged, such as of the Jobs of a CronJob. */
+const MAX_SOURCES = 8;
 const MAX_TEXT = 512;
 
 export interface RiskInput {
@@ -26,21 +28,6 @@ export interface RiskInput {
   answer(target: string): TemplateAnswer | undefined;
 }
 
-/** An owner at risk, and the policies of which it breaks the rules. */
-interface FoundRisk {
-  readonly risk: Risk;
-  readonly policies: readonly string[];
-}
-
-/** The owners of a namespace at risk. */
-interface NamespaceRisks {
-  readonly found: readonly FoundRisk[];
-  /** Owners that webhooks mend, by policy. */
-  readonly mended: ReadonlyMap<string, number>;
-  /** Owners that are not judged: there are too many, or their templates are too large. */
-  readonly unjudged: number;
-}
-
 /** All that was found in a round. */
 export interface FoundRisks {
   /** Risks by policy; those that deny nothing are absent. */
@@ -51,7 +38,6 @@ export interface FoundRisks {
   readonly unjudged: number;
 }
 
-const NO_RISKS: PolicyRisks = { refused: 0, pending: 0, unconfirmed: 0, mended: 0, named: [] };
 const NO_REGIONS: readonly string[] = [];
 
 /** A namespace whose pods a policy refuses outside of some regions. */
@@ -89,6 +75,9 @@ const targetOf = (denied: DeniedNamespace, { owner }: OwnerTemplates, { kind, ob
  * of the agent says nothing.
  */
 const isAsked = ({ kind }: TemplateSource): boolean => kind !== 'DaemonSet';
+
+/** Whether a template has more than is kept of it, so that its nodes are not looked for. */
+const isCut = ({ template }: TemplateSource): boolean => template?.isCut === true;
 
 interface JudgedSource {
   readonly judged: TemplateJudgement;
@@ -156,7 +145,7 @@ export class RiskFinder {
       const before = this.#policies.get(policy);
       yield [
         policy,
-        before !== undefined && sameItems(before.inputs, parts) ? before : { inputs: parts, risks: sumOf(policy, parts) },
+        before !== undefined && sameItems(before.inputs, parts) ? before : { inputs: parts, risks: sumRisks(policy, parts) },
       ] as const;
     }
   }
@@ -183,7 +172,7 @@ const deniedNamespace = (namespace: string, governance: NamespaceGovernance, inp
 const targetsOf = (denied: DeniedNamespace, owners: OwnerSet, before: Targets | undefined): Targets => {
   const targets = new Map<string, TemplateTarget>();
   for (const each of templatesOf(owners).slice(0, MAX_JUDGED)) {
-    for (const source of each.sources.filter(isAsked)) {
+    for (const source of each.sources.slice(0, MAX_SOURCES).filter(isAsked)) {
       const key = keyOf(denied.namespace, source);
       const target = targetOf(denied, each, source);
       const known = before?.get(key);
@@ -210,11 +199,15 @@ const judgeNamespace = (denied: DeniedNamespace, owners: readonly OwnerTemplates
   const mended = new Map<string, number>();
   let unjudged = Math.max(0, owners.length - MAX_JUDGED);
   for (const each of owners.slice(0, MAX_JUDGED)) {
-    const known = each.sources.map((source) => judgeSource(denied, each, source, input)).filter((one) => one !== undefined);
-    if (known.length === 0) unjudged += 1;
+    const sources = each.sources.slice(0, MAX_SOURCES);
+    const known = sources.map((source) => judgeSource(denied, each, source, input)).filter((one) => one !== undefined);
     const worst = worstOf(known);
-    if (worst !== undefined) found.push(foundOf(denied, each, worst));
-    else if (known.some(({ isMended }) => isMended)) countMended(mended, denied.deny.policies);
+    if (worst !== undefined) {
+      found.push(foundOf(denied, each, worst));
+      continue;
+    }
+    if (known.length < each.sources.length || sources.some(isCut)) unjudged += 1;
+    if (known.some(({ isMended }) => isMended)) countMended(mended, denied.deny.policies);
   }
   return { found, mended, unjudged };
 };
@@ -276,20 +269,4 @@ const refusing = ({ deny, injected, regionsOf }: DeniedNamespace, sources: reado
     sources.some(({ template }) => template !== undefined && refusalOf(template, injected, regionsOf(policy)) !== undefined),
   );
   return named.length > 0 ? named : deny.policies;
-};
-
-const ORDER: readonly RiskClass[] = ['Refused', 'Pending'];
-
-const sumOf = (policy: string, parts: readonly NamespaceRisks[]): PolicyRisks => {
-  const own = parts.flatMap(({ found }) => found.filter(({ policies }) => policies.includes(policy)).map(({ risk }) => risk));
-  const mended = parts.reduce((sum, part) => sum + (part.mended.get(policy) ?? 0), 0);
-  if (own.length === 0 && mended === 0) return NO_RISKS;
-  const count = (of: RiskClass): number => own.filter(({ risk }) => risk === of).length;
-  return {
-    refused: count('Refused'),
-    pending: count('Pending'),
-    unconfirmed: own.filter(({ confirmation }) => confirmation === 'Unconfirmed').length,
-    mended,
-    named: own.toSorted((a, b) => ORDER.indexOf(a.risk) - ORDER.indexOf(b.risk)).slice(0, MAX_NAMED_RISKS),
-  };
 };

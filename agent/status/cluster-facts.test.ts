@@ -82,6 +82,13 @@ describe('clusterFacts', () => {
     expect(floorReady({ overflow: { ...NOTHING, nodes: 2 } })[2]).not.toContain('namespaces');
   });
 
+  it('shows that no risks are known apart from that not all of them are', () => {
+    const risksKnown = (risks: ClusterFactsInput['risks']) => readyOf(CONDITIONS.risksKnown, { risks });
+    expect(risksKnown(undefined)).toEqual(['True', 'Judged', '']);
+    expect(risksKnown({ problem: 'too many', isPartial: true })).toEqual(['False', 'NotAllJudged', 'too many']);
+    expect(risksKnown({ problem: 'no list', isPartial: false })).toEqual(['Unknown', 'NotRead', 'no list']);
+  });
+
   it('shows a guard that is missing before one that is open or unproven', () => {
     const guardReady = (problems: Partial<ClusterFactsInput['problems']>) =>
       readyOf(CONDITIONS.guardReady, { problems: { gatekeeper: undefined, guard: undefined, ...problems } });

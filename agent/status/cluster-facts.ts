@@ -34,8 +34,8 @@ export interface ClusterFactsInput {
   /** Returns the reason why a claim cannot be made now; undefined: it can. */
   readonly notObserved?: (claim: Claim) => string | undefined;
   readonly overflow: Overflow;
-  /** Reason why risks are not known, or not all of them; undefined: they are. */
-  readonly risks?: string | undefined;
+  /** Reason why no risks are known now, or (`isPartial`) not all of them; undefined: they are. */
+  readonly risks?: { readonly problem: string; readonly isPartial: boolean } | undefined;
   /** Tampering within the last hour. */
   readonly tampering?: Tampering | undefined;
   readonly previous: ClusterFacts;
@@ -130,9 +130,11 @@ const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInp
 
 const risksCondition = ({ risks }: ClusterFactsInput): NewCondition => {
   const type = CONDITIONS.risksKnown;
-  return risks === undefined
-    ? { type, status: 'True', reason: 'Judged', message: '' }
-    : { type, status: 'False', reason: 'NotAllJudged', message: truncate(risks, 4_096) };
+  if (risks === undefined) return { type, status: 'True', reason: 'Judged', message: '' };
+  const message = truncate(risks.problem, 4_096);
+  return risks.isPartial
+    ? { type, status: 'False', reason: 'NotAllJudged', message }
+    : { type, status: 'Unknown', reason: 'NotRead', message };
 };
 
 const shortened = <C extends Pick<Condition, 'message'>>(condition: C): C => ({

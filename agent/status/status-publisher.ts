@@ -22,7 +22,7 @@ import {
 import type { Capabilities, ClusterPlan } from '../plan/index.ts';
 import { isInjectionServed } from '../plan/index.ts';
 import type { KnownRisks, RiskWatch } from '../risk/index.ts';
-import { clusterFacts, profileOf } from './cluster-facts.ts';
+import { type ClusterFactsInput, clusterFacts, profileOf } from './cluster-facts.ts';
 import { injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
 import { isShown, planPolicyEvents } from './policy-events.ts';
@@ -236,7 +236,7 @@ export class StatusPublisher {
       problems: monitor.findProblems(plan),
       notObserved: observation.problems(),
       overflow: plan.overflow,
-      risks: risks.problem,
+      risks: problemOfRisks(risks),
       tampering: tampering.ofCluster(now),
       previous,
       now,
@@ -271,6 +271,9 @@ interface Judged {
   readonly snapshot: PolicySnapshot;
   readonly due: readonly Write[];
 }
+
+const problemOfRisks = ({ policies, problem }: KnownRisks): ClusterFactsInput['risks'] =>
+  problem === undefined ? undefined : { problem, isPartial: policies instanceof Map };
 
 const risksOf = ({ policies }: KnownRisks, policy: string): Subject['risks'] => (policies === 'recent' ? policies : policies?.get(policy));
 

@@ -73,13 +73,21 @@ class StaticToken {
     this.#secret = secret;
   }
 
-  is(token: string): boolean {
-    return sameSecret(token, secretText(this.#secret));
+  /**
+   * Compares a token with one reading of the secret. @returns the key of its grants; undefined: it
+   * is another token
+   */
+  keyOf(token: string): string | undefined {
+    const text = secretText(this.#secret);
+    return sameSecret(token, text) ? this.#keyOf(text) : undefined;
   }
 
   /** Key of its grants, and of the sessions that it began. */
   key(): string {
-    const text = secretText(this.#secret);
+    return this.#keyOf(secretText(this.#secret));
+  }
+
+  #keyOf(text: string): string {
     if (this.#known?.text !== text) this.#known = { text, key: `static:${fingerprintOf(text)}` };
     return this.#known.key;
   }
@@ -95,7 +103,8 @@ interface BearerDeps {
 /** Checks the token of a `Bearer` header, whose kind is recognised by its form. */
 const createBearerCheck = ({ staticToken, tokens, sessions, bearer }: BearerDeps) => {
   const known = async (token: string): Promise<Checked> => {
-    if (staticToken?.is(token) === true) return { ok: true, grant: lasting(LOCAL, staticToken.key(), () => staticToken.is(token)) };
+    const key = staticToken?.keyOf(token);
+    if (key !== undefined) return { ok: true, grant: lasting(LOCAL, key, () => staticToken?.keyOf(token) === key) };
     if (isApiToken(token)) return granted(await tokens.check(token), 'The API token is unknown, revoked or expired.');
     if (!token.startsWith(CLI_SESSION)) return invalid('The token is not one of this hub.');
     return ofSession(sessions.check(token.slice(CLI_SESSION.length), { byCookie: false }), CLI_LOGIN_ENDED);
@@ -108,7 +117,7 @@ const createBearerCheck = ({ staticToken, tokens, sessions, bearer }: BearerDeps
   return async (authorization: string): Promise<Checked> => {
     const token = BEARER.exec(authorization)?.[1];
     if (token === undefined) return invalid('Send the header Authorization: Bearer <token>.');
-    return bearer !== undefined && isJwt(token) && staticToken?.is(token) !== true ? ofProvider(token, bearer) : known(token);
+    return bearer !== undefined && isJwt(token) && staticToken?.keyOf(token) === undefined ? ofProvider(token, bearer) : known(token);
   };
 };
 

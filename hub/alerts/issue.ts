@@ -42,6 +42,8 @@ export interface CurrentIssues {
    * Clusters whose agents cannot observe them now: issues that they no longer report may persist.
    */
   readonly notObserved?: ReadonlySet<string>;
+  /** Clusters of which it is not known whom the next restart would refuse. */
+  readonly risksUnknown?: ReadonlySet<string>;
 }
 
 /**

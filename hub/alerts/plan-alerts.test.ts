@@ -77,6 +77,15 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster()).resolved.map(({ name }) => name)).toEqual(['PolicyNotEnforced']);
   });
 
+  it('stay for risks while their cluster does not know them', () => {
+    const evaluation = new Evaluation();
+    const risk = issue({ alert: 'RisksAppeared', severity: 'warning' });
+    evaluation.look(ofCluster(risk));
+    expect(evaluation.look(ofCluster(risk), 3_600_000).fired).toHaveLength(1);
+    expect(evaluation.look({ ...ofCluster(), risksUnknown: new Set(['eu']) }).resolved).toEqual([]);
+    expect(evaluation.look(ofCluster()).resolved).toHaveLength(1);
+  });
+
   it('continue while the problem is unknown', () => {
     const evaluation = new Evaluation();
     const hub = [issue({ alert: 'CommitRejected', labels: {} })];

@@ -91,8 +91,11 @@ const isKnown = (
 
 /** Whether it is known now what the alert is about. */
 const isJudged = (issues: CurrentIssues, alert: StoredAlert): boolean => {
-  const isReportedBefore = issues.notObserved?.has(alert.labels.cluster ?? '') === true && REPORTED.has(alert.name);
-  return isKnown(issues, alert) && !isReportedBefore;
+  const { name, labels } = alert;
+  const cluster = labels.cluster ?? '';
+  const isReportedBefore = issues.notObserved?.has(cluster) === true && REPORTED.has(name);
+  const isUnknownRisk = name === 'RisksAppeared' && issues.risksUnknown?.has(cluster) === true;
+  return isKnown(issues, alert) && !isReportedBefore && !isUnknownRisk;
 };
 
 const withRules = (drafts: Iterable<AlertDraft>, rules: AlertRules): Map<string, AlertDraft> => {

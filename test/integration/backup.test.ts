@@ -74,6 +74,8 @@ describe.each(['embedded', 'postgres'])('a ledger that is %s', (kind) => {
       expect([code, out]).toEqual([0, expect.stringMatching(/ledger-\d{8}T\d{9}Z\.jsonl\.gz: .*\nsha256 [0-9a-f]{64}\n/)]);
     }
     await writeFile(join(target, 'notes.txt'), 'mine');
+    // As a backup leaves it that was killed.
+    await writeFile(join(target, `ledger-20200101T000000000Z.jsonl.gz.${crypto.randomUUID()}.partial`), 'half');
     const kept = await backups();
     expect(kept).toEqual([expect.stringMatching(/^ledger-/), expect.stringMatching(/^ledger-/), 'notes.txt']);
     expect((await fso('backup', '--from-hub', '--keep', '1', target)).out).toContain(`removed ${kept[1]}`);
@@ -88,6 +90,9 @@ describe.each(['embedded', 'postgres'])('a ledger that is %s', (kind) => {
     if (kind === 'embedded')
       expect(await runFso(['restore', '--replace', file], ledger)).toMatchObject({ code: 2, err: expect.stringContaining('another hub') });
     await hub.stop();
+    const files = await readdir(join(folder, 'hub/data'));
+    expect((await runFso(['restore', '--replace', join(folder, 'mistyped.gz')], ledger)).code).toBe(2);
+    expect(await readdir(join(folder, 'hub/data'))).toEqual(files);
     if (kind === 'postgres')
       expect(await runFso(['restore', '--replace', file], ledger)).toMatchObject({ err: expect.stringContaining('new, empty database') });
     const target = kind === 'postgres' ? { DATABASE_URL: await newDatabase() } : ledger;

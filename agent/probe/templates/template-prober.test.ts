@@ -114,7 +114,7 @@ describe('a template', () => {
     expect(prober.answer('c')).toBeUndefined();
   });
 
-  it('keeps what was seen while nothing answers, and waits for its turn after four tries', async () => {
+  it('keeps its answer for two turns in which nothing answers, and waits for its turn after four tries', async () => {
     expectTargets(target('gone'), target('db'));
     for (let n = 0; n < 12; n += 1) await turn();
     expect([prober.waiting, prober.answer('gone')?.kind]).toEqual([0, 'unanswered']);
@@ -123,5 +123,8 @@ describe('a template', () => {
     };
     await turn();
     expect(prober.answer('db')?.kind).toBe('admitted');
+    // Both have their turns: `db` has had no answer three times in a row by then.
+    for (let n = 0; n < 6; n += 1) await turn();
+    expect(prober.answer('db')?.kind).toBe('unanswered');
   });
 });

@@ -41,6 +41,11 @@ export interface TemplateProberDeps {
 const TIMEOUT_MS = 10_000;
 /** Tries before a template that nothing answers for waits for its turn like all others. */
 const FIRST_TRIES = 4;
+/**
+ * Turns in a row without an answer after which the last one no longer counts: a webhook that made
+ * it may be gone.
+ */
+const MAX_MISSES = 3;
 /** Finds the violation in a refusal of either lock: `… in namespace a: <violation>; fix: …`. */
 const VIOLATION = / in namespace \S+: (.*?); fix: /s;
 
@@ -53,7 +58,7 @@ export class TemplateProber {
   readonly #deps: TemplateProberDeps;
   readonly #signal: AbortSignal;
   #targets: ReadonlyMap<string, TemplateTarget> = new Map();
-  readonly #answers = new Map<string, { readonly fingerprint: string; readonly answer: TemplateAnswer }>();
+  readonly #answers = new Map<string, { readonly fingerprint: string; readonly answer: TemplateAnswer; readonly misses: number }>();
   readonly #schedule = new ProbeSchedule();
   /** Targets without an answer yet, with the number of times that they were asked for. */
   readonly #unanswered = new Map<string, number>();
@@ -104,17 +109,26 @@ export class TemplateProber {
     const target = this.#targets.get(key);
     if (target === undefined) return;
     const answer = await this.#ask(target);
-    const { fingerprint } = target;
     if (this.#targets.get(key) !== target) return;
     this.#deps.onAnswer(answer.kind);
+    this.#noteTurn(key, answer);
+    const before = this.#answers.get(key)?.answer;
+    this.#keep(key, target.fingerprint, answer);
+    if (!isSameAnswer(before, this.#answers.get(key)?.answer)) this.#deps.onChange();
+  }
+
+  #noteTurn(key: string, answer: TemplateAnswer): void {
     const asked = (this.#unanswered.get(key) ?? FIRST_TRIES) + 1;
     if (answer.kind === 'unanswered' && asked < FIRST_TRIES) this.#unanswered.set(key, asked);
     else this.#unanswered.delete(key);
-    const before = this.#answers.get(key)?.answer;
+  }
+
+  #keep(key: string, fingerprint: string, answer: TemplateAnswer): void {
+    const before = this.#answers.get(key);
+    const misses = answer.kind === 'unanswered' ? (before?.misses ?? 0) + 1 : 0;
     // A moment without an answer says nothing against what was seen before.
-    if (before !== undefined && answer.kind === 'unanswered') return;
-    this.#answers.set(key, { fingerprint, answer });
-    if (!isSameAnswer(before, answer)) this.#deps.onChange();
+    if (before !== undefined && misses > 0 && misses < MAX_MISSES) this.#answers.set(key, { ...before, misses });
+    else this.#answers.set(key, { fingerprint, answer, misses });
   }
 
   async #ask({ kind, namespace, name, controller, set }: TemplateTarget): Promise<TemplateAnswer> {
@@ -149,5 +163,5 @@ export class TemplateProber {
   }
 }
 
-const isSameAnswer = (a: TemplateAnswer | undefined, b: TemplateAnswer): boolean =>
-  a?.kind === b.kind && JSON.stringify(a) === JSON.stringify(b);
+const isSameAnswer = (a: TemplateAnswer | undefined, b: TemplateAnswer | undefined): boolean =>
+  a === b || (a?.kind === b?.kind && JSON.stringify(a) === JSON.stringify(b));

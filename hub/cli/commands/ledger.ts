@@ -157,7 +157,11 @@ const setAside = async (context: Context): Promise<void> => {
 
 /** `fso restore` */
 export const restore = async (context: Context, file: string, { replace }: { readonly replace: boolean }): Promise<void> => {
-  if (replace) await setAside(context).catch(explain);
+  if (replace) {
+    // A file that cannot be restored must not cost the ledger that is there.
+    await checkBackup(resolve(file)).catch(explain);
+    await setAside(context).catch(explain);
+  }
   const { created, rows, notes } = await withDatabase(openDatabase, (database) => restoreLedger(database, resolve(file), operator()));
   context.out(`restored from ${created}: ${countOf(rows)}; the audit log is intact\n`);
   for (const note of notes) context.out(`note: ${plain(note)}\n`);

@@ -206,6 +206,9 @@ export const areLocksReady = ({ record: { report } }: ClusterEntry): boolean | u
     ? undefined
     : report.gatekeeper.state === 'Ready' && report.conditions.every(({ type, status }) => !LOCK_CONDITIONS.has(type) || status === 'True');
 
+/** Status of the condition by which a cluster says whether its risks are known. */
+export const risksKnownOf = ({ record: { report } }: ClusterEntry) =>
+  report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status;
+
 /** Whether not all risks of a cluster are known: it is away, not observed, or says so itself. */
-export const areRisksUnknown = ({ record }: ClusterEntry): boolean =>
-  !isKnown(record) || record.report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status !== 'True';
+export const areRisksUnknown = (entry: ClusterEntry): boolean => !isKnown(entry.record) || risksKnownOf(entry) !== 'True';

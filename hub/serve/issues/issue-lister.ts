@@ -3,7 +3,7 @@ import { type Clock, createYielder } from '@fso/shared/runtime';
 import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../../alerts/index.ts';
 import type { HubCertificate } from '../../identity/index.ts';
 import type { LedgerHealth } from '../../ledger/index.ts';
-import type { ClusterEntry } from '../fleet/cluster-entry.ts';
+import { type ClusterEntry, risksKnownOf } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterLabels, listClusterIssues } from './cluster-issues.ts';
@@ -83,9 +83,10 @@ export class IssueLister {
     const policies = listPolicyIssues(fleet, nowMs);
     const unknown = this.#notGathered(fleet);
     const notObserved = new Set(fleet.members().flatMap(({ record }) => (record.notObserved === null ? [] : [record.name])));
+    const risksUnknown = new Set(fleet.members().flatMap((entry) => (risksKnownOf(entry) === 'Unknown' ? [entry.record.name] : [])));
     // Entries are replaced and never changed: they hold while others run.
     const clusters = await this.#listClusters(fleet.members(), nowMs, isNamed);
-    return { ...ofHub, policies, clusters, unknown, notObserved };
+    return { ...ofHub, policies, clusters, unknown, notObserved, risksUnknown };
   }
 
   /**

@@ -31,8 +31,10 @@ export class SecretFile {
   readonly path: string;
   readonly #checks: SecretCheck[] = [];
   #text: string;
-  /** Stamp of the file as it was looked at last; the first use reads it once more. */
+  /** Stamp of the file whose text is in use; the first use reads it once more. */
   #stamp: string = '';
+  /** Stamp of the file whose problem was logged last. */
+  #logged: string = '';
   #logger: Logger | undefined;
 
   /** @param text content of the file, which was checked */
@@ -54,12 +56,16 @@ export class SecretFile {
   read(): string {
     const stamp = stampOf(this.path);
     if (stamp === this.#stamp) return this.#text;
-    this.#stamp = stamp;
     const found = this.#readFile();
     if ('problem' in found) {
+      if (stamp === this.#logged) return this.#text;
+      this.#logged = stamp;
       const reason = found.problem;
       this.#logger?.warn({ setting: this.setting, path: this.path, reason }, 'credential is not usable; the one before stays in use');
-    } else if (found.text !== this.#text) {
+      return this.#text;
+    }
+    this.#stamp = stamp;
+    if (found.text !== this.#text) {
       this.#text = found.text;
       this.#logger?.info({ setting: this.setting, path: this.path }, 'credential read again');
     }
