@@ -46,7 +46,6 @@ export class WatchRelay {
     this.#hooks = hooks;
     response.on('close', () => this.#close());
     // A watch that the server breaks off ends, as one that is over.
-    upstream.on('error', () => undefined);
     const lines = createInterface({ input: upstream });
     lines.on('line', (line) => this.#take(line));
     lines.on('close', () => this.#end());
