@@ -77,7 +77,10 @@ describe('the release workflow', () => {
       build: { contents: 'read' },
       publish: { contents: 'write', packages: 'write', 'id-token': 'write', attestations: 'write' },
     });
-    expect([jobOf('build').needs, jobOf('publish').needs]).toEqual([['test', 'tools'], 'build']);
+    expect([jobOf('build').needs, jobOf('publish').needs]).toEqual([
+      ['test', 'tools'],
+      ['tools', 'build'],
+    ]);
     expect(calledBy(commandsOf(jobOf('build')))).toEqual(new Set(['pack:cli', 'sbom']));
     expect(commandsOf(jobOf('build'))).toMatch(/^npm ci --ignore-scripts$/m);
     expect(commandsOf(jobOf('publish'))).not.toMatch(/npm |docker buildx|go build|node /);

@@ -74,10 +74,10 @@ describe.each(['embedded', 'postgres'])('a ledger that is %s', (kind) => {
       expect([code, out]).toEqual([0, expect.stringMatching(/ledger-\d{8}T\d{9}Z\.jsonl\.gz: .*\nsha256 [0-9a-f]{64}\n/)]);
     }
     await writeFile(join(target, 'notes.txt'), 'mine');
-    // As a backup leaves it that was killed.
-    await writeFile(join(target, `ledger-20200101T000000000Z.jsonl.gz.${crypto.randomUUID()}.partial`), 'half');
     const kept = await backups();
     expect(kept).toEqual([expect.stringMatching(/^ledger-/), expect.stringMatching(/^ledger-/), 'notes.txt']);
+    // As a backup leaves it that was killed.
+    await writeFile(join(target, `ledger-20200101T000000000Z.jsonl.gz.${crypto.randomUUID()}.partial`), 'half');
     expect((await fso('backup', '--from-hub', '--keep', '1', target)).out).toContain(`removed ${kept[1]}`);
     expect(await backups()).toEqual([expect.stringMatching(/^ledger-/), 'notes.txt']);
   });

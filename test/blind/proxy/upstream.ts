@@ -59,7 +59,7 @@ export class Upstream {
   async send({ method, path, headers = {}, body }: UpstreamRequest): Promise<IncomingMessage> {
     const { hostname, port } = this.#server;
     const sent = request({ agent: this.#agent, hostname, port, method, path, headers: withoutHops(headers) });
-    // A connection may break when nobody reads any more; whoever reads then sees it all the same.
+    // A connection may break when nobody reads any more; a reader sees it all the same.
     sent.on('error', () => undefined);
     sent.once('response', (response) => response.on('error', () => undefined));
     if (body === undefined) sent.end();
