@@ -45,8 +45,9 @@ export class WatchRelay {
     this.#response = response;
     this.#hooks = hooks;
     response.on('close', () => this.#close());
-    // A watch that the server breaks off ends, as one that is over.
     const lines = createInterface({ input: upstream });
+    // A watch that the server breaks off ends, as one that is over.
+    lines.on('error', () => this.#end());
     lines.on('line', (line) => this.#take(line));
     lines.on('close', () => this.#end());
   }
