@@ -27,7 +27,7 @@ const listPackages = (workspaces: readonly string[]): Sbom => {
   return JSON.parse(execFileSync(PROGRAM, args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 64 * 1024 ** 2 })) as Sbom;
 };
 
-/** As it is made, a list describes the repository. */
+/** Lists the packages of an image; the list that npm makes describes the repository. */
 const describeImage = (name: string, workspaces: readonly string[]): Sbom => {
   const { metadata, ...others } = listPackages(workspaces);
   return { ...others, metadata: { ...metadata, component: { ...metadata.component, type: 'container', name, purl: undefined } } };

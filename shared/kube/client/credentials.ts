@@ -20,10 +20,10 @@ const FRESH_MS = 30_000;
 const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
 
 /**
- * Imported for plugins alone: the library costs half a second and 80 MB. Images have no program
- * that a plugin could be, so they leave it out: it is a development dependency of the repository.
- * As one of this package, npm would leave those of its packages that the hub needs too in the
- * agent's image.
+ * Imports the library for plugins alone, as it costs half a second and 80 MB. Images have no
+ * program that a plugin could be and leave it out: it is a development dependency of the
+ * repository. If it were one of this package, npm would leave the packages that the hub needs too
+ * in the agent's image.
  */
 const importLibrary = (context: string): Promise<typeof import('@kubernetes/client-node')> =>
   // biome-ignore lint/correctness/noUndeclaredDependencies: see above.
