@@ -52,7 +52,8 @@ const META = {
 const Requirement = z.looseObject({ key: Text, operator: Text, values: Texts.nullish() });
 const Term = z.looseObject({ matchExpressions: z.array(Requirement).nullish(), matchFields: z.array(Requirement).nullish() });
 
-const PodSpec = z.looseObject({
+/** The fields of a pod's spec by which its node is chosen, but for tolerations. */
+export const PodSpec = z.looseObject({
   nodeName: Text.nullish(),
   nodeSelector: TextMap.nullish(),
   affinity: z

@@ -1,3 +1,4 @@
+export { PodSpec } from './decode.ts';
 export { specFieldsOf } from './managed-fields.ts';
 export { type Namespace, POD_KIND, type Pod, placementOf, regionsOf } from './reduce.ts';
 export { MAX_FINALIZERS } from './reduce-policy.ts';

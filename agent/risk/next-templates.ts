@@ -66,14 +66,11 @@ const byName = (owners: readonly Owner[]): ByName => new Map(owners.map((owner) 
 
 /** Groups objects by their controller among the given ones; the rest has none, or another. */
 const byController = (controllers: ByName, kind: string, objects: readonly Owner[]) => {
-  const owned = new Map<Owner, Owner[]>();
-  const rest: Owner[] = [];
-  for (const object of objects) {
+  const owned = Map.groupBy(objects, (object) => {
     const owner = object.controller?.kind === kind ? controllers.get(object.controller.name) : undefined;
-    if (owner === undefined || !isController(owner, object)) rest.push(object);
-    else if (owned.get(owner)?.push(object) === undefined) owned.set(owner, [object]);
-  }
-  return { owned, rest };
+    return owner !== undefined && isController(owner, object) ? owner : undefined;
+  });
+  return { owned, rest: owned.get(undefined) ?? [] };
 };
 
 /**

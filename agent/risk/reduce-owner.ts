@@ -3,6 +3,7 @@ import { type PlacementSpec, reducePlacement } from '@fso/shared/residency';
 import type { PodTemplate, Toleration } from '@fso/shared/risk';
 import { memoByText } from '@fso/shared/runtime';
 import { z } from 'zod';
+import { PodSpec } from '../cache/index.ts';
 import { definedOnly, isPlain } from '../compare.ts';
 import type { Owner, OwnerKind } from './owner-kinds.ts';
 
@@ -14,28 +15,12 @@ const MAX_PLACEMENT_BYTES = 2_048;
 
 const Text = z.string();
 const Count = z.number();
-const TextMap = z.record(Text, Text);
-const Requirement = z.looseObject({ key: Text, operator: Text, values: z.array(Text).nullish() });
-const Term = z.looseObject({ matchExpressions: z.array(Requirement).nullish(), matchFields: z.array(Requirement).nullish() });
-const PodSpec = z.looseObject({
-  nodeName: Text.nullish(),
-  nodeSelector: TextMap.nullish(),
-  affinity: z
-    .looseObject({
-      nodeAffinity: z
-        .looseObject({
-          requiredDuringSchedulingIgnoredDuringExecution: z
-            .looseObject({ nodeSelectorTerms: z.array(Term.nullable()).nullish() })
-            .nullish(),
-        })
-        .nullish(),
-    })
-    .nullish(),
+const TemplateSpec = PodSpec.extend({
   tolerations: z
     .array(z.looseObject({ key: Text.nullish(), operator: Text.nullish(), value: Text.nullish(), effect: Text.nullish() }))
     .nullish(),
 });
-const Template = z.looseObject({ spec: PodSpec });
+const Template = z.looseObject({ spec: TemplateSpec });
 
 /** The fields that are read, of any kind of owner. */
 const Fields = z.looseObject({
@@ -65,7 +50,7 @@ const intern = memoByText(
   (template) => template,
 );
 
-const requiredOf = ({ affinity }: z.infer<typeof PodSpec>) => {
+const requiredOf = ({ affinity }: z.infer<typeof TemplateSpec>) => {
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return required == null ? undefined : { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: required } };
 };
