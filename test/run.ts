@@ -13,8 +13,10 @@ import { mapConcurrently } from '@fso/shared/runtime';
 import { RUN_VARIABLE } from '../clusters/processes.ts';
 import keepAuditLogs from './harness/audit-logs.ts';
 import { endLeftProcesses } from './harness/left-processes.ts';
+import { type Failure, REPORT_VARIABLE, type Report } from './harness/report.ts';
 
 const root = new URL('..', import.meta.url).pathname;
+const REPORTER = './test/harness/report.ts';
 /** Id of this run, in the environment of each of its processes. */
 const RUN = randomUUID();
 
@@ -29,25 +31,9 @@ interface Count {
 
 const SLOWEST = 10;
 
-/** The part of vitest's JSON report that is counted. */
-interface VitestReport {
-  numPassedTests: number;
-  numFailedTests: number;
-  numPendingTests: number;
-  numTodoTests: number;
-  testResults: {
-    status: string;
-    name: string;
-    message: string;
-    startTime: number;
-    endTime: number;
-    assertionResults: { status: string; fullName: string; failureMessages: string[] }[];
-  }[];
-}
-
-const run = (program: string, args: string[]): Promise<number> =>
+const run = (program: string, args: string[], more: NodeJS.ProcessEnv = {}): Promise<number> =>
   new Promise((resolve) => {
-    const env = { ...process.env, [RUN_VARIABLE]: RUN };
+    const env = { ...process.env, [RUN_VARIABLE]: RUN, ...more };
     const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env });
     child.on('error', (error) => {
       console.error(`cannot start ${program}: ${error.message}`);
@@ -68,43 +54,28 @@ async function staticCheck(script: string): Promise<Count> {
  */
 const MOST_LINES = 15;
 
-const messageLines = (text = ''): string => {
-  const lines = text.split('\n');
-  const stack = lines.findIndex((line) => /^\s+at /.test(line));
-  return lines.slice(0, Math.min(MOST_LINES, stack < 0 ? lines.length : stack)).join('\n      ');
-};
+const messageLines = (text: string): string => text.split('\n').slice(0, MOST_LINES).join('\n      ');
 
-/** A file that failed outside of its tests (an import, a hook) counts as one failure. */
-const failuresOf = (report: VitestReport): string[] =>
-  report.testResults.flatMap(({ name, status, message, assertionResults }) => {
-    const file = relative(root, name);
-    const failed = assertionResults.filter((test) => test.status === 'failed');
-    if (status === 'failed' && failed.length === 0) return [`${file}: ${messageLines(message)}`];
-    return failed.map(({ fullName, failureMessages }) => `${file} > ${fullName}: ${messageLines(failureMessages[0])}`);
-  });
+const textOf = ({ file, name, message }: Failure, project: string): string => {
+  const owner = file === undefined ? project : relative(root, file);
+  return `${[owner, name].filter((part) => part !== '').join(' > ')}: ${messageLines(message)}`;
+};
 
 async function vitest(project: string, ...more: string[]): Promise<Count> {
   const folder = await mkdtemp(join(tmpdir(), 'fso-test-'));
-  const outputFile = join(folder, 'report.json');
+  const path = join(folder, 'report.json');
   try {
-    const code = await run('vitest', [
-      'run',
-      '--project',
-      project,
-      '--reporter=verbose',
-      '--reporter=json',
-      `--outputFile.json=${outputFile}`,
-      ...more,
-    ]);
-    const report = JSON.parse(await readFile(outputFile, 'utf8')) as VitestReport;
-    const failures = failuresOf(report);
-    if (failures.length === 0 && code !== 0) failures.push(`${project}: an error that no test owns, see above`);
+    const args = ['run', '--project', project, '--reporter=verbose', `--reporter=${REPORTER}`, ...more];
+    const code = await run('vitest', args, { [REPORT_VARIABLE]: path });
+    const report = JSON.parse(await readFile(path, 'utf8')) as Report;
+    const failures = report.failures.map((failure) => textOf(failure, project));
+    if (failures.length === 0 && code !== 0) failures.push(`${project}: ended with ${code}, see above`);
     return {
-      passed: report.numPassedTests,
+      passed: report.passed,
       failed: failures.length,
-      skipped: report.numPendingTests + report.numTodoTests,
+      skipped: report.skipped,
       failures,
-      files: report.testResults.map(({ name, startTime, endTime }) => ({ name: relative(root, name), ms: endTime - startTime })),
+      files: report.files.map((file) => ({ name: relative(root, file.path), ms: file.ms })),
     };
   } catch (error) {
     return { passed: 0, failed: 1, skipped: 0, failures: [`${project}: no report: ${(error as Error).message}`] };
