@@ -3,6 +3,7 @@ import { MAX_TIMER_MS, type PauseDetector } from '@fso/shared/runtime';
 import type { Write, WritePool } from '../apply/index.ts';
 import type { ClusterView } from '../cache/index.ts';
 import type { AgentConfig } from '../config.ts';
+import { DenialWatch, OwnRefusals, READ_EVERY_MS } from '../denials/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { OBSERVATION_LIMITS, Observer } from '../observation/index.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from '../observe/index.ts';
@@ -30,7 +31,7 @@ import { RoundWriter } from './round-writer.ts';
 
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
-  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits'>;
+  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits' | 'readDenialsEveryMs'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
   /** Pauses of this process. */
@@ -69,6 +70,7 @@ export class Controller {
   readonly #planner: RoundPlanner;
   readonly #pace: PlanningPace;
   readonly #risks: RiskWatch;
+  readonly #denials: DenialWatch;
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
     const { runtime, config, settings, view, pauses, outputs, violationTimes, owners } = deps;
@@ -95,7 +97,15 @@ export class Controller {
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
     const onAnswer = (result: string) => outputs.metrics.templateDryRuns.inc({ result });
     const templates = { readPlacement: readTemplate, onAnswer };
-    const probing = { client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict, templates };
+    const own = new OwnRefusals();
+    const probing = {
+      client: own.counting(client),
+      clock: awake,
+      bindGate: capabilities.floor,
+      onChange: () => this.#wake(),
+      onVerdict,
+      templates,
+    };
     this.#probers = new Probers(probing, signal);
     this.#risks = new RiskWatch({
       owners,
@@ -105,6 +115,17 @@ export class Controller {
       clock: awake,
       logger,
       shownMs: limits.shownMs,
+      wake: () => this.#wake(WORKLOAD_DELAY_MS),
+    });
+    this.#denials = new DenialWatch({
+      client,
+      clock: awake,
+      random: runtime.random,
+      logger,
+      owners,
+      risks: this.#risks,
+      own,
+      readEveryMs: config.readDenialsEveryMs ?? READ_EVERY_MS,
       wake: () => this.#wake(WORKLOAD_DELAY_MS),
     });
     const failures = () => this.#writer.pool.failures();
@@ -126,6 +147,7 @@ export class Controller {
       tampering: this.#tampering,
       violationTimes,
       risks: this.#risks,
+      denials: this.#denials,
       revisions: this.#writer.revisions,
       onProven: (revision) => runtime.trace?.proven(revision),
       parts,
@@ -165,7 +187,7 @@ export class Controller {
       const reconcile = () => Promise.resolve().then(() => this.#reconcile());
       const { logger } = runtime;
       const rounds = runController({ name: 'enforce', queue: this.#queue, logger, metrics: this.#roundMetrics(), reconcile }, this.#signal);
-      await Promise.all([rounds, this.#observer.run(), this.#risks.run(this.#signal)]);
+      await Promise.all([rounds, this.#observer.run(), this.#risks.run(this.#signal), this.#denials.run(this.#signal)]);
     } finally {
       stopWatching();
     }

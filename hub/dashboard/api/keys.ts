@@ -33,6 +33,11 @@ export const keys = {
     list: (params: Params) => ['risks', 'list', params],
     groups: (params: Params) => ['risks', 'groups', params],
   },
+  denials: {
+    all: ['denials'],
+    list: (params: Params) => ['denials', 'list', params],
+    groups: (params: Params) => ['denials', 'groups', params],
+  },
   clusters: { all: ['clusters'], list: (params: Params) => ['clusters', 'list', params], one: (name: string) => ['clusters', 'one', name] },
   commits: { all: ['commits'], list: ['commits', 'list'], one: (revision: string) => ['commits', 'one', revision] },
   trend: { all: ['trend'], hours: (hours: number) => ['trend', hours] },
