@@ -3,7 +3,7 @@ import { MAX_TIMER_MS, type PauseDetector } from '@fso/shared/runtime';
 import type { Write, WritePool } from '../apply/index.ts';
 import type { ClusterView } from '../cache/index.ts';
 import type { AgentConfig } from '../config.ts';
-import { DenialWatch, OwnRefusals, READ_EVERY_MS } from '../denials/index.ts';
+import { DenialWatch, OwnRefusals } from '../denials/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { OBSERVATION_LIMITS, Observer } from '../observation/index.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from '../observe/index.ts';
@@ -90,6 +90,7 @@ export class Controller {
     this.#malformed = new MalformedLog(outputs.events, clock);
     this.#planner = new RoundPlanner({ view, settings, parts, events: outputs.events, tampering: this.#tampering });
     const wake = (delayMs?: number): void => this.#wake(delayMs);
+    const wakeSoon = (): void => this.#wake(WORKLOAD_DELAY_MS);
     const onAccepted = (): void => this.#publisher.publishAccepted();
     const { retryMs } = config;
     const writing = { runtime, retryMs, view, outputs, planner: this.#planner, tampering: this.#tampering, wake, onAccepted };
@@ -115,19 +116,10 @@ export class Controller {
       clock: awake,
       logger,
       shownMs: limits.shownMs,
-      wake: () => this.#wake(WORKLOAD_DELAY_MS),
+      wake: wakeSoon,
     });
-    this.#denials = new DenialWatch({
-      client,
-      clock: awake,
-      random: runtime.random,
-      logger,
-      owners,
-      risks: this.#risks,
-      own,
-      readEveryMs: config.readDenialsEveryMs ?? READ_EVERY_MS,
-      wake: () => this.#wake(WORKLOAD_DELAY_MS),
-    });
+    const reading = { clock: awake, readEveryMs: config.readDenialsEveryMs };
+    this.#denials = new DenialWatch({ ...reading, runtime, owners, risks: this.#risks, own, wake: wakeSoon });
     const failures = () => this.#writer.pool.failures();
     this.#monitor = new LockMonitor({
       clock: awake,

@@ -36,7 +36,7 @@ describe('refusals of the last hour', () => {
     expect(podsAt(2)).toBe(0);
   });
 
-  it('leave out what is older, and tell the last ten minutes apart', () => {
+  it('leave out what is older, and count the last ten minutes apart', () => {
     read(0, 0);
     read(1, 30);
     for (let minute = 2; minute <= 50; minute += 1) read(minute, 30);
@@ -53,7 +53,7 @@ describe('refusals of the last hour', () => {
     expect(podsAt(10)).toBe(4);
   });
 
-  it('go on from zero where the only API server restarted, and say for an hour that some may be missing', () => {
+  it('count from zero where the only API server restarted, and are partial for an hour', () => {
     read(0, 100);
     read(1, 120);
     read(2, 6, { startedAt: 2, own: { pods: 1, bindings: 0 } });
@@ -63,7 +63,7 @@ describe('refusals of the last hour', () => {
     expect(counted.now(63 * MINUTE)?.partial).toBeUndefined();
   });
 
-  it('of several API servers are added up as each answers, and are partial', () => {
+  it('are added up as each of several API servers answers, and are partial', () => {
     const of = (minute: number, startedAt: number, pods: number) => read(minute, pods, { startedAt, servers: 2 });
     of(0, 1, 100);
     of(1, 2, 1_000);

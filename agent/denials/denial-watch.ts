@@ -1,18 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ClusterDenials, MAX_NAMED_DENIALS, MAX_REPORTED_DENIALS, type PolicyDenials, type ReportedDenial } from '@fso/shared/api';
-import { isForbidden, type KindDescriptor, type KubeClient } from '@fso/shared/kube';
-import { type Clock, type Logger, messageOf } from '@fso/shared/runtime';
+import { isForbidden, type KindDescriptor } from '@fso/shared/kube';
+import { type Clock, messageOf } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { Governance } from '../enforce/index.ts';
 import type { FoundRisk, Owner, OwnerCache } from '../risk/index.ts';
+import type { AgentRuntime } from '../runtime.ts';
 import { CountedRefusals } from './counted-refusals.ts';
 import { EventWatch } from './event-watch.ts';
 import { readMetrics } from './metrics-page.ts';
 import { NamedDenials, type OwnerName } from './named-denials.ts';
 import type { OwnRefusals } from './own-refusals.ts';
 
-/** Time between two readings of the counters, ms: the page has megabytes. */
-export const READ_EVERY_MS = 60_000;
+/** Time between two readings of the counters, as the page has megabytes. */
+const READ_EVERY_MS = 60_000;
 /** Time for which the status of a policy keeps its counts while the same owners are in it, ms. */
 const POLICIES_EVERY_MS = 300_000;
 
@@ -20,7 +21,9 @@ const POLICIES_EVERY_MS = 300_000;
 export interface KnownDenials {
   /** undefined: nothing is known yet. */
   readonly cluster: ClusterDenials | undefined;
-  /** Denials by policy; those without one are absent. The same objects as long as they say the same. */
+  /**
+   * Denials by policy; those without one are absent. The same objects as long as they say the same.
+   */
   readonly policies: ReadonlyMap<string, PolicyDenials>;
   /**
    * Reason why they are not known, or (`isPartial`) not all of them; undefined: they are.
@@ -29,15 +32,13 @@ export interface KnownDenials {
 }
 
 export interface DenialWatchDeps {
-  readonly client: KubeClient;
+  readonly runtime: Pick<AgentRuntime, 'client' | 'random' | 'logger'>;
   readonly clock: Clock;
-  /** 0 ≤ x < 1. */
-  readonly random: () => number;
-  readonly logger: Logger;
   readonly owners: Pick<OwnerCache, 'ownersIn'>;
   readonly risks: { foundIn(namespace: string): readonly FoundRisk[] };
   readonly own: Pick<OwnRefusals, 'counts'>;
-  readonly readEveryMs: number;
+  /** Time between two readings of the counters, ms. Default a minute. */
+  readonly readEveryMs?: number | undefined;
   /** Asks for the next round. */
   readonly wake: () => void;
 }
@@ -68,9 +69,9 @@ export class DenialWatch {
   #known: KnownDenials = { cluster: undefined, policies: new Map(), problem: { text: NOT_READ, isPartial: false } };
 
   constructor(deps: DenialWatchDeps) {
-    const { client, clock, random, logger } = deps;
+    const { runtime, clock } = deps;
     this.#deps = deps;
-    this.#events = new EventWatch({ client, clock, random, logger, onRefusal: (controller) => this.#see(controller) });
+    this.#events = new EventWatch({ ...runtime, clock, onRefusal: (controller) => this.#see(controller) });
   }
 
   /** Works until the signal aborts. */
@@ -101,7 +102,7 @@ export class DenialWatch {
   }
 
   async #keepReading(signal: AbortSignal): Promise<void> {
-    const { clock, readEveryMs } = this.#deps;
+    const { clock, readEveryMs = READ_EVERY_MS } = this.#deps;
     while (!signal.aborted) {
       await this.#read(signal).then(
         () => {
@@ -117,25 +118,27 @@ export class DenialWatch {
   #noteFailure(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return;
     if (this.#readProblem === undefined || this.#readProblem === NOT_READ)
-      this.#deps.logger.warn({ err: error }, 'the metrics of the API server cannot be read');
+      this.#deps.runtime.logger.warn({ err: error }, 'the metrics of the API server cannot be read');
     this.#readProblem = isForbidden(error)
       ? 'the agent may not read /metrics of the API server: its ClusterRole is older than it is'
       : `the metrics of the API server cannot be read: ${messageOf(error)}`;
   }
 
-  /** What is subtracted and what is named comes before what it is compared with. */
+  /**
+   * Reads the counters once. Dry runs and events that are compared with them were seen before.
+   */
   async #read(signal: AbortSignal): Promise<void> {
-    const { client, risks, own } = this.#deps;
+    const { runtime, risks, own } = this.#deps;
     this.#named.confirm((namespace) => risks.foundIn(namespace), this.#moment());
     const { counts } = own;
-    const [server, servers] = await Promise.all([readMetrics(client, signal), this.#countServers(signal)]);
+    const [server, servers] = await Promise.all([readMetrics(runtime.client, signal), this.#countServers(signal)]);
     this.#counted.take({ server, servers, own: counts, atMs: this.#moment().atMs });
   }
 
   /** @returns undefined: it is not known */
   async #countServers(signal: AbortSignal): Promise<number | undefined> {
     try {
-      const parsed = Endpoints.safeParse(await this.#deps.client.get(ENDPOINT_SLICE, API_SERVERS, signal));
+      const parsed = Endpoints.safeParse(await this.#deps.runtime.client.get(ENDPOINT_SLICE, API_SERVERS, signal));
       const addresses = (parsed.data?.endpoints ?? []).flatMap((endpoint) => endpoint.addresses);
       return new Set(addresses).size || undefined;
     } catch {
@@ -172,7 +175,7 @@ export class DenialWatch {
     return text === '' ? undefined : { text, isPartial: true };
   }
 
-  /** Each write of a status costs, so that counts alone change one only now and then. */
+  /** Denials by policy. Each write of a status costs: counts alone change one only now and then. */
   #policiesOf(denials: readonly ReportedDenial[], atMs: number): ReadonlyMap<string, PolicyDenials> {
     const before = this.#known.policies;
     const next = new Map(denialsByPolicy(denials));

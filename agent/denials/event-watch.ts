@@ -44,9 +44,9 @@ export const refusedIn = (event: unknown): OwnerName | undefined => {
 };
 
 /**
- * Watches the events of refused pods from now on, and keeps none. Whoever writes events counts a
- * refusal by one write, whatever `count` says, and where events come faster than they are read,
- * those of a moment are left out.
+ * Watches the events of refused pods from now on, and keeps none. One write of an event is one
+ * refusal, whatever its `count` says; where events come faster than they are read, those of a
+ * moment are left out.
  */
 export class EventWatch {
   readonly #deps: EventWatchDeps;
@@ -76,7 +76,10 @@ export class EventWatch {
     }
   }
 
-  /** @param version undefined: from now on @returns the version to go on from; undefined: it failed */
+  /**
+   * @param version undefined: from now on
+   * @returns the version to go on from; undefined: it failed
+   */
   async #tryFrom(version: string | undefined, signal: AbortSignal): Promise<string | undefined> {
     try {
       return await this.#watchFrom(version ?? (await this.#currentVersion(signal)), signal);

@@ -1,2 +1,2 @@
-export { DenialWatch, type KnownDenials, READ_EVERY_MS } from './denial-watch.ts';
+export { DenialWatch, type KnownDenials } from './denial-watch.ts';
 export { OwnRefusals } from './own-refusals.ts';

@@ -47,7 +47,7 @@ describe('owners of refused pods', () => {
     ]);
   });
 
-  it('are not those that only events name: forged ones about an owner whose dry run is admitted count to nobody', () => {
+  it('leave out owners whose dry run is admitted, however many events are forged about them', () => {
     see('fine', 0, 500);
     expect(counts(1_000, 1)).toEqual({});
     expect(counts(1_000, 6)).toEqual({});
@@ -132,7 +132,7 @@ describe('an event', () => {
     ...more,
   });
 
-  it('of lock 1 names the object whose pod it refused, in the namespace of the event', () => {
+  it('names the object whose pod lock 1 refused, in the namespace of the event', () => {
     expect(refusedIn(event())).toEqual({ kind: 'ReplicaSet', namespace: 'a', name: 'web-1' });
   });
 

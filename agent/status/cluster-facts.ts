@@ -139,7 +139,7 @@ const risksCondition = ({ risks }: ClusterFactsInput): NewCondition => {
     : { type, status: 'Unknown', reason: 'NotRead', message };
 };
 
-/** Without lock 1 nothing counts what is refused. */
+/** Condition of the denials. Without lock 1 nothing counts what is refused. */
 const denialsCondition = ({ denials, capabilities }: ClusterFactsInput): NewCondition => {
   const type = CONDITIONS.denialsKnown;
   if (!capabilities.floor) return { type, status: 'False', reason: 'Unavailable', message: NO_FLOOR };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { gitDocument, LabelSelector, NamespaceGlob, NamespaceName, Region, RegionReference, ResourceName } from './common.ts';
-import { PolicyDenials } from './denials.ts';
+import { PolicyDenials } from './findings/denials.ts';
 
 export const EnforcementAction = z
   .enum(['deny', 'warn', 'dryrun', 'custom'])

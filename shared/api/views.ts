@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EnrolmentView } from './access.ts';
 import { ResourceName } from './common.ts';
-import { ReportedDenial } from './denials.ts';
+import { ReportedDenial } from './findings/denials.ts';
 import { ClusterEvent, ClusterReport, ManagedBy, PolicyKey, PolicyReport, RevisionVerification, Violation } from './reports.ts';
 import { EnforcementAction, Phase, Risk } from './sovereign-policy.ts';
 

@@ -184,7 +184,7 @@ describe('denials', () => {
     });
   });
 
-  it('that are named never exceeded those that are counted, and no owner was named whose dry run is admitted', () => {
+  it('never names more refusals than are counted, nor an owner whose dry run is admitted', () => {
     expect(said.length).toBeGreaterThan(2);
     for (const { pods, named, denials: owners } of said) {
       expect(named).toBeLessThanOrEqual(pods ?? 0);

@@ -11,7 +11,7 @@ import { type RightInUse, readRightsInUse } from '../harness/audit-logs.ts';
 interface Rule {
   readonly apiGroups?: readonly string[];
   readonly resources?: readonly string[];
-  /** In place of the two. */
+  /** Paths, in place of the two. */
   readonly nonResourceURLs?: readonly string[];
   readonly resourceNames?: readonly string[];
   readonly verbs: readonly string[];

@@ -65,7 +65,7 @@ describe('owners whose pods were refused', () => {
     expect((await groups('team')).reduce((sum, { owners }) => sum + owners, 0)).toBeGreaterThanOrEqual(2);
   });
 
-  it('of a cluster that is away are as last reported, without a total', async () => {
+  it('are as last reported, without a total, where a cluster is away', async () => {
     await using hub = await refusing();
     await hub.server.ledger.setConnected('eu', false);
     expect(DenialPage.parse(await hub.read('denials')).items.every(({ fresh }) => !fresh)).toBe(true);

@@ -16,7 +16,7 @@ import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute } from '../../http/route.ts';
 
-/** What every answer about denials rests on. */
+/** Basis of every answer about denials. */
 const COUNTED =
   'Of the last hour, by lock 1. An owner is named where events name it and a dry run of its template is refused too; all owners of a cluster together have at most as many refusals as its API server counted, and the rest is without an owner.';
 

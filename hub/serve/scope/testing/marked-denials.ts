@@ -11,3 +11,4 @@ export const denialsOf = (reports: readonly PolicyReport[]): ClusterDenials => {
     }),
   );
   return { minutes: 60, pods: 9, recent: 0, bindings: 0, owners: denials.length, named: denials.length, denials };
+};

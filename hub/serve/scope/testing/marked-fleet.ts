@@ -95,8 +95,6 @@ const REPORTS: Readonly<Record<string, readonly PolicyReport[]>> = {
 /** Policies are listed by name. */
 const EXCEPTIONS = { missing: encodeBitmap(2, (at) => at === 1), namespaces: ['finance', 'team-xpolicy'] };
 
-};
-
 const markOf = (cluster: string): string => (cluster.includes('xcluster') ? 'xcluster' : 'eu');
 
 /** Events of one cluster: of policies, of a commit, and of the cluster itself. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NamespaceName } from './common.ts';
+import { NamespaceName } from '../common.ts';
 
 /** Owners that the status of a policy names. */
 export const MAX_NAMED_DENIALS = 20;
