@@ -1,5 +1,5 @@
 import type { KubeObject } from '@fso/shared/api';
-import { collectionPath, EVENT_KIND, type KindDescriptor, type KubeClient, watch } from '@fso/shared/kube';
+import { collectionPath, EVENT_KIND, isGone, type KindDescriptor, type KubeClient, watch } from '@fso/shared/kube';
 import { type Allowance, type Clock, createAllowance, createBackoff, type Logger, messageOf } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { refuserOf } from '../probe/index.ts';
@@ -85,6 +85,8 @@ export class EventWatch {
       return await this.#watchFrom(version ?? (await this.#currentVersion(signal)), signal);
     } catch (error) {
       if (signal.aborted) return undefined;
+      // Without bookmarks the version of a quiet watch gets old.
+      if (isGone(error)) return this.#currentVersion(signal).catch(() => undefined);
       if (this.#problem === undefined || this.#problem === NOT_READ)
         this.#deps.logger.warn({ err: error }, 'events of refused pods cannot be read');
       this.#problem = messageOf(error);
