@@ -17,9 +17,9 @@ const refused = () => new KubeApiError(403, { message: REFUSAL, code: 403 }, { r
 class Server {
   pods = 0;
   addresses: readonly string[] = ['192.0.2.1'];
-  isForbidden = false;
+  isForbidden: boolean = false;
   /** Whether the next watch begins at a version that the server no longer has. */
-  isExpired = true;
+  isExpired: boolean = true;
   #events: Buffer[] = [];
   #wake = Promise.withResolvers<void>();
 
