@@ -1,37 +1,29 @@
 import { MAX_NAMED_RISKS, type RiskGroup, RiskGroupPage, RiskPage, RiskReport } from '@fso/shared/api';
 import { z } from 'zod';
 import { createRiskReport, formatRiskCsv } from '../../export/risk-report.ts';
-import { type NamedRisk, nameRisks } from '../../fleet/cluster-entry.ts';
+import { type NamedRisk, NO_RISKS } from '../../fleet/cluster-entry.ts';
+import { nameFindings } from '../../fleet/findings/findings.ts';
 import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../../fleet/findings/risk-lists.ts';
 import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
 import { jsonRoute, type Route, rawRoute } from '../../http/route.ts';
-import type { ViolationDeps } from './violation-routes.ts';
+import { type FindingDeps, readNamed } from './read-named.ts';
 
 /** Limits that every answer about risks states. */
 const NOT_LOOKED_AT = 'Capacity and volumes are not looked at. The classes are never added up, nor with violations.';
 
-/**
- * The owners that are named; of one policy in one cluster those that its agent tells now, where the
- * cluster does not name as many.
- */
-const readRisks = async ({ fleet, agents }: ViolationDeps, { cluster, policy }: RiskQuery): Promise<readonly NamedRisk[]> => {
-  const now = await fleet.read();
-  const named = now.risks();
-  if (cluster === undefined || policy === undefined) return named;
-  const { fresh = false, report = null } = now.policy(policy)?.rows.get(cluster) ?? {};
-  const { refused = 0, pending = 0 } = report?.risks ?? {};
-  const isOf = ({ view }: NamedRisk): boolean => view.cluster === cluster && view.policy === policy;
-  if (!fresh || named.filter(isOf).length >= Math.min(refused + pending, MAX_NAMED_RISKS)) return named;
-  const told = await agents.inspect(cluster, policy);
-  if (told == null) return named;
-  return [...named.filter((risk) => !isOf(risk)), ...nameRisks(told.risks?.named ?? [], { cluster, policy, fresh })];
-};
+const readRisks = (deps: FindingDeps, query: RiskQuery): Promise<readonly NamedRisk[]> =>
+  readNamed(deps, query, {
+    from: (fleet) => fleet.risks(),
+    known: ({ risks: { refused, pending } = NO_RISKS }) => Math.min(refused + pending, MAX_NAMED_RISKS),
+    // Told now, by a cluster that is known.
+    told: ({ risks }, of) => nameFindings(risks?.named ?? [], { ...of, fresh: true }),
+  });
 
 const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('json').describe('csv: RFC 4180.') });
 
 /** Owners whose next pods are at risk, one by one, added up, and as a file. */
-export const riskRoutes: readonly Route<ViolationDeps>[] = [
+export const riskRoutes: readonly Route<FindingDeps>[] = [
   jsonRoute(
     {
       method: 'get',
