@@ -67,6 +67,13 @@ export type RouteHead<P extends Shape, Q extends Shape, B extends Shape = undefi
   readonly problems?: readonly ProblemCode[];
 };
 
+/** What a route is that reads the part of the fleet which its caller sees. */
+export const SCOPED_READ = { method: 'get', access: 'viewer', scope: 'scoped' } as const;
+/** The same for a list, which takes a slot. */
+export const SCOPED_LIST = { ...SCOPED_READ, slots: 'list' } as const;
+/** What a route is that reads something about the whole hub. */
+export const GLOBAL_READ = { method: 'get', access: 'viewer', scope: 'global' } as const;
+
 /** All problems of a query in one line, each naming its parameter. */
 const describeIssues = (error: z.ZodError): string =>
   error.issues

@@ -6,7 +6,7 @@ import { nameFindings } from '../../fleet/findings/findings.ts';
 import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../../fleet/findings/risk-lists.ts';
 import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
-import { jsonRoute, type Route, rawRoute } from '../../http/route.ts';
+import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../../http/route.ts';
 import { type FindingDeps, readNamed } from './read-named.ts';
 
 /** Limits that every answer about risks states. */
@@ -26,15 +26,12 @@ const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('js
 export const riskRoutes: readonly Route<FindingDeps>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/risks',
       operationId: 'listRisks',
       summary: 'Owners whose next pods would be refused or stay pending',
       description: `Clusters name the first 20 owners at risk, and the first 20 of each policy that was applied in them. With \`cluster\` and \`policy\` the agent is asked for its first 20 of that policy, for a few seconds at most. ${NOT_LOOKED_AT}`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: RiskQuery,
     },
     { schema: RiskPage, description: 'A page; sorted by cluster unless `sort` says otherwise, then by policy, namespace, kind and name.' },
@@ -46,15 +43,12 @@ export const riskRoutes: readonly Route<FindingDeps>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/risk-groups',
       operationId: 'listRiskGroups',
       summary: 'Owners at risk added up',
       description: `By policy and by cluster all that agents count; by namespace and owner those that they name. ${NOT_LOOKED_AT}`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: RiskGroupQuery,
     },
     { schema: RiskGroupPage, description: 'A page of groups; most owners that would be refused first unless `sort` says otherwise.' },
@@ -66,14 +60,12 @@ export const riskRoutes: readonly Route<FindingDeps>[] = [
   ),
   rawRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/reports/risks',
       operationId: 'getRiskReport',
       summary: 'All owners at risk that are known by name',
       description: `As JSON or CSV (RFC 4180), with the clusters of which not all is known. ${NOT_LOOKED_AT}`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
       slots: 'heavy',
       query: ExportQuery,
     },

@@ -11,7 +11,7 @@ import {
 } from '../../fleet/findings/violation-lists.ts';
 import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
-import { jsonRoute, type Route } from '../../http/route.ts';
+import { jsonRoute, type Route, SCOPED_LIST } from '../../http/route.ts';
 import { type FindingDeps, readNamed } from './read-named.ts';
 
 const readViolations = (deps: FindingDeps, query: ViolationQuery): Promise<readonly NamedViolation[]> =>
@@ -25,16 +25,13 @@ const readViolations = (deps: FindingDeps, query: ViolationQuery): Promise<reado
 export const violationRoutes: readonly Route<FindingDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/violations',
       operationId: 'listViolations',
       summary: 'Workloads outside of their allowed regions',
       description:
         'Clusters name their first 20 violations, and the first 20 of each policy that was applied in them; `violations` of policies and clusters counts all of them. With `cluster` and `policy` the agent is asked for its first 20 of that policy, for a few seconds at most. What an unreachable cluster last reported stays listed.',
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: ViolationQuery,
     },
     {
@@ -50,15 +47,12 @@ export const violationRoutes: readonly Route<FindingDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/violation-groups',
       operationId: 'listViolationGroups',
       summary: 'Violations added up',
       description: 'By policy and by cluster all that agents count; by namespace, workload and region those that they name.',
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: ViolationGroupQuery,
     },
     {
