@@ -2,8 +2,7 @@ import { AuditEntry, AuditPage, AuditProofs, AuditVerificationView, ResourceName
 import type { Clock } from '@fso/shared/runtime';
 import type { Response } from 'express';
 import { z } from 'zod';
-import type { AuditFilter, AuditLog } from '../../ledger/index.ts';
-import { AuditVerifier, EXPORT_FORMATS, FORMATTERS, readAudit } from '../../ledger/index.ts';
+import { type AuditFilter, type AuditLog, AuditVerifier, EXPORT_FORMATS, FORMATTERS, readAudit } from '../../ledger/index.ts';
 import { sendLines } from '../export/send-lines.ts';
 import { cursorText, numberOf, searchCursor } from '../http/paging.ts';
 import { PolicyName, paging, period, Text, wholeNumber, withoutAbsent } from '../http/parameters.ts';

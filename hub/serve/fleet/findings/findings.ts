@@ -65,7 +65,7 @@ export const GROUP_KEYS = {
 /** Named findings with one key. */
 export interface FindingGroup<T> {
   readonly key: string;
-  /** What its kind adds up. */
+  /** Sum of what its kind counts. */
   readonly sum: T;
   readonly policies: Set<string>;
   readonly clusters: Set<string>;

@@ -12,12 +12,12 @@ interface Place {
   readonly policy: string;
 }
 
-/** How a kind of findings is read. */
+/** Reading of one kind of findings. */
 interface Reading<V> {
   readonly from: (fleet: Fleet) => readonly Named<V>[];
   /** Findings that a report counts, as far as an agent names them. */
   readonly known: (report: PolicyReport) => number;
-  /** Those that an agent tells of a policy. */
+  /** Findings that an agent tells of a policy. */
   readonly told: (report: PolicyReport, of: Place, reported: PolicyReport) => readonly Named<V>[];
 }
 

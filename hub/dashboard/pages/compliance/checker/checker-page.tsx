@@ -1,7 +1,7 @@
 import { Alert, Button, Content, Form, FormGroup, Grid, GridItem, TextArea } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useDeferredValue, useMemo, useRef, useState } from 'react';
-import { parseViolationKey, type ViolationRef, violationKey } from '../../../api/queries.ts';
+import { type FindingRef, findingKey, parseFindingKey } from '../../../api/queries.ts';
 import { ErrorState, Loading } from '../../../components/empty-states.tsx';
 import { Heading } from '../../../components/text.tsx';
 import { useSearchChange } from '../../../lib/filters.ts';
@@ -26,10 +26,10 @@ const showLines = (field: HTMLTextAreaElement, lines: readonly string[], { from,
   field.scrollTop = (field.scrollHeight / Math.max(1, lines.length)) * Math.max(0, from - 4);
 };
 
-const searchOf = (ref: ViolationRef | undefined) =>
+const searchOf = (ref: FindingRef | undefined) =>
   ref === undefined
     ? { picked: undefined }
-    : { picked: violationKey(ref), by: 'namespace' as const, cluster: ref.cluster, namespace: ref.namespace };
+    : { picked: findingKey(ref), by: 'namespace' as const, cluster: ref.cluster, namespace: ref.namespace };
 
 export const CheckerPage = () => {
   const { by = 'policy', picked, ...chosen } = route.useSearch();
@@ -41,8 +41,8 @@ export const CheckerPage = () => {
   const lines = useMemo(() => settled.split('\n'), [settled]);
   const field = useRef<HTMLTextAreaElement>(null);
   const change = useSearchChange();
-  const pick = (ref: ViolationRef | undefined): void => change(searchOf(ref));
-  const ref = picked === undefined ? undefined : parseViolationKey(picked);
+  const pick = (ref: FindingRef | undefined): void => change(searchOf(ref));
+  const ref = picked === undefined ? undefined : parseFindingKey(picked);
   const show = (range: LineRange): void => {
     if (field.current !== null) showLines(field.current, lines, range);
   };
