@@ -8,7 +8,7 @@ import { StaleState } from '../../../components/stale-state.tsx';
 import { PlainTable, type PlainTableProps } from '../../../components/tables/plain-table.tsx';
 import { RelativeTime, SectionCard } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
-import { verdictOf } from '../../../lib/health.ts';
+import { healthOf } from '../../../lib/health.ts';
 import { NotReported, RevisionCard, SoftwareCard } from './cluster-cards.tsx';
 import { ClusterEvents } from './cluster-events.tsx';
 import { ClusterPolicies } from './cluster-policies.tsx';
@@ -24,7 +24,7 @@ const ICONS = {
 const STATUS = { good: 'success', bad: 'danger', unknown: 'warning' } as const;
 
 const Status = ({ condition, isFresh }: { readonly condition: Condition; readonly isFresh: boolean }) => {
-  const state = verdictOf(condition);
+  const state = healthOf(condition);
   if (!isFresh) return <StaleState>Was {condition.status}</StaleState>;
   return (
     <span className="fso-nowrap">
