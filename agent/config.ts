@@ -202,6 +202,8 @@ export interface AgentConfig {
   readonly openReports?: boolean;
   /** Maximum ages of observations. Default {@link OBSERVATION_LIMITS}. */
   readonly limits?: ObservationLimits;
+  /** Time between two readings of what the API server refused, ms. Default a minute. */
+  readonly readDenialsEveryMs?: number;
   /** undefined: no traces. */
   readonly telemetry?: TelemetryConfig | undefined;
   /** Credentials that are followed. */

@@ -37,6 +37,7 @@ const SNAPSHOT = {
       condition(CONDITIONS.risksKnown, 'True'),
     ],
     gatekeeper: { state: 'Ready' },
+    denials: { pods: 7, bindings: null },
   },
 } as unknown as AgentSnapshot;
 
@@ -68,6 +69,7 @@ it('the leader has the state of the cluster, and the next replica does not find 
     'fso_agent_violations{enforcement_action="custom"} 0',
     'fso_agent_risks{risk="Refused"} 0',
     'fso_agent_risks{risk="Pending"} 0',
+    'fso_agent_denials{request="pods"} 7',
     'fso_agent_lock_ready{lock="floor"} 1',
     'fso_agent_lock_ready{lock="guard"} 0',
     'fso_agent_lock_ready{lock="gatekeeper"} 1',

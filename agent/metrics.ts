@@ -43,6 +43,18 @@ export interface AgentMetrics {
 
 const PROBE_RESULTS = ['proven', 'unproven', 'inconclusive'];
 
+/** A gauge of one reading; absent while there is none. */
+const readingGauge = (registry: Registry, name: string, help: string, read: () => number | undefined): Gauge =>
+  new Gauge({
+    name,
+    help,
+    labelNames: [],
+    registers: [registry],
+    collect() {
+      setOrRemove(this, read());
+    },
+  });
+
 /** Gauges of the state of the cluster, which only the leader has. */
 const createStateGauges = (registry: Registry, readings: () => AgentReadings | undefined, isProven: () => boolean | undefined) => {
   const registers = [registry];
@@ -65,6 +77,12 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
       labelNames: ['risk'],
       registers,
     }),
+    denials: new Gauge({
+      name: 'fso_agent_denials',
+      help: "Requests that lock 1 refused within the last hour, by what they ask for (pods, bindings), without the agent's own dry runs; absent while that is not known.",
+      labelNames: ['request'],
+      registers,
+    }),
     lockReady: new Gauge({
       name: 'fso_agent_lock_ready',
       help: '1: the lock is ready: floor and guard (ValidatingAdmissionPolicies), gatekeeper.',
@@ -85,33 +103,22 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
     certificateExpiry: new Gauge({
       name: 'fso_agent_certificate_expiry_timestamp_seconds',
       help: "Expiry of the agent's client certificate; absent: it has none.",
-      labelNames: [],
       registers,
     }),
     hubConnected: new Gauge({
       name: 'fso_agent_hub_connected',
       help: '1: the agent is connected to its hub; absent: it has none.',
-      labelNames: [],
       registers,
     }),
-    waitingWrites: new Gauge({
-      name: 'fso_agent_waiting_writes',
-      help: 'Writes to the API server that wait for their turn.',
-      labelNames: [],
-      registers,
-      collect() {
-        setOrRemove(this, readings()?.waitingWrites());
-      },
-    }),
-    failingWrites: new Gauge({
-      name: 'fso_agent_failing_writes',
-      help: 'Writes to the API server whose last attempt failed; they are tried again.',
-      labelNames: [],
-      registers,
-      collect() {
-        setOrRemove(this, readings()?.failingWrites());
-      },
-    }),
+    waitingWrites: readingGauge(registry, 'fso_agent_waiting_writes', 'Writes to the API server that wait for their turn.', () =>
+      readings()?.waitingWrites(),
+    ),
+    failingWrites: readingGauge(
+      registry,
+      'fso_agent_failing_writes',
+      'Writes to the API server whose last attempt failed; they are tried again.',
+      () => readings()?.failingWrites(),
+    ),
     oldestProof: new Gauge({
       name: 'fso_agent_oldest_proof_timestamp_seconds',
       help: 'Time of the oldest proof, by lock: floor, gatekeeper (among all governed namespaces), guard (among its policies). One that was never proven counts from when it was first to be.',
@@ -129,24 +136,18 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
 const createObservationGauges = (registry: Registry, readings: () => AgentReadings | undefined): void => {
   const registers = [registry];
   const seconds = (ms: number | undefined): number | undefined => (ms === undefined || !Number.isFinite(ms) ? undefined : ms / 1000);
-  new Gauge({
-    name: 'fso_agent_oldest_part_age_seconds',
-    help: 'Time since the part of a round ran without an error that did so longest ago; absent: one never did.',
-    labelNames: [],
-    registers,
-    collect() {
-      setOrRemove(this, seconds(readings()?.ages().oldestPartMs));
-    },
-  });
-  new Gauge({
-    name: 'fso_agent_oldest_kind_age_seconds',
-    help: 'Time since the kind was seen that was seen longest ago; absent: of one nothing was heard yet.',
-    labelNames: [],
-    registers,
-    collect() {
-      setOrRemove(this, seconds(readings()?.ages().oldestKindMs));
-    },
-  });
+  readingGauge(
+    registry,
+    'fso_agent_oldest_part_age_seconds',
+    'Time since the part of a round ran without an error that did so longest ago; absent: one never did.',
+    () => seconds(readings()?.ages().oldestPartMs),
+  );
+  readingGauge(
+    registry,
+    'fso_agent_oldest_kind_age_seconds',
+    'Time since the kind was seen that was seen longest ago; absent: of one nothing was heard yet.',
+    () => seconds(readings()?.ages().oldestKindMs),
+  );
   new Gauge({
     name: 'fso_agent_out_of_date',
     help: '1: this part of a round, or kind, is out of date, and nothing that rests on it counts as proven.',
@@ -157,15 +158,12 @@ const createObservationGauges = (registry: Registry, readings: () => AgentReadin
       for (const observation of readings()?.ages().outOfDate ?? []) this.set({ observation }, 1);
     },
   });
-  new Gauge({
-    name: 'fso_agent_late_ticks_ratio',
-    help: "Share of the last minute's timers that were more than a second late, from 0 to 1.",
-    labelNames: [],
-    registers,
-    collect() {
-      setOrRemove(this, readings()?.lateShare());
-    },
-  });
+  readingGauge(
+    registry,
+    'fso_agent_late_ticks_ratio',
+    "Share of the last minute's timers that were more than a second late, from 0 to 1.",
+    () => readings()?.lateShare(),
+  );
 };
 
 type StateGauges = ReturnType<typeof createStateGauges>;
@@ -176,7 +174,7 @@ const setOrRemove = (gauge: Gauge, value: number | undefined): void => {
 };
 
 const clearState = (gauges: StateGauges): void => {
-  for (const gauge of [gauges.policies, gauges.violations, gauges.risks, gauges.lockReady]) gauge.reset();
+  for (const gauge of [gauges.policies, gauges.violations, gauges.risks, gauges.denials, gauges.lockReady]) gauge.reset();
   for (const gauge of [gauges.proven, gauges.certificateExpiry, gauges.hubConnected]) gauge.remove();
 };
 
@@ -209,6 +207,11 @@ const measureRisks = ({ policies, cluster }: AgentSnapshot, { risks }: StateGaug
     counts.Pending += report.risks?.pending ?? 0;
   }
   for (const risk of RISK_CLASSES) risks.set({ risk }, counts[risk]);
+};
+
+const measureDenials = ({ cluster: { denials } }: AgentSnapshot, gauges: StateGauges): void => {
+  gauges.denials.reset();
+  for (const request of ['pods', 'bindings'] as const) if (denials?.[request] != null) gauges.denials.set({ request }, denials[request]);
 };
 
 const measureLocks = (cluster: AgentSnapshot['cluster'], { lockReady }: StateGauges): void => {
@@ -282,6 +285,7 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
     measure: (snapshot) => {
       isProven = measurePolicies(snapshot.policies.values(), gauges);
       measureRisks(snapshot, gauges);
+      measureDenials(snapshot, gauges);
       measureLocks(snapshot.cluster, gauges);
     },
     beginTerm: (next) => {

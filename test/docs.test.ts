@@ -244,14 +244,16 @@ it('events and conditions have the reasons of the code', () => {
 
 it('rights are those of deploy/agent', () => {
   interface Rule {
-    readonly apiGroups: readonly string[];
-    readonly resources: readonly string[];
+    readonly apiGroups?: readonly string[];
+    readonly resources?: readonly string[];
+    /** Paths, in place of the two. */
+    readonly nonResourceURLs?: readonly string[];
     readonly verbs: readonly string[];
   }
   const granted = new Map<string, Set<string>>();
   for (const document of ['rbac', 'openreports'].flatMap((name) => parseAllDocuments(read(`deploy/agent/${name}.yaml`)))) {
     const { rules = [] } = document.toJS() as { rules?: readonly Rule[] };
-    for (const { apiGroups, resources, verbs } of rules) {
+    for (const { apiGroups = ['path'], nonResourceURLs = [], resources = nonResourceURLs, verbs } of rules) {
       for (const resource of resources) {
         const key = `${apiGroups[0] || 'core'} ${resource}`;
         granted.set(key, new Set([...(granted.get(key) ?? []), ...verbs]));

@@ -3,6 +3,7 @@ import { MAX_TIMER_MS, type PauseDetector } from '@fso/shared/runtime';
 import type { Write, WritePool } from '../apply/index.ts';
 import type { ClusterView } from '../cache/index.ts';
 import type { AgentConfig } from '../config.ts';
+import { DenialWatch, OwnRefusals } from '../denials/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { OBSERVATION_LIMITS, Observer } from '../observation/index.ts';
 import type { EventSink, LiveObservatory, ViolationTimeStore } from '../observe/index.ts';
@@ -30,7 +31,7 @@ import { RoundWriter } from './round-writer.ts';
 
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
-  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits'>;
+  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits' | 'readDenialsEveryMs'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
   /** Pauses of this process. */
@@ -69,6 +70,7 @@ export class Controller {
   readonly #planner: RoundPlanner;
   readonly #pace: PlanningPace;
   readonly #risks: RiskWatch;
+  readonly #denials: DenialWatch;
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
     const { runtime, config, settings, view, pauses, outputs, violationTimes, owners } = deps;
@@ -88,6 +90,7 @@ export class Controller {
     this.#malformed = new MalformedLog(outputs.events, clock);
     this.#planner = new RoundPlanner({ view, settings, parts, events: outputs.events, tampering: this.#tampering });
     const wake = (delayMs?: number): void => this.#wake(delayMs);
+    const wakeSoon = (): void => this.#wake(WORKLOAD_DELAY_MS);
     const onAccepted = (): void => this.#publisher.publishAccepted();
     const { retryMs } = config;
     const writing = { runtime, retryMs, view, outputs, planner: this.#planner, tampering: this.#tampering, wake, onAccepted };
@@ -95,7 +98,15 @@ export class Controller {
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
     const onAnswer = (result: string) => outputs.metrics.templateDryRuns.inc({ result });
     const templates = { readPlacement: readTemplate, onAnswer };
-    const probing = { client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict, templates };
+    const own = new OwnRefusals();
+    const probing = {
+      client: own.counting(client),
+      clock: awake,
+      bindGate: capabilities.floor,
+      onChange: () => this.#wake(),
+      onVerdict,
+      templates,
+    };
     this.#probers = new Probers(probing, signal);
     this.#risks = new RiskWatch({
       owners,
@@ -105,8 +116,10 @@ export class Controller {
       clock: awake,
       logger,
       shownMs: limits.shownMs,
-      wake: () => this.#wake(WORKLOAD_DELAY_MS),
+      wake: wakeSoon,
     });
+    const reading = { clock: awake, readEveryMs: config.readDenialsEveryMs };
+    this.#denials = new DenialWatch({ ...reading, runtime, owners, risks: this.#risks, own, wake: wakeSoon });
     const failures = () => this.#writer.pool.failures();
     this.#monitor = new LockMonitor({
       clock: awake,
@@ -126,6 +139,7 @@ export class Controller {
       tampering: this.#tampering,
       violationTimes,
       risks: this.#risks,
+      denials: this.#denials,
       revisions: this.#writer.revisions,
       onProven: (revision) => runtime.trace?.proven(revision),
       parts,
@@ -165,7 +179,7 @@ export class Controller {
       const reconcile = () => Promise.resolve().then(() => this.#reconcile());
       const { logger } = runtime;
       const rounds = runController({ name: 'enforce', queue: this.#queue, logger, metrics: this.#roundMetrics(), reconcile }, this.#signal);
-      await Promise.all([rounds, this.#observer.run(), this.#risks.run(this.#signal)]);
+      await Promise.all([rounds, this.#observer.run(), this.#risks.run(this.#signal), this.#denials.run(this.#signal)]);
     } finally {
       stopWatching();
     }

@@ -11,7 +11,8 @@ import { desiredGuard } from './guard/guard.ts';
 import { injectionKinds, planInjection } from './injection/injection.ts';
 
 interface Rule {
-  readonly resources: readonly string[];
+  /** Absent from a rule about paths. */
+  readonly resources?: readonly string[];
   readonly verbs: readonly string[];
   readonly resourceNames?: readonly string[];
 }
@@ -22,7 +23,7 @@ const RULES = parseAllDocuments(readFileSync(new URL('../../deploy/agent/rbac.ya
 
 /** Names that a verb on a resource is limited to; undefined: any. */
 const namesOf = (resource: string, verb: string): readonly string[] | undefined => {
-  const rules = RULES.filter(({ resources, verbs }) => resources.includes(resource) && verbs.includes(verb));
+  const rules = RULES.filter(({ resources, verbs }) => resources?.includes(resource) === true && verbs.includes(verb));
   expect([resource, verb, rules.length]).toEqual([resource, verb, 1]);
   return rules[0]?.resourceNames;
 };

@@ -1,4 +1,4 @@
-import type { ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
+import type { AgentClusterReport, ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
 import type { Ages } from '@fso/shared/protocol';
 import type { ClusterProfile } from '@fso/shared/status';
 import type { DesiredPolicies } from '../enforce/index.ts';
@@ -47,7 +47,7 @@ type StreamFact = 'clockSkewMs' | 'certificateExpires';
 export type StreamFacts = Pick<ClusterReport, StreamFact>;
 
 /** The part of a ClusterReport that is seen in the cluster. */
-export type ClusterFacts = Omit<ClusterReport, RevisionFact | StreamFact>;
+export type ClusterFacts = Omit<ClusterReport, RevisionFact | StreamFact> & Pick<AgentClusterReport, 'denials'>;
 
 /** The accepted commit as the last round found it in the cluster. */
 export interface RevisionSnapshot {

@@ -5,6 +5,9 @@ import { messageOf } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 
+/** The requests of proofs. */
+export type ProbeClient = Pick<KubeClient, 'raw' | 'list'>;
+
 /** The API server's response to a dry-run write. */
 export type ProbeAnswer =
   | { readonly kind: 'admitted'; readonly warnings: readonly string[] }
@@ -255,13 +258,13 @@ const OUT_OF_RANGE = /(minimum|maximum) \S+ usage per |max limit to request rati
 /**
  * Asks for a pod, as a dry run. One that a LimitRange refuses is asked for again without resources.
  */
-export const askForPod = async (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
+export const askForPod = async (client: ProbeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
   const answer = await askOnce(client, question, signal);
   if (answer.kind !== 'refused' || !OUT_OF_RANGE.test(answer.message)) return answer;
   return askOnce(client, { ...question, withoutResources: true }, signal);
 };
 
-const askOnce = async (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
+const askOnce = async (client: ProbeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
   try {
     const path = `/api/v1/namespaces/${question.namespace}/pods`;
     const request = { method: 'POST', path, query: DRY_RUN, body: probePod(question), timeoutMs: 10_000 } as const;
@@ -273,10 +276,10 @@ const askOnce = async (client: KubeClient, question: PodQuestion, signal: AbortS
 };
 
 /** The pod that {@link judgeCanary} judges. */
-export const askCanary = (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> =>
+export const askCanary = (client: ProbeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> =>
   askForPod(client, { ...question, labels: CANARY_LABEL }, signal);
 
-export const askForBinding = async (client: KubeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> => {
+export const askForBinding = async (client: ProbeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> => {
   const body = {
     apiVersion: 'v1',
     kind: 'Binding',

@@ -1,8 +1,7 @@
-import type { KubeClient } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
 import { Outage } from './outage.ts';
-import type { FloorNames, ProbeVerdict } from './probe.ts';
+import type { FloorNames, ProbeClient, ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, RoundRobin, UnansweredProbes } from './probe-schedule.ts';
 import { type ProbeState, ProbeStates } from './probe-states.ts';
@@ -35,7 +34,7 @@ export interface ProberOptions {
 }
 
 export interface ProberDeps {
-  readonly client: KubeClient;
+  readonly client: ProbeClient;
   readonly clock: Clock;
   readonly budget: RetryBudget;
   readonly floor: FloorNames;

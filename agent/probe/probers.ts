@@ -1,16 +1,15 @@
-import type { KubeClient } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import { isFloorName } from '../enforce/index.ts';
 import { CanaryProber } from './canary-prober.ts';
 import { GuardProber } from './guard/guard-prober.ts';
-import type { ProbeVerdict } from './probe.ts';
+import type { ProbeClient, ProbeVerdict } from './probe.ts';
 import { runProbeSchedule } from './probe-schedule.ts';
 import { Prober } from './prober.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { TemplateProber, type TemplateProberDeps } from './templates/template-prober.ts';
 
 export interface ProbersOptions {
-  readonly client: KubeClient;
+  readonly client: ProbeClient;
   readonly clock: Clock;
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;

@@ -1,4 +1,3 @@
-import type { KubeClient } from '@fso/shared/kube';
 import type { NamespaceGovernance } from '../enforce/index.ts';
 import {
   askForBinding,
@@ -9,6 +8,7 @@ import {
   judgeMustNotBind,
   judgeMustWarn,
   NO_REGION,
+  type ProbeClient,
   type ProbeVerdict,
 } from './probe.ts';
 import type { Semaphore } from './semaphore.ts';
@@ -43,7 +43,7 @@ interface ProofSubject {
 }
 
 interface ProofOptions {
-  readonly client: KubeClient;
+  readonly client: ProbeClient;
   readonly floor: FloorNames;
   /** Limit for requests that lock 1 refuses before any webhook is called. */
   readonly direct: Semaphore;

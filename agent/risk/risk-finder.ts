@@ -116,6 +116,11 @@ export class RiskFinder {
     return { policies: new Map([...policies].map(([key, { risks }]) => [key, risks])), targets: this.#targets, unjudged };
   }
 
+  /** The owners of a namespace at risk, as they were found last. */
+  foundIn(namespace: string): readonly FoundRisk[] {
+    return this.#namespaces.get(namespace)?.risks.found ?? [];
+  }
+
   *#findAll(input: RiskInput) {
     for (const [namespace, governance] of input.governance.namespaces) {
       const denied = deniedNamespace(namespace, governance, input);

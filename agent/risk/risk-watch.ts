@@ -5,6 +5,7 @@ import type { Governance } from '../enforce/index.ts';
 import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
 import type { OwnerCache } from './owner-cache.ts';
 import { RiskFinder } from './risk-finder.ts';
+import type { FoundRisk } from './sum-risks.ts';
 
 /** Knowledge of the risks in the cluster. */
 export interface KnownRisks {
@@ -78,6 +79,11 @@ export class RiskWatch {
       logger.error({ err: error }, 'risks cannot be found');
       return this.#unknown(`they cannot be found: ${messageOf(error)}`);
     }
+  }
+
+  /** The owners of a namespace at risk; none while that is not known. */
+  foundIn(namespace: string): readonly FoundRisk[] {
+    return this.#unknownSince === undefined ? this.#finder.foundIn(namespace) : [];
   }
 
   /** Whether what was known before is no longer to be shown. */

@@ -89,6 +89,20 @@ describe('clusterFacts', () => {
     expect(risksKnown({ problem: 'no list', isPartial: false })).toEqual(['Unknown', 'NotRead', 'no list']);
   });
 
+  it('shows that denials are not known apart from that not all of them are, and has none without lock 1', () => {
+    const denialsKnown = (denials: ClusterFactsInput['denials'], floor = true) =>
+      readyOf(CONDITIONS.denialsKnown, { denials, capabilities: { kubernetesVersion: 'v1.36.3', floor } });
+    const cluster = { minutes: 60, pods: 3, recent: 0, bindings: 0, owners: 0, named: 0, denials: [] };
+    expect(denialsKnown({ cluster, problem: undefined })).toEqual(['True', 'Counted', '']);
+    expect(denialsKnown({ cluster, problem: { text: 'two servers', isPartial: true } })).toEqual(['False', 'Partial', 'two servers']);
+    expect(denialsKnown({ cluster, problem: { text: 'no right', isPartial: false } })).toEqual(['Unknown', 'NotRead', 'no right']);
+    expect(denialsKnown({ cluster, problem: undefined }, false).slice(0, 2)).toEqual(['False', 'Unavailable']);
+    expect(factsOf({ denials: { cluster, problem: undefined } }).denials).toBe(cluster);
+    expect(
+      factsOf({ denials: { cluster, problem: undefined }, capabilities: { kubernetesVersion: 'v1.29.0', floor: false } }).denials,
+    ).toBeUndefined();
+  });
+
   it('shows a guard that is missing before one that is open or unproven', () => {
     const guardReady = (problems: Partial<ClusterFactsInput['problems']>) =>
       readyOf(CONDITIONS.guardReady, { problems: { gatekeeper: undefined, guard: undefined, ...problems } });

@@ -5,6 +5,7 @@ import { setCondition, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import { type ClusterProfile, NO_FLOOR, NO_GATEKEEPER } from '@fso/shared/status';
 import type { ClusterView } from '../cache/index.ts';
+import type { KnownDenials } from '../denials/index.ts';
 import { isFloorName, type Overflow } from '../enforce/index.ts';
 import type { Claim } from '../observation/index.ts';
 import type { ClusterFacts } from '../observe/index.ts';
@@ -36,6 +37,7 @@ export interface ClusterFactsInput {
   readonly overflow: Overflow;
   /** Reason why no risks are known now, or (`isPartial`) not all of them; undefined: they are. */
   readonly risks?: { readonly problem: string; readonly isPartial: boolean } | undefined;
+  readonly denials?: Pick<KnownDenials, 'cluster' | 'problem'> | undefined;
   /** Tampering within the last hour. */
   readonly tampering?: Tampering | undefined;
   readonly previous: ClusterFacts;
@@ -137,6 +139,16 @@ const risksCondition = ({ risks }: ClusterFactsInput): NewCondition => {
     : { type, status: 'Unknown', reason: 'NotRead', message };
 };
 
+/** Condition of the denials. Without lock 1 nothing counts what is refused. */
+const denialsCondition = ({ denials, capabilities }: ClusterFactsInput): NewCondition => {
+  const type = CONDITIONS.denialsKnown;
+  if (!capabilities.floor) return { type, status: 'False', reason: 'Unavailable', message: NO_FLOOR };
+  if (denials?.problem === undefined) return { type, status: 'True', reason: 'Counted', message: '' };
+  const { text, isPartial } = denials.problem;
+  const message = truncate(text, 4_096);
+  return isPartial ? { type, status: 'False', reason: 'Partial', message } : { type, status: 'Unknown', reason: 'NotRead', message };
+};
+
 const shortened = <C extends Pick<Condition, 'message'>>(condition: C): C => ({
   ...condition,
   message: truncate(condition.message, 4_096),
@@ -149,8 +161,11 @@ const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, '
 const largestRegions = (nodes: ReadonlyMap<string, number>): readonly (readonly [string, number])[] =>
   nodes.size > MAX_NODE_REGIONS ? [...nodes].toSorted(([, a], [, b]) => b - a).slice(0, MAX_NODE_REGIONS) : [...nodes];
 
+const CLUSTER_CONDITIONS = [observedCondition, floorCondition, guardCondition, risksCondition, denialsCondition, tampered];
+
 /** The part of the report that is about the cluster and not about policies. */
 export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
+  const { denials } = input;
   const nodesByRegion = new Map<string, number>();
   for (const { metadata } of input.view.nodes.list()) {
     const region = metadata.labels?.[REGION_LABEL] ?? '';
@@ -161,7 +176,8 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
     kubernetesVersion: input.capabilities.kubernetesVersion,
     gatekeeper: gatekeeperFacts(input),
     nodesByRegion: Object.fromEntries(largestRegions(nodesByRegion)),
-    conditions: [observedCondition(input), floorCondition(input), guardCondition(input), risksCondition(input), tampered(input)]
+    ...(denials?.cluster && input.capabilities.floor && { denials: denials.cluster }),
+    conditions: CLUSTER_CONDITIONS.map((conditionOf) => conditionOf(input))
       .filter((condition) => condition !== undefined)
       .reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), input.previous.conditions),
   };

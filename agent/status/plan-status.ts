@@ -4,6 +4,7 @@ import {
   type Condition,
   type LockStatus,
   NAMESPACE_MISSING,
+  type PolicyDenials,
   type PolicyRisks,
   type SovereignPolicyStatus,
 } from '@fso/shared/api';
@@ -24,6 +25,8 @@ export interface PolicyObservations {
    * Absent: not known, or the policy denies nothing.
    */
   readonly risks?: PolicyRisks | 'recent' | undefined;
+  /** Owners whose pods were refused; undefined: none, or not known. */
+  readonly denials?: PolicyDenials | undefined;
   /** Absent: the policy does not ask for placement injection. */
   readonly injection?: InjectionFacts | undefined;
   /** Absent: Gatekeeper has not audited the constraints of the policy twice yet. */
@@ -231,7 +234,7 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
 export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
   const { policy, outcome, locks, previous, now } = input;
   const verdict = verdictOf(input);
-  const { violations, risks: seen } = input.observed;
+  const { violations, risks: seen, denials } = input.observed;
   const risks = seen === 'recent' ? previous?.risks : seen;
   const next: SovereignPolicyStatus = {
     phase: verdict.phase,
@@ -251,6 +254,7 @@ export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
     },
     violations,
     ...(risks !== undefined && { risks }),
+    ...(denials !== undefined && { denials }),
   };
   return previous !== undefined && isDeepStrictEqual(next, previous) ? previous : { ...next, lastUpdated: now.toISOString() };
 };

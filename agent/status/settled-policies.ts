@@ -25,6 +25,7 @@ export interface Subject {
   readonly live: SovereignPolicy;
   readonly violations: PolicyViolations;
   readonly risks: PolicyObservations['risks'];
+  readonly denials: PolicyObservations['denials'];
   readonly tampered: ReturnType<TamperLog['ofPolicy']>;
 }
 
@@ -83,12 +84,22 @@ export const sharedInputs = ({ locks, injecting, isUnobserved }: Round): object 
 
 /** Inputs that the status of one policy follows from, beside what all of them follow from. */
 export const ownInputs = (
-  { policy, outcome, live, violations, risks, tampered }: Subject,
+  { policy, outcome, live, violations, risks, denials, tampered }: Subject,
   { locks, audits, now }: Round,
   namespaces: { get(name: string): KubeObject | undefined },
 ): readonly unknown[] => {
   const { plan, gatekeeper } = locks;
-  const inputs: unknown[] = [policy, outcome, live, violations, risks, tampered, daysLeft(policy, now), plan.unlisted.has(policy.key)];
+  const inputs: unknown[] = [
+    policy,
+    outcome,
+    live,
+    violations,
+    risks,
+    denials,
+    tampered,
+    daysLeft(policy, now),
+    plan.unlisted.has(policy.key),
+  ];
   for (const name of plan.constraintsOf(policy.key))
     inputs.push(name, gatekeeper.exists(name), gatekeeper.constraintProblem(name), audits.get(name));
   for (const name of outcome.kind === 'governing' ? outcome.namespaces : [])

@@ -170,6 +170,7 @@ const sameInjection = (a: InjectionFacts | undefined, b: InjectionFacts | undefi
 const sameObservations = (a: PolicyObservations, b: PolicyObservations): boolean =>
   a.violations === b.violations &&
   a.risks === b.risks &&
+  a.denials === b.denials &&
   a.tampering === b.tampering &&
   sameInjection(a.injection, b.injection) &&
   a.audit?.agrees === b.audit?.agrees &&

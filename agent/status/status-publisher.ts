@@ -6,6 +6,7 @@ import type { Write } from '../apply/index.ts';
 import { buildStatusWrite, type WriteContext } from '../apply/index.ts';
 import { POD_KIND } from '../cache/index.ts';
 import { isSameMap } from '../compare.ts';
+import type { DenialWatch, KnownDenials } from '../denials/index.ts';
 import type { Governance, PolicyOutcome } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Claim, RoundParts } from '../observation/index.ts';
@@ -44,6 +45,7 @@ export interface StatusPublisherDeps {
   readonly tampering: TamperLog;
   readonly violationTimes: ViolationTimeStore;
   readonly risks: Pick<RiskWatch, 'look'>;
+  readonly denials: Pick<DenialWatch, 'look'>;
   readonly revisions: RevisionState;
   /** Called whenever the accepted commit is found to be proven. */
   readonly onProven: (revision: string) => void;
@@ -96,10 +98,11 @@ export class StatusPublisher {
     const found = parts.run('violations', () => this.#findViolations(plan, now), this.#found);
     this.#found = found;
     const risks = this.#deps.risks.look(plan.governance);
-    return parts.run('status', () => this.#publishRound(plan, { indexed, found, risks, now }), []);
+    const denials = this.#deps.denials.look(plan.governance);
+    return parts.run('status', () => this.#publishRound(plan, { indexed, found, risks, denials, now }), []);
   }
 
-  #publishRound(plan: ClusterPlan, { indexed, found, risks, now }: Findings): readonly Write[] {
+  #publishRound(plan: ClusterPlan, { indexed, found, risks, denials, now }: Findings): readonly Write[] {
     const { monitor, tampering, context, observation, parts, outputs } = this.#deps;
     const { view } = context;
     const locks = monitor.lockInput(plan, indexed);
@@ -125,6 +128,7 @@ export class StatusPublisher {
         live,
         violations,
         risks: risksOf(risks, policy.key),
+        denials: denials.policies.get(policy.key),
         tampered: tampering.ofPolicy(policy.key, now),
       };
       // One policy that cannot be judged leaves all others as they are.
@@ -136,7 +140,7 @@ export class StatusPublisher {
       if (snapshot !== undefined && !isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
     this.#retain(governance.policies);
-    this.#publishSnapshot(snapshots, plan, { risks, asOf: now });
+    this.#publishSnapshot(snapshots, plan, { risks, denials, asOf: now });
     return writes;
   }
 
@@ -153,12 +157,13 @@ export class StatusPublisher {
    */
   #judge(subject: Subject, inputs: readonly unknown[], round: Round): Judged {
     const { monitor, context } = this.#deps;
-    const { policy, outcome, live, violations, risks, tampered } = subject;
+    const { policy, outcome, live, violations, risks, denials, tampered } = subject;
     const { locks, injecting, audits, isUnobserved, now } = round;
     monitor.track(policy.key, outcome, locks);
     const observed = {
       violations: violations.count,
       risks,
+      denials,
       injection: injectionFacts(policy, outcome, injecting),
       audit: auditOfPolicy(locks.plan.constraintsOf(policy.key), audits),
       tampering: tampered,
@@ -224,7 +229,7 @@ export class StatusPublisher {
   #publishSnapshot(
     snapshots: ReadonlyMap<string, PolicySnapshot>,
     plan: ClusterPlan,
-    { risks, asOf }: { readonly risks: KnownRisks; readonly asOf: Date },
+    { risks, denials, asOf }: Pick<Findings, 'risks' | 'denials'> & { readonly asOf: Date },
   ): void {
     const { outputs, context, capabilities, place, monitor, tampering, observation, clock } = this.#deps;
     const { observatory, metrics } = outputs;
@@ -237,6 +242,7 @@ export class StatusPublisher {
       notObserved: observation.problems(),
       overflow: plan.overflow,
       risks: problemOfRisks(risks),
+      denials,
       tampering: tampering.ofCluster(now),
       previous,
       now,
@@ -263,6 +269,7 @@ interface Findings {
   readonly indexed: ReadonlySet<string>;
   readonly found: ReadonlyMap<string, PolicyViolations>;
   readonly risks: KnownRisks;
+  readonly denials: KnownDenials;
   readonly now: Date;
 }
 

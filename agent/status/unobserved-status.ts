@@ -42,7 +42,7 @@ export const unobservedStatus = (status: SovereignPolicyStatus, now: Date): Sove
   const claims = (status.conditions ?? []).filter(
     ({ type, status: value }) => CLAIMS.has(type) && (value === 'True' || type === CONDITIONS.ready),
   );
-  const { enforcement, risks: _notKnown, ...rest } = status;
+  const { enforcement, risks: _risks, denials: _denials, ...rest } = status;
   return {
     ...rest,
     phase: 'Pending',

@@ -83,14 +83,18 @@ export const draftAlerts = (issues: Iterable<Issue>): Map<string, AlertDraft> =>
 };
 
 /** Pages that list what an alert counts. */
-const LISTS: Readonly<Partial<Record<AlertName, string>>> = { Violations: '/compliance', RisksAppeared: '/compliance/risks' };
+const LISTS: Readonly<Partial<Record<AlertName, string>>> = {
+  Violations: '/compliance',
+  RisksAppeared: '/compliance/risks',
+  DenialsRise: '/compliance/denials',
+};
 
 /** Path of the alert's page in the dashboard. */
 export const pageOfAlert = ({ name, labels: { cluster, policy } }: Pick<StoredAlert, 'name' | 'labels'>): string => {
   if (name === 'AuditLogInvalid') return '/audit/verification';
   const list = LISTS[name];
-  if (list !== undefined && policy !== undefined)
-    return `${list}?${new URLSearchParams({ policy, ...(cluster === undefined ? {} : { cluster }) })}`;
+  if (list !== undefined && (policy ?? cluster) !== undefined)
+    return `${list}?${new URLSearchParams({ ...(policy !== undefined && { policy }), ...(cluster !== undefined && { cluster }) })}`;
   if (cluster !== undefined) return `/clusters/${encodeURIComponent(cluster)}`;
   return policy === undefined ? '/' : `/policies/${policy.split('/').map(encodeURIComponent).join('/')}`;
 };

@@ -44,6 +44,8 @@ export interface CurrentIssues {
   readonly notObserved?: ReadonlySet<string>;
   /** Clusters of which it is not known whom the next restart would refuse. */
   readonly risksUnknown?: ReadonlySet<string>;
+  /** Clusters of which it is not known what lock 1 refuses. */
+  readonly denialsUnknown?: ReadonlySet<string>;
 }
 
 /**

@@ -77,12 +77,15 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster()).resolved.map(({ name }) => name)).toEqual(['PolicyNotEnforced']);
   });
 
-  it('stay for risks while their cluster does not know them', () => {
+  it.each([
+    ['RisksAppeared', 'risksUnknown'],
+    ['DenialsRise', 'denialsUnknown'],
+  ] as const)('stay for %s while it is in %s of its cluster', (alert, unknown) => {
     const evaluation = new Evaluation();
-    const risk = issue({ alert: 'RisksAppeared', severity: 'warning' });
-    evaluation.look(ofCluster(risk));
-    expect(evaluation.look(ofCluster(risk), 3_600_000).fired).toHaveLength(1);
-    expect(evaluation.look({ ...ofCluster(), risksUnknown: new Set(['eu']) }).resolved).toEqual([]);
+    const reported = issue({ alert, severity: 'warning' });
+    evaluation.look(ofCluster(reported));
+    expect(evaluation.look(ofCluster(reported), 3_600_000).fired).toHaveLength(1);
+    expect(evaluation.look({ ...ofCluster(), [unknown]: new Set(['eu']) }).resolved).toEqual([]);
     expect(evaluation.look(ofCluster()).resolved).toHaveLength(1);
   });
 

@@ -76,6 +76,7 @@ const REPORTED: ReadonlySet<AlertName> = new Set([
   'PolicyNotProven',
   'Violations',
   'RisksAppeared',
+  'DenialsRise',
   'MoreAlerts',
 ]);
 
@@ -95,7 +96,8 @@ const isJudged = (issues: CurrentIssues, alert: StoredAlert): boolean => {
   const cluster = labels.cluster ?? '';
   const isReportedBefore = issues.notObserved?.has(cluster) === true && REPORTED.has(name);
   const isUnknownRisk = name === 'RisksAppeared' && issues.risksUnknown?.has(cluster) === true;
-  return isKnown(issues, alert) && !isReportedBefore && !isUnknownRisk;
+  const isUnknownDenial = name === 'DenialsRise' && issues.denialsUnknown?.has(cluster) === true;
+  return isKnown(issues, alert) && !isReportedBefore && !isUnknownRisk && !isUnknownDenial;
 };
 
 const withRules = (drafts: Iterable<AlertDraft>, rules: AlertRules): Map<string, AlertDraft> => {

@@ -2,7 +2,7 @@ import { SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { encodeBitmap, groupDeviations, standingOf } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { baselineIn, clusterReport, desiredOf, policyReport, REVISION, report, reportChange } from '../serve/testing/fleet.ts';
+import { baselineIn, clusterReport, desiredOf, policyReport, REVISION, report, reportChange, TIME } from '../serve/testing/fleet.ts';
 import { createHubClient } from './client/api-client.ts';
 import { fso, startFilledApi } from './testing/run-fso.ts';
 
@@ -72,6 +72,35 @@ describe('owners at risk', () => {
     expect((await fso(server, 'get', 'risks', '--risk', 'Pending', '-o', 'json')).out).toBe('[]\n');
     expect((await fso(server, 'report', 'risks')).out).toContain('Refused,eu,finance,finance,Deployment,web,');
     expect(JSON.parse((await fso(server, 'report', 'risks', '-o', 'json')).out)).toMatchObject({ risks: [{ name: 'web', reason }] });
+  });
+});
+
+describe('owners whose pods were refused', () => {
+  it('are listed with the line that mends them and exported, with what has no owner, and with clusters of which not all is known', async () => {
+    await using server = await startFilledApi();
+    const [reason, fix] = ['nothing in the pod confines it to a region', 'put under spec.template.spec: nodeSelector: {x: y}'];
+    const web = {
+      kind: 'Deployment',
+      namespace: 'finance',
+      name: 'web',
+      count: 30,
+      since: TIME,
+      last: TIME,
+      reason,
+      fix,
+      policies: ['finance'],
+    };
+    const denials = { minutes: 60, pods: 100, recent: 10, bindings: 0, owners: 1, named: 30, denials: [web] };
+    const cluster = { ...clusterReport(), denials };
+    await reportChange(server.ledger, 'eu', { full: true, baseline: baselineIn(desiredOf(), 'eu'), cluster });
+    const { out, err } = await fso(server, 'get', 'denials');
+    const [cells] = out.split('\n').slice(1);
+    expect(cells?.split(/ {2,}/).slice(0, 6)).toEqual(['eu', 'finance', 'Deployment', 'web', 'finance', '30']);
+    expect(out).toContain(fix);
+    expect(err).toBe('Cluster eu refused 100 pods within the hour, 70 of them without an owner.\nNot all is known of: eu, us.\n');
+    expect((await fso(server, 'get', 'denials', '--kind', 'Job', '-o', 'json')).out).toBe('[]\n');
+    expect((await fso(server, 'report', 'denials')).out).toContain('eu,finance,finance,Deployment,web,30,');
+    expect(JSON.parse((await fso(server, 'report', 'denials', '-o', 'json')).out)).toMatchObject({ denials: [{ name: 'web', reason }] });
   });
 });
 

@@ -1,6 +1,6 @@
 import type { EventView } from '@fso/shared/api';
+import { fairShare } from '@fso/shared/runtime';
 import { type EventFilter, matchesEvent } from './event-filter.ts';
-import { fairShare } from './fair-share.ts';
 
 /**
  * Factor by which the number of events may exceed the limit before some go; dropping looks at each

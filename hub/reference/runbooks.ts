@@ -105,6 +105,11 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
     check: '`fso get risks --risk Refused`: each owner with its failing term and the line that mends it.',
     more: 'Nothing that runs has stopped; it does not come back once its node is drained. A webhook may still mend what is not confirmed ([before a restart](before-a-restart.md)).',
   },
+  DenialsRise: {
+    check:
+      '`fso get denials --cluster <name> -o wide`: each owner with its failing term and the line that mends it, and how many pods have no owner.',
+    more: 'Pods without an owner are bare ones, dry runs of people, and those whose events were lost ([denials](denials.md)).',
+  },
   PolicyExpiring: { check: '`fso get policies --expiring -o wide`.' },
   PolicyExpired: { check: '`fso get policies --phase Expired -o wide`.' },
   MoreAlerts: { check: '`fso get issues --cluster <name>`.' },

@@ -11,6 +11,7 @@ import { clusterRoutes } from './routes/cluster-routes.ts';
 import { commitRoutes } from './routes/commit-routes.ts';
 import { enrolmentRoutes, forgetRoutes } from './routes/enrolment-routes.ts';
 import { eventRoutes } from './routes/event-routes.ts';
+import { denialRoutes } from './routes/findings/denial-routes.ts';
 import { riskRoutes } from './routes/findings/risk-routes.ts';
 import { violationRoutes } from './routes/findings/violation-routes.ts';
 import { historyRoutes } from './routes/history-routes.ts';
@@ -52,6 +53,7 @@ export const ROUTES = [
   ...historyRoutes,
   ...violationRoutes,
   ...riskRoutes,
+  ...denialRoutes,
   ...reportRoutes,
   ...eventRoutes,
   ...commitRoutes,

@@ -20,6 +20,7 @@ describe('revision', () => {
       inSync: 2,
       proven: 2,
       risksUnknown: 2,
+      denialsUnknown: 2,
       tampered: 0,
     });
   });

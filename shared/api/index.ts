@@ -5,6 +5,7 @@ export * from './alerts/views.ts';
 export * from './audit.ts';
 export * from './clusters.ts';
 export * from './common.ts';
+export * from './findings/denials.ts';
 export * from './floor-parameters.ts';
 export * from './kubernetes.ts';
 export * from './names.ts';

@@ -216,6 +216,8 @@ export const CONDITIONS = {
   observed: 'Observed',
   /** Condition of a cluster: the next pods of all owners in governed namespaces are judged. */
   risksKnown: 'RisksKnown',
+  /** Condition of a cluster: pods that lock 1 refuses are counted, and their owners named. */
+  denialsKnown: 'DenialsKnown',
   /** Several policies leave no region for a namespace. */
   conflict: 'Conflict',
   /** The policy will expire within 14 days. */

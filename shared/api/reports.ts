@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NamespaceName, Region, ResourceName } from './common.ts';
+import { ClusterDenials } from './findings/denials.ts';
 import { CONDITIONS, NAMESPACE_MISSING, SYSTEM_NAMESPACE } from './names.ts';
 import { Condition, EnforcementAction, LockStatus, MAX_NAMED_RISKS, Phase, PolicyRisks, Risk } from './sovereign-policy.ts';
 
@@ -164,6 +165,7 @@ export const AgentClusterReport = ClusterReport.extend({
     .max(MAX_NAMED_RISKS)
     .optional()
     .describe('The first owners at risk under policies of the hub, by policy; those of others are in their reports.'),
+  denials: ClusterDenials.optional().describe('Pods that lock 1 refused; absent: not known.'),
 });
 export type AgentClusterReport = z.infer<typeof AgentClusterReport>;
 

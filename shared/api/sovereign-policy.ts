@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { gitDocument, LabelSelector, NamespaceGlob, NamespaceName, Region, RegionReference, ResourceName } from './common.ts';
+import { PolicyDenials } from './findings/denials.ts';
 
 export const EnforcementAction = z
   .enum(['deny', 'warn', 'dryrun', 'custom'])
@@ -165,6 +166,7 @@ export const SovereignPolicyStatus = z.object({
   enforcement: Enforcement.optional(),
   violations: z.int().min(0).optional().describe('Pods that run outside of the allowed regions or may be scheduled outside.'),
   risks: PolicyRisks.optional().describe('Owners whose next pods would be refused or stay pending; absent: not known.'),
+  denials: PolicyDenials.optional().describe('Owners whose pods were refused within the last hour; absent: none, or not known.'),
 });
 export type SovereignPolicyStatus = z.infer<typeof SovereignPolicyStatus>;
 

@@ -3,7 +3,7 @@ import { AlertNameView, AlertSeverityView } from './alerts/views.ts';
 import { ResourceName } from './common.ts';
 import { isAwaitingNamespace, PolicyKey } from './reports.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
-import { PolicyInCluster, PolicyView, pageOf, RiskView, ViolationView } from './views.ts';
+import { DenialView, PolicyInCluster, PolicyView, pageOf, RiskView, ViolationView } from './views.ts';
 
 /** The fleet in rows small enough for a thousand policies and hundreds of clusters. */
 
@@ -175,3 +175,37 @@ export const RiskReport = z.object({
   unknownClusters: z.array(ResourceName).describe('Clusters of which not all is known: not connected, not observed, or not judged.'),
 });
 export type RiskReport = z.infer<typeof RiskReport>;
+
+export const DENIAL_GROUPS = ['policy', 'team', 'cluster', 'namespace', 'owner', 'reason'] as const;
+export const DenialGrouping = z.enum(DENIAL_GROUPS);
+export type DenialGrouping = z.infer<typeof DenialGrouping>;
+
+export const DenialGroup = z.object({
+  key: z
+    .string()
+    .describe(
+      'Key of a policy, label `team` of policies (`-`: none), name of a cluster, `cluster/namespace`, `cluster/namespace/kind/name` of an owner, or the failing term.',
+    ),
+  count: Count.nullable().describe('Refusals within the last hour of the owners that clusters name; null: not known.'),
+  owners: Count,
+  clusters: Count,
+  total: Count.nullable().describe(
+    'Of a cluster: pods that its API server refused within the last hour; null: not known, or of no cluster.',
+  ),
+  unnamed: Count.nullable().describe('Those without an owner that is known.'),
+});
+export type DenialGroup = z.infer<typeof DenialGroup>;
+export const DenialGroupPage = pageOf(DenialGroup);
+
+/** All owners whose pods were refused that are known by name, as one document. */
+export const DenialReport = z.object({
+  generatedAt: z.iso.datetime({ offset: true }),
+  revision: z.string().nullable().describe('Commit in force.'),
+  denials: z.array(DenialView).describe('The first 10,000, by cluster, namespace, kind and name.'),
+  omitted: Count.describe('Named ones beyond those that are listed.'),
+  clusters: z
+    .array(z.object({ cluster: ResourceName, pods: Count, unnamed: Count, minutes: Count }))
+    .describe('What API servers counted within the last hour, or within `minutes`.'),
+  unknownClusters: z.array(ResourceName).describe('Clusters of which not all is known: not connected, not observed, or not counted.'),
+});
+export type DenialReport = z.infer<typeof DenialReport>;

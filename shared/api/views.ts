@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EnrolmentView } from './access.ts';
 import { ResourceName } from './common.ts';
+import { ReportedDenial } from './findings/denials.ts';
 import { ClusterEvent, ClusterReport, ManagedBy, PolicyKey, PolicyReport, RevisionVerification, Violation } from './reports.ts';
 import { EnforcementAction, Phase, Risk } from './sovereign-policy.ts';
 
@@ -130,6 +131,12 @@ export const RiskView = Risk.extend({
 });
 export type RiskView = z.infer<typeof RiskView>;
 
+export const DenialView = ReportedDenial.extend({
+  cluster: ResourceName,
+  fresh: z.boolean().describe('Whether the cluster is connected and observed; otherwise it is as last reported.'),
+});
+export type DenialView = z.infer<typeof DenialView>;
+
 export const EventView = ClusterEvent.extend({ id: z.int(), cluster: ResourceName.nullable().describe('null: the hub itself.') });
 export type EventView = z.infer<typeof EventView>;
 
@@ -146,6 +153,7 @@ export const StatusView = z.object({
     inSync: z.int(),
     proven: z.int(),
     risksUnknown: z.int().describe('Clusters of which not all is known of the next pods: away, not observed, or not all judged.'),
+    denialsUnknown: z.int().describe('Clusters of which not all refused pods are known: away, not observed, or not all counted.'),
     tampered: z.int().describe('Clusters that, by their last report, reverted a change or deletion within an hour.'),
   }),
   policies: z.object({
@@ -181,6 +189,7 @@ export const ClusterPage = pageOf(ClusterView);
 export const EnrolmentPage = pageOf(EnrolmentView);
 export const ViolationPage = pageOf(ViolationView);
 export const RiskPage = pageOf(RiskView);
+export const DenialPage = pageOf(DenialView);
 export const EventPage = pageOf(EventView);
 export interface Page<T> {
   readonly items: T[];

@@ -1,5 +1,6 @@
 export { createKubeClient, type KubeClientOptions } from './client/client.ts';
 export type { KubeClientMetrics } from './client/transport.ts';
+export { watch } from './client/watch.ts';
 export * from './controller/conditions.ts';
 export * from './controller/controller.ts';
 export * from './controller/events.ts';

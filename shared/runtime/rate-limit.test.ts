@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createFailureLimit, createNoiseLimit, createRateLimit, networkOf, subnetOf } from './rate-limit.ts';
+import { createFailureLimit, createNoiseLimit, createRateLimit, fairShare, networkOf, subnetOf } from './rate-limit.ts';
 import { FakeClock } from './testing/fake-clock.ts';
 
 describe('limits by address', () => {
@@ -51,4 +51,16 @@ it.each([
   ['', ''],
 ])('%s is of the subnet %s', (address, subnet) => {
   expect(subnetOf(address)).toBe(subnet);
+});
+
+it.each([
+  [[], 10, Number.POSITIVE_INFINITY],
+  [[3, 7], 10, Number.POSITIVE_INFINITY],
+  [[1_000_000, 2, 3], 15, 10],
+  [[50, 60, 1], 21, 10],
+  [[1, 1, 1], 2, 0],
+])('divides %j with %i places into at most %d each', (wanted, places, share) => {
+  expect(fairShare(wanted, places)).toBe(share);
+  const total = wanted.reduce((sum, count) => sum + Math.min(count, share), 0);
+  expect(total).toBeLessThanOrEqual(places);
 });

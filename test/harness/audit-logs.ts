@@ -28,7 +28,7 @@ const AGENT = 'fso-agent/';
 export interface RightInUse {
   readonly verb: string;
   readonly apiGroup: string;
-  /** Resource, with its subresource: `pods/binding`. */
+  /** Resource, with its subresource: `pods/binding`; or the path of a URL that is of none. */
   readonly resource: string;
   readonly namespace: string;
   readonly name: string;
@@ -38,6 +38,7 @@ export interface RightInUse {
 export interface AuditEvent {
   readonly verb: string;
   readonly userAgent?: string;
+  readonly requestURI?: string;
   readonly objectRef?: {
     readonly apiGroup?: string;
     readonly resource?: string;
@@ -59,8 +60,15 @@ export async function* readAuditEvents(file: string): AsyncGenerator<AuditEvent>
   }
 }
 
-const rightsOf = ({ verb, userAgent, objectRef, responseStatus }: AuditEvent): readonly RightInUse[] => {
-  if (userAgent?.startsWith(AGENT) !== true || objectRef?.resource === undefined) return [];
+/** Paths that every user may read: the API server's own role `system:public-info-viewer`. */
+const PUBLIC = new Set(['/version']);
+
+const rightsOf = ({ verb, userAgent, objectRef, requestURI = '', responseStatus }: AuditEvent): readonly RightInUse[] => {
+  if (userAgent?.startsWith(AGENT) !== true) return [];
+  if (objectRef?.resource === undefined) {
+    const [path = ''] = requestURI.split('?');
+    return PUBLIC.has(path) ? [] : [{ verb, apiGroup: '', resource: path, namespace: '', name: '' }];
+  }
   const { apiGroup = '', resource, subresource, namespace = '', name = '' } = objectRef;
   const right = { verb, apiGroup, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace, name };
   // Server-side apply that creates the object needs both.

@@ -9,8 +9,10 @@ import { type RightInUse, readRightsInUse } from '../harness/audit-logs.ts';
  */
 
 interface Rule {
-  readonly apiGroups: readonly string[];
-  readonly resources: readonly string[];
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  /** Paths, in place of the two. */
+  readonly nonResourceURLs?: readonly string[];
   readonly resourceNames?: readonly string[];
   readonly verbs: readonly string[];
 }
@@ -35,7 +37,7 @@ const ROLES = texts
   .filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole');
 
 const RIGHTS: readonly Right[] = ROLES.flatMap(({ metadata: { namespace }, rules }) =>
-  rules.flatMap(({ apiGroups, resources, resourceNames: names, verbs }) =>
+  rules.flatMap(({ apiGroups = [''], nonResourceURLs = [], resources = nonResourceURLs, resourceNames: names, verbs }) =>
     apiGroups.flatMap((apiGroup) => resources.flatMap((resource) => verbs.map((verb) => ({ verb, apiGroup, resource, names, namespace })))),
   ),
 );

@@ -1,11 +1,10 @@
-import type { KubeClient } from '@fso/shared/kube';
 import type { GuardProbe } from '../../enforce/index.ts';
-import { DRY_RUN, type ProbeAnswer, type ProbeVerdict, refuserOf, toAnswer } from '../probe.ts';
+import { DRY_RUN, type ProbeAnswer, type ProbeClient, type ProbeVerdict, refuserOf, toAnswer } from '../probe.ts';
 
 const TIMEOUT_MS = 10_000;
 const MAX_TEXT = 500;
 
-export const askGuard = async (client: KubeClient, probe: GuardProbe, signal: AbortSignal): Promise<ProbeAnswer> => {
+export const askGuard = async (client: ProbeClient, probe: GuardProbe, signal: AbortSignal): Promise<ProbeAnswer> => {
   const { path, contentType, body } = probe;
   const query = { ...probe.query, ...DRY_RUN };
   try {

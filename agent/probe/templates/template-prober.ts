@@ -1,7 +1,7 @@
 import type { KubeObject } from '@fso/shared/api';
-import type { KindDescriptor, KubeClient } from '@fso/shared/kube';
+import type { KindDescriptor } from '@fso/shared/kube';
 import type { PodTemplate } from '@fso/shared/risk';
-import { DRY_RUN, type FloorNames, isRefusedByLock, isRefusedLater, toAnswer } from '../probe.ts';
+import { DRY_RUN, type FloorNames, isRefusedByLock, isRefusedLater, type ProbeClient, toAnswer } from '../probe.ts';
 import { ProbeSchedule } from '../probe-schedule.ts';
 import { type PodController, podOfTemplate } from './template-pod.ts';
 
@@ -29,7 +29,7 @@ export type TemplateAnswer =
   | { readonly kind: 'unanswered' };
 
 export interface TemplateProberDeps {
-  readonly client: KubeClient;
+  readonly client: ProbeClient;
   readonly floor: FloorNames;
   /** Reads the placement of a pod. */
   readonly readPlacement: (pod: KubeObject) => PodTemplate | undefined;

@@ -107,6 +107,7 @@ export class PublisherHarness {
       revisions: { accepted: undefined, isChanging: false },
       onProven: () => undefined,
       risks: { look: () => ({ policies: new Map(), problem: undefined }) },
+      denials: { look: () => ({ cluster: undefined, policies: new Map(), problem: undefined }) },
       violationTimes: { take: () => new Map(), keep: () => undefined } as never,
       parts: { run: (_part, work) => work() },
       observation: { problems: () => () => undefined, isShown: () => model.isUnobserved },

@@ -10,6 +10,9 @@ import {
   CommitActivity,
   CommitPage,
   CreatedToken,
+  type DenialGrouping,
+  DenialGroupPage,
+  DenialPage,
   EnrolmentPage,
   EnrolmentTokenView,
   EnrolmentView,
@@ -107,6 +110,15 @@ const findingCalls = (requests: HubRequests) => ({
   /** All owners at risk that are known by name, as text of that format. */
   riskReport: async (format: 'csv' | 'json', signal?: AbortSignal) =>
     (await requests.fetch(`/api/v1/reports/risks?format=${format}`, { headers: {} }, signal)).text(),
+  /** Owners whose pods were refused. */
+  denials: (query: Filter<'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
+    requests.list(DenialPage, '/denials', query, signal),
+  /** Denials added up. */
+  denialGroups: (query: { readonly by: DenialGrouping }, signal?: AbortSignal) =>
+    requests.list(DenialGroupPage, '/denial-groups', query, signal),
+  /** All owners whose pods were refused, as text of that format. */
+  denialReport: async (format: 'csv' | 'json', signal?: AbortSignal) =>
+    (await requests.fetch(`/api/v1/reports/denials?format=${format}`, { headers: {} }, signal)).text(),
   violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
   /** Report of all issues of the fleet, as text of that format. */
   issueReport: async (format: 'csv' | 'json' | 'html', signal?: AbortSignal) =>

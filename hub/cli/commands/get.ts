@@ -5,10 +5,12 @@ import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import {
   after,
+  areDenialsUnknown,
   areRisksUnknown,
   clusterColumns,
   clusterStepColumns,
   commitColumns,
+  denialColumns,
   eventColumns,
   issueColumns,
   policyColumns,
@@ -43,7 +45,7 @@ export const findPolicy = async (context: Context, given: string): Promise<Polic
   (await context.connect()).policy(readPolicyKey(given));
 
 /** Kinds of objects that can be listed. */
-export type Kind = 'policies' | 'clusters' | 'violations' | 'risks' | 'events' | 'commits' | 'issues';
+export type Kind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues';
 
 export interface GetOptions {
   readonly output: Format;
@@ -98,6 +100,17 @@ const getRisks = async (context: Context, hub: HubClient, options: GetOptions): 
   const unknown = (await hub.clusters()).filter(areRisksUnknown).map(({ name }) => name);
   if (unknown.length > 0) context.progress(`Not all is known of: ${listText(unknown)}.\n`);
   context.progress('Capacity and volumes are not looked at.\n');
+};
+
+const DENIAL_FILTERS = ['cluster', 'policy', 'namespace', 'kind', 'query', 'sort'] as const;
+
+const getDenials = async (context: Context, hub: HubClient, options: GetOptions): Promise<void> => {
+  await writeRows(context, options.output, await hub.denials(parameters(options, ...DENIAL_FILTERS)), denialColumns(context.now()));
+  for (const { key, total, unnamed } of await hub.denialGroups({ by: 'cluster' }))
+    if (total !== null && (options.cluster ?? key) === key)
+      context.progress(`Cluster ${key} refused ${total} pods within the hour, ${unnamed} of them without an owner.\n`);
+  const unknown = (await hub.clusters()).filter(areDenialsUnknown).map(({ name }) => name);
+  if (unknown.length > 0) context.progress(`Not all is known of: ${listText(unknown)}.\n`);
 };
 
 /** Programs get the report of every cluster; a table needs only their number. */
@@ -182,6 +195,7 @@ const getOne = async (context: Context, kind: Kind, name: string, { output, ...f
       return getCommit(context, name, output);
     case 'violations':
     case 'risks':
+    case 'denials':
     case 'events':
     case 'issues':
       throw new CliError(`get ${kind} takes no name`);
@@ -212,6 +226,8 @@ const getAll = async (context: Context, kind: Kind, options: GetOptions): Promis
       return writeRows(context, output, await hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns(now));
     case 'risks':
       return getRisks(context, hub, options);
+    case 'denials':
+      return getDenials(context, hub, options);
     case 'commits':
       return writeRows(context, output, await hub.commits(parameters(options, 'limit')), commitColumns(now));
     case 'issues':

@@ -97,3 +97,7 @@ const writeReport = async (context: Context, text: string, out: string | undefin
     throw new CliError(`cannot write ${out}: ${error.message}`);
   });
 };
+
+/** `fso report denials` */
+export const reportDenials = async (context: Context, { output, out }: { output: 'csv' | 'json'; out?: string }): Promise<void> =>
+  writeReport(context, await (await context.connect()).denialReport(output), out);

@@ -4,6 +4,7 @@ import {
   type ClusterView,
   CONDITIONS,
   type CommitSummary,
+  type DenialView,
   describeScope,
   type EventView,
   type IssueGroup,
@@ -91,11 +92,28 @@ export const riskColumns = (): Column<RiskView>[] => [
   { title: 'KNOWN', value: ({ fresh }) => (fresh ? 'now' : 'as last reported'), wide: true },
 ];
 
+export const denialColumns = (now: Date): Column<DenialView>[] => [
+  { title: 'CLUSTER', value: ({ cluster }) => cluster },
+  { title: 'NAMESPACE', value: ({ namespace }) => namespace },
+  { title: 'KIND', value: ({ kind }) => kind },
+  { title: 'NAME', value: ({ name }) => name },
+  { title: 'POLICY', value: ({ policies }) => policies.join(',') },
+  { title: 'PER HOUR', value: ({ count = 'unknown' }) => String(count) },
+  { title: 'SINCE', value: ({ since }) => age(since, now) },
+  { title: 'FIX', value: ({ fix }) => fix },
+  { title: 'REASON', value: ({ reason }) => reason, wide: true },
+  { title: 'LAST', value: ({ last }) => age(last, now), wide: true },
+  { title: 'KNOWN', value: ({ fresh }) => (fresh ? 'now' : 'as last reported'), wide: true },
+];
+
+const isUnknown = ({ connection, notObserved, report }: ClusterView, condition: string): boolean =>
+  connection !== 'Connected' || notObserved !== null || report?.conditions.find(({ type }) => type === condition)?.status !== 'True';
+
 /** Whether not all risks of a cluster are known: it is away, not observed, or says so itself. */
-export const areRisksUnknown = ({ connection, notObserved, report }: ClusterView): boolean =>
-  connection !== 'Connected' ||
-  notObserved !== null ||
-  report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status !== 'True';
+export const areRisksUnknown = (cluster: ClusterView): boolean => isUnknown(cluster, CONDITIONS.risksKnown);
+
+/** Whether not all denials of a cluster are known, likewise. */
+export const areDenialsUnknown = (cluster: ClusterView): boolean => isUnknown(cluster, CONDITIONS.denialsKnown);
 
 export const eventColumns = (now: Date): Column<EventView>[] => [
   { title: 'AGE', value: ({ time }) => age(time, now) },

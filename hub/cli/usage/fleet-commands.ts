@@ -17,14 +17,14 @@ const addStatus = (program: Command): void => {
 const addGet = (program: Command): void => {
   program
     .command('get')
-    .description('list policies, clusters, violations, risks, events, commits or issues, or show one policy, cluster or commit')
+    .description('list policies, clusters, violations, risks, denials, events, commits or issues, or show one policy, cluster or commit')
     .addArgument(kindArgument('what to list'))
     .argument('[name]', 'one policy (a local one as namespace/name) or cluster; id of a commit, or its beginning')
     .addOption(outputOption())
-    .option('--cluster <name>', 'in this cluster (policies, violations, risks, events, issues)')
+    .option('--cluster <name>', 'in this cluster (policies, violations, risks, denials, events, issues)')
     .addOption(new Option('--phase <phase>', 'in this phase (policies)').choices(['Pending', 'Active', 'Failed', 'Expired']))
-    .option('-n, --namespace <name>', 'that govern or lie in this namespace (policies, violations, risks)')
-    .option('--policy <name>', 'of this policy (violations, risks, events)')
+    .option('-n, --namespace <name>', 'that govern or lie in this namespace (policies, violations, risks, denials)')
+    .option('--policy <name>', 'of this policy (violations, risks, denials, events)')
     .option('--region <region>', 'that allow it (policies), are in it (clusters) or run in it (violations)')
     .addOption(
       new Option('--action <action>', 'with this enforcement action (policies, violations)').choices(['deny', 'warn', 'dryrun', 'custom']),
@@ -32,10 +32,10 @@ const addGet = (program: Command): void => {
     .addOption(new Option('--managed-by <who>', 'from Git, or from the clusters themselves (policies)').choices(['hub', 'local']))
     .option('--violating', 'with violations (policies, clusters)')
     .option('--expiring', 'that expire within 14 days (policies)')
-    .option('--kind <kind>', 'such as Pod (violations) or CronJob (risks)')
+    .option('--kind <kind>', 'such as Pod (violations) or CronJob (risks, denials)')
     .addOption(new Option('--risk <risk>', 'whose next pods would be refused, or stay pending (risks)').choices(['Refused', 'Pending']))
-    .option('-q, --query <text>', 'with this text in the name (policies, clusters, violations, risks)')
-    .option('--sort <order>', 'such as violations, or -violations for the most first (policies, clusters, violations, risks)')
+    .option('-q, --query <text>', 'with this text in the name (policies, clusters, violations, risks, denials)')
+    .option('--sort <order>', 'such as violations, or -violations for the most first (policies, clusters, violations, risks, denials)')
     .option('--limit <number>', 'maximum number (events, commits; default 100)', parseLimit)
     .addHelpText(
       'after',
@@ -44,6 +44,7 @@ const addGet = (program: Command): void => {
         'get policies --cluster eu --phase Failed',
         'get violations -n finance -o wide',
         'get risks --risk Refused -n finance',
+        'get denials --cluster eu --sort=-count',
         'get events --limit 20 -o json',
         'get issues --cluster eu -o wide',
         'get policy finance-eu',
@@ -121,6 +122,13 @@ const addReport = (program: Command): void => {
     .option('--out <file>', 'write to this file instead of standard output')
     .addHelpText('after', examples('report risks > risks.csv', 'report risks -o json --out risks.json'))
     .action(action(async () => (await import('../commands/status.ts')).reportRisks));
+  report
+    .command('denials')
+    .description('write all owners whose pods were refused within the last hour, and how many pods have no owner')
+    .addOption(new Option('-o, --output <format>', 'a table, or a document for programs').choices(['csv', 'json']).default('csv'))
+    .option('--out <file>', 'write to this file instead of standard output')
+    .addHelpText('after', examples('report denials > denials.csv', 'report denials -o json --out denials.json'))
+    .action(action(async () => (await import('../commands/status.ts')).reportDenials));
   report
     .command('issues')
     .description('write everything that is wrong with the fleet: clusters, policies, and the violations')

@@ -45,12 +45,13 @@ const NAMES = {
   clusters: ['cluster', 'managedcluster', 'managedclusters'],
   violations: ['violation'],
   risks: ['risk'],
+  denials: ['denial'],
   events: ['event', 'ev'],
   commits: ['commit'],
   issues: ['issue'],
 } as const satisfies Readonly<Record<Kind, readonly string[]>>;
 
-const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'risks', 'events', 'commits', 'issues'];
+const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'risks', 'denials', 'events', 'commits', 'issues'];
 
 const findKind = (text: string): Kind | undefined => {
   const name = text.toLowerCase();

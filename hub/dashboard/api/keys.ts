@@ -32,6 +32,7 @@ export const keys = {
   },
   violations: findings('violations'),
   risks: findings('risks'),
+  denials: findings('denials'),
   clusters: { all: ['clusters'], list: (params: Params) => ['clusters', 'list', params], one: (name: string) => ['clusters', 'one', name] },
   commits: { all: ['commits'], list: ['commits', 'list'], one: (revision: string) => ['commits', 'one', revision] },
   trend: { all: ['trend'], hours: (hours: number) => ['trend', hours] },

@@ -10,6 +10,8 @@ import {
   type ClusterView,
   type CommitActivity,
   type CommitSummary,
+  type DenialGroup,
+  type DenialView,
   type EventView,
   type IssueList,
   type IssueReport,
@@ -131,6 +133,12 @@ export const violationGroupsQuery = (params: Params) =>
   listOf<ViolationGroup>('/api/v1/violation-groups', { queryKey: keys.violations.groups(params), params, keyOf: ({ key }) => key });
 export const risksQuery = (params: Params) =>
   listOf<RiskView>('/api/v1/risks', { queryKey: keys.risks.list(params), params, keyOf: findingKey });
+/** Key of an owner whose pods were refused. */
+export const denialKey = ({ cluster, namespace, kind, name }: DenialView): string => [cluster, namespace, kind, name].join('/');
+export const denialsQuery = (params: Params) =>
+  listOf<DenialView>('/api/v1/denials', { queryKey: keys.denials.list(params), params, keyOf: denialKey });
+export const denialGroupsQuery = (params: Params) =>
+  listOf<DenialGroup>('/api/v1/denial-groups', { queryKey: keys.denials.groups(params), params, keyOf: ({ key }) => key });
 export const riskGroupsQuery = (params: Params) =>
   listOf<RiskGroup>('/api/v1/risk-groups', { queryKey: keys.risks.groups(params), params, keyOf: ({ key }) => key });
 /** A certificate ends, and the audit log may be changed, without an event. */

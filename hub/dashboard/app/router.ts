@@ -1,4 +1,13 @@
-import { ALERT_NAMES, ALERT_SEVERITIES, ALERT_STATES, Region, RISK_CLASSES, RISK_GROUPS, VIOLATION_GROUPS } from '@fso/shared/api';
+import {
+  ALERT_NAMES,
+  ALERT_SEVERITIES,
+  ALERT_STATES,
+  DENIAL_GROUPS,
+  Region,
+  RISK_CLASSES,
+  RISK_GROUPS,
+  VIOLATION_GROUPS,
+} from '@fso/shared/api';
 import type { QueryClient } from '@tanstack/react-query';
 import { type AnyValidator, createRoute, createRouter, lazyRouteComponent, type RouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
@@ -174,6 +183,21 @@ const pageRoutes = [
       by: choiceParam(RISK_GROUPS),
     }),
     component: lazyRouteComponent(() => import('../pages/compliance/risks/risks-page.tsx'), 'RisksPage'),
+  }),
+  pageRoute({
+    path: '/compliance/denials',
+    validateSearch: z.object({
+      q: textParam,
+      policy: policyParam,
+      cluster: clusterParam,
+      namespace: namespaceParam,
+      kind: labelParam,
+      name: textParam,
+      sort: sortParam(['cluster', 'namespace', 'name', 'count', 'since', 'last', 'owners', 'key']),
+      /** Absent: the list itself. */
+      by: choiceParam(DENIAL_GROUPS),
+    }),
+    component: lazyRouteComponent(() => import('../pages/compliance/denials/denials-page.tsx'), 'DenialsPage'),
   }),
   pageRoute({
     path: '/compliance/checker',

@@ -129,7 +129,12 @@ const nackOf = ({ nack }: ClusterRecord): ClusterView['nack'] =>
     reasons: nack.reasons.map(({ message, ...place }) => ({ ...place, reason: message })),
   };
 
-const withoutSamples = ({ violationSamples: _samples, riskSamples: _risks, ...report }: AgentClusterReport): ClusterReport => report;
+const withoutSamples = ({
+  violationSamples: _samples,
+  riskSamples: _risks,
+  denials: _denials,
+  ...report
+}: AgentClusterReport): ClusterReport => report;
 
 /** A cluster that is no longer registered has neither regions nor labels and is never in sync. */
 export const viewOf = ({ record, registration, desired, phases, violations }: ClusterFacts): ClusterView => {

@@ -175,6 +175,7 @@ describe('status and violations', () => {
       inSync: 1,
       proven: 1,
       risksUnknown: 2,
+      denialsUnknown: 2,
       tampered: 0,
     });
     expect(status.policies).toEqual({ total: 2, active: 1, failed: 0, pending: 1, expired: 0, expiring: 0 });

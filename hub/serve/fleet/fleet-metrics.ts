@@ -2,6 +2,7 @@ import { type ClusterView, CONDITIONS, EnforcementAction, type RiskCounts, type 
 import { Gauge, type Registry } from 'prom-client';
 import { type Journal, type Lease, namedIn } from '../../ledger/index.ts';
 import { actionIn, addRisks, areRisksUnknown, type ClusterEntry, isProven, isRefusing, NO_RISKS } from './cluster-entry.ts';
+import { areDenialsUnknown, countedIn } from './findings/denial-lists.ts';
 import type { FleetReader } from './fleet-reader.ts';
 import { isKnown } from './phases.ts';
 
@@ -45,6 +46,12 @@ export const createFleetGauges = (registry: Registry, refresh: () => Promise<voi
     risksUnknown: gauge(
       'fso_hub_clusters_with_unknown_risks',
       'Clusters that are away, not observed, or do not judge the next pods of all owners.',
+      [],
+    ),
+    denials: gauge('fso_hub_denials', 'Pods that lock 1 refused within the last hour, in the clusters in which that is known.', []),
+    denialsUnknown: gauge(
+      'fso_hub_clusters_with_unknown_denials',
+      'Clusters that are away, not observed, or do not count all pods that lock 1 refuses.',
       [],
     ),
     agentCertificate: gauge(
@@ -133,6 +140,8 @@ const setClusters = (gauges: FleetGauges, members: readonly ClusterEntry[]): voi
   gauges.risks.set({ risk: 'Refused' }, refused);
   gauges.risks.set({ risk: 'Pending' }, pending);
   gauges.risksUnknown.set(members.filter(areRisksUnknown).length);
+  gauges.denials.set(members.reduce((sum, entry) => sum + (countedIn(entry)?.pods ?? 0), 0));
+  gauges.denialsUnknown.set(members.filter(areDenialsUnknown).length);
   for (const [action, sum] of violationsByAction(members)) gauges.violations.set({ enforcement_action: action }, sum);
   const expiries = members.flatMap(({ view }) =>
     view.connection === 'Connected' && view.certificateExpires !== null ? [Date.parse(view.certificateExpires)] : [],

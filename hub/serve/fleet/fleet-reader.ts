@@ -4,6 +4,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type { Visibility } from '../../access/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
 import { areRisksUnknown, isProven, isTampered } from './cluster-entry.ts';
+import { areDenialsUnknown } from './findings/denial-lists.ts';
 import { createFleetIndex, type Fleet } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
 
@@ -35,6 +36,7 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
       inSync: clusters.filter(({ view }) => view.inSync).length,
       proven: clusters.filter(isProven).length,
       risksUnknown: clusters.filter(areRisksUnknown).length,
+      denialsUnknown: clusters.filter(areDenialsUnknown).length,
       tampered: clusters.filter(isTampered).length,
     },
     policies: countPolicies(fleet, now),

@@ -11,6 +11,7 @@ import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';
 import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
+import { countedIn } from '../fleet/findings/denial-lists.ts';
 import { isKnown } from '../fleet/phases.ts';
 import { problemText } from './hub-issues.ts';
 
@@ -117,6 +118,21 @@ const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntr
   return [known('CertificateExpiring', `The certificate of its agent ends at ${expires} and should have been renewed.`, null)];
 };
 
+/** Fewer refusals in ten minutes are no rise: one owner that is tried again has as many. */
+const LEAST_RECENT = 20;
+
+/**
+ * Refusals that come twice as fast as within the hour. A cluster in which they are counted for ten
+ * minutes only has nothing to compare them with.
+ */
+const denialsIssue = (entry: ClusterEntry): Finding[] => {
+  const { pods, recent, minutes, owners } = countedIn(entry) ?? { pods: null, recent: null, minutes: 0, owners: 0 };
+  if (pods === null || recent === null || recent < LEAST_RECENT || recent * minutes < 2 * 10 * pods) return [];
+  const named = owners === 1 ? '1 owner is' : `${owners} owners are`;
+  const problem = `Refused ${recent} pods within ten minutes, ${pods} within ${minutes} minutes; ${named} known.`;
+  return [{ alert: 'DenialsRise', problem, since: null, isCurrent: true, count: recent }];
+};
+
 /** Policies of a cluster that the hub does not keep. */
 const keepIssue = ({ view: { notKept } }: ClusterEntry): Finding[] =>
   notKept === null ? [] : [known('PoliciesNotKept', notKeptText(notKept), null)];
@@ -144,6 +160,7 @@ export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[]
     ...certificateIssue(cluster, nowMs),
     ...skewIssue(cluster),
     ...nodesIssue(cluster),
+    ...denialsIssue(cluster),
     ...keepIssue(cluster),
   ];
   return findings.map((finding) => ({ ...finding, severity: ALERT_RULES[finding.alert].severity, labels }));

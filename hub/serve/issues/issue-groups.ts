@@ -117,6 +117,7 @@ const PAGES: Readonly<Partial<Record<AlertName, string>>> = {
   PolicyNotEnforced: '/policies?phase=Failed',
   PolicyNotProven: '/policies?phase=Pending',
   RisksAppeared: '/compliance/risks?risk=Refused',
+  DenialsRise: '/compliance/denials',
   PolicyExpiring: '/policies?expiring=true&sort=expiry',
   PolicyExpired: '/policies?phase=Expired',
 };

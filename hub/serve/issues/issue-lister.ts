@@ -4,6 +4,7 @@ import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../..
 import type { HubCertificate } from '../../identity/index.ts';
 import type { LedgerHealth } from '../../ledger/index.ts';
 import { type ClusterEntry, risksKnownOf } from '../fleet/cluster-entry.ts';
+import { denialsKnownOf } from '../fleet/findings/denial-lists.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterLabels, listClusterIssues } from './cluster-issues.ts';
@@ -84,9 +85,10 @@ export class IssueLister {
     const unknown = this.#notGathered(fleet);
     const notObserved = new Set(fleet.members().flatMap(({ record }) => (record.notObserved === null ? [] : [record.name])));
     const risksUnknown = new Set(fleet.members().flatMap((entry) => (risksKnownOf(entry) === 'Unknown' ? [entry.record.name] : [])));
+    const denialsUnknown = new Set(fleet.members().flatMap(({ record }) => (denialsKnownOf(record) === 'Unknown' ? [record.name] : [])));
     // Entries are replaced and never changed: they hold while others run.
     const clusters = await this.#listClusters(fleet.members(), nowMs, isNamed);
-    return { ...ofHub, policies, clusters, unknown, notObserved, risksUnknown };
+    return { ...ofHub, policies, clusters, unknown, notObserved, risksUnknown, denialsUnknown };
   }
 
   /**

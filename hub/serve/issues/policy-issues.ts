@@ -18,6 +18,7 @@ import type { Fleet } from '../fleet/fleet-index.ts';
 import { isKnown } from '../fleet/phases.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
 import { isConflicting } from '../fleet/policy-tally.ts';
+import { teamsOf } from '../fleet/teams.ts';
 import { clusterLabels } from './cluster-issues.ts';
 
 type Finding = Pick<Issue, 'alert' | 'problem' | 'since' | 'count'>;
@@ -86,16 +87,6 @@ const findingsOf = weakMemo((report: PolicyReport): readonly Finding[] => [
   ...conflictOf(report),
   ...locksOf(report),
 ]);
-
-const teamsOf = weakMemo(
-  ({ set }: Desired): ReadonlyMap<string, string> =>
-    new Map(
-      set.policies.flatMap(({ document: { metadata } }) => {
-        const team = metadata.labels?.['team'];
-        return team === undefined ? [] : [[metadata.name, team] as const];
-      }),
-    ),
-);
 
 /** The team of a policy; of one without the label, and of a local one, there is none. */
 const teamLabel = (desired: Desired | null, policy: string): Pick<AlertLabels, 'team'> => {

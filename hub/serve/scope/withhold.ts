@@ -1,4 +1,13 @@
-import type { AlertView, CommitView, EventView, PolicyReport, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
+import type {
+  AlertView,
+  ClusterDenials,
+  CommitView,
+  EventView,
+  PolicyReport,
+  ProblemView,
+  RevisionVerification,
+  SourceView,
+} from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { type ClusterSteps, packSteps, type RolloutRecord, unpackSteps } from '../../rollout/index.ts';
@@ -40,6 +49,15 @@ export const withholdNack = ({ revision, time, reasons }: Nack): Nack => ({
   reasons: reasons.map(({ code }) => ({ code, message: WITHHELD })),
 });
 
+/** Withholds counts of the whole cluster, and owners under policies that are not seen. */
+const withholdDenials = ({ minutes, denials }: ClusterDenials, policies: ClusterRecord['policies']): ClusterDenials => {
+  const seen = denials
+    .map((denial) => ({ ...denial, policies: denial.policies.filter((policy) => policies.has(policy)) }))
+    .filter((denial) => denial.policies.length > 0);
+  const named = seen.reduce((sum, { count = 0 }) => sum + count, 0);
+  return { minutes, pods: null, recent: null, bindings: null, owners: seen.length, named, denials: seen };
+};
+
 type ClusterReport = NonNullable<ClusterRecord['report']>;
 
 /**
@@ -55,12 +73,13 @@ export const withholdClusterReport = (
   const { signer: _signer, verificationReason: _reason, ...rest } = report;
   if (seesAllPolicies) return rest;
   const { message: _message, ...gatekeeper } = rest.gatekeeper;
-  const { violationSamples, riskSamples } = rest;
+  const { violationSamples, riskSamples, denials } = rest;
   return {
     ...rest,
     gatekeeper,
     conditions: rest.conditions.map((condition) => ({ ...condition, message: '' })),
     ...(violationSamples && { violationSamples: violationSamples.filter(({ policy }) => policies.has(policy)) }),
+    ...(denials && { denials: withholdDenials(denials, policies) }),
     ...(riskSamples && { riskSamples: riskSamples.filter(({ policy }) => policies.has(policy)) }),
   };
 };

@@ -214,6 +214,14 @@ export const ALERT_RULES = {
       'Pods that run now come from owners whose next pods the policy would refuse, as after a commit that narrows it: a restart or a drained node stops them.',
     remedy: 'Put the line into the template that the page of risks names for each owner, before anything restarts.',
   },
+  DenialsRise: {
+    severity: 'warning',
+    forSeconds: 5 * MINUTE,
+    title: 'More pods are refused',
+    meaning:
+      'Lock 1 refuses pods of the cluster twice as fast as within the hour, and at least 20 within ten minutes, as after a commit that narrows a policy, or a rollout of a template that is outside.',
+    remedy: 'Put the line into the template that the page of denials names for each owner.',
+  },
   PolicyExpiring: {
     severity: 'warning',
     forSeconds: 0,

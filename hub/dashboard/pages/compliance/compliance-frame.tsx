@@ -1,6 +1,8 @@
-import { ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import { Button, Flex, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import { useQuery } from '@tanstack/react-query';
 import type { ComponentProps } from 'react';
+import { urlOf } from '../../api/client.ts';
 import { statusQuery } from '../../api/queries.ts';
 import { Empty } from '../../components/empty-states.tsx';
 import { Page } from '../../components/page-header.tsx';
@@ -9,12 +11,24 @@ import { count } from '../../lib/format.ts';
 const PAGES = [
   { to: '/compliance', text: 'Violations' },
   { to: '/compliance/risks', text: 'Risks' },
+  { to: '/compliance/denials', text: 'Denials' },
   { to: '/compliance/checker', text: 'Pod affinity checker' },
   { to: '/compliance/report', text: 'Issue report' },
 ] as const;
 
 export const ComplianceFrame = (page: Omit<ComponentProps<typeof Page>, 'title'>) => (
   <Page title="Compliance" parts={['Compliance pages', PAGES]} {...page} />
+);
+
+/** Links to a report as files. */
+export const Downloads = ({ path }: { readonly path: string }) => (
+  <Flex>
+    {(['csv', 'json'] as const).map((format) => (
+      <Button key={format} component="a" href={urlOf(path, { format })} download variant="secondary" icon={<DownloadIcon />}>
+        {format.toUpperCase()}
+      </Button>
+    ))}
+  </Flex>
 );
 
 interface GroupingsProps<G extends string> {

@@ -1,5 +1,5 @@
+import { fairShare } from '@fso/shared/runtime';
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { fairShare } from '../../fair-share.ts';
 import type { Database } from '../database.ts';
 import type { Schema } from '../schema.ts';
 import { lockWrites, nextVersion } from '../write-lock.ts';

@@ -6,6 +6,7 @@ import type { Ledger } from '../../../ledger/index.ts';
 import { packSteps, writeRollout } from '../../../rollout/index.ts';
 import { commitRollout } from '../../testing/api-harness.ts';
 import { baselineIn, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, report, TIME } from '../../testing/fleet.ts';
+import { denialsOf } from './marked-denials.ts';
 
 /**
  * A fleet whose names say who may not see them: `xcluster` is in names of clusters outside of the
@@ -140,6 +141,7 @@ export const reportOf = (cluster: string, seq = 1, events = eventsOf(cluster)) =
         each.violationSamples.map((sample) => ({ ...sample, policy: policyKey(each) })),
       ),
       riskSamples: (REPORTS[cluster] ?? []).flatMap((each) => each.risks?.named.map((one) => ({ ...one, policy: policyKey(each) })) ?? []),
+      denials: denialsOf(REPORTS[cluster] ?? []),
     },
     policies: [...(REPORTS[cluster] ?? [])],
     events: [...events],

@@ -1,12 +1,10 @@
 import type { RiskGrouping } from '@fso/shared/api';
-import { Alert, Button, Content, Flex } from '@patternfly/react-core';
-import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
+import { Alert, Content } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { urlOf } from '../../../api/client.ts';
 import { statusQuery } from '../../../api/queries.ts';
 import { count } from '../../../lib/format.ts';
-import { ComplianceFrame, Groupings } from '../compliance-frame.tsx';
+import { ComplianceFrame, Downloads, Groupings } from '../compliance-frame.tsx';
 import { RiskGroups } from './risk-groups.tsx';
 import { RisksList } from './risks-list.tsx';
 
@@ -31,23 +29,6 @@ const UnknownClusters = () => {
   );
 };
 
-const Downloads = () => (
-  <Flex>
-    {(['csv', 'json'] as const).map((format) => (
-      <Button
-        key={format}
-        component="a"
-        href={urlOf('/api/v1/reports/risks', { format })}
-        download
-        variant="secondary"
-        icon={<DownloadIcon />}
-      >
-        {format.toUpperCase()}
-      </Button>
-    ))}
-  </Flex>
-);
-
 /** Owners whose next pods would be refused or stay pending. */
 export const RisksPage = () => {
   const { by } = route.useSearch();
@@ -62,7 +43,7 @@ export const RisksPage = () => {
           selector, node affinity and tolerations; capacity and volumes are not looked at.
         </Content>
         <UnknownClusters />
-        <Downloads />
+        <Downloads path="/api/v1/reports/risks" />
       </div>
       <Groupings label="How risks are shown" all="All owners" texts={WORDS} by={by} onChoose={choose} />
       {by === undefined ? <RisksList /> : <RiskGroups key={by} by={by} />}

@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { CountedRefusals, type Reading } from './counted-refusals.ts';
+
+const MINUTE = 60_000;
+
+let counted: CountedRefusals;
+beforeEach(() => {
+  counted = new CountedRefusals();
+});
+
+const read = (
+  minute: number,
+  pods: number,
+  more: Partial<Omit<Reading, 'server'>> & { startedAt?: number; bindings?: number } = {},
+): void => {
+  const { startedAt = 1, bindings = 0, ...rest } = more;
+  const server = { startedAt, refusals: { pods, bindings } };
+  counted.take({ server, own: { pods: 0, bindings: 0 }, servers: 1, atMs: minute * MINUTE, ...rest });
+};
+const podsAt = (minute: number): number | undefined => counted.now(minute * MINUTE)?.pods;
+
+describe('refusals of the last hour', () => {
+  it('are those since the first reading, without the own dry runs', () => {
+    expect(counted.now(0)).toBeUndefined();
+    read(0, 500, { own: { pods: 100, bindings: 3 }, bindings: 9 });
+    expect(counted.now(0)).toMatchObject({ pods: 0, bindings: 0, recent: 0, minutes: 0, partial: undefined });
+    read(1, 512, { own: { pods: 104, bindings: 5 }, bindings: 12 });
+    expect(counted.now(MINUTE)).toMatchObject({ pods: 8, bindings: 1, recent: 8, minutes: 5 });
+  });
+
+  it('are corrected where an own dry run was counted before its answer came', () => {
+    read(0, 10);
+    read(1, 13, { own: { pods: 1, bindings: 0 } });
+    expect(podsAt(1)).toBe(2);
+    read(2, 13, { own: { pods: 3, bindings: 0 } });
+    expect(podsAt(2)).toBe(0);
+  });
+
+  it('leave out what is older, and count the last ten minutes apart', () => {
+    read(0, 0);
+    read(1, 30);
+    for (let minute = 2; minute <= 50; minute += 1) read(minute, 30);
+    expect(counted.now(50 * MINUTE)).toMatchObject({ pods: 30, recent: 0, minutes: 50 });
+    for (let minute = 51; minute <= 70; minute += 1) read(minute, 34);
+    expect(counted.now(70 * MINUTE)).toMatchObject({ pods: 4, minutes: 60 });
+  });
+
+  it('are not known once nothing was read for three minutes', () => {
+    read(0, 5);
+    expect(podsAt(3)).toBe(0);
+    expect(podsAt(4)).toBeUndefined();
+    read(10, 9);
+    expect(podsAt(10)).toBe(4);
+  });
+
+  it('count from zero where the only API server restarted, and are partial for an hour', () => {
+    read(0, 100);
+    read(1, 120);
+    read(2, 6, { startedAt: 2, own: { pods: 1, bindings: 0 } });
+    expect(counted.now(2 * MINUTE)?.pods).toBe(25);
+    expect(counted.now(2 * MINUTE)?.partial).toContain('restarted');
+    for (let minute = 3; minute <= 63; minute += 1) read(minute, 6, { startedAt: 2, own: { pods: 1, bindings: 0 } });
+    expect(counted.now(63 * MINUTE)?.partial).toBeUndefined();
+  });
+
+  it('are added up as each of several API servers answers, and are partial', () => {
+    const of = (minute: number, startedAt: number, pods: number) => read(minute, pods, { startedAt, servers: 2 });
+    of(0, 1, 100);
+    of(1, 2, 1_000);
+    of(2, 1, 110);
+    of(3, 2, 1_005);
+    expect(podsAt(3)).toBe(15);
+    expect(counted.now(3 * MINUTE)?.partial).toContain('2 API servers');
+    read(4, 110, { servers: undefined });
+    expect(counted.now(4 * MINUTE)?.partial).toContain('not known');
+  });
+});

@@ -1,0 +1,212 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type ClusterDenials, MAX_NAMED_DENIALS, MAX_REPORTED_DENIALS, type PolicyDenials, type ReportedDenial } from '@fso/shared/api';
+import { isForbidden, type KindDescriptor } from '@fso/shared/kube';
+import { type Clock, messageOf } from '@fso/shared/runtime';
+import { z } from 'zod';
+import type { Governance } from '../enforce/index.ts';
+import type { FoundRisk, Owner, OwnerCache } from '../risk/index.ts';
+import type { AgentRuntime } from '../runtime.ts';
+import { CountedRefusals } from './counted-refusals.ts';
+import { EventWatch } from './event-watch.ts';
+import { readMetrics } from './metrics-page.ts';
+import { NamedDenials, type OwnerName } from './named-denials.ts';
+import type { OwnRefusals } from './own-refusals.ts';
+
+/** Time between two readings of the counters, as the page has megabytes. */
+const READ_EVERY_MS = 60_000;
+/** Time for which the status of a policy keeps its counts while the same owners are in it, ms. */
+const POLICIES_EVERY_MS = 300_000;
+
+/** Knowledge of the denials in the cluster. */
+export interface KnownDenials {
+  /** undefined: nothing is known yet. */
+  readonly cluster: ClusterDenials | undefined;
+  /**
+   * Denials by policy; those without one are absent. The same objects as long as they say the same.
+   */
+  readonly policies: ReadonlyMap<string, PolicyDenials>;
+  /**
+   * Reason why they are not known, or (`isPartial`) not all of them; undefined: they are.
+   */
+  readonly problem: { readonly text: string; readonly isPartial: boolean } | undefined;
+}
+
+export interface DenialWatchDeps {
+  readonly runtime: Pick<AgentRuntime, 'client' | 'random' | 'logger'>;
+  readonly clock: Clock;
+  readonly owners: Pick<OwnerCache, 'ownersIn'>;
+  readonly risks: { foundIn(namespace: string): readonly FoundRisk[] };
+  readonly own: Pick<OwnRefusals, 'counts'>;
+  /** Time between two readings of the counters, ms. Default a minute. */
+  readonly readEveryMs?: number | undefined;
+  /** Asks for the next round. */
+  readonly wake: () => void;
+}
+
+const ENDPOINT_SLICE: KindDescriptor = {
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  plural: 'endpointslices',
+  namespaced: true,
+};
+const NOT_READ = 'the metrics of the API server are not read yet';
+/** The addresses of the API servers, which they write themselves. */
+const API_SERVERS = { namespace: 'default', name: 'kubernetes' };
+const Endpoints = z.looseObject({ endpoints: z.array(z.looseObject({ addresses: z.array(z.string()) })).nullish() });
+
+/**
+ * Watches what lock 1 refuses: counts by the metrics of the API server, names by the events of
+ * owners. Nothing that enforces rests on it.
+ */
+export class DenialWatch {
+  readonly #deps: DenialWatchDeps;
+  readonly #counted = new CountedRefusals();
+  readonly #named = new NamedDenials();
+  readonly #events: EventWatch;
+  #governance: Pick<Governance, 'namespaces'> | undefined;
+  #readProblem: string | undefined = NOT_READ;
+  #policiesAtMs = Number.NEGATIVE_INFINITY;
+  #known: KnownDenials = { cluster: undefined, policies: new Map(), problem: { text: NOT_READ, isPartial: false } };
+
+  constructor(deps: DenialWatchDeps) {
+    const { runtime, clock } = deps;
+    this.#deps = deps;
+    this.#events = new EventWatch({ ...runtime, clock, onRefusal: (controller) => this.#see(controller) });
+  }
+
+  /** Works until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#events.run(signal), this.#keepReading(signal)]);
+  }
+
+  /** @returns what was known at the last reading */
+  look(governance: Pick<Governance, 'namespaces'>): KnownDenials {
+    this.#governance = governance;
+    return this.#known;
+  }
+
+  /** Records an event, if its object may have an owner whose pods lock 1 refuses. */
+  #see({ kind, namespace, name }: OwnerName): void {
+    if (this.#governance?.namespaces.get(namespace)?.actions.deny === undefined) return;
+    const owners: ReadonlyMap<string, ReadonlyMap<string, Owner>> = this.#deps.owners.ownersIn(namespace);
+    const owner = owners.get(kind)?.get(name);
+    if (owner === undefined) return;
+    const { controller } = owner;
+    const isOwned = controller !== undefined && owners.get(controller.kind)?.has(controller.name) === true;
+    this.#named.see({ namespace, ...(isOwned ? { kind: controller.kind, name: controller.name } : { kind, name }) }, this.#moment());
+  }
+
+  #moment() {
+    const { clock } = this.#deps;
+    return { atMs: clock.monotonicMs(), now: clock.now() };
+  }
+
+  async #keepReading(signal: AbortSignal): Promise<void> {
+    const { clock, readEveryMs = READ_EVERY_MS } = this.#deps;
+    while (!signal.aborted) {
+      await this.#read(signal).then(
+        () => {
+          this.#readProblem = undefined;
+        },
+        (error: unknown) => this.#noteFailure(error, signal),
+      );
+      if (!signal.aborted) this.#publish();
+      await clock.sleep(readEveryMs, signal).catch(() => undefined);
+    }
+  }
+
+  #noteFailure(error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return;
+    if (this.#readProblem === undefined || this.#readProblem === NOT_READ)
+      this.#deps.runtime.logger.warn({ err: error }, 'the metrics of the API server cannot be read');
+    this.#readProblem = isForbidden(error)
+      ? 'the agent may not read /metrics of the API server: its ClusterRole is older than it is'
+      : `the metrics of the API server cannot be read: ${messageOf(error)}`;
+  }
+
+  /**
+   * Reads the counters once. Dry runs and events that are compared with them were seen before.
+   */
+  async #read(signal: AbortSignal): Promise<void> {
+    const { runtime, risks, own } = this.#deps;
+    this.#named.confirm((namespace) => risks.foundIn(namespace), this.#moment());
+    const { counts } = own;
+    const [server, servers] = await Promise.all([readMetrics(runtime.client, signal), this.#countServers(signal)]);
+    this.#counted.take({ server, servers, own: counts, atMs: this.#moment().atMs });
+  }
+
+  /** @returns undefined: it is not known */
+  async #countServers(signal: AbortSignal): Promise<number | undefined> {
+    try {
+      const parsed = Endpoints.safeParse(await this.#deps.runtime.client.get(ENDPOINT_SLICE, API_SERVERS, signal));
+      const addresses = (parsed.data?.endpoints ?? []).flatMap((endpoint) => endpoint.addresses);
+      return new Set(addresses).size || undefined;
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
+  }
+
+  #publish(): void {
+    const { atMs } = this.#moment();
+    const counts = this.#counted.now(atMs);
+    const denials = this.#named.list(counts?.pods, atMs);
+    const largestFirst = denials.toSorted((a, b) => (b.count ?? 0) - (a.count ?? 0));
+    const cluster: ClusterDenials = {
+      minutes: counts?.minutes ?? 0,
+      pods: counts?.pods ?? null,
+      recent: counts?.recent ?? null,
+      bindings: counts?.bindings ?? null,
+      owners: denials.length,
+      named: denials.reduce((sum, { count = 0 }) => sum + count, 0),
+      denials: largestFirst.slice(0, MAX_REPORTED_DENIALS),
+    };
+    const known = { cluster, policies: this.#policiesOf(denials, atMs), problem: this.#problemOf(counts) };
+    if (isDeepStrictEqual(known, this.#known)) return;
+    this.#known = known;
+    this.#deps.wake();
+  }
+
+  #problemOf(counts: ReturnType<CountedRefusals['now']>): KnownDenials['problem'] {
+    if (counts === undefined)
+      return { text: this.#readProblem ?? 'the metrics of the API server were not read for a while', isPartial: false };
+    const events = this.#events.problem === undefined ? undefined : `no owners are named: events cannot be read: ${this.#events.problem}`;
+    const text = [counts.partial, events].filter((each) => each !== undefined).join('; ');
+    return text === '' ? undefined : { text, isPartial: true };
+  }
+
+  /** Denials by policy. Each write of a status costs: counts alone change one only now and then. */
+  #policiesOf(denials: readonly ReportedDenial[], atMs: number): ReadonlyMap<string, PolicyDenials> {
+    const before = this.#known.policies;
+    const next = new Map(denialsByPolicy(denials));
+    const isDue = atMs - this.#policiesAtMs >= POLICIES_EVERY_MS;
+    if (isDue) this.#policiesAtMs = atMs;
+    for (const [policy, value] of next) {
+      const known = before.get(policy);
+      if (known !== undefined && (isDue ? isDeepStrictEqual(known, value) : isSameOwners(known, value))) next.set(policy, known);
+    }
+    return next;
+  }
+}
+
+const withoutPolicies = ({ policies: _policies, ...denial }: ReportedDenial) => denial;
+
+function* denialsByPolicy(denials: readonly ReportedDenial[]): Generator<[string, PolicyDenials]> {
+  const policies = new Set(denials.flatMap((denial) => denial.policies));
+  for (const policy of policies) {
+    const own = denials.filter((denial) => denial.policies.includes(policy));
+    const isCounted = own.every(({ count }) => count !== undefined);
+    const count = own.reduce((sum, denial) => sum + (denial.count ?? 0), 0);
+    yield [policy, { owners: own.length, ...(isCounted && { count }), named: own.slice(0, MAX_NAMED_DENIALS).map(withoutPolicies) }];
+  }
+}
+
+/** Whether two say the same but for counts and times. */
+const isSameOwners = (a: PolicyDenials, b: PolicyDenials): boolean => {
+  const reduce = ({ owners, count, named }: PolicyDenials) => [
+    owners,
+    count === undefined,
+    named.map(({ kind, namespace, name, reason, fix }) => [kind, namespace, name, reason, fix]),
+  ];
+  return isDeepStrictEqual(reduce(a), reduce(b));
+};

@@ -1,0 +1,47 @@
+import type { DenialReport } from '@fso/shared/api';
+import { csvLine } from '@fso/shared/encoding';
+import { areDenialsUnknown, countedIn, namedDenials } from '../fleet/findings/denial-lists.ts';
+import type { Fleet } from '../fleet/fleet-index.ts';
+
+/** Owners that one report lists. */
+const MAX_LISTED = 10_000;
+
+/** Builds the report of all owners whose pods were refused. @param now ms since 1970 */
+export const createDenialReport = (fleet: Fleet, now: number): DenialReport => {
+  const members = fleet.members();
+  const named = namedDenials(fleet);
+  return {
+    generatedAt: new Date(now).toISOString(),
+    revision: fleet.desired()?.revision ?? null,
+    denials: named.slice(0, MAX_LISTED).map(({ view }) => view),
+    omitted: Math.max(0, named.length - MAX_LISTED),
+    clusters: members.flatMap((entry) => {
+      const counted = countedIn(entry);
+      if (counted === undefined || counted.pods === null) return [];
+      return [
+        { cluster: entry.record.name, pods: counted.pods, unnamed: Math.max(0, counted.pods - counted.named), minutes: counted.minutes },
+      ];
+    }),
+    unknownClusters: members.filter(areDenialsUnknown).map(({ record }) => record.name),
+  };
+};
+
+const COLUMNS = ['cluster', 'policies', 'namespace', 'kind', 'name', 'count', 'since', 'last', 'reason', 'fix', 'fresh'] as const;
+type Column = (typeof COLUMNS)[number];
+
+/** The report as one CSV table (RFC 4180); what it does not name is told in lines of their own. */
+export const formatDenialCsv = ({ denials, omitted, clusters, unknownClusters }: DenialReport): string => {
+  const note = (reason: string, values: Partial<Record<Column, string>> = {}): string =>
+    csvLine(COLUMNS.map((column) => (column === 'reason' ? reason : values[column])));
+  return [
+    csvLine(COLUMNS),
+    ...denials.map(({ policies, count, fresh, ...denial }) =>
+      csvLine(
+        COLUMNS.map((column) => ({ ...denial, policies: policies.join(' '), count: count?.toString(), fresh: String(fresh) })[column]),
+      ),
+    ),
+    ...clusters.flatMap(({ cluster, unnamed }) => (unnamed === 0 ? [] : [note('Without an owner.', { cluster, count: String(unnamed) })])),
+    ...(omitted === 0 ? [] : [note(`${omitted} more owners are not listed.`)]),
+    ...unknownClusters.map((cluster) => note('Not all is known of this cluster.', { cluster })),
+  ].join('');
+};

@@ -1,0 +1,88 @@
+import { type DenialGroup, DenialGroupPage, DenialPage, DenialReport } from '@fso/shared/api';
+import { z } from 'zod';
+import { createDenialReport, formatDenialCsv } from '../../export/denial-report.ts';
+import {
+  DenialGroupQuery,
+  DenialQuery,
+  denialGroupOrders,
+  denialOrders,
+  groupDenials,
+  matchesDenial,
+  type NamedDenial,
+  namedDenials,
+} from '../../fleet/findings/denial-lists.ts';
+import type { FleetDeps } from '../../fleet/fleet-reader.ts';
+import { listPage } from '../../http/paging.ts';
+import { includesText } from '../../http/parameters.ts';
+import { jsonRoute, type Route, rawRoute } from '../../http/route.ts';
+
+/** Basis of every answer about denials. */
+const COUNTED =
+  'Of the last hour, by lock 1. An owner is named where events name it and a dry run of its template is refused too; all owners of a cluster together have at most as many refusals as its API server counted, and the rest is without an owner.';
+
+const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('json').describe('csv: RFC 4180.') });
+
+/** Owners whose pods were refused, one by one, added up, and as a file. */
+export const denialRoutes: readonly Route<FleetDeps>[] = [
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/denials',
+      operationId: 'listDenials',
+      summary: 'Owners whose pods were refused',
+      description: `Clusters name 40 owners, those with the most refusals first. ${COUNTED}`,
+      tag: 'policies',
+      access: 'viewer',
+      scope: 'scoped',
+      slots: 'list',
+      query: DenialQuery,
+    },
+    { schema: DenialPage, description: 'A page; sorted by cluster unless `sort` says otherwise, then by namespace, kind and name.' },
+    async ({ fleet }, { query, ...input }) => {
+      const matches = (denial: NamedDenial): boolean => matchesDenial(denial, query);
+      const page = await listPage(namedDenials(await fleet.read()), { matches, orders: denialOrders, query }, input);
+      return { ...page, items: page.items.map(({ view }) => view) };
+    },
+  ),
+  jsonRoute(
+    {
+      method: 'get',
+      path: '/api/v1/denial-groups',
+      operationId: 'listDenialGroups',
+      summary: 'Denials added up',
+      description: `A cluster has also what its API server counted. ${COUNTED}`,
+      tag: 'policies',
+      access: 'viewer',
+      scope: 'scoped',
+      slots: 'list',
+      query: DenialGroupQuery,
+    },
+    { schema: DenialGroupPage, description: 'A page of groups; most refusals first unless `sort` says otherwise.' },
+    async ({ fleet }, { query, ...input }) => {
+      const groups = await groupDenials(await fleet.read(), query.by, input);
+      const matches = ({ key }: DenialGroup): boolean => includesText(key, query.q);
+      return listPage(groups, { matches, orders: denialGroupOrders, query }, input);
+    },
+  ),
+  rawRoute(
+    {
+      method: 'get',
+      path: '/api/v1/reports/denials',
+      operationId: 'getDenialReport',
+      summary: 'All owners whose pods were refused that are known by name',
+      description: `As JSON or CSV (RFC 4180), with the clusters of which not all is known. ${COUNTED}`,
+      tag: 'policies',
+      access: 'viewer',
+      scope: 'scoped',
+      slots: 'heavy',
+      query: ExportQuery,
+    },
+    { schema: DenialReport, description: 'The report, as of now.' },
+    async ({ fleet }, { query: { format } }, res) => {
+      const report = createDenialReport(await fleet.read(), fleet.now());
+      const time = report.generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '');
+      res.setHeader('Content-Disposition', `attachment; filename="fso-denials-${time}.${format}"`);
+      res.type(format).send(format === 'csv' ? formatDenialCsv(report) : JSON.stringify(report));
+    },
+  ),
+];
