@@ -126,7 +126,7 @@ describe('fso backup and restore', () => {
 });
 
 describe('fso backup --from-hub', () => {
-  it('leaves nothing of a backup that the hub ends early, and says where to look', async () => {
+  it('leaves nothing of a backup that the hub ends early, and points to its log', async () => {
     const apiToken = 'static-token-0123456789';
     const backup = async (target: Writable): Promise<void> => {
       // More than the hub keeps back: its reader has the beginning.

@@ -6,7 +6,7 @@ export { readAudit } from './audit/read.ts';
 export { AuditVerifier } from './audit/verifier.ts';
 export * from './audit/verify.ts';
 export type * from './audit-log.ts';
-export { backUp, backupLedger, keepBackup } from './backup/backup.ts';
+export { type BackupSummary, backUp, backupLedger, keepBackup } from './backup/backup.ts';
 export { readBackup } from './backup/read-backup.ts';
 export { checkBackup, type RestoreSummary, restoreLedger } from './backup/restore.ts';
 export { isRepeated, ReportGapError, StreamReplacedError } from './changes.ts';

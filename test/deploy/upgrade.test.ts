@@ -20,7 +20,7 @@ import { startTcpProxy } from '../harness/tcp-proxy.ts';
 import { eventually } from '../harness/waiting.ts';
 import { Images, imageOf, VERSIONS } from './images.ts';
 import { assertMachine } from './machine.ts';
-import { checkOut, olderCommit } from './older-commit.ts';
+import { checkOut, goesBack, olderCommit } from './older-commit.ts';
 import { RealCluster } from './real-cluster.ts';
 
 /**
@@ -103,7 +103,6 @@ it('images of the two commits differ', async () => {
   for (const target of ['hub', 'agent']) expect(await images.digest(target, OLD)).not.toBe(await images.digest(target, NEW));
 });
 
-const roundTrip = process.env['FSO_TEST_DEPLOY_BACK'] !== 'off';
 /** Run through both tests below. */
 let probes: ProbeStream;
 let ca: string | undefined;
@@ -139,7 +138,7 @@ it('hub and agents go to the newer charts, admit no pod that must be refused, an
   await afterwards(await repository.commit({ 'policies/payroll.yaml': policyFile('payroll') }, 'a policy for the new version'));
 });
 
-it('what helm template prints differs in nothing from what is there, before and after it is applied', async () => {
+it('finds no difference between helm template and the cluster, before and after it is applied twice', async () => {
   const shell = await Shell.open(cluster, cluster.signal, { tools: [HELM_TOOL] });
   for (const release of [hubOf(CHARTS, NEW), agentOf(CHARTS, NEW)]) {
     const { namespace, values } = release;
@@ -157,7 +156,7 @@ it('what helm template prints differs in nothing from what is there, before and 
   await afterwards(await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'a policy after it was applied'));
 });
 
-it.runIf(roundTrip)('agents and hub go back to the older charts, admit no pod that must be refused, and keep the CA', async () => {
+it.runIf(goesBack())('agents and hub go back to the older charts, admit no pod that must be refused, and keep the CA', async () => {
   await cluster.rollback(agentOf(CHARTS, NEW));
   await cluster.rollback(hubOf(CHARTS, NEW));
   await afterwards(await repository.commit({ 'policies/payroll.yaml': null }, 'gone again'));

@@ -69,7 +69,7 @@ describe.each(await runtimes())('the npm package, on the Node.js in %s', (runtim
     expect(verified).toMatchObject({ code: 1, err: expect.stringContaining('is no entry of an audit log') });
   });
 
-  it('gets backups from a hub, and says which program opens a database', async () => {
+  it('gets backups from a hub, and names the program that opens a database', async () => {
     const apiToken = 'static-token-0123456789';
     const database = { folder: join(folder, `ledger${runtime.replaceAll('/', '-')}`) };
     const reader = await openDatabase(database);

@@ -26,7 +26,7 @@ const CLUSTER = 'proxied';
 
 /**
  * A hub and an agent whose only way to each other, and to Git, identity provider and receivers, is
- * a proxy. At the addresses that they ask it for, somebody else counts who calls there directly;
+ * a proxy. Connections to the addresses that they ask it for are counted;
  * the name of the receivers is one that no name service knows.
  */
 describe('a hub and an agent behind an HTTP proxy', () => {
@@ -156,7 +156,7 @@ describe('a hub and an agent behind an HTTP proxy', () => {
     expect(dials()).toBe(0);
   });
 
-  it('call nobody directly while it is away, and continue by themselves once it is back', async () => {
+  it('never dial directly while the proxy is away, and continue by themselves once it is back', async () => {
     await proxy.stop();
     await eventually(async () => !(await connected()));
     await eventually(fetchError);

@@ -52,7 +52,7 @@ const parse = (value: unknown): readonly LinkRecord[] =>
 
 /**
  * Adds a link. Where there are too many, the oldest goes of the credential that has most of them:
- * nobody can push out the link of somebody who has fewer.
+ * no credential can push out the link of one that has fewer.
  */
 const add = (links: readonly LinkRecord[], link: LinkRecord): readonly LinkRecord[] => {
   const all = [...links, link];

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { BackupOptions } from '../commands/backup.ts';
+import type { BackupOptions } from '../commands/ledger/backup.ts';
 import type { Context } from '../context.ts';
 import { action, examples } from './options.ts';
 
@@ -26,11 +26,11 @@ export const addBackup = (program: Command, { description, help, load }: BackupC
     .action(action(load));
 };
 
-/** Of `backup`, the npm package has what a hub does: it opens no database. */
+/** Adds the `backup` of the npm package, which opens no database. */
 export const addBackupFromHub = (program: Command): void => {
   addBackup(program, {
     description: "get the hub's ledger, with its audit log, as one file; needs --from-hub",
     help: examples('backup --from-hub ledger.jsonl.gz', 'backup --from-hub --keep 14 /backup'),
-    load: async () => (await import('../commands/backup.ts')).backupFromHub,
+    load: async () => (await import('../commands/ledger/backup.ts')).backupFromHub,
   });
 };

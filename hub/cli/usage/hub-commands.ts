@@ -22,7 +22,7 @@ const LEDGER_ENVIRONMENT = `
 The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the folder ledger in FSO_DATA_DIR (.fso/hub).`;
 const WITHOUT_HUB = `${LEDGER_ENVIRONMENT} No hub may run on that folder meanwhile.`;
 
-const loadLedger = () => import('../commands/ledger.ts');
+const loadLedger = () => import('../commands/ledger/ledger.ts');
 
 const addRestore = (program: Command): void => {
   program

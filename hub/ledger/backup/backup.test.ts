@@ -85,7 +85,7 @@ describe('backup', () => {
     ).toEqual([]);
   });
 
-  it('is refused when the file is another one than was checked', async () => {
+  it('is refused when the file has changed since it was checked', async () => {
     const other = join(folder, 'swapped.gz');
     await writeFile(other, gzipSync(whole));
     const checked = await checkBackup(other);

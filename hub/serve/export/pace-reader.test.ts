@@ -59,7 +59,7 @@ it('does not count the time that the hub takes', async () => {
   expect(writer.errored).toBeNull();
 });
 
-it('says why its reader is gone', async () => {
+it('fails with the reason for which its reader is gone', async () => {
   const { reader, writer, failure } = startReader();
   reader.on('error', () => undefined);
   writer.write(CHUNK);

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { readIfThere, systemClock } from '@fso/shared/runtime';
-import { loadLedgerConfig } from '../../config/config.ts';
-import { forgetEnrolment } from '../../identity/index.ts';
+import { loadLedgerConfig } from '../../../config/config.ts';
+import { forgetEnrolment } from '../../../identity/index.ts';
 import {
   type AuditKey,
   backupLedger,
@@ -18,12 +18,12 @@ import {
   openDatabase,
   openReader,
   restoreLedger,
-} from '../../ledger/index.ts';
-import manifest from '../../package.json' with { type: 'json' };
-import { hubEnvironment } from '../client/environment.ts';
-import type { Context } from '../context.ts';
-import { CliError, EXIT } from '../errors.ts';
-import { plain } from '../render/text.ts';
+} from '../../../ledger/index.ts';
+import manifest from '../../../package.json' with { type: 'json' };
+import { hubEnvironment } from '../../client/environment.ts';
+import type { Context } from '../../context.ts';
+import { CliError, EXIT } from '../../errors.ts';
+import { plain } from '../../render/text.ts';
 import { type BackupOptions, backupFromHub, countOf, keepBackups } from './backup.ts';
 
 type Open<D> = (config: DatabaseConfig) => Promise<D>;

@@ -3,9 +3,9 @@ import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { messageOf } from '@fso/shared/text';
-import { keepBackup, readBackup } from '../../ledger/index.ts';
-import type { Context } from '../context.ts';
-import { CliError } from '../errors.ts';
+import { type BackupSummary, keepBackup, readBackup } from '../../../ledger/index.ts';
+import type { Context } from '../../context.ts';
+import { CliError } from '../../errors.ts';
 
 export interface BackupOptions {
   readonly force: boolean;
@@ -15,20 +15,13 @@ export interface BackupOptions {
   readonly keep: number | undefined;
 }
 
-export interface WrittenBackup {
-  /** Rows by table. */
-  readonly rows: Readonly<Record<string, number>>;
-  readonly digest: string;
-  readonly isSigned: boolean;
-}
-
 /** Writes a backup into a new file, or one that may be replaced. */
-type Write = (path: string, replace: boolean) => Promise<WrittenBackup>;
+type Write = (path: string, replace: boolean) => Promise<BackupSummary>;
 
 const ENDED = 'the hub ended the backup before it was whole: its log says why; a reader that is too slow is cut off';
 
 /** Takes the backup that the hub sends, and reads it to its end before it counts. */
-const fetchBackup = async (context: Context, path: string, replace: boolean): Promise<WrittenBackup> => {
+const fetchBackup = async (context: Context, path: string, replace: boolean): Promise<BackupSummary> => {
   const hub = await context.connect();
   const body = await hub.backup();
   try {
@@ -67,6 +60,7 @@ const removeOld = async (folder: string, keep: number): Promise<readonly string[
   return old;
 };
 
+/** Formats the counts of rows that say something to people. */
 export const countOf = (rows: Readonly<Record<string, number>>): string => {
   const { clusters = 0, events = 0, audit = 0 } = rows;
   return `${clusters} clusters, ${events} events, ${audit} audit entries`;
@@ -86,7 +80,7 @@ export const keepBackups = async (context: Context, target: string, { force, kee
   for (const name of keep === undefined ? [] : await removeOld(target, keep)) context.out(`removed ${name}\n`);
 };
 
-/** `fso backup --from-hub`, all that the npm package has of it: the database is the image's to open. */
+/** Runs the `fso backup` of the npm package, which opens no database. */
 export const backupFromHub = (context: Context, target: string, options: BackupOptions): Promise<void> => {
   if (options.fromHub) return keepBackups(context, target, options, (path, replace) => fetchBackup(context, path, replace));
   throw new CliError("this program opens no database: add --from-hub, or run the fso of the hub's image or of a checkout");
