@@ -26,8 +26,8 @@ const CLUSTER = 'proxied';
 
 /**
  * A hub and an agent whose only way to each other, and to Git, identity provider and receivers, is
- * a proxy. Connections to the addresses that they ask it for are counted;
- * the name of the receivers is one that no name service knows.
+ * a proxy. Connections to the addresses that they ask it for are counted; the name of the receivers
+ * is one that no name service knows.
  */
 describe('a hub and an agent behind an HTTP proxy', () => {
   const opened = new AsyncDisposableStack();
@@ -171,6 +171,9 @@ describe('a hub and an agent behind an HTTP proxy', () => {
     expect((await login()).status).toBe(302);
     expect(proxy.tunnels.slice(tunnels)).toEqual(expect.arrayContaining([at.git, at.hub, at.alerts]));
     expect(dials()).toBe(0);
+    // As one that counts would be seen.
+    await expect(fetch(`http://${at.git}`)).rejects.toThrow();
+    expect(dials()).toBe(1);
   });
 
   it('take its new password from the file, and are not restarted', async () => {
