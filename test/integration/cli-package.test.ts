@@ -77,7 +77,7 @@ describe.each(await runtimes())('the npm package, on the Node.js in %s', (runtim
     await reader.close();
     await using server = await startFilledApi({ apiToken, backup: (target) => backUp(database, { version: 'test' }, target) });
     const env = { FSO_SERVER: server.url, FSO_TOKEN: apiToken };
-    const file = `${runtime.replaceAll('/', '-')}.gz`;
+    const file = `backup${runtime.replaceAll('/', '-')}.gz`;
     expect(await start(runtime, ['fso', 'backup', '--from-hub', file], env)).toMatchObject({
       code: 0,
       out: expect.stringMatching(/gz: 0 clusters, .*\nsha256 [0-9a-f]{64}\n/),
