@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { invite } from '../identity/enrolment-state.ts';
@@ -121,6 +122,22 @@ describe('fso backup and restore', () => {
     const wrong = await runFso(['backup', file], { DATABASE_URL: 'mysql://fso:hunter2-hunter2@127.0.0.1/fso' });
     expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('DATABASE_URL: must be a postgresql:// URL') });
     expect(wrong.err).not.toContain('hunter2');
+  });
+});
+
+describe('fso backup --from-hub', () => {
+  it('leaves nothing of a backup that the hub ends early, and points to its log', async () => {
+    const apiToken = 'static-token-0123456789';
+    const backup = async (target: Writable): Promise<void> => {
+      // More than the hub keeps back: its reader has the beginning.
+      await new Promise((resolve) => target.write(Buffer.alloc(1024 * 1024), resolve));
+      throw new Error('the database is gone');
+    };
+    await using server = await startApiHarness({ apiToken, backup });
+    const target = join(folder, 'from-hub');
+    const ended = await runFso(['backup', '--from-hub', '--keep', '2', target], { FSO_SERVER: server.url, FSO_TOKEN: apiToken });
+    expect(ended).toMatchObject({ code: 2, err: expect.stringContaining('its log says why') });
+    expect(await readdir(target)).toEqual([]);
   });
 });
 

@@ -6,6 +6,7 @@ import { EXIT } from './errors.ts';
 import { accessCommands } from './usage/access-commands.ts';
 import { addAlerts } from './usage/alert-commands.ts';
 import { addAudit } from './usage/audit-commands.ts';
+import { addBackupFromHub } from './usage/backup-command.ts';
 import { COMPLETE, complete, formatCompletion } from './usage/complete.ts';
 import { addCompletion } from './usage/completion-commands.ts';
 import { fleetCommands } from './usage/fleet-commands.ts';
@@ -66,7 +67,7 @@ const assemble = (commands: readonly ((program: Command) => void)[]): Command =>
 const CLIENT_COMMANDS = [...repositoryCommands, addValidate, ...fleetCommands, ...accessCommands, addAlerts, addAudit, addCompletion];
 
 /** The commands that need no hub on this machine: the npm package has these. */
-export const createClientProgram = (): Command => assemble(CLIENT_COMMANDS);
+export const createClientProgram = (): Command => assemble([...CLIENT_COMMANDS, addBackupFromHub]);
 
 /**
  * All commands. @param settings of the hub, as the help of `serve` prints them; they cost loading

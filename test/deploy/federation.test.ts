@@ -104,10 +104,11 @@ beforeAll(async () => {
     agent: [await images.product('agent', FIRST), await images.product('agent', SECOND)],
   };
   const mebibytes = (bytes: number): number => Math.round(bytes / 1024 ** 2);
-  const sizes = Object.entries(archives).map(async ([image, [file = '']]) => {
-    return { image, MiB: mebibytes(statSync(file).size), 'MiB beyond its base': mebibytes(await images.addedBytes(file)) };
-  });
-  report('images, uncompressed', await Promise.all(sizes));
+  const sizes: object[] = [];
+  // One after the other: each writes the archive of the base.
+  for (const [image, [file = '']] of Object.entries(archives))
+    sizes.push({ image, MiB: mebibytes(statSync(file).size), 'MiB beyond its base': mebibytes(await images.addedBytes(file)) });
+  report('images, uncompressed', sizes);
   const start = async (name: string, number: number, region: string, target: string): Promise<RealCluster> => {
     const cluster = await RealCluster.start({ name, number, region, images });
     closers.push(() => cluster.close());

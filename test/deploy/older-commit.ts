@@ -17,3 +17,6 @@ export const olderCommit = async (): Promise<string> => {
   const { stdout } = await run('git', ['log', '--no-merges', '-1', '--format=%H', '--', ...changed]);
   return `${stdout.trim()}^`;
 };
+
+/** Whether the older commit can take over again: `FSO_TEST_DEPLOY_BACK`. */
+export const goesBack = (): boolean => process.env['FSO_TEST_DEPLOY_BACK'] !== 'off';

@@ -1,27 +1,32 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { AGENT_IDENTITY, ENROLMENT_SECRET, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { SECRET_KIND } from '@fso/shared/kube';
+import { POD_KIND, SECRET_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../clusters/demo/git-server.ts';
+import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
 import { createHubClient, type HubClient } from '../../hub/cli/client/api-client.ts';
+import { CONTAINERS } from '../attacks/bodies.ts';
 import { ProbeStream } from '../attacks/probe-stream.ts';
 import { HUB_NAMESPACE } from '../harness/chart-releases.ts';
 import { CHARTS, type Release } from '../harness/helm.ts';
+import { refusalOf } from '../harness/kube-client.ts';
 import { clusterFile, policyFile } from '../harness/policy-files.ts';
+import { Shell } from '../harness/shell.ts';
 import { startTcpProxy } from '../harness/tcp-proxy.ts';
 import { eventually } from '../harness/waiting.ts';
 import { Images, imageOf, VERSIONS } from './images.ts';
 import { assertMachine } from './machine.ts';
-import { checkOut, olderCommit } from './older-commit.ts';
+import { checkOut, goesBack, olderCommit } from './older-commit.ts';
 import { RealCluster } from './real-cluster.ts';
 
 /**
  * Charts and images of an older commit, brought to those of the working tree and back. The commit
- * is `FSO_TEST_DEPLOY_FROM`, by default the one before the programs changed last.
+ * is `FSO_TEST_DEPLOY_FROM`, by default the one before the programs changed last. With
+ * `FSO_TEST_DEPLOY_BACK=off` there is no way back, as from a version with another protocol.
  */
 
 const [OLD, NEW] = VERSIONS;
@@ -63,6 +68,11 @@ const agentOf = (charts: string, version: string): Release => ({
 /** Waits until the hub knows that the cluster has the commit in force. */
 const proven = (revision: string): Promise<unknown> =>
   eventually(async () => (await hub.clusters()).some(({ provenRevision }) => provenRevision === revision));
+/** Whether a pod without a region, which is only tried, is refused. */
+const isRefused = async (): Promise<boolean> => {
+  const pod = { metadata: { namespace: GOVERNED, name: 'tried' }, spec: { containers: CONTAINERS } };
+  return (await refusalOf(cluster.client.create(POD_KIND, pod, { dryRun: true }, cluster.signal))).includes('allows regions');
+};
 /** The CA of the agents, as the agent keeps it. */
 const caOf = async (): Promise<string | undefined> =>
   (await cluster.client.get(SECRET_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY }, cluster.signal))?.data?.['ca.crt'];
@@ -93,12 +103,23 @@ it('images of the two commits differ', async () => {
   for (const target of ['hub', 'agent']) expect(await images.digest(target, OLD)).not.toBe(await images.digest(target, NEW));
 });
 
-it('hub and agents go to the newer charts and back, admit no pod that must be refused, and keep the CA', async () => {
+/** Run through both tests below. */
+let probes: ProbeStream;
+let ca: string | undefined;
+
+const afterwards = async (revision: string): Promise<void> => {
+  await probes.untilRefused(PROBES);
+  await proven(revision);
+  expect(probes.admitted).toEqual([]);
+  expect(await caOf()).toBe(ca);
+};
+
+it('hub and agents go to the newer charts, admit no pod that must be refused, and keep the CA', async () => {
   await cluster.makeRestrictedNamespace(HUB_NAMESPACE);
   await cluster.makeSecret(HUB_NAMESPACE, 'api', { token: API_TOKEN });
   await cluster.makeVolumes(1);
   const files = { 'clusters/one.yaml': clusterFile('one', [REGION]), 'policies/finance.yaml': policyFile(GOVERNED) };
-  const first = await repository.commit(files, 'the first policy');
+  await repository.commit(files, 'the first policy');
   await cluster.install(hubOf(oldCharts, OLD));
   hub = createHubClient({ server: `http://${await cluster.serviceAddress(HUB_NAMESPACE, 'fso-hub')}`, token: API_TOKEN });
   await cluster.giveAddress(HUB_NAMESPACE, 'fso-hub-agents', HUB_ADDRESS);
@@ -106,24 +127,43 @@ it('hub and agents go to the newer charts and back, admit no pod that must be re
   await cluster.makeRestrictedNamespace(SYSTEM_NAMESPACE);
   await cluster.makeSecret(SYSTEM_NAMESPACE, ENROLMENT_SECRET, { token: (await hub.createEnrolmentToken('one', 3600)).token });
   await cluster.install(agentOf(oldCharts, OLD));
-  await proven(first);
-  const ca = await caOf();
-  expect(ca).toBeDefined();
+  await eventually(isRefused);
+  ca = await eventually(caOf);
 
-  const probes = new ProbeStream(cluster.client, GOVERNED);
+  probes = new ProbeStream(cluster.client, GOVERNED);
+  opened.defer(() => probes.stop());
   await probes.untilRefused(PROBES);
   await cluster.install(hubOf(CHARTS, NEW));
   await cluster.install(agentOf(CHARTS, NEW));
-  await probes.untilRefused(PROBES);
-  await proven(await repository.commit({ 'policies/payroll.yaml': policyFile('payroll') }, 'a policy for the new version'));
+  await afterwards(await repository.commit({ 'policies/payroll.yaml': policyFile('payroll') }, 'a policy for the new version'));
+});
+
+it('finds no difference between helm template and the cluster, before and after it is applied twice', async () => {
+  const shell = await Shell.open(cluster, cluster.signal, { tools: [HELM_TOOL] });
+  for (const release of [hubOf(CHARTS, NEW), agentOf(CHARTS, NEW)]) {
+    const { namespace, values } = release;
+    const pods = async (): Promise<unknown> => new Set((await cluster.pods(namespace)).map(({ metadata }) => metadata.uid));
+    const before = await pods();
+    const file = join(folder, `${namespace}.json`);
+    await writeFile(file, JSON.stringify(values));
+    const rendered = `helm template ${basename(release.chart)} '${release.chart}' --namespace ${namespace} --no-hooks --values '${file}'`;
+    // kubectl diff ends with 1 where something differs.
+    await shell.run(`${rendered} | kubectl diff -f -`);
+    await shell.run(`for time in first second; do ${rendered} | kubectl apply -f -; done`);
+    await shell.run(`${rendered} | kubectl diff -f -`);
+    expect(await pods()).toEqual(before);
+  }
+  await afterwards(await repository.commit({ 'policies/hr.yaml': policyFile('hr') }, 'a policy after it was applied'));
+});
+
+it.runIf(goesBack())('agents and hub go back to the older charts, admit no pod that must be refused, and keep the CA', async () => {
   await cluster.rollback(agentOf(CHARTS, NEW));
   await cluster.rollback(hubOf(CHARTS, NEW));
-  await probes.untilRefused(PROBES);
-  await proven(await repository.commit({ 'policies/payroll.yaml': null }, 'gone again'));
+  await afterwards(await repository.commit({ 'policies/payroll.yaml': null }, 'gone again'));
+});
+
+it('admitted no pod at any moment', async () => {
   await probes.stop();
-  console.log(
-    `upgrade and rollback: ${probes.refused} refused, ${probes.unanswered} without an answer, ${probes.admitted.length} admitted`,
-  );
+  console.log(`${probes.refused} refused, ${probes.unanswered} without an answer, ${probes.admitted.length} admitted`);
   expect(probes.admitted).toEqual([]);
-  expect(await caOf()).toBe(ca);
 });

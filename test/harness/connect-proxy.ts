@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsListener } from 'node:tls';
 import { createAuthority, makeAgentCa } from '../../hub/identity/index.ts';
@@ -24,8 +24,37 @@ export const makeTestCa = async (): Promise<TestCa> => {
   return { cert: pair.cert, issue: (...names) => createAuthority(pair).issueServer(names, validity) };
 };
 
-const listen = (server: Server, port = 0): Promise<number> =>
-  new Promise((resolve) => server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+const listen = (server: Server, port = 0, host = '127.0.0.1'): Promise<number> =>
+  new Promise((resolve) => server.listen(port, host, () => resolve((server.address() as AddressInfo).port)));
+
+/**
+ * An address at which nobody should call: programs are to ask a proxy for it. It is one of this
+ * machine that no setting of theirs takes for one.
+ */
+export interface AvoidedAddress extends AsyncDisposable {
+  /** `host:port` */
+  readonly address: string;
+  /** Number of connections that came all the same. */
+  readonly dials: number;
+}
+
+const AVOIDED_HOST = '127.0.0.2';
+
+export const startAvoidedAddress = async (): Promise<AvoidedAddress> => {
+  let dials = 0;
+  const server = createServer((socket) => {
+    dials += 1;
+    socket.destroy();
+  });
+  const port = await listen(server, 0, AVOIDED_HOST);
+  return {
+    address: `${AVOIDED_HOST}:${port}`,
+    get dials() {
+      return dials;
+    },
+    [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+};
 
 const join = (one: Duplex, other: Duplex): void => {
   one.on('error', () => other.destroy());
@@ -58,7 +87,7 @@ export interface ConnectProxyOptions {
   /** Password at the moment: a test may change it. */
   password: string;
   /**
-   * Ports of this machine by the `host:port` that programs ask for. Nothing else knows these names.
+   * Ports of this machine by the `host:port` that programs ask for.
    */
   readonly hosts: Readonly<Record<string, number>>;
 }

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KUBECTL_TOOL } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { type Outcome, startFilledApi } from '../../hub/cli/testing/run-fso.ts';
+import { backUp, openDatabase } from '../../hub/ledger/index.ts';
+import { migrate } from '../../hub/ledger/sql/migrate.ts';
 import { noticesOf } from '../harness/notices.ts';
 import { never } from '../harness/waiting.ts';
 
@@ -65,6 +67,22 @@ describe.each(await runtimes())('the npm package, on the Node.js in %s', (runtim
     expect(checked).toMatchObject({ code: 0, out: expect.stringMatching(/^ok: \d+ policies/), err: '' });
     const verified = await start(runtime, ['fso', 'audit', 'verify', join(ROOT, 'LICENSE')]);
     expect(verified).toMatchObject({ code: 1, err: expect.stringContaining('is no entry of an audit log') });
+  });
+
+  it('gets backups from a hub, and names the program that opens a database', async () => {
+    const apiToken = 'static-token-0123456789';
+    const database = { folder: join(folder, `ledger${runtime.replaceAll('/', '-')}`) };
+    const reader = await openDatabase(database);
+    await migrate(reader);
+    await reader.close();
+    await using server = await startFilledApi({ apiToken, backup: (target) => backUp(database, { version: 'test' }, target) });
+    const env = { FSO_SERVER: server.url, FSO_TOKEN: apiToken };
+    const file = `backup${runtime.replaceAll('/', '-')}.gz`;
+    expect(await start(runtime, ['fso', 'backup', '--from-hub', file], env)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/gz: 0 clusters, .*\nsha256 [0-9a-f]{64}\n/),
+    });
+    expect(await start(runtime, ['fso', 'backup', file], env)).toMatchObject({ code: 2, err: expect.stringContaining('add --from-hub') });
   });
 
   it('asks a hub, as a plugin of kubectl too', async () => {

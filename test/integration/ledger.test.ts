@@ -3,7 +3,7 @@ import { type Kysely, sql } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backupLedger } from '../../hub/ledger/backup/backup.ts';
-import { restoreLedger } from '../../hub/ledger/backup/restore.ts';
+import { checkBackup, restoreLedger } from '../../hub/ledger/backup/restore.ts';
 import { openDatabase, openReader } from '../../hub/ledger/sql/database.ts';
 import { advanceRetention, clearCheckpoints, clearHistory, forgetReplicas } from '../../hub/ledger/sql/history/history.ts';
 import { HistoryKeeper } from '../../hub/ledger/sql/history/history-keeper.ts';
@@ -257,7 +257,7 @@ describe('backup', () => {
     // An empty database has no backup, and the command creates no tables in it.
     await expect(backupLedger(target, { path: `${folder}/none.gz`, version: 'test' })).rejects.toThrow('holds no ledger');
     expect(await target.db.introspection.getTables()).toEqual([]);
-    await restoreLedger(target, `${folder}/backup.gz`, { kind: 'operator', id: 'ada', roles: [] });
+    await restoreLedger(target, await checkBackup(`${folder}/backup.gz`), { kind: 'operator', id: 'ada', roles: [] });
     await target.close();
     const restored = await open(to);
     expect((await restored.cluster('eu'))?.policies).toEqual((await ledger.cluster('eu'))?.policies);

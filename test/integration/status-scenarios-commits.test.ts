@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { inputOf } from '../../agent/report/testing/seen-cluster.ts';
 import {
   backupLedger,
+  checkBackup,
   type DatabaseConfig,
   type Ledger,
   openDatabase,
@@ -169,7 +170,7 @@ it('answers for a past time the same after a restart, and from a backup', async 
   await backupLedger(reader, { path, version: 'test' });
   await reader.close();
   const copy = await openDatabase({ folder: join(folder, 'copy') });
-  await restoreLedger(copy, path, { kind: 'operator', id: 'ada', roles: [] });
+  await restoreLedger(copy, await checkBackup(path), { kind: 'operator', id: 'ada', roles: [] });
   await copy.close();
   const restored = await open({ folder: join(folder, 'copy') }, clock);
   expect(await read(restored)).toEqual(known);

@@ -6,8 +6,8 @@ import { hashSecret, newSecret } from '../secrets.ts';
 import { StoredPrincipal, storedPrincipal } from '../session-store.ts';
 
 export const LINK_MS = 600_000;
-/** Links that wait to be used; the oldest goes first. */
-const MAX_LINKS = 100;
+/** Links that wait to be used, of one credential and of all. */
+const MAX_LINKS = { ofOne: 10, ofAll: 100 };
 /** Name of the one record for all links: what is removed from the store leaves its name behind. */
 const RECORD = 'links';
 
@@ -50,6 +50,21 @@ class UnknownLink extends Error {}
 const parse = (value: unknown): readonly LinkRecord[] =>
   Array.isArray(value) ? value.flatMap((one) => LinkRecord.safeParse(one).data ?? []) : [];
 
+/**
+ * Adds a link. Where there are too many, the oldest goes of the credential that has most of them:
+ * no credential can push out the link of one that has fewer.
+ */
+const add = (links: readonly LinkRecord[], link: LinkRecord): readonly LinkRecord[] => {
+  const all = [...links, link];
+  const counts = new Map<string, number>();
+  for (const { source } of all) counts.set(source, (counts.get(source) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  const hasTooMany = (counts.get(link.source) ?? 0) > MAX_LINKS.ofOne;
+  if (!hasTooMany && all.length <= MAX_LINKS.ofAll) return all;
+  const oldest = all.findIndex(({ source }) => (hasTooMany ? source === link.source : counts.get(source) === most));
+  return all.toSpliced(oldest, 1);
+};
+
 const stored = (links: readonly LinkRecord[]): unknown =>
   links.length === 0 ? undefined : links.map((link) => ({ ...link, principal: storedPrincipal(link.principal) }));
 
@@ -68,7 +83,7 @@ export const createLoginLinks = (records: KeyedStore, clock: Clock, holds: (sour
       const code = newSecret();
       const until = Math.min(now() + LINK_MS, expiresAt ?? Infinity);
       const link = { hash: hashSecret(code), principal, source: key, until, endsAt: expiresAt };
-      await records.update(LOGIN_LINK_KIND, RECORD, (before) => stored([...openIn(before), link].slice(-MAX_LINKS)));
+      await records.update(LOGIN_LINK_KIND, RECORD, (before) => stored(add(openIn(before), link)));
       return { code, until };
     },
     redeem: async (code) => {

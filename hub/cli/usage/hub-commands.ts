@@ -1,4 +1,5 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { addBackup } from './backup-command.ts';
 import { action, examples, parseName } from './options.ts';
 
 /**
@@ -21,23 +22,9 @@ const LEDGER_ENVIRONMENT = `
 The ledger is the one of the hub: DATABASE_URL (or DATABASE_URL_FILE), else the folder ledger in FSO_DATA_DIR (.fso/hub).`;
 const WITHOUT_HUB = `${LEDGER_ENVIRONMENT} No hub may run on that folder meanwhile.`;
 
-const loadLedger = () => import('../commands/ledger.ts');
+const loadLedger = () => import('../commands/ledger/ledger.ts');
 
-const parseKeep = (text: string): number => {
-  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('must be a number of backups, 1 to 9999');
-  return Number(text);
-};
-
-const addBackup = (program: Command): void => {
-  program
-    .command('backup')
-    .description('write the ledger, with its audit log, into one file; with or without a running hub')
-    .argument('<file>', 'file to write')
-    .option('--force', 'replace an existing file', false)
-    .option('--from-hub', 'get it from the hub of --server, as an administrator, instead of the database', false)
-    .option('--keep <number>', 'write into the folder <file> under the name of the moment, and remove all but so many', parseKeep)
-    .addHelpText('after', `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz', 'backup --from-hub --keep 14 /backup')}`)
-    .action(action(async () => (await loadLedger()).backup));
+const addRestore = (program: Command): void => {
   program
     .command('restore')
     .description('fill an empty ledger from a backup, and verify its audit log; needs no hub')
@@ -95,7 +82,12 @@ ${examples('keys show fso-hub-keys --namespace fso > keys.yaml')}`,
 /** @param settings of the hub, as the help of `serve` prints them */
 export const addHubCommands = (program: Command, settings: string): void => {
   addServe(program, settings);
-  addBackup(program);
+  addBackup(program, {
+    description: 'write the ledger, with its audit log, into one file; with or without a running hub',
+    help: `${LEDGER_ENVIRONMENT}\n${examples('backup ledger.jsonl.gz', 'backup --from-hub --keep 14 /backup')}`,
+    load: async () => (await loadLedger()).backup,
+  });
+  addRestore(program);
   addLedger(program);
   addKeys(program);
 };

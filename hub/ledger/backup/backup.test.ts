@@ -13,9 +13,11 @@ import { createSqlLedger } from '../sql/sql-ledger.ts';
 import { event, fixedClock, policy, report, source, TIME } from '../testing/ledger.ts';
 import type { Ledger } from '../types.ts';
 import { backupLedger } from './backup.ts';
-import { restoreLedger } from './restore.ts';
+import { checkBackup, type RestoreSummary, restoreLedger } from './restore.ts';
 
 const OPERATOR = { kind: 'operator' as const, id: 'ada', roles: [] };
+const restore = async (database: Database, file: string): Promise<RestoreSummary> =>
+  restoreLedger(database, await checkBackup(file), OPERATOR);
 const open = (database: Database): Promise<Ledger> =>
   createSqlLedger({ database, clock: fixedClock, random: Math.random, logger: pino({ level: 'silent' }) });
 
@@ -63,7 +65,7 @@ describe('backup', () => {
   const restoreText = async (text: string): Promise<unknown> => {
     const other = join(folder, 'other.gz');
     await writeFile(other, gzipSync(text));
-    return restoreLedger(empty, other, OPERATOR);
+    return restore(empty, other);
   };
 
   it.each([
@@ -83,10 +85,19 @@ describe('backup', () => {
     ).toEqual([]);
   });
 
+  it('is refused when the file has changed since it was checked', async () => {
+    const other = join(folder, 'swapped.gz');
+    await writeFile(other, gzipSync(whole));
+    const checked = await checkBackup(other);
+    await writeFile(other, gzipSync(whole.replace('"B"', '"C"')));
+    await expect(restoreLedger(empty, checked, OPERATOR)).rejects.toThrow(/digest is another/);
+    expect(await empty.db.selectFrom('clusters').selectAll().execute()).toEqual([]);
+  });
+
   it('is refused when it is no gzip, or not there', async () => {
     await writeFile(join(folder, 'text'), 'hello');
-    await expect(restoreLedger(empty, join(folder, 'text'), OPERATOR)).rejects.toThrow(/cannot be read/);
-    await expect(restoreLedger(empty, join(folder, 'absent'), OPERATOR)).rejects.toThrow(/cannot be read/);
+    await expect(restore(empty, join(folder, 'text'))).rejects.toThrow(/cannot be read/);
+    await expect(restore(empty, join(folder, 'absent'))).rejects.toThrow(/cannot be read/);
   });
 
   it('is restored with checkpoints of two keys, which it reports; not with one that contradicts the log', async () => {
@@ -102,10 +113,8 @@ describe('backup', () => {
     await backupLedger(from, { path: good, version: 'test' });
     await ledger.audit.addCheckpoint(key.sign({ sequence: 1, hash: 'f'.repeat(64), time: TIME }));
     await backupLedger(from, { path: bad, version: 'test' });
-    await expect(restoreLedger(to, bad, OPERATOR)).rejects.toThrow(/another hash: the log was rewritten/);
-    expect((await restoreLedger(to, good, OPERATOR)).notes.slice(1)).toEqual([
-      expect.stringContaining(`signed by another key (${old.id})`),
-    ]);
+    await expect(restore(to, bad)).rejects.toThrow(/another hash: the log was rewritten/);
+    expect((await restore(to, good)).notes.slice(1)).toEqual([expect.stringContaining(`signed by another key (${old.id})`)]);
     await ledger.close();
     await Promise.all([from.close(), to.close()]);
   });
@@ -136,7 +145,7 @@ describe('backup', () => {
     const notesOf = async (name: string, text: string): Promise<readonly string[]> => {
       await writeFile(path, gzipSync(text));
       const to = await openDatabase({ folder: join(folder, name) });
-      return (await restoreLedger(to, path, OPERATOR).finally(to.close)).notes;
+      return (await restore(to, path).finally(to.close)).notes;
     };
     expect(await notesOf('as-it-is', signed)).toEqual([]);
     const changed = signed.replace('\\"value\\"', '\\"other\\"');
@@ -146,7 +155,7 @@ describe('backup', () => {
   });
 
   it('restores everything into an empty ledger, and only there', async () => {
-    await restoreLedger(empty, file, OPERATOR);
+    await restore(empty, file);
     const ledger = await open(empty);
     const before = await open(filled);
     const record = await ledger.cluster('eu');
@@ -160,7 +169,7 @@ describe('backup', () => {
     expect((await ledger.audit.list({ limit: 1 })).map(({ action, actor }) => [action, actor])).toEqual([['ledger.restore', OPERATOR]]);
     expect(await ledger.audit.verify()).toMatchObject({ ok: true, entries: 2 });
     await Promise.all([ledger.close(), before.close()]);
-    await expect(restoreLedger(empty, file, OPERATOR)).rejects.toThrow(/not empty/);
+    await expect(restore(empty, file)).rejects.toThrow(/not empty/);
   });
 
   it('reads lists of policies a few at a time, writes them within a bound, and continues after their versions', async () => {
@@ -187,7 +196,7 @@ describe('backup', () => {
     const written: number[] = [];
     const patiently: Database['patiently'] = (work) =>
       to.patiently((db) => work(db.withPlugin(watching({ write: (rows) => written.push(rows) }))));
-    await restoreLedger({ ...to, patiently }, path, OPERATOR);
+    await restore({ ...to, patiently }, path);
     expect(Math.max(...written)).toBeLessThanOrEqual(14);
     expect(await to.db.selectFrom('policy_lists').select('digest').orderBy('digest').execute()).toEqual(
       digests.map((digest) => ({ digest })),
@@ -228,7 +237,7 @@ describe('backup', () => {
     const path = join(folder, 'older.gz');
     await writeFile(path, gzipSync(`${rest}${JSON.stringify(end)}\n`));
     const to = await openDatabase({ folder: join(folder, 'older') });
-    await restoreLedger(to, path, OPERATOR);
+    await restore(to, path);
     const ledger = await open(to);
     expect(await ledger.cluster('eu')).toMatchObject({ baseline: null, reportedSeq: 0 });
     expect(ledger.records.get('kept', 'name')).toBe('value');

@@ -1,11 +1,6 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import type { NewAuditEntry } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
 import type { Checkpoint } from '@fso/shared/protocol';
-import { LineSplitter, messageOf } from '@fso/shared/runtime';
 import { sql, type Transaction } from 'kysely';
 import { hasSignedBackup } from '../audit/key.ts';
 import { readAudit } from '../audit/read.ts';
@@ -19,7 +14,8 @@ import { createSqlAudit } from '../sql/search/audit-log.ts';
 import { readHead } from '../sql/search/audit-rows.ts';
 import { lockWrites } from '../sql/write-lock.ts';
 import { LedgerError } from '../types.ts';
-import { End, Line, Manifest } from './format.ts';
+import { Line } from './format.ts';
+import { type Backup, parseLine, readBackup, rereadBackup } from './read-backup.ts';
 import { type Row, TABLES } from './tables.ts';
 
 export interface RestoreSummary {
@@ -35,50 +31,9 @@ const BY_EXCEPTION = 8;
 /** Bounds of one statement. */
 const ROWS = 500;
 const CHARACTERS = 4 * 1024 * 1024;
-const MAX_LINE_LENGTH = 256 * 1024 * 1024;
 
-async function* readLines(file: string): AsyncGenerator<string> {
-  const unzipped = createGunzip().setEncoding('utf8');
-  // Whatever fails ends the reading below with the same error.
-  pipeline(createReadStream(file), unzipped).catch(() => undefined);
-  const splitter = new LineSplitter(MAX_LINE_LENGTH);
-  for await (const chunk of unzipped as AsyncIterable<string>) yield* splitter.push(chunk);
-  if (splitter.rest !== '') yield splitter.rest;
-}
-
-const parseLine = <T>(schema: { parse(value: unknown): T }, line: string, file: string, what: string): T => {
-  try {
-    return schema.parse(JSON.parse(line));
-  } catch {
-    throw new LedgerError(`${file} is no backup of a ledger, or was damaged: ${what} cannot be read`);
-  }
-};
-
-/** Reads the first and the last line, and the digest of all but the last. */
-const digestLines = async (file: string): Promise<{ first: string; last: string; sha256: string }> => {
-  const hash = createHash('sha256');
-  let first: string | undefined;
-  let last: string | undefined;
-  for await (const line of readLines(file)) {
-    first ??= line;
-    if (last !== undefined) hash.update(`${last}\n`);
-    last = line;
-  }
-  return { first: first ?? '', last: last ?? '', sha256: hash.digest('hex') };
-};
-
-/** Reads a backup to its end. @throws LedgerError when it is not whole, or was changed */
-export const checkBackup = async (file: string): Promise<{ manifest: Manifest; end: End }> => {
-  const { first, last, sha256 } = await digestLines(file).catch((error: unknown) => {
-    throw error instanceof LedgerError ? error : new LedgerError(`${file} cannot be read: ${messageOf(error)}`);
-  });
-  const manifest = parseLine(Manifest, first, file, 'its first line');
-  if (manifest.version > NEWEST_VERSION)
-    throw new LedgerError(`${file} was written by a newer version of this program (${manifest.program}): restore it with that one`);
-  const end = parseLine(End, last, file, 'its last line');
-  if (sha256 !== end.sha256) throw new LedgerError(`${file} was changed or damaged: its digest is another`);
-  return { manifest, end };
-};
+/** Reads a backup to its end. @throws LedgerError where this version cannot restore it */
+export const checkBackup = (file: string): Promise<Backup> => readBackup(file, NEWEST_VERSION);
 
 const refuseFilled = async (trx: Transaction<Schema>): Promise<void> => {
   for (const { name } of TABLES) {
@@ -107,24 +62,27 @@ const insert = async (trx: Transaction<Schema>, table: string, rows: readonly Ro
       .execute();
 };
 
-const insertAll = async (trx: Transaction<Schema>, file: string): Promise<void> => {
+const insertAll = async (trx: Transaction<Schema>, backup: Backup): Promise<void> => {
   let table = '';
   let rows: Row[] = [];
   let size = 0;
-  for await (const line of readLines(file)) {
+  const flush = async (): Promise<void> => {
+    if (table !== '') await insert(trx, table, rows);
+  };
+  await rereadBackup(backup, async (line) => {
     // The first and the last line, which are no rows, were read before.
-    if (!line.startsWith('{"table":')) continue;
-    const next = parseLine(Line, line, file, 'a line');
+    if (!line.startsWith('{"table":')) return;
+    const next = parseLine(Line, line, backup.file, 'a line');
     if (next.table !== table || rows.length >= ROWS || size + line.length > CHARACTERS) {
-      if (table !== '') await insert(trx, table, rows);
+      await flush();
       ({ table } = next);
       rows = [];
       size = 0;
     }
     rows.push(next.row);
     size += line.length;
-  }
-  if (table !== '') await insert(trx, table, rows);
+  });
+  await flush();
 };
 
 /**
@@ -133,7 +91,7 @@ const insertAll = async (trx: Transaction<Schema>, file: string): Promise<void> 
  * @returns what is to be said of it
  * @throws LedgerError where no key of a newest checkpoint has signed it
  */
-const checkSignature = (file: string, { sha256, signature }: End, checkpoints: readonly Checkpoint[]): string[] => {
+const checkSignature = ({ file, end: { sha256, signature } }: Backup, checkpoints: readonly Checkpoint[]): string[] => {
   if (signature === undefined) return ['the backup is not signed: beyond the audit log nothing proves what is in it'];
   const newest = checkpoints.at(-1)?.sequence;
   const keys = checkpoints.filter(({ sequence }) => sequence === newest).map(({ key }) => key);
@@ -163,21 +121,22 @@ const finish = async (trx: Transaction<Schema>, entry: NewAuditEntry, shared: bo
  * Fills an empty ledger from a backup, in one transaction: all of it or nothing. The audit log is
  * verified, and goes on with an entry that says so.
  *
+ * @param backup what {@link checkBackup} found: the file is read once more
  * @throws LedgerError that says what is wrong with the file, the ledger or the audit log in it
  */
-export const restoreLedger = async (database: Database, file: string, actor: NewAuditEntry['actor']): Promise<RestoreSummary> => {
-  const { manifest, end } = await checkBackup(file);
+export const restoreLedger = async (database: Database, backup: Backup, actor: NewAuditEntry['actor']): Promise<RestoreSummary> => {
+  const { manifest, end } = backup;
   await migrate(database);
   // A replaced key says nothing about the entries; to refuse the backup for it would lose them too.
   const notes = await database.patiently((db) =>
     db.transaction().execute(async (trx) => {
       if (database.shared) await lockWrites(trx);
       await refuseFilled(trx);
-      await insertAll(trx, file);
+      await insertAll(trx, backup);
       if (manifest.version < BY_EXCEPTION) await forgetReports(trx);
       const log = createSqlAudit(trx, () => Promise.reject(new Error('only read here')));
       const proofs = await log.proofs();
-      const unsigned = checkSignature(file, end, proofs.checkpoints);
+      const unsigned = checkSignature(backup, proofs.checkpoints);
       const verified = await examineAudit(readAudit(log), { ...proofs, key: null });
       const [problem] = verified.problems;
       if (problem !== undefined)

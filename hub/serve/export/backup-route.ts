@@ -1,12 +1,13 @@
 import type { Writable } from 'node:stream';
-import type { Logger } from '@fso/shared/runtime';
+import type { Clock, Logger } from '@fso/shared/runtime';
 import { callerOf } from '../http/caller.ts';
 import type { HubScope, Route } from '../http/route.ts';
+import { paceReader } from './pace-reader.ts';
 
 interface BackupDeps {
   /** Writes a backup of the ledger. */
   readonly backup: (target: Writable) => Promise<unknown>;
-  readonly runtime: { readonly logger: Logger };
+  readonly runtime: { readonly clock: Clock; readonly logger: Logger };
 }
 
 /**
@@ -19,7 +20,7 @@ export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
     operationId: 'backupLedger',
     summary: 'A backup of the ledger',
     description:
-      'As of one moment: JSON Lines, packed with gzip, signed by the key of the audit log. Its last line tells whether it is whole. For `fso restore`.',
+      'As of one moment: JSON Lines, packed with gzip, signed by the key of the audit log. Its last line tells whether it is whole. A reader that takes nothing for 30 s, or less than 64 KiB/s for more than a minute in all, is cut off. For `fso restore`.',
     tag: 'hub',
     access: 'admin',
     scope: 'global',
@@ -27,7 +28,7 @@ export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
     response: { status: 200, description: 'The file.', contentType: 'application/gzip' },
     problems: ['too-many-requests'],
     handler:
-      ({ backup, runtime: { logger } }) =>
+      ({ backup, runtime: { clock, logger } }) =>
       async (_req, res) => {
         const caller = callerOf(res);
         caller.about('ledger');
@@ -35,10 +36,10 @@ export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
         await caller.audit('backupLedger', 'done');
         res.attachment('ledger.jsonl.gz').type('application/gzip');
         try {
-          await backup(res);
+          await backup(paceReader(res, clock));
         } catch (err) {
           if (!res.headersSent) throw err;
-          if (!res.errored) logger.error({ err }, 'a backup was not sent to its end');
+          logger.error({ err }, 'a backup was not sent to its end');
           // Its reader finds no last line.
           res.destroy();
         }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Clock, systemClock } from '@fso/shared/runtime';
+import { type Clock, type Logger, systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type Access, type AccessSettings, type AuditRecord, createAccess, type OnAudit } from '../../access/index.ts';
@@ -48,6 +48,10 @@ interface HarnessParts {
    * Receivers of alerts, for a hub that evaluates them. Default: no receivers and no evaluation.
    */
   readonly alertsConfig?: AlertsConfig;
+  /** Default: a text that is no backup. */
+  readonly backup?: ApiDeps['backup'];
+  /** Default: none. */
+  readonly logger?: Logger;
 }
 
 type HarnessConfig = Partial<ApiConfig> & AccessSettings & HarnessParts;
@@ -79,9 +83,10 @@ export const startApiHarness = async (
     shutdown,
     agents = { inspect: async () => undefined },
     alertsConfig,
+    backup = async (target) => void target.end('a backup'),
+    logger = pino({ level: 'silent' }),
     ...apiConfig
   } = config;
-  const logger = pino({ level: 'silent' });
   const folder = kept ?? join(tmpdir(), `fso-test-${randomUUID()}`);
   const access = createAccess({ apiToken, oidc, publicUrl }, { records: ledger.records, clock, logger });
   const { identity } = await openIdentity(
@@ -123,7 +128,7 @@ export const startApiHarness = async (
       issues,
       onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
       enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
-      backup: async (target) => void target.end('a backup'),
+      backup,
       runtime: { clock, logger, registry: new Registry(), shutdown },
     },
   );

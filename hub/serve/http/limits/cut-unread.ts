@@ -13,7 +13,7 @@ export const cutUnread =
   (unreadMs: number): RequestHandler =>
   (_req, res, next) => {
     res.setTimeout(unreadMs, () => {
-      if (res.writableLength > 0) res.destroy();
+      if (res.writableLength > 0) res.destroy(new Error(`its reader read nothing for ${unreadMs / 1000} s`));
     });
     next();
   };

@@ -1,0 +1,119 @@
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { resolve } from 'node:path';
+import { readIfThere, systemClock } from '@fso/shared/runtime';
+import { loadLedgerConfig } from '../../../config/config.ts';
+import { forgetEnrolment } from '../../../identity/index.ts';
+import {
+  type AuditKey,
+  backupLedger,
+  checkBackup,
+  type DatabaseConfig,
+  type DatabaseReader,
+  describeDatabaseError,
+  forgetStored,
+  LedgerError,
+  loadAuditKey,
+  moveEmbedded,
+  openDatabase,
+  openReader,
+  restoreLedger,
+} from '../../../ledger/index.ts';
+import manifest from '../../../package.json' with { type: 'json' };
+import { hubEnvironment } from '../../client/environment.ts';
+import type { Context } from '../../context.ts';
+import { CliError, EXIT } from '../../errors.ts';
+import { plain } from '../../render/text.ts';
+import { type BackupOptions, backupFromHub, countOf, keepBackups } from './backup.ts';
+
+type Open<D> = (config: DatabaseConfig) => Promise<D>;
+
+const explain = (error: unknown): never => {
+  throw new CliError(error instanceof LedgerError ? error.message : describeDatabaseError(error));
+};
+
+/** Works on what the hub would open. */
+const withDatabase = async <D extends DatabaseReader, T>(
+  open: Open<D>,
+  use: (database: D, auditKeyFile: string) => Promise<T>,
+): Promise<T> => {
+  try {
+    const config = await loadLedgerConfig(hubEnvironment());
+    const database = await open(config.database);
+    try {
+      return await use(database, config.auditKeyFile);
+    } finally {
+      await database.close();
+    }
+  } catch (error) {
+    return explain(error);
+  }
+};
+
+/** Loads the key if there is one; makes none. */
+const findKey = async (file: string): Promise<AuditKey | undefined> =>
+  (await readIfThere(file)) === undefined ? undefined : loadAuditKey(file);
+
+/** A container may run as a user that has no name. */
+const userName = (): string => {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+};
+
+/** The caller of the command. */
+const operator = () => ({ kind: 'operator' as const, id: userName(), roles: [] });
+
+/** Backs up the ledger that this machine has, or what `fso backup --from-hub` gets. */
+export const backup = (context: Context, target: string, options: BackupOptions): Promise<void> => {
+  if (options.fromHub) return backupFromHub(context, target, options);
+  const write = async (path: string, replace: boolean) =>
+    withDatabase(openReader, async (database, auditKeyFile) => {
+      const key = await findKey(auditKeyFile);
+      return backupLedger(database, { path, replace, version: manifest.version, key });
+    });
+  return keepBackups(context, target, options, write);
+};
+
+/**
+ * Moves an embedded ledger out of the way of a restore.
+ *
+ * @throws LedgerError while a hub has it open, or where it is on a server
+ */
+const setAside = async (context: Context): Promise<void> => {
+  const { database } = await loadLedgerConfig(hubEnvironment());
+  if ('url' in database) throw new LedgerError('--replace is for the embedded ledger: name a new, empty database in DATABASE_URL');
+  if (!existsSync(database.folder)) return;
+  const aside = `${database.folder}.before-${context.now().toISOString().replaceAll(':', '')}`;
+  await moveEmbedded(database.folder, aside);
+  context.out(`the ledger that was there is now ${aside}\n`);
+};
+
+/** `fso restore` */
+export const restore = async (context: Context, file: string, { replace }: { readonly replace: boolean }): Promise<void> => {
+  // A file that cannot be restored must not cost the ledger that is there.
+  const checked = await checkBackup(resolve(file)).catch(explain);
+  if (replace) await setAside(context).catch(explain);
+  const { created, rows, notes } = await withDatabase(openDatabase, (database) => restoreLedger(database, checked, operator()));
+  context.out(`restored from ${created}: ${countOf(rows)}; the audit log is intact\n`);
+  for (const note of notes) context.out(`note: ${plain(note)}\n`);
+};
+
+/** `fso ledger forget`. @returns the exit code */
+export const forgetInLedger = async (context: Context, cluster: string, { yes }: { yes: boolean }): Promise<number> => {
+  if (!yes) {
+    context.progress(
+      `This removes what the ledger knows of ${cluster} and makes its certificates and tokens worthless; its history stays. Repeat with --yes.\n`,
+    );
+    return EXIT.error;
+  }
+  const isSigned = await withDatabase(openDatabase, async (database, auditKeyFile) => {
+    const forget = { cluster, actor: operator(), enrolment: forgetEnrolment(cluster, systemClock.now()), key: await findKey(auditKeyFile) };
+    return forgetStored(database, forget, systemClock);
+  });
+  context.out(`${cluster} is forgotten.\n`);
+  if (!isSigned) context.out('note: the next hub signs the audit log: the key of the newest checkpoint is not here (FSO_AUDIT_KEY_FILE)\n');
+  return EXIT.ok;
+};
