@@ -1,4 +1,4 @@
-import type { PolicyReport } from '@fso/shared/api';
+import { MAX_NAMED_RISKS, type PolicyReport, type Risk } from '@fso/shared/api';
 import { createLogger } from '@fso/shared/runtime';
 import { Deviation, decodeBitmap, hasBit, type NamedPolicy, standingOf } from '@fso/shared/status';
 import fc from 'fast-check';
@@ -93,6 +93,32 @@ describe('the statements of an agent about its policies', () => {
     const ofDeny = ['deny-a p-0', 'deny-b p-0', 'deny-a p-1', 'deny-b p-1', 'deny-a p-2', 'deny-a p-3'];
     const turn = (n: number) => tests.map(({ name }) => `${name} p-${n}`);
     expect(samples).toEqual([...ofDeny, ...turn(0), ...turn(1)]);
+  });
+
+  it('name as many owners at risk as a report has, one of each policy in turns', () => {
+    const list = Array.from({ length: 9 }, (_, n) => compiledOf(`policy-${n}`));
+    const riskOf = (namespace: string, n: number): Risk => ({
+      risk: 'Refused',
+      kind: 'Deployment',
+      namespace,
+      name: `d-${n}`,
+      reason: 'us',
+      fix: 'move',
+      confirmation: 'Confirmed',
+    });
+    const risksOf = (name: string) => ({
+      refused: 4,
+      pending: 0,
+      unconfirmed: 0,
+      mended: 0,
+      named: [0, 1, 2, 3].map((n) => riskOf(name, n)),
+    });
+    const reports = Object.fromEntries(list.map(({ name }) => [name, { risks: risksOf(name) }]));
+    const policies = list.map((policy) => inputOf(policy));
+    const cluster = withReports(seen({ policies, namespaces: list.map(({ name }) => name) }), reports);
+    const { risks } = statements().of(acceptedOf(list), cluster);
+    expect(risks.length).toBe(MAX_NAMED_RISKS);
+    expect(risks.filter(({ name }) => name === 'd-1').map(({ policy }) => policy)).toEqual(list.map(({ name }) => name));
   });
 
   it('keep a failed policy Failed, with any other state', () => {
