@@ -42,9 +42,10 @@ const readEvent = (event: PodEvent): readonly [keyof AuditedPods, string] | unde
   const { objectRef: { subresource, namespace = '', name = '' } = {}, requestObject, userAgent = '' } = event;
   const owner = ownerOf({ ...requestObject?.metadata, namespace });
   // The agent makes no pods: what it asks for are proofs and dry runs of templates.
-  if (userAgent.startsWith('fso-agent/')) return owner && ['tried', owner];
+  if (userAgent.startsWith('fso-agent/')) return owner === undefined ? undefined : ['tried', owner];
   if (!isRefused(event)) return undefined;
-  return subresource === 'binding' ? ['unbound', `${namespace}/${name}`] : owner && ['refused', owner];
+  if (subresource === 'binding') return ['unbound', `${namespace}/${name}`];
+  return owner === undefined ? undefined : ['refused', owner];
 };
 
 /** The audit log of an API server about its pods. */

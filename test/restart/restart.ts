@@ -84,37 +84,31 @@ const readSettled = async (answers: HubAnswers, workloads: readonly Workload[], 
 /** Time for which the hub may still learn of the last dry runs, ms. */
 const SETTLE_MS = 120_000;
 
-/** Checks what `fso` prints against the API. */
+const textOf = (view: RiskView): string => `${view.risk} ${fleetKey(view)}: ${view.reason}`;
+
+/** Compares what `fso` prints with the API. */
 const compareCommands = async (answers: HubAnswers, risks: readonly RiskView[]): Promise<readonly Comparison[]> => {
-  const texts = (views: readonly RiskView[]): readonly string[] => views.map((view) => `${view.risk} ${fleetKey(view)}: ${view.reason}`);
-  const [first] = risks;
-  const { cluster = '', policy = '' } = first ?? {};
+  const [{ cluster, policy } = { cluster: '', policy: '' }] = risks;
   const ofPolicy = risks.filter((each) => each.cluster === cluster && each.policy === policy);
+  const ofOnePolicy = await answers.getRisks('--cluster', cluster, '--policy', policy);
   const report = await answers.report();
-  const listed = classesOf(report.risks);
-  const said = classesOf(risks);
-  const total = (listedRisks: number, unnamed: number): string => `${listedRisks + unnamed} owners`;
+  const counted = (risk: RiskView['risk'], all: readonly RiskView[], more = 0): readonly string[] => [
+    `${all.filter((each) => each.risk === risk).length + more} owners`,
+  ];
+  const named = report.risks.map(textOf);
   return [
-    { what: 'fso get risks', said: texts(await answers.getRisks()), done: texts(await answers.client.risks()) },
+    { what: 'fso get risks', said: (await answers.getRisks()).map(textOf), done: (await answers.client.risks()).map(textOf) },
+    { what: 'fso get risks --cluster --policy', said: ofOnePolicy.map(textOf), done: ofPolicy.map(textOf) },
+    { what: 'fso report risks, by name', said: named, done: risks.map(textOf).filter((text) => named.includes(text)) },
     {
-      what: 'fso get risks --cluster --policy',
-      said: texts(await answers.getRisks('--cluster', cluster, '--policy', policy)),
-      done: texts(ofPolicy),
+      what: 'fso report risks, number of the refused',
+      said: counted('Refused', report.risks, report.unnamed.refused),
+      done: counted('Refused', risks),
     },
     {
-      what: 'fso report risks, refused',
-      said: [total(listed.refused.length, report.unnamed.refused)],
-      done: [total(said.refused.length, 0)],
-    },
-    {
-      what: 'fso report risks, pending',
-      said: [total(listed.pending.length + listed.waiting.length, report.unnamed.pending)],
-      done: [total(said.pending.length + said.waiting.length, 0)],
-    },
-    {
-      what: 'fso report risks, each',
-      said: texts(report.risks),
-      done: texts(risks.filter((each) => texts(report.risks).includes(texts([each])[0] ?? ''))),
+      what: 'fso report risks, number of the pending',
+      said: counted('Pending', report.risks, report.unnamed.pending),
+      done: counted('Pending', risks),
     },
     { what: 'clusters of which not all is known', said: report.unknownClusters, done: [] },
   ];

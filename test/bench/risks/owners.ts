@@ -14,10 +14,11 @@ import { readCount, readOptions } from '../options.ts';
 import { regionSet } from '../regions.ts';
 
 const DEPLOYMENT: KindDescriptor = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments', namespaced: true };
+const CRON_JOB: KindDescriptor = { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs', namespaced: true };
 const IN_FLIGHT = 16;
 const LOOK_MS = 2_000;
 const MIB = 1024 * 1024;
-/** Deployments of the tenant whose placements change. */
+/** CronJobs of the tenant whose placements change. */
 const OF_TENANT = 100;
 
 interface Settings {
@@ -54,13 +55,24 @@ const makeOwners = async ({ world: { client, signal } }: OneCluster, namespaces:
   });
 };
 
-/** A tenant gives its Deployments one placement after the other, none of them twice. */
+/** A CronJob that never starts: no controller has work with it. */
+const cronJob = (name: string, namespace: string) =>
+  ({
+    metadata: { name, namespace },
+    spec: {
+      schedule: '0 0 1 1 *',
+      suspend: true,
+      jobTemplate: { spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'app:1' }] } } } },
+    },
+  }) as unknown as KubeObject;
+
+/** A tenant gives its CronJobs one placement after the other, none of them twice. */
 const tryPlacements = async ({ world: { client, signal } }: OneCluster, namespace: string, count: number): Promise<void> => {
   const names = Array.from({ length: OF_TENANT }, (_, index) => `tenant-${index}`);
-  for (const name of names) await client.create(DEPLOYMENT, deployment(name, namespace, {}), {}, signal);
+  for (const name of names) await client.create(CRON_JOB, cronJob(name, namespace), {}, signal);
   await mapConcurrently(Array.from({ length: count }), IN_FLIGHT, async (_item, index) => {
-    const path = objectPath(DEPLOYMENT, { namespace, name: names[index % names.length] ?? '' });
-    const step = { op: 'add', path: '/spec/template/spec/nodeSelector', value: { placement: `p-${index}` } };
+    const path = objectPath(CRON_JOB, { namespace, name: names[index % names.length] ?? '' });
+    const step = { op: 'add', path: '/spec/jobTemplate/spec/template/spec/nodeSelector', value: { placement: `p-${index}` } };
     await client.raw({ method: 'PATCH', path, body: [step], contentType: 'application/json-patch+json' }, signal);
   });
 };
