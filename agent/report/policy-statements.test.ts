@@ -1,4 +1,4 @@
-import { MAX_NAMED_RISKS, type PolicyReport, type Risk } from '@fso/shared/api';
+import { MAX_NAMED_RISKS, type PolicyReport } from '@fso/shared/api';
 import { createLogger } from '@fso/shared/runtime';
 import { Deviation, decodeBitmap, hasBit, type NamedPolicy, standingOf } from '@fso/shared/status';
 import fc from 'fast-check';
@@ -97,28 +97,15 @@ describe('the statements of an agent about its policies', () => {
 
   it('name as many owners at risk as a report has, one of each policy in turns', () => {
     const list = Array.from({ length: 9 }, (_, n) => compiledOf(`policy-${n}`));
-    const riskOf = (namespace: string, n: number): Risk => ({
-      risk: 'Refused',
-      kind: 'Deployment',
-      namespace,
-      name: `d-${n}`,
-      reason: 'us',
-      fix: 'move',
-      confirmation: 'Confirmed',
-    });
-    const risksOf = (name: string) => ({
-      refused: 4,
-      pending: 0,
-      unconfirmed: 0,
-      mended: 0,
-      named: [0, 1, 2, 3].map((n) => riskOf(name, n)),
-    });
-    const reports = Object.fromEntries(list.map(({ name }) => [name, { risks: risksOf(name) }]));
-    const policies = list.map((policy) => inputOf(policy));
-    const cluster = withReports(seen({ policies, namespaces: list.map(({ name }) => name) }), reports);
+    const of = { risk: 'Refused', kind: 'Deployment', reason: 'us', fix: 'move', confirmation: 'Confirmed' } as const;
+    const named = ['d-0', 'd-1', 'd-2'].map((name) => ({ ...of, namespace: 'a', name }));
+    const reports = Object.fromEntries(
+      list.map(({ name }) => [name, { risks: { refused: 3, pending: 0, unconfirmed: 0, mended: 0, named } }]),
+    );
+    const cluster = withReports(seen({ policies: list.map((policy) => inputOf(policy)) }), reports);
     const { risks } = statements().of(acceptedOf(list), cluster);
     expect(risks.length).toBe(MAX_NAMED_RISKS);
-    expect(risks.filter(({ name }) => name === 'd-1').map(({ policy }) => policy)).toEqual(list.map(({ name }) => name));
+    expect(risks.filter(({ name }) => name === 'd-1').length).toBe(list.length);
   });
 
   it('keep a failed policy Failed, with any other state', () => {

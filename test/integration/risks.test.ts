@@ -103,8 +103,8 @@ describe('the next restart', () => {
 
   const createSpecialCases = async (): Promise<void> => {
     await create('Deployment', 'stopped', CASES.anywhere, { replicas: 0 });
-    // Paused after a change of the template: the ReplicaSet makes the next pods. Below the partition
-    // the old revision does.
+    // Paused after a change of the template, the ReplicaSet makes the next pods; below the
+    // partition the old revision does.
     const paused = setField('/spec/paused', true);
     const partition = setField('/spec/updateStrategy', { type: 'RollingUpdate', rollingUpdate: { partition: 1 } });
     for (const [of, name, before, after] of [

@@ -10,13 +10,13 @@ export const WATCHED = 'watched';
 /** Namespace of a policy that injects the placement. */
 export const INJECTED = 'injected';
 
-/** An owner of pods, and what its next start brings. */
+/** An owner of pods. */
 export interface Workload {
   readonly cluster: ClusterName;
   readonly kind: WorkloadKind;
   readonly namespace: string;
   readonly name: string;
-  /** What it is an example of, for people. */
+  /** Example that it is, for people. */
   readonly recipe: string;
   /** Risk of the next pods. */
   readonly next: RiskClass | 'None';
@@ -37,7 +37,7 @@ export interface Workload {
 
 type Next = Workload['next'];
 
-/** What a recipe makes of placements. Absent: as {@link DEFAULTS}. */
+/** Workload without the fields that all recipes share. Absent: as {@link DEFAULTS}. */
 interface Draft {
   readonly kind: WorkloadKind;
   readonly placement: Placement;
@@ -65,13 +65,13 @@ const KEEPING = ['StatefulSet', 'ReplicaSet', 'ReplicationController'] as const;
 
 const IN_OPEN: Placement = { nodeSelector: { [REGION_LABEL]: INSIDE.open } };
 
-/** What an operator has scaled to zero is a past revision to it, and not started again. */
+/** Fields of workloads without pods. An operator has none: those are past revisions to it. */
 const stopped = { fields: { replicas: 0 }, isOfOperator: false } as const;
 const onDelete = { updateStrategy: { type: 'OnDelete' } };
 const partitioned = (partition: number): PatchStep =>
   setField('/spec/updateStrategy', { type: 'RollingUpdate', rollingUpdate: { partition } });
 
-/** One recipe for each kind. */
+/** Makes a recipe for each kind. */
 const each = <K extends WorkloadKind>(
   kinds: readonly K[],
   name: string,
@@ -113,7 +113,7 @@ const dormant = (next: Next, ...of: readonly (keyof Placements)[]): Recipes => (
   'scheduled CronJob': (choose) => ({ kind: 'CronJob', placement: choose(...of), next, fields: { suspend: false } }),
 });
 
-/** A StatefulSet whose first pod is of the old template, which is fine, and the second of the new. */
+/** A StatefulSet whose first pod is of the old template, which is fine, the second of the new. */
 const split = (of: keyof Placements, next: Next): Recipes => ({
   'StatefulSet across its partition': (choose) => ({
     kind: 'StatefulSet',

@@ -12,7 +12,7 @@ const FSO = join(import.meta.dirname, '../../hub/cli/main.ts');
 /** A list of a few hundred owners, with their reasons, as text. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** What the hub says of the next start: by API, command and report. */
+/** Answers of the hub about the next start: by API, command and report. */
 export class HubAnswers {
   readonly client: HubClient;
   readonly #env: Readonly<Record<string, string>>;

@@ -23,7 +23,7 @@ interface PodEvent extends AuditEvent {
   readonly responseStatus?: { readonly code?: number; readonly message?: string };
 }
 
-/** What an audit log says of owners and pods. */
+/** Owners and pods that an audit log names. */
 interface AuditedPods {
   /** Owners whose pods a lock refused. */
   readonly refused: Set<string>;

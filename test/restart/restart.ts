@@ -7,7 +7,7 @@ import { fleetKey, type HubAnswers } from './hub-answers.ts';
 import type { RestartCluster } from './restart-cluster.ts';
 import { type RestartWorld, withRestartWorld } from './restart-world.ts';
 
-/** What the hub says of a class of owners, and what Kubernetes did with them. */
+/** Owners of a class as the hub says, and as Kubernetes treated them. */
 export interface Comparison {
   readonly what: string;
   readonly said: readonly string[];
@@ -40,7 +40,7 @@ export const differencesOf = (comparisons: readonly Comparison[], workloads: rea
 const isDaemonSet = ({ kind }: { readonly kind: string }): boolean => kind === 'DaemonSet';
 const unique = (keys: Iterable<string>): readonly string[] => [...new Set(keys)].sort(byText);
 
-/** What was said of each class: owners, and DaemonSets with the number of their pods. */
+/** Sorts owners by class; DaemonSets have the number of their pods. */
 const classesOf = (risks: readonly Pick<RiskView, 'risk' | 'cluster' | 'kind' | 'namespace' | 'name' | 'nodes'>[]) => ({
   refused: unique(risks.filter(({ risk }) => risk === 'Refused').map(fleetKey)),
   pending: unique(risks.filter((each) => each.risk === 'Pending' && !isDaemonSet(each)).map(fleetKey)),
@@ -114,7 +114,7 @@ const compareCommands = async (answers: HubAnswers, risks: readonly RiskView[]):
   ];
 };
 
-/** What Kubernetes did with the owners of a cluster since the restart. */
+/** Reads how Kubernetes treated the owners of a cluster since the restart. */
 const readDone = async ({ name, audit, pods }: RestartCluster, began: string) => {
   const [{ refused, unbound }, { unschedulable, bound, waiting }] = [await audit.read(began), await pods.outcomes()];
   const of = (key: string): string => `${name} ${key}`;

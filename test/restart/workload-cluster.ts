@@ -19,7 +19,7 @@ const isUnschedulable = ({ status }: Pod): boolean => {
   return conditions.some(({ type, status: value, reason }) => type === 'PodScheduled' && value === 'False' && reason === 'Unschedulable');
 };
 
-/** What became of the pods of a cluster. */
+/** Outcomes of the pods of a cluster, by owner. */
 export interface PodOutcomes {
   /** Owners with pods that no node takes. DaemonSets are not among them. */
   readonly unschedulable: readonly string[];

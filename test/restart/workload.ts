@@ -81,7 +81,7 @@ export const specOf = (of: WorkloadKind, { name, placement, labels = {} }: Pods)
   }
 };
 
-/** One step of a JSON patch (RFC 6902). */
+/** Step of a JSON patch (RFC 6902). */
 export interface PatchStep {
   readonly op: 'add';
   readonly path: string;

@@ -30,7 +30,7 @@ import { ClusterRisks } from './cluster-risks.ts';
 import { pick, type SimulatedCluster } from './fleet-files.ts';
 
 const MINUTE_MS = 60_000;
-/** One cell of so many has clusters with owners at risk. */
+/** Interval of the cells whose clusters have owners at risk. */
 const RISKY_CELL = 12;
 const VERSIONS = ['v1.34.3', 'v1.35.1', 'v1.36.0', 'v1.36.1'];
 

@@ -27,7 +27,7 @@ const ownerOf = (kind: OwnerKind, metadata: KubeObject['metadata'], placement: o
 
 const factsOf = ({ metadata: { name, labels = {} } }: Node): NodeFacts => ({ name, region: labels[REGION_LABEL], labels, taints: [] });
 
-/** The name that a controller gave its pod, without the end that it made up. */
+/** The name that a controller gave its pod, without its random end. */
 const workloadOf = ({ metadata: { name } }: Pod): string => name.slice(0, name.lastIndexOf('-'));
 
 /** Owners of the pods of a cluster, whose next pods the agent's own code judges. */

@@ -39,7 +39,7 @@ afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-/** An answer with the report, as its server and its reader have it; the reader reads nothing yet. */
+/** Sends the report. @returns the answer at its server and at a reader that reads nothing yet */
 const open = async (format: 'csv' | 'json'): Promise<readonly [Response, IncomingMessage]> => {
   const app = express();
   const sent = new Promise<Response>((resolve) => {
@@ -65,7 +65,7 @@ describe('the export of owners at risk', () => {
     expect(RiskReport.parse(JSON.parse(await text(answer)))).toEqual(REPORT);
   });
 
-  it('is a table whose last lines tell what it does not list', async () => {
+  it('ends its table with lines about what it does not list', async () => {
     const [, answer] = await open('csv');
     const lines = (await text(answer)).trimEnd().split('\r\n');
     expect(answer.headers['content-disposition']).toBe('attachment; filename=fso-risks-20260101T000000Z.csv');
