@@ -1,4 +1,4 @@
-import type { PolicyReport } from '@fso/shared/api';
+import { MAX_NAMED_RISKS, type PolicyReport } from '@fso/shared/api';
 import { createLogger } from '@fso/shared/runtime';
 import { Deviation, decodeBitmap, hasBit, type NamedPolicy, standingOf } from '@fso/shared/status';
 import fc from 'fast-check';
@@ -93,6 +93,19 @@ describe('the statements of an agent about its policies', () => {
     const ofDeny = ['deny-a p-0', 'deny-b p-0', 'deny-a p-1', 'deny-b p-1', 'deny-a p-2', 'deny-a p-3'];
     const turn = (n: number) => tests.map(({ name }) => `${name} p-${n}`);
     expect(samples).toEqual([...ofDeny, ...turn(0), ...turn(1)]);
+  });
+
+  it('name as many owners at risk as a report has, one of each policy in turns', () => {
+    const list = Array.from({ length: 9 }, (_, n) => compiledOf(`policy-${n}`));
+    const of = { risk: 'Refused', kind: 'Deployment', reason: 'us', fix: 'move', confirmation: 'Confirmed' } as const;
+    const named = ['d-0', 'd-1', 'd-2'].map((name) => ({ ...of, namespace: 'a', name }));
+    const reports = Object.fromEntries(
+      list.map(({ name }) => [name, { risks: { refused: 3, pending: 0, unconfirmed: 0, mended: 0, named } }]),
+    );
+    const cluster = withReports(seen({ policies: list.map((policy) => inputOf(policy)) }), reports);
+    const { risks } = statements().of(acceptedOf(list), cluster);
+    expect(risks.length).toBe(MAX_NAMED_RISKS);
+    expect(risks.filter(({ name }) => name === 'd-1').length).toBe(list.length);
   });
 
   it('keep a failed policy Failed, with any other state', () => {

@@ -41,7 +41,7 @@ const inTurns = <T>(lists: readonly (readonly T[])[], max: number): T[] => {
   const taken: T[] = [];
   for (let turn = 0; taken.length < max && lists.some(({ length }) => turn < length); turn += 1)
     for (const list of lists) taken.push(...list.slice(turn, turn + 1));
-  return taken;
+  return taken.slice(0, max);
 };
 
 interface Known<T> {

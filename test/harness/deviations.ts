@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type AgentClusterReport, isNamespaceMissing, MAX_SAMPLES, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type AgentClusterReport, isNamespaceMissing, MAX_NAMED_RISKS, MAX_SAMPLES, type PolicyReport, policyKey } from '@fso/shared/api';
 import { type CompiledCluster, type CompiledPolicy, matchesNamespace } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { Report } from '@fso/shared/protocol';
@@ -43,6 +43,8 @@ export interface StatusByName {
   readonly named: ReadonlyMap<string, NamedPolicy>;
   /** The first violations of policies of the list. */
   readonly violationSamples: NonNullable<AgentClusterReport['violationSamples']>;
+  /** The first owners at risk under policies of the list. */
+  readonly riskSamples: NonNullable<AgentClusterReport['riskSamples']>;
 }
 
 /** The commit since which a policy reads like that is no part of what is compared. */
@@ -78,11 +80,16 @@ export const statusByName = ({ compiled, reports, namespaces, profile, asOf }: R
     if (deviation !== undefined) named.set(policy.name, deviation);
     return deviation === undefined && report !== undefined && isNamespaceMissing(report);
   });
-  const samples = [...named].flatMap(([policy, each]) =>
-    isWhole(each) ? [] : (seen.get(policy)?.violationSamples ?? []).map((sample) => ({ ...sample, policy })),
-  );
+  const ofList = [...named].flatMap(([policy, each]) => (isWhole(each) ? [] : [{ policy, report: seen.get(policy) }]));
+  const samples = ofList.flatMap(({ policy, report }) => (report?.violationSamples ?? []).map((sample) => ({ ...sample, policy })));
+  const risks = ofList.flatMap(({ policy, report }) => (report?.risks?.named ?? []).map((risk) => ({ ...risk, policy })));
   const bits = encodeBitmap(policies.length, (bit) => missing[bit] === true);
-  return { baseline: { ...baseline, missing: bits }, named, violationSamples: samples.slice(0, MAX_SAMPLES) };
+  return {
+    baseline: { ...baseline, missing: bits },
+    named,
+    violationSamples: samples.slice(0, MAX_SAMPLES),
+    riskSamples: risks.slice(0, MAX_NAMED_RISKS),
+  };
 };
 
 type Difference = Pick<Report, 'deviations' | 'policies' | 'removed'>;

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -32,13 +33,17 @@ export const startMutatingWebhook = async (
     commonName: 'webhook',
     serverNames: { dns: ['localhost'], ip: ['127.0.0.1'] },
   });
-  const server = createServer({ cert, key }, async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { uid, object } = (JSON.parse(await text(request)) as Review).request;
     const selector = selectorFor(object);
     const patch = selector && Buffer.from(JSON.stringify([{ op: 'add', path: '/spec/nodeSelector', value: selector }])).toString('base64');
-    const answer = { uid, allowed: true, ...(patch && { patchType: 'JSONPatch', patch }) };
+    const review = { uid, allowed: true, ...(patch && { patchType: 'JSONPatch', patch }) };
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }));
+    response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: review }));
+  };
+  const server = createServer({ cert, key }, (request, response) => {
+    // The API server gave up, or ended.
+    answer(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -1,33 +1,33 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
-import { type KubeObject, type PolicyRisks, REGION_LABEL, type Risk } from '@fso/shared/api';
+import { type PolicyRisks, REGION_LABEL, type Risk } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { type KindDescriptor, NODE_KIND, POD_KIND, type Pod } from '@fso/shared/kube';
+import { NODE_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentHarness } from '../harness/agent-harness.ts';
-import { type AuditEvent, readAuditEvents } from '../harness/audit-logs.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
-import { startMutatingWebhook } from '../harness/mutating-webhook.ts';
 import { eventually } from '../harness/waiting.ts';
+import { startPlacementWebhook } from '../restart/placement-webhook.ts';
+import { PodAudit } from '../restart/refusals.ts';
+import {
+  keyOf,
+  type Placement,
+  type PodLabels,
+  setField,
+  setPlacement,
+  specOf,
+  WORKLOAD_KINDS,
+  type WorkloadKind,
+} from '../restart/workload.ts';
+import { WorkloadCluster } from '../restart/workload-cluster.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
 const [INSIDE, OUTSIDE] = ['eu-west-1', 'us-east-1'];
 
-const kind = (apiVersion: string, name: string, plural: string): KindDescriptor => ({ apiVersion, kind: name, plural, namespaced: true });
-const KINDS = {
-  Deployment: kind('apps/v1', 'Deployment', 'deployments'),
-  StatefulSet: kind('apps/v1', 'StatefulSet', 'statefulsets'),
-  DaemonSet: kind('apps/v1', 'DaemonSet', 'daemonsets'),
-  ReplicaSet: kind('apps/v1', 'ReplicaSet', 'replicasets'),
-  Job: kind('batch/v1', 'Job', 'jobs'),
-  CronJob: kind('batch/v1', 'CronJob', 'cronjobs'),
-  ReplicationController: kind('v1', 'ReplicationController', 'replicationcontrollers'),
-} as const;
-type Kind = keyof typeof KINDS;
-const ALL = Object.keys(KINDS) as Kind[];
-const namespaceOf = (of: Kind): string => `of-${of.toLowerCase()}`;
+const ALL = Object.keys(WORKLOAD_KINDS) as WorkloadKind[];
+const namespaceOf = (of: WorkloadKind): string => `of-${of.toLowerCase()}`;
 
 /** Placements of templates, by what is to become of their next pods. */
 const CASES = {
@@ -43,54 +43,9 @@ type Case = keyof typeof CASES;
 const REFUSED: readonly Case[] = ['outside', 'anywhere', 'spoiled'];
 const PENDING: readonly Case[] = ['waits', 'tainted'];
 
-const templateOf = (name: string, placement: object, of: Kind) => ({
-  metadata: {
-    labels: { app: name, ...(name.startsWith('mended') && { webhook: 'mend' }), ...(name.startsWith('spoiled') && { webhook: 'spoil' }) },
-  },
-  spec: {
-    ...placement,
-    containers: [{ name: 'main', image: 'app:1' }],
-    ...((of === 'Job' || of === 'CronJob') && { restartPolicy: 'Never' }),
-  },
-});
+const LABELS: Partial<Record<string, PodLabels>> = { mended: { webhook: 'mend' }, spoiled: { webhook: 'spoil' } };
 
-const specOf = (of: Kind, name: string, placement: object): object => {
-  const template = templateOf(name, placement, of);
-  const selector = { matchLabels: { app: name } };
-  switch (of) {
-    case 'Deployment':
-    case 'ReplicaSet':
-      return { replicas: 1, selector, template };
-    case 'StatefulSet':
-      return { replicas: 1, selector, serviceName: name, template };
-    case 'DaemonSet':
-      return { selector, template };
-    case 'ReplicationController':
-      return { replicas: 1, selector: selector.matchLabels, template };
-    case 'Job':
-      return { suspend: true, template };
-    case 'CronJob':
-      return { schedule: '0 0 1 1 *', suspend: true, jobTemplate: { spec: { template } } };
-  }
-};
-
-/** A request for a pod, with its body. */
-interface PodEvent extends AuditEvent {
-  readonly requestObject?: KubeObject;
-  readonly requestReceivedTimestamp?: string;
-  readonly responseStatus?: { readonly code?: number; readonly message?: string };
-}
-
-const isRefusal = (
-  { responseStatus: { code = 0, message = '' } = {}, userAgent = '', requestReceivedTimestamp = '' }: PodEvent,
-  began: string,
-) =>
-  !userAgent.startsWith('fso-agent/') &&
-  requestReceivedTimestamp >= began &&
-  code >= 400 &&
-  /fso-floor-|validation\.gatekeeper\.sh/.test(message);
-
-const keyOf = ({ kind: of, namespace, name }: Pick<Risk, 'kind' | 'namespace' | 'name'>): string => `${of} ${namespace}/${name}`;
+const specIn = (of: WorkloadKind, name: string, placement: Placement) => specOf(of, { name, placement, labels: LABELS[name] ?? {} });
 
 describe('the next restart', () => {
   const stop = new AbortController();
@@ -98,41 +53,28 @@ describe('the next restart', () => {
   let folder: string;
   let cluster: LocalCluster;
   let world: AgentHarness;
+  let audit: PodAudit;
+  let pods: WorkloadCluster;
   let endWebhook: () => Promise<void>;
 
-  const create = (of: Kind, name: string, spec: object) =>
-    world.client.create(KINDS[of], { metadata: { name, namespace: namespaceOf(of) }, spec } as KubeObject, {}, signal);
-  const patch = (of: Kind, name: string, spec: object) =>
-    world.client.mergePatch(KINDS[of], { namespace: namespaceOf(of), name }, { spec }, signal);
-  const podsOf = (of: Kind): Promise<Pod[]> => world.client.list(POD_KIND, { namespace: namespaceOf(of) }, signal);
-  const risksOf = async (of: Kind): Promise<PolicyRisks | undefined> => (await world.policy(namespaceOf(of)))?.status?.risks;
+  const ref = (kind: WorkloadKind, name: string) => ({ kind, namespace: namespaceOf(kind), name });
+  const create = (of: WorkloadKind, name: string, placement: Placement, fields: object = {}) =>
+    pods.create(ref(of, name), { ...specIn(of, name, placement), ...fields });
+  const risksOf = async (of: WorkloadKind): Promise<PolicyRisks | undefined> => (await world.policy(namespaceOf(of)))?.status?.risks;
   const said = async (risk: Risk['risk']): Promise<readonly Risk[]> =>
     (await Promise.all(ALL.map(risksOf))).flatMap((risks) => risks?.named.filter((each) => each.risk === risk) ?? []);
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'fso-risks-'));
-    const audited = {
-      apiVersion: 'audit.k8s.io/v1',
-      kind: 'Policy',
-      omitStages: ['RequestReceived'],
-      rules: [{ level: 'Request', verbs: ['create'], resources: [{ group: '', resources: ['pods'] }] }, { level: 'None' }],
-    };
-    await writeFile(join(folder, 'audit.json'), JSON.stringify(audited));
-    const apiServerArgs = [`--audit-policy-file=${join(folder, 'audit.json')}`, `--audit-log-path=${join(folder, 'audit.log')}`];
+    audit = await PodAudit.open(folder, 'risks');
+    const { apiServerArgs } = audit;
     cluster = await startTestCluster(
       { name: 'risks', stateDir: join(folder, 'cluster'), regions: [...EU, OUTSIDE], gatekeeper: true, apiServerArgs },
       signal,
     );
     world = new AgentHarness(cluster.kubeconfig, signal);
-    endWebhook = await startMutatingWebhook(
-      world.client,
-      ({ metadata, spec }) => {
-        const asked = metadata.labels?.['webhook'];
-        if (asked === 'mend') return { ...spec.nodeSelector, [REGION_LABEL]: INSIDE };
-        return asked === 'spoil' ? { [REGION_LABEL]: OUTSIDE } : undefined;
-      },
-      signal,
-    );
+    pods = new WorkloadCluster(world.client, signal);
+    endWebhook = await startPlacementWebhook(world.client, { inside: INSIDE, outside: OUTSIDE }, signal);
     for (const name of ['eu-central-1-a', 'eu-central-1-b'])
       await world.client.mergePatch(
         NODE_KIND,
@@ -141,7 +83,7 @@ describe('the next restart', () => {
         signal,
       );
     await Promise.all(ALL.map((of) => world.makeNamespace(namespaceOf(of))));
-    await Promise.all(ALL.flatMap((of) => Object.entries(CASES).map(([name, placement]) => create(of, name, specOf(of, name, placement)))));
+    await Promise.all(ALL.flatMap((of) => Object.entries(CASES).map(([name, placement]) => create(of, name, placement))));
     await createSpecialCases();
     const agent = await world.startAgent('risks');
     await eventually(() => agent.observatory.snapshot().cluster.conditions.length > 0);
@@ -157,30 +99,31 @@ describe('the next restart', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  const isScaled = (of: Kind, name: string, count: number) =>
-    eventually(async () => (await podsOf(of)).filter(({ metadata }) => metadata.labels?.['app'] === name).length === count);
+  const isPlaced = (of: WorkloadKind, name: string) => eventually(async () => (await pods.outcomes()).bound.includes(keyOf(ref(of, name))));
 
   const createSpecialCases = async (): Promise<void> => {
-    await create('Deployment', 'stopped', { ...specOf('Deployment', 'stopped', CASES.anywhere), replicas: 0 });
-    // Paused after a change of the template: the ReplicaSet makes the next pods.
-    await create('Deployment', 'paused-on-bad', specOf('Deployment', 'paused-on-bad', CASES.anywhere));
-    await create('Deployment', 'paused-on-good', specOf('Deployment', 'paused-on-good', CASES.fine));
-    await isScaled('Deployment', 'paused-on-bad', 1);
-    await isScaled('Deployment', 'paused-on-good', 1);
-    await patch('Deployment', 'paused-on-bad', { paused: true, template: { spec: { nodeSelector: CASES.fine.nodeSelector } } });
-    await patch('Deployment', 'paused-on-good', { paused: true, template: { spec: { nodeSelector: null } } });
-    // Below the partition the old revision makes the next pods.
-    for (const [name, before, after] of [
-      ['old-is-bad', CASES.anywhere, CASES.fine.nodeSelector],
-      ['old-is-good', CASES.fine, null],
+    await create('Deployment', 'stopped', CASES.anywhere, { replicas: 0 });
+    // Paused after a change of the template, the ReplicaSet makes the next pods; below the
+    // partition the old revision does.
+    const paused = setField('/spec/paused', true);
+    const partition = setField('/spec/updateStrategy', { type: 'RollingUpdate', rollingUpdate: { partition: 1 } });
+    for (const [of, name, before, after] of [
+      ['Deployment', 'paused-on-bad', CASES.anywhere, CASES.fine],
+      ['Deployment', 'paused-on-good', CASES.fine, CASES.anywhere],
+      ['StatefulSet', 'old-is-bad', CASES.anywhere, CASES.fine],
+      ['StatefulSet', 'old-is-good', CASES.fine, CASES.anywhere],
     ] as const) {
-      await create('StatefulSet', name, { ...specOf('StatefulSet', name, before), replicas: 1 });
-      await isScaled('StatefulSet', name, 1);
-      const updateStrategy = { type: 'RollingUpdate', rollingUpdate: { partition: 1 } };
-      await patch('StatefulSet', name, { updateStrategy, template: { spec: { nodeSelector: after } } });
+      await create(of, name, before);
+      await isPlaced(of, name);
+      await pods.patch(ref(of, name), [of === 'Deployment' ? paused : partition, ...setPlacement(after)]);
     }
   };
 
+  const SPECIAL = [
+    ref('Deployment', 'stopped'),
+    ...['paused-on-bad', 'paused-on-good'].map((name) => ref('Deployment', name)),
+    ...['old-is-bad', 'old-is-good'].map((name) => ref('StatefulSet', name)),
+  ];
   const EXPECTED_REFUSED = [
     ...ALL.filter((of) => of !== 'DaemonSet').flatMap((of) => REFUSED.map((name) => `${of} ${namespaceOf(of)}/${name}`)),
     ...['stopped', 'paused-on-bad'].map((name) => `Deployment of-deployment/${name}`),
@@ -217,76 +160,21 @@ describe('the next restart', () => {
   });
 
   it('is what the restart of everything brings: refusals in the audit log, and pods that no node takes, both ways', async () => {
-    const before = new Set((await Promise.all(ALL.map(podsOf))).flat().map(({ metadata }) => metadata.uid));
     const [refusedBefore, pendingBefore] = [(await said('Refused')).map(keyOf).sort(byText), (await said('Pending')).map(keyOf)];
     const began = new Date().toISOString();
-    await Promise.all(ALL.map((of) => world.client.raw({ method: 'DELETE', path: `/api/v1/namespaces/${namespaceOf(of)}/pods` }, signal)));
-    await patch('Deployment', 'stopped', { replicas: 1 });
-    const jobs = await world.client.list(KINDS.Job, { namespace: namespaceOf('Job') }, signal);
-    await Promise.all(jobs.map(({ metadata }) => patch('Job', metadata.name, { suspend: false })));
-    await Promise.all(Object.keys(CASES).map((name) => startCronJob(name)));
-    await eventually(async () => {
-      const pods = (await Promise.all(ALL.map(podsOf))).flat();
-      return pods.every(({ metadata }) => !before.has(metadata.uid));
-    });
-    await eventually(async () => expect([...(await refusedSince(began))].sort(byText)).toEqual(refusedBefore));
+    await pods.restart([...ALL.flatMap((of) => Object.keys(CASES).map((name) => ref(of, name))), ...SPECIAL]);
+    const refused = async (): Promise<readonly string[]> => [...(await audit.read(began)).refused].sort(byText);
+    await eventually(async () => expect(await refused()).toEqual(refusedBefore));
     const waiting = pendingBefore.filter((key) => !key.startsWith('DaemonSet')).sort(byText);
-    await eventually(async () => expect(await unschedulable()).toEqual(waiting));
+    await eventually(async () => expect((await pods.outcomes()).unschedulable).toEqual(waiting));
     // What runs again by now was said to be fine: all of it, and nothing else.
-    const fine = ALL.filter((of) => of !== 'DaemonSet').flatMap((of) =>
-      ['fine', 'mended'].map((name) => `${of} ${namespaceOf(of)}/${name}`),
-    );
-    const more = ['Deployment of-deployment/paused-on-good', 'StatefulSet of-statefulset/old-is-good'];
+    const fine = ALL.filter((of) => of !== 'DaemonSet').flatMap((of) => ['fine', 'mended'].map((name) => keyOf(ref(of, name))));
+    const more = [keyOf(ref('Deployment', 'paused-on-good')), keyOf(ref('StatefulSet', 'old-is-good'))];
+    const bound = async () => (await pods.outcomes()).bound.filter((key) => !key.startsWith('DaemonSet'));
     await eventually(async () => expect(await bound()).toEqual([...fine, ...more].sort(byText)));
-    expect([...(await refusedSince(began))].sort(byText)).toEqual(EXPECTED_REFUSED);
-    const unbound = await eventually(async () => {
-      const pods = await podsOf('DaemonSet');
-      const waits = pods.filter(({ spec }) => spec.nodeName === undefined);
-      return Object.entries(Object.groupBy(waits, ({ metadata }) => metadata.labels?.['app'] ?? '')).map(
-        ([name, of]) => `${name} ${of?.length}`,
-      );
-    });
-    expect(unbound.length).toBeGreaterThan(0);
+    expect(await refused()).toEqual(EXPECTED_REFUSED);
+    // That a webhook moves the pods of a DaemonSet away from their nodes is not known beforehand.
+    const daemons = Object.fromEntries(['anywhere', 'mended', 'outside', 'spoiled'].map((name) => [keyOf(ref('DaemonSet', name)), 2]));
+    await eventually(async () => expect((await pods.outcomes()).waiting).toEqual(daemons));
   });
-
-  const startCronJob = async (name: string): Promise<void> => {
-    const cronJob = (await world.client.get(KINDS.CronJob, { namespace: namespaceOf('CronJob'), name }, signal)) as KubeObject & {
-      spec: { jobTemplate: { spec: object } };
-    };
-    const ownerReferences = [{ apiVersion: 'batch/v1', kind: 'CronJob', name, uid: cronJob.metadata.uid ?? '', controller: true }];
-    const job = {
-      metadata: { name: `${name}-now`, namespace: namespaceOf('CronJob'), ownerReferences },
-      spec: cronJob.spec.jobTemplate.spec,
-    };
-    await world.client.create(KINDS.Job, job as KubeObject, {}, signal);
-  };
-
-  /** The owner that people know, by the name that its pods have in a label. */
-  const ownerOf = (namespace: string | undefined, labels: Pod['metadata']['labels']): string => {
-    const of = ALL.find((each) => namespaceOf(each) === namespace);
-    return `${of} ${namespace}/${labels?.['app']}`;
-  };
-
-  /** Owners whose pods a lock refused, by the audit log; the agent's dry runs do not count. */
-  const refusedSince = async (began: string): Promise<ReadonlySet<string>> => {
-    const owners = new Set<string>();
-    for await (const event of readAuditEvents(join(folder, 'audit.log'))) {
-      const { requestObject, objectRef } = event as PodEvent;
-      if (isRefusal(event as PodEvent, began)) owners.add(ownerOf(objectRef?.namespace, requestObject?.metadata.labels));
-    }
-    return owners;
-  };
-
-  const ownersOfPods = async (is: (pod: Pod) => boolean): Promise<readonly string[]> => {
-    const pods = (await Promise.all(ALL.filter((of) => of !== 'DaemonSet').map(podsOf))).flat();
-    return [...new Set(pods.filter(is).map(({ metadata }) => ownerOf(metadata.namespace, metadata.labels)))].sort(byText);
-  };
-  const unschedulable = () =>
-    ownersOfPods(({ status }) => {
-      const { conditions = [] } = (status ?? {}) as { conditions?: readonly { type: string; status: string; reason?: string }[] };
-      return conditions.some(
-        ({ type, status: value, reason }) => type === 'PodScheduled' && value === 'False' && reason === 'Unschedulable',
-      );
-    });
-  const bound = () => ownersOfPods(({ spec }) => spec.nodeName !== undefined);
 });

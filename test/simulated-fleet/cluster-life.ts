@@ -5,6 +5,7 @@ import {
   CONDITIONS,
   type Condition,
   type PolicyReport,
+  type PolicyRisks,
   type SovereignPolicyStatus,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
@@ -25,9 +26,12 @@ import { toReport } from '../../agent/status/snapshot-cache.ts';
 import type { ReportedCluster } from '../harness/deviations.ts';
 import { locksOf, type Trouble } from './cluster-locks.ts';
 import { countByRegion, makeNodes, makePods, makeSpaces, podOf, type Random } from './cluster-objects.ts';
+import { ClusterRisks } from './cluster-risks.ts';
 import { pick, type SimulatedCluster } from './fleet-files.ts';
 
 const MINUTE_MS = 60_000;
+/** Interval of the cells whose clusters have owners at risk. */
+const RISKY_CELL = 12;
 const VERSIONS = ['v1.34.3', 'v1.35.1', 'v1.36.0', 'v1.36.1'];
 
 type Spaces = ReadonlyMap<string, NamespaceInput>;
@@ -70,6 +74,7 @@ const conditionsOf = (trouble: Trouble, tampering: Tampering | undefined, since:
       message: floor ? 'the parameters of lock 1 cannot be written: admission webhook "quota.example" denied the request' : '',
     } as const,
     { type: CONDITIONS.guardReady, status: 'True', reason: 'InPlace', message: '' } as const,
+    { type: CONDITIONS.risksKnown, status: 'True', reason: 'Judged', message: '' } as const,
     tamperedCondition(tampering, undefined) ?? NEVER_TAMPERED,
   ].reduce<Condition[]>((all, condition) => setCondition(all, condition, since), []);
 };
@@ -79,6 +84,7 @@ interface PolicyFindings {
   readonly outcome: PolicyOutcome | undefined;
   readonly locks: PolicyLocks | undefined;
   readonly violations: PolicyViolations;
+  readonly risks: PolicyRisks | undefined;
 }
 
 /**
@@ -92,6 +98,7 @@ export class ClusterLife {
   readonly #nodes: ReadonlyMap<string, Node>;
   readonly #pods: Pod[];
   readonly #finder = new ViolationFinder();
+  readonly #risks: ClusterRisks;
   readonly #restored = new Map<string, string>();
   readonly #version: string;
   readonly #certificateMs: number;
@@ -114,6 +121,8 @@ export class ClusterLife {
     this.#spaces = makeSpaces(random);
     this.#nodes = makeNodes(cluster, this.#outside, random);
     this.#pods = makePods(cluster.name, this.#outside, random);
+    const [home = ''] = cluster.regions;
+    this.#risks = new ClusterRisks(cluster.cell % RISKY_CELL === 0 ? this.#pods : [], this.#nodes.values(), home);
     this.#version = pick(VERSIONS, random);
     this.#certificateMs = (random() < 0.02 ? 40 : 490 + Math.floor(random() * 940)) * MINUTE_MS;
     this.#skewMs = Math.floor((random() - 0.5) * 80);
@@ -218,6 +227,7 @@ export class ClusterLife {
     const found = this.#finder.find({ governance, podsIn, nodes: this.#nodes, restored: this.#restored, now: new Date() });
     const labelledAt = this.#reported.size === 0 ? this.#past(20) : new Date();
     for (const [name, labels] of planLabels(governance, this.#spaces, labelledAt)) this.#spaces.set(name, labels);
+    const risks = this.#risks.find(governance);
     const locks = locksOf(trouble, this.#accepted?.policies ?? [], governance.policies);
     for (const policy of this.#inputs) {
       const { key } = policy;
@@ -225,16 +235,17 @@ export class ClusterLife {
         outcome: governance.policies.get(key),
         locks: locks.get(key),
         violations: found.get(key) ?? NO_VIOLATIONS,
+        risks: risks.get(key),
       });
     }
   }
 
-  #judgePolicy(policy: PolicyInput, { outcome, locks, violations }: PolicyFindings): void {
+  #judgePolicy(policy: PolicyInput, { outcome, locks, violations, risks }: PolicyFindings): void {
     if (outcome === undefined || locks === undefined) return;
     const previous = this.#statuses.get(policy.key);
     // Objects from before the start of the simulation have a past.
     const at = previous === undefined ? this.#past(20) : new Date();
-    const status = planStatus({ policy, outcome, previous, locks, observed: { violations: violations.count }, now: at });
+    const status = planStatus({ policy, outcome, previous, locks, observed: { violations: violations.count, risks }, now: at });
     const events = planPolicyEvents(previous, status).filter(({ severity }) => previous !== undefined || severity !== 'info');
     if (status !== previous) this.#unsentEvents.push(...events.map((event) => ({ ...event, time: at.toISOString(), policy: policy.key })));
     this.#statuses.set(policy.key, status);

@@ -84,14 +84,14 @@ export class SimulatedAgent {
   #report(client: StreamClient, full = false): void {
     const { life } = this.#options;
     this.#seq += 1;
-    const { baseline, named, violationSamples } = statusByName(life.reported());
+    const { baseline, named, violationSamples, riskSamples } = statusByName(life.reported());
     const difference = differenceBetween(full ? new Map() : this.#sent, named);
     client.send({
       type: 'report',
       seq: this.#seq,
       full,
       baseline,
-      cluster: { ...life.cluster(), violationSamples },
+      cluster: { ...life.cluster(), violationSamples, riskSamples },
       ...difference,
       events: life.events(),
     });

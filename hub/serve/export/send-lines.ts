@@ -20,7 +20,11 @@ interface LineFile {
 }
 
 /** Sends a file as its lines come, as fast as its reader takes them. */
-export const sendLines = async (res: Response, { name, contentType, head }: LineFile, lines: AsyncIterable<string>): Promise<void> => {
+export const sendLines = async (
+  res: Response,
+  { name, contentType, head }: LineFile,
+  lines: AsyncIterable<string> | Iterable<string>,
+): Promise<void> => {
   // Its own idea of the type, by the name of the file, comes first.
   res.attachment(name).type(contentType);
   // Before the first line is found, which may take long.

@@ -86,7 +86,17 @@ it('shows hidden objects to callers without a scope', async () => {
   const texts: string[] = [];
   for (const { call } of each(READ, callsOf)) texts.push((await ask(urlOf(call), STATIC)).text);
   const all = texts.join('\n');
-  for (const mark of ['xcluster', 'xpolicy', 'xboth', 'xglobal', 'retired-xcluster', 'pod-xboth', 'signer xglobal', 'subject xglobal'])
+  for (const mark of [
+    'xcluster',
+    'xpolicy',
+    'xboth',
+    'xglobal',
+    'retired-xcluster',
+    'pod-xboth',
+    'owner-xboth',
+    'signer xglobal',
+    'subject xglobal',
+  ])
     expect([mark, all.includes(mark)]).toEqual([mark, true]);
   const { text: alerts } = await ask('/api/v1/alerts?limit=500', STATIC);
   for (const mark of ['us-xcluster', 'payroll-xpolicy', 'audit-xboth', 'error xglobal', 'nack xglobal', 'namespace xboth'])

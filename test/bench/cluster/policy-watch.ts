@@ -4,7 +4,8 @@ import { createLogger } from '@fso/shared/runtime';
 import type { AgentHarness } from '../../harness/agent-harness.ts';
 import { writePolicies } from './one-cluster.ts';
 
-const PATIENCE_MS = 600_000;
+/** Guards against hanging alone: a thousand policies take many minutes on a busy machine. */
+const PATIENCE_MS = 3_600_000;
 
 const isEnforced = ({ metadata, status }: SovereignPolicy): boolean =>
   status?.phase === 'Active' &&

@@ -22,6 +22,7 @@ export const LISTS: readonly PageEntry[] = [
   { name: 'policies', path: '/policies', heading: 'Policies' },
   { name: 'clusters', path: '/clusters', heading: 'Clusters' },
   { name: 'compliance', path: '/compliance', heading: 'Compliance' },
+  { name: 'risks', path: '/compliance/risks', heading: 'Compliance' },
   { name: 'checker', path: '/compliance/checker', heading: 'Compliance' },
   { name: 'report', path: '/compliance/report', heading: 'Compliance' },
   { name: 'alerts', path: '/alerts', heading: 'Alerts' },

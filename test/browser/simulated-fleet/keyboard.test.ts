@@ -40,6 +40,18 @@ it('skips to the content, and finds a policy and its clusters', async () => {
   await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
 });
 
+it('leads from a cluster with risks to its owners', async () => {
+  const page = await dashboard.open('/compliance/risks?by=cluster');
+  const group = page.getByRole('grid', { name: 'Owners at risk by cluster' }).getByRole('link').first();
+  const cluster = (await group.textContent()) ?? '';
+  await tabTo(page, 'link', cluster);
+  await page.keyboard.press('Enter');
+  await expect(page).toHaveURL(new RegExp(`cluster=${cluster}`));
+  const [owner] = await world().client.risks({ cluster });
+  const row = page.getByRole('grid', { name: 'Owners at risk', exact: true }).getByRole('row');
+  await expect(row.filter({ hasText: `${owner?.kind} ${owner?.namespace}/${owner?.name}` }).first()).toBeVisible();
+});
+
 it('shows where the focus is', async () => {
   const page = await dashboard.open('/');
   await expect(page.getByRole('heading', { level: 1, name: 'Overview' })).toBeVisible();

@@ -1,6 +1,6 @@
 import { MAX_NAMED_RISKS, type RiskGroup, RiskGroupPage, RiskPage, RiskReport } from '@fso/shared/api';
 import { z } from 'zod';
-import { createRiskReport, formatRiskCsv } from '../../export/risk-report.ts';
+import { createRiskReport, sendRiskReport } from '../../export/risk-report.ts';
 import { type NamedRisk, NO_RISKS } from '../../fleet/cluster-entry.ts';
 import { nameFindings } from '../../fleet/findings/findings.ts';
 import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../../fleet/findings/risk-lists.ts';
@@ -71,10 +71,7 @@ export const riskRoutes: readonly Route<FindingDeps>[] = [
     },
     { schema: RiskReport, description: 'The report, as of now.' },
     async ({ fleet }, { query: { format } }, res) => {
-      const report = createRiskReport(await fleet.read(), fleet.now());
-      const time = report.generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '');
-      res.setHeader('Content-Disposition', `attachment; filename="fso-risks-${time}.${format}"`);
-      res.type(format).send(format === 'csv' ? formatRiskCsv(report) : JSON.stringify(report));
+      await sendRiskReport(res, createRiskReport(await fleet.read(), fleet.now()), format);
     },
   ),
 ];

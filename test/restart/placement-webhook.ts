@@ -1,0 +1,31 @@
+import { REGION_LABEL } from '@fso/shared/api';
+import type { KubeClient } from '@fso/shared/kube';
+import { startMutatingWebhook } from '../harness/mutating-webhook.ts';
+
+/**
+ * Serves a webhook that places new pods elsewhere where their label `webhook` asks for it: `mend`
+ * moves them inside, `spoil` outside, and `strand` to a node that is not there.
+ *
+ * @returns ends it
+ */
+export const startPlacementWebhook = (
+  client: KubeClient,
+  { inside, outside }: { readonly inside: string; readonly outside: string },
+  signal: AbortSignal,
+): Promise<() => Promise<void>> =>
+  startMutatingWebhook(
+    client,
+    ({ metadata, spec }) => {
+      switch (metadata.labels?.['webhook']) {
+        case 'mend':
+          return { ...spec.nodeSelector, [REGION_LABEL]: inside };
+        case 'spoil':
+          return { [REGION_LABEL]: outside };
+        case 'strand':
+          return { ...spec.nodeSelector, disk: 'none-has-it' };
+        default:
+          return undefined;
+      }
+    },
+    signal,
+  );

@@ -1,0 +1,98 @@
+import type { KubeObject } from '@fso/shared/api';
+import type { KindDescriptor } from '@fso/shared/kube';
+
+const kind = (apiVersion: string, name: string, plural: string): KindDescriptor => ({ apiVersion, kind: name, plural, namespaced: true });
+
+/** Kinds that owners of pods are shown as. */
+export const WORKLOAD_KINDS = {
+  Deployment: kind('apps/v1', 'Deployment', 'deployments'),
+  StatefulSet: kind('apps/v1', 'StatefulSet', 'statefulsets'),
+  DaemonSet: kind('apps/v1', 'DaemonSet', 'daemonsets'),
+  ReplicaSet: kind('apps/v1', 'ReplicaSet', 'replicasets'),
+  Job: kind('batch/v1', 'Job', 'jobs'),
+  CronJob: kind('batch/v1', 'CronJob', 'cronjobs'),
+  ReplicationController: kind('v1', 'ReplicationController', 'replicationcontrollers'),
+} as const;
+export type WorkloadKind = keyof typeof WORKLOAD_KINDS;
+
+/** The fields of a pod spec that decide where the pod may run. */
+export interface Placement {
+  readonly nodeName?: string;
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly affinity?: object;
+  readonly tolerations?: readonly object[];
+}
+
+/** Labels of pods that ask the webhook of a test for something. */
+export type PodLabels = Readonly<Record<string, string>>;
+
+/** Labels by which {@link ownerOf} knows the pods of a workload. */
+const LABELS = { name: 'app', kind: 'owner' } as const;
+
+/** `Deployment finance/web` */
+export const keyOf = ({
+  kind: of,
+  namespace,
+  name,
+}: {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}): string => `${of} ${namespace}/${name}`;
+
+/** The key of the workload that a pod is of; undefined: it is of none. */
+export const ownerOf = ({ namespace = '', labels = {} }: Partial<KubeObject['metadata']>): string | undefined => {
+  const { [LABELS.kind]: of, [LABELS.name]: name } = labels;
+  return of === undefined || name === undefined ? undefined : keyOf({ kind: of, namespace, name });
+};
+
+interface Pods {
+  readonly name: string;
+  readonly placement: Placement;
+  readonly labels?: PodLabels;
+}
+
+/** The spec of a workload whose pods are placed so: one pod, or none yet of a Job or CronJob. */
+export const specOf = (of: WorkloadKind, { name, placement, labels = {} }: Pods) => {
+  const app = { [LABELS.name]: name };
+  const template = {
+    metadata: { labels: { ...app, [LABELS.kind]: of, ...labels } },
+    spec: {
+      ...placement,
+      containers: [{ name: 'main', image: 'app:1' }],
+      ...((of === 'Job' || of === 'CronJob') && { restartPolicy: 'Never' }),
+    },
+  };
+  const selector = { matchLabels: app };
+  switch (of) {
+    case 'Deployment':
+    case 'ReplicaSet':
+      return { replicas: 1, selector, template };
+    case 'StatefulSet':
+      return { replicas: 1, selector, serviceName: name, template };
+    case 'DaemonSet':
+      return { selector, template };
+    case 'ReplicationController':
+      return { replicas: 1, selector: app, template };
+    case 'Job':
+      return { suspend: true, template };
+    case 'CronJob':
+      return { schedule: '0 0 1 1 *', suspend: true, jobTemplate: { spec: { template } } };
+  }
+};
+
+/** Step of a JSON patch (RFC 6902). */
+export interface PatchStep {
+  readonly op: 'add';
+  readonly path: string;
+  readonly value: unknown;
+}
+
+/** Sets a field of an object; what stood there is replaced whole. */
+export const setField = (path: string, value: unknown): PatchStep => ({ op: 'add', path, value });
+
+/** Gives the next pods of a workload another placement. */
+export const setPlacement = (placement: Placement): readonly PatchStep[] =>
+  (['nodeName', 'nodeSelector', 'affinity', 'tolerations'] as const).map((field) =>
+    setField(`/spec/template/spec/${field}`, placement[field] ?? null),
+  );

@@ -1,0 +1,76 @@
+import { type KubeObject, type PolicyRisks, REGION_LABEL } from '@fso/shared/api';
+import type { Node } from '@fso/shared/kube';
+import { type NodeFacts, refusalOf } from '@fso/shared/risk';
+import type { Pod } from '../../agent/cache/reduce.ts';
+import type { Governance } from '../../agent/enforce/types.ts';
+import type { TemplateAnswer } from '../../agent/probe/index.ts';
+import type { OwnerSet } from '../../agent/risk/owner-cache.ts';
+import type { Owner, OwnerKind } from '../../agent/risk/owner-kinds.ts';
+import { reduceOwner } from '../../agent/risk/reduce-owner.ts';
+import { RiskFinder } from '../../agent/risk/risk-finder.ts';
+
+const KINDS = ['Deployment', 'CronJob', 'StatefulSet', 'Deployment', 'Job'] as const;
+const NO_OWNERS: OwnerSet = new Map();
+
+/** Placements of templates in the region of a cluster. */
+const placementsIn = (region: string): readonly object[] => [
+  {},
+  { nodeSelector: { [REGION_LABEL]: region, disk: 'ssd' } },
+  { nodeSelector: { [REGION_LABEL]: region } },
+];
+
+const ownerOf = (kind: OwnerKind, metadata: KubeObject['metadata'], placement: object): Owner => {
+  const template = { spec: placement };
+  const spec = kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template };
+  return reduceOwner(kind)({ metadata: { ...metadata, generation: 1 }, spec } as KubeObject);
+};
+
+const factsOf = ({ metadata: { name, labels = {} } }: Node): NodeFacts => ({ name, region: labels[REGION_LABEL], labels, taints: [] });
+
+/** The name that a controller gave its pod, without its random end. */
+const workloadOf = ({ metadata: { name } }: Pod): string => name.slice(0, name.lastIndexOf('-'));
+
+/** Owners of the pods of a cluster, whose next pods the agent's own code judges. */
+export class ClusterRisks {
+  readonly #finder = new RiskFinder();
+  readonly #nodes: readonly NodeFacts[];
+  readonly #owners = new Map<string, Map<OwnerKind, Map<string, Owner>>>();
+
+  /** @param home region of the nodes that most templates name */
+  constructor(pods: readonly Pod[], nodes: Iterable<Node>, home: string) {
+    this.#nodes = [...nodes].map(factsOf);
+    const placements = placementsIn(home);
+    const workloads = Map.groupBy(pods, (pod) => `${pod.metadata.namespace}/${workloadOf(pod)}`);
+    for (const [index, uid] of [...workloads.keys()].entries()) {
+      const [namespace = '', name = ''] = uid.split('/');
+      const kind = KINDS[index % KINDS.length] ?? 'Deployment';
+      this.#add(kind, ownerOf(kind, { namespace, name, uid }, placements[index % placements.length] ?? {}));
+    }
+  }
+
+  /** The risks of each policy that denies. */
+  find(governance: Governance): ReadonlyMap<string, PolicyRisks> {
+    const ownersIn = (namespace: string): OwnerSet => this.#owners.get(namespace) ?? NO_OWNERS;
+    const answer = (target: string): TemplateAnswer | undefined => this.#answer(target, governance);
+    return this.#finder.find({ governance, ownersIn, nodes: this.#nodes, injects: false, answer }).policies;
+  }
+
+  #add(kind: OwnerKind, owner: Owner): void {
+    const { namespace = '', name } = owner.metadata;
+    const kinds = this.#owners.get(namespace) ?? new Map<OwnerKind, Map<string, Owner>>();
+    this.#owners.set(namespace, kinds.set(kind, (kinds.get(kind) ?? new Map<string, Owner>()).set(name, owner)));
+  }
+
+  /** Answers as an API server with the locks and without webhooks does. */
+  #answer(target: string, { namespaces }: Governance): TemplateAnswer | undefined {
+    const [kind = '', namespace = '', name = ''] = target.split('/');
+    const template = this.#owners
+      .get(namespace)
+      ?.get(kind as OwnerKind)
+      ?.get(name)?.template;
+    const deny = namespaces.get(namespace)?.actions.deny;
+    if (template === undefined || deny === undefined) return undefined;
+    const violation = refusalOf(template, [], deny.regions);
+    return violation === undefined ? { kind: 'admitted', template } : { kind: 'refused', violation };
+  }
+}
