@@ -20,7 +20,7 @@ import {
 } from '../plan/index.ts';
 import type { ProbeTarget } from '../probe/index.ts';
 import { Probers } from '../probe/index.ts';
-import { type OwnerCache, RiskWatch, readTemplate } from '../risk/index.ts';
+import { type OwnerCache, RiskWatch, readTemplate, type ShapeRecorder, type WebhookCache } from '../risk/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { LockMonitor, StatusPublisher } from '../status/index.ts';
 import { PlanningPace } from './planning-pace.ts';
@@ -39,6 +39,8 @@ export interface ControllerDeps {
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly violationTimes: ViolationTimeStore;
   readonly owners: OwnerCache;
+  readonly webhooks: WebhookCache;
+  readonly shapes: ShapeRecorder;
   /** Called after the first round. */
   readonly onFirstRound: () => void;
 }
@@ -71,7 +73,7 @@ export class Controller {
   readonly #risks: RiskWatch;
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
-    const { runtime, config, settings, view, pauses, outputs, violationTimes, owners } = deps;
+    const { runtime, config, settings, view, pauses, outputs, violationTimes, owners, webhooks, shapes } = deps;
     const { client, clock, logger } = runtime;
     const { capabilities } = settings;
     this.#deps = deps;
@@ -94,13 +96,15 @@ export class Controller {
     this.#writer = new RoundWriter(writing, signal);
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
     const onAnswer = (result: string) => outputs.metrics.templateDryRuns.inc({ result });
-    const templates = { readPlacement: readTemplate, onAnswer };
+    const templates = { readPlacement: readTemplate, onAnswer, onChange: () => this.#risks.judgeSoon() };
     const probing = { client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict, templates };
     this.#probers = new Probers(probing, signal);
     this.#risks = new RiskWatch({
       owners,
+      webhooks,
+      shapes,
       view,
-      prober: this.#probers.templates,
+      dryRuns: this.#probers.templates,
       injects: () => isInjectionServed(view),
       clock: awake,
       logger,

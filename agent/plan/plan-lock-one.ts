@@ -1,4 +1,4 @@
-import { CANARY_NAMESPACE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
+import { CANARY_NAMESPACE, INJECTION_LABEL, INJECTION_LABEL_VALUE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -135,3 +135,7 @@ export const planFoundation = (view: ClusterView, settings: PlanSettings): reado
 /** Whether the API server serves MutatingAdmissionPolicy. */
 export const isInjectionServed = ({ mutatingPolicies, mutatingBindings }: ClusterView): boolean =>
   mutatingPolicies.served && mutatingBindings.served;
+
+/** Whether placements are injected into the pods of a namespace now. */
+export const isInjecting = (view: ClusterView, namespace: string): boolean =>
+  isInjectionServed(view) && view.namespaces.get(namespace)?.metadata.labels?.[INJECTION_LABEL] === INJECTION_LABEL_VALUE;

@@ -17,7 +17,7 @@ export interface ProbersOptions {
   /** Called when a state changes. */
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
-  readonly templates: Pick<TemplateProberDeps, 'readPlacement' | 'onAnswer'>;
+  readonly templates: Omit<TemplateProberDeps, 'client' | 'floor'>;
 }
 
 const CONCURRENCY = 16;
@@ -53,7 +53,7 @@ export class Probers {
     this.index = new Prober({ ...ofLockOne, ...INDEX_LIMITS }, deps, signal);
     this.lockTwo = new CanaryProber({ concurrency: CONCURRENCY, patienceMs: LOCK_TWO_PATIENCE_MS }, deps, signal);
     this.guard = new GuardProber(deps, signal);
-    this.templates = new TemplateProber({ client, floor: deps.floor, onChange, ...options.templates }, signal);
+    this.templates = new TemplateProber({ client, floor: deps.floor, ...options.templates }, signal);
     const { lockOne, index, lockTwo, guard, templates } = this;
     void runProbeSchedule(clock, { prober: lockOne, index, canary: lockTwo, guard, templates }, signal);
   }

@@ -143,3 +143,10 @@ export const reduceOwner =
 export const nameOnly = ({ metadata: { name, namespace, resourceVersion } }: KubeObject): Owner => ({
   metadata: definedOnly({ name, namespace, resourceVersion }) as ObjectMeta,
 });
+
+/** Reduces an object that was kept to its name, in place. */
+export const reduceToName = (owner: Owner): void => {
+  const rest = nameOnly(owner);
+  for (const field of Object.keys(owner)) delete (owner as unknown as Record<string, unknown>)[field];
+  Object.assign(owner, rest);
+};

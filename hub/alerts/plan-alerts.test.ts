@@ -83,6 +83,8 @@ describe('alerts', () => {
     evaluation.look(ofCluster(risk));
     expect(evaluation.look(ofCluster(risk), 3_600_000).fired).toHaveLength(1);
     expect(evaluation.look({ ...ofCluster(), risksUnknown: new Set(['eu']) }).resolved).toEqual([]);
+    const ofPolicy = `eu/${risk.labels.policy}`;
+    expect(evaluation.look({ ...ofCluster(), risksUnknown: new Set([ofPolicy]) }).resolved).toEqual([]);
     expect(evaluation.look(ofCluster()).resolved).toHaveLength(1);
   });
 

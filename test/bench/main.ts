@@ -15,6 +15,7 @@
  *   npm run bench -- fanout --agents 6000 --policies 1000 --scopes 20 --database postgres --heap 400 --stalled 10%
  *   npm run bench -- hostile --agents 100
  *   npm run bench -- resync --agents 3000 --policies 1000 --changed 0.1 --database postgres --heap 400
+ *   npm run bench -- risks --owners 1000 --nodes 1000
  *   npm run bench -- scale --json scale.json
  *   npm run bench -- status --agents 1000 --policies 1000 --database postgres --heap 400
  *   npm run bench -- curve --agents 250,1000,3000,6000 --scopes 20 --database postgres --heap 400
@@ -36,6 +37,7 @@ import { images } from './images.ts';
 import { ledger } from './ledger.ts';
 import { memory } from './memory.ts';
 import { isUsageError } from './options.ts';
+import { risks } from './risks/risks.ts';
 import { usageOf } from './usage.ts';
 
 const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<void>>> = {
@@ -51,6 +53,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   ledger,
   memory,
   resync,
+  risks,
   scale,
   soak,
   status,

@@ -22,7 +22,20 @@ export const createRiskReport = (fleet: Fleet, now: number): RiskReport => {
   };
 };
 
-const COLUMNS = ['risk', 'cluster', 'policy', 'namespace', 'kind', 'name', 'nodes', 'confirmation', 'reason', 'fix', 'fresh'] as const;
+const COLUMNS = [
+  'risk',
+  'cluster',
+  'policy',
+  'namespace',
+  'kind',
+  'name',
+  'nodes',
+  'confirmation',
+  'lastSeen',
+  'reason',
+  'fix',
+  'fresh',
+] as const;
 
 /** The report as one CSV table (RFC 4180); what it does not name is told in lines of their own. */
 export const formatRiskCsv = ({ risks, unnamed, omitted, unknownClusters }: RiskReport): string => {

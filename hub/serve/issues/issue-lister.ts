@@ -1,8 +1,9 @@
 import type { AlertName, AlertSeverity, AuditVerification, IssueList } from '@fso/shared/api';
 import { type Clock, createYielder } from '@fso/shared/runtime';
+import { areUntried } from '@fso/shared/status';
 import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../../alerts/index.ts';
 import type { HubCertificate } from '../../identity/index.ts';
-import type { LedgerHealth } from '../../ledger/index.ts';
+import { type LedgerHealth, namedIn } from '../../ledger/index.ts';
 import { type ClusterEntry, risksKnownOf } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
@@ -83,7 +84,7 @@ export class IssueLister {
     const policies = listPolicyIssues(fleet, nowMs);
     const unknown = this.#notGathered(fleet);
     const notObserved = new Set(fleet.members().flatMap(({ record }) => (record.notObserved === null ? [] : [record.name])));
-    const risksUnknown = new Set(fleet.members().flatMap((entry) => (risksKnownOf(entry) === 'Unknown' ? [entry.record.name] : [])));
+    const risksUnknown = new Set(fleet.members().flatMap(unknownRisksOf));
     // Entries are replaced and never changed: they hold while others run.
     const clusters = await this.#listClusters(fleet.members(), nowMs, isNamed);
     return { ...ofHub, policies, clusters, unknown, notObserved, risksUnknown };
@@ -170,3 +171,10 @@ export class IssueLister {
       });
   }
 }
+
+/** A cluster that does not know its risks, or else `cluster/policy` of those that are not tried yet. */
+const unknownRisksOf = (entry: ClusterEntry): readonly string[] => {
+  const { name, policies } = entry.record;
+  if (risksKnownOf(entry) === 'Unknown') return [name];
+  return [...namedIn(policies)].flatMap(([policy, { risks }]) => (risks !== undefined && areUntried(risks) ? [`${name}/${policy}`] : []));
+};

@@ -1,7 +1,7 @@
 import { MAX_NAMED_RISKS, type RiskGroup, RiskGroupPage, RiskPage, RiskReport } from '@fso/shared/api';
 import { z } from 'zod';
 import { createRiskReport, formatRiskCsv } from '../../export/risk-report.ts';
-import { type NamedRisk, nameRisks } from '../../fleet/cluster-entry.ts';
+import { areRisksFresh, type NamedRisk, nameRisks } from '../../fleet/cluster-entry.ts';
 import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../../fleet/findings/risk-lists.ts';
 import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
@@ -25,7 +25,9 @@ const readRisks = async ({ fleet, agents }: ViolationDeps, { cluster, policy }: 
   if (!fresh || named.filter(isOf).length >= Math.min(refused + pending, MAX_NAMED_RISKS)) return named;
   const told = await agents.inspect(cluster, policy);
   if (told == null) return named;
-  return [...named.filter((risk) => !isOf(risk)), ...nameRisks(told.risks?.named ?? [], { cluster, policy, fresh })];
+  const record = now.cluster(cluster)?.record;
+  const of = { cluster, policy, fresh: record !== undefined && areRisksFresh(record) };
+  return [...named.filter((risk) => !isOf(risk)), ...nameRisks(told.risks?.named ?? [], of)];
 };
 
 const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('json').describe('csv: RFC 4180.') });
