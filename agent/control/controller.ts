@@ -11,6 +11,7 @@ import type { ClusterSettings } from '../plan/index.ts';
 import {
   type ClusterPlan,
   canaryTargets,
+  findNodeOutside,
   guardTargets,
   indexedNamespaces,
   isInjectionServed,
@@ -97,7 +98,8 @@ export class Controller {
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
     const onAnswer = (result: string) => outputs.metrics.templateDryRuns.inc({ result });
     const templates = { readPlacement: readTemplate, onAnswer, onChange: () => this.#risks.judgeSoon() };
-    const probing = { client, clock: awake, bindGate: capabilities.floor, onChange: () => this.#wake(), onVerdict, templates };
+    const nodeOutside = (regions: readonly string[]) => findNodeOutside(view, regions);
+    const probing = { client, clock: awake, bindGate: capabilities.floor, nodeOutside, onChange: () => this.#wake(), onVerdict, templates };
     this.#probers = new Probers(probing, signal);
     this.#risks = new RiskWatch({
       owners,

@@ -4,4 +4,11 @@ export { readUninstallRequest, type UninstallRequest, uninstalledText } from './
 export { type ClusterPlan, planCluster } from './plan.ts';
 export type { HubCommit } from './plan-commit.ts';
 export { type ClusterSettings, isInjecting, isInjectionServed } from './plan-lock-one.ts';
-export { canaryTargets, indexedNamespaces, ProbeTargets, UnsettledNamespaces, unwritableNamespaces } from './probe-targets.ts';
+export {
+  canaryTargets,
+  findNodeOutside,
+  indexedNamespaces,
+  ProbeTargets,
+  UnsettledNamespaces,
+  unwritableNamespaces,
+} from './probe-targets.ts';

@@ -3,7 +3,7 @@ import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { violationMessage } from '@fso/shared/residency';
 import { messageOf } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
-import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
+import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint, NODE_PROBE } from '../enforce/index.ts';
 
 /** The API server's response to a dry-run write. */
 export type ProbeAnswer =
@@ -187,6 +187,26 @@ export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGover
   return judgeForeign(answer);
 };
 
+/**
+ * A binding to a node outside, which the bind gate judges as a trusted binder's: it must refuse it
+ * for the node, naming the policies and regions in force.
+ */
+export const judgeMustNotBindOutside = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
+  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding by a trusted binder to a node outside was admitted' };
+  if (answer.kind === 'unreachable') return judgeForeign(answer);
+  if (!isOurs(answer.message, floor)) {
+    return answer.status === 404
+      ? { kind: 'unproven', message: 'a binding by a trusted binder to a node outside passed the bind gate' }
+      : judgeForeign(answer);
+  }
+  return BY_NODE.test(answer.message)
+    ? judgeRefusalText(answer.message, governance)
+    : { kind: 'unproven', message: `the bind gate does not judge the node: ${answer.message.slice(0, 500)}` };
+};
+
+/** The violations of a node, in the words of the bind gate. */
+const BY_NODE = /node "[^"]*" (is in region|has no known region)/;
+
 interface PodQuestion {
   readonly namespace: string;
   readonly region: string;
@@ -276,15 +296,39 @@ const askOnce = async (client: KubeClient, question: PodQuestion, signal: AbortS
 export const askCanary = (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> =>
   askForPod(client, { ...question, labels: CANARY_LABEL }, signal);
 
-export const askForBinding = async (client: KubeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> => {
+/** A Binding to ask for. */
+interface BindingQuestion {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly node: string;
+  /** Region that the Binding claims for the node; the API server replaces it by that of a node. */
+  readonly region?: string;
+}
+
+/** The Binding that {@link judgeMustNotBind} judges. */
+export const askForBinding = (client: KubeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> =>
+  bind(client, { namespace, pod: PROBE_NAME, node: PROBE_NAME }, signal);
+
+/**
+ * The Binding that {@link judgeMustNotBindOutside} judges.
+ *
+ * @param node outside; undefined: there is none, and one that does not exist stands for it
+ */
+export const askForBindingOutside = (
+  client: KubeClient,
+  { namespace, node = PROBE_NAME }: { readonly namespace: string; readonly node?: string | undefined },
+  signal: AbortSignal,
+): Promise<ProbeAnswer> => bind(client, { namespace, pod: NODE_PROBE, node, region: NO_REGION }, signal);
+
+const bind = async (client: KubeClient, { namespace, pod, node, region }: BindingQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
   const body = {
     apiVersion: 'v1',
     kind: 'Binding',
-    metadata: { name: PROBE_NAME, namespace },
-    target: { apiVersion: 'v1', kind: 'Node', name: PROBE_NAME },
+    metadata: { name: pod, namespace, ...(region !== undefined && { labels: { [REGION_LABEL]: region } }) },
+    target: { apiVersion: 'v1', kind: 'Node', name: node },
   };
   try {
-    const path = `/api/v1/namespaces/${namespace}/pods/${PROBE_NAME}/binding`;
+    const path = `/api/v1/namespaces/${namespace}/pods/${pod}/binding`;
     const { warnings } = await client.raw({ method: 'POST', path, query: DRY_RUN, body, timeoutMs: 10_000 }, signal);
     return { kind: 'admitted', warnings };
   } catch (error) {
