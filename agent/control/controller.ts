@@ -21,7 +21,7 @@ import {
 } from '../plan/index.ts';
 import type { ProbeTarget } from '../probe/index.ts';
 import { Probers } from '../probe/index.ts';
-import { type OwnerCache, RiskWatch, readTemplate, type ShapeRecorder, type WebhookCache } from '../risk/index.ts';
+import { type OwnerCache, OwnerEvents, RiskWatch, readTemplate, type ShapeRecorder, type WebhookCache } from '../risk/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { LockMonitor, StatusPublisher } from '../status/index.ts';
 import { PlanningPace } from './planning-pace.ts';
@@ -31,7 +31,7 @@ import { RoundWriter } from './round-writer.ts';
 
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
-  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits'>;
+  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits' | 'ownerEvents'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
   /** Pauses of this process. */
@@ -105,6 +105,7 @@ export class Controller {
       owners,
       webhooks,
       shapes,
+      events: config.ownerEvents === true ? new OwnerEvents({ owners, events: outputs.events, clock }) : undefined,
       view,
       dryRuns: this.#probers.templates,
       injects: () => isInjectionServed(view),

@@ -3,6 +3,7 @@ import type { NodeFacts } from '@fso/shared/risk';
 import { type Clock, type Logger, messageOf, Wakeup } from '@fso/shared/runtime';
 import type { Governance } from '../enforce/index.ts';
 import type { OwnerCache } from './owner-cache.ts';
+import type { OwnerEvents } from './owner-events.ts';
 import { type DryRuns, RiskFinder } from './risk-finder.ts';
 import type { Forgotten, ShapeRecorder } from './shapes/shape-recorder.ts';
 import type { WebhookCache } from './webhook-cache.ts';
@@ -24,6 +25,8 @@ export interface RiskWatchDeps {
   readonly shapes: Pick<ShapeRecorder, 'in' | 'versionIn' | 'forgotten' | 'subscribe'>;
   readonly view: { readonly nodeFacts: readonly NodeFacts[] };
   readonly dryRuns: DryRuns;
+  /** Absent: owners get no events. */
+  readonly events?: Pick<OwnerEvents, 'look'> | undefined;
   /** Whether the API server injects placements. */
   readonly injects: () => boolean;
   readonly clock: Clock;
@@ -141,6 +144,7 @@ export class RiskWatch {
 
   #known(): KnownRisks {
     const { policies, recent, unjudged } = this.#finder.found();
+    this.#deps.events?.look(policies);
     const { owners, shapes } = this.#deps;
     const problems = [unjudgedText(unjudged, owners.leftOut), forgottenText(shapes.forgotten)].filter((text) => text !== undefined);
     const left = problems.length === 0 ? undefined : problems.join('; ');
