@@ -27,3 +27,11 @@ export interface ClusterViewDeps {
 export class UnreadKindError extends Error {
   override readonly name = 'UnreadKindError';
 }
+
+/** A transform that shows each object to someone before. */
+export const seenBy =
+  <T, R>(see: ((object: T) => void) | undefined, transform: (object: T) => R): ((object: T) => R) =>
+  (object) => {
+    see?.(object);
+    return transform(object);
+  };

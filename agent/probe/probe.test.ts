@@ -2,17 +2,8 @@ import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS } from '@fso/shared/residency';
 import { describe, expect, it } from 'vitest';
 import type { NamespaceGovernance } from '../enforce/index.ts';
-import {
-  askForBinding,
-  askForPod,
-  judgeCanary,
-  judgeMustAdmit,
-  judgeMustDeny,
-  judgeMustNotBind,
-  judgeMustNotBindOutside,
-  judgeMustWarn,
-  type ProbeAnswer,
-} from './probe.ts';
+import { askForBinding, judgeMustNotBind, judgeMustNotBindOutside } from './bind-gate/bind-gate-probe.ts';
+import { askForPod, judgeCanary, judgeMustAdmit, judgeMustDeny, judgeMustWarn, type ProbeAnswer } from './probe.ts';
 
 const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };
 const rule = { regions: ['eu-central-1', 'eu-west-1'], policies: ['default/a', 'default/b'], revisions: ['-', '-'] };

@@ -3,7 +3,7 @@ import { KubeApiError, type KubeClient } from '@fso/shared/kube';
 import { violationMessage } from '@fso/shared/residency';
 import { messageOf } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
-import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint, NODE_PROBE } from '../enforce/index.ts';
+import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 
 /** The API server's response to a dry-run write. */
 export type ProbeAnswer =
@@ -30,7 +30,7 @@ export type ProbeVerdict =
     };
 
 /** Name of the pods and bindings that the probes request and that are never created. */
-const PROBE_NAME = 'fso-probe';
+export const PROBE_NAME = 'fso-probe';
 
 const PROVEN: ProbeVerdict = { kind: 'proven' };
 /** The first match in a refusal names the rule that refused; the rest is the rule's own text. */
@@ -80,7 +80,7 @@ export const isRefusedLater = (message: string): boolean => {
   return policy === undefined && webhook === undefined && LATER_REFUSAL.test(message);
 };
 
-const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(refuserOf(message).policy ?? '');
+export const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(refuserOf(message).policy ?? '');
 
 /**
  * Whether Gatekeeper or a plugin after ValidatingAdmissionPolicy refused. Any other webhook may be
@@ -92,7 +92,7 @@ const isAfterFloor = (message: string): boolean => {
 };
 
 /** The verdict if another rule refused before the locks, or no response arrived. */
-const judgeForeign = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
+export const judgeForeign = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
   const text = answer.message.slice(0, 500);
   if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${text}` };
   const { policy, webhook } = refuserOf(answer.message);
@@ -121,7 +121,7 @@ export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernan
   return isOurs(answer.message, floor) ? judgeRefusalText(answer.message, governance) : judgeForeign(answer);
 };
 
-const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
+export const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
   deny === undefined || squeeze(message).includes(expectedText(namespace, deny))
     ? PROVEN
     : { kind: 'unproven', message: `the floor still enforces something else: ${message.slice(0, 500)}` };
@@ -174,38 +174,6 @@ export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdic
     ? { kind: 'inconclusive', message: 'lock 1 refuses the pod that probes lock 2' }
     : judgeForeign(answer);
 };
-
-/**
- * A binding to a node that does not exist, by the agent, which is no trusted binder: the bind gate
- * must refuse it before the API server looks for the pod, naming the policies and regions in force.
- */
-export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
-  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding to a node without a region was admitted' };
-  if (answer.kind === 'unreachable') return judgeForeign(answer);
-  if (isOurs(answer.message, floor)) return judgeRefusalText(answer.message, governance);
-  if (answer.status === 404) return { kind: 'unproven', message: 'a binding to a node without a region passed the bind gate' };
-  return judgeForeign(answer);
-};
-
-/**
- * A binding to a node outside, which the bind gate judges as a trusted binder's: it must refuse it
- * for the node, naming the policies and regions in force.
- */
-export const judgeMustNotBindOutside = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
-  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding by a trusted binder to a node outside was admitted' };
-  if (answer.kind === 'unreachable') return judgeForeign(answer);
-  if (!isOurs(answer.message, floor)) {
-    return answer.status === 404
-      ? { kind: 'unproven', message: 'a binding by a trusted binder to a node outside passed the bind gate' }
-      : judgeForeign(answer);
-  }
-  return BY_NODE.test(answer.message)
-    ? judgeRefusalText(answer.message, governance)
-    : { kind: 'unproven', message: `the bind gate does not judge the node: ${answer.message.slice(0, 500)}` };
-};
-
-/** The violations of a node, in the words of the bind gate. */
-const BY_NODE = /node "[^"]*" (is in region|has no known region)/;
 
 interface PodQuestion {
   readonly namespace: string;
@@ -295,43 +263,3 @@ const askOnce = async (client: KubeClient, question: PodQuestion, signal: AbortS
 /** The pod that {@link judgeCanary} judges. */
 export const askCanary = (client: KubeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> =>
   askForPod(client, { ...question, labels: CANARY_LABEL }, signal);
-
-/** A Binding to ask for. */
-interface BindingQuestion {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly node: string;
-  /** Region that the Binding claims for the node; the API server replaces it by that of a node. */
-  readonly region?: string;
-}
-
-/** The Binding that {@link judgeMustNotBind} judges. */
-export const askForBinding = (client: KubeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> =>
-  bind(client, { namespace, pod: PROBE_NAME, node: PROBE_NAME }, signal);
-
-/**
- * The Binding that {@link judgeMustNotBindOutside} judges.
- *
- * @param node outside; undefined: there is none, and one that does not exist stands for it
- */
-export const askForBindingOutside = (
-  client: KubeClient,
-  { namespace, node = PROBE_NAME }: { readonly namespace: string; readonly node?: string | undefined },
-  signal: AbortSignal,
-): Promise<ProbeAnswer> => bind(client, { namespace, pod: NODE_PROBE, node, region: NO_REGION }, signal);
-
-const bind = async (client: KubeClient, { namespace, pod, node, region }: BindingQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
-  const body = {
-    apiVersion: 'v1',
-    kind: 'Binding',
-    metadata: { name: pod, namespace, ...(region !== undefined && { labels: { [REGION_LABEL]: region } }) },
-    target: { apiVersion: 'v1', kind: 'Node', name: node },
-  };
-  try {
-    const path = `/api/v1/namespaces/${namespace}/pods/${pod}/binding`;
-    const { warnings } = await client.raw({ method: 'POST', path, query: DRY_RUN, body, timeoutMs: 10_000 }, signal);
-    return { kind: 'admitted', warnings };
-  } catch (error) {
-    return toAnswer(error, signal);
-  }
-};

@@ -1,18 +1,7 @@
 import type { KubeClient } from '@fso/shared/kube';
 import type { NamespaceGovernance } from '../enforce/index.ts';
-import {
-  askForBinding,
-  askForBindingOutside,
-  askForPod,
-  type FloorNames,
-  judgeMustAdmit,
-  judgeMustDeny,
-  judgeMustNotBind,
-  judgeMustNotBindOutside,
-  judgeMustWarn,
-  NO_REGION,
-  type ProbeVerdict,
-} from './probe.ts';
+import { askForBinding, askForBindingOutside, judgeMustNotBind, judgeMustNotBindOutside } from './bind-gate/bind-gate-probe.ts';
+import { askForPod, type FloorNames, judgeMustAdmit, judgeMustDeny, judgeMustWarn, NO_REGION, type ProbeVerdict } from './probe.ts';
 import type { Semaphore } from './semaphore.ts';
 
 export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustNotBindOutside' | 'mustWarn';

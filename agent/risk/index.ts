@@ -1,6 +1,6 @@
-export { OwnerCache } from './owner-cache.ts';
 export { OwnerEvents } from './owner-events.ts';
-export { readTemplate } from './reduce-owner.ts';
+export { OwnerCache } from './owners/owner-cache.ts';
+export { readTemplate } from './owners/reduce-owner.ts';
 export { type KnownRisks, RiskWatch } from './risk-watch.ts';
 export { ShapeRecorder } from './shapes/shape-recorder.ts';
 export { ShapeStore } from './shapes/shape-store.ts';

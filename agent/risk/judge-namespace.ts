@@ -3,7 +3,7 @@ import { weakMemo } from '@fso/shared/runtime';
 import type { TemplateTarget } from '../probe/index.ts';
 import { type JudgeInput, judgeOwner, judgeSource, MAX_SOURCES, type OwnerJudgement } from './judge-owner.ts';
 import { nextTemplates, type OwnerTemplates } from './next-templates.ts';
-import type { OwnerSet } from './owner-cache.ts';
+import type { OwnerSet } from './owners/owner-cache.ts';
 import { type NamespaceRisks, RiskTally } from './sum-risks.ts';
 import { isAsked, targetKey, targetOf } from './template-targets.ts';
 

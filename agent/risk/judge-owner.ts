@@ -4,7 +4,7 @@ import { truncate, weakMemo } from '@fso/shared/runtime';
 import type { TemplateAnswer } from '../probe/index.ts';
 import type { DeniedNamespace } from './denied-namespace.ts';
 import type { OwnerTemplates, TemplateSource } from './next-templates.ts';
-import { templatePath } from './owner-kinds.ts';
+import { templatePath } from './owners/owner-kinds.ts';
 import type { FoundRisk } from './sum-risks.ts';
 import { isAsked, targetKey } from './template-targets.ts';
 
@@ -13,7 +13,7 @@ export const MAX_SOURCES = 8;
 const MAX_TEXT = 512;
 const NO_REGIONS: readonly string[] = [];
 
-/** What the templates of a namespace are judged by. */
+/** Inputs of the judgement of a namespace. */
 export interface JudgeInput {
   readonly denied: DeniedNamespace;
   readonly nodes: readonly NodeFacts[];
@@ -117,7 +117,7 @@ export const judgeOwner = (input: JudgeInput, owner: OwnerTemplates): OwnerJudge
   };
 };
 
-/** The source at the greatest risk; undefined: none is. What was tried says more than what was not. */
+/** The source at the greatest risk, of equal ones the one that was tried; undefined: none is. */
 const worstOf = (judged: readonly JudgedSource[]): AtRisk | undefined => {
   const atRisk = judged.filter((each): each is AtRisk => each.judged.risk !== 'None');
   const refused = atRisk.filter(({ judged: { risk } }) => risk === 'Refused');

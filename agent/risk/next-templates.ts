@@ -1,5 +1,5 @@
 import type { PodTemplate } from '@fso/shared/risk';
-import type { Owner, OwnerKind } from './owner-kinds.ts';
+import type { Owner, OwnerKind } from './owners/owner-kinds.ts';
 
 /** Kinds that owners at risk are shown as, but for shapes. */
 type TopKind = Exclude<OwnerKind, 'ControllerRevision'>;
@@ -14,7 +14,7 @@ export interface TemplateSource {
 
 /** An owner of pods, and the templates that make its next ones. */
 export interface OwnerTemplates {
-  /** One of {@link TopKind}, or the kind that a shape was seen with. */
+  /** Kind of the owner: a {@link TopKind}, or the one that a shape was seen with. */
   readonly kind: string;
   readonly owner: Pick<Owner, 'metadata'>;
   readonly sources: readonly TemplateSource[];

@@ -1,8 +1,8 @@
 import type { PolicyRisks, Risk } from '@fso/shared/api';
 import { type Clock, createBucket } from '@fso/shared/runtime';
 import type { EventSink } from '../observe/index.ts';
-import type { OwnerCache } from './owner-cache.ts';
-import { OWNER_KINDS, type OwnerKind, ownerDescriptor } from './owner-kinds.ts';
+import type { OwnerCache } from './owners/owner-cache.ts';
+import { OWNER_KINDS, type OwnerKind, ownerDescriptor } from './owners/owner-kinds.ts';
 
 export interface OwnerEventsDeps {
   readonly owners: Pick<OwnerCache, 'ownersIn'>;

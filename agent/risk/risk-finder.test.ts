@@ -4,9 +4,9 @@ import type { Governance } from '../enforce/index.ts';
 import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
 import { MAX_JUDGED } from './judge-namespace.ts';
 import type { OwnerTemplates } from './next-templates.ts';
-import type { OwnerSet } from './owner-cache.ts';
-import type { Owner, OwnerKind } from './owner-kinds.ts';
-import { readTemplate, reduceOwner } from './reduce-owner.ts';
+import type { OwnerSet } from './owners/owner-cache.ts';
+import type { Owner, OwnerKind } from './owners/owner-kinds.ts';
+import { readTemplate, reduceOwner } from './owners/reduce-owner.ts';
 import { RiskFinder, type RiskInput } from './risk-finder.ts';
 
 const node = (name: string, region: string) => ({ name, region, labels: { [REGION_LABEL]: region }, taints: [] });
@@ -171,7 +171,7 @@ describe('a shape of pods that came and went', () => {
 });
 
 describe('judging in steps', () => {
-  it('says of each policy that is not judged yet that it is recent, and shows what is judged', () => {
+  it('marks policies as recent until they are judged', () => {
     add('Deployment', 'anywhere');
     expect(risks()).toMatchObject({ refused: 1 });
     add('Deployment', 'another');

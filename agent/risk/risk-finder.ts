@@ -5,10 +5,10 @@ import type { Governance, PolicyOutcome } from '../enforce/index.ts';
 import type { TemplateAnswer } from '../probe/index.ts';
 import { type DeniedNamespace, deniedNamespace } from './denied-namespace.ts';
 import { judgedOwners, judgeOwners, type ShapeSource, type Targets, targetsOf } from './judge-namespace.ts';
-import type { OwnerSet } from './owner-cache.ts';
+import type { OwnerSet } from './owners/owner-cache.ts';
 import { type NamespaceRisks, sumRisks } from './sum-risks.ts';
 
-/** What risks follow from, at one moment. */
+/** Facts from which risks follow, at one moment. */
 export interface RiskInput {
   readonly governance: Pick<Governance, 'namespaces' | 'policies'>;
   /** Returns the owners of a namespace; the same object for as long as they are the same. */
@@ -160,7 +160,8 @@ export class RiskFinder {
     for (const policy of [...known.policies, ...before]) this.#unsummed.add(policy);
   }
 
-  *#judgeNamespace({ denied, owners, inputs }: Question, before: Targets): Generator<void, KnownNamespace> {
+  *#judgeNamespace(question: Question, before: Targets): Generator<void, KnownNamespace> {
+    const { denied, owners, inputs } = question;
     const { nodes = [], injects = false, webhooks = '' } = this.#input ?? {};
     const { namespace, deny } = denied;
     const input = { denied, nodes, injects, answer: (key: string) => this.#dryRuns.answer(key) };

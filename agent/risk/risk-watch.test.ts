@@ -3,8 +3,8 @@ import { FakeClock } from '@fso/shared/fake-clock';
 import { createLogger } from '@fso/shared/runtime';
 import { beforeEach, expect, it } from 'vitest';
 import type { Governance } from '../enforce/index.ts';
-import type { OwnerSet } from './owner-cache.ts';
-import { reduceOwner } from './reduce-owner.ts';
+import type { OwnerSet } from './owners/owner-cache.ts';
+import { reduceOwner } from './owners/reduce-owner.ts';
 import { RiskWatch } from './risk-watch.ts';
 
 /** A clock by which each step of work takes a millisecond. */
@@ -97,7 +97,7 @@ it('shows what was known for two minutes while nothing is known, and nothing aft
   expect(refused()).toBeUndefined();
 });
 
-it('says why risks cannot be found, and finds them once they can be', async () => {
+it('shows the reason while risks cannot be found, and finds them again', async () => {
   const stop = new AbortController();
   const running = watch.run(stop.signal);
   owners = undefined as never;

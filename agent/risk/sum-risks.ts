@@ -10,7 +10,7 @@ export interface FoundRisk {
 
 /** The owners of a namespace at risk. */
 export interface NamespaceRisks {
-  /** By policy. */
+  /** Risks by policy. */
   readonly policies: ReadonlyMap<string, PolicyRisks>;
   /**
    * Owners that are not judged whole: there are too many of them or of their templates, or these

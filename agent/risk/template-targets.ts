@@ -2,7 +2,7 @@ import { weakMemo } from '@fso/shared/runtime';
 import type { TemplateTarget } from '../probe/index.ts';
 import type { DeniedNamespace } from './denied-namespace.ts';
 import type { OwnerTemplates, TemplateSource } from './next-templates.ts';
-import { type Owner, type OwnerKind, ownerDescriptor } from './owner-kinds.ts';
+import { type Owner, type OwnerKind, ownerDescriptor } from './owners/owner-kinds.ts';
 
 /** Key of the dry runs of a template. */
 export const targetKey = (namespace: string, { kind, object }: TemplateSource): string => `${kind}/${namespace}/${object.metadata.name}`;

@@ -135,7 +135,7 @@ export class FloorHarness extends AgentHarness {
     await this.client.mergePatch(kind, { name }, { metadata: { labels } }, this.signal);
   }
 
-  /** Tries a Binding, by a dry run unless it is real. Returns the API server's refusal, or '' when it is admitted. */
+  /** Tries a Binding, as a dry run unless it is real. @returns the refusal; '': it is admitted */
   async tryBind({ as, node = `${EU}-a`, kind = 'Node', labels = {}, ...more }: Attempt): Promise<string> {
     const { legacy, namespace = 'finance', pod = 'waiting', isReal = false } = more;
     const path = `/api/v1/namespaces/${namespace}/${legacy === true ? 'bindings' : `pods/${pod}/binding`}`;

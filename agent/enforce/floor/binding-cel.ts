@@ -23,7 +23,7 @@ const textWith = (text: (...marks: string[]) => string, ...values: readonly stri
 /** Name of the pod in the Binding by which the agent proves that the gate judges nodes. */
 export const NODE_PROBE = 'fso-probe-node';
 
-/** Who may bind pods. */
+/** Users who may bind pods. */
 export interface Binders {
   readonly users: readonly string[];
   /**

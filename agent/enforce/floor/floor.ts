@@ -33,7 +33,7 @@ import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditi
 export interface FloorOptions {
   /** Source from which the bind gate gets the region of a node. Default `label`. */
   readonly bindGate?: BindGateMode;
-  /** Who may bind pods in governed namespaces; the same object while they are the same. */
+  /** Users who may bind pods in governed namespaces; the same object while they are the same. */
   readonly binders?: Binders;
   /**
    * Whether the API server can inject placements: workloads whose pods will get one cause no

@@ -129,7 +129,7 @@ describe('a template', () => {
     expect(prober.answer('db')?.kind).toBe('unanswered');
   });
 
-  it('that is refused by itself comes first, and has no answer until four tries had none', async () => {
+  it('is asked for first where it is refused by itself, and has no answer before four tries', async () => {
     answer = () => {
       throw new Error('connection lost');
     };

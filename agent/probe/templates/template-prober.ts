@@ -65,7 +65,7 @@ export class TemplateProber {
   readonly #signal: AbortSignal;
   readonly #targets = new Map<string, TemplateTarget>();
   readonly #namespaces = new Map<string, Targets>();
-  /** By namespace: another object after each change of its answers. */
+  /** Versions of the answers by namespace: another object after each change. */
   readonly #versions = new Map<string, object>();
   readonly #answers = new Map<string, { readonly fingerprint: string; readonly answer: TemplateAnswer; readonly misses: number }>();
   readonly #schedule = new ProbeSchedule();

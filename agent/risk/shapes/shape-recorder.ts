@@ -4,14 +4,14 @@ import type { PodTemplate } from '@fso/shared/risk';
 import type { Clock } from '@fso/shared/runtime';
 import type { ShapeSource } from '../judge-namespace.ts';
 import type { OwnerTemplates } from '../next-templates.ts';
-import { readTemplate } from '../reduce-owner.ts';
+import { readTemplate } from '../owners/reduce-owner.ts';
 import { namePattern } from './name-pattern.ts';
 import { askedPlacement } from './placement.ts';
 
 /** Pods with one placement of controllers whose names are alike. */
 export interface Shape {
   readonly namespace: string;
-  /** Of the controller; of pods without one `Pod`. */
+  /** Kind of the controller; of pods without one `Pod`. */
   readonly kind: string;
   readonly name: string;
   readonly template: PodTemplate;
@@ -74,7 +74,7 @@ const keyOf = ({ kind, name, template }: Pick<Shape, 'kind' | 'name' | 'template
  */
 export class ShapeRecorder {
   readonly #deps: ShapeRecorderDeps;
-  /** By namespace and key, those that were seen last at the end. */
+  /** Shapes by namespace and key, those that were seen last at the end. */
   readonly #shapes = new Map<string, Map<string, Known>>();
   readonly #bytes = new Map<string, number>();
   #total = 0;
@@ -238,7 +238,7 @@ export class ShapeRecorder {
     if (this.#forgotten !== undefined && this.#forgotten.at < since) this.#forgotten = undefined;
   }
 
-  /** What is to be stored; the same object for as long as nothing has changed. */
+  /** Returns the value to store; the same object for as long as nothing has changed. */
   stored(): StoredShapes {
     this.#stored ??= {
       shapes: [...this.#shapes.values()].flatMap((shapes) => [...shapes.values()]).map(({ live: _live, bytes: _bytes, ...shape }) => shape),

@@ -3,7 +3,7 @@ import type { PodTemplate } from '@fso/shared/risk';
 import type { Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { ConfigMapStore, type ConfigMapStoreDeps } from '../../config-map-store.ts';
-import { readTemplate } from '../reduce-owner.ts';
+import { readTemplate } from '../owners/reduce-owner.ts';
 import type { ShapeRecorder, StoredShapes } from './shape-recorder.ts';
 
 const Time = z.iso.datetime();

@@ -57,7 +57,7 @@ describe('the pattern of a name', () => {
     ['nightly-backup', 'nightly-backup'],
     ['3f2a9c1e-1b2c-4d5e-8f90-abcdef012345-task', '*-task'],
     ['db2-backup', 'db2-backup'],
-  ])('of %s is %s', (name, pattern) => {
+  ])('%s has the pattern %s', (name, pattern) => {
     expect(namePattern(name)).toBe(pattern);
   });
 });
@@ -122,7 +122,7 @@ describe('shapes of pods', () => {
     expect(seen('b').map(([, templates]) => templates)).toEqual([[affinity({ matchExpressions: [own] })], [{}]]);
   });
 
-  it('of Jobs are left to Jobs and CronJobs of their name that are there', () => {
+  it('are not judged for Jobs and CronJobs of their name that are there', () => {
     see('a/x', { kind: 'Job', owner: 'nightly-28471923' });
     see('a/y', { kind: 'Job', owner: 'build-x7k2p' });
     see('a/z', { kind: 'Job', owner: 'other-1' });

@@ -172,7 +172,7 @@ export class IssueLister {
   }
 }
 
-/** A cluster that does not know its risks, or else `cluster/policy` of those that are not tried yet. */
+/** The cluster where it does not know its risks, or `cluster/policy` of those that are untried. */
 const unknownRisksOf = (entry: ClusterEntry): readonly string[] => {
   const { name, policies } = entry.record;
   if (risksKnownOf(entry) === 'Unknown') return [name];

@@ -69,8 +69,8 @@ const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyRepo
 };
 
 /**
- * Finding for owners whose next pods are refused. Pending ones may only wait for a node, and what no
- * dry run has shown yet, as after a change of the agent's leader, a webhook may mend.
+ * Finding for owners whose next pods are refused. Pending ones may only wait for a node, and a
+ * webhook may mend those of which no dry run was made yet, as after a change of the agent's leader.
  */
 const risksOf = ({ risks }: Pick<Deviation | PolicyReport, 'risks'>): Finding[] => {
   if (risks === undefined || risks.refused === 0 || areUntried(risks)) return [];

@@ -1,9 +1,9 @@
 import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import type { NodeFacts } from '@fso/shared/risk';
 import type { Governance } from '../../../agent/enforce/index.ts';
-import type { OwnerSet } from '../../../agent/risk/owner-cache.ts';
-import type { Owner, OwnerKind } from '../../../agent/risk/owner-kinds.ts';
-import { reduceOwner } from '../../../agent/risk/reduce-owner.ts';
+import type { OwnerSet } from '../../../agent/risk/owners/owner-cache.ts';
+import type { Owner, OwnerKind } from '../../../agent/risk/owners/owner-kinds.ts';
+import { reduceOwner } from '../../../agent/risk/owners/reduce-owner.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1', 'us-east-1'];
 const ALLOWED = ['eu-central-1', 'eu-west-1'];
@@ -47,7 +47,7 @@ export const ownersOf = (template: Template, namespace: string, count: number): 
   return new Map<OwnerKind, ReadonlyMap<string, Owner>>([['Deployment', new Map(named)]]);
 };
 
-/** One policy that denies in all namespaces. */
+/** Governance of one policy that denies in all namespaces. */
 export const governanceOf = (namespaces: readonly string[]): Pick<Governance, 'namespaces' | 'policies'> => ({
   namespaces: new Map(
     namespaces.map((namespace) => [

@@ -56,7 +56,7 @@ describe('owners at risk', () => {
     expect(RiskPage.parse(await hub.read('risks?risk=Refused')).items[0]?.fresh).toBe(false);
   });
 
-  it('are as last reported once their cluster says that it does not know them now', async () => {
+  it('are not fresh once their cluster does not know them', async () => {
     await using hub = await atRisk();
     const unknown = { type: CONDITIONS.risksKnown, status: 'Unknown' as const, reason: 'NotRead', message: '', lastTransitionTime: TIME };
     const riskSamples = [WEB].map((risk) => ({ ...risk, policy: 'finance' }));

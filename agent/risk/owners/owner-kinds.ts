@@ -34,7 +34,7 @@ export const ownerDescriptor = (kind: OwnerKind): KindDescriptor<Owner> => {
 /** Path of the pod spec in an object of a kind. */
 export const templatePath = (kind: string): string => PATHS[kind] ?? 'spec.template.spec';
 
-/** Where the template of a shape is, only its operator knows. */
+/** Paths of other kinds. Where the template of a shape is, only its operator knows. */
 const PATHS: Readonly<Record<string, string>> = { CronJob: 'spec.jobTemplate.spec.template.spec', Shape: 'spec' };
 
 /** An object that makes pods, reduced to what decides where its next pods may run. */

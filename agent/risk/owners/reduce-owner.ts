@@ -3,8 +3,8 @@ import { type PlacementSpec, reducePlacement } from '@fso/shared/residency';
 import type { PodTemplate, Toleration } from '@fso/shared/risk';
 import { memoByText } from '@fso/shared/runtime';
 import { z } from 'zod';
-import { PodSpec } from '../cache/index.ts';
-import { definedOnly, isPlain } from '../compare.ts';
+import { PodSpec } from '../../cache/index.ts';
+import { definedOnly, isPlain } from '../../compare.ts';
 import type { Owner, OwnerKind } from './owner-kinds.ts';
 
 /**

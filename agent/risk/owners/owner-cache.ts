@@ -67,7 +67,7 @@ export class OwnerCache {
     return this.#sets.get(namespace) ?? NO_OWNERS;
   }
 
-  /** Number of objects of which only the name is kept, so that they are not judged, by namespace. */
+  /** Number of objects of which only the name is kept, and which are not judged, by namespace. */
   get leftOut(): ReadonlyMap<string, number> {
     return this.#leftOut;
   }

@@ -63,7 +63,7 @@ describe('the owners of a namespace', () => {
     expect([namesIn('a'), [...cache.leftOut]]).toEqual([['CronJob 2', 'CronJob 3', 'CronJob 4'], []]);
   });
 
-  it('have their share whatever another namespace has: it loses its oldest ones, and they are counted', () => {
+  it('take the room of the oldest ones of a namespace that has more, which are counted', () => {
     for (const name of ['1', '2', '3', '4']) show('CronJob', `many/${name}`, template('ssd'));
     const kept = kinds.get('CronJob')?.objects.get('many/1');
     show('Job', 'few/1', template('ssd'));
