@@ -9,7 +9,7 @@ const { FSO_TEST_SEED = '1' } = process.env;
 const SEED = FSO_TEST_SEED === 'random' ? Math.floor(Math.random() * 2 ** 31) : Number(FSO_TEST_SEED);
 /** Sample of the cases of `npm run test:blind`. */
 const CASES = sampleCases(SEED, 30);
-const JOBS = 3;
+const JOBS = 4;
 
 describe(`the sight of a kind is taken from an agent, seed ${SEED}`, () => {
   let outcomes: ReadonlyMap<string, Outcome> = new Map();
