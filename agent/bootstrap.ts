@@ -16,8 +16,7 @@ import {
 import type { Clock } from '@fso/shared/runtime';
 import { parse } from 'yaml';
 import { runAction } from './apply/index.ts';
-import type { Trust } from './enforce/index.ts';
-import { planAdoption, planApiServices } from './enforce/index.ts';
+import { planAdoption, planApiServices, type Trust } from './enforce/index.ts';
 
 const KINDS: readonly KindDescriptor[] = [SOVEREIGN_POLICY_KIND, FLOOR_PARAMETERS_KIND];
 const POLL_MS = 50;

@@ -4,8 +4,7 @@ import type { Clock, Logger } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import { ALERT_AFTER, timeText, type WriteFailure } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import type { EventSink } from '../observe/index.ts';
-import { type TamperLog, traceText } from '../observe/index.ts';
+import { type EventSink, type TamperLog, traceText } from '../observe/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
 import { PRIORITIES, type Repair, type Write, type WriteOutcome } from './write-pool.ts';
 

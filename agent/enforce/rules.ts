@@ -1,13 +1,41 @@
-import type { FloorAction, SovereignPolicySpec } from '@fso/shared/api';
-import { type GatekeeperPlace, isGlob, matchesNamespace, protectedFrom } from '@fso/shared/compile';
+import { ENFORCEMENT_POINTS, type FloorAction, Region, type SovereignPolicySpec } from '@fso/shared/api';
+import { type GatekeeperPlace, isGlob, isUngovernable, matchesNamespace, protectedFrom } from '@fso/shared/compile';
 import { isExpired } from '@fso/shared/residency';
-import { messageOf, weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { messageOf, truncate, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { floorActionsOf } from '@fso/shared/status';
 import { sortedSet } from '../compare.ts';
 import { type ConstraintGroup, groupIdentity } from './gatekeeper/constraint.ts';
-import { findProblem, isRegion } from './policy-problems.ts';
 import { findSurplus, isTenants, shardOf } from './tenants.ts';
 import type { PolicyInput, PolicyOutcome } from './types.ts';
+
+const POINTS: ReadonlySet<string> = new Set(ENFORCEMENT_POINTS);
+
+const isRegion = (text: string): boolean => Region.safeParse(text).success;
+
+/** The reason why a policy cannot be enforced here, if there is one. */
+const findProblem = (spec: SovereignPolicySpec, place: GatekeeperPlace): string | undefined => {
+  const group = spec.allowedRegions.find((region) => region.startsWith('group:'));
+  if (group !== undefined) {
+    return `spec.allowedRegions: ${group} names a RegionGroup, which only a hub can expand; list the regions themselves`;
+  }
+  // The CRD refuses this and the following; a policy from before that CRD may still have it.
+  const odd = spec.allowedRegions.find((region) => !isRegion(region));
+  if (odd !== undefined) return `spec.allowedRegions: ${truncate(odd, 100)} cannot be the region of a node`;
+  if (isUngovernable(spec.targetNamespace, place)) {
+    return `spec.targetNamespace: ${spec.targetNamespace} runs the enforcement itself and cannot be governed`;
+  }
+  if (spec.enforcementAction === 'custom' && (spec.scopedEnforcementActions ?? []).length === 0) {
+    return 'spec.scopedEnforcementActions: enforcementAction custom needs at least one scoped action';
+  }
+  const unknown = pointsOf(spec).find((point) => !POINTS.has(point));
+  if (unknown !== undefined) {
+    return `spec.scopedEnforcementActions: ${unknown} is not an enforcement point; use ${ENFORCEMENT_POINTS.join(', ')}`;
+  }
+  return undefined;
+};
+
+const pointsOf = ({ scopedEnforcementActions = [] }: SovereignPolicySpec): readonly string[] =>
+  scopedEnforcementActions.flatMap(({ enforcementPoints }) => enforcementPoints.map(({ name }) => name));
 
 /** A policy that governs, prepared for matching. */
 export interface Rule {

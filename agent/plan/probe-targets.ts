@@ -3,8 +3,7 @@ import { sameItems, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import type { NamespaceGovernance, WriteFailure } from '../enforce/index.ts';
 import { CANARY_GOVERNANCE, CANARY_NAME, GATEKEEPER_IGNORE, isFloorName } from '../enforce/index.ts';
-import type { CanaryTarget, ProbeTarget } from '../probe/index.ts';
-import { NO_REGION } from '../probe/index.ts';
+import { type CanaryTarget, NO_REGION, type ProbeTarget } from '../probe/index.ts';
 import type { ClusterPlan } from './plan.ts';
 
 const actionsText = weakMemo(({ actions }: NamespaceGovernance) => JSON.stringify(actions));

@@ -12,8 +12,7 @@ import { Registry } from 'prom-client';
 import { createProgram } from '../cli/program.ts';
 import { HUB_SETTINGS } from '../config/config.ts';
 import { createHubMetrics, registerHubReadings } from '../metrics.ts';
-import type { RouteAccess } from '../serve/index.ts';
-import { buildOpenApi, createFailureCounter, createFleetGauges, createRequestTimer, ROUTES } from '../serve/index.ts';
+import { buildOpenApi, createFailureCounter, createFleetGauges, createRequestTimer, ROUTES, type RouteAccess } from '../serve/index.ts';
 import { alertReference, runbookPage } from './alert-pages.ts';
 
 const openApi: Generated = { path: 'docs/openapi.json', content: `${JSON.stringify(buildOpenApi(), null, 2)}\n` };

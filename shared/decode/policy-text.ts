@@ -1,5 +1,4 @@
-import type { SourceFile } from './types.ts';
-import { DEFAULT_LIMITS, type DecodeLimits } from './types.ts';
+import { DEFAULT_LIMITS, type DecodeLimits, type SourceFile } from './types.ts';
 import { readYamlFile } from './yaml/yaml-file.ts';
 
 /** A SovereignPolicy as it is written in a file. */

@@ -8,8 +8,7 @@ import {
   SovereignPolicyDocument,
 } from '../api/index.ts';
 import { chartFiles } from './charts.ts';
-import type { StructuralSchema } from './crd.ts';
-import { floorParametersCrd, sovereignPolicyCrd, sovereignPolicySchemas } from './crd.ts';
+import { floorParametersCrd, type StructuralSchema, sovereignPolicyCrd, sovereignPolicySchemas } from './crd.ts';
 import type { Generated } from './generate.ts';
 import { formatTable, referencePage } from './markdown.ts';
 

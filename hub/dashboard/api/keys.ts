@@ -1,5 +1,12 @@
 import type { Params } from './client.ts';
 
+/** Keys of a kind of findings. */
+const findings = <const K extends string>(kind: K) => ({
+  all: [kind] as const,
+  list: (params: Params) => [kind, 'list', params] as const,
+  groups: (params: Params) => [kind, 'groups', params] as const,
+});
+
 /**
  * Keys of what is read from the hub. The first part says what a live event may make old
  * (app/live/update-queries.ts), so everything that is read goes through here.
@@ -23,16 +30,8 @@ export const keys = {
     source: (policy: string) => ['policy-texts', 'source', policy],
     history: (policy: string) => ['policy-texts', 'history', policy],
   },
-  violations: {
-    all: ['violations'],
-    list: (params: Params) => ['violations', 'list', params],
-    groups: (params: Params) => ['violations', 'groups', params],
-  },
-  risks: {
-    all: ['risks'],
-    list: (params: Params) => ['risks', 'list', params],
-    groups: (params: Params) => ['risks', 'groups', params],
-  },
+  violations: findings('violations'),
+  risks: findings('risks'),
   clusters: { all: ['clusters'], list: (params: Params) => ['clusters', 'list', params], one: (name: string) => ['clusters', 'one', name] },
   commits: { all: ['commits'], list: ['commits', 'list'], one: (revision: string) => ['commits', 'one', revision] },
   trend: { all: ['trend'], hours: (hours: number) => ['trend', hours] },

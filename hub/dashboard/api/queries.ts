@@ -79,11 +79,11 @@ const listOf = <T>(path: string, { queryKey, params = {}, keyOf }: ListOptions<T
 const oneOf = <T>(path: string, queryKey: readonly unknown[], params: Params = {}) =>
   queryOptions({ queryKey, queryFn: ({ signal }) => getJson<T>(path, params, signal) });
 
-/** Fields that identify a violation. */
-export type ViolationRef = Pick<ViolationView, 'cluster' | 'policy' | 'namespace' | 'kind' | 'name'>;
+/** Fields that identify a violation, or an owner at risk. */
+export type FindingRef = Pick<ViolationView, 'cluster' | 'policy' | 'namespace' | 'kind' | 'name'>;
 
-/** Key of a violation, which is also part of links. */
-export const violationKey = ({ cluster, policy, namespace, kind, name }: ViolationRef): string =>
+/** Key of a finding, which is also part of links. */
+export const findingKey = ({ cluster, policy, namespace, kind, name }: FindingRef): string =>
   [cluster, namespace, kind, name, policy].join('/');
 
 export const statusQuery = oneOf<StatusView>('/api/v1/status', keys.status);
@@ -126,13 +126,11 @@ export const policyHistoryQuery = (policy: string) =>
   oneOf<PolicyHistory>(`/api/v1/policy-histories/${policyPath(policy)}`, keys.policyTexts.history(policy));
 
 export const violationsQuery = (params: Params) =>
-  listOf<ViolationView>('/api/v1/violations', { queryKey: keys.violations.list(params), params, keyOf: violationKey });
+  listOf<ViolationView>('/api/v1/violations', { queryKey: keys.violations.list(params), params, keyOf: findingKey });
 export const violationGroupsQuery = (params: Params) =>
   listOf<ViolationGroup>('/api/v1/violation-groups', { queryKey: keys.violations.groups(params), params, keyOf: ({ key }) => key });
-/** Key of an owner at risk. */
-export const riskKey = ({ cluster, policy, namespace, kind, name }: RiskView): string => [cluster, namespace, kind, name, policy].join('/');
 export const risksQuery = (params: Params) =>
-  listOf<RiskView>('/api/v1/risks', { queryKey: keys.risks.list(params), params, keyOf: riskKey });
+  listOf<RiskView>('/api/v1/risks', { queryKey: keys.risks.list(params), params, keyOf: findingKey });
 export const riskGroupsQuery = (params: Params) =>
   listOf<RiskGroup>('/api/v1/risk-groups', { queryKey: keys.risks.groups(params), params, keyOf: ({ key }) => key });
 /** A certificate ends, and the audit log may be changed, without an event. */
@@ -220,12 +218,12 @@ export const firingAlertsQuery = queryOptions({
 });
 
 /**
- * Parses a key of violationKey. None of its names has a slash, except the key of a local policy,
+ * Parses a key of findingKey. None of its names has a slash, except the key of a local policy,
  * which stands last.
  *
  * @returns undefined where the text is no such key
  */
-export const parseViolationKey = (text: string): ViolationRef | undefined => {
+export const parseFindingKey = (text: string): FindingRef | undefined => {
   const parts = text.split('/');
   const [cluster, namespace, kind, name, ...policy] = parts;
   if (!(cluster && namespace && kind && name) || parts.includes('') || policy.length === 0 || policy.length > 2) return undefined;

@@ -2,7 +2,7 @@ import { CLOCK_SKEW_MS, type ClusterView, CONDITIONS, type Condition, RENEWAL_LA
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { formatDuration } from './time.ts';
 
-export type Verdict = 'bad' | 'unknown' | 'good';
+export type ConditionHealth = 'bad' | 'unknown' | 'good';
 
 /** Conditions that are bad when true, as those of Kubernetes nodes (DiskPressure, …) are. */
 const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([
@@ -14,7 +14,7 @@ const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([
 ]);
 
 /** Judges a condition; `Unknown` is never good. */
-export const verdictOf = ({ type, status }: Pick<Condition, 'type' | 'status'>): Verdict => {
+export const healthOf = ({ type, status }: Pick<Condition, 'type' | 'status'>): ConditionHealth => {
   if (status === 'Unknown') return 'unknown';
   return (status === 'True') === BAD_WHEN_TRUE.has(type) ? 'bad' : 'good';
 };

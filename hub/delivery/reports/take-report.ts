@@ -1,11 +1,33 @@
 import { type DecodedAgentFrame, digestOfCluster, EMPTY_DIGEST, type ReportedState } from '@fso/shared/protocol';
-import { weakMemo } from '@fso/shared/runtime';
+import { type Logger, weakMemo } from '@fso/shared/runtime';
 import { digestOfBaseline } from '@fso/shared/status';
+import { notKeptText } from '@fso/shared/text';
 import { type ClusterRecord, ReportGapError, reportedDigest } from '../../ledger/index.ts';
 import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts';
+import type { AgentBudget } from '../pacing/agent-budget.ts';
+import type { DeliveryDeps } from '../types.ts';
 import { askForList, lookUpList } from './lists.ts';
-import { noteNotKept } from './not-kept.ts';
 import { askForAll, askForLost, askForMissing, continuesFull, isDiverged, isIncomplete } from './resync.ts';
+
+interface ReportingCluster {
+  readonly cluster: string;
+  readonly budget: AgentBudget;
+  readonly deps: Pick<DeliveryDeps, 'ledger' | 'clock'>;
+  readonly logger: Logger;
+}
+
+/**
+ * Writes an event, once in a while, that the hub does not keep all that a cluster reports. A
+ * cluster that reports too much is kept back.
+ */
+const noteNotKept = async ({ cluster, budget, deps, logger }: ReportingCluster): Promise<void> => {
+  const policies = (await deps.ledger.cluster(cluster))?.notKept ?? null;
+  if (policies === null || !budget.mayTellNotKept()) return;
+  budget.strikes.add();
+  logger.warn({ policies }, 'policies of a cluster are not kept');
+  const message = notKeptText(policies);
+  await deps.ledger.addEvent(cluster, { time: deps.clock.now().toISOString(), severity: 'warning', reason: 'ReportsDropped', message });
+};
 
 /**
  * Counts the entries of a report that its schema refused, and warns of them; the hub takes the

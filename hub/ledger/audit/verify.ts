@@ -1,7 +1,6 @@
 import type { AuditEntry, AuditProofs, AuditVerification } from '@fso/shared/api';
 import { type Checkpoint, chainHash, isSigned } from '@fso/shared/protocol';
-import type { AuditHead } from '../audit-log.ts';
-import { digestOfEntry, NO_HEAD } from '../audit-log.ts';
+import { type AuditHead, digestOfEntry, NO_HEAD } from '../audit-log.ts';
 import { type KeyChange, keyChangeOf, keysUpTo } from './key-change.ts';
 
 const MAX_PROBLEMS = 100;

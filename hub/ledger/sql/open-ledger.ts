@@ -1,6 +1,5 @@
 import { createBackoff } from '@fso/shared/runtime';
-import type { Ledger } from '../types.ts';
-import { LedgerError } from '../types.ts';
+import { type Ledger, LedgerError } from '../types.ts';
 import { type Database, type DatabaseConfig, openDatabase } from './database.ts';
 import { describeDatabaseError, isPermanent } from './errors.ts';
 import type { HistoryLimits } from './history/history.ts';

@@ -16,19 +16,14 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 import { type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
+import { type Named, nameFindings } from './findings/findings.ts';
 import { isKnown, type PhaseCounts } from './phases.ts';
 
 /** A violation that an agent names, with its key among all. */
-export interface NamedViolation {
-  readonly key: string;
-  readonly view: ViolationView;
-}
+export type NamedViolation = Named<ViolationView>;
 
 /** An owner at risk that an agent names, with its key among all. */
-export interface NamedRisk {
-  readonly key: string;
-  readonly view: RiskView;
-}
+export type NamedRisk = Named<RiskView>;
 
 /** A cluster at one moment: immutable, replaced by the next entry. */
 export interface ClusterEntry {
@@ -59,9 +54,6 @@ export interface ClusterEntry {
 
 export type ClusterFacts = Omit<ClusterEntry, 'view'>;
 
-const violationKey = (violation: ViolationView): string =>
-  [violation.cluster, violation.policy, violation.namespace, violation.kind, violation.name].join('/');
-
 /**
  * The violations of a policy that its cluster names: in its list of the first ones, or of a policy
  * that is reported whole in its report.
@@ -84,16 +76,6 @@ const actionsOf = weakMemo(
 export const actionIn = (meant: ClusterEntry['meant'], policy: string, report: PolicyReport): EnforcementAction =>
   (isUnlisted(report) ? actionsOf(meant).get(policy) : undefined) ?? report.enforcementAction;
 
-/** Violations of a policy in a cluster, each with its key. */
-export const nameViolations = (
-  samples: PolicyReport['violationSamples'],
-  of: Pick<ViolationView, 'cluster' | 'policy' | 'enforcementAction'>,
-): readonly NamedViolation[] =>
-  samples.map((violation) => {
-    const view: ViolationView = { ...violation, ...of };
-    return { key: violationKey(view), view };
-  });
-
 /** Violations sorted by policy, namespace, kind and name. A policy that conforms has none. */
 export const namedViolations = ({ record, meant }: Pick<ClusterEntry, 'record' | 'meant'>): readonly NamedViolation[] => {
   const named: NamedViolation[] = [];
@@ -101,7 +83,7 @@ export const namedViolations = ({ record, meant }: Pick<ClusterEntry, 'record' |
     const report = violations === 0 ? undefined : record.policies.get(policy);
     if (report === undefined) continue;
     const enforcementAction = actionIn(meant, policy, report);
-    named.push(...nameViolations(samplesOf(record, policy), { cluster: record.name, policy, enforcementAction }));
+    named.push(...nameFindings(samplesOf(record, policy), { cluster: record.name, policy, enforcementAction }));
   }
   return named.sort((a, b) => byText(a.key, b.key));
 };
@@ -113,16 +95,12 @@ const risksOf = ({ report, policies }: ClusterRecord, policy: string): readonly 
   return (report?.riskSamples ?? []).flatMap(({ policy: of, ...risk }) => (of === policy ? [risk] : []));
 };
 
-/** Owners at risk under a policy in a cluster, each with its key. */
-export const nameRisks = (risks: readonly Risk[], of: Pick<RiskView, 'cluster' | 'policy' | 'fresh'>): readonly NamedRisk[] =>
-  risks.map((risk) => ({ key: [of.cluster, of.policy, risk.namespace, risk.kind, risk.name].join('/'), view: { ...risk, ...of } }));
-
 /** Owners at risk sorted by policy, namespace, kind and name. */
 export const namedRisks = (record: ClusterRecord): readonly NamedRisk[] => {
   const named: NamedRisk[] = [];
   for (const [policy, { risks }] of namedIn(record.policies))
     if (risks !== undefined)
-      named.push(...nameRisks(risksOf(record, policy), { cluster: record.name, policy, fresh: areRisksFresh(record) }));
+      named.push(...nameFindings(risksOf(record, policy), { cluster: record.name, policy, fresh: areRisksFresh(record) }));
   return named.sort((a, b) => byText(a.key, b.key));
 };
 

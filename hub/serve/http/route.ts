@@ -67,6 +67,13 @@ export type RouteHead<P extends Shape, Q extends Shape, B extends Shape = undefi
   readonly problems?: readonly ProblemCode[];
 };
 
+/** Head of a route that reads the part of the fleet which its caller sees. */
+export const SCOPED_READ = { method: 'get', access: 'viewer', scope: 'scoped' } as const;
+/** Head of a route that lists such a part: it takes a slot. */
+export const SCOPED_LIST = { ...SCOPED_READ, slots: 'list' } as const;
+/** Head of a route that reads something about the whole hub. */
+export const GLOBAL_READ = { method: 'get', access: 'viewer', scope: 'global' } as const;
+
 /** All problems of a query in one line, each naming its parameter. */
 const describeIssues = (error: z.ZodError): string =>
   error.issues

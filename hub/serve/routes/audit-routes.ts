@@ -2,13 +2,12 @@ import { AuditEntry, AuditPage, AuditProofs, AuditVerificationView, ResourceName
 import type { Clock } from '@fso/shared/runtime';
 import type { Response } from 'express';
 import { z } from 'zod';
-import type { AuditFilter, AuditLog } from '../../ledger/index.ts';
-import { AuditVerifier, EXPORT_FORMATS, FORMATTERS, readAudit } from '../../ledger/index.ts';
+import { type AuditFilter, type AuditLog, AuditVerifier, EXPORT_FORMATS, FORMATTERS, readAudit } from '../../ledger/index.ts';
 import { sendLines } from '../export/send-lines.ts';
 import { cursorText, numberOf, searchCursor } from '../http/paging.ts';
 import { PolicyName, paging, period, Text, wholeNumber, withoutAbsent } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
-import { type HubScope, jsonRoute, type Route, rawRoute } from '../http/route.ts';
+import { GLOBAL_READ, type HubScope, jsonRoute, type Route, rawRoute } from '../http/route.ts';
 
 /** Dependencies of the routes of the audit log. */
 export interface AuditDeps {
@@ -79,14 +78,12 @@ const SequenceParams = z.strictObject({ sequence: z.string().regex(/^[1-9]\d{0,1
 export const auditRoutes: readonly Route<AuditDeps, HubScope>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...GLOBAL_READ,
       path: '/api/v1/audit',
       operationId: 'listAudit',
       summary: 'The audit log',
       description: `Hash-chained: \`fso audit verify\` reads the whole log and computes every hash itself. With filters \`total\` counts at most ${MAX_COUNTED} entries, and at most some 50,000 entries are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
       tag: 'audit',
-      access: 'viewer',
-      scope: 'global',
       slots: 'heavy',
       query: AuditQuery,
     },
@@ -104,13 +101,11 @@ export const auditRoutes: readonly Route<AuditDeps, HubScope>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...GLOBAL_READ,
       path: '/api/v1/audit/proofs',
       operationId: 'getAuditProofs',
       summary: 'Checkpoints of the audit log, and those that agents keep',
       tag: 'audit',
-      access: 'viewer',
-      scope: 'global',
       slots: 'heavy',
     },
     { schema: AuditProofs, description: 'Signed by the hub, and given back by agents.' },
@@ -120,15 +115,13 @@ export const auditRoutes: readonly Route<AuditDeps, HubScope>[] = [
     },
   ),
   {
-    method: 'get',
+    ...GLOBAL_READ,
     path: '/api/v1/audit/verification',
     operationId: 'getAuditVerification',
     summary: 'Whether the audit log is intact, as the hub finds',
     description:
       'The chain, the checkpoints and what agents gave back. Computed at most every 10 s and a twentieth of the time, and while nothing is written every 10 min. A hub that was taken over can say anything here: `fso audit verify` computes the same elsewhere.',
     tag: 'audit',
-    access: 'viewer',
-    scope: 'global',
     slots: 'heavy',
     response: { status: 200, description: 'What was found.', schema: AuditVerificationView },
     problems: ['too-many-requests'],
@@ -141,14 +134,12 @@ export const auditRoutes: readonly Route<AuditDeps, HubScope>[] = [
   },
   rawRoute(
     {
-      method: 'get',
+      ...GLOBAL_READ,
       path: '/api/v1/audit/export',
       operationId: 'exportAudit',
       summary: 'The audit log as a file, oldest first',
       description: 'Without filters a file of the format jsonl can be verified: `fso audit verify <file>`.',
       tag: 'audit',
-      access: 'viewer',
-      scope: 'global',
       slots: 'export',
       query: ExportQuery,
     },
@@ -157,13 +148,11 @@ export const auditRoutes: readonly Route<AuditDeps, HubScope>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...GLOBAL_READ,
       path: '/api/v1/audit/entries/{sequence}',
       operationId: 'getAuditEntry',
       summary: 'One entry of the audit log',
       tag: 'audit',
-      access: 'viewer',
-      scope: 'global',
       params: SequenceParams,
       problems: ['not-found'],
     },

@@ -14,19 +14,16 @@ import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { listPage } from '../http/paging.ts';
 import { NameParams } from '../http/parameters.ts';
 import { notFound } from '../http/problems.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { jsonRoute, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 
 export const clusterRoutes: readonly Route<FleetDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/clusters',
       operationId: 'listClusters',
       summary: 'Clusters that are registered or were ever seen',
       tag: 'clusters',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: ClusterQuery,
     },
     { schema: ClusterPage, description: 'A page; sorted by name unless `sort` says otherwise.' },
@@ -39,13 +36,11 @@ export const clusterRoutes: readonly Route<FleetDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/clusters/{name}',
       operationId: 'getCluster',
       summary: 'One cluster',
       tag: 'clusters',
-      access: 'viewer',
-      scope: 'scoped',
       params: NameParams,
       problems: ['not-found'],
     },
@@ -54,15 +49,12 @@ export const clusterRoutes: readonly Route<FleetDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/clusters/{name}/policies',
       operationId: 'listClusterPolicies',
       summary: 'Policies as they stand in one cluster',
       description: 'Those that it is meant to have and those that it reports.',
       tag: 'clusters',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       params: NameParams,
       query: ClusterPolicyQuery,
       problems: ['not-found'],
@@ -78,14 +70,11 @@ export const clusterRoutes: readonly Route<FleetDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/regions',
       operationId: 'listRegions',
       summary: 'Regions with the policies that allow them, the clusters and nodes in them, and the violations there',
       tag: 'clusters',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
     },
     { schema: RegionList, description: 'All of them, by name; as last reported.' },
     async (deps, input) => listRegions(await deps.fleet.read(), input),

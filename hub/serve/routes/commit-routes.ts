@@ -6,7 +6,7 @@ import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { nextCursor, numberOf } from '../http/paging.ts';
 import { PageQuery, wholeNumber } from '../http/parameters.ts';
 import { ApiError } from '../http/problems.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { jsonRoute, type Route, SCOPED_READ } from '../http/route.ts';
 
 const CommitParams = z.strictObject({ revision: z.string().max(64) });
 
@@ -23,14 +23,12 @@ interface CommitDeps extends FleetDeps {
 export const commitRoutes: readonly Route<CommitDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/commits',
       operationId: 'listCommits',
       summary: 'Commits on their way through the hub and the clusters',
       description: 'The newest 200. A commit that comes into force a second time, after another one, is listed a second time.',
       tag: 'hub',
-      access: 'viewer',
-      scope: 'scoped',
       query: PageQuery,
     },
     { schema: CommitPage, description: 'A page, newest first.' },
@@ -44,14 +42,12 @@ export const commitRoutes: readonly Route<CommitDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/commits/{revision}',
       operationId: 'getCommit',
       summary: 'The way of one commit, step by step and cluster by cluster',
       description: 'Of a commit that was in force more than once, the last time.',
       tag: 'hub',
-      access: 'viewer',
-      scope: 'scoped',
       params: CommitParams,
       problems: ['not-found'],
     },
@@ -64,14 +60,12 @@ export const commitRoutes: readonly Route<CommitDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/trend',
       operationId: 'getTrend',
       summary: 'Violations, failed policies and connected clusters over time',
       description: `Looked at once a minute and kept for ${TREND_DAYS} days. Of points that are too close together for one answer the worst values stay, and the last ones. Where no hub ran, nothing is known.`,
       tag: 'hub',
-      access: 'viewer',
-      scope: 'scoped',
       query: TrendQuery,
     },
     { schema: Trend, description: 'The points.' },

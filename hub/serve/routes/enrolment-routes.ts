@@ -6,7 +6,7 @@ import type { FleetState, Journal } from '../../ledger/index.ts';
 import { pageOf } from '../http/paging.ts';
 import { Flag, NameParams, PageQuery } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
-import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, type Route, SCOPED_READ } from '../http/route.ts';
 
 const MAX_TTL_SECONDS = 3600;
 const DEFAULT_TTL_SECONDS = 1800;
@@ -113,13 +113,11 @@ const assertRetired = async (deps: ForgetDeps, cluster: string, force: boolean):
 export const enrolmentRoutes: readonly Route<EnrolmentDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/enrolments',
       operationId: 'listEnrolments',
       summary: 'Clusters that have enrolled, with the end of their certificates',
       tag: 'clusters',
-      access: 'viewer',
-      scope: 'scoped',
       query: PageQuery,
       problems: ['not-found'],
     },

@@ -5,7 +5,7 @@ import type { EventFilter, FleetState } from '../../ledger/index.ts';
 import { sendLines } from '../export/send-lines.ts';
 import { numberOf, searchCursor } from '../http/paging.ts';
 import { EventQuery, eventFilters, withoutAbsent } from '../http/parameters.ts';
-import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
+import { jsonRoute, type Route, rawRoute, SCOPED_READ } from '../http/route.ts';
 
 /** Events that are counted for `total`; a ledger may hold more. */
 const MAX_COUNTED_EVENTS = 10_000;
@@ -52,14 +52,12 @@ interface EventDeps {
 export const eventRoutes: readonly Route<EventDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/events',
       operationId: 'listEvents',
       summary: 'What happened',
       description: `\`total\` counts at most ${MAX_COUNTED_EVENTS} events; with a text or a time, of the newest as many. At most some 50,000 events are looked at for one page, which can then be short, or empty: \`next\` goes on.`,
       tag: 'hub',
-      access: 'viewer',
-      scope: 'scoped',
       slots: 'heavy',
       query: EventQuery,
     },
@@ -80,14 +78,12 @@ export const eventRoutes: readonly Route<EventDeps, 'scoped'>[] = [
   ),
   rawRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/events/export',
       operationId: 'exportEvents',
       summary: 'What happened as a file, newest first',
       description: 'All that the filters mean and the ledger still has.',
       tag: 'hub',
-      access: 'viewer',
-      scope: 'scoped',
       slots: 'export',
       query: ExportQuery,
     },

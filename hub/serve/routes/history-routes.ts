@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { FleetState, HistoryChange, PolicyStateAt } from '../../ledger/index.ts';
 import { encodeCursor, numberOf } from '../http/paging.ts';
 import { Moment, PolicyName, paging, withoutAbsent } from '../http/parameters.ts';
-import { jsonRoute, type Route } from '../http/route.ts';
+import { jsonRoute, type Route, SCOPED_READ } from '../http/route.ts';
 
 interface HistoryDeps {
   readonly ledger: Pick<FleetState, 'policyStateAt' | 'clusterHistory'>;
@@ -81,15 +81,13 @@ const itemsOf = ({
 export const historyRoutes: readonly Route<HistoryDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/clusters/{name}/state',
       operationId: 'getPolicyState',
       summary: 'Whether a policy was proven in a cluster at a time',
       description:
         'What the hub knew then, by its own clock: reports that came later say nothing of the time before. A policy that no report names was as expected by the list of its cluster. Of changes that are older than events are kept, or more than 10,000 or 4 MiB of a cluster, the ledger keeps what still stood at their end.',
       tag: 'clusters',
-      access: 'viewer',
-      scope: 'scoped',
       slots: 'heavy',
       params: ClusterParams,
       query: StateQuery,
@@ -107,15 +105,13 @@ export const historyRoutes: readonly Route<HistoryDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/clusters/{name}/history',
       operationId: 'listClusterHistory',
       summary: 'Changes of a cluster and of a policy in it',
       description:
         'Of the policy its phase, and whether it conforms and has violations; not their number. A page can be short, or empty: `next` goes on.',
       tag: 'clusters',
-      access: 'viewer',
-      scope: 'scoped',
       slots: 'heavy',
       params: ClusterParams,
       query: HistoryQuery,

@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import type { FleetState, Journal } from '../../ledger/index.ts';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
+import { GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 import { Broadcast, type BroadcastDeps } from '../live/broadcast.ts';
 import { type StreamDeps, streamHandler } from '../live/stream.ts';
 
@@ -33,41 +33,34 @@ const text = (description: string) => ({ status: 200, description, contentType: 
 export const fleetRoutes: readonly Route<BroadcastDeps & StreamDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/status',
       operationId: 'getStatus',
       summary: 'The whole fleet in numbers',
       tag: 'hub',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
     },
     { schema: StatusView, description: 'The status.' },
     ({ fleet }) => fleet.readStatus(),
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/source',
       operationId: 'getSource',
       summary: 'The policy repository',
       tag: 'hub',
-      access: 'viewer',
-      scope: 'scoped',
     },
     { schema: SourceView, description: 'The commit in force, a refused newer one, and why the repository cannot be read, if so.' },
     ({ fleet }) => fleet.readSource(),
   ),
   {
-    method: 'get',
+    ...SCOPED_READ,
     path: '/api/v1/stream',
     operationId: 'stream',
     summary: 'Live events',
     description:
       'Server-sent events of the kinds status, source, cluster, policy, event, commit and reset; `data` is JSON. With Last-Event-ID the stream continues where the reader left it, or begins with `reset`: read everything again. A comment every 15 s keeps it open.',
     tag: 'hub',
-    access: 'viewer',
-    scope: 'scoped',
     slots: 'stream',
     response: { status: 200, description: 'Events, until either side closes.', contentType: 'text/event-stream' },
     problems: ['too-many-requests'],
@@ -120,14 +113,12 @@ export const hubRoutes: readonly Route<HubDeps, HubScope>[] = [
     handler: readyHandler,
   },
   {
-    method: 'get',
+    ...GLOBAL_READ,
     path: '/metrics',
     operationId: 'metrics',
     summary: 'Metrics in the Prometheus text format',
     description: 'Names clusters, so it is for viewers (Prometheus: an API token in `authorization.credentials_file`).',
     tag: 'operations',
-    access: 'viewer',
-    scope: 'global',
     response: text('The metrics.'),
     problems: [],
     handler:

@@ -27,7 +27,7 @@ import { matchesPolicy, PolicyQuery, type PolicySort, policyOrders } from '../fl
 import { type ListInput, listPage, type Orders, pageOf } from '../http/paging.ts';
 import { NameParams, NamespacedNameParams, paging, wholeNumber } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
-import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
+import { GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 
 export interface PolicyDeps extends FleetDeps {
   readonly agents: {
@@ -150,11 +150,10 @@ const readDetails = async (key: string, query: PolicyDetailQuery, deps: PolicyDe
 };
 
 const DETAILS = {
+  ...SCOPED_READ,
   description:
     'Times, conditions, messages, labels and violations. Of policies of Git the hub keeps none of these but the first violations of a cluster: the agents of the clusters of the page are asked now, for a few seconds at most.',
   tag: 'policies',
-  access: 'viewer',
-  scope: 'scoped',
   slots: 'heavy',
   query: PolicyDetailQuery,
 } as const;
@@ -164,15 +163,12 @@ const DETAIL_PAGE = { schema: PolicyDetailPage, description: 'A page, by cluster
 export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/policies',
       operationId: 'listPolicies',
       summary: 'Policies with their state in every cluster',
       description: `${PHASES} A page ends before \`limit\` when its policies have more than 1000 reports of clusters; policy-summaries has them in short, and a policy by itself those beyond 1000.`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: PolicyQuery,
     },
     { schema: PolicyPage, description: 'A page; sorted by key unless `sort` says otherwise.' },
@@ -183,15 +179,12 @@ export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/policy-summaries',
       operationId: 'listPolicySummaries',
       summary: 'Policies with their clusters counted',
       description: PHASES,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: PolicyQuery,
     },
     { schema: PolicySummaryPage, description: 'A page; sorted by key unless `sort` says otherwise.' },
@@ -202,14 +195,12 @@ export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/policies/{name}',
       operationId: 'getPolicy',
       summary: 'One policy',
       description: "One in the agent's namespace, as all of Git are.",
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
       params: NameParams,
       query: PolicyClusters,
       problems: ['not-found'],
@@ -219,14 +210,12 @@ export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/policies/{namespace}/{name}',
       operationId: 'getNamespacedPolicy',
       summary: 'One policy of another namespace',
       description: 'A local one: it stands in clusters, and not in Git.',
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
       params: NamespacedNameParams,
       query: PolicyClusters,
       problems: ['not-found'],
@@ -237,7 +226,6 @@ export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
   jsonRoute(
     {
       ...DETAILS,
-      method: 'get',
       path: '/api/v1/policy-details/{name}',
       operationId: 'getPolicyDetails',
       summary: 'All that the clusters say of a policy',
@@ -250,7 +238,6 @@ export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
   jsonRoute(
     {
       ...DETAILS,
-      method: 'get',
       path: '/api/v1/policy-details/{namespace}/{name}',
       operationId: 'getNamespacedPolicyDetails',
       summary: 'All that the clusters say of a policy of another namespace',
@@ -266,13 +253,11 @@ export const policyRoutes: readonly Route<PolicyDeps, 'scoped'>[] = [
 export const policyDocumentRoutes: readonly Route<PolicyDocumentDeps, HubScope>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...GLOBAL_READ,
       path: '/api/v1/policy-sources/{name}',
       operationId: 'getPolicySource',
       summary: 'The document of a policy as it stands in Git',
       tag: 'policies',
-      access: 'viewer',
-      scope: 'global',
       params: NameParams,
       problems: ['not-found', 'not-ready'],
     },
@@ -281,15 +266,13 @@ export const policyDocumentRoutes: readonly Route<PolicyDocumentDeps, HubScope>[
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...GLOBAL_READ,
       path: '/api/v1/policy-histories/{name}',
       operationId: 'getPolicyHistory',
       summary: 'The commits that changed a policy',
       description:
         'Along first parents, from the commit in force: at most 50 changes in 2,000 commits, also where the document moved to another file. What a commit changed that cannot be read counts as changed by the next one. One that takes longer than 3 s is not complete, and goes on when it is asked for again.',
       tag: 'policies',
-      access: 'viewer',
-      scope: 'global',
       params: NameParams,
       problems: ['not-found', 'not-ready', 'too-many-requests'],
     },

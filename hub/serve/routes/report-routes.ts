@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { formatIssueHtml, ISSUE_HTML_POLICY } from '../export/issue-html.ts';
 import { createIssueReport, formatIssueCsv } from '../export/issue-report.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
-import { jsonRoute, type Route, rawRoute } from '../http/route.ts';
+import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 import type { IssueLister } from '../issues/issue-lister.ts';
 
 export interface ReportDeps extends FleetDeps {
@@ -41,16 +41,13 @@ const fileName = ({ generatedAt }: IssueReport, format: string): string =>
 export const reportRoutes: readonly Route<ReportDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/issues',
       operationId: 'listIssues',
       summary: 'What is wrong now, by cause',
       description:
         'Causes and severities are those of alerts, which are made of issues that last. The report of issues has all of them one by one.',
       tag: 'alerts',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: IssueListQuery,
     },
     { schema: IssueList, description: 'Groups of issues with one cause and severity.' },
@@ -58,14 +55,12 @@ export const reportRoutes: readonly Route<ReportDeps, 'scoped'>[] = [
   ),
   rawRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/reports/issues',
       operationId: 'getIssueReport',
       summary: 'Everything that is wrong with the fleet',
       description: 'The same as JSON, CSV (RFC 4180) or a page of HTML. It includes the last report of an unreachable cluster.',
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
       slots: 'heavy',
       query: IssueQuery,
     },

@@ -1,8 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { WebSocketServer } from 'ws';
 import { createAgentServer } from '../../../hub/delivery/sockets/agent-server.ts';
-import type { KeyPair } from '../../../hub/identity/index.ts';
-import { createAuthority } from '../../../hub/identity/index.ts';
+import { createAuthority, type KeyPair } from '../../../hub/identity/index.ts';
 
 /**
  * A process with the hub's own listener of agents, which accepts each stream and does nothing else:

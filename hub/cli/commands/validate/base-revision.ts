@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import type { CompiledPolicy } from '@fso/shared/compile';
-import { compileFleet, digestOfPolicy } from '@fso/shared/compile';
+import { type CompiledPolicy, compileFleet, digestOfPolicy } from '@fso/shared/compile';
 import { decodeFiles, isPolicyPath, type PolicySet, type SourceFile } from '@fso/shared/decode';
 import { byText, canonicalJson } from '@fso/shared/encoding';
 import { messageOf } from '@fso/shared/text';

@@ -14,7 +14,7 @@ interface ClusterCount {
   readonly policies: number;
 }
 
-type Verdict =
+type ValidationResult =
   | { readonly ok: false; readonly problems: readonly SourceProblem[] }
   | {
       readonly ok: true;
@@ -30,7 +30,7 @@ export interface ValidateOptions {
   readonly fix?: boolean;
 }
 
-const accepted = (set: PolicySet, changes: readonly PolicyChange[] | undefined): Verdict => {
+const accepted = (set: PolicySet, changes: readonly PolicyChange[] | undefined): ValidationResult => {
   const fleet = compileFleet(set);
   return {
     ok: true,
@@ -50,7 +50,7 @@ const accepted = (set: PolicySet, changes: readonly PolicyChange[] | undefined):
   };
 };
 
-const judge = (folder: string, base: string | undefined): Verdict => {
+const validateFolder = (folder: string, base: string | undefined): ValidationResult => {
   const { files, problems } = readPolicyFolder(folder);
   if (files.length === 0 && problems.length === 0) {
     throw new CliError(`no policy files in ${folder}: they are YAML under policies/, clusters/, regions/ and rollout/, or rollout.yaml`);
@@ -68,7 +68,7 @@ const writeProblems = (context: Context, problems: readonly SourceProblem[]): vo
   context.progress(`${plural(problems.length, 'problem')}\n`);
 };
 
-const writeSummary = (context: Context, { counts, clusters }: Extract<Verdict, { ok: true }>): void => {
+const writeSummary = (context: Context, { counts, clusters }: Extract<ValidationResult, { ok: true }>): void => {
   const parts = [
     plural(counts.policies, 'policy', 'policies'),
     ...(counts.scopes === 0 ? [] : [plural(counts.scopes, 'scope')]),
@@ -105,20 +105,20 @@ const writeChanges = (context: Context, base: string, changes: readonly PolicyCh
 
 const fixRegistrations = (context: Context, folder: string): void => {
   const { files, problems } = readPolicyFolder(folder);
-  // A link among them would lead elsewhere: the verdict says so first.
+  // A link among them would lead elsewhere: the result says so first.
   if (problems.length > 0) return;
   const moves = planMoves(files);
   move(folder, moves);
   for (const { cluster, from, to } of moves.moved) context.progress(`cluster ${cluster}: ${from} -> ${to}\n`);
 };
 
-/** `fso validate`: the hub's verdict on a commit of this folder. @returns the exit code */
+/** `fso validate`: the hub's result on a commit of this folder. @returns the exit code */
 export const validate = (context: Context, folder: string, { output, base, fix = false }: ValidateOptions): number => {
   if (fix) fixRegistrations(context, folder);
-  const verdict = judge(folder, base);
-  if (output === 'json') context.out(`${JSON.stringify(verdict, null, 2)}\n`);
-  else if (verdict.ok) writeSummary(context, verdict);
-  else writeProblems(context, verdict.problems);
-  if (verdict.ok && verdict.changes !== undefined && output === 'text') writeChanges(context, base ?? '', verdict.changes);
-  return verdict.ok ? EXIT.ok : EXIT.negative;
+  const result = validateFolder(folder, base);
+  if (output === 'json') context.out(`${JSON.stringify(result, null, 2)}\n`);
+  else if (result.ok) writeSummary(context, result);
+  else writeProblems(context, result.problems);
+  if (result.ok && result.changes !== undefined && output === 'text') writeChanges(context, base ?? '', result.changes);
+  return result.ok ? EXIT.ok : EXIT.negative;
 };

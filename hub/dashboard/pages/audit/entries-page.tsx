@@ -1,24 +1,76 @@
 import type { AuditEntry, Page } from '@fso/shared/api';
 import { listText } from '@fso/shared/text';
-import { Button } from '@patternfly/react-core';
+import { Button, CodeBlock, CodeBlockCode } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
-import { useMutation } from '@tanstack/react-query';
+import { queryOptions, useMutation, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { getJson } from '../../api/client.ts';
+import { keys } from '../../api/keys.ts';
 import { auditQuery } from '../../api/queries.ts';
-import { Empty } from '../../components/empty-states.tsx';
+import { Copyable } from '../../components/buttons.tsx';
+import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { RevisionLink } from '../../components/links.tsx';
 import { type Column, SearchableTable } from '../../components/tables/data-table.tsx';
-import { RelativeTime } from '../../components/text.tsx';
+import { Facts, Heading, RelativeTime } from '../../components/text.tsx';
 import { CLUSTER_FILTER, type Filter, suggestionsOf, useSearchChange } from '../../lib/filters.ts';
 import { formatNumber } from '../../lib/format.ts';
+import { exactTime } from '../../lib/time.ts';
 import { AuditFrame } from './audit-frame.tsx';
 import { type ChainCheck, canCheck, checkEntries } from './chain.ts';
-import { OpenedEntry } from './entry-detail.tsx';
 import { Exports, NewRowsButton, PeriodFilter, useBounds } from './list-tools.tsx';
 import { PERIOD } from './period.ts';
 import { useGrowingList } from './use-growing-list.ts';
+
+const EntryDetail = ({ entry }: { readonly entry: AuditEntry }) => {
+  const { time, actor, from, action, subject, detail, previous, hash } = entry;
+  return (
+    <div className="fso-stack">
+      <Facts
+        facts={{
+          Time: (
+            <>
+              {exactTime(Date.parse(time))}, <RelativeTime time={time} />
+            </>
+          ),
+          Actor: actor.id,
+          Kind: actor.kind,
+          Roles: actor.roles.join(', ') || 'none',
+          Action: <code>{action}</code>,
+          Subject: subject,
+          From: from ?? 'no request',
+        }}
+      />
+      <Heading>Detail</Heading>
+      <CodeBlock>
+        <CodeBlockCode>{JSON.stringify(detail, null, 2)}</CodeBlockCode>
+      </CodeBlock>
+      <Heading>Position in the chain</Heading>
+      <Hash term="Hash of the previous entry" hash={previous} />
+      <Hash term="Hash of this entry" hash={hash} />
+    </div>
+  );
+};
+
+const Hash = ({ term, hash }: { readonly term: string; readonly hash: string }) => (
+  <div>
+    <div className="fso-muted">{term}</div>
+    <Copyable label={term}>{hash}</Copyable>
+  </div>
+);
+
+const entryQuery = (sequence: string) =>
+  queryOptions({
+    queryKey: keys.audit.list({ sequence }),
+    queryFn: ({ signal }) => getJson<AuditEntry>(`/api/v1/audit/entries/${sequence}`, {}, signal),
+  });
+
+/** The entry of this number, whatever the list beside it shows. */
+const OpenedEntry = ({ sequence }: { readonly sequence: string }) => (
+  <QueryView query={useQuery(entryQuery(sequence))} what="the entry">
+    {(entry) => <EntryDetail entry={entry} />}
+  </QueryView>
+);
 
 const resultText = ({ entries, links, broken }: ChainCheck): string =>
   broken.length === 0

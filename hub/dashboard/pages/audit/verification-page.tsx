@@ -9,7 +9,7 @@ import { Facts, Heading, RelativeTime } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { AuditFrame } from './audit-frame.tsx';
 
-const Verdict = ({ ok, problems }: AuditVerificationView) =>
+const VerificationResult = ({ ok, problems }: AuditVerificationView) =>
   ok ? (
     <Alert isInline variant="success" title="The hub finds the log intact" component="p">
       Every entry has the expected hash, follows the previous entry, and agrees with every checkpoint.
@@ -64,7 +64,7 @@ export const VerificationPage = () => {
         <QueryView query={query} what="the verification">
           {(view) => (
             <>
-              <Verdict {...view} />
+              <VerificationResult {...view} />
               <VerificationFacts {...view} />
             </>
           )}

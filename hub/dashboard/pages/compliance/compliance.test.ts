@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseViolationKey, violationKey } from '../../api/queries.ts';
+import { findingKey, parseFindingKey } from '../../api/queries.ts';
 import { listInspectCommands, quoteShellWord } from '../../lib/commands.ts';
 import { NO_REGION, targetOfGroup } from './group-target.ts';
 import { findRemedy } from './remedy.ts';
@@ -56,12 +56,12 @@ describe('findRemedy', () => {
 
 it('survives encoding in a URL', () => {
   const { cluster, policy, namespace, kind, name } = VIOLATION;
-  expect(violationKey(VIOLATION)).toBe('eu/finance/Pod/api-1/finance-eu');
+  expect(findingKey(VIOLATION)).toBe('eu/finance/Pod/api-1/finance-eu');
   for (const key of [policy, `team-a/${policy}`]) {
     const violation = { cluster, policy: key, namespace, kind, name };
-    expect(parseViolationKey(violationKey(violation))).toEqual(violation);
+    expect(parseFindingKey(findingKey(violation))).toEqual(violation);
   }
-  for (const text of ['', 'a/b/c/d', 'a/b/c/d/e/f/g', '/b/c/d/e', 'a/b/c/d/e/']) expect(parseViolationKey(text)).toBeUndefined();
+  for (const text of ['', 'a/b/c/d', 'a/b/c/d/e/f/g', '/b/c/d/e', 'a/b/c/d/e/']) expect(parseFindingKey(text)).toBeUndefined();
 });
 
 it('a group opens the list of what it counts', () => {

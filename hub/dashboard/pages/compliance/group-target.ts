@@ -1,4 +1,4 @@
-import type { ViolationGrouping } from '@fso/shared/api';
+import type { RiskGrouping, ViolationGrouping } from '@fso/shared/api';
 
 /**
  * Name in URLs for workloads without a region, as a URL drops a parameter without a value. No
@@ -9,7 +9,7 @@ export const NO_REGION = '(none)';
 type GroupTarget = Readonly<Partial<Record<'policy' | 'cluster' | 'namespace' | 'kind' | 'name' | 'region', string>>>;
 
 /** Filters of the list that show what a group counts. @param key as the API gives it */
-export const targetOfGroup = (by: ViolationGrouping, key: string): GroupTarget => {
+export const targetOfGroup = (by: ViolationGrouping | RiskGrouping, key: string): GroupTarget => {
   const [cluster = '', namespace = '', kind = '', name = ''] = key.split('/');
   switch (by) {
     case 'policy':
@@ -19,6 +19,7 @@ export const targetOfGroup = (by: ViolationGrouping, key: string): GroupTarget =
     case 'namespace':
       return { cluster, namespace };
     case 'workload':
+    case 'owner':
       return { cluster, namespace, kind, name };
     case 'region':
       return { region: key === '' ? NO_REGION : key };

@@ -3,7 +3,7 @@ import { Alert, ClipboardCopy, Content, List, ListItem } from '@patternfly/react
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type Connection, useConnections } from '../../api/connections.ts';
-import { policyQuery, type ViolationRef, violationKey, violationsQuery } from '../../api/queries.ts';
+import { type FindingRef, findingKey, policyQuery, violationsQuery } from '../../api/queries.ts';
 import { Empty, ErrorState, Loading, StaleBanner } from '../../components/empty-states.tsx';
 import { PolicyLink } from '../../components/links.tsx';
 import { ClusterName } from '../../components/stale-state.tsx';
@@ -21,7 +21,7 @@ const regionsIn = (policy: PolicyView, cluster: string): readonly string[] =>
   policy.clusters.find((row) => row.cluster === cluster)?.report?.effectiveRegions ?? policy.effectiveRegions;
 
 /** A violation as it is reported now, whatever the list beside it shows. */
-export const ViolationDetail = ({ of }: { readonly of: ViolationRef }) => {
+export const ViolationDetail = ({ of }: { readonly of: FindingRef }) => {
   const { cluster, policy, namespace, kind, name } = of;
   const query = useInfiniteQuery(violationsQuery({ cluster, policy, namespace, kind, name }));
   const [violation] = rowsOf(query.data);
@@ -101,7 +101,7 @@ const Mending = ({ violation }: { readonly violation: ViolationView }) => {
           <ListItem key={step}>{step}</ListItem>
         ))}
       </List>
-      <Link to="/compliance/checker" search={{ by: 'namespace', cluster, namespace, picked: violationKey(violation) }}>
+      <Link to="/compliance/checker" search={{ by: 'namespace', cluster, namespace, picked: findingKey(violation) }}>
         Check its manifest in the pod affinity checker
       </Link>
     </>

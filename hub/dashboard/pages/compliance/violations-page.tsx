@@ -3,7 +3,7 @@ import { Button } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
-import { parseViolationKey, statusQuery, violationKey, violationsQuery } from '../../api/queries.ts';
+import { findingKey, parseFindingKey, statusQuery, violationsQuery } from '../../api/queries.ts';
 import { PolicyLink } from '../../components/links.tsx';
 import { ClusterName } from '../../components/stale-state.tsx';
 import { ACTION_OPTIONS, ActionLabel } from '../../components/state-label.tsx';
@@ -110,7 +110,7 @@ const ViolationsList = () => {
   const connectionOf = useConnections();
   const change = useSearchChange();
   const { sort, ...filters } = search;
-  const opened = open === undefined ? undefined : parseViolationKey(open);
+  const opened = open === undefined ? undefined : parseFindingKey(open);
   return (
     <SearchableTable
       toolbar={{ search: 'Search violations', filters: filtersFor(rowsOf(query.data)) }}
@@ -118,8 +118,8 @@ const ViolationsList = () => {
         label: 'Violations',
         noun: ['listed violation', 'listed violations'],
         query,
-        columns: columnsOf({ connectionOf, onOpen: (violation) => change({ open: violationKey(violation) }) }),
-        rowKey: violationKey,
+        columns: columnsOf({ connectionOf, onOpen: (violation) => change({ open: findingKey(violation) }) }),
+        rowKey: findingKey,
         sort: sort ?? 'cluster',
       }}
       values={filters}

@@ -1,18 +1,70 @@
 import './overview.css';
 import type { StatusView } from '@fso/shared/api';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { useCallback } from 'react';
+import { useNavigate } from '@tanstack/react-router';
+import { useCallback, useMemo, useState } from 'react';
 import { oldestOf, unconnectedQuery, useConnections } from '../../api/connections.ts';
-import { clustersQuery, statusQuery } from '../../api/queries.ts';
-import { QueryView } from '../../components/empty-states.tsx';
+import { clustersQuery, regionsQuery, statusQuery } from '../../api/queries.ts';
+import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { Page } from '../../components/page-header.tsx';
+import { SectionCard } from '../../components/text.tsx';
+import { count } from '../../lib/format.ts';
+import type { Target } from '../../map/map-option.ts';
+import { type ConnectionOf, toMapRegions } from '../../map/map-regions.ts';
+import { RegionTable } from '../../map/region-table.tsx';
+import { WorldMap } from '../../map/world-map.tsx';
 import { ChangesCard } from './changes-card.tsx';
 import { type ClusterAges, ClustersCard, PoliciesCard } from './count-cards.tsx';
 import { IssuesCard } from './issues-card.tsx';
 import { PoliciesByRegionCard } from './policies-by-region-card.tsx';
-import { RegionsCard } from './regions-card.tsx';
 import { SourceCard } from './source-card.tsx';
 import { ViolationsCard } from './violations-card.tsx';
+
+/** Leads from a marker to what it stands for. */
+const useFollow = (): ((target: Target) => void) => {
+  const navigate = useNavigate();
+  return useCallback(
+    ({ region, clusters, state }) => {
+      const [name] = clusters;
+      if (clusters.length === 1 && name !== undefined) void navigate({ to: '/clusters/$name', params: { name } });
+      else if (clusters.length > 1 || state === 'inUse') void navigate({ to: '/clusters', search: { region } });
+      else if (state === 'violated') void navigate({ to: '/compliance', search: { region } });
+      else void navigate({ to: '/policies', search: { region } });
+    },
+    [navigate],
+  );
+};
+
+const RegionsCard = ({ connectionOf }: { readonly connectionOf: ConnectionOf }) => {
+  const query = useQuery(regionsQuery);
+  const items = query.data?.items;
+  const regions = useMemo(() => toMapRegions(items ?? []), [items]);
+  const [pointed, setPointed] = useState<string>();
+  const onFollow = useFollow();
+  return (
+    <SectionCard title="Regions">
+      <QueryView query={query} what="the regions" lines={8}>
+        {({ nodesWithoutRegion }) =>
+          regions.length === 0 ? (
+            <Empty title="No regions">No policy allows a region, and no cluster is in one.</Empty>
+          ) : (
+            <div className="fso-regions-layout">
+              <WorldMap regions={regions} connectionOf={connectionOf} pointed={pointed} onFollow={onFollow} />
+              <div>
+                <RegionTable regions={regions} onPoint={setPointed} />
+                {nodesWithoutRegion === 0 ? null : (
+                  <p className="fso-muted">
+                    {count(nodesWithoutRegion, 'node has', 'nodes have')} no region label: governed pods cannot run there.
+                  </p>
+                )}
+              </div>
+            </div>
+          )
+        }
+      </QueryView>
+    </SectionCard>
+  );
+};
 
 /** A heartbeat sends no event: only another read shows that a quiet cluster is still there. */
 const HEARTBEAT_MS = 30_000;

@@ -1,8 +1,7 @@
 import type { EventView } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
 import { type CompiledQuery, sql, type Transaction } from 'kysely';
-import type { AuditHead } from '../../audit-log.ts';
-import { chainEntry } from '../../audit-log.ts';
+import { type AuditHead, chainEntry } from '../../audit-log.ts';
 import { historyQueries } from '../history/cluster-history.ts';
 import { listQueries } from '../policy-lists.ts';
 import type { Database, Schema } from '../schema.ts';

@@ -1,7 +1,6 @@
 import { type Backoff, type Clock, createBackoff, type Logger, settlesWithin } from '@fso/shared/runtime';
 import type { Change } from '../../changes.ts';
-import type { LedgerHealth } from '../../types.ts';
-import { LedgerError } from '../../types.ts';
+import { LedgerError, type LedgerHealth } from '../../types.ts';
 import { BatchTooLargeError, describeDatabaseError, isPermanent, isUnanswered } from '../errors.ts';
 import { fold, isFolded } from './fold-changes.ts';
 import { type PreparedChange, prepareChange } from './prepared-change.ts';

@@ -2,8 +2,7 @@ import { AuditEntry } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { NO_HASH } from '@fso/shared/protocol';
 import type { Kysely } from 'kysely';
-import type { AuditHead } from '../../audit-log.ts';
-import { NO_HEAD } from '../../audit-log.ts';
+import { type AuditHead, NO_HEAD } from '../../audit-log.ts';
 import type { Schema } from '../schema.ts';
 
 interface AuditRow {

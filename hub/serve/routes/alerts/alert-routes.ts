@@ -16,7 +16,7 @@ import type { Alerts } from '../../../alerts/index.ts';
 import { listPage, type Orders, sortParameter } from '../../http/paging.ts';
 import { includesText, matches, PolicyName, paging, Search } from '../../http/parameters.ts';
 import { notFound } from '../../http/problems.ts';
-import { type HubScope, jsonRoute, type Route } from '../../http/route.ts';
+import { GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST } from '../../http/route.ts';
 
 /** Dependencies of the routes of alerts. */
 export interface AlertDeps {
@@ -74,14 +74,11 @@ const matchesAlert = (alert: AlertView, { fingerprint, state, name, severity, cl
 export const alertRoutes: readonly Route<AlertDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/alerts',
       operationId: 'listAlerts',
       summary: 'Alerts that fire, are silenced, or were resolved within a day',
       tag: 'alerts',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: AlertQuery,
     },
     {
@@ -100,13 +97,11 @@ export const alertRoutes: readonly Route<AlertDeps, 'scoped'>[] = [
 export const receiverRoutes: readonly Route<ReceiverDeps, HubScope>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...GLOBAL_READ,
       path: '/api/v1/alerts/receivers',
       operationId: 'listReceivers',
       summary: 'Receivers of notifications, and how the last ones went',
       tag: 'alerts',
-      access: 'viewer',
-      scope: 'global',
     },
     { schema: ReceiverList, description: 'All that the alerts file names, without their secrets.' },
     async ({ alerts }) => ({ items: [...alerts.receivers()] }),

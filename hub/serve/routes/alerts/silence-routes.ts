@@ -2,7 +2,7 @@ import { SilenceList, SilenceRequest, SilenceView } from '@fso/shared/api';
 import { z } from 'zod';
 import { type Alerts, SilenceRefused } from '../../../alerts/index.ts';
 import { ApiError, notFound } from '../../http/problems.ts';
-import { jsonRoute, type Route } from '../../http/route.ts';
+import { jsonRoute, type Route, SCOPED_LIST } from '../../http/route.ts';
 
 /** Dependencies of the routes of silences. */
 export interface SilenceDeps {
@@ -19,14 +19,11 @@ const SilenceParams = z.strictObject({
 export const silenceRoutes: readonly Route<SilenceDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/alerts/silences',
       operationId: 'listSilences',
       summary: 'Silences and maintenance windows',
       tag: 'alerts',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
     },
     { schema: SilenceList, description: 'All that the hub keeps, at most 200.' },
     async ({ alerts }) => {

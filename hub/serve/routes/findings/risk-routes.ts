@@ -1,50 +1,40 @@
 import { MAX_NAMED_RISKS, type RiskGroup, RiskGroupPage, RiskPage, RiskReport } from '@fso/shared/api';
 import { z } from 'zod';
 import { createRiskReport, formatRiskCsv } from '../../export/risk-report.ts';
-import { areRisksFresh, type NamedRisk, nameRisks } from '../../fleet/cluster-entry.ts';
+import { areRisksFresh, type NamedRisk, NO_RISKS } from '../../fleet/cluster-entry.ts';
+import { nameFindings } from '../../fleet/findings/findings.ts';
 import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../../fleet/findings/risk-lists.ts';
 import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
-import { jsonRoute, type Route, rawRoute } from '../../http/route.ts';
-import type { ViolationDeps } from './violation-routes.ts';
+import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../../http/route.ts';
+import { type FindingDeps, readNamed } from './read-named.ts';
 
 /** Limits that every answer about risks states. */
 const NOT_LOOKED_AT = 'Capacity and volumes are not looked at. The classes are never added up, nor with violations.';
 
-/**
- * The owners that are named; of one policy in one cluster those that its agent tells now, where the
- * cluster does not name as many.
- */
-const readRisks = async ({ fleet, agents }: ViolationDeps, { cluster, policy }: RiskQuery): Promise<readonly NamedRisk[]> => {
-  const now = await fleet.read();
-  const named = now.risks();
-  if (cluster === undefined || policy === undefined) return named;
-  const { fresh = false, report = null } = now.policy(policy)?.rows.get(cluster) ?? {};
-  const { refused = 0, pending = 0 } = report?.risks ?? {};
-  const isOf = ({ view }: NamedRisk): boolean => view.cluster === cluster && view.policy === policy;
-  if (!fresh || named.filter(isOf).length >= Math.min(refused + pending, MAX_NAMED_RISKS)) return named;
-  const told = await agents.inspect(cluster, policy);
-  if (told == null) return named;
-  const record = now.cluster(cluster)?.record;
-  const of = { cluster, policy, fresh: record !== undefined && areRisksFresh(record) };
-  return [...named.filter((risk) => !isOf(risk)), ...nameRisks(told.risks?.named ?? [], of)];
+const readRisks = async (deps: FindingDeps, query: RiskQuery): Promise<readonly NamedRisk[]> => {
+  const record = query.cluster === undefined ? undefined : (await deps.fleet.read()).cluster(query.cluster)?.record;
+  // Told now, and yet of before where the cluster does not know them.
+  const fresh = record !== undefined && areRisksFresh(record);
+  return readNamed(deps, query, {
+    from: (fleet) => fleet.risks(),
+    known: ({ risks: { refused, pending } = NO_RISKS }) => Math.min(refused + pending, MAX_NAMED_RISKS),
+    told: ({ risks }, of) => nameFindings(risks?.named ?? [], { ...of, fresh }),
+  });
 };
 
 const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('json').describe('csv: RFC 4180.') });
 
 /** Owners whose next pods are at risk, one by one, added up, and as a file. */
-export const riskRoutes: readonly Route<ViolationDeps>[] = [
+export const riskRoutes: readonly Route<FindingDeps>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/risks',
       operationId: 'listRisks',
       summary: 'Owners whose next pods would be refused or stay pending',
       description: `Clusters name the first 20 owners at risk, and the first 20 of each policy that was applied in them. With \`cluster\` and \`policy\` the agent is asked for its first 20 of that policy, for a few seconds at most. ${NOT_LOOKED_AT}`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: RiskQuery,
     },
     { schema: RiskPage, description: 'A page; sorted by cluster unless `sort` says otherwise, then by policy, namespace, kind and name.' },
@@ -56,15 +46,12 @@ export const riskRoutes: readonly Route<ViolationDeps>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/risk-groups',
       operationId: 'listRiskGroups',
       summary: 'Owners at risk added up',
       description: `By policy and by cluster all that agents count; by namespace and owner those that they name. ${NOT_LOOKED_AT}`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: RiskGroupQuery,
     },
     { schema: RiskGroupPage, description: 'A page of groups; most owners that would be refused first unless `sort` says otherwise.' },
@@ -76,14 +63,12 @@ export const riskRoutes: readonly Route<ViolationDeps>[] = [
   ),
   rawRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/reports/risks',
       operationId: 'getRiskReport',
       summary: 'All owners at risk that are known by name',
       description: `As JSON or CSV (RFC 4180), with the clusters of which not all is known. ${NOT_LOOKED_AT}`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
       slots: 'heavy',
       query: ExportQuery,
     },

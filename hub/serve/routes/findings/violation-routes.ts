@@ -1,5 +1,6 @@
 import { MAX_SAMPLES, type ViolationGroup, ViolationGroupPage, ViolationPage } from '@fso/shared/api';
-import { type NamedViolation, nameViolations } from '../../fleet/cluster-entry.ts';
+import type { NamedViolation } from '../../fleet/cluster-entry.ts';
+import { nameFindings } from '../../fleet/findings/findings.ts';
 import {
   groupOrders,
   groupViolations,
@@ -8,48 +9,29 @@ import {
   ViolationQuery,
   violationOrders,
 } from '../../fleet/findings/violation-lists.ts';
-import type { FleetDeps } from '../../fleet/fleet-reader.ts';
 import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
-import { jsonRoute, type Route } from '../../http/route.ts';
-import type { PolicyDeps } from '../policy-routes.ts';
+import { jsonRoute, type Route, SCOPED_LIST } from '../../http/route.ts';
+import { type FindingDeps, readNamed } from './read-named.ts';
 
-export type ViolationDeps = FleetDeps & Pick<PolicyDeps, 'agents'>;
-
-/**
- * The violations that are named; of one policy in one cluster those that its agent tells now, where
- * the cluster does not name as many.
- */
-const readViolations = async (
-  { fleet, agents }: ViolationDeps,
-  { cluster, policy }: ViolationQuery,
-): Promise<readonly NamedViolation[]> => {
-  const now = await fleet.read();
-  const named = now.violations();
-  if (cluster === undefined || policy === undefined) return named;
-  const { fresh = false, report = null } = now.policy(policy)?.rows.get(cluster) ?? {};
-  const listed = report?.violationSamples.length ?? 0;
-  if (!fresh || report === null || listed >= Math.min(report.violations, MAX_SAMPLES)) return named;
-  const told = await agents.inspect(cluster, policy);
-  if (told == null) return named;
-  const others = named.filter(({ view }) => view.cluster !== cluster || view.policy !== policy);
-  return [...others, ...nameViolations(told.violationSamples, { cluster, policy, enforcementAction: report.enforcementAction })];
-};
+const readViolations = (deps: FindingDeps, query: ViolationQuery): Promise<readonly NamedViolation[]> =>
+  readNamed(deps, query, {
+    from: (fleet) => fleet.violations(),
+    known: ({ violations }) => Math.min(violations, MAX_SAMPLES),
+    told: ({ violationSamples }, of, { enforcementAction }) => nameFindings(violationSamples, { ...of, enforcementAction }),
+  });
 
 /** Violations, one by one and added up. */
-export const violationRoutes: readonly Route<ViolationDeps, 'scoped'>[] = [
+export const violationRoutes: readonly Route<FindingDeps, 'scoped'>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/violations',
       operationId: 'listViolations',
       summary: 'Workloads outside of their allowed regions',
       description:
         'Clusters name their first 20 violations, and the first 20 of each policy that was applied in them; `violations` of policies and clusters counts all of them. With `cluster` and `policy` the agent is asked for its first 20 of that policy, for a few seconds at most. What an unreachable cluster last reported stays listed.',
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: ViolationQuery,
     },
     {
@@ -65,15 +47,12 @@ export const violationRoutes: readonly Route<ViolationDeps, 'scoped'>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/violation-groups',
       operationId: 'listViolationGroups',
       summary: 'Violations added up',
       description: 'By policy and by cluster all that agents count; by namespace, workload and region those that they name.',
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: ViolationGroupQuery,
     },
     {

@@ -1,7 +1,7 @@
 import type { ClusterView, Page, ViolationView } from '@fso/shared/api';
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
-import { violationKey, violationsQuery } from '../../../api/queries.ts';
+import { findingKey, violationsQuery } from '../../../api/queries.ts';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
 import { ActionLabel } from '../../../components/state-label.tsx';
@@ -86,7 +86,7 @@ export const ClusterViolations = ({ cluster }: { readonly cluster: ClusterView }
   return (
     <SearchableTable
       toolbar={{ search: 'Search violations' }}
-      table={{ label: 'Violations', noun: ['listed violation', 'listed violations'], query, columns: COLUMNS, rowKey: violationKey, sort }}
+      table={{ label: 'Violations', noun: ['listed violation', 'listed violations'], query, columns: COLUMNS, rowKey: findingKey, sort }}
       values={search}
       none={<None cluster={cluster} />}
       noMatch="No violations match"

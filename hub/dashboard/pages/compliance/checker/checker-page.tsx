@@ -1,16 +1,16 @@
 import { Alert, Button, Content, Form, FormGroup, Grid, GridItem, TextArea } from '@patternfly/react-core';
 import { getRouteApi } from '@tanstack/react-router';
 import { useDeferredValue, useMemo, useRef, useState } from 'react';
-import { parseViolationKey, type ViolationRef, violationKey } from '../../../api/queries.ts';
+import { type FindingRef, findingKey, parseFindingKey } from '../../../api/queries.ts';
 import { ErrorState, Loading } from '../../../components/empty-states.tsx';
 import { Heading } from '../../../components/text.tsx';
 import { useSearchChange } from '../../../lib/filters.ts';
 import { ComplianceFrame } from '../compliance-frame.tsx';
+import type { NamespaceGovernance } from './decide.ts';
 import { GovernanceForm } from './governance-form.tsx';
-import type { NamespaceGovernance } from './judge.ts';
 import type { LineRange } from './pasted-text.ts';
 import { PickedViolation, ViolationPicker } from './picked-violation.tsx';
-import { type Choice, type Rulings, useRulings } from './use-rulings.ts';
+import { type Choice, type GoverningRules, useRules } from './use-rules.ts';
 import { VerdictCard } from './verdict-card.tsx';
 import { type Pasted, readWorkloads } from './workloads.ts';
 
@@ -26,23 +26,23 @@ const showLines = (field: HTMLTextAreaElement, lines: readonly string[], { from,
   field.scrollTop = (field.scrollHeight / Math.max(1, lines.length)) * Math.max(0, from - 4);
 };
 
-const searchOf = (ref: ViolationRef | undefined) =>
+const searchOf = (ref: FindingRef | undefined) =>
   ref === undefined
     ? { picked: undefined }
-    : { picked: violationKey(ref), by: 'namespace' as const, cluster: ref.cluster, namespace: ref.namespace };
+    : { picked: findingKey(ref), by: 'namespace' as const, cluster: ref.cluster, namespace: ref.namespace };
 
 export const CheckerPage = () => {
   const { by = 'policy', picked, ...chosen } = route.useSearch();
   const choice: Choice = { by, ...chosen };
-  const rulings = useRulings(choice);
+  const rules = useRules(choice);
   const [text, setText] = useState('');
   const settled = useDeferredValue(text);
   const pasted = useMemo(() => readWorkloads(settled), [settled]);
   const lines = useMemo(() => settled.split('\n'), [settled]);
   const field = useRef<HTMLTextAreaElement>(null);
   const change = useSearchChange();
-  const pick = (ref: ViolationRef | undefined): void => change(searchOf(ref));
-  const ref = picked === undefined ? undefined : parseViolationKey(picked);
+  const pick = (ref: FindingRef | undefined): void => change(searchOf(ref));
+  const ref = picked === undefined ? undefined : parseFindingKey(picked);
   const show = (range: LineRange): void => {
     if (field.current !== null) showLines(field.current, lines, range);
   };
@@ -75,16 +75,16 @@ export const CheckerPage = () => {
         </GridItem>
         <GridItem xl={6} className="fso-stack">
           <Heading level={2}>Verdict</Heading>
-          <Governance rulings={rulings} choice={choice} />
+          <Governance rules={rules} choice={choice} />
           <Problems pasted={pasted} onShow={show} />
-          {rulings.state === 'known'
+          {rules.state === 'known'
             ? pasted.workloads.map((workload, index) => (
                 <VerdictCard
                   // biome-ignore lint/suspicious/noArrayIndexKey: objects of a text have no other identity than their place.
                   key={index}
                   workload={workload}
-                  rulings={rulings.rulings}
-                  gaps={rulings.gaps}
+                  rules={rules.rules}
+                  gaps={rules.gaps}
                   lines={lines}
                   onShow={show}
                 />
@@ -111,16 +111,16 @@ export const CheckerPage = () => {
 const summaryOf = ({ workloads, problems }: Pasted): string =>
   workloads.length + problems.length === 0 ? '' : `${workloads.length} judged, ${problems.length} could not be read`;
 
-const Governance = ({ rulings, choice }: { readonly rulings: Rulings; readonly choice: Choice }) => {
-  if (rulings.state === 'open') return <Alert isInline isPlain variant="info" title={rulings.ask} component="p" />;
-  if (rulings.state === 'loading') return <Loading what="Loading the policies" lines={2} />;
-  if (rulings.state === 'failed') return <ErrorState error={rulings.error} what="the policies" onRetry={rulings.retry} />;
+const Governance = ({ rules, choice }: { readonly rules: GoverningRules; readonly choice: Choice }) => {
+  if (rules.state === 'open') return <Alert isInline isPlain variant="info" title={rules.ask} component="p" />;
+  if (rules.state === 'loading') return <Loading what="Loading the policies" lines={2} />;
+  if (rules.state === 'failed') return <ErrorState error={rules.error} what="the policies" onRetry={rules.retry} />;
   return (
     <>
-      {rulings.expired.length === 0 ? null : (
-        <Alert isInline variant="info" title={`Expired and no longer applied: ${rulings.expired.join(', ')}`} component="p" />
+      {rules.expired.length === 0 ? null : (
+        <Alert isInline variant="info" title={`Expired and no longer applied: ${rules.expired.join(', ')}`} component="p" />
       )}
-      {rulings.governance === undefined ? null : <OfNamespace governance={rulings.governance} choice={choice} />}
+      {rules.governance === undefined ? null : <OfNamespace governance={rules.governance} choice={choice} />}
     </>
   );
 };

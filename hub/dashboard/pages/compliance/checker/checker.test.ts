@@ -1,7 +1,7 @@
 import { fixText, REGION_LABEL, VIOLATIONS } from '@fso/shared/residency';
 import { describe, expect, it } from 'vitest';
+import { combine, decide } from './decide.ts';
 import { findBlamedLines, fixRegions, planFix } from './fix.ts';
-import { combine, judge } from './judge.ts';
 import { PASTE_LIMITS } from './pasted-text.ts';
 import { readWorkloads } from './workloads.ts';
 
@@ -15,8 +15,8 @@ const only = (text: string) => {
   return workload;
 };
 
-const violationOf = (text: string, rulings = DENY): string => {
-  const decision = judge(only(text).placement, rulings)[0]?.decision;
+const violationOf = (text: string, rules = DENY): string => {
+  const decision = decide(only(text).placement, rules)[0]?.decision;
   return decision === undefined || decision.admitted ? '' : decision.violation;
 };
 
@@ -56,7 +56,7 @@ describe('readWorkloads', () => {
     for (const { workloads, problems } of [yaml, list]) {
       expect(problems).toEqual([]);
       expect(workloads.map(({ kind }) => kind)).toEqual(objects.map(({ kind }) => kind));
-      expect(workloads.every(({ placement }) => judge(placement, DENY)[0]?.decision.admitted)).toBe(true);
+      expect(workloads.every(({ placement }) => decide(placement, DENY)[0]?.decision.admitted)).toBe(true);
     }
   });
 
@@ -95,21 +95,21 @@ describe('readWorkloads', () => {
   });
 });
 
-describe('judge', () => {
+describe('decide', () => {
   it('judges each action by the regions that its own policies share', () => {
-    const rulings = combine([
+    const rules = combine([
       { key: 'a', action: 'deny', regions: ['x', 'y'] },
       { key: 'c', action: 'custom', regions: ['q'] },
       { key: 'b', action: 'deny', regions: ['y', 'z'] },
       { key: 'd', action: 'dryrun', regions: ['x'] },
     ]);
-    expect(rulings).toEqual([
+    expect(rules).toEqual([
       { action: 'deny', policies: ['a', 'b'], regions: ['y'] },
       { action: 'dryrun', policies: ['d'], regions: ['x'] },
       { action: 'custom', policies: ['c'], regions: ['q'] },
     ]);
-    const verdicts = judge({ nodeSelector: { [REGION_LABEL]: 'y' } }, rulings);
-    expect(verdicts.map(({ decision }) => decision.admitted)).toEqual([true, false, false]);
+    const decisions = decide({ nodeSelector: { [REGION_LABEL]: 'y' } }, rules);
+    expect(decisions.map(({ decision }) => decision.admitted)).toEqual([true, false, false]);
     expect(combine([])).toEqual([]);
   });
 });
@@ -126,11 +126,11 @@ describe('findBlamedLines', () => {
 });
 
 describe('planFix', () => {
-  const fixOf = (text: string, rulings = DENY) => {
+  const fixOf = (text: string, rules = DENY) => {
     const workload = only(text);
-    const violation = violationOf(text, rulings);
-    const [region = ''] = fixRegions(workload.placement, rulings);
-    return planFix(workload, { region, violation, rulings });
+    const violation = violationOf(text, rules);
+    const [region = ''] = fixRegions(workload.placement, rules);
+    return planFix(workload, { region, violation, rules });
   };
 
   it('confines the pod to a region that it already requests, and changes nothing else', () => {
@@ -169,11 +169,11 @@ describe('planFix', () => {
   });
 
   it('mends an item of a list for all actions at once, where they share a region', () => {
-    const rulings = combine([
+    const rules = combine([
       { key: 'a', action: 'deny', regions: ['x', 'y'] },
       { key: 'b', action: 'warn', regions: ['y', 'z'] },
     ]);
-    const fix = fixOf('kind: List\nitems:\n- kind: Pod\n  spec: {}\n', rulings);
+    const fix = fixOf('kind: List\nitems:\n- kind: Pod\n  spec: {}\n', rules);
     expect(fix).toMatchObject({ region: 'y', isEnough: true });
     const apart = combine([
       { key: 'a', action: 'deny', regions: ['x'] },

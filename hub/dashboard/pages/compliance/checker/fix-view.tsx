@@ -2,22 +2,22 @@ import { CodeBlock, CodeBlockAction, CodeBlockCode, Content, FormSelect, FormSel
 import { useMemo, useState } from 'react';
 import { CopyButton } from '../../../components/buttons.tsx';
 import { compactDiff } from '../../../lib/text-diff.ts';
+import type { RegionRule } from './decide.ts';
 import { fixRegions, planFix } from './fix.ts';
-import type { Ruling } from './judge.ts';
 import type { Workload } from './workloads.ts';
 
 interface FixViewProps {
   readonly workload: Workload;
   readonly violation: string;
-  readonly rulings: readonly Ruling[];
+  readonly rules: readonly RegionRule[];
 }
 
 const SIGNS = { added: '+', removed: '-', same: ' ', gap: ' ' } as const;
 const SPOKEN = { added: 'Added: ', removed: 'Removed: ', same: '', gap: 'Lines left out' } as const;
 
 /** The change that mends a workload, and the whole of it to copy. */
-export const FixView = ({ workload, violation, rulings }: FixViewProps) => {
-  const regions = useMemo(() => fixRegions(workload.placement, rulings), [workload, rulings]);
+export const FixView = ({ workload, violation, rules }: FixViewProps) => {
+  const regions = useMemo(() => fixRegions(workload.placement, rules), [workload, rules]);
   const [chosen, setChosen] = useState('');
   const region = regions.includes(chosen) ? chosen : regions[0];
   if (region === undefined) return <Content component="p">No region is allowed. Ask the owners of the policies.</Content>;
@@ -30,13 +30,13 @@ export const FixView = ({ workload, violation, rulings }: FixViewProps) => {
           ))}
         </FormSelect>
       ) : null}
-      <Change workload={workload} violation={violation} rulings={rulings} region={region} />
+      <Change workload={workload} violation={violation} rules={rules} region={region} />
     </>
   );
 };
 
-const Change = ({ workload, violation, rulings, region }: FixViewProps & { readonly region: string }) => {
-  const fix = useMemo(() => planFix(workload, { region, violation, rulings }), [workload, violation, rulings, region]);
+const Change = ({ workload, violation, rules, region }: FixViewProps & { readonly region: string }) => {
+  const fix = useMemo(() => planFix(workload, { region, violation, rules }), [workload, violation, rules, region]);
   const lines = useMemo(() => compactDiff(fix.before, fix.after), [fix]);
   return (
     <>

@@ -10,7 +10,7 @@ import {
   VIOLATIONS,
 } from '@fso/shared/residency';
 import { type Document, isCollection, isMap } from 'yaml';
-import type { Ruling } from './judge.ts';
+import type { RegionRule } from './decide.ts';
 import type { LineRange } from './pasted-text.ts';
 import type { Workload } from './workloads.ts';
 
@@ -46,7 +46,7 @@ interface Fix {
    */
   readonly before: string;
   readonly after: string;
-  /** Whether the same decision, asked again, now admits it under every ruling. */
+  /** Whether the same decision, asked again, now admits it under every rule. */
   readonly isEnough: boolean;
 }
 
@@ -54,7 +54,7 @@ interface FixWish {
   /** Region of the fix, one of {@link fixRegions}. */
   readonly region: string;
   readonly violation: string;
-  readonly rulings: readonly Ruling[];
+  readonly rules: readonly RegionRule[];
 }
 
 type Terms = readonly (NodeSelectorTerm | null)[];
@@ -78,10 +78,10 @@ const isWithin = (placement: PodPlacement, region: string): boolean => {
 
 /**
  * Regions that the fix can choose from, those first that the pod asks for already: what every
- * ruling allows, else what the strongest one that refuses allows.
+ * rule allows, else what the strongest one that refuses allows.
  */
-export const fixRegions = (placement: PodPlacement, rulings: readonly Ruling[]): readonly string[] => {
-  const [strongest, ...others] = rulings;
+export const fixRegions = (placement: PodPlacement, rules: readonly RegionRule[]): readonly string[] => {
+  const [strongest, ...others] = rules;
   if (strongest === undefined) return [];
   const shared = strongest.regions.filter((region) => others.every(({ regions }) => regions.includes(region)));
   const all = shared.length > 0 ? shared : strongest.regions;
@@ -90,20 +90,20 @@ export const fixRegions = (placement: PodPlacement, rulings: readonly Ruling[]):
   return all.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 };
 
-export const planFix = (workload: Workload, { region, violation, rulings }: FixWish): Fix => {
+export const planFix = (workload: Workload, { region, violation, rules }: FixWish): Fix => {
   const document = workload.document.copy();
   const isJson = isCollection(document.contents) && document.contents.flow === true;
   const write = (): string => (isJson ? `${JSON.stringify(document.toJS(), null, 2)}\n` : document.toString({ lineWidth: 0 }));
   const before = write();
   const also = change(document, workload, region, violation);
-  return { region, also, before, after: write(), isEnough: isAdmitted(document, workload, rulings) };
+  return { region, also, before, after: write(), isEnough: isAdmitted(document, workload, rules) };
 };
 
-const isAdmitted = (document: Document, { path }: Workload, rulings: readonly Ruling[]): boolean => {
+const isAdmitted = (document: Document, { path }: Workload, rules: readonly RegionRule[]): boolean => {
   const whole: unknown = document.toJS();
   const object = path.reduce<unknown>((value, step) => Reflect.get(Object(value), step), whole) as Partial<KubeObject>;
   const placement = podTemplateOf({ ...object, metadata: object.metadata ?? { name: '' } });
-  return placement !== undefined && rulings.every(({ regions }) => decideResidency(placement, regions).admitted);
+  return placement !== undefined && rules.every(({ regions }) => decideResidency(placement, regions).admitted);
 };
 
 const change = (document: Document, { podSpec, placement }: Workload, region: string, violation: string): readonly string[] => {

@@ -1,7 +1,7 @@
 import { Alert, Content, FormGroup, TextInput } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { useId, useState } from 'react';
-import { parseViolationKey, type ViolationRef, violationKey, violationsQuery } from '../../../api/queries.ts';
+import { type FindingRef, findingKey, parseFindingKey, violationsQuery } from '../../../api/queries.ts';
 import { Copyable } from '../../../components/buttons.tsx';
 import { listInspectCommands } from '../../../lib/commands.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
@@ -9,7 +9,7 @@ import { useDebouncedText } from '../../../lib/use-debounced-text.ts';
 
 interface PickerProps {
   readonly picked: string | undefined;
-  readonly onPick: (ref: ViolationRef | undefined) => void;
+  readonly onPick: (ref: FindingRef | undefined) => void;
 }
 
 /** A workload among the reported violations, found by typing a part of its name. */
@@ -17,7 +17,7 @@ export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
   const id = useId();
   const [q, setQ] = useState<string>();
   const choose = (typed: string | undefined): void => {
-    const ref = typed === undefined ? undefined : parseViolationKey(typed);
+    const ref = typed === undefined ? undefined : parseFindingKey(typed);
     if (typed === undefined || ref !== undefined) onPick(ref);
     else setQ(typed);
   };
@@ -34,7 +34,7 @@ export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
       />
       <datalist id={`${id}-list`}>
         {rowsOf(data).map((violation) => (
-          <option key={violationKey(violation)} value={violationKey(violation)} label={violation.reason} />
+          <option key={findingKey(violation)} value={findingKey(violation)} label={violation.reason} />
         ))}
       </datalist>
     </FormGroup>
@@ -42,7 +42,7 @@ export const ViolationPicker = ({ picked, onPick }: PickerProps) => {
 };
 
 /** The reason that the agent reports, and the command that prints the object. */
-export const PickedViolation = ({ of }: { readonly of: ViolationRef }) => {
+export const PickedViolation = ({ of }: { readonly of: FindingRef }) => {
   const { cluster, policy, namespace, kind, name } = of;
   const { data, isSuccess } = useInfiniteQuery(violationsQuery({ cluster, policy, namespace, kind, name }));
   const [violation] = rowsOf(data);

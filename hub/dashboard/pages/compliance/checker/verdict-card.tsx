@@ -2,9 +2,9 @@ import { Alert, Button, Card, CardBody, CardTitle, CodeBlock, CodeBlockCode, Con
 import { useMemo } from 'react';
 import { ActionLabel } from '../../../components/state-label.tsx';
 import { Heading } from '../../../components/text.tsx';
+import { decide, outcomeOf, type RegionRule, type RuleDecision } from './decide.ts';
 import { findBlamedLines } from './fix.ts';
 import { FixView } from './fix-view.tsx';
-import { judge, outcomeOf, type Ruling, type Verdict } from './judge.ts';
 import type { LineRange } from './pasted-text.ts';
 import type { Workload } from './workloads.ts';
 
@@ -41,7 +41,7 @@ const Excerpt = ({ lines, range }: ExcerptProps) => {
 
 interface VerdictCardProps {
   readonly workload: Workload;
-  readonly rulings: readonly Ruling[];
+  readonly rules: readonly RegionRule[];
   /** Reason for which it is unknown what governs the workload; undefined: it is known. */
   readonly gaps: string | undefined;
   readonly lines: readonly string[];
@@ -49,11 +49,11 @@ interface VerdictCardProps {
   readonly onShow: (lines: LineRange) => void;
 }
 
-const VerdictLine = ({ verdict: { ruling, decision } }: { readonly verdict: Verdict }) => (
+const DecisionLine = ({ rule, decision }: RuleDecision) => (
   <ListItem>
-    <ActionLabel action={ruling.action} /> {ruling.policies.join(', ') || 'Regions as typed'}:{' '}
+    <ActionLabel action={rule.action} /> {rule.policies.join(', ') || 'Regions as typed'}:{' '}
     {decision.admitted ? 'passes' : decision.violation}
-    <div className="fso-muted">Allowed together: {ruling.regions.join(', ') || 'no region'}</div>
+    <div className="fso-muted">Allowed together: {rule.regions.join(', ') || 'no region'}</div>
   </ListItem>
 );
 
@@ -73,12 +73,12 @@ const Notes = ({ workload: { boundTo, isDaemonSetPod } }: { readonly workload: W
   </>
 );
 
-export const VerdictCard = ({ workload, rulings, gaps, lines, onShow }: VerdictCardProps) => {
-  const verdicts = useMemo(() => judge(workload.placement, rulings), [workload, rulings]);
-  const { level, text, failed } = outcomeOf(verdicts, workload, gaps);
+export const VerdictCard = ({ workload, rules, gaps, lines, onShow }: VerdictCardProps) => {
+  const decisions = useMemo(() => decide(workload.placement, rules), [workload, rules]);
+  const { level, text, failed } = outcomeOf(decisions, workload, gaps);
   const violation = failed === undefined || failed.decision.admitted ? undefined : failed.decision.violation;
-  const refusing = verdicts.filter(({ decision }) => !decision.admitted).map(({ ruling }) => ruling);
-  const strongestFirst = [...refusing, ...rulings.filter((ruling) => !refusing.includes(ruling))];
+  const refusing = decisions.filter(({ decision }) => !decision.admitted).map(({ rule }) => rule);
+  const strongestFirst = [...refusing, ...rules.filter((rule) => !refusing.includes(rule))];
   return (
     <Card isCompact>
       <CardTitle component="h3">
@@ -89,15 +89,15 @@ export const VerdictCard = ({ workload, rulings, gaps, lines, onShow }: VerdictC
         <Alert isInline variant={level} title={text} component="p" />
         <Notes workload={workload} />
         <List isPlain>
-          {verdicts.map((verdict) => (
-            <VerdictLine key={`${verdict.ruling.action} ${verdict.ruling.policies.join(' ')}`} verdict={verdict} />
+          {decisions.map((each) => (
+            <DecisionLine key={`${each.rule.action} ${each.rule.policies.join(' ')}`} {...each} />
           ))}
         </List>
         {violation === undefined ? null : <Blame workload={workload} violation={violation} lines={lines} onShow={onShow} />}
         {violation === undefined ? null : (
           <>
             <Heading level={4}>Fix</Heading>
-            <FixView workload={workload} violation={violation} rulings={strongestFirst} />
+            <FixView workload={workload} violation={violation} rules={strongestFirst} />
           </>
         )}
       </CardBody>
@@ -105,7 +105,7 @@ export const VerdictCard = ({ workload, rulings, gaps, lines, onShow }: VerdictC
   );
 };
 
-const Blame = ({ workload, violation, lines, onShow }: Omit<VerdictCardProps, 'rulings' | 'gaps'> & { readonly violation: string }) => {
+const Blame = ({ workload, violation, lines, onShow }: Omit<VerdictCardProps, 'rules' | 'gaps'> & { readonly violation: string }) => {
   const range = findBlamedLines(workload, violation);
   return (
     <>

@@ -6,18 +6,17 @@ import { Empty } from '../../../components/empty-states.tsx';
 import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
 import { ownSort } from '../../../lib/filters.ts';
 import { formatNumber } from '../../../lib/format.ts';
+import { targetOfGroup } from '../group-target.ts';
 
 const route = getRouteApi('/shell/compliance/risks');
 
 const TITLES: Readonly<Record<RiskGrouping, string>> = { policy: 'Policy', cluster: 'Cluster', namespace: 'Namespace', owner: 'Owner' };
 
-/** Filters of the list that show what a group counts, and the key as people read it. */
-const readKey = (by: RiskGrouping, key: string) => {
-  if (by === 'policy' || by === 'cluster') return { search: { [by]: key }, text: key };
-  const [cluster = '', namespace = '', kind = '', name = ''] = key.split('/');
-  return by === 'namespace'
-    ? { search: { cluster, namespace }, text: `${namespace} in ${cluster}` }
-    : { search: { cluster, namespace, kind, name }, text: `${kind} ${namespace}/${name} in ${cluster}` };
+/** A key as people read it. */
+const textOf = (by: RiskGrouping, key: string): string => {
+  const { cluster = '', namespace, kind, name } = targetOfGroup(by, key);
+  if (namespace === undefined) return key;
+  return by === 'namespace' ? `${namespace} in ${cluster}` : `${kind} ${namespace}/${name} in ${cluster}`;
 };
 
 const columnsOf = (by: RiskGrouping): readonly Column<RiskGroup>[] => [
@@ -25,14 +24,11 @@ const columnsOf = (by: RiskGrouping): readonly Column<RiskGroup>[] => [
     title: TITLES[by],
     sort: 'key',
     width: 40,
-    cell: ({ key }) => {
-      const { search, text } = readKey(by, key);
-      return (
-        <Link to="/compliance/risks" search={search}>
-          {text}
-        </Link>
-      );
-    },
+    cell: ({ key }) => (
+      <Link to="/compliance/risks" search={targetOfGroup(by, key)}>
+        {textOf(by, key)}
+      </Link>
+    ),
   },
   { title: 'Would be refused', sort: 'refused', cell: ({ refused }) => formatNumber(refused) },
   { title: 'Would stay pending', sort: 'pending', cell: ({ pending }) => formatNumber(pending) },

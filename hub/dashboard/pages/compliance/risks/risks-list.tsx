@@ -3,7 +3,7 @@ import { Label } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../../api/connections.ts';
-import { riskKey, risksQuery } from '../../../api/queries.ts';
+import { findingKey, risksQuery } from '../../../api/queries.ts';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
 import { ClusterName } from '../../../components/stale-state.tsx';
@@ -82,7 +82,7 @@ export const RisksList = () => {
         noun: ['listed owner', 'listed owners'],
         query,
         columns: columnsOf(connectionOf),
-        rowKey: riskKey,
+        rowKey: findingKey,
         sort: sort ?? 'cluster',
       }}
       values={filters}

@@ -20,7 +20,7 @@ const VERDICTS: Readonly<Record<PolicyStateView['proven'], { text: string; color
   unknown: { text: 'Not known', color: 'grey' },
 };
 
-const Verdict = ({ cluster, policy, at }: Place & { readonly at: string }) => (
+const StateAtTime = ({ cluster, policy, at }: Place & { readonly at: string }) => (
   <QueryView query={useQuery(policyStateQuery(cluster, policy, at))} what="the answer" lines={1}>
     {({ proven, reason }) => (
       <p role="status">
@@ -40,7 +40,7 @@ const Question = (place: Place) => {
       <FormGroup label="Was it proven at this time?" fieldId={id}>
         <TextInput id={id} type="datetime-local" step={1} value={typed} onChange={(_event, text) => setTyped(text)} />
       </FormGroup>
-      {at === undefined ? null : <Verdict {...place} at={at} />}
+      {at === undefined ? null : <StateAtTime {...place} at={at} />}
     </Form>
   );
 };

@@ -2,7 +2,7 @@ import { type PolicyView, policyKey, type ViolationView } from '@fso/shared/api'
 import { Content } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { type ConnectionOfCluster, useConnections } from '../../../api/connections.ts';
-import { violationKey, violationsQuery } from '../../../api/queries.ts';
+import { findingKey, violationsQuery } from '../../../api/queries.ts';
 import { Empty } from '../../../components/empty-states.tsx';
 import { ClusterName } from '../../../components/stale-state.tsx';
 import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
@@ -71,7 +71,7 @@ export const ViolationsTab = ({ policy }: { readonly policy: PolicyView }) => {
           noun: ['listed violation', 'listed violations'],
           query,
           columns,
-          rowKey: violationKey,
+          rowKey: findingKey,
           sort,
         }}
         values={search}

@@ -8,12 +8,12 @@ import { ClusterLink } from '../../../components/links.tsx';
 import { PlainTable, type PlainTableProps } from '../../../components/tables/plain-table.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
 import { formatNumber, truncateList } from '../../../lib/format.ts';
-import type { Verdict } from '../../../lib/health.ts';
+import type { ConditionHealth } from '../../../lib/health.ts';
 import { type ConditionGroup, groupConditions } from './conditions.ts';
 
 const MAX_CLUSTERS = 3;
 
-const ICONS: Readonly<Record<Verdict, { icon: typeof CheckCircleIcon; className: string; text: string }>> = {
+const ICONS: Readonly<Record<ConditionHealth, { icon: typeof CheckCircleIcon; className: string; text: string }>> = {
   good: { icon: CheckCircleIcon, className: 'fso-success', text: 'as expected' },
   unknown: { icon: QuestionCircleIcon, className: 'fso-muted', text: 'unknown' },
   bad: { icon: ExclamationCircleIcon, className: 'fso-danger', text: 'needs attention' },
@@ -30,9 +30,9 @@ const Links = ({ clusters }: { readonly clusters: readonly string[] }) =>
 const moreText = (shown: number, hidden: number): string => (shown === 0 ? 'show' : `and ${formatNumber(hidden)} more`);
 
 /** Clusters of a condition: named where it needs attention, else only counted at first. */
-const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
+const InClusters = ({ clusters, stale, health }: ConditionGroup) => {
   const [isOpen, setOpen] = useState(false);
-  const few = truncateList(clusters, verdict === 'good' ? 0 : MAX_CLUSTERS);
+  const few = truncateList(clusters, health === 'good' ? 0 : MAX_CLUSTERS);
   return (
     <>
       {clusters.length > 1 ? <span className="fso-muted">{formatNumber(clusters.length)} clusters </span> : null}
@@ -47,8 +47,8 @@ const InClusters = ({ clusters, stale, verdict }: ConditionGroup) => {
   );
 };
 
-const Type = ({ type, verdict }: ConditionGroup) => {
-  const { icon: Icon, className, text } = ICONS[verdict];
+const Type = ({ type, health }: ConditionGroup) => {
+  const { icon: Icon, className, text } = ICONS[health];
   return (
     <div className="fso-lock-count">
       <Icon className={className} title={text} aria-label={text} role="img" />

@@ -11,7 +11,7 @@ it('combines equal conditions of several clusters, the most urgent first', () =>
     inCluster('apac', { conditions: [condition('Ready', 'Unknown'), condition('Expiring', 'True')] }),
     { cluster: 'new', fresh: true, report: null, changed: null },
   ]);
-  expect(groups.map(({ type, status, verdict }) => [type, status, verdict])).toEqual([
+  expect(groups.map(({ type, status, health }) => [type, status, health])).toEqual([
     ['Expiring', 'True', 'bad'],
     ['Ready', 'Unknown', 'unknown'],
     ['Conflict', 'False', 'good'],

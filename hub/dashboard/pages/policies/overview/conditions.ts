@@ -1,5 +1,5 @@
 import type { PolicyInCluster, ReportedCondition } from '@fso/shared/api';
-import { type Verdict, verdictOf } from '../../../lib/health.ts';
+import { type ConditionHealth, healthOf } from '../../../lib/health.ts';
 
 /** A condition that is the same in several clusters. */
 export interface ConditionGroup {
@@ -15,10 +15,10 @@ export interface ConditionGroup {
   readonly stale: number;
   /** Time of the last change in one of them, RFC 3339; null: none has reported it. */
   readonly since: string | null;
-  readonly verdict: Verdict;
+  readonly health: ConditionHealth;
 }
 
-const RANK: Readonly<Record<Verdict, number>> = { bad: 0, unknown: 1, good: 2 };
+const RANK: Readonly<Record<ConditionHealth, number>> = { bad: 0, unknown: 1, good: 2 };
 
 const laterOf = (a: string | null, b: string | null): string | null =>
   a === null || (b !== null && Date.parse(b) > Date.parse(a)) ? b : a;
@@ -40,7 +40,7 @@ const begin = ({ type, status, reason, message, lastTransitionTime }: ReportedCo
   clusters: [],
   stale: 0,
   since: lastTransitionTime ?? null,
-  verdict: verdictOf({ type, status }),
+  health: healthOf({ type, status }),
 });
 
 /**
@@ -56,6 +56,6 @@ export const groupConditions = (clusters: readonly PolicyInCluster[]): Condition
     }
   }
   return [...groups.values()].toSorted(
-    (a, b) => RANK[a.verdict] - RANK[b.verdict] || a.type.localeCompare(b.type, 'en') || b.clusters.length - a.clusters.length,
+    (a, b) => RANK[a.health] - RANK[b.health] || a.type.localeCompare(b.type, 'en') || b.clusters.length - a.clusters.length,
   );
 };

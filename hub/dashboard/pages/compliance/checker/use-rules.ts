@@ -5,7 +5,7 @@ import { clustersQuery, policiesOfNamespaceQuery, policyQuery } from '../../../a
 import { expiryOf } from '../../../lib/health.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
 import { useNow } from '../../../lib/time.ts';
-import { combine, gapsOf, governanceOf, type NamespaceGovernance, type Ruling } from './judge.ts';
+import { combine, gapsOf, governanceOf, type NamespaceGovernance, type RegionRule } from './decide.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -17,14 +17,14 @@ export interface Choice {
   readonly regions?: string | undefined;
 }
 
-export type Rulings =
+export type GoverningRules =
   /** Something has to be chosen first. */
   | { readonly state: 'open'; readonly ask: string }
   | { readonly state: 'loading' }
   | { readonly state: 'failed'; readonly error: Error; readonly retry: () => void }
   | {
       readonly state: 'known';
-      readonly rulings: readonly Ruling[];
+      readonly rules: readonly RegionRule[];
       readonly governance?: NamespaceGovernance;
       /** Keys of policies that would govern, had they not expired. */
       readonly expired: readonly string[];
@@ -37,10 +37,10 @@ const regionsOfText = (text: string): readonly string[] => [...new Set(text.spli
 
 const isPolicy = (text: string | undefined): text is string => /^[^/]+(\/[^/]+)?$/.test(text ?? '');
 
-const typed = (text = ''): Rulings => {
+const typed = (text = ''): GoverningRules => {
   const regions = regionsOfText(text);
   if (regions.length === 0) return { state: 'open', ask: 'Enter the allowed regions.' };
-  return { state: 'known', rulings: [{ action: 'deny', policies: [], regions }], expired: [] };
+  return { state: 'known', rules: [{ action: 'deny', policies: [], regions }], expired: [] };
 };
 
 interface PendingQuery<T> {
@@ -49,20 +49,20 @@ interface PendingQuery<T> {
   readonly refetch: () => unknown;
 }
 
-const answered = <T>({ data, error, refetch }: PendingQuery<T>, toRulings: (data: T) => Rulings): Rulings => {
-  if (data !== undefined) return toRulings(data);
+const answered = <T>({ data, error, refetch }: PendingQuery<T>, toRules: (data: T) => GoverningRules): GoverningRules => {
+  if (data !== undefined) return toRules(data);
   return error === null ? { state: 'loading' } : { state: 'failed', error, retry: () => void refetch() };
 };
 
-const ofPolicy = (policy: PolicyView, nowMs: number): Rulings => {
+const ofPolicy = (policy: PolicyView, nowMs: number): GoverningRules => {
   const { enforcementAction: action, effectiveRegions: regions, expiryDate } = policy;
   const policies = [policyKey(policy)];
   return expiryOf(expiryDate, nowMs) === 'past'
-    ? { state: 'known', rulings: [], expired: policies }
-    : { state: 'known', rulings: [{ action, policies, regions }], expired: [] };
+    ? { state: 'known', rules: [], expired: policies }
+    : { state: 'known', rules: [{ action, policies, regions }], expired: [] };
 };
 
-const chosen = (policy: string | undefined, query: PendingQuery<PolicyView>, nowMs: number): Rulings => {
+const chosen = (policy: string | undefined, query: PendingQuery<PolicyView>, nowMs: number): GoverningRules => {
   if (!isPolicy(policy)) return { state: 'open', ask: 'Choose a policy.' };
   // Most often, its name is typed in part.
   if (isNotFound(query.error)) return { state: 'open', ask: `There is no policy ${policy}.` };
@@ -86,8 +86,8 @@ const useNamespace = (cluster: string, namespace: string, enabled: boolean): Pen
   };
 };
 
-/** Reads the rulings that judge a workload. */
-export const useRulings = ({ by, policy, cluster = '', namespace = '', regions }: Choice): Rulings => {
+/** Reads the rules that judge a workload. */
+export const useRules = ({ by, policy, cluster = '', namespace = '', regions }: Choice): GoverningRules => {
   const now = useNow(MINUTE_MS);
   const one = useQuery({ ...policyQuery(policy ?? ''), enabled: by === 'policy' && isPolicy(policy) });
   const all = useNamespace(cluster, namespace, by === 'namespace' && cluster !== '' && namespace !== '');
@@ -97,6 +97,6 @@ export const useRulings = ({ by, policy, cluster = '', namespace = '', regions }
   return answered(all, ({ policies, cluster: found }) => {
     const isConnected = found?.connection === 'Connected' && found.report !== null;
     const governance = governanceOf(policies, { cluster, namespace, isConnected });
-    return { state: 'known', rulings: combine(governance.governing), governance, expired: governance.expired, gaps: gapsOf(governance) };
+    return { state: 'known', rules: combine(governance.governing), governance, expired: governance.expired, gaps: gapsOf(governance) };
   });
 };

@@ -3,7 +3,7 @@ import { combinePolicies, decideResidency, type PodPlacement, type ResidencyDeci
 import type { Workload } from './workloads.ts';
 
 /** Policies that are judged as one: what they allow together. */
-export interface Ruling {
+export interface RegionRule {
   readonly action: EnforcementAction;
   /** Keys; empty for regions that were typed. */
   readonly policies: readonly string[];
@@ -17,8 +17,8 @@ interface GoverningPolicy {
   readonly regions: readonly string[];
 }
 
-export interface Verdict {
-  readonly ruling: Ruling;
+export interface RuleDecision {
+  readonly rule: RegionRule;
   readonly decision: ResidencyDecision;
 }
 
@@ -27,17 +27,19 @@ export interface Verdict {
  * scoped actions, which the hub does not know, so each stands alone, after the others. Strongest
  * first.
  */
-export const combine = (policies: readonly GoverningPolicy[]): readonly Ruling[] => {
+export const combine = (policies: readonly GoverningPolicy[]): readonly RegionRule[] => {
   const plain = policies.flatMap(({ action, ...policy }) => (action === 'custom' ? [] : [{ ...policy, actions: [action] }]));
-  const together = combinePolicies(plain).map((combined): Ruling => ({ ...combined, policies: combined.policies.map(({ key }) => key) }));
+  const together = combinePolicies(plain).map(
+    (combined): RegionRule => ({ ...combined, policies: combined.policies.map(({ key }) => key) }),
+  );
   const alone = policies
     .filter(({ action }) => action === 'custom')
-    .map(({ key, action, regions }): Ruling => ({ action, policies: [key], regions }));
+    .map(({ key, action, regions }): RegionRule => ({ action, policies: [key], regions }));
   return [...together, ...alone];
 };
 
-export const judge = (placement: PodPlacement, rulings: readonly Ruling[]): readonly Verdict[] =>
-  rulings.map((ruling) => ({ ruling, decision: decideResidency(placement, ruling.regions) }));
+export const decide = (placement: PodPlacement, rules: readonly RegionRule[]): readonly RuleDecision[] =>
+  rules.map((rule) => ({ rule, decision: decideResidency(placement, rule.regions) }));
 
 /** Policies that govern a namespace of a cluster, as the agent there last reported them. */
 export interface NamespaceGovernance {
@@ -85,8 +87,8 @@ interface Outcome {
   readonly level: 'success' | 'danger' | 'warning' | 'info';
   /** Consequence in one sentence. */
   readonly text: string;
-  /** The strongest ruling that the workload violates. */
-  readonly failed: Verdict | undefined;
+  /** The strongest rule that the workload violates. */
+  readonly failed: RuleDecision | undefined;
 }
 
 const OF_POD: Readonly<Record<EnforcementAction, Omit<Outcome, 'failed'>>> = {
@@ -114,13 +116,13 @@ const admittedOutcome = (isGoverned: boolean, gaps: string | undefined): Outcome
  * Outcome for a workload, by the strongest action that it violates. Nothing counts as admitted
  * while it is unknown what governs it.
  *
- * @param verdicts strongest first
+ * @param decisions strongest first
  * @param gaps as of {@link admittedOutcome}
  */
-export const outcomeOf = (verdicts: readonly Verdict[], { kind }: Pick<Workload, 'kind'>, gaps?: string): Outcome => {
-  const failed = verdicts.find(({ decision }) => !decision.admitted);
-  if (failed === undefined) return admittedOutcome(verdicts.length > 0, gaps);
-  const { action } = failed.ruling;
+export const outcomeOf = (decisions: readonly RuleDecision[], { kind }: Pick<Workload, 'kind'>, gaps?: string): Outcome => {
+  const failed = decisions.find(({ decision }) => !decision.admitted);
+  if (failed === undefined) return admittedOutcome(decisions.length > 0, gaps);
+  const { action } = failed.rule;
   const { level, text } = OF_POD[action];
   const sentence = kind === 'Pod' ? text : templateText(action, kind);
   return {

@@ -2,11 +2,11 @@ import type { PolicyInCluster, PolicyReport, PolicyView } from '@fso/shared/api'
 import { REGION_LABEL } from '@fso/shared/residency';
 import { describe, expect, it } from 'vitest';
 import { report } from '../../policies/testing/policy-reports.ts';
-import { combine, gapsOf, governanceOf, judge, outcomeOf } from './judge.ts';
+import { combine, decide, gapsOf, governanceOf, outcomeOf } from './decide.ts';
 
 const DENY = combine([{ key: 'eu', action: 'deny', regions: ['eu-west-1'] }]);
-const inside = judge({ nodeSelector: { [REGION_LABEL]: 'eu-west-1' } }, DENY);
-const outside = judge({}, DENY);
+const inside = decide({ nodeSelector: { [REGION_LABEL]: 'eu-west-1' } }, DENY);
+const outside = decide({}, DENY);
 const POD = { kind: 'Pod' };
 
 describe('outcomeOf', () => {
@@ -17,8 +17,8 @@ describe('outcomeOf', () => {
   });
 
   it('never claims admission where a pod is refused', () => {
-    for (const verdicts of [[], inside]) {
-      expect(outcomeOf(verdicts, POD, 'no report')).toEqual({
+    for (const decisions of [[], inside]) {
+      expect(outcomeOf(decisions, POD, 'no report')).toEqual({
         level: 'warning',
         text: 'Unknown: no report. The known policies admit it.',
         failed: undefined,

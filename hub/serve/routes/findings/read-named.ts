@@ -1,0 +1,42 @@
+import type { PolicyReport } from '@fso/shared/api';
+import type { Named } from '../../fleet/findings/findings.ts';
+import type { Fleet } from '../../fleet/fleet-index.ts';
+import type { FleetDeps } from '../../fleet/fleet-reader.ts';
+import type { PolicyDeps } from '../policy-routes.ts';
+
+export type FindingDeps = FleetDeps & Pick<PolicyDeps, 'agents'>;
+
+/** A policy in one cluster. */
+interface Place {
+  readonly cluster: string;
+  readonly policy: string;
+}
+
+/** Reading of one kind of findings. */
+interface Reading<V> {
+  readonly from: (fleet: Fleet) => readonly Named<V>[];
+  /** Findings that a report counts, as far as an agent names them. */
+  readonly known: (report: PolicyReport) => number;
+  /** Findings that an agent tells of a policy. */
+  readonly told: (report: PolicyReport, of: Place, reported: PolicyReport) => readonly Named<V>[];
+}
+
+/**
+ * The findings that are named; of one policy in one cluster those that its agent tells now, where
+ * the cluster does not name as many.
+ */
+export const readNamed = async <V extends Place>(
+  { fleet, agents }: FindingDeps,
+  { cluster, policy }: { readonly [P in keyof Place]?: string | undefined },
+  { from, known, told }: Reading<V>,
+): Promise<readonly Named<V>[]> => {
+  const now = await fleet.read();
+  const named = from(now);
+  if (cluster === undefined || policy === undefined) return named;
+  const { fresh = false, report = null } = now.policy(policy)?.rows.get(cluster) ?? {};
+  const isOf = ({ view }: Named<V>): boolean => view.cluster === cluster && view.policy === policy;
+  if (!fresh || report === null || named.filter(isOf).length >= known(report)) return named;
+  const asked = await agents.inspect(cluster, policy);
+  if (asked == null) return named;
+  return [...named.filter((finding) => !isOf(finding)), ...told(asked, { cluster, policy }, report)];
+};
