@@ -1,5 +1,5 @@
 import type { RequestListener, ServerResponse } from 'node:http';
-import { SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { createInformers, createKubeClient, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { type Clock, createBackoff, type Logger, listen, messageOf, PauseDetector, systemClock } from '@fso/shared/runtime';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -14,8 +14,8 @@ import type { AgentSnapshot, Observatory } from './observe/index.ts';
 import { LiveObservatory } from './observe/index.ts';
 import packageJson from './package.json' with { type: 'json' };
 import type { ClusterSettings } from './plan/index.ts';
-import { capabilitiesOf, readUninstallRequest, uninstalledText, untilUpgraded } from './plan/index.ts';
-import { OwnerCache } from './risk/index.ts';
+import { capabilitiesOf, isInjecting, readUninstallRequest, uninstalledText, untilUpgraded } from './plan/index.ts';
+import { OwnerCache, ShapeRecorder, WebhookCache } from './risk/index.ts';
 import type { CommitTrace } from './tracing/index.ts';
 
 export interface AgentDeps {
@@ -202,11 +202,16 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   const waits = { watchSilenceMs: limits.silenceMs, outdatedListMs: limits.kindMs };
   const informers = createInformers(client, { logger, clock, random, ...waits }, signal);
   const kinds = injectionKinds(capabilities.injection);
-  const view = new ClusterView({ factory: informers, kinds, clock, podListMs: limits.podListMs }, signal);
+  const shapes = new ShapeRecorder({ clock, isInjecting: (namespace) => isInjecting(view, namespace) });
+  const onPod = (pod: KubeObject): void => shapes.see(pod);
+  const view = new ClusterView({ factory: informers, kinds, clock, podListMs: limits.podListMs, onPod }, signal);
+  view.pods.onChange((key, current) => (current === undefined ? shapes.gone(key) : undefined));
   const owners = new OwnerCache({ factory: informers, clock, kindMs: limits.kindMs, listEveryMs: limits.podListMs });
-  const pauses = readAgainAfterPauses(parts, [view, owners], signal);
+  const webhooks = new WebhookCache(informers);
+  const pauses = readAgainAfterPauses(parts, [view, owners, webhooks], signal);
   parts.status.problem = 'caches are not filled yet';
   await view.ready(signal);
+  shapes.begin();
   logger.info({ kubernetesVersion: capabilities.kubernetesVersion, user: trust.agent }, 'caches filled');
   parts.status.problem = undefined;
   let wasRequested = false;
@@ -219,7 +224,7 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   };
   view.namespaces.onChange(checkUninstall);
   checkUninstall();
-  await runLeaderTerms(parts, { settings, view, owners, pauses, onUninstalled }, signal);
+  await runLeaderTerms(parts, { settings, view, owners, webhooks, shapes, pauses, onUninstalled }, signal);
 };
 
 /**

@@ -134,6 +134,10 @@ const AgentEnvironment = z
       description:
         'Whether the agent writes a Report of openreports.io into each governed namespace, for tools that read it. Needs the rights of deploy/agent/openreports.yaml.',
     }),
+    FSO_OWNER_EVENTS: Flag.default(false).meta({
+      description:
+        'Whether the agent writes a Kubernetes Event on each owner whose next pods would be refused or stay pending, once a dry run has shown it.',
+    }),
     FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
       description: 'trace, debug, info, warn, error or silent.',
     }),
@@ -200,6 +204,8 @@ export interface AgentConfig {
   readonly bindGate?: 'auto' | 'list';
   /** Writes reports for tools that read openreports.io. */
   readonly openReports?: boolean;
+  /** Whether owners at risk get Kubernetes Events. Default false. */
+  readonly ownerEvents?: boolean;
   /** Maximum ages of observations. Default {@link OBSERVATION_LIMITS}. */
   readonly limits?: ObservationLimits;
   /** Time between two readings of what the API server refused, ms. Default a minute. */
@@ -248,6 +254,7 @@ export const loadAgentConfig = async (environment: Environment): Promise<AgentCo
     gatekeeperNamespace: variables.FSO_GATEKEEPER_NAMESPACE,
     bindGate: variables.FSO_BIND_GATE,
     openReports: variables.FSO_OPENREPORTS,
+    ownerEvents: variables.FSO_OWNER_EVENTS,
     telemetry,
     secretFiles: secrets.files,
   };

@@ -11,7 +11,7 @@ import { createViolationTimeStore, EventSink, type ViolationTimeStore } from './
 import { OpenReports, removeReports } from './openreports/index.ts';
 import { type ClusterSettings, readUninstallRequest, type UninstallRequest, uninstalledText } from './plan/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
-import type { OwnerCache } from './risk/index.ts';
+import { type OwnerCache, type ShapeRecorder, ShapeStore, type WebhookCache } from './risk/index.ts';
 import type { AgentRuntime } from './runtime.ts';
 
 /** The agent's own state. */
@@ -35,6 +35,8 @@ export interface KnownCluster {
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
   readonly owners: OwnerCache;
+  readonly webhooks: WebhookCache;
+  readonly shapes: ShapeRecorder;
   /** Pauses of this process; the caches are read again after each. */
   readonly pauses: PauseDetector;
   /**
@@ -89,6 +91,7 @@ class LeaderTerm {
   readonly #violationTimes: ViolationTimeStore;
   readonly #eventStore: ReturnType<typeof createEventStore>;
   readonly #outbox: EventOutbox;
+  readonly #shapeStore: ShapeStore;
   /** Whether there was one: the term may end before it. */
   readonly #firstRound = Promise.withResolvers<boolean>();
 
@@ -102,6 +105,7 @@ class LeaderTerm {
     this.#events = new EventSink(recorder, parts.observatory, { clock, logger, signal });
     this.#violationTimes = createViolationTimeStore({ client, clock, logger });
     this.#eventStore = createEventStore({ client, clock, logger });
+    this.#shapeStore = new ShapeStore({ client, clock, logger, recorder: cluster.shapes, everyMs: parts.config.limits?.shapesMs });
     this.#outbox = new EventOutbox({ clock, logger, store: this.#eventStore });
     signal.addEventListener('abort', () => this.#firstRound.resolve(false), { once: true });
   }
@@ -126,7 +130,8 @@ class LeaderTerm {
   }
 
   async #openStores(): Promise<void> {
-    await Promise.all([this.#violationTimes.load(this.#signal), this.#eventStore.load(this.#signal)]);
+    const stores = [this.#violationTimes, this.#eventStore, this.#shapeStore];
+    await Promise.all(stores.map((store) => store.load(this.#signal)));
   }
 
   #createController(): Controller {
@@ -136,8 +141,20 @@ class LeaderTerm {
       this.#firstRound.resolve(true);
     };
     const outputs = { observatory, events: this.#events, metrics };
-    const { settings, view, owners, pauses } = this.#cluster;
-    const deps = { runtime, config, settings, view, owners, pauses, outputs, violationTimes: this.#violationTimes, onFirstRound };
+    const { settings, view, owners, webhooks, shapes, pauses } = this.#cluster;
+    const deps = {
+      runtime,
+      config,
+      settings,
+      view,
+      owners,
+      webhooks,
+      shapes,
+      pauses,
+      outputs,
+      violationTimes: this.#violationTimes,
+      onFirstRound,
+    };
     return new Controller(deps, this.#enforcing);
   }
 
@@ -151,7 +168,8 @@ class LeaderTerm {
     const enforcing = Promise.all([controller.run(), this.#keepReports(controller)]).then(() => this.#reportUninstall(controller));
     // Before it there is no state of policies to report.
     const linked = this.#firstRound.promise.then((isDone) => (isDone ? this.#linkToHub(controller) : undefined));
-    await Promise.all([enforcing, this.#violationTimes.run(this.#signal), this.#eventStore.run(this.#signal), linked]);
+    const stores = [this.#violationTimes, this.#eventStore, this.#shapeStore];
+    await Promise.all([enforcing, ...stores.map((store) => store.run(this.#signal)), linked]);
   }
 
   /** Keeps reports in the cluster for other tools, or removes them where that is turned off. */

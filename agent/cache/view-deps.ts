@@ -1,3 +1,4 @@
+import type { KubeObject } from '@fso/shared/api';
 import type { Informer, InformerFactory, Node } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { InjectionKinds } from '../enforce/index.ts';
@@ -18,9 +19,19 @@ export interface ClusterViewDeps {
   readonly clock: Clock;
   /** Pods are listed at most this often because of a silent watch, ms. */
   readonly podListMs?: number | undefined;
+  /** Called with each pod before it is reduced. */
+  readonly onPod?: (pod: KubeObject) => void;
 }
 
 /** A kind that a part of a round rests on has never been read. */
 export class UnreadKindError extends Error {
   override readonly name = 'UnreadKindError';
 }
+
+/** A transform that shows each object to someone before. */
+export const seenBy =
+  <T, R>(see: ((object: T) => void) | undefined, transform: (object: T) => R): ((object: T) => R) =>
+  (object) => {
+    see?.(object);
+    return transform(object);
+  };

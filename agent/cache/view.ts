@@ -66,7 +66,7 @@ import {
 } from './reduce.ts';
 import { reducePolicy } from './reduce-policy.ts';
 import { SchemaRereads } from './schema-rereads.ts';
-import { type ClusterViewDeps, type NodesByName, UnreadKindError, type ViewHandlers } from './view-deps.ts';
+import { type ClusterViewDeps, type NodesByName, seenBy, UnreadKindError, type ViewHandlers } from './view-deps.ts';
 
 /** The live state of the cluster, from which the agent plans every round. */
 export class ClusterView {
@@ -102,7 +102,7 @@ export class ClusterView {
   readonly #malformed = new MalformedObjects();
   #version = 0;
 
-  constructor({ factory, kinds, clock, podListMs }: ClusterViewDeps, signal: AbortSignal) {
+  constructor({ factory, kinds, clock, podListMs, onPod }: ClusterViewDeps, signal: AbortSignal) {
     const informers: { kind: KindDescriptor; informer: Informer<KubeObject> }[] = [];
     const read = <T extends KubeObject>(
       kind: KindDescriptor<T>,
@@ -121,7 +121,8 @@ export class ClusterView {
     this.policies = read(SOVEREIGN_POLICY_KIND, reducePolicy);
     this.namespaces = read<Namespace>(NAMESPACE_KIND, reduceNamespace);
     this.nodes = read<ReducedNode>(NODE_KIND, reduceNode);
-    this.pods = read(POD_KIND, reducePod, { pageSize: POD_PAGE, ...(podListMs !== undefined && { listEveryMs: podListMs }) });
+    const pages = { pageSize: POD_PAGE, ...(podListMs !== undefined && { listEveryMs: podListMs }) };
+    this.pods = read(POD_KIND, seenBy(onPod, reducePod), pages);
     this.admissionPolicies = read(ADMISSION_POLICY_KIND, reduceAdmissionPolicy, owned);
     this.admissionBindings = read(ADMISSION_POLICY_BINDING_KIND, reduceAdmissionBinding, owned);
     this.parameters = read(FLOOR_PARAMETERS_KIND, reduceParameters);

@@ -12,6 +12,7 @@ import type { ClusterSettings } from '../plan/index.ts';
 import {
   type ClusterPlan,
   canaryTargets,
+  findNodeOutside,
   guardTargets,
   indexedNamespaces,
   isInjectionServed,
@@ -21,7 +22,7 @@ import {
 } from '../plan/index.ts';
 import type { ProbeTarget } from '../probe/index.ts';
 import { Probers } from '../probe/index.ts';
-import { type OwnerCache, RiskWatch, readTemplate } from '../risk/index.ts';
+import { type OwnerCache, OwnerEvents, RiskWatch, readTemplate, type ShapeRecorder, type WebhookCache } from '../risk/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { LockMonitor, StatusPublisher } from '../status/index.ts';
 import { PlanningPace } from './planning-pace.ts';
@@ -31,7 +32,7 @@ import { RoundWriter } from './round-writer.ts';
 
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
-  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits' | 'readDenialsEveryMs'>;
+  readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits' | 'readDenialsEveryMs' | 'ownerEvents'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
   /** Pauses of this process. */
@@ -40,6 +41,8 @@ export interface ControllerDeps {
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly violationTimes: ViolationTimeStore;
   readonly owners: OwnerCache;
+  readonly webhooks: WebhookCache;
+  readonly shapes: ShapeRecorder;
   /** Called after the first round. */
   readonly onFirstRound: () => void;
 }
@@ -73,7 +76,7 @@ export class Controller {
   readonly #denials: DenialWatch;
 
   constructor(deps: ControllerDeps, signal: AbortSignal) {
-    const { runtime, config, settings, view, pauses, outputs, violationTimes, owners } = deps;
+    const { runtime, config, settings, view, pauses, outputs, violationTimes, owners, webhooks, shapes } = deps;
     const { client, clock, logger } = runtime;
     const { capabilities } = settings;
     this.#deps = deps;
@@ -97,12 +100,13 @@ export class Controller {
     this.#writer = new RoundWriter(writing, signal);
     const onVerdict = (result: string) => outputs.metrics.probes.inc({ result });
     const onAnswer = (result: string) => outputs.metrics.templateDryRuns.inc({ result });
-    const templates = { readPlacement: readTemplate, onAnswer };
+    const templates = { readPlacement: readTemplate, onAnswer, onChange: () => this.#risks.judgeSoon() };
     const own = new OwnRefusals();
     const probing = {
       client: own.counting(client),
       clock: awake,
       bindGate: capabilities.floor,
+      nodeOutside: (regions: readonly string[]) => findNodeOutside(view, regions),
       onChange: () => this.#wake(),
       onVerdict,
       templates,
@@ -110,8 +114,11 @@ export class Controller {
     this.#probers = new Probers(probing, signal);
     this.#risks = new RiskWatch({
       owners,
+      webhooks,
+      shapes,
+      events: config.ownerEvents === true ? new OwnerEvents({ owners, events: outputs.events, clock }) : undefined,
       view,
-      prober: this.#probers.templates,
+      dryRuns: this.#probers.templates,
       injects: () => isInjectionServed(view),
       clock: awake,
       logger,

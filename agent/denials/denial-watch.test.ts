@@ -65,6 +65,7 @@ const OWNERS = new Map<string, ReadonlyMap<string, Owner>>([
 const RISK: FoundRisk = {
   risk: { risk: 'Refused', kind: 'Deployment', namespace: 'a', name: 'web', reason: 'no region', fix: 'add it', confirmation: 'Confirmed' },
   policies: ['p'],
+  isUntried: false,
 };
 const GOVERNANCE = { namespaces: new Map([['a', { actions: { deny: {} } }]]) } as unknown as Pick<Governance, 'namespaces'>;
 
@@ -84,7 +85,7 @@ beforeEach(() => {
     runtime: { client: server.client, random: () => 0, logger: createLogger({ name: 'test', level: 'silent' }) },
     clock,
     owners: { ownersIn: (namespace) => (namespace === 'a' ? OWNERS : new Map()) as never },
-    risks: { foundIn: (namespace) => (namespace === 'a' ? [RISK] : []) },
+    risks: { refusedOwnersIn: (namespace) => (namespace === 'a' ? [RISK] : []) },
     own,
     wake: () => undefined,
   });

@@ -35,7 +35,7 @@ export interface DenialWatchDeps {
   readonly runtime: Pick<AgentRuntime, 'client' | 'random' | 'logger'>;
   readonly clock: Clock;
   readonly owners: Pick<OwnerCache, 'ownersIn'>;
-  readonly risks: { foundIn(namespace: string): readonly FoundRisk[] };
+  readonly risks: { refusedOwnersIn(namespace: string): readonly FoundRisk[] };
   readonly own: Pick<OwnRefusals, 'counts'>;
   /** Time between two readings of the counters, ms. Default a minute. */
   readonly readEveryMs?: number | undefined;
@@ -129,7 +129,7 @@ export class DenialWatch {
    */
   async #read(signal: AbortSignal): Promise<void> {
     const { runtime, risks, own } = this.#deps;
-    this.#named.confirm((namespace) => risks.foundIn(namespace), this.#moment());
+    this.#named.confirm((namespace) => risks.refusedOwnersIn(namespace), this.#moment());
     const { counts } = own;
     const [server, servers] = await Promise.all([readMetrics(runtime.client, signal), this.#countServers(signal)]);
     this.#counted.take({ server, servers, own: counts, atMs: this.#moment().atMs });

@@ -15,17 +15,18 @@ beforeEach(() => {
   refused = new Map();
 });
 
-const foundIn = (namespace: string): FoundRisk[] =>
+const refusedOwnersIn = (namespace: string): FoundRisk[] =>
   [...refused].map(([name, confirmation]) => ({
     risk: { risk: 'Refused', ...owner(name, namespace), reason: 'no region', fix: 'add it', confirmation },
     policies: ['finance'],
+    isUntried: false,
   }));
 
 const see = (name: string, minute = 0, times = 1, namespace = 'a'): void => {
   for (let count = 0; count < times; count += 1) named.see(owner(name, namespace), at(minute));
 };
 const counts = (total: number | undefined, minute: number): Record<string, number | undefined> => {
-  named.confirm(foundIn, at(minute));
+  named.confirm(refusedOwnersIn, at(minute));
   return Object.fromEntries(named.list(total, minute * MINUTE).map(({ name, count }) => [name, count]));
 };
 
@@ -33,7 +34,7 @@ describe('owners of refused pods', () => {
   it('are those whose own dry run was refused, with the failing term and the line that mends it', () => {
     refused.set('web', 'Confirmed');
     see('web', 0, 3);
-    named.confirm(foundIn, at(1));
+    named.confirm(refusedOwnersIn, at(1));
     expect(named.list(10, MINUTE)).toEqual([
       {
         ...owner('web'),
@@ -43,6 +44,7 @@ describe('owners of refused pods', () => {
         reason: 'no region',
         fix: 'add it',
         policies: ['finance'],
+        isUntried: false,
       },
     ]);
   });
@@ -93,6 +95,7 @@ describe('owners of refused pods', () => {
           events.map((_, index) => ({
             risk: { risk: 'Refused', ...owner(`o${index}`, namespace), reason: '', fix: '', confirmation: 'Confirmed' },
             policies: ['p'],
+            isUntried: false,
           }));
         all.confirm(everyone, at(1));
         const sum = all.list(total, MINUTE).reduce((before, { count = 0 }) => before + count, 0);
@@ -109,14 +112,14 @@ describe('owners of refused pods', () => {
   it('are bounded, in all and in a namespace', () => {
     for (let index = 0; index < 1_000; index += 1) see(`o${index}`);
     for (let index = 0; index < 1_000; index += 1) refused.set(`o${index}`, 'Confirmed');
-    named.confirm(foundIn, at(1));
+    named.confirm(refusedOwnersIn, at(1));
     expect(named.list(undefined, MINUTE)).toHaveLength(500);
     for (let namespace = 0; namespace < 30; namespace += 1)
       for (let index = 0; index < 400; index += 1) see(`o${index}`, 1, 1, `n${namespace}`);
-    named.confirm(foundIn, at(1));
+    named.confirm(refusedOwnersIn, at(1));
     expect(named.list(undefined, MINUTE)).toHaveLength(5_000);
     // Room comes back with the hour.
-    named.confirm(foundIn, at(70));
+    named.confirm(refusedOwnersIn, at(70));
     see('o7', 70);
     expect(counts(1, 71)).toEqual({ o7: 1 });
   });

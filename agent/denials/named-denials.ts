@@ -52,11 +52,11 @@ export class NamedDenials {
    * Counts the events about owners whose pods are refused, and forgets those that waited too long,
    * and owners without a refusal within the hour.
    *
-   * @param foundIn owners of a namespace at risk
+   * @param refusedOwnersIn owners of a namespace whose next pods would be refused
    */
-  confirm(foundIn: (namespace: string) => readonly FoundRisk[], { atMs, now }: Moment): void {
+  confirm(refusedOwnersIn: (namespace: string) => readonly FoundRisk[], { atMs, now }: Moment): void {
     for (const [key, entry] of this.#entries) {
-      const risk = entry.pending > 0 ? refusalOf(foundIn(entry.owner.namespace), entry.owner) : undefined;
+      const risk = entry.pending > 0 ? refusalOf(refusedOwnersIn(entry.owner.namespace), entry.owner) : undefined;
       if (risk !== undefined) {
         entry.counted.add(entry.pending, atMs);
         entry.since ??= now;

@@ -23,6 +23,8 @@ export interface ObservationLimits {
    * Time after which the agent reports in an event that something is out of date, or no longer is.
    */
   readonly eventMs: number;
+  /** Least time between two writes of the shapes of pods. */
+  readonly shapesMs: number;
   /** Lateness of a timer that shows that the agent was suspended. */
   readonly pauseMs: number;
 }
@@ -36,6 +38,7 @@ export const OBSERVATION_LIMITS: ObservationLimits = {
   podListMs: 300_000,
   shownMs: 120_000,
   eventMs: 60_000,
+  shapesMs: 300_000,
   pauseMs: 5_000,
 };
 
@@ -52,5 +55,6 @@ export const scaleLimits = (limits: ObservationLimits, factor: number): Observat
   podListMs: limits.podListMs * factor,
   shownMs: limits.shownMs * factor,
   eventMs: limits.eventMs * factor,
+  shapesMs: limits.shapesMs * factor,
   pauseMs: limits.pauseMs,
 });

@@ -3,5 +3,12 @@ export { guardTargets } from './guard-targets.ts';
 export { readUninstallRequest, type UninstallRequest, uninstalledText } from './install-record.ts';
 export { type ClusterPlan, planCluster } from './plan.ts';
 export type { HubCommit } from './plan-commit.ts';
-export { type ClusterSettings, isInjectionServed } from './plan-lock-one.ts';
-export { canaryTargets, indexedNamespaces, ProbeTargets, UnsettledNamespaces, unwritableNamespaces } from './probe-targets.ts';
+export { type ClusterSettings, isInjecting, isInjectionServed } from './plan-lock-one.ts';
+export {
+  canaryTargets,
+  findNodeOutside,
+  indexedNamespaces,
+  ProbeTargets,
+  UnsettledNamespaces,
+  unwritableNamespaces,
+} from './probe-targets.ts';

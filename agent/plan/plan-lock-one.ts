@@ -1,4 +1,4 @@
-import { CANARY_NAMESPACE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
+import { CANARY_NAMESPACE, INJECTION_LABEL, INJECTION_LABEL_VALUE, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
 import {
   ADMISSION_POLICY_BINDING_KIND,
   ADMISSION_POLICY_KIND,
@@ -9,6 +9,7 @@ import {
   NAMESPACE_KIND,
   NODE_KIND,
 } from '@fso/shared/kube';
+import { weakMemo } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
@@ -64,8 +65,10 @@ export interface AdmissionPlan {
   readonly isWhole: boolean;
 }
 
+const bindersOf = weakMemo(({ binders, agent }: ClusterSettings['trust']) => ({ users: binders, agent }));
+
 const floorOptions = ({ capabilities, trust }: ClusterSettings, injection: boolean) =>
-  ({ bindGate: capabilities.bindGate, binders: trust.binders, injection }) as const;
+  ({ bindGate: capabilities.bindGate, binders: bindersOf(trust), injection }) as const;
 
 const readAdmission = (view: ClusterView, { defaults }: PlanSettings) => {
   view.assertRead(ADMISSION_POLICY_KIND, ADMISSION_POLICY_BINDING_KIND);
@@ -135,3 +138,7 @@ export const planFoundation = (view: ClusterView, settings: PlanSettings): reado
 /** Whether the API server serves MutatingAdmissionPolicy. */
 export const isInjectionServed = ({ mutatingPolicies, mutatingBindings }: ClusterView): boolean =>
   mutatingPolicies.served && mutatingBindings.served;
+
+/** Whether placements are injected into the pods of a namespace now. */
+export const isInjecting = (view: ClusterView, namespace: string): boolean =>
+  isInjectionServed(view) && view.namespaces.get(namespace)?.metadata.labels?.[INJECTION_LABEL] === INJECTION_LABEL_VALUE;

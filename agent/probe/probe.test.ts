@@ -1,16 +1,9 @@
 import { KubeApiError, type KubeClient } from '@fso/shared/kube';
+import { BINDING_VIOLATIONS } from '@fso/shared/residency';
 import { describe, expect, it } from 'vitest';
 import type { NamespaceGovernance } from '../enforce/index.ts';
-import {
-  askForBinding,
-  askForPod,
-  judgeCanary,
-  judgeMustAdmit,
-  judgeMustDeny,
-  judgeMustNotBind,
-  judgeMustWarn,
-  type ProbeAnswer,
-} from './probe.ts';
+import { askForBinding, judgeMustNotBind, judgeMustNotBindOutside } from './bind-gate/bind-gate-probe.ts';
+import { askForPod, judgeCanary, judgeMustAdmit, judgeMustDeny, judgeMustWarn, type ProbeAnswer } from './probe.ts';
 
 const floor = { isFloorPolicy: (name: string) => name.startsWith('fso-floor-') };
 const rule = { regions: ['eu-central-1', 'eu-west-1'], policies: ['default/a', 'default/b'], revisions: ['-', '-'] };
@@ -107,6 +100,24 @@ describe('judgeMustNotBind', () => {
 
   it('distinguishes the regions in force from earlier ones', () => {
     expect(judgeMustNotBind(byFloor(TEXT.replace(', eu-west-1', '')), governance, floor).kind).toBe('unproven');
+  });
+});
+
+describe('judgeMustNotBindOutside', () => {
+  const byGate = (violation: string, text = TEXT) => byFloor(text.replace(/(in namespace [^:]+: ).*/s, `$1${violation}`));
+  const kindOf = (answer: ProbeAnswer) => judgeMustNotBindOutside(answer, governance, floor).kind;
+
+  it('takes a refusal for the node, with the regions in force, and none for the binder', () => {
+    expect(kindOf(byGate(BINDING_VIOLATIONS.region('us-1', 'us-east-1')))).toBe('proven');
+    expect(kindOf(byGate(BINDING_VIOLATIONS.unknown('fso-probe')))).toBe('proven');
+    expect(kindOf(byGate(BINDING_VIOLATIONS.binder('the-agent')))).toBe('unproven');
+    expect(kindOf(byGate(BINDING_VIOLATIONS.region('us-1', 'us-east-1'), TEXT.replace(', eu-west-1', '')))).toBe('unproven');
+  });
+
+  it('takes a missing pod for a gate that let the binding pass, and another rule for no answer', () => {
+    expect(kindOf(refused('pods "fso-probe-node" not found', 404))).toBe('unproven');
+    expect(kindOf({ kind: 'admitted', warnings: [] })).toBe('unproven');
+    expect(kindOf(refused('admission webhook "their.example.com" denied the request: no'))).toBe('inconclusive');
   });
 });
 

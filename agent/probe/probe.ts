@@ -33,7 +33,7 @@ export type ProbeVerdict =
     };
 
 /** Name of the pods and bindings that the probes request and that are never created. */
-const PROBE_NAME = 'fso-probe';
+export const PROBE_NAME = 'fso-probe';
 
 const PROVEN: ProbeVerdict = { kind: 'proven' };
 /** The first match in a refusal names the rule that refused; the rest is the rule's own text. */
@@ -83,7 +83,7 @@ export const isRefusedLater = (message: string): boolean => {
   return policy === undefined && webhook === undefined && LATER_REFUSAL.test(message);
 };
 
-const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(refuserOf(message).policy ?? '');
+export const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(refuserOf(message).policy ?? '');
 
 /**
  * Whether Gatekeeper or a plugin after ValidatingAdmissionPolicy refused. Any other webhook may be
@@ -95,7 +95,7 @@ const isAfterFloor = (message: string): boolean => {
 };
 
 /** The verdict if another rule refused before the locks, or no response arrived. */
-const judgeForeign = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
+export const judgeForeign = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
   const text = answer.message.slice(0, 500);
   if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${text}` };
   const { policy, webhook } = refuserOf(answer.message);
@@ -124,7 +124,7 @@ export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernan
   return isOurs(answer.message, floor) ? judgeRefusalText(answer.message, governance) : judgeForeign(answer);
 };
 
-const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
+export const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
   deny === undefined || squeeze(message).includes(expectedText(namespace, deny))
     ? PROVEN
     : { kind: 'unproven', message: `the floor still enforces something else: ${message.slice(0, 500)}` };
@@ -176,18 +176,6 @@ export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdic
   return isOurs(answer.message, floor)
     ? { kind: 'inconclusive', message: 'lock 1 refuses the pod that probes lock 2' }
     : judgeForeign(answer);
-};
-
-/**
- * A binding to a node that does not exist, by the agent, which is no trusted binder: the bind gate
- * must refuse it before the API server looks for the pod, naming the policies and regions in force.
- */
-export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
-  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding to a node without a region was admitted' };
-  if (answer.kind === 'unreachable') return judgeForeign(answer);
-  if (isOurs(answer.message, floor)) return judgeRefusalText(answer.message, governance);
-  if (answer.status === 404) return { kind: 'unproven', message: 'a binding to a node without a region passed the bind gate' };
-  return judgeForeign(answer);
 };
 
 interface PodQuestion {
@@ -278,19 +266,3 @@ const askOnce = async (client: ProbeClient, question: PodQuestion, signal: Abort
 /** The pod that {@link judgeCanary} judges. */
 export const askCanary = (client: ProbeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> =>
   askForPod(client, { ...question, labels: CANARY_LABEL }, signal);
-
-export const askForBinding = async (client: ProbeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> => {
-  const body = {
-    apiVersion: 'v1',
-    kind: 'Binding',
-    metadata: { name: PROBE_NAME, namespace },
-    target: { apiVersion: 'v1', kind: 'Node', name: PROBE_NAME },
-  };
-  try {
-    const path = `/api/v1/namespaces/${namespace}/pods/${PROBE_NAME}/binding`;
-    const { warnings } = await client.raw({ method: 'POST', path, query: DRY_RUN, body, timeoutMs: 10_000 }, signal);
-    return { kind: 'admitted', warnings };
-  } catch (error) {
-    return toAnswer(error, signal);
-  }
-};

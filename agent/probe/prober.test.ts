@@ -29,7 +29,7 @@ describe('Prober', () => {
       await harness.clock.advance(60_000);
       // Two a second of the schedule, twice after a failure, and the sample: not all namespaces
       // again and again.
-      expect(harness.requests.length - before).toBeLessThan(60 * 8);
+      expect(harness.requests.length - before).toBeLessThan(60 * 9);
       harness.openOne.clear();
       await harness.clock.advance(4_000);
       expect(harness.prober.outage).toBeUndefined();
@@ -108,7 +108,7 @@ describe('Prober', () => {
     harness.regions = 'eu';
     await harness.clock.advance(1_000);
     expect(harness.prober.state('a')?.state).toBe('proven');
-    expect(new Set(harness.requests.map(({ what }) => what))).toEqual(new Set(['deny', 'admit', 'bind']));
+    expect(new Set(harness.requests.map(({ what }) => what))).toEqual(new Set(['deny', 'admit', 'bind', 'node']));
   });
 
   it('holds a proof for a while when only the governance changes, not when the floor does', async () => {

@@ -6,7 +6,7 @@ import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, RoundRobin, UnansweredProbes } from './probe-schedule.ts';
 import { type ProbeState, ProbeStates } from './probe-states.ts';
 import { ProofTimes } from './proof-times.ts';
-import { type ProofKind, Proofs, proofsOf, proveAll, withNote } from './proofs.ts';
+import { type NodeOutside, type ProofKind, Proofs, proofsOf, proveAll, withNote } from './proofs.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { Semaphore } from './semaphore.ts';
 
@@ -38,6 +38,7 @@ export interface ProberDeps {
   readonly clock: Clock;
   readonly budget: RetryBudget;
   readonly floor: FloorNames;
+  readonly nodeOutside: NodeOutside;
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
 }
@@ -48,7 +49,7 @@ const OUTAGE =
   'lock 1 admits requests that it must refuse, in every namespace that was probed: check the ValidatingAdmissionPolicies fso-floor-*, their bindings, and whether the API server was started with ValidatingAdmissionPolicy disabled';
 
 /** Questions that show whether lock 1 is closed. */
-const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind'];
+const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind', 'mustNotBindOutside'];
 
 /**
  * Proves, by dry-run requests, that lock 1 enforces the governance of each namespace. It probes a
@@ -73,12 +74,12 @@ export class Prober {
 
   constructor(options: ProberOptions, deps: ProberDeps, signal: AbortSignal) {
     const { bindGate, concurrency, patienceMs, longestWaitMs } = options;
-    const { client, clock, budget, floor, onChange } = deps;
+    const { client, clock, budget, floor, nodeOutside, onChange } = deps;
     this.#bindGate = bindGate;
     this.#deps = deps;
     this.#signal = signal;
     this.#states = new ProbeStates({ clock, patienceMs, signal, onChange });
-    this.#proofs = new Proofs({ client, floor, direct: new Semaphore(concurrency), webhooks: new Semaphore(concurrency) });
+    this.#proofs = new Proofs({ client, floor, nodeOutside, direct: new Semaphore(concurrency), webhooks: new Semaphore(concurrency) });
     this.#unanswered = new UnansweredProbes(clock);
     this.#times = new ProofTimes(clock);
     this.#retries = new ProbeRetries(

@@ -5,6 +5,7 @@ import { GuardProber } from './guard/guard-prober.ts';
 import type { ProbeClient, ProbeVerdict } from './probe.ts';
 import { runProbeSchedule } from './probe-schedule.ts';
 import { Prober } from './prober.ts';
+import type { NodeOutside } from './proofs.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { TemplateProber, type TemplateProberDeps } from './templates/template-prober.ts';
 
@@ -13,10 +14,11 @@ export interface ProbersOptions {
   readonly clock: Clock;
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
+  readonly nodeOutside: NodeOutside;
   /** Called when a state changes. */
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
-  readonly templates: Pick<TemplateProberDeps, 'readPlacement' | 'onAnswer'>;
+  readonly templates: Omit<TemplateProberDeps, 'client' | 'floor'>;
 }
 
 const CONCURRENCY = 16;
@@ -45,14 +47,22 @@ export class Probers {
   readonly templates: TemplateProber;
 
   constructor(options: ProbersOptions, signal: AbortSignal) {
-    const { client, clock, bindGate, onChange, onVerdict } = options;
-    const deps = { client, clock, budget: new RetryBudget(clock, signal), floor: { isFloorPolicy: isFloorName }, onChange, onVerdict };
+    const { client, clock, bindGate, nodeOutside, onChange, onVerdict } = options;
+    const deps = {
+      client,
+      clock,
+      budget: new RetryBudget(clock, signal),
+      floor: { isFloorPolicy: isFloorName },
+      nodeOutside,
+      onChange,
+      onVerdict,
+    };
     const ofLockOne = { bindGate, concurrency: CONCURRENCY, patienceMs: LOCK_ONE_PATIENCE_MS, longestWaitMs: LONGEST_WAIT_MS };
     this.lockOne = new Prober(ofLockOne, deps, signal);
     this.index = new Prober({ ...ofLockOne, ...INDEX_LIMITS }, deps, signal);
     this.lockTwo = new CanaryProber({ concurrency: CONCURRENCY, patienceMs: LOCK_TWO_PATIENCE_MS }, deps, signal);
     this.guard = new GuardProber(deps, signal);
-    this.templates = new TemplateProber({ client, floor: deps.floor, onChange, ...options.templates }, signal);
+    this.templates = new TemplateProber({ client, floor: deps.floor, ...options.templates }, signal);
     const { lockOne, index, lockTwo, guard, templates } = this;
     void runProbeSchedule(clock, { prober: lockOne, index, canary: lockTwo, guard, templates }, signal);
   }

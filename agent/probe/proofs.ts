@@ -1,11 +1,10 @@
 import type { NamespaceGovernance } from '../enforce/index.ts';
+import { askForBinding, askForBindingOutside, judgeMustNotBind, judgeMustNotBindOutside } from './bind-gate/bind-gate-probe.ts';
 import {
-  askForBinding,
   askForPod,
   type FloorNames,
   judgeMustAdmit,
   judgeMustDeny,
-  judgeMustNotBind,
   judgeMustWarn,
   NO_REGION,
   type ProbeClient,
@@ -13,7 +12,7 @@ import {
 } from './probe.ts';
 import type { Semaphore } from './semaphore.ts';
 
-export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustWarn';
+export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustNotBindOutside' | 'mustWarn';
 
 /**
  * The proofs of lock 1 in a namespace. Action dryrun shows in no response, so only the existence of
@@ -24,7 +23,7 @@ export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): r
   const kinds: ProofKind[] = [];
   if (deny !== undefined) kinds.push('mustDeny');
   if (deny !== undefined && deny.regions.length > 0) kinds.push('mustAdmit');
-  if (deny !== undefined && bindGate) kinds.push('mustNotBind');
+  if (deny !== undefined && bindGate) kinds.push('mustNotBind', 'mustNotBindOutside');
   if (warn !== undefined && warnedRegion({ actions }) !== undefined) kinds.push('mustWarn');
   return kinds;
 };
@@ -36,6 +35,9 @@ export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): r
 const warnedRegion = ({ actions: { deny, warn } }: Pick<NamespaceGovernance, 'actions'>): string | undefined =>
   deny === undefined ? NO_REGION : deny.regions.find((region) => warn?.regions.includes(region) === false);
 
+/** Finds a node that is in none of the regions; undefined: there is none. */
+export type NodeOutside = (regions: readonly string[]) => string | undefined;
+
 interface ProofSubject {
   readonly governance: NamespaceGovernance;
   /** Regions that were allowed when the namespace was last proven. */
@@ -45,6 +47,7 @@ interface ProofSubject {
 interface ProofOptions {
   readonly client: ProbeClient;
   readonly floor: FloorNames;
+  readonly nodeOutside: NodeOutside;
   /** Limit for requests that lock 1 refuses before any webhook is called. */
   readonly direct: Semaphore;
   /** Limit for requests that wait for webhooks: a slow webhook must not delay the others. */
@@ -60,7 +63,7 @@ export class Proofs {
   }
 
   ask(kind: ProofKind, subject: ProofSubject, signal: AbortSignal): Promise<ProbeVerdict> {
-    const { client, floor, direct, webhooks } = this.#options;
+    const { client, floor, nodeOutside, direct, webhooks } = this.#options;
     const { governance, before } = subject;
     const { namespace } = governance;
     const pod = (region: string) => askForPod(client, { namespace, region }, signal);
@@ -69,6 +72,11 @@ export class Proofs {
         return direct.run(async () => judgeMustDeny(await pod(NO_REGION), governance, floor));
       case 'mustNotBind':
         return direct.run(async () => judgeMustNotBind(await askForBinding(client, namespace, signal), governance, floor));
+      case 'mustNotBindOutside':
+        return direct.run(async () => {
+          const node = nodeOutside(governance.actions.deny?.regions ?? []);
+          return judgeMustNotBindOutside(await askForBindingOutside(client, { namespace, node }, signal), governance, floor);
+        });
       case 'mustAdmit':
         return webhooks.run(async () => judgeMustAdmit(await pod(newRegion(governance, before)), floor));
       case 'mustWarn':

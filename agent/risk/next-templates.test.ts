@@ -1,8 +1,8 @@
 import type { KubeObject } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { nextTemplates } from './next-templates.ts';
-import type { Owner, OwnerKind } from './owner-kinds.ts';
-import { reduceOwner } from './reduce-owner.ts';
+import type { Owner, OwnerKind } from './owners/owner-kinds.ts';
+import { reduceOwner } from './owners/reduce-owner.ts';
 
 type Spec = Readonly<Record<string, unknown>>;
 

@@ -1,12 +1,12 @@
 import type { PodTemplate } from '@fso/shared/risk';
-import type { Owner, OwnerKind } from './owner-kinds.ts';
+import type { Owner, OwnerKind } from './owners/owner-kinds.ts';
 
-/** Kinds that owners at risk are shown as. */
-export type TopKind = Exclude<OwnerKind, 'ControllerRevision'>;
+/** Kinds that owners at risk are shown as, but for shapes. */
+type TopKind = Exclude<OwnerKind, 'ControllerRevision'>;
 
 /** An object whose template makes the next pods of an owner. */
 export interface TemplateSource {
-  readonly kind: OwnerKind;
+  readonly kind: OwnerKind | 'Shape';
   readonly object: Owner;
   /** Undefined: it is too large to be judged, or cannot be read. */
   readonly template: PodTemplate | undefined;
@@ -14,9 +14,12 @@ export interface TemplateSource {
 
 /** An owner of pods, and the templates that make its next ones. */
 export interface OwnerTemplates {
-  readonly kind: TopKind;
-  readonly owner: Owner;
+  /** Kind of the owner: a {@link TopKind}, or the one that a shape was seen with. */
+  readonly kind: string;
+  readonly owner: Pick<Owner, 'metadata'>;
   readonly sources: readonly TemplateSource[];
+  /** Time until which pods of a shape were seen; absent: they are there, or it is no shape. */
+  readonly lastSeen?: string | undefined;
 }
 
 /** The owners of one namespace, by kind. */

@@ -1,22 +1,45 @@
 import { type KubeObject, type PolicyRisks, REGION_LABEL } from '@fso/shared/api';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Governance } from '../enforce/index.ts';
-import type { TemplateAnswer } from '../probe/index.ts';
-import type { OwnerSet } from './owner-cache.ts';
-import type { Owner, OwnerKind } from './owner-kinds.ts';
-import { readTemplate, reduceOwner } from './reduce-owner.ts';
-import { MAX_JUDGED, RiskFinder, type RiskInput } from './risk-finder.ts';
+import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
+import { MAX_JUDGED } from './judge-namespace.ts';
+import type { OwnerTemplates } from './next-templates.ts';
+import type { OwnerSet } from './owners/owner-cache.ts';
+import type { Owner, OwnerKind } from './owners/owner-kinds.ts';
+import { readTemplate, reduceOwner } from './owners/reduce-owner.ts';
+import { RiskFinder, type RiskInput } from './risk-finder.ts';
 
 const node = (name: string, region: string) => ({ name, region, labels: { [REGION_LABEL]: region }, taints: [] });
 const NODES = [node('w', 'eu-west-1'), node('c', 'eu-central-1'), node('u', 'us-east-1')];
 
 let owners: Map<OwnerKind, Map<string, Owner>>;
-let answers: Map<string, TemplateAnswer>;
+let answers: AnswerMap;
+/** Templates that are asked for, by namespace and key. */
+let asked: Map<string, ReadonlyMap<string, TemplateTarget>>;
+/** Shapes of which nothing may be there. */
+let gone: readonly OwnerTemplates[];
 let finder: RiskFinder;
+
+/** Answers of dry runs: another `version` after each change. */
+class AnswerMap extends Map<string, TemplateAnswer> {
+  version: object = {};
+  override set(key: string, answer: TemplateAnswer): this {
+    this.version = {};
+    return super.set(key, answer);
+  }
+}
+
 beforeEach(() => {
   owners = new Map();
-  answers = new Map();
-  finder = new RiskFinder();
+  answers = new AnswerMap();
+  asked = new Map();
+  gone = [];
+  const dryRuns = {
+    expect: (namespace: string, targets: ReadonlyMap<string, TemplateTarget>) => void asked.set(namespace, targets),
+    answer: (key: string) => answers.get(key),
+    answersIn: () => answers.version,
+  };
+  finder = new RiskFinder(dryRuns, { in: () => ({ apartFrom: () => gone }), versionIn: () => gone });
 });
 
 const add = (kind: OwnerKind, name: string, region?: string, generation = 1): void => {
@@ -41,9 +64,15 @@ const governed = (policies: Readonly<Record<string, readonly string[]>>, action:
 };
 const EU = governed({ p: ['eu-central-1', 'eu-west-1'] });
 
-const find = (governance: Governance = EU, more: Partial<RiskInput> = {}) =>
-  finder.find({ governance, ownersIn: () => owners as OwnerSet, nodes: NODES, injects: true, answer: (key) => answers.get(key), ...more });
-const risks = (policy = 'p', governance = EU): PolicyRisks | undefined => find(governance).policies.get(policy);
+const update = (governance: Governance = EU, more: Partial<RiskInput> = {}): void =>
+  finder.update({ governance, ownersIn: () => owners as OwnerSet, nodes: NODES, injects: false, webhooks: '', ...more });
+const find = (governance: Governance = EU, more: Partial<RiskInput> = {}) => {
+  update(governance, more);
+  while (!finder.isDone) for (const _step of finder.judge());
+  return { ...finder.found(), targets: asked.get('a') ?? new Map<string, TemplateTarget>() };
+};
+const known = (risks: PolicyRisks | 'recent' | undefined): PolicyRisks | undefined => (risks === 'recent' ? undefined : risks);
+const risks = (policy = 'p', governance = EU): PolicyRisks | undefined => known(find(governance).policies.get(policy));
 const named = (policy = 'p', governance = EU) =>
   risks(policy, governance)?.named.map(({ risk, name, confirmation }) => `${risk} ${name} ${confirmation}`);
 
@@ -54,13 +83,16 @@ describe('the risks of a policy', () => {
     add('CronJob', 'none');
     owners.get('CronJob')?.clear();
     expect(named()).toEqual(['Refused anywhere Unconfirmed']);
-    expect(risks()).toMatchObject({ refused: 1, pending: 0, unconfirmed: 1, mended: 0 });
+    expect(risks()).toMatchObject({ refused: 1, pending: 0, untried: 1, unconfirmed: 1, mended: 0 });
     expect(find(EU, { nodes: [node('u', 'us-east-1')] }).policies.get('p')).toMatchObject({ refused: 1, pending: 1 });
   });
 
   it('are confirmed by a dry run, gone where a webhook mends the pods, and there where one spoils them', () => {
     add('Deployment', 'anywhere');
     add('Deployment', 'fine', 'eu-west-1');
+    answers.set('Deployment/a/anywhere', { kind: 'unanswered' });
+    expect(risks()).toMatchObject({ refused: 1, unconfirmed: 1 });
+    expect(risks()?.untried).toBeUndefined();
     answers.set('Deployment/a/anywhere', { kind: 'refused', violation: 'nothing in the pod confines it to a region' });
     expect(named()).toEqual(['Refused anywhere Confirmed']);
     answers.set('Deployment/a/anywhere', {
@@ -84,8 +116,9 @@ describe('the risks of a policy', () => {
   it('are none where it only warns, and none of those that injection confines', () => {
     add('Deployment', 'anywhere');
     expect(risks('p', governed({ p: ['eu-west-1'] }, 'warn'))).toBeUndefined();
-    expect(risks('p', governed({ p: ['eu-west-1'] }, 'deny', true))).toMatchObject({ refused: 0, mended: 0 });
-    expect(find(governed({ p: ['eu-west-1'] }, 'deny', true), { injects: false }).policies.get('p')).toMatchObject({ refused: 1 });
+    const injecting = governed({ p: ['eu-west-1'] }, 'deny', true);
+    expect(find(injecting, { injects: true }).policies.get('p')).toMatchObject({ refused: 0, mended: 0 });
+    expect(find(injecting).policies.get('p')).toMatchObject({ refused: 1 });
   });
 
   it('are of the policies whose own regions refuse the pods', () => {
@@ -99,8 +132,88 @@ describe('the risks of a policy', () => {
     for (let n = 0; n < MAX_JUDGED + 5; n += 1) add('Deployment', `d${`${n}`.padStart(4, '0')}`);
     const found = find();
     expect(found.policies.get('p')).toMatchObject({ refused: MAX_JUDGED });
-    expect(found.policies.get('p')?.named).toHaveLength(20);
+    expect(known(found.policies.get('p'))?.named).toHaveLength(20);
     expect(found.unjudged).toBe(5);
+  });
+});
+
+describe('placement injection', () => {
+  const fixOf = (injects: boolean) => known(find(EU, { injects }).policies.get('p'))?.named[0]?.fix;
+
+  it('is proposed where it would mend all pods of an owner, and the API server can inject', () => {
+    add('Deployment', 'anywhere');
+    expect(fixOf(true)).toMatch(/nodeSelector: .*; or set placementInjection: true in the policy, which mends all pods of this owner$/);
+    expect(fixOf(false)).not.toContain('placementInjection');
+    answers.set('Deployment/a/anywhere', { kind: 'refused', violation: 'x' });
+    expect(fixOf(true)).toContain('placementInjection');
+  });
+
+  it('is not proposed for pods that it leaves alone, or that a webhook spoils', () => {
+    add('Deployment', 'outside', 'us-east-1');
+    expect(fixOf(true)).not.toContain('placementInjection');
+    owners = new Map();
+    add('Deployment', 'fine', 'eu-west-1');
+    answers.set('Deployment/a/fine', { kind: 'refused', violation: 'x' });
+    expect(fixOf(true)).toContain('webhook');
+    expect(fixOf(true)).not.toContain('placementInjection');
+  });
+});
+
+describe('a shape of pods that came and went', () => {
+  it('is at risk as an owner is, with the hour in which it was seen last; no pod of it is asked for', () => {
+    const metadata = { name: 'runner-*', namespace: 'a' };
+    const lastSeen = '2026-01-01T00:00:00.000Z';
+    const source = { kind: 'Shape', object: { metadata }, template: readTemplate({ spec: {} }) } as const;
+    gone = [{ kind: 'Workflow', owner: { metadata }, sources: [source], lastSeen }];
+    expect(risks()?.named).toMatchObject([{ risk: 'Refused', kind: 'Workflow', name: 'runner-*', confirmation: 'Unconfirmed', lastSeen }]);
+    expect([risks()?.untried, asked.get('a')?.size]).toEqual([undefined, 0]);
+  });
+});
+
+describe('judging in steps', () => {
+  it('marks policies as recent until they are judged', () => {
+    add('Deployment', 'anywhere');
+    expect(risks()).toMatchObject({ refused: 1 });
+    add('Deployment', 'another');
+    update();
+    expect([finder.isDone, finder.found().policies.get('p'), finder.found().recent]).toEqual([false, 'recent', 1]);
+    const steps = finder.judge();
+    steps.next();
+    expect(finder.found().policies.get('p')).toBe('recent');
+    expect(risks()).toMatchObject({ refused: 2 });
+  });
+
+  it('judges a namespace again that changed meanwhile, and forgets one that nothing governs any more', () => {
+    add('Deployment', 'anywhere');
+    update();
+    const steps = finder.judge();
+    steps.next();
+    add('Deployment', 'another');
+    update();
+    for (const _step of steps);
+    expect(finder.found().policies.get('p')).toBe('recent');
+    expect([risks()?.refused, asked.get('a')?.size]).toEqual([2, 2]);
+    expect([risks('p', governed({ p: [] }, 'warn')), asked.get('a')?.size, finder.isDone]).toEqual([undefined, 0, true]);
+  });
+
+  it('asks for no pods in a namespace that nothing governs any more once it is judged', () => {
+    add('Deployment', 'anywhere');
+    const two = governed({ p: ['eu-west-1'] });
+    const [first] = [...two.namespaces.values()];
+    const both = {
+      ...two,
+      namespaces: new Map([
+        ['a', first],
+        ['b', { ...first, namespace: 'b' }],
+      ] as never),
+    } as Governance;
+    update(both);
+    const steps = finder.judge();
+    steps.next();
+    // Not governed any more while it is being judged.
+    update({ ...both, namespaces: new Map([['b', both.namespaces.get('b')]] as never) } as Governance);
+    for (const _step of steps);
+    expect([finder.isDone, asked.get('a'), asked.get('b')?.size]).toEqual([true, undefined, 1]);
   });
 });
 
@@ -109,7 +222,7 @@ describe('what is found', () => {
     add('Deployment', 'anywhere');
     const before = find();
     expect(find().policies.get('p')).toBe(before.policies.get('p'));
-    expect(find().targets).toBe(before.targets);
+    expect([...find().targets.values()]).toEqual([...before.targets.values()]);
     answers.set('Deployment/a/anywhere', { kind: 'refused', violation: 'x' });
     expect(find().policies.get('p')).not.toBe(before.policies.get('p'));
     add('Deployment', 'anywhere', undefined, 2);

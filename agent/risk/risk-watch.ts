@@ -1,11 +1,13 @@
 import type { PolicyRisks } from '@fso/shared/api';
 import type { NodeFacts } from '@fso/shared/risk';
-import { type Clock, type Logger, messageOf } from '@fso/shared/runtime';
+import { type Clock, type Logger, messageOf, Wakeup } from '@fso/shared/runtime';
 import type { Governance } from '../enforce/index.ts';
-import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
-import type { OwnerCache } from './owner-cache.ts';
-import { RiskFinder } from './risk-finder.ts';
+import type { OwnerEvents } from './owner-events.ts';
+import type { OwnerCache } from './owners/owner-cache.ts';
+import { type DryRuns, RiskFinder } from './risk-finder.ts';
+import type { Forgotten, ShapeRecorder } from './shapes/shape-recorder.ts';
 import type { FoundRisk } from './sum-risks.ts';
+import type { WebhookCache } from './webhook-cache.ts';
 
 /** Knowledge of the risks in the cluster. */
 export interface KnownRisks {
@@ -13,18 +15,19 @@ export interface KnownRisks {
    * Risks by policy; policies that deny nothing are absent. `recent`: not known for a moment, as
    * after a start. undefined: not known.
    */
-  readonly policies: ReadonlyMap<string, PolicyRisks> | 'recent' | undefined;
+  readonly policies: ReadonlyMap<string, PolicyRisks | 'recent'> | 'recent' | undefined;
   /** Reason why they are not known, or not all of them; undefined: they are. */
   readonly problem: string | undefined;
 }
 
 export interface RiskWatchDeps {
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'problem' | 'leftOut' | 'subscribe'>;
+  readonly webhooks: Pick<WebhookCache, 'fingerprint' | 'subscribe'>;
+  readonly shapes: Pick<ShapeRecorder, 'in' | 'versionIn' | 'forgotten' | 'subscribe'>;
   readonly view: { readonly nodeFacts: readonly NodeFacts[] };
-  readonly prober: {
-    expect(targets: ReadonlyMap<string, TemplateTarget>): void;
-    answer(target: string): TemplateAnswer | undefined;
-  };
+  readonly dryRuns: DryRuns;
+  /** Absent: owners get no events. */
+  readonly events?: Pick<OwnerEvents, 'look'> | undefined;
   /** Whether the API server injects placements. */
   readonly injects: () => boolean;
   readonly clock: Clock;
@@ -36,24 +39,85 @@ export interface RiskWatchDeps {
 }
 
 const TICK_MS = 1_000;
+/** Longest time for which judging keeps a round waiting, ms. */
+const SLICE_MS = 4;
+/** Time that a round itself gives to what is due: most changes concern a few owners. */
+const ROUND_SLICE_MS = 1;
+/** Pause after a slice, in times of it: judging takes at most a third of the time. */
+const REST = 2;
 
 /**
- * Looks in each round for owners whose next pods are at risk, and has their templates tried.
- * Nothing that enforces rests on it: where it fails, risks are unknown.
+ * Looks for owners whose next pods are at risk, and has their templates tried. It judges beside the
+ * rounds, in slices; what is not judged yet is not known. Nothing that enforces rests on it: where
+ * it fails, risks are unknown.
  */
 export class RiskWatch {
   readonly #deps: RiskWatchDeps;
-  readonly #finder = new RiskFinder();
+  readonly #finder: RiskFinder;
+  readonly #wakeup = new Wakeup();
+  #governance: Pick<Governance, 'namespaces' | 'policies'> | undefined;
+  /** The steps that are under way. */
+  #steps: Generator<void> | undefined;
+  /** Whether something was judged that no round has shown. */
+  #hasNews: boolean = false;
+  #failure: string | undefined;
   #unknownSince: number | undefined;
 
   constructor(deps: RiskWatchDeps) {
     this.#deps = deps;
+    this.#finder = new RiskFinder(deps.dryRuns, deps.shapes);
   }
 
-  /** Asks for a round when the owners, or what is read of them, change; until the signal aborts. */
+  /** Judges what changes, and asks for rounds that show it; until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    const { owners, webhooks, shapes } = this.#deps;
+    const ends = [owners, webhooks, shapes].map((cache) => cache.subscribe(() => this.judgeSoon()));
+    await Promise.all([this.#judge(signal), this.#watch(signal)]);
+    for (const end of ends) end();
+  }
+
+  /** Judges what is due beside the rounds, and asks for one once all is. */
+  judgeSoon(): void {
+    this.#wakeup.wake();
+  }
+
+  async #judge(signal: AbortSignal): Promise<void> {
+    const { clock, wake } = this.#deps;
+    try {
+      for (;;) {
+        await this.#wakeup.wait(signal);
+        while (!this.#judgeSlice()) await clock.sleep(SLICE_MS * REST, signal);
+        if (this.#hasNews) wake();
+        this.#hasNews = false;
+        if (this.#failure !== undefined) await clock.sleep(TICK_MS, signal);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  /** @returns whether there is nothing left to judge, or it cannot be */
+  #judgeSlice(): boolean {
+    try {
+      this.#update();
+      this.#failure = undefined;
+      return this.#work(SLICE_MS);
+    } catch (error) {
+      this.#fail(error);
+      return true;
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#deps.logger.error({ err: error }, 'risks cannot be found');
+    this.#steps = undefined;
+    this.#failure = `they cannot be found: ${messageOf(error)}`;
+    this.judgeSoon();
+  }
+
+  /** Asks for a round when what is read of the owners is out of date, or no longer. */
+  async #watch(signal: AbortSignal): Promise<void> {
     const { owners, clock, wake } = this.#deps;
-    const stop = owners.subscribe(wake);
     const state = (): string => `${owners.problem} ${this.#isOver}`;
     let before = state();
     while (!signal.aborted) {
@@ -62,28 +126,46 @@ export class RiskWatch {
       if (now !== before) wake();
       before = now;
     }
-    stop();
   }
 
-  /** Finds the risks of a round. Never throws. */
+  /** Returns what is known in a round. Never throws. */
   look(governance: Pick<Governance, 'namespaces' | 'policies'>): KnownRisks {
-    const { owners, logger } = this.#deps;
+    this.#governance = governance;
+    const { problem } = this.#deps.owners;
+    if (problem !== undefined) return this.#unknown(problem);
     try {
-      const { problem } = owners;
-      if (problem !== undefined) return this.#unknown(problem);
-      const found = this.#find(governance);
-      this.#unknownSince = undefined;
-      const unjudged = found.unjudged + owners.leftOut;
-      return { policies: found.policies, problem: unjudged === 0 ? undefined : unjudgedText(unjudged) };
+      this.#update();
+      if (this.#work(ROUND_SLICE_MS)) this.#hasNews = false;
+      else this.judgeSoon();
     } catch (error) {
-      logger.error({ err: error }, 'risks cannot be found');
-      return this.#unknown(`they cannot be found: ${messageOf(error)}`);
+      this.#fail(error);
     }
+    return this.#failure === undefined ? this.#known() : this.#unknown(this.#failure);
   }
 
-  /** The owners of a namespace at risk; none while that is not known. */
-  foundIn(namespace: string): readonly FoundRisk[] {
-    return this.#unknownSince === undefined ? this.#finder.foundIn(namespace) : [];
+  #known(): KnownRisks {
+    const { policies, recent, unjudged } = this.#finder.found();
+    this.#deps.events?.look(policies);
+    const { owners, shapes } = this.#deps;
+    const problems = [unjudgedText(unjudged, owners.leftOut), forgottenText(shapes.forgotten)].filter((text) => text !== undefined);
+    const left = problems.length === 0 ? undefined : problems.join('; ');
+    if (recent === 0) {
+      this.#unknownSince = undefined;
+      return { policies, problem: left };
+    }
+    const problem = `those of ${recent} policies are being judged`;
+    this.#unknownSince ??= this.#deps.clock.monotonicMs();
+    if (!this.#isOver) return { policies, problem };
+    return { policies: new Map([...policies].filter(([, risks]) => risks !== 'recent')), problem };
+  }
+
+  /**
+   * The owners of a namespace whose next pods would be refused, as they were judged last; none
+   * while owners are not read, or judging fails.
+   */
+  refusedOwnersIn(namespace: string): readonly FoundRisk[] {
+    const isKnown = this.#deps.owners.problem === undefined && this.#failure === undefined;
+    return isKnown ? this.#finder.refusedOwnersIn(namespace) : [];
   }
 
   /** Whether what was known before is no longer to be shown. */
@@ -97,19 +179,40 @@ export class RiskWatch {
     return { policies: this.#isOver ? undefined : 'recent', problem };
   }
 
-  #find(governance: Pick<Governance, 'namespaces' | 'policies'>) {
-    const { owners, view, injects, prober } = this.#deps;
-    const found = this.#finder.find({
-      governance,
+  #update(): void {
+    const { owners, view, injects, webhooks } = this.#deps;
+    if (this.#governance === undefined) return;
+    this.#finder.update({
+      governance: this.#governance,
       ownersIn: (namespace) => owners.ownersIn(namespace),
       nodes: view.nodeFacts,
       injects: injects(),
-      answer: (target) => prober.answer(target),
+      webhooks: webhooks.fingerprint,
     });
-    prober.expect(found.targets);
-    return found;
+  }
+
+  /** Judges for some time. @returns whether there is nothing left to judge */
+  #work(ms: number): boolean {
+    const { clock } = this.#deps;
+    const end = clock.monotonicMs() + ms;
+    while (!this.#finder.isDone) {
+      this.#hasNews = true;
+      this.#steps ??= this.#finder.judge();
+      if (this.#steps.next().done === true) this.#steps = undefined;
+      if (clock.monotonicMs() >= end) break;
+    }
+    return this.#finder.isDone;
   }
 }
 
-const unjudgedText = (count: number): string =>
-  `${count} owners are not judged: there are more than are looked at, or their templates ask for more than is kept`;
+const unjudgedText = (unjudged: number, leftOut: ReadonlyMap<string, number>): string | undefined => {
+  const [worst] = [...leftOut].toSorted(([, a], [, b]) => b - a);
+  const beyond = [...leftOut.values()].reduce((sum, count) => sum + count, unjudged);
+  if (beyond === 0) return undefined;
+  const text = `${beyond} owners are not judged: there are more than are looked at, or their templates ask for more than is kept`;
+  return worst === undefined ? text : `${text}; namespace ${worst[0]} has more than its share (${worst[1]})`;
+};
+
+const forgottenText = (forgotten: Forgotten | undefined): string | undefined =>
+  forgotten &&
+  `${forgotten.count} shapes of pods that came and went were forgotten, as there are more than are kept: the last one of namespace ${forgotten.namespace}`;

@@ -279,8 +279,11 @@ interface Judged {
   readonly due: readonly Write[];
 }
 
-const problemOfRisks = ({ policies, problem }: KnownRisks): ClusterFactsInput['risks'] =>
-  problem === undefined ? undefined : { problem, isPartial: policies instanceof Map };
+const problemOfRisks = ({ policies, problem }: KnownRisks): ClusterFactsInput['risks'] => {
+  if (problem === undefined) return undefined;
+  const isPartial = policies instanceof Map && ![...policies.values()].includes('recent');
+  return { problem, isPartial };
+};
 
 const risksOf = ({ policies }: KnownRisks, policy: string): Subject['risks'] => (policies === 'recent' ? policies : policies?.get(policy));
 

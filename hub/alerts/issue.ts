@@ -42,7 +42,10 @@ export interface CurrentIssues {
    * Clusters whose agents cannot observe them now: issues that they no longer report may persist.
    */
   readonly notObserved?: ReadonlySet<string>;
-  /** Clusters of which it is not known whom the next restart would refuse. */
+  /**
+   * Clusters of which it is not known whom the next restart would refuse, and policies, as
+   * `cluster/policy`, of which no dry run has shown it yet.
+   */
   readonly risksUnknown?: ReadonlySet<string>;
   /** Clusters of which it is not known what lock 1 refuses. */
   readonly denialsUnknown?: ReadonlySet<string>;

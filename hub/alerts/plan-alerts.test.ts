@@ -89,6 +89,16 @@ describe('alerts', () => {
     expect(evaluation.look(ofCluster()).resolved).toHaveLength(1);
   });
 
+  it('stay for the risks of a policy that no dry run has shown yet', () => {
+    const evaluation = new Evaluation();
+    const risk = issue({ alert: 'RisksAppeared', severity: 'warning' });
+    evaluation.look(ofCluster(risk));
+    expect(evaluation.look(ofCluster(risk), 3_600_000).fired).toHaveLength(1);
+    const untried = `eu/${risk.labels.policy}`;
+    expect(evaluation.look({ ...ofCluster(), risksUnknown: new Set([untried]) }).resolved).toEqual([]);
+    expect(evaluation.look(ofCluster()).resolved).toHaveLength(1);
+  });
+
   it('continue while the problem is unknown', () => {
     const evaluation = new Evaluation();
     const hub = [issue({ alert: 'CommitRejected', labels: {} })];

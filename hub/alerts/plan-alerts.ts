@@ -95,7 +95,8 @@ const isJudged = (issues: CurrentIssues, alert: StoredAlert): boolean => {
   const { name, labels } = alert;
   const cluster = labels.cluster ?? '';
   const isReportedBefore = issues.notObserved?.has(cluster) === true && REPORTED.has(name);
-  const isUnknownRisk = name === 'RisksAppeared' && issues.risksUnknown?.has(cluster) === true;
+  const places = [cluster, `${cluster}/${labels.policy}`];
+  const isUnknownRisk = name === 'RisksAppeared' && places.some((place) => issues.risksUnknown?.has(place) === true);
   const isUnknownDenial = name === 'DenialsRise' && issues.denialsUnknown?.has(cluster) === true;
   return isKnown(issues, alert) && !isReportedBefore && !isUnknownRisk && !isUnknownDenial;
 };

@@ -62,16 +62,27 @@ describe('owners at risk', () => {
     await using server = await startFilledApi();
     const [reason, fix] = ['nothing in the pod confines it to a region', 'put under spec.template.spec: nodeSelector: {x: y}'];
     const web = { risk: 'Refused', kind: 'Deployment', namespace: 'finance', name: 'web', reason, fix, confirmation: 'Confirmed' } as const;
-    const risks = { refused: 1, pending: 0, unconfirmed: 0, mended: 0, named: [] };
-    const cluster = { ...clusterReport(), riskSamples: [{ ...web, policy: 'finance' }] };
+    const lastSeen = '2026-01-01T00:00:00.000Z';
+    const gone = { ...web, kind: 'Workflow', name: 'etl-*', lastSeen };
+    const risks = { refused: 2, pending: 0, unconfirmed: 0, mended: 0, named: [] };
+    const cluster = {
+      ...clusterReport(),
+      riskSamples: [
+        { ...web, policy: 'finance' },
+        { ...gone, policy: 'finance' },
+      ],
+    };
     const deviations = groupDeviations([['finance', standingOf(policyReport('finance', { conditions: [], risks }))]]);
     await reportChange(server.ledger, 'eu', { full: true, baseline: baselineIn(desiredOf(), 'eu'), deviations, cluster });
     const { out, err } = await fso(server, 'get', 'risks');
     expect(out.split('\n')[1]?.split(/ {2,}/)).toEqual(['Refused', 'eu', 'finance', 'Deployment', 'web', 'finance', 'yes', fix]);
+    expect(out).toContain(`etl-* (last seen ${lastSeen})`);
     expect(err).toBe('Not all is known of: eu, us.\nCapacity and volumes are not looked at.\n');
     expect((await fso(server, 'get', 'risks', '--risk', 'Pending', '-o', 'json')).out).toBe('[]\n');
     expect((await fso(server, 'report', 'risks')).out).toContain('Refused,eu,finance,finance,Deployment,web,');
-    expect(JSON.parse((await fso(server, 'report', 'risks', '-o', 'json')).out)).toMatchObject({ risks: [{ name: 'web', reason }] });
+    expect(JSON.parse((await fso(server, 'report', 'risks', '-o', 'json')).out)).toMatchObject({
+      risks: [{ name: 'web', reason }, { lastSeen }],
+    });
   });
 });
 

@@ -30,6 +30,8 @@ export const AGENT_LEASE = 'fso-agent';
 export const AGENT_STATE = 'fso-agent-state';
 /** ConfigMap with the start of each reported violation, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_VIOLATIONS = 'fso-agent-violations';
+/** ConfigMap with the shapes of pods that came and went, in {@link SYSTEM_NAMESPACE}. */
+export const AGENT_SHAPES = 'fso-agent-shapes';
 /** ConfigMap with the events that the hub has not acknowledged, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_EVENTS = 'fso-agent-events';
 

@@ -120,9 +120,14 @@ export type RiskClass = z.infer<typeof RiskClass>;
 /** An owner whose next pods are at risk. */
 export const Risk = z.object({
   risk: RiskClass,
-  kind: z.string().max(63).describe('Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicationController or ReplicaSet.'),
+  kind: z
+    .string()
+    .max(63)
+    .describe(
+      'Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicationController or ReplicaSet; of pods that came and went or are of operators the kind of their controller, or Pod.',
+    ),
   namespace: NamespaceName,
-  name: z.string().max(253),
+  name: z.string().max(253).describe('Of pods that came and went or are of operators: the pattern of the names of their controllers.'),
   reason: z.string().max(512).describe('The failing term of the template that makes the next pod.'),
   fix: z.string().max(512).describe('The line that mends it.'),
   confirmation: z
@@ -131,6 +136,7 @@ export const Risk = z.object({
       'Confirmed: by a dry run of a pod from that template, with all webhooks. Unconfirmed: judged by the template alone; a webhook may still mend it.',
     ),
   nodes: z.int().min(1).optional().describe('Of a DaemonSet: nodes outside on which its pods would stay pending.'),
+  lastSeen: z.iso.datetime().optional().describe('Hour in which its last pod was seen: none runs now, and the next one may come.'),
 });
 export type Risk = z.infer<typeof Risk>;
 
@@ -144,6 +150,7 @@ export type RiskCounts = z.infer<typeof RiskCounts>;
 /** Owners at risk under a policy. */
 export const PolicyRisks = RiskCounts.extend({
   unconfirmed: Count.describe('Those of them that no dry run has confirmed yet.'),
+  untried: Count.optional().describe('Those that would be refused, and of which no dry run has been made yet. No alert rests on them.'),
   mended: Count.describe('Owners that are not at risk only because a webhook mends their pods.'),
   named: z
     .array(Risk)

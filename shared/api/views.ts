@@ -127,7 +127,7 @@ export type ViolationView = z.infer<typeof ViolationView>;
 export const RiskView = Risk.extend({
   cluster: ResourceName,
   policy: PolicyKey,
-  fresh: z.boolean().describe('Whether the cluster is connected and observed; otherwise it is as last reported.'),
+  fresh: z.boolean().describe('Whether the cluster is connected, observed and knows its risks; otherwise it is as last reported.'),
 });
 export type RiskView = z.infer<typeof RiskView>;
 

@@ -3,7 +3,7 @@ import { weakMemo2 } from '../runtime/index.ts';
 import { injectRegions } from './inject.ts';
 import { confiningLine } from './mend.ts';
 import { hasLabel, matchesAffinity, matchesSelector, untoleratedTaint } from './node-fit.ts';
-import type { NodeFacts, PodTemplate, Toleration } from './template.ts';
+import type { NodeFacts, PodTemplate, Taint, Toleration } from './template.ts';
 
 /** A pod template, and what its pods meet in their namespace. */
 export interface TemplateQuestion {
@@ -100,36 +100,49 @@ const insideOf = weakMemo2((nodes: readonly NodeFacts[], regions: readonly strin
 const judgeFit = (template: PodTemplate, { nodes, regions, path }: TemplateQuestion): TemplateJudgement => {
   const inside = insideOf(nodes, regions);
   if (inside.length === 0) return pending('no node is in an allowed region', `add a node in ${regions.join(', ')}`);
-  const missing = Object.entries(template.nodeSelector ?? {}).find(([key, value]) => !inside.some((node) => hasLabel(node, key, value)));
-  if (missing !== undefined) {
-    const [key, value] = missing;
-    return pending(
-      `no node inside has the label ${key}=${value} of spec.nodeSelector`,
-      `label a node inside with ${key}=${value}, or remove ${path}.nodeSelector["${key}"]`,
-    );
+  const { isSelected, taint, isFitting } = firstFit(template, inside);
+  if (isFitting) return NONE;
+  if (!isSelected) return unselected(template, inside, path);
+  return taint === undefined
+    ? pending(
+        'no node inside satisfies the required node affinity',
+        `label a node inside as it asks, or relax ${path}.affinity.nodeAffinity`,
+      )
+    : tainted(taint, path);
+};
+
+/** Looks for the first node on which the pods fit, and for what keeps them from the others. */
+const firstFit = (template: PodTemplate, inside: readonly NodeFacts[]) => {
+  const tolerations = [...(template.tolerations ?? []), ...USUAL_TOLERATIONS];
+  let isSelected = false;
+  let taint: Taint | undefined;
+  for (const node of inside) {
+    if (!matchesSelector(template, node)) continue;
+    isSelected = true;
+    if (!matchesAffinity(template, node)) continue;
+    const untolerated = untoleratedTaint(tolerations, node);
+    if (untolerated === undefined) return { isSelected, isFitting: true };
+    taint ??= untolerated;
   }
-  const selected = inside.filter((node) => matchesSelector(template, node));
-  if (selected.length === 0) {
+  return { isSelected, isFitting: false, taint };
+};
+
+const unselected = ({ nodeSelector = {} }: PodTemplate, inside: readonly NodeFacts[], path: string): TemplateJudgement => {
+  const missing = Object.entries(nodeSelector ?? {}).find(([key, value]) => !inside.some((node) => hasLabel(node, key, value)));
+  if (missing === undefined) {
     return pending(
       'no node inside has all labels of spec.nodeSelector',
       `label one node inside with all of them, or shorten ${path}.nodeSelector`,
     );
   }
-  const matching = selected.filter((node) => matchesAffinity(template, node));
-  if (matching.length === 0) {
-    return pending(
-      'no node inside satisfies the required node affinity',
-      `label a node inside as it asks, or relax ${path}.affinity.nodeAffinity`,
-    );
-  }
-  return judgeTaints(template, matching, path);
+  const [key, value] = missing;
+  return pending(
+    `no node inside has the label ${key}=${value} of spec.nodeSelector`,
+    `label a node inside with ${key}=${value}, or remove ${path}.nodeSelector["${key}"]`,
+  );
 };
 
-const judgeTaints = (template: PodTemplate, nodes: readonly NodeFacts[], path: string): TemplateJudgement => {
-  const tolerations = [...(template.tolerations ?? []), ...USUAL_TOLERATIONS];
-  const taints = nodes.map((node) => untoleratedTaint(tolerations, node));
-  const [taint] = taints;
-  if (taint === undefined || taints.includes(undefined)) return NONE;
+const tainted = (taint: Taint, path: string): TemplateJudgement => {
   const value = taint.value ? `, value: ${taint.value}` : ', operator: Exists';
   const line = `{key: ${taint.key}${value}, effect: ${taint.effect}}`;
   const name = `${taint.key}${taint.value ? `=${taint.value}` : ''}:${taint.effect}`;

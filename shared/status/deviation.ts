@@ -41,7 +41,12 @@ export const Deviation = z.strictObject({
     .describe('Why, as a code; `shared/status/deviation-texts.ts` has a text for each.'),
   locks: z.strictObject({ admission: LockState, gatekeeper: LockState, binding: LockState }),
   violations: z.int().min(0).max(MAX_COUNT),
-  risks: RiskCounts.strict().optional().describe('Owners whose next pods are at risk; absent: none, or not known.'),
+  risks: RiskCounts.extend({
+    untried: z.literal(true).optional().describe('No dry run has been made yet of those that would be refused.'),
+  })
+    .strict()
+    .optional()
+    .describe('Owners whose next pods are at risk; absent: none, or not known.'),
   conditions: z.array(ReportedType).max(ReportedType.options.length).describe('Types of conditions that need attention.'),
 });
 export type Deviation = Readonly<z.infer<typeof Deviation>>;
@@ -108,9 +113,16 @@ const reportedConditions = ({ conditions }: PolicyReport): ReportedType[] =>
     ),
   );
 
+/** Whether no dry run has been made yet of any owner whose next pods would be refused. */
+export const areUntried = ({ refused, untried }: NonNullable<Deviation['risks'] | PolicyReport['risks']>): boolean =>
+  refused > 0 && (untried === true || untried === refused);
+
 /** Owners at risk, where there are any. */
-const risksIn = ({ risks }: PolicyReport): Pick<Deviation, 'risks'> =>
-  risks === undefined || risks.refused + risks.pending === 0 ? {} : { risks: { refused: risks.refused, pending: risks.pending } };
+const risksIn = ({ risks }: PolicyReport): Pick<Deviation, 'risks'> => {
+  if (risks === undefined || risks.refused + risks.pending === 0) return {};
+  const { refused, pending } = risks;
+  return { risks: { refused, pending, ...(areUntried(risks) && { untried: true }) } };
+};
 
 const isHeld = ({ state }: ReportedLock): boolean => state !== 'Degraded' && state !== 'Pending';
 
@@ -216,7 +228,13 @@ export const deviationFrom = (expected: PolicyReport, seen: PolicyReport): Devia
 const NOT_GOVERNING = new Set([NAMESPACE_MISSING, 'Absent', 'Expired', 'Invalid']);
 
 /** Risks of which only the numbers are known. */
-const namelessRisks = (counts: RiskCounts): NonNullable<PolicyReport['risks']> => ({ ...counts, unconfirmed: 0, mended: 0, named: [] });
+const namelessRisks = ({ refused, pending }: RiskCounts): NonNullable<PolicyReport['risks']> => ({
+  refused,
+  pending,
+  unconfirmed: 0,
+  mended: 0,
+  named: [],
+});
 
 const readyStatus = ({ phase }: Deviation) => (phase === 'Active' ? 'True' : 'False');
 

@@ -17,6 +17,7 @@
  *   npm run bench -- resync --agents 3000 --policies 1000 --changed 0.1 --database postgres --heap 400
  *   npm run bench -- risks --owners 5000 --placements 100000 --heap 256
  *   npm run bench -- risk-export --clusters 500
+ *   npm run bench -- risk-judging --owners 1000 --nodes 1000
  *   npm run bench -- scale --json scale.json
  *   npm run bench -- status --agents 1000 --policies 1000 --database postgres --heap 400
  *   npm run bench -- curve --agents 250,1000,3000,6000 --scopes 20 --database postgres --heap 400
@@ -39,6 +40,7 @@ import { ledger } from './ledger.ts';
 import { memory } from './memory.ts';
 import { isUsageError } from './options.ts';
 import { riskExport } from './risks/export.ts';
+import { riskJudging } from './risks/judging.ts';
 import { risks } from './risks/owners.ts';
 import { usageOf } from './usage.ts';
 
@@ -56,6 +58,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   memory,
   resync,
   'risk-export': riskExport,
+  'risk-judging': riskJudging,
   risks,
   scale,
   soak,

@@ -22,6 +22,8 @@ ${FLEET}
     --stalled 10%                                     share of the agents that then stop reading their sockets: the same commits again
   of resync:
     --changed 0.1                                     share of each agent's policies that fail while the hub is away
+  of risks:
+    --namespaces 1  --owners 1000  --nodes 1000       owners in each namespace, no two of them alike
   of curve:
     --agents 250,1000,3000,6000  --commits 3          a fleet of each size, one after the other
     --svg docs/images/fleet-curve.svg                 file of the picture

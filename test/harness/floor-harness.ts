@@ -35,6 +35,9 @@ export interface Attempt {
   readonly labels?: Record<string, string>;
   readonly legacy?: boolean;
   readonly namespace?: string;
+  readonly pod?: string;
+  /** Whether it is no dry run. */
+  readonly isReal?: boolean;
 }
 
 /**
@@ -132,12 +135,13 @@ export class FloorHarness extends AgentHarness {
     await this.client.mergePatch(kind, { name }, { metadata: { labels } }, this.signal);
   }
 
-  /** Tries a Binding by a dry run. Returns the API server's refusal, or '' when it is admitted. */
-  async tryBind({ as, node = `${EU}-a`, kind = 'Node', labels = {}, legacy, namespace = 'finance' }: Attempt): Promise<string> {
-    const path = `/api/v1/namespaces/${namespace}/${legacy === true ? 'bindings' : 'pods/waiting/binding'}`;
-    const metadata = { name: 'waiting', namespace, labels };
+  /** Tries a Binding, as a dry run unless it is real. @returns the refusal; '': it is admitted */
+  async tryBind({ as, node = `${EU}-a`, kind = 'Node', labels = {}, ...more }: Attempt): Promise<string> {
+    const { legacy, namespace = 'finance', pod = 'waiting', isReal = false } = more;
+    const path = `/api/v1/namespaces/${namespace}/${legacy === true ? 'bindings' : `pods/${pod}/binding`}`;
+    const metadata = { name: pod, namespace, labels };
     const body = { apiVersion: 'v1', kind: 'Binding', metadata, target: { apiVersion: 'v1', kind, name: node } };
-    return refusalOf(as.raw({ method: 'POST', path, body, query: { dryRun: 'All' } }, this.signal));
+    return refusalOf(as.raw({ method: 'POST', path, body, ...(!isReal && { query: { dryRun: 'All' } }) }, this.signal));
   }
 
   /**

@@ -11,6 +11,7 @@ import {
 } from '@fso/shared/kube';
 import { BINDING_VIOLATIONS } from '@fso/shared/residency';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { NODE_PROBE } from '../../agent/enforce/index.ts';
 import { type Attempt, bindingSentence, EU, FloorHarness, MODES, US } from '../harness/floor-harness.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -72,6 +73,15 @@ describe.each(MODES)('the bind gate by $mode', ({ mode, version, apiServerArgs }
     const answer = await world.tryBind(attempt());
     expect(answer).toContain("'fso-floor-bindings-deny'");
     expect(answer).toContain(bindingSentence(violation));
+  });
+
+  it('judges the node of a dry run by which the agent proves that, and trusts the agent in nothing else', async () => {
+    const proof = { as: world.client, pod: NODE_PROBE };
+    expect(await world.tryBind({ ...proof, node: `${US}-a` })).toContain(bindingSentence(BINDING_VIOLATIONS.region(`${US}-a`, US)));
+    expect(await world.tryBind(proof)).toContain('not found');
+    const byAgent = bindingSentence(BINDING_VIOLATIONS.binder('fso-admin'));
+    expect(await world.tryBind({ ...proof, isReal: true })).toContain(byAgent);
+    expect(await world.tryBind({ as: world.client })).toContain(byAgent);
   });
 
   it('holds a pod from before the policy until the scheduler finds a node inside', async () => {

@@ -132,7 +132,7 @@ describe('plans in a real cluster', () => {
       await bench.client.list(ADMISSION_POLICY_KIND, {}, signal),
       await bench.client.list(ADMISSION_POLICY_BINDING_KIND, {}, signal),
       {
-        binders: bench.binders,
+        binders: { users: bench.binders, agent: '' },
       },
     );
 

@@ -166,8 +166,10 @@ describe('guard', () => {
   it('protects the lease and the state of the agent', async () => {
     const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE };
     expect(await guard.patch(LEASE_KIND, ref, { spec: { holderIdentity: 'thief' } })).toContain('only the agent writes');
-    const state = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-state' } };
-    expect(await refusalOf(guard.admin.create(CONFIG_MAP_KIND, state, {}, signal))).toContain('only the agent writes');
+    for (const name of ['fso-agent-state', 'fso-agent-shapes']) {
+      const state = { metadata: { namespace: SYSTEM_NAMESPACE, name } };
+      expect(await refusalOf(guard.admin.create(CONFIG_MAP_KIND, state, {}, signal))).toContain('only the agent writes');
+    }
     const identity = { metadata: { namespace: SYSTEM_NAMESPACE, name: 'fso-agent-identity' } };
     expect(await refusalOf(guard.admin.create(SECRET_KIND, identity, {}, signal))).toContain('only the agent writes');
     for (const namespace of [SYSTEM_NAMESPACE, 'default']) {

@@ -4,13 +4,14 @@ import { type NodeFacts, refusalOf } from '@fso/shared/risk';
 import type { Pod } from '../../agent/cache/reduce.ts';
 import type { Governance } from '../../agent/enforce/types.ts';
 import type { TemplateAnswer } from '../../agent/probe/index.ts';
-import type { OwnerSet } from '../../agent/risk/owner-cache.ts';
-import type { Owner, OwnerKind } from '../../agent/risk/owner-kinds.ts';
-import { reduceOwner } from '../../agent/risk/reduce-owner.ts';
-import { RiskFinder } from '../../agent/risk/risk-finder.ts';
+import type { OwnerSet } from '../../agent/risk/owners/owner-cache.ts';
+import type { Owner, OwnerKind } from '../../agent/risk/owners/owner-kinds.ts';
+import { reduceOwner } from '../../agent/risk/owners/reduce-owner.ts';
+import { RiskFinder, type SeenShapes } from '../../agent/risk/risk-finder.ts';
 
 const KINDS = ['Deployment', 'CronJob', 'StatefulSet', 'Deployment', 'Job'] as const;
 const NO_OWNERS: OwnerSet = new Map();
+const NO_SHAPES: SeenShapes = { in: () => ({ apartFrom: () => [] }), versionIn: () => NO_OWNERS };
 
 /** Placements of templates in the region of a cluster. */
 const placementsIn = (region: string): readonly object[] => [
@@ -32,12 +33,15 @@ const workloadOf = ({ metadata: { name } }: Pod): string => name.slice(0, name.l
 
 /** Owners of the pods of a cluster, whose next pods the agent's own code judges. */
 export class ClusterRisks {
-  readonly #finder = new RiskFinder();
+  readonly #finder: RiskFinder;
   readonly #nodes: readonly NodeFacts[];
+  #governance: Governance | undefined;
   readonly #owners = new Map<string, Map<OwnerKind, Map<string, Owner>>>();
 
   /** @param home region of the nodes that most templates name */
   constructor(pods: readonly Pod[], nodes: Iterable<Node>, home: string) {
+    const dryRuns = { expect: () => undefined, answer: (target: string) => this.#answer(target), answersIn: () => NO_OWNERS };
+    this.#finder = new RiskFinder(dryRuns, NO_SHAPES);
     this.#nodes = [...nodes].map(factsOf);
     const placements = placementsIn(home);
     const workloads = Map.groupBy(pods, (pod) => `${pod.metadata.namespace}/${workloadOf(pod)}`);
@@ -51,8 +55,11 @@ export class ClusterRisks {
   /** The risks of each policy that denies. */
   find(governance: Governance): ReadonlyMap<string, PolicyRisks> {
     const ownersIn = (namespace: string): OwnerSet => this.#owners.get(namespace) ?? NO_OWNERS;
-    const answer = (target: string): TemplateAnswer | undefined => this.#answer(target, governance);
-    return this.#finder.find({ governance, ownersIn, nodes: this.#nodes, injects: false, answer }).policies;
+    this.#governance = governance;
+    this.#finder.update({ governance, ownersIn, nodes: this.#nodes, injects: false, webhooks: '' });
+    const steps = this.#finder.judge();
+    while (steps.next().done !== true);
+    return new Map([...this.#finder.found().policies].flatMap(([policy, risks]) => (risks === 'recent' ? [] : [[policy, risks]])));
   }
 
   #add(kind: OwnerKind, owner: Owner): void {
@@ -62,13 +69,13 @@ export class ClusterRisks {
   }
 
   /** Answers as an API server with the locks and without webhooks does. */
-  #answer(target: string, { namespaces }: Governance): TemplateAnswer | undefined {
+  #answer(target: string): TemplateAnswer | undefined {
     const [kind = '', namespace = '', name = ''] = target.split('/');
     const template = this.#owners
       .get(namespace)
       ?.get(kind as OwnerKind)
       ?.get(name)?.template;
-    const deny = namespaces.get(namespace)?.actions.deny;
+    const deny = this.#governance?.namespaces.get(namespace)?.actions.deny;
     if (template === undefined || deny === undefined) return undefined;
     const violation = refusalOf(template, [], deny.regions);
     return violation === undefined ? { kind: 'admitted', template } : { kind: 'refused', violation };

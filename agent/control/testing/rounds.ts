@@ -7,7 +7,7 @@ import { createAgentMetrics } from '../../metrics.ts';
 import { OBSERVATION_LIMITS } from '../../observation/index.ts';
 import { createViolationTimeStore, EventSink, type LiveObservatory } from '../../observe/index.ts';
 import { capabilitiesOf } from '../../plan/index.ts';
-import { OwnerCache } from '../../risk/index.ts';
+import { OwnerCache, ShapeRecorder, WebhookCache } from '../../risk/index.ts';
 import type { AgentRuntime } from '../../runtime.ts';
 import { Controller } from '../controller.ts';
 
@@ -45,6 +45,8 @@ export const startRounds = async ({ runtime, observatory, definitions }: RoundsO
       },
       view,
       owners: new OwnerCache({ factory, clock, kindMs: OBSERVATION_LIMITS.kindMs }),
+      webhooks: new WebhookCache(factory),
+      shapes: new ShapeRecorder({ clock, isInjecting: () => false }),
       pauses,
       outputs: { observatory, events, metrics: createAgentMetrics(new Registry(), 'test') },
       violationTimes: createViolationTimeStore(runtime),

@@ -2,6 +2,7 @@ import {
   AGENT_EVENTS,
   AGENT_IDENTITY,
   AGENT_LEASE,
+  AGENT_SHAPES,
   AGENT_STATE,
   AGENT_TRUST,
   AGENT_VIOLATIONS,
@@ -197,7 +198,7 @@ const definitions = (trust: Trust): Guard => ({
   ],
 });
 
-const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_EVENTS, AGENT_IDENTITY];
+const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_EVENTS, AGENT_SHAPES, AGENT_IDENTITY];
 /**
  * The settings of an installation: the signers that the agent believes, and the token by which it
  * enrols.

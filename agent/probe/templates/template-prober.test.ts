@@ -16,6 +16,7 @@ const target = (name: string, version = 1, fingerprint = 'f'): TemplateTarget =>
   controller: { apiVersion: 'apps/v1', kind: 'StatefulSet' },
   fingerprint,
   version,
+  isRefused: false,
 });
 
 let pods: KubeObject[];
@@ -65,7 +66,7 @@ const turn = async (): Promise<void> => {
   prober.probeNext();
   await settle();
 };
-const expectTargets = (...targets: readonly TemplateTarget[]) => prober.expect(new Map(targets.map((each) => [each.name, each])));
+const expectTargets = (...targets: readonly TemplateTarget[]) => prober.expect('a', new Map(targets.map((each) => [each.name, each])));
 const askedFor = () => pods.map(({ metadata }) => (metadata as { ownerReferences?: { name: string }[] }).ownerReferences?.[0]?.name);
 
 describe('a template', () => {
@@ -93,7 +94,7 @@ describe('a template', () => {
         throw forbidden(message);
       };
       expectTargets(target('db', 1, message));
-      await turn();
+      for (let n = 0; n < 4; n += 1) await turn();
       return prober.answer('db');
     };
     expect(await say(REFUSAL)).toEqual({ kind: 'refused', violation: 'spec.nodeSelector allows region "us"' });
@@ -126,5 +127,20 @@ describe('a template', () => {
     // Both have their turns: `db` has had no answer three times in a row by then.
     for (let n = 0; n < 6; n += 1) await turn();
     expect(prober.answer('db')?.kind).toBe('unanswered');
+  });
+
+  it('is asked for first where it is refused by itself, and has no answer before four tries', async () => {
+    answer = () => {
+      throw new Error('connection lost');
+    };
+    expectTargets(target('fine'), { ...target('refused'), isRefused: true });
+    for (let n = 0; n < 3; n += 1) await turn();
+    expect([askedFor(), prober.answer('refused')]).toEqual([['refused', 'refused', 'refused'], undefined]);
+    await turn();
+    expect([prober.answer('refused')?.kind, prober.answer('fine')]).toEqual(['unanswered', undefined]);
+    const before = prober.answersIn('a');
+    answer = (pod) => pod;
+    await turn();
+    expect([askedFor().at(-1), prober.answersIn('a') === before]).toEqual(['fine', false]);
   });
 });

@@ -17,7 +17,11 @@ export interface TemplateTarget {
   readonly fingerprint: string;
   /** Version of the object. Another one is asked for; the earlier answer counts until then. */
   readonly version: number;
+  /** Whether the template is refused by itself: those are asked for before the others. */
+  readonly isRefused: boolean;
 }
+
+type Targets = ReadonlyMap<string, TemplateTarget>;
 
 /** Result of a dry run of a pod. */
 export type TemplateAnswer =
@@ -38,6 +42,8 @@ export interface TemplateProberDeps {
   readonly onAnswer: (answer: TemplateAnswer['kind']) => void;
 }
 
+const NO_TARGETS: Targets = new Map();
+const NO_ANSWERS = {};
 const TIMEOUT_MS = 10_000;
 /** Tries before a template that nothing answers for waits for its turn like all others. */
 const FIRST_TRIES = 4;
@@ -57,7 +63,10 @@ const VIOLATION = / in namespace \S+: (.*?); fix: /s;
 export class TemplateProber {
   readonly #deps: TemplateProberDeps;
   readonly #signal: AbortSignal;
-  #targets: ReadonlyMap<string, TemplateTarget> = new Map();
+  readonly #targets = new Map<string, TemplateTarget>();
+  readonly #namespaces = new Map<string, Targets>();
+  /** Versions of the answers by namespace: another object after each change. */
+  readonly #versions = new Map<string, object>();
   readonly #answers = new Map<string, { readonly fingerprint: string; readonly answer: TemplateAnswer; readonly misses: number }>();
   readonly #schedule = new ProbeSchedule();
   /** Targets without an answer yet, with the number of times that they were asked for. */
@@ -68,23 +77,42 @@ export class TemplateProber {
     this.#signal = signal;
   }
 
-  /** Replaces the targets; the same object means that nothing differs. */
-  expect(targets: ReadonlyMap<string, TemplateTarget>): void {
-    if (targets === this.#targets) return;
-    const before = this.#targets;
-    this.#targets = targets;
+  /** Replaces the targets of a namespace, by key. */
+  expect(namespace: string, targets: Targets): void {
+    const before = this.#namespaces.get(namespace) ?? NO_TARGETS;
+    if (targets.size === 0) this.#namespaces.delete(namespace);
+    else this.#namespaces.set(namespace, targets);
     for (const key of before.keys()) if (!targets.has(key)) this.#forget(key);
-    for (const [key, target] of targets) {
-      const { fingerprint } = target;
-      this.#schedule.add(key);
-      if (before.get(key) !== target) this.#unanswered.set(key, 0);
-      if (this.#answers.get(key)?.fingerprint !== fingerprint) this.#answers.delete(key);
-    }
+    for (const [key, target] of targets) if (before.get(key) !== target) this.#add(key, target);
+    if (targets.size === 0) this.#versions.delete(namespace);
   }
 
-  /** The answer for a target as it is now; undefined: it was not asked for yet. */
+  #add(key: string, target: TemplateTarget): void {
+    this.#targets.set(key, target);
+    this.#schedule.add(key);
+    this.#unanswered.set(key, 0);
+    const known = this.#answers.get(key);
+    if (known === undefined || known.fingerprint === target.fingerprint) return;
+    this.#answers.delete(key);
+    this.#noteChange(target.namespace);
+  }
+
+  /**
+   * The answer for a target as it is now; undefined: it was not asked for yet, or nothing has
+   * answered so far.
+   */
   answer(key: string): TemplateAnswer | undefined {
-    return this.#answers.get(key)?.answer;
+    const answer = this.#answers.get(key)?.answer;
+    return answer?.kind === 'unanswered' && this.#unanswered.has(key) ? undefined : answer;
+  }
+
+  /** The same object for as long as the answers in a namespace are the same. */
+  answersIn(namespace: string): object {
+    return this.#versions.get(namespace) ?? NO_ANSWERS;
+  }
+
+  #noteChange(namespace: string): void {
+    this.#versions.set(namespace, {});
   }
 
   /** Number of targets that are asked for before the others. */
@@ -95,11 +123,14 @@ export class TemplateProber {
   /** Asks for a pod of the target whose turn it is. @returns whether there is one */
   probeNext(): boolean {
     const turn = (key: string): Promise<void> => this.#turn(key).catch(() => undefined);
-    const isFirst = (key: string): boolean => this.#unanswered.size === 0 || this.#unanswered.has(key);
-    return (this.#schedule.runNext(isFirst, turn) ?? this.#schedule.runNext(() => true, turn)) !== undefined;
+    const isNew = (key: string): boolean => this.#unanswered.has(key);
+    const isUrgent = (key: string): boolean => isNew(key) && this.#targets.get(key)?.isRefused === true;
+    const orders = this.#unanswered.size === 0 ? [] : [isUrgent, isNew];
+    return [...orders, () => true].some((isFree) => this.#schedule.runNext(isFree, turn) !== undefined);
   }
 
   #forget(key: string): void {
+    this.#targets.delete(key);
     this.#answers.delete(key);
     this.#unanswered.delete(key);
     this.#schedule.remove(key);
@@ -111,10 +142,12 @@ export class TemplateProber {
     const answer = await this.#ask(target);
     if (this.#targets.get(key) !== target) return;
     this.#deps.onAnswer(answer.kind);
+    const before = this.answer(key);
     this.#noteTurn(key, answer);
-    const before = this.#answers.get(key)?.answer;
     this.#keep(key, target.fingerprint, answer);
-    if (!isSameAnswer(before, this.#answers.get(key)?.answer)) this.#deps.onChange();
+    if (isSameAnswer(before, this.answer(key))) return;
+    this.#noteChange(target.namespace);
+    this.#deps.onChange();
   }
 
   #noteTurn(key: string, answer: TemplateAnswer): void {

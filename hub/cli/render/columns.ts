@@ -84,7 +84,7 @@ export const riskColumns = (): Column<RiskView>[] => [
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'NAMESPACE', value: ({ namespace }) => namespace },
   { title: 'KIND', value: ({ kind }) => kind },
-  { title: 'NAME', value: ({ name }) => name },
+  { title: 'NAME', value: ({ name, lastSeen }) => (lastSeen === undefined ? name : `${name} (last seen ${lastSeen})`) },
   { title: 'POLICY', value: ({ policy }) => policy },
   { title: 'CONFIRMED', value: ({ confirmation }) => (confirmation === 'Confirmed' ? 'yes' : 'no') },
   { title: 'FIX', value: ({ fix }) => fix },

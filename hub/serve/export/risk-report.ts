@@ -24,7 +24,20 @@ export const createRiskReport = (fleet: Fleet, now: number): RiskReport => {
   };
 };
 
-const COLUMNS = ['risk', 'cluster', 'policy', 'namespace', 'kind', 'name', 'nodes', 'confirmation', 'reason', 'fix', 'fresh'] as const;
+const COLUMNS = [
+  'risk',
+  'cluster',
+  'policy',
+  'namespace',
+  'kind',
+  'name',
+  'nodes',
+  'confirmation',
+  'lastSeen',
+  'reason',
+  'fix',
+  'fresh',
+] as const;
 
 /** Yields the lines of a CSV table (RFC 4180); what is not named is told in lines of their own. */
 function* csvLines({ risks, unnamed, omitted, unknownClusters }: RiskReport): Generator<string> {

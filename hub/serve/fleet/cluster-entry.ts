@@ -99,7 +99,8 @@ const risksOf = ({ report, policies }: ClusterRecord, policy: string): readonly 
 export const namedRisks = (record: ClusterRecord): readonly NamedRisk[] => {
   const named: NamedRisk[] = [];
   for (const [policy, { risks }] of namedIn(record.policies))
-    if (risks !== undefined) named.push(...nameFindings(risksOf(record, policy), { cluster: record.name, policy, fresh: isKnown(record) }));
+    if (risks !== undefined)
+      named.push(...nameFindings(risksOf(record, policy), { cluster: record.name, policy, fresh: areRisksFresh(record) }));
   return named.sort((a, b) => byText(a.key, b.key));
 };
 
@@ -190,8 +191,11 @@ export const areLocksReady = ({ record: { report } }: ClusterEntry): boolean | u
     : report.gatekeeper.state === 'Ready' && report.conditions.every(({ type, status }) => !LOCK_CONDITIONS.has(type) || status === 'True');
 
 /** Status of the condition by which a cluster says whether its risks are known. */
-export const risksKnownOf = ({ record: { report } }: ClusterEntry) =>
+export const risksKnownOf = ({ record: { report } }: Pick<ClusterEntry, 'record'>) =>
   report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status;
+
+/** Whether the risks of a cluster are those of now: an agent shows what it knew for two minutes. */
+export const areRisksFresh = (record: ClusterRecord): boolean => isKnown(record) && risksKnownOf({ record }) !== 'Unknown';
 
 /** Whether not all risks of a cluster are known: it is away, not observed, or says so itself. */
 export const areRisksUnknown = (entry: ClusterEntry): boolean => !isKnown(entry.record) || risksKnownOf(entry) !== 'True';

@@ -5,6 +5,7 @@ import { byText } from '@fso/shared/encoding';
 import type { Visibility } from '../../access/index.ts';
 import { type ClusterRecord, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
 import {
+  areRisksFresh,
   type ClusterEntry,
   type ClusterFacts,
   countRisks,
@@ -94,7 +95,7 @@ const hasOtherViolations = ({ before, now, keys }: Moments): boolean => {
 
 /** Whether the owners at risk of a cluster differ between two moments. */
 const hasOtherRisks = ({ before, now, keys }: Moments): boolean => {
-  if (isKnown(before) !== isKnown(now) || !isDeepStrictEqual(before.report?.riskSamples, now.report?.riskSamples)) return true;
+  if (areRisksFresh(before) !== areRisksFresh(now) || !isDeepStrictEqual(before.report?.riskSamples, now.report?.riskSamples)) return true;
   const isAtRisk = ({ policies }: ClusterRecord, key: string): boolean => namedIn(policies).get(key)?.risks !== undefined;
   return keys.some((key) => isAtRisk(before, key) || isAtRisk(now, key));
 };

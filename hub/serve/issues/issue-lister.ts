@@ -1,8 +1,9 @@
 import type { AlertName, AlertSeverity, AuditVerification, IssueList } from '@fso/shared/api';
 import { type Clock, createYielder } from '@fso/shared/runtime';
+import { areUntried } from '@fso/shared/status';
 import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../../alerts/index.ts';
 import type { HubCertificate } from '../../identity/index.ts';
-import type { LedgerHealth } from '../../ledger/index.ts';
+import { type LedgerHealth, namedIn } from '../../ledger/index.ts';
 import { type ClusterEntry, risksKnownOf } from '../fleet/cluster-entry.ts';
 import { denialsKnownOf } from '../fleet/findings/denial-lists.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
@@ -84,7 +85,7 @@ export class IssueLister {
     const policies = listPolicyIssues(fleet, nowMs);
     const unknown = this.#notGathered(fleet);
     const notObserved = new Set(fleet.members().flatMap(({ record }) => (record.notObserved === null ? [] : [record.name])));
-    const risksUnknown = new Set(fleet.members().flatMap((entry) => (risksKnownOf(entry) === 'Unknown' ? [entry.record.name] : [])));
+    const risksUnknown = new Set(fleet.members().flatMap(unknownRisksOf));
     const denialsUnknown = new Set(fleet.members().flatMap(({ record }) => (denialsKnownOf(record) === 'Unknown' ? [record.name] : [])));
     // Entries are replaced and never changed: they hold while others run.
     const clusters = await this.#listClusters(fleet.members(), nowMs, isNamed);
@@ -172,3 +173,10 @@ export class IssueLister {
       });
   }
 }
+
+/** The cluster where it does not know its risks, or `cluster/policy` of those that are untried. */
+const unknownRisksOf = (entry: ClusterEntry): readonly string[] => {
+  const { name, policies } = entry.record;
+  if (risksKnownOf(entry) === 'Unknown') return [name];
+  return [...namedIn(policies)].flatMap(([policy, { risks }]) => (risks !== undefined && areUntried(risks) ? [`${name}/${policy}`] : []));
+};

@@ -10,7 +10,7 @@ import {
 } from '@fso/shared/api';
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
-import { type Deviation, describeRisks, describeViolations } from '@fso/shared/status';
+import { areUntried, type Deviation, describeRisks, describeViolations } from '@fso/shared/status';
 import type { Issue } from '../../alerts/index.ts';
 import { ClusterPolicies, type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
 import { actionIn, type ClusterEntry, samplesOf } from '../fleet/cluster-entry.ts';
@@ -69,9 +69,12 @@ const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyRepo
   return [{ alert: 'Violations', problem: `${describeViolations(violations)}${named}`, since: first?.since ?? null, count: violations }];
 };
 
-/** Finding for owners whose next pods are refused. Pending ones may only wait for a node. */
-const risksOf = ({ risks }: Pick<Deviation, 'risks'>): Finding[] => {
-  if (risks === undefined || risks.refused === 0) return [];
+/**
+ * Finding for owners whose next pods are refused. Pending ones may only wait for a node, and a
+ * webhook may mend those of which no dry run was made yet, as after a change of the agent's leader.
+ */
+const risksOf = ({ risks }: Pick<Deviation | PolicyReport, 'risks'>): Finding[] => {
+  if (risks === undefined || risks.refused === 0 || areUntried(risks)) return [];
   return [{ alert: 'RisksAppeared', problem: `If everything restarted now: ${describeRisks(risks)}.`, since: null, count: risks.refused }];
 };
 

@@ -56,6 +56,14 @@ describe('owners at risk', () => {
     expect(RiskPage.parse(await hub.read('risks?risk=Refused')).items[0]?.fresh).toBe(false);
   });
 
+  it('are not fresh once their cluster does not know them', async () => {
+    await using hub = await atRisk();
+    const unknown = { type: CONDITIONS.risksKnown, status: 'Unknown' as const, reason: 'NotRead', message: '', lastTransitionTime: TIME };
+    const riskSamples = [WEB].map((risk) => ({ ...risk, policy: 'finance' }));
+    await reportChange(hub.server.ledger, 'eu', { cluster: { ...clusterReport(), conditions: [unknown], riskSamples } });
+    expect(RiskPage.parse(await hub.read('risks')).items.map(({ fresh }) => fresh)).toEqual([false]);
+  });
+
   it('asks the agent for those of one policy in one cluster that its cluster does not name', async () => {
     await using hub = await atRisk(policyReport('finance', { risks: risks([WEB, riskOf('worker'), NIGHTLY], 2, 1) }));
     const { items } = RiskPage.parse(await hub.read('risks?cluster=eu&policy=finance'));
@@ -82,7 +90,7 @@ describe('owners at risk', () => {
     expect(report.risks.map(({ name }) => name)).toEqual(['nightly', 'web']);
     const lines = (await hub.get('reports/risks?format=csv')).trim().split('\r\n');
     expect(lines).toEqual([
-      'risk,cluster,policy,namespace,kind,name,nodes,confirmation,reason,fix,fresh',
+      'risk,cluster,policy,namespace,kind,name,nodes,confirmation,lastSeen,reason,fix,fresh',
       expect.stringContaining('Pending,eu,finance,finance,CronJob,nightly,'),
       expect.stringContaining('Refused,eu,finance,finance,Deployment,web,'),
       expect.stringContaining('1 more are counted'),

@@ -1,7 +1,7 @@
 import { MAX_NAMED_RISKS, type RiskGroup, RiskGroupPage, RiskPage, RiskReport } from '@fso/shared/api';
 import { z } from 'zod';
 import { createRiskReport, sendRiskReport } from '../../export/risk-report.ts';
-import { type NamedRisk, NO_RISKS } from '../../fleet/cluster-entry.ts';
+import { areRisksFresh, type NamedRisk, NO_RISKS } from '../../fleet/cluster-entry.ts';
 import { nameFindings } from '../../fleet/findings/findings.ts';
 import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../../fleet/findings/risk-lists.ts';
 import { listPage } from '../../http/paging.ts';
@@ -12,13 +12,16 @@ import { type FindingDeps, readNamed } from './read-named.ts';
 /** Limits that every answer about risks states. */
 const NOT_LOOKED_AT = 'Capacity and volumes are not looked at. The classes are never added up, nor with violations.';
 
-const readRisks = (deps: FindingDeps, query: RiskQuery): Promise<readonly NamedRisk[]> =>
-  readNamed(deps, query, {
+const readRisks = async (deps: FindingDeps, query: RiskQuery): Promise<readonly NamedRisk[]> => {
+  const record = query.cluster === undefined ? undefined : (await deps.fleet.read()).cluster(query.cluster)?.record;
+  // Told now, and yet of before where the cluster does not know them.
+  const fresh = record !== undefined && areRisksFresh(record);
+  return readNamed(deps, query, {
     from: (fleet) => fleet.risks(),
     known: ({ risks: { refused, pending } = NO_RISKS }) => Math.min(refused + pending, MAX_NAMED_RISKS),
-    // Told now, by a cluster that is known.
-    told: ({ risks }, of) => nameFindings(risks?.named ?? [], { ...of, fresh: true }),
+    told: ({ risks }, of) => nameFindings(risks?.named ?? [], { ...of, fresh }),
   });
+};
 
 const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('json').describe('csv: RFC 4180.') });
 

@@ -8,6 +8,7 @@ import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
 import { ClusterName } from '../../../components/stale-state.tsx';
 import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
+import { RelativeTime } from '../../../components/text.tsx';
 import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, optionsOf, suggestionsOf } from '../../../lib/filters.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
 
@@ -35,7 +36,21 @@ const RiskLabel = ({ risk, nodes }: Pick<RiskView, 'risk' | 'nodes'>) => (
 );
 
 const columnsOf = (connectionOf: ConnectionOfCluster): readonly Column<RiskView>[] => [
-  { title: 'Owner', sort: 'name', width: 20, cell: ({ kind, namespace, name }) => `${kind} ${namespace}/${name}` },
+  {
+    title: 'Owner',
+    sort: 'name',
+    width: 20,
+    cell: ({ kind, namespace, name, lastSeen }) => (
+      <div>
+        {`${kind} ${namespace}/${name}`}
+        {lastSeen !== undefined && (
+          <div className="fso-muted">
+            no pod now, last seen <RelativeTime time={lastSeen} />
+          </div>
+        )}
+      </div>
+    ),
+  },
   {
     title: 'Risk',
     sort: 'risk',

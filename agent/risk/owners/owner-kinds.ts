@@ -32,7 +32,10 @@ export const ownerDescriptor = (kind: OwnerKind): KindDescriptor<Owner> => {
 };
 
 /** Path of the pod spec in an object of a kind. */
-export const templatePath = (kind: string): string => (kind === 'CronJob' ? 'spec.jobTemplate.spec.template.spec' : 'spec.template.spec');
+export const templatePath = (kind: string): string => PATHS[kind] ?? 'spec.template.spec';
+
+/** Paths of other kinds. Where the template of a shape is, only its operator knows. */
+const PATHS: Readonly<Record<string, string>> = { CronJob: 'spec.jobTemplate.spec.template.spec', Shape: 'spec' };
 
 /** An object that makes pods, reduced to what decides where its next pods may run. */
 export interface Owner extends KubeObject {

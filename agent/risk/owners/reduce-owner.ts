@@ -3,8 +3,8 @@ import { type PlacementSpec, reducePlacement } from '@fso/shared/residency';
 import type { PodTemplate, Toleration } from '@fso/shared/risk';
 import { memoByText } from '@fso/shared/runtime';
 import { z } from 'zod';
-import { PodSpec } from '../cache/index.ts';
-import { definedOnly, isPlain } from '../compare.ts';
+import { PodSpec } from '../../cache/index.ts';
+import { definedOnly, isPlain } from '../../compare.ts';
 import type { Owner, OwnerKind } from './owner-kinds.ts';
 
 /**
@@ -143,3 +143,10 @@ export const reduceOwner =
 export const nameOnly = ({ metadata: { name, namespace, resourceVersion } }: KubeObject): Owner => ({
   metadata: definedOnly({ name, namespace, resourceVersion }) as ObjectMeta,
 });
+
+/** Reduces an object that was kept to its name, in place. */
+export const reduceToName = (owner: Owner): void => {
+  const rest = nameOnly(owner);
+  for (const field of Object.keys(owner)) delete (owner as unknown as Record<string, unknown>)[field];
+  Object.assign(owner, rest);
+};

@@ -2,11 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
 import type { Informer, InformerFactory } from '@fso/shared/kube';
 import { type Clock, listText } from '@fso/shared/runtime';
+import { type Evicted, FairShare } from './fair-share.ts';
 import { OWNER_KINDS, type Owner, type OwnerKind, ownerDescriptor } from './owner-kinds.ts';
-import { nameOnly, reduceOwner } from './reduce-owner.ts';
+import { nameOnly, reduceOwner, reduceToName } from './reduce-owner.ts';
 
 /** Objects of all kinds of owners together of which more than the name is kept. */
 export const MAX_OWNERS = 20_000;
+/** Those of one namespace: a Deployment keeps ten ReplicaSets of past revisions. */
+const MAX_OWNERS_IN_NAMESPACE = 12_000;
 /** Objects in one answer: pod templates may be large. */
 const PAGE = 100;
 
@@ -34,16 +37,21 @@ export class OwnerCache {
   readonly #informers: readonly (readonly [OwnerKind, Informer<Owner>])[];
   readonly #sets = new Map<string, Map<OwnerKind, Map<string, Owner>>>();
   readonly #changed = new Set<() => void>();
-  /** Keys of the objects of which more than the name is kept. */
-  readonly #known = new Set<string>();
-  #left = 0;
+  /** The objects of which more than the name is kept, by namespace. */
+  readonly #room: FairShare;
+  readonly #leftOut = new Map<string, number>();
 
   constructor(deps: OwnerCacheDeps) {
     const { factory, listEveryMs } = deps;
     this.#deps = deps;
+    this.#room = new FairShare({ max: deps.maxOwners ?? MAX_OWNERS, maxOfOne: MAX_OWNERS_IN_NAMESPACE });
     this.#informers = OWNER_KINDS.map((kind) => {
       const reduce = reduceOwner(kind);
-      const transform = (object: KubeObject): Owner => (this.#hasRoom(kind, object) ? reduce(object) : nameOnly(object));
+      const transform = (object: KubeObject): Owner => {
+        const { namespace = '', name } = object.metadata;
+        if (!this.#room.take(namespace, `${kind}/${name}`, (evicted) => this.#evict(evicted))) return nameOnly(object);
+        return reduce(object);
+      };
       const informer = factory.informer(ownerDescriptor(kind), {
         pageSize: PAGE,
         transform,
@@ -59,9 +67,9 @@ export class OwnerCache {
     return this.#sets.get(namespace) ?? NO_OWNERS;
   }
 
-  /** Number of objects of which only the name is kept, so that they are not judged. */
-  get leftOut(): number {
-    return this.#left;
+  /** Number of objects of which only the name is kept, and which are not judged, by namespace. */
+  get leftOut(): ReadonlyMap<string, number> {
+    return this.#leftOut;
   }
 
   /** Reason why risks are not known now; undefined: they are. */
@@ -85,25 +93,39 @@ export class OwnerCache {
     for (const [, informer] of this.#informers) informer.restart();
   }
 
-  #hasRoom(kind: OwnerKind, { metadata: { namespace, name } }: KubeObject): boolean {
-    const key = `${kind}/${namespace}/${name}`;
-    if (this.#known.has(key)) return true;
-    if (this.#known.size >= (this.#deps.maxOwners ?? MAX_OWNERS)) return false;
-    this.#known.add(key);
-    return true;
+  /** Reduces an object to its name, to make room for one of a namespace that has less. */
+  #evict({ holder: namespace, item }: Evicted): void {
+    const [kind, name] = item.split('/') as [OwnerKind, string];
+    const owner = this.#sets.get(namespace)?.get(kind)?.get(name);
+    if (owner === undefined) return;
+    this.#countLeftOut(namespace, 1);
+    this.#put(kind, { namespace, name }, undefined);
+    // The informer has the same object, of which it must not keep more either.
+    reduceToName(owner);
+  }
+
+  #countLeftOut(namespace: string, change: number): void {
+    const count = (this.#leftOut.get(namespace) ?? 0) + change;
+    if (count > 0) this.#leftOut.set(namespace, count);
+    else this.#leftOut.delete(namespace);
   }
 
   #set(kind: OwnerKind, key: string, { current, previous }: { current: Owner | undefined; previous: Owner | undefined }): void {
-    this.#left += Number(isLeftOut(current)) - Number(isLeftOut(previous));
-    const kept = isLeftOut(current) ? undefined : current;
     const [namespace = '', name = ''] = key.split('/');
+    // It may have lost its room between its page of a list and the end of that list.
+    if (current !== undefined && !isLeftOut(current) && !this.#room.has(namespace, `${kind}/${name}`)) reduceToName(current);
+    const change = Number(isLeftOut(current)) - Number(isLeftOut(previous));
+    if (change !== 0) this.#countLeftOut(namespace, change);
+    const kept = isLeftOut(current) ? undefined : current;
+    if (kept === undefined) this.#room.release(namespace, `${kind}/${name}`);
+    if (!isSameOwner(this.#sets.get(namespace)?.get(kind)?.get(name), kept)) this.#put(kind, { namespace, name }, kept);
+  }
+
+  #put(kind: OwnerKind, { namespace, name }: { namespace: string; name: string }, owner: Owner | undefined): void {
     const kinds = this.#sets.get(namespace) ?? new Map<OwnerKind, Map<string, Owner>>();
     const owners = kinds.get(kind) ?? new Map<string, Owner>();
-    if (isSameOwner(owners.get(name), kept)) return;
-    if (kept === undefined) {
-      owners.delete(name);
-      this.#known.delete(`${kind}/${key}`);
-    } else owners.set(name, kept);
+    if (owner === undefined) owners.delete(name);
+    else owners.set(name, owner);
     kinds.set(kind, owners);
     if ([...kinds.values()].every(({ size }) => size === 0)) this.#sets.delete(namespace);
     else this.#sets.set(namespace, new Map(kinds));

@@ -56,11 +56,31 @@ describe('the owners of a namespace', () => {
 
   it('are kept up to a number, and counted beyond', () => {
     for (const name of ['1', '2', '3', '4', '5']) show('CronJob', `a/${name}`, {});
-    expect([namesIn('a').length, cache.leftOut]).toEqual([3, 2]);
+    expect([namesIn('a').length, [...cache.leftOut]]).toEqual([3, [['a', 2]]]);
     show('CronJob', 'a/5', undefined);
     show('CronJob', 'a/1', undefined);
     show('CronJob', 'a/4', {});
-    expect([namesIn('a'), cache.leftOut]).toEqual([['CronJob 2', 'CronJob 3', 'CronJob 4'], 0]);
+    expect([namesIn('a'), [...cache.leftOut]]).toEqual([['CronJob 2', 'CronJob 3', 'CronJob 4'], []]);
+  });
+
+  it('take the room of the oldest ones of a namespace that has more, which are counted', () => {
+    for (const name of ['1', '2', '3', '4']) show('CronJob', `many/${name}`, template('ssd'));
+    const kept = kinds.get('CronJob')?.objects.get('many/1');
+    show('Job', 'few/1', template('ssd'));
+    expect([namesIn('many'), namesIn('few'), [...cache.leftOut]]).toEqual([['CronJob 2', 'CronJob 3'], ['Job 1'], [['many', 2]]]);
+    // The informer keeps no more of it either.
+    expect(kept).toEqual({ metadata: { name: '1', namespace: 'many' } });
+    show('Job', 'few/2', template('ssd'));
+    expect([namesIn('many').length, namesIn('few').length, [...cache.leftOut]]).toEqual([
+      2,
+      1,
+      [
+        ['many', 2],
+        ['few', 1],
+      ],
+    ]);
+    for (const name of ['1', '2', '3', '4']) show('CronJob', `many/${name}`, undefined);
+    expect([namesIn('many'), [...cache.leftOut]]).toEqual([[], [['few', 1]]]);
   });
 });
 

@@ -1,0 +1,87 @@
+import { REGION_LABEL } from '@fso/shared/api';
+import { type NamespaceGovernance, NODE_PROBE } from '../../enforce/index.ts';
+import {
+  DRY_RUN,
+  type FloorNames,
+  isOurs,
+  judgeForeign,
+  judgeRefusalText,
+  NO_REGION,
+  PROBE_NAME,
+  type ProbeAnswer,
+  type ProbeClient,
+  type ProbeVerdict,
+  toAnswer,
+} from '../probe.ts';
+
+/**
+ * A binding to a node that does not exist, by the agent, which is no trusted binder: the bind gate
+ * must refuse it before the API server looks for the pod, naming the policies and regions in force.
+ */
+export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
+  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding to a node without a region was admitted' };
+  if (answer.kind === 'unreachable') return judgeForeign(answer);
+  if (isOurs(answer.message, floor)) return judgeRefusalText(answer.message, governance);
+  if (answer.status === 404) return { kind: 'unproven', message: 'a binding to a node without a region passed the bind gate' };
+  return judgeForeign(answer);
+};
+
+/**
+ * A binding to a node outside, which the bind gate judges as a trusted binder's: it must refuse it
+ * for the node, naming the policies and regions in force.
+ */
+export const judgeMustNotBindOutside = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
+  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding by a trusted binder to a node outside was admitted' };
+  if (answer.kind === 'unreachable') return judgeForeign(answer);
+  if (!isOurs(answer.message, floor)) {
+    return answer.status === 404
+      ? { kind: 'unproven', message: 'a binding by a trusted binder to a node outside passed the bind gate' }
+      : judgeForeign(answer);
+  }
+  return BY_NODE.test(answer.message)
+    ? judgeRefusalText(answer.message, governance)
+    : { kind: 'unproven', message: `the bind gate does not judge the node: ${answer.message.slice(0, 500)}` };
+};
+
+/** The violations of a node, in the words of the bind gate. */
+const BY_NODE = /node "[^"]*" (is in region|has no known region)/;
+
+/** A Binding to ask for. */
+interface BindingQuestion {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly node: string;
+  /** Region that the Binding claims for the node; the API server replaces it by that of a node. */
+  readonly region?: string;
+}
+
+/** The Binding that {@link judgeMustNotBind} judges. */
+export const askForBinding = (client: ProbeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> =>
+  bind(client, { namespace, pod: PROBE_NAME, node: PROBE_NAME }, signal);
+
+/**
+ * The Binding that {@link judgeMustNotBindOutside} judges.
+ *
+ * @param node outside; undefined: there is none, and one that does not exist stands for it
+ */
+export const askForBindingOutside = (
+  client: ProbeClient,
+  { namespace, node = PROBE_NAME }: { readonly namespace: string; readonly node?: string | undefined },
+  signal: AbortSignal,
+): Promise<ProbeAnswer> => bind(client, { namespace, pod: NODE_PROBE, node, region: NO_REGION }, signal);
+
+const bind = async (client: ProbeClient, { namespace, pod, node, region }: BindingQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
+  const body = {
+    apiVersion: 'v1',
+    kind: 'Binding',
+    metadata: { name: pod, namespace, ...(region !== undefined && { labels: { [REGION_LABEL]: region } }) },
+    target: { apiVersion: 'v1', kind: 'Node', name: node },
+  };
+  try {
+    const path = `/api/v1/namespaces/${namespace}/pods/${pod}/binding`;
+    const { warnings } = await client.raw({ method: 'POST', path, query: DRY_RUN, body, timeoutMs: 10_000 }, signal);
+    return { kind: 'admitted', warnings };
+  } catch (error) {
+    return toAnswer(error, signal);
+  }
+};

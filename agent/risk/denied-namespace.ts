@@ -1,0 +1,32 @@
+import type { Governance, NamespaceGovernance } from '../enforce/index.ts';
+
+/** A namespace whose pods a policy refuses outside of some regions. */
+export interface DeniedNamespace {
+  readonly namespace: string;
+  readonly deny: NonNullable<NamespaceGovernance['actions']['deny']>;
+  /** Regions that placement injection gives to pods; none: it leaves them as they are. */
+  readonly injected: readonly string[];
+  /** Regions of each denying policy, in the order of `deny.policies`. */
+  readonly regions: readonly (readonly string[])[];
+}
+
+const NO_REGIONS: readonly string[] = [];
+
+/**
+ * @param injects whether the API server injects placements where a namespace asks for it
+ * @returns undefined: no policy denies there
+ */
+export const deniedNamespace = (
+  governance: NamespaceGovernance,
+  policies: Governance['policies'],
+  injects: boolean,
+): DeniedNamespace | undefined => {
+  const { namespace, injection, actions } = governance;
+  const { deny } = actions;
+  if (deny === undefined) return undefined;
+  const regions = deny.policies.map((policy) => {
+    const outcome = policies.get(policy);
+    return outcome !== undefined && outcome.kind !== 'invalid' ? outcome.regions : deny.regions;
+  });
+  return { namespace, deny, injected: injection && injects ? deny.regions : NO_REGIONS, regions };
+};

@@ -1,0 +1,60 @@
+import type { PolicyRisks, Risk } from '@fso/shared/api';
+import { type Clock, createBucket } from '@fso/shared/runtime';
+import type { EventSink } from '../observe/index.ts';
+import type { OwnerCache } from './owners/owner-cache.ts';
+import { OWNER_KINDS, type OwnerKind, ownerDescriptor } from './owners/owner-kinds.ts';
+
+export interface OwnerEventsDeps {
+  readonly owners: Pick<OwnerCache, 'ownersIn'>;
+  readonly events: Pick<EventSink, 'recordOn'>;
+  readonly clock: Clock;
+}
+
+/** Events are a convenience: a policy that narrows concerns hundreds of owners at once. */
+const LIMIT = { burst: 20, perSecond: 1 / 3 } as const;
+const MAX_REMEMBERED = 4_096;
+
+const isOwnerKind = (kind: string): kind is OwnerKind => (OWNER_KINDS as readonly string[]).includes(kind);
+
+/**
+ * Writes a Kubernetes Event on each owner of which a dry run has shown that its next pods are at
+ * risk, one for each change, so that those who own it see it where they look.
+ */
+export class OwnerEvents {
+  readonly #deps: OwnerEventsDeps;
+  readonly #take: () => boolean;
+  /** Risks of policies of which all events are written. */
+  readonly #written = new WeakSet<PolicyRisks>();
+  /** Message of the last event, by owner; those that changed last at the end. */
+  readonly #messages = new Map<string, string>();
+
+  constructor(deps: OwnerEventsDeps) {
+    this.#deps = deps;
+    this.#take = createBucket(deps.clock, LIMIT);
+  }
+
+  /** Writes what differs from what was written; of too many at once the rest the next time. */
+  look(policies: ReadonlyMap<string, PolicyRisks | 'recent'>): void {
+    for (const risks of policies.values()) {
+      if (risks === 'recent' || this.#written.has(risks)) continue;
+      if (!risks.named.every((risk) => this.#write(risk))) return;
+      this.#written.add(risks);
+    }
+  }
+
+  /** @returns whether nothing is left to write of it */
+  #write({ kind, namespace, name, risk, reason, fix, confirmation }: Risk): boolean {
+    if (confirmation !== 'Confirmed' || !isOwnerKind(kind)) return true;
+    const owner = this.#deps.owners.ownersIn(namespace).get(kind)?.get(name);
+    const key = `${owner?.metadata.uid}`;
+    const message = `${risk === 'Refused' ? 'the next pods would be refused' : 'the next pods would stay pending'}: ${reason}; fix: ${fix}`;
+    if (owner === undefined || this.#messages.get(key) === message) return true;
+    if (!this.#take()) return false;
+    this.#messages.delete(key);
+    this.#messages.set(key, message);
+    for (const oldest of this.#messages.keys()) if (this.#messages.size > MAX_REMEMBERED) this.#messages.delete(oldest);
+    const event = { severity: 'warning', reason: risk === 'Refused' ? 'NextPodsRefused' : 'NextPodsPending', message } as const;
+    this.#deps.events.recordOn({ apiVersion: ownerDescriptor(kind).apiVersion, kind, metadata: owner.metadata }, event);
+    return true;
+  }
+}

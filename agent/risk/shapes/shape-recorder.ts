@@ -1,0 +1,284 @@
+import type { KubeObject } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
+import type { PodTemplate } from '@fso/shared/risk';
+import type { Clock } from '@fso/shared/runtime';
+import type { ShapeSource } from '../judge-namespace.ts';
+import type { OwnerTemplates } from '../next-templates.ts';
+import { readTemplate } from '../owners/reduce-owner.ts';
+import { namePattern } from './name-pattern.ts';
+import { askedPlacement } from './placement.ts';
+
+/** Pods with one placement of controllers whose names are alike. */
+export interface Shape {
+  readonly namespace: string;
+  /** Kind of the controller; of pods without one `Pod`. */
+  readonly kind: string;
+  readonly name: string;
+  readonly template: PodTemplate;
+  /** Hour in which a pod of it was there last, RFC 3339. */
+  readonly lastSeen: string;
+}
+
+/** Shapes that had to go, as there were too many. */
+export interface Forgotten {
+  readonly count: number;
+  /** The namespace of the last one. */
+  readonly namespace: string;
+  readonly at: string;
+}
+
+/** All that outlives a process. */
+export interface StoredShapes {
+  readonly shapes: readonly Shape[];
+  readonly forgotten?: Forgotten | undefined;
+}
+
+type Known = Shape & { lastSeen: string; live: number; readonly bytes: number };
+
+export interface ShapeRecorderDeps {
+  readonly clock: Pick<Clock, 'now'>;
+  /** Whether placements are injected into the pods of a namespace now. */
+  readonly isInjecting: (namespace: string) => boolean;
+  readonly maxBytes?: number;
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const KEPT_MS = 14 * DAY_MS;
+/**
+ * Bound of all shapes, as JSON: a ConfigMap holds 1 MiB, and text that hardly compresses takes as
+ * much packed as it has.
+ */
+const MAX_BYTES = 640 * 1_024;
+/** Controllers whose templates are judged by themselves, and kubelets, which nothing refuses. */
+const OTHERS: ReadonlySet<string> = new Set(['ReplicaSet', 'StatefulSet', 'DaemonSet', 'ReplicationController', 'Node']);
+const ENDED: ReadonlySet<string> = new Set(['Succeeded', 'Failed']);
+
+type SeenPod = KubeObject & { readonly spec?: object; readonly status?: { readonly phase?: string } };
+
+/** @returns undefined: the pod is not of a shape */
+const controllerOf = ({ metadata: { name, ownerReferences } }: SeenPod): Pick<Shape, 'kind' | 'name'> | undefined => {
+  const owner = (Array.isArray(ownerReferences) ? ownerReferences : []).find(({ controller }) => controller === true);
+  if (owner === undefined) return { kind: 'Pod', name: namePattern(name) };
+  const kind = String(owner.kind).slice(0, 63);
+  return OTHERS.has(kind) ? undefined : { kind, name: namePattern(String(owner.name)).slice(0, 253) };
+};
+
+const keyOf = ({ kind, name, template }: Pick<Shape, 'kind' | 'name' | 'template'>): string =>
+  `${kind}/${name} ${JSON.stringify(template)}`;
+
+/**
+ * Records the shapes of pods that come and go, of Jobs and of operators, so that the next one is
+ * judged though nothing of it runs. Once they are too many, the oldest one of the namespace with
+ * most goes: a tenant that tries any number of placements forgets its own.
+ */
+export class ShapeRecorder {
+  readonly #deps: ShapeRecorderDeps;
+  /** Shapes by namespace and key, those that were seen last at the end. */
+  readonly #shapes = new Map<string, Map<string, Known>>();
+  readonly #bytes = new Map<string, number>();
+  #total = 0;
+  /** Shapes of pods that run, by key of the pod. */
+  readonly #live = new Map<string, Known>();
+  /** Another object after each change, by namespace. */
+  readonly #versions = new Map<string, object>();
+  readonly #changed = new Set<() => void>();
+  #forgotten: Forgotten | undefined;
+  /** Undefined once {@link begin} was called. */
+  #waiting: (() => void)[] | undefined = [];
+  #stored: StoredShapes | undefined;
+
+  constructor(deps: ShapeRecorderDeps) {
+    this.#deps = deps;
+  }
+
+  /** Records a pod as the API server shows it. */
+  see(pod: SeenPod): void {
+    const controller = controllerOf(pod);
+    const { namespace = '', name } = pod.metadata;
+    if (controller === undefined) return;
+    const read = readTemplate({ spec: pod.spec });
+    if (read === undefined) return;
+    const hasEnded = ENDED.has(pod.status?.phase ?? '');
+    this.#onceReady(() => {
+      const template = askedPlacement(read, this.#deps.isInjecting(namespace));
+      const shape = this.#keep({ namespace, ...controller, template, lastSeen: this.#hour() });
+      const key = `${namespace}/${name}`;
+      if (hasEnded) this.#end(key);
+      else if (this.#live.get(key) !== shape) this.#start(key, shape);
+    });
+  }
+
+  #onceReady(record: () => void): void {
+    if (this.#waiting === undefined) record();
+    else this.#waiting.push(record);
+  }
+
+  /** Records what was seen before it was known into which namespaces placements are injected. */
+  begin(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const record of waiting) record();
+  }
+
+  #start(key: string, shape: Known): void {
+    this.#end(key);
+    this.#live.set(key, shape);
+    shape.live += 1;
+    if (shape.live === 1) this.#note(shape.namespace);
+  }
+
+  /** Records that a pod is there no more. @param key `namespace/name` */
+  gone(key: string): void {
+    this.#onceReady(() => this.#end(key));
+  }
+
+  #end(key: string): void {
+    const shape = this.#live.get(key);
+    if (shape === undefined) return;
+    this.#live.delete(key);
+    shape.live -= 1;
+    if (shape.live > 0) return;
+    shape.lastSeen = this.#hour();
+    this.#note(shape.namespace);
+  }
+
+  /** The hour of some time ago. */
+  #hour(agoMs = 0): string {
+    return new Date(Math.floor((this.#deps.clock.now().getTime() - agoMs) / HOUR_MS) * HOUR_MS).toISOString();
+  }
+
+  /** @returns the shape that is known */
+  #keep(shape: Shape): Known {
+    const { namespace, lastSeen } = shape;
+    const shapes = this.#shapes.get(namespace) ?? new Map<string, Known>();
+    this.#shapes.set(namespace, shapes);
+    const key = keyOf(shape);
+    const before = shapes.get(key);
+    if (before !== undefined) {
+      shapes.delete(key);
+      shapes.set(key, before);
+      if (before.lastSeen >= lastSeen) return before;
+      before.lastSeen = lastSeen;
+      this.#note(namespace);
+      return before;
+    }
+    const known: Known = { ...shape, live: 0, bytes: key.length + namespace.length + 64 };
+    shapes.set(key, known);
+    this.#count(namespace, known.bytes);
+    this.#note(namespace);
+    while (this.#total > (this.#deps.maxBytes ?? MAX_BYTES)) this.#forgetOldest();
+    return known;
+  }
+
+  #count(namespace: string, bytes: number): void {
+    this.#total += bytes;
+    this.#bytes.set(namespace, (this.#bytes.get(namespace) ?? 0) + bytes);
+  }
+
+  #note(namespace: string): void {
+    this.#stored = undefined;
+    this.#versions.set(namespace, {});
+    for (const handler of this.#changed) handler();
+  }
+
+  #remove(key: string, { namespace, bytes }: Known): void {
+    const shapes = this.#shapes.get(namespace);
+    shapes?.delete(key);
+    this.#count(namespace, -bytes);
+    if (shapes?.size === 0) for (const known of [this.#shapes, this.#bytes]) known.delete(namespace);
+    this.#note(namespace);
+    if (shapes?.size === 0) this.#versions.delete(namespace);
+  }
+
+  /** Forgets what the namespace with most has not seen for longest, of what runs the last. */
+  #forgetOldest(): void {
+    let [namespace, most] = ['', 0];
+    for (const [each, bytes] of this.#bytes) if (bytes > most) [namespace, most] = [each, bytes];
+    const oldest = oldestOf(this.#shapes.get(namespace) ?? new Map());
+    if (oldest === undefined) return;
+    this.#remove(...oldest);
+    this.#forgotten = { count: (this.#forgotten?.count ?? 0) + 1, namespace, at: this.#hour() };
+  }
+
+  /** The same object for as long as the shapes in a namespace are the same. */
+  versionIn(namespace: string): object {
+    return this.#versions.get(namespace) ?? NONE;
+  }
+
+  in(namespace: string): ShapeSource {
+    return { apartFrom: (owners) => apartFrom([...(this.#shapes.get(namespace)?.values() ?? [])], owners) };
+  }
+
+  /** Shapes that went within the time in which they would have been kept; undefined: none. */
+  get forgotten(): Forgotten | undefined {
+    return this.#forgotten;
+  }
+
+  /** @param handler called after each change */
+  subscribe(handler: () => void): () => void {
+    this.#changed.add(handler);
+    return () => this.#changed.delete(handler);
+  }
+
+  /** Takes what an earlier process stored. What this one has seen itself is newer. */
+  restore({ shapes, forgotten }: StoredShapes): void {
+    const seen = [...this.#shapes.values()].flatMap((known) => [...known.values()]);
+    for (const shape of shapes) this.#keep(shape);
+    for (const shape of seen) this.#keep(shape);
+    this.#forgotten ??= forgotten;
+    this.expire();
+  }
+
+  /** Forgets what has not been seen for 14 days. */
+  expire(): void {
+    const since = this.#hour(KEPT_MS);
+    for (const shapes of [...this.#shapes.values()])
+      for (const [key, shape] of [...shapes]) if (shape.live === 0 && shape.lastSeen < since) this.#remove(key, shape);
+    if (this.#forgotten !== undefined && this.#forgotten.at < since) this.#forgotten = undefined;
+  }
+
+  /** Returns the value to store; the same object for as long as nothing has changed. */
+  stored(): StoredShapes {
+    this.#stored ??= {
+      shapes: [...this.#shapes.values()].flatMap((shapes) => [...shapes.values()]).map(({ live: _live, bytes: _bytes, ...shape }) => shape),
+      forgotten: this.#forgotten,
+    };
+    return this.#stored;
+  }
+}
+
+const oldestOf = (shapes: ReadonlyMap<string, Known>): readonly [string, Known] | undefined => {
+  for (const each of shapes) if (each[1].live === 0) return each;
+  const [first] = shapes;
+  return first;
+};
+
+const NONE = {};
+
+/** Jobs of these names are judged by their own templates. */
+const patternsOf = (owners: readonly OwnerTemplates[]): ReadonlySet<string> =>
+  new Set(
+    owners.flatMap(({ kind, owner, sources }) => [
+      ...(kind === 'CronJob' ? [namePattern(`${owner.metadata.name}-1`)] : []),
+      ...sources.filter((source) => source.kind === 'Job').map(({ object }) => namePattern(object.metadata.name)),
+    ]),
+  );
+
+/** Placements that others have followed for a day are of the past. */
+const isPast = ({ live, lastSeen }: Known, newest: string): boolean => live === 0 && Date.parse(newest) - Date.parse(lastSeen) > DAY_MS;
+
+const apartFrom = (shapes: readonly Known[], owners: readonly OwnerTemplates[]): readonly OwnerTemplates[] => {
+  const standing = patternsOf(owners);
+  const groups = Map.groupBy(shapes.toReversed(), ({ kind, name }) => `${kind}/${name}`);
+  return [...groups.values()].flatMap((group) => {
+    const [newest] = group;
+    if (newest === undefined || (newest.kind === 'Job' && standing.has(newest.name))) return [];
+    const { kind, name, namespace } = newest;
+    const metadata = { name, namespace };
+    const [latest = ''] = group.map(({ lastSeen }) => lastSeen).sort((a, b) => byText(b, a));
+    const present = group.filter((shape) => !isPast(shape, latest));
+    const sources = present.map(({ template }) => ({ kind: 'Shape', object: { metadata }, template }) as const);
+    return [{ kind, owner: { metadata }, sources, ...(present.every(({ live }) => live === 0) && { lastSeen: latest }) }];
+  });
+};

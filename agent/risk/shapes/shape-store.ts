@@ -1,0 +1,92 @@
+import { AGENT_SHAPES } from '@fso/shared/api';
+import type { PodTemplate } from '@fso/shared/risk';
+import type { Clock } from '@fso/shared/runtime';
+import { z } from 'zod';
+import { ConfigMapStore, type ConfigMapStoreDeps } from '../../config-map-store.ts';
+import { readTemplate } from '../owners/reduce-owner.ts';
+import type { ShapeRecorder, StoredShapes } from './shape-recorder.ts';
+
+const Time = z.iso.datetime();
+const Stored = z.object({
+  shapes: z.array(z.tuple([z.string(), z.string(), z.string(), Time, z.looseObject({ isCut: z.literal(true).optional() })])),
+  forgotten: z.object({ count: z.int(), namespace: z.string(), at: Time }).optional(),
+});
+
+/** Time between two writes, and before the first one, ms: shapes change all the time. */
+const EVERY_MS = 5 * 60_000;
+const FIRST_MS = 60_000;
+
+const NONE: StoredShapes = { shapes: [] };
+
+const parse = (json: unknown): StoredShapes => {
+  const { shapes, forgotten } = Stored.parse(json);
+  return {
+    forgotten,
+    shapes: shapes.flatMap(([namespace, kind, name, lastSeen, { isCut, ...placement }]) => {
+      const read = readTemplate({ spec: placement });
+      const template: PodTemplate | undefined = read && isCut ? { ...read, isCut } : read;
+      return template === undefined ? [] : [{ namespace, kind, name, lastSeen, template }];
+    }),
+  };
+};
+
+export interface ShapeStoreDeps extends ConfigMapStoreDeps {
+  readonly recorder: ShapeRecorder;
+  /** Time between two writes, ms. Default five minutes. */
+  readonly everyMs?: number | undefined;
+}
+
+/**
+ * Stores the recorded shapes in ConfigMap `fso-agent-shapes`, for the next leader and the agent's
+ * next start.
+ */
+export class ShapeStore {
+  readonly #store: ConfigMapStore<StoredShapes>;
+  readonly #recorder: ShapeRecorder;
+  readonly #clock: Clock;
+  readonly #everyMs: number;
+  readonly #firstMs: number;
+
+  constructor({ recorder, everyMs = EVERY_MS, ...deps }: ShapeStoreDeps) {
+    this.#recorder = recorder;
+    this.#clock = deps.clock;
+    this.#everyMs = everyMs;
+    this.#firstMs = Math.min(FIRST_MS, everyMs);
+    this.#store = new ConfigMapStore<StoredShapes>(
+      {
+        name: AGENT_SHAPES,
+        key: 'shapes',
+        empty: NONE,
+        parse,
+        toJson: ({ shapes, forgotten }) => ({
+          shapes: shapes.map(({ namespace, kind, name, lastSeen, template }) => [namespace, kind, name, lastSeen, template]),
+          forgotten,
+        }),
+        isSame: (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b),
+      },
+      deps,
+    );
+  }
+
+  /** Takes what was stored. Never rejects. */
+  async load(signal: AbortSignal): Promise<void> {
+    await this.#store.load(signal);
+    this.#recorder.restore(this.#store.take());
+  }
+
+  /** Writes what changed, seldom, until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#store.run(signal), this.#keep(signal)]);
+  }
+
+  async #keep(signal: AbortSignal): Promise<void> {
+    for (let waitMs = this.#firstMs; !signal.aborted; waitMs = this.#everyMs) {
+      await this.#clock.sleep(waitMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      // Where it could not be read before, what is stored is taken late.
+      this.#recorder.restore(this.#store.take());
+      this.#recorder.expire();
+      this.#store.keep(this.#recorder.stored());
+    }
+  }
+}
