@@ -44,7 +44,6 @@ describe('owners of refused pods', () => {
         reason: 'no region',
         fix: 'add it',
         policies: ['finance'],
-        isUntried: false,
       },
     ]);
   });

@@ -29,6 +29,7 @@ describe('routes', () => {
     '{sequence}': '1',
     '/violation-groups': '/violation-groups?by=policy',
     '/risk-groups': '/risk-groups?by=policy',
+    '/denial-groups': '/denial-groups?by=policy',
   };
   const concrete = (path: string): string => Object.entries(examples).reduce((text, [from, to]) => text.replace(from, to), path);
 
