@@ -29,19 +29,16 @@ export const createDenialReport = (fleet: Fleet, now: number): DenialReport => {
 const COLUMNS = ['cluster', 'policies', 'namespace', 'kind', 'name', 'count', 'since', 'last', 'reason', 'fix', 'fresh'] as const;
 type Column = (typeof COLUMNS)[number];
 
-/** The report as one CSV table (RFC 4180); what it does not name is told in lines of their own. */
-export const formatDenialCsv = ({ denials, omitted, clusters, unknownClusters }: DenialReport): string => {
+/** Yields the lines of the report as a CSV table (RFC 4180); what it does not name is told in lines of their own. */
+export function* denialLines({ denials, omitted, clusters, unknownClusters }: DenialReport): Generator<string> {
   const note = (reason: string, values: Partial<Record<Column, string>> = {}): string =>
     csvLine(COLUMNS.map((column) => (column === 'reason' ? reason : values[column])));
-  return [
-    csvLine(COLUMNS),
-    ...denials.map(({ policies, count, fresh, ...denial }) =>
-      csvLine(
-        COLUMNS.map((column) => ({ ...denial, policies: policies.join(' '), count: count?.toString(), fresh: String(fresh) })[column]),
-      ),
-    ),
-    ...clusters.flatMap(({ cluster, unnamed }) => (unnamed === 0 ? [] : [note('Without an owner.', { cluster, count: String(unnamed) })])),
-    ...(omitted === 0 ? [] : [note(`${omitted} more owners are not listed.`)]),
-    ...unknownClusters.map((cluster) => note('Not all is known of this cluster.', { cluster })),
-  ].join('');
-};
+  yield csvLine(COLUMNS);
+  for (const { policies, count, fresh, ...denial } of denials) {
+    const texts = { ...denial, policies: policies.join(' '), count: count?.toString(), fresh: String(fresh) };
+    yield csvLine(COLUMNS.map((column) => texts[column]));
+  }
+  for (const { cluster, unnamed } of clusters) if (unnamed > 0) yield note('Without an owner.', { cluster, count: String(unnamed) });
+  if (omitted > 0) yield note(`${omitted} more owners are not listed.`);
+  for (const cluster of unknownClusters) yield note('Not all is known of this cluster.', { cluster });
+}

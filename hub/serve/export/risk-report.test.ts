@@ -5,7 +5,8 @@ import { text } from 'node:stream/consumers';
 import { RiskReport, type RiskView } from '@fso/shared/api';
 import express, { type Response } from 'express';
 import { afterEach, describe, expect, it } from 'vitest';
-import { sendRiskReport } from './risk-report.ts';
+import { riskLines } from './risk-report.ts';
+import { sendReport } from './send-lines.ts';
 
 const OWNERS = 10_000;
 /** The longest texts that an agent sends. */
@@ -45,7 +46,7 @@ const open = async (format: 'csv' | 'json'): Promise<readonly [Response, Incomin
   const sent = new Promise<Response>((resolve) => {
     app.get('/', (_request, response) => {
       resolve(response);
-      return sendRiskReport(response, REPORT, format);
+      return sendReport(response, REPORT, { list: 'risks', format, csvLines: riskLines });
     });
   });
   const server = app.listen(0, '127.0.0.1');

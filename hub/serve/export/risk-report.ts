@@ -1,9 +1,7 @@
 import type { RiskReport } from '@fso/shared/api';
 import { csvLine } from '@fso/shared/encoding';
-import type { Response } from 'express';
 import { addRisks, areRisksUnknown, NO_RISKS } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
-import { sendLines } from './send-lines.ts';
 
 /** Owners that one report lists. */
 const MAX_LISTED = 10_000;
@@ -39,10 +37,11 @@ const COLUMNS = [
   'fresh',
 ] as const;
 
-/** Yields the lines of a CSV table (RFC 4180); what is not named is told in lines of their own. */
-function* csvLines({ risks, unnamed, omitted, unknownClusters }: RiskReport): Generator<string> {
+/** Yields the lines of the report as a CSV table (RFC 4180); what is not named is told in lines of their own. */
+export function* riskLines({ risks, unnamed, omitted, unknownClusters }: RiskReport): Generator<string> {
   const note = (risk: string, reason: string, cluster = ''): string =>
     csvLine(COLUMNS.map((column) => ({ risk, reason, cluster })[column as 'risk' | 'reason' | 'cluster']));
+  yield csvLine(COLUMNS);
   for (const risk of risks) yield csvLine(COLUMNS.map((column) => (column === 'fresh' ? String(risk.fresh) : risk[column])));
   for (const risk of ['Refused', 'Pending'] as const) {
     const count = unnamed[risk === 'Refused' ? 'refused' : 'pending'];
@@ -51,18 +50,3 @@ function* csvLines({ risks, unnamed, omitted, unknownClusters }: RiskReport): Ge
   if (omitted > 0) yield note('', `${omitted} more are not listed.`);
   for (const cluster of unknownClusters) yield note('Unknown', 'Not all is known of this cluster.', cluster);
 }
-
-/** Yields the owners in a JSON list, and its end. */
-function* jsonParts({ risks }: RiskReport): Generator<string> {
-  for (const [index, risk] of risks.entries()) yield `${index === 0 ? '' : ','}${JSON.stringify(risk)}`;
-  yield ']}';
-}
-
-/** Sends the report as a file, as fast as its reader takes it. */
-export const sendRiskReport = (res: Response, report: RiskReport, format: 'csv' | 'json'): Promise<void> => {
-  const name = `fso-risks-${report.generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}.${format}`;
-  if (format === 'csv') return sendLines(res, { name, contentType: 'text/csv', head: csvLine(COLUMNS) }, csvLines(report));
-  const { risks: _last, ...rest } = report;
-  const head = `${JSON.stringify(rest).slice(0, -1)},"risks":[`;
-  return sendLines(res, { name, contentType: 'application/json', head }, jsonParts(report));
-};

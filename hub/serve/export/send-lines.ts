@@ -36,3 +36,32 @@ export const sendLines = async (
   }
   if (!res.destroyed) res.end();
 };
+
+/** A report as of a moment, with a list that may be long. */
+type ListReport<L extends string> = { readonly generatedAt: string } & { readonly [K in L]: readonly unknown[] };
+
+interface ReportFile<L extends string, R> {
+  /** Name of the list in the report, and a part of the file's name. */
+  readonly list: L;
+  readonly format: 'csv' | 'json';
+  readonly csvLines: (report: R) => Iterable<string>;
+}
+
+/** Yields the items of a JSON list, and its end. */
+function* jsonItems(items: readonly unknown[]): Generator<string> {
+  for (const [index, item] of items.entries()) yield `${index === 0 ? '' : ','}${JSON.stringify(item)}`;
+  yield ']}';
+}
+
+/** Sends a report as a file; in JSON its list comes last. */
+export const sendReport = <L extends string, R extends ListReport<L>>(
+  res: Response,
+  report: R,
+  { list, format, csvLines }: ReportFile<L, R>,
+): Promise<void> => {
+  const name = `fso-${list}-${report.generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}.${format}`;
+  if (format === 'csv') return sendLines(res, { name, contentType: 'text/csv', head: '' }, csvLines(report));
+  const { [list]: items, ...rest } = report;
+  const head = `${JSON.stringify(rest).slice(0, -1)},${JSON.stringify(list)}:[`;
+  return sendLines(res, { name, contentType: 'application/json', head }, jsonItems(items));
+};

@@ -1,29 +1,25 @@
-import { CONDITIONS, type DenialGroup, DenialGrouping, type DenialView, NamespaceName, ResourceName } from '@fso/shared/api';
+import { CONDITIONS, type DenialGroup, DenialGrouping, type DenialView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { ClusterRecord } from '../../../ledger/index.ts';
 import { type ListInput, type Orders, sortParameter } from '../../http/paging.ts';
-import { includesText, matches, PolicyName, paging, Search } from '../../http/parameters.ts';
+import { includesText, matches, paging, Search } from '../../http/parameters.ts';
 import type { ClusterEntry } from '../cluster-entry.ts';
 import type { Fleet } from '../fleet-index.ts';
 import { isKnown } from '../phases.ts';
 import { teamsOf } from '../teams.ts';
+import { findingParameters, type Named, objectKey } from './findings.ts';
 
 /** An owner whose pods were refused, with its key among all. */
-export interface NamedDenial {
-  readonly key: string;
-  readonly view: DenialView;
-}
-
-const ownerKey = ({ cluster, namespace, kind, name }: DenialView): string => [cluster, namespace, kind, name].join('/');
+export type NamedDenial = Named<DenialView>;
 
 /** Owners that a cluster names, by namespace, kind and name. */
 const denialsIn = weakMemo((record: ClusterRecord): readonly NamedDenial[] => {
   const fresh = isKnown(record);
   return (record.report?.denials?.denials ?? [])
     .map((denial) => ({ ...denial, cluster: record.name, fresh }))
-    .map((view) => ({ key: ownerKey(view), view }))
+    .map((view) => ({ key: objectKey(view), view }))
     .sort((a, b) => byText(a.key, b.key));
 });
 
@@ -42,11 +38,7 @@ export const countedIn = ({ record }: ClusterEntry) => (isKnown(record) ? record
 
 /** Parameters of the list of denials. */
 export const DenialQuery = z.strictObject({
-  cluster: ResourceName.optional(),
-  policy: PolicyName,
-  namespace: NamespaceName.optional(),
-  kind: z.string().min(1).max(63).optional().describe('Of the owner: Deployment, CronJob, …'),
-  name: z.string().min(1).max(253).optional().describe('Of the owner.'),
+  ...findingParameters('owner', 'Of the owner: Deployment, CronJob, …'),
   q: Search.describe('Part of the name of the owner, its namespace, cluster or policies, upper and lower case alike.'),
   sort: sortParameter(['cluster', 'namespace', 'name', 'count', 'since', 'last']),
   ...paging,
@@ -92,7 +84,7 @@ const keysOf = (by: DenialGrouping, view: DenialView, teamOf: (policy: string) =
     case 'namespace':
       return [`${cluster}/${namespace}`];
     case 'owner':
-      return [ownerKey(view)];
+      return [objectKey(view)];
     case 'reason':
       return [reason];
   }

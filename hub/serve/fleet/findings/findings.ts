@@ -53,7 +53,9 @@ export const findingOrders: FindingOrders = {
   },
 };
 
-export const objectKey = ({ cluster, namespace, kind, name }: FindingView): string => [cluster, namespace, kind, name].join('/');
+/** Key of the object that a finding is about. */
+export const objectKey = ({ cluster, namespace, kind, name }: Omit<FindingView, 'policy'>): string =>
+  [cluster, namespace, kind, name].join('/');
 
 /** Keys of the groups that every kind of findings has. */
 export const GROUP_KEYS = {

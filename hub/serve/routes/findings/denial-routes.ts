@@ -1,6 +1,7 @@
 import { type DenialGroup, DenialGroupPage, DenialPage, DenialReport } from '@fso/shared/api';
 import { z } from 'zod';
-import { createDenialReport, formatDenialCsv } from '../../export/denial-report.ts';
+import { createDenialReport, denialLines } from '../../export/denial-report.ts';
+import { sendReport } from '../../export/send-lines.ts';
 import {
   DenialGroupQuery,
   DenialQuery,
@@ -14,7 +15,7 @@ import {
 import type { FleetDeps } from '../../fleet/fleet-reader.ts';
 import { listPage } from '../../http/paging.ts';
 import { includesText } from '../../http/parameters.ts';
-import { jsonRoute, type Route, rawRoute } from '../../http/route.ts';
+import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../../http/route.ts';
 
 /** Basis of every answer about denials. */
 const COUNTED =
@@ -26,15 +27,12 @@ const ExportQuery = z.strictObject({ format: z.enum(['json', 'csv']).default('js
 export const denialRoutes: readonly Route<FleetDeps>[] = [
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/denials',
       operationId: 'listDenials',
       summary: 'Owners whose pods were refused',
       description: `Clusters name 40 owners, those with the most refusals first. ${COUNTED}`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: DenialQuery,
     },
     { schema: DenialPage, description: 'A page; sorted by cluster unless `sort` says otherwise, then by namespace, kind and name.' },
@@ -46,15 +44,12 @@ export const denialRoutes: readonly Route<FleetDeps>[] = [
   ),
   jsonRoute(
     {
-      method: 'get',
+      ...SCOPED_LIST,
       path: '/api/v1/denial-groups',
       operationId: 'listDenialGroups',
       summary: 'Denials added up',
       description: `A cluster has also what its API server counted. ${COUNTED}`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
-      slots: 'list',
       query: DenialGroupQuery,
     },
     { schema: DenialGroupPage, description: 'A page of groups; most refusals first unless `sort` says otherwise.' },
@@ -66,23 +61,18 @@ export const denialRoutes: readonly Route<FleetDeps>[] = [
   ),
   rawRoute(
     {
-      method: 'get',
+      ...SCOPED_READ,
       path: '/api/v1/reports/denials',
       operationId: 'getDenialReport',
       summary: 'All owners whose pods were refused that are known by name',
       description: `As JSON or CSV (RFC 4180), with the clusters of which not all is known. ${COUNTED}`,
       tag: 'policies',
-      access: 'viewer',
-      scope: 'scoped',
       slots: 'heavy',
       query: ExportQuery,
     },
     { schema: DenialReport, description: 'The report, as of now.' },
     async ({ fleet }, { query: { format } }, res) => {
-      const report = createDenialReport(await fleet.read(), fleet.now());
-      const time = report.generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '');
-      res.setHeader('Content-Disposition', `attachment; filename="fso-denials-${time}.${format}"`);
-      res.type(format).send(format === 'csv' ? formatDenialCsv(report) : JSON.stringify(report));
+      await sendReport(res, createDenialReport(await fleet.read(), fleet.now()), { list: 'denials', format, csvLines: denialLines });
     },
   ),
 ];

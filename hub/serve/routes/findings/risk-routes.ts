@@ -1,6 +1,7 @@
 import { MAX_NAMED_RISKS, type RiskGroup, RiskGroupPage, RiskPage, RiskReport } from '@fso/shared/api';
 import { z } from 'zod';
-import { createRiskReport, sendRiskReport } from '../../export/risk-report.ts';
+import { createRiskReport, riskLines } from '../../export/risk-report.ts';
+import { sendReport } from '../../export/send-lines.ts';
 import { areRisksFresh, type NamedRisk, NO_RISKS } from '../../fleet/cluster-entry.ts';
 import { nameFindings } from '../../fleet/findings/findings.ts';
 import { groupRisks, matchesRisk, RiskGroupQuery, RiskQuery, riskGroupOrders, riskOrders } from '../../fleet/findings/risk-lists.ts';
@@ -74,7 +75,7 @@ export const riskRoutes: readonly Route<FindingDeps>[] = [
     },
     { schema: RiskReport, description: 'The report, as of now.' },
     async ({ fleet }, { query: { format } }, res) => {
-      await sendRiskReport(res, createRiskReport(await fleet.read(), fleet.now()), format);
+      await sendReport(res, createRiskReport(await fleet.read(), fleet.now()), { list: 'risks', format, csvLines: riskLines });
     },
   ),
 ];
