@@ -1,4 +1,4 @@
-import type { DenialReport } from '@fso/shared/api';
+import type { ClusterDenials, DenialReport } from '@fso/shared/api';
 import { csvLine } from '@fso/shared/encoding';
 import { areDenialsUnknown, countedIn, namedDenials } from '../fleet/findings/denial-lists.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
@@ -6,15 +6,19 @@ import type { Fleet } from '../fleet/fleet-index.ts';
 /** Owners that one report lists. */
 const MAX_LISTED = 10_000;
 
+/** Owners that a cluster counts and does not list. */
+const unlistedIn = (counted: ClusterDenials | undefined): number => (counted === undefined ? 0 : counted.owners - counted.denials.length);
+
 /** Builds the report of all owners whose pods were refused. @param now ms since 1970 */
 export const createDenialReport = (fleet: Fleet, now: number): DenialReport => {
   const members = fleet.members();
   const named = namedDenials(fleet);
+  const unlisted = members.reduce((sum, { record }) => sum + unlistedIn(record.report?.denials), 0);
   return {
     generatedAt: new Date(now).toISOString(),
     revision: fleet.desired()?.revision ?? null,
     denials: named.slice(0, MAX_LISTED).map(({ view }) => view),
-    omitted: Math.max(0, named.length - MAX_LISTED),
+    omitted: Math.max(0, named.length - MAX_LISTED) + unlisted,
     clusters: members.flatMap((entry) => {
       const counted = countedIn(entry);
       if (counted === undefined || counted.pods === null) return [];
