@@ -8,7 +8,7 @@ beforeEach(() => {
   counted = new CountedRefusals();
 });
 
-/** When the tests begin, in seconds since 1970. */
+/** Time at which the tests begin, in seconds since 1970. */
 const BEGIN_S = 1_000_000;
 
 const read = (
@@ -49,7 +49,7 @@ describe('refusals of the last hour', () => {
     expect(counted.now(70 * MINUTE)).toMatchObject({ pods: 4, minutes: 60 });
   });
 
-  it('are not known once nothing was read for three minutes, and are then counted anew', () => {
+  it('are not known once nothing was read for three minutes, and then begin again', () => {
     read(0, 5);
     expect(podsAt(3)).toBe(0);
     expect(podsAt(4)).toBeUndefined();

@@ -5,7 +5,7 @@ import { coveredMinutes, HOUR_MS, RecentCount } from './recent-count.ts';
 const MAX_SERVERS = 16;
 /** Age of a reading from which on nobody knows when what was counted since was refused. */
 const OLD_MS = 180_000;
-/** How far the clocks of the API server and of the agent may be apart. */
+/** Difference that the clocks of the API server and of the agent may have. */
 const SKEW_MS = 60_000;
 /** Own dry runs whose answers and the first reading may cross: more than are under way at once. */
 const MAX_MISSING = 20;

@@ -43,7 +43,7 @@ describe('the watch of events', () => {
     await running;
   });
 
-  it('keeps its problem until one opens, and tells it once', async () => {
+  it('keeps its problem until the watch opens, and logs it once', async () => {
     for (let minute = 0; minute < 5; minute += 1) {
       await clock.advance(60_000);
       expect(watch.problem).toContain('no right to watch');

@@ -14,7 +14,7 @@ export type OwnerName = Pick<Denial, 'kind' | 'namespace' | 'name'>;
 /** A denial with all policies that refuse the pods of its owner. */
 export type OwnerDenial = Denial & { readonly policies: readonly string[] };
 
-/** What the refusals of all owners together are compared with. */
+/** Number with which the refusals of all owners together are compared. */
 export interface Total {
   readonly total: number;
   /** Whether there may have been more. */

@@ -29,8 +29,8 @@ export class RecentCount {
   }
 
   /**
-   * How far the last hour is below zero, also without its oldest slot, which may correct what was
-   * added before the hour; 0: it is not.
+   * Distance of the last hour below zero, also without its oldest slot, which may correct what was
+   * added before the hour; 0: it is not below.
    */
   missing(nowMs: number): number {
     return Math.max(0, -Math.max(this.#sum(nowMs, SLOTS), this.#sum(nowMs, SLOTS - 1)));

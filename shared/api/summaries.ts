@@ -171,7 +171,7 @@ export const RiskReport = z.object({
   revision: z.string().nullable().describe('Commit in force.'),
   risks: z.array(RiskView).describe('The first 10,000, by cluster, policy, namespace, kind and name.'),
   unnamed: z.object({ refused: Count, pending: Count }).describe('Counted by agents beyond those that they name.'),
-  omitted: Count.describe('Known owners beyond those: a cluster lists 40 of its own.'),
+  omitted: Count.describe('Named ones beyond those that are listed.'),
   unknownClusters: z.array(ResourceName).describe('Clusters of which not all is known: not connected, not observed, or not judged.'),
 });
 export type RiskReport = z.infer<typeof RiskReport>;

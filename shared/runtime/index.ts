@@ -3,7 +3,6 @@ export * from './backoff.ts';
 export * from './clock.ts';
 export * from './concurrency.ts';
 export { corkForTurn } from './cork.ts';
-export * from './fair-share.ts';
 export * from './memo.ts';
 export * from './network/bounded-stream.ts';
 export * from './network/connection-limiter.ts';

@@ -7,13 +7,13 @@ import type { Fleet } from '../fleet/fleet-index.ts';
 const MAX_LISTED = 10_000;
 
 /** Owners that a cluster counts and does not list. */
-const unlistedIn = (counted: ClusterDenials | undefined): number => (counted === undefined ? 0 : counted.owners - counted.denials.length);
+const unlistedIn = ({ owners, denials }: ClusterDenials): number => Math.max(0, owners - denials.length);
 
 /** Builds the report of all owners whose pods were refused. @param now ms since 1970 */
 export const createDenialReport = (fleet: Fleet, now: number): DenialReport => {
   const members = fleet.members();
   const named = namedDenials(fleet);
-  const unlisted = members.reduce((sum, { record }) => sum + unlistedIn(record.report?.denials), 0);
+  const unlisted = members.reduce((sum, { record: { report } }) => sum + (report?.denials ? unlistedIn(report.denials) : 0), 0);
   return {
     generatedAt: new Date(now).toISOString(),
     revision: fleet.desired()?.revision ?? null,
@@ -33,7 +33,10 @@ export const createDenialReport = (fleet: Fleet, now: number): DenialReport => {
 const COLUMNS = ['cluster', 'policies', 'namespace', 'kind', 'name', 'count', 'since', 'last', 'reason', 'fix', 'fresh'] as const;
 type Column = (typeof COLUMNS)[number];
 
-/** Yields the lines of the report as a CSV table (RFC 4180); what it does not name is told in lines of their own. */
+/**
+ * Yields the lines of the report as a CSV table (RFC 4180); what it does not name is told in lines
+ * of their own.
+ */
 export function* denialLines({ denials, omitted, clusters, unknownClusters }: DenialReport): Generator<string> {
   const note = (reason: string, values: Partial<Record<Column, string>> = {}): string =>
     csvLine(COLUMNS.map((column) => (column === 'reason' ? reason : values[column])));
