@@ -48,8 +48,8 @@ const REST = 2;
 
 /**
  * Looks for owners whose next pods are at risk, and has their templates tried. It judges beside the
- * rounds, in slices; what is not judged yet is not known. Nothing that enforces rests on it: where
- * it fails, risks are unknown.
+ * rounds, in slices; what is not judged in time is not known. Nothing that enforces rests on it:
+ * where it fails, risks are unknown.
  */
 export class RiskWatch {
   readonly #deps: RiskWatchDeps;

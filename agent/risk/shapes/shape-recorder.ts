@@ -173,7 +173,7 @@ export class ShapeRecorder {
   /** The hour of a time; of one that is not known, or of the future, the present one. */
   #hourOf(time: string | undefined): string {
     const agoMs = this.#deps.clock.now().getTime() - Date.parse(time ?? '');
-    return this.#hour(agoMs > 0 ? agoMs : 0);
+    return this.#hour(Number.isNaN(agoMs) ? 0 : Math.max(agoMs, 0));
   }
 
   /** The hour of some time ago. */
