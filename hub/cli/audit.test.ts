@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { invite } from '../identity/enrolment-state.ts';
@@ -115,6 +116,17 @@ describe('fso backup and restore', () => {
     expect(await runFso(['restore', file], at('two'))).toMatchObject({ code: 2, err: expect.stringContaining('not empty') });
     expect(await runFso(['backup', file], at('one'))).toMatchObject({ code: 2, err: expect.stringContaining('--force') });
     expect(await runFso(['backup', file, '--force'], at('one'))).toMatchObject({ code: 0 });
+    const lines = gunzipSync(await readFile(file))
+      .toString('utf8')
+      .trimEnd()
+      .split('\n');
+    const forged = { ...JSON.parse(lines.pop() ?? ''), signature: 'of another key' };
+    await writeFile(file, gzipSync([...lines, JSON.stringify(forged), ''].join('\n')));
+    const before = await readdir(join(folder, 'two'));
+    const refused = await runFso(['restore', '--replace', file], at('two'));
+    expect(refused).toMatchObject({ code: 2, err: expect.stringContaining('not signed by the key') });
+    expect(await readdir(join(folder, 'two'))).toEqual(before);
+    expect(await runFso(['backup', file, '--force'], at('two'))).toMatchObject({ code: 0, out: expect.stringContaining('1 audit entr') });
     const away = { DATABASE_URL: 'postgresql://fso:hunter2-hunter2@127.0.0.1:9/fso' };
     const unreachable = await runFso(['backup', '--force', file], away);
     expect(unreachable).toMatchObject({ code: 2, err: expect.stringContaining('ECONNREFUSED') });

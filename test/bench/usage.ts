@@ -23,7 +23,11 @@ ${FLEET}
   of resync:
     --changed 0.1                                     share of each agent's policies that fail while the hub is away
   of risks:
+    --policies 1000  --pods 5000  --owners 5000  --placements 100000  --minutes 3  --heap 256
+  of risk-judging:
     --namespaces 1  --owners 1000  --nodes 1000       owners in each namespace, no two of them alike
+  of risk-export:
+    --clusters 500  --readers 3                       clusters with 20 named owners each; readers that read nothing
   of curve:
     --agents 250,1000,3000,6000  --commits 3          a fleet of each size, one after the other
     --svg docs/images/fleet-curve.svg                 file of the picture

@@ -24,7 +24,8 @@ import { startTcpProxy, type TcpProxy } from '../harness/tcp-proxy.ts';
 import { eventually, printMs } from '../harness/waiting.ts';
 
 interface Rule {
-  readonly resources: readonly string[];
+  /** Absent from a rule about paths. */
+  readonly resources?: readonly string[];
   readonly resourceNames?: readonly string[];
   readonly verbs: readonly string[];
 }
@@ -68,7 +69,7 @@ describe('the proof of the guard', () => {
   const revoke = async (isTaken: (rule: Rule) => boolean): Promise<() => Promise<unknown>> => {
     const rules = (await admin.get(ROLE_KIND, ROLE, signal))?.rules ?? expect.fail('no role');
     const set = (next: readonly Rule[]) => admin.mergePatch(ROLE_KIND, ROLE, { rules: next }, signal);
-    await set(rules.filter((rule) => !rule.resources.includes('validatingadmissionpolicies') || !isTaken(rule)));
+    await set(rules.filter((rule) => rule.resources?.includes('validatingadmissionpolicies') !== true || !isTaken(rule)));
     return () => set(rules);
   };
 

@@ -108,8 +108,7 @@ const findingCalls = (requests: HubRequests) => ({
   risks: (query: Filter<'risk' | 'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
     requests.list(RiskPage, '/risks', query, signal),
   /** All owners at risk that are known by name, as text of that format. */
-  riskReport: async (format: 'csv' | 'json', signal?: AbortSignal) =>
-    (await requests.fetch(`/api/v1/reports/risks?format=${format}`, { headers: {} }, signal)).text(),
+  riskReport: (format: 'csv' | 'json', signal?: AbortSignal) => requests.text(`/api/v1/reports/risks?format=${format}`, signal),
   /** Owners whose pods were refused. */
   denials: (query: Filter<'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
     requests.list(DenialPage, '/denials', query, signal),
@@ -117,12 +116,10 @@ const findingCalls = (requests: HubRequests) => ({
   denialGroups: (query: { readonly by: DenialGrouping }, signal?: AbortSignal) =>
     requests.list(DenialGroupPage, '/denial-groups', query, signal),
   /** All owners whose pods were refused, as text of that format. */
-  denialReport: async (format: 'csv' | 'json', signal?: AbortSignal) =>
-    (await requests.fetch(`/api/v1/reports/denials?format=${format}`, { headers: {} }, signal)).text(),
+  denialReport: (format: 'csv' | 'json', signal?: AbortSignal) => requests.text(`/api/v1/reports/denials?format=${format}`, signal),
   violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
   /** Report of all issues of the fleet, as text of that format. */
-  issueReport: async (format: 'csv' | 'json' | 'html', signal?: AbortSignal) =>
-    (await requests.fetch(`/api/v1/reports/issues?format=${format}`, { headers: {} }, signal)).text(),
+  issueReport: (format: 'csv' | 'json' | 'html', signal?: AbortSignal) => requests.text(`/api/v1/reports/issues?format=${format}`, signal),
 });
 
 /** Calls about alerts and their receivers. */

@@ -64,6 +64,17 @@ export class HubRequests {
     return response;
   }
 
+  /** Reads an answer of text, e.g. a report. */
+  async text(path: string, signal?: AbortSignal): Promise<string> {
+    const response = await this.fetch(path, { headers: {} }, signal);
+    try {
+      return await response.text();
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw new HubError(`the answer of ${this.#server} ended early`, response.status, { cause });
+    }
+  }
+
   async send<S extends z.ZodType>(schema: S, path: string, call: Call, signal?: AbortSignal): Promise<z.output<S>> {
     const { method = 'GET', body } = call;
     const headers = { Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) };

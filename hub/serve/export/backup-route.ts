@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { callerOf } from '../http/caller.ts';
 import type { HubScope, Route } from '../http/route.ts';
@@ -37,8 +38,13 @@ export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
         res.attachment('ledger.jsonl.gz').type('application/gzip');
         try {
           await backup(paceReader(res, clock));
+          // A small one is sent only now.
+          await finished(res);
         } catch (err) {
-          if (!res.headersSent) throw err;
+          if (!res.headersSent) {
+            res.removeHeader('Content-Disposition');
+            throw err;
+          }
           logger.error({ err }, 'a backup was not sent to its end');
           // Its reader finds no last line.
           res.destroy();

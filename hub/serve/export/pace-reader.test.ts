@@ -42,9 +42,22 @@ it('fails for a reader that takes less', async () => {
     take();
     await clock.advance(0);
   }
-  // 60 s, and one for each chunk.
+  // 60 s, and one for each chunk after the first.
   expect(seconds).toBe(90);
   expect(error?.message).toMatch(/too slow.* 192 KiB in all/);
+});
+
+it('gives a reader that was fast for long no more time than others', async () => {
+  const { clock, writer, failure, take } = startReader();
+  for (let chunk = 0; chunk < 1000; chunk += 1) {
+    const written = new Promise((resolve) => writer.write(CHUNK, resolve));
+    await clock.advance(0);
+    take();
+    await written;
+  }
+  writer.write(CHUNK);
+  await clock.advance(60_000);
+  expect((await failure).message).toMatch(/too slow/);
 });
 
 it('does not count the time that the hub takes', async () => {

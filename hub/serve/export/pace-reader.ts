@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { type Clock, OVER, waitPatiently } from '@fso/shared/runtime';
 
-/** Time for which a reader may keep the hub waiting; so many bytes more add a second. */
+/**
+ * Time for which a reader may keep the hub waiting; so many bytes more give a second of it back.
+ */
 const PATIENCE_MS = 60_000;
 const BYTES_PER_SECOND = 65_536;
 
@@ -36,7 +38,9 @@ export const paceReader = (reader: Writable, clock: Clock): Writable => {
   const write = async (chunk: Buffer): Promise<void> => {
     refuseGone();
     sent += chunk.length;
-    leftMs += (chunk.length / BYTES_PER_SECOND) * 1000;
+    const earnedMs = (chunk.length / BYTES_PER_SECOND) * 1000;
+    // Never more than at first: who was fast for long has no right to be slow for as long.
+    leftMs = Math.min(leftMs + earnedMs, Math.max(PATIENCE_MS, earnedMs));
     if (!reader.write(chunk)) await drained();
     refuseGone();
   };

@@ -40,34 +40,54 @@ afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-/** Sends the report. @returns the answer at its server and at a reader that reads nothing yet */
-const open = async (format: 'csv' | 'json'): Promise<readonly [Response, IncomingMessage]> => {
+interface Sent {
+  readonly response: Response;
+  /** Settles with the sending. */
+  readonly done: Promise<void>;
+  /** The answer at a reader that reads nothing yet. */
+  readonly answered: Promise<IncomingMessage>;
+}
+
+/** Sends the report to a reader. @param prepare is called with the response first */
+const send = async (format: 'csv' | 'json', prepare: (response: Response) => void = () => undefined): Promise<Sent> => {
   const app = express();
-  const sent = new Promise<Response>((resolve) => {
-    app.get('/', (_request, response) => {
-      resolve(response);
-      return sendReport(response, REPORT, { list: 'risks', format, csvLines: riskLines });
-    });
+  const sent = Promise.withResolvers<Omit<Sent, 'answered'>>();
+  app.get('/', (_request, response) => {
+    prepare(response);
+    const done = sendReport(response, REPORT, { list: 'risks', format, csvLines: riskLines });
+    sent.resolve({ response, done });
+    return done;
   });
   const server = app.listen(0, '127.0.0.1');
   ends.push(() => void server.close().closeAllConnections());
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const [answer] = (await once(get({ host: '127.0.0.1', port, agent: false }), 'response')) as [IncomingMessage];
-  return [await sent, answer];
+  const request = get({ host: '127.0.0.1', port, agent: false });
+  const answered = once(request, 'response').then(([answer]) => answer as IncomingMessage);
+  answered.catch(() => undefined);
+  return { ...(await sent.promise), answered };
 };
 
 describe('the export of owners at risk', () => {
   it('waits for a reader that takes its time, and keeps little for it', async () => {
-    const [response, answer] = await open('json');
+    const { response, answered } = await send('json');
     await expect.poll(() => response.writableNeedDrain).toBe(true);
     expect(response.writableLength).toBeLessThan(MIB);
     expect(response.writableEnded).toBe(false);
-    expect(RiskReport.parse(JSON.parse(await text(answer)))).toEqual(REPORT);
+    expect(RiskReport.parse(JSON.parse(await text(await answered)))).toEqual(REPORT);
+  });
+
+  it('ends when its reader leaves, or is gone before the first line', async () => {
+    const { response, answered, done } = await send('json');
+    await expect.poll(() => response.writableNeedDrain).toBe(true);
+    (await answered).destroy();
+    await done;
+    expect(response.writableFinished).toBe(false);
+    await (await send('csv', (gone) => gone.destroy())).done;
   });
 
   it('ends its table with lines about what it does not list', async () => {
-    const [, answer] = await open('csv');
+    const answer = await (await send('csv')).answered;
     const lines = (await text(answer)).trimEnd().split('\r\n');
     expect(answer.headers['content-disposition']).toBe('attachment; filename=fso-risks-20260101T000000Z.csv');
     expect(lines.length).toBe(1 + OWNERS + 3);

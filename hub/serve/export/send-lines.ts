@@ -31,7 +31,8 @@ export const sendLines = async (
   res.flushHeaders();
   res.write(head);
   for await (const line of lines) {
-    if (!res.write(line)) await drained(res);
+    // Of a reader that is gone already nothing more is heard.
+    if (!res.write(line) && !res.destroyed) await drained(res);
     if (res.destroyed) return;
   }
   if (!res.destroyed) res.end();

@@ -79,7 +79,6 @@ const read = async (url: string, owner: RegExp): Promise<Reading> => {
 
 /** Growth of the resident memory while some readers have asked and read nothing, bytes. */
 const growthWith = async (url: string, readers: number, signal: AbortSignal): Promise<number> => {
-  globalThis.gc?.();
   const before = process.memoryUsage.rss();
   const opened = await Promise.all(Array.from({ length: readers }, () => open(url)));
   let highest = before;
@@ -95,7 +94,7 @@ const growthWith = async (url: string, readers: number, signal: AbortSignal): Pr
 export const riskExport = async (args: string[], signal: AbortSignal): Promise<void> => {
   const values = readOptions(args, {
     clusters: { type: 'string', default: '500' },
-    readers: { type: 'string', default: '5' },
+    readers: { type: 'string', default: '3' },
     json: { type: 'string' },
   });
   const [clusters, readers] = [readCount('clusters', values.clusters), readCount('readers', values.readers)];

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
 import { readIfThere, systemClock } from '@fso/shared/runtime';
@@ -77,26 +78,45 @@ export const backup = (context: Context, target: string, options: BackupOptions)
   return keepBackups(context, target, options, write);
 };
 
+/** Folders of a ledger that was moved out of the way of a restore. */
+interface MovedLedger {
+  readonly folder: string;
+  readonly aside: string;
+}
+
 /**
- * Moves an embedded ledger out of the way of a restore.
+ * Moves an embedded ledger out of the way of a restore, if there is one.
  *
  * @throws LedgerError while a hub has it open, or where it is on a server
  */
-const setAside = async (context: Context): Promise<void> => {
+const setAside = async (context: Context): Promise<MovedLedger | undefined> => {
   const { database } = await loadLedgerConfig(hubEnvironment());
   if ('url' in database) throw new LedgerError('--replace is for the embedded ledger: name a new, empty database in DATABASE_URL');
-  if (!existsSync(database.folder)) return;
-  const aside = `${database.folder}.before-${context.now().toISOString().replaceAll(':', '')}`;
-  await moveEmbedded(database.folder, aside);
-  context.out(`the ledger that was there is now ${aside}\n`);
+  const { folder } = database;
+  if (!existsSync(folder)) return undefined;
+  const aside = `${folder}.before-${context.now().toISOString().replaceAll(':', '')}`;
+  await moveEmbedded(folder, aside);
+  return { folder, aside };
+};
+
+/** Puts a ledger back into its place, in which a restore has left an empty one. */
+const putBack = async ({ folder, aside }: MovedLedger): Promise<void> => {
+  await rm(folder, { recursive: true, force: true });
+  await rename(aside, folder);
 };
 
 /** `fso restore` */
 export const restore = async (context: Context, file: string, { replace }: { readonly replace: boolean }): Promise<void> => {
   // A file that cannot be restored must not cost the ledger that is there.
   const checked = await checkBackup(resolve(file)).catch(explain);
-  if (replace) await setAside(context).catch(explain);
-  const { created, rows, notes } = await withDatabase(openDatabase, (database) => restoreLedger(database, checked, operator()));
+  const moved = replace ? await setAside(context).catch(explain) : undefined;
+  const restoring = withDatabase(openDatabase, (database) => restoreLedger(database, checked, operator()));
+  const { created, rows, notes } = await restoring.catch(async (error: unknown) => {
+    // What is signed by whom shows only once the rows are read.
+    if (moved !== undefined) await putBack(moved);
+    throw error;
+  });
+  if (moved !== undefined) context.out(`the ledger that was there is now ${moved.aside}\n`);
   context.out(`restored from ${created}: ${countOf(rows)}; the audit log is intact\n`);
   for (const note of notes) context.out(`note: ${plain(note)}\n`);
 };

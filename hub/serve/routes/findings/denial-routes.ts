@@ -67,7 +67,7 @@ export const denialRoutes: readonly Route<FleetDeps>[] = [
       summary: 'All owners whose pods were refused that are known by name',
       description: `As JSON or CSV (RFC 4180), with the clusters of which not all is known. ${COUNTED}`,
       tag: 'policies',
-      slots: 'heavy',
+      slots: 'export',
       query: ExportQuery,
     },
     { schema: DenialReport, description: 'The report, as of now.' },

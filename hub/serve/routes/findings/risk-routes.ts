@@ -70,7 +70,7 @@ export const riskRoutes: readonly Route<FindingDeps>[] = [
       summary: 'All owners at risk that are known by name',
       description: `As JSON or CSV (RFC 4180), with the clusters of which not all is known. ${NOT_LOOKED_AT}`,
       tag: 'policies',
-      slots: 'heavy',
+      slots: 'export',
       query: ExportQuery,
     },
     { schema: RiskReport, description: 'The report, as of now.' },
