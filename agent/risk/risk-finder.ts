@@ -53,11 +53,11 @@ export interface FoundRisks {
   readonly unjudged: number;
 }
 
-/** What the risks in a namespace follow from, compared by identity. */
+/** Inputs that the risks in a namespace follow from, compared by identity. */
 interface Inputs {
   /** Rules by which it is judged. By other ones, what was judged counts no more. */
   readonly rules: readonly unknown[];
-  /** What is judged by them, which changes all the time. */
+  /** Facts that are judged by them, which change all the time. */
   readonly facts: readonly unknown[];
 }
 
@@ -84,7 +84,7 @@ interface KnownPolicy {
 }
 
 /**
- * Time for which risks still count once what they follow from has changed, ms: whoever writes owners
+ * Time for which risks still count once what they follow from has changed, ms: a tenant that writes owners
  * all the time would make the risks of others unknown.
  */
 export const MAX_AGE_MS = 30_000;

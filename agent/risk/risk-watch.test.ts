@@ -112,7 +112,7 @@ it('shows what was known for two minutes while nothing is known, and nothing aft
   expect(refused()).toBeUndefined();
 });
 
-it('says that they are unknown, and not that some are, for as long as they are being judged', async () => {
+it('is unknown, and not in part, for as long as risks are being judged', async () => {
   for (let n = 0; n < 14; n += 1) {
     // Another commit each time, before all is judged.
     owners = make(100);
@@ -123,7 +123,7 @@ it('says that they are unknown, and not that some are, for as long as they are b
   expect(refused(anotherCommit())).toBeUndefined();
 });
 
-it('looks at all namespaces once for each change, and not at each slice', async () => {
+it('asks for the owners of namespaces once for each change, and not at each slice', async () => {
   const stop = new AbortController();
   const running = watch.run(stop.signal);
   refused();

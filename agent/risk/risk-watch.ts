@@ -139,7 +139,7 @@ export class RiskWatch {
     try {
       this.#update();
       if (this.#work(ROUND_SLICE_MS)) this.#hasNews = false;
-      else this.judgeSoon();
+      else this.#wakeup.wake();
     } catch (error) {
       this.#fail(error);
     }

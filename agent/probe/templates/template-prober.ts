@@ -71,10 +71,10 @@ export class TemplateProber {
   readonly #versions = new Map<string, object>();
   readonly #answers = new Map<string, { readonly fingerprint: string; readonly answer: TemplateAnswer; readonly misses: number }>();
   readonly #schedule = new ProbeSchedule();
-  /** Whether the next turn for one of those is of a namespace where one is urgent. */
-  #isUrgentNext: boolean = true;
   /** Targets without an answer yet, with the number of times that they were asked for. */
   readonly #unanswered = new Map<string, number>();
+  /** Whether the next one of those is of a namespace with one that is refused by itself. */
+  #isUrgentNext: boolean = true;
 
   constructor(deps: TemplateProberDeps, signal: AbortSignal) {
     this.#deps = deps;

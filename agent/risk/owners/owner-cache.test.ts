@@ -92,10 +92,15 @@ it('have no room for ever by a page of a list that failed', () => {
   for (const name of ['1', '2', '3']) page(`many/${name}`);
   show('Job', 'many/3', template('ssd'));
   expect(page('many/4')).toEqual({ metadata: { name: '4', namespace: 'many' } });
-  // No list shows the first two again.
+  nowMs = 5 * 60_000;
+  page('many/2');
+  // No later list shows the first one again.
   nowMs = 15 * 60_000;
   for (const name of ['4', '5', '6']) show('Job', `many/${name}`, template('ssd'));
-  expect([namesIn('many'), [...cache.leftOut]]).toEqual([['Job 3', 'Job 4', 'Job 5'], [['many', 1]]]);
+  expect([namesIn('many'), [...cache.leftOut]]).toEqual([['Job 3', 'Job 4'], [['many', 2]]]);
+  nowMs = 20 * 60_000;
+  show('Job', 'many/7', template('ssd'));
+  expect(namesIn('many')).toEqual(['Job 3', 'Job 4', 'Job 7']);
 });
 
 describe('what is not read', () => {

@@ -20,7 +20,7 @@ export type OwnerSet = ReadonlyMap<OwnerKind, ReadonlyMap<string, Owner>>;
 
 const NO_OWNERS: OwnerSet = new Map();
 
-/** An object on a page of a list that is not whole yet. */
+/** A new object on a page of a list that is not whole yet. */
 interface Listed {
   readonly kind: OwnerKind;
   readonly namespace: string;
@@ -50,7 +50,7 @@ export class OwnerCache {
   /** The objects of which more than the name is kept, by namespace. */
   readonly #room: FairShare;
   readonly #leftOut = new Map<string, number>();
-  /** Objects that pages of lists showed, until the list is whole; the oldest first. */
+  /** New objects on pages of lists, until a list is whole; those that were shown last at the end. */
   readonly #listed = new Map<string, Listed>();
 
   constructor(deps: OwnerCacheDeps) {
@@ -117,10 +117,12 @@ export class OwnerCache {
 
   #takeRoom({ kind, namespace, name }: Omit<Listed, 'atMs'>): boolean {
     const item = `${kind}/${name}`;
-    if (this.#room.has(namespace, item)) return true;
+    const key = `${namespace}/${item}`;
+    const isListed = this.#listed.delete(key);
+    if (!isListed && this.#room.has(namespace, item)) return true;
     this.#releaseUnlisted();
     if (!this.#room.take(namespace, item, (evicted) => this.#evict(evicted))) return false;
-    this.#listed.set(`${namespace}/${item}`, { kind, namespace, name, atMs: this.#deps.clock.monotonicMs() });
+    this.#listed.set(key, { kind, namespace, name, atMs: this.#deps.clock.monotonicMs() });
     return true;
   }
 

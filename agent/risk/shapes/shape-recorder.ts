@@ -67,10 +67,14 @@ type SeenPod = KubeObject & {
 const Terminated = z.object({ state: z.object({ terminated: z.object({ finishedAt: z.string() }) }) });
 
 /** Time at which the last container of a pod that has ended did; undefined: it is not known. */
-const finishedAt = ({ status }: SeenPod): string | undefined => {
+const finishedAt = ({ metadata: { creationTimestamp = '' }, status }: SeenPod): string | undefined => {
   const containers: readonly unknown[] = Array.isArray(status?.containerStatuses) ? status.containerStatuses : [];
   const times = containers.flatMap((each) => Terminated.safeParse(each).data?.state.terminated.finishedAt ?? []);
-  return times.sort(byText).at(-1);
+  // A runtime that has lost a container says 1970.
+  return times
+    .filter((time) => time >= creationTimestamp)
+    .sort(byText)
+    .at(-1);
 };
 
 /** @returns undefined: the pod is not of a shape */
@@ -127,7 +131,7 @@ export class ShapeRecorder {
       // Operators leave pods for days after their end.
       const isOld = hasEnded && !this.#live.has(key);
       const lastSeen = this.#hourOf(end ?? (isOld ? creationTimestamp : undefined));
-      if (lastSeen < this.#hour(KEPT_MS)) return;
+      if (lastSeen < this.#hour(KEPT_MS)) return this.#end(key);
       const shape = this.#keep({ namespace, ...controller, template, lastSeen });
       this.#missing.delete(key);
       if (hasEnded) this.#end(key, lastSeen);

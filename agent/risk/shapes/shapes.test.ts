@@ -106,11 +106,11 @@ describe('shapes of pods', () => {
 
   it('have the hour in which a pod ended that is still there, and later ones once one is seen', async () => {
     await clock.advance(20 * DAY_MS);
-    const [created, ends] = ['2026-01-15T00:10:00Z', ['2026-01-18T05:10:00Z', undefined, '2026-01-18T07:59:59Z']];
+    const [created, ends] = ['2026-01-15T00:10:00Z', ['2026-01-18T05:10:00Z', undefined, '2026-01-18T07:59:59Z', '1970-01-01T00:00:00Z']];
     const ended = () => see('a/runner-1', { phase: 'Succeeded', created, ends });
     ended();
     expect(seen()).toEqual([['Pod runner-*', [{}], '2026-01-18T07:00:00.000Z']]);
-    see('a/runner-2', { phase: 'Failed', created: '2026-01-19T01:10:00Z' });
+    see('a/runner-2', { phase: 'Failed', created: '2026-01-19T01:10:00Z', ends: ['1970-01-01T00:00:00Z'] });
     expect(seen()[0]?.[2]).toBe('2026-01-19T01:00:00.000Z');
     // As after a start or another list.
     for (const again of [ended, () => recorder.restore(recorder.stored()), ended]) again();
