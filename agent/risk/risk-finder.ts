@@ -84,8 +84,8 @@ interface KnownPolicy {
 }
 
 /**
- * Time for which risks still count once what they follow from has changed, ms: a tenant that writes owners
- * all the time would make the risks of others unknown.
+ * Time for which risks still count once what they follow from has changed, ms: a tenant that writes
+ * owners all the time would make the risks of others unknown.
  */
 export const MAX_AGE_MS = 30_000;
 /** A time of what counts no more at once. */
