@@ -103,6 +103,7 @@ describe('the settings of the programs', () => {
       trustedBinders: ['system:kube-scheduler', 'eks:fargate-scheduler', 'system:serviceaccount:batch:scheduler'],
       trustedNodeLabelers: ['eks:cloud-controller-manager'],
       openReports: true,
+      ownerEvents: true,
       telemetry: {
         url: 'https://collector.example.com:4318/v1/traces',
         headers: { authorization: 'Bearer abc' },
