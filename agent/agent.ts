@@ -202,7 +202,11 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   const waits = { watchSilenceMs: limits.silenceMs, outdatedListMs: limits.kindMs };
   const informers = createInformers(client, { logger, clock, random, ...waits }, signal);
   const kinds = injectionKinds(capabilities.injection);
-  const shapes = new ShapeRecorder({ clock, isInjecting: (namespace) => isInjecting(view, namespace) });
+  const shapes = new ShapeRecorder({
+    clock,
+    isInjecting: (namespace) => isInjecting(view, namespace),
+    hasPod: (key) => view.pods.get(key) !== undefined,
+  });
   const onPod = (pod: KubeObject): void => shapes.see(pod);
   const view = new ClusterView({ factory: informers, kinds, clock, podListMs: limits.podListMs, onPod }, signal);
   view.pods.onChange((key, current) => (current === undefined ? shapes.gone(key) : undefined));

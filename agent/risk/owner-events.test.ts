@@ -27,10 +27,14 @@ const risk = (name: string, more: Partial<Risk> = {}): Risk => ({
   confirmation: 'Confirmed',
   ...more,
 });
-const look = (...named: readonly Risk[]): void => {
-  const risks: PolicyRisks = { refused: named.length, pending: 0, unconfirmed: 0, mended: 0, named: [...named] };
-  events.look(new Map([['p', risks]]));
-};
+const risksOf = (...named: readonly Risk[]): PolicyRisks => ({
+  refused: named.length,
+  pending: 0,
+  unconfirmed: 0,
+  mended: 0,
+  named: [...named],
+});
+const look = (...named: readonly Risk[]): void => events.look(new Map([['p', risksOf(...named)]]));
 
 it('writes one event on each owner that a dry run has shown to be at risk, and another once it changes', () => {
   look(risk('web'), risk('untried', { confirmation: 'Unconfirmed' }), risk('runner-*', { kind: 'Workflow' }));
@@ -47,4 +51,22 @@ it('writes few at once, and the rest later', async () => {
   await clock.advance(60_000);
   look(...many);
   expect(written).toHaveLength(30);
+});
+
+it('writes those of each policy in turn, also while those of one change all the time', async () => {
+  const lookAll = (n: number): void => {
+    const churning = Array.from({ length: 20 }, (_, app) => risk(`app-${app}`, { reason: `reason ${n}` }));
+    events.look(
+      new Map([
+        ['p', risksOf(...churning)],
+        ['q', risksOf(risk('web'))],
+        ['r', risksOf(risk('api'))],
+      ]),
+    );
+  };
+  for (let n = 0; n < 4; n += 1) {
+    lookAll(n);
+    await clock.advance(3_000);
+  }
+  expect(written.filter((text) => /u-(web|api) /.test(text))).toHaveLength(2);
 });

@@ -25,6 +25,8 @@ export class OwnerEvents {
   readonly #take: () => boolean;
   /** Risks of policies of which all events are written. */
   readonly #written = new WeakSet<PolicyRisks>();
+  /** The policy at which the last look had to stop. */
+  #stoppedAt: string | undefined;
   /** Message of the last event, by owner; those that changed last at the end. */
   readonly #messages = new Map<string, string>();
 
@@ -35,11 +37,20 @@ export class OwnerEvents {
 
   /** Writes what differs from what was written; of too many at once the rest the next time. */
   look(policies: ReadonlyMap<string, PolicyRisks | 'recent'>): void {
-    for (const risks of policies.values()) {
+    for (const [policy, risks] of this.#inTurn([...policies])) {
       if (risks === 'recent' || this.#written.has(risks)) continue;
-      if (!risks.named.every((risk) => this.#write(risk))) return;
+      if (!risks.named.every((risk) => this.#write(risk))) {
+        this.#stoppedAt = policy;
+        return;
+      }
       this.#written.add(risks);
     }
+  }
+
+  /** Begins after the policy at which the last look had to stop: its risks may change all the time. */
+  #inTurn<T>(policies: readonly (readonly [string, T])[]): readonly (readonly [string, T])[] {
+    const next = policies.findIndex(([policy]) => policy === this.#stoppedAt) + 1;
+    return [...policies.slice(next), ...policies.slice(0, next)];
   }
 
   /** @returns whether nothing is left to write of it */

@@ -7,7 +7,7 @@ import type { OwnerTemplates } from './next-templates.ts';
 import type { OwnerSet } from './owners/owner-cache.ts';
 import type { Owner, OwnerKind } from './owners/owner-kinds.ts';
 import { readTemplate, reduceOwner } from './owners/reduce-owner.ts';
-import { RiskFinder, type RiskInput } from './risk-finder.ts';
+import { MAX_AGE_MS, RiskFinder, type RiskInput } from './risk-finder.ts';
 
 const node = (name: string, region: string) => ({ name, region, labels: { [REGION_LABEL]: region }, taints: [] });
 const NODES = [node('w', 'eu-west-1'), node('c', 'eu-central-1'), node('u', 'us-east-1')];
@@ -19,6 +19,7 @@ let asked: Map<string, ReadonlyMap<string, TemplateTarget>>;
 /** Shapes of which nothing may be there. */
 let gone: readonly OwnerTemplates[];
 let finder: RiskFinder;
+let nowMs: number;
 
 /** Answers of dry runs: another `version` after each change. */
 class AnswerMap extends Map<string, TemplateAnswer> {
@@ -34,6 +35,7 @@ beforeEach(() => {
   answers = new AnswerMap();
   asked = new Map();
   gone = [];
+  nowMs = 1_000;
   const dryRuns = {
     expect: (namespace: string, targets: ReadonlyMap<string, TemplateTarget>) => void asked.set(namespace, targets),
     answer: (key: string) => answers.get(key),
@@ -65,13 +67,18 @@ const governed = (policies: Readonly<Record<string, readonly string[]>>, action:
 const EU = governed({ p: ['eu-central-1', 'eu-west-1'] });
 
 const update = (governance: Governance = EU, more: Partial<RiskInput> = {}): void =>
-  finder.update({ governance, ownersIn: () => owners as OwnerSet, nodes: NODES, injects: false, webhooks: '', ...more });
+  finder.update({ governance, ownersIn: () => owners as OwnerSet, nodes: NODES, injects: false, webhooks: '', nowMs, ...more });
 const find = (governance: Governance = EU, more: Partial<RiskInput> = {}) => {
   update(governance, more);
   while (!finder.isDone) for (const _step of finder.judge());
-  return { ...finder.found(), targets: asked.get('a') ?? new Map<string, TemplateTarget>() };
+  return { ...finder.found(nowMs), targets: asked.get('a') ?? new Map<string, TemplateTarget>() };
 };
 const known = (risks: PolicyRisks | 'recent' | undefined): PolicyRisks | undefined => (risks === 'recent' ? undefined : risks);
+/** Number of owners that are refused, as it would be shown now. */
+const shown = (): number | 'recent' | undefined => {
+  const found = finder.found(nowMs).policies.get('p');
+  return typeof found === 'object' ? found.refused : found;
+};
 const risks = (policy = 'p', governance = EU): PolicyRisks | undefined => known(find(governance).policies.get(policy));
 const named = (policy = 'p', governance = EU) =>
   risks(policy, governance)?.named.map(({ risk, name, confirmation }) => `${risk} ${name} ${confirmation}`);
@@ -175,12 +182,51 @@ describe('judging in steps', () => {
     add('Deployment', 'anywhere');
     expect(risks()).toMatchObject({ refused: 1 });
     add('Deployment', 'another');
-    update();
-    expect([finder.isDone, finder.found().policies.get('p'), finder.found().recent]).toEqual([false, 'recent', 1]);
+    const narrower = governed({ p: ['eu-west-1'] });
+    update(narrower);
+    expect([finder.isDone, shown(), finder.found(nowMs).recent]).toEqual([false, 'recent', 1]);
     const steps = finder.judge();
     steps.next();
-    expect(finder.found().policies.get('p')).toBe('recent');
+    expect(shown()).toBe('recent');
+    expect(risks('p', narrower)).toMatchObject({ refused: 2 });
+  });
+
+  it('lets what was judged count for half a minute once owners, shapes, nodes or answers have changed', () => {
+    add('Deployment', 'anywhere');
+    find();
+    nowMs += 60 * MAX_AGE_MS;
+    // Nothing has changed until now.
+    update();
+    add('Deployment', 'another');
+    nowMs += MAX_AGE_MS - 1;
+    update();
+    expect([finder.isDone, shown()]).toEqual([false, 1]);
+    nowMs += 1;
+    expect([shown(), finder.found(nowMs).recent]).toEqual(['recent', 1]);
     expect(risks()).toMatchObject({ refused: 2 });
+  });
+
+  it('keeps risks known of a policy with a namespace whose owners change all the time', () => {
+    for (let n = 0; n < 100; n += 1) {
+      add('Deployment', 'anywhere', undefined, n);
+      update();
+      const steps = finder.judge();
+      steps.next();
+      add('Deployment', `d${n}`);
+      update();
+      for (const _step of steps);
+      nowMs += 1_000;
+      expect([finder.isDone, shown()]).toEqual([false, n + 1]);
+    }
+  });
+
+  it('does not show the sum of before once a namespace is judged by other rules', () => {
+    add('Deployment', 'anywhere');
+    find();
+    update(EU, { webhooks: 'other' });
+    expect(shown()).toBe('recent');
+    for (const _step of finder.judge()) if (!finder.isDone) expect(shown()).toBe('recent');
+    expect([finder.isDone, shown()]).toEqual([true, 1]);
   });
 
   it('judges a namespace again that changed meanwhile, and forgets one that nothing governs any more', () => {
@@ -191,7 +237,7 @@ describe('judging in steps', () => {
     add('Deployment', 'another');
     update();
     for (const _step of steps);
-    expect(finder.found().policies.get('p')).toBe('recent');
+    expect([finder.isDone, shown()]).toEqual([false, 1]);
     expect([risks()?.refused, asked.get('a')?.size]).toEqual([2, 2]);
     expect([risks('p', governed({ p: [] }, 'warn')), asked.get('a')?.size, finder.isDone]).toEqual([undefined, 0, true]);
   });

@@ -19,6 +19,8 @@ export interface RiskInput {
   readonly injects: boolean;
   /** Fingerprint of the webhooks that may change pods. */
   readonly webhooks: string;
+  /** Time of these facts, monotonic. */
+  readonly nowMs: number;
 }
 
 /** Dry runs of the pods of templates. */
@@ -40,23 +42,36 @@ export interface SeenShapes {
 
 /** All that is known of the risks now. */
 export interface FoundRisks {
-  /** Risks by policy; those that deny nothing are absent. `recent`: they are not judged yet. */
+  /**
+   * Risks by policy; those that deny nothing are absent. `recent`: they are not judged yet, and what
+   * was judged before no longer counts.
+   */
   readonly policies: ReadonlyMap<string, PolicyRisks | 'recent'>;
-  /** Number of policies whose risks are not judged yet. */
+  /** Number of policies whose risks are `recent`. */
   readonly recent: number;
   /** Owners that are not judged. */
   readonly unjudged: number;
 }
 
-/** A namespace to judge by inputs that are compared by identity. */
+/** Inputs that the risks in a namespace follow from, compared by identity. */
+interface Inputs {
+  /** Rules by which it is judged. By other ones, what was judged counts no more. */
+  readonly rules: readonly unknown[];
+  /** Facts that are judged by them, which change all the time. */
+  readonly facts: readonly unknown[];
+}
+
+/** A namespace to judge. */
 interface Question {
   readonly denied: DeniedNamespace;
   readonly owners: OwnerSet;
-  readonly inputs: readonly unknown[];
+  readonly inputs: Inputs;
 }
 
 interface KnownNamespace {
-  readonly inputs: readonly unknown[];
+  readonly inputs: Inputs;
+  /** Last time at which the inputs were these, monotonic. */
+  atMs: number;
   readonly policies: readonly string[];
   readonly risks: NamespaceRisks;
   readonly targets: Targets;
@@ -67,6 +82,16 @@ interface KnownPolicy {
   /** Undefined: it denies nothing. */
   readonly risks: PolicyRisks | undefined;
 }
+
+/**
+ * Time for which risks still count once what they follow from has changed, ms: a tenant that writes
+ * owners all the time would make the risks of others unknown.
+ */
+export const MAX_AGE_MS = 30_000;
+/** A time of what counts no more at once. */
+const NEVER = Number.NEGATIVE_INFINITY;
+
+const isSame = (a: Inputs | undefined, b: Inputs): boolean => a !== undefined && sameItems(a.rules, b.rules) && sameItems(a.facts, b.facts);
 
 /**
  * Finds the owners whose next pods would be refused or stay pending. What is found in a namespace
@@ -81,8 +106,8 @@ export class RiskFinder {
   readonly #policies = new Map<string, KnownPolicy>();
   /** Namespaces that are to be judged. */
   readonly #due = new Map<string, Question>();
-  /** Policies that are to be added up. */
-  readonly #unsummed = new Set<string>();
+  /** Policies that are to be added up, with the time of which their last sum is. */
+  readonly #unsummed = new Map<string, number>();
 
   constructor(dryRuns: DryRuns, shapes: SeenShapes) {
     this.#dryRuns = dryRuns;
@@ -100,7 +125,7 @@ export class RiskFinder {
     this.#updateNamespaces(input);
     const { policies } = input.governance;
     for (const policy of this.#policies.keys()) if (!policies.has(policy)) this.#policies.delete(policy);
-    for (const [policy, outcome] of policies) if (this.#policies.get(policy)?.outcome !== outcome) this.#unsummed.add(policy);
+    for (const [policy, outcome] of policies) if (this.#policies.get(policy)?.outcome !== outcome) this.#unsummed.set(policy, NEVER);
   }
 
   #updateNamespaces(input: RiskInput): void {
@@ -118,9 +143,13 @@ export class RiskFinder {
     const owners = input.ownersIn(namespace);
     const answers = this.#dryRuns.answersIn(namespace);
     const shapes = this.#shapes.versionIn(namespace);
-    const inputs = [governance, owners, shapes, input.injects, input.webhooks, input.nodes, answers, ...denied.regions];
-    if (sameItems(this.#namespaces.get(namespace)?.inputs ?? [], inputs)) this.#due.delete(namespace);
-    else if (!sameItems(this.#due.get(namespace)?.inputs ?? [], inputs)) this.#due.set(namespace, { denied, owners, inputs });
+    const rules = [governance, input.injects, input.webhooks, ...denied.regions];
+    const inputs = { rules, facts: [owners, shapes, input.nodes, answers] };
+    const known = this.#namespaces.get(namespace);
+    if (known !== undefined && isSame(known.inputs, inputs)) {
+      known.atMs = input.nowMs;
+      this.#due.delete(namespace);
+    } else if (!isSame(this.#due.get(namespace)?.inputs, inputs)) this.#due.set(namespace, { denied, owners, inputs });
   }
 
   #forget(namespace: string): void {
@@ -129,7 +158,7 @@ export class RiskFinder {
     if (known === undefined) return;
     this.#namespaces.delete(namespace);
     this.#dryRuns.expect(namespace, NO_TARGETS);
-    for (const policy of known.policies) this.#unsummed.add(policy);
+    for (const policy of known.policies) this.#unsummed.set(policy, NEVER);
   }
 
   /** Whether all is judged as it was when {@link update} was called. */
@@ -146,28 +175,31 @@ export class RiskFinder {
       if (this.#due.get(namespace) !== question) continue;
       const before = this.#namespaces.get(namespace);
       const known = yield* this.#judgeNamespace(question, before?.targets ?? NO_TARGETS);
-      this.#record(question, known, before?.policies ?? []);
+      this.#record(question, known, before);
     }
-    for (const policy of [...this.#unsummed]) {
+    for (const policy of [...this.#unsummed.keys()]) {
       this.#sum(policy);
       yield;
     }
   }
 
-  /** @param before policies that denied there until now */
-  #record(question: Question, known: KnownNamespace, before: readonly string[]): void {
+  /** @param before what was known there until now */
+  #record(question: Question, known: KnownNamespace, before: KnownNamespace | undefined): void {
     const { namespace } = question.denied;
     const due = this.#due.get(namespace);
     // Nothing governs it any more.
     if (due === undefined) return;
     this.#namespaces.set(namespace, known);
     if (due === question) this.#due.delete(namespace);
-    for (const policy of [...known.policies, ...before]) this.#unsummed.add(policy);
+    const isByTheSame = before !== undefined && sameItems(before.inputs.rules, known.inputs.rules);
+    const atMs = isByTheSame ? before.atMs : NEVER;
+    for (const policy of [...known.policies, ...(before?.policies ?? [])])
+      this.#unsummed.set(policy, Math.min(atMs, this.#unsummed.get(policy) ?? atMs));
   }
 
   *#judgeNamespace(question: Question, before: Targets): Generator<void, KnownNamespace> {
     const { denied, owners, inputs } = question;
-    const { nodes = [], injects = false, webhooks = '' } = this.#input ?? {};
+    const { nodes = [], injects = false, webhooks = '', nowMs: atMs = NEVER } = this.#input ?? {};
     const { namespace, deny } = denied;
     const input = { denied, nodes, injects, answer: (key: string) => this.#dryRuns.answer(key) };
     const judged = judgedOwners(owners, this.#shapes.in(namespace));
@@ -175,7 +207,7 @@ export class RiskFinder {
     const targets = yield* targetsOf(input, judged.owners, { webhooks, before });
     // Unless nothing governs it any more.
     if (this.#due.has(namespace)) this.#dryRuns.expect(namespace, targets);
-    return { inputs, policies: deny.policies, risks: yield* judgeOwners(input, judged), targets };
+    return { inputs, atMs, policies: deny.policies, risks: yield* judgeOwners(input, judged), targets };
   }
 
   #sum(policy: string): void {
@@ -189,15 +221,26 @@ export class RiskFinder {
     this.#policies.set(policy, { outcome, risks: parts.length === 0 ? undefined : sumRisks(parts) });
   }
 
-  /** All that is known. */
-  found(): FoundRisks {
-    const unknown = new Set(this.#unsummed);
-    for (const { denied } of this.#due.values()) for (const policy of denied.deny.policies) unknown.add(policy);
+  /** All that is known. @param nowMs monotonic */
+  found(nowMs: number): FoundRisks {
+    const unknown = this.#unknown(nowMs - MAX_AGE_MS);
     const policies = new Map<string, PolicyRisks | 'recent'>();
     for (const policy of unknown) policies.set(policy, 'recent');
     for (const [policy, { risks }] of this.#policies) if (risks !== undefined && !unknown.has(policy)) policies.set(policy, risks);
     const unjudged = [...this.#namespaces.values()].reduce((sum, { risks }) => sum + risks.unjudged, 0);
     return { policies, recent: unknown.size, unjudged };
+  }
+
+  /** Policies of which what is known counts no more. @param sinceMs time since which it would */
+  #unknown(sinceMs: number): ReadonlySet<string> {
+    const unknown = new Set<string>();
+    for (const [policy, atMs] of this.#unsummed) if (atMs <= sinceMs) unknown.add(policy);
+    for (const [namespace, { denied, inputs }] of this.#due) {
+      const known = this.#namespaces.get(namespace);
+      const counts = known !== undefined && known.atMs > sinceMs && sameItems(known.inputs.rules, inputs.rules);
+      if (!counts) for (const policy of denied.deny.policies) unknown.add(policy);
+    }
+    return unknown;
   }
 }
 

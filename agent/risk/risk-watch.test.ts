@@ -27,6 +27,8 @@ let clock: WorkClock;
 let owners: OwnerSet;
 let problem: string | undefined;
 let rounds: number;
+/** Number of times that the owners of the namespace were asked for. */
+let looks: number;
 let watch: RiskWatch;
 
 const make = (count: number): OwnerSet => {
@@ -43,10 +45,14 @@ beforeEach(() => {
   owners = make(100);
   problem = undefined;
   rounds = 0;
+  looks = 0;
   const never = () => () => undefined;
   watch = new RiskWatch({
     owners: {
-      ownersIn: () => owners,
+      ownersIn: () => {
+        looks += 1;
+        return owners;
+      },
       get problem() {
         return problem;
       },
@@ -65,8 +71,13 @@ beforeEach(() => {
   });
 });
 
-const refused = (): number | 'recent' | undefined => {
-  const { policies } = watch.look(governance);
+const anotherCommit = (): Governance => ({
+  ...governance,
+  namespaces: new Map([...governance.namespaces].map(([name, each]) => [name, { ...each }])),
+});
+
+const refused = (by = governance): number | 'recent' | undefined => {
+  const { policies } = watch.look(by);
   const risks = policies instanceof Map ? policies.get('p') : policies;
   return typeof risks === 'object' ? risks.refused : risks;
 };
@@ -77,10 +88,13 @@ it('keeps no round waiting: it judges in slices beside them, and asks for one on
   const before = clock.monotonicMs();
   expect(refused()).toBe('recent');
   expect(clock.monotonicMs() - before).toBeLessThan(10);
-  expect(watch.look(governance).problem).toBe('those of 1 policies are being judged');
+  expect(watch.look(governance).problem).toEqual({ text: 'those of 1 policies are being judged', isPartial: false });
   for (let n = 0; rounds === 0 && n < 1_000; n += 1) await clock.advance(100);
   expect([refused(), rounds]).toEqual([100, 1]);
-  expect(watch.look(governance).problem).toContain('namespace many has more than its share (7)');
+  expect(watch.look(governance).problem).toMatchObject({
+    text: expect.stringContaining('many has more than its share (7)'),
+    isPartial: true,
+  });
   // Nothing changes, so that no round is asked for.
   await clock.advance(10_000);
   expect(rounds).toBe(1);
@@ -90,18 +104,42 @@ it('keeps no round waiting: it judges in slices beside them, and asks for one on
 
 it('shows what was known for two minutes while nothing is known, and nothing after that', async () => {
   problem = 'not read now: jobs';
-  expect(watch.look(governance)).toEqual({ policies: 'recent', problem });
+  const unread = { text: problem, isPartial: false };
+  expect(watch.look(governance)).toEqual({ policies: 'recent', problem: unread });
   await clock.advance(SHOWN_MS);
-  expect(watch.look(governance)).toEqual({ policies: undefined, problem });
+  expect(watch.look(governance)).toEqual({ policies: undefined, problem: unread });
   problem = undefined;
   expect(refused()).toBeUndefined();
+});
+
+it('is unknown, and not in part, for as long as risks are being judged', async () => {
+  for (let n = 0; n < 14; n += 1) {
+    // Another commit each time, before all is judged.
+    owners = make(100);
+    const { problem: reason } = watch.look(anotherCommit());
+    expect(reason).toEqual({ text: 'those of 1 policies are being judged', isPartial: false });
+    await clock.advance(10_000);
+  }
+  expect(refused(anotherCommit())).toBeUndefined();
+});
+
+it('asks for the owners of namespaces once for each change, and not at each slice', async () => {
+  const stop = new AbortController();
+  const running = watch.run(stop.signal);
+  refused();
+  looks = 0;
+  watch.judgeSoon();
+  for (let n = 0; rounds === 0 && n < 1_000; n += 1) await clock.advance(100);
+  expect([rounds, looks]).toEqual([1, 1]);
+  stop.abort();
+  await running;
 });
 
 it('shows the reason while risks cannot be found, and finds them again', async () => {
   const stop = new AbortController();
   const running = watch.run(stop.signal);
   owners = undefined as never;
-  expect(watch.look(governance).problem).toContain('they cannot be found');
+  expect(watch.look(governance).problem?.text).toContain('they cannot be found');
   owners = make(3);
   for (let n = 0; refused() !== 3 && n < 1_000; n += 1) await clock.advance(1_000);
   expect(refused()).toBe(3);

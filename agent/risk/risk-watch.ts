@@ -16,8 +16,8 @@ export interface KnownRisks {
    * after a start. undefined: not known.
    */
   readonly policies: ReadonlyMap<string, PolicyRisks | 'recent'> | 'recent' | undefined;
-  /** Reason why they are not known, or not all of them; undefined: they are. */
-  readonly problem: string | undefined;
+  /** Reason why they are not known, or (`isPartial`) not all of them; undefined: they are. */
+  readonly problem: { readonly text: string; readonly isPartial: boolean } | undefined;
 }
 
 export interface RiskWatchDeps {
@@ -48,14 +48,16 @@ const REST = 2;
 
 /**
  * Looks for owners whose next pods are at risk, and has their templates tried. It judges beside the
- * rounds, in slices; what is not judged yet is not known. Nothing that enforces rests on it: where
- * it fails, risks are unknown.
+ * rounds, in slices; what is not judged in time is not known. Nothing that enforces rests on it:
+ * where it fails, risks are unknown.
  */
 export class RiskWatch {
   readonly #deps: RiskWatchDeps;
   readonly #finder: RiskFinder;
   readonly #wakeup = new Wakeup();
   #governance: Pick<Governance, 'namespaces' | 'policies'> | undefined;
+  /** Whether what risks follow from may have changed since it was looked at. */
+  #hasChanged: boolean = false;
   /** The steps that are under way. */
   #steps: Generator<void> | undefined;
   /** Whether something was judged that no round has shown. */
@@ -78,6 +80,7 @@ export class RiskWatch {
 
   /** Judges what is due beside the rounds, and asks for one once all is. */
   judgeSoon(): void {
+    this.#hasChanged = true;
     this.#wakeup.wake();
   }
 
@@ -99,7 +102,7 @@ export class RiskWatch {
   /** @returns whether there is nothing left to judge, or it cannot be */
   #judgeSlice(): boolean {
     try {
-      this.#update();
+      if (this.#hasChanged) this.#update();
       this.#failure = undefined;
       return this.#work(SLICE_MS);
     } catch (error) {
@@ -136,7 +139,7 @@ export class RiskWatch {
     try {
       this.#update();
       if (this.#work(ROUND_SLICE_MS)) this.#hasNews = false;
-      else this.judgeSoon();
+      else this.#wakeup.wake();
     } catch (error) {
       this.#fail(error);
     }
@@ -144,17 +147,16 @@ export class RiskWatch {
   }
 
   #known(): KnownRisks {
-    const { policies, recent, unjudged } = this.#finder.found();
+    const { owners, shapes, clock } = this.#deps;
+    const { policies, recent, unjudged } = this.#finder.found(clock.monotonicMs());
     this.#deps.events?.look(policies);
-    const { owners, shapes } = this.#deps;
-    const problems = [unjudgedText(unjudged, owners.leftOut), forgottenText(shapes.forgotten)].filter((text) => text !== undefined);
-    const left = problems.length === 0 ? undefined : problems.join('; ');
     if (recent === 0) {
       this.#unknownSince = undefined;
-      return { policies, problem: left };
+      const problems = [unjudgedText(unjudged, owners.leftOut), forgottenText(shapes.forgotten)].filter((text) => text !== undefined);
+      return { policies, problem: problems.length === 0 ? undefined : { text: problems.join('; '), isPartial: true } };
     }
-    const problem = `those of ${recent} policies are being judged`;
-    this.#unknownSince ??= this.#deps.clock.monotonicMs();
+    const problem = { text: `those of ${recent} policies are being judged`, isPartial: false };
+    this.#unknownSince ??= clock.monotonicMs();
     if (!this.#isOver) return { policies, problem };
     return { policies: new Map([...policies].filter(([, risks]) => risks !== 'recent')), problem };
   }
@@ -174,13 +176,14 @@ export class RiskWatch {
     return this.#unknownSince !== undefined && clock.monotonicMs() - this.#unknownSince >= shownMs;
   }
 
-  #unknown(problem: string): KnownRisks {
+  #unknown(text: string): KnownRisks {
     this.#unknownSince ??= this.#deps.clock.monotonicMs();
-    return { policies: this.#isOver ? undefined : 'recent', problem };
+    return { policies: this.#isOver ? undefined : 'recent', problem: { text, isPartial: false } };
   }
 
   #update(): void {
-    const { owners, view, injects, webhooks } = this.#deps;
+    const { owners, view, injects, webhooks, clock } = this.#deps;
+    this.#hasChanged = false;
     if (this.#governance === undefined) return;
     this.#finder.update({
       governance: this.#governance,
@@ -188,6 +191,7 @@ export class RiskWatch {
       nodes: view.nodeFacts,
       injects: injects(),
       webhooks: webhooks.fingerprint,
+      nowMs: clock.monotonicMs(),
     });
   }
 

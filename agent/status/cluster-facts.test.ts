@@ -1,5 +1,6 @@
 import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
+import type { KnownRisks } from '../risk/index.ts';
 import { type ClusterFactsInput, clusterFacts } from './cluster-facts.ts';
 
 const NOTHING = { nodes: 0, namespaces: 0, patterns: 0 };
@@ -83,10 +84,10 @@ describe('clusterFacts', () => {
   });
 
   it('shows that no risks are known apart from that not all of them are', () => {
-    const risksKnown = (risks: ClusterFactsInput['risks']) => readyOf(CONDITIONS.risksKnown, { risks });
+    const risksKnown = (problem: KnownRisks['problem']) => readyOf(CONDITIONS.risksKnown, { risks: { problem } });
     expect(risksKnown(undefined)).toEqual(['True', 'Judged', '']);
-    expect(risksKnown({ problem: 'too many', isPartial: true })).toEqual(['False', 'NotAllJudged', 'too many']);
-    expect(risksKnown({ problem: 'no list', isPartial: false })).toEqual(['Unknown', 'NotRead', 'no list']);
+    expect(risksKnown({ text: 'too many', isPartial: true })).toEqual(['False', 'NotAllJudged', 'too many']);
+    expect(risksKnown({ text: 'no list', isPartial: false })).toEqual(['Unknown', 'NotRead', 'no list']);
   });
 
   it('shows that denials are not known apart from that not all of them are, and has none without lock 1', () => {

@@ -12,6 +12,7 @@ import type { ClusterFacts } from '../observe/index.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/index.ts';
 import { type Capabilities, isInjectionServed } from '../plan/index.ts';
 import type { GuardProblem } from '../probe/index.ts';
+import type { KnownRisks } from '../risk/index.ts';
 
 /** Problems that keep parts of the locks from being in force, for users; undefined: none. */
 export interface ClusterProblems {
@@ -35,8 +36,7 @@ export interface ClusterFactsInput {
   /** Returns the reason why a claim cannot be made now; undefined: it can. */
   readonly notObserved?: (claim: Claim) => string | undefined;
   readonly overflow: Overflow;
-  /** Reason why no risks are known now, or (`isPartial`) not all of them; undefined: they are. */
-  readonly risks?: { readonly problem: string; readonly isPartial: boolean } | undefined;
+  readonly risks?: Pick<KnownRisks, 'problem'> | undefined;
   readonly denials?: Pick<KnownDenials, 'cluster' | 'problem'> | undefined;
   /** Tampering within the last hour. */
   readonly tampering?: Tampering | undefined;
@@ -132,11 +132,10 @@ const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInp
 
 const risksCondition = ({ risks }: ClusterFactsInput): NewCondition => {
   const type = CONDITIONS.risksKnown;
-  if (risks === undefined) return { type, status: 'True', reason: 'Judged', message: '' };
-  const message = truncate(risks.problem, 4_096);
-  return risks.isPartial
-    ? { type, status: 'False', reason: 'NotAllJudged', message }
-    : { type, status: 'Unknown', reason: 'NotRead', message };
+  if (risks?.problem === undefined) return { type, status: 'True', reason: 'Judged', message: '' };
+  const { text, isPartial } = risks.problem;
+  const message = truncate(text, 4_096);
+  return isPartial ? { type, status: 'False', reason: 'NotAllJudged', message } : { type, status: 'Unknown', reason: 'NotRead', message };
 };
 
 /** Condition of the denials. Without lock 1 nothing counts what is refused. */

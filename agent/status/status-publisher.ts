@@ -23,7 +23,7 @@ import {
 import type { Capabilities, ClusterPlan } from '../plan/index.ts';
 import { isInjectionServed } from '../plan/index.ts';
 import type { KnownRisks, RiskWatch } from '../risk/index.ts';
-import { type ClusterFactsInput, clusterFacts, profileOf } from './cluster-facts.ts';
+import { clusterFacts, profileOf } from './cluster-facts.ts';
 import { injectionFacts } from './injection-facts.ts';
 import type { LockMonitor } from './lock-monitor.ts';
 import { isShown, planPolicyEvents } from './policy-events.ts';
@@ -241,7 +241,7 @@ export class StatusPublisher {
       problems: monitor.findProblems(plan),
       notObserved: observation.problems(),
       overflow: plan.overflow,
-      risks: problemOfRisks(risks),
+      risks,
       denials,
       tampering: tampering.ofCluster(now),
       previous,
@@ -278,12 +278,6 @@ interface Judged {
   readonly snapshot: PolicySnapshot;
   readonly due: readonly Write[];
 }
-
-const problemOfRisks = ({ policies, problem }: KnownRisks): ClusterFactsInput['risks'] => {
-  if (problem === undefined) return undefined;
-  const isPartial = policies instanceof Map && ![...policies.values()].includes('recent');
-  return { problem, isPartial };
-};
 
 const risksOf = ({ policies }: KnownRisks, policy: string): Subject['risks'] => (policies === 'recent' ? policies : policies?.get(policy));
 

@@ -54,6 +54,7 @@ const active = policyReport('a', {
 const UNKNOWN = [condition('AuditAgrees', 'Unknown', 'NotObserved'), condition('PlacementInjection', 'Unknown', 'NotObserved')];
 const deviationOf = (change: Partial<PolicyReport>) => deviationFrom(EXPECTED, { ...active, ...change });
 
+const anyCount = fc.integer({ min: 1, max: 2_147_483_647 });
 const anyDeviation = fc.record({
   phase: fc.constantFrom(...Phase.options),
   reason: fc.stringMatching(/^[A-Za-z]{1,32}$/),
@@ -63,20 +64,22 @@ const anyDeviation = fc.record({
     binding: fc.constantFrom(...LOCK_STATES),
   }),
   violations: fc.nat(2_147_483_647),
+  risks: fc.option(fc.record({ refused: anyCount, pending: anyCount, untried: anyCount }), { nil: undefined }),
   conditions: fc.subarray([...Deviation.shape.conditions.element.options]),
 });
 
 describe('a deviation', () => {
-  it('has at most 300 bytes, with any content', () => {
+  it('has at most 350 bytes, with any content', () => {
     const largest = {
       phase: 'Pending',
       reason: 'x'.repeat(32),
       locks: { admission: 'NotApplicable', gatekeeper: 'NotApplicable', binding: 'NotApplicable' },
       violations: 2_147_483_647,
+      risks: { refused: 2_147_483_647, pending: 2_147_483_647, untried: 2_147_483_647 },
       conditions: [...Deviation.shape.conditions.element.options],
     };
-    expect(Buffer.byteLength(JSON.stringify(Deviation.parse(largest)))).toBeLessThanOrEqual(300);
-    fc.assert(fc.property(anyDeviation, (each) => Buffer.byteLength(JSON.stringify(Deviation.parse(each))) <= 300));
+    expect(Buffer.byteLength(JSON.stringify(Deviation.parse(largest)))).toBeLessThanOrEqual(350);
+    fc.assert(fc.property(anyDeviation, (each) => Buffer.byteLength(JSON.stringify(Deviation.parse(each))) <= 350));
     for (const wrong of [{ reason: 'x'.repeat(33) }, { message: 'a text' }, { violations: 1e12 }, { conditions: ['Ready'] }])
       expect(Deviation.safeParse({ ...largest, ...wrong }).success).toBe(false);
   });
@@ -176,8 +179,8 @@ describe('a report made from a deviation', () => {
         const deviation = internDeviation(each);
         const report = deviatingReport(EXPECTED, deviation);
         expect(PolicyReport.parse(report)).toEqual(report);
-        const { phase, locks, violations, conditions } = standingOf(report);
-        expect({ phase, locks, violations, conditions }).toEqual({ ...deviation, reason: undefined });
+        const { phase, locks, violations, risks, conditions } = standingOf(report);
+        expect({ phase, locks, violations, risks, conditions }).toEqual({ ...deviation, reason: undefined });
         expect(deviatingReport(EXPECTED, internDeviation({ ...each }))).toBe(report);
         expect(report).toMatchObject({ name: 'a', revision: LISTED.since, effectiveRegions: ['eu-west-1'], enforcementAction: 'deny' });
       }),

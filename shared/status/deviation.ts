@@ -30,7 +30,7 @@ const MAX_COUNT = 2_147_483_647;
 
 /**
  * State of a policy of a cluster's list where that is not as expected: states, a code and a count,
- * at most 300 bytes of JSON. What the policy asks for is in the list, and the agent has texts and
+ * at most 350 bytes of JSON. What the policy asks for is in the list, and the agent has texts and
  * names; so policies that deviate alike share one value, whatever their names and clusters.
  */
 export const Deviation = z.strictObject({
@@ -42,7 +42,7 @@ export const Deviation = z.strictObject({
   locks: z.strictObject({ admission: LockState, gatekeeper: LockState, binding: LockState }),
   violations: z.int().min(0).max(MAX_COUNT),
   risks: RiskCounts.extend({
-    untried: z.literal(true).optional().describe('No dry run has been made yet of those that would be refused.'),
+    untried: RiskCounts.shape.refused.optional().describe('Those that would be refused, and of which no dry run has been made yet.'),
   })
     .strict()
     .optional()
@@ -113,15 +113,14 @@ const reportedConditions = ({ conditions }: PolicyReport): ReportedType[] =>
     ),
   );
 
-/** Whether no dry run has been made yet of any owner whose next pods would be refused. */
-export const areUntried = ({ refused, untried }: NonNullable<Deviation['risks'] | PolicyReport['risks']>): boolean =>
-  refused > 0 && (untried === true || untried === refused);
+/** Number of owners whose next pods would be refused, without those that no dry run was made of. */
+export const countTried = ({ refused, untried = 0 }: NonNullable<Deviation['risks'] | PolicyReport['risks']>): number => refused - untried;
 
 /** Owners at risk, where there are any. */
 const risksIn = ({ risks }: PolicyReport): Pick<Deviation, 'risks'> => {
   if (risks === undefined || risks.refused + risks.pending === 0) return {};
-  const { refused, pending } = risks;
-  return { risks: { refused, pending, ...(areUntried(risks) && { untried: true }) } };
+  const { refused, pending, untried } = risks;
+  return { risks: { refused, pending, ...(untried !== undefined && { untried }) } };
 };
 
 const isHeld = ({ state }: ReportedLock): boolean => state !== 'Degraded' && state !== 'Pending';
@@ -228,9 +227,8 @@ export const deviationFrom = (expected: PolicyReport, seen: PolicyReport): Devia
 const NOT_GOVERNING = new Set([NAMESPACE_MISSING, 'Absent', 'Expired', 'Invalid']);
 
 /** Risks of which only the numbers are known. */
-const namelessRisks = ({ refused, pending }: RiskCounts): NonNullable<PolicyReport['risks']> => ({
-  refused,
-  pending,
+const namelessRisks = (counts: NonNullable<Deviation['risks']>): NonNullable<PolicyReport['risks']> => ({
+  ...counts,
   unconfirmed: 0,
   mended: 0,
   named: [],

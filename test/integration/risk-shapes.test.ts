@@ -5,12 +5,14 @@ import type { LocalCluster } from '@fso/clusters/local';
 import { AGENT_SHAPES, CONDITIONS, type KubeObject, REGION_LABEL, type Risk, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CONFIG_MAP_KIND, type KindDescriptor, POD_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import type { RunningAgent } from '../../agent/agent.ts';
+import { unpackJson } from '../../agent/config-map-store.ts';
 import { OBSERVATION_LIMITS } from '../../agent/observation/index.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
 import { startMutatingWebhook } from '../harness/mutating-webhook.ts';
-import { eventually } from '../harness/waiting.ts';
+import { eventually, waitFor } from '../harness/waiting.ts';
 
 const EU = 'eu-west-1';
 const DEPLOYMENT_KIND: KindDescriptor = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments', namespaced: true };
@@ -20,6 +22,7 @@ const WEBHOOKS: KindDescriptor = {
   plural: 'mutatingwebhookconfigurations',
   namespaced: false,
 };
+const Stored = z.object({ shapes: z.array(z.tuple([z.string(), z.string(), z.string(), z.string(), z.unknown()])) });
 /** Shapes are written every second, and nothing else is faster than usual. */
 const LIMITS = { limits: { ...OBSERVATION_LIMITS, shapesMs: 1_000 }, leaderElection: false };
 
@@ -68,8 +71,12 @@ describe('pods that came and went', () => {
     world.client.raw({ method: 'DELETE', path: `/api/v1/namespaces/jobs/pods/${name}`, query: { gracePeriodSeconds: '0' } }, signal);
   const risks = async () => (await world.policy('jobs'))?.status?.risks;
   const named = async (name: string): Promise<Risk | undefined> => (await risks())?.named.find((risk) => risk.name === name);
-  const stored = async (): Promise<string | undefined> =>
-    (await world.client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_SHAPES }, signal))?.binaryData?.['shapes'];
+  /** Names of the shapes that are stored, with the hour in which each was seen last. */
+  const stored = async (): Promise<ReadonlyMap<string, string>> => {
+    const packed = (await world.client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_SHAPES }, signal))?.binaryData;
+    const { shapes } = Stored.parse(await unpackJson(packed?.['shapes'] ?? '', 1_000_000));
+    return new Map(shapes.map(([_namespace, _kind, name, lastSeen]) => [name, lastSeen]));
+  };
 
   it('are judged though nothing of them runs, with the hour in which they were seen, also by the next leader', async () => {
     await createPod('runner-4711', { nodeSelector: { [REGION_LABEL]: 'us-east-1' } });
@@ -86,7 +93,7 @@ describe('pods that came and went', () => {
     expect(gone).toMatchObject({ risk: 'Refused', kind: 'Pod', namespace: 'jobs', confirmation: 'Unconfirmed' });
     expect(gone.lastSeen).toMatch(/:00:00\.000Z$/);
     expect(await named('fine-*')).toBeUndefined();
-    await eventually(stored);
+    await waitFor(async () => expect((await stored()).get('runner-*')).toBe(gone.lastSeen));
     await world.stopAgent(agent);
     agent = await world.startAgent('second', LIMITS);
     await eventually(() =>
@@ -113,10 +120,9 @@ describe('pods that came and went', () => {
       const tried = (found?.refused ?? 0) - (found?.untried ?? 0);
       if (isKnown && tried > 1) seen.push(JSON.stringify(found));
     };
-    await eventually(() => {
-      look();
-      return agent.observatory.snapshot().policies.get('default/jobs')?.report.risks?.mended === 1;
-    });
+    agent.observatory.onChange(look);
+    look();
+    await eventually(() => agent.observatory.snapshot().policies.get('default/jobs')?.report.risks?.mended === 1);
     // The shape alone is at risk for certain.
     expect(seen).toEqual([]);
     await world.client.delete(WEBHOOKS, { name: 'selectors' }, signal);

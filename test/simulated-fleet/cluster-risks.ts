@@ -56,10 +56,10 @@ export class ClusterRisks {
   find(governance: Governance): ReadonlyMap<string, PolicyRisks> {
     const ownersIn = (namespace: string): OwnerSet => this.#owners.get(namespace) ?? NO_OWNERS;
     this.#governance = governance;
-    this.#finder.update({ governance, ownersIn, nodes: this.#nodes, injects: false, webhooks: '' });
+    this.#finder.update({ governance, ownersIn, nodes: this.#nodes, injects: false, webhooks: '', nowMs: 0 });
     const steps = this.#finder.judge();
     while (steps.next().done !== true);
-    return new Map([...this.#finder.found().policies].flatMap(([policy, risks]) => (risks === 'recent' ? [] : [[policy, risks]])));
+    return new Map([...this.#finder.found(0).policies].flatMap(([policy, risks]) => (risks === 'recent' ? [] : [[policy, risks]])));
   }
 
   #add(kind: OwnerKind, owner: Owner): void {

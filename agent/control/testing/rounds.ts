@@ -46,7 +46,7 @@ export const startRounds = async ({ runtime, observatory, definitions }: RoundsO
       view,
       owners: new OwnerCache({ factory, clock, kindMs: OBSERVATION_LIMITS.kindMs }),
       webhooks: new WebhookCache(factory),
-      shapes: new ShapeRecorder({ clock, isInjecting: () => false }),
+      shapes: new ShapeRecorder({ clock, isInjecting: () => false, hasPod: (key) => view.pods.get(key) !== undefined }),
       pauses,
       outputs: { observatory, events, metrics: createAgentMetrics(new Registry(), 'test') },
       violationTimes: createViolationTimeStore(runtime),

@@ -143,4 +143,27 @@ describe('a template', () => {
     await turn();
     expect([askedFor().at(-1), prober.answersIn('a') === before]).toEqual(['fine', false]);
   });
+
+  it('waits for one of each other namespace at most twice, however many templates a tenant changes all the time', async () => {
+    const tenant = (version: number): void =>
+      prober.expect(
+        'a',
+        new Map(Array.from({ length: 1_000 }, (_, n) => [`t${n}`, { ...target(`t${n}`, version, `${version}`), isRefused: true }])),
+      );
+    tenant(1);
+    for (const namespace of ['b', 'c'])
+      prober.expect(
+        namespace,
+        new Map([
+          [`fine-${namespace}`, { ...target(`fine-${namespace}`), namespace }],
+          [`refused-${namespace}`, { ...target(`refused-${namespace}`), namespace, isRefused: true }],
+        ]),
+      );
+    for (let n = 0; n < 9; n += 1) {
+      await turn();
+      tenant(n + 2);
+    }
+    const others = askedFor().filter((name) => !name?.startsWith('t'));
+    expect(others).toEqual(['refused-b', 'refused-c', 'fine-b', 'fine-c']);
+  });
 });

@@ -58,12 +58,14 @@ const VIOLATION = / in namespace \S+: (.*?); fix: /s;
 /**
  * Asks, by dry runs, for pods of the templates that make the next ones: webhooks may mend or spoil
  * what a template says. It takes turns with the proofs of the locks, one request each; those
- * without an answer come first.
+ * without an answer come first, by turns of their namespaces: a tenant may change any number of
+ * templates all the time.
  */
 export class TemplateProber {
   readonly #deps: TemplateProberDeps;
   readonly #signal: AbortSignal;
   readonly #targets = new Map<string, TemplateTarget>();
+  /** Targets by namespace, in the order of their turns for those without an answer. */
   readonly #namespaces = new Map<string, Targets>();
   /** Versions of the answers by namespace: another object after each change. */
   readonly #versions = new Map<string, object>();
@@ -71,6 +73,8 @@ export class TemplateProber {
   readonly #schedule = new ProbeSchedule();
   /** Targets without an answer yet, with the number of times that they were asked for. */
   readonly #unanswered = new Map<string, number>();
+  /** Whether the next one of those is of a namespace with one that is refused by itself. */
+  #isUrgentNext: boolean = true;
 
   constructor(deps: TemplateProberDeps, signal: AbortSignal) {
     this.#deps = deps;
@@ -122,11 +126,42 @@ export class TemplateProber {
 
   /** Asks for a pod of the target whose turn it is. @returns whether there is one */
   probeNext(): boolean {
-    const turn = (key: string): Promise<void> => this.#turn(key).catch(() => undefined);
-    const isNew = (key: string): boolean => this.#unanswered.has(key);
-    const isUrgent = (key: string): boolean => isNew(key) && this.#targets.get(key)?.isRefused === true;
-    const orders = this.#unanswered.size === 0 ? [] : [isUrgent, isNew];
-    return [...orders, () => true].some((isFree) => this.#schedule.runNext(isFree, turn) !== undefined);
+    return this.#probeUnanswered() || this.#run(() => true);
+  }
+
+  /** @returns whether there is a target that is free */
+  #run(isMeant: (key: string, target: TemplateTarget) => boolean): boolean {
+    const isFree = (key: string): boolean => {
+      const target = this.#targets.get(key);
+      return target !== undefined && isMeant(key, target);
+    };
+    return this.#schedule.runNext(isFree, (key) => this.#turn(key).catch(() => undefined)) !== undefined;
+  }
+
+  /**
+   * Asks for a target without an answer. Every second turn is of a namespace with one that is
+   * refused by itself, the others of any; where there are some, these come first in either.
+   */
+  #probeUnanswered(): boolean {
+    if (this.#unanswered.size === 0) return false;
+    const isUrgentNext = this.#isUrgentNext;
+    this.#isUrgentNext = !isUrgentNext;
+    const unanswered = [...this.#unanswered.keys()].flatMap((key) => this.#targets.get(key) ?? []);
+    const all = new Set(unanswered.map(({ namespace }) => namespace));
+    const urgent = new Set(unanswered.filter(({ isRefused }) => isRefused).map(({ namespace }) => namespace));
+    return (isUrgentNext && this.#probeIn(urgent)) || this.#probeIn(all);
+  }
+
+  /** Asks for a target without an answer in the namespace among these whose turn it is. */
+  #probeIn(namespaces: ReadonlySet<string>): boolean {
+    for (const [namespace, targets] of [...this.#namespaces].filter(([each]) => namespaces.has(each))) {
+      const isIn = (key: string, target: TemplateTarget): boolean => target.namespace === namespace && this.#unanswered.has(key);
+      if (!this.#run((key, target) => target.isRefused && isIn(key, target)) && !this.#run(isIn)) continue;
+      this.#namespaces.delete(namespace);
+      this.#namespaces.set(namespace, targets);
+      return true;
+    }
+    return false;
   }
 
   #forget(key: string): void {

@@ -84,6 +84,25 @@ describe('the owners of a namespace', () => {
   });
 });
 
+it('have no room for ever by a page of a list that failed', () => {
+  const page = (key: string) => {
+    const [namespace = '', name = ''] = key.split('/');
+    return kinds.get('Job')?.transform({ metadata: { name, namespace, uid: key }, ...template('ssd') } as KubeObject);
+  };
+  for (const name of ['1', '2', '3']) page(`many/${name}`);
+  show('Job', 'many/3', template('ssd'));
+  expect(page('many/4')).toEqual({ metadata: { name: '4', namespace: 'many' } });
+  nowMs = 5 * 60_000;
+  page('many/2');
+  // No later list shows the first one again.
+  nowMs = 15 * 60_000;
+  for (const name of ['4', '5', '6']) show('Job', `many/${name}`, template('ssd'));
+  expect([namesIn('many'), [...cache.leftOut]]).toEqual([['Job 3', 'Job 4'], [['many', 2]]]);
+  nowMs = 20 * 60_000;
+  show('Job', 'many/7', template('ssd'));
+  expect(namesIn('many')).toEqual(['Job 3', 'Job 4', 'Job 7']);
+});
+
 describe('what is not read', () => {
   it('names a kind that was never seen, is out of date, or may not be read', () => {
     expect(cache.problem).toBeUndefined();

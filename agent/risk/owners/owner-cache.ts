@@ -9,6 +9,8 @@ import { nameOnly, reduceOwner, reduceToName } from './reduce-owner.ts';
 export const MAX_OWNERS = 20_000;
 /** Those of one namespace: a Deployment keeps ten ReplicaSets of past revisions. */
 const MAX_OWNERS_IN_NAMESPACE = 12_000;
+/** Longer than any list takes from one of its pages to its end, ms. */
+const LIST_MS = 15 * 60_000;
 /** Objects in one answer: pod templates may be large. */
 const PAGE = 100;
 
@@ -16,6 +18,14 @@ const PAGE = 100;
 export type OwnerSet = ReadonlyMap<OwnerKind, ReadonlyMap<string, Owner>>;
 
 const NO_OWNERS: OwnerSet = new Map();
+
+/** A new object on a page of a list that is not whole yet. */
+interface Listed {
+  readonly kind: OwnerKind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly atMs: number;
+}
 
 export interface OwnerCacheDeps {
   readonly factory: InformerFactory;
@@ -39,6 +49,8 @@ export class OwnerCache {
   /** The objects of which more than the name is kept, by namespace. */
   readonly #room: FairShare;
   readonly #leftOut = new Map<string, number>();
+  /** New objects on pages of lists, until a list is whole; those that were shown last at the end. */
+  readonly #listed = new Map<string, Listed>();
 
   constructor(deps: OwnerCacheDeps) {
     const { factory, listEveryMs } = deps;
@@ -48,8 +60,7 @@ export class OwnerCache {
       const reduce = reduceOwner(kind);
       const transform = (object: KubeObject): Owner => {
         const { namespace = '', name } = object.metadata;
-        if (!this.#room.take(namespace, `${kind}/${name}`, (evicted) => this.#evict(evicted))) return nameOnly(object);
-        return reduce(object);
+        return this.#takeRoom({ kind, namespace, name }) ? reduce(object) : nameOnly(object);
       };
       const informer = factory.informer(ownerDescriptor(kind), {
         pageSize: PAGE,
@@ -103,6 +114,30 @@ export class OwnerCache {
     reduceToName(owner);
   }
 
+  #takeRoom({ kind, namespace, name }: Omit<Listed, 'atMs'>): boolean {
+    const item = `${kind}/${name}`;
+    const key = `${namespace}/${item}`;
+    const isListed = this.#listed.delete(key);
+    if (!isListed && this.#room.has(namespace, item)) return true;
+    this.#releaseUnlisted();
+    if (!this.#room.take(namespace, item, (evicted) => this.#evict(evicted))) return false;
+    this.#listed.set(key, { kind, namespace, name, atMs: this.#deps.clock.monotonicMs() });
+    return true;
+  }
+
+  /**
+   * Gives back the room of objects that were deleted before the list was whole that showed them:
+   * nothing else says that they are gone.
+   */
+  #releaseUnlisted(): void {
+    const sinceMs = this.#deps.clock.monotonicMs() - LIST_MS;
+    for (const [key, { kind, namespace, name, atMs }] of this.#listed) {
+      if (atMs > sinceMs) return;
+      this.#listed.delete(key);
+      this.#room.release(namespace, `${kind}/${name}`);
+    }
+  }
+
   #countLeftOut(namespace: string, change: number): void {
     const count = (this.#leftOut.get(namespace) ?? 0) + change;
     if (count > 0) this.#leftOut.set(namespace, count);
@@ -111,6 +146,7 @@ export class OwnerCache {
 
   #set(kind: OwnerKind, key: string, { current, previous }: { current: Owner | undefined; previous: Owner | undefined }): void {
     const [namespace = '', name = ''] = key.split('/');
+    this.#listed.delete(`${namespace}/${kind}/${name}`);
     // It may have lost its room between its page of a list and the end of that list.
     if (current !== undefined && !isLeftOut(current) && !this.#room.has(namespace, `${kind}/${name}`)) reduceToName(current);
     const change = Number(isLeftOut(current)) - Number(isLeftOut(previous));

@@ -2,6 +2,7 @@ import type { KubeObject } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { PodTemplate } from '@fso/shared/risk';
 import type { Clock } from '@fso/shared/runtime';
+import { z } from 'zod';
 import type { ShapeSource } from '../judge-namespace.ts';
 import type { OwnerTemplates } from '../next-templates.ts';
 import { readTemplate } from '../owners/reduce-owner.ts';
@@ -36,15 +37,19 @@ export interface StoredShapes {
 type Known = Shape & { lastSeen: string; live: number; readonly bytes: number };
 
 export interface ShapeRecorderDeps {
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'monotonicMs'>;
   /** Whether placements are injected into the pods of a namespace now. */
   readonly isInjecting: (namespace: string) => boolean;
+  /** Whether the cache of pods has one. @param key `namespace/name` */
+  readonly hasPod: (key: string) => boolean;
   readonly maxBytes?: number;
 }
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const KEPT_MS = 14 * DAY_MS;
+/** Longer than any list takes from one of its pages to its end, ms. */
+const LIST_MS = 15 * 60_000;
 /**
  * Bound of all shapes, as JSON: a ConfigMap holds 1 MiB, and text that hardly compresses takes as
  * much packed as it has.
@@ -54,7 +59,23 @@ const MAX_BYTES = 640 * 1_024;
 const OTHERS: ReadonlySet<string> = new Set(['ReplicaSet', 'StatefulSet', 'DaemonSet', 'ReplicationController', 'Node']);
 const ENDED: ReadonlySet<string> = new Set(['Succeeded', 'Failed']);
 
-type SeenPod = KubeObject & { readonly spec?: object; readonly status?: { readonly phase?: string } };
+type SeenPod = KubeObject & {
+  readonly spec?: object;
+  readonly status?: { readonly phase?: string; readonly containerStatuses?: unknown };
+};
+
+const Terminated = z.object({ state: z.object({ terminated: z.object({ finishedAt: z.string() }) }) });
+
+/** Time at which the last container of a pod that has ended did; undefined: it is not known. */
+const finishedAt = ({ metadata: { creationTimestamp = '' }, status }: SeenPod): string | undefined => {
+  const containers: readonly unknown[] = Array.isArray(status?.containerStatuses) ? status.containerStatuses : [];
+  const times = containers.flatMap((each) => Terminated.safeParse(each).data?.state.terminated.finishedAt ?? []);
+  // A runtime that has lost a container says 1970.
+  return times
+    .filter((time) => time >= creationTimestamp)
+    .sort(byText)
+    .at(-1);
+};
 
 /** @returns undefined: the pod is not of a shape */
 const controllerOf = ({ metadata: { name, ownerReferences } }: SeenPod): Pick<Shape, 'kind' | 'name'> | undefined => {
@@ -80,6 +101,8 @@ export class ShapeRecorder {
   #total = 0;
   /** Shapes of pods that run, by key of the pod. */
   readonly #live = new Map<string, Known>();
+  /** Time since which the cache of pods lacks one of those, monotonic. */
+  readonly #missing = new Map<string, number>();
   /** Another object after each change, by namespace. */
   readonly #versions = new Map<string, object>();
   readonly #changed = new Set<() => void>();
@@ -100,11 +123,18 @@ export class ShapeRecorder {
     const read = readTemplate({ spec: pod.spec });
     if (read === undefined) return;
     const hasEnded = ENDED.has(pod.status?.phase ?? '');
+    const end = hasEnded ? finishedAt(pod) : undefined;
+    const { creationTimestamp } = pod.metadata;
     this.#onceReady(() => {
       const template = askedPlacement(read, this.#deps.isInjecting(namespace));
-      const shape = this.#keep({ namespace, ...controller, template, lastSeen: this.#hour() });
       const key = `${namespace}/${name}`;
-      if (hasEnded) this.#end(key);
+      // Operators leave pods for days after their end.
+      const isOld = hasEnded && !this.#live.has(key);
+      const lastSeen = this.#hourOf(end ?? (isOld ? creationTimestamp : undefined));
+      if (lastSeen < this.#hour(KEPT_MS)) return this.#end(key);
+      const shape = this.#keep({ namespace, ...controller, template, lastSeen });
+      this.#missing.delete(key);
+      if (hasEnded) this.#end(key, lastSeen);
       else if (this.#live.get(key) !== shape) this.#start(key, shape);
     });
   }
@@ -133,14 +163,21 @@ export class ShapeRecorder {
     this.#onceReady(() => this.#end(key));
   }
 
-  #end(key: string): void {
+  #end(key: string, lastSeen: string = this.#hour()): void {
     const shape = this.#live.get(key);
     if (shape === undefined) return;
     this.#live.delete(key);
+    this.#missing.delete(key);
     shape.live -= 1;
     if (shape.live > 0) return;
-    shape.lastSeen = this.#hour();
+    if (lastSeen > shape.lastSeen) shape.lastSeen = lastSeen;
     this.#note(shape.namespace);
+  }
+
+  /** The hour of a time; of one that is not known, or of the future, the present one. */
+  #hourOf(time: string | undefined): string {
+    const agoMs = this.#deps.clock.now().getTime() - Date.parse(time ?? '');
+    return this.#hour(Number.isNaN(agoMs) ? 0 : Math.max(agoMs, 0));
   }
 
   /** The hour of some time ago. */
@@ -156,9 +193,10 @@ export class ShapeRecorder {
     const key = keyOf(shape);
     const before = shapes.get(key);
     if (before !== undefined) {
+      if (before.lastSeen > lastSeen) return before;
       shapes.delete(key);
       shapes.set(key, before);
-      if (before.lastSeen >= lastSeen) return before;
+      if (before.lastSeen === lastSeen) return before;
       before.lastSeen = lastSeen;
       this.#note(namespace);
       return before;
@@ -230,12 +268,27 @@ export class ShapeRecorder {
     this.expire();
   }
 
-  /** Forgets what has not been seen for 14 days. */
+  /** Forgets what has not been seen for 14 days. Called now and then. */
   expire(): void {
+    this.#endMissing();
     const since = this.#hour(KEPT_MS);
     for (const shapes of [...this.#shapes.values()])
       for (const [key, shape] of [...shapes]) if (shape.live === 0 && shape.lastSeen < since) this.#remove(key, shape);
     if (this.#forgotten !== undefined && this.#forgotten.at < since) this.#forgotten = undefined;
+  }
+
+  /**
+   * Ends pods that a page of a list showed, and that were deleted before a list was whole: nothing
+   * else says that they are gone.
+   */
+  #endMissing(): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const [key, { lastSeen }] of [...this.#live]) {
+      const sinceMs = this.#missing.get(key) ?? nowMs;
+      if (this.#deps.hasPod(key)) this.#missing.delete(key);
+      else if (nowMs - sinceMs >= LIST_MS) this.#end(key, lastSeen);
+      else this.#missing.set(key, sinceMs);
+    }
   }
 
   /** Returns the value to store; the same object for as long as nothing has changed. */

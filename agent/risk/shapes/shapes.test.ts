@@ -11,10 +11,14 @@ const DAY_MS = 24 * HOUR_MS;
 let clock: FakeClock;
 let injecting: Set<string>;
 let recorder: ShapeRecorder;
+/** Pods that the cache lacks. */
+let lacking: Set<string>;
+const hasPod = (key: string): boolean => !lacking.has(key);
 const createRecorder = (maxBytes?: number): ShapeRecorder => {
   const made = new ShapeRecorder({
     clock,
     isInjecting: (namespace) => injecting.has(namespace),
+    hasPod,
     ...(maxBytes !== undefined && { maxBytes }),
   });
   made.begin();
@@ -23,6 +27,7 @@ const createRecorder = (maxBytes?: number): ShapeRecorder => {
 beforeEach(() => {
   clock = new FakeClock();
   injecting = new Set();
+  lacking = new Set();
   recorder = createRecorder();
 });
 
@@ -31,15 +36,21 @@ interface PodOptions {
   readonly owner?: string;
   readonly spec?: object;
   readonly phase?: string;
+  readonly created?: string;
+  /** Ends of containers; undefined: one that still runs. */
+  readonly ends?: readonly (string | undefined)[];
 }
 
-const see = (key: string, { kind, owner = 'owner', spec = {}, phase = 'Running' }: PodOptions = {}): void => {
+const see = (key: string, { kind, owner = 'owner', spec = {}, phase = 'Running', created, ends = [] }: PodOptions = {}): void => {
   const [namespace = '', name = ''] = key.split('/');
   const ownerReferences = kind === undefined ? [] : [{ apiVersion: 'x/v1', kind, name: owner, uid: owner, controller: true }];
   recorder.see({
-    metadata: { namespace, name, ownerReferences },
+    metadata: { namespace, name, ownerReferences, ...(created !== undefined && { creationTimestamp: created }) },
     spec: { containers: [], nodeName: 'node-1', ...spec },
-    status: { phase },
+    status: {
+      phase,
+      containerStatuses: ends.map((end) => ({ state: end === undefined ? { running: {} } : { terminated: { finishedAt: end } } })),
+    },
   });
 };
 const disk = (name: string) => ({ nodeSelector: { disk: name } });
@@ -93,6 +104,49 @@ describe('shapes of pods', () => {
     expect(seen()).toEqual([]);
   });
 
+  it('have the hour in which a pod ended that is still there, and later ones once one is seen', async () => {
+    await clock.advance(20 * DAY_MS);
+    const [created, ends] = ['2026-01-15T00:10:00Z', ['2026-01-18T05:10:00Z', undefined, '2026-01-18T07:59:59Z', '1970-01-01T00:00:00Z']];
+    const ended = () => see('a/runner-1', { phase: 'Succeeded', created, ends });
+    ended();
+    expect(seen()).toEqual([['Pod runner-*', [{}], '2026-01-18T07:00:00.000Z']]);
+    see('a/runner-2', { phase: 'Failed', created: '2026-01-19T01:10:00Z', ends: ['1970-01-01T00:00:00Z'] });
+    expect(seen()[0]?.[2]).toBe('2026-01-19T01:00:00.000Z');
+    // As after a start or another list.
+    for (const again of [ended, () => recorder.restore(recorder.stored()), ended]) again();
+    expect(seen()[0]?.[2]).toBe('2026-01-19T01:00:00.000Z');
+    see('a/runner-3');
+    see('a/runner-3', { phase: 'Failed', created });
+    expect(seen()[0]?.[2]).toBe('2026-01-21T00:00:00.000Z');
+    ended();
+    expect(seen()[0]?.[2]).toBe('2026-01-21T00:00:00.000Z');
+    see('a/old-1', { phase: 'Succeeded', created: '2026-01-01T00:00:00Z' });
+    expect(seen()).toHaveLength(1);
+  });
+
+  it('have no placement of the past because of a pod of it that ended days ago and is still there', async () => {
+    await clock.advance(4 * DAY_MS);
+    see('a/runner-2', { spec: disk('new') });
+    see('a/runner-1', { spec: disk('old'), phase: 'Succeeded', ends: ['2026-01-02T00:00:00Z'] });
+    expect(seen()[0]?.[1]).toEqual([disk('new')]);
+  });
+
+  it('do not run for ever by a pod that was deleted before the list was whole that showed it', async () => {
+    see('a/runner-1');
+    lacking.add('a/runner-1');
+    recorder.expire();
+    await clock.advance(14 * 60_000);
+    // Another list shows it.
+    see('a/runner-1');
+    recorder.expire();
+    await clock.advance(14 * 60_000);
+    recorder.expire();
+    expect(seen()[0]?.[2]).toBeUndefined();
+    await clock.advance(60_000);
+    recorder.expire();
+    expect(seen()[0]?.[2]).toBe('2026-01-01T00:00:00.000Z');
+  });
+
   it('have no placement of the past: one that others have followed for a day', async () => {
     see('a/runner-1', { spec: disk('old') });
     recorder.gone('a/runner-1');
@@ -141,7 +195,7 @@ describe('shapes of pods', () => {
   });
 
   it('wait until it is known where placements are injected', () => {
-    const early = new ShapeRecorder({ clock, isInjecting: () => injecting.has('a') });
+    const early = new ShapeRecorder({ clock, isInjecting: () => injecting.has('a'), hasPod });
     recorder = early;
     see('a/runner-1', { spec: disk('ssd') });
     recorder.gone('a/runner-1');

@@ -1,6 +1,6 @@
 import type { AlertName, AlertSeverity, AuditVerification, IssueList } from '@fso/shared/api';
 import { type Clock, createYielder } from '@fso/shared/runtime';
-import { areUntried } from '@fso/shared/status';
+import { countTried, type Deviation } from '@fso/shared/status';
 import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../../alerts/index.ts';
 import type { HubCertificate } from '../../identity/index.ts';
 import { type LedgerHealth, namedIn } from '../../ledger/index.ts';
@@ -173,9 +173,11 @@ export class IssueLister {
   }
 }
 
-/** The cluster where it does not know its risks, or `cluster/policy` of those that are untried. */
+const areUntried = (risks: Deviation['risks']): boolean => risks !== undefined && risks.refused > 0 && countTried(risks) === 0;
+
+/** The cluster where it does not know its risks, or `cluster/policy` where all are untried. */
 const unknownRisksOf = (entry: ClusterEntry): readonly string[] => {
   const { name, policies } = entry.record;
   if (risksKnownOf(entry) === 'Unknown') return [name];
-  return [...namedIn(policies)].flatMap(([policy, { risks }]) => (risks !== undefined && areUntried(risks) ? [`${name}/${policy}`] : []));
+  return [...namedIn(policies)].flatMap(([policy, { risks }]) => (areUntried(risks) ? [`${name}/${policy}`] : []));
 };

@@ -10,7 +10,7 @@ import {
 } from '@fso/shared/api';
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
-import { areUntried, type Deviation, describeRisks, describeViolations } from '@fso/shared/status';
+import { countTried, type Deviation, describeRisks, describeViolations } from '@fso/shared/status';
 import type { Issue } from '../../alerts/index.ts';
 import { ClusterPolicies, type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
 import { actionIn, type ClusterEntry, samplesOf } from '../fleet/cluster-entry.ts';
@@ -74,8 +74,10 @@ const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyRepo
  * webhook may mend those of which no dry run was made yet, as after a change of the agent's leader.
  */
 const risksOf = ({ risks }: Pick<Deviation | PolicyReport, 'risks'>): Finding[] => {
-  if (risks === undefined || risks.refused === 0 || areUntried(risks)) return [];
-  return [{ alert: 'RisksAppeared', problem: `If everything restarted now: ${describeRisks(risks)}.`, since: null, count: risks.refused }];
+  const refused = risks === undefined ? 0 : countTried(risks);
+  if (risks === undefined || refused === 0) return [];
+  const text = describeRisks({ ...risks, refused });
+  return [{ alert: 'RisksAppeared', problem: `If everything restarted now: ${text}.`, since: null, count: refused }];
 };
 
 /**

@@ -14,7 +14,17 @@ const riskOf = (name: string, more: Partial<Risk> = {}): Risk => ({
   confirmation: 'Confirmed',
   ...more,
 });
-const risks = (named: Risk[], refused: number, pending: number) => ({ refused, pending, unconfirmed: 0, mended: 0, named });
+const risks = (named: Risk[], refused: number, pending: number, untried?: number) => ({
+  refused,
+  pending,
+  ...(untried !== undefined && { untried }),
+  unconfirmed: 0,
+  mended: 0,
+  named,
+});
+interface Issues {
+  readonly items: readonly { readonly name: string; readonly summary: string; readonly path: string }[];
+}
 const WEB = riskOf('web');
 const NIGHTLY = riskOf('nightly', { kind: 'CronJob', risk: 'Pending', confirmation: 'Unconfirmed' });
 
@@ -22,9 +32,9 @@ const NIGHTLY = riskOf('nightly', { kind: 'CronJob', risk: 'Pending', confirmati
  * A hub whose cluster eu, which judges all owners, has three at risk under finance and names two;
  * of us not all is known.
  */
-const atRisk = async (told?: PolicyReport) => {
+const atRisk = async (told?: PolicyReport, counts = risks([], 2, 1)) => {
   const server = await started({ agents: { inspect: async () => told } });
-  const deviation = standingOf(policyReport('finance', { conditions: [], risks: risks([], 2, 1) }));
+  const deviation = standingOf(policyReport('finance', { conditions: [], risks: counts }));
   const judged = { type: CONDITIONS.risksKnown, status: 'True' as const, reason: 'Judged', message: '', lastTransitionTime: TIME };
   await reportChange(server.ledger, 'eu', {
     full: true,
@@ -104,7 +114,7 @@ describe('owners at risk', () => {
     expect(await hub.read('policies/finance')).toMatchObject({
       clusters: [{ cluster: 'eu', report: { phase: 'Active', conditions: [], violations: 0 } }, {}],
     });
-    const { items } = (await hub.read('issues?cluster=eu')) as { items: { name: string; summary: string; path: string }[] };
+    const { items } = (await hub.read('issues?cluster=eu')) as Issues;
     expect(items).toMatchObject([
       {
         name: 'RisksAppeared',
@@ -112,5 +122,14 @@ describe('owners at risk', () => {
         path: '/compliance/risks?policy=finance&cluster=eu',
       },
     ]);
+  });
+
+  it.each([
+    [99, ['Would be refused at the next start (1): policy finance in cluster eu']],
+    [100, []],
+  ])('are an issue without the %d of 100 of which no dry run was made', async (untried, summaries) => {
+    await using hub = await atRisk(undefined, risks([], 100, 0, untried));
+    const { items } = (await hub.read('issues?cluster=eu')) as Issues;
+    expect(items.map(({ summary }) => summary)).toEqual(summaries);
   });
 });

@@ -15,7 +15,7 @@ const NOT_LOOKED_AT = 'Capacity and volumes are not looked at. The classes are n
 
 const readRisks = async (deps: FindingDeps, query: RiskQuery): Promise<readonly NamedRisk[]> => {
   const record = query.cluster === undefined ? undefined : (await deps.fleet.read()).cluster(query.cluster)?.record;
-  // Told now, and yet of before where the cluster does not know them.
+  // The agent answers now, but with what it knew before.
   const fresh = record !== undefined && areRisksFresh(record);
   return readNamed(deps, query, {
     from: (fleet) => fleet.risks(),
