@@ -3,8 +3,12 @@ import { coveredMinutes, HOUR_MS, RecentCount } from './recent-count.ts';
 
 /** API servers whose last reading is kept. */
 const MAX_SERVERS = 16;
-/** Time after the last reading from which on its counts are no longer known. */
+/** Age of a reading from which on nobody knows when what was counted since was refused. */
 const OLD_MS = 180_000;
+/** Difference that the clocks of the API server and of the agent may have. */
+const SKEW_MS = 60_000;
+/** Own dry runs whose answers and the first reading may cross: more than are under way at once. */
+const MAX_MISSING = 20;
 
 export interface Reading {
   readonly server: ServerReading;
@@ -14,6 +18,8 @@ export interface Reading {
   readonly servers: number | undefined;
   /** Monotonic. */
   readonly atMs: number;
+  /** The same moment in ms since 1970. */
+  readonly nowMs: number;
 }
 
 /** Refusals within the last hour. */
@@ -25,63 +31,108 @@ export interface RefusalCounts extends Refusals {
   readonly partial: string | undefined;
 }
 
+type ServerEntry = Pick<Reading, 'own' | 'atMs'> & Pick<ServerReading, 'refusals'>;
+
+const NO_REFUSALS: Refusals = { pods: 0, bindings: 0 };
+
 const subtract = (a: Refusals, b: Refusals): Refusals => ({ pods: a.pods - b.pods, bindings: a.bindings - b.bindings });
+
+const newCounts = (): Readonly<Record<Concern, RecentCount>> => ({ pods: new RecentCount(), bindings: new RecentCount() });
 
 /**
  * Counts what lock 1 refused within the last hour, by the counters of the API servers less the
  * agent's own dry runs. Every API server counts for itself, from its start on.
  */
 export class CountedRefusals {
-  readonly #counts: Readonly<Record<Concern, RecentCount>> = { pods: new RecentCount(), bindings: new RecentCount() };
-  /** Last counters by the start of the server, the one read last at the end. */
-  readonly #servers = new Map<number, Refusals>();
-  #last: Pick<Reading, 'own' | 'servers' | 'atMs'> | undefined;
+  #counts = newCounts();
+  /** Last readings by the start of the server, the last one at the end. */
+  readonly #servers = new Map<number, ServerEntry>();
+  #last: Reading | undefined;
   #beganMs = 0;
   /** Time of the last restart of an API server, whose last counts nobody has read. */
   #restartedMs = Number.NEGATIVE_INFINITY;
+  /** Time at which another API server answered than before. */
+  #severalMs = Number.NEGATIVE_INFINITY;
 
   take(reading: Reading): void {
-    const { server, own, servers, atMs } = reading;
-    const before = this.#servers.get(server.startedAt);
-    if (this.#last === undefined) this.#beganMs = atMs;
-    else this.#count(reading, before, subtract(own, this.#last.own));
-    this.#last = { own, servers, atMs };
-    this.#servers.delete(server.startedAt);
-    this.#servers.set(server.startedAt, server.refusals);
+    const last = this.#last;
+    if (last === undefined) this.#begin(reading.atMs);
+    else this.#compare(reading, last);
+    this.#last = reading;
+    this.#keep(reading);
+  }
+
+  #keep({ server: { startedAt, refusals }, own, atMs }: Reading): void {
+    this.#servers.delete(startedAt);
+    this.#servers.set(startedAt, { refusals, own, atMs });
     for (const known of this.#servers.keys()) if (this.#servers.size > MAX_SERVERS) this.#servers.delete(known);
   }
 
-  #count({ server: { refusals }, servers, atMs }: Reading, before: Refusals | undefined, own: Refusals): void {
-    const isRestarted = before === undefined && servers === 1;
-    if (isRestarted) this.#restartedMs = atMs;
-    // Of another one of several servers it is not known since when it counts.
-    const counted = subtract(refusals, before ?? (isRestarted ? { pods: 0, bindings: 0 } : refusals));
-    for (const concern of CONCERNS) {
-      const net = counted[concern] - own[concern];
-      // Some of the own ones are in counts that are lost.
-      this.#counts[concern].add(before === undefined ? Math.max(0, net) : net, atMs);
-    }
+  #compare(reading: Reading, last: Reading): void {
+    const { startedAt } = reading.server;
+    const isRestarted = !this.#servers.has(startedAt) && startedAt * 1000 >= last.nowMs - SKEW_MS;
+    if (startedAt !== last.server.startedAt && !isRestarted) this.#severalMs = reading.atMs;
+    if (reading.atMs - last.atMs > OLD_MS) this.#begin(reading.atMs);
+    else this.#count(reading, isRestarted ? last : undefined);
   }
 
-  /** @returns undefined: nothing was read for a while */
+  /** Counts from now on: what was refused since the last reading may be of any time. */
+  #begin(atMs: number): void {
+    this.#counts = newCounts();
+    this.#beganMs = atMs;
+  }
+
+  /** @param restarted the last reading before the API server started; undefined: it did not */
+  #count({ server: { startedAt, refusals }, own, servers, atMs }: Reading, restarted: Reading | undefined): void {
+    let before = this.#servers.get(startedAt);
+    if (restarted !== undefined && servers === 1) {
+      this.#restartedMs = atMs;
+      before = { refusals: NO_REFUSALS, own: restarted.own, atMs: restarted.atMs };
+    }
+    // It is not known when another one of several servers refused what it has counted.
+    if (before === undefined || atMs - before.atMs > OLD_MS) return;
+    const net = subtract(subtract(refusals, before.refusals), subtract(own, before.own));
+    // Some of the own ones are in the counts that are lost with a restart.
+    for (const concern of CONCERNS) this.#counts[concern].add(restarted === undefined ? net[concern] : Math.max(0, net[concern]), atMs);
+  }
+
+  /** Reason why refusals are not counted now; undefined: they are. */
+  problem(nowMs: number): string | undefined {
+    if (this.#last === undefined || nowMs - this.#last.atMs > OLD_MS) return 'the metrics of the API server were not read for a while';
+    const isMissing = CONCERNS.some((concern) => this.#counts[concern].missing(nowMs) > MAX_MISSING);
+    return isMissing && !this.#areSeveral(nowMs)
+      ? 'the metrics of the API server lack refusals of dry runs of the agent itself'
+      : undefined;
+  }
+
+  /** @returns undefined: they are not counted now */
   now(nowMs: number): RefusalCounts | undefined {
-    if (this.#last === undefined || nowMs - this.#last.atMs > OLD_MS) return undefined;
+    if (this.problem(nowMs) !== undefined) return undefined;
     const { pods, bindings } = this.#counts;
+    // Of several, each has counted a part of the own dry runs that are subtracted.
+    const least = this.#areSeveral(nowMs) ? 0 : undefined;
     return {
-      pods: pods.lastHour(nowMs),
-      bindings: bindings.lastHour(nowMs),
-      recent: pods.lastTenMinutes(nowMs),
+      pods: pods.lastHour(nowMs, least),
+      bindings: bindings.lastHour(nowMs, least),
+      recent: pods.lastTenMinutes(nowMs, least),
       minutes: coveredMinutes(this.#beganMs, nowMs),
       partial: this.#partial(nowMs),
     };
   }
 
+  /** Whether there are several API servers, also behind one address. */
+  #areSeveral(nowMs: number): boolean {
+    return (this.#last?.servers ?? 1) > 1 || nowMs - this.#severalMs <= HOUR_MS;
+  }
+
   #partial(nowMs: number): string | undefined {
     const { servers } = this.#last ?? {};
+    if (this.#areSeveral(nowMs)) {
+      const number = servers === undefined || servers === 1 ? 'several' : servers;
+      return `there are ${number} API servers, and each counts only what it refused itself: the agent reads the one that answers`;
+    }
     if (servers === undefined)
       return 'the number of API servers is not known: there may be more refusals than those of the one that answers';
-    if (servers > 1)
-      return `there are ${servers} API servers, and each counts only what it refused itself: the agent reads the one that answers`;
     if (nowMs - this.#restartedMs <= HOUR_MS) return 'the API server restarted within the hour: what it refused just before is not counted';
     return undefined;
   }

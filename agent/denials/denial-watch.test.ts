@@ -58,16 +58,21 @@ class Server {
   }
 }
 
+const LOUD = Array.from({ length: 50 }, (_, index) => `loud-${index}`);
+const POLICIES = ['p', 'p2', 'p3', 'p4', 'p5', 'p6'];
 const OWNERS = new Map<string, ReadonlyMap<string, Owner>>([
-  ['Deployment', new Map([['web', { metadata: { name: 'web' } } as Owner]])],
+  ['Deployment', new Map(['web', ...LOUD].map((name) => [name, { metadata: { name } } as Owner]))],
   ['ReplicaSet', new Map([['web-1', { metadata: { name: 'web-1' }, controller: { kind: 'Deployment', name: 'web', uid: 'u' } } as Owner]])],
 ]);
-const RISK: FoundRisk = {
-  risk: { risk: 'Refused', kind: 'Deployment', namespace: 'a', name: 'web', reason: 'no region', fix: 'add it', confirmation: 'Confirmed' },
-  policies: ['p'],
+const riskOf = (namespace: string, name: string): FoundRisk => ({
+  risk: { risk: 'Refused', kind: 'Deployment', namespace, name, reason: 'no region', fix: 'add it', confirmation: 'Confirmed' },
+  policies: POLICIES,
   isUntried: false,
-};
-const GOVERNANCE = { namespaces: new Map([['a', { actions: { deny: {} } }]]) } as unknown as Pick<Governance, 'namespaces'>;
+});
+const GOVERNED = ['a', 'quiet'];
+const GOVERNANCE = {
+  namespaces: new Map(GOVERNED.map((namespace) => [namespace, { actions: { deny: {} } }])),
+} as unknown as Pick<Governance, 'namespaces'>;
 
 let clock: FakeClock;
 let server: Server;
@@ -84,8 +89,8 @@ beforeEach(() => {
   watch = new DenialWatch({
     runtime: { client: server.client, random: () => 0, logger: createLogger({ name: 'test', level: 'silent' }) },
     clock,
-    owners: { ownersIn: (namespace) => (namespace === 'a' ? OWNERS : new Map()) as never },
-    risks: { refusedOwnersIn: (namespace) => (namespace === 'a' ? [RISK] : []) },
+    owners: { ownersIn: (namespace) => (GOVERNED.includes(namespace) ? OWNERS : new Map()) as never },
+    risks: { refusedOwnersIn: (namespace) => ['web', ...LOUD].map((name) => riskOf(namespace, name)) },
     own,
     wake: () => undefined,
   });
@@ -118,8 +123,26 @@ describe('denials', () => {
     server.write('Deployment', 'web', 'b');
     await clock.advance(MINUTE);
     const owner = { kind: 'Deployment', namespace: 'a', name: 'web', count: 2, reason: 'no region', fix: 'add it' };
-    expect(look().cluster).toMatchObject({ pods: 10, recent: 10, owners: 1, named: 2, denials: [{ ...owner, policies: ['p'] }] });
-    expect(look().policies.get('p')).toMatchObject({ owners: 1, count: 2, named: [owner] });
+    expect(look().cluster).toMatchObject({
+      pods: 10,
+      recent: 10,
+      owners: 1,
+      named: 2,
+      denials: [{ ...owner, policies: POLICIES.slice(0, 5) }],
+    });
+    for (const policy of POLICIES) expect(look().policies.get(policy)).toMatchObject({ owners: 1, count: 2, named: [owner] });
+  });
+
+  it('name owners of each namespace in turn, and the first ones under a policy', async () => {
+    await clock.advance(5_000);
+    server.pods = 1_000;
+    for (const name of LOUD) for (let count = 0; count < 3; count += 1) server.write('Deployment', name);
+    server.write('Deployment', 'web', 'quiet');
+    await clock.advance(MINUTE);
+    const { cluster, policies } = look();
+    expect(cluster).toMatchObject({ owners: 51, named: 151 });
+    expect(cluster?.denials.map(({ namespace }) => namespace)).toEqual(['a', 'quiet', ...Array.from({ length: 38 }, () => 'a')]);
+    expect(policies.get('p6')).toMatchObject({ owners: 51, count: 151, named: { length: 20 } });
   });
 
   it('leave the own dry runs out', async () => {
@@ -160,7 +183,20 @@ describe('denials', () => {
     expect(look().cluster?.denials[0]).not.toHaveProperty('count');
     server.isForbidden = false;
     await clock.advance(MINUTE);
-    expect(look()).toMatchObject({ cluster: { pods: 1 }, problem: undefined });
+    // What was refused since the last reading may be older than an hour.
+    expect(look()).toMatchObject({ cluster: { pods: 0, minutes: 0, owners: 1, named: 0 }, problem: undefined });
+    server.pods = 2;
+    await clock.advance(MINUTE);
+    expect(look().cluster).toMatchObject({ pods: 1, minutes: 5 });
+  });
+
+  it('are not known where the metrics lack the own dry runs', async () => {
+    await clock.advance(0);
+    const client = own.counting({ raw: () => Promise.reject(refused()), list: () => Promise.resolve([]) });
+    const request = { method: 'POST', path: '/api/v1/namespaces/a/pods', body: {} as KubeObject } as const;
+    for (let count = 0; count < 30; count += 1) await expect(client.raw(request, stop.signal)).rejects.toThrow('fso-floor-pods-deny');
+    await clock.advance(MINUTE);
+    expect(look()).toMatchObject({ cluster: { pods: null }, problem: { text: expect.stringContaining('lack'), isPartial: false } });
   });
 
   it('are partial with several API servers', async () => {

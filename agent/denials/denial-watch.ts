@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type ClusterDenials, MAX_NAMED_DENIALS, MAX_REPORTED_DENIALS, type PolicyDenials, type ReportedDenial } from '@fso/shared/api';
+import { type ClusterDenials, MAX_DENYING_POLICIES, MAX_NAMED_DENIALS, MAX_REPORTED_DENIALS, type PolicyDenials } from '@fso/shared/api';
 import { isForbidden, type KindDescriptor } from '@fso/shared/kube';
 import { type Clock, messageOf } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { Governance } from '../enforce/index.ts';
 import type { FoundRisk, Owner, OwnerCache } from '../risk/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
-import { CountedRefusals } from './counted-refusals.ts';
+import { CountedRefusals, type RefusalCounts } from './counted-refusals.ts';
 import { EventWatch } from './event-watch.ts';
 import { readMetrics } from './metrics-page.ts';
-import { NamedDenials, type OwnerName } from './named-denials.ts';
+import { NamedDenials, type OwnerDenial, type OwnerName } from './named-denials.ts';
 import type { OwnRefusals } from './own-refusals.ts';
 
 /** Time between two readings of the counters, as the page has megabytes. */
@@ -132,7 +132,8 @@ export class DenialWatch {
     this.#named.confirm((namespace) => risks.refusedOwnersIn(namespace), this.#moment());
     const { counts } = own;
     const [server, servers] = await Promise.all([readMetrics(runtime.client, signal), this.#countServers(signal)]);
-    this.#counted.take({ server, servers, own: counts, atMs: this.#moment().atMs });
+    const { atMs, now } = this.#moment();
+    this.#counted.take({ server, servers, own: counts, atMs, nowMs: now.getTime() });
   }
 
   /** @returns undefined: it is not known */
@@ -150,8 +151,7 @@ export class DenialWatch {
   #publish(): void {
     const { atMs } = this.#moment();
     const counts = this.#counted.now(atMs);
-    const denials = this.#named.list(counts?.pods, atMs);
-    const largestFirst = denials.toSorted((a, b) => (b.count ?? 0) - (a.count ?? 0));
+    const denials = this.#named.list(counts && totalOf(counts), atMs);
     const cluster: ClusterDenials = {
       minutes: counts?.minutes ?? 0,
       pods: counts?.pods ?? null,
@@ -159,26 +159,25 @@ export class DenialWatch {
       bindings: counts?.bindings ?? null,
       owners: denials.length,
       named: denials.reduce((sum, { count = 0 }) => sum + count, 0),
-      denials: largestFirst.slice(0, MAX_REPORTED_DENIALS),
+      denials: reportedOf(denials),
     };
-    const known = { cluster, policies: this.#policiesOf(denials, atMs), problem: this.#problemOf(counts) };
+    const known = { cluster, policies: this.#policiesOf(denials, atMs), problem: this.#problemOf(counts, atMs) };
     if (isDeepStrictEqual(known, this.#known)) return;
     this.#known = known;
     this.#deps.wake();
   }
 
-  #problemOf(counts: ReturnType<CountedRefusals['now']>): KnownDenials['problem'] {
-    if (counts === undefined)
-      return { text: this.#readProblem ?? 'the metrics of the API server were not read for a while', isPartial: false };
+  #problemOf(counts: RefusalCounts | undefined, atMs: number): KnownDenials['problem'] {
+    if (counts === undefined) return { text: this.#readProblem ?? this.#counted.problem(atMs) ?? NOT_READ, isPartial: false };
     const events = this.#events.problem === undefined ? undefined : `no owners are named: events cannot be read: ${this.#events.problem}`;
     const text = [counts.partial, events].filter((each) => each !== undefined).join('; ');
     return text === '' ? undefined : { text, isPartial: true };
   }
 
   /** Denials by policy. Each write of a status costs: counts alone change one only now and then. */
-  #policiesOf(denials: readonly ReportedDenial[], atMs: number): ReadonlyMap<string, PolicyDenials> {
+  #policiesOf(denials: readonly OwnerDenial[], atMs: number): ReadonlyMap<string, PolicyDenials> {
     const before = this.#known.policies;
-    const next = new Map(denialsByPolicy(denials));
+    const next = denialsByPolicy(denials);
     const isDue = atMs - this.#policiesAtMs >= POLICIES_EVERY_MS;
     if (isDue) this.#policiesAtMs = atMs;
     for (const [policy, value] of next) {
@@ -189,17 +188,51 @@ export class DenialWatch {
   }
 }
 
-const withoutPolicies = ({ policies: _policies, ...denial }: ReportedDenial) => denial;
+/** Names may be of the whole hour, and counts since less than that. */
+const totalOf = ({ pods, minutes, partial }: RefusalCounts) => ({ total: pods, isLowerBound: partial !== undefined || minutes < 60 });
 
-function* denialsByPolicy(denials: readonly ReportedDenial[]): Generator<[string, PolicyDenials]> {
-  const policies = new Set(denials.flatMap((denial) => denial.policies));
-  for (const policy of policies) {
-    const own = denials.filter((denial) => denial.policies.includes(policy));
-    const isCounted = own.every(({ count }) => count !== undefined);
-    const count = own.reduce((sum, denial) => sum + (denial.count ?? 0), 0);
-    yield [policy, { owners: own.length, ...(isCounted && { count }), named: own.slice(0, MAX_NAMED_DENIALS).map(withoutPolicies) }];
-  }
+/**
+ * Owners for the report: of each namespace in turn the one with the most refusals, so that one with
+ * many leaves room to others.
+ */
+const reportedOf = (denials: readonly OwnerDenial[]): ClusterDenials['denials'] => {
+  const seen = new Map<string, number>();
+  return denials
+    .toSorted(byCount)
+    .map((denial) => {
+      const turn = seen.get(denial.namespace) ?? 0;
+      seen.set(denial.namespace, turn + 1);
+      return { turn, denial };
+    })
+    .sort((a, b) => a.turn - b.turn)
+    .slice(0, MAX_REPORTED_DENIALS)
+    .map(({ denial }) => ({ ...denial, policies: denial.policies.slice(0, MAX_DENYING_POLICIES) }));
+};
+
+const byCount = (a: OwnerDenial, b: OwnerDenial): number => (b.count ?? 0) - (a.count ?? 0);
+
+const withoutPolicies = ({ policies: _policies, ...denial }: OwnerDenial) => denial;
+
+interface PolicyGroup {
+  owners: number;
+  /** NaN: not all of them have a count. */
+  count: number;
+  readonly named: PolicyDenials['named'];
 }
+
+const denialsByPolicy = (denials: readonly OwnerDenial[]): Map<string, PolicyDenials> => {
+  const grouped = new Map<string, PolicyGroup>();
+  for (const denial of denials) {
+    for (const policy of denial.policies) {
+      const group = grouped.get(policy) ?? { owners: 0, count: 0, named: [] };
+      grouped.set(policy, group);
+      group.owners += 1;
+      group.count += denial.count ?? Number.NaN;
+      if (group.named.length < MAX_NAMED_DENIALS) group.named.push(withoutPolicies(denial));
+    }
+  }
+  return new Map([...grouped].map(([policy, { count, ...rest }]) => [policy, { ...rest, ...(!Number.isNaN(count) && { count }) }]));
+};
 
 /** Whether two say the same but for counts and times. */
 const isSameOwners = (a: PolicyDenials, b: PolicyDenials): boolean => {

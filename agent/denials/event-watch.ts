@@ -7,11 +7,11 @@ import { concernOf } from './metrics-page.ts';
 import type { OwnerName } from './named-denials.ts';
 
 export interface EventWatchDeps {
-  readonly client: KubeClient;
+  readonly client: Pick<KubeClient, 'raw' | 'stream'>;
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, 'warn'>;
   /** Called for each event that says that lock 1 refused a pod of an object. */
   readonly onRefusal: (controller: OwnerName) => void;
 }
@@ -103,10 +103,10 @@ export class EventWatch {
 
   /** @returns the version at the end of the watch @throws Error where there are too many events */
   async #watchFrom(resourceVersion: string, signal: AbortSignal): Promise<string> {
-    const { client, random, onRefusal } = this.#deps;
+    const { random, onRefusal } = this.#deps;
     let version = resourceVersion;
-    this.#problem = undefined;
-    for await (const { type, object } of watch(client, { kind: KIND, options: REFUSED_PODS, resourceVersion, random }, signal)) {
+    const request = { kind: KIND, options: REFUSED_PODS, resourceVersion, random };
+    for await (const { type, object } of watch({ stream: (...args) => this.#open(...args) }, request, signal)) {
       version = object.metadata.resourceVersion ?? version;
       if (type !== 'ADDED' && type !== 'MODIFIED') continue;
       if (this.#allowance.take(1) === 0) throw new Error('there are more events of refused pods than are read');
@@ -114,5 +114,12 @@ export class EventWatch {
       if (refused !== undefined) onRefusal(refused);
     }
     return version;
+  }
+
+  /** Opens the stream of a watch, after which a quiet one may have no event for long. */
+  async #open(...args: Parameters<KubeClient['stream']>): ReturnType<KubeClient['stream']> {
+    const chunks = await this.#deps.client.stream(...args);
+    this.#problem = undefined;
+    return chunks;
   }
 }

@@ -6,6 +6,7 @@ import { type Moment, NamedDenials } from './named-denials.ts';
 
 const MINUTE = 60_000;
 const at = (minute: number): Moment => ({ atMs: minute * MINUTE, now: new Date(minute * MINUTE) });
+const POLICIES = ['finance', 'hr', 'p3', 'p4', 'p5', 'p6'];
 const owner = (name: string, namespace = 'a') => ({ kind: 'Deployment', namespace, name });
 
 let named: NamedDenials;
@@ -18,7 +19,7 @@ beforeEach(() => {
 const refusedOwnersIn = (namespace: string): FoundRisk[] =>
   [...refused].map(([name, confirmation]) => ({
     risk: { risk: 'Refused', ...owner(name, namespace), reason: 'no region', fix: 'add it', confirmation },
-    policies: ['finance'],
+    policies: POLICIES,
     isUntried: false,
   }));
 
@@ -27,7 +28,8 @@ const see = (name: string, minute = 0, times = 1, namespace = 'a'): void => {
 };
 const counts = (total: number | undefined, minute: number): Record<string, number | undefined> => {
   named.confirm(refusedOwnersIn, at(minute));
-  return Object.fromEntries(named.list(total, minute * MINUTE).map(({ name, count }) => [name, count]));
+  const most = total === undefined ? undefined : { total, isLowerBound: false };
+  return Object.fromEntries(named.list(most, minute * MINUTE).map(({ name, count }) => [name, count]));
 };
 
 describe('owners of refused pods', () => {
@@ -35,7 +37,7 @@ describe('owners of refused pods', () => {
     refused.set('web', 'Confirmed');
     see('web', 0, 3);
     named.confirm(refusedOwnersIn, at(1));
-    expect(named.list(10, MINUTE)).toEqual([
+    expect(named.list({ total: 10, isLowerBound: false }, MINUTE)).toEqual([
       {
         ...owner('web'),
         count: 3,
@@ -43,7 +45,7 @@ describe('owners of refused pods', () => {
         last: at(0).now.toISOString(),
         reason: 'no region',
         fix: 'add it',
-        policies: ['finance'],
+        policies: POLICIES,
       },
     ]);
   });
@@ -85,6 +87,22 @@ describe('owners of refused pods', () => {
     expect(counts(undefined, 1)).toEqual({ loud: undefined, one: undefined, two: undefined });
   });
 
+  it('stay listed without a count where none is left of a total that is a lower bound', () => {
+    for (const name of ['one', 'two']) refused.set(name, 'Confirmed');
+    see('one', 0, 3);
+    see('two', 0, 5);
+    named.confirm(refusedOwnersIn, at(1));
+    const counted = (total: number) => named.list({ total, isLowerBound: true }, MINUTE).map(({ name, count }) => [name, count]);
+    expect(counted(6)).toEqual([
+      ['one', 3],
+      ['two', 3],
+    ]);
+    expect(counted(0)).toEqual([
+      ['one', undefined],
+      ['two', undefined],
+    ]);
+  });
+
   it('together never have more than the API server counted', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(200), { maxLength: 30 }), fc.nat(2_000), (events, total) => {
@@ -97,7 +115,7 @@ describe('owners of refused pods', () => {
             isUntried: false,
           }));
         all.confirm(everyone, at(1));
-        const sum = all.list(total, MINUTE).reduce((before, { count = 0 }) => before + count, 0);
+        const sum = all.list({ total, isLowerBound: total % 2 === 0 }, MINUTE).reduce((before, { count = 0 }) => before + count, 0);
         expect(sum).toBeLessThanOrEqual(
           Math.min(
             total,
@@ -116,6 +134,12 @@ describe('owners of refused pods', () => {
     for (let namespace = 0; namespace < 30; namespace += 1)
       for (let index = 0; index < 400; index += 1) see(`o${index}`, 1, 1, `n${namespace}`);
     named.confirm(refusedOwnersIn, at(1));
+    expect(named.list(undefined, MINUTE)).toHaveLength(5_000);
+    // One more takes the room of one of a namespace that has many.
+    refused.set('late', 'Confirmed');
+    see('late', 1, 1, 'late');
+    named.confirm(refusedOwnersIn, at(1));
+    expect(named.list(undefined, MINUTE).filter(({ namespace }) => namespace === 'late')).toHaveLength(1);
     expect(named.list(undefined, MINUTE)).toHaveLength(5_000);
     // Room comes back with the hour.
     named.confirm(refusedOwnersIn, at(70));

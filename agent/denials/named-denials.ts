@@ -1,16 +1,25 @@
-import { type Denial, MAX_DENYING_POLICIES, type ReportedDenial } from '@fso/shared/api';
+import type { Denial } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { fairShare } from '@fso/shared/runtime';
+import { FairShare, fairShare } from '@fso/shared/runtime';
 import type { FoundRisk } from '../risk/index.ts';
 import { RecentCount } from './recent-count.ts';
 
 /** Owners that are kept in all, and of one namespace: anyone there may write events. */
-const MAX_OWNERS = 5_000;
-const MAX_IN_NAMESPACE = 500;
+const BOUNDS = { max: 5_000, maxOfOne: 500 };
 /** Time for which events wait until the owner's own dry run was refused, ms. */
 const PENDING_MS = 300_000;
 
 export type OwnerName = Pick<Denial, 'kind' | 'namespace' | 'name'>;
+
+/** A denial with all policies that refuse the pods of its owner. */
+export type OwnerDenial = Denial & { readonly policies: readonly string[] };
+
+/** Number with which the refusals of all owners together are compared. */
+export interface Total {
+  readonly total: number;
+  /** Whether there may have been more. */
+  readonly isLowerBound: boolean;
+}
 
 interface Entry {
   readonly owner: OwnerName;
@@ -37,9 +46,9 @@ const keyOf = ({ kind, namespace, name }: OwnerName): string => `${namespace}/${
  */
 export class NamedDenials {
   readonly #entries = new Map<string, Entry>();
-  readonly #inNamespace = new Map<string, number>();
+  readonly #room = new FairShare(BOUNDS);
 
-  /** Records one event about an owner. One beyond the bounds is not kept. */
+  /** Records one event about an owner. A namespace with fewer owners than others has room. */
   see(owner: OwnerName, { atMs, now }: Moment): void {
     const entry = this.#entries.get(keyOf(owner)) ?? this.#add(owner, now);
     if (entry === undefined) return;
@@ -64,57 +73,47 @@ export class NamedDenials {
         entry.pending = 0;
       }
       if (atMs - entry.pendingSinceMs > PENDING_MS) entry.pending = 0;
-      if (entry.pending === 0 && entry.counted.lastHour(atMs) === 0) this.#remove(key, entry);
+      if (entry.pending > 0 || entry.counted.lastHour(atMs) > 0) continue;
+      this.#entries.delete(key);
+      this.#room.release(entry.owner.namespace, key);
     }
   }
 
   /**
    * The owners whose pods were refused within the hour, by namespace, kind and name.
    *
-   * @param total what all of them together have at most, shared fairly; undefined: it is not known
+   * @param most what all of them together have at most, shared fairly; undefined: it is not known
    */
-  list(total: number | undefined, nowMs: number): readonly ReportedDenial[] {
+  list(most: Total | undefined, nowMs: number): readonly OwnerDenial[] {
     const found = [...this.#entries.values()].flatMap((entry) => {
       const count = entry.counted.lastHour(nowMs);
       return count === 0 || entry.risk === undefined ? [] : [{ ...entry, risk: entry.risk, count }];
     });
-    const most =
-      total === undefined
-        ? undefined
-        : fairShare(
-            found.map(({ count }) => count),
-            total,
-          );
+    const share =
+      most &&
+      fairShare(
+        found.map(({ count }) => count),
+        most.total,
+      );
     return found
-      .flatMap(({ owner, risk, count, since, last }): ReportedDenial[] => {
-        const shown = most === undefined ? undefined : Math.min(count, most);
-        if (shown === 0) return [];
+      .flatMap(({ owner, risk, count, since, last }): OwnerDenial[] => {
+        const shown = share === undefined ? 0 : Math.min(count, share);
+        if (shown === 0 && most?.isLowerBound === false) return [];
         const { reason, fix } = risk.risk;
         const times = { since: (since ?? last).toISOString(), last: last.toISOString() };
-        return [{ ...owner, ...(shown !== undefined && { count: shown }), ...times, reason, fix, policies: policiesOf(risk) }];
+        return [{ ...owner, ...(shown > 0 && { count: shown }), ...times, reason, fix, policies: risk.policies }];
       })
       .sort((a, b) => byText(keyOf(a), keyOf(b)));
   }
 
   #add(owner: OwnerName, now: Date): Entry | undefined {
-    const { namespace } = owner;
-    const others = this.#inNamespace.get(namespace) ?? 0;
-    if (this.#entries.size >= MAX_OWNERS || others >= MAX_IN_NAMESPACE) return undefined;
+    const key = keyOf(owner);
+    if (!this.#room.take(owner.namespace, key, ({ item }) => this.#entries.delete(item))) return undefined;
     const entry = { owner, pending: 0, pendingSinceMs: 0, counted: new RecentCount(), since: undefined, last: now, risk: undefined };
-    this.#entries.set(keyOf(owner), entry);
-    this.#inNamespace.set(namespace, others + 1);
+    this.#entries.set(key, entry);
     return entry;
   }
-
-  #remove(key: string, { owner: { namespace } }: Entry): void {
-    this.#entries.delete(key);
-    const left = (this.#inNamespace.get(namespace) ?? 1) - 1;
-    if (left === 0) this.#inNamespace.delete(namespace);
-    else this.#inNamespace.set(namespace, left);
-  }
 }
-
-const policiesOf = ({ policies }: FoundRisk): string[] => policies.slice(0, MAX_DENYING_POLICIES);
 
 /** The risk of an owner whose pods a dry run showed to be refused. */
 const refusalOf = (found: readonly FoundRisk[], { kind, name }: OwnerName): FoundRisk | undefined =>

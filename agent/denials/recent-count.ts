@@ -18,19 +18,29 @@ export class RecentCount {
     for (const each of this.#slots.keys()) if (each <= slot - SLOTS) this.#slots.delete(each);
   }
 
-  lastHour(nowMs: number): number {
-    return this.#sum(nowMs, SLOTS);
+  /** @param least what each slot counts at least */
+  lastHour(nowMs: number, least?: number): number {
+    return Math.max(0, this.#sum(nowMs, SLOTS, least));
   }
 
-  lastTenMinutes(nowMs: number): number {
-    return this.#sum(nowMs, RECENT_SLOTS);
+  /** @param least what each slot counts at least */
+  lastTenMinutes(nowMs: number, least?: number): number {
+    return Math.max(0, this.#sum(nowMs, RECENT_SLOTS, least));
   }
 
-  #sum(nowMs: number, slots: number): number {
+  /**
+   * Distance of the last hour below zero, also without its oldest slot, which may correct what was
+   * added before the hour; 0: it is not below.
+   */
+  missing(nowMs: number): number {
+    return Math.max(0, -Math.max(this.#sum(nowMs, SLOTS), this.#sum(nowMs, SLOTS - 1)));
+  }
+
+  #sum(nowMs: number, slots: number, least = Number.NEGATIVE_INFINITY): number {
     const now = Math.floor(nowMs / SLOT_MS);
     let sum = 0;
-    for (const [slot, count] of this.#slots) if (slot > now - slots) sum += count;
-    return Math.max(0, sum);
+    for (const [slot, count] of this.#slots) if (slot > now - slots) sum += Math.max(least, count);
+    return sum;
   }
 }
 

@@ -186,7 +186,9 @@ export const DenialGroup = z.object({
     .describe(
       'Key of a policy, label `team` of policies (`-`: none), name of a cluster, `cluster/namespace`, `cluster/namespace/kind/name` of an owner, or the failing term.',
     ),
-  count: Count.nullable().describe('Refusals within the last hour of the owners that clusters name; null: not known.'),
+  count: Count.nullable().describe(
+    'Refusals within the last hour of the owners that clusters list, or of a cluster all that are known; null: not known.',
+  ),
   owners: Count,
   clusters: Count,
   total: Count.nullable().describe(
@@ -202,7 +204,7 @@ export const DenialReport = z.object({
   generatedAt: z.iso.datetime({ offset: true }),
   revision: z.string().nullable().describe('Commit in force.'),
   denials: z.array(DenialView).describe('The first 10,000, by cluster, namespace, kind and name.'),
-  omitted: Count.describe('Named ones beyond those that are listed.'),
+  omitted: Count.describe('Known owners beyond those: a cluster lists 40 of its own.'),
   clusters: z
     .array(z.object({ cluster: ResourceName, pods: Count, unnamed: Count, minutes: Count }))
     .describe('What API servers counted within the last hour, or within `minutes`.'),

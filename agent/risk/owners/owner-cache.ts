@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
 import type { Informer, InformerFactory } from '@fso/shared/kube';
-import { type Clock, listText } from '@fso/shared/runtime';
-import { type Evicted, FairShare } from './fair-share.ts';
+import { type Clock, type Evicted, FairShare, listText } from '@fso/shared/runtime';
 import { OWNER_KINDS, type Owner, type OwnerKind, ownerDescriptor } from './owner-kinds.ts';
 import { nameOnly, reduceOwner, reduceToName } from './reduce-owner.ts';
 

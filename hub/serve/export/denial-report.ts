@@ -1,4 +1,4 @@
-import type { DenialReport } from '@fso/shared/api';
+import type { ClusterDenials, DenialReport } from '@fso/shared/api';
 import { csvLine } from '@fso/shared/encoding';
 import { areDenialsUnknown, countedIn, namedDenials } from '../fleet/findings/denial-lists.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
@@ -6,15 +6,19 @@ import type { Fleet } from '../fleet/fleet-index.ts';
 /** Owners that one report lists. */
 const MAX_LISTED = 10_000;
 
+/** Owners that a cluster counts and does not list. */
+const unlistedIn = ({ owners, denials }: ClusterDenials): number => Math.max(0, owners - denials.length);
+
 /** Builds the report of all owners whose pods were refused. @param now ms since 1970 */
 export const createDenialReport = (fleet: Fleet, now: number): DenialReport => {
   const members = fleet.members();
   const named = namedDenials(fleet);
+  const unlisted = members.reduce((sum, { record: { report } }) => sum + (report?.denials ? unlistedIn(report.denials) : 0), 0);
   return {
     generatedAt: new Date(now).toISOString(),
     revision: fleet.desired()?.revision ?? null,
     denials: named.slice(0, MAX_LISTED).map(({ view }) => view),
-    omitted: Math.max(0, named.length - MAX_LISTED),
+    omitted: Math.max(0, named.length - MAX_LISTED) + unlisted,
     clusters: members.flatMap((entry) => {
       const counted = countedIn(entry);
       if (counted === undefined || counted.pods === null) return [];
@@ -29,7 +33,10 @@ export const createDenialReport = (fleet: Fleet, now: number): DenialReport => {
 const COLUMNS = ['cluster', 'policies', 'namespace', 'kind', 'name', 'count', 'since', 'last', 'reason', 'fix', 'fresh'] as const;
 type Column = (typeof COLUMNS)[number];
 
-/** Yields the lines of the report as a CSV table (RFC 4180); what it does not name is told in lines of their own. */
+/**
+ * Yields the lines of the report as a CSV table (RFC 4180); what it does not name is told in lines
+ * of their own.
+ */
 export function* denialLines({ denials, omitted, clusters, unknownClusters }: DenialReport): Generator<string> {
   const note = (reason: string, values: Partial<Record<Column, string>> = {}): string =>
     csvLine(COLUMNS.map((column) => (column === 'reason' ? reason : values[column])));

@@ -37,7 +37,10 @@ const COLUMNS = [
   'fresh',
 ] as const;
 
-/** Yields the lines of the report as a CSV table (RFC 4180); what is not named is told in lines of their own. */
+/**
+ * Yields the lines of the report as a CSV table (RFC 4180); what is not named is told in lines of
+ * their own.
+ */
 export function* riskLines({ risks, unnamed, omitted, unknownClusters }: RiskReport): Generator<string> {
   const note = (risk: string, reason: string, cluster = ''): string =>
     csvLine(COLUMNS.map((column) => ({ risk, reason, cluster })[column as 'risk' | 'reason' | 'cluster']));

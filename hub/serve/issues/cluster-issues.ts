@@ -11,7 +11,7 @@ import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';
 import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
-import { countedIn } from '../fleet/findings/denial-lists.ts';
+import { countedIn, denialsKnownOf } from '../fleet/findings/denial-lists.ts';
 import { isKnown } from '../fleet/phases.ts';
 import { problemText } from './hub-issues.ts';
 
@@ -120,11 +120,17 @@ const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntr
 
 /** Fewer refusals in ten minutes are no rise: one owner that is tried again has as many. */
 const LEAST_RECENT = 20;
+/** Minutes for which they are counted before ten of them can be twice as fast. */
+const COMPARABLE_MINUTES = 20;
 
 /**
- * Refusals that come twice as fast as within the hour. A cluster in which they are counted for ten
- * minutes only has nothing to compare them with.
+ * Whether it is not known if refusals rise: nobody counts them, or an agent began to, which says
+ * nothing about what the one before it saw.
  */
+export const isRiseUnknown = ({ record }: ClusterEntry): boolean =>
+  denialsKnownOf(record) === 'Unknown' || (record.report?.denials?.minutes ?? COMPARABLE_MINUTES) < COMPARABLE_MINUTES;
+
+/** Refusals that come twice as fast as within the hour. */
 const denialsIssue = (entry: ClusterEntry): Finding[] => {
   const { pods, recent, minutes, owners } = countedIn(entry) ?? { pods: null, recent: null, minutes: 0, owners: 0 };
   if (pods === null || recent === null || recent < LEAST_RECENT || recent * minutes < 2 * 10 * pods) return [];

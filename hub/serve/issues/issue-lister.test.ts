@@ -103,6 +103,20 @@ describe('the lister', () => {
     expect(await list()).toEqual({ issue: undefined, isCurrent: false, notObserved: new Set(['eu']) });
   });
 
+  it('does not know whether denials rise where they are not counted for long enough', async () => {
+    const { ledger, lister } = openLister();
+    await ledger.setDesired(DESIRED_WITH_TEAM);
+    await ledger.setConnected('eu', true);
+    const of = async (minutes: number) => {
+      const denials = { minutes, pods: 0, recent: 0, bindings: 0, owners: 0, named: 0, denials: [] };
+      await reportChange(ledger, 'eu', { full: true, cluster: { ...clusterReport(), denials } });
+      return (await lister.list(() => false)).denialsUnknown;
+    };
+    // Another leader has begun to count.
+    for (const minutes of [0, 15]) expect(await of(minutes)).toEqual(new Set(['eu']));
+    for (const minutes of [20, 60]) expect(await of(minutes)).toEqual(new Set());
+  });
+
   it('lists clusters of which the hub does not keep all policies', async () => {
     const { ledger, lister } = openLister({ ...reportLimits(), policies: 2 });
     await ledger.setDesired(DESIRED_WITH_TEAM);

@@ -5,10 +5,9 @@ import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../..
 import type { HubCertificate } from '../../identity/index.ts';
 import { type LedgerHealth, namedIn } from '../../ledger/index.ts';
 import { type ClusterEntry, risksKnownOf } from '../fleet/cluster-entry.ts';
-import { denialsKnownOf } from '../fleet/findings/denial-lists.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
-import { clusterLabels, listClusterIssues } from './cluster-issues.ts';
+import { clusterLabels, isRiseUnknown, listClusterIssues } from './cluster-issues.ts';
 import { listAuditIssues, listCertificateIssues, listLedgerIssues, listSourceIssues } from './hub-issues.ts';
 import { IssueGroups, policyGroupsOf } from './issue-groups.ts';
 import { listClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
@@ -86,7 +85,7 @@ export class IssueLister {
     const unknown = this.#notGathered(fleet);
     const notObserved = new Set(fleet.members().flatMap(({ record }) => (record.notObserved === null ? [] : [record.name])));
     const risksUnknown = new Set(fleet.members().flatMap(unknownRisksOf));
-    const denialsUnknown = new Set(fleet.members().flatMap(({ record }) => (denialsKnownOf(record) === 'Unknown' ? [record.name] : [])));
+    const denialsUnknown = new Set(fleet.members().flatMap((entry) => (isRiseUnknown(entry) ? [entry.record.name] : [])));
     // Entries are replaced and never changed: they hold while others run.
     const clusters = await this.#listClusters(fleet.members(), nowMs, isNamed);
     return { ...ofHub, policies, clusters, unknown, notObserved, risksUnknown, denialsUnknown };

@@ -37,7 +37,9 @@ export const PolicyDenials = z.object({
 export type PolicyDenials = z.infer<typeof PolicyDenials>;
 
 /** A denial in the report of a cluster. */
-export const ReportedDenial = Denial.extend({ policies: z.array(Key).min(1).max(MAX_DENYING_POLICIES) });
+export const ReportedDenial = Denial.extend({
+  policies: z.array(Key).min(1).max(MAX_DENYING_POLICIES).describe('The first that refuse its pods.'),
+});
 export type ReportedDenial = z.infer<typeof ReportedDenial>;
 
 /** Refusals by lock 1 in a cluster within the last hour, without the agent's own dry runs. */
@@ -48,6 +50,9 @@ export const ClusterDenials = z.object({
   bindings: Count.nullable().describe('Bindings of pods to nodes that it refused.'),
   owners: Count.describe('Owners of such pods that are known.'),
   named: Count.describe('Refusals of their pods, at most as many as `pods`.'),
-  denials: z.array(ReportedDenial).max(MAX_REPORTED_DENIALS).describe('The first owners, those with the most refusals first.'),
+  denials: z
+    .array(ReportedDenial)
+    .max(MAX_REPORTED_DENIALS)
+    .describe('The first owners, of each namespace in turn the one with the most refusals.'),
 });
 export type ClusterDenials = z.infer<typeof ClusterDenials>;

@@ -39,7 +39,7 @@ export const WATCH_SILENCE_MS = 75_000;
  * @throws KubeApiError with reason `Expired` when the server no longer has the version.
  */
 export async function* watch<T extends KubeObject>(
-  client: KubeClient,
+  client: Pick<KubeClient, 'stream'>,
   request: WatchRequest<T>,
   signal: AbortSignal,
 ): AsyncGenerator<WatchEvent<T>, void, undefined> {

@@ -103,11 +103,15 @@ const teamsIn = (fleet: Fleet): ((policy: string) => string) => {
   return (policy) => teams?.get(policy) ?? '-';
 };
 
-/** Totals of clusters, which no other group has: the API server counts no owners. */
-const totalIn = (entry: ClusterEntry | undefined): Pick<DenialGroup, 'total' | 'unnamed'> => {
+/**
+ * Totals of a cluster, which no other group has: the API server counts no owners. They are of all
+ * owners, of which the cluster names some.
+ */
+const totalIn = (entry: ClusterEntry | undefined): Partial<DenialGroup> => {
   const counted = entry && countedIn(entry);
-  if (counted === undefined || counted.pods === null) return { total: null, unnamed: null };
-  return { total: counted.pods, unnamed: Math.max(0, counted.pods - counted.named) };
+  if (counted === undefined || counted.pods === null) return {};
+  const { pods, named, owners } = counted;
+  return { count: named, owners, total: pods, unnamed: Math.max(0, pods - named) };
 };
 
 const NO_TOTAL = { total: null, unnamed: null };
@@ -138,7 +142,8 @@ export const groupDenials = async (fleet: Fleet, by: DenialGrouping, { work, sig
     count,
     owners,
     clusters: clusters.size,
-    ...(by === 'cluster' ? totalIn(entries.get(key)) : NO_TOTAL),
+    ...NO_TOTAL,
+    ...(by === 'cluster' && totalIn(entries.get(key))),
   }));
 };
 

@@ -65,6 +65,17 @@ describe('owners whose pods were refused', () => {
     expect((await groups('team')).reduce((sum, { owners }) => sum + owners, 0)).toBeGreaterThanOrEqual(2);
   });
 
+  it('are counted also where a cluster has more than it lists', async () => {
+    await using hub = await refusing({ ...COUNTED, owners: 300, named: 90 });
+    expect(DenialGroupPage.parse(await hub.read('denial-groups?by=cluster')).items).toEqual([
+      { key: 'eu', count: 90, owners: 300, clusters: 1, total: 100, unnamed: 10 },
+    ]);
+    expect(DenialReport.parse(await hub.read('reports/denials'))).toMatchObject({ omitted: 298, denials: { length: 2 } });
+    expect(await hub.get('reports/denials?format=csv')).toContain('298 more owners are not listed.');
+    await hub.server.ledger.setConnected('eu', false);
+    expect(DenialReport.parse(await hub.read('reports/denials')).omitted).toBe(298);
+  });
+
   it('are as last reported, without a total, where a cluster is away', async () => {
     await using hub = await refusing();
     await hub.server.ledger.setConnected('eu', false);

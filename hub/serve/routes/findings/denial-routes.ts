@@ -31,7 +31,7 @@ export const denialRoutes: readonly Route<FleetDeps>[] = [
       path: '/api/v1/denials',
       operationId: 'listDenials',
       summary: 'Owners whose pods were refused',
-      description: `Clusters name 40 owners, those with the most refusals first. ${COUNTED}`,
+      description: `Clusters list 40 owners, of each namespace in turn the one with the most refusals. ${COUNTED}`,
       tag: 'policies',
       query: DenialQuery,
     },

@@ -76,7 +76,9 @@ export const DenialsList = () => {
       none={<Empty title="No known denials">Agents know of no owner whose pods were refused within the hour.</Empty>}
       noMatch="No listed owner matches"
     >
-      <p className="fso-note fso-muted">Agents list the 40 owners of a cluster with the most refusals; the groups of clusters count all.</p>
+      <p className="fso-note fso-muted">
+        Agents list 40 owners of a cluster, of each namespace in turn the one with the most refusals; the groups by cluster count all.
+      </p>
     </SearchableTable>
   );
 };
