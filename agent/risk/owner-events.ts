@@ -47,7 +47,9 @@ export class OwnerEvents {
     }
   }
 
-  /** Begins after the policy at which the last look had to stop: its risks may change all the time. */
+  /**
+   * Begins after the policy at which the last look had to stop: its risks may change all the time.
+   */
   #inTurn<T>(policies: readonly (readonly [string, T])[]): readonly (readonly [string, T])[] {
     const next = policies.findIndex(([policy]) => policy === this.#stoppedAt) + 1;
     return [...policies.slice(next), ...policies.slice(0, next)];

@@ -1,69 +1,34 @@
 import { type KubeObject, type PolicyRisks, REGION_LABEL } from '@fso/shared/api';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Governance } from '../enforce/index.ts';
-import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
+import type { TemplateTarget } from '../probe/index.ts';
 import { MAX_JUDGED } from './judge-namespace.ts';
 import type { OwnerTemplates } from './next-templates.ts';
 import type { OwnerSet } from './owners/owner-cache.ts';
 import type { Owner, OwnerKind } from './owners/owner-kinds.ts';
 import { readTemplate, reduceOwner } from './owners/reduce-owner.ts';
 import { MAX_AGE_MS, RiskFinder, type RiskInput } from './risk-finder.ts';
-
-const node = (name: string, region: string) => ({ name, region, labels: { [REGION_LABEL]: region }, taints: [] });
-const NODES = [node('w', 'eu-west-1'), node('c', 'eu-central-1'), node('u', 'us-east-1')];
+import { governed, NODES, node, ownerIn, ScriptedDryRuns } from './testing/governed-namespace.ts';
 
 let owners: Map<OwnerKind, Map<string, Owner>>;
-let answers: AnswerMap;
-/** Templates that are asked for, by namespace and key. */
-let asked: Map<string, ReadonlyMap<string, TemplateTarget>>;
+let answers: ScriptedDryRuns;
 /** Shapes of which nothing may be there. */
 let gone: readonly OwnerTemplates[];
 let finder: RiskFinder;
 let nowMs: number;
 
-/** Answers of dry runs: another `version` after each change. */
-class AnswerMap extends Map<string, TemplateAnswer> {
-  version: object = {};
-  override set(key: string, answer: TemplateAnswer): this {
-    this.version = {};
-    return super.set(key, answer);
-  }
-}
-
 beforeEach(() => {
   owners = new Map();
-  answers = new AnswerMap();
-  asked = new Map();
+  answers = new ScriptedDryRuns();
   gone = [];
   nowMs = 1_000;
-  const dryRuns = {
-    expect: (namespace: string, targets: ReadonlyMap<string, TemplateTarget>) => void asked.set(namespace, targets),
-    answer: (key: string) => answers.get(key),
-    answersIn: () => answers.version,
-  };
-  finder = new RiskFinder(dryRuns, { in: () => ({ apartFrom: () => gone }), versionIn: () => gone });
+  finder = new RiskFinder(answers, { in: () => ({ apartFrom: () => gone }), versionIn: () => gone });
 });
 
 const add = (kind: OwnerKind, name: string, region?: string, generation = 1): void => {
-  const spec = { template: { spec: { ...(region !== undefined && { nodeSelector: { [REGION_LABEL]: region } }) } } };
-  const owner = reduceOwner(kind)({ metadata: { name, namespace: 'a', uid: name, generation }, spec } as unknown as KubeObject);
-  owners = new Map(owners).set(kind, new Map(owners.get(kind)).set(name, owner));
+  owners = new Map(owners).set(kind, new Map(owners.get(kind)).set(name, ownerIn(kind, { name, region, generation })));
 };
 
-/** Policies that deny in namespace `a`, by name, with their regions. */
-const governed = (policies: Readonly<Record<string, readonly string[]>>, action: 'deny' | 'warn' = 'deny', injection = false) => {
-  const names = Object.keys(policies);
-  const [first = [], ...others] = Object.values(policies);
-  const regions = first.filter((region) => others.every((each) => each.includes(region)));
-  const governance = {
-    namespace: 'a',
-    actions: { [action]: { regions, policies: names, revisions: names.map(() => '-') } },
-    policies: names,
-    injection,
-  };
-  const outcomes = names.map((name) => [name, { kind: 'governing', regions: policies[name], namespaces: ['a'], conflicts: [] }]);
-  return { namespaces: new Map([['a', governance]]), policies: new Map(outcomes as never) } as unknown as Governance;
-};
 const EU = governed({ p: ['eu-central-1', 'eu-west-1'] });
 
 const update = (governance: Governance = EU, more: Partial<RiskInput> = {}): void =>
@@ -71,7 +36,7 @@ const update = (governance: Governance = EU, more: Partial<RiskInput> = {}): voi
 const find = (governance: Governance = EU, more: Partial<RiskInput> = {}) => {
   update(governance, more);
   while (!finder.isDone) for (const _step of finder.judge());
-  return { ...finder.found(nowMs), targets: asked.get('a') ?? new Map<string, TemplateTarget>() };
+  return { ...finder.found(nowMs), targets: answers.asked.get('a') ?? new Map<string, TemplateTarget>() };
 };
 const known = (risks: PolicyRisks | 'recent' | undefined): PolicyRisks | undefined => (risks === 'recent' ? undefined : risks);
 /** Number of owners that are refused, as it would be shown now. */
@@ -173,7 +138,7 @@ describe('a shape of pods that came and went', () => {
     const source = { kind: 'Shape', object: { metadata }, template: readTemplate({ spec: {} }) } as const;
     gone = [{ kind: 'Workflow', owner: { metadata }, sources: [source], lastSeen }];
     expect(risks()?.named).toMatchObject([{ risk: 'Refused', kind: 'Workflow', name: 'runner-*', confirmation: 'Unconfirmed', lastSeen }]);
-    expect([risks()?.untried, asked.get('a')?.size]).toEqual([undefined, 0]);
+    expect([risks()?.untried, answers.asked.get('a')?.size]).toEqual([undefined, 0]);
   });
 });
 
@@ -238,8 +203,8 @@ describe('judging in steps', () => {
     update();
     for (const _step of steps);
     expect([finder.isDone, shown()]).toEqual([false, 1]);
-    expect([risks()?.refused, asked.get('a')?.size]).toEqual([2, 2]);
-    expect([risks('p', governed({ p: [] }, 'warn')), asked.get('a')?.size, finder.isDone]).toEqual([undefined, 0, true]);
+    expect([risks()?.refused, answers.asked.get('a')?.size]).toEqual([2, 2]);
+    expect([risks('p', governed({ p: [] }, 'warn')), answers.asked.get('a')?.size, finder.isDone]).toEqual([undefined, 0, true]);
   });
 
   it('asks for no pods in a namespace that nothing governs any more once it is judged', () => {
@@ -259,7 +224,7 @@ describe('judging in steps', () => {
     // Not governed any more while it is being judged.
     update({ ...both, namespaces: new Map([['b', both.namespaces.get('b')]] as never) } as Governance);
     for (const _step of steps);
-    expect([finder.isDone, asked.get('a'), asked.get('b')?.size]).toEqual([true, undefined, 1]);
+    expect([finder.isDone, answers.asked.get('a'), answers.asked.get('b')?.size]).toEqual([true, undefined, 1]);
   });
 });
 

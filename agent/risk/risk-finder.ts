@@ -43,8 +43,8 @@ export interface SeenShapes {
 /** All that is known of the risks now. */
 export interface FoundRisks {
   /**
-   * Risks by policy; those that deny nothing are absent. `recent`: they are not judged yet, and what
-   * was judged before no longer counts.
+   * Risks by policy; those that deny nothing are absent. `recent`: they are not judged yet, and
+   * what was judged before no longer counts.
    */
   readonly policies: ReadonlyMap<string, PolicyRisks | 'recent'>;
   /** Number of policies whose risks are `recent`. */

@@ -49,7 +49,9 @@ export class OwnerCache {
   /** The objects of which more than the name is kept, by namespace. */
   readonly #room: FairShare;
   readonly #leftOut = new Map<string, number>();
-  /** New objects on pages of lists, until a list is whole; those that were shown last at the end. */
+  /**
+   * New objects on pages of lists, until a list is whole; those that were shown last at the end.
+   */
   readonly #listed = new Map<string, Listed>();
 
   constructor(deps: OwnerCacheDeps) {

@@ -1,24 +1,9 @@
-import type { KubeObject } from '@fso/shared/api';
-import { byText } from '@fso/shared/encoding';
-import type { PodTemplate } from '@fso/shared/risk';
 import type { Clock } from '@fso/shared/runtime';
-import { z } from 'zod';
 import type { ShapeSource } from '../judge-namespace.ts';
-import type { OwnerTemplates } from '../next-templates.ts';
 import { readTemplate } from '../owners/reduce-owner.ts';
-import { namePattern } from './name-pattern.ts';
 import { askedPlacement } from './placement.ts';
-
-/** Pods with one placement of controllers whose names are alike. */
-export interface Shape {
-  readonly namespace: string;
-  /** Kind of the controller; of pods without one `Pod`. */
-  readonly kind: string;
-  readonly name: string;
-  readonly template: PodTemplate;
-  /** Hour in which a pod of it was there last, RFC 3339. */
-  readonly lastSeen: string;
-}
+import { controllerOf, finishedAt, hasEnded, type SeenPod } from './seen-pod.ts';
+import { apartFrom, type Shape } from './shape.ts';
 
 /** Shapes that had to go, as there were too many. */
 export interface Forgotten {
@@ -46,8 +31,7 @@ export interface ShapeRecorderDeps {
 }
 
 const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const KEPT_MS = 14 * DAY_MS;
+const KEPT_MS = 14 * 24 * HOUR_MS;
 /** Longer than any list takes from one of its pages to its end, ms. */
 const LIST_MS = 15 * 60_000;
 /**
@@ -55,36 +39,6 @@ const LIST_MS = 15 * 60_000;
  * much packed as it has.
  */
 const MAX_BYTES = 640 * 1_024;
-/** Controllers whose templates are judged by themselves, and kubelets, which nothing refuses. */
-const OTHERS: ReadonlySet<string> = new Set(['ReplicaSet', 'StatefulSet', 'DaemonSet', 'ReplicationController', 'Node']);
-const ENDED: ReadonlySet<string> = new Set(['Succeeded', 'Failed']);
-
-type SeenPod = KubeObject & {
-  readonly spec?: object;
-  readonly status?: { readonly phase?: string; readonly containerStatuses?: unknown };
-};
-
-const Terminated = z.object({ state: z.object({ terminated: z.object({ finishedAt: z.string() }) }) });
-
-/** Time at which the last container of a pod that has ended did; undefined: it is not known. */
-const finishedAt = ({ metadata: { creationTimestamp = '' }, status }: SeenPod): string | undefined => {
-  const containers: readonly unknown[] = Array.isArray(status?.containerStatuses) ? status.containerStatuses : [];
-  const times = containers.flatMap((each) => Terminated.safeParse(each).data?.state.terminated.finishedAt ?? []);
-  // A runtime that has lost a container says 1970.
-  return times
-    .filter((time) => time >= creationTimestamp)
-    .sort(byText)
-    .at(-1);
-};
-
-/** @returns undefined: the pod is not of a shape */
-const controllerOf = ({ metadata: { name, ownerReferences } }: SeenPod): Pick<Shape, 'kind' | 'name'> | undefined => {
-  const owner = (Array.isArray(ownerReferences) ? ownerReferences : []).find(({ controller }) => controller === true);
-  if (owner === undefined) return { kind: 'Pod', name: namePattern(name) };
-  const kind = String(owner.kind).slice(0, 63);
-  return OTHERS.has(kind) ? undefined : { kind, name: namePattern(String(owner.name)).slice(0, 253) };
-};
-
 const keyOf = ({ kind, name, template }: Pick<Shape, 'kind' | 'name' | 'template'>): string =>
   `${kind}/${name} ${JSON.stringify(template)}`;
 
@@ -122,19 +76,19 @@ export class ShapeRecorder {
     if (controller === undefined) return;
     const read = readTemplate({ spec: pod.spec });
     if (read === undefined) return;
-    const hasEnded = ENDED.has(pod.status?.phase ?? '');
-    const end = hasEnded ? finishedAt(pod) : undefined;
+    const isOver = hasEnded(pod);
+    const end = isOver ? finishedAt(pod) : undefined;
     const { creationTimestamp } = pod.metadata;
     this.#onceReady(() => {
       const template = askedPlacement(read, this.#deps.isInjecting(namespace));
       const key = `${namespace}/${name}`;
       // Operators leave pods for days after their end.
-      const isOld = hasEnded && !this.#live.has(key);
+      const isOld = isOver && !this.#live.has(key);
       const lastSeen = this.#hourOf(end ?? (isOld ? creationTimestamp : undefined));
       if (lastSeen < this.#hour(KEPT_MS)) return this.#end(key);
       const shape = this.#keep({ namespace, ...controller, template, lastSeen });
       this.#missing.delete(key);
-      if (hasEnded) this.#end(key, lastSeen);
+      if (isOver) this.#end(key, lastSeen);
       else if (this.#live.get(key) !== shape) this.#start(key, shape);
     });
   }
@@ -308,30 +262,3 @@ const oldestOf = (shapes: ReadonlyMap<string, Known>): readonly [string, Known] 
 };
 
 const NONE = {};
-
-/** Jobs of these names are judged by their own templates. */
-const patternsOf = (owners: readonly OwnerTemplates[]): ReadonlySet<string> =>
-  new Set(
-    owners.flatMap(({ kind, owner, sources }) => [
-      ...(kind === 'CronJob' ? [namePattern(`${owner.metadata.name}-1`)] : []),
-      ...sources.filter((source) => source.kind === 'Job').map(({ object }) => namePattern(object.metadata.name)),
-    ]),
-  );
-
-/** Placements that others have followed for a day are of the past. */
-const isPast = ({ live, lastSeen }: Known, newest: string): boolean => live === 0 && Date.parse(newest) - Date.parse(lastSeen) > DAY_MS;
-
-const apartFrom = (shapes: readonly Known[], owners: readonly OwnerTemplates[]): readonly OwnerTemplates[] => {
-  const standing = patternsOf(owners);
-  const groups = Map.groupBy(shapes.toReversed(), ({ kind, name }) => `${kind}/${name}`);
-  return [...groups.values()].flatMap((group) => {
-    const [newest] = group;
-    if (newest === undefined || (newest.kind === 'Job' && standing.has(newest.name))) return [];
-    const { kind, name, namespace } = newest;
-    const metadata = { name, namespace };
-    const [latest = ''] = group.map(({ lastSeen }) => lastSeen).sort((a, b) => byText(b, a));
-    const present = group.filter((shape) => !isPast(shape, latest));
-    const sources = present.map(({ template }) => ({ kind: 'Shape', object: { metadata }, template }) as const);
-    return [{ kind, owner: { metadata }, sources, ...(present.every(({ live }) => live === 0) && { lastSeen: latest }) }];
-  });
-};
