@@ -1,26 +1,13 @@
 import { join } from 'node:path';
-import { type ClusterDenials, CONDITIONS, type ReportedDenial } from '@fso/shared/api';
+import type { ClusterDenials } from '@fso/shared/api';
 import type { Page } from '@playwright/test';
 import { afterAll, beforeAll, it } from 'vitest';
 import { type ApiHarness, fillLedger, startApiHarness } from '../../hub/serve/testing/api-harness.ts';
-import { baselineIn, clusterReport, desiredOf, reportChange, TIME } from '../../hub/serve/testing/fleet.ts';
+import { denialOf, reportDenials } from '../../hub/serve/testing/denials.ts';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
 import { useDashboard } from './harness/suite.ts';
 
 /** Tests the page of denials: cluster eu refused 100 pods, of us not all is known. */
-
-const denialOf = (name: string, count: number, more: Partial<ReportedDenial> = {}): ReportedDenial => ({
-  kind: 'Deployment',
-  namespace: 'finance',
-  name,
-  count,
-  since: TIME,
-  last: TIME,
-  reason: 'nothing in the pod confines it to a region',
-  fix: 'put under spec.template.spec: nodeSelector: {topology.kubernetes.io/region: eu-west-1}',
-  policies: ['finance'],
-  ...more,
-});
 
 let server: ApiHarness;
 beforeAll(async () => {
@@ -28,12 +15,7 @@ beforeAll(async () => {
   await fillLedger(server.ledger);
   const named = [denialOf('web', 30), denialOf('nightly', 5, { kind: 'CronJob', policies: ['finance', 'hr'] })];
   const denials: ClusterDenials = { minutes: 60, pods: 100, recent: 10, bindings: 0, owners: 2, named: 35, denials: named };
-  const known = { type: CONDITIONS.denialsKnown, status: 'True' as const, reason: 'Counted', message: '', lastTransitionTime: TIME };
-  await reportChange(server.ledger, 'eu', {
-    full: true,
-    baseline: baselineIn(desiredOf(), 'eu'),
-    cluster: { ...clusterReport(), conditions: [known], denials },
-  });
+  await reportDenials(server, denials);
 });
 afterAll(() => server[Symbol.asyncDispose]());
 

@@ -4,12 +4,12 @@ import { weakMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { ClusterRecord } from '../../../ledger/index.ts';
 import { type ListInput, type Orders, sortParameter } from '../../http/paging.ts';
-import { includesText, matches, paging, Search } from '../../http/parameters.ts';
+import { paging, Search } from '../../http/parameters.ts';
 import type { ClusterEntry } from '../cluster-entry.ts';
 import type { Fleet } from '../fleet-index.ts';
 import { isKnown } from '../phases.ts';
 import { teamsOf } from '../teams.ts';
-import { findingParameters, type Named, objectKey } from './findings.ts';
+import { findingParameters, GROUP_KEYS, groupFindings, matchesFinding, type Named, objectKey, objectOrders } from './findings.ts';
 
 /** An owner whose pods were refused, with its key among all. */
 export type NamedDenial = Named<DenialView>;
@@ -46,23 +46,16 @@ export const DenialQuery = z.strictObject({
 export type DenialQuery = z.output<typeof DenialQuery>;
 
 export const denialOrders: Orders<NamedDenial, 'cluster' | 'namespace' | 'name' | 'count' | 'since' | 'last'> = {
-  keyOf: ({ key }) => key,
+  ...objectOrders,
   by: {
-    cluster: ({ view }) => view.cluster,
-    namespace: ({ view }) => view.namespace,
-    name: ({ view }) => view.name,
+    ...objectOrders.by,
     count: ({ view }) => view.count ?? -1,
     since: ({ view }) => view.since,
     last: ({ view }) => view.last,
   },
 };
 
-const EQUAL = ['cluster', 'namespace', 'kind', 'name'] as const;
-
-export const matchesDenial = ({ view }: NamedDenial, query: DenialQuery): boolean =>
-  EQUAL.every((field) => matches(query[field], view[field])) &&
-  (query.policy === undefined || view.policies.includes(query.policy)) &&
-  [view.name, view.namespace, view.cluster, ...view.policies].some((text) => includesText(text, query.q));
+export const matchesDenial = ({ view }: NamedDenial, query: DenialQuery): boolean => matchesFinding(view, query);
 
 /** Parameters of the list of groups of denials. */
 export const DenialGroupQuery = z.strictObject({
@@ -72,29 +65,16 @@ export const DenialGroupQuery = z.strictObject({
   ...paging,
 });
 
-const keysOf = (by: DenialGrouping, view: DenialView, teamOf: (policy: string) => string): readonly string[] => {
-  const { cluster, namespace, policies, reason } = view;
-  switch (by) {
-    case 'policy':
-      return policies;
-    case 'team':
-      return [...new Set(policies.map(teamOf))];
-    case 'cluster':
-      return [cluster];
-    case 'namespace':
-      return [`${cluster}/${namespace}`];
-    case 'owner':
-      return [objectKey(view)];
-    case 'reason':
-      return [reason];
-  }
-};
-
-interface Group {
+interface Sum {
+  /** null: that of one owner is not known. */
   count: number | null;
   owners: number;
-  readonly clusters: Set<string>;
 }
+
+const add = (sum: Sum, { count }: DenialView): void => {
+  sum.count = sum.count === null || count === undefined ? null : sum.count + count;
+  sum.owners += 1;
+};
 
 /** Teams by the policies of the commit in force; `-`: none is named. */
 const teamsIn = (fleet: Fleet): ((policy: string) => string) => {
@@ -117,31 +97,24 @@ const totalIn = (entry: ClusterEntry | undefined): Partial<DenialGroup> => {
 const NO_TOTAL = { total: null, unnamed: null };
 
 /** Denials added up, in no order. @throws the signal's reason */
-export const groupDenials = async (fleet: Fleet, by: DenialGrouping, { work, signal }: ListInput): Promise<DenialGroup[]> => {
-  const groups = new Map<string, Group>();
-  const at = (key: string): Group => {
-    const group = groups.get(key) ?? { count: 0, owners: 0, clusters: new Set() };
-    groups.set(key, group);
-    return group;
-  };
+export const groupDenials = async (fleet: Fleet, by: DenialGrouping, input: ListInput): Promise<DenialGroup[]> => {
   const teamOf = teamsIn(fleet);
+  const keysOf: Readonly<Record<DenialGrouping, (view: DenialView) => readonly string[]>> = {
+    ...GROUP_KEYS,
+    team: ({ policies }) => [...new Set(policies.map(teamOf))],
+    owner: (view) => [objectKey(view)],
+    reason: ({ reason }) => [reason],
+  };
   // Before the first pause, after which the fleet is another one.
   const entries = new Map(fleet.members().map((entry) => [entry.record.name, entry]));
-  if (by === 'cluster') for (const [name, entry] of entries) if ((countedIn(entry)?.pods ?? 0) > 0) at(name).clusters.add(name);
-  const add = ({ view }: NamedDenial): void => {
-    for (const key of keysOf(by, view, teamOf)) {
-      const group = at(key);
-      group.count = group.count === null || view.count === undefined ? null : group.count + view.count;
-      group.owners += 1;
-      group.clusters.add(view.cluster);
-    }
-  };
-  await work.each(namedDenials(fleet), add, signal);
-  return [...groups].map(([key, { count, owners, clusters }]) => ({
+  const counted = by === 'cluster' ? [...entries].filter(([, entry]) => (countedIn(entry)?.pods ?? 0) > 0) : [];
+  const empty = (): Sum => ({ count: 0, owners: 0 });
+  const keys = counted.map(([name]) => name);
+  const groups = await groupFindings(namedDenials(fleet), { keys, keysOf: keysOf[by], empty, add }, input);
+  return groups.map(({ key, sum, clusters }) => ({
     key,
-    count,
-    owners,
-    clusters: clusters.size,
+    ...sum,
+    clusters: by === 'cluster' ? 1 : clusters.size,
     ...NO_TOTAL,
     ...(by === 'cluster' && totalIn(entries.get(key))),
   }));

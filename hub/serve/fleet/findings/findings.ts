@@ -3,8 +3,13 @@ import { z } from 'zod';
 import type { ListInput, Orders } from '../../http/paging.ts';
 import { includesText, matches, PolicyName } from '../../http/parameters.ts';
 
-/** Fields by which a finding of any kind is known: it is about an object, under a policy. */
-type FindingView = Pick<ViolationView, 'cluster' | 'policy' | 'namespace' | 'kind' | 'name'>;
+/** Object that a finding is about. */
+type ObjectView = Pick<ViolationView, 'cluster' | 'namespace' | 'kind' | 'name'>;
+type UnderPolicy = Pick<ViolationView, 'policy'>;
+/** Fields by which a finding of any kind is known: its object, and one policy or more. */
+type FindingView = ObjectView & (UnderPolicy | { readonly policies: readonly string[] });
+
+const policiesOf = (view: FindingView): readonly string[] => ('policies' in view ? view.policies : [view.policy]);
 
 /** A finding that an agent names, with its key among all of its kind. */
 export interface Named<V> {
@@ -13,7 +18,7 @@ export interface Named<V> {
 }
 
 /** Findings of a policy in a cluster, each with its key. */
-export const nameFindings = <F extends Omit<FindingView, 'cluster' | 'policy'>, O extends Pick<FindingView, 'cluster' | 'policy'>>(
+export const nameFindings = <F extends Omit<ObjectView, 'cluster'>, O extends Pick<ObjectView, 'cluster'> & UnderPolicy>(
   findings: readonly F[],
   of: O,
 ): readonly Named<F & O>[] =>
@@ -31,37 +36,40 @@ export const findingParameters = (object: string, kinds: string) => ({
   name: z.string().min(1).max(253).optional().describe(`Of the ${object}.`),
 });
 
-const PARAMETERS = ['cluster', 'policy', 'namespace', 'kind', 'name'] as const;
+const OBJECT_PARAMETERS = ['cluster', 'namespace', 'kind', 'name'] as const;
 
-type FindingQuery = { readonly [P in (typeof PARAMETERS)[number] | 'q']?: string | undefined };
+type FindingQuery = { readonly [P in (typeof OBJECT_PARAMETERS)[number] | 'policy' | 'q']?: string | undefined };
 
 /** Whether a finding passes the filters that all have. @param more texts that `q` may be part of */
 export const matchesFinding = (view: FindingView, query: FindingQuery, ...more: string[]): boolean =>
-  PARAMETERS.every((field) => matches(query[field], view[field])) &&
-  [view.name, view.namespace, view.cluster, view.policy, ...more].some((text) => includesText(text, query.q));
-
-type FindingOrders = Orders<Named<FindingView>, 'cluster' | 'policy' | 'namespace' | 'name'>;
+  OBJECT_PARAMETERS.every((field) => matches(query[field], view[field])) &&
+  (query.policy === undefined || policiesOf(view).includes(query.policy)) &&
+  [view.name, view.namespace, view.cluster, ...policiesOf(view), ...more].some((text) => includesText(text, query.q));
 
 /** Orders that every list of findings has. */
-export const findingOrders: FindingOrders = {
+export const objectOrders: Orders<Named<ObjectView>, 'cluster' | 'namespace' | 'name'> = {
   keyOf: ({ key }) => key,
   by: {
     cluster: ({ view }) => view.cluster,
-    policy: ({ view }) => view.policy,
     namespace: ({ view }) => view.namespace,
     name: ({ view }) => view.name,
   },
 };
 
-/** Key of the object that a finding is about. */
-export const objectKey = ({ cluster, namespace, kind, name }: Omit<FindingView, 'policy'>): string =>
-  [cluster, namespace, kind, name].join('/');
+/** Orders of findings that are each under one policy. */
+export const findingOrders: Orders<Named<ObjectView & UnderPolicy>, 'cluster' | 'policy' | 'namespace' | 'name'> = {
+  ...objectOrders,
+  by: { ...objectOrders.by, policy: ({ view }) => view.policy },
+};
 
-/** Keys of the groups that every kind of findings has. */
+/** Key of the object that a finding is about. */
+export const objectKey = ({ cluster, namespace, kind, name }: ObjectView): string => [cluster, namespace, kind, name].join('/');
+
+/** Keys of the groups that a finding is in, where every kind of findings has such groups. */
 export const GROUP_KEYS = {
-  policy: ({ policy }: FindingView): string => policy,
-  cluster: ({ cluster }: FindingView): string => cluster,
-  namespace: ({ cluster, namespace }: FindingView): string => `${cluster}/${namespace}`,
+  policy: policiesOf,
+  cluster: ({ cluster }: ObjectView): readonly string[] => [cluster],
+  namespace: ({ cluster, namespace }: ObjectView): readonly string[] => [`${cluster}/${namespace}`],
 };
 
 /** Named findings with one key. */
@@ -76,7 +84,7 @@ export interface FindingGroup<T> {
 interface Grouping<V, T> {
   /** Groups that are there with nothing named, too. */
   readonly keys: Iterable<string>;
-  readonly keyOf: (view: V) => string;
+  readonly keysOf: (view: V) => readonly string[];
   readonly empty: () => T;
   readonly add: (sum: T, view: V) => void;
 }
@@ -84,7 +92,7 @@ interface Grouping<V, T> {
 /** Adds up findings by their keys, in no order. @throws the signal's reason */
 export const groupFindings = async <V extends FindingView, T>(
   findings: readonly Named<V>[],
-  { keys, keyOf, empty, add }: Grouping<V, T>,
+  { keys, keysOf, empty, add }: Grouping<V, T>,
   { work, signal }: ListInput,
 ): Promise<FindingGroup<T>[]> => {
   const groups = new Map<string, FindingGroup<T>>();
@@ -95,10 +103,12 @@ export const groupFindings = async <V extends FindingView, T>(
   };
   for (const key of keys) at(key);
   const take = ({ view }: Named<V>): void => {
-    const group = at(keyOf(view));
-    add(group.sum, view);
-    group.policies.add(view.policy);
-    group.clusters.add(view.cluster);
+    for (const key of keysOf(view)) {
+      const group = at(key);
+      add(group.sum, view);
+      for (const policy of policiesOf(view)) group.policies.add(policy);
+      group.clusters.add(view.cluster);
+    }
   };
   await work.each(findings, take, signal);
   return [...groups.values()];

@@ -33,7 +33,10 @@ export const RiskGroupQuery = z.strictObject({
   ...paging,
 });
 
-const KEYS: Readonly<Record<RiskGrouping, (view: RiskView) => string>> = { ...GROUP_KEYS, owner: objectKey };
+const KEYS: Readonly<Record<RiskGrouping, (view: RiskView) => readonly string[]>> = {
+  ...GROUP_KEYS,
+  owner: (view) => [objectKey(view)],
+};
 
 /** Yields the counts of agents, which include owners that they do not name. */
 function* countsOf(fleet: Fleet, by: RiskGrouping): Generator<readonly [key: string, risks: RiskCounts | undefined]> {
@@ -50,7 +53,7 @@ export const groupRisks = async (fleet: Fleet, by: RiskGrouping, input: ListInpu
   for (const [key, risks] of countsOf(fleet, by)) if (risks !== undefined) counted.set(key, addRisks(counted.get(key) ?? NO_RISKS, risks));
   const grouping = {
     keys: counted.keys(),
-    keyOf: KEYS[by],
+    keysOf: KEYS[by],
     // By their name: one may break the rules of several policies.
     empty: () => new Map<string, RiskView['risk']>(),
     add: (owners: Map<string, RiskView['risk']>, view: RiskView) => void owners.set(objectKey(view), view.risk),

@@ -37,10 +37,10 @@ export const ViolationGroupQuery = z.strictObject({
 /** Strongest first; what `custom` does is Gatekeeper's matter, and may be to refuse. */
 const STRENGTH: readonly EnforcementAction[] = ['deny', 'custom', 'warn', 'dryrun'];
 
-const KEYS: Readonly<Record<ViolationGrouping, (view: ViolationView) => string>> = {
+const KEYS: Readonly<Record<ViolationGrouping, (view: ViolationView) => readonly string[]>> = {
   ...GROUP_KEYS,
-  workload: objectKey,
-  region: ({ region = '' }) => region,
+  workload: (view) => [objectKey(view)],
+  region: ({ region = '' }) => [region],
 };
 
 interface Sum {
@@ -75,7 +75,7 @@ export const groupViolations = async (fleet: Fleet, by: ViolationGrouping, input
   // Before the first pause, after which the fleet is another one.
   const counted = countedBy(fleet, by);
   const empty = (): Sum => ({ named: 0, worst: STRENGTH.length, oldest: null });
-  const groups = await groupFindings(fleet.violations(), { keys: counted.keys(), keyOf: KEYS[by], empty, add }, input);
+  const groups = await groupFindings(fleet.violations(), { keys: counted.keys(), keysOf: KEYS[by], empty, add }, input);
   return groups.map(({ key, sum: { named, worst, oldest }, policies, clusters }) => ({
     key,
     violations: counted.get(key) ?? named,

@@ -1,32 +1,15 @@
-import { type ClusterDenials, CONDITIONS, DenialGroupPage, DenialPage, DenialReport, type ReportedDenial } from '@fso/shared/api';
+import { type ClusterDenials, DenialGroupPage, DenialPage, DenialReport } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { baselineIn, clusterReport, desiredOf, reportChange, TIME } from '../../testing/fleet.ts';
+import { denialOf, reportDenials } from '../../testing/denials.ts';
 import { started } from '../../testing/requests.ts';
 
-const denialOf = (name: string, count: number, more: Partial<ReportedDenial> = {}): ReportedDenial => ({
-  kind: 'Deployment',
-  namespace: 'finance',
-  name,
-  count,
-  since: TIME,
-  last: TIME,
-  reason: 'nothing in the pod confines it to a region',
-  fix: 'put it under spec.template.spec',
-  policies: ['finance'],
-  ...more,
-});
 const WEB = denialOf('web', 30);
 const JOB = denialOf('nightly', 5, { kind: 'CronJob', policies: ['finance', 'hr'], reason: 'spec.nodeSelector allows region "us-east-1"' });
 const COUNTED: ClusterDenials = { minutes: 60, pods: 100, recent: 40, bindings: 3, owners: 2, named: 35, denials: [WEB, JOB] };
 
 const refusing = async (denials: ClusterDenials = COUNTED) => {
   const server = await started({});
-  const known = { type: CONDITIONS.denialsKnown, status: 'True' as const, reason: 'Counted', message: '', lastTransitionTime: TIME };
-  await reportChange(server.ledger, 'eu', {
-    full: true,
-    baseline: baselineIn(desiredOf(), 'eu'),
-    cluster: { ...clusterReport(), conditions: [known], denials },
-  });
+  await reportDenials(server, denials);
   const get = async (path: string): Promise<string> => (await fetch(`${server.url}/api/v1/${path}`)).text();
   return {
     server,
