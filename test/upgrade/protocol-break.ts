@@ -1,5 +1,6 @@
-import type { ClusterHistoryPage, EnrolmentView, PolicyStateView } from '@fso/shared/api';
+import type { ClusterHistoryPage, ClusterView, EnrolmentView, PolicyStateView } from '@fso/shared/api';
 import { messageOf } from '@fso/shared/runtime';
+import { until } from '../../clusters/demo/programs.ts';
 import { differencesOf } from './differences.ts';
 import type { UpgradeHub } from './upgrade-hub.ts';
 import type { Version } from './versions.ts';
@@ -27,11 +28,16 @@ const enrolmentsOf = async (hub: UpgradeHub, signal: AbortSignal): Promise<reado
     enrolled,
   }));
 
-export const recordBefore = async ({ hub, folder }: World, signal: AbortSignal): Promise<BreakRecord> => ({
-  at: new Date().toISOString(),
-  enrolments: await enrolmentsOf(hub, signal),
-  backup: folder('before.jsonl.gz'),
-});
+export const recordBefore = async ({ hub, folder }: World, signal: AbortSignal): Promise<BreakRecord> => {
+  const at = new Date().toISOString();
+  // A connection that ends is dated at its last message: nothing is known of what came after it.
+  const areHeard = async (): Promise<true | undefined> => {
+    const found = (await hub.list('clusters', signal)) as Pick<ClusterView, 'lastSeen'>[];
+    return found.every(({ lastSeen }) => lastSeen !== null && lastSeen > at) || undefined;
+  };
+  await until('the hub has heard each agent once more', areHeard, signal);
+  return { at, enrolments: await enrolmentsOf(hub, signal), backup: folder('before.jsonl.gz') };
+};
 
 /**
  * Checks the hub's history of a time before the break: it must show the state of that time, or that
