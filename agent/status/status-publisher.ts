@@ -1,4 +1,4 @@
-import type { SovereignPolicy } from '@fso/shared/api';
+import type { ClusterProcessing, SovereignPolicy } from '@fso/shared/api';
 import type { GatekeeperPlace } from '@fso/shared/compile';
 import { NAMESPACE_KIND, NODE_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
@@ -15,6 +15,7 @@ import {
   AuditComparison,
   type AuditFacts,
   auditOfPolicy,
+  locatePods,
   NamespaceLabelCache,
   NO_VIOLATIONS,
   type PolicyViolations,
@@ -249,7 +250,8 @@ export class StatusPublisher {
     });
     const profile = profileOf({ view: context.view, capabilities, place }, known);
     const seen = isSameMap(policies, snapshots) ? policies : snapshots;
-    const snapshot = { policies: seen, cluster, profile, asOf, revision: this.#revisions.look(this.#deps.revisions, seen) };
+    const locate = (): ClusterProcessing => locatePods(plan.governance, context.view);
+    const snapshot = { policies: seen, cluster, profile, asOf, locate, revision: this.#revisions.look(this.#deps.revisions, seen) };
     observatory.publish(snapshot);
     metrics.measure(snapshot);
   }

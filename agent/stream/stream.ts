@@ -212,6 +212,9 @@ class HubStream {
       case 'inspect':
         this.#connection?.answer(this.#reporter.inspect(frame));
         break;
+      case 'locate':
+        this.#connection?.answer(this.#reporter.locate(frame));
+        break;
       case 'list':
         this.#reporter.list(frame.list);
         break;

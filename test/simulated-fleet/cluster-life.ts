@@ -1,22 +1,27 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type ClusterEvent,
+  type ClusterProcessing,
   type ClusterReport,
   CONDITIONS,
   type Condition,
   type PolicyReport,
   type PolicyRisks,
+  REGION_LABEL,
   type SovereignPolicyStatus,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
 import { type Node, setCondition } from '@fso/shared/kube';
+import { indexCatalog, judgeNode, type NodeJudgement } from '@fso/shared/regions';
+import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { NO_GATEKEEPER } from '@fso/shared/status';
 import type { Pod } from '../../agent/cache/reduce.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { planNamespaces } from '../../agent/enforce/namespaces.ts';
 import type { Governance, NamespaceInput, PolicyInput, PolicyOutcome } from '../../agent/enforce/types.ts';
 import type { NamespaceLabels } from '../../agent/observe/namespace-labels.ts';
+import { findProcessing } from '../../agent/observe/processing.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../../agent/observe/tampering.ts';
 import { NO_VIOLATIONS, type PolicyViolations, ViolationFinder } from '../../agent/observe/violations.ts';
 import type { PolicyLocks } from '../../agent/status/locks.ts';
@@ -30,6 +35,7 @@ import { ClusterRisks } from './cluster-risks.ts';
 import { pick, type SimulatedCluster } from './fleet-files.ts';
 
 const MINUTE_MS = 60_000;
+const CATALOG = indexCatalog(SEED_CATALOG);
 /** Interval of the cells whose clusters have owners at risk. */
 const RISKY_CELL = 12;
 const VERSIONS = ['v1.34.3', 'v1.35.1', 'v1.36.0', 'v1.36.1'];
@@ -108,6 +114,7 @@ export class ClusterLife {
   readonly #digests = new Map<string, string>();
   readonly #statuses = new Map<string, SovereignPolicyStatus>();
   readonly #reported = new Map<string, PolicyReport>();
+  #governance: Governance | undefined;
   #inputs: readonly PolicyInput[] = [];
   #revision: string | null = null;
   #accepted: CompiledCluster | undefined;
@@ -157,6 +164,20 @@ export class ClusterLife {
   /** Full reports of all policies. */
   reports(): PolicyReport[] {
     return [...this.#reported.values()];
+  }
+
+  /** Where its running pods are. */
+  processing(): ClusterProcessing {
+    const judgementOf = (name: string): NodeJudgement | undefined => {
+      const node = this.#nodes.get(name);
+      return node && judgeNode({ region: node.metadata.labels?.[REGION_LABEL] }, CATALOG, this.#options.cluster.provider);
+    };
+    const governance = this.#governance ?? { policies: new Map() };
+    return findProcessing({ governance, podsIn: (namespace) => this.#podsIn(namespace), judgementOf });
+  }
+
+  #podsIn(namespace: string): Pod[] {
+    return this.#pods.filter(({ metadata }) => metadata.namespace === namespace);
   }
 
   /** State of the cluster that its reports follow from. */
@@ -223,7 +244,8 @@ export class ClusterLife {
   #judge(): void {
     const { trouble, now } = this.#options;
     const governance = planGovernance(this.#inputs, [...this.#spaces.values()], now);
-    const podsIn = (namespace: string): Pod[] => this.#pods.filter(({ metadata }) => metadata.namespace === namespace);
+    this.#governance = governance;
+    const podsIn = (namespace: string): Pod[] => this.#podsIn(namespace);
     const found = this.#finder.find({ governance, podsIn, nodes: this.#nodes, restored: this.#restored, now: new Date() });
     const labelledAt = this.#reported.size === 0 ? this.#past(20) : new Date();
     for (const [name, labels] of planLabels(governance, this.#spaces, labelledAt)) this.#spaces.set(name, labels);
