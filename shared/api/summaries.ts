@@ -71,8 +71,25 @@ export const ViolationGroup = z.object({
 export type ViolationGroup = z.infer<typeof ViolationGroup>;
 export const ViolationGroupPage = pageOf(ViolationGroup);
 
+/** Where a region is, by the catalogue of regions. */
+export const RegionPlace = z.object({
+  country: z.string().describe('ISO 3166-1 alpha-2.'),
+  place: z.string().describe('City or area, as the provider publishes it.'),
+  coordinates: z.tuple([z.number(), z.number()]).nullable().describe('Latitude and longitude in degrees; null: not known.'),
+  partition: z.string().describe("Part of the provider's cloud with accounts and law of its own."),
+  operator: z.string().nullable().describe('Company that runs it, where that is not the provider.'),
+});
+export type RegionPlace = z.infer<typeof RegionPlace>;
+
 export const RegionView = z.object({
   region: z.string(),
+  provider: z.string().nullable().describe('Provider that the clusters in it are registered with; null: they are registered with none.'),
+  place: RegionPlace.nullable().describe(
+    'null: the catalogue does not have it, or, with `provider` null, providers mean different countries by its name.',
+  ),
+  readings: z
+    .array(z.object({ provider: z.string(), country: z.string() }))
+    .describe('What providers mean by its name, where these are different countries and `provider` is null.'),
   groups: z.array(z.string()).describe('RegionGroups that contain it.'),
   policies: Count.describe('Policies that allow it.'),
   clusters: z.array(ResourceName).describe('Clusters that are registered with it or have nodes in it.'),
@@ -83,8 +100,20 @@ export type RegionView = z.infer<typeof RegionView>;
 export const RegionList = z.object({
   items: z
     .array(RegionView)
-    .describe('Every region that a policy allows, that a cluster is registered with, or that has a node or a violation; by name.'),
+    .describe(
+      'Every region that a policy allows, that a cluster is registered with, or that has a node or a violation; by name, once for each provider that clusters there are registered with.',
+    ),
   nodesWithoutRegion: Count,
+  catalog: z
+    .object({
+      version: z.string(),
+      source: z
+        .enum(['repository', 'release'])
+        .describe(
+          'repository: regions/catalog.yaml of the commit in force. release: that has none, and places are shown by the data of this hub; it decides nothing.',
+        ),
+    })
+    .describe('Catalogue by which places are shown.'),
 });
 export type RegionList = z.infer<typeof RegionList>;
 

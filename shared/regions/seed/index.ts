@@ -21,7 +21,10 @@ const PROVIDERS: Readonly<Record<string, ProviderSeed>> = {
 };
 
 const zonesOf = (zones: Readonly<Record<string, keyof typeof PLACES>>): CatalogZone[] =>
-  Object.entries(zones).map(([name, place]) => ({ name, country: PLACES[place][0], place }));
+  Object.entries(zones).map(([name, place]) => {
+    const [country, latitude, longitude] = PLACES[place];
+    return { name, country, place, latitude, longitude };
+  });
 
 const partitionRegions = (provider: string, partition: string, { source, operator, regions }: PartitionSeed): CatalogRegion[] =>
   Object.entries(regions).map(([region, value]) => {

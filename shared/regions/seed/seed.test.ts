@@ -91,7 +91,7 @@ describe('countries of the catalogue beside independent lists', () => {
     const differences = statements.flatMap(({ list, region, country }) =>
       countryOf.get(region) === country ? [] : [`${list}: ${region} ${country}`],
     );
-    expect(differences.sort()).toEqual(Object.keys(COUNTRY_DIFFERENCES).sort());
+    expect(new Set(differences)).toEqual(new Set(Object.keys(COUNTRY_DIFFERENCES)));
   });
 
   it('are named by a list for every region of the public partitions of AWS, Azure, Google and Alibaba that is open', () => {
