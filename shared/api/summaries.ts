@@ -90,8 +90,8 @@ export const RegionView = z.object({
   readings: z
     .array(z.object({ provider: z.string(), country: z.string() }))
     .describe('What providers mean by its name, where these are different countries and `provider` is null.'),
-  groups: z.array(z.string()).describe('RegionGroups that contain it.'),
-  policies: Count.describe('Policies that allow it.'),
+  groups: z.array(z.string()).describe('RegionGroups that contain it, and groups of the catalogue.'),
+  policies: Count.describe('Policies that allow it, as they are read by this provider.'),
   clusters: z.array(ResourceName).describe('Clusters that are registered with it or have nodes in it.'),
   nodes: Count.describe('As last reported.'),
   violations: Count.describe('Listed violations of pods that run there.'),

@@ -1,20 +1,40 @@
 import type { LabelSelector, ManagedClusterDocument, Placement } from '../api/index.ts';
-import { expandRegions, type RegionGroups } from './regions.ts';
+import type { RegionResolver, ResolvedRegions } from '../regions/index.ts';
 
 export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
 
 /**
  * Every given field must select the cluster; an empty list selects none, an empty label selector
  * all.
+ *
+ * @param namesOf names of resolved regions that select a cluster
  */
-export const placementTest = (placement: Placement | undefined, groups: RegionGroups): PlacementTest => {
+export const placementTest = (
+  placement: Placement | undefined,
+  resolver: RegionResolver,
+  namesOf: (resolved: ResolvedRegions) => readonly string[] = ({ regions }) => regions,
+): PlacementTest => {
   const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};
   const names = clusterNames && new Set(clusterNames);
-  const regions = clusterRegions && new Set(expandRegions(clusterRegions, groups));
+  const regionsFor = new Map<string | undefined, ReadonlySet<string>>();
+  const regionsOf = (references: readonly string[], provider: string | undefined): ReadonlySet<string> => {
+    const regions = regionsFor.get(provider) ?? new Set(namesOf(resolver.resolve(references, provider)));
+    regionsFor.set(provider, regions);
+    return regions;
+  };
   return ({ metadata, spec }) =>
     (names === undefined || names.has(metadata.name)) &&
-    (regions === undefined || spec.regions.some((region) => regions.has(region))) &&
+    (clusterRegions === undefined || spec.regions.some((region) => regionsOf(clusterRegions, spec.provider).has(region))) &&
     (clusterSelector === undefined || matchesSelector(clusterSelector, metadata.labels ?? {}));
+};
+
+/**
+ * Names of regions that no provider reads as another place. A cluster whose provider is not known
+ * is rather not shown than shown to those whom it does not concern.
+ */
+export const certainNames = ({ regions, conflicts }: ResolvedRegions): readonly string[] => {
+  const doubtful = new Set(conflicts.filter(({ providers }) => providers.length < 2).flatMap((conflict) => conflict.regions));
+  return doubtful.size === 0 ? regions : regions.filter((region) => !doubtful.has(region));
 };
 
 type Labels = Readonly<Record<string, string>>;

@@ -1,7 +1,8 @@
 import type { RegionList, RegionView } from '@fso/shared/api';
-import type { PolicySet } from '@fso/shared/decode';
+import { type PolicySet, regionsOf as resolverOf } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
-import { type CatalogIndex, readingOf } from '@fso/shared/regions';
+import { type CatalogIndex, type RegionResolver, readingOf } from '@fso/shared/regions';
+import { weakMemo } from '@fso/shared/runtime';
 import type { ListInput } from '../../http/paging.ts';
 import { type ClusterEntry, type NamedViolation, providerOf } from '../cluster-entry.ts';
 import type { Fleet } from '../fleet-index.ts';
@@ -22,11 +23,13 @@ export const isInCountry = (entry: ClusterEntry, country: string): boolean => {
   return [...regionsOf(entry)].some((region) => locateRegion(index, region, providerOf(entry.registration)).place?.country === country);
 };
 
-const groupsOf = (set: PolicySet | undefined, region: string): string[] =>
-  (set?.regionGroups ?? [])
-    .filter(({ document }) => document.spec.regions.includes(region))
-    .map(({ document }) => document.metadata.name)
-    .sort(byText);
+/** Names of the groups of a commit by the regions that they contain for clusters of any provider. */
+const groupsByRegion = weakMemo((set: PolicySet): ReadonlyMap<string, readonly string[]> => {
+  const resolver = resolverOf(set);
+  const names = [...resolver.groups.keys()].sort(byText);
+  const pairs = names.flatMap((group) => resolver.resolve([`group:${group}`]).regions.map((region) => ({ region, group })));
+  return new Map([...Map.groupBy(pairs, ({ region }) => region)].map(([region, found]) => [region, found.map(({ group }) => group)]));
+});
 
 /** Rows of the list, made as they are asked for. */
 class RegionRows {
@@ -44,18 +47,15 @@ class RegionRows {
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
     const where = locateRegion(this.#catalog, region, provider);
-    const row: RegionView = {
-      region,
-      provider,
-      ...where,
-      groups: groupsOf(this.#set, region),
-      policies: 0,
-      clusters: [],
-      nodes: 0,
-      violations: 0,
-    };
+    const groups = [...((this.#set && groupsByRegion(this.#set).get(region)) ?? [])];
+    const row: RegionView = { region, provider, ...where, groups, policies: 0, clusters: [], nodes: 0, violations: 0 };
     this.#rows.set(key, row);
     return row;
+  }
+
+  /** Whether a provider has a region: by the catalogue, or because clusters of it are there. */
+  has(provider: string | null, region: string): boolean {
+    return provider === null || readingOf(this.#catalog, provider, region) !== undefined || this.#rows.has(`${provider}/${region}`);
   }
 
   list(): RegionView[] {
@@ -63,10 +63,23 @@ class RegionRows {
   }
 }
 
-/** Providers by which the names of a policy are read: those of the fleet that have the name. */
-const readersOf = (region: string, providers: ReadonlySet<string | null>, catalog: CatalogIndex): readonly (string | null)[] => {
-  const readers = [...providers].filter((provider) => provider === null || readingOf(catalog, provider, region) !== undefined);
-  return readers.length === 0 ? [null] : readers;
+/** Counts a policy in the regions that it allows, as each provider of the fleet reads it. */
+const countPolicy = (
+  { head }: PolicyEntry,
+  { rows, providers, resolver }: { rows: RegionRows; providers: ReadonlySet<string | null>; resolver: RegionResolver | undefined },
+): void => {
+  const { allowedRegions = [], effectiveRegions = [] } = head() ?? {};
+  const counted = new Set<string>();
+  for (const provider of providers) {
+    const names = provider === null ? effectiveRegions : (resolver?.resolve(allowedRegions, provider).regions ?? []);
+    for (const region of names) {
+      if (!rows.has(provider, region)) continue;
+      rows.at(provider, region).policies += 1;
+      counted.add(region);
+    }
+  }
+  // No cluster is there, of whichever provider that is.
+  for (const region of effectiveRegions) if (!counted.has(region)) rows.at(null, region).policies += 1;
 };
 
 /**
@@ -81,13 +94,9 @@ export const listRegions = async (fleet: Fleet, { work, signal }: ListInput): Pr
   const rows = new RegionRows(set, index);
   // Before the first pause, after which the fleet is another one.
   const [policies, members, violations] = [fleet.policies(), fleet.members(), fleet.violations()];
-  const providers = new Map(members.map((entry) => [entry.record.name, providerOf(entry.registration)]));
-  const known = new Set(providers.values());
+  const providers = new Map(members.map(({ record, registration }) => [record.name, providerOf(registration)]));
+  const reading = { rows, providers: new Set(providers.values()), resolver: set && resolverOf(set) };
 
-  const addPolicy = ({ head }: PolicyEntry): void => {
-    for (const region of head()?.effectiveRegions ?? [])
-      for (const provider of readersOf(region, known, index)) rows.at(provider, region).policies += 1;
-  };
   const addCluster = (entry: ClusterEntry): void => {
     const provider = providerOf(entry.registration);
     for (const region of regionsOf(entry)) rows.at(provider, region).clusters.push(entry.record.name);
@@ -97,9 +106,9 @@ export const listRegions = async (fleet: Fleet, { work, signal }: ListInput): Pr
   const addViolation = ({ view: { cluster, region } }: NamedViolation): void => {
     if (region !== undefined) rows.at(providers.get(cluster) ?? null, region).violations += 1;
   };
-  await work.each(policies, addPolicy, signal);
   await work.each(members, addCluster, signal);
   await work.each(violations, addViolation, signal);
+  await work.each(policies, (policy) => countPolicy(policy, reading), signal);
   return {
     items: rows.list(),
     nodesWithoutRegion: members.reduce((sum, { record }) => sum + (record.report?.nodesByRegion[''] ?? 0), 0),
