@@ -54,8 +54,8 @@ class RegionRows {
   }
 
   /** Whether a provider has a region: by the catalogue, or because clusters of it are there. */
-  has(provider: string | null, region: string): boolean {
-    return provider === null || readingOf(this.#catalog, provider, region) !== undefined || this.#rows.has(`${provider}/${region}`);
+  has(provider: string, region: string): boolean {
+    return readingOf(this.#catalog, provider, region) !== undefined || this.#rows.has(`${provider}/${region}`);
   }
 
   list(): RegionView[] {
@@ -63,23 +63,33 @@ class RegionRows {
   }
 }
 
-/** Counts a policy in the regions that it allows, as each provider of the fleet reads it. */
-const countPolicy = (
-  { head }: PolicyEntry,
-  { rows, providers, resolver }: { rows: RegionRows; providers: ReadonlySet<string | null>; resolver: RegionResolver | undefined },
-): void => {
+interface PolicyReading {
+  readonly rows: RegionRows;
+  /** Providers of the fleet's clusters; null: of those that are registered with none. */
+  readonly providers: ReadonlySet<string | null>;
+  readonly resolver: RegionResolver | undefined;
+}
+
+/** Names that a policy allows in clusters of a provider, as far as the provider has them. */
+const namesFor = (provider: string | null, { head }: PolicyEntry, { rows, resolver }: PolicyReading): readonly string[] => {
   const { allowedRegions = [], effectiveRegions = [] } = head() ?? {};
+  if (provider === null) return effectiveRegions;
+  const names = resolver?.resolve(allowedRegions, provider).regions ?? [];
+  return names.filter((region) => rows.has(provider, region));
+};
+
+/** Counts a policy in the regions that it allows, as each provider of the fleet reads it. */
+const countPolicy = (policy: PolicyEntry, reading: PolicyReading): void => {
+  const { rows, providers } = reading;
   const counted = new Set<string>();
   for (const provider of providers) {
-    const names = provider === null ? effectiveRegions : (resolver?.resolve(allowedRegions, provider).regions ?? []);
-    for (const region of names) {
-      if (!rows.has(provider, region)) continue;
+    for (const region of namesFor(provider, policy, reading)) {
       rows.at(provider, region).policies += 1;
       counted.add(region);
     }
   }
   // No cluster is there, of whichever provider that is.
-  for (const region of effectiveRegions) if (!counted.has(region)) rows.at(null, region).policies += 1;
+  for (const region of namesFor(null, policy, reading)) if (!counted.has(region)) rows.at(null, region).policies += 1;
 };
 
 /**
