@@ -1,6 +1,6 @@
 import type { ManagedClusterDocument, PolicyReport, PolicyScopeSelector, RoleGrant, SovereignPolicyDocument } from '@fso/shared/api';
 import { matchesNamespace } from '@fso/shared/compile';
-import { certainNames, matchesSelector, type PlacementTest, placementTest, regionsOf } from '@fso/shared/decode';
+import { matchesSelector, type PlacementTest, placementTest, regionsOf } from '@fso/shared/decode';
 import type { RegionResolver } from '@fso/shared/regions';
 import type { Desired } from '../ledger/index.ts';
 
@@ -43,7 +43,7 @@ interface GrantTest {
 }
 
 const testOf = ({ clusters, policies }: RoleGrant, regions: RegionResolver): GrantTest => ({
-  selectsCluster: clusters && placementTest(clusters, regions, certainNames),
+  selectsCluster: clusters && placementTest(clusters, regions, true),
   selectsPolicy: policyTest(policies),
 });
 

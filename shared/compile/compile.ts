@@ -122,7 +122,7 @@ export const digestOfPolicy = (policy: Omit<CompiledPolicy, 'digest'> & Partial<
 const compilerOf = (sourced: Sourced<SovereignPolicyDocument>, regions: RegionResolver): CompileFor => {
   const compiled = new Map<ResolvedRegions, CompiledPolicy>();
   return (provider) => {
-    const resolved = regions.resolve(sourced.document.spec.allowedRegions, provider);
+    const resolved = regions.resolveAllowed(sourced.document.spec.allowedRegions, provider);
     const policy = compiled.get(resolved) ?? compilePolicy(sourced, resolved);
     compiled.set(resolved, policy);
     return policy;

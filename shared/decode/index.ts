@@ -15,7 +15,7 @@ export {
   SCOPE_FILE,
   twinsAmong,
 } from './paths.ts';
-export { certainNames, matchesSelector, type PlacementTest, placementTest } from './placement.ts';
+export { matchesSelector, type PlacementTest, placementTest } from './placement.ts';
 export { type DocumentText, documentTexts, type PolicyText, policyTexts } from './policy-text.ts';
 export { groupsNamed, regionsOf } from './regions.ts';
 export { isInScope, type Scopes, scopesAbove, scopesOf, scopeTests } from './scopes.ts';

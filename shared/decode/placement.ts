@@ -1,4 +1,4 @@
-import type { LabelSelector, ManagedClusterDocument, Placement } from '../api/index.ts';
+import type { LabelSelector, ManagedClusterDocument, Placement, RegionConflict } from '../api/index.ts';
 import type { RegionResolver, ResolvedRegions } from '../regions/index.ts';
 
 export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
@@ -7,18 +7,17 @@ export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
  * Every given field must select the cluster; an empty list selects none, an empty label selector
  * all.
  *
- * @param namesOf names of resolved regions that select a cluster
+ * @param isStrict whether a cluster that declares no provider is selected by those regions only that
+ * no provider reads as another place: it is rather not shown to people than to those whom it does
+ * not concern
  */
-export const placementTest = (
-  placement: Placement | undefined,
-  resolver: RegionResolver,
-  namesOf: (resolved: ResolvedRegions) => readonly string[] = ({ regions }) => regions,
-): PlacementTest => {
+export const placementTest = (placement: Placement | undefined, resolver: RegionResolver, isStrict: boolean = false): PlacementTest => {
   const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};
   const names = clusterNames && new Set(clusterNames);
   const regionsFor = new Map<string | undefined, ReadonlySet<string>>();
   const regionsOf = (references: readonly string[], provider: string | undefined): ReadonlySet<string> => {
-    const regions = regionsFor.get(provider) ?? new Set(namesOf(resolver.resolve(references, provider)));
+    const resolved = resolver.resolve(references, provider);
+    const regions = regionsFor.get(provider) ?? new Set(isStrict && provider === undefined ? certainNames(resolved) : resolved.regions);
     regionsFor.set(provider, regions);
     return regions;
   };
@@ -28,12 +27,13 @@ export const placementTest = (
     (clusterSelector === undefined || matchesSelector(clusterSelector, metadata.labels ?? {}));
 };
 
-/**
- * Names of regions that no provider reads as another place. A cluster whose provider is not known
- * is rather not shown than shown to those whom it does not concern.
- */
-export const certainNames = ({ regions, conflicts }: ResolvedRegions): readonly string[] => {
-  const doubtful = new Set(conflicts.filter(({ providers }) => providers.length < 2).flatMap((conflict) => conflict.regions));
+/** Whether one provider reads names as another place, on every day. */
+const isCertainlyElsewhere = ({ providers, from, until }: RegionConflict): boolean =>
+  providers.length === 1 && from === undefined && until === undefined;
+
+/** Names of regions that no provider reads as another place. */
+const certainNames = ({ regions, conflicts }: ResolvedRegions): readonly string[] => {
+  const doubtful = new Set(conflicts.filter(isCertainlyElsewhere).flatMap((conflict) => conflict.regions));
   return doubtful.size === 0 ? regions : regions.filter((region) => !doubtful.has(region));
 };
 

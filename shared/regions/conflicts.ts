@@ -16,9 +16,7 @@ interface Name {
 }
 
 /**
- * The names of a table that a cluster gets, and where or from when on each is outside. Where a
- * cluster's provider reads none of them inside, all stay, with a conflict that always holds: nothing
- * may run then.
+ * The names of a table that clusters of a provider get, and where or from when on each is outside.
  */
 export const conflictsOf = (
   table: NameTable,
@@ -27,10 +25,6 @@ export const conflictsOf = (
 ): { readonly regions: readonly string[]; readonly conflicts: readonly RegionConflict[] } => {
   const names = [...table].map(([name, providers]) => ({ name, readings: catalog?.names.get(name) ?? [], providers, declared }));
   const inside = names.filter(isInside);
-  if (inside.length === 0 && names.length > 0) {
-    const regions = names.map(({ name }) => name).sort(byText);
-    return { regions, conflicts: [{ providers: [], regions }] };
-  }
   return { regions: inside.map(({ name }) => name).sort(byText), conflicts: merged(inside) };
 };
 

@@ -138,7 +138,7 @@ const resolverOf = ({ regions, groups }: World): RegionResolver => {
 
 /** The names that a cluster allows on a day. */
 const inForce = ({ world, references, declared, observed, day }: Case): readonly string[] => {
-  const { regions, conflicts } = resolverOf(world).resolve(references, declared);
+  const { regions, conflicts } = resolverOf(world).resolveAllowed(references, declared);
   return regionsInForce({ allowedRegions: [...regions], regionConflicts: [...conflicts] }, new Set(observed), Date.parse(day)).regions;
 };
 

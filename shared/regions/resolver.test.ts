@@ -31,7 +31,8 @@ describe('a reference', () => {
   });
 
   it('to the region of another provider stands for nothing that may run, and still for a list that is not empty', () => {
-    const { regions, conflicts } = resolve(['gcp/europe-west1'], 'aws');
+    expect(resolve(['gcp/europe-west1'], 'aws').regions).toEqual([]);
+    const { regions, conflicts } = resolver().resolveAllowed(['gcp/europe-west1'], 'aws');
     expect({ regions, conflicts }).toEqual({ regions: ['europe-west1'], conflicts: [{ providers: [], regions: ['europe-west1'] }] });
     expect(regionsInForce({ allowedRegions: [...regions], regionConflicts: [...conflicts] }, new Set(), 0).regions).toEqual([]);
   });

@@ -82,6 +82,17 @@ export class RegionResolver {
     return resolved;
   }
 
+  /**
+   * As {@link resolve}, for a policy, whose list is never empty: where the provider has none of the
+   * regions, all names stay, with a conflict that always holds, and nothing may run.
+   */
+  resolveAllowed(references: readonly string[], provider?: string): ResolvedRegions {
+    const resolved = this.resolve(references, provider);
+    if (resolved.regions.length > 0) return resolved;
+    const { regions } = this.resolve(references);
+    return this.#shared({ regions, conflicts: [{ providers: [], regions: [...regions] }] });
+  }
+
   #shared(resolved: ResolvedRegions): ResolvedRegions {
     const text = JSON.stringify(resolved);
     const equal = this.#equal.get(text) ?? resolved;

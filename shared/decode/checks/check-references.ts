@@ -93,7 +93,7 @@ export const wrongSizes = (
   const { allowedRegions } = decoded.document.spec;
   const reasons = [
     ...(regions.resolve(allowedRegions).regions.length === 0 ? ['stands for no region'] : []),
-    ...declared.flatMap((provider) => tooMany(regions.resolve(allowedRegions, provider), provider)),
+    ...declared.flatMap((provider) => tooMany(regions.resolveAllowed(allowedRegions, provider), provider)),
   ];
   return reasons.slice(0, 1).map((reason) => ({
     ...decoded.locate(['spec', 'allowedRegions'], 'key'),

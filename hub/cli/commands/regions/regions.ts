@@ -70,10 +70,7 @@ const groupsWith = ({ regions }: RegionSource, { provider, name }: Reading): rea
 const readingsOf = (source: RegionSource, reference: string): readonly Reading[] => {
   const parsed = parseReference(reference);
   if (parsed.type === 'name') return source.regions.catalog?.names.get(parsed.name) ?? [];
-  return readingsIn(source).filter(({ provider, name }) => {
-    const { regions, conflicts } = source.regions.resolve([reference], provider);
-    return regions.includes(name) && !conflicts.some((conflict) => conflict.providers.length === 0 && conflict.from === undefined);
-  });
+  return readingsIn(source).filter(({ provider, name }) => source.regions.resolve([reference], provider).regions.includes(name));
 };
 
 const ambiguityOf = (reference: string, readings: readonly Reading[]): string | undefined => {
