@@ -45,10 +45,10 @@ describe('regions', () => {
     const { items, catalog, nodesWithoutRegion } = await hub.list();
     expect(catalog).toEqual({ version: SEED_CATALOG.version, source: 'repository' });
     expect(nodesWithoutRegion).toBe(1);
-    expect(items.map((row) => [where(row), row.clusters, row.nodes, row.policies])).toEqual([
-      ['alibaba/eu-west-1 GB London', ['us'], 2, 1],
-      ['aws/eu-west-1 IE Dublin', ['eu'], 3, 2],
-      ['alibaba/eu-west-9 ?', ['us'], 1, 0],
+    expect(items.map((row) => [where(row), row.clusters, row.nodes, row.policies, row.groups])).toEqual([
+      ['alibaba/eu-west-1 GB London', ['us'], 2, 1, []],
+      ['aws/eu-west-1 IE Dublin', ['eu'], 3, 2, ['eea', 'eu', 'eu-ch']],
+      ['alibaba/eu-west-9 ?', ['us'], 1, 0, []],
     ]);
   });
 

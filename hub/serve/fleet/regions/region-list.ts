@@ -1,8 +1,7 @@
 import type { RegionList, RegionView } from '@fso/shared/api';
-import { type PolicySet, regionsOf as resolverOf } from '@fso/shared/decode';
+import { regionsOf as resolverOf } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { type CatalogIndex, type RegionResolver, readingOf } from '@fso/shared/regions';
-import { weakMemo } from '@fso/shared/runtime';
 import type { ListInput } from '../../http/paging.ts';
 import { type ClusterEntry, type NamedViolation, providerOf } from '../cluster-entry.ts';
 import type { Fleet } from '../fleet-index.ts';
@@ -23,22 +22,24 @@ export const isInCountry = (entry: ClusterEntry, country: string): boolean => {
   return [...regionsOf(entry)].some((region) => locateRegion(index, region, providerOf(entry.registration)).place?.country === country);
 };
 
-/** Names of the groups of a commit by the regions that they contain for clusters of any provider. */
-const groupsByRegion = weakMemo((set: PolicySet): ReadonlyMap<string, readonly string[]> => {
-  const resolver = resolverOf(set);
+/** Names of the groups that contain a region, by region, as clusters of a provider read them. */
+const groupsByRegion = (resolver: RegionResolver, provider: string | null): ReadonlyMap<string, readonly string[]> => {
   const names = [...resolver.groups.keys()].sort(byText);
-  const pairs = names.flatMap((group) => resolver.resolve([`group:${group}`]).regions.map((region) => ({ region, group })));
+  const pairs = names.flatMap((group) =>
+    resolver.resolve([`group:${group}`], provider ?? undefined).regions.map((region) => ({ region, group })),
+  );
   return new Map([...Map.groupBy(pairs, ({ region }) => region)].map(([region, found]) => [region, found.map(({ group }) => group)]));
-});
+};
 
 /** Rows of the list, made as they are asked for. */
 class RegionRows {
   readonly #rows = new Map<string, RegionView>();
-  readonly #set: PolicySet | undefined;
+  readonly #groups = new Map<string | null, ReadonlyMap<string, readonly string[]>>();
+  readonly #resolver: RegionResolver | undefined;
   readonly #catalog: CatalogIndex;
 
-  constructor(set: PolicySet | undefined, catalog: CatalogIndex) {
-    this.#set = set;
+  constructor(resolver: RegionResolver | undefined, catalog: CatalogIndex) {
+    this.#resolver = resolver;
     this.#catalog = catalog;
   }
 
@@ -47,8 +48,16 @@ class RegionRows {
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
     const where = locateRegion(this.#catalog, region, provider);
-    const groups = [...((this.#set && groupsByRegion(this.#set).get(region)) ?? [])];
-    const row: RegionView = { region, provider, ...where, groups, policies: 0, clusters: [], nodes: 0, violations: 0 };
+    const row: RegionView = {
+      region,
+      provider,
+      ...where,
+      groups: this.#groupsOf(provider, region),
+      policies: 0,
+      clusters: [],
+      nodes: 0,
+      violations: 0,
+    };
     this.#rows.set(key, row);
     return row;
   }
@@ -56,6 +65,13 @@ class RegionRows {
   /** Whether a provider has a region: by the catalogue, or because clusters of it are there. */
   has(provider: string, region: string): boolean {
     return readingOf(this.#catalog, provider, region) !== undefined || this.#rows.has(`${provider}/${region}`);
+  }
+
+  #groupsOf(provider: string | null, region: string): string[] {
+    const groups =
+      this.#groups.get(provider) ?? (this.#resolver && groupsByRegion(this.#resolver, provider)) ?? new Map<string, string[]>();
+    this.#groups.set(provider, groups);
+    return [...(groups.get(region) ?? [])];
   }
 
   list(): RegionView[] {
@@ -101,11 +117,12 @@ const countPolicy = (policy: PolicyEntry, reading: PolicyReading): void => {
 export const listRegions = async (fleet: Fleet, { work, signal }: ListInput): Promise<RegionList> => {
   const set = fleet.desired()?.set;
   const { index, source } = catalogInForce(set);
-  const rows = new RegionRows(set, index);
+  const resolver = set && resolverOf(set);
+  const rows = new RegionRows(resolver, index);
   // Before the first pause, after which the fleet is another one.
   const [policies, members, violations] = [fleet.policies(), fleet.members(), fleet.violations()];
   const providers = new Map(members.map(({ record, registration }) => [record.name, providerOf(registration)]));
-  const reading = { rows, providers: new Set(providers.values()), resolver: set && resolverOf(set) };
+  const reading = { rows, providers: new Set(providers.values()), resolver };
 
   const addCluster = (entry: ClusterEntry): void => {
     const provider = providerOf(entry.registration);
