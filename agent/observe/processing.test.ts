@@ -57,7 +57,7 @@ describe('findProcessing', () => {
     ]);
   });
 
-  it('tells a bounded number of rows, and counts the others', () => {
+  it('returns a bounded number of rows, and counts the others', () => {
     const names = Array.from({ length: 20_001 }, (_, n) => `n-${n}`);
     const byName = new Map(names.map((name) => [name, [pod(name, 'a', 'dublin')]]));
     const found = findProcessing({

@@ -8,7 +8,7 @@ import { isFinished } from './stray-pods.ts';
 export interface ProcessingInput {
   readonly governance: Pick<Governance, 'policies'>;
   podsIn(namespace: string): Iterable<Pod>;
-  /** Where a node is; undefined: it is not known. */
+  /** Judges where a node is; undefined: the node is not known. */
   judgementOf(node: string): NodeJudgement | undefined;
 }
 

@@ -115,7 +115,7 @@ describe('owners whose pods were refused', () => {
   });
 });
 
-it('countries of processing are exported, and a cluster whose agent nobody can ask is unknown', async () => {
+it('countries of processing are exported, and a cluster without an answer is unknown', async () => {
   await using server = await startFilledApi();
   expect((await fso(server, 'report', 'processing')).out).toContain('eu,,unknown,,,,,Nothing is known of this cluster now.');
   expect(JSON.parse((await fso(server, 'report', 'processing', '-o', 'json')).out)).toMatchObject({

@@ -34,7 +34,7 @@ describe('requests to an agent', () => {
     expect(await second).toEqual({ report: null });
   });
 
-  it('say where pods run, and take no report for it', async () => {
+  it('ask where pods run, and take no report for it', async () => {
     const { clock } = startClock();
     const inspections = new Inspections();
     const sent: unknown[] = [];

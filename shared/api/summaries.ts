@@ -71,7 +71,7 @@ export const ViolationGroup = z.object({
 export type ViolationGroup = z.infer<typeof ViolationGroup>;
 export const ViolationGroupPage = pageOf(ViolationGroup);
 
-/** Where a region is, by the catalogue of regions. */
+/** Place of a region, by the catalogue of regions. */
 export const RegionPlace = z.object({
   country: z.string().describe('ISO 3166-1 alpha-2.'),
   place: z.string().describe('City or area, as the provider publishes it.'),

@@ -139,7 +139,7 @@ export const Inspected = z.strictObject({
 });
 export type Inspected = z.infer<typeof Inspected>;
 
-/** Where pods run, which the hub asked for. */
+/** Places where pods run, which the hub asked for. */
 export const Located = z.strictObject({
   type: z.literal('located'),
   /** Id of the request. */

@@ -166,7 +166,7 @@ export class ClusterLife {
     return [...this.#reported.values()];
   }
 
-  /** Where its running pods are. */
+  /** Places of its running pods. */
   processing(): ClusterProcessing {
     const judgementOf = (name: string): NodeJudgement | undefined => {
       const node = this.#nodes.get(name);

@@ -6,9 +6,10 @@ import { isKnown } from '../fleet/phases.ts';
 /** Clusters that are asked ahead of the one whose rows are being written. */
 const ASKED_AHEAD = 8;
 
-/** What one cluster says of where its pods run; undefined: nobody knows. */
+/** Answer of one cluster. */
 interface Answer {
   readonly cluster: string;
+  /** undefined: nobody knows where its pods run. */
   readonly processing: ClusterProcessing | undefined;
 }
 
@@ -16,7 +17,7 @@ type Locate = (cluster: string) => Promise<ClusterProcessing | undefined>;
 
 const ask = async ({ record }: ClusterEntry, locate: Locate): Promise<Answer> => ({
   cluster: record.name,
-  // What was said last would be no answer.
+  // An earlier answer would be no answer.
   processing: isKnown(record) ? await locate(record.name).catch(() => undefined) : undefined,
 });
 

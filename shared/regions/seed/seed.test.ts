@@ -9,7 +9,7 @@ import { COUNTRY_LISTS } from './testing/country-lists.ts';
 const { regions, groups } = SEED_CATALOG;
 const catalog = indexCatalog(SEED_CATALOG);
 
-/** What a list says of one region of the seed. */
+/** Country that a list names for a region. */
 interface Statement {
   readonly list: string;
   readonly region: string;

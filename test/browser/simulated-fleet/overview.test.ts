@@ -62,7 +62,7 @@ describe('the overview', () => {
     expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({ region: 'eu-west-1', provider: 'aws' });
   });
 
-  it('filters regions by country and provider, and says by which catalogue they are shown', async () => {
+  it('filters regions by country and provider, and names the catalogue by which they are shown', async () => {
     const page = await dashboard.open('/', { theme: 'dark' });
     const { items, catalog } = RegionList.parse(await (await fetch(`${world().hub.url}/api/v1/regions`)).json());
     await expect(page.getByText(`catalogue of regions, version ${catalog.version}`)).toBeVisible();

@@ -31,7 +31,7 @@ const placeOf = (reading: Reading): RegionPlace => ({
 });
 
 /**
- * Where a region is. Without a provider it is known only where all providers that have the name
+ * Finds where a region is. Without a provider it is known only where all providers that have the name
  * mean the same country; else its readings say what they mean.
  */
 export const locateRegion = (catalog: CatalogIndex, region: string, provider: string | null): Pick<RegionView, 'place' | 'readings'> => {

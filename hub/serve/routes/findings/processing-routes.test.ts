@@ -29,7 +29,7 @@ const answering = async (answers: Readonly<Record<string, ClusterProcessing | Er
 };
 
 describe('the report of countries of processing', () => {
-  it('has what every agent tells, and names the clusters that nobody knows', async () => {
+  it('lists the answers of all agents, and the clusters without one', async () => {
     await using hub = await answering({ eu: { rows: [row('finance'), row('hr', UNKNOWN)], omitted: 2 } });
     const report = ProcessingReport.parse(JSON.parse(await hub.get()));
     expect(report).toMatchObject({
@@ -43,7 +43,7 @@ describe('the report of countries of processing', () => {
     });
   });
 
-  it('is a table that says unknown where no country is known', async () => {
+  it('is a table with unknown where no country is known', async () => {
     await using hub = await answering({ eu: { rows: [row('finance'), row('hr', UNKNOWN)], omitted: 2 } });
     expect((await hub.get('?format=csv')).split('\r\n')).toEqual([
       'cluster,namespace,country,provider,region,pods,policies,note',

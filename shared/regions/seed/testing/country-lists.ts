@@ -9,7 +9,7 @@ interface CountryList {
 }
 
 /**
- * What others say of the same regions, faults included. Only the facts are kept: which country a
+ * Public lists of the same regions, faults included. Only the facts are kept: which country a
  * list names for a region. Spare Cores and CodeCarbon are independent of each other and of the
  * seed; the other two cover providers that these do not.
  */
