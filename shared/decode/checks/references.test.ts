@@ -30,7 +30,7 @@ describe('references to regions', () => {
     expect(problemsOf(allowing('us-east-1', reference))).toEqual([`policies/p.yaml:9:7: ${reason}`]);
   });
 
-  it('between groups need no catalogue', () => {
+  it('need no catalogue between groups', () => {
     const files = [groupFile('a', ['group:b', 'x']), groupFile('b', ['y', 'z'], ['z']), allowing('group:a')];
     expect(problemsOf(...files)).toEqual([]);
   });
@@ -60,7 +60,7 @@ describe('references to regions', () => {
     },
   );
 
-  it('that stand for no region are refused', () => {
+  it('are refused where they stand for no region', () => {
     const reason = 'policies/p.yaml:7:3: spec.allowedRegions stands for no region';
     expect(problemsOf(CATALOG, allowing('country:CH'))).toEqual([reason]);
     expect(problemsOf(CATALOG, allowing('country:CH', 'country:DE'))).toEqual([]);
@@ -79,7 +79,7 @@ describe('references to regions', () => {
     expect(createDecoder({}, 'cluster')(files)).toMatchObject({ ok: true });
   });
 
-  it('in a circle of groups are refused with the path, and only they', () => {
+  it('are refused in a circle of groups, with its path and no other problem', () => {
     const files = [groupFile('a', ['x', 'group:b']), groupFile('b', ['group:c']), groupFile('c', ['group:a']), allowing('group:a')];
     expect(problemsOf(...files)).toEqual(['regions/c.yaml:7:7: group a contains itself: a -> b -> c -> a']);
     const catalog = catalogOf([region('aws/x', 'DE')], [{ name: 'g', members: ['aws/x'], exclude: ['group:g'] }]);
@@ -134,7 +134,7 @@ describe('a catalogue', () => {
       catalogOf([region('aws/a', 'DE')], [{ name: 'g', members: ['aws/a'], terms: [{ member: 'country:DE', until: '2020-01-01' }] }]),
       'spec.groups[0].terms[0].member must be one of the members, once, is country:DE',
     ],
-  ])('with %s is refused', (_name, spec, reason) => {
+  ])('is refused with %s', (_name, spec, reason) => {
     expect(problemsOf(catalogFile(spec))).toEqual([expect.stringMatching(/^regions\/catalog\.yaml:\d+:\d+: /)]);
     expect(problemsOf(catalogFile(spec))[0]).toContain(reason);
   });
