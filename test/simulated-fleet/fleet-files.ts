@@ -29,8 +29,8 @@ export interface SimulatedCluster {
   readonly cell: number;
   readonly geo: Geo;
   readonly regions: readonly string[];
-  /** Provider of its regions; undefined: sites of no cloud. */
-  readonly provider: string | undefined;
+  /** Provider of its regions; absent: sites of no cloud. */
+  readonly provider?: string | undefined;
 }
 
 /** Provider of a region; of those that share its name the first one. */
