@@ -108,6 +108,7 @@ const PolicyStatus = z.looseObject({
 const FloorParametersSpec = z.looseObject({
   nodes: TextMap.optional(),
   namespaces: z.record(Text, z.looseObject({ regions: Text, policies: Text, revisions: Text })).optional(),
+  lists: TextMap.optional(),
   patterns: z.array(z.looseObject({ pattern: Text, excluded: Texts.optional(), policies: Text })).optional(),
   reach: Text.optional(),
 });
@@ -128,7 +129,16 @@ const ConstraintSpec = z.looseObject({
   enforcementAction: Text.optional(),
   scopedEnforcementActions: ScopedActions.optional(),
   match: z.looseObject({ namespaces: Texts.optional(), excludedNamespaces: Texts.optional() }).optional(),
-  parameters: z.looseObject({ regions: Texts.optional(), policies: Texts.optional(), trustedBinders: Texts.optional() }).optional(),
+  parameters: z
+    .looseObject({
+      regions: Texts.optional(),
+      policies: Texts.optional(),
+      trustedBinders: Texts.optional(),
+      disputedNodes: Texts.optional(),
+      disputedRegions: Texts.optional(),
+      zones: Texts.optional(),
+    })
+    .optional(),
 });
 
 /** The fields of a namespace's own policy's metadata that are read, beside its name. */

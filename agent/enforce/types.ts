@@ -205,13 +205,37 @@ export const ALERT_AFTER = 3;
 /** Whether a write has failed often enough to be an alert. */
 export const isAlert = (failure: WriteFailure): boolean => failure.failures >= ALERT_AFTER;
 
+/**
+ * What the label of a region does not say: nodes that contradict themselves, and zones in another
+ * country than their region.
+ */
+export interface NodeExceptions {
+  /**
+   * Nodes that are in no region, whatever their label says, by name. None where there are more than
+   * {@link MAX_EXCEPTIONS}.
+   */
+  readonly disputedNodes: readonly string[];
+  /**
+   * Labels of the regions in which no node counts, as more nodes are disputed than are listed;
+   * {@link EVERY_REGION}: of all.
+   */
+  readonly disputedRegions: readonly string[];
+  /** Zones that count as regions of their own. */
+  readonly zones: readonly string[];
+}
+
+export const MAX_EXCEPTIONS = 100;
+/** No region has this name. */
+export const EVERY_REGION = '*';
+export const NO_EXCEPTIONS: NodeExceptions = { disputedNodes: [], disputedRegions: [], zones: [] };
+
 /** User names that the locks and the guard exempt. */
 export interface Trust {
   /** User name of this agent, which alone may change enforcement. */
   readonly agent: string;
   /** Users that may bind pods to nodes in governed namespaces: the schedulers. */
   readonly binders: readonly string[];
-  /** Users that may set the region of a node; `group:<name>` stands for a whole group. */
+  /** Users that may set the place of a node; `group:<name>` stands for a whole group. */
   readonly nodeLabelers: readonly string[];
   /** Namespace of Gatekeeper: its service accounts report the state of lock 2. */
   readonly gatekeeperNamespace: string;

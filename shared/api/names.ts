@@ -32,6 +32,8 @@ export const AGENT_STATE = 'fso-agent-state';
 export const AGENT_VIOLATIONS = 'fso-agent-violations';
 /** ConfigMap with the shapes of pods that came and went, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_SHAPES = 'fso-agent-shapes';
+/** ConfigMap with the accepted catalogue of regions, in {@link SYSTEM_NAMESPACE}. */
+export const AGENT_REGIONS = 'fso-agent-regions';
 /** ConfigMap with the events that the hub has not acknowledged, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_EVENTS = 'fso-agent-events';
 
@@ -67,6 +69,9 @@ export const REGION_LABEL = 'topology.kubernetes.io/region';
  * region.
  */
 export const LEGACY_REGION_LABEL = 'failure-domain.beta.kubernetes.io/region';
+/** Zone of a node within its region, and the deprecated form, which is treated as the region's. */
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+export const LEGACY_ZONE_LABEL = 'failure-domain.beta.kubernetes.io/zone';
 
 export const LABELS = {
   allowedRegions: `${KEY_PREFIX}allowed-regions`,

@@ -6,6 +6,7 @@ import {
   LABELS,
   NAMESPACES_PARAMETERS,
   NODES_PARAMETERS,
+  regionsOfEntry,
 } from '@fso/shared/api';
 import { FLOOR_PARAMETERS_KIND, type Node } from '@fso/shared/kube';
 import { own } from '@fso/shared/runtime';
@@ -13,7 +14,7 @@ import { sortedSet } from '../../compare.ts';
 import { isTenantsKey } from '../tenants.ts';
 import type { Action, NamespaceGovernance } from '../types.ts';
 import type { BindGateMode } from './binding-cel.ts';
-import { type Entry, hasIndex, type Index, type IndexedGovernance, indexOf, NO_INDEX, reaches } from './namespace-index.ts';
+import { hasIndex, type Index, type IndexedGovernance, indexOf, NO_INDEX, reaches } from './namespace-index.ts';
 import { NO_NODES, type Nodes, nodesOf, sameNodes } from './node-list.ts';
 
 /** Number of entries that did not fit. */
@@ -82,8 +83,9 @@ export const planFloorParameters = (input: FloorParametersInput): FloorParameter
     actions: wanted.flatMap((one) => (one.isCurrent && isRenewed(one.present, input.renewedAt) ? [] : [applyOf(one, input)])),
     overflow: { nodes: listed.dropped, ...index.dropped },
     covers: (namespace) => {
-      const [entry, wanted] = [own(second?.spec?.namespaces, namespace), own(index.spec.namespaces, namespace)];
-      return wanted !== undefined && entry?.regions === wanted.regions && entry.policies === wanted.policies;
+      const wanted = own(index.spec.namespaces, namespace);
+      const policies = own(second?.spec?.namespaces, namespace)?.policies;
+      return wanted !== undefined && policies === wanted.policies && regionsIn(second?.spec, namespace) === regionsIn(index.spec, namespace);
     },
     unlisted: second !== undefined && hasIndex(second, index.spec) ? NONE : unlistedIn(second?.spec, governance, index.spec),
   };
@@ -111,7 +113,9 @@ const unlistedIn = (
   const listed = new Set((live?.patterns ?? []).filter(({ pattern }) => reaches(live?.reach, pattern)).map(globText));
   const kept = new Set(wanted.patterns.map(globText));
   const missing = globs.filter((glob) => kept.has(globText(glob)) && !listed.has(globText(glob)));
-  const late = [...awaited].filter(([name]) => isLate(own(live?.namespaces, name), own(wanted.namespaces, name)));
+  const isLate = (name: string): boolean =>
+    own(wanted.namespaces, name) !== undefined && regionsIn(live, name) !== regionsIn(wanted, name);
+  const late = [...awaited].filter(([name]) => isLate(name));
   // A glob covers what it matches by itself: a namespace that no entry names is refused until it
   // has its labels.
   const byGlob = new Set(globs.flatMap(({ policies }) => policies));
@@ -119,7 +123,11 @@ const unlistedIn = (
   return new Set([...missing.flatMap(({ policies }) => policies), ...named]);
 };
 
-const isLate = (live: Entry | undefined, wanted: Entry | undefined): boolean => wanted !== undefined && live?.regions !== wanted.regions;
+/** The regions of a namespace's entry; undefined: it has none. */
+const regionsIn = (spec: FloorParametersSpec | undefined, namespace: string): string | undefined => {
+  const entry = own(spec?.namespaces, namespace);
+  return entry && regionsOfEntry(spec ?? {}, entry);
+};
 
 const globText = ({ pattern, excluded }: { readonly pattern: string; readonly excluded?: readonly string[] }): string =>
   [pattern, ...sortedSet(excluded ?? [])].join(' ');

@@ -4,7 +4,7 @@ import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { hasMore, isSame, readsAs, replacementOf, sortedSet } from '../../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { constraintBody, entriesOf, entryText, groupIdentityOf, groupOf, hasBindGate, isOwnName, withBindGate } from './constraint.ts';
+import { type BindGate, constraintBody, entriesOf, entryText, groupIdentityOf, groupOf, hasBindGate, isOwnName, withBindGate } from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
@@ -15,8 +15,8 @@ export interface GatekeeperInput {
   readonly constraints: readonly Constraint[] | undefined;
   /** Whether the cluster serves ConstraintTemplates: Gatekeeper is installed. */
   readonly gatekeeperServed: boolean;
-  /** User names that may bind pods; absent: lock 2 does not judge bindings. */
-  readonly binders?: readonly string[] | undefined;
+  /** How lock 2 judges bindings; absent: it does not. */
+  readonly bindGate?: BindGate | undefined;
 }
 
 /**
@@ -25,14 +25,14 @@ export interface GatekeeperInput {
  * A policy that moves to another constraint stays in the old one until Gatekeeper enforces the new
  * one; a policy that no longer governs leaves at once.
  */
-export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed, binders }: GatekeeperInput): Action[] => {
+export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed, bindGate }: GatekeeperInput): Action[] => {
   if (!gatekeeperServed) return [];
   const templateActions = planTemplate(template);
   if (constraints === undefined) return templateActions;
   const canary = constraints.find(({ metadata }) => metadata.name === CANARY_NAME);
   const others = constraints.filter((constraint) => constraint !== canary);
   const loaded = template !== undefined && templateActions.length === 0 && isTemplateReady(template);
-  const desired = binders === undefined ? governance.constraints : gated(governance.constraints, others, { binders, loaded });
+  const desired = bindGate === undefined ? governance.constraints : gated(governance.constraints, others, { bindGate, loaded });
   return [...templateActions, ...planCanary(canary), ...planConstraints(desired, others)];
 };
 
@@ -43,11 +43,11 @@ export const planGatekeeper = ({ governance, template, constraints, gatekeeperSe
 const gated = (
   desired: readonly DesiredConstraint[],
   observed: readonly Constraint[],
-  { binders, loaded }: { readonly binders: readonly string[]; readonly loaded: boolean },
+  { bindGate, loaded }: { readonly bindGate: BindGate; readonly loaded: boolean },
 ): readonly DesiredConstraint[] => {
   const known = new Set(observed.filter(hasBindGate).map(({ metadata }) => metadata.name));
   return desired.map((constraint) =>
-    loaded || known.has(constraint.name) ? { ...constraint, body: withBindGate(constraint.body, binders) } : constraint,
+    loaded || known.has(constraint.name) ? { ...constraint, body: withBindGate(constraint.body, bindGate) } : constraint,
   );
 };
 
