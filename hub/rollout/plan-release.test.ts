@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { planRelease } from './plan-release.ts';
 
 const revision = 'a'.repeat(40);
-const empty: PolicySet = { policies: [], scopes: [], clusters: [], regionGroups: [], rollout: undefined };
+const empty: PolicySet = { policies: [], scopes: [], clusters: [], regionGroups: [], catalog: undefined, rollout: undefined };
 
 describe('planRelease', () => {
   it('lets every cluster move at once', () => {

@@ -1,9 +1,12 @@
 import { z } from 'zod';
-import { gitDocument, LabelSelector, Region } from './common.ts';
+import { gitDocument, LabelSelector, ProviderId, Region, RegionReference } from './common.ts';
 import { Placement } from './sovereign-policy.ts';
 
 export const ManagedClusterSpec = z.strictObject({
   regions: z.array(Region).min(1).max(100).describe('Regions in which the cluster has nodes.'),
+  provider: ProviderId.optional().describe(
+    'Provider of the nodes that do not name one. Regions are read as this provider names them; needs regions/catalog.yaml.',
+  ),
   description: z.string().max(1024).optional(),
 });
 /** Registers a workload cluster; its labels are what placements select. */
@@ -11,10 +14,14 @@ export const ManagedClusterDocument = gitDocument('ManagedCluster', ManagedClust
 export type ManagedClusterDocument = z.infer<typeof ManagedClusterDocument>;
 
 export const RegionGroupSpec = z.strictObject({
-  regions: z.array(Region).min(1).max(1000),
+  regions: z.array(RegionReference).min(1).max(1000),
+  exclude: z.array(RegionReference).max(1000).optional().describe('References that are taken out of the regions.'),
   description: z.string().max(1024).optional(),
 });
-/** A named list of regions; `group:<name>` in a policy stands for it. */
+/**
+ * A named list of regions and of other groups; `group:<name>` stands for it. It wins over a group of
+ * the catalogue with its name.
+ */
 export const RegionGroupDocument = gitDocument('RegionGroup', RegionGroupSpec);
 export type RegionGroupDocument = z.infer<typeof RegionGroupDocument>;
 

@@ -7,8 +7,9 @@ const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 /** A region as in a node label: a Kubernetes label value. */
 const REGION = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
-/** `group:` and the name of a RegionGroup, or a region; either name has at most 63 characters. */
-const REGION_REFERENCE = /^(group:[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?|[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/;
+/** A name of each part has at most 63 characters. */
+const REGION_REFERENCE =
+  /^(group:[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?|country:[A-Z]{2}|partition:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?|([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/;
 /**
  * A namespace, or a glob as in Gatekeeper's `match.namespaces`: `*` at the start, the end, or both.
  */
@@ -29,8 +30,17 @@ export const Region: z.ZodString = z
 export const RegionReference: z.ZodString = z
   .string()
   .min(1)
-  .max(69)
-  .regex(REGION_REFERENCE, 'must be a region (eu-west-1) or group:<RegionGroup name>, a name of at most 63 characters');
+  .max(127)
+  .regex(
+    REGION_REFERENCE,
+    'must be a region (eu-west-1, aws/eu-west-1), country:DE, partition:aws-eusc or group:<name>, each name of at most 63 characters',
+  );
+/** A cloud provider, as the catalogue of regions calls it: aws, azure, gcp, or one's own. */
+export const ProviderId: z.ZodString = z.string().min(1).max(63).regex(DNS_LABEL, 'must be a provider as in regions/catalog.yaml (aws)');
+export const CountryCode: z.ZodString = z
+  .string()
+  .length(2)
+  .regex(/^[A-Z]{2}$/, 'must be a country code of ISO 3166-1 (DE)');
 
 /**
  * A list of a schema's values, of which the first that is none ends the check: what zod finds wrong

@@ -1,6 +1,6 @@
 import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from './names.ts';
 import { policyKey } from './reports.ts';
-import type { SovereignPolicySpec, SovereignPolicyStatus } from './sovereign-policy.ts';
+import type { ClusterPolicySpec, SovereignPolicyStatus } from './sovereign-policy.ts';
 
 /**
  * The part of metav1.ObjectMeta that this system reads. Times are RFC 3339 strings, as on the wire.
@@ -30,7 +30,7 @@ export interface KubeObject {
 
 /** A SovereignPolicy as in a workload cluster. */
 export interface SovereignPolicy extends KubeObject {
-  spec: SovereignPolicySpec;
+  spec: ClusterPolicySpec;
   status?: SovereignPolicyStatus;
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { gitDocument, LabelSelector, NamespaceGlob, NamespaceName, Region, RegionReference, ResourceName } from './common.ts';
+import { gitDocument, LabelSelector, NamespaceGlob, NamespaceName, ProviderId, Region, RegionReference, ResourceName } from './common.ts';
 import { PolicyDenials } from './findings/denials.ts';
 
 export const EnforcementAction = z
@@ -33,7 +33,9 @@ export const SovereignPolicySpec = z
       .array(RegionReference)
       .min(1)
       .max(100)
-      .describe('Regions in which pods may run: names as in the node label topology.kubernetes.io/region, or group:<RegionGroup name>.'),
+      .describe(
+        'Regions in which pods may run: names as in the node label topology.kubernetes.io/region. In a policy repository also aws/eu-west-1, country:DE, partition:aws-eusc and group:eu.',
+      ),
     enforcementAction: EnforcementAction.default('deny'),
     scopedEnforcementActions: z
       .array(
@@ -66,6 +68,24 @@ export const SovereignPolicySpec = z
   .describe('Where the pods of a namespace may run.');
 export type SovereignPolicySpec = z.infer<typeof SovereignPolicySpec>;
 export type SovereignPolicySpecInput = z.input<typeof SovereignPolicySpec>;
+
+const Day = z.iso.date();
+
+export const RegionConflict = z
+  .strictObject({
+    providers: z.array(ProviderId).max(2).describe('Providers that the cluster must have, all of them; empty: any cluster.'),
+    regions: z.array(Region).min(1).max(100).describe('Allowed regions that are outside then.'),
+    from: Day.optional().describe('First day (UTC) of it; absent: always.'),
+    until: Day.optional().describe('First day (UTC) on which it has ended; absent: never.'),
+  })
+  .describe('Allowed regions that are outside where, or as long as, the catalogue reads them as another place.');
+export type RegionConflict = z.infer<typeof RegionConflict>;
+
+/** A policy's spec as a cluster has it: with what the catalogue of its commit says about its regions. */
+export const ClusterPolicySpec = SovereignPolicySpec.extend({
+  regionConflicts: z.array(RegionConflict).max(64).optional().describe('Derived from the catalogue of regions; only on policies from Git.'),
+}).describe('Where the pods of a namespace may run.');
+export type ClusterPolicySpec = z.infer<typeof ClusterPolicySpec>;
 
 export const Phase = z.enum(['Pending', 'Active', 'Failed', 'Expired']);
 export type Phase = z.infer<typeof Phase>;

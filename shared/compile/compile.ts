@@ -1,4 +1,4 @@
-import type { EnforcementAction, ManagedClusterDocument, Placement, SovereignPolicyDocument, SovereignPolicySpec } from '../api/index.ts';
+import type { ClusterPolicySpec, EnforcementAction, ManagedClusterDocument, Placement, SovereignPolicyDocument } from '../api/index.ts';
 import type { PolicySet, Sourced } from '../decode/index.ts';
 import {
   expandRegions,
@@ -19,7 +19,7 @@ export interface CompiledPolicy {
    */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly spec: Omit<SovereignPolicySpec, 'placement'>;
+  readonly spec: Omit<ClusterPolicySpec, 'placement'>;
   readonly enforcementAction: EnforcementAction;
   /** Sorted, without duplicates. */
   readonly effectiveRegions: readonly string[];

@@ -24,6 +24,7 @@ export const checkDocument = (document: PolicyDocument): readonly ValueProblem[]
         ...repeatedWaves(document.spec.waves.map(({ name }) => name)),
       ];
     case 'ManagedCluster':
+    case 'RegionCatalog':
     case 'RegionGroup':
       return common;
   }

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import {
+  CATALOG_PATH,
   ManagedClusterDocument,
   PolicyScopeDocument,
+  RegionCatalogDocument,
   RegionGroupDocument,
   RolloutStrategyDocument,
   SovereignPolicyDocument,
@@ -26,6 +28,7 @@ const SCHEMAS: Readonly<Record<Kind, z.ZodType<PolicyDocument>>> = {
   SovereignPolicy: SovereignPolicyDocument,
   PolicyScope: PolicyScopeDocument,
   ManagedCluster: ManagedClusterDocument,
+  RegionCatalog: RegionCatalogDocument,
   RegionGroup: RegionGroupDocument,
   RolloutStrategy: RolloutStrategyDocument,
 };
@@ -81,13 +84,25 @@ const unknownKind = (value: unknown): string => {
 
 /** Place where a document of a kind must stand; undefined if it stands there. */
 const placeOf = (path: string, kind: Kind, value: unknown): string | undefined => {
-  if (kind === 'PolicyScope') return isScope(path) ? undefined : `in a file ${SCOPE_FILE} of the folder below policies/ that it is for`;
-  const name = nameIn(value);
-  if (kind === 'ManagedCluster' && name !== undefined) {
-    const paths = registrationPaths(name);
-    return paths.includes(path) ? undefined : `alone in ${paths.join(' or ')}`;
+  switch (kind) {
+    case 'PolicyScope':
+      return isScope(path) ? undefined : `in a file ${SCOPE_FILE} of the folder below policies/ that it is for`;
+    case 'RegionCatalog':
+      return path === CATALOG_PATH ? undefined : `in ${CATALOG_PATH}`;
+    case 'ManagedCluster':
+      return registrationPlaceOf(path, nameIn(value));
+    default:
+      return inFolderOf(path, kind);
   }
-  return folderOf(path) === FOLDERS[kind] ? undefined : `in ${FOLDERS[kind]}/`;
+};
+
+const inFolderOf = (path: string, kind: Kind): string | undefined =>
+  folderOf(path) === FOLDERS[kind] ? undefined : `in ${FOLDERS[kind]}/`;
+
+const registrationPlaceOf = (path: string, name: string | undefined): string | undefined => {
+  if (name === undefined) return inFolderOf(path, 'ManagedCluster');
+  const paths = registrationPaths(name);
+  return paths.includes(path) ? undefined : `alone in ${paths.join(' or ')}`;
 };
 
 const folderProblems = (yaml: YamlDocument, path: string, kind: Kind): readonly SourceProblem[] => {

@@ -1,6 +1,7 @@
 import type {
   ManagedClusterDocument,
   PolicyScopeDocument,
+  RegionCatalogDocument,
   RegionGroupDocument,
   RolloutStrategyDocument,
   SovereignPolicyDocument,
@@ -126,6 +127,7 @@ const toSet = (documents: readonly DecodedDocument[]): PolicySet => ({
   scopes: ofKind<PolicyScopeDocument>(documents, 'PolicyScope'),
   clusters: ofKind<ManagedClusterDocument>(documents, 'ManagedCluster'),
   regionGroups: ofKind<RegionGroupDocument>(documents, 'RegionGroup'),
+  catalog: ofKind<RegionCatalogDocument>(documents, 'RegionCatalog')[0],
   rollout: ofKind<RolloutStrategyDocument>(documents, 'RolloutStrategy')[0],
 });
 

@@ -1,6 +1,7 @@
 import type {
   ManagedClusterDocument,
   PolicyScopeDocument,
+  RegionCatalogDocument,
   RegionGroupDocument,
   RolloutStrategyDocument,
   SovereignPolicyDocument,
@@ -11,6 +12,7 @@ export type PolicyDocument =
   | SovereignPolicyDocument
   | PolicyScopeDocument
   | ManagedClusterDocument
+  | RegionCatalogDocument
   | RegionGroupDocument
   | RolloutStrategyDocument;
 export type Kind = PolicyDocument['kind'];
@@ -20,6 +22,7 @@ export const FOLDERS: Readonly<Record<Kind, string>> = {
   SovereignPolicy: 'policies',
   PolicyScope: 'policies',
   ManagedCluster: 'clusters',
+  RegionCatalog: 'regions',
   RegionGroup: 'regions',
   RolloutStrategy: 'rollout',
 };

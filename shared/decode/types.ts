@@ -1,6 +1,7 @@
 import type {
   ManagedClusterDocument,
   PolicyScopeDocument,
+  RegionCatalogDocument,
   RegionGroupDocument,
   RolloutStrategyDocument,
   SovereignPolicyDocument,
@@ -35,6 +36,8 @@ export interface PolicySet {
   readonly scopes: readonly Sourced<PolicyScopeDocument>[];
   readonly clusters: readonly Sourced<ManagedClusterDocument>[];
   readonly regionGroups: readonly Sourced<RegionGroupDocument>[];
+  /** What the names of regions stand for; undefined: nothing but themselves. */
+  readonly catalog: Sourced<RegionCatalogDocument> | undefined;
   readonly rollout: Sourced<RolloutStrategyDocument> | undefined;
 }
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import {
   API_GROUP,
+  ClusterPolicySpec,
   FloorParametersSpec,
   Region,
   SCHEMA_VERSION_ANNOTATION,
-  SovereignPolicySpec,
   SovereignPolicyStatus,
 } from '../api/index.ts';
 
@@ -47,8 +47,8 @@ const SPEC_RULES: readonly StructuralSchema[] = [
     fieldPath: '.scopedEnforcementActions',
   },
   {
-    rule: "self.allowedRegions.all(region, !region.startsWith('group:'))",
-    message: 'a cluster knows no region groups, only the policy repository does: name the regions themselves',
+    rule: "self.allowedRegions.all(region, !region.contains(':') && !region.contains('/'))",
+    message: 'a cluster knows no region groups, countries or providers, only the policy repository does: name the regions themselves',
     fieldPath: '.allowedRegions',
   },
 ];
@@ -63,7 +63,7 @@ const SELECTED_LABELS: StructuralSchema = {
 };
 
 const specSchema = (): StructuralSchema => {
-  const schema = structuralSchema(SovereignPolicySpec);
+  const schema = structuralSchema(ClusterPolicySpec);
   const regions = schema.properties?.['allowedRegions'];
   // Only the policy repository knows groups. The rule beside it is there for its message.
   if (regions !== undefined) regions.items = structuralSchema(Region);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import {
   ManagedClusterDocument,
   PolicyScopeDocument,
+  RegionCatalogDocument,
   RegionGroupDocument,
   RolloutStrategyDocument,
   SovereignPolicyDocument,
@@ -29,6 +30,7 @@ const editorSchemas: Producer = () =>
     SovereignPolicy: SovereignPolicyDocument,
     PolicyScope: PolicyScopeDocument,
     ManagedCluster: ManagedClusterDocument,
+    RegionCatalog: RegionCatalogDocument,
     RegionGroup: RegionGroupDocument,
     RolloutStrategy: RolloutStrategyDocument,
   }).map(([title, schema]) => ({

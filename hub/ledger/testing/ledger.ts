@@ -51,7 +51,7 @@ export const event = (reason: string, change: Partial<ClusterEvent> = {}): Clust
 
 export const desired = (revision: string, clusters: readonly string[] = []): Desired => ({
   revision,
-  set: { policies: [], scopes: [], clusters: [], regionGroups: [], rollout: undefined },
+  set: { policies: [], scopes: [], clusters: [], regionGroups: [], catalog: undefined, rollout: undefined },
   clusters: new Map(clusters.map((name) => [name, []])),
 });
 

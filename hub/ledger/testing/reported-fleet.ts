@@ -195,7 +195,7 @@ export class ReportedFleet {
   #commit(drawn: Drawn<'commit'>['policies']): void {
     const revision = revisionOf(this.#commits.length);
     const clusters = compile(drawn);
-    const set = { policies: [], scopes: [], clusters: [], regionGroups: [], rollout: undefined };
+    const set = { policies: [], scopes: [], clusters: [], regionGroups: [], catalog: undefined, rollout: undefined };
     const added = this.lists.takeCommit({ revision, set, clusters }, () => undefined);
     this.#held.push(...added.map(({ list }) => list));
     this.#commits.push(new Map([...clusters].map(([name, compiled]) => [name, this.lists.get(digestOfPolicies(compiled))])));

@@ -118,7 +118,7 @@ export class ScopeState {
    * Policies that a visible cluster should have, those that a grant for all clusters selects, and
    * the region groups that they name.
    */
-  #setOf({ policies, clusters, regionGroups }: PolicySet, seen: Desired['clusters']): PolicySet {
+  #setOf({ policies, clusters, regionGroups, catalog }: PolicySet, seen: Desired['clusters']): PolicySet {
     const placed = new Set([...new Set(seen.values())].flatMap((list) => list.map(({ name }) => name)));
     const kept = policies.filter(
       ({ document: { metadata } }) => placed.has(metadata.name) || this.visibility.seesEverywhere(metadata.name),
@@ -129,6 +129,7 @@ export class ScopeState {
       scopes: [],
       clusters: clusters.filter(({ document }) => seen.has(document.metadata.name)),
       regionGroups: regionGroups.filter(({ document }) => named.has(document.metadata.name)),
+      catalog,
       rollout: undefined,
     };
   }

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { CountryCode, gitDocument, ProviderId, Region, RegionReference } from './common.ts';
+
+/** Where a repository has its catalogue of regions. */
+export const CATALOG_PATH = 'regions/catalog.yaml';
+
+const PlaceName = z.string().min(1).max(128);
+const Day = z.iso.date();
+
+export const CatalogZone = z.strictObject({
+  name: Region.describe('The zone, as in the node label topology.kubernetes.io/zone.'),
+  country: CountryCode.describe('ISO 3166-1 alpha-2, other than that of the region.'),
+  place: PlaceName.optional(),
+});
+/** A zone that lies in another country than its region. Policies read it as a region of its own. */
+export type CatalogZone = z.infer<typeof CatalogZone>;
+
+export const CatalogRegion = z.strictObject({
+  provider: ProviderId,
+  region: Region.describe('As in the node label topology.kubernetes.io/region.'),
+  partition: z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'must be lowercase letters, digits and hyphens (aws-eusc)')
+    .describe('Regions with accounts, control plane and law of their own: aws, aws-cn, aws-us-gov, aws-eusc.'),
+  operator: z.string().min(1).max(128).optional().describe('The legal entity that operates it, where the provider names one.'),
+  country: CountryCode.describe('ISO 3166-1 alpha-2.'),
+  zones: z.array(CatalogZone).max(100).optional().describe('Zones in another country than the region; the others have its country.'),
+  place: PlaceName.describe('City or area, as the provider publishes it.'),
+  latitude: z.number().min(-90).max(90),
+  longitude: z.number().min(-180).max(180),
+  since: Day.optional().describe('Day on which it opened.'),
+  until: Day.optional().describe('First day (UTC) on which it is closed: from then on it is inside of no policy.'),
+  source: z.string().min(1).max(512).describe('Where the provider publishes this.'),
+});
+export type CatalogRegion = z.infer<typeof CatalogRegion>;
+
+export const CatalogGroup = z.strictObject({
+  name: z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'must be lowercase letters, digits, dots and hyphens (eu)'),
+  members: z.array(RegionReference).min(1).max(1000),
+  exclude: z.array(RegionReference).max(1000).optional().describe('References that are taken out of the members.'),
+  terms: z
+    .array(
+      z.strictObject({
+        member: RegionReference.describe('One of the members.'),
+        since: Day.optional().describe('First day (UTC) of the membership.'),
+        until: Day.optional().describe('First day (UTC) on which it is no member any more.'),
+      }),
+    )
+    .max(1000)
+    .optional()
+    .describe('Members that join or leave on a known day.'),
+});
+/** A group of regions that the catalogue brings along, such as `eu`. */
+export type CatalogGroup = z.infer<typeof CatalogGroup>;
+
+export const RegionCatalogSpec = z.strictObject({
+  version: z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/, 'must be letters, digits, dots and hyphens (2026-11-30)')
+    .describe('Version of the data, shown wherever it is used.'),
+  regions: z.array(CatalogRegion).min(1).max(2000),
+  groups: z.array(CatalogGroup).max(100),
+});
+export type RegionCatalogSpec = z.infer<typeof RegionCatalogSpec>;
+
+/**
+ * What the names of regions stand for: provider, country and place of each. At most one per
+ * repository, in {@link CATALOG_PATH}, so that the same commit means the same regions to every
+ * version of hub and agent.
+ */
+export const RegionCatalogDocument = gitDocument('RegionCatalog', RegionCatalogSpec);
+export type RegionCatalogDocument = z.infer<typeof RegionCatalogDocument>;

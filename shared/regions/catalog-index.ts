@@ -1,0 +1,65 @@
+import type { CatalogRegion, CatalogZone, RegionCatalogSpec } from '../api/index.ts';
+
+/** What one provider means by a name: a region, or a zone in another country than its region. */
+export interface Reading {
+  readonly provider: string;
+  /** Name of the region, or of the zone. */
+  readonly name: string;
+  readonly region: CatalogRegion;
+  /** Present where the name is that of a zone. */
+  readonly zone: CatalogZone | undefined;
+  /** ISO 3166-1 alpha-2. */
+  readonly country: string;
+  /** City or area. */
+  readonly place: string;
+}
+
+/** A catalogue of regions, by provider and by name. */
+export interface CatalogIndex {
+  /** Version of the data, which every status names. */
+  readonly version: string;
+  readonly spec: RegionCatalogSpec;
+  /** Readings by name, by provider. */
+  readonly providers: ReadonlyMap<string, ReadonlyMap<string, Reading>>;
+  /** Readings of each name, in the order of the catalogue. */
+  readonly names: ReadonlyMap<string, readonly Reading[]>;
+}
+
+const regionReading = (region: CatalogRegion): Reading => ({
+  provider: region.provider,
+  name: region.region,
+  region,
+  zone: undefined,
+  country: region.country,
+  place: region.place,
+});
+
+const zoneReading = (region: CatalogRegion, zone: CatalogZone): Reading => ({
+  provider: region.provider,
+  name: zone.name,
+  region,
+  zone,
+  country: zone.country,
+  place: zone.place ?? region.place,
+});
+
+/** Indexes a catalogue. Zones with a country of their own are names beside their region. */
+export const indexCatalog = (spec: RegionCatalogSpec): CatalogIndex => {
+  const providers = new Map<string, Map<string, Reading>>();
+  const names = new Map<string, Reading[]>();
+  for (const region of spec.regions) {
+    const known = providers.get(region.provider) ?? new Map<string, Reading>();
+    providers.set(region.provider, known);
+    for (const reading of [regionReading(region), ...(region.zones ?? []).map((zone) => zoneReading(region, zone))]) {
+      known.set(reading.name, reading);
+      const all = names.get(reading.name);
+      if (all === undefined) names.set(reading.name, [reading]);
+      else all.push(reading);
+    }
+  }
+  return { version: spec.version, spec, providers, names };
+};
+
+/** What a provider means by a name; undefined: the catalogue does not have it. */
+export const readingOf = (catalog: CatalogIndex, provider: string, name: string): Reading | undefined =>
+  catalog.providers.get(provider)?.get(name);
