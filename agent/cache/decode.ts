@@ -85,8 +85,12 @@ const PolicySpec = z.looseObject({
   excludedNamespaces: Texts.optional(),
 });
 
-/** The fields of a policy's spec that are read. */
+/** The fields of a local policy's spec that are read. */
 export const POLICY_FIELDS: readonly string[] = Object.keys(PolicySpec.shape);
+
+const HubPolicySpec = PolicySpec.extend({
+  regionConflicts: z.array(z.looseObject({ providers: Texts, regions: Texts, from: Text.optional(), until: Text.optional() })).optional(),
+});
 
 const Lock = z.looseObject({ state: Text, since: Text, message: Text.optional() });
 
@@ -158,9 +162,12 @@ export interface Shape {
   readonly status?: z.ZodType;
 }
 
+/** Longest providerID of a node, in characters. Cloud controllers write a few hundred at most. */
+const MAX_PROVIDER_ID = 2_048;
+
 /** The fields that are read of each kind. */
 export const SHAPES = {
-  policy: { spec: PolicySpec, status: PolicyStatus },
+  policy: { spec: HubPolicySpec, status: PolicyStatus },
   localPolicy: {
     metadata: LOCAL_POLICY_METADATA,
     spec: PolicySpec,
@@ -172,6 +179,7 @@ export const SHAPES = {
     spec: z.looseObject({
       taints: z.array(z.looseObject({ key: Text, value: Text.nullish(), effect: Text })).nullish(),
       unschedulable: z.boolean().nullish(),
+      providerID: Text.max(MAX_PROVIDER_ID).nullish(),
     }),
   },
   pod: {

@@ -6,6 +6,7 @@ import {
   NAMESPACE_MISSING,
   type PolicyDenials,
   type PolicyRisks,
+  type RegionConflict,
   type SovereignPolicyStatus,
 } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
@@ -157,6 +158,42 @@ const conflictCondition = (outcome: PolicyOutcome): NewCondition => {
       };
 };
 
+const regionsOf = (conflicts: readonly RegionConflict[]): readonly string[] => [...new Set(conflicts.flatMap(({ regions }) => regions))];
+
+/** Whether regions are left out because of the providers of the nodes; absent: none are. */
+const ambiguousCondition = (outcome: PolicyOutcome): NewCondition | undefined => {
+  const left = 'leftOut' in outcome ? outcome.leftOut.filter(({ providers }) => providers.length > 0) : [];
+  if (left.length === 0) return undefined;
+  const readers = [...new Set(left.flatMap(({ providers }) => providers))].join(', ');
+  return {
+    type: CONDITIONS.regionAmbiguous,
+    status: 'True',
+    reason: 'ProvidersDiffer',
+    message: `outside in this cluster: ${listText(regionsOf(left))}, as its nodes are of providers (${readers}) that mean other places by it`,
+  };
+};
+
+/** Whether regions have ended, or end within 14 days; absent: none do. */
+const endingCondition = ({ policy: { spec }, outcome, now }: StatusInput): NewCondition | undefined => {
+  const type = CONDITIONS.regionsEnding;
+  const ended = 'leftOut' in outcome ? outcome.leftOut.filter(({ providers }) => providers.length === 0) : [];
+  const days = [...EXPIRY_WARNING_DAYS].sort((a, b) => a - b).find((candidate) => endingWithin(spec, candidate, now).length > 0);
+  if (ended.length === 0 && days === undefined) return undefined;
+  const coming = days === undefined ? [] : endingWithin(spec, days, now);
+  const message = [
+    ...(ended.length > 0 ? [`outside by the catalogue of regions: ${listText(regionsOf(ended))}`] : []),
+    ...coming.map(({ regions, from }) => `from ${from} on outside: ${listText(regions)}`),
+  ].join('; ');
+  return { type, status: 'True', reason: days === undefined ? 'Ended' : `Within${days}Days`, message };
+};
+
+/** Ends that come within a number of days, in any cluster or in one with these providers. */
+const endingWithin = ({ regionConflicts = [] }: PolicyInput['spec'], days: number, now: Date): readonly RegionConflict[] =>
+  regionConflicts.filter(({ from }) => {
+    const leftMs = from === undefined ? Number.NaN : Date.parse(from) - now.getTime();
+    return leftMs > 0 && leftMs <= days * DAY_MS;
+  });
+
 /** True from 14 days before the expiry; its reason names the nearest of 14, 7 and 1 days. */
 const expiringCondition = ({ spec }: PolicyInput, now: Date): NewCondition | undefined => {
   if (spec.expiryDate === undefined) return undefined;
@@ -213,6 +250,8 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
     lockCondition(CONDITIONS.floorReady, locks.admission),
     lockCondition(CONDITIONS.gatekeeperReady, locks.gatekeeper),
     conflictCondition(outcome),
+    ambiguousCondition(outcome),
+    endingCondition(input),
     expiringCondition(policy, now),
     injectionCondition(observed),
     auditCondition(observed),

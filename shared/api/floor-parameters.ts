@@ -6,7 +6,7 @@ import type { KubeObject } from './kubernetes.ts';
  * Maximum entries of each list. An object may have about 1.5 MB in etcd, so the agent also keeps to
  * {@link FLOOR_PARAMETER_BYTES}.
  */
-export const FLOOR_PARAMETER_LIMITS = { nodes: 10_000, namespaces: 5_000, patterns: 256 } as const;
+export const FLOOR_PARAMETER_LIMITS = { nodes: 10_000, namespaces: 5_000, patterns: 256, exceptions: 100, zones: 500 } as const;
 
 /**
  * Maximum bytes of JSON: of the nodes, of the patterns, and of the whole index, where namespaces

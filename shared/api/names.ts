@@ -225,6 +225,15 @@ export const CONDITIONS = {
   risksKnown: 'RisksKnown',
   /** Condition of a cluster: pods that lock 1 refuses are counted, and their owners named. */
   denialsKnown: 'DenialsKnown',
+  /**
+   * Condition of a cluster: nodes whose providerID, zone and region contradict each other, which are
+   * in no region. Unknown: there is nothing to compare them with.
+   */
+  nodesDisputed: 'NodesDisputed',
+  /** Providers of the cluster's nodes mean different places by a region of the policy. */
+  regionAmbiguous: 'RegionAmbiguous',
+  /** Regions of the policy that have ended, or end within 14 days. */
+  regionsEnding: 'RegionsEnding',
   /** Several policies leave no region for a namespace. */
   conflict: 'Conflict',
   /** The policy will expire within 14 days. */

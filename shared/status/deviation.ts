@@ -18,6 +18,8 @@ import { NO_GATEKEEPER } from './expected.ts';
 /** Conditions of a policy that are reported, and the statuses with which they are. */
 const REPORTED = {
   [CONDITIONS.conflict]: ['True'],
+  [CONDITIONS.regionAmbiguous]: ['True'],
+  [CONDITIONS.regionsEnding]: ['True'],
   [CONDITIONS.tampered]: ['True'],
   [CONDITIONS.auditAgrees]: ['False'],
   [CONDITIONS.placementInjection]: ['False'],
@@ -206,11 +208,18 @@ export const unjudged = (standing: Deviation | undefined, reason: (typeof UNJUDG
   });
 };
 
-const isSameContent = (a: PolicyReport, b: PolicyReport): boolean =>
-  a.targetNamespace === b.targetNamespace &&
-  a.enforcementAction === b.enforcementAction &&
-  a.expiryDate === b.expiryDate &&
-  sameItems(a.effectiveRegions, b.effectiveRegions);
+const isSameContent = (expected: PolicyReport, seen: PolicyReport): boolean =>
+  expected.targetNamespace === seen.targetNamespace &&
+  expected.enforcementAction === seen.enforcementAction &&
+  expected.expiryDate === seen.expiryDate &&
+  (sameItems(expected.effectiveRegions, seen.effectiveRegions) || leavesOut(expected, seen));
+
+/** Whether a cluster leaves regions out of a policy, and says why. */
+const leavesOut = (expected: PolicyReport, seen: PolicyReport): boolean =>
+  seen.conditions.some(({ type, status }) => LEAVING_OUT.has(type) && status === 'True') &&
+  seen.effectiveRegions.every((region) => expected.effectiveRegions.includes(region));
+
+const LEAVING_OUT: ReadonlySet<string> = new Set([CONDITIONS.regionAmbiguous, CONDITIONS.regionsEnding]);
 
 /**
  * Deviation of a policy from what is expected of it; undefined: none. The revision is not compared:

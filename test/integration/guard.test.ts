@@ -1,14 +1,6 @@
 import { join } from 'node:path';
-import { API_VERSION, type ClusterEvent, CONDITIONS, FINALIZER, floorLabel, LABELS, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import {
-  ADMISSION_POLICY_BINDING_KIND,
-  ADMISSION_POLICY_KIND,
-  EVENT_KIND,
-  NAMESPACE_KIND,
-  NODE_KIND,
-  type Node,
-  SOVEREIGN_POLICY_KIND,
-} from '@fso/shared/kube';
+import { API_VERSION, type ClusterEvent, CONDITIONS, FINALIZER, floorLabel, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, EVENT_KIND, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { eventually, never as signal } from '../harness/waiting.ts';
