@@ -1,6 +1,8 @@
 import type { RoleGrant } from '@fso/shared/api';
 import { decodeFiles, type SourceFile } from '@fso/shared/decode';
 import { describe, expect, it } from 'vitest';
+import { catalogFile, clusterFile } from '../../shared/decode/testing/decoded.ts';
+import { TEST_CATALOG } from '../../shared/regions/testing/catalogue.ts';
 import type { Desired } from '../ledger/index.ts';
 import { Visibility } from './visibility.ts';
 
@@ -47,6 +49,18 @@ describe('clusters of grants', () => {
     [{ clusterRegions: ['group:eu'], clusterNames: ['us-1'] }, []],
   ])('%j', (clusters, names) => {
     expect(clustersOf([of(clusters)])).toEqual(names);
+  });
+
+  it('are those of which the provider means the place, and of the others only those that no provider means elsewhere', () => {
+    const decoded = decodeFiles([
+      catalogFile(TEST_CATALOG),
+      clusterFile('eu-1', ['eu-west-1'], {}, 'aws'),
+      clusterFile('us-1', ['eu-west-1', 'us-east-1']),
+    ]);
+    if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+    const desired = { revision: 'r', set: decoded.set, clusters: new Map() };
+    const shown = (reference: string) => clustersOf([of({ clusterRegions: [reference] })], desired);
+    expect(['eu-west-1', 'country:IE', 'country:GB', 'country:US'].map(shown)).toEqual([['eu-1', 'us-1'], ['eu-1'], [], ['us-1']]);
   });
 
   it('are all without a selector, and none with one before the repository is read', () => {

@@ -1,6 +1,7 @@
 import type { ManagedClusterDocument, PolicyReport, PolicyScopeSelector, RoleGrant, SovereignPolicyDocument } from '@fso/shared/api';
 import { matchesNamespace } from '@fso/shared/compile';
-import { matchesSelector, type PlacementTest, placementTest, type RegionGroups, regionGroupsOf } from '@fso/shared/decode';
+import { matchesSelector, type PlacementTest, placementTest, regionsOf } from '@fso/shared/decode';
+import type { RegionResolver } from '@fso/shared/regions';
 import type { Desired } from '../ledger/index.ts';
 
 /** Facts of a policy by which grants select it. */
@@ -41,8 +42,8 @@ interface GrantTest {
   readonly selectsPolicy: PolicyTest | undefined;
 }
 
-const testOf = ({ clusters, policies }: RoleGrant, groups: RegionGroups): GrantTest => ({
-  selectsCluster: clusters && placementTest(clusters, groups),
+const testOf = ({ clusters, policies }: RoleGrant, regions: RegionResolver): GrantTest => ({
+  selectsCluster: clusters && placementTest(clusters, regions, true),
   selectsPolicy: policyTest(policies),
 });
 
@@ -100,8 +101,8 @@ export class Visibility {
   readonly #sets = new Map<string, GrantSet>();
 
   constructor(grants: readonly RoleGrant[], desired: Desired | null) {
-    const groups: RegionGroups = desired === null ? new Map() : regionGroupsOf(desired.set);
-    this.#tests = grants.map((grant) => testOf(grant, groups));
+    const regions = regionsOf(desired?.set ?? { regionGroups: [], catalog: undefined });
+    this.#tests = grants.map((grant) => testOf(grant, regions));
     this.#registrations = new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
     this.#policies = new Map(desired?.set.policies.map(({ document }) => [document.metadata.name, document]));
   }

@@ -8,7 +8,7 @@ import {
   type PlacementTest,
   type PolicySet,
   parentOf,
-  regionGroupsOf,
+  regionsOf,
   registrationPaths,
   SCOPE_FILE,
   type Scopes,
@@ -36,15 +36,15 @@ type Whole = Extract<RevisionFiles, { ok: true }>;
 type ScopeTests = ReadonlyMap<string, PlacementTest>;
 
 /**
- * Makes the tests of one commit after another: the same object while no scope and no group is
- * another document.
+ * Makes the tests of one commit after another: the same object while no scope, no group and no
+ * catalogue is another document.
  */
 const createScopeTester = (): ((set: PolicySet) => ScopeTests) => {
   let last: { readonly documents: readonly object[]; readonly tests: ScopeTests } | undefined;
   return (set) => {
-    const documents = [...set.scopes, ...set.regionGroups].map(({ document }) => document);
-    if (last === undefined || !sameItems(last.documents, documents))
-      last = { documents, tests: scopeTests(scopesOf(set), regionGroupsOf(set)) };
+    const catalog = set.catalog === undefined ? [] : [set.catalog];
+    const documents = [...set.scopes, ...set.regionGroups, ...catalog].map(({ document }) => document);
+    if (last === undefined || !sameItems(last.documents, documents)) last = { documents, tests: scopeTests(scopesOf(set), regionsOf(set)) };
     return last.tests;
   };
 };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AlertNameView, AlertSeverityView } from './alerts/views.ts';
 import { ResourceName } from './common.ts';
+import { CatalogRegion } from './region-catalog.ts';
 import { isAwaitingNamespace, PolicyKey } from './reports.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
 import { DenialView, PolicyInCluster, PolicyView, pageOf, RiskView, ViolationView } from './views.ts';
@@ -73,7 +74,11 @@ export const ViolationGroupPage = pageOf(ViolationGroup);
 
 export const RegionView = z.object({
   region: z.string(),
-  groups: z.array(z.string()).describe('RegionGroups that contain it.'),
+  groups: z.array(z.string()).describe('RegionGroups that contain it, and groups of the catalogue.'),
+  places: z
+    .array(CatalogRegion.pick({ provider: true, partition: true, country: true, place: true, latitude: true, longitude: true }))
+    .optional()
+    .describe('What it stands for, one entry for each provider that has it; absent: the commit has no catalogue that knows it.'),
   policies: Count.describe('Policies that allow it.'),
   clusters: z.array(ResourceName).describe('Clusters that are registered with it or have nodes in it.'),
   nodes: Count.describe('As last reported.'),

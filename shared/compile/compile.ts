@@ -1,17 +1,13 @@
 import type { ClusterPolicySpec, EnforcementAction, ManagedClusterDocument, Placement, SovereignPolicyDocument } from '../api/index.ts';
 import type { PolicySet, Sourced } from '../decode/index.ts';
-import {
-  expandRegions,
-  type PlacementTest,
-  placementTest,
-  type RegionGroups,
-  regionGroupsOf,
-  scopesAbove,
-  scopesOf,
-} from '../decode/index.ts';
+import { type PlacementTest, placementTest, regionsOf, scopesAbove, scopesOf } from '../decode/index.ts';
 import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
+import type { RegionResolver, ResolvedRegions } from '../regions/index.ts';
 
-/** Policy as one cluster gets it: the spec as in Git without its placement, groups expanded. */
+/**
+ * Policy as one cluster gets it: the spec as in Git without its placement, with the names that its
+ * references stand for there.
+ */
 export interface CompiledPolicy {
   /**
    * Name of the policy and its key: every compiled policy goes into the agent's namespace, which
@@ -36,18 +32,18 @@ export interface CompiledCluster {
   readonly digest: string;
 }
 
-/**
- * The policies of a set, compiled, sorted by name. A compiled policy does not depend on the cluster
- * that gets it.
- */
+/** Compiles a policy for clusters of a provider; undefined: their registrations name none. */
+type CompileFor = (provider: string | undefined) => CompiledPolicy;
+
+/** The policies of a set, sorted by name. */
 interface PlacedPolicies {
   /** Tests of all different placements, each combined with the scopes around it. */
   readonly tests: readonly PlacementTest[];
   /** `test`: index of the test that selects the clusters of the policy. */
-  readonly policies: readonly { readonly policy: CompiledPolicy; readonly test: number }[];
+  readonly policies: readonly { readonly compileFor: CompileFor; readonly test: number }[];
 }
 
-/** Policies that all clusters get which the same placements select. */
+/** Policies that all clusters of one provider get which the same placements select. */
 type Share = Omit<CompiledCluster, 'cluster'>;
 
 /**
@@ -77,7 +73,7 @@ export const compileFleet = (set: PolicySet): Map<string, CompiledCluster> => {
 };
 
 const placedPolicies = (set: PolicySet): PlacedPolicies => {
-  const groups = regionGroupsOf(set);
+  const regions = regionsOf(set);
   const scopes = scopesOf(set);
   const tests: PlacementTest[] = [];
   const indexOf = new Map<string, number>();
@@ -88,12 +84,12 @@ const placedPolicies = (set: PolicySet): PlacedPolicies => {
     const known = indexOf.get(text);
     if (known !== undefined) return known;
     indexOf.set(text, tests.length);
-    const all = placements.map((placement) => placementTest(placement, groups));
+    const all = placements.map((placement) => placementTest(placement, regions));
     return tests.push((cluster) => all.every((selects) => selects(cluster))) - 1;
   };
   const policies = set.policies
-    .map((sourced) => ({ policy: compilePolicy(sourced, groups), test: testOf(sourced) }))
-    .sort((left, right) => byText(left.policy.name, right.policy.name));
+    .toSorted((left, right) => byText(left.document.metadata.name, right.document.metadata.name))
+    .map((sourced) => ({ compileFor: compilerOf(sourced, regions), test: testOf(sourced) }));
   return { tests, policies };
 };
 
@@ -101,9 +97,10 @@ const createPlacing = (set: PolicySet): ((cluster: ManagedClusterDocument) => Sh
   const { tests, policies } = placedPolicies(set);
   const shares = new Map<string, Share>();
   return (cluster) => {
+    const { provider } = cluster.spec;
     const selected = tests.map((isFor) => isFor(cluster));
-    const key = selected.map(Number).join('');
-    const share = shares.get(key) ?? shareOf(policies.filter(({ test }) => selected[test]).map(({ policy }) => policy));
+    const key = `${selected.map(Number).join('')} ${provider ?? ''}`;
+    const share = shares.get(key) ?? shareOf(policies.filter(({ test }) => selected[test]).map(({ compileFor }) => compileFor(provider)));
     shares.set(key, share);
     return share;
   };
@@ -121,14 +118,31 @@ export const digestOfPolicy = (policy: Omit<CompiledPolicy, 'digest'> & Partial<
   return sha256(canonicalJson(content));
 };
 
-const compilePolicy = ({ document, source }: Sourced<SovereignPolicyDocument>, groups: RegionGroups): CompiledPolicy => {
+/** Compiles a policy once for all providers by which its regions read the same. */
+const compilerOf = (sourced: Sourced<SovereignPolicyDocument>, regions: RegionResolver): CompileFor => {
+  const compiled = new Map<ResolvedRegions, CompiledPolicy>();
+  return (provider) => {
+    const resolved = regions.resolveAllowed(sourced.document.spec.allowedRegions, provider);
+    const policy = compiled.get(resolved) ?? compilePolicy(sourced, resolved);
+    compiled.set(resolved, policy);
+    return policy;
+  };
+};
+
+const compilePolicy = (
+  { document, source }: Sourced<SovereignPolicyDocument>,
+  { regions: effectiveRegions, conflicts }: ResolvedRegions,
+): CompiledPolicy => {
   const { placement: _hubSide, ...spec } = document.spec;
-  const effectiveRegions = expandRegions(spec.allowedRegions, groups);
   const content: Omit<CompiledPolicy, 'digest'> = {
     name: document.metadata.name,
     labels: document.metadata.labels ?? {},
-    // A cluster knows no groups: what lands in it is complete in itself.
-    spec: { ...spec, allowedRegions: [...effectiveRegions] },
+    // A cluster knows no references: what lands in it is complete in itself.
+    spec: {
+      ...spec,
+      allowedRegions: [...effectiveRegions],
+      ...(conflicts.length === 0 ? {} : { regionConflicts: [...conflicts] }),
+    },
     enforcementAction: spec.enforcementAction,
     effectiveRegions,
     sourcePath: source.path,

@@ -8,7 +8,7 @@ import {
   RolloutStrategyDocument,
   SovereignPolicyDocument,
 } from '../api/index.ts';
-import { checkDocument } from './check-document.ts';
+import { checkDocument } from './checks/check-document.ts';
 import { valueProblems } from './issue-text.ts';
 import { FOLDERS, folderOf, isScopeName, type Kind, nameOf, type PolicyDocument, registrationPaths, SCOPE_FILE } from './paths.ts';
 import type { DecodeLimits, Sourced, SourceFile, SourceLocation, SourceProblem } from './types.ts';

@@ -7,7 +7,7 @@ import type {
   SovereignPolicyDocument,
 } from '../api/index.ts';
 import { byText } from '../encoding/index.ts';
-import { checkSet, type Extent } from './check-set.ts';
+import { checkSet, type Extent } from './checks/check-set.ts';
 import { type DecodedDocument, type DecodedFile, decodeFile } from './decode-file.ts';
 import { isPolicyPath, type Kind, type PolicyDocument } from './paths.ts';
 import type { DecodeResult, PolicySet, Sourced, SourceFile, SourceProblem } from './types.ts';

@@ -1,5 +1,5 @@
-export { checkSelector } from './check-document.ts';
-export type { Extent } from './check-set.ts';
+export { checkSelector } from './checks/check-document.ts';
+export type { Extent } from './checks/check-set.ts';
 export { type AloneDecoder, createAloneDecoder, createDecoder, decodeAlone, decodeFiles } from './decode.ts';
 export { pathText, type ValueProblem, valueProblems } from './issue-text.ts';
 export {
@@ -17,7 +17,7 @@ export {
 } from './paths.ts';
 export { matchesSelector, type PlacementTest, placementTest } from './placement.ts';
 export { type DocumentText, documentTexts, type PolicyText, policyTexts } from './policy-text.ts';
-export { expandRegions, groupOf, type RegionGroups, regionGroupsOf } from './regions.ts';
+export { groupsNamed, regionsOf } from './regions.ts';
 export { isInScope, type Scopes, scopesAbove, scopesOf, scopeTests } from './scopes.ts';
 export type * from './types.ts';
 export { DEFAULT_LIMITS } from './types.ts';

@@ -1,20 +1,40 @@
-import type { LabelSelector, ManagedClusterDocument, Placement } from '../api/index.ts';
-import { expandRegions, type RegionGroups } from './regions.ts';
+import type { LabelSelector, ManagedClusterDocument, Placement, RegionConflict } from '../api/index.ts';
+import type { RegionResolver, ResolvedRegions } from '../regions/index.ts';
 
 export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
 
 /**
  * Every given field must select the cluster; an empty list selects none, an empty label selector
  * all.
+ *
+ * @param isStrict whether a cluster that declares no provider is selected by those regions only that
+ * no provider reads as another place: it is rather not shown to people than to those whom it does
+ * not concern
  */
-export const placementTest = (placement: Placement | undefined, groups: RegionGroups): PlacementTest => {
+export const placementTest = (placement: Placement | undefined, resolver: RegionResolver, isStrict: boolean = false): PlacementTest => {
   const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};
   const names = clusterNames && new Set(clusterNames);
-  const regions = clusterRegions && new Set(expandRegions(clusterRegions, groups));
+  const regionsFor = new Map<string | undefined, ReadonlySet<string>>();
+  const regionsOf = (references: readonly string[], provider: string | undefined): ReadonlySet<string> => {
+    const resolved = resolver.resolve(references, provider);
+    const regions = regionsFor.get(provider) ?? new Set(isStrict && provider === undefined ? certainNames(resolved) : resolved.regions);
+    regionsFor.set(provider, regions);
+    return regions;
+  };
   return ({ metadata, spec }) =>
     (names === undefined || names.has(metadata.name)) &&
-    (regions === undefined || spec.regions.some((region) => regions.has(region))) &&
+    (clusterRegions === undefined || spec.regions.some((region) => regionsOf(clusterRegions, spec.provider).has(region))) &&
     (clusterSelector === undefined || matchesSelector(clusterSelector, metadata.labels ?? {}));
+};
+
+/** Whether one provider reads names as another place, on every day. */
+const isCertainlyElsewhere = ({ providers, from, until }: RegionConflict): boolean =>
+  providers.length === 1 && from === undefined && until === undefined;
+
+/** Names of regions that no provider reads as another place. */
+const certainNames = ({ regions, conflicts }: ResolvedRegions): readonly string[] => {
+  const doubtful = new Set(conflicts.filter(isCertainlyElsewhere).flatMap((conflict) => conflict.regions));
+  return doubtful.size === 0 ? regions : regions.filter((region) => !doubtful.has(region));
 };
 
 type Labels = Readonly<Record<string, string>>;

@@ -1,27 +1,20 @@
-import { byText } from '../encoding/index.ts';
+import { type GroupDefinition, groupsWithin, indexCatalog, parseReference, RegionResolver } from '../regions/index.ts';
+import { weakMemo } from '../runtime/index.ts';
 import type { PolicySet } from './types.ts';
 
-export const GROUP_PREFIX = 'group:';
+const indexOf = weakMemo(indexCatalog);
 
-/** The group that a region reference names, if it names one. */
-export const groupOf = (reference: string): string | undefined =>
-  reference.startsWith(GROUP_PREFIX) ? reference.slice(GROUP_PREFIX.length) : undefined;
+const definitionsOf = ({ regionGroups }: Pick<PolicySet, 'regionGroups'>): ReadonlyMap<string, GroupDefinition> =>
+  new Map(regionGroups.map(({ document: { metadata, spec } }) => [metadata.name, { members: spec.regions, exclude: spec.exclude }]));
 
-/** Regions of each group, by the group's name. */
-export type RegionGroups = ReadonlyMap<string, readonly string[]>;
+/** What the references of a set of documents stand for: by its groups and its catalogue. */
+export const regionsOf: (set: Pick<PolicySet, 'regionGroups' | 'catalog'>) => RegionResolver = weakMemo(
+  (set: Pick<PolicySet, 'regionGroups' | 'catalog'>) =>
+    new RegionResolver(set.catalog && indexOf(set.catalog.document.spec), definitionsOf(set)),
+);
 
-/** The region groups of a set of documents. */
-export const regionGroupsOf = (set: Pick<PolicySet, 'regionGroups'>): RegionGroups =>
-  new Map(set.regionGroups.map(({ document }) => [document.metadata.name, document.spec.regions]));
-
-/**
- * Replaces groups by their regions; sorted, without duplicates. An unknown group stands for no
- * region: a typo never widens a policy.
- */
-export const expandRegions = (references: readonly string[], groups: RegionGroups): readonly string[] => {
-  const regions = references.flatMap((reference) => {
-    const group = groupOf(reference);
-    return group === undefined ? [reference] : (groups.get(group) ?? []);
-  });
-  return [...new Set(regions)].sort(byText);
+/** Groups that references name, and those that these groups name. */
+export const groupsNamed = (references: readonly string[], set: Pick<PolicySet, 'regionGroups'>): ReadonlySet<string> => {
+  const names = references.map(parseReference).flatMap((parsed) => (parsed.type === 'group' ? [parsed.group] : []));
+  return groupsWithin(definitionsOf(set), names);
 };

@@ -1,7 +1,7 @@
 import type { ManagedClusterDocument, PolicyScopeDocument } from '../api/index.ts';
+import type { RegionResolver } from '../regions/index.ts';
 import { parentOf } from './paths.ts';
 import { type PlacementTest, placementTest } from './placement.ts';
-import type { RegionGroups } from './regions.ts';
 import type { PolicySet, Sourced } from './types.ts';
 
 /** The scopes of a repository, by their folder. */
@@ -26,12 +26,12 @@ export const scopesAbove = (path: string, scopes: Scopes): readonly Sourced<Poli
  * Whether a cluster is in a scope; one that is not registered is in none. The scopes around it are
  * asked for by themselves.
  */
-export const isInScope = (scope: PolicyScopeDocument, cluster: ManagedClusterDocument | undefined, groups: RegionGroups): boolean =>
-  cluster !== undefined && placementTest(scope.spec.placement, groups)(cluster);
+export const isInScope = (scope: PolicyScopeDocument, cluster: ManagedClusterDocument | undefined, regions: RegionResolver): boolean =>
+  cluster !== undefined && placementTest(scope.spec.placement, regions)(cluster);
 
 /** Tests, by folder with a scope, of whether a cluster is in it and in those around it. */
-export const scopeTests = (scopes: Scopes, groups: RegionGroups): ReadonlyMap<string, PlacementTest> => {
-  const alone = new Map([...scopes].map(([folder, { document }]) => [folder, placementTest(document.spec.placement, groups)]));
+export const scopeTests = (scopes: Scopes, regions: RegionResolver): ReadonlyMap<string, PlacementTest> => {
+  const alone = new Map([...scopes].map(([folder, { document }]) => [folder, placementTest(document.spec.placement, regions)]));
   return new Map(
     [...scopes.keys()].map((folder) => {
       const around = scopesAbove(`${folder}/`, scopes).flatMap(({ source }) => alone.get(parentOf(source.path)) ?? []);

@@ -3,13 +3,13 @@ import {
   type AloneDecoder,
   decodeAlone,
   isInScope,
-  type RegionGroups,
-  regionGroupsOf,
+  regionsOf,
   registrationPlace,
   type SourceFile,
   type SourceProblem,
 } from '../decode/index.ts';
 import type { Reason } from '../protocol/index.ts';
+import type { RegionResolver } from '../regions/index.ts';
 import type { TreeEntry } from './objects.ts';
 
 /** Facts about a cluster that a walk for it found. */
@@ -23,7 +23,7 @@ export interface ClusterPart {
 /** Facts by which scopes are judged. */
 export interface ClusterFacts {
   readonly registration: ManagedClusterDocument | undefined;
-  readonly groups: RegionGroups;
+  readonly regions: RegionResolver;
 }
 
 /** {@link SourceProblem} as agents and hubs exchange it. */
@@ -35,24 +35,24 @@ export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason 
 });
 
 /**
- * @param files among them the groups of regions and the registration of one cluster, if it has one
+ * @param files among them the groups and the catalogue of regions and the registration of one cluster, if it has one
  */
 export const readFacts = (
   files: readonly SourceFile[],
   decode: AloneDecoder,
 ): { readonly facts: ClusterFacts; readonly problems: readonly Reason[] } => {
   const { set, problems } = decode(files);
-  return { facts: { registration: set.clusters[0]?.document, groups: regionGroupsOf(set) }, problems: problems.map(reasonOf) };
+  return { facts: { registration: set.clusters[0]?.document, regions: regionsOf(set) }, problems: problems.map(reasonOf) };
 };
 
 /** Whether a cluster is in the scope of a file, by that file alone. */
 export const scopeVerdict = (
   file: SourceFile,
-  { registration, groups }: ClusterFacts,
+  { registration, regions }: ClusterFacts,
 ): { readonly isInside: boolean; readonly problems: readonly Reason[] } => {
   const { set, problems } = decodeAlone([file]);
   const [scope] = set.scopes;
-  return { isInside: scope !== undefined && isInScope(scope.document, registration, groups), problems: problems.map(reasonOf) };
+  return { isInside: scope !== undefined && isInScope(scope.document, registration, regions), problems: problems.map(reasonOf) };
 };
 
 /**

@@ -1,22 +1,22 @@
 import type { PolicyChanges, SovereignPolicyDocument } from '@fso/shared/api';
-import { expandRegions, type PolicySet, regionGroupsOf, type Sourced, scopesAbove, scopesOf } from '@fso/shared/decode';
+import { type PolicySet, regionsOf, type Sourced, scopesAbove, scopesOf } from '@fso/shared/decode';
 import { byText, canonicalJson } from '@fso/shared/encoding';
 
 type SourcedPolicy = Sourced<SovereignPolicyDocument>;
 
 /**
- * Writes out the content of a policy, with the regions that its groups stand for and the scopes
- * around it: a group that is widened changes every policy that names it, a scope every policy below
- * it.
+ * Writes out the content of a policy, with the regions that its references stand for and the
+ * scopes around it: a group that is widened changes every policy that names it, a scope every policy
+ * below it, and a new catalogue those whose regions it reads otherwise.
  */
 const createText = (set: PolicySet): ((policy: SourcedPolicy) => string) => {
-  const groups = regionGroupsOf(set);
+  const resolver = regionsOf(set);
   const scopes = scopesOf(set);
   return ({ document, source }) => {
     const { allowedRegions, placement } = document.spec;
-    const regions = expandRegions(allowedRegions, groups);
+    const regions = resolver.resolve(allowedRegions);
     const around = scopesAbove(source.path, scopes).map((scope) => scope.document.spec.placement);
-    const placedIn = [...around, placement].map((each) => expandRegions(each?.clusterRegions ?? [], groups));
+    const placedIn = [...around, placement].map((each) => resolver.resolve(each?.clusterRegions ?? []));
     return canonicalJson({ document, regions, around, placedIn });
   };
 };
@@ -32,7 +32,12 @@ const areSame = (some: readonly Sourced<object>[], others: readonly Sourced<obje
  * document, and most are: they are not written out.
  */
 const createIsChanged = (before: PolicySet, after: PolicySet): ((was: SourcedPolicy, is: SourcedPolicy) => boolean) => {
-  const areSameAround = areSame(before.scopes, after.scopes) && areSame(before.regionGroups, after.regionGroups);
+  const around = ({ scopes, regionGroups, catalog }: PolicySet) => [
+    ...scopes,
+    ...regionGroups,
+    ...(catalog === undefined ? [] : [catalog]),
+  ];
+  const areSameAround = areSame(around(before), around(after));
   const [textBefore, textAfter] = [createText(before), createText(after)];
   return (was, is) => !(areSameAround && was.document === is.document) && textBefore(was) !== textAfter(is);
 };

@@ -8,7 +8,7 @@ import {
   type RegionList,
   type RegionView,
 } from '@fso/shared/api';
-import type { PolicySet } from '@fso/shared/decode';
+import { type PolicySet, regionsOf as resolverOf } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { z } from 'zod';
 import { type ListInput, NEVER, type Orders, sortParameter } from '../http/paging.ts';
@@ -122,11 +122,25 @@ export const matchesClusterPolicy = (policy: ClusterPolicy, { phase, violating, 
   matches(violating, policy.violations > 0) &&
   (includesText(policyKey(policy), q) || includesText(policy.targetNamespace, q));
 
-const groupsOf = (set: PolicySet | undefined, region: string): string[] =>
-  (set?.regionGroups ?? [])
-    .filter(({ document }) => document.spec.regions.includes(region))
-    .map(({ document }) => document.metadata.name)
-    .sort(byText);
+const groupsOf = (set: PolicySet | undefined, region: string): string[] => {
+  const regions = set && resolverOf(set);
+  return [...(regions?.groups.keys() ?? [])].filter((group) => regions?.resolve([`group:${group}`]).regions.includes(region)).sort(byText);
+};
+
+/** What the catalogue of a commit says of a name. */
+const placesOf = (set: PolicySet | undefined, name: string): Pick<RegionView, 'places'> => {
+  const readings = set && resolverOf(set).catalog?.names.get(name);
+  if (readings === undefined) return {};
+  const places = readings.map(({ provider, country, place, region: { partition, latitude, longitude } }) => ({
+    provider,
+    partition,
+    country,
+    place,
+    latitude,
+    longitude,
+  }));
+  return { places };
+};
 
 type RegionLookup = (region: string) => RegionView;
 
@@ -153,7 +167,15 @@ export const listRegions = async (fleet: Fleet, { work, signal }: ListInput): Pr
   const set = fleet.desired()?.set;
   const regions = new Map<string, RegionView>();
   const at: RegionLookup = (region) => {
-    const view = regions.get(region) ?? { region, groups: groupsOf(set, region), policies: 0, clusters: [], nodes: 0, violations: 0 };
+    const view = regions.get(region) ?? {
+      region,
+      groups: groupsOf(set, region),
+      ...placesOf(set, region),
+      policies: 0,
+      clusters: [],
+      nodes: 0,
+      violations: 0,
+    };
     regions.set(region, view);
     return view;
   };

@@ -1,12 +1,12 @@
 import { type PolicyReport, type PolicyView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { expandRegions, type PolicySet, regionGroupsOf } from '@fso/shared/decode';
+import { type PolicySet, regionsOf } from '@fso/shared/decode';
 
 /** Content of a policy, without its state in the clusters. */
 export type PolicyHead = Omit<PolicyView, 'phase' | 'violations' | 'clusters' | 'next'>;
 
 /** Policies of a commit, by key. */
 export const headsFromGit = (set: PolicySet): Map<string, PolicyHead> => {
-  const groups = regionGroupsOf(set);
+  const regions = regionsOf(set);
   const heads = new Map<string, PolicyHead>();
   for (const { document, source } of set.policies) {
     const { spec, metadata } = document;
@@ -17,7 +17,7 @@ export const headsFromGit = (set: PolicySet): Map<string, PolicyHead> => {
       managedBy: 'hub',
       targetNamespace: spec.targetNamespace,
       allowedRegions: [...spec.allowedRegions],
-      effectiveRegions: [...expandRegions(spec.allowedRegions, groups)],
+      effectiveRegions: [...regions.resolve(spec.allowedRegions).regions],
       enforcementAction: spec.enforcementAction,
       ...(spec.description === undefined ? {} : { description: spec.description }),
       ...(spec.expiryDate === undefined ? {} : { expiryDate: spec.expiryDate }),

@@ -1,6 +1,6 @@
 import type { PolicyReport, RoleGrant } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
-import { groupOf, type PolicySet } from '@fso/shared/decode';
+import { groupsNamed, type PolicySet } from '@fso/shared/decode';
 import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { isWhole, type NamedPolicy } from '@fso/shared/status';
 import { type GrantSet, Visibility } from '../../access/index.ts';
@@ -116,14 +116,15 @@ export class ScopeState {
 
   /**
    * Policies that a visible cluster should have, those that a grant for all clusters selects, and
-   * the region groups that they name.
+   * the region groups that they name, with what these name.
    */
   #setOf({ policies, clusters, regionGroups, catalog }: PolicySet, seen: Desired['clusters']): PolicySet {
     const placed = new Set([...new Set(seen.values())].flatMap((list) => list.map(({ name }) => name)));
     const kept = policies.filter(
       ({ document: { metadata } }) => placed.has(metadata.name) || this.visibility.seesEverywhere(metadata.name),
     );
-    const named = new Set(kept.flatMap(({ document }) => document.spec.allowedRegions.map(groupOf)));
+    const references = kept.flatMap(({ document }) => document.spec.allowedRegions);
+    const named = groupsNamed([...new Set(references)], { regionGroups });
     return {
       policies: kept,
       scopes: [],

@@ -1,5 +1,12 @@
 import { stringify } from 'yaml';
-import type { ManagedClusterDocument, Placement, RegionGroupDocument, SovereignPolicySpecInput } from '../../api/index.ts';
+import type {
+  ManagedClusterDocument,
+  Placement,
+  RegionCatalogSpec,
+  RegionGroupDocument,
+  SovereignPolicySpecInput,
+} from '../../api/index.ts';
+import { CATALOG_PATH } from '../../api/index.ts';
 import { decodeFiles } from '../decode.ts';
 import type { PolicySet, SourceFile, SourceProblem } from '../types.ts';
 
@@ -17,10 +24,20 @@ export const clusterFile = (
   name: string,
   regions: ManagedClusterDocument['spec']['regions'],
   labels: Record<string, string> = {},
-): SourceFile => file('clusters', 'ManagedCluster', { name, labels }, { regions });
+  provider?: string,
+): SourceFile => file('clusters', 'ManagedCluster', { name, labels }, { regions, ...(provider === undefined ? {} : { provider }) });
 
-export const groupFile = (name: string, regions: RegionGroupDocument['spec']['regions']): SourceFile =>
-  file('regions', 'RegionGroup', { name }, { regions });
+export const groupFile = (
+  name: string,
+  regions: RegionGroupDocument['spec']['regions'],
+  exclude?: RegionGroupDocument['spec']['exclude'],
+): SourceFile => file('regions', 'RegionGroup', { name }, { regions, ...(exclude === undefined ? {} : { exclude }) });
+
+/** The catalogue of a repository. */
+export const catalogFile = (spec: RegionCatalogSpec): SourceFile => ({
+  ...file('regions', 'RegionCatalog', { name: 'regions' }, spec),
+  path: CATALOG_PATH,
+});
 
 /** @param folder which it is for */
 export const scopeFile = (folder: string, placement: Placement): SourceFile => ({

@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import type { Placement } from '../../api/index.ts';
 import { registrationPaths, type SourceFile } from '../../decode/index.ts';
-import { clusterFile, groupFile, policyFile, scopeFile } from '../../decode/testing/decoded.ts';
+import { catalogFile, clusterFile, groupFile, policyFile, scopeFile } from '../../decode/testing/decoded.ts';
+import { TEST_CATALOG } from '../../regions/testing/catalogue.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1', 'us-east-1'];
+/** References that need a catalogue. */
+const PLACES = ['aws/eu-west-1', 'country:GB', 'country:US'];
 /** Names of clusters, of which a repository registers some. */
 export const CLUSTERS = ['eu', 'us', 'apac', 'test'];
 const FOLDERS = ['policies', 'policies/a', 'policies/a/deep', 'policies/b', 'policies/c'];
@@ -16,11 +19,12 @@ export const below = (folder: string, file: SourceFile): SourceFile => ({ ...fil
 
 const placements: fc.Arbitrary<Placement> = fc.oneof(
   fc.constant({}),
-  fc.record({ clusterRegions: fc.subarray([...REGIONS, 'group:eu'], { minLength: 1 }) }),
+  fc.record({ clusterRegions: fc.subarray([...REGIONS, 'group:eu', ...PLACES], { minLength: 1 }) }),
   fc.record({ clusterSelector: fc.record({ matchLabels: fc.record({ tier: fc.constantFrom('one', 'two') }) }) }),
 );
-/** Repositories with scopes around, in and beside each other. */
+/** Repositories with scopes around, in and beside each other; some have a catalogue of regions. */
 export const repositories = fc.record({
+  hasCatalog: fc.boolean(),
   clusters: fc.subarray(CLUSTERS).chain((names) =>
     fc.tuple(
       ...names.map((name) =>
@@ -29,6 +33,7 @@ export const repositories = fc.record({
           regions: fc.subarray(REGIONS, { minLength: 1 }),
           tier: fc.constantFrom('one', 'two'),
           isBelow: fc.boolean(),
+          provider: fc.constantFrom(undefined, 'aws', 'alibaba'),
         }),
       ),
     ),
@@ -38,15 +43,25 @@ export const repositories = fc.record({
 });
 type Repository = typeof repositories extends fc.Arbitrary<infer T> ? T : never;
 
-export const filesOf = ({ clusters, scopes, policies }: Repository): readonly SourceFile[] => [
-  groupFile('eu', ['eu-west-1', 'eu-central-1']),
-  ...clusters.map(({ name, regions, tier, isBelow }) => ({
-    ...clusterFile(name, regions, { tier }),
-    path: registrationPaths(name)[isBelow ? 1 : 0],
-  })),
-  ...scopes.map(({ folder, placement }) => scopeFile(folder, placement)),
-  ...policies.map(({ folder, placement }, index) => below(folder, policyFile(`p${index}`, { placement }))),
-];
+/** A placement without references to places. */
+const byNames = ({ clusterRegions, ...rest }: Placement): Placement => ({
+  ...rest,
+  ...(clusterRegions && { clusterRegions: clusterRegions.filter((reference) => !PLACES.includes(reference)) }),
+});
+
+export const filesOf = ({ hasCatalog, clusters, scopes, policies }: Repository): readonly SourceFile[] => {
+  const placed = hasCatalog ? (placement: Placement) => placement : byNames;
+  return [
+    ...(hasCatalog ? [catalogFile(TEST_CATALOG)] : []),
+    groupFile('eu', ['eu-west-1', 'eu-central-1']),
+    ...clusters.map(({ name, regions, tier, isBelow, provider }) => ({
+      ...clusterFile(name, regions, { tier }, hasCatalog ? provider : undefined),
+      path: registrationPaths(name)[isBelow ? 1 : 0],
+    })),
+    ...scopes.map(({ folder, placement }) => scopeFile(folder, placed(placement))),
+    ...policies.map(({ folder, placement }, index) => below(folder, policyFile(`p${index}`, { placement: placed(placement) }))),
+  ];
+};
 
 /** Other files that may lie around: readers must not differ in whether they count. */
 export const ODD: readonly (readonly [path: string, text: string])[] = [

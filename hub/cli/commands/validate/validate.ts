@@ -1,11 +1,12 @@
 import { compileFleet } from '@fso/shared/compile';
-import { decodeFiles, type PolicySet, type SourceProblem } from '@fso/shared/decode';
+import { decodeFiles, type PolicySet, type SourceFile, type SourceProblem } from '@fso/shared/decode';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { renderTable } from '../../render/output.ts';
 import { list, plain } from '../../render/text.ts';
 import { compareFleets, type PolicyChange, policiesAt } from './base-revision.ts';
 import { findSignersProblems, readPolicyFolder } from './policy-folder.ts';
+import { type RegionWarning, regionWarnings } from './region-warnings.ts';
 import { move, planMoves } from './registrations.ts';
 
 interface ClusterCount {
@@ -20,6 +21,7 @@ type ValidationResult =
       readonly ok: true;
       readonly counts: Readonly<Record<'policies' | 'scopes' | 'clusters' | 'regionGroups' | 'rollout', number>>;
       readonly clusters: readonly ClusterCount[];
+      readonly warnings: readonly RegionWarning[];
       /** Changes since the base; absent: none was given. */
       readonly changes?: readonly PolicyChange[];
     };
@@ -30,8 +32,10 @@ export interface ValidateOptions {
   readonly fix?: boolean;
 }
 
-const accepted = (set: PolicySet, changes: readonly PolicyChange[] | undefined): ValidationResult => {
+const accepted = (set: PolicySet, files: readonly SourceFile[], changes: readonly PolicyChange[] | undefined): ValidationResult => {
   const fleet = compileFleet(set);
+  const unnamed = set.clusters.filter(({ document }) => document.spec.provider === undefined);
+  const placed = new Set(unnamed.flatMap(({ document }) => fleet.get(document.metadata.name)?.policies.map(({ name }) => name) ?? []));
   return {
     ok: true,
     counts: {
@@ -46,6 +50,7 @@ const accepted = (set: PolicySet, changes: readonly PolicyChange[] | undefined):
       regions: spec.regions,
       policies: fleet.get(metadata.name)?.policies.length ?? 0,
     })),
+    warnings: regionWarnings(set, files, (policy) => placed.has(policy)),
     ...(changes && { changes }),
   };
 };
@@ -58,7 +63,7 @@ const validateFolder = (folder: string, base: string | undefined): ValidationRes
   const decoded = decodeFiles(files);
   const all = [...problems, ...(decoded.ok ? [] : decoded.problems), ...findSignersProblems(folder)];
   if (!decoded.ok || all.length > 0) return { ok: false, problems: all };
-  return accepted(decoded.set, base === undefined ? undefined : compareFleets(policiesAt(folder, base), decoded.set));
+  return accepted(decoded.set, files, base === undefined ? undefined : compareFleets(policiesAt(folder, base), decoded.set));
 };
 
 const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
@@ -83,6 +88,12 @@ const writeSummary = (context: Context, { counts, clusters }: Extract<Validation
     { title: 'POLICIES', value: ({ policies }: ClusterCount) => String(policies) },
   ];
   if (clusters.length > 0) context.out(`\n${renderTable(columns, clusters, context.paint)}`);
+};
+
+const writeWarnings = (context: Context, warnings: readonly RegionWarning[]): void => {
+  if (warnings.length > 0) context.out('\n');
+  for (const { path, line, column, type, reason } of warnings)
+    context.out(`${plain(path)}:${line}:${column}: warning ${type}: ${plain(reason)}\n`);
 };
 
 const NAMES_SHOWN = 5;
@@ -117,8 +128,10 @@ export const validate = (context: Context, folder: string, { output, base, fix =
   if (fix) fixRegistrations(context, folder);
   const result = validateFolder(folder, base);
   if (output === 'json') context.out(`${JSON.stringify(result, null, 2)}\n`);
-  else if (result.ok) writeSummary(context, result);
-  else writeProblems(context, result.problems);
+  else if (result.ok) {
+    writeSummary(context, result);
+    writeWarnings(context, result.warnings);
+  } else writeProblems(context, result.problems);
   if (result.ok && result.changes !== undefined && output === 'text') writeChanges(context, base ?? '', result.changes);
   return result.ok ? EXIT.ok : EXIT.negative;
 };

@@ -1,7 +1,8 @@
-import { KEY_PREFIX, type LabelSelector, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../api/index.ts';
-import { pathText, type ValueProblem } from './issue-text.ts';
-import type { PolicyDocument } from './paths.ts';
-import type { ValuePath } from './yaml/yaml-file.ts';
+import { KEY_PREFIX, type LabelSelector, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../../api/index.ts';
+import { pathText, type ValueProblem } from '../issue-text.ts';
+import type { PolicyDocument } from '../paths.ts';
+import type { ValuePath } from '../yaml/yaml-file.ts';
+import { checkCatalog } from './check-catalog.ts';
 
 /** Checks a document for problems that a schema cannot express and that need no other document. */
 export const checkDocument = (document: PolicyDocument): readonly ValueProblem[] => {
@@ -23,8 +24,9 @@ export const checkDocument = (document: PolicyDocument): readonly ValueProblem[]
         ),
         ...repeatedWaves(document.spec.waves.map(({ name }) => name)),
       ];
-    case 'ManagedCluster':
     case 'RegionCatalog':
+      return [...common, ...checkCatalog(document.spec)];
+    case 'ManagedCluster':
     case 'RegionGroup':
       return common;
   }

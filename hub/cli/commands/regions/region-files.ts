@@ -1,0 +1,33 @@
+import { join } from 'node:path';
+import { CATALOG_PATH } from '@fso/shared/api';
+import { decodeAlone, FOLDERS, folderOf, type PolicySet, regionsOf } from '@fso/shared/decode';
+import { indexCatalog, RegionResolver } from '@fso/shared/regions';
+import { SEED_CATALOG } from '@fso/shared/regions/seed';
+import { CliError } from '../../errors.ts';
+import { readPolicyFolder } from '../validate/policy-folder.ts';
+
+/** What the files below `regions/` of a repository say; nothing else of it is read. @throws CliError */
+export const readRegionFiles = (folder: string): PolicySet => {
+  const { files, problems } = readPolicyFolder(folder);
+  const decoded = decodeAlone(files.filter(({ path }) => folderOf(path) === FOLDERS.RegionCatalog));
+  const [first] = [...problems, ...decoded.problems].filter(({ path }) => folderOf(path) === FOLDERS.RegionCatalog);
+  if (first !== undefined) throw new CliError(`${first.path}:${first.line}:${first.column}: ${first.reason}`);
+  return decoded.set;
+};
+
+/** A catalogue to look into, and where it is from. */
+export interface RegionSource {
+  readonly regions: RegionResolver;
+  /** Path of the file, or the release. */
+  readonly origin: string;
+}
+
+/** The regions of a repository; of one without a catalogue, those that this release brings along. */
+export const openRegions = (folder: string): RegionSource => {
+  const set = readRegionFiles(folder);
+  if (set.catalog !== undefined) return { regions: regionsOf(set), origin: join(folder, CATALOG_PATH) };
+  return {
+    regions: new RegionResolver(indexCatalog(SEED_CATALOG), regionsOf(set).groups),
+    origin: `this release, as ${join(folder, CATALOG_PATH)} is not there`,
+  };
+};

@@ -1,0 +1,63 @@
+import type { CatalogGroup, CatalogRegion, RegionCatalogSpec } from '../../api/index.ts';
+import { isCountryCode } from '../../regions/index.ts';
+import { pathText, type ValueProblem } from '../issue-text.ts';
+import type { ValuePath } from '../yaml/yaml-file.ts';
+
+/** Checks a catalogue of regions for what its schema cannot say, and what needs no other document. */
+export const checkCatalog = ({ regions, groups }: RegionCatalogSpec): readonly ValueProblem[] => [
+  ...regions.flatMap((region, index) => checkRegion(region, ['spec', 'regions', index])),
+  ...repeatedNames(regions),
+  ...groups.flatMap((group, index) => checkGroup(group, ['spec', 'groups', index])),
+  ...repeatedGroups(groups),
+];
+
+const value = (path: ValuePath, reason: string): ValueProblem => ({ path, part: 'value', reason: `${pathText(path)} ${reason}` });
+
+const checkCountry = (country: string, path: ValuePath): readonly ValueProblem[] =>
+  isCountryCode(country) ? [] : [value([...path, 'country'], `must be a country code of ISO 3166-1, is ${country}`)];
+
+/** A term without days between its ends would be one that is never. */
+const checkTerm = ({ since, until }: { readonly since?: string | undefined; readonly until?: string | undefined }, path: ValuePath) =>
+  since === undefined || until === undefined || since < until ? [] : [value([...path, 'until'], `must be after since, ${since}`)];
+
+const checkRegion = (region: CatalogRegion, path: ValuePath): readonly ValueProblem[] => [
+  ...checkCountry(region.country, path),
+  ...checkTerm(region, path),
+  ...(region.zones ?? []).flatMap(({ country }, index) => {
+    const at = [...path, 'zones', index];
+    if (country === region.country) return [value([...at, 'country'], `is that of the region: only zones in other countries are listed`)];
+    return checkCountry(country, at);
+  }),
+];
+
+/** A provider has each name once, be it of a region or of a zone. */
+const repeatedNames = (regions: readonly CatalogRegion[]): readonly ValueProblem[] => {
+  const seen = new Set<string>();
+  return regions.flatMap(({ provider, region, zones = [] }, index) => {
+    const at = ['spec', 'regions', index];
+    const names = [
+      { name: region, path: [...at, 'region'] },
+      ...zones.map(({ name }, zone) => ({ name, path: [...at, 'zones', zone, 'name'] })),
+    ];
+    return names.flatMap(({ name, path }) => {
+      const key = `${provider}/${name}`;
+      if (seen.has(key)) return [value(path, `is there twice: ${key}`)];
+      seen.add(key);
+      return [];
+    });
+  });
+};
+
+const checkGroup = ({ members, terms = [] }: CatalogGroup, path: ValuePath): readonly ValueProblem[] =>
+  terms.flatMap((term, index) => {
+    const at = [...path, 'terms', index];
+    const isMember = members.includes(term.member) && terms.findIndex(({ member }) => member === term.member) === index;
+    return [...(isMember ? [] : [value([...at, 'member'], `must be one of the members, once, is ${term.member}`)]), ...checkTerm(term, at)];
+  });
+
+const repeatedGroups = (groups: readonly CatalogGroup[]): readonly ValueProblem[] => {
+  const names = groups.map(({ name }) => name);
+  return names.flatMap((name, index) =>
+    names.indexOf(name) === index ? [] : [value(['spec', 'groups', index, 'name'], 'is there twice')],
+  );
+};

@@ -1,0 +1,145 @@
+import type { RegionConflict } from '../api/index.ts';
+import type { CatalogIndex, Reading } from './catalog-index.ts';
+import { conflictsOf } from './conflicts.ts';
+import { ANY_PROVIDER, addName, addReadings, addTable, type MutableTable, type NameTable, subtract, type Term } from './membership.ts';
+import { parseReference } from './reference.ts';
+
+/** A named list of references, of a repository or of its catalogue. */
+export interface GroupDefinition {
+  readonly members: readonly string[];
+  readonly exclude?: readonly string[] | undefined;
+  /** Terms of members that join or leave. */
+  readonly terms?: readonly (Term & { readonly member: string })[] | undefined;
+}
+
+/** The bare names that references stand for in a cluster. */
+export interface ResolvedRegions {
+  /** Sorted, without duplicates. */
+  readonly regions: readonly string[];
+  /** Sorted; empty for those who have no catalogue. */
+  readonly conflicts: readonly RegionConflict[];
+}
+
+/**
+ * Names that all lists of a repository may stand for together, each counted once for each group and
+ * list. More take seconds.
+ */
+const MAX_WORK = 10_000_000;
+
+/** Groups within groups. */
+export const MAX_GROUP_DEPTH = 16;
+
+const EMPTY: NameTable = new Map();
+
+/**
+ * Resolves references to names, by the catalogue and the groups of one commit. Unknown references
+ * stand for no name: a typo never widens a policy. Equal results are one object.
+ */
+export class RegionResolver {
+  readonly catalog: CatalogIndex | undefined;
+  /** Groups by name; those of a repository win over those of its catalogue. */
+  readonly groups: ReadonlyMap<string, GroupDefinition>;
+  readonly #groupTables = new Map<string, NameTable>();
+  readonly #tables = new Map<string, NameTable>();
+  readonly #resolved = new Map<string, ResolvedRegions>();
+  readonly #equal = new Map<string, ResolvedRegions>();
+  readonly #byCountry: ReadonlyMap<string, readonly Reading[]>;
+  readonly #byPartition: ReadonlyMap<string, readonly Reading[]>;
+  #work = 0;
+
+  constructor(catalog: CatalogIndex | undefined, own: ReadonlyMap<string, GroupDefinition>) {
+    this.catalog = catalog;
+    this.groups = new Map([...(catalog?.spec.groups ?? []).map((group) => [group.name, group] as const), ...own]);
+    const readings = [...(catalog?.providers.values() ?? [])].flatMap((names) => [...names.values()]);
+    this.#byCountry = Map.groupBy(readings, ({ country }) => country);
+    this.#byPartition = Map.groupBy(readings, ({ region }) => region.partition);
+  }
+
+  /** Whether the lists resolved so far stand for more names than a repository may have. */
+  get isExhausted(): boolean {
+    return this.#work > MAX_WORK;
+  }
+
+  hasPartition(partition: string): boolean {
+    return this.#byPartition.has(partition);
+  }
+
+  /**
+   * Resolves references for clusters of a provider.
+   *
+   * @param provider of the cluster's registration; undefined: it names none, and each name counts
+   * that any provider reads inside
+   */
+  resolve(references: readonly string[], provider?: string): ResolvedRegions {
+    const list = references.join('\n');
+    const key = `${provider ?? ''}\n${list}`;
+    const known = this.#resolved.get(key);
+    if (known !== undefined) return known;
+    const table = this.#tables.get(list) ?? this.#tableOf({ members: references }, []);
+    this.#tables.set(list, table);
+    const resolved = this.#shared(conflictsOf(table, this.catalog, provider));
+    this.#resolved.set(key, resolved);
+    return resolved;
+  }
+
+  /**
+   * As {@link resolve}, for a policy, whose list is never empty: where the provider has none of the
+   * regions, all names stay, with a conflict that always holds, and nothing may run.
+   */
+  resolveAllowed(references: readonly string[], provider?: string): ResolvedRegions {
+    const resolved = this.resolve(references, provider);
+    if (resolved.regions.length > 0) return resolved;
+    const { regions } = this.resolve(references);
+    return this.#shared({ regions, conflicts: [{ providers: [], regions: [...regions] }] });
+  }
+
+  #shared(resolved: ResolvedRegions): ResolvedRegions {
+    const text = JSON.stringify(resolved);
+    const equal = this.#equal.get(text) ?? resolved;
+    this.#equal.set(text, equal);
+    return equal;
+  }
+
+  #tableOf({ members, exclude = [], terms = [] }: GroupDefinition, within: readonly string[]): NameTable {
+    const table: MutableTable = new Map();
+    const termsOf = new Map(terms.map(({ member, since, until }) => [member, { since, until }]));
+    for (const member of new Set(members)) {
+      if (this.isExhausted) break;
+      this.#work += this.#add(table, member, termsOf.get(member) ?? {}, within);
+    }
+    if (exclude.length > 0) subtract(table, this.#tableOf({ members: exclude }, within));
+    return table;
+  }
+
+  /** @returns the work done */
+  #add(table: MutableTable, member: string, term: Term, within: readonly string[]): number {
+    const reference = parseReference(member);
+    switch (reference.type) {
+      case 'name': {
+        const readings = this.catalog?.names.get(reference.name) ?? [];
+        return addName(table, reference.name, ANY_PROVIDER, { ...term, isBare: true }) + addReadings(table, readings, term, true);
+      }
+      case 'region': {
+        const reading = this.catalog?.providers.get(reference.provider)?.get(reference.name);
+        return reading === undefined ? 0 : addReadings(table, [reading], term, false);
+      }
+      case 'country':
+        return addReadings(table, this.#byCountry.get(reference.country) ?? [], term, false);
+      case 'partition':
+        return addReadings(table, this.#byPartition.get(reference.partition) ?? [], term, false);
+      case 'group':
+        return addTable(table, this.#groupTable(reference.group, within), term);
+    }
+  }
+
+  /** The names of a group; none of one that contains itself, which no valid commit has. */
+  #groupTable(name: string, within: readonly string[]): NameTable {
+    const known = this.#groupTables.get(name);
+    if (known !== undefined) return known;
+    const group = this.groups.get(name);
+    if (group === undefined || within.includes(name) || within.length > MAX_GROUP_DEPTH) return EMPTY;
+    const table = this.#tableOf(group, [...within, name]);
+    this.#groupTables.set(name, table);
+    return table;
+  }
+}
