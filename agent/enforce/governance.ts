@@ -155,7 +155,7 @@ const sameOutcome = (a: PolicyOutcome, b: PolicyOutcome): boolean => {
   return a.kind === 'namespaceMissing' && b.kind === 'namespaceMissing' && isSameReach(a, b) && a.message === b.message;
 };
 
-type Reach = Pick<Rule, 'regions' | 'leftOut'>;
+type Reach = Pick<Extract<PolicyOutcome, { kind: 'governing' }>, 'regions' | 'leftOut'>;
 const isSameReach = (a: Reach, b: Reach): boolean => sameItems(a.regions, b.regions) && isDeepStrictEqual(a.leftOut, b.leftOut);
 
 /** Policies of one namespace that together leave no region. */

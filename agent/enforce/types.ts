@@ -76,7 +76,7 @@ export type PolicyOutcome =
   | {
       readonly kind: 'governing';
       readonly regions: readonly string[];
-      readonly leftOut: readonly RegionConflict[];
+      readonly leftOut?: readonly RegionConflict[];
       readonly namespaces: readonly string[];
       readonly conflicts: readonly string[];
     }
@@ -84,7 +84,7 @@ export type PolicyOutcome =
   | {
       readonly kind: 'namespaceMissing';
       readonly regions: readonly string[];
-      readonly leftOut: readonly RegionConflict[];
+      readonly leftOut?: readonly RegionConflict[];
       readonly message: string;
       /**
        * The policy names the namespace, which does not exist: neither a glob without a match, nor

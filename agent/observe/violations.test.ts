@@ -6,7 +6,7 @@ import { NAMED_PER_NAMESPACE } from './stray-pods.ts';
 import { MAX_SAMPLES, NO_VIOLATIONS, ViolationFinder, type ViolationInput } from './violations.ts';
 
 const REGION = 'topology.kubernetes.io/region';
-const outcome: PolicyOutcome = { kind: 'governing', regions: ['eu-west-1'], leftOut: [], namespaces: ['finance'], conflicts: [] };
+const outcome: PolicyOutcome = { kind: 'governing', regions: ['eu-west-1'], namespaces: ['finance'], conflicts: [] };
 const node = (name: string, more: Partial<PlacedNode> = {}): PlacedNode => ({
   name,
   uid: undefined,

@@ -6,7 +6,6 @@ import {
   NAMESPACE_MISSING,
   type PolicyDenials,
   type PolicyRisks,
-  type RegionConflict,
   type SovereignPolicyStatus,
 } from '@fso/shared/api';
 import { setCondition } from '@fso/shared/kube';
@@ -15,6 +14,7 @@ import { listText, truncate } from '@fso/shared/runtime';
 import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { AuditFacts } from '../observe/index.ts';
 import { type Tampering, tamperedCondition } from '../observe/index.ts';
+import { ambiguousCondition, endingCondition } from './conditions/region-conditions.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 
@@ -148,51 +148,16 @@ const lockCondition = (type: string, lock: LockFacts): NewCondition => ({
 
 const conflictCondition = (outcome: PolicyOutcome): NewCondition => {
   const conflicts = outcome.kind === 'governing' ? outcome.conflicts : [];
-  return conflicts.length === 0
-    ? { type: CONDITIONS.conflict, status: 'False', reason: 'NoConflict', message: '' }
-    : {
-        type: CONDITIONS.conflict,
-        status: 'True',
-        reason: 'NoRegionLeft',
-        message: `together with other policies no region is left in ${listText(conflicts)}: nothing may run there`,
-      };
-};
-
-const regionsOf = (conflicts: readonly RegionConflict[]): readonly string[] => [...new Set(conflicts.flatMap(({ regions }) => regions))];
-
-/** Whether regions are left out because of the providers of the nodes; absent: none are. */
-const ambiguousCondition = (outcome: PolicyOutcome): NewCondition | undefined => {
-  const left = 'leftOut' in outcome ? outcome.leftOut.filter(({ providers }) => providers.length > 0) : [];
-  if (left.length === 0) return undefined;
-  const readers = [...new Set(left.flatMap(({ providers }) => providers))].join(', ');
+  if (conflicts.length === 0) return { type: CONDITIONS.conflict, status: 'False', reason: 'NoConflict', message: '' };
+  const isEmpty = outcome.kind === 'governing' && outcome.regions.length === 0;
+  const why = isEmpty ? 'none of its regions is inside in this cluster' : 'together with other policies no region is left';
   return {
-    type: CONDITIONS.regionAmbiguous,
+    type: CONDITIONS.conflict,
     status: 'True',
-    reason: 'ProvidersDiffer',
-    message: `outside in this cluster: ${listText(regionsOf(left))}, as its nodes are of providers (${readers}) that mean other places by it`,
+    reason: 'NoRegionLeft',
+    message: `${why}: nothing may run in ${listText(conflicts)}`,
   };
 };
-
-/** Whether regions have ended, or end within 14 days; absent: none do. */
-const endingCondition = ({ policy: { spec }, outcome, now }: StatusInput): NewCondition | undefined => {
-  const type = CONDITIONS.regionsEnding;
-  const ended = 'leftOut' in outcome ? outcome.leftOut.filter(({ providers }) => providers.length === 0) : [];
-  const days = [...EXPIRY_WARNING_DAYS].sort((a, b) => a - b).find((candidate) => endingWithin(spec, candidate, now).length > 0);
-  if (ended.length === 0 && days === undefined) return undefined;
-  const coming = days === undefined ? [] : endingWithin(spec, days, now);
-  const message = [
-    ...(ended.length > 0 ? [`outside by the catalogue of regions: ${listText(regionsOf(ended))}`] : []),
-    ...coming.map(({ regions, from }) => `from ${from} on outside: ${listText(regions)}`),
-  ].join('; ');
-  return { type, status: 'True', reason: days === undefined ? 'Ended' : `Within${days}Days`, message };
-};
-
-/** Ends that come within a number of days, in any cluster or in one with these providers. */
-const endingWithin = ({ regionConflicts = [] }: PolicyInput['spec'], days: number, now: Date): readonly RegionConflict[] =>
-  regionConflicts.filter(({ from }) => {
-    const leftMs = from === undefined ? Number.NaN : Date.parse(from) - now.getTime();
-    return leftMs > 0 && leftMs <= days * DAY_MS;
-  });
 
 /** True from 14 days before the expiry; its reason names the nearest of 14, 7 and 1 days. */
 const expiringCondition = ({ spec }: PolicyInput, now: Date): NewCondition | undefined => {
@@ -250,8 +215,8 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
     lockCondition(CONDITIONS.floorReady, locks.admission),
     lockCondition(CONDITIONS.gatekeeperReady, locks.gatekeeper),
     conflictCondition(outcome),
-    ambiguousCondition(outcome),
-    endingCondition(input),
+    ambiguousCondition('leftOut' in outcome ? outcome.leftOut : undefined),
+    endingCondition(policy.spec, now),
     expiringCondition(policy, now),
     injectionCondition(observed),
     auditCondition(observed),

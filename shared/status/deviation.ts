@@ -208,18 +208,11 @@ export const unjudged = (standing: Deviation | undefined, reason: (typeof UNJUDG
   });
 };
 
-const isSameContent = (expected: PolicyReport, seen: PolicyReport): boolean =>
-  expected.targetNamespace === seen.targetNamespace &&
-  expected.enforcementAction === seen.enforcementAction &&
-  expected.expiryDate === seen.expiryDate &&
-  (sameItems(expected.effectiveRegions, seen.effectiveRegions) || leavesOut(expected, seen));
-
-/** Whether a cluster leaves regions out of a policy, and says why. */
-const leavesOut = (expected: PolicyReport, seen: PolicyReport): boolean =>
-  seen.conditions.some(({ type, status }) => LEAVING_OUT.has(type) && status === 'True') &&
-  seen.effectiveRegions.every((region) => expected.effectiveRegions.includes(region));
-
-const LEAVING_OUT: ReadonlySet<string> = new Set([CONDITIONS.regionAmbiguous, CONDITIONS.regionsEnding]);
+const isSameContent = (a: PolicyReport, b: PolicyReport): boolean =>
+  a.targetNamespace === b.targetNamespace &&
+  a.enforcementAction === b.enforcementAction &&
+  a.expiryDate === b.expiryDate &&
+  sameItems(a.effectiveRegions, b.effectiveRegions);
 
 /**
  * Deviation of a policy from what is expected of it; undefined: none. The revision is not compared:
