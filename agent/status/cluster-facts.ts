@@ -151,14 +151,17 @@ const denialsCondition = ({ denials, capabilities }: ClusterFactsInput): NewCond
 /** Nodes that a condition names. */
 const NAMED_NODES = 20;
 
-/** Whether nodes contradict what the catalogue has, and how many cannot be compared with it. */
-const nodesCondition = ({ view: { places }, notObserved }: ClusterFactsInput): NewCondition => {
+/**
+ * Whether nodes contradict what the catalogue has, and how many cannot be compared with it.
+ * Undefined: there is none.
+ */
+const nodesCondition = ({ view: { places }, notObserved }: ClusterFactsInput): NewCondition | undefined => {
   const type = CONDITIONS.nodesDisputed;
-  const unknown = unknownOf(type, places.inForce === undefined ? 'the catalogue of regions cannot be read' : notObserved?.('violations'));
+  if (places.inForce === undefined) return unknownOf(type, 'the catalogue of regions cannot be read');
+  const { catalog } = places.inForce;
+  if (catalog === undefined) return undefined;
+  const unknown = unknownOf(type, notObserved?.('violations'));
   if (unknown !== undefined) return unknown;
-  const catalog = places.inForce?.catalog;
-  if (catalog === undefined)
-    return { type, status: 'Unknown', reason: 'NoCatalog', message: 'the commit has no catalogue of regions: no node is checked' };
   const { disputed = [], unchecked = [], confirmed = [] } = Object.groupBy(places.list(), ({ verdict }) => verdict);
   const counts = `catalogue ${catalog.version}: ${confirmed.length} nodes confirmed, ${unchecked.length} cannot be checked`;
   if (disputed.length === 0) return { type, status: 'False', reason: 'NoDispute', message: counts };
@@ -198,10 +201,15 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
     gatekeeper: gatekeeperFacts(input),
     nodesByRegion: Object.fromEntries(largestRegions(nodesByRegion)),
     ...(denials?.cluster && input.capabilities.floor && { denials: denials.cluster }),
-    conditions: CLUSTER_CONDITIONS.map((conditionOf) => conditionOf(input))
-      .filter((condition) => condition !== undefined)
-      .reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), input.previous.conditions),
+    conditions: conditionsOf(input),
   };
+};
+
+/** Conditions that are absent now do not stay. */
+const conditionsOf = (input: ClusterFactsInput): Condition[] => {
+  const wanted = CLUSTER_CONDITIONS.map((conditionOf) => conditionOf(input)).filter((condition) => condition !== undefined);
+  const kept = input.previous.conditions.filter(({ type }) => wanted.some((condition) => condition.type === type));
+  return wanted.reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), kept);
 };
 
 interface ProfileInput {

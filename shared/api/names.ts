@@ -227,7 +227,7 @@ export const CONDITIONS = {
   denialsKnown: 'DenialsKnown',
   /**
    * Condition of a cluster: nodes whose providerID, zone and region contradict each other, which are
-   * in no region. Unknown: there is nothing to compare them with.
+   * in no region. Absent: there is nothing to compare them with.
    */
   nodesDisputed: 'NodesDisputed',
   /** Providers of the cluster's nodes mean different places by a region of the policy. */

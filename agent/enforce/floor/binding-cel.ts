@@ -52,8 +52,7 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
   { name: 'placed', expression: PLACED[mode] },
   {
     name: 'region',
-    expression: `has(params.spec.disputedRegions) && [variables.placed, ${celString(EVERY_REGION)}].exists(r, r in params.spec.disputedRegions) ?
-      '' : variables.placed`,
+    expression: `[variables.placed, ${celString(EVERY_REGION)}].exists(r, r in ${listIn('disputedRegions')}) ? '' : variables.placed`,
   },
   {
     name: 'violation',
@@ -64,6 +63,12 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
       variables.region in variables.regions ? '' : ${textWith(VIOLATIONS.region, 'variables.node', 'variables.region')}`,
   },
 ];
+
+/**
+ * A list of the parameters that may be absent. Not typed: while the schema is new, the API server
+ * may check the types by the one before, and does not check them again.
+ */
+const listIn = (name: 'disputedRegions' | 'zones'): string => `dyn(params.spec).?${name}.orValue([])`;
 
 const labelOf = (key: string): string => `object.metadata.?labels[?'${key}'].orValue('')`;
 
@@ -77,7 +82,7 @@ const labelOf = (key: string): string => `object.metadata.?labels[?'${key}'].orV
  * again without one. If the API server does not copy the label although its version could, the mode
  * is `list` (FSO_BIND_GATE).
  */
-const BY_LABEL = `variables.labelled != '' && has(params.spec.zones) && ${labelOf(ZONE_LABEL)} in params.spec.zones ?
+const BY_LABEL = `variables.labelled != '' && ${labelOf(ZONE_LABEL)} in ${listIn('zones')} ?
   ${labelOf(ZONE_LABEL)} : variables.labelled`;
 const PLACED: Readonly<Record<BindGateMode, string>> = {
   label: `variables.labelled != '' && variables.known.size() > 0 && !(variables.known[0] in variables.regions) ? variables.known[0] : (${BY_LABEL})`,

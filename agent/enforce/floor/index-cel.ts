@@ -17,7 +17,7 @@ const ANNOTATED = `namespaceObject.metadata.?annotations[?'${floorRegionsAnnotat
 const LISTED = `has(params.spec.namespaces) && ${NAMESPACE} in params.spec.namespaces`;
 /** The regions of the namespace's entry. A key without its list stands for itself: no node has it. */
 const LISTED_REGIONS = `[params.spec.namespaces[${NAMESPACE}].regions].map(r,
-  r.startsWith(${celString(LIST_KEY_PREFIX)}) && has(params.spec.lists) && r in params.spec.lists ? params.spec.lists[r] : r)[0]`;
+  r.startsWith(${celString(LIST_KEY_PREFIX)}) ? dyn(params.spec).?lists[?r].orValue(r) : r)[0]`;
 const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(params.spec.reach)`;
 
 /**
