@@ -1,6 +1,6 @@
-import { type ClusterProcessing, MAX_PROCESSING_ROWS, type ProcessingRow, REGION_LABEL } from '@fso/shared/api';
+import { type ClusterProcessing, MAX_PROCESSING_ROWS, type ProcessingRow } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { judgeNode, type NodeJudgement } from '@fso/shared/regions';
+import type { NodeJudgement } from '@fso/shared/regions';
 import type { ClusterView, Pod } from '../cache/index.ts';
 import type { Governance } from '../enforce/index.ts';
 import { isFinished } from './stray-pods.ts';
@@ -64,15 +64,7 @@ export const findProcessing = ({ governance, podsIn, judgementOf }: ProcessingIn
 };
 
 /** {@link findProcessing} in the cluster as it is now. */
-export const locatePods = (
-  governance: ProcessingInput['governance'],
-  view: Pick<ClusterView, 'podsIn' | 'nodesByName'>,
-): ClusterProcessing =>
-  findProcessing({
-    governance,
-    podsIn: (namespace) => view.podsIn(namespace),
-    judgementOf: (name) => {
-      const node = view.nodesByName.get(name);
-      return node && judgeNode({ region: node.metadata.labels?.[REGION_LABEL] }, undefined);
-    },
-  });
+export const locatePods = (governance: ProcessingInput['governance'], view: Pick<ClusterView, 'podsIn' | 'places'>): ClusterProcessing => {
+  const { byName } = view.places;
+  return findProcessing({ governance, podsIn: (namespace) => view.podsIn(namespace), judgementOf: (name) => byName.get(name) });
+};

@@ -13,9 +13,10 @@ import {
 } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
 import { type Node, setCondition } from '@fso/shared/kube';
-import { indexCatalog, judgeNode, type NodeJudgement } from '@fso/shared/regions';
+import { indexCatalog, judgeNode } from '@fso/shared/regions';
 import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { NO_GATEKEEPER } from '@fso/shared/status';
+import type { PlacedNode } from '../../agent/cache/nodes/placed-nodes.ts';
 import type { Pod } from '../../agent/cache/reduce.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { planNamespaces } from '../../agent/enforce/namespaces.ts';
@@ -85,6 +86,12 @@ const conditionsOf = (trouble: Trouble, tampering: Tampering | undefined, since:
   ].reduce<Condition[]>((all, condition) => setCondition(all, condition, since), []);
 };
 
+/** A node where the catalogue of the release has it. */
+const placedNode = ({ metadata: { name, uid, labels } }: Node, provider: string | undefined): PlacedNode => {
+  const labelled = labels?.[REGION_LABEL];
+  return { name, uid, labelled, zone: undefined, ...judgeNode({ region: labelled }, CATALOG, provider) };
+};
+
 /** Findings of the agent about one policy. */
 interface PolicyFindings {
   readonly outcome: PolicyOutcome | undefined;
@@ -102,6 +109,7 @@ export class ClusterLife {
   readonly #outside: string;
   readonly #spaces: Map<string, NamespaceInput>;
   readonly #nodes: ReadonlyMap<string, Node>;
+  readonly #places: ReadonlyMap<string, PlacedNode>;
   readonly #pods: Pod[];
   readonly #finder = new ViolationFinder();
   readonly #risks: ClusterRisks;
@@ -127,6 +135,7 @@ export class ClusterLife {
     // In this order: the same seed gives the same cluster.
     this.#spaces = makeSpaces(random);
     this.#nodes = makeNodes(cluster, this.#outside, random);
+    this.#places = new Map([...this.#nodes].map(([name, node]) => [name, placedNode(node, cluster.provider)]));
     this.#pods = makePods(cluster.name, this.#outside, random);
     const [home = ''] = cluster.regions;
     this.#risks = new ClusterRisks(cluster.cell % RISKY_CELL === 0 ? this.#pods : [], this.#nodes.values(), home);
@@ -168,12 +177,8 @@ export class ClusterLife {
 
   /** Places of its running pods. */
   processing(): ClusterProcessing {
-    const judgementOf = (name: string): NodeJudgement | undefined => {
-      const node = this.#nodes.get(name);
-      return node && judgeNode({ region: node.metadata.labels?.[REGION_LABEL] }, CATALOG, this.#options.cluster.provider);
-    };
     const governance = this.#governance ?? { policies: new Map() };
-    return findProcessing({ governance, podsIn: (namespace) => this.#podsIn(namespace), judgementOf });
+    return findProcessing({ governance, podsIn: (namespace) => this.#podsIn(namespace), judgementOf: (name) => this.#places.get(name) });
   }
 
   #podsIn(namespace: string): Pod[] {
@@ -246,7 +251,7 @@ export class ClusterLife {
     const governance = planGovernance(this.#inputs, [...this.#spaces.values()], now);
     this.#governance = governance;
     const podsIn = (namespace: string): Pod[] => this.#podsIn(namespace);
-    const found = this.#finder.find({ governance, podsIn, nodes: this.#nodes, restored: this.#restored, now: new Date() });
+    const found = this.#finder.find({ governance, podsIn, nodes: this.#places, restored: this.#restored, now: new Date() });
     const labelledAt = this.#reported.size === 0 ? this.#past(20) : new Date();
     for (const [name, labels] of planLabels(governance, this.#spaces, labelledAt)) this.#spaces.set(name, labels);
     const risks = this.#risks.find(governance);
