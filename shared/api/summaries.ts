@@ -76,8 +76,11 @@ export const RegionPlace = z.object({
   country: z.string().describe('ISO 3166-1 alpha-2.'),
   place: z.string().describe('City or area, as the provider publishes it.'),
   coordinates: z.tuple([z.number(), z.number()]).nullable().describe('Latitude and longitude in degrees; null: not known.'),
-  partition: z.string().describe("Part of the provider's cloud with accounts and law of its own."),
-  operator: z.string().nullable().describe('Company that runs it, where that is not the provider.'),
+  partition: z
+    .string()
+    .nullable()
+    .describe("Part of the provider's cloud with accounts and law of its own; null: the provider is not known."),
+  operator: z.string().nullable().describe('Company that runs it, where that is known not to be the provider.'),
 });
 export type RegionPlace = z.infer<typeof RegionPlace>;
 

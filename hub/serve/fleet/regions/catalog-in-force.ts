@@ -42,6 +42,9 @@ export const locateRegion = (catalog: CatalogIndex, region: string, provider: st
   const readings = catalog.names.get(region) ?? [];
   const [first] = readings;
   if (first === undefined) return { place: null, readings: [] };
-  if (readings.every(({ country }) => country === first.country)) return { place: placeOf(first), readings: [] };
+  if (readings.every(({ country }) => country === first.country)) {
+    const cities = [...new Set(readings.map(({ place }) => place))];
+    return { place: { ...placeOf(first), place: cities.join(' or '), partition: null, operator: null }, readings: [] };
+  }
   return { place: null, readings: readings.map(({ provider: by, country }) => ({ provider: by, country })) };
 };

@@ -57,7 +57,15 @@ describe('regions', () => {
     const { items, catalog } = await hub.list();
     // The data of the release, as the repository has no catalogue.
     expect(catalog).toEqual({ version: SEED_CATALOG.version, source: 'release' });
-    expect(items.map(where)).toEqual(['?/cellar-1 ?', '?/eu-central-1 DE Frankfurt', '?/eu-west-1 ?', '?/westeurope NL Middenmeer']);
+    expect(items.map(where)).toEqual([
+      '?/cellar-1 ?',
+      '?/eu-central-1 DE Frankfurt',
+      '?/eu-west-1 ?',
+      '?/us-east-1 US Ashburn',
+      '?/westeurope NL Middenmeer',
+    ]);
+    // Of which provider it is stays open.
+    expect(items.find(({ region }) => region === 'eu-central-1')?.place).toMatchObject({ partition: null, operator: null });
     expect(items.find(({ region }) => region === 'eu-west-1')?.readings).toEqual([
       { provider: 'aws', country: 'IE' },
       { provider: 'alibaba', country: 'GB' },
