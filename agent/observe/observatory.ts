@@ -1,4 +1,4 @@
-import type { AgentClusterReport, ClusterEvent, ClusterReport, PolicyReport } from '@fso/shared/api';
+import type { AgentClusterReport, ClusterEvent, ClusterProcessing, ClusterReport, PolicyReport } from '@fso/shared/api';
 import type { Ages } from '@fso/shared/protocol';
 import type { ClusterProfile } from '@fso/shared/status';
 import type { DesiredPolicies } from '../enforce/index.ts';
@@ -70,6 +70,8 @@ export interface AgentSnapshot {
   readonly asOf?: Date | undefined;
   /** undefined: no commit was accepted yet. */
   readonly revision?: RevisionSnapshot | undefined;
+  /** Finds where pods run now; undefined: no round has looked yet. */
+  readonly locate?: (() => ClusterProcessing) | undefined;
 }
 
 /** Interface through which the reporting side reads from the enforcing side. */

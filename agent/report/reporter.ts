@@ -1,6 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent } from '@fso/shared/api';
-import { type AgentFrame, type Inspect, type Inspected, type Listed, type Report, type ReportedState, totalOf } from '@fso/shared/protocol';
+import {
+  type AgentFrame,
+  type Inspect,
+  type Inspected,
+  type Listed,
+  type Locate,
+  type Located,
+  type Report,
+  type ReportedState,
+  totalOf,
+} from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
 import { groupDeviations, isWhole } from '@fso/shared/status';
 import type { AcceptedPolicies, AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
@@ -150,6 +160,13 @@ export class Reporter {
   inspect({ id, policy }: Inspect): Inspected {
     const known = this.#options.observatory.snapshot().policies.get(policy);
     return { type: 'inspected', id, report: known === undefined ? null : (this.#check.policy(policy, known.report) ?? null) };
+  }
+
+  /** @returns where pods run, which the hub requests; null while the cluster is not observed */
+  locate({ id }: Locate): Located {
+    const { observatory } = this.#options;
+    const isObserved = observatory.ages().outOfDate.length === 0;
+    return { type: 'located', id, processing: (isObserved ? observatory.snapshot().locate?.() : undefined) ?? null };
   }
 
   /**

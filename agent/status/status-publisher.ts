@@ -1,4 +1,4 @@
-import type { SovereignPolicy } from '@fso/shared/api';
+import type { ClusterProcessing, SovereignPolicy } from '@fso/shared/api';
 import type { GatekeeperPlace } from '@fso/shared/compile';
 import { NAMESPACE_KIND, NODE_KIND } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
@@ -15,6 +15,7 @@ import {
   AuditComparison,
   type AuditFacts,
   auditOfPolicy,
+  locatePods,
   NamespaceLabelCache,
   NO_VIOLATIONS,
   type PolicyViolations,
@@ -181,10 +182,11 @@ export class StatusPublisher {
   #findViolations({ governance }: ClusterPlan, now: Date): ReadonlyMap<string, PolicyViolations> {
     const { context, violationTimes } = this.#deps;
     context.view.assertRead(NAMESPACE_KIND, NODE_KIND, POD_KIND);
+    context.view.places.assertKnown();
     const found = this.#violations.find({
       governance,
       podsIn: (namespace) => context.view.podsIn(namespace),
-      nodes: context.view.nodesByName,
+      nodes: context.view.places.byName,
       restored: violationTimes.take(),
       now,
     });
@@ -249,7 +251,8 @@ export class StatusPublisher {
     });
     const profile = profileOf({ view: context.view, capabilities, place }, known);
     const seen = isSameMap(policies, snapshots) ? policies : snapshots;
-    const snapshot = { policies: seen, cluster, profile, asOf, revision: this.#revisions.look(this.#deps.revisions, seen) };
+    const locate = (): ClusterProcessing => locatePods(plan.governance, context.view);
+    const snapshot = { policies: seen, cluster, profile, asOf, locate, revision: this.#revisions.look(this.#deps.revisions, seen) };
     observatory.publish(snapshot);
     metrics.measure(snapshot);
   }

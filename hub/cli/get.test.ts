@@ -115,6 +115,15 @@ describe('owners whose pods were refused', () => {
   });
 });
 
+it('countries of processing are exported, and a cluster without an answer is unknown', async () => {
+  await using server = await startFilledApi();
+  expect((await fso(server, 'report', 'processing')).out).toContain('eu,,unknown,,,,,Nothing is known of this cluster now.');
+  expect(JSON.parse((await fso(server, 'report', 'processing', '-o', 'json')).out)).toMatchObject({
+    processing: [],
+    unknownClusters: ['eu', 'us'],
+  });
+});
+
 describe('a cluster of which the hub does not keep all policies', () => {
   it('is shown as such, in the list of clusters and of its policies, and in the status', async () => {
     await using server = await startFilledApi();

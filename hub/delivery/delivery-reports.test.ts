@@ -46,12 +46,12 @@ it('requests full reports from an agent, and applies them to what it requested',
     socket.send(encodeFrame({ type: 'inspected', id, report: policyReport('other') }));
     socket.send(encodeFrame({ type: 'inspected', id, report: policyReport('finance', { message: 'told' }) }));
   });
-  expect(await bench.delivery.inspect('eu', 'finance')).toBeUndefined();
+  expect(await bench.delivery.ask('eu', { policy: 'finance' })).toBeUndefined();
   socket.send(encodeHello());
   socket.send(encodeReport({ policies: [conforming] }));
   await waitForReports([conforming]);
-  expect(await bench.delivery.inspect('eu', 'finance')).toEqual(policyReport('finance', { message: 'told' }));
-  expect(await bench.delivery.inspect('us', 'finance')).toBeUndefined();
+  expect(await bench.delivery.ask('eu', { policy: 'finance' })).toEqual({ report: policyReport('finance', { message: 'told' }) });
+  expect(await bench.delivery.ask('us', { policy: 'finance' })).toBeUndefined();
   expect([bench.delivery.holds('eu'), bench.delivery.holds('us')]).toEqual([true, false]);
   // What it said in answer is kept nowhere.
   await waitForReports([conforming]);

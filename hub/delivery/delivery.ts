@@ -7,7 +7,7 @@ import { WebSocketServer } from 'ws';
 import type { AuthenticateAgent } from '../identity/index.ts';
 import { StreamReplacedError } from '../ledger/index.ts';
 import { FrameDecoder } from './decoding/frame-decoder.ts';
-import type { Told } from './inspections.ts';
+import type { AgentAnswer, AgentQuestion } from './inspections.ts';
 import { ObservationWatch } from './observation.ts';
 import { Admission } from './pacing/admission.ts';
 import { type AgentBudget, createAgentBudgets } from './pacing/agent-budget.ts';
@@ -126,9 +126,9 @@ export class Delivery {
     return this.#byCluster.has(cluster);
   }
 
-  /** Asks the agent of a cluster for the full report of a policy, by key, if its stream is here. */
-  async inspect(cluster: string, policy: string): Promise<Told> {
-    return this.#byCluster.get(cluster)?.inspect(policy);
+  /** Asks the agent of a cluster, if its stream is here. */
+  async ask(cluster: string, question: AgentQuestion): Promise<AgentAnswer | undefined> {
+    return this.#byCluster.get(cluster)?.ask(question);
   }
 
   /** @returns names of the connected clusters */

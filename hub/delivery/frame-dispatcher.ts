@@ -52,6 +52,7 @@ export class FrameDispatcher {
         await takeDigest(frame, this.#context);
         break;
       case 'inspected':
+      case 'located':
         return this.#options.inspections.take(frame);
       case 'listed':
         return takeListed(frame, this.#context);

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import { Inspections, Inspector } from './inspections.ts';
+import { type AgentQuestion, Inspections, Inspector } from './inspections.ts';
 
 /** Clock that the test advances. */
 const startClock = () => {
@@ -10,13 +10,17 @@ const startClock = () => {
   return { clock, pass: resolve };
 };
 const open = new AbortController().signal;
+const PROCESSING = {
+  rows: [{ namespace: 'finance', policies: ['finance'], country: 'IE', provider: 'aws', region: 'eu-west-1', pods: 3 }],
+  omitted: 0,
+};
 
 describe('requests to an agent', () => {
   it('are answered each by its own response', async () => {
     const { clock } = startClock();
     const inspections = new Inspections();
     const sent: unknown[] = [];
-    const ask = (policy: string) => inspections.ask(policy, (frame) => void sent.push(frame), { clock, signal: open });
+    const ask = (policy: string) => inspections.ask({ policy }, (frame) => void sent.push(frame), { clock, signal: open });
     const [first, second] = [ask('a'), ask('b')];
     expect(sent).toEqual([
       { type: 'inspect', id: 1, policy: 'a' },
@@ -26,14 +30,25 @@ describe('requests to an agent', () => {
     inspections.take({ type: 'inspected', id: 1, report: policyReport('secret') });
     inspections.take({ type: 'inspected', id: 2, report: null });
     inspections.take({ type: 'inspected', id: 1, report: policyReport('a') });
-    expect(await first).toEqual(policyReport('a'));
-    expect(await second).toBeNull();
+    expect(await first).toEqual({ report: policyReport('a') });
+    expect(await second).toEqual({ report: null });
+  });
+
+  it('ask where pods run, and take no report for it', async () => {
+    const { clock } = startClock();
+    const inspections = new Inspections();
+    const sent: unknown[] = [];
+    const asking = inspections.ask({}, (frame) => void sent.push(frame), { clock, signal: open });
+    expect(sent).toEqual([{ type: 'locate', id: 1 }]);
+    inspections.take({ type: 'inspected', id: 1, report: null });
+    inspections.take({ type: 'located', id: 1, processing: PROCESSING });
+    expect(await asking).toEqual({ processing: PROCESSING });
   });
 
   it('are given up without a response, and only a bounded number wait', async () => {
     const { clock, pass } = startClock();
     const inspections = new Inspections();
-    const ask = () => inspections.ask('a', () => undefined, { clock, signal: open });
+    const ask = () => inspections.ask({ policy: 'a' }, () => undefined, { clock, signal: open });
     const waiting = Array.from({ length: 8 }, ask);
     expect(await ask()).toBeUndefined();
     pass();
@@ -46,9 +61,10 @@ describe('an agent with its stream at another hub', () => {
   const asked: string[] = [];
   const here = (cluster: string) => ({
     holds: (name: string) => name === cluster,
-    inspect: async (name: string) => {
+    ask: async (name: string, { policy }: AgentQuestion) => {
       asked.push(`${name} at the hub of ${cluster}`);
-      return name === 'silent' ? undefined : policyReport('a');
+      if (name === 'silent') return undefined;
+      return policy === undefined ? { processing: PROCESSING } : { report: policyReport('a') };
     },
   });
 
@@ -63,7 +79,8 @@ describe('an agent with its stream at another hub', () => {
     expect(await own.inspect('silent', 'a')).toBeUndefined();
     expect(await other.inspect('nowhere', 'a')).toBeUndefined();
     expect(asked).toEqual(['eu at the hub of eu', 'silent at the hub of silent']);
-    expect([await answer('{'), await answer('{"cluster":"eu"}')]).toEqual([undefined, undefined]);
+    expect(await own.locate('eu')).toEqual(PROCESSING);
+    expect([await answer('{'), await answer('{"cluster":"eu","policy":7}')]).toEqual([undefined, undefined]);
   });
 
   it('is requested once for concurrent callers, and an invalid response counts as none', async () => {

@@ -8,7 +8,7 @@ import { FrameDispatcher } from './frame-dispatcher.ts';
 import { createSessionState, type FrameContext, logLimited, type SessionState } from './frame-handlers.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { type Hello, keepRevision, keepWitness, noteHeld, refuseHello, sendCheckpoints } from './hello.ts';
-import { Inspections, type Told } from './inspections.ts';
+import { type AgentAnswer, type AgentQuestion, Inspections } from './inspections.ts';
 import { OfferSender } from './offer-sender.ts';
 import { Outbox } from './outbox.ts';
 import type { Admission } from './pacing/admission.ts';
@@ -118,10 +118,10 @@ export class Session {
     this.#socket.close(code, reason);
   }
 
-  /** Asks the agent for the full report of a policy, by key. */
-  async inspect(policy: string): Promise<Told> {
+  /** Asks the agent for what it does not report by itself. */
+  async ask(question: AgentQuestion): Promise<AgentAnswer | undefined> {
     const until = { clock: this.#deps.clock, signal: this.#socket.closed };
-    return this.#isReady && this.stream.isOpen() ? this.#inspections.ask(policy, this.#context.send, until) : undefined;
+    return this.#isReady && this.stream.isOpen() ? this.#inspections.ask(question, this.#context.send, until) : undefined;
   }
 
   /**

@@ -238,7 +238,7 @@ describe('routes', () => {
     ])
       expect((await read(`violation-groups?by=${by}`)).items).toMatchObject([{ key, violations: 1 }]);
     expect((await read('violation-groups?by=policy&q=hr')).items).toEqual([]);
-    expect(await read('regions')).toEqual({
+    expect(await read('regions')).toMatchObject({
       items: [
         { region: 'eu-central-1', groups: ['eu'], policies: 1, clusters: ['eu'], nodes: 0, violations: 0 },
         { region: 'eu-west-1', groups: ['eu'], policies: 2, clusters: ['eu', 'us'], nodes: 4, violations: 0 },

@@ -12,6 +12,7 @@ import { commitRoutes } from './routes/commit-routes.ts';
 import { enrolmentRoutes, forgetRoutes } from './routes/enrolment-routes.ts';
 import { eventRoutes } from './routes/event-routes.ts';
 import { denialRoutes } from './routes/findings/denial-routes.ts';
+import { processingRoutes } from './routes/findings/processing-routes.ts';
 import { riskRoutes } from './routes/findings/risk-routes.ts';
 import { violationRoutes } from './routes/findings/violation-routes.ts';
 import { historyRoutes } from './routes/history-routes.ts';
@@ -54,6 +55,7 @@ export const ROUTES = [
   ...violationRoutes,
   ...riskRoutes,
   ...denialRoutes,
+  ...processingRoutes,
   ...reportRoutes,
   ...eventRoutes,
   ...commitRoutes,

@@ -9,6 +9,7 @@ export * from './findings/denials.ts';
 export * from './floor-parameters.ts';
 export * from './kubernetes.ts';
 export * from './names.ts';
+export * from './processing.ts';
 export * from './region-catalog.ts';
 export * from './reports.ts';
 export * from './sovereign-policy.ts';

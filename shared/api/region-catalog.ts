@@ -6,11 +6,15 @@ export const CATALOG_PATH = 'regions/catalog.yaml';
 
 const PlaceName = z.string().min(1).max(128);
 const Day = z.iso.date();
+const Latitude = z.number().min(-90).max(90);
+const Longitude = z.number().min(-180).max(180);
 
 export const CatalogZone = z.strictObject({
   name: Region.describe('The zone, as in the node label topology.kubernetes.io/zone.'),
   country: CountryCode.describe('ISO 3166-1 alpha-2, other than that of the region.'),
   place: PlaceName.optional(),
+  latitude: Latitude.optional(),
+  longitude: Longitude.optional(),
 });
 /** A zone that lies in another country than its region. Policies read it as a region of its own. */
 export type CatalogZone = z.infer<typeof CatalogZone>;
@@ -28,8 +32,8 @@ export const CatalogRegion = z.strictObject({
   country: CountryCode.describe('ISO 3166-1 alpha-2.'),
   zones: z.array(CatalogZone).max(100).optional().describe('Zones in another country than the region; the others have its country.'),
   place: PlaceName.describe('City or area, as the provider publishes it.'),
-  latitude: z.number().min(-90).max(90),
-  longitude: z.number().min(-180).max(180),
+  latitude: Latitude,
+  longitude: Longitude,
   since: Day.optional().describe('Day on which it opened.'),
   until: Day.optional().describe('First day (UTC) on which it is closed: from then on it is inside of no policy.'),
   source: z.string().min(1).max(512).describe('Where the provider publishes this.'),

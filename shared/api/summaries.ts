@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { AlertNameView, AlertSeverityView } from './alerts/views.ts';
 import { ResourceName } from './common.ts';
-import { CatalogRegion } from './region-catalog.ts';
 import { isAwaitingNamespace, PolicyKey } from './reports.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
 import { DenialView, PolicyInCluster, PolicyView, pageOf, RiskView, ViolationView } from './views.ts';
@@ -72,14 +71,30 @@ export const ViolationGroup = z.object({
 export type ViolationGroup = z.infer<typeof ViolationGroup>;
 export const ViolationGroupPage = pageOf(ViolationGroup);
 
+/** Place of a region, by the catalogue of regions. */
+export const RegionPlace = z.object({
+  country: z.string().describe('ISO 3166-1 alpha-2.'),
+  place: z.string().describe('City or area, as the provider publishes it.'),
+  coordinates: z.tuple([z.number(), z.number()]).nullable().describe('Latitude and longitude in degrees; null: not known.'),
+  partition: z
+    .string()
+    .nullable()
+    .describe("Part of the provider's cloud with accounts and law of its own; null: the provider is not known."),
+  operator: z.string().nullable().describe('Company that runs it, where that is known not to be the provider.'),
+});
+export type RegionPlace = z.infer<typeof RegionPlace>;
+
 export const RegionView = z.object({
   region: z.string(),
+  provider: z.string().nullable().describe('Provider that the clusters in it are registered with; null: they are registered with none.'),
+  place: RegionPlace.nullable().describe(
+    'null: the catalogue does not have it, or, with `provider` null, providers mean different countries by its name.',
+  ),
+  readings: z
+    .array(z.object({ provider: z.string(), country: z.string() }))
+    .describe('What providers mean by its name, where these are different countries and `provider` is null.'),
   groups: z.array(z.string()).describe('RegionGroups that contain it, and groups of the catalogue.'),
-  places: z
-    .array(CatalogRegion.pick({ provider: true, partition: true, country: true, place: true, latitude: true, longitude: true }))
-    .optional()
-    .describe('What it stands for, one entry for each provider that has it; absent: the commit has no catalogue that knows it.'),
-  policies: Count.describe('Policies that allow it.'),
+  policies: Count.describe('Policies that allow it, as they are read by this provider.'),
   clusters: z.array(ResourceName).describe('Clusters that are registered with it or have nodes in it.'),
   nodes: Count.describe('As last reported.'),
   violations: Count.describe('Listed violations of pods that run there.'),
@@ -88,8 +103,20 @@ export type RegionView = z.infer<typeof RegionView>;
 export const RegionList = z.object({
   items: z
     .array(RegionView)
-    .describe('Every region that a policy allows, that a cluster is registered with, or that has a node or a violation; by name.'),
+    .describe(
+      'Every region that a policy allows, that a cluster is registered with, or that has a node or a violation; by name, once for each provider that clusters there are registered with.',
+    ),
   nodesWithoutRegion: Count,
+  catalog: z
+    .object({
+      version: z.string(),
+      source: z
+        .enum(['repository', 'release'])
+        .describe(
+          'repository: regions/catalog.yaml of the commit in force. release: that has none, and places are shown by the data of this hub; it decides nothing.',
+        ),
+    })
+    .describe('Catalogue by which places are shown.'),
 });
 export type RegionList = z.infer<typeof RegionList>;
 

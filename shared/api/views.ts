@@ -50,6 +50,7 @@ export type ConnectionState = z.infer<typeof ConnectionState>;
 export const ClusterView = z.object({
   name: ResourceName,
   regions: z.array(z.string()),
+  provider: z.string().nullable().describe('Provider that it is registered with; null: none.'),
   labels: z.record(z.string(), z.string()),
   connection: ConnectionState,
   notObserved: z

@@ -10,6 +10,7 @@ import {
   HubFrame,
   Inspected,
   Listed,
+  Located,
   MAX_FRAME_BYTES,
   MAX_HUB_FRAME_BYTES,
   Nack,
@@ -50,7 +51,7 @@ const Envelope = Report.extend({
   events: z.array(z.unknown()).max(1000),
 });
 const Answer = Inspected.extend({ report: z.unknown() });
-const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest, Answer, Listed]);
+const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest, Answer, Located, Listed]);
 
 /**
  * Frame that an agent sent. `problems` are of single entries of a report: each was corrected or

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AgentClusterReport, boundedList, ClusterEvent, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
+import { AgentClusterReport, boundedList, ClusterEvent, ClusterProcessing, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
 import { Baseline, MAX_LISTED } from '../status/index.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
 import { DeviationGroups } from './deviation-groups.ts';
@@ -8,7 +8,7 @@ import { DeviationGroups } from './deviation-groups.ts';
  * Version of the wire protocol. Hubs and agents of different versions refuse each other in the
  * hello, and the agent enforces on.
  */
-export const PROTOCOL_VERSION = 8;
+export const PROTOCOL_VERSION = 9;
 /**
  * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB
  * of policies; keys and events come on top. The hub decodes it in a heap of 192 MiB, where one
@@ -139,6 +139,15 @@ export const Inspected = z.strictObject({
 });
 export type Inspected = z.infer<typeof Inspected>;
 
+/** Places where pods run, which the hub asked for. */
+export const Located = z.strictObject({
+  type: z.literal('located'),
+  /** Id of the request. */
+  id: z.int().min(1),
+  processing: ClusterProcessing.nullable().describe('null: the agent does not know how its cluster is now.'),
+});
+export type Located = z.infer<typeof Located>;
+
 /**
  * The policies of the list of a baseline, which the hub asked for because it does not know that
  * list.
@@ -157,6 +166,7 @@ export type AgentFrame =
   | Report
   | z.infer<typeof Digest>
   | Inspected
+  | Located
   | Listed;
 
 // hub → agent
@@ -212,6 +222,10 @@ export const Inspect = z.strictObject({
 });
 export type Inspect = z.infer<typeof Inspect>;
 
+/** Asks where the pods of governed namespaces run, which the agent tells at once. */
+export const Locate = z.strictObject({ type: z.literal('locate'), id: z.int().min(1) });
+export type Locate = z.infer<typeof Locate>;
+
 /** Asks for the policies of a list that the hub does not know. */
 export const List = z.strictObject({ type: z.literal('list'), list: Hash });
 
@@ -228,5 +242,5 @@ export const CheckpointFrame = z.strictObject({
 });
 export type CheckpointFrame = z.infer<typeof CheckpointFrame>;
 
-export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync, Inspect, List, CheckpointFrame]);
+export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync, Inspect, Locate, List, CheckpointFrame]);
 export type HubFrame = z.infer<typeof HubFrame>;

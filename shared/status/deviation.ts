@@ -18,6 +18,8 @@ import { NO_GATEKEEPER } from './expected.ts';
 /** Conditions of a policy that are reported, and the statuses with which they are. */
 const REPORTED = {
   [CONDITIONS.conflict]: ['True'],
+  [CONDITIONS.regionAmbiguous]: ['True'],
+  [CONDITIONS.regionsEnding]: ['True'],
   [CONDITIONS.tampered]: ['True'],
   [CONDITIONS.auditAgrees]: ['False'],
   [CONDITIONS.placementInjection]: ['False'],

@@ -205,6 +205,8 @@ const agentFrame = (random: Random): AgentFrame => {
     case 3:
       return { type: 'inspected', id: 1 + below(random, 9), report: reportOf(random) };
     case 4:
+      return { type: 'located', id: 1 + below(random, 9), processing: pick(random, [null, { rows: [], omitted: below(random, 9) }]) };
+    case 5:
       return {
         type: 'listed',
         list: pick(random, [EMPTY_BASELINE.list, ...UNKNOWN_LISTS]),
@@ -225,7 +227,10 @@ const hubFrame = (random: Random): HubFrame => {
     case 2:
       return { type: 'resync' };
     case 3:
-      return { type: 'inspect', id: 1 + below(random, 9), policy: 'policy' };
+      return pick(random, [
+        { type: 'inspect', id: 1 + below(random, 9), policy: 'policy' },
+        { type: 'locate', id: 1 + below(random, 9) },
+      ]);
     case 4:
       return {
         type: 'checkpoint',

@@ -1,22 +1,28 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type ClusterEvent,
+  type ClusterProcessing,
   type ClusterReport,
   CONDITIONS,
   type Condition,
   type PolicyReport,
   type PolicyRisks,
+  REGION_LABEL,
   type SovereignPolicyStatus,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
 import { type Node, setCondition } from '@fso/shared/kube';
+import { indexCatalog, judgeNode } from '@fso/shared/regions';
+import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { NO_GATEKEEPER } from '@fso/shared/status';
+import type { PlacedNode } from '../../agent/cache/nodes/placed-nodes.ts';
 import type { Pod } from '../../agent/cache/reduce.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { planNamespaces } from '../../agent/enforce/namespaces.ts';
 import type { Governance, NamespaceInput, PolicyInput, PolicyOutcome } from '../../agent/enforce/types.ts';
 import type { NamespaceLabels } from '../../agent/observe/namespace-labels.ts';
+import { findProcessing } from '../../agent/observe/processing.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../../agent/observe/tampering.ts';
 import { NO_VIOLATIONS, type PolicyViolations, ViolationFinder } from '../../agent/observe/violations.ts';
 import type { PolicyLocks } from '../../agent/status/locks.ts';
@@ -30,6 +36,7 @@ import { ClusterRisks } from './cluster-risks.ts';
 import { pick, type SimulatedCluster } from './fleet-files.ts';
 
 const MINUTE_MS = 60_000;
+const CATALOG = indexCatalog(SEED_CATALOG);
 /** Interval of the cells whose clusters have owners at risk. */
 const RISKY_CELL = 12;
 const VERSIONS = ['v1.34.3', 'v1.35.1', 'v1.36.0', 'v1.36.1'];
@@ -79,6 +86,12 @@ const conditionsOf = (trouble: Trouble, tampering: Tampering | undefined, since:
   ].reduce<Condition[]>((all, condition) => setCondition(all, condition, since), []);
 };
 
+/** A node where the catalogue of the release has it. */
+const placedNode = ({ metadata: { name, uid, labels } }: Node, provider: string | undefined): PlacedNode => {
+  const labelled = labels?.[REGION_LABEL];
+  return { name, uid, labelled, zone: undefined, ...judgeNode({ region: labelled }, CATALOG, provider) };
+};
+
 /** Findings of the agent about one policy. */
 interface PolicyFindings {
   readonly outcome: PolicyOutcome | undefined;
@@ -96,6 +109,7 @@ export class ClusterLife {
   readonly #outside: string;
   readonly #spaces: Map<string, NamespaceInput>;
   readonly #nodes: ReadonlyMap<string, Node>;
+  readonly #places: ReadonlyMap<string, PlacedNode>;
   readonly #pods: Pod[];
   readonly #finder = new ViolationFinder();
   readonly #risks: ClusterRisks;
@@ -108,6 +122,7 @@ export class ClusterLife {
   readonly #digests = new Map<string, string>();
   readonly #statuses = new Map<string, SovereignPolicyStatus>();
   readonly #reported = new Map<string, PolicyReport>();
+  #governance: Governance | undefined;
   #inputs: readonly PolicyInput[] = [];
   #revision: string | null = null;
   #accepted: CompiledCluster | undefined;
@@ -120,6 +135,7 @@ export class ClusterLife {
     // In this order: the same seed gives the same cluster.
     this.#spaces = makeSpaces(random);
     this.#nodes = makeNodes(cluster, this.#outside, random);
+    this.#places = new Map([...this.#nodes].map(([name, node]) => [name, placedNode(node, cluster.provider)]));
     this.#pods = makePods(cluster.name, this.#outside, random);
     const [home = ''] = cluster.regions;
     this.#risks = new ClusterRisks(cluster.cell % RISKY_CELL === 0 ? this.#pods : [], this.#nodes.values(), home);
@@ -157,6 +173,16 @@ export class ClusterLife {
   /** Full reports of all policies. */
   reports(): PolicyReport[] {
     return [...this.#reported.values()];
+  }
+
+  /** Places of its running pods. */
+  processing(): ClusterProcessing {
+    const governance = this.#governance ?? { policies: new Map() };
+    return findProcessing({ governance, podsIn: (namespace) => this.#podsIn(namespace), judgementOf: (name) => this.#places.get(name) });
+  }
+
+  #podsIn(namespace: string): Pod[] {
+    return this.#pods.filter(({ metadata }) => metadata.namespace === namespace);
   }
 
   /** State of the cluster that its reports follow from. */
@@ -223,8 +249,9 @@ export class ClusterLife {
   #judge(): void {
     const { trouble, now } = this.#options;
     const governance = planGovernance(this.#inputs, [...this.#spaces.values()], now);
-    const podsIn = (namespace: string): Pod[] => this.#pods.filter(({ metadata }) => metadata.namespace === namespace);
-    const found = this.#finder.find({ governance, podsIn, nodes: this.#nodes, restored: this.#restored, now: new Date() });
+    this.#governance = governance;
+    const podsIn = (namespace: string): Pod[] => this.#podsIn(namespace);
+    const found = this.#finder.find({ governance, podsIn, nodes: this.#places, restored: this.#restored, now: new Date() });
     const labelledAt = this.#reported.size === 0 ? this.#past(20) : new Date();
     for (const [name, labels] of planLabels(governance, this.#spaces, labelledAt)) this.#spaces.set(name, labels);
     const risks = this.#risks.find(governance);

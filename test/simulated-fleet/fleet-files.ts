@@ -1,3 +1,4 @@
+import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { stringify } from 'yaml';
 import { CELLS, GEOS, type Geo, geoOfCell, nameOfCell } from './geography.ts';
 
@@ -28,7 +29,12 @@ export interface SimulatedCluster {
   readonly cell: number;
   readonly geo: Geo;
   readonly regions: readonly string[];
+  /** Provider of its regions; absent: sites of no cloud. */
+  readonly provider?: string | undefined;
 }
+
+/** Provider of a region; of those that share its name the first one. */
+const providerOf = (region: string): string | undefined => SEED_CATALOG.regions.find((known) => known.region === region)?.provider;
 
 type Random = () => number;
 
@@ -46,16 +52,18 @@ const makeClusters = (random: Random): SimulatedCluster[] =>
     const cell = index % CELLS;
     const geo = geoOfCell(cell);
     const home = pick(geo.regions, random);
-    const second = random() < 0.4 ? pick(geo.regions, random) : home;
+    const provider = providerOf(home);
+    const others = geo.regions.filter((region) => providerOf(region) === provider);
+    const second = random() < 0.4 ? pick(others, random) : home;
     const number = String(Math.floor(index / CELLS) + 1).padStart(2, '0');
-    return { name: `${nameOfCell(cell)}-${home}-${number}`, cell, geo, regions: [...new Set([home, second])] };
+    return { name: `${nameOfCell(cell)}-${home}-${number}`, cell, geo, regions: [...new Set([home, second])], provider };
   });
 
-const clusterFile = ({ name, cell, geo, regions }: SimulatedCluster, random: Random): string =>
+const clusterFile = ({ name, cell, geo, regions, provider }: SimulatedCluster, random: Random): string =>
   document(
     'ManagedCluster',
     { name, labels: { environment: pick(ENVIRONMENTS, random), geo: geo.name, cell: nameOfCell(cell) } },
-    { regions: [...regions] },
+    { regions: [...regions], ...(provider === undefined ? {} : { provider }) },
   );
 
 /** Most policies deny. */
@@ -145,6 +153,7 @@ export const makeFleetFiles = (random: Random, now: Date): FleetFiles => {
   const clusters = makeClusters(random);
   const files: Record<string, string> = {};
   for (const { name, regions } of GEOS) files[`regions/${name}.yaml`] = document('RegionGroup', { name }, { regions: [...regions] });
+  files['regions/catalog.yaml'] = document('RegionCatalog', { name: 'catalog' }, SEED_CATALOG);
   for (const cluster of clusters) files[`clusters/${cluster.name}.yaml`] = clusterFile(cluster, random);
   for (const sketch of sketches(random)) {
     files[`policies/${sketch.name.split('-')[0]}/${sketch.name}.yaml`] = policyFile(sketch, random, now);

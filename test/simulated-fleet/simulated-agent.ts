@@ -133,6 +133,14 @@ export class SimulatedAgent {
     }
   }
 
+  async #answerLocating(client: StreamClient): Promise<void> {
+    for (;;) {
+      const frame = await Promise.race([client.next('locate'), client.closed]);
+      if ('code' in frame) return;
+      client.send({ type: 'located', id: frame.id, processing: this.#options.life.processing() });
+    }
+  }
+
   async #untilTaken(client: StreamClient): Promise<void> {
     for (;;) {
       const frame = await Promise.race([client.next('reported'), client.closed]);
@@ -154,7 +162,12 @@ export class SimulatedAgent {
   }
 
   async #serve(client: StreamClient): Promise<void> {
-    await Promise.all([this.#takeOffers(client), this.#answerResyncs(client), this.#answerInspections(client)]);
+    await Promise.all([
+      this.#takeOffers(client),
+      this.#answerResyncs(client),
+      this.#answerInspections(client),
+      this.#answerLocating(client),
+    ]);
   }
 
   /** Reconnects like a real agent after the hub was away. */

@@ -117,6 +117,8 @@ const findingCalls = (requests: HubRequests) => ({
     requests.list(DenialGroupPage, '/denial-groups', query, signal),
   /** All owners whose pods were refused, as text of that format. */
   denialReport: (format: 'csv' | 'json', signal?: AbortSignal) => requests.text(`/api/v1/reports/denials?format=${format}`, signal),
+  /** Observed countries of processing, as text of that format. */
+  processingReport: (format: 'csv' | 'json', signal?: AbortSignal) => requests.text(`/api/v1/reports/processing?format=${format}`, signal),
   violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
   /** Report of all issues of the fleet, as text of that format. */
   issueReport: (format: 'csv' | 'json' | 'html', signal?: AbortSignal) => requests.text(`/api/v1/reports/issues?format=${format}`, signal),

@@ -11,6 +11,7 @@ const source: SourceView = { url: 'u', ref: 'main', revision: commitOf(NEW), rej
 const cluster = (name: string, change: Partial<ClusterView> = {}): ClusterView => ({
   name,
   regions: ['eu-west-1'],
+  provider: null,
   labels: {},
   connection: 'Connected',
   notObserved: null,

@@ -101,3 +101,7 @@ const writeReport = async (context: Context, text: string, out: string | undefin
 /** `fso report denials` */
 export const reportDenials = async (context: Context, { output, out }: { output: 'csv' | 'json'; out?: string }): Promise<void> =>
   writeReport(context, await (await context.connect()).denialReport(output), out);
+
+/** `fso report processing` */
+export const reportProcessing = async (context: Context, { output, out }: { output: 'csv' | 'json'; out?: string }): Promise<void> =>
+  writeReport(context, await (await context.connect()).processingReport(output), out);

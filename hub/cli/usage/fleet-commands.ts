@@ -130,6 +130,13 @@ const addReport = (program: Command): void => {
     .addHelpText('after', examples('report denials > denials.csv', 'report denials -o json --out denials.json'))
     .action(action(async () => (await import('../commands/status.ts')).reportDenials));
   report
+    .command('processing')
+    .description('write in which countries the running pods of each governed namespace are, as the agents see them now')
+    .addOption(new Option('-o, --output <format>', 'a table, or a document for programs').choices(['csv', 'json']).default('csv'))
+    .option('--out <file>', 'write to this file instead of standard output')
+    .addHelpText('after', examples('report processing > processing.csv', 'report processing -o json --out processing.json'))
+    .action(action(async () => (await import('../commands/status.ts')).reportProcessing));
+  report
     .command('issues')
     .description('write everything that is wrong with the fleet: clusters, policies, and the violations')
     .addOption(

@@ -1,4 +1,4 @@
-import { NamespaceName, Region, ResourceName } from '@fso/shared/api';
+import { CountryCode, NamespaceName, ProviderId, Region, ResourceName } from '@fso/shared/api';
 import { z } from 'zod';
 
 /** Search parameters as other programs write them: `?q=finance&phase=Failed`, all of them text. */
@@ -25,6 +25,8 @@ export const labelParam = param(z.string().min(1).max(63));
 export const clusterParam = param(ResourceName);
 export const namespaceParam = param(NamespaceName);
 export const regionParam = param(Region);
+export const providerParam = param(ProviderId);
+export const countryParam = param(CountryCode);
 export const timeParam = param(z.iso.datetime({ offset: true }));
 export const patternParam = (pattern: RegExp) => param(z.string().regex(pattern));
 /** A parameter that is one of a few words. */

@@ -1,6 +1,6 @@
 import type { ChartOption, Palette } from '../charts/chart.ts';
 import { count } from '../lib/format.ts';
-import { describeRegion, type RegionState } from './map-regions.ts';
+import { describeRegion, type MapRegion, type RegionState } from './map-regions.ts';
 import { type ClusterMarker, type Markers, project, type RegionMarker, unproject, type View } from './markers.ts';
 
 /** Options of the map for ECharts: shapes tell the same as colours. */
@@ -8,8 +8,7 @@ import { type ClusterMarker, type Markers, project, type RegionMarker, unproject
 export const MAP_NAME = 'world';
 
 /** A region or a cluster that was pointed at. */
-export interface Target {
-  readonly region: string;
+export interface Target extends Pick<MapRegion, 'region' | 'provider'> {
   readonly state: RegionState;
   /** More than one stand behind one marker where many are at one place; none: the region itself. */
   readonly clusters: readonly string[];
@@ -40,14 +39,14 @@ const SHAPES: Readonly<Record<RegionState, Shape>> = {
 };
 
 const labelOf = ({ region }: RegionMarker): string =>
-  region.violations === 0 ? region.region : `${region.region}: ${count(region.violations, 'violation')}`;
+  region.violations === 0 ? region.text : `${region.text}: ${count(region.violations, 'violation')}`;
 
 const regionPoint = (marker: RegionMarker, { palette, highlighted }: MapContent) => {
   const { region, longitude, latitude, offset } = marker;
   const { symbol, size, color, filled } = SHAPES[region.state];
-  const target: Target = { region: region.region, state: region.state, clusters: [] };
+  const target: Target = { region: region.region, provider: region.provider, state: region.state, clusters: [] };
   return {
-    name: region.region,
+    name: region.text,
     value: [longitude, latitude],
     target,
     text: describeRegion(region).join('\n'),
@@ -90,7 +89,7 @@ const connectionText = ({ clusters, connected }: Pick<ClusterMarker, 'clusters' 
 const NAMED_REGIONS = 3;
 
 const placesText = (regions: ClusterMarker['regions']): string => {
-  const names = regions.slice(0, NAMED_REGIONS).map(({ region }) => region);
+  const names = regions.slice(0, NAMED_REGIONS).map(({ text }) => text);
   const more = regions.length - names.length;
   return more === 0 ? names.join(', ') : `${names.join(', ')} and ${more} more`;
 };
@@ -105,7 +104,9 @@ const clusterText = (marker: ClusterMarker): string => {
 /** The target of a click; for several places it zooms in. */
 const clusterTarget = ({ regions, clusters }: ClusterMarker): Target | 'nearer' => {
   const [only] = regions;
-  return only === undefined || regions.length > 1 ? 'nearer' : { region: only.region, state: only.state, clusters };
+  return only === undefined || regions.length > 1
+    ? 'nearer'
+    : { region: only.region, provider: only.provider, state: only.state, clusters };
 };
 
 const clusterPoint = ({ palette, highlighted }: MapContent, marker: ClusterMarker) => {

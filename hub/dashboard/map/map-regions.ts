@@ -1,6 +1,6 @@
 import type { ConnectionState, RegionView } from '@fso/shared/api';
 import { count } from '../lib/format.ts';
-import { type CloudRegion, findCloudRegion } from './cloud-regions.ts';
+import { placeNote, regionText } from '../lib/region-text.ts';
 
 /** States and texts of a region, for the map and its table. */
 
@@ -10,10 +10,28 @@ import { type CloudRegion, findCloudRegion } from './cloud-regions.ts';
  */
 export type RegionState = 'violated' | 'inUse' | 'allowed';
 
+/** Spot on the map. */
+export interface Spot {
+  /** Name of the city, with its country. */
+  readonly city: string;
+  /** Degrees, north is positive. */
+  readonly latitude: number;
+  /** Degrees, east is positive. */
+  readonly longitude: number;
+}
+
+const spotOf = ({ place }: RegionView): Spot | undefined => {
+  if (place?.coordinates == null) return undefined;
+  const [latitude, longitude] = place.coordinates;
+  return { city: `${place.country} ${place.place}`, latitude, longitude };
+};
+
 export interface MapRegion extends RegionView {
   readonly state: RegionState;
-  /** undefined: its location is not published. */
-  readonly known: CloudRegion | undefined;
+  /** `Ireland (aws/eu-west-1)`: no two have the same. */
+  readonly text: string;
+  /** undefined: it is not known where it is. */
+  readonly spot: Spot | undefined;
 }
 
 /** undefined: not known here. */
@@ -32,22 +50,25 @@ const compare = (a: MapRegion, b: MapRegion): number =>
   b.violations - a.violations ||
   b.nodes - a.nodes ||
   b.policies - a.policies ||
-  a.region.localeCompare(b.region, 'en');
+  a.text.localeCompare(b.text, 'en');
 
 /** @returns every one of them, in the order in which they are listed */
 export const toMapRegions = (views: readonly RegionView[]): MapRegion[] =>
-  views.map((view) => ({ ...view, state: stateOf(view), known: findCloudRegion(view.region) })).toSorted(compare);
+  views.map((view) => ({ ...view, state: stateOf(view), text: regionText(view), spot: spotOf(view) })).toSorted(compare);
 
 export const STATE_TEXTS: Readonly<Record<RegionState, string>> = { violated: 'Violated', inUse: 'In use', allowed: 'Allowed' };
 
-/** @returns lines of text, the region's name first */
-export const describeRegion = ({ region, known, state, policies, clusters, nodes, violations }: MapRegion): string[] => [
-  region,
-  ...(known === undefined ? [] : [`${known.place} (${known.provider})`]),
-  `${STATE_TEXTS[state]}: ${violations === 0 ? 'no listed violations' : `${count(violations, 'listed violation')}`}`,
-  policies === 0 ? 'no policy allows it' : `allowed by ${count(policies, 'policy', 'policies')}`,
-  `${count(clusters.length, 'cluster')}, ${count(nodes, 'node')}`,
-];
+/** @returns lines of text, what it is called first */
+export const describeRegion = (region: MapRegion): string[] => {
+  const { text, state, policies, clusters, nodes, violations } = region;
+  return [
+    text,
+    placeNote(region),
+    `${STATE_TEXTS[state]}: ${violations === 0 ? 'no listed violations' : `${count(violations, 'listed violation')}`}`,
+    policies === 0 ? 'no policy allows it' : `allowed by ${count(policies, 'policy', 'policies')}`,
+    `${count(clusters.length, 'cluster')}, ${count(nodes, 'node')}`,
+  ];
+};
 
 interface RegionCounts {
   readonly violated: number;

@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toMapRegions } from './map-regions.ts';
 import { layOut, project, unproject, viewOf, WORLD } from './markers.ts';
+import { regionView } from './testing/region-view.ts';
 
-const view = (region: string, clusters: string[] = []) => ({ region, groups: [], policies: 1, clusters, nodes: 0, violations: 0 });
+const view = (region: string, clusters: string[] = []) => regionView(region, { policies: 1, clusters });
 const names = (count: number): string[] => Array.from({ length: count }, (_, index) => `cluster-${index}`);
 /** Pixels per radian: near enough for cities to be apart, and the whole world on a screen. */
 const NEAR = 10_000;

@@ -1,5 +1,4 @@
-import type { CloudRegion } from './cloud-regions.ts';
-import type { ConnectionOf, MapRegion } from './map-regions.ts';
+import type { ConnectionOf, MapRegion, Spot } from './map-regions.ts';
 
 /**
  * Miller's cylindrical projection: a Mercator whose high latitudes are kept small, so that Europe
@@ -67,26 +66,26 @@ export interface Markers {
   readonly clusters: readonly ClusterMarker[];
 }
 
-type KnownRegion = MapRegion & { readonly known: CloudRegion };
-const isKnown = (region: MapRegion): region is KnownRegion => region.known !== undefined;
+type KnownRegion = MapRegion & { readonly spot: Spot };
+const isKnown = (region: MapRegion): region is KnownRegion => region.spot !== undefined;
 
 /** Regions of one city. */
 interface City {
-  readonly known: CloudRegion;
+  readonly spot: Spot;
   readonly columns: readonly { readonly region: KnownRegion; readonly x: number }[];
   readonly clusters: number;
 }
 
 /** Regions of one city (that of several clouds, say) stand beside each other. */
 const citiesOf = (regions: readonly MapRegion[]): City[] =>
-  [...Map.groupBy(regions.filter(isKnown), ({ known }) => known.place).values()].flatMap((together) => {
+  [...Map.groupBy(regions.filter(isKnown), ({ spot }) => spot.city).values()].flatMap((together) => {
     const [first] = together;
     if (first === undefined) return [];
     const columns = together.map((region, index) => ({ region, x: (index - (together.length - 1) / 2) * COLUMN_PX }));
-    return [{ known: first.known, columns, clusters: together.reduce((sum, { clusters }) => sum + clusters.length, 0) }];
+    return [{ spot: first.spot, columns, clusters: together.reduce((sum, { clusters }) => sum + clusters.length, 0) }];
   });
 
-const distance = (a: CloudRegion, b: CloudRegion): number => {
+const distance = (a: Spot, b: Spot): number => {
   const [ax, ay] = project([a.longitude, a.latitude]);
   const [bx, by] = project([b.longitude, b.latitude]);
   return Math.hypot(ax - bx, ay - by);
@@ -99,7 +98,7 @@ const distance = (a: CloudRegion, b: CloudRegion): number => {
 const gather = (cities: readonly City[], pxPerRadian: number): City[][] => {
   const groups: [City, ...City[]][] = [];
   for (const city of cities.filter(({ clusters }) => clusters > 0).toSorted((a, b) => b.clusters - a.clusters)) {
-    const group = groups.find(([first]) => distance(first.known, city.known) * pxPerRadian < NEAR_PX);
+    const group = groups.find(([first]) => distance(first.spot, city.spot) * pxPerRadian < NEAR_PX);
     if (group === undefined) groups.push([city]);
     else group.push(city);
   }
@@ -109,7 +108,7 @@ const gather = (cities: readonly City[], pxPerRadian: number): City[][] => {
 type Mark = (regions: readonly KnownRegion[], clusters: readonly string[], x: number, y: number) => ClusterMarker;
 
 const marking =
-  ({ longitude, latitude }: CloudRegion, connectionOf: ConnectionOf): Mark =>
+  ({ longitude, latitude }: Spot, connectionOf: ConnectionOf): Mark =>
   (regions, clusters, x, y) => ({
     longitude,
     latitude,
@@ -131,7 +130,7 @@ const columnMarkers = (region: KnownRegion, x: number, mark: Mark): ClusterMarke
 const groupMarkers = (group: readonly City[], connectionOf: ConnectionOf): ClusterMarker[] => {
   const [first] = group;
   if (first === undefined) return [];
-  const mark = marking(first.known, connectionOf);
+  const mark = marking(first.spot, connectionOf);
   if (group.length === 1) return first.columns.flatMap(({ region, x }) => columnMarkers(region, x, mark));
   const regions = group.flatMap(({ columns }) => columns.map(({ region }) => region)).filter(({ clusters }) => clusters.length > 0);
   return [mark(regions, [...new Set(regions.flatMap(({ clusters }) => clusters))], 0, 2)];
@@ -148,8 +147,8 @@ export const layOut = (regions: readonly MapRegion[], connectionOf: ConnectionOf
     regions: cities.flatMap(({ columns }) =>
       columns.map(({ region, x }) => ({
         region,
-        longitude: region.known.longitude,
-        latitude: region.known.latitude,
+        longitude: region.spot.longitude,
+        latitude: region.spot.latitude,
         offset: [x, 0] as const,
       })),
     ),
@@ -175,7 +174,7 @@ const spread = (values: readonly number[]): number => Math.max(...values) - Math
 /**
  * @returns the view that shows all of these, as near as is sensible; the world if there are none
  */
-export const viewOf = (places: readonly Pick<CloudRegion, 'latitude' | 'longitude'>[]): View => {
+export const viewOf = (places: readonly Pick<Spot, 'latitude' | 'longitude'>[]): View => {
   if (places.length === 0) return WORLD;
   const points = places.map(({ longitude, latitude }) => project([longitude, latitude]));
   const xs = points.map(([x]) => x);

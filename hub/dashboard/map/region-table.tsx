@@ -2,9 +2,12 @@ import './map.css';
 import { Button } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
+import { SearchToolbar } from '../components/search-toolbar.tsx';
 import { PlainTable, type PlainTableProps } from '../components/tables/plain-table.tsx';
 import { Heading } from '../components/text.tsx';
+import type { Values } from '../lib/filters.ts';
 import { count, formatNumber } from '../lib/format.ts';
+import { clusterSearch, placeNote, regionFilters } from '../lib/region-text.ts';
 import { type MapRegion, type RegionState, STATE_TEXTS } from './map-regions.ts';
 
 const SHAPES: Readonly<Record<RegionState, string>> = {
@@ -26,7 +29,7 @@ interface RegionRowsProps {
   /** Accessible name. */
   readonly label: string;
   readonly regions: readonly MapRegion[];
-  /** Called with the region that is pointed at, for the map to show it. */
+  /** Called with the text of the region that is pointed at, for the map to show it. */
   readonly onPoint?: ((region: string | undefined) => void) | undefined;
 }
 
@@ -34,27 +37,28 @@ interface LinkedProps {
   readonly value: number;
   readonly to: '/policies' | '/clusters' | '/compliance';
   readonly what: string;
-  readonly region: string;
+  readonly of: MapRegion;
 }
 
 /** A number, which is a link to what it counts unless it is zero. */
-const Linked = ({ value, to, what, region }: LinkedProps) =>
-  value === 0 ? (
-    '0'
-  ) : (
-    <Link to={to} search={{ region }} aria-label={`${formatNumber(value)} ${what} ${region}`}>
+const Linked = ({ value, to, what, of: { region, provider, text } }: LinkedProps) => {
+  if (value === 0) return '0';
+  const search = to === '/clusters' ? clusterSearch({ region, provider }) : { region };
+  return (
+    <Link to={to} search={search} aria-label={`${formatNumber(value)} ${what} ${text}`}>
       {formatNumber(value)}
     </Link>
   );
+};
 
 const COLUMNS: PlainTableProps<MapRegion>['columns'] = [
   {
     title: 'Region',
     isName: true,
-    cell: ({ region, known }) => (
+    cell: (region) => (
       <>
-        {region}
-        <span className="fso-region-place">{known === undefined ? 'unknown location' : `${known.place} (${known.provider})`}</span>
+        {region.text}
+        <span className="fso-region-place">{placeNote(region)}</span>
       </>
     ),
   },
@@ -69,18 +73,18 @@ const COLUMNS: PlainTableProps<MapRegion>['columns'] = [
   {
     title: 'Policies',
     className: 'fso-number',
-    cell: ({ region, policies }) => <Linked value={policies} to="/policies" what="policies that allow" region={region} />,
+    cell: (region) => <Linked value={region.policies} to="/policies" what="policies that allow" of={region} />,
   },
   {
     title: 'Clusters',
     className: 'fso-number',
-    cell: ({ region, clusters }) => <Linked value={clusters.length} to="/clusters" what="clusters of" region={region} />,
+    cell: (region) => <Linked value={region.clusters.length} to="/clusters" what="clusters of" of={region} />,
   },
   { title: 'Nodes', className: 'fso-number', cell: ({ nodes }) => formatNumber(nodes) },
   {
     title: 'Violations',
     className: 'fso-number',
-    cell: ({ region, violations }) => <Linked value={violations} to="/compliance" what="violations in" region={region} />,
+    cell: (region) => <Linked value={region.violations} to="/compliance" what="violations in" of={region} />,
   },
 ];
 
@@ -91,9 +95,9 @@ const RegionRows = ({ label, regions, onPoint }: RegionRowsProps) => {
       label={label}
       rows={regions}
       columns={COLUMNS}
-      rowKey={({ region }) => region}
-      rowProps={({ region }) => {
-        const on = (): void => onPoint?.(region);
+      rowKey={({ text }) => text}
+      rowProps={({ text }) => {
+        const on = (): void => onPoint?.(text);
         return { onMouseEnter: on, onMouseLeave: off, onFocus: on, onBlur: off };
       }}
       className="fso-regions"
@@ -101,28 +105,46 @@ const RegionRows = ({ label, regions, onPoint }: RegionRowsProps) => {
   );
 };
 
-/** Table of all that the map shows, and below it the regions without a known location. */
+const matches = ({ place, provider }: MapRegion, { country, provider: wanted }: Values): boolean =>
+  (country === undefined || place?.country === country) && (wanted === undefined || provider === wanted);
+
+const NotOnMap = ({ regions }: Pick<RegionRowsProps, 'regions'>) => (
+  <section>
+    <Heading>Not on the map</Heading>
+    <p className="fso-muted">
+      {count(regions.length, 'region')} with an unknown location: the catalogue of regions does not have{' '}
+      {regions.length === 1 ? 'it' : 'them'}, or providers mean different places and the clusters are registered with none.
+    </p>
+    <RegionRows label="Regions that are not on the map" regions={regions} />
+  </section>
+);
+
+/**
+ * Table of all that the map shows, and below it the regions without a known location; both can be
+ * filtered by country and provider.
+ */
 export const RegionTable = ({ regions, onPoint }: Omit<RegionRowsProps, 'label'>) => {
   const [showsAll, setShowsAll] = useState(false);
-  const onMap = regions.filter(({ known }) => known !== undefined);
-  const unknown = regions.filter(({ known }) => known === undefined);
+  const [values, setValues] = useState<Values>({});
+  const filters = regionFilters(regions);
+  const shown = regions.filter((region) => matches(region, values));
+  const onMap = shown.filter(({ spot }) => spot !== undefined);
+  const unknown = shown.filter(({ spot }) => spot === undefined);
   return (
     <>
-      <RegionRows label="Regions on the map" regions={showsAll ? onMap : onMap.slice(0, ROWS)} onPoint={onPoint} />
+      {filters.length === 0 ? null : (
+        <SearchToolbar filters={filters} values={values} onChange={(changed) => setValues({ ...values, ...changed })} />
+      )}
+      {shown.length === 0 ? <p className="fso-muted">No regions match.</p> : null}
+      {onMap.length === 0 ? null : (
+        <RegionRows label="Regions on the map" regions={showsAll ? onMap : onMap.slice(0, ROWS)} onPoint={onPoint} />
+      )}
       {onMap.length <= ROWS ? null : (
         <Button variant="link" aria-expanded={showsAll} onClick={() => setShowsAll(!showsAll)}>
           {showsAll ? 'Show fewer' : `Show all ${onMap.length} regions`}
         </Button>
       )}
-      {unknown.length === 0 ? null : (
-        <section>
-          <Heading>Not on the map</Heading>
-          <p className="fso-muted">
-            {count(unknown.length, 'region')} with an unknown location: no public cloud lists {unknown.length === 1 ? 'it' : 'them'}.
-          </p>
-          <RegionRows label="Regions that are not on the map" regions={unknown} />
-        </section>
-      )}
+      {unknown.length === 0 ? null : <NotOnMap regions={unknown} />}
     </>
   );
 };

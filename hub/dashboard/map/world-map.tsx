@@ -2,9 +2,8 @@ import './map.css';
 import { lazy, useMemo } from 'react';
 import { LazyPart } from '../charts/lazy-part.tsx';
 import { count } from '../lib/format.ts';
-import { findCloudRegion } from './cloud-regions.ts';
 import type { MapCanvasProps } from './map-canvas.tsx';
-import { countStates, type MapRegion, STATE_TEXTS } from './map-regions.ts';
+import { countStates, type MapRegion, type Spot, STATE_TEXTS } from './map-regions.ts';
 import { viewOf } from './markers.ts';
 import { StateShape } from './region-table.tsx';
 
@@ -44,6 +43,12 @@ interface WorldMapProps extends Omit<MapCanvasProps, 'label' | 'view'> {
   readonly isNear?: boolean;
 }
 
+/** Spots of the highlighted regions, in the order of their cities. */
+const spotsOf = (regions: readonly MapRegion[], highlighted: WorldMapProps['highlighted']): readonly Spot[] =>
+  regions
+    .flatMap(({ region, spot }) => (spot !== undefined && highlighted?.has(region) === true ? [spot] : []))
+    .toSorted((a, b) => a.city.localeCompare(b.city));
+
 const labelOf = (regions: readonly MapRegion[]): string => {
   const { violated, inUse, allowed } = countStates(regions);
   return `Map of regions: ${count(violated, 'region')} violated, ${inUse} in use, ${allowed} only allowed`;
@@ -56,8 +61,8 @@ const labelOf = (regions: readonly MapRegion[]): string => {
 export const WorldMap = ({ isNear = false, ...props }: WorldMapProps) => {
   const { regions, highlighted } = props;
   // Another list of the same regions does not move the map.
-  const near = isNear ? [...(highlighted ?? [])].toSorted((a, b) => a.localeCompare(b)).join(' ') : '';
-  const view = useMemo(() => viewOf(near.split(' ').flatMap((region) => findCloudRegion(region) ?? [])), [near]);
+  const near = isNear ? JSON.stringify(spotsOf(regions, highlighted)) : '[]';
+  const view = useMemo(() => viewOf(JSON.parse(near) as Spot[]), [near]);
   return (
     <figure className="fso-map">
       <LazyPart what="the map" className="fso-map-canvas">

@@ -54,13 +54,17 @@ function* jsonItems(items: readonly unknown[]): Generator<string> {
   yield ']}';
 }
 
+/** `fso-risks-20260103T103000Z.csv` */
+export const fileNameOf = (list: string, generatedAt: string, format: string): string =>
+  `fso-${list}-${generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}.${format}`;
+
 /** Sends a report as a file; in JSON its list comes last. */
 export const sendReport = <L extends string, R extends ListReport<L>>(
   res: Response,
   report: R,
   { list, format, csvLines }: ReportFile<L, R>,
 ): Promise<void> => {
-  const name = `fso-${list}-${report.generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}.${format}`;
+  const name = fileNameOf(list, report.generatedAt, format);
   if (format === 'csv') return sendLines(res, { name, contentType: 'text/csv', head: '' }, csvLines(report));
   const { [list]: items, ...rest } = report;
   const head = `${JSON.stringify(rest).slice(0, -1)},${JSON.stringify(list)}:[`;

@@ -137,12 +137,16 @@ const withoutSamples = ({
   ...report
 }: AgentClusterReport): ClusterReport => report;
 
+/** Provider that a cluster is registered with; null: none. */
+export const providerOf = (registration: ManagedClusterDocument | undefined): string | null => registration?.spec.provider ?? null;
+
 /** A cluster that is no longer registered has neither regions nor labels and is never in sync. */
 export const viewOf = ({ record, registration, desired, phases, violations }: ClusterFacts): ClusterView => {
   const revision = record.acked?.revision ?? record.report?.revision ?? null;
   return {
     name: record.name,
     regions: [...(registration?.spec.regions ?? [])],
+    provider: providerOf(registration),
     labels: { ...registration?.metadata.labels },
     connection: connectionOf(record),
     notObserved: record.notObserved && { since: record.notObserved.since, what: [...record.notObserved.what] },

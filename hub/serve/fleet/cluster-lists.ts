@@ -1,22 +1,11 @@
-import {
-  type ClusterPolicy,
-  ConnectionState,
-  effectivePhase,
-  Phase,
-  policyKey,
-  Region,
-  type RegionList,
-  type RegionView,
-} from '@fso/shared/api';
-import { type PolicySet, regionsOf as resolverOf } from '@fso/shared/decode';
-import { byText } from '@fso/shared/encoding';
+import { type ClusterPolicy, ConnectionState, CountryCode, effectivePhase, Phase, ProviderId, policyKey, Region } from '@fso/shared/api';
 import { z } from 'zod';
-import { type ListInput, NEVER, type Orders, sortParameter } from '../http/paging.ts';
+import { NEVER, type Orders, sortParameter } from '../http/paging.ts';
 import { Flag, includesText, matches, paging, Search } from '../http/parameters.ts';
-import { areLocksReady, type ClusterEntry, isRefusing, isTampered, type NamedViolation } from './cluster-entry.ts';
-import type { Fleet } from './fleet-index.ts';
+import { areLocksReady, type ClusterEntry, isRefusing, isTampered } from './cluster-entry.ts';
 import { SEVERITY } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
+import { isInCountry, regionsOf } from './regions/region-list.ts';
 
 /** Parameters of the list of clusters. */
 export const ClusterQuery = z.strictObject({
@@ -32,6 +21,10 @@ export const ClusterQuery = z.strictObject({
     'false: clusters whose last report says that lock 1, its guard or Gatekeeper is not ready. A cluster without a report is neither.',
   ),
   region: Region.optional().describe('Those that are registered with this region or have nodes there.'),
+  provider: ProviderId.optional().describe('Those that are registered with this provider.'),
+  country: CountryCode.optional().describe(
+    'Those that are registered with a region of this country or have nodes there, as far as the catalogue of regions knows.',
+  ),
   q: Search,
   sort: sortParameter(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
   ...paging,
@@ -53,16 +46,8 @@ export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violat
   },
 };
 
-/** Regions that a cluster is registered with, and those that its nodes are in. */
-const regionsOf = ({ registration, record }: ClusterEntry): ReadonlySet<string> => {
-  const inhabited = Object.entries(record.report?.nodesByRegion ?? {}).flatMap(([region, nodes]) =>
-    nodes > 0 && region !== '' ? [region] : [],
-  );
-  return new Set([...(registration?.spec.regions ?? []), ...inhabited]);
-};
-
 export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolean => {
-  const { connection, inSync, observed, violating, tampered, refusing, locksReady, region, q } = query;
+  const { connection, inSync, observed, violating, tampered, refusing, locksReady, region, provider, country, q } = query;
   return (
     matches(connection, entry.view.connection) &&
     matches(inSync, entry.view.inSync) &&
@@ -72,6 +57,8 @@ export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolea
     matches(refusing, isRefusing(entry)) &&
     matches<boolean | undefined>(locksReady, areLocksReady(entry)) &&
     (region === undefined || regionsOf(entry).has(region)) &&
+    matches(provider, entry.view.provider) &&
+    (country === undefined || isInCountry(entry, country)) &&
     includesText(entry.record.name, q)
   );
 };
@@ -121,71 +108,3 @@ export const matchesClusterPolicy = (policy: ClusterPolicy, { phase, violating, 
   matches(phase, policy.phase) &&
   matches(violating, policy.violations > 0) &&
   (includesText(policyKey(policy), q) || includesText(policy.targetNamespace, q));
-
-const groupsOf = (set: PolicySet | undefined, region: string): string[] => {
-  const regions = set && resolverOf(set);
-  return [...(regions?.groups.keys() ?? [])].filter((group) => regions?.resolve([`group:${group}`]).regions.includes(region)).sort(byText);
-};
-
-/** Places of a name, by the catalogue of a commit. */
-const placesOf = (set: PolicySet | undefined, name: string): Pick<RegionView, 'places'> => {
-  const readings = set && resolverOf(set).catalog?.names.get(name);
-  if (readings === undefined) return {};
-  const places = readings.map(({ provider, country, place, region: { partition, latitude, longitude } }) => ({
-    provider,
-    partition,
-    country,
-    place,
-    latitude,
-    longitude,
-  }));
-  return { places };
-};
-
-type RegionLookup = (region: string) => RegionView;
-
-const nodesOf = ({ record: { report } }: ClusterEntry): [string, number][] => Object.entries(report?.nodesByRegion ?? {});
-
-const addPolicy = ({ head }: PolicyEntry, at: RegionLookup): void => {
-  for (const region of head()?.effectiveRegions ?? []) at(region).policies += 1;
-};
-
-const addCluster = (cluster: ClusterEntry, at: RegionLookup): void => {
-  for (const region of regionsOf(cluster)) at(region).clusters.push(cluster.record.name);
-  for (const [region, nodes] of nodesOf(cluster)) if (region !== '' && nodes > 0) at(region).nodes += nodes;
-};
-
-const addViolation = ({ view }: NamedViolation, at: RegionLookup): void => {
-  if (view.region !== undefined) at(view.region).violations += 1;
-};
-
-/**
- * Every region that a policy allows, a cluster or node is in, or a violation runs in; by name.
- * @throws the signal's reason
- */
-export const listRegions = async (fleet: Fleet, { work, signal }: ListInput): Promise<RegionList> => {
-  const set = fleet.desired()?.set;
-  const regions = new Map<string, RegionView>();
-  const at: RegionLookup = (region) => {
-    const view = regions.get(region) ?? {
-      region,
-      groups: groupsOf(set, region),
-      ...placesOf(set, region),
-      policies: 0,
-      clusters: [],
-      nodes: 0,
-      violations: 0,
-    };
-    regions.set(region, view);
-    return view;
-  };
-  // Before the first pause, after which the fleet is another one.
-  const [policies, members, violations] = [fleet.policies(), fleet.members(), fleet.violations()];
-  await work.each(policies, (policy) => addPolicy(policy, at), signal);
-  await work.each(members, (cluster) => addCluster(cluster, at), signal);
-  await work.each(violations, (violation) => addViolation(violation, at), signal);
-  return {
-    items: [...regions.values()].sort((a, b) => byText(a.region, b.region)),
-    nodesWithoutRegion: members.reduce((sum, { record }) => sum + (record.report?.nodesByRegion[''] ?? 0), 0),
-  };
-};

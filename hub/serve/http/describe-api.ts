@@ -48,6 +48,7 @@ const NAMED = {
   ReceiverList: views.ReceiverList,
   ReceiverView: views.ReceiverView,
   RegionList: views.RegionList,
+  RegionPlace: views.RegionPlace,
   RegionView: views.RegionView,
   ReportedEnforcement: views.ReportedEnforcement,
   ReportedLock: views.ReportedLock,

@@ -77,16 +77,20 @@ const verificationIssue = ({ record }: ClusterEntry): Finding[] => {
   return [{ alert: 'RevisionNotTrusted', problem, since: null, isCurrent: isKnown(record), ...(revision != null && { revision }) }];
 };
 
+/** Alerts of conditions, and the status that is one. */
+const ALERTED: ReadonlyMap<string, { readonly alert: AlertName; readonly status: 'True' | 'False'; readonly text: string }> = new Map([
+  [CONDITIONS.tampered, { alert: 'Tampered', status: 'True', text: 'Tampered with' }],
+  [CONDITIONS.nodesDisputed, { alert: 'NodesDisputed', status: 'True', text: 'Nodes in no region' }],
+  ...[...LOCK_CONDITIONS].map((type) => [type, { alert: 'LockNotReady', status: 'False', text: `${type} is False` }] as const),
+]);
+
 /** Issues from the conditions that were last reported, also of a cluster that is gone. */
 const conditionIssues = ({ record }: ClusterEntry): Finding[] => {
   const isCurrent = isKnown(record);
   return (record.report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime: since }): Finding[] => {
-    const detail = message === '' ? reason : message;
-    if (type === CONDITIONS.tampered && status === 'True')
-      return [{ alert: 'Tampered', problem: `Tampered with: ${detail}`, since, isCurrent }];
-    return LOCK_CONDITIONS.has(type) && status === 'False'
-      ? [{ alert: 'LockNotReady', problem: `${type} is False: ${detail}`, since, isCurrent }]
-      : [];
+    const rule = ALERTED.get(type);
+    if (rule?.status !== status) return [];
+    return [{ alert: rule.alert, problem: `${rule.text}: ${message === '' ? reason : message}`, since, isCurrent }];
   });
 };
 

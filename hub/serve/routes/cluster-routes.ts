@@ -6,11 +6,11 @@ import {
   clusterOrders,
   clusterPolicies,
   clusterPolicyOrders,
-  listRegions,
   matchesCluster,
   matchesClusterPolicy,
 } from '../fleet/cluster-lists.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
+import { listRegions } from '../fleet/regions/region-list.ts';
 import { listPage } from '../http/paging.ts';
 import { NameParams } from '../http/parameters.ts';
 import { notFound } from '../http/problems.ts';

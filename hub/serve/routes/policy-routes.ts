@@ -1,4 +1,5 @@
 import {
+  type ClusterProcessing,
   isShortReport,
   type Page,
   type PolicyDetail,
@@ -33,6 +34,8 @@ export interface PolicyDeps extends FleetDeps {
   readonly agents: {
     /** Asks the agent of a cluster for the full report of a policy, by key. */
     inspect(cluster: string, policy: string): Promise<Told>;
+    /** Asks the agent of a cluster where pods run; undefined: nobody knows. */
+    locate(cluster: string): Promise<ClusterProcessing | undefined>;
   };
 }
 

@@ -2,6 +2,7 @@ import { IssueList, IssueReport, ResourceName } from '@fso/shared/api';
 import { z } from 'zod';
 import { formatIssueHtml, ISSUE_HTML_POLICY } from '../export/issue-html.ts';
 import { createIssueReport, formatIssueCsv } from '../export/issue-report.ts';
+import { fileNameOf } from '../export/send-lines.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 import type { IssueLister } from '../issues/issue-lister.ts';
@@ -30,10 +31,6 @@ const FORMS: Readonly<Record<(typeof ISSUE_FORMATS)[number], Form>> = {
   csv: { type: 'csv', write: formatIssueCsv, disposition: 'attachment' },
   html: { type: 'html', write: formatIssueHtml, disposition: 'inline' },
 };
-
-/** `fso-issues-20260103T103000Z.csv` */
-const fileName = ({ generatedAt }: IssueReport, format: string): string =>
-  `fso-issues-${generatedAt.replace(/\.\d+/, '').replaceAll(/[-:]/g, '')}.${format}`;
 
 /**
  * Routes of the current issues: by cause, as alerts have them, and as a report in three formats.
@@ -70,7 +67,7 @@ export const reportRoutes: readonly Route<ReportDeps, 'scoped'>[] = [
       const report = createIssueReport(await fleet.read(), source, fleet.now());
       const { type, write, disposition } = FORMS[format];
       if (format === 'html') res.setHeader('Content-Security-Policy', ISSUE_HTML_POLICY);
-      res.setHeader('Content-Disposition', `${disposition}; filename="${fileName(report, format)}"`);
+      res.setHeader('Content-Disposition', `${disposition}; filename="${fileNameOf('issues', report.generatedAt, format)}"`);
       res.type(type).send(write(report));
     },
   ),

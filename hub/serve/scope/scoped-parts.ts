@@ -1,3 +1,4 @@
+import type { ProcessingRow } from '@fso/shared/api';
 import { ApiError } from '../http/problems.ts';
 import type { EnrolmentAccess } from '../routes/enrolment-routes.ts';
 import type { PolicyDeps } from '../routes/policy-routes.ts';
@@ -7,6 +8,16 @@ import { withholdLabels } from './withhold.ts';
 /** Dependencies of routes beside the ledger, restricted to a scope. */
 
 type Agents = PolicyDeps['agents'];
+
+/** Rows of namespaces that a visible policy governs, with these policies alone. */
+const seenRows = async (cluster: string, rows: readonly ProcessingRow[], ledger: ScopedLedger): Promise<ProcessingRow[]> => {
+  const known = new Map<string, boolean>();
+  for (const policy of new Set(rows.flatMap(({ policies }) => policies))) known.set(policy, await ledger.sees(cluster, policy));
+  return rows.flatMap((row) => {
+    const policies = row.policies.filter((policy) => known.get(policy));
+    return policies.length === 0 ? [] : [{ ...row, policies }];
+  });
+};
 
 /** Restricts the answers of agents to the visible part of the fleet. */
 export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
@@ -20,6 +31,11 @@ export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
     if (!told || set.isEmpty) return undefined;
     if (set.seesAllPolicies) return told;
     return isSeen && visibility.seesPolicy(set, policy, told) ? withholdLabels(told) : undefined;
+  },
+  locate: async (cluster) => {
+    if ((await ledger.cluster(cluster)) === null) return undefined;
+    const told = await agents.locate(cluster);
+    return told && { ...told, rows: await seenRows(cluster, told.rows, ledger) };
   },
 });
 

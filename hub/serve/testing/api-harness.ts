@@ -43,7 +43,7 @@ interface HarnessParts {
   readonly folder?: string;
   readonly shutdown?: ApiRuntime['shutdown'];
   /** Default: none can be asked. */
-  readonly agents?: ApiDeps['agents'];
+  readonly agents?: Partial<ApiDeps['agents']>;
   /**
    * Receivers of alerts, for a hub that evaluates them. Default: no receivers and no evaluation.
    */
@@ -81,7 +81,7 @@ export const startApiHarness = async (
     ledger = createMemoryLedger({ clock }),
     folder: kept,
     shutdown,
-    agents = { inspect: async () => undefined },
+    agents,
     alertsConfig,
     backup = async (target) => void target.end('a backup'),
     logger = pino({ level: 'silent' }),
@@ -122,7 +122,7 @@ export const startApiHarness = async (
         },
         documents: createPolicyDocuments(async (id) => objects.get(id), clock),
       },
-      agents,
+      agents: { inspect: async () => undefined, locate: async () => undefined, ...agents },
       access,
       alerts,
       issues,

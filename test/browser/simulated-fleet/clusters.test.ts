@@ -34,6 +34,16 @@ describe('the list', () => {
     await expect(again.getByText('500 clusters')).toBeVisible();
   });
 
+  it('filters by country and provider at the hub', async () => {
+    const page = await dashboard.open('/clusters');
+    await page.getByRole('combobox', { name: 'Country' }).selectOption({ label: 'Country: Ireland' });
+    await expect(page).toHaveURL(/country=IE/);
+    const rows = page.getByRole('grid', { name: 'Clusters' }).getByRole('row');
+    await expect(rows.nth(1)).toContainText('Ireland (aws/eu-west-1)');
+    await page.getByRole('combobox', { name: 'Provider' }).selectOption('azure');
+    await expect(page.getByText('No clusters match')).toBeVisible();
+  });
+
   it('sorts at the hub', async () => {
     const page = await dashboard.open('/clusters?sort=-violations');
     const table = page.getByRole('grid', { name: 'Clusters' });

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { ClusterPage, PolicySummaryPage, policyKey, REGION_LABEL } from '@fso/shared/api';
 import type { Page } from '@playwright/test';
 import { describe, it } from 'vitest';
@@ -195,6 +196,13 @@ describe('the issue report', () => {
     const download = page.waitForEvent('download');
     await page.getByRole('link', { name: 'CSV, for spreadsheets' }).click();
     expect((await download).suggestedFilename()).toMatch(/\.csv$/);
+    const countries = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'Countries of processing as CSV' }).click();
+    const file = await countries;
+    expect(file.suggestedFilename()).toMatch(/^fso-processing-.*\.csv$/);
+    const lines = (await readFile(await file.path(), 'utf8')).split('\r\n');
+    expect(lines[0]).toBe('cluster,namespace,country,provider,region,pods,policies,note');
+    expect(lines.some((line) => /,US,aws,us-east-1,\d+,/.test(line))).toBe(true);
     await expect(page.getByRole('link', { name: /^Page to print/ })).toHaveAttribute('href', '/api/v1/reports/issues?format=html');
   });
 });

@@ -1,3 +1,4 @@
+import { RegionList } from '@fso/shared/api';
 import { describe, it } from 'vitest';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from '../harness/dashboard.ts';
 import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
@@ -53,12 +54,28 @@ describe('the overview', () => {
     await page.getByRole('button', { name: 'Show the whole map' }).click();
     await page.getByRole('button', { name: 'Zoom in' }).click();
     const table = page.getByRole('grid', { name: 'Regions on the map' });
-    await expect(table.getByRole('row').filter({ hasText: 'eu-west-1' })).toContainText('Dublin, Ireland');
+    await expect(table.getByRole('row').filter({ hasText: 'Ireland (aws/eu-west-1)' })).toContainText('Dublin');
     const elsewhere = page.getByRole('grid', { name: 'Regions that are not on the map' });
     await expect(elsewhere.getByRole('row').filter({ hasText: 'berlin-dc2' })).toContainText('unknown location');
-    await table.getByRole('link', { name: /clusters of eu-west-1$/ }).press('Enter');
+    await table.getByRole('link', { name: /clusters of Ireland \(aws\/eu-west-1\)$/ }).press('Enter');
     await expect(page.getByRole('heading', { level: 1, name: 'Clusters' })).toBeVisible();
-    expect(new URL(page.url()).searchParams.get('region')).toBe('eu-west-1');
+    expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({ region: 'eu-west-1', provider: 'aws' });
+  });
+
+  it('filters regions by country and provider, and names the catalogue by which they are shown', async () => {
+    const page = await dashboard.open('/', { theme: 'dark' });
+    const { items, catalog } = RegionList.parse(await (await fetch(`${world().hub.url}/api/v1/regions`)).json());
+    await expect(page.getByText(`catalogue of regions, version ${catalog.version}`)).toBeVisible();
+    const table = page.getByRole('grid', { name: 'Regions on the map' });
+    await page.getByRole('combobox', { name: 'Country' }).selectOption('DE');
+    const german = items.filter(({ place }) => place?.country === 'DE');
+    await expect(table.getByRole('row')).toHaveCount(1 + german.length);
+    await page.getByRole('combobox', { name: 'Provider' }).selectOption('azure');
+    await expect(table.getByRole('row')).toHaveCount(2);
+    await expect(table.getByRole('row').last()).toContainText('Germany (azure/germanywestcentral)');
+    await expectAccessible(page);
+    await page.getByRole('button', { name: 'Clear all filters' }).click();
+    await expect(table.getByRole('row')).toHaveCount(1 + 8);
   });
 
   it('keeps the range of the trend in the URL, and describes the curve in words and numbers', async () => {

@@ -8,6 +8,7 @@ const REVISION = 'a1'.repeat(20);
 /** A healthy cluster. */
 export const clusterView = (change: Partial<ClusterView> = {}): ClusterView => ({
   name: 'eu',
+  provider: null,
   regions: ['eu-west-1'],
   labels: {},
   connection: 'Connected',

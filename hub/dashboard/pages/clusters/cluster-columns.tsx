@@ -3,6 +3,7 @@ import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { Link } from '@tanstack/react-router';
 import { ClusterLink, RevisionLink } from '../../components/links.tsx';
+import { useRegionText } from '../../components/region-name.tsx';
 import { ConnectionLabel, Hint } from '../../components/state-label.tsx';
 import type { Column } from '../../components/tables/data-table.tsx';
 import { RelativeTime } from '../../components/text.tsx';
@@ -12,12 +13,14 @@ import { CertificateExpiry, GatekeeperText, PhaseCounts, SyncLabel } from './clu
 
 const MAX_REGIONS = 3;
 
-const Regions = ({ regions }: { readonly regions: readonly string[] }) => {
+const Regions = ({ cluster, regions }: { readonly cluster: string; readonly regions: readonly string[] }) => {
+  const textOf = useRegionText();
   if (regions.length === 0) return <div className="fso-muted">not registered</div>;
-  const more = regions.slice(MAX_REGIONS);
+  const texts = regions.map((region) => textOf(region, cluster));
+  const more = texts.slice(MAX_REGIONS);
   return (
     <div className="fso-muted">
-      {regions.slice(0, MAX_REGIONS).join(', ')}
+      {texts.slice(0, MAX_REGIONS).join(', ')}
       {more.length === 0 ? null : <Hint text={more.join(', ')}> and {more.length} more</Hint>}
     </div>
   );
@@ -26,7 +29,7 @@ const Regions = ({ regions }: { readonly regions: readonly string[] }) => {
 const Name = ({ cluster: { name, regions, clockSkewMs } }: { readonly cluster: ClusterView }) => (
   <>
     <ClusterLink cluster={name} />
-    <Regions regions={regions} />
+    <Regions cluster={name} regions={regions} />
     {isSkewed(clockSkewMs) ? (
       <div>
         <Icon status="warning" isInline>

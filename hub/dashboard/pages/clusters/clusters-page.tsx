@@ -7,6 +7,7 @@ import { Page } from '../../components/page-header.tsx';
 import { CONNECTION_OPTIONS } from '../../components/state-label.tsx';
 import { SearchableTable } from '../../components/tables/data-table.tsx';
 import { type Filter, optionsOf } from '../../lib/filters.ts';
+import { regionFilters } from '../../lib/region-text.ts';
 import { CLUSTER_COLUMNS } from './cluster-columns.tsx';
 
 const route = getRouteApi('/shell/clusters');
@@ -24,20 +25,22 @@ const LINKED_FILTERS: readonly Filter[] = [
 ];
 
 /**
- * Regions where clusters are; the one that is filtered by stays, even where none is there any more.
+ * Regions where clusters are, their countries and providers; the region that is filtered by stays,
+ * even where no cluster is there any more.
  */
-const useRegionFilter = (chosen: string | undefined): Filter => {
+const useRegionFilters = (chosen: string | undefined): readonly Filter[] => {
   const { data } = useQuery(regionsQuery);
-  const used = (data?.items ?? []).filter(({ clusters }) => clusters.length > 0).map(({ region }) => region);
+  const rows = (data?.items ?? []).filter(({ clusters }) => clusters.length > 0);
+  const used = [...new Set(rows.map(({ region }) => region))];
   const regions = chosen === undefined || used.includes(chosen) ? used : [chosen, ...used];
-  return { name: 'region', label: 'Region', options: regions.map((value) => ({ value, text: value })) };
+  return [{ name: 'region', label: 'Region', options: regions.map((value) => ({ value, text: value })) }, ...regionFilters(rows)];
 };
 
 export const ClustersPage = () => {
   const search = route.useSearch();
   const sort = search.sort ?? 'name';
   const query = useInfiniteQuery(clustersQuery({ ...search, sort }));
-  const filters = [...FILTERS, useRegionFilter(search.region), ...LINKED_FILTERS];
+  const filters = [...FILTERS, ...useRegionFilters(search.region), ...LINKED_FILTERS];
   return (
     <Page title="Clusters" description="Connection, commit in force and last report of every cluster.">
       <SearchableTable

@@ -4,6 +4,7 @@ import { getRouteApi, Link } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
 import { violationGroupsQuery } from '../../api/queries.ts';
 import { Empty } from '../../components/empty-states.tsx';
+import { RegionName } from '../../components/region-name.tsx';
 import { SearchToolbar } from '../../components/search-toolbar.tsx';
 import { ClusterName } from '../../components/stale-state.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
@@ -42,7 +43,7 @@ const columnsOf = (by: ViolationGrouping, connectionOf: ConnectionOfCluster): re
     width: 30,
     cell: ({ key }) => (
       <Link to="/compliance" search={targetOfGroup(by, key)}>
-        {textOf(by, key)}
+        {by === 'region' && key !== '' ? <RegionName region={key} /> : textOf(by, key)}
       </Link>
     ),
   },

@@ -12,6 +12,8 @@ import { Heading, RelativeTime } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { ComplianceFrame } from './compliance-frame.tsx';
 
+const processingUrl = (format: 'csv' | 'json'): string => urlOf('/api/v1/reports/processing', { format });
+
 const reportUrl = (format: 'csv' | 'json' | 'html'): string => urlOf('/api/v1/reports/issues', { format });
 
 interface CountProps {
@@ -49,6 +51,25 @@ const Counts = ({ clusters, policies, violations, unnamedViolations, omitted }: 
   </Gallery>
 );
 
+/** The report of observed countries of processing. */
+const Processing = () => (
+  <>
+    <Heading level={2}>Countries of processing</Heading>
+    <Content component="p">
+      In which countries the running pods of each governed namespace are: every connected agent is asked when the file is written, and what
+      is not known reads unknown. Where data is stored is not observed.
+    </Content>
+    <Flex>
+      <Button component="a" href={processingUrl('csv')} download variant="secondary" icon={<DownloadIcon />}>
+        Countries of processing as CSV
+      </Button>
+      <Button component="a" href={processingUrl('json')} download="processing.json" variant="secondary" icon={<DownloadIcon />}>
+        Countries of processing as JSON
+      </Button>
+    </Flex>
+  </>
+);
+
 /** The issue report: its counts and its downloads. */
 export const ReportPage = () => {
   const query = useQuery(issueReportQuery);
@@ -78,6 +99,7 @@ export const ReportPage = () => {
                 Page to print (opens a new tab)
               </Button>
             </Flex>
+            <Processing />
           </div>
         )}
       </QueryView>

@@ -6,6 +6,7 @@ import { type Connection, useConnections } from '../../api/connections.ts';
 import { type FindingRef, findingKey, policyQuery, violationsQuery } from '../../api/queries.ts';
 import { Empty, ErrorState, Loading, StaleBanner } from '../../components/empty-states.tsx';
 import { PolicyLink } from '../../components/links.tsx';
+import { RegionName, useRegionText } from '../../components/region-name.tsx';
 import { ClusterName } from '../../components/stale-state.tsx';
 import { ActionLabel } from '../../components/state-label.tsx';
 import { Facts, Heading, RelativeTime } from '../../components/text.tsx';
@@ -61,7 +62,7 @@ const ViolationFacts = ({ violation }: { readonly violation: ViolationView }) =>
             </>
           ),
           Node: node ?? 'none yet',
-          Region: region ?? 'none',
+          Region: region === undefined ? 'none' : <RegionName region={region} cluster={cluster} />,
           Since: <RelativeTime time={since} />,
         }}
       />
@@ -85,6 +86,7 @@ const ViolationFacts = ({ violation }: { readonly violation: ViolationView }) =>
 const Mending = ({ violation }: { readonly violation: ViolationView }) => {
   const { policy, cluster, namespace } = violation;
   const query = useQuery(policyQuery(policy));
+  const textOf = useRegionText();
   if (query.data === undefined) {
     if (!query.isError) return <Loading what="Loading the allowed regions" lines={3} />;
     return <Alert isInline isPlain variant="warning" title="The allowed regions could not be read" component="p" />;
@@ -93,7 +95,7 @@ const Mending = ({ violation }: { readonly violation: ViolationView }) => {
   const { situation, steps } = findRemedy(violation, regions);
   return (
     <>
-      <Facts facts={{ 'Allowed regions': regions.join(', ') || 'none' }} />
+      <Facts facts={{ 'Allowed regions': regions.map((region) => textOf(region, cluster)).join(', ') || 'none' }} />
       <Heading>How to fix it</Heading>
       <Content component="p">{situation}</Content>
       <List component="ol">

@@ -5,6 +5,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
 import { findingKey, parseFindingKey, statusQuery, violationsQuery } from '../../api/queries.ts';
 import { PolicyLink } from '../../components/links.tsx';
+import { RegionName } from '../../components/region-name.tsx';
 import { ClusterName } from '../../components/stale-state.tsx';
 import { ACTION_OPTIONS, ActionLabel } from '../../components/state-label.tsx';
 import { type Column, SearchableTable } from '../../components/tables/data-table.tsx';
@@ -78,12 +79,12 @@ const columnsOf = ({ connectionOf, onOpen }: ColumnContext): readonly Column<Vio
     title: 'Runs in',
     sort: 'region',
     width: 15,
-    cell: ({ node, region }) =>
+    cell: ({ cluster, node, region }) =>
       node === undefined ? (
         <span className="fso-muted">no node yet</span>
       ) : (
         <div>
-          {region ?? 'no region'}
+          {region === undefined ? 'no region' : <RegionName region={region} cluster={cluster} />}
           <div className="fso-muted">{node}</div>
         </div>
       ),

@@ -1,5 +1,5 @@
 import './overview.css';
-import type { StatusView } from '@fso/shared/api';
+import type { RegionList, StatusView } from '@fso/shared/api';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
@@ -9,6 +9,7 @@ import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { Page } from '../../components/page-header.tsx';
 import { SectionCard } from '../../components/text.tsx';
 import { count } from '../../lib/format.ts';
+import { clusterSearch } from '../../lib/region-text.ts';
 import type { Target } from '../../map/map-option.ts';
 import { type ConnectionOf, toMapRegions } from '../../map/map-regions.ts';
 import { RegionTable } from '../../map/region-table.tsx';
@@ -24,16 +25,25 @@ import { ViolationsCard } from './violations-card.tsx';
 const useFollow = (): ((target: Target) => void) => {
   const navigate = useNavigate();
   return useCallback(
-    ({ region, clusters, state }) => {
+    ({ region, provider, clusters, state }) => {
       const [name] = clusters;
       if (clusters.length === 1 && name !== undefined) void navigate({ to: '/clusters/$name', params: { name } });
-      else if (clusters.length > 1 || state === 'inUse') void navigate({ to: '/clusters', search: { region } });
+      else if (clusters.length > 1 || state === 'inUse') void navigate({ to: '/clusters', search: clusterSearch({ region, provider }) });
       else if (state === 'violated') void navigate({ to: '/compliance', search: { region } });
       else void navigate({ to: '/policies', search: { region } });
     },
     [navigate],
   );
 };
+
+/** Names the catalogue by which the regions are shown. */
+const CatalogNote = ({ version, source }: RegionList['catalog']) => (
+  <p className="fso-muted">
+    {source === 'repository'
+      ? `Places by the repository’s catalogue of regions, version ${version}.`
+      : `The repository has no catalogue of regions: places by the data of this release, version ${version}, which decides nothing.`}
+  </p>
+);
 
 const RegionsCard = ({ connectionOf }: { readonly connectionOf: ConnectionOf }) => {
   const query = useQuery(regionsQuery);
@@ -44,7 +54,7 @@ const RegionsCard = ({ connectionOf }: { readonly connectionOf: ConnectionOf }) 
   return (
     <SectionCard title="Regions">
       <QueryView query={query} what="the regions" lines={8}>
-        {({ nodesWithoutRegion }) =>
+        {({ nodesWithoutRegion, catalog }) =>
           regions.length === 0 ? (
             <Empty title="No regions">No policy allows a region, and no cluster is in one.</Empty>
           ) : (
@@ -57,6 +67,7 @@ const RegionsCard = ({ connectionOf }: { readonly connectionOf: ConnectionOf }) 
                     {count(nodesWithoutRegion, 'node has', 'nodes have')} no region label: governed pods cannot run there.
                   </p>
                 )}
+                <CatalogNote {...catalog} />
               </div>
             </div>
           )

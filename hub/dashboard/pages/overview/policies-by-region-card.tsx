@@ -7,6 +7,7 @@ import { regionsQuery } from '../../api/queries.ts';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { SectionCard } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
+import { regionText } from '../../lib/region-text.ts';
 import { sortByPolicies } from '../../map/map-regions.ts';
 
 interface Bar {
@@ -50,12 +51,12 @@ export const PoliciesByRegionCard = () => {
             <>
               <BarList
                 label="Policies by allowed region"
-                bars={(showsAll ? bars : bars.slice(0, MAX_BARS)).map(({ region, policies }) => ({
-                  key: region,
-                  value: policies,
+                bars={(showsAll ? bars : bars.slice(0, MAX_BARS)).map((view) => ({
+                  key: regionText(view),
+                  value: view.policies,
                   title: (
-                    <Link to="/policies" search={{ region }}>
-                      {region}
+                    <Link to="/policies" search={{ region: view.region }}>
+                      {regionText(view)}
                     </Link>
                   ),
                 }))}

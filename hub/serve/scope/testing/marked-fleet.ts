@@ -1,4 +1,4 @@
-import { type ClusterEvent, type PolicyReport, policyKey, type Risk, type RoleGrant } from '@fso/shared/api';
+import { type ClusterEvent, type ClusterProcessing, type PolicyReport, policyKey, type Risk, type RoleGrant } from '@fso/shared/api';
 import type { SourceFile } from '@fso/shared/decode';
 import { encodeBitmap } from '@fso/shared/status';
 import type { AlertsConfig } from '../../../alerts/index.ts';
@@ -222,6 +222,14 @@ export const MARKED_SILENCES: readonly { readonly matchers: readonly string[]; r
 
 /** Asks agents: they tell of what they are asked. */
 export const markedAgents = {
+  locate: async (cluster: string): Promise<ClusterProcessing> => ({
+    rows: (REPORTS[cluster] ?? []).map((report) => {
+      const policy = policyKey(report);
+      const namespace = policy.replace('/', '-');
+      return { namespace, policies: [policy], country: 'IE', provider: 'aws', region: 'eu-west-1', pods: 1 };
+    }),
+    omitted: 0,
+  }),
   inspect: async (cluster: string, key: string): Promise<PolicyReport | undefined> =>
     REPORTS[cluster]?.some((each) => policyKey(each) === key) === true ? violating(key, key, 'eu') : undefined,
 };

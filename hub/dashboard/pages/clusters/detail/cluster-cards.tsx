@@ -26,13 +26,14 @@ const Labels = ({ labels }: Pick<ClusterView, 'labels'>) => {
 
 /** Versions, connection and labels of the cluster. */
 export const SoftwareCard = ({ cluster }: { readonly cluster: ClusterView }) => {
-  const { report, lastSeen, certificateExpires, clockSkewMs, labels } = cluster;
+  const { report, lastSeen, certificateExpires, clockSkewMs, provider, labels } = cluster;
   return (
     <SectionCard title="Cluster and agent">
       <Facts
         {...LAYOUT}
         facts={{
           'Last seen': <RelativeTime time={lastSeen} />,
+          Provider: provider ?? <span className="fso-muted">none registered</span>,
           Kubernetes: report?.kubernetesVersion ?? <NotReported />,
           Agent: report?.agentVersion ?? <NotReported />,
           Gatekeeper: report === null ? <NotReported /> : <GatekeeperText gatekeeper={report.gatekeeper} />,

@@ -7,6 +7,7 @@ import { clusterQuery, issuesQuery } from '../../../api/queries.ts';
 import { Copyable } from '../../../components/buttons.tsx';
 import { QueryView, StaleBanner } from '../../../components/empty-states.tsx';
 import { Page } from '../../../components/page-header.tsx';
+import { useRegionText } from '../../../components/region-name.tsx';
 import { SilenceButton } from '../../../components/silence/silence-button.tsx';
 import { matcherOf } from '../../../components/silence/silence-draft.ts';
 import { ConnectionLabel } from '../../../components/state-label.tsx';
@@ -108,13 +109,18 @@ const Body = ({ cluster }: { readonly cluster: ClusterView }) => (
 
 export const ClusterPage = () => {
   const { name } = route.useParams();
+  const textOf = useRegionText();
   const cluster = useQuery({ ...clusterQuery(name), refetchInterval: HEARTBEAT_MS });
   return (
     <Page
       title={name}
       crumbs={[{ to: '/clusters', text: 'Clusters' }]}
       labels={cluster.data === undefined ? null : <Labels cluster={cluster.data} />}
-      description={cluster.data === undefined ? undefined : cluster.data.regions.join(', ') || 'Not registered in Git'}
+      description={
+        cluster.data === undefined
+          ? undefined
+          : cluster.data.regions.map((region) => textOf(region, name)).join(', ') || 'Not registered in Git'
+      }
     >
       <QueryView query={cluster} what="the cluster" lines={8}>
         {(view) => <Body cluster={view} />}

@@ -4,6 +4,7 @@ import { getRouteApi } from '@tanstack/react-router';
 import { findingKey, violationsQuery } from '../../../api/queries.ts';
 import { Empty } from '../../../components/empty-states.tsx';
 import { PolicyLink } from '../../../components/links.tsx';
+import { RegionName } from '../../../components/region-name.tsx';
 import { ActionLabel } from '../../../components/state-label.tsx';
 import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
 import { RelativeTime } from '../../../components/text.tsx';
@@ -13,11 +14,11 @@ import { formatNumber } from '../../../lib/format.ts';
 const route = getRouteApi('/shell/clusters/$name');
 const SORTS = ['policy', 'namespace', 'name', 'region', 'since'];
 
-const Where = ({ violation: { region, node } }: { readonly violation: ViolationView }) => {
+const Where = ({ violation: { cluster, region, node } }: { readonly violation: ViolationView }) => {
   if (node === undefined) return <span className="fso-muted">not on a node</span>;
   return (
     <>
-      {region ?? 'no region'}
+      {region === undefined ? 'no region' : <RegionName region={region} cluster={cluster} />}
       <div className="fso-muted">{node}</div>
     </>
   );

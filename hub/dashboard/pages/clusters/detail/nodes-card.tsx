@@ -1,6 +1,7 @@
 import type { ClusterView } from '@fso/shared/api';
 import { Icon } from '@patternfly/react-core';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
+import { RegionName } from '../../../components/region-name.tsx';
 import { PlainTable } from '../../../components/tables/plain-table.tsx';
 import { SectionCard } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
@@ -41,7 +42,7 @@ const Count = ({ nodes, most }: { readonly nodes: number; readonly most: number 
 );
 
 /** Nodes by region, compared with the regions registered in Git. */
-export const NodesCard = ({ cluster: { report, regions } }: { readonly cluster: ClusterView }) => {
+export const NodesCard = ({ cluster: { name, report, regions } }: { readonly cluster: ClusterView }) => {
   const rows = nodeRegions(report?.nodesByRegion, regions);
   const most = Math.max(0, ...rows.map(({ nodes }) => nodes));
   return (
@@ -53,7 +54,11 @@ export const NodesCard = ({ cluster: { report, regions } }: { readonly cluster: 
           label="Nodes by region"
           rows={rows}
           columns={[
-            { title: 'Region', width: 30, cell: ({ region }) => (region === '' ? <em>no region</em> : region) },
+            {
+              title: 'Region',
+              width: 30,
+              cell: ({ region }) => (region === '' ? <em>no region</em> : <RegionName region={region} cluster={name} />),
+            },
             { title: 'Nodes', width: 35, cell: ({ nodes }) => <Count nodes={nodes} most={most} /> },
             { title: 'Registration', cell: (row) => <Note row={row} /> },
           ]}

@@ -4,6 +4,7 @@ import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { type ConnectionOfCluster, useConnections } from '../../../api/connections.ts';
 import { findingKey, violationsQuery } from '../../../api/queries.ts';
 import { Empty } from '../../../components/empty-states.tsx';
+import { RegionName } from '../../../components/region-name.tsx';
 import { ClusterName } from '../../../components/stale-state.tsx';
 import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
@@ -32,7 +33,11 @@ const columnsOf = (connectionOf: ConnectionOfCluster): readonly Column<Violation
     sort: 'cluster',
     cell: ({ cluster }) => <ClusterName cluster={cluster} connectionOf={connectionOf} />,
   },
-  { title: 'Region', sort: 'region', cell: ({ region }) => region ?? none },
+  {
+    title: 'Region',
+    sort: 'region',
+    cell: ({ cluster, region }) => (region === undefined ? none : <RegionName region={region} cluster={cluster} />),
+  },
   { title: 'Node', cell: ({ node }) => node ?? none },
   { title: 'Reason', width: 25, cell: ({ reason }) => <LongText text={reason} /> },
   { title: 'Since', sort: 'since', cell: ({ since }) => <RelativeTime time={since} /> },

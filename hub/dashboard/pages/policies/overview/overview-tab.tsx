@@ -7,6 +7,7 @@ import { regionsQuery } from '../../../api/queries.ts';
 import { QueryView } from '../../../components/empty-states.tsx';
 import { Heading } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
+import { clusterSearch } from '../../../lib/region-text.ts';
 import type { Target } from '../../../map/map-option.ts';
 import { toMapRegions } from '../../../map/map-regions.ts';
 import { RegionTable } from '../../../map/region-table.tsx';
@@ -24,10 +25,10 @@ import { connectionsOf, policyRegionViews } from './policy-map.ts';
 const useFollow = (): ((target: Target) => void) => {
   const navigate = useNavigate();
   return useCallback(
-    ({ region, clusters }) => {
+    ({ region, provider, clusters }) => {
       const [name] = clusters;
       if (clusters.length === 1 && name !== undefined) void navigate({ to: '/clusters/$name', params: { name } });
-      else if (clusters.length > 1) void navigate({ to: '/clusters', search: { region } });
+      else if (clusters.length > 1) void navigate({ to: '/clusters', search: clusterSearch({ region, provider }) });
       else void navigate({ to: '/policies', search: { region } });
     },
     [navigate],

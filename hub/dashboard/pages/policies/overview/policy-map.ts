@@ -1,20 +1,29 @@
 import type { ConnectionState, PolicyInCluster, PolicyView, RegionView } from '@fso/shared/api';
 import type { ConnectionOf } from '../../../map/map-regions.ts';
 
-const noView = (region: string): RegionView => ({ region, groups: [], policies: 1, clusters: [], nodes: 0, violations: 0 });
+const noView = (region: string): RegionView => ({
+  region,
+  provider: null,
+  place: null,
+  readings: [],
+  groups: [],
+  policies: 1,
+  clusters: [],
+  nodes: 0,
+  violations: 0,
+});
 
-/** Violations of a policy that agents name, by the region in which the pod runs. */
-const violationsByRegion = (clusters: readonly PolicyInCluster[]): Map<string, number> => {
-  const counts = new Map<string, number>();
-  for (const { region } of clusters.flatMap(({ report }) => report?.violationSamples ?? [])) {
-    if (region !== undefined) counts.set(region, (counts.get(region) ?? 0) + 1);
-  }
-  return counts;
+/** Violations of a policy that agents name, by the region in which the pod runs, and by cluster. */
+const violationsByRegion = (clusters: readonly PolicyInCluster[]): Map<string, readonly string[]> => {
+  const found = clusters.flatMap(({ cluster, report }) => (report?.violationSamples ?? []).map(({ region }) => ({ cluster, region })));
+  const regions = Map.groupBy(found, ({ region }) => region);
+  return new Map([...regions].flatMap(([region, list]) => (region === undefined ? [] : [[region, list.map(({ cluster }) => cluster)]])));
 };
 
 /**
  * The regions that a policy allows, and those in which pods violate it: with its own clusters and
- * violations alone.
+ * violations alone. Of a name that several providers have, those are left out in which none of its
+ * clusters is, unless that is true of all.
  *
  * @param views what is known of the regions of the whole fleet
  */
@@ -22,12 +31,18 @@ export const policyRegionViews = (
   { effectiveRegions, clusters }: Pick<PolicyView, 'effectiveRegions' | 'clusters'>,
   views: readonly RegionView[],
 ): RegionView[] => {
-  const known = new Map(views.map((view) => [view.region, view]));
+  const known = Map.groupBy(views, ({ region }) => region);
   const own = new Set(clusters.map(({ cluster }) => cluster));
   const violations = violationsByRegion(clusters);
-  return [...new Set([...effectiveRegions, ...violations.keys()])].map((region) => {
-    const view = known.get(region) ?? noView(region);
-    return { ...view, clusters: view.clusters.filter((cluster) => own.has(cluster)), violations: violations.get(region) ?? 0 };
+  return [...new Set([...effectiveRegions, ...violations.keys()])].flatMap((region) => {
+    const found = known.get(region) ?? [noView(region)];
+    const rows = found.map((view) => {
+      const here = new Set(view.clusters);
+      const violated = (violations.get(region) ?? []).filter((cluster) => found.length === 1 || here.has(cluster));
+      return { ...view, clusters: view.clusters.filter((cluster) => own.has(cluster)), violations: violated.length };
+    });
+    const used = rows.filter((row) => row.clusters.length > 0 || row.violations > 0);
+    return used.length > 0 ? used : rows;
   });
 };
 

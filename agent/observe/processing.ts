@@ -1,0 +1,70 @@
+import { type ClusterProcessing, MAX_PROCESSING_ROWS, type ProcessingRow } from '@fso/shared/api';
+import { byText } from '@fso/shared/encoding';
+import type { NodeJudgement } from '@fso/shared/regions';
+import type { ClusterView, Pod } from '../cache/index.ts';
+import type { Governance } from '../enforce/index.ts';
+import { isFinished } from './stray-pods.ts';
+
+export interface ProcessingInput {
+  readonly governance: Pick<Governance, 'policies'>;
+  podsIn(namespace: string): Iterable<Pod>;
+  /** Judges where a node is; undefined: the node is not known. */
+  judgementOf(node: string): NodeJudgement | undefined;
+}
+
+/** Policies that a row names. */
+const NAMED_POLICIES = 20;
+
+/** Policies by the namespaces that they govern. */
+const governedNamespaces = (policies: Governance['policies']): Map<string, string[]> => {
+  const governed = new Map<string, string[]>();
+  for (const [policy, outcome] of policies) {
+    for (const namespace of outcome.kind === 'governing' ? outcome.namespaces : []) {
+      const known = governed.get(namespace);
+      if (known === undefined) governed.set(namespace, [policy]);
+      else known.push(policy);
+    }
+  }
+  return governed;
+};
+
+type Place = Pick<ProcessingRow, 'country' | 'provider' | 'region'>;
+
+const UNKNOWN: Place = { country: null, provider: null, region: '' };
+
+const placeOf = (judgement: NodeJudgement | undefined): Place => {
+  // What a disputed node claims counts for nothing.
+  if (judgement === undefined || judgement.verdict === 'disputed') return UNKNOWN;
+  return { country: judgement.country ?? null, provider: judgement.provider ?? null, region: judgement.region ?? '' };
+};
+
+/** The places of the running pods of one namespace, with their number. */
+const placesOf = (pods: Iterable<Pod>, judgementOf: ProcessingInput['judgementOf']): (Place & { readonly pods: number })[] => {
+  const counts = new Map<string, Place & { pods: number }>();
+  for (const pod of pods) {
+    const { nodeName } = pod.spec;
+    if (!nodeName || isFinished(pod)) continue;
+    const place = placeOf(judgementOf(nodeName));
+    const key = `${place.provider ?? ''}/${place.region}/${place.country ?? ''}`;
+    const known = counts.get(key);
+    if (known === undefined) counts.set(key, { ...place, pods: 1 });
+    else known.pods += 1;
+  }
+  return [...counts].sort(([a], [b]) => byText(a, b)).map(([, place]) => place);
+};
+
+/** Finds in which countries the running pods of each governed namespace are. */
+export const findProcessing = ({ governance, podsIn, judgementOf }: ProcessingInput): ClusterProcessing => {
+  const governed = [...governedNamespaces(governance.policies)].sort(([a], [b]) => byText(a, b));
+  const rows = governed.flatMap(([namespace, policies]) => {
+    const named = policies.toSorted(byText).slice(0, NAMED_POLICIES);
+    return placesOf(podsIn(namespace), judgementOf).map((place): ProcessingRow => ({ namespace, policies: named, ...place }));
+  });
+  return { rows: rows.slice(0, MAX_PROCESSING_ROWS), omitted: Math.max(0, rows.length - MAX_PROCESSING_ROWS) };
+};
+
+/** {@link findProcessing} in the cluster as it is now. */
+export const locatePods = (governance: ProcessingInput['governance'], view: Pick<ClusterView, 'podsIn' | 'places'>): ClusterProcessing => {
+  const { byName } = view.places;
+  return findProcessing({ governance, podsIn: (namespace) => view.podsIn(namespace), judgementOf: (name) => byName.get(name) });
+};

@@ -1,0 +1,107 @@
+import type { ProviderSeed } from './provider-seed.ts';
+
+const REGIONS = 'Oracle, Regions and Availability Domains, https://docs.oracle.com/iaas/Content/General/Concepts/regions.htm';
+const DEDICATED = 'Oracle Cloud Infrastructure SDK for TypeScript, lib/region.js, https://github.com/oracle/oci-typescript-sdk';
+
+/**
+ * Oracle Cloud; a partition is a realm. Realms beyond the public and government ones are dedicated
+ * clouds of one customer or partner each.
+ */
+export const ORACLE: ProviderSeed = {
+  oc1: {
+    source: REGIONS,
+    regions: {
+      'af-casablanca-1': 'Casablanca',
+      'af-johannesburg-1': 'Johannesburg',
+      'ap-batam-1': 'Batam',
+      'ap-chuncheon-1': 'Chuncheon',
+      'ap-delhi-1': 'Delhi',
+      'ap-hyderabad-1': 'Hyderabad',
+      'ap-kulai-2': 'Kulai',
+      'ap-melbourne-1': 'Melbourne',
+      'ap-mumbai-1': 'Mumbai',
+      'ap-osaka-1': 'Osaka',
+      'ap-seoul-1': 'Seoul',
+      'ap-singapore-1': 'Singapore',
+      'ap-singapore-2': 'Singapore',
+      'ap-sydney-1': 'Sydney',
+      'ap-tokyo-1': 'Tokyo',
+      'ca-montreal-1': 'Montréal',
+      'ca-toronto-1': 'Toronto',
+      'eu-amsterdam-1': 'Amsterdam',
+      'eu-frankfurt-1': 'Frankfurt',
+      'eu-madrid-1': 'Madrid',
+      'eu-madrid-3': 'Madrid',
+      'eu-marseille-1': 'Marseille',
+      'eu-milan-1': 'Milan',
+      'eu-paris-1': 'Paris',
+      'eu-stockholm-1': 'Stockholm',
+      'eu-turin-1': 'Turin',
+      'eu-zurich-1': 'Zürich',
+      'il-jerusalem-1': 'Jerusalem',
+      'me-abudhabi-1': 'Abu Dhabi',
+      'me-dubai-1': 'Dubai',
+      'me-jeddah-1': 'Jeddah',
+      'me-riyadh-1': 'Riyadh',
+      'mx-monterrey-1': 'Monterrey',
+      'mx-queretaro-1': 'Querétaro',
+      'sa-bogota-1': 'Bogotá',
+      'sa-santiago-1': 'Santiago',
+      'sa-saopaulo-1': 'São Paulo',
+      'sa-valparaiso-1': 'Valparaíso',
+      'sa-vinhedo-1': 'Vinhedo',
+      'uk-cardiff-1': 'Newport',
+      'uk-london-1': 'London',
+      'us-ashburn-1': 'Ashburn',
+      'us-chicago-1': 'Chicago',
+      'us-phoenix-1': 'Phoenix',
+      'us-saltlake-2': 'Salt Lake City',
+      'us-sanjose-1': 'San Jose',
+      // Names of the oldest regions, as nodes of OKE have them.
+      fra: 'Frankfurt',
+      iad: 'Ashburn',
+      lhr: 'London',
+      phx: 'Phoenix',
+    },
+  },
+  oc2: {
+    source: 'Oracle US Government Cloud, https://docs.oracle.com/iaas/Content/General/Concepts/govfedramp.htm',
+    regions: { 'us-langley-1': 'Ashburn', 'us-luke-1': 'Phoenix' },
+  },
+  oc3: {
+    source: 'Oracle US Department of Defense Cloud, https://docs.oracle.com/iaas/Content/General/Concepts/govfeddod.htm',
+    regions: { 'us-gov-ashburn-1': 'Ashburn', 'us-gov-chicago-1': 'Chicago', 'us-gov-phoenix-1': 'Phoenix' },
+  },
+  oc4: {
+    source: 'Oracle United Kingdom Government Cloud, https://docs.oracle.com/iaas/Content/General/Concepts/govuksouth.htm',
+    regions: { 'uk-gov-cardiff-1': 'Newport', 'uk-gov-london-1': 'London' },
+  },
+  oc8: { source: DEDICATED, regions: { 'ap-chiyoda-1': 'Tokyo', 'ap-ibaraki-1': 'Osaka' } },
+  oc9: { source: DEDICATED, regions: { 'me-dcc-muscat-1': 'Muscat', 'me-ibri-1': 'Ibri' } },
+  oc10: { source: DEDICATED, regions: { 'ap-dcc-canberra-1': 'Canberra' } },
+  oc14: {
+    source: DEDICATED,
+    regions: {
+      'eu-dcc-dublin-1': 'Dublin',
+      'eu-dcc-dublin-2': 'Dublin',
+      'eu-dcc-milan-1': 'Milan',
+      'eu-dcc-milan-2': 'Milan',
+      'eu-dcc-rating-1': 'Ratingen',
+      'eu-dcc-rating-2': 'Ratingen',
+    },
+  },
+  oc15: { source: DEDICATED, regions: { 'ap-dcc-gazipur-1': 'Gazipur' } },
+  oc19: {
+    source: 'Oracle EU Sovereign Cloud, https://docs.oracle.com/iaas/Content/sovereign-cloud/eu-sovereign-cloud.htm',
+    regions: { 'eu-frankfurt-2': 'Frankfurt', 'eu-madrid-2': 'Madrid' },
+  },
+  oc20: { source: DEDICATED, regions: { 'eu-jovanovac-1': 'Jovanovac' } },
+  oc21: { source: DEDICATED, regions: { 'me-alrayyan-1': 'Al Rayyan', 'me-dcc-doha-1': 'Doha' } },
+  oc24: { source: DEDICATED, regions: { 'eu-crissier-1': 'Crissier', 'eu-dcc-zurich-1': 'Zürich' } },
+  oc26: { source: DEDICATED, regions: { 'me-abudhabi-3': 'Abu Dhabi', 'me-alain-1': 'Al Ain' } },
+  oc29: { source: DEDICATED, regions: { 'me-abudhabi-2': 'Abu Dhabi', 'me-abudhabi-4': 'Abu Dhabi' } },
+  oc35: { source: DEDICATED, regions: { 'ap-chuncheon-2': 'Chuncheon', 'ap-seoul-2': 'Seoul', 'ap-suwon-1': 'Suwon' } },
+  oc42: { source: DEDICATED, regions: { 'us-ashburn-2': 'Ashburn', 'us-newark-1': 'Newark' } },
+  oc51: { source: DEDICATED, regions: { 'eu-budapest-1': 'Budapest' } },
+  oc52: { source: DEDICATED, regions: { 'sa-riodejaneiro-1': 'Rio de Janeiro' } },
+};
