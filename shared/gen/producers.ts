@@ -7,6 +7,7 @@ import {
   RolloutStrategyDocument,
   SovereignPolicyDocument,
 } from '../api/index.ts';
+import { Plan } from '../effects/index.ts';
 import { chartFiles } from './charts.ts';
 import { floorParametersCrd, type StructuralSchema, sovereignPolicyCrd, sovereignPolicySchemas } from './crd.ts';
 import type { Generated } from './generate.ts';
@@ -35,6 +36,14 @@ const editorSchemas: Producer = () =>
     path: `crds/schemas/${title.toLowerCase()}.json`,
     content: `${JSON.stringify({ title, ...z.toJSONSchema(schema, { target: 'draft-7', io: 'input' }) }, null, 2)}\n`,
   }));
+
+/** JSON Schema of what `fso plan -o json` writes. */
+const planSchema: Producer = () => [
+  {
+    path: 'docs/reference/plan.schema.json',
+    content: `${JSON.stringify({ title: 'Plan', ...z.toJSONSchema(Plan, { target: 'draft-7' }) }, null, 2)}\n`,
+  },
+];
 
 const typeOf = (schema: StructuralSchema): string => {
   const { type, items } = schema;
@@ -70,4 +79,4 @@ const policyReference: Producer = () => {
   return [referencePage('sovereignpolicy', 'SovereignPolicy', intro, groups, ...tables)];
 };
 
-export const PRODUCERS: readonly Producer[] = [crds, editorSchemas, policyReference, chartFiles];
+export const PRODUCERS: readonly Producer[] = [crds, editorSchemas, planSchema, policyReference, chartFiles];
