@@ -12,6 +12,7 @@ import { addCompletion } from './usage/completion-commands.ts';
 import { fleetCommands } from './usage/fleet-commands.ts';
 import { addHubCommands } from './usage/hub-commands.ts';
 import { action, examples, textOrJsonOption } from './usage/options.ts';
+import { addPlan } from './usage/plan-command.ts';
 import { repositoryCommands } from './usage/repository-commands.ts';
 
 /**
@@ -64,7 +65,16 @@ const assemble = (commands: readonly ((program: Command) => void)[]): Command =>
   return program;
 };
 
-const CLIENT_COMMANDS = [...repositoryCommands, addValidate, ...fleetCommands, ...accessCommands, addAlerts, addAudit, addCompletion];
+const CLIENT_COMMANDS = [
+  ...repositoryCommands,
+  addValidate,
+  addPlan,
+  ...fleetCommands,
+  ...accessCommands,
+  addAlerts,
+  addAudit,
+  addCompletion,
+];
 
 /** The commands that need no hub on this machine: the npm package has these. */
 export const createClientProgram = (): Command => assemble([...CLIENT_COMMANDS, addBackupFromHub]);
