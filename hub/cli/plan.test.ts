@@ -109,6 +109,8 @@ eu        hr         warn    loosened   eu-west-1                eu-central-1, e
     expect((await planJson('--ref', 'main', '--at', '2099-06-26')).plan.effects).toEqual([]);
     const { code, plan: result } = await planJson('--ref', 'main', '--at', '2099-06-27');
     expect([code, result.result, result.after.at]).toEqual([0, 'NothingBreaks', '2099-06-27T00:00:00.000Z']);
+    const { out } = await plan('--ref', 'main', '--at', '2099-06-27');
+    expect(out).toContain('Nothing breaks: 1 change. 1 would admit pods that deny refuses now.\n');
     expect(result.effects.map(({ clusters, verdict }) => [clusters, verdict])).toEqual([[['eu', 'us'], 'disappears']]);
   });
 

@@ -71,8 +71,8 @@ const UNREGISTERED: ClusterState = { digest: '', list: { rules: [], match: () =>
 /** Groups clusters that are compared alike. @param wanted names; undefined: all */
 export const groupClusters = (before: Fleet, after: Fleet, wanted: readonly string[] | undefined): readonly ClusterGroup[] => {
   const groups = new Map<string, ClusterGroup>();
-  const names = wanted ?? [...new Set([...before.keys(), ...after.keys()])];
-  for (const name of names.toSorted(byText)) {
+  const names = new Set(wanted ?? [...before.keys(), ...after.keys()]);
+  for (const name of [...names].sort(byText)) {
     const sides = { before: before.get(name) ?? UNREGISTERED, after: after.get(name) ?? UNREGISTERED };
     const key = canonicalJson([sides.before, sides.after].map(({ digest, regions }) => [digest, regions]));
     const group = groups.get(key) ?? { clusters: [], ...sides };

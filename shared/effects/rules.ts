@@ -2,6 +2,7 @@ import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '../ap
 import { type CompiledPolicy, isGlob, isUngovernable, matchesNamespace, protectedFrom, USUAL_PLACE } from '../compile/index.ts';
 import { canonicalJson } from '../encoding/index.ts';
 import { type CombinablePolicy, combinePolicies, isExpired } from '../residency/index.ts';
+import { weakMemo } from '../runtime/index.ts';
 import { floorActionsOf } from '../status/index.ts';
 import type { CombinedRule } from './plan.ts';
 
@@ -29,7 +30,8 @@ const actionsOf = ({ enforcementAction, scopedEnforcementActions = [] }: Soverei
   return FLOOR_ACTIONS.filter((action) => scoped.includes(action));
 };
 
-const ruleOf = ({ name, spec, effectiveRegions }: CompiledPolicy): Rule => {
+/** The same rule for every cluster that gets a policy. */
+const ruleOf = weakMemo(({ name, spec, effectiveRegions }: CompiledPolicy): Rule => {
   const target = spec.targetNamespace;
   const rule = {
     key: name,
@@ -41,7 +43,7 @@ const ruleOf = ({ name, spec, effectiveRegions }: CompiledPolicy): Rule => {
     injects: spec.placementInjection === true,
   };
   return { ...rule, text: canonicalJson(rule) };
-};
+});
 
 /** The rules of the policies that govern at a time, in milliseconds since 1970. */
 export const rulesOf = (policies: readonly CompiledPolicy[], atMs: number): readonly Rule[] =>

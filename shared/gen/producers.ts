@@ -40,7 +40,7 @@ const editorSchemas: Producer = () =>
 /** JSON Schema of what `fso plan -o json` writes. */
 const planSchema: Producer = () => [
   {
-    path: 'docs/reference/plan.schema.json',
+    path: 'crds/schemas/plan.json',
     content: `${JSON.stringify({ title: 'Plan', ...z.toJSONSchema(Plan, { target: 'draft-7' }) }, null, 2)}\n`,
   },
 ];

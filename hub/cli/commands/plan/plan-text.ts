@@ -69,15 +69,17 @@ export const planRows = ({ effects }: Plan): readonly PlanRow[] =>
 /** The result of a plan in one sentence. */
 export const planVerdict = ({ result, effects }: Plan): string => {
   const breaking = effects.filter(({ breaks }) => breaks).length;
+  const opening = effects.filter(({ action, admitted }) => action === 'deny' && admitted !== null).length;
+  const opened = opening === 0 ? '' : ` ${opening} would admit pods that deny refuses now.`;
   switch (result) {
     case 'Breaks':
-      return `Breaks: ${breaking} of ${count(effects.length, 'change')} would refuse pods that could run before, or leave them pending.`;
+      return `Breaks: ${breaking} of ${count(effects.length, 'change')} would refuse pods that could run before, or leave them pending.${opened}`;
     case 'NotAllLookedAt':
       return 'Not all was looked at, so it is not known that nothing breaks.';
     case 'NothingLookedAt':
       return 'Nothing was looked at: there are no clusters, or no policies.';
     case 'NothingBreaks':
-      return effects.length === 0 ? 'Nothing changes.' : `Nothing breaks: ${count(effects.length, 'change')}.`;
+      return effects.length === 0 ? 'Nothing changes.' : `Nothing breaks: ${count(effects.length, 'change')}.${opened}`;
   }
 };
 
