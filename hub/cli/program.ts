@@ -12,6 +12,7 @@ import { addCompletion } from './usage/completion-commands.ts';
 import { fleetCommands } from './usage/fleet-commands.ts';
 import { addHubCommands } from './usage/hub-commands.ts';
 import { action, examples, textOrJsonOption } from './usage/options.ts';
+import { addPlan } from './usage/plan-command.ts';
 import { addRegions } from './usage/region-commands.ts';
 import { repositoryCommands } from './usage/repository-commands.ts';
 
@@ -69,6 +70,7 @@ const CLIENT_COMMANDS = [
   ...repositoryCommands,
   addRegions,
   addValidate,
+  addPlan,
   ...fleetCommands,
   ...accessCommands,
   addAlerts,

@@ -8,6 +8,7 @@ import {
   RolloutStrategyDocument,
   SovereignPolicyDocument,
 } from '../api/index.ts';
+import { Plan } from '../effects/index.ts';
 import { chartFiles } from './charts.ts';
 import { floorParametersCrd, type StructuralSchema, sovereignPolicyCrd, sovereignPolicySchemas } from './crd.ts';
 import type { Generated } from './generate.ts';
@@ -37,6 +38,14 @@ const editorSchemas: Producer = () =>
     path: `crds/schemas/${title.toLowerCase()}.json`,
     content: `${JSON.stringify({ title, ...z.toJSONSchema(schema, { target: 'draft-7', io: 'input' }) }, null, 2)}\n`,
   }));
+
+/** JSON Schema of what `fso plan -o json` writes. */
+const planSchema: Producer = () => [
+  {
+    path: 'crds/schemas/plan.json',
+    content: `${JSON.stringify({ title: 'Plan', ...z.toJSONSchema(Plan, { target: 'draft-7' }) }, null, 2)}\n`,
+  },
+];
 
 const typeOf = (schema: StructuralSchema): string => {
   const { type, items } = schema;
@@ -73,4 +82,4 @@ const policyReference: Producer = () => {
   return [referencePage('sovereignpolicy', 'SovereignPolicy', intro, groups, ...tables)];
 };
 
-export const PRODUCERS: readonly Producer[] = [crds, editorSchemas, policyReference, chartFiles];
+export const PRODUCERS: readonly Producer[] = [crds, editorSchemas, planSchema, policyReference, chartFiles];

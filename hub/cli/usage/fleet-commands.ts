@@ -87,7 +87,8 @@ const isDay = (day: string): boolean => {
   return !Number.isNaN(begin.getTime()) && begin.toISOString().startsWith(day);
 };
 
-const parseTime = (text: string): string => {
+/** Reads a time, or a day in UTC. @returns RFC 3339, in UTC */
+export const parseTime = (text: string): string => {
   const [, day = '', clock] = TIME.exec(text) ?? [];
   const time = new Date(clock === undefined ? `${text}T00:00:00Z` : text);
   if (isDay(day) && !Number.isNaN(time.getTime())) return time.toISOString();

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { type CompiledPolicy, compileFleet, digestOfPolicy } from '@fso/shared/compile';
-import { decodeFiles, isPolicyPath, type PolicySet, type SourceFile } from '@fso/shared/decode';
+import { type DecodeResult, decodeFiles, isPolicyPath, type PolicySet, type SourceFile } from '@fso/shared/decode';
 import { byText, canonicalJson } from '@fso/shared/encoding';
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../../errors.ts';
@@ -17,9 +17,10 @@ const gitIn =
     try {
       return execFileSync('git', ['-C', folder, ...args], { input, maxBuffer: MAX_BYTES, stdio: ['pipe', 'pipe', 'pipe'] });
     } catch (error) {
-      if (Reflect.get(Object(error), 'code') === 'ENOENT') throw new CliError('--base needs the program git, which is not in the PATH');
+      if (Reflect.get(Object(error), 'code') === 'ENOENT')
+        throw new CliError('reading a commit needs the program git, which is not in the PATH');
       const said = String(Reflect.get(Object(error), 'stderr') ?? '').trim();
-      throw new CliError(`git cannot read the base ${revision}: ${said === '' ? messageOf(error) : said}`);
+      throw new CliError(`git cannot read ${revision}: ${said === '' ? messageOf(error) : said}`);
     }
   };
 
@@ -33,7 +34,7 @@ const contentsOf = (answer: Buffer): readonly Buffer[] => {
     const end = answer.indexOf('\n', at);
     const [id, type, size = ''] = answer.toString('latin1', at, end).split(' ');
     // As in a clone that has not fetched all.
-    if (type !== 'blob') throw new CliError(`git cannot read the base: object ${id} is ${type}`);
+    if (type !== 'blob') throw new CliError(`git cannot read object ${id}: it is ${type}`);
     const next = end + 1 + Number(size);
     contents.push(answer.subarray(end + 1, next));
     at = next + 1;
@@ -42,15 +43,27 @@ const contentsOf = (answer: Buffer): readonly Buffer[] => {
 };
 
 /**
- * The policy files of a commit in the Git repository that a folder is in, by their paths below it.
+ * Id of a commit in the Git repository that a folder is in, which may be a bare one.
+ *
  * @throws CliError
  */
-const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
-  const git = gitIn(folder, revision);
-  const commit = git(['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`])
+export const commitAt = (folder: string, revision: string): string =>
+  gitIn(
+    folder,
+    revision,
+  )(['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`])
     .toString()
     .trim();
-  const entries = git(['ls-tree', '-r', '-z', commit])
+
+/**
+ * Policies of a commit in the Git repository that a folder is in, by their paths below it, as they
+ * would be after --fix: so the commit that moves registrations can be compared too.
+ *
+ * @throws CliError where git cannot read it
+ */
+export const decodeCommit = (folder: string, revision: string): DecodeResult => {
+  const git = gitIn(folder, revision);
+  const entries = git(['ls-tree', '-r', '-z', commitAt(folder, revision)])
     .toString()
     .split('\0')
     .flatMap((line) => {
@@ -58,7 +71,8 @@ const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
       return id === undefined || path === undefined || !isPolicyPath(path) ? [] : [{ id, path }];
     });
   const contents = contentsOf(git(['cat-file', '--batch'], entries.map(({ id }) => `${id}\n`).join('')));
-  return entries.map(({ path }, index) => ({ path, text: contents[index]?.toString() ?? '' }));
+  const files: readonly SourceFile[] = entries.map(({ path }, index) => ({ path, text: contents[index]?.toString() ?? '' }));
+  return decodeFiles(afterMoves(files, planMoves(files)));
 };
 
 /**
@@ -67,9 +81,7 @@ const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
  * @throws CliError where git cannot read it, or it is not valid itself
  */
 export const policiesAt = (folder: string, revision: string): PolicySet => {
-  const files = filesAt(folder, revision);
-  // As it would be after --fix: so the commit that moves registrations can be compared too.
-  const decoded = decodeFiles(afterMoves(files, planMoves(files)));
+  const decoded = decodeCommit(folder, revision);
   if (decoded.ok) return decoded.set;
   const [first] = decoded.problems;
   throw new CliError(`the base ${revision} is not valid itself: ${first?.path}:${first?.line}:${first?.column}: ${first?.reason}`);

@@ -1,0 +1,58 @@
+import type { Plan } from '@fso/shared/effects';
+import { type PlanRow, planNotes, planRows, planVerdict } from './plan-text.ts';
+
+/** First line of the comment, by which a workflow finds the one to replace. */
+const MARK = '<!-- fso plan -->';
+
+/** Characters of a comment. Hosts take 65,536 and more. */
+const MAX_LENGTH = 60_000;
+const MAX_CELL = 300;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
+const UNWRITABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069`\\]+/g;
+
+/**
+ * Text as a code span, in which Markdown and the hosts see no HTML, links, mentions or issues. A
+ * code span ends at a backtick alone, and the backslash is what tables escape with.
+ */
+const code = (text: string): string => {
+  const line = text.replaceAll(UNWRITABLE, ' ').slice(0, MAX_CELL).trim().toWellFormed();
+  return line === '' ? '' : `\`${line}\``;
+};
+
+const cell = (text: string): string => code(text).replaceAll('|', '\\|');
+
+const COLUMNS: readonly (readonly [string, (row: PlanRow) => string])[] = [
+  ['clusters', ({ clusters }) => clusters],
+  ['namespace', ({ namespace }) => namespace],
+  ['action', ({ action }) => action],
+  ['change', ({ change }) => change],
+  ['regions before', ({ before }) => before],
+  ['regions after', ({ after }) => after],
+  ['a pod that shows it', ({ pod }) => pod],
+  ['mend', ({ mend }) => mend],
+];
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+const tableOf = (rows: readonly PlanRow[], room: number): string => {
+  if (rows.length === 0) return '';
+  const lines = [line(COLUMNS.map(([title]) => title)), line(COLUMNS.map(() => '---'))];
+  let left = room - lines.join('\n').length;
+  for (const [index, row] of rows.entries()) {
+    const next = line(COLUMNS.map(([, value]) => cell(value(row))));
+    left -= next.length + 1;
+    if (left < 0) return `${lines.join('\n')}\n\n${rows.length - index} more lines: \`fso plan -o json\` has all.\n\n`;
+    lines.push(next);
+  }
+  return `${lines.join('\n')}\n\n`;
+};
+
+/** A plan as the comment of a pull request: the verdict first, and what changes. */
+export const planMarkdown = (plan: Plan): string => {
+  const head = `${MARK}\n**${planVerdict(plan)}**\n\n`;
+  const notes = planNotes(plan, code)
+    .map((note) => `- ${note}\n`)
+    .join('');
+  return `${head}${tableOf(planRows(plan), MAX_LENGTH - head.length - notes.length - 100)}${notes}`;
+};

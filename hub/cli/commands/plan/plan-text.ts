@@ -1,0 +1,104 @@
+import { REGION_LABEL } from '@fso/shared/api';
+import type { Effect, Plan } from '@fso/shared/effects';
+import { shortRevision } from '@fso/shared/text';
+
+/** Texts of a plan, which table and Markdown share. */
+
+/** A line of a plan: an effect in one namespace, or pattern of namespaces. */
+export interface PlanRow {
+  readonly clusters: string;
+  readonly namespace: string;
+  readonly action: string;
+  readonly change: string;
+  readonly before: string;
+  readonly after: string;
+  /** A pod that shows the change, by the failing part of it. */
+  readonly pod: string;
+  /** The line that mends it; empty: nothing is to be mended. */
+  readonly mend: string;
+}
+
+const SHOWN = 5;
+
+/** `a, b and 3 more` */
+const some = (values: readonly string[]): string =>
+  values.length <= SHOWN ? values.join(', ') : `${values.slice(0, SHOWN).join(', ')} and ${values.length - SHOWN} more`;
+
+const count = (number: number, one: string, many = `${one}s`): string => `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+
+const regionsText = (rule: Effect['before']): string => {
+  if (rule === null) return 'any';
+  return rule.regions.length === 0 ? 'none' : some(rule.regions);
+};
+
+const selectorText = ({ nodeSelector }: NonNullable<Effect['pending']>): string => {
+  const region = nodeSelector[REGION_LABEL];
+  return region === undefined ? 'a pod without a region' : `a pod with nodeSelector ${region}`;
+};
+
+/** Describes what is left where nodes are lost. */
+const leftText = ({ usable, elsewhere }: Effect): string => {
+  if (usable === null) return '';
+  if (usable.length > 0) return `; nodes are left in ${some(usable)}`;
+  return `; no nodes are left here, ${elsewhere?.length ? `some in ${some(elsewhere)}` : 'nor elsewhere'}`;
+};
+
+const podText = (effect: Effect): string => {
+  const { action, refused, admitted, pending } = effect;
+  const refusal = { deny: 'refused', warn: 'warned of', dryrun: 'recorded' }[action];
+  if (refused !== null) return `${refusal}: ${refused.reason}${leftText(effect)}`;
+  if (pending !== null) return `stays pending: ${selectorText(pending)}${leftText(effect)}`;
+  return admitted === null ? '' : `admitted: ${selectorText(admitted)}`;
+};
+
+/** The lines of a plan, what breaks first. */
+export const planRows = ({ effects }: Plan): readonly PlanRow[] =>
+  effects.flatMap((effect) =>
+    effect.namespaces.map(({ pattern }) => ({
+      clusters: some(effect.clusters),
+      namespace: pattern,
+      action: effect.action,
+      change: effect.verdict,
+      before: regionsText(effect.before),
+      after: regionsText(effect.after),
+      pod: podText(effect),
+      mend: effect.refused?.fix ?? '',
+    })),
+  );
+
+/** The result of a plan in one sentence. */
+export const planVerdict = ({ result, effects }: Plan): string => {
+  const breaking = effects.filter(({ breaks }) => breaks).length;
+  const opening = effects.filter(({ action, admitted }) => action === 'deny' && admitted !== null).length;
+  const opened = opening === 0 ? '' : ` ${opening} would admit pods that deny refuses now.`;
+  switch (result) {
+    case 'Breaks':
+      return `Breaks: ${breaking} of ${count(effects.length, 'change')} would refuse pods that could run before, or leave them pending.${opened}`;
+    case 'NotAllLookedAt':
+      return 'Not all was looked at, so it is not known that nothing breaks.';
+    case 'NothingLookedAt':
+      return 'Nothing was looked at: there are no clusters, or no policies.';
+    case 'NothingBreaks':
+      return effects.length === 0 ? 'Nothing changes.' : `Nothing breaks: ${count(effects.length, 'change')}.${opened}`;
+  }
+};
+
+const sideText = ({ source, revision, at, withoutClusters, withoutRegions }: Plan['after'], quote: Quote): string =>
+  [
+    `${quote(source)}${revision === null ? '' : ` (${shortRevision(revision)})`}`,
+    `on ${at.slice(0, 10)}`,
+    ...(withoutClusters.length === 0 ? [] : [`without ${count(withoutClusters.length, 'cluster')} ${quote(some(withoutClusters))}`]),
+    ...(withoutRegions.length === 0 ? [] : [`without ${count(withoutRegions.length, 'region')} ${quote(some(withoutRegions))}`]),
+  ].join(' ');
+
+/** Writes text of others, such as the name of a branch, so that it is nothing but text. */
+type Quote = (text: string) => string;
+
+/** Sentences on what was compared, and what was not. */
+export const planNotes = ({ before, after, lookedAt, notLookedAt }: Plan, quote: Quote): readonly string[] => [
+  `Compared: ${sideText(before, quote)} with ${sideText(after, quote)}.`,
+  `Looked at ${count(lookedAt.clusters, 'cluster')} and ${count(lookedAt.policies, 'policy', 'policies')}; every namespace that is not listed keeps its rules.`,
+  ...notLookedAt.map(({ clusters, reason }) => `Not looked at: ${quote(some(clusters))}: ${reason}.`),
+  'No cluster was asked which pods run: a pod that breaks is a possible one.',
+  'Capacity, volumes and pod affinity are not looked at.',
+];

@@ -1,0 +1,105 @@
+import { type FloorAction, REGION_LABEL } from '../api/index.ts';
+import { decideResidency, MAX_REGION_VALUES } from '../residency/index.ts';
+import { injectRegions } from '../risk/index.ts';
+import type { CombinedRule, Effect, Verdict, WitnessPod } from './plan.ts';
+
+/** A rule, and those of its regions in which the cluster has nodes. */
+export interface PlacedRule {
+  readonly rule: CombinedRule;
+  readonly usable: readonly string[];
+}
+
+/** A rule before and after; undefined: there is none. */
+export interface RulePair {
+  readonly action: FloorAction;
+  readonly before: PlacedRule | undefined;
+  readonly after: PlacedRule | undefined;
+  /** Regions in which the clusters have nodes before. */
+  readonly regions: readonly string[];
+}
+
+/** A pod that says nothing of its region. */
+const OPEN: WitnessPod = { nodeSelector: {} };
+const inRegion = (region: string): WitnessPod => ({ nodeSelector: { [REGION_LABEL]: region } });
+
+/** Whether a rule admits pods that say nothing of their region, by the regions that they get. */
+const admitsOpen = ({ regions, injected }: CombinedRule): boolean =>
+  injected.length > 0 && injected.length < MAX_REGION_VALUES && injected.every((region) => regions.includes(region));
+
+const missing = (from: readonly string[], others: readonly string[]): string | undefined => from.find((region) => !others.includes(region));
+
+/** A region that a rule does not allow. */
+const regionOutside = ({ regions }: CombinedRule): string => {
+  let invented = 'outside';
+  while (regions.includes(invented)) invented += '-x';
+  return invented;
+};
+
+/**
+ * A pod that one rule admits and another refuses. There is one exactly where a region is allowed by
+ * the first alone, or only the first admits pods that say nothing of their region: any other pod is
+ * admitted by the regions that it may be scheduled in, each of which such a pod stands for.
+ */
+const witnessOf = (admitting: CombinedRule | undefined, refusing: CombinedRule | undefined): WitnessPod | undefined => {
+  if (refusing === undefined) return undefined;
+  if (admitting === undefined) return admitsOpen(refusing) ? inRegion(regionOutside(refusing)) : OPEN;
+  const region = missing(admitting.regions, refusing.regions);
+  if (region !== undefined) return inRegion(region);
+  return admitsOpen(admitting) && !admitsOpen(refusing) ? OPEN : undefined;
+};
+
+const explain = (pod: WitnessPod | undefined, { regions, injected }: CombinedRule): Effect['refused'] => {
+  if (pod === undefined) return null;
+  const decision = decideResidency(injectRegions(pod, injected), regions);
+  return decision.admitted ? null : { pod, reason: decision.violation, fix: decision.fix };
+};
+
+/** Whether a rule admits pods that say nothing of their region, and there are nodes for them. */
+const runsOpen = ({ rule, usable }: PlacedRule): boolean => admitsOpen(rule) && rule.injected.some((region) => usable.includes(region));
+
+/**
+ * A pod that deny admits before and after, that had nodes, and has none any more. Without a rule
+ * before, it had all nodes.
+ */
+const pendingOf = ({ action, before, after, regions }: RulePair): WitnessPod | undefined => {
+  if (action !== 'deny' || after === undefined) return undefined;
+  const had = before === undefined ? regions : before.usable;
+  const region = had.find((each) => after.rule.regions.includes(each) && !after.usable.includes(each));
+  if (region !== undefined) return inRegion(region);
+  const ranOpen = before === undefined ? regions.length > 0 : runsOpen(before);
+  return ranOpen && admitsOpen(after.rule) && !runsOpen(after) ? OPEN : undefined;
+};
+
+const verdictOf = ({ before, after }: RulePair, isTighter: boolean, isLooser: boolean): Verdict => {
+  if (before === undefined) return 'appears';
+  if (after === undefined) return 'disappears';
+  if (isTighter) return isLooser ? 'incomparable' : 'tightened';
+  return isLooser ? 'loosened' : 'unchanged';
+};
+
+/** Whether a rule that denies leaves nothing of the nodes that a namespace had. */
+const isStranded = ({ action, before, after, regions }: RulePair): boolean =>
+  action === 'deny' && after?.usable.length === 0 && (before?.usable ?? regions).length > 0;
+
+/** The change of one rule. */
+export type RuleChange = Omit<Effect, 'clusters' | 'namespaces' | 'elsewhere'>;
+
+/** Compares one rule before and after, for every possible pod; at least one of both is there. */
+export const compareRules = (pair: RulePair): RuleChange => {
+  const { action, before, after } = pair;
+  const tightening = witnessOf(before?.rule, after?.rule);
+  const loosening = witnessOf(after?.rule, before?.rule);
+  const refused = after === undefined ? null : explain(tightening, after.rule);
+  const pending = pendingOf(pair) ?? null;
+  return {
+    action,
+    verdict: verdictOf(pair, tightening !== undefined, loosening !== undefined),
+    breaks: action === 'deny' && (refused !== null || pending !== null),
+    before: before?.rule ?? null,
+    after: after?.rule ?? null,
+    refused,
+    admitted: loosening ?? null,
+    pending,
+    usable: after !== undefined && (pending !== null || isStranded(pair)) ? [...after.usable] : null,
+  };
+};

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { effectsOf } from './effects.ts';
+import { type Effects, planResult } from './plan.ts';
+import { cluster, fleet, policy, scope } from './testing/policy-sets.ts';
+
+const EU = ['eu-west-1', 'eu-central-1'];
+
+/** `cluster,cluster pattern,pattern action verdict` */
+const lines = ({ effects }: Effects): readonly string[] =>
+  effects.map(
+    ({ clusters, namespaces, action, verdict }) =>
+      `${clusters.join()} ${namespaces.map(({ pattern }) => pattern).join()} ${action} ${verdict}`,
+  );
+
+const finance = policy('finance', { targetNamespace: 'finance', allowedRegions: EU });
+
+describe('effectsOf', () => {
+  it('sees no effect of a policy that others of the same namespace make moot', () => {
+    const wide = policy('wide', { targetNamespace: '*', allowedRegions: [...EU, 'us-east-1'] });
+    const result = effectsOf(fleet([finance, wide]), fleet([finance]));
+    expect(lines(result)).toEqual(['eu,us * deny disappears']);
+    expect(planResult(result)).toBe('NothingBreaks');
+  });
+
+  it('distinguishes exclusions and closer names', () => {
+    const all = (excludedNamespaces: string[]) =>
+      policy('all', { targetNamespace: 'team-*', allowedRegions: ['eu-west-1'], excludedNamespaces });
+    const other = policy('other', { targetNamespace: 'team-a', allowedRegions: ['us-east-1'], enforcementAction: 'warn' });
+    expect(lines(effectsOf(fleet([all([]), other]), fleet([all(['*-dev', 'team-b']), other])))).toEqual([
+      'eu,us team-*-dev,team-b deny disappears',
+    ]);
+  });
+
+  it('joins clusters with the same effect though their other policies differ', () => {
+    const local = policy('local', { targetNamespace: 'local', allowedRegions: EU, placement: { clusterNames: ['us'] } });
+    const tight = policy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
+    expect(lines(effectsOf(fleet([finance, local]), fleet([tight, local])))).toEqual(['eu,us finance deny tightened']);
+  });
+
+  it('follows a scope that moves a policy between clusters', () => {
+    const scoped = policy('part', { targetNamespace: 'part', allowedRegions: EU }, 'policies/part');
+    const before = fleet([scoped], { scopes: [scope('part', ['eu'])] });
+    const after = fleet([scoped], { scopes: [scope('part', ['us'])] });
+    expect(lines(effectsOf(before, after))).toEqual(['us part deny appears', 'eu part deny disappears']);
+    expect(lines(effectsOf(before, after, ['eu']))).toEqual(['eu part deny disappears']);
+  });
+
+  it('shows that placement injection lets pods without a region in, and keeps them waiting where it has no nodes', () => {
+    const injecting = policy('finance', { targetNamespace: 'finance', allowedRegions: EU, placementInjection: true });
+    const { effects } = effectsOf(fleet([finance]), fleet([injecting]), ['eu']);
+    expect(effects).toMatchObject([{ verdict: 'loosened', breaks: false, refused: null, admitted: { nodeSelector: {} } }]);
+    expect(effects[0]?.admitted?.nodeSelector).toEqual({});
+    expect(effectsOf(fleet([]), fleet([injecting]), ['us']).effects).toMatchObject([
+      { verdict: 'appears', breaks: true, refused: { pod: { nodeSelector: expect.anything() } }, pending: {}, elsewhere: ['eu'] },
+    ]);
+  });
+
+  it('names a conflict as a rule without regions', () => {
+    const us = policy('us', { targetNamespace: 'finance', allowedRegions: ['us-east-1'] });
+    expect(effectsOf(fleet([finance]), fleet([finance, us]), ['eu']).effects).toMatchObject([
+      { verdict: 'tightened', breaks: true, after: { regions: [], policies: ['finance', 'us'] }, usable: [], elsewhere: [] },
+    ]);
+  });
+
+  it('counts neither warnings nor records as broken', () => {
+    const [warn, dryrun] = (['warn', 'dryrun'] as const).map((enforcementAction) =>
+      policy(enforcementAction, { targetNamespace: '*', allowedRegions: ['eu-west-1'], enforcementAction }),
+    );
+    const result = effectsOf(fleet([]), fleet([warn, dryrun].flatMap((each) => each ?? [])));
+    expect(lines(result)).toEqual(['eu,us * warn appears', 'eu,us * dryrun appears']);
+    expect(planResult(result)).toBe('NothingBreaks');
+  });
+
+  it('finds other clusters for what a lost one ran, by the rules there', () => {
+    const clusters = [cluster('a', EU), cluster('b', ['eu-central-1']), cluster('c', ['eu-west-1']), cluster('d', ['us-east-1'])];
+    const only = policy('west', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'], placement: { clusterNames: ['b', 'c'] } });
+    const before = fleet([finance, only], { clusters });
+    const after = fleet([finance, only], { clusters, withoutClusters: ['a'] });
+    expect(effectsOf(before, after).effects).toMatchObject([
+      { clusters: ['a'], verdict: 'unchanged', breaks: true, pending: expect.anything(), usable: [], elsewhere: ['c'] },
+    ]);
+  });
+
+  it('looks at nothing without clusters, and never calls that fine', () => {
+    const empty = effectsOf(fleet([finance], { clusters: [] }), fleet([], { clusters: [] }));
+    expect([empty.lookedAt.clusters, planResult(empty)]).toEqual([0, 'NothingLookedAt']);
+    expect(planResult(effectsOf(fleet([]), fleet([])))).toBe('NothingLookedAt');
+    const taken = [...'abcdefghijklmnopqrstuvwxyz0123456789'].map((letter) => `*${letter}*`);
+    const many = policy('many', { targetNamespace: '*', allowedRegions: EU, excludedNamespaces: taken, enforcementAction: 'warn' });
+    const result = effectsOf(fleet([]), fleet([many]));
+    expect([result.notLookedAt.map(({ clusters }) => clusters), planResult(result)]).toEqual([[['eu', 'us']], 'NotAllLookedAt']);
+  });
+});

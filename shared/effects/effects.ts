@@ -1,0 +1,160 @@
+import { FLOOR_ACTIONS, type FloorAction } from '../api/index.ts';
+import { byText, canonicalJson } from '../encoding/index.ts';
+import { compareRules, type PlacedRule, type RuleChange } from './compare-rules.ts';
+import { createElsewhere, type FindElsewhere } from './elsewhere.ts';
+import { type ClusterGroup, type FleetState, groupClusters, openFleet } from './fleet.ts';
+import { MAX_CLASSES, namespaceClasses } from './namespace-classes.ts';
+import type { Effect, Effects, NamespaceClass } from './plan.ts';
+import { combineRules, type Rule } from './rules.ts';
+
+/**
+ * Rules that can change something: those that the other side does not have in the same words, and
+ * denying ones of a region whose nodes are lost or come.
+ */
+const changedRules = ({ before, after }: ClusterGroup): ReadonlySet<Rule> => {
+  const [had, has] = [before, after].map(({ list }) => new Set(list.rules.map(({ text }) => text)));
+  const moved = [
+    ...before.regions.filter((region) => !after.regions.includes(region)),
+    ...after.regions.filter((region) => !before.regions.includes(region)),
+  ];
+  const isMoved = ({ actions, regions }: Rule): boolean => actions.includes('deny') && moved.some((region) => regions.includes(region));
+  return new Set([
+    ...before.list.rules.filter((rule) => has?.has(rule.text) !== true || isMoved(rule)),
+    ...after.list.rules.filter((rule) => had?.has(rule.text) !== true || isMoved(rule)),
+  ]);
+};
+
+const placeRule = (rules: ReturnType<typeof combineRules>, action: FloorAction, nodes: readonly string[]): PlacedRule | undefined => {
+  const rule = rules.get(action);
+  return rule && { rule, usable: rule.regions.filter((region) => nodes.includes(region)) };
+};
+
+const compareNamespace = (before: readonly Rule[], after: readonly Rule[], group: ClusterGroup): readonly RuleChange[] => {
+  const [had, has] = [combineRules(before), combineRules(after)];
+  return FLOOR_ACTIONS.filter((action) => had.has(action) || has.has(action)).map((action) =>
+    compareRules({
+      action,
+      before: placeRule(had, action, group.before.regions),
+      after: placeRule(has, action, group.after.regions),
+      regions: group.before.regions,
+    }),
+  );
+};
+
+const isChange = ({ verdict, pending }: RuleChange): boolean => verdict !== 'unchanged' || pending !== null;
+
+/** Namespaces of a group of clusters that the same rules govern, before and after. */
+interface GovernedAlike {
+  readonly before: readonly Rule[];
+  readonly after: readonly Rule[];
+  readonly namespaces: NamespaceClass[];
+}
+
+const governedAlike = (group: ClusterGroup, classes: readonly NamespaceClass[], changed: ReadonlySet<Rule>): readonly GovernedAlike[] => {
+  const alike = new Map<string, GovernedAlike>();
+  for (const namespace of classes) {
+    const before = group.before.list.match(namespace.example);
+    const after = group.after.list.match(namespace.example);
+    if (![...before, ...after].some((rule) => changed.has(rule))) continue;
+    const key = canonicalJson([before, after].map((rules) => rules.map((rule) => rule.key)));
+    const entry = alike.get(key) ?? { before, after, namespaces: [] };
+    entry.namespaces.push(namespace);
+    alike.set(key, entry);
+  }
+  return [...alike.values()];
+};
+
+/** Namespaces of one change by the clusters in which they could run instead. */
+const splitByElsewhere = (
+  change: RuleChange,
+  namespaces: readonly NamespaceClass[],
+  findElsewhere: FindElsewhere,
+): readonly Pick<Effect, 'namespaces' | 'elsewhere'>[] => {
+  const { usable, after } = change;
+  if (usable?.length !== 0) return [{ namespaces: [...namespaces], elsewhere: null }];
+  const found = namespaces.map((namespace) => ({ namespace, elsewhere: findElsewhere(namespace.example, after?.regions ?? []) }));
+  return [...Map.groupBy(found, ({ elsewhere }) => canonicalJson(elsewhere)).values()].map((same) => ({
+    namespaces: same.map(({ namespace }) => namespace),
+    elsewhere: [...(same[0]?.elsewhere ?? [])],
+  }));
+};
+
+/** Classes that are looked at for all clusters together; beyond it the others are named. */
+const MAX_ALL_CLASSES = 10 * MAX_CLASSES;
+
+const TOO_MANY = 'the globs there tell too many namespaces apart, and not all are looked at';
+
+type PlacelessEffect = Omit<Effect, 'clusters'>;
+
+/** Joins namespaces with the same effect. */
+const joinNamespaces = (effects: readonly PlacelessEffect[]): readonly PlacelessEffect[] =>
+  [...Map.groupBy(effects, ({ namespaces: _each, ...effect }) => canonicalJson(effect)).values()].flatMap((same) =>
+    same.slice(0, 1).map((effect) => ({
+      ...effect,
+      namespaces: same.flatMap(({ namespaces }) => namespaces).sort((left, right) => byText(left.pattern, right.pattern)),
+    })),
+  );
+
+/** Effects in a group of clusters. */
+const groupEffects = (group: ClusterGroup, alike: readonly GovernedAlike[], findElsewhere: FindElsewhere): readonly PlacelessEffect[] =>
+  joinNamespaces(
+    alike.flatMap(({ before, after, namespaces }) =>
+      compareNamespace(before, after, group)
+        .filter(isChange)
+        .flatMap((change) => splitByElsewhere(change, namespaces, findElsewhere).map((part) => ({ ...part, ...change }))),
+    ),
+  );
+
+/** Joins groups of clusters with the same effect, and sorts: what breaks first. */
+const joinClusters = (found: readonly { readonly clusters: readonly string[]; readonly effect: PlacelessEffect }[]): Effect[] => {
+  const rank = ({ action }: Effect): number => FLOOR_ACTIONS.indexOf(action);
+  const place = ({ clusters, namespaces }: Effect): string => `${clusters[0]} ${namespaces[0]?.pattern}`;
+  return [...Map.groupBy(found, ({ effect }) => canonicalJson(effect)).values()]
+    .flatMap((same) =>
+      same.slice(0, 1).map(({ effect }) => ({ clusters: same.flatMap(({ clusters }) => clusters).sort(byText), ...effect })),
+    )
+    .sort((left, right) => Number(right.breaks) - Number(left.breaks) || rank(left) - rank(right) || byText(place(left), place(right)));
+};
+
+/** Effects in groups of clusters, up to {@link MAX_ALL_CLASSES}. */
+const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) => {
+  const found: { clusters: readonly string[]; effect: PlacelessEffect }[] = [];
+  const skipped: string[] = [];
+  let looked = 0;
+  for (const group of groups) {
+    const changed = changedRules(group);
+    const all = [...group.before.list.rules, ...group.after.list.rules].flatMap(({ target, excluded }) => [target, ...excluded]);
+    const { classes, isWhole } =
+      looked > MAX_ALL_CLASSES
+        ? { classes: [], isWhole: changed.size === 0 }
+        : namespaceClasses(
+            [...changed].map(({ target }) => target),
+            all,
+          );
+    if (!isWhole) skipped.push(...group.clusters);
+    looked += classes.length;
+    const effects = groupEffects(group, governedAlike(group, classes, changed), findElsewhere);
+    found.push(...effects.map((effect) => ({ clusters: group.clusters, effect })));
+  }
+  return { found, skipped: skipped.sort(byText), looked };
+};
+
+/**
+ * Compares two fleets: what the change does to every possible pod of every possible namespace.
+ * Pure, and from sets alone. Pods whose affinity is so large that injection or the decision gives
+ * up on it are not looked at. Clusters with equal policies and regions are compared once, so the
+ * cost grows with the number of different lists, the changed policies, and the globs.
+ *
+ * @param wanted names of clusters; undefined: all
+ */
+export const effectsOf = (before: FleetState, after: FleetState, wanted?: readonly string[]): Effects => {
+  const [had, has] = [openFleet(before), openFleet(after)];
+  const groups = groupClusters(had, has, wanted);
+  const { found, skipped, looked } = lookAt(groups, createElsewhere(has));
+  const policies = new Set(groups.flatMap((group) => [group.before, group.after].flatMap(({ list }) => list.rules.map(({ key }) => key))));
+  return {
+    lookedAt: { clusters: groups.reduce((sum, { clusters }) => sum + clusters.length, 0), policies: policies.size, namespaces: looked },
+    notLookedAt: skipped.length === 0 ? [] : [{ clusters: skipped, reason: TOO_MANY }],
+    effects: joinClusters(found),
+  };
+};

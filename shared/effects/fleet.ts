@@ -1,0 +1,83 @@
+import { type CompiledCluster, type CompiledPolicy, compileFleet } from '../compile/index.ts';
+import type { PolicySet } from '../decode/index.ts';
+import { byText, canonicalJson } from '../encoding/index.ts';
+import { createMatcher, type Rule, rulesOf } from './rules.ts';
+
+/** A fleet at one moment. */
+export interface FleetState {
+  readonly set: PolicySet;
+  /** Milliseconds since 1970: policies that have expired then govern nothing. */
+  readonly atMs: number;
+  /** Clusters that are lost with all their nodes, though they are registered. */
+  readonly withoutClusters: readonly string[];
+  /** Regions whose nodes are lost. */
+  readonly withoutRegions: readonly string[];
+}
+
+/** Rules of one list of compiled policies. */
+export interface RuleList {
+  readonly rules: readonly Rule[];
+  readonly match: (namespace: string) => readonly Rule[];
+}
+
+/** A cluster on one side. */
+export interface ClusterState {
+  /** Digest of its compiled policies. */
+  readonly digest: string;
+  readonly list: RuleList;
+  /** Regions in which it has nodes; none: it is lost, or not registered. */
+  readonly regions: readonly string[];
+}
+
+/** Clusters that have the same policies and regions, on both sides. */
+export interface ClusterGroup {
+  readonly clusters: string[];
+  readonly before: ClusterState;
+  readonly after: ClusterState;
+}
+
+/** Clusters by name. */
+export type Fleet = ReadonlyMap<string, ClusterState>;
+
+const NO_POLICIES: Pick<CompiledCluster, 'policies' | 'digest'> = { policies: [], digest: '' };
+
+/** Makes the rules of a list once, as clusters share lists. */
+const createListReader = (atMs: number) => {
+  const known = new Map<string, RuleList>();
+  return (policies: readonly CompiledPolicy[], digest: string): RuleList => {
+    const rules = known.has(digest) ? [] : rulesOf(policies, atMs);
+    const list = known.get(digest) ?? { rules, match: createMatcher(rules) };
+    known.set(digest, list);
+    return list;
+  };
+};
+
+/** The clusters of a fleet, by name. */
+export const openFleet = ({ set, atMs, withoutClusters, withoutRegions }: FleetState): Fleet => {
+  const compiled = compileFleet(set);
+  const readList = createListReader(atMs);
+  const lost = new Set(withoutClusters);
+  return new Map(
+    set.clusters.map(({ document: { metadata, spec } }) => {
+      const { policies, digest } = compiled.get(metadata.name) ?? NO_POLICIES;
+      const regions = lost.has(metadata.name) ? [] : spec.regions.filter((region) => !withoutRegions.includes(region)).toSorted(byText);
+      return [metadata.name, { digest, list: readList(policies, digest), regions }];
+    }),
+  );
+};
+
+const UNREGISTERED: ClusterState = { digest: '', list: { rules: [], match: () => [] }, regions: [] };
+
+/** Groups clusters that are compared alike. @param wanted names; undefined: all */
+export const groupClusters = (before: Fleet, after: Fleet, wanted: readonly string[] | undefined): readonly ClusterGroup[] => {
+  const groups = new Map<string, ClusterGroup>();
+  const names = new Set(wanted ?? [...before.keys(), ...after.keys()]);
+  for (const name of [...names].sort(byText)) {
+    const sides = { before: before.get(name) ?? UNREGISTERED, after: after.get(name) ?? UNREGISTERED };
+    const key = canonicalJson([sides.before, sides.after].map(({ digest, regions }) => [digest, regions]));
+    const group = groups.get(key) ?? { clusters: [], ...sides };
+    group.clusters.push(name);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+};

@@ -1,0 +1,3 @@
+export { effectsOf } from './effects.ts';
+export type { FleetState } from './fleet.ts';
+export { type Effect, type Effects, type NamespaceClass, Plan, planResult } from './plan.ts';

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { FLOOR_ACTIONS } from '../api/index.ts';
+
+/** The part of a core/v1 PodSpec that a witness needs. */
+export const WitnessPod = z
+  .strictObject({ nodeSelector: z.record(z.string(), z.string()).describe('Its region; empty: it says nothing of its region.') })
+  .describe('The part of a PodSpec that decides; everything else is free.');
+export type WitnessPod = z.infer<typeof WitnessPod>;
+
+const Refused = z.object({
+  pod: WitnessPod,
+  reason: z.string().describe('The failing part of the pod, as both locks name it.'),
+  fix: z.string().describe('The line that mends it.'),
+});
+
+const CombinedRule = z.object({
+  regions: z.array(z.string()).describe('Regions that all policies of the action allow together, sorted; none: no pod may run.'),
+  injected: z
+    .array(z.string())
+    .describe('Regions that placement injection gives to pods that say nothing of their region; none: it leaves them.'),
+  policies: z.array(z.string()).describe('The policies behind it, sorted.'),
+});
+/** A rule: what the policies of one action say together of a namespace. */
+export type CombinedRule = z.infer<typeof CombinedRule>;
+
+/** Changes of a rule, by the pods that it admits before and after. */
+export const VERDICTS = ['tightened', 'loosened', 'incomparable', 'appears', 'disappears', 'unchanged'] as const;
+export const Verdict = z
+  .enum(VERDICTS)
+  .describe(
+    'tightened: it admits fewer pods. loosened: more. incomparable: some that it refused, and refuses some that it admitted. appears, disappears: there was none, or there is none any more. unchanged: it admits the same pods.',
+  );
+export type Verdict = z.infer<typeof Verdict>;
+
+export const NamespaceClass = z.object({
+  pattern: z.string().describe('A namespace, or a pattern of namespaces, without those that another entry names more closely.'),
+  example: z.string().describe('A namespace of that pattern.'),
+});
+export type NamespaceClass = z.infer<typeof NamespaceClass>;
+
+export const Effect = z.object({
+  clusters: z.array(z.string()),
+  namespaces: z.array(NamespaceClass),
+  action: z.enum(FLOOR_ACTIONS),
+  verdict: Verdict,
+  breaks: z.boolean().describe('Whether a pod that could run before cannot any more: deny refuses it, or it stays pending.'),
+  before: CombinedRule.nullable().describe('null: no policy of this action governs the namespaces.'),
+  after: CombinedRule.nullable(),
+  refused: Refused.nullable().describe(
+    'A pod that the rule admits before and refuses after; warn and dryrun only report it. null: there is none.',
+  ),
+  admitted: WitnessPod.nullable().describe('A pod that the rule refuses before and admits after. null: there is none.'),
+  pending: WitnessPod.nullable().describe(
+    'A pod that deny admits, that had nodes before and has none after. Capacity, volumes and pod affinity are not looked at. null: there is none.',
+  ),
+  usable: z
+    .array(z.string())
+    .nullable()
+    .describe(
+      'Allowed regions in which the clusters still have nodes, where there are fewer for a pod than before. null: there are as many.',
+    ),
+  elsewhere: z
+    .array(z.string())
+    .nullable()
+    .describe(
+      'Where no usable region is left: other clusters with a region that these policies and those there allow. null: some is left.',
+    ),
+});
+/** The change of one rule in some clusters and namespaces. */
+export type Effect = z.infer<typeof Effect>;
+
+const NotLookedAt = z.object({ clusters: z.array(z.string()), reason: z.string() });
+
+export const Effects = z.object({
+  lookedAt: z.object({
+    clusters: z.int().min(0),
+    policies: z.int().min(0).describe('Policies of either side that govern and have not expired.'),
+    namespaces: z
+      .int()
+      .min(0)
+      .describe('Namespaces and patterns that a change could concern, added up over clusters with the same policies.'),
+  }),
+  notLookedAt: z.array(NotLookedAt),
+  effects: z.array(Effect).describe('What breaks first, then the strongest action, then by cluster and namespace.'),
+});
+/** Effects of a change on a fleet. */
+export type Effects = z.infer<typeof Effects>;
+
+const Side = z.object({
+  source: z.string().describe('A revision as it was given, or a folder.'),
+  revision: z.string().nullable().describe('Commit id; null: a folder.'),
+  at: z.iso.datetime().describe('Policies that have expired then do not count.'),
+  withoutClusters: z.array(z.string()),
+  withoutRegions: z.array(z.string()),
+});
+
+/** Results of a plan; only the first one ends with exit code 0. */
+export const PLAN_RESULTS = ['NothingBreaks', 'Breaks', 'NotAllLookedAt', 'NothingLookedAt'] as const;
+
+/** A plan, as `fso plan -o json` writes it. */
+export const Plan = Effects.extend({
+  version: z.literal(1),
+  result: z.enum(PLAN_RESULTS),
+  before: Side,
+  after: Side,
+  workloads: z.null().describe('Workloads that run now: no cluster was asked. A pod that breaks is a possible one.'),
+});
+export type Plan = z.infer<typeof Plan>;
+
+/** The result of a plan. What was not looked at never counts as fine. */
+export const planResult = ({ effects, lookedAt, notLookedAt }: Effects): Plan['result'] => {
+  if (effects.some(({ breaks }) => breaks)) return 'Breaks';
+  if (notLookedAt.length > 0) return 'NotAllLookedAt';
+  return lookedAt.clusters === 0 || lookedAt.policies === 0 ? 'NothingLookedAt' : 'NothingBreaks';
+};

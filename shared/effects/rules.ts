@@ -1,0 +1,72 @@
+import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '../api/index.ts';
+import { type CompiledPolicy, isGlob, isUngovernable, matchesNamespace, protectedFrom, USUAL_PLACE } from '../compile/index.ts';
+import { canonicalJson } from '../encoding/index.ts';
+import { type CombinablePolicy, combinePolicies, isExpired } from '../residency/index.ts';
+import { weakMemo } from '../runtime/index.ts';
+import { floorActionsOf } from '../status/index.ts';
+import type { CombinedRule } from './plan.ts';
+
+/** A policy as far as its effect on pods depends on it. */
+export interface Rule extends CombinablePolicy {
+  readonly target: string;
+  /** Patterns of namespaces that it does not govern. */
+  readonly excluded: readonly string[];
+  /** Actions of lock 1, from which placement injection takes the regions. */
+  readonly floorActions: readonly FloorAction[];
+  readonly injects: boolean;
+  /** Text of everything above: equal texts have equal effects. */
+  readonly text: string;
+}
+
+/**
+ * The actions of a policy at either lock. What a `custom` policy scopes to Gatekeeper's audit alone
+ * only records.
+ */
+const actionsOf = ({ enforcementAction, scopedEnforcementActions = [] }: SovereignPolicySpec): readonly FloorAction[] => {
+  if (enforcementAction !== 'custom') return [enforcementAction];
+  const scoped = scopedEnforcementActions.flatMap(({ action, enforcementPoints }) =>
+    enforcementPoints.map(({ name }) => (name === 'audit.gatekeeper.sh' ? 'dryrun' : action)),
+  );
+  return FLOOR_ACTIONS.filter((action) => scoped.includes(action));
+};
+
+/** The same rule for every cluster that gets a policy. */
+const ruleOf = weakMemo(({ name, spec, effectiveRegions }: CompiledPolicy): Rule => {
+  const target = spec.targetNamespace;
+  const rule = {
+    key: name,
+    target,
+    excluded: [...(spec.excludedNamespaces ?? []), ...protectedFrom(target, USUAL_PLACE)],
+    regions: effectiveRegions,
+    actions: actionsOf(spec),
+    floorActions: floorActionsOf(spec),
+    injects: spec.placementInjection === true,
+  };
+  return { ...rule, text: canonicalJson(rule) };
+});
+
+/** The rules of the policies that govern at a time, in milliseconds since 1970. */
+export const rulesOf = (policies: readonly CompiledPolicy[], atMs: number): readonly Rule[] =>
+  policies.filter(({ spec }) => !isExpired(spec.expiryDate, atMs) && !isUngovernable(spec.targetNamespace, USUAL_PLACE)).map(ruleOf);
+
+/** Finds the rules that govern a namespace. Exact targets are looked up, and only globs tried. */
+export const createMatcher = (rules: readonly Rule[]): ((namespace: string) => readonly Rule[]) => {
+  const exact = Map.groupBy(rules, ({ target }) => target);
+  const globs = rules.filter(({ target }) => isGlob(target));
+  return (namespace) =>
+    [...(exact.get(namespace) ?? []), ...globs.filter(({ target }) => matchesNamespace(target, namespace))].filter(
+      ({ excluded }) => !excluded.some((pattern) => matchesNamespace(pattern, namespace)),
+    );
+};
+
+/** Combines the rules of a namespace as agents do, by action. */
+export const combineRules = (rules: readonly Rule[]): ReadonlyMap<FloorAction, CombinedRule> => {
+  const floor = rules.some(({ injects }) => injects) ? combinePolicies(rules.map((rule) => ({ ...rule, actions: rule.floorActions }))) : [];
+  const injected = floor.find(({ action }) => action !== 'dryrun')?.regions ?? [];
+  return new Map(
+    combinePolicies(rules).map(({ action, regions, policies }) => [
+      action,
+      { regions: [...regions], injected: [...injected], policies: policies.map(({ key }) => key) },
+    ]),
+  );
+};

@@ -1,0 +1,133 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { FILES } from '../hub/serve/testing/fleet.ts';
+
+/** Workflows for the policy repositories of others: they must not give rights to a change. */
+
+const root = join(import.meta.dirname, '..');
+const read = (host: string): string => readFileSync(join(root, `deploy/plan/${host}.yaml`), 'utf8');
+
+interface Step {
+  readonly name?: string;
+  readonly run?: string;
+  readonly uses?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+}
+interface Job {
+  readonly if?: string;
+  readonly permissions?: object;
+  readonly steps: readonly Step[];
+}
+interface Workflow {
+  readonly on: object;
+  readonly permissions?: object;
+  readonly jobs: { readonly plan: Job };
+}
+interface GitLabJob {
+  readonly rules: readonly { readonly if: string }[];
+  readonly script: readonly string[];
+}
+
+const workflowOf = (host: string): Workflow => parse(read(host)) as Workflow;
+const jobOf = (host: string): Job => workflowOf(host).jobs.plan;
+const gitLabJob = (): GitLabJob => (parse(read('gitlab')) as Readonly<Record<string, GitLabJob>>)['fso plan'] as GitLabJob;
+
+const scriptsOf = (host: string): readonly string[] =>
+  host === 'gitlab' ? gitLabJob().script : jobOf(host).steps.flatMap(({ run }) => run ?? []);
+
+describe.each(['github', 'gitea'])('the workflow for %s', (host) => {
+  it('comes from the base branch, checks out nothing else, and runs for branches of the repository alone', () => {
+    expect(Object.keys(workflowOf(host).on)).toEqual(['pull_request_target']);
+    const { if: condition, steps } = jobOf(host);
+    expect(condition).toBe('github.event.pull_request.head.repo.full_name == github.repository');
+    const actions = steps.filter(({ uses }) => uses !== undefined);
+    expect(actions.map(({ uses }) => uses)).toEqual([expect.stringMatching(/^actions\/checkout@[0-9a-f]{40}$/)]);
+    expect(actions[0]?.with).toEqual({ 'fetch-depth': 0, 'persist-credentials': false });
+  });
+
+  it('puts nothing of the event into commands', () => {
+    expect(scriptsOf(host).join('\n')).not.toContain('${{');
+  });
+});
+
+describe('the workflows', () => {
+  it('have no rights on GitHub but to read, and to comment', () => {
+    expect([workflowOf('github').permissions, jobOf('github').permissions]).toEqual([{}, { contents: 'read', 'pull-requests': 'write' }]);
+  });
+
+  it('run on GitLab for branches of the project alone', () => {
+    expect(gitLabJob().rules.map((rule) => rule.if)).toEqual([
+      '$CI_PIPELINE_SOURCE == "merge_request_event" && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID',
+    ]);
+  });
+
+  describe('in a repository', () => {
+    let folder: string;
+    const git = (...args: string[]): string =>
+      execFileSync('git', ['-C', folder, '-c', 'user.name=Ana', '-c', 'user.email=ana@example.org', ...args], { stdio: 'pipe' })
+        .toString()
+        .trim();
+    const change = (path: string, text: string): string => {
+      writeFileSync(join(folder, path), text);
+      git('add', '--all');
+      git('commit', '--quiet', '--message', path);
+      return git('rev-parse', 'HEAD');
+    };
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'fso-plan-workflow-'));
+      git('init', '--quiet', '--initial-branch', 'main');
+      for (const name of ['policies', 'clusters', 'regions', 'bin']) mkdirSync(join(folder, name));
+      for (const { path, text } of FILES) writeFileSync(join(folder, path), text);
+      const program = `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'hub/cli/main.ts')}" "$@"\n`;
+      writeFileSync(join(folder, 'bin/fso'), program, { mode: 0o755 });
+    });
+    afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+    const run = (host: string, base: string, head: string) => {
+      const script = scriptsOf(host).find((text) => text.includes('fso plan')) ?? '';
+      const result = spawnSync('bash', ['-e', '-o', 'pipefail', '-c', script], {
+        cwd: folder,
+        env: {
+          PATH: `${join(folder, 'bin')}:${process.env['PATH']}`,
+          HOME: folder,
+          GITHUB_OUTPUT: join(folder, 'code'),
+          BASE: base,
+          CHANGE: head,
+          CI_MERGE_REQUEST_DIFF_BASE_SHA: base,
+          CI_COMMIT_SHA: head,
+        },
+      });
+      const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
+      return { status: result.status, code: read('code').trim().replace('code=', ''), comment: read('plan.md') };
+    };
+
+    it.each(['github', 'gitea', 'gitlab'])('%s: plans, and distinguishes a plan that breaks from one that cannot be made', (host) => {
+      const base = change('policies/a.txt', 'a');
+      const same = change('policies/b.txt', 'b');
+      expect(run(host, base, same)).toEqual({ status: 0, code: '0', comment: expect.stringContaining('**Nothing changes.**') });
+      rmSync(join(folder, 'code'));
+      const finance = FILES.find(({ path }) => path === 'policies/finance.yaml')?.text.replace("'group:eu'", 'eu-west-1') ?? '';
+      const breaking = change('policies/finance.yaml', finance);
+      expect(run(host, base, breaking)).toEqual({
+        status: 0,
+        code: '1',
+        comment: expect.stringMatching(/^<!-- fso plan -->\n\*\*Breaks: 1 /),
+      });
+      rmSync(join(folder, 'code'));
+      const bad = change('policies/finance.yaml', 'spec: [');
+      expect(run(host, base, bad)).toEqual({
+        status: 0,
+        code: '2',
+        comment: '<!-- fso plan -->\n**There is no plan: the job says why.**\n',
+      });
+    });
+
+    it.each(['github', 'gitea', 'gitlab'])('%s: has commands that a shell can read', (host) => {
+      for (const script of scriptsOf(host)) expect(spawnSync('bash', ['-n', '-c', script]).stderr.toString()).toBe('');
+    });
+  });
+});
