@@ -145,9 +145,7 @@ const applyReport = async (frame: Frame<'report'>, answer: AckAnswer | undefined
   state.reports.resyncing = false;
   const admitted = budget.events.admit(frame.events);
   try {
-    const { cpuMs } = await budget.metered(() =>
-      deps.ledger.applyReport(cluster, { ...frame, answer, events: [...admitted.events] }, stream),
-    );
+    const { cpuMs } = await deps.ledger.applyReport(cluster, { ...frame, answer, events: [...admitted.events] }, stream);
     budget.spendCpu(cpuMs);
   } catch (error) {
     if (!(error instanceof ReportGapError)) throw error;
