@@ -10,8 +10,8 @@ import {
 import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';
-import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
-import { countedIn, denialsKnownOf } from '../fleet/findings/denial-lists.ts';
+import { type ClusterEntry, denialsKnownOf, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
+import { countedIn } from '../fleet/findings/denial-lists.ts';
 import { isKnown } from '../fleet/phases.ts';
 import { problemText } from './hub-issues.ts';
 
