@@ -10,7 +10,6 @@ export {
   LiveObservatory,
   type Observatory,
   type PolicySnapshot,
-  type RevisionFacts,
   type RevisionSnapshot,
   type StreamFacts,
 } from './observatory.ts';

@@ -1,4 +1,4 @@
-import type { AgentClusterReport, ClusterEvent, ClusterProcessing, ClusterReport, PolicyReport } from '@fso/shared/api';
+import type { AgentClusterReport, ClusterEvent, ClusterProcessing, ClusterReport, PolicyReport, RevisionFacts } from '@fso/shared/api';
 import type { Ages } from '@fso/shared/protocol';
 import type { ClusterProfile } from '@fso/shared/status';
 import type { DesiredPolicies } from '../enforce/index.ts';
@@ -36,18 +36,13 @@ export interface AcceptedPolicies {
   readonly isChanging: boolean;
 }
 
-type RevisionFact = 'revision' | 'provenRevision' | 'verification' | 'signer' | 'verificationReason';
-
-/** The part of a ClusterReport about the accepted commit. */
-export type RevisionFacts = Pick<ClusterReport, RevisionFact>;
-
 /** The part of a ClusterReport that only the stream knows. */
 type StreamFact = 'clockSkewMs' | 'certificateExpires';
 
 export type StreamFacts = Pick<ClusterReport, StreamFact>;
 
 /** The part of a ClusterReport that is seen in the cluster. */
-export type ClusterFacts = Omit<ClusterReport, RevisionFact | StreamFact> & Pick<AgentClusterReport, 'denials'>;
+export type ClusterFacts = Omit<ClusterReport, keyof RevisionFacts | StreamFact> & Pick<AgentClusterReport, 'denials'>;
 
 /** The accepted commit as the last round found it in the cluster. */
 export interface RevisionSnapshot {

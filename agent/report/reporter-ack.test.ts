@@ -45,7 +45,7 @@ const connected = async () => {
   return { reporter, facts, sent, pass, types: () => sent.map(({ type }) => type) };
 };
 
-it("is sent with the report on the cluster's state at the revision, with how long it was held back", async () => {
+it("is part of the report on the cluster's state at the revision, with how long it was held back", async () => {
   const { reporter, facts, sent, pass, types } = await connected();
   facts.revision = ACK.revision;
   reporter.accepted(ACK);
@@ -54,13 +54,14 @@ it("is sent with the report on the cluster's state at the revision, with how lon
   facts.provenRevision = ACK.revision;
   reporter.poke();
   await pass(0);
-  expect(types()).toEqual(['ack', 'report']);
-  expect(sent[0]).toEqual({ type: 'ack', ...ACK, heldMs: 400 });
-  expect(sent[1]).toMatchObject({ cluster: { revision: ACK.revision, provenRevision: ACK.revision } });
+  expect(types()).toEqual(['report']);
+  const revision = { revision: ACK.revision, provenRevision: ACK.revision, verification: 'unverified' };
+  expect(sent[0]).toMatchObject({ ack: { ...ACK, heldMs: 400 }, revision });
+  expect(sent[0]).not.toHaveProperty('cluster');
 });
 
 it('is sent at once without a pending report, and never later than a report that is held back', async () => {
-  const { reporter, facts, pass, types } = await connected();
+  const { reporter, facts, sent, pass, types } = await connected();
   reporter.accepted(ACK);
   await pass(0);
   expect(types()).toEqual(['ack']);
@@ -69,7 +70,8 @@ it('is sent at once without a pending report, and never later than a report that
   await pass(1_000);
   expect(types()).toEqual(['ack']);
   await pass(500);
-  expect(types()).toEqual(['ack', 'ack', 'report']);
+  expect(types()).toEqual(['ack', 'report']);
+  expect(sent[1]).toMatchObject({ ack: { revision: facts.revision, heldMs: 1_500 } });
 });
 
 it('is sent before a digest, which the hub answers by its known revision', async () => {

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ClusterEvent } from '@fso/shared/api';
+import type { ClusterEvent, RevisionFacts } from '@fso/shared/api';
 import {
+  type AcceptedRevision,
   type AgentFrame,
+  changedFacts,
   type Inspect,
   type Inspected,
   type Listed,
@@ -13,7 +15,7 @@ import {
 } from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
 import { groupDeviations, isWhole } from '@fso/shared/status';
-import type { AcceptedPolicies, AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
+import type { AcceptedPolicies, AgentSnapshot, Observatory, StreamFacts } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
 import { HoldBack } from './hold-back.ts';
 import { ListRequest } from './list-request.ts';
@@ -113,12 +115,18 @@ export class Reporter {
     this.#wakeup.wake();
   }
 
-  /** Sends the ack that waits for a report, if there is one. */
+  /** Sends the ack that waits for a report, if there is one, without it. */
   sendAck(): void {
-    if (this.#ack === undefined || this.#send === undefined) return;
+    const ack = this.#send && this.#takeAck();
+    if (ack !== undefined) this.#send?.({ type: 'ack', ...ack });
+  }
+
+  /** Takes the ack that waits, to be sent now. */
+  #takeAck(): AcceptedRevision | undefined {
+    if (this.#ack === undefined) return undefined;
     const { atMs, ...ack } = this.#ack;
     this.#ack = undefined;
-    this.#send({ type: 'ack', ...ack, heldMs: Math.round(this.#options.clock.monotonicMs() - atMs) });
+    return { ...ack, heldMs: Math.round(this.#options.clock.monotonicMs() - atMs) };
   }
 
   disconnected(): void {
@@ -251,10 +259,9 @@ export class Reporter {
   #report(): boolean {
     if (!this.#mayReport) return false;
     const frame = this.#nextReport();
-    if (frame !== undefined || this.#holdBack.dueInMs === undefined) this.sendAck();
-    if (frame === undefined) return false;
-    this.#send?.(frame);
-    return true;
+    if (frame !== undefined) this.#send?.(frame);
+    else if (this.#holdBack.dueInMs === undefined) this.sendAck();
+    return frame !== undefined;
   }
 
   /** Whether a hub is connected and keeps up. */
@@ -284,6 +291,7 @@ export class Reporter {
     this.#isCut = !part.isWhole;
     const known = part.isWhole ? due.policies : applied(before.policies, part);
     const seq = this.#sent.add({ ground: statement.ground, policies: known, cluster });
+    const ack = this.#takeAck();
     if (!part.isWhole) this.#wakeup.wake();
     return {
       type: 'report',
@@ -292,7 +300,8 @@ export class Reporter {
       ...(part.isWhole ? {} : { more: true }),
       baseline: baselineOf(statement.ground, snapshot.asOf),
       total: totalNow(due.policies),
-      ...(isDeepStrictEqual(cluster, before.cluster) ? {} : { cluster }),
+      ...(ack && { ack }),
+      ...changedFacts(before.cluster, cluster),
       deviations: groupDeviations(part.named),
       policies: [...part.named.values()].filter(isWhole),
       removed: [...part.removed],

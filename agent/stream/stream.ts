@@ -1,11 +1,11 @@
-import type { ClusterEvent, SovereignPolicy } from '@fso/shared/api';
+import type { ClusterEvent, RevisionFacts, SovereignPolicy } from '@fso/shared/api';
 import type { Informer } from '@fso/shared/kube';
 import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } from '@fso/shared/protocol';
 import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import type { RevisionSlot } from '../control/index.ts';
-import { Intake, type IntakeDeps, type IntakeOutcome } from '../intake/index.ts';
-import type { AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
+import { Intake, type IntakeOutcome } from '../intake/index.ts';
+import type { AgentSnapshot, Observatory, StreamFacts } from '../observe/index.ts';
 import { type EventOutbox, Reporter } from '../report/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ClockSkew } from './clock-skew.ts';

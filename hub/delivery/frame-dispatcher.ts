@@ -46,7 +46,7 @@ export class FrameDispatcher {
         state.commits.hasAnswered = true;
         return this.takeNack(frame);
       case 'report':
-        await takeReport(frame, this.#context);
+        await this.#takeReport(frame);
         break;
       case 'digest':
         await takeDigest(frame, this.#context);
@@ -69,6 +69,15 @@ export class FrameDispatcher {
   async takeNack(frame: Frame<'nack'>): Promise<void> {
     await this.#acked;
     return takeNack(frame, this.#context);
+  }
+
+  async #takeReport(frame: Frame<'report'>): Promise<void> {
+    const taken = takeReport(frame, this.#context);
+    if (frame.ack !== undefined) {
+      this.#context.state.commits.hasAnswered = true;
+      this.#acked = taken.catch(() => undefined);
+    }
+    await taken;
   }
 
   /**

@@ -1,6 +1,6 @@
-import type { AgentFrame, HubFrame, Reason } from '@fso/shared/protocol';
+import type { AcceptedRevision, AgentFrame, HubFrame, Reason } from '@fso/shared/protocol';
 import { type Clock, createBucket, dropOldest, type Logger } from '@fso/shared/runtime';
-import { type AgentStream, isRepeated } from '../ledger/index.ts';
+import { type AckAnswer, type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { ResyncTurn } from './pacing/resync-turn.ts';
 import type { DeliveryDeps, NackClass } from './types.ts';
@@ -182,13 +182,12 @@ const isKnown = (revision: string, context: FrameContext): boolean => {
 };
 
 /**
- * Takes an answer to an offer: the agent enforces the revision. @throws StreamReplacedError and
- * whatever the ledger throws
+ * Notes an answer to an offer: the agent enforces the revision. @returns what the ledger has to
+ * record; undefined: the revision was not offered
  */
-export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, state, budget, deps, logger } = context;
-  const { revision, digest, heldMs } = frame;
-  if (!isKnown(revision, context)) return;
+export const noteAck = ({ revision, digest, heldMs }: AcceptedRevision, context: FrameContext): AckAnswer | undefined => {
+  const { state, budget } = context;
+  if (!isKnown(revision, context)) return undefined;
   if (state.commits.answerable.get(revision) === 'offered') {
     budget.vouch(revision);
     budget.stalls.clear();
@@ -197,8 +196,12 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
   state.commits.revision = revision;
   state.commits.holds = revision;
   state.commits.anchor = revision;
-  await deps.ledger.setAck(cluster, { revision, digest, heldMs, offeredAt: takeOfferedAt(state.commits, revision) }, stream);
-  logger.debug({ revision }, 'revision acked');
+  return { revision, digest, heldMs, offeredAt: takeOfferedAt(state.commits, revision) };
+};
+
+/** Compares the digest of an answer that was recorded with what the hub expects. */
+export const compareAck = async ({ revision, digest }: AckAnswer, context: FrameContext): Promise<void> => {
+  const { cluster, budget, deps } = context;
   const expected = deps.targets.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;
   logLimited(context, 'error', { revision }, 'digest of ack differs');
@@ -211,6 +214,14 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
     message,
     revision,
   });
+};
+
+/** Takes an answer without a report. @throws StreamReplacedError and whatever the ledger throws */
+export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promise<void> => {
+  const answer = noteAck(frame, context);
+  if (answer === undefined) return;
+  await context.deps.ledger.setAck(context.cluster, answer, context.stream);
+  await compareAck(answer, context);
 };
 
 /**

@@ -1,10 +1,10 @@
 import type { ClusterEvent, NewAuditEntry, SourceView } from '@fso/shared/api';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import type { Checkpoint, Report } from '@fso/shared/protocol';
+import type { Checkpoint } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
 import { type NewList, namedIn, type PolicyList, UnlistedPolicies } from './policies/index.ts';
 import { type ReportContext, relistPolicies, takeReport } from './take-report.ts';
-import type { AckedRevision, AgentStream, Answer, ClusterRecord, Nack, NotObserved } from './types.ts';
+import type { AckAnswer, AgentStream, Answer, AnsweringReport, ClusterRecord, Nack, NotObserved } from './types.ts';
 
 /** Fields of the changes that only the leading hub submits. */
 interface LeaderChange {
@@ -69,13 +69,13 @@ export type ClusterChange = ClusterChangeBase &
     /** The hub has something else than the agent has reported. */
     | { readonly type: 'diverged' }
     | { readonly type: 'offered'; readonly revision: string; readonly at?: string | undefined }
-    | ({ readonly type: 'ack'; readonly ack: AckedRevision } & Answer)
+    | { readonly type: 'ack'; readonly answer: AckAnswer }
     | ({ readonly type: 'nack'; readonly nack: Nack; readonly told: boolean } & Answer)
     /**
      * Report of the agent. `list` is that of its baseline, if it is known; the change holds it
      * while it waits.
      */
-    | { readonly type: 'report'; readonly report: Report; readonly list?: PolicyList | undefined }
+    | { readonly type: 'report'; readonly report: AnsweringReport; readonly list?: PolicyList | undefined }
     /** The list of its baseline has become known. */
     | { readonly type: 'relist' }
     | { readonly type: 'forget' }
@@ -200,6 +200,12 @@ const asNew = (record: ClusterRecord): ClusterRecord => ({
 const asOffered = (record: ClusterRecord, revision: string, at: string | undefined): ClusterRecord =>
   at === undefined ? record : { ...record, offeredRevision: revision, offeredAt: at };
 
+const asAcked = (record: ClusterRecord, answer: AckAnswer | undefined): ClusterRecord => {
+  if (answer === undefined) return record;
+  const { offeredAt, ...acked } = answer;
+  return { ...asOffered(record, acked.revision, offeredAt), acked, nack: null };
+};
+
 const withList = (context: ReportContext, list: PolicyList | undefined): ReportContext =>
   list === undefined ? context : { ...context, lists: { get: (digest) => (digest === list.digest ? list : context.lists.get(digest)) } };
 
@@ -222,11 +228,11 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, contex
     case 'offered':
       return asOffered(record, change.revision, change.at ?? change.time);
     case 'ack':
-      return { ...asOffered(record, change.ack.revision, change.offeredAt), acked: change.ack, nack: null, lastSeen };
+      return { ...asAcked(record, change.answer), lastSeen };
     case 'nack':
       return { ...asOffered(record, change.nack.revision, change.offeredAt), nack: { ...change.nack, time: change.time }, lastSeen };
     case 'report':
-      return { ...takeReport(record, change.report, change.time, withList(context, change.list)), lastSeen };
+      return { ...takeReport(asAcked(record, change.report.answer), change.report, change.time, withList(context, change.list)), lastSeen };
     case 'relist':
       return relistPolicies(record, change.time, context);
     case 'forget':

@@ -1,5 +1,5 @@
 import { policyKey } from '@fso/shared/api';
-import { changeDigest, EMPTY_DIGEST, isOfHub, joinDigests, type Report } from '@fso/shared/protocol';
+import { changeDigest, EMPTY_DIGEST, factsAfter, isOfHub, joinDigests, type Report } from '@fso/shared/protocol';
 import { StepMemo, sameItems } from '@fso/shared/runtime';
 import { type Baseline, deviationsIn, isSameBaseline, type NamedPolicy } from '@fso/shared/status';
 import {
@@ -198,7 +198,7 @@ export const takeReport = (record: ClusterRecord, report: Report, time: string, 
     ...taken,
     divergedSince: hasDiverged(named, report.total) ? (record.divergedSince ?? time) : null,
     ...countNotKept(record, report, { named, left }),
-    report: report.cluster === undefined ? record.report : unlessSame(record.report, report.cluster),
+    report: unlessSame(record.report, factsAfter(record.report, report)),
     reportedSeq: report.seq,
   };
 };

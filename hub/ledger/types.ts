@@ -47,6 +47,13 @@ export interface Answer {
   readonly offeredAt?: string | undefined;
 }
 
+export type AckAnswer = AckedRevision & Answer;
+
+/** A report of an agent, with the answer to an offer that came with it. */
+export interface AnsweringReport extends Report {
+  readonly answer?: AckAnswer | undefined;
+}
+
 export interface Nack {
   readonly revision: string;
   readonly reasons: readonly Reason[];
@@ -225,7 +232,7 @@ export interface Journal {
   resumeObservation(clusters: readonly string[]): void;
   /** @param at RFC 3339; default: now */
   setOffered(cluster: string, revision: string, stream?: AgentStream, at?: string): Promise<void>;
-  setAck(cluster: string, ack: AckedRevision & Answer, stream?: AgentStream): Promise<void>;
+  setAck(cluster: string, answer: AckAnswer, stream?: AgentStream): Promise<void>;
   /**
    * @param nack told false: kept as the cluster's state, without an entry of the audit log. Default
    * true; nothing new is never told
@@ -237,7 +244,7 @@ export interface Journal {
    *
    * @throws ReportGapError where a delta does not follow on the last report
    */
-  applyReport(cluster: string, report: Report, stream?: AgentStream): Promise<AppliedReport>;
+  applyReport(cluster: string, report: AnsweringReport, stream?: AgentStream): Promise<AppliedReport>;
   /** Whether policies that were left out of a cluster's record may fit in by now. */
   hasRoom(cluster: string): Promise<boolean>;
   addEvent(cluster: string | null, event: ClusterEvent): Promise<void>;

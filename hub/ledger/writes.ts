@@ -1,7 +1,6 @@
-import type { Report } from '@fso/shared/protocol';
 import { type Change, type ClusterChange, type ClusterOutcome, ReportGapError, StreamReplacedError } from './changes.ts';
 import type { PolicyList } from './policies/index.ts';
-import type { AgentStream, AppliedReport, Journal } from './types.ts';
+import type { AgentStream, AnsweringReport, AppliedReport, Journal } from './types.ts';
 
 type WithoutTime<C> = C extends unknown ? Omit<C, 'time'> : never;
 /** A change whose time is that of its submission. */
@@ -25,7 +24,7 @@ interface Writes
   /**
    * Applies a report as a ledger does. @param list of the baseline of the report, if it is known
    */
-  applyReport(cluster: string, report: Report, stream?: AgentStream, list?: PolicyList): Promise<AppliedReport>;
+  applyReport(cluster: string, report: AnsweringReport, stream?: AgentStream, list?: PolicyList): Promise<AppliedReport>;
 }
 
 /** The writes of a ledger, each as a change. @param submit resolves once a change is durable */
@@ -54,7 +53,7 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
     confirmStream: (cluster, stream) => submitBy(stream, { type: 'confirmed', cluster }),
     setDiverged: (cluster, stream) => submitBy(stream, { type: 'diverged', cluster }),
     setOffered: (cluster, revision, stream, at) => submitBy(stream, { type: 'offered', cluster, revision, at }),
-    setAck: (cluster, { offeredAt, ...ack }, stream) => submitBy(stream, { type: 'ack', cluster, ack, offeredAt }),
+    setAck: (cluster, answer, stream) => submitBy(stream, { type: 'ack', cluster, answer }),
     setNack: (cluster, { told = true, offeredAt, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told, offeredAt }),
     applyReport: async (cluster, report, stream, list) => {
       const { cpuMs = 0 } = await outcomeOf(stream, { type: 'report', cluster, report, list });

@@ -126,7 +126,8 @@ export type RevisionVerification = z.infer<typeof RevisionVerification>;
 /** A {@link policyKey}: namespace and name at their longest, and the slash. */
 export const PolicyKey = z.string().max(317).describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 
-export const ClusterReport = z.object({
+/** The part of a cluster's report about the commits of the hub, which each commit changes. */
+export const RevisionFacts = z.object({
   /** Commit that the agent accepted and whose policies it wrote to its cluster. */
   revision: Revision.nullable(),
   /**
@@ -138,6 +139,10 @@ export const ClusterReport = z.object({
   verification: RevisionVerification.shape.state,
   signer: RevisionVerification.shape.signer,
   verificationReason: RevisionVerification.shape.reason,
+});
+export type RevisionFacts = z.infer<typeof RevisionFacts>;
+
+export const ClusterReport = RevisionFacts.extend({
   agentVersion: z.string().max(64),
   kubernetesVersion: z.string().max(64),
   gatekeeper: z.object({

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { AgentClusterReport, boundedList, ClusterEvent, ClusterProcessing, PolicyKey, PolicyReport, ResourceName } from '../api/index.ts';
+import {
+  AgentClusterReport,
+  boundedList,
+  ClusterEvent,
+  ClusterProcessing,
+  PolicyKey,
+  PolicyReport,
+  ResourceName,
+  RevisionFacts,
+} from '../api/index.ts';
 import { Baseline, MAX_LISTED } from '../status/index.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
 import { DeviationGroups } from './deviation-groups.ts';
@@ -76,13 +85,16 @@ export const Hello = z.strictObject({
   /** Last checkpoint of the audit log that the agent, as a witness, kept. */
   checkpoint: Checkpoint.nullable().optional(),
 });
-export const Ack = z.strictObject({
-  type: z.literal('ack'),
+/** The answer to an offer that the agent enforces. */
+const AcceptedRevision = z.strictObject({
   revision: ObjectId,
   digest: DigestText,
-  /** Milliseconds for which it was held back for the report that follows it. */
+  /** Milliseconds for which it was held back for the report that goes with it. */
   heldMs: z.int().min(0).optional(),
 });
+export type AcceptedRevision = z.infer<typeof AcceptedRevision>;
+/** An answer without a report that it could go with. */
+export const Ack = AcceptedRevision.extend({ type: z.literal('ack') });
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
 /**
  * Count and root of what a hub must have by name once it has taken a report. Where it has others of
@@ -108,7 +120,9 @@ export const Report = z.strictObject({
     'What every policy of the list reads by that is not reported by name; null: the agent has no list.',
   ),
   total: NamedTotal,
-  cluster: AgentClusterReport.optional(),
+  ack: AcceptedRevision.optional().describe('The commit that was accepted since the report before, if any.'),
+  cluster: AgentClusterReport.optional().describe('Absent: only its `revision`, or nothing, reads otherwise than before.'),
+  revision: RevisionFacts.optional().describe('The part of `cluster` that changed with a commit, where the rest did not.'),
   deviations: DeviationGroups.describe(
     'Policies of the list that deviate from the baseline; `policies` and these are at most as many as one of them may be.',
   ),

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { digestOfReports } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { AgentClusterReport, ClusterEvent, PolicyReport } from '../api/index.ts';
-import { judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
+import { changedFacts, factsAfter, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
 
 const TIME = '2026-01-01T00:00:00Z';
 const report: PolicyReport = policyReport('p', {
@@ -62,6 +62,42 @@ describe('an entry of a report', () => {
           if (judged.entry !== undefined) expect(schema.parse(judged.entry)).toEqual(judged.entry);
       }),
     );
+  });
+});
+
+describe('what a cluster reports of itself', () => {
+  const clusters = fc.record({
+    revision: fc.constantFrom('a', 'b'),
+    signer: fc.option(fc.constantFrom('alice', 'bob'), { nil: undefined }),
+    agentVersion: fc.constantFrom('1', '2'),
+    clockSkewMs: fc.option(fc.nat(1), { nil: undefined }),
+  });
+  const reportOf = (facts: object): AgentClusterReport => JSON.parse(JSON.stringify({ ...judgeClusterReport({}).entry, ...facts }));
+
+  it('is the same at the hub after any change, also over the wire', () => {
+    fc.assert(
+      fc.property(fc.array(clusters, { minLength: 1 }), (all) => {
+        let sent: AgentClusterReport | undefined;
+        let known: AgentClusterReport | null = null;
+        for (const now of all.map(reportOf)) {
+          known = factsAfter(known, JSON.parse(JSON.stringify(changedFacts(sent, now))));
+          sent = now;
+          expect(known).toEqual(now);
+        }
+      }),
+    );
+  });
+
+  it('is sent without what a commit leaves as it was', () => {
+    const before = reportOf({ revision: 'a', signer: 'alice' });
+    const now = reportOf({ revision: 'b' });
+    expect(changedFacts(before, now)).toEqual({ revision: { revision: 'b', provenRevision: null, verification: 'unverified' } });
+    expect(changedFacts(before, before)).toEqual({});
+    expect(changedFacts(before, { ...now, agentVersion: '2' })).toEqual({ cluster: { ...now, agentVersion: '2' } });
+  });
+
+  it('stays unknown while only a commit of it is reported', () => {
+    expect(factsAfter(null, { revision: { revision: 'b', provenRevision: null, verification: 'unverified' } })).toBeNull();
   });
 });
 

@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { AgentClusterReport, ClusterEvent, type LockStatus, PolicyReport } from '../api/index.ts';
+import { AgentClusterReport, ClusterEvent, type LockStatus, PolicyReport, type RevisionFacts } from '../api/index.ts';
 import { canonicalJson, sha256 } from '../encoding/index.ts';
 import { weakMemo } from '../runtime/index.ts';
 import { isWhole, type NamedPolicy, textOfDeviation } from '../status/index.ts';
-import type { NamedTotal } from './frames.ts';
+import type { NamedTotal, Report } from './frames.ts';
 import { type Validation, validate } from './validation.ts';
 
 /**
@@ -147,6 +148,29 @@ export const totalOf = (named: ReadonlyMap<string, NamedPolicy>): NamedTotal => 
   count: named.size,
   root: digestOfNamed([...named].filter(([, each]) => isOfHub(each))),
 });
+
+/** Splits the report of a cluster into what a commit changes and the rest. */
+export const splitFacts = (
+  report: AgentClusterReport,
+): { readonly revision: RevisionFacts; readonly rest: Omit<AgentClusterReport, keyof RevisionFacts> } => {
+  const { revision, provenRevision, verification, signer, verificationReason, ...rest } = report;
+  return { revision: { revision, provenRevision, verification, signer, verificationReason }, rest };
+};
+
+type ChangedFacts = Pick<Report, 'cluster' | 'revision'>;
+
+/** The fields of a report that say what changed of what a cluster reports of itself. */
+export const changedFacts = (before: AgentClusterReport | undefined, now: AgentClusterReport): ChangedFacts => {
+  const [was, is] = [before && splitFacts(before), splitFacts(now)];
+  if (!isDeepStrictEqual(was?.rest, is.rest)) return { cluster: now };
+  return isDeepStrictEqual(was?.revision, is.revision) ? {} : { revision: is.revision };
+};
+
+/** What a cluster reports of itself after a report; null: the hub has yet to hear it. */
+export const factsAfter = (before: AgentClusterReport | null, { cluster, revision }: ChangedFacts): AgentClusterReport | null => {
+  if (cluster !== undefined || revision === undefined || before === null) return cluster ?? before;
+  return { ...revision, ...splitFacts(before).rest };
+};
 
 /** Digest of what a cluster reports of itself. */
 export const digestOfCluster = (report: AgentClusterReport): string => sha256(canonicalJson(report));

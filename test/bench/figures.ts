@@ -6,6 +6,8 @@ export const percentile = (times: readonly number[], share: number): number =>
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
+export const milliseconds = (ms: number): string => `${ms.toFixed(2)} ms`;
+
 export const kib = (bytes: number): string => `${Math.round(bytes / 1024)} KiB`;
 
 export const mib = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`;

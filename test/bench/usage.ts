@@ -20,6 +20,7 @@ ${FLEET}
   of fanout:
     --commits 3                                       commits of one policy that are measured, after one that does not count
     --stalled 10%                                     share of the agents that then stop reading their sockets: the same commits again
+    --floor                                           the CPU of the messages of a commit alone
   of resync:
     --changed 0.1                                     share of each agent's policies that fail while the hub is away
   of risks:

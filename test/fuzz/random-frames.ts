@@ -186,6 +186,12 @@ const agentReport = (random: Random): AgentFrame => {
     ...(random() < 0.2 ? { more: true } : {}),
     baseline: baseline(random),
     total: total(random, policies, deviations),
+    ...(random() < 0.2
+      ? { ack: { revision: pick(random, [REVISION, 'b'.repeat(40)]), digest: 'digest', heldMs: below(random, 2_000) } }
+      : {}),
+    ...(random() < 0.2
+      ? { revision: { revision: REVISION, provenRevision: pick(random, [REVISION, null]), verification: 'unverified' } }
+      : {}),
     deviations,
     policies,
     removed: some(random, 5, () => `policy-${below(random, 50)}`),

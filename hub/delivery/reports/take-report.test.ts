@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { ReportedNames } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
 import { reportLimits } from '../../ledger/report-quota.ts';
+import { allowAnswer } from '../frame-handlers.ts';
 import { createReportStream } from '../testing/report-stream.ts';
 import { acknowledge } from './take-report.ts';
 
@@ -23,6 +24,21 @@ const start = async (...options: Parameters<typeof createReportStream>) => {
   };
   return { ...stream, read };
 };
+
+it('records the answer to an offer that comes with a report, in one write, also where the report is out of order', async () => {
+  const { ledger, context, take, report, say } = await start();
+  const [first, second, other] = ['a', 'b', 'c'].map((digit) => digit.repeat(40)) as [string, string, string];
+  for (const revision of [first, second]) allowAnswer(context.state.commits, revision, 'offered');
+  await say({ full: true, policies: [], ack: { revision: first, digest: 'd', heldMs: 7 } });
+  expect((await ledger.cluster('eu'))?.acked).toEqual({ revision: first, digest: 'd', heldMs: 7 });
+  const { changes } = await ledger.clusterHistory({ cluster: 'eu', policy: 'a', limit: 10 });
+  expect(changes.filter(({ accepted }) => accepted !== undefined)).toHaveLength(1);
+  report({});
+  await take(report({ ack: { revision: second, digest: 'd' } }));
+  expect(await ledger.cluster('eu')).toMatchObject({ acked: { revision: second }, reportedSeq: 1 });
+  await say({ full: true, policies: [], ack: { revision: other, digest: 'd' } });
+  expect((await ledger.cluster('eu'))?.acked?.revision).toBe(second);
+});
 
 it('marks a lost or damaged report as Pending at once, requests it, and recovers with the answer', async () => {
   const { sent, say, sayAll, read } = await start();

@@ -2,8 +2,8 @@ import { type DecodedAgentFrame, digestOfCluster, EMPTY_DIGEST, type ReportedSta
 import { type Logger, weakMemo } from '@fso/shared/runtime';
 import { digestOfBaseline } from '@fso/shared/status';
 import { notKeptText } from '@fso/shared/text';
-import { type ClusterRecord, ReportGapError, reportedDigest } from '../../ledger/index.ts';
-import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts';
+import { type AckAnswer, type ClusterRecord, ReportGapError, reportedDigest } from '../../ledger/index.ts';
+import { compareAck, type Frame, type FrameContext, logLimited, noteAck } from '../frame-handlers.ts';
 import type { AgentBudget } from '../pacing/agent-budget.ts';
 import type { DeliveryDeps } from '../types.ts';
 import { askForList, lookUpList } from './lists.ts';
@@ -114,25 +114,38 @@ const noteAcknowledged = (frame: Frame<'report'>, isOfFull: boolean, context: Fr
 };
 
 /**
- * Takes a report. A delta counts only on top of the one before it; otherwise the hub asks for
- * everything again. @throws as {@link takeAck}
+ * Takes a report, and the answer to an offer that comes with it. A delta counts only on top of the
+ * one before it; otherwise the hub asks for everything again. @throws as {@link takeAck}
  */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
+  const { cluster, stream, deps } = context;
+  const answer = frame.ack && noteAck(frame.ack, context);
+  const isTaken = await applyReport(frame, answer, context);
+  if (answer === undefined) return;
+  if (!isTaken) await deps.ledger.setAck(cluster, answer, stream);
+  await compareAck(answer, context);
+};
+
+/** @returns whether the ledger took the report, and with it the answer */
+const applyReport = async (frame: Frame<'report'>, answer: AckAnswer | undefined, context: FrameContext): Promise<boolean> => {
   const { cluster, stream, closed, state, budget, deps } = context;
   // Deltas that were on their way when the hub asked for everything.
-  if (!frame.full && state.reports.resyncing) return;
+  if (!frame.full && state.reports.resyncing) return false;
   const known = await deps.ledger.cluster(cluster);
-  const askAgain = (): Promise<void> => askForMissing(context, known, { message: 'report out of order', seq: frame.seq });
+  const askAgain = async (): Promise<false> => {
+    await askForMissing(context, known, { message: 'report out of order', seq: frame.seq });
+    return false;
+  };
   // Before its events are charged for: they come again.
   if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) return askAgain();
   // Before what takes as long as a database is away.
   const isOfFull = frame.full || continuesFull(context);
   await lookUpList(frame.baseline, context);
-  if (closed.aborted) return;
+  if (closed.aborted) return false;
   state.reports.resyncing = false;
   const admitted = budget.events.admit(frame.events);
   try {
-    const { cpuMs } = await budget.metered(() => deps.ledger.applyReport(cluster, { ...frame, events: [...admitted.events] }, stream));
+    const { cpuMs } = await deps.ledger.applyReport(cluster, { ...frame, answer, events: [...admitted.events] }, stream);
     budget.spendCpu(cpuMs);
   } catch (error) {
     if (!(error instanceof ReportGapError)) throw error;
@@ -146,6 +159,7 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
   await askForList(frame.baseline, context);
   await noteNotKept(context);
   await askForRest(context);
+  return true;
 };
 
 /**

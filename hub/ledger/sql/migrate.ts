@@ -11,6 +11,7 @@ import { observation } from './migrations/0006-observation.ts';
 import { kept } from './migrations/0007-kept.ts';
 import { policyLists } from './migrations/0008-policy-lists.ts';
 import { offeredAt } from './migrations/0009-add-offered-at.ts';
+import { revisionFacts } from './migrations/0010-revision-facts.ts';
 import type { Schema } from './schema.ts';
 
 /**
@@ -28,6 +29,7 @@ const migrationsOf = (shared: boolean): Record<string, Migration> => ({
   '0007-add-kept': kept,
   '0008-policy-lists': policyLists,
   '0009-add-offered-at': offeredAt,
+  '0010-revision-facts': revisionFacts,
 });
 
 const TABLE = 'ledger_migrations';

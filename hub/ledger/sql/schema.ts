@@ -58,6 +58,7 @@ export const CLUSTER_COLUMNS = [
   'acked_digest',
   'reported_seq',
   'policies_changed',
+  'revision_json',
   'not_observed_json',
   'not_kept',
   'baseline_json',
@@ -81,6 +82,9 @@ export interface ClusterTable {
   acked_revision: string | null;
   acked_digest: string | null;
   nack_json: string | null;
+  /** JSON of a RevisionFacts; null: the cluster has reported nothing, or `report_json` has it. */
+  revision_json: string | null;
+  /** JSON of an AgentClusterReport without that. */
   report_json: string | null;
   reported_seq: number;
   /** Time at which one of its policies last changed. */

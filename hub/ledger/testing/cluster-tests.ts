@@ -8,7 +8,7 @@ import { StreamReplacedError } from '../changes.ts';
 import { HUB_PAUSE } from '../suspended-clusters.ts';
 import type { AgentStream, LedgerChange } from '../types.ts';
 
-import { commitFor, desired, listOfCommit, policy, report, TIME } from './ledger.ts';
+import { clusterReport, commitFor, desired, listOfCommit, policy, report, TIME } from './ledger.ts';
 import type { TestLedger } from './test-ledger.ts';
 
 /** Names of the policies of a cluster. */
@@ -90,6 +90,27 @@ export const itKnowsClusters = (test: TestLedger): void => {
       offeredRevision: 'e'.repeat(40),
       offeredAt: TIME,
     });
+  });
+};
+
+/** Tests what a cluster reports of itself, of which a commit changes a part. */
+export const itKeepsFacts = (test: TestLedger): void => {
+  it('keeps what a cluster reports of itself over commits and a restart', async () => {
+    const cluster = clusterReport({ revision: 'a', signer: 'alice' });
+    await test.ledger.setConnected('facts', true);
+    await test.ledger.applyReport('facts', report(1, { full: true, cluster }));
+    const revision = { revision: 'b', provenRevision: 'b', verification: 'unverified' } as const;
+    const answer = { revision: 'b', digest: 'd', offeredAt: TIME };
+    await test.ledger.applyReport('facts', { ...report(2, { revision }), answer });
+    const { signer: _, ...others } = cluster;
+    const after = { offeredRevision: 'b', offeredAt: TIME, acked: { revision: 'b', digest: 'd' } };
+    expect(await test.ledger.cluster('facts')).toMatchObject(after);
+    await test.reopen();
+    expect(await test.ledger.cluster('facts')).toMatchObject(after);
+    expect((await test.ledger.cluster('facts'))?.report).toEqual({ ...others, ...revision });
+    await test.ledger.applyReport('facts', report(3, { cluster: { ...cluster, agentVersion: '2' } }));
+    await test.reopen();
+    expect((await test.ledger.cluster('facts'))?.report).toEqual({ ...cluster, agentVersion: '2' });
   });
 };
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { itKnowsClusters, itKnowsThePast, itKnowsWhatIsObserved } from './cluster-tests.ts';
+import { itKeepsFacts, itKnowsClusters, itKnowsThePast, itKnowsWhatIsObserved } from './cluster-tests.ts';
 import { itFindsEvents, itKeepsAnAuditLog, itKeepsRecords } from './record-tests.ts';
 import { itKeepsReports, itReadsPolicyLists } from './report-tests.ts';
 import { type LedgerStore, TestLedger } from './test-ledger.ts';
@@ -17,6 +17,7 @@ export const describeLedger = (what: string, openStore: () => Promise<LedgerStor
     itFindsEvents(test);
     itKeepsAnAuditLog(test);
     itKeepsRecords(test);
+    itKeepsFacts(test);
     itKnowsThePast(test);
     itKnowsWhatIsObserved(test);
   });

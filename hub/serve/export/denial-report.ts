@@ -1,6 +1,7 @@
 import type { ClusterDenials, DenialReport } from '@fso/shared/api';
 import { csvLine } from '@fso/shared/encoding';
-import { areDenialsUnknown, countedIn, namedDenials } from '../fleet/findings/denial-lists.ts';
+import { areDenialsUnknown } from '../fleet/cluster-entry.ts';
+import { countedIn, namedDenials } from '../fleet/findings/denial-lists.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 
 /** Owners that one report lists. */

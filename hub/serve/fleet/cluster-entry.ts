@@ -10,6 +10,7 @@ import {
   type Risk,
   type RiskCounts,
   type RiskView,
+  type StatusView,
   type ViolationView,
 } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
@@ -50,9 +51,11 @@ export interface ClusterEntry {
   /** Owners at risk that the agent names, as `named`. */
   readonly namedRisks: readonly NamedRisk[];
   readonly view: ClusterView;
+  /** Facts that the status counts, as {@link factsOf} has them. */
+  readonly counted: number;
 }
 
-export type ClusterFacts = Omit<ClusterEntry, 'view'>;
+export type ClusterFacts = Omit<ClusterEntry, 'view' | 'counted'>;
 
 /**
  * The violations of a policy that its cluster names: in its list of the first ones, or of a policy
@@ -169,13 +172,14 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
 };
 
 /** Connected, observed, in sync, and every policy of the revision in force proven by the locks. */
-export const isProven = ({ view, desired }: ClusterEntry): boolean => view.inSync && view.provenRevision === desired?.revision;
+export const isProven = ({ view, desired }: Pick<ClusterEntry, 'view' | 'desired'>): boolean =>
+  view.inSync && view.provenRevision === desired?.revision;
 
 /**
  * Whether the last report of a cluster says that it was tampered with, also while the cluster is
  * disconnected.
  */
-export const isTampered = ({ record: { report } }: ClusterEntry): boolean =>
+export const isTampered = ({ record: { report } }: Pick<ClusterEntry, 'record'>): boolean =>
   report?.conditions.some(({ type, status }) => type === CONDITIONS.tampered && status === 'True') === true;
 
 /** Whether the agent stands by its refusal of what it was offered last. */
@@ -202,4 +206,41 @@ export const risksKnownOf = ({ record: { report } }: Pick<ClusterEntry, 'record'
 export const areRisksFresh = (record: ClusterRecord): boolean => isKnown(record) && risksKnownOf({ record }) !== 'Unknown';
 
 /** Whether not all risks of a cluster are known: it is away, not observed, or says so itself. */
-export const areRisksUnknown = (entry: ClusterEntry): boolean => !isKnown(entry.record) || risksKnownOf(entry) !== 'True';
+export const areRisksUnknown = (entry: Pick<ClusterEntry, 'record'>): boolean => !isKnown(entry.record) || risksKnownOf(entry) !== 'True';
+
+/** Status of the condition by which a cluster says whether its denials are known. */
+export const denialsKnownOf = ({ report }: ClusterRecord) =>
+  report?.conditions.find(({ type }) => type === CONDITIONS.denialsKnown)?.status;
+
+/** Whether not all denials of a cluster are known: it is away, not observed, or says so itself. */
+export const areDenialsUnknown = ({ record }: Pick<ClusterEntry, 'record'>): boolean =>
+  !isKnown(record) || denialsKnownOf(record) !== 'True';
+
+type Counted = Omit<StatusView['clusters'], 'total'>;
+
+/** Facts by which the status counts clusters. */
+const COUNTED: Readonly<Record<keyof Counted, (entry: ClusterFacts & Pick<ClusterEntry, 'view'>) => boolean>> = {
+  connected: ({ view }) => view.connection === 'Connected',
+  notObserved: ({ view }) => view.notObserved !== null,
+  disconnected: ({ view }) => view.connection === 'Disconnected',
+  neverSeen: ({ view }) => view.connection === 'NeverSeen',
+  notAllKept: ({ view }) => view.notKept !== null,
+  inSync: ({ view }) => view.inSync,
+  proven: isProven,
+  risksUnknown: areRisksUnknown,
+  denialsUnknown: areDenialsUnknown,
+  tampered: isTampered,
+};
+const COUNTED_FACTS = Object.keys(COUNTED) as (keyof Counted)[];
+
+/** Returns the facts that hold for a cluster, a bit for each. */
+export const factsOf = (entry: ClusterFacts & Pick<ClusterEntry, 'view'>): number =>
+  COUNTED_FACTS.reduce((bits, fact, at) => (COUNTED[fact](entry) ? bits | (1 << at) : bits), 0);
+
+/** Counts the clusters for which each fact holds. Most have the same facts as many others. */
+export const countFacts = (entries: readonly ClusterEntry[]): Counted => {
+  const numbers = new Map<number, number>();
+  for (const { counted } of entries) numbers.set(counted, (numbers.get(counted) ?? 0) + 1);
+  const countOf = (at: number): number => [...numbers].reduce((sum, [bits, count]) => ((bits >> at) & 1 ? sum + count : sum), 0);
+  return Object.fromEntries(COUNTED_FACTS.map((fact, at) => [fact, countOf(at)])) as Counted;
+};

@@ -10,6 +10,7 @@ import {
   type ClusterFacts,
   countRisks,
   countViolations,
+  factsOf,
   type NamedRisk,
   type NamedViolation,
   NO_RISKS,
@@ -216,7 +217,8 @@ export const createFleetIndex = (): FleetIndex => {
     };
     const phases = phasesOf(known, before);
     const facts = { ...known, phases, ...findingsOf(known, before) };
-    clusters.set({ ...facts, view: viewOf(facts) });
+    const viewed = { ...facts, view: viewOf(facts) };
+    clusters.set({ ...viewed, counted: factsOf(viewed) });
   };
   const forgetOthers = (records: readonly ClusterRecord[]): void => {
     const names = new Set(records.map(({ name }) => name));

@@ -1,8 +1,17 @@
 import { type ClusterView, CONDITIONS, EnforcementAction, type RiskCounts, type SourceView, type StatusView } from '@fso/shared/api';
 import { Gauge, type Registry } from 'prom-client';
 import { type Journal, type Lease, namedIn } from '../../ledger/index.ts';
-import { actionIn, addRisks, areRisksUnknown, type ClusterEntry, isProven, isRefusing, NO_RISKS } from './cluster-entry.ts';
-import { areDenialsUnknown, countedIn } from './findings/denial-lists.ts';
+import {
+  actionIn,
+  addRisks,
+  areDenialsUnknown,
+  areRisksUnknown,
+  type ClusterEntry,
+  isProven,
+  isRefusing,
+  NO_RISKS,
+} from './cluster-entry.ts';
+import { countedIn } from './findings/denial-lists.ts';
 import type { FleetReader } from './fleet-reader.ts';
 import { isKnown } from './phases.ts';
 

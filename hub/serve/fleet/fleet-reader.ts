@@ -1,10 +1,9 @@
-import type { ClusterView, SourceView, StatusView } from '@fso/shared/api';
+import type { SourceView, StatusView } from '@fso/shared/api';
 import { isExpiring } from '@fso/shared/residency';
 import type { Clock } from '@fso/shared/runtime';
 import type { Visibility } from '../../access/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
-import { areRisksUnknown, isProven, isTampered } from './cluster-entry.ts';
-import { areDenialsUnknown } from './findings/denial-lists.ts';
+import { countFacts } from './cluster-entry.ts';
 import { createFleetIndex, type Fleet } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
 
@@ -21,23 +20,14 @@ const countPolicies = (fleet: Fleet, now: number): StatusView['policies'] => {
 /** The fleet in numbers. @param now what expiry is compared with: ms since 1970 */
 export const statusView = (fleet: Fleet, source: SourceView, { version, now }: { version: string; now: number }): StatusView => {
   const clusters = fleet.members();
-  const countIn = (state: ClusterView['connection']): number => clusters.filter(({ view }) => view.connection === state).length;
   return {
     version,
     source,
     clusters: {
       total: clusters.length,
-      connected: countIn('Connected'),
-      notObserved: clusters.filter(({ view }) => view.notObserved !== null).length,
-      disconnected: countIn('Disconnected'),
-      neverSeen: countIn('NeverSeen'),
+      ...countFacts(clusters),
       // Also of one that is retired: what is kept of it takes memory.
-      notAllKept: fleet.clusters().filter(({ view }) => view.notKept !== null).length,
-      inSync: clusters.filter(({ view }) => view.inSync).length,
-      proven: clusters.filter(isProven).length,
-      risksUnknown: clusters.filter(areRisksUnknown).length,
-      denialsUnknown: clusters.filter(areDenialsUnknown).length,
-      tampered: clusters.filter(isTampered).length,
+      notAllKept: countFacts(fleet.clusters()).notAllKept,
     },
     policies: countPolicies(fleet, now),
     violations: clusters.reduce((sum, { violations }) => sum + violations, 0),

@@ -10,8 +10,8 @@ import {
 import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';
-import { type ClusterEntry, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
-import { countedIn, denialsKnownOf } from '../fleet/findings/denial-lists.ts';
+import { type ClusterEntry, denialsKnownOf, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
+import { countedIn } from '../fleet/findings/denial-lists.ts';
 import { isKnown } from '../fleet/phases.ts';
 import { problemText } from './hub-issues.ts';
 
@@ -157,21 +157,32 @@ export const clusterLabels = ({ record, view }: ClusterEntry): AlertLabels => {
   };
 };
 
-/** Lists the issues of a cluster itself. @param nowMs time that certificates are compared with */
-export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[] => {
+const issuesOf = (cluster: ClusterEntry, findings: readonly Finding[]): Issue[] => {
+  if (findings.length === 0) return [];
   const labels = clusterLabels(cluster);
-  const findings = [
+  return findings.map((finding) => ({ ...finding, severity: ALERT_RULES[finding.alert].severity, labels }));
+};
+
+/** Lists the issues of a cluster itself that do not depend on the time. */
+export const listLastingIssues = (cluster: ClusterEntry): Issue[] =>
+  issuesOf(cluster, [
     ...connectionIssue(cluster),
     ...registrationIssues(cluster),
     ...refusalIssue(cluster),
     ...verificationIssue(cluster),
     ...conditionIssues(cluster),
     ...gatekeeperIssue(cluster),
-    ...certificateIssue(cluster, nowMs),
     ...skewIssue(cluster),
     ...nodesIssue(cluster),
     ...denialsIssue(cluster),
     ...keepIssue(cluster),
-  ];
-  return findings.map((finding) => ({ ...finding, severity: ALERT_RULES[finding.alert].severity, labels }));
-};
+  ]);
+
+/** Lists the issues of a cluster itself that come by themselves. @param nowMs since 1970 */
+export const listTimedIssues = (cluster: ClusterEntry, nowMs: number): Issue[] => issuesOf(cluster, certificateIssue(cluster, nowMs));
+
+/** Lists the issues of a cluster itself. @param nowMs time that certificates are compared with */
+export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[] => [
+  ...listLastingIssues(cluster),
+  ...listTimedIssues(cluster, nowMs),
+];

@@ -7,7 +7,7 @@ import { type LedgerHealth, namedIn } from '../../ledger/index.ts';
 import { type ClusterEntry, risksKnownOf } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
-import { clusterLabels, isRiseUnknown, listClusterIssues } from './cluster-issues.ts';
+import { clusterLabels, isRiseUnknown, listClusterIssues, listLastingIssues, listTimedIssues } from './cluster-issues.ts';
 import { listAuditIssues, listCertificateIssues, listLedgerIssues, listSourceIssues } from './hub-issues.ts';
 import { IssueGroups, policyGroupsOf } from './issue-groups.ts';
 import { listClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
@@ -52,8 +52,8 @@ const addCluster = (groups: IssueGroups, entry: ClusterEntry, nowMs: number, isA
 /** Lists the current issues repeatedly: unchanged parts of the fleet are not evaluated again. */
 export class IssueLister {
   readonly #deps: IssueListerDeps;
-  /** Issues of the policies of a cluster, bounded in number. */
-  readonly #bounded = new WeakMap<ClusterEntry, readonly Issue[]>();
+  /** Issues of a cluster that do not depend on the time; those of policies are bounded in number. */
+  readonly #lasting = new WeakMap<ClusterEntry, readonly Issue[]>();
   readonly #startedAtMs: number;
   #audit: AuditVerification | undefined;
   #verifiedAtMs: number | undefined;
@@ -134,18 +134,20 @@ export class IssueLister {
     const clusters = new Map<string, readonly Issue[]>();
     const giveWay = createYielder(SLICE_MS);
     for (const entry of members) {
-      const issues = [...listClusterIssues(entry, nowMs), ...this.#policiesOf(entry, isNamed)];
-      if (issues.length > 0) clusters.set(entry.record.name, issues);
+      const lasting = this.#lastingOf(entry, isNamed);
+      const timed = listTimedIssues(entry, nowMs);
+      if (lasting.length + timed.length > 0) clusters.set(entry.record.name, timed.length === 0 ? lasting : [...lasting, ...timed]);
       await giveWay();
     }
     return clusters;
   }
 
-  #policiesOf(entry: ClusterEntry, isNamed: IsNamed): readonly Issue[] {
-    const before = this.#bounded.get(entry);
+  #lastingOf(entry: ClusterEntry, isNamed: IsNamed): readonly Issue[] {
+    const before = this.#lasting.get(entry);
     if (before !== undefined) return before;
-    const issues = boundIssues(listClusterPolicyIssues(entry), clusterLabels(entry), isNamed);
-    this.#bounded.set(entry, issues);
+    const ofPolicies = boundIssues(listClusterPolicyIssues(entry), clusterLabels(entry), isNamed);
+    const issues = [...listLastingIssues(entry), ...ofPolicies];
+    this.#lasting.set(entry, issues);
     return issues;
   }
 

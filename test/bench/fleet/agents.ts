@@ -1,5 +1,5 @@
 import { BenchAgent, type TakenCommit, type TeamList } from './bench-agent.ts';
-import { openStreams } from './open-streams.ts';
+import { openEchoes, openStreams } from './open-streams.ts';
 import type { Commit, News, Order } from './orders.ts';
 
 /** A process of agents. */
@@ -60,6 +60,9 @@ const take = (order: Order): void => {
       break;
     case 'handshake':
       void openStreams(agents, order.url, tell);
+      break;
+    case 'echo':
+      void openEchoes(agents, order, tell);
       break;
     case 'rows':
       for (const agent of agents) tell({ type: 'rows', cluster: agent.cluster, rows: agent.rows() });

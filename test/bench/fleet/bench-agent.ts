@@ -205,8 +205,10 @@ export class BenchAgent {
     const deviating = frame.deviations.reduce((sum, { policies }) => sum + policies.length, 0);
     this.#sentPolicies += deviating + frame.policies.length + frame.removed.length;
     this.#saidList = frame.baseline?.list;
-    const revision = frame.cluster?.provenRevision;
-    if (revision) this.#deps.tell({ type: 'reported', cluster: this.cluster, at: now(), revision, bytes: this.#bytes });
+    const revision = (frame.cluster ?? frame.revision)?.provenRevision;
+    if (!revision) return;
+    const reportBytes = Buffer.byteLength(encodeFrame(frame));
+    this.#deps.tell({ type: 'reported', cluster: this.cluster, at: now(), revision, bytes: this.#bytes, reportBytes });
   }
 
   #settle(): void {

@@ -1,13 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { besideAim, kib, mib, percentile, seconds } from '../figures.ts';
+import { besideAim, kib, mib, milliseconds, percentile, seconds } from '../figures.ts';
 import { readCount, readOptions, readShare } from '../options.ts';
+import { type CommitSizes, measureExchange } from './bare-streams.ts';
 import { API_TOKEN, type BenchFleet, type Committed, type FirstRound, pssOf, publish, withFleet } from './fleet.ts';
 import { LiveReader } from './live-reader.ts';
 import { now } from './orders.ts';
 import { FLEET_OPTIONS, type FleetSettings, toFleetSettings } from './settings.ts';
 import { readSendQueues, type SendQueues } from './tcp-queues.ts';
 
-const OPTIONS = { ...FLEET_OPTIONS, stalled: { type: 'string', default: '0' }, commits: { type: 'string', default: '3' } } as const;
+const OPTIONS = {
+  ...FLEET_OPTIONS,
+  stalled: { type: 'string', default: '0' },
+  commits: { type: 'string', default: '3' },
+  floor: { type: 'boolean', default: false },
+} as const;
 /** Most commits of all policies until the windows of all that do not read are closed. */
 const MAX_FILLS = 10;
 /** Two rounds of pings. */
@@ -21,7 +27,7 @@ export interface CommitFigures {
   readonly reported: readonly number[];
   /** Times at which a reader of live events knew. */
   readonly seen: readonly number[];
-  readonly bytes: number;
+  readonly sizes: CommitSizes;
   /** CPU of the hub for one commit. */
   readonly cpuMs: number;
   /** Time that one commit took. */
@@ -37,7 +43,10 @@ const measureCommits = async (fleet: BenchFleet, reader: LiveReader, commits: nu
   return {
     reported: reported.map(({ at }) => at),
     seen: all.flatMap(({ seen }) => seen),
-    bytes: Math.max(...reported.map(({ bytes }) => bytes)),
+    sizes: {
+      offer: Math.max(...reported.map(({ bytes }) => bytes)),
+      report: Math.max(...reported.map(({ reportBytes }) => reportBytes)),
+    },
     cpuMs: (fleet.cpuMs() - cpu) / commits,
     wallMs: (now() - begin) / commits,
   };
@@ -110,23 +119,35 @@ interface FanoutSettings extends FleetSettings {
   readonly stalled: number;
   /** Commits that are measured. */
   readonly commits: number;
+  /** Whether the floor is measured. */
+  readonly floor: boolean;
 }
 
 const readSettings = (args: string[]): FanoutSettings => {
   const values = readOptions(args, OPTIONS);
-  return { ...toFleetSettings(values), stalled: readShare('stalled', values.stalled), commits: readCount('commits', values.commits) };
+  return {
+    ...toFleetSettings(values),
+    stalled: readShare('stalled', values.stalled),
+    commits: readCount('commits', values.commits),
+    floor: values.floor,
+  };
 };
 
-const rowsOf = ({ first, commits, rest, pss }: Fanout): Record<string, string> => ({
+const rowsOf = ({ first, commits, rest, pss }: Fanout, agents: number): Record<string, string> => ({
   'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}, ${first.dials} connections begun`,
   'the first offer to one agent': `${first.bytes} B`,
   'commit → reported to be in force, half of the agents': seconds(percentile(commits.reported, 0.5)),
   'commit → reported to be in force, 99 % of the agents': seconds(percentile(commits.reported, 0.99)),
   'commit → a reader of live events knows, half': seconds(percentile(commits.seen, 0.5)),
   'commit → a reader of live events knows, 99 %': seconds(percentile(commits.seen, 0.99)),
-  'the offer to one agent': `${commits.bytes} B`,
+  'the offer to one agent, its report': `${commits.sizes.offer} B, ${commits.sizes.report} B`,
   "the hub's CPU for one commit": `${seconds(commits.cpuMs)}, without what it takes at rest ${seconds(commits.cpuMs - rest * commits.wallMs)}`,
+  'of it for one agent': milliseconds((commits.cpuMs - rest * commits.wallMs) / agents),
   'memory of the hub, PSS': mib(pss),
+});
+
+const floorRows = async (fleet: BenchFleet, { sizes }: CommitFigures): Promise<Record<string, string>> => ({
+  'floor: the same messages over bare WebSockets and TLS, CPU for one agent': milliseconds(await measureExchange(fleet, sizes)),
 });
 
 const stalledRows = ({ commits }: Fanout, stalled: Stalled): Record<string, string> => {
@@ -146,17 +167,19 @@ const stalledRows = ({ commits }: Fanout, stalled: Stalled): Record<string, stri
 /**
  * Measures a change to one policy from its commit until each agent has it in force and a reader of
  * live events knows; the poll of the repository is a part of it. With `--stalled`, measures the
- * same again while a share of the agents reads nothing.
+ * same again while a share of the agents reads nothing; with `--floor`, what the messages alone
+ * take.
  */
 export const fanout = async (args: string[], signal: AbortSignal): Promise<void> => {
   const settings = readSettings(args);
   const rows = await withFleet(settings, signal, async (fleet, first) => {
     const measured = await measureFanout(fleet, first, settings.commits);
+    const rows = { ...rowsOf(measured, settings.agents), ...(settings.floor && (await floorRows(fleet, measured.commits))) };
     const count = Math.round(settings.agents * settings.stalled);
-    if (count === 0) return rowsOf(measured);
+    if (count === 0) return rows;
     // Every tenth one of each process, not the first ones.
     const clusters = Array.from({ length: count }, (_, n) => `cluster-${Math.floor(n / settings.stalled)}`);
-    return { ...rowsOf(measured), ...stalledRows(measured, await measureStalled(fleet, clusters, settings)) };
+    return { ...rows, ...stalledRows(measured, await measureStalled(fleet, clusters, settings)) };
   });
   await publish(settings, rows);
 };

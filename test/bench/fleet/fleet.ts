@@ -169,14 +169,19 @@ export class BenchFleet {
    * until the last one was open.
    */
   async handshakes(url: string): Promise<number> {
+    const begin = now();
+    return (await this.openBare({ type: 'handshake', url })) - begin;
+  }
+
+  /** Opens a stream of each agent to a bare server. Resolves with when the last one was open. */
+  async openBare(order: Extract<Order, { type: 'handshake' | 'echo' }>): Promise<number> {
     const isShaken = (news: News): news is Shaken => news.type === 'shaken';
     const shaken = this.news.fromAll(this.#settings.agents, isShaken, this.#signal);
-    const begin = now();
-    this.order({ type: 'handshake', url });
+    this.order(order);
     const all = await shaken;
     const failed = all.filter((news) => news.failed !== undefined);
     if (failed[0] !== undefined) throw new Error(`${failed.length} streams to the bare server failed: ${failed[0].failed}`);
-    return Math.max(...all.map(({ at }) => at)) - begin;
+    return Math.max(...all.map(({ at }) => at));
   }
 
   /** Returns what each agent's cluster has. */

@@ -64,6 +64,11 @@ export type Order =
    * all of the process are open.
    */
   | { readonly type: 'handshake'; readonly url: string }
+  /**
+   * Order to open a stream of each agent to a server, and to answer each of its messages with one
+   * of this size.
+   */
+  | { readonly type: 'echo'; readonly url: string; readonly bytes: number }
   /** Order to send the rows of each cluster. */
   | { readonly type: 'rows' }
   | { readonly type: 'stop' };
@@ -84,8 +89,17 @@ export type News =
       /** Connections that it began since it was settled before. */
       readonly dials: number;
     }
-  /** Message that the hub has the report that the commit is in force. `bytes`: of its offer. */
-  | { readonly type: 'reported'; readonly cluster: string; readonly at: number; readonly revision: string; readonly bytes: number }
+  /** Message that the hub has the report that the commit is in force. */
+  | {
+      readonly type: 'reported';
+      readonly cluster: string;
+      readonly at: number;
+      readonly revision: string;
+      /** Size of the offer. */
+      readonly bytes: number;
+      /** Size of the report. */
+      readonly reportBytes: number;
+    }
   /** Message that an agent is connected again, though it does not read. */
   | { readonly type: 'stalled'; readonly cluster: string }
   /**

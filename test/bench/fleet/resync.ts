@@ -1,6 +1,6 @@
 import { besideAim, mib, percentile, seconds } from '../figures.ts';
 import { readOptions, readShare } from '../options.ts';
-import { measureHandshakes } from './bare-handshakes.ts';
+import { measureHandshakes } from './bare-streams.ts';
 import { API_TOKEN, type BenchFleet, dialsOf, pssOf, publish, withFleet } from './fleet.ts';
 import { readHubRows } from './hub-rows.ts';
 import { now } from './orders.ts';

@@ -12,9 +12,8 @@ import { type Batch, planBatch } from './plan-batch.ts';
 import type { PreparedChange } from './prepared-change.ts';
 import { beginBatch, type WrittenBatch, writeBatch } from './write-batch.ts';
 
-const clustersOf = (changes: readonly PreparedChange[]): string[] => [
-  ...new Set(changes.flatMap(({ change }) => ('cluster' in change && change.cluster !== null ? [change.cluster] : []))),
-];
+const clustersOf = (changes: readonly PreparedChange[]): ReadonlySet<string> =>
+  new Set(changes.flatMap(({ change }) => ('cluster' in change && change.cluster !== null ? [change.cluster] : [])));
 
 /** A leader that was cut off may find out late that another one has taken over. */
 const leaveOutFormerTerms = async (trx: Transaction<Schema>, changes: readonly PreparedChange[]): Promise<readonly PreparedChange[]> => {
@@ -44,7 +43,7 @@ export const createCommit = (
         const version = await beginBatch(within, number, () => clock.now());
         if (version === undefined) return undefined;
         isNew = true;
-        if (shared) await replicaState.refresh(trx, clustersOf(changes));
+        if (shared) await replicaState.catchUpOn(trx, version, clustersOf(changes), replica);
         const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, replicaState, replica);
         batch.lists.push(...(await missingLists(trx, { batch, lists: replicaState.lists }, clock.now().toISOString())));
         return { batch, written: await writeBatch(batch, version, within) };
@@ -66,7 +65,7 @@ export const createCommit = (
   return async (changes: readonly PreparedChange[], number: number): Promise<void> => {
     const done = await write(changes, number);
     try {
-      if (done === undefined) await replicaState.refresh(reads, clustersOf(changes));
+      if (done === undefined) await replicaState.refresh(reads, [...clustersOf(changes)]);
       else learn(done);
     } catch (error) {
       throw new CommittedError(describeDatabaseError(error), { cause: error });

@@ -91,9 +91,15 @@ interface BatchOf {
 const changedKeys = (before: NamedPolicies, after: NamedPolicies): readonly string[] =>
   before === after ? [] : [...new Set([...before.keys(), ...after.keys()])].filter((key) => before.get(key) !== after.get(key));
 
+/** Returns a cluster as it is after the changes of a batch so far. */
+const clusterAfter = (batch: Batch, stored: StoredLedger, name: string): StoredCluster =>
+  batch.clusters.get(name)?.after ?? stored.cluster(name);
+
 const writeOf = (batch: Batch, stored: StoredLedger, name: string): ClusterWrite => {
+  const known = batch.clusters.get(name);
+  if (known !== undefined) return known;
   const before = stored.cluster(name);
-  return batch.clusters.get(name) ?? { before, after: before, forgotten: false, touched: new Set(), history: [] };
+  return { before, after: before, forgotten: false, touched: new Set(), history: [] };
 };
 
 const takeClusterChange = (batch: Batch, change: ClusterChange, { stored, replica }: BatchOf): void => {
@@ -188,10 +194,10 @@ const takeTexts = (batch: Batch, { policies, events, list }: PreparedChange): vo
 export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedger, replica: string): Batch => {
   const batch = newBatch();
   const audit: TimedEntry[] = [];
-  const cluster = (name: string): ClusterRecord => writeOf(batch, stored, name).after.record;
+  const cluster = (name: string): ClusterRecord => clusterAfter(batch, stored, name).record;
   const isLeftOut = (change: Change): boolean => {
     if (!isClusterChange(change)) return false;
-    const { record, stream } = writeOf(batch, stored, change.cluster).after;
+    const { record, stream } = clusterAfter(batch, stored, change.cluster);
     const leftOut = leftOutOf(change, record, stream);
     if (change.outcome !== undefined) change.outcome.leftOut = leftOut;
     return leftOut !== undefined;

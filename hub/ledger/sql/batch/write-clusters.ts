@@ -1,3 +1,4 @@
+import { splitFacts } from '@fso/shared/protocol';
 import { threadCpuMs } from '@fso/shared/runtime';
 import { groupDeviations, isWhole, type NamedPolicy, textOfDeviation } from '@fso/shared/status';
 import type { CompiledQuery } from 'kysely';
@@ -21,13 +22,35 @@ const jsonOf = (value: object | null): string | null => (value === null ? null :
 
 const isDeviation = (named: NamedPolicy | undefined): boolean => named !== undefined && !isWhole(named);
 
-/**
- * Whether a write changes the deviations of a cluster, which may take megabytes of its row. A row
- * that is not there yet has none.
- */
+/** Large columns of a cluster's row. A write that does not change one leaves it as it is. */
+interface LargeColumns {
+  /** Its deviations may take megabytes. */
+  readonly deviations: boolean;
+  /** What it reports of itself but for its commit. */
+  readonly report: boolean;
+}
+
 const changesDeviations = ({ before, after, forgotten, touched }: ClusterWrite): boolean => {
   const [was, is] = [namedIn(before.record.policies), namedIn(after.record.policies)];
-  return before.version === 0 || forgotten || [...touched].some((key) => isDeviation(was.get(key)) || isDeviation(is.get(key)));
+  return forgotten || [...touched].some((key) => isDeviation(was.get(key)) || isDeviation(is.get(key)));
+};
+
+/** Whether two objects have the same fields with the same values. */
+const isShallowEqual = (a: object, b: object): boolean => {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Reflect.get(a, key) === Reflect.get(b, key));
+};
+
+const changesReport = ({ before: { record: before }, after: { record: after } }: ClusterWrite): boolean => {
+  if (before.report === null || after.report === null) return before.report !== after.report;
+  const [was, is] = [splitFacts(before.report).rest, splitFacts(after.report).rest];
+  return !isShallowEqual(was, is);
+};
+
+/** A row that is not there yet has none of them. */
+const changedColumns = (write: ClusterWrite): LargeColumns => {
+  const isNew = write.before.version === 0;
+  return { deviations: isNew || changesDeviations(write), report: isNew || changesReport(write) };
 };
 
 const rowOf = ({ after: { record, connectedBy, stream } }: ClusterWrite, { version, replica }: BatchContext) => ({
@@ -40,7 +63,7 @@ const rowOf = ({ after: { record, connectedBy, stream } }: ClusterWrite, { versi
   acked_revision: record.acked?.revision ?? null,
   acked_digest: record.acked?.digest ?? null,
   nack_json: jsonOf(record.nack),
-  report_json: jsonOf(record.report),
+  revision_json: jsonOf(record.report && splitFacts(record.report).revision),
   reported_seq: record.reportedSeq,
   policies_changed: record.policiesChanged,
   not_observed_json: jsonOf(record.notObserved && { ...record.notObserved, stream }),
@@ -51,28 +74,33 @@ const rowOf = ({ after: { record, connectedBy, stream } }: ClusterWrite, { versi
   writer: replica,
 });
 
-/** Makes a row with its deviations, whose text counts as work of the cluster's last report. */
-const rowWithDeviations = (write: ClusterWrite, context: BatchContext) => {
+/** Makes the text of the deviations of a cluster, which counts as work of its last report. */
+const meteredDeviations = ({ after, reported }: ClusterWrite): string | null => {
   const before = threadCpuMs();
-  const row = { ...rowOf(write, context), deviations_json: deviationsJson(namedIn(write.after.record.policies)) };
-  if (write.reported !== undefined) write.reported.cpuMs = (write.reported.cpuMs ?? 0) + threadCpuMs() - before;
-  return row;
+  const json = deviationsJson(namedIn(after.record.policies));
+  if (reported !== undefined) reported.cpuMs = (reported.cpuMs ?? 0) + threadCpuMs() - before;
+  return json;
 };
 
+const wholeRowOf = (write: ClusterWrite, { deviations, report }: LargeColumns, context: BatchContext) => ({
+  ...rowOf(write, context),
+  ...(deviations && { deviations_json: meteredDeviations(write) }),
+  ...(report && { report_json: jsonOf(write.after.record.report && splitFacts(write.after.record.report).rest) }),
+});
+
+/** Yields a statement for each set of columns that some of the clusters change. */
 function* clusterRows(writes: readonly ClusterWrite[], context: BatchContext): Queries {
-  const { trx } = context;
   const insertion = { into: 'clusters', onConflict: { key: ['name'] } } as const;
-  const { changed = [], kept = [] } = Object.groupBy(writes, (write) => (changesDeviations(write) ? 'changed' : 'kept'));
-  yield* insertRows(
-    trx,
-    insertion,
-    mapped(changed, (write) => rowWithDeviations(write, context)),
+  const grouped = Map.groupBy(
+    writes.map((write) => ({ write, columns: changedColumns(write) })),
+    ({ columns: { deviations, report } }) => `${deviations} ${report}`,
   );
-  yield* insertRows(
-    trx,
-    insertion,
-    mapped(kept, (write) => rowOf(write, context)),
-  );
+  for (const group of grouped.values())
+    yield* insertRows(
+      context.trx,
+      insertion,
+      mapped(group, ({ write, columns }) => wholeRowOf(write, columns, context)),
+    );
 }
 
 /** Makes each row only when its turn comes. */

@@ -1,4 +1,5 @@
 import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
+import { factsAfter } from '@fso/shared/protocol';
 import { type Baseline, type DeviationGroup, deviationsIn, isSameBaseline, type NamedPolicy } from '@fso/shared/status';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { listIn, type NamedPolicies, namedIn, type PolicyList, type PolicyLists } from '../../policies/index.ts';
@@ -28,6 +29,10 @@ const baselineOf = ({ baseline_json }: Pick<ClusterTable, 'baseline_json'>): Bas
 const deviationsOf = ({ deviations_json }: Pick<ClusterTable, 'deviations_json'>) =>
   deviations_json === null ? [] : deviationsIn(parse<DeviationGroup[]>(deviations_json));
 
+/** What a cluster reported of itself. Rows of an older version have all of it in one column. */
+const reportOf = ({ report_json, revision_json }: Pick<ClusterTable, 'report_json' | 'revision_json'>): ClusterRecord['report'] =>
+  report_json === null ? null : factsAfter(parse(report_json), revision_json === null ? {} : { revision: parse(revision_json) });
+
 /** Policies of a cluster as they were read. */
 interface ReadPolicies {
   /** Policies that are stored by name. */
@@ -44,7 +49,7 @@ const recordOf = (row: Selectable<ClusterTable>, { named, lists }: ReadPolicies)
   offeredAt: row.offered_at,
   acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
   nack: row.nack_json === null ? null : parse(row.nack_json),
-  report: row.report_json === null ? null : parse(row.report_json),
+  report: reportOf(row),
   baseline: baselineOf(row),
   policies: policiesOf(baselineOf(row), named, lists),
   notKept: row.not_kept,

@@ -1,5 +1,5 @@
 import type { EventView, SourceView } from '@fso/shared/api';
-import type { Kysely } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { KeyedCache } from '../../keyed-store.ts';
 import type { LedgerCache } from '../../ledger-cache.ts';
 import type { PolicyLists } from '../../policies/index.ts';
@@ -11,6 +11,7 @@ import { CLEARED } from '../history/history.ts';
 import { readNewestLists } from '../policy-lists.ts';
 import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
+import { readVersion } from '../write-lock.ts';
 import { loadState, readClusters, type StoredState } from './load.ts';
 
 const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
@@ -39,6 +40,8 @@ export class ReplicaState implements StoredLedger {
   #state: StoredState = { source: { value: null, version: 0 }, desired: { value: null, version: 0 } };
   /** Version up to which all records are known. */
   #recordsUpTo = 0;
+  /** Version up to which all is known that others wrote. */
+  #upTo = 0;
 
   constructor(deps: ReplicaStateDeps) {
     this.#deps = deps;
@@ -74,11 +77,13 @@ export class ReplicaState implements StoredLedger {
   /** Everything, at start. */
   async load(db: Kysely<Schema>): Promise<void> {
     const { lists, eventsInMemory } = this.#deps;
+    const upTo = await readVersion(db);
     const names = await db.selectFrom('clusters').select('name').orderBy('name').execute();
     await this.#learnClusters(
       db,
       names.map(({ name }) => name),
     );
+    this.#upTo = upTo;
     await readNewestLists(db, lists);
     this.#learnState(await loadState(db));
     await this.#learnRecords(db);
@@ -97,6 +102,7 @@ export class ReplicaState implements StoredLedger {
     // Before it was written all others were read: what is read next begins behind it.
     this.#recordsUpTo = Math.max(this.#recordsUpTo, version);
     this.#learnEvents(events);
+    if (version === this.#upTo + 1) this.#upTo = version;
   }
 
   /**
@@ -109,6 +115,37 @@ export class ReplicaState implements StoredLedger {
     this.#learnState(await loadState(db));
     await this.#learnRecords(db);
     this.#learnEvents((await loadNewEvents(db, cache.lastEvent(), eventsInMemory)).reverse());
+  }
+
+  /**
+   * Takes over all that others have written. Versions grow in the order of the commits, so none is
+   * missed.
+   */
+  async catchUp(db: Kysely<Schema>, replica: string): Promise<void> {
+    const upTo = await readVersion(db);
+    await this.refresh(db, await this.#writtenByOthers(db, replica));
+    this.#upTo = Math.max(this.#upTo, upTo);
+  }
+
+  /**
+   * Takes over what others have written, of the clusters only these: what another hub writes of its
+   * own clusters is not read while all hubs wait for the end of this transaction. Most of the time
+   * no other hub has written, and nothing is read.
+   *
+   * @param version of the transaction
+   */
+  async catchUpOn(trx: Transaction<Schema>, version: number, names: ReadonlySet<string>, replica: string): Promise<void> {
+    if (version === this.#upTo + 1) return;
+    const written = await this.#writtenByOthers(trx, replica);
+    await this.refresh(
+      trx,
+      written.filter((name) => names.has(name)),
+    );
+  }
+
+  async #writtenByOthers(db: Kysely<Schema>, replica: string): Promise<readonly string[]> {
+    const newer = db.selectFrom('clusters').select('name').where('version', '>', this.#upTo);
+    return (await newer.where('writer', '!=', replica).execute()).map(({ name }) => name);
   }
 
   #learnCluster({ record, ...mark }: StoredCluster): void {

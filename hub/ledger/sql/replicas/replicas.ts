@@ -44,22 +44,6 @@ export interface ReplicasDeps {
   readonly logger: Logger;
 }
 
-/**
- * Takes over what the others wrote since it was last asked. Versions grow in the order of the
- * commits, so none is missed.
- */
-const createSync = ({ database: { reads }, replicaState, replica }: ReplicasDeps): (() => Promise<void>) => {
-  let cursor = 0;
-  return async () => {
-    const rows = await reads.selectFrom('clusters').select(['name', 'version', 'writer']).where('version', '>', cursor).execute();
-    await replicaState.refresh(
-      reads,
-      rows.filter(({ writer }) => writer !== replica).map(({ name }) => name),
-    );
-    cursor = rows.reduce((last, { version }) => Math.max(last, version), cursor);
-  };
-};
-
 /** Marks clusters as disconnected whose replica has died. The leader does it for that replica. */
 const releaseClusters = async ({ database: { db }, replica, clock }: ReplicasDeps, epoch: number): Promise<void> => {
   const alive = db.selectFrom('replicas').select('id').where(sql<boolean>`heartbeat > now() - make_interval(secs => ${DEAD_SECONDS})`);
@@ -99,14 +83,13 @@ export class SharedReplicas implements Replicas {
   #isBehind: boolean = false;
 
   constructor(deps: ReplicasDeps) {
-    const { replica, clock, random, logger } = deps;
+    const { database, replica, replicaState, clock, random, logger } = deps;
     this.#deps = deps;
     this.#backoff = createBackoff({ ...RETRY, random });
     this.#synced = this.#now();
-    const readChanges = createSync(deps);
     this.#sync = coalesce(async () => {
       const began = this.#now();
-      await readChanges();
+      await replicaState.catchUp(database.reads, replica);
       this.#noteSynced(began);
     });
     this.#lead = createLead(replica, clock, (leads) => {
@@ -114,7 +97,7 @@ export class SharedReplicas implements Replicas {
       if (leads) for (const handler of this.#leadHandlers) handler();
     });
     const notify = async (payload: string): Promise<void> => {
-      await sql`select pg_notify(${QUESTION_CHANNEL}, ${payload})`.execute(deps.database.reads);
+      await sql`select pg_notify(${QUESTION_CHANNEL}, ${payload})`.execute(database.reads);
     };
     this.#questions = new Questions({ replica, clock, notify });
     // Each by itself: a sign of life must wait for nothing that takes long.

@@ -1,4 +1,4 @@
-import { CONDITIONS, type DenialGroup, DenialGrouping, type DenialView } from '@fso/shared/api';
+import { type DenialGroup, DenialGrouping, type DenialView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
@@ -25,13 +25,6 @@ const denialsIn = weakMemo((record: ClusterRecord): readonly NamedDenial[] => {
 
 /** Owners whose pods were refused, by cluster, namespace, kind and name. */
 export const namedDenials = (fleet: Fleet): readonly NamedDenial[] => fleet.members().flatMap(({ record }) => denialsIn(record));
-
-/** Whether not all denials of a cluster are known: it is away, not observed, or says so itself. */
-export const areDenialsUnknown = ({ record }: ClusterEntry): boolean => !isKnown(record) || denialsKnownOf(record) !== 'True';
-
-/** Status of the condition by which a cluster says whether its denials are known. */
-export const denialsKnownOf = ({ report }: ClusterRecord) =>
-  report?.conditions.find(({ type }) => type === CONDITIONS.denialsKnown)?.status;
 
 /** Denials in the numbers of a cluster; undefined: they are not known now. */
 export const countedIn = ({ record }: ClusterEntry) => (isKnown(record) ? record.report?.denials : undefined);
