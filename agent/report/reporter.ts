@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent, RevisionFacts } from '@fso/shared/api';
 import {
   type AcceptedRevision,

@@ -4,7 +4,7 @@ import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } 
 import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import type { RevisionSlot } from '../control/index.ts';
-import { Intake, type IntakeOutcome } from '../intake/index.ts';
+import { Intake, type IntakeDeps, type IntakeOutcome } from '../intake/index.ts';
 import type { AgentSnapshot, Observatory, StreamFacts } from '../observe/index.ts';
 import { type EventOutbox, Reporter } from '../report/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
