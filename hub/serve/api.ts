@@ -26,7 +26,58 @@ import type { WebhookDeps } from './routes/webhook-routes.ts';
 import { ScopeViews } from './scope/scope-views.ts';
 import { type AlertAccess, scopeAlerts } from './scope/scoped-alerts.ts';
 import type { ScopedLedger } from './scope/scoped-ledger.ts';
-import { scopeAgents, scopeEnrolment } from './scope/scoped-parts.ts';
+import { withholdLabels } from './scope/withhold.ts';
+
+/** Dependencies of routes beside the ledger, restricted to a scope. */
+
+type Agents = PolicyDeps['agents'];
+
+/** Restricts the answers of agents to the visible part of the fleet. */
+const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
+  inspect: async (cluster, policy) => {
+    if ((await ledger.cluster(cluster)) === null) return undefined;
+    const told = await agents.inspect(cluster, policy);
+    // A commit may have come while the agent was asked.
+    const isSeen = await ledger.sees(cluster, policy);
+    const { visibility } = await ledger.state();
+    const set = visibility.at(cluster);
+    if (!told || set.isEmpty) return undefined;
+    if (set.seesAllPolicies) return told;
+    return isSeen && visibility.seesPolicy(set, policy, told) ? withholdLabels(told) : undefined;
+  },
+});
+
+/** Error for a cluster outside of the scope; the same whether the cluster exists or not. */
+const outside = (cluster: string): ApiError =>
+  new ApiError('forbidden', `The cluster ${cluster} is outside of your scope: this needs your role for it, and for every policy in it.`);
+
+/**
+ * Enrolments of the visible clusters. To change one a caller needs a grant for everything in the
+ * cluster.
+ */
+const scopeEnrolment = ({ identity, agentUrl }: EnrolmentAccess, ledger: ScopedLedger): EnrolmentAccess => {
+  const assertManaged = async (cluster: string): Promise<void> => {
+    if (!(await ledger.state()).visibility.at(cluster).seesAllPolicies) throw outside(cluster);
+  };
+  const managed =
+    <A extends readonly unknown[], R>(work: (cluster: string, ...rest: A) => Promise<R>) =>
+    async (cluster: string, ...rest: A): Promise<R> => {
+      await assertManaged(cluster);
+      return work(cluster, ...rest);
+    };
+  return {
+    agentUrl,
+    identity: {
+      list: async () => {
+        const state = await ledger.state();
+        return (await identity.list()).filter(({ cluster }) => state.seesCluster(cluster));
+      },
+      get: managed((cluster) => identity.get(cluster)),
+      issueToken: managed((cluster, ttlMs: number) => identity.issueToken(cluster, ttlMs)),
+      revoke: managed((cluster) => identity.revoke(cluster)),
+    },
+  };
+};
 
 export interface ApiConfig {
   /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
