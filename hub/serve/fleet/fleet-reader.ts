@@ -5,7 +5,7 @@ import type { Visibility } from '../../access/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
 import { areRisksUnknown, isProven, isTampered } from './cluster-entry.ts';
 import { areDenialsUnknown } from './findings/denial-lists.ts';
-import { createFleetIndex, type Fleet } from './fleet-index.ts';
+import { FleetIndex, type Fleet } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
 
 const countPolicies = (fleet: Fleet, now: number): StatusView['policies'] => {
@@ -67,7 +67,7 @@ export interface FleetDeps {
  */
 export class FleetReader {
   readonly #deps: FleetReaderDeps;
-  readonly #index = createFleetIndex();
+  readonly #index = new FleetIndex();
 
   constructor(deps: FleetReaderDeps) {
     this.#deps = deps;
