@@ -1,4 +1,4 @@
-export { createKubeClient, type KubeClientOptions } from './client/client.ts';
+export { createKubeClient, type KubeClient, type KubeClientOptions } from './client/client.ts';
 export type { KubeClientMetrics } from './client/transport.ts';
 export { watch } from './client/watch.ts';
 export * from './controller/conditions.ts';
