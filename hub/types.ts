@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Clock, Runtime } from '@fso/shared/runtime';
 import type { Registry } from 'prom-client';
 import type { DeliveryLimits } from './delivery/index.ts';
 import type { Identity, OpenIdentityOptions } from './identity/index.ts';
@@ -6,14 +6,11 @@ import type { Ledger } from './ledger/index.ts';
 import type { CommitTracer } from './rollout/index.ts';
 import type { Source } from './source/index.ts';
 
-export interface HubDeps {
-  readonly logger: Logger;
+export interface HubDeps extends Pick<Runtime, 'logger' | 'random'> {
   readonly version: string;
   /** Metrics of the process itself; for programs. */
   readonly processMetrics?: boolean;
   readonly clock?: Clock;
-  /** Uniform in [0, 1); for jitter. */
-  readonly random: () => number;
   readonly ledger?: Ledger;
   readonly deliveryLimits?: Partial<DeliveryLimits>;
   readonly identityLimits?: OpenIdentityOptions['limits'];

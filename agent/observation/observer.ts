@@ -1,5 +1,5 @@
 import type { Ages } from '@fso/shared/protocol';
-import type { Clock, Logger, PauseDetector } from '@fso/shared/runtime';
+import type { Clock, PauseDetector, Runtime } from '@fso/shared/runtime';
 import type { Claim } from './evidence.ts';
 import type { ObservationLimits } from './limits.ts';
 import { ClusterObservation, type KindState } from './observation.ts';
@@ -14,9 +14,7 @@ interface ObservedCache {
   readonly version: number;
 }
 
-export interface ObserverDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface ObserverDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly limits: ObservationLimits;
   readonly cache: ObservedCache;
   /** The pauses of this process. */

@@ -3,6 +3,7 @@ import { Outage } from './outage.ts';
 import { askCanary, judgeCanary, type ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, UnansweredProbes } from './probe-schedule.ts';
+import type { ProofState } from './probe-states.ts';
 import type { ProberDeps, ProberOptions } from './prober.ts';
 import { ProofTimes } from './proof-times.ts';
 import { Semaphore } from './semaphore.ts';
@@ -19,13 +20,6 @@ export interface CanaryTarget {
    * outlast that, and is pending until then.
    */
   readonly isSettled: boolean;
-}
-
-export interface CanaryState {
-  readonly fingerprint: string;
-  /** unanswered: another rule answered, or nothing did, for longer than the patience. */
-  readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  readonly message: string | undefined;
 }
 
 /** The options of {@link Prober}; the patience applies to namespaces that were never proven. */
@@ -53,7 +47,7 @@ export class CanaryProber {
   readonly #signal: AbortSignal;
   readonly #semaphore: Semaphore;
   #targets: ReadonlyMap<string, CanaryTarget> = new Map();
-  readonly #states = new Map<string, CanaryState>();
+  readonly #states = new Map<string, ProofState>();
   readonly #retries: ProbeRetries;
   readonly #schedule = new ProbeSchedule();
   readonly #unanswered: UnansweredProbes;
@@ -115,7 +109,7 @@ export class CanaryProber {
    * Starts or resumes the retries of a namespace whose labels have settled. The canary ignores
    * these labels, so that an earlier result still holds.
    */
-  #begin(namespace: string, { state }: CanaryState): void {
+  #begin(namespace: string, { state }: ProofState): void {
     if (state === 'pending') this.#retries.start(namespace);
     if (state === 'failed') this.#resume(namespace);
   }
@@ -129,7 +123,7 @@ export class CanaryProber {
   }
 
   /** The state of a namespace; undefined: it is no target. */
-  state(namespace: string): CanaryState | undefined {
+  state(namespace: string): ProofState | undefined {
     return this.#states.get(namespace);
   }
 
@@ -238,7 +232,7 @@ export class CanaryProber {
     this.#set(namespace, { fingerprint: target.fingerprint, state, message: `namespace ${namespace}: ${verdict.message}${cause}` });
   }
 
-  #set(namespace: string, next: CanaryState): void {
+  #set(namespace: string, next: ProofState): void {
     const previous = this.#states.get(namespace);
     this.#states.set(namespace, next);
     if (previous?.state !== next.state || previous.message !== next.message) this.#deps.onChange();

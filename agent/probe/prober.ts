@@ -39,6 +39,7 @@ export interface ProberDeps {
   readonly budget: RetryBudget;
   readonly floor: FloorNames;
   readonly nodeOutside: NodeOutside;
+  /** Called when a state changes. */
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent } from '@fso/shared/api';
 import { type AgentFrame, type Inspect, type Inspected, type Listed, type Report, type ReportedState, totalOf } from '@fso/shared/protocol';
-import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
+import { Wakeup, weakMemo, type Runtime } from '@fso/shared/runtime';
 import { groupDeviations, isWhole } from '@fso/shared/status';
 import type { AcceptedPolicies, AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
@@ -13,11 +13,9 @@ import { applied, type FrameRoom, fitting } from './report-delta.ts';
 import { ResyncRequest } from './resync-request.ts';
 import { baselineOf, digestOfPolicies, NOTHING_SENT, SentReports } from './sent-reports.ts';
 
-export interface ReporterOptions {
+export interface ReporterOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** The facts that are no part of a snapshot as it stands. */
   readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts & StreamFacts;
   /** The policies of the accepted commit; undefined: none was accepted, or they are not known. */

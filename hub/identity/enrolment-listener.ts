@@ -10,7 +10,7 @@ import {
   RENEW_PATH,
   RenewRequest,
 } from '@fso/shared/protocol';
-import { type Clock, createFailureLimit, createNoiseLimit, createRateLimit, type Logger, readAtMost } from '@fso/shared/runtime';
+import { createFailureLimit, createNoiseLimit, createRateLimit, readAtMost, type Runtime } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { Authority } from './authority.ts';
 import type { Identity } from './identity.ts';
@@ -26,11 +26,9 @@ export interface RequestLimits {
 
 export const DEFAULT_REQUEST_LIMITS: RequestLimits = { requestBurst: 60, renewalBurst: 10 };
 
-export interface EnrolmentListenerDeps {
+export interface EnrolmentListenerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly identity: Identity;
   readonly authority: Authority;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly limits: RequestLimits;
 }
 

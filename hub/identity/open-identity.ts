@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { RequestListener } from 'node:http';
-import type { Clock, ListenAddress, Logger } from '@fso/shared/runtime';
+import type { ListenAddress, Runtime } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type AuthenticateAgent, authenticateByIdentity } from './authenticate-agent.ts';
 import { type Authority, openAuthority, ownCaPaths } from './authority.ts';
@@ -24,9 +24,7 @@ export interface OpenIdentityOptions {
   readonly limits?: Partial<IdentityLimits & RequestLimits & { readonly serverCertificateMs: number }> | undefined;
 }
 
-export interface OpenIdentityDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface OpenIdentityDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
   readonly records: KeyedStore;
   /** Default: this hub is alone, and knows everything. */

@@ -1,6 +1,6 @@
 import { compileFleet } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Runtime } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { Desired, Journal, Lease } from '../ledger/index.ts';
 import type { HubMetrics, StepResult } from '../metrics.ts';
@@ -24,12 +24,10 @@ export const compileDesired = (revision: string, set: PolicySet): CompiledRevisi
   };
 };
 
-export interface PipelineDeps {
+export interface PipelineDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<Journal, 'setDesired' | 'addEvent'> & Pick<Lease, 'leads'>;
   readonly targets: RevisionTargets;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly metrics: Pick<HubMetrics, 'step'>;
   /** Handler that is called when a step of a commit is done. */
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { Clock, ConnectionLimiter, Logger, Secret, Shutdown } from '@fso/shared/runtime';
+import type { ConnectionLimiter, Secret, Shutdown, Runtime } from '@fso/shared/runtime';
 import express from 'express';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
@@ -100,9 +100,7 @@ export interface ApiConfig {
   readonly unreadMs?: number;
 }
 
-export interface ApiRuntime {
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface ApiRuntime extends Pick<Runtime, 'clock' | 'logger'> {
   readonly registry: Registry;
   /** Absent: the hub never stops. */
   readonly shutdown?: Pick<Shutdown, 'draining' | 'closing'> | undefined;

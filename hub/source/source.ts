@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { CommitView, ProblemView, SourceView } from '@fso/shared/api';
-import { type Backoff, type Clock, createBackoff, type Logger, Wakeup } from '@fso/shared/runtime';
+import { type Backoff, createBackoff, Wakeup, type Runtime } from '@fso/shared/runtime';
 import { type Clone, isCloneDamaged, openClone } from './git/clone.ts';
 import { createGitAuth } from './git/git-auth.ts';
 import { describeGitError } from './git/git-errors.ts';
@@ -11,11 +11,7 @@ import { RevisionChecker } from './revision-checker.ts';
 import { createStateFile, type StateFile } from './state-file.ts';
 import { DEFAULT_LIMITS, type RejectedRevision, type Source, type SourceOptions, type SourceRevision, type SourceTimes } from './types.ts';
 
-export interface SourceDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Uniform in [0, 1); for jitter. */
-  readonly random: () => number;
+export interface SourceDeps extends Runtime {
   readonly metrics?: { step(step: 'fetch' | 'check', result: 'ok' | 'error', seconds: number): void };
 }
 

@@ -18,6 +18,7 @@ export * from './program/secrets.ts';
 export * from './program/shutdown.ts';
 export * from './program/watchdog.ts';
 export * from './rate-limit.ts';
+export type { Runtime } from './runtime.ts';
 export * from './text.ts';
 export * from './threads.ts';
 export * from './wakeup.ts';

@@ -3,6 +3,7 @@ import type { GuardProbe } from '../../enforce/index.ts';
 import { DRY_RUN, type ProbeAnswer, type ProbeClient, type ProbeVerdict, refuserOf, toAnswer } from '../probe.ts';
 import { ProbeRetries, type RetryResult } from '../probe-retries.ts';
 import { ProbeSchedule } from '../probe-schedule.ts';
+import type { ProofState } from '../probe-states.ts';
 import type { ProberDeps } from '../prober.ts';
 import { ProofTimes } from '../proof-times.ts';
 
@@ -35,12 +36,6 @@ export interface GuardTarget {
   readonly fingerprint: string;
 }
 
-export interface GuardState {
-  readonly fingerprint: string;
-  readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  readonly message: string | undefined;
-}
-
 /** Problem of the guard that its proofs show. */
 export interface GuardProblem {
   /** Open: a guard admits what it must refuse. Unproven: it is unknown whether one does. */
@@ -70,7 +65,7 @@ export class GuardProber {
   readonly #deps: Omit<ProberDeps, 'floor'>;
   readonly #signal: AbortSignal;
   #targets: ReadonlyMap<string, GuardTarget> = new Map();
-  readonly #states = new Map<string, GuardState>();
+  readonly #states = new Map<string, ProofState>();
   /**
    * Time of the first unanswered dry run of each guard, monotonic ms. Unanswered: neither the guard
    * refused it, nor the API server admitted it.
@@ -129,7 +124,7 @@ export class GuardProber {
   }
 
   /** The state of a guard; undefined: it is no target. */
-  state(guard: string): GuardState | undefined {
+  state(guard: string): ProofState | undefined {
     return this.#states.get(guard);
   }
 
@@ -146,7 +141,7 @@ export class GuardProber {
     return unanswered.length === 0 ? undefined : { reason: 'Unproven', message: unanswered.join('; ') };
   }
 
-  #messagesOf(wanted: GuardState['state']): readonly string[] {
+  #messagesOf(wanted: ProofState['state']): readonly string[] {
     return [...this.#states.values()].flatMap(({ state, message }) => (state === wanted && message !== undefined ? [message] : []));
   }
 
@@ -201,13 +196,13 @@ export class GuardProber {
     if (verdict.kind === 'proven') this.#recordProof(guard, known);
   }
 
-  #recordProof(guard: string, { fingerprint }: GuardState): void {
+  #recordProof(guard: string, { fingerprint }: ProofState): void {
     this.#schedule.postpone(guard);
     this.#times.recordProof(guard);
     this.#set(guard, { fingerprint, state: 'proven', message: undefined });
   }
 
-  #recordAdmission(guard: string, { fingerprint, state }: GuardState, { message, isOver }: { message: string; isOver: boolean }): void {
+  #recordAdmission(guard: string, { fingerprint, state }: ProofState, { message, isOver }: { message: string; isOver: boolean }): void {
     const isFailed = isOver || state === 'failed' || state === 'unanswered';
     const text = `guard ${guard} does not refuse what it must: ${message}; ${CAUSES}`;
     this.#set(guard, { fingerprint, state: isFailed ? 'failed' : 'pending', message: text });
@@ -217,14 +212,14 @@ export class GuardProber {
    * Records a dry run that proves nothing. A guard that was proven a moment ago stays so for a
    * while.
    */
-  #recordNoAnswer(guard: string, { fingerprint, state }: GuardState, message: string): void {
+  #recordNoAnswer(guard: string, { fingerprint, state }: ProofState, message: string): void {
     const since = this.#unansweredSince.get(guard) ?? this.#deps.clock.monotonicMs();
     this.#unansweredSince.set(guard, since);
     if (state === 'failed' || !isLong(since, this.#deps.clock)) return;
     this.#set(guard, { fingerprint, state: 'unanswered', message: `guard ${guard} is not proven to refuse what it must: ${message}` });
   }
 
-  #set(guard: string, next: GuardState): void {
+  #set(guard: string, next: ProofState): void {
     const previous = this.#states.get(guard);
     this.#states.set(guard, next);
     const isNew = previous?.state !== next.state;

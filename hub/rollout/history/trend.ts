@@ -1,5 +1,5 @@
 import type { StatusView, TrendPoint } from '@fso/shared/api';
-import { type Clock, type Logger, StepMemo } from '@fso/shared/runtime';
+import { StepMemo, type Runtime } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { FleetState, Journal, KeyedReader, Lease } from '../../ledger/index.ts';
 
@@ -136,11 +136,9 @@ export const readTrend = (records: KeyedReader, hours: number, present: SeenPoin
   return [[from, before?.[1] ?? null] as const, ...thin(inside, from, (now - from) / SPANS), [ms, values] as const].map(viewOf);
 };
 
-export interface TrendDeps {
+export interface TrendDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<FleetState, 'subscribe'> & Pick<Journal, 'records'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly counts: () => Promise<FleetCounts>;
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** Time between two looks. Default one minute. */
   readonly everyMs?: number;
 }
