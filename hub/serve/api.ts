@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { ConnectionLimiter, Secret, Shutdown, Runtime } from '@fso/shared/runtime';
+import type { ConnectionLimiter, Runtime, Secret, Shutdown } from '@fso/shared/runtime';
 import express from 'express';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';

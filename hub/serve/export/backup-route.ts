@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import { callerOf } from '../http/caller.ts';
-import type { HubScope, Route } from '../http/route.ts';
+import { ADMIN_CHANGE, type HubScope, type Route } from '../http/route.ts';
 import { paceReader } from './pace-reader.ts';
 
 interface BackupDeps {
@@ -16,6 +16,7 @@ interface BackupDeps {
  */
 export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
   {
+    ...ADMIN_CHANGE,
     method: 'get',
     path: '/api/v1/backup',
     operationId: 'backupLedger',
@@ -23,8 +24,6 @@ export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
     description:
       'As of one moment: JSON Lines, packed with gzip, signed by the key of the audit log. Its last line tells whether it is whole. A reader that takes nothing for 30 s, or less than 64 KiB/s for more than a minute in all, is cut off. For `fso restore`.',
     tag: 'hub',
-    access: 'admin',
-    scope: 'global',
     slots: 'export',
     response: { status: 200, description: 'The file.', contentType: 'application/gzip' },
     problems: ['too-many-requests'],

@@ -5,7 +5,7 @@ import type { Visibility } from '../../access/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
 import { areRisksUnknown, isProven, isTampered } from './cluster-entry.ts';
 import { areDenialsUnknown } from './findings/denial-lists.ts';
-import { FleetIndex, type Fleet } from './fleet-index.ts';
+import { type Fleet, FleetIndex } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
 
 const countPolicies = (fleet: Fleet, now: number): StatusView['policies'] => {
