@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
-import { Wakeup, type Runtime } from '@fso/shared/runtime';
+import { type Runtime, Wakeup } from '@fso/shared/runtime';
 
 /** JSON as a value of a ConfigMap's `binaryData`: gzip, base64. */
 export const packJson = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');

@@ -12,7 +12,17 @@ import {
 import type { RoundPart } from '@fso/shared/protocol';
 import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
-import { type Action, type Governance, type HubPoliciesPlan, type Overflow, type PolicyInput, type PolicyOutcome, planInjection, TEMPLATE_NAME, unknownParameters } from '../enforce/index.ts';
+import {
+  type Action,
+  type Governance,
+  type HubPoliciesPlan,
+  type Overflow,
+  type PolicyInput,
+  type PolicyOutcome,
+  planInjection,
+  TEMPLATE_NAME,
+  unknownParameters,
+} from '../enforce/index.ts';
 import type { RoundParts } from '../observation/index.ts';
 import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent } from '@fso/shared/api';
 import { type AgentFrame, type Inspect, type Inspected, type Listed, type Report, type ReportedState, totalOf } from '@fso/shared/protocol';
-import { Wakeup, weakMemo, type Runtime } from '@fso/shared/runtime';
+import { type Runtime, Wakeup, weakMemo } from '@fso/shared/runtime';
 import { groupDeviations, isWhole } from '@fso/shared/status';
 import type { AcceptedPolicies, AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';

@@ -1,6 +1,6 @@
 import type { PolicyRisks } from '@fso/shared/api';
 import type { NodeFacts } from '@fso/shared/risk';
-import { messageOf, Wakeup, type Runtime } from '@fso/shared/runtime';
+import { messageOf, type Runtime, Wakeup } from '@fso/shared/runtime';
 import type { Governance } from '../enforce/index.ts';
 import type { OwnerEvents } from './owner-events.ts';
 import type { OwnerCache } from './owners/owner-cache.ts';

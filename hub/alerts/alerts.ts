@@ -1,5 +1,5 @@
 import type { AlertCounts, AlertTestView, AlertView, ReceiverView, SilenceRequest, SilenceView } from '@fso/shared/api';
-import { restAfter, Wakeup, type Runtime } from '@fso/shared/runtime';
+import { type Runtime, restAfter, Wakeup } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { FleetState, Journal, Lease } from '../ledger/index.ts';
 import { identityOf, type StoredAlert } from './alert.ts';

@@ -1,17 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/index.ts';
 import { type Clock, type Logger, systemClock } from '../../runtime/index.ts';
-import { keyOfObject } from '../paths.ts';
-import type {
-  ChangeHandler,
-  Informer,
-  InformerFactory,
-  InformerOptions,
-  KindDescriptor,
-  ObjectKey,
-  ReadFailure,
-} from '../types.ts';
 import type { KubeClient } from '../client/client.ts';
+import { keyOfObject } from '../paths.ts';
+import type { ChangeHandler, Informer, InformerFactory, InformerOptions, KindDescriptor, ObjectKey, ReadFailure } from '../types.ts';
 import { Reflector, type ReflectorSink } from './reflector.ts';
 
 export interface InformersOptions {

@@ -1,11 +1,11 @@
 import type { KubeObject } from '../../api/index.ts';
 import { type Backoff, createBackoff, type Logger, messageOf, type Runtime } from '../../runtime/index.ts';
+import type { KubeClient } from '../client/client.ts';
 import { listAll } from '../client/list.ts';
 import { WATCH_SILENCE_MS, watch } from '../client/watch.ts';
 import { isForbidden, isGone, isNotFound, KubeApiError } from '../errors.ts';
 import { collectionPath } from '../paths.ts';
 import type { InformerOptions, KindDescriptor, ReadFailure } from '../types.ts';
-import type { KubeClient } from '../client/client.ts';
 import { isOlderVersion, newerVersion } from './resource-version.ts';
 
 /** Receives the objects of a reflector. */
