@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
 import { toolCacheRoot, toolFolder } from './cache.ts';
-import { KUBECTL_TOOL, NODE_TOOL, type ToolModule, toolVersion } from './modules.ts';
+import { NODE_TOOL } from '../../test/harness/tools.ts';
+import { KUBECTL_TOOL, type ToolModule, toolVersion } from './modules.ts';
 import { ensureTools } from './tools.ts';
 
 let dir: string;

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { freePort } from '../../clusters/demo/programs.ts';
-import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
+import { HELM_TOOL } from '../harness/tools.ts';
 import { launchChromium } from '../browser/harness/chromium.ts';
 import { documentedCommands, Shell, type Terminal } from '../harness/shell.ts';
 import { waitFor } from '../harness/waiting.ts';

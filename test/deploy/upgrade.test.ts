@@ -7,7 +7,7 @@ import { POD_KIND, SECRET_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../clusters/demo/git-server.ts';
-import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
+import { HELM_TOOL } from '../harness/tools.ts';
 import { createHubClient, type HubClient } from '../../hub/cli/client/api-client.ts';
 import { CONTAINERS } from '../attacks/bodies.ts';
 import { ProbeStream } from '../attacks/probe-stream.ts';

@@ -6,7 +6,7 @@ import { ENROLMENT_SECRET, formatEnrolCommands, type KubeObject, SYSTEM_NAMESPAC
 import { CRD_KIND, DEPLOYMENT_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
+import { HELM_TOOL } from '../harness/tools.ts';
 import { type Outcome, runFso } from '../../hub/cli/testing/run-fso.ts';
 import { loadHubConfig } from '../../hub/config/config.ts';
 import { createAuthority } from '../../hub/identity/authority.ts';
