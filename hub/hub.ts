@@ -1,15 +1,56 @@
-import { createShutdown, type Logger, PauseDetector, type Shutdown, settlesWithin, systemClock, untilAborted } from '@fso/shared/runtime';
+import {
+  type Clock,
+  createShutdown,
+  type Logger,
+  PauseDetector,
+  type Runtime,
+  type Shutdown,
+  settlesWithin,
+  systemClock,
+  untilAborted,
+} from '@fso/shared/runtime';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type HubConfig, warnOfSharedFiles } from './config/config.ts';
-import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, Inspector, RevisionTargets } from './delivery/index.ts';
-import { authenticateByToken, certificatesOf, openIdentity } from './identity/index.ts';
+import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, type DeliveryLimits, Inspector, RevisionTargets } from './delivery/index.ts';
+import { authenticateByToken, certificatesOf, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
 import { backUp, createCheckpoints, type Ledger, openAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics, registerHubReadings } from './metrics.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
-import { Activity, createTrendRecorder, Pipeline } from './rollout/index.ts';
+import { Activity, type CommitTracer, createTrendRecorder, Pipeline } from './rollout/index.ts';
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
-import { openSource } from './source/index.ts';
-import type { HubDeps, RunningHub } from './types.ts';
+import { openSource, type Source } from './source/index.ts';
+
+export interface HubDeps extends Pick<Runtime, 'logger' | 'random'> {
+  readonly version: string;
+  /** Metrics of the process itself; for programs. */
+  readonly processMetrics?: boolean;
+  readonly clock?: Clock;
+  readonly ledger?: Ledger;
+  readonly deliveryLimits?: Partial<DeliveryLimits>;
+  readonly identityLimits?: OpenIdentityOptions['limits'];
+  /** Absent: nothing is traced. */
+  readonly tracer?: CommitTracer | undefined;
+}
+
+export interface RunningHub {
+  /** Base URL of the API. */
+  readonly url: string;
+  /** Base URL of the agents' listener, `ws:` or `wss:`. */
+  readonly agentUrl: string;
+  readonly ledger: Ledger;
+  readonly source: Source;
+  /** Decides on the cluster of each agent; undefined if agents do not enrol. */
+  readonly identity: Identity | undefined;
+  readonly registry: Registry;
+  /** Number of offers made, for all agents. */
+  offersMade(): number;
+  stop(): Promise<void>;
+  /**
+   * Resolves when the hub has stopped, by `stop` or by the signal; rejects when it stopped because
+   * a part of it failed.
+   */
+  readonly stopped: Promise<void>;
+}
 
 /** Milliseconds that parts and open requests have to end; requests are cut a little earlier. */
 const STOP_MS = 6_000;
@@ -56,8 +97,6 @@ const runUntilStopped = async (parts: HubParts, { logger, version }: HubDeps): P
     logger.info('hub stopped');
   }
 };
-
-export type { HubDeps, RunningHub } from './types.ts';
 
 /**
  * Starts a hub: its parts in the order of this page, each with what it works with. Resolves once

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { ConnectionLimiter, Runtime, Secret, Shutdown } from '@fso/shared/runtime';
-import express from 'express';
+import express, { type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import type { Access, OnAudit } from '../access/index.ts';
 import type { Alerts } from '../alerts/index.ts';
@@ -13,7 +13,6 @@ import { FleetReader } from './fleet/fleet-reader.ts';
 import { identifyCaller } from './http/caller.ts';
 import { createDashboard } from './http/dashboard.ts';
 import { noStore, secureHeaders } from './http/headers.ts';
-import { cutUnread, UNREAD_MS } from './http/limits/cut-unread.ts';
 import { prepareWork } from './http/limits/request-work.ts';
 import { ApiError, problemHandler, requestId } from './http/problems.ts';
 import { createRequestTimer } from './http/request-timer.ts';
@@ -27,6 +26,24 @@ import { ScopeViews } from './scope/scope-views.ts';
 import { type AlertAccess, scopeAlerts } from './scope/scoped-alerts.ts';
 import type { ScopedLedger } from './scope/scoped-ledger.ts';
 import { withholdLabels } from './scope/withhold.ts';
+
+/** Longest time for which a reader may read nothing, in milliseconds. */
+const UNREAD_MS = 30_000;
+
+/**
+ * Cuts an answer whose reader reads nothing for a time: it would keep its slot and its memory
+ * without end. A slow reader is not cut, nor one that waits for the hub.
+ *
+ * Node calls the timeout of a socket without traffic, also within one large write.
+ */
+export const cutUnread =
+  (unreadMs: number): RequestHandler =>
+  (_req, res, next) => {
+    res.setTimeout(unreadMs, () => {
+      if (res.writableLength > 0) res.destroy(new Error(`its reader read nothing for ${unreadMs / 1000} s`));
+    });
+    next();
+  };
 
 /** Dependencies of routes beside the ledger, restricted to a scope. */
 

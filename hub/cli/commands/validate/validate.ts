@@ -1,12 +1,128 @@
-import { compileFleet } from '@fso/shared/compile';
-import { decodeFiles, type PolicySet, type SourceProblem } from '@fso/shared/decode';
+import { execFileSync } from 'node:child_process';
+import { type CompiledPolicy, compileFleet, digestOfPolicy } from '@fso/shared/compile';
+import { decodeFiles, isPolicyPath, type PolicySet, type SourceFile, type SourceProblem } from '@fso/shared/decode';
+import { byText, canonicalJson } from '@fso/shared/encoding';
+import { messageOf } from '@fso/shared/text';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { renderTable } from '../../render/output.ts';
 import { list, plain } from '../../render/text.ts';
-import { compareFleets, type PolicyChange, policiesAt } from './base-revision.ts';
 import { findSignersProblems, readPolicyFolder } from './policy-folder.ts';
-import { move, planMoves } from './registrations.ts';
+import { afterMoves, move, planMoves } from './registrations.ts';
+
+const MAX_BYTES = 512 * 1024 * 1024;
+
+type Git = (args: readonly string[], input?: string) => Buffer;
+
+/** Runs git in a folder. @throws CliError with its output */
+const gitIn =
+  (folder: string, revision: string): Git =>
+  (args, input) => {
+    try {
+      return execFileSync('git', ['-C', folder, ...args], { input, maxBuffer: MAX_BYTES, stdio: ['pipe', 'pipe', 'pipe'] });
+    } catch (error) {
+      if (Reflect.get(Object(error), 'code') === 'ENOENT') throw new CliError('--base needs the program git, which is not in the PATH');
+      const said = String(Reflect.get(Object(error), 'stderr') ?? '').trim();
+      throw new CliError(`git cannot read the base ${revision}: ${said === '' ? messageOf(error) : said}`);
+    }
+  };
+
+/**
+ * Contents in the order of their ids, as `git cat-file --batch` writes them. @throws CliError where
+ * one is not there
+ */
+const contentsOf = (answer: Buffer): readonly Buffer[] => {
+  const contents: Buffer[] = [];
+  for (let at = 0; at < answer.length; ) {
+    const end = answer.indexOf('\n', at);
+    const [id, type, size = ''] = answer.toString('latin1', at, end).split(' ');
+    // As in a clone that has not fetched all.
+    if (type !== 'blob') throw new CliError(`git cannot read the base: object ${id} is ${type}`);
+    const next = end + 1 + Number(size);
+    contents.push(answer.subarray(end + 1, next));
+    at = next + 1;
+  }
+  return contents;
+};
+
+/**
+ * The policy files of a commit in the Git repository that a folder is in, by their paths below it.
+ * @throws CliError
+ */
+const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
+  const git = gitIn(folder, revision);
+  const commit = git(['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`])
+    .toString()
+    .trim();
+  const entries = git(['ls-tree', '-r', '-z', commit])
+    .toString()
+    .split('\0')
+    .flatMap((line) => {
+      const [, id, path] = /^100\d{3} blob ([0-9a-f]+)\t(.+)$/s.exec(line) ?? [];
+      return id === undefined || path === undefined || !isPolicyPath(path) ? [] : [{ id, path }];
+    });
+  const contents = contentsOf(git(['cat-file', '--batch'], entries.map(({ id }) => `${id}\n`).join('')));
+  return entries.map(({ path }, index) => ({ path, text: contents[index]?.toString() ?? '' }));
+};
+
+/**
+ * Policies of the base commit.
+ *
+ * @throws CliError where git cannot read it, or it is not valid itself
+ */
+const policiesAt = (folder: string, revision: string): PolicySet => {
+  const files = filesAt(folder, revision);
+  // As it would be after --fix: so the commit that moves registrations can be compared too.
+  const decoded = decodeFiles(afterMoves(files, planMoves(files)));
+  if (decoded.ok) return decoded.set;
+  const [first] = decoded.problems;
+  throw new CliError(`the base ${revision} is not valid itself: ${first?.path}:${first?.line}:${first?.column}: ${first?.reason}`);
+};
+
+/** Changes that are the same for some clusters: names of policies, sorted. */
+interface PolicyChange {
+  readonly clusters: readonly string[];
+  readonly gains: readonly string[];
+  readonly changes: readonly string[];
+  readonly loses: readonly string[];
+}
+
+type Digests = ReadonlyMap<string, string>;
+
+/** Digests of the contents of policies, by name: one that only moved is not changed. */
+const digestsOf = (policies: readonly CompiledPolicy[] | undefined, known: Map<CompiledPolicy, string>): Digests =>
+  new Map(
+    (policies ?? []).map((policy) => {
+      const digest = known.get(policy) ?? digestOfPolicy({ ...policy, sourcePath: '' });
+      known.set(policy, digest);
+      return [policy.name, digest];
+    }),
+  );
+
+/**
+ * Compares what each cluster gets of two commits, for whatever reason it differs; clusters with the
+ * same changes share a row. Pure.
+ */
+const compareFleets = (before: PolicySet, after: PolicySet): readonly PolicyChange[] => {
+  const [was, is] = [compileFleet(before), compileFleet(after)];
+  const digests = new Map<CompiledPolicy, string>();
+  const rows = new Map<string, { clusters: string[] } & Omit<PolicyChange, 'clusters'>>();
+  for (const cluster of [...new Set([...was.keys(), ...is.keys()])].sort(byText)) {
+    if (was.get(cluster)?.digest === is.get(cluster)?.digest) continue;
+    const [had, has] = [digestsOf(was.get(cluster)?.policies, digests), digestsOf(is.get(cluster)?.policies, digests)];
+    const change = {
+      gains: [...has.keys()].filter((name) => !had.has(name)),
+      changes: [...has.keys()].filter((name) => had.has(name) && had.get(name) !== has.get(name)),
+      loses: [...had.keys()].filter((name) => !has.has(name)),
+    };
+    const key = canonicalJson(change);
+    const row = rows.get(key) ?? { clusters: [], ...change };
+    row.clusters.push(cluster);
+    rows.set(key, row);
+  }
+  // A cluster that came or went without policies has nothing to show.
+  return [...rows.values()].filter(({ gains, changes, loses }) => gains.length + changes.length + loses.length > 0);
+};
 
 interface ClusterCount {
   readonly name: string;
