@@ -160,7 +160,7 @@ const sameLocks = (a: PolicyLocks, b: PolicyLocks): boolean =>
 const sameInjection = (a: InjectionFacts | undefined, b: InjectionFacts | undefined): boolean =>
   a === b || (a?.reason === b?.reason && a?.message === b?.message);
 
-const sameObservations = (a: PolicyObservations, b: PolicyObservations): boolean =>
+const sameObservations = (a: StatusInput['observed'], b: StatusInput['observed']): boolean =>
   a.violations === b.violations &&
   a.risks === b.risks &&
   a.denials === b.denials &&

@@ -1,5 +1,5 @@
 import { CLI_SESSION } from '@fso/shared/api';
-import { type Secret, secretText, type Runtime } from '@fso/shared/runtime';
+import { type Runtime, type Secret, secretText } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
 import { createCliLogin } from './codes/cli-login.ts';

@@ -1,4 +1,4 @@
-import { Wakeup, type Runtime } from '@fso/shared/runtime';
+import { type Runtime, Wakeup } from '@fso/shared/runtime';
 import type { ClusterRecord, FleetState, Journal, Lease } from '../../ledger/index.ts';
 import type { HubMetrics } from '../../metrics.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';

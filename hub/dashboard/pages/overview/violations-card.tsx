@@ -12,7 +12,7 @@ import { PlainTable, type PlainTableProps } from '../../components/tables/plain-
 import { formatNumber } from '../../lib/format.ts';
 import { exactTime, useNow } from '../../lib/time.ts';
 
-const TrendCanvas = lazy(async () => ({ default: (await import('./trend-canvas.tsx')).TrendCanvas }));
+const TrendCanvas = lazy(async () => ({ default: (await import('../../charts/trend-canvas.tsx')).TrendCanvas }));
 
 const ROWS = 13;
 
