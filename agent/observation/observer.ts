@@ -32,9 +32,9 @@ export class ObservationWatch {
   /** Time since which nothing is out of date, monotonic ms. */
   #currentSinceMs: number | undefined;
   #isShown: boolean = false;
-  #isTold: boolean = false;
+  #isRecorded: boolean = false;
   /** Time of the last event of each cause, by its id; monotonic ms. */
-  readonly #toldAtMs = new Map<string, number>();
+  readonly #loggedAtMs = new Map<string, number>();
 
   constructor(deps: ObservationWatchDeps) {
     this.#deps = deps;
@@ -73,21 +73,21 @@ export class ObservationWatch {
   #tell(now: number): void {
     const { eventMs } = this.#deps.limits;
     if (this.#sinceMs !== undefined && now - this.#sinceMs >= eventMs) this.#tellCauses(now);
-    if (this.#isTold && this.#currentSinceMs !== undefined && now - this.#currentSinceMs >= eventMs) this.#tellEnd();
+    if (this.#isRecorded && this.#currentSinceMs !== undefined && now - this.#currentSinceMs >= eventMs) this.#recordEnd();
   }
 
   #tellCauses(now: number): void {
-    const isDue = ({ id }: Cause): boolean => now - (this.#toldAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= REPEAT_MS;
+    const isDue = ({ id }: Cause): boolean => now - (this.#loggedAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= REPEAT_MS;
     const due = this.#deps.observation.causes().filter(isDue);
     if (due.length === 0) return;
-    for (const { id } of due) this.#toldAtMs.set(id, now);
-    this.#isTold = true;
+    for (const { id } of due) this.#loggedAtMs.set(id, now);
+    this.#isRecorded = true;
     const message = `not observed: ${due.map(({ text }) => text).join('; ')}; nothing counts as proven until it is`;
     this.#deps.events.ofCluster({ severity: 'warning', reason: 'NotObserved', message: message.slice(0, 4_096) });
   }
 
-  #tellEnd(): void {
-    this.#isTold = false;
+  #recordEnd(): void {
+    this.#isRecorded = false;
     this.#deps.events.ofCluster({ severity: 'info', reason: 'ObservedAgain', message: 'everything is observed again' });
   }
 }

@@ -34,8 +34,6 @@ const CAUSES =
 const OUTAGE =
   'Gatekeeper is not called, or does not answer, in any namespace: check its pods and ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration; meanwhile requests pass without it';
 
-type Question = 'canary';
-
 /**
  * Proves, by dry-run pods that only the canary constraint refuses, that Gatekeeper is called for
  * each governed namespace and answers. Gatekeeper's own reports cannot prove it: a webhook that is
@@ -51,7 +49,7 @@ export class CanaryProber {
   readonly #retries: ProbeRetries;
   readonly #schedule = new ProbeSchedule();
   readonly #unanswered: UnansweredProbes;
-  readonly #outage: Outage<Question>;
+  readonly #outage: Outage<'canary'>;
   readonly #times: ProofTimes;
 
   constructor({ concurrency, patienceMs }: CanaryProberOptions, deps: ProberDeps, signal: AbortSignal) {
@@ -77,7 +75,7 @@ export class CanaryProber {
     this.#outage = new Outage({
       schedule: this.#schedule,
       isProven: (namespace) => this.#states.get(namespace)?.state === 'proven',
-      ask: (namespace) => this.#ask(namespace),
+      probe: (namespace) => this.#probe(namespace),
       onBegin: onChange,
       onEnd: () => this.#proveAllAgain(),
     });
@@ -164,10 +162,10 @@ export class CanaryProber {
 
   /** Probes a second time if a proof no longer holds: one lost response is no outage. */
   async #turn(namespace: string): Promise<void> {
-    const first = await this.#ask(namespace);
+    const first = await this.#probe(namespace);
     if (first?.kind === 'inconclusive' && this.#unanswered.recordMiss(namespace, 'canary')) this.#resume(namespace);
     if (first?.kind !== 'unproven' || this.#outage.isOn) return;
-    const second = await this.#ask(namespace);
+    const second = await this.#probe(namespace);
     if (second?.kind !== 'unproven') return;
     this.#fail(namespace, second.message);
     await this.#outage.suspect(namespace, 'canary');
@@ -191,7 +189,7 @@ export class CanaryProber {
   async #retry(namespace: string, elapsedMs: () => number): Promise<RetryResult> {
     if (!this.#isSettled(namespace)) return 'over';
     const before = this.#states.get(namespace)?.state;
-    const verdict = await this.#ask(namespace);
+    const verdict = await this.#probe(namespace);
     if (verdict?.kind === 'proven') return 'proven';
     if (verdict !== undefined) this.#recordMiss(namespace, verdict, elapsedMs() > this.#patienceMs);
     if (before !== 'failed' && this.#states.get(namespace)?.state === 'failed') await this.#outage.suspect(namespace, 'canary');
@@ -199,7 +197,7 @@ export class CanaryProber {
   }
 
   /** @returns undefined: the target changed meanwhile */
-  async #ask(namespace: string): Promise<ProbeVerdict | undefined> {
+  async #probe(namespace: string): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target?.isSettled !== true) return undefined;
     const { client, floor, onVerdict } = this.#deps;

@@ -9,7 +9,7 @@ export interface ProofState {
    * answered or nothing did, so the state is unknown.
    */
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  /** The problem; in a proven namespace, a note on a question without an answer. */
+  /** The problem; in a proven namespace, a note on a probe without an answer. */
   readonly message: string | undefined;
 }
 

@@ -155,8 +155,8 @@ export class GuardProber {
 
   /** Probes a second time if the guard admits: one API server of several may have just started. */
   async #turn(guard: string): Promise<void> {
-    const first = await this.#ask(guard);
-    const verdict = first?.kind === 'unproven' ? await this.#ask(guard) : first;
+    const first = await this.#probe(guard);
+    const verdict = first?.kind === 'unproven' ? await this.#probe(guard) : first;
     if (verdict === undefined) return;
     this.#record(guard, verdict, true);
     if (verdict.kind !== 'proven') this.#retries.resume(guard);
@@ -164,14 +164,14 @@ export class GuardProber {
 
   async #retry(guard: string, elapsedMs: () => number): Promise<RetryResult> {
     if (!this.#targets.has(guard)) return 'over';
-    const verdict = await this.#ask(guard);
+    const verdict = await this.#probe(guard);
     if (verdict === undefined) return 'again';
     this.#record(guard, verdict, elapsedMs() > PATIENCE_MS);
     return verdict.kind === 'proven' ? 'proven' : 'again';
   }
 
   /** @returns undefined: the target changed meanwhile */
-  async #ask(guard: string): Promise<ProbeVerdict | undefined> {
+  async #probe(guard: string): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(guard);
     if (target === undefined) return undefined;
     const verdict = judgeGuard(await askGuard(this.#deps.client, target.probe, this.#signal), guard);
