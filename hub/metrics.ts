@@ -87,9 +87,9 @@ export const createHubMetrics = (registry: Registry) => {
       reported: () => reports.inc(),
     } satisfies DeliveryMetrics,
     rollout: {
-      /** Every connected cluster has proven a commit, so long after the hub began to fetch it. */
+      /** Records that every connected cluster has proven a commit, by the time since its fetch began. */
       enforced: (seconds: number): void => commitEnforcement.observe(seconds),
-      /** One cluster has proven a commit, so long after it was offered. */
+      /** Records that one cluster has proven a commit, by the time since it was offered. */
       proven: (seconds: number): void => clusterEnforcement.observe(seconds),
     },
     step: (step: HubStep, result: StepResult, seconds: number): void => steps.observe({ step, result }, seconds),

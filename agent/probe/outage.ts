@@ -13,7 +13,7 @@ const SAMPLE_SIZE = 3;
 interface OutageOptions<Kind> {
   readonly schedule: ProbeSchedule;
   isProven(namespace: string): boolean;
-  /** Probes for one proof. Undefined: the namespace is no target, or its target changed meanwhile. */
+  /** Probes for one proof. Undefined: the namespace is no target, or another one meanwhile. */
   probe(namespace: string, kind: Kind): Promise<ProbeVerdict | undefined>;
   onBegin(): void;
   /** Called when earlier proofs no longer count in any namespace. */

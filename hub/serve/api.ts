@@ -53,14 +53,14 @@ type Agents = PolicyDeps['agents'];
 const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
   inspect: async (cluster, policy) => {
     if ((await ledger.cluster(cluster)) === null) return undefined;
-    const told = await agents.inspect(cluster, policy);
+    const inspected = await agents.inspect(cluster, policy);
     // A commit may have come while the agent was asked.
     const isSeen = await ledger.sees(cluster, policy);
     const { visibility } = await ledger.state();
     const set = visibility.at(cluster);
-    if (!told || set.isEmpty) return undefined;
-    if (set.seesAllPolicies) return told;
-    return isSeen && visibility.seesPolicy(set, policy, told) ? withholdLabels(told) : undefined;
+    if (!inspected || set.isEmpty) return undefined;
+    if (set.seesAllPolicies) return inspected;
+    return isSeen && visibility.seesPolicy(set, policy, inspected) ? withholdLabels(inspected) : undefined;
   },
 });
 

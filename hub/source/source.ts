@@ -39,9 +39,9 @@ interface OpenedRepository {
 }
 
 /**
- * Step ①, which follows a ref of a Git repository. It takes a commit as a whole or refuses it: a bad
- * one is shown as rejected, and the last good one stays. A fetch that fails is tried again, with
- * backoff, for ever.
+ * Step ①, which follows a ref of a Git repository. It takes a commit as a whole or refuses it: a
+ * bad one is shown as rejected, and the last good one stays. A fetch that fails is tried again,
+ * with backoff, for ever.
  */
 export class Source {
   readonly objects: RevisionReader;

@@ -58,9 +58,9 @@ export const Groupings = <G extends string>({ label, all, titles, by, clears }: 
 interface OwnersFrameProps<G extends string> extends Pick<GroupingsProps<G>, 'titles' | 'by'> {
   readonly what: 'risks' | 'denials';
   readonly description: string;
-  /** How what is shown is to be read. */
+  /** Explanation of what is shown. */
   readonly about: string;
-  /** Why not all is known of a cluster of which the agent is there. */
+  /** Reason why not all is known of a cluster whose agent is there. */
   readonly unknown: string;
   readonly children: ReactNode;
 }

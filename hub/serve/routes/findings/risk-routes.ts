@@ -72,7 +72,7 @@ const readRisks = async (deps: FindingDeps, query: RiskQuery): Promise<readonly 
   return readNamed(deps, query, {
     from: (fleet) => fleet.risks(),
     known: ({ risks: { refused, pending } = NO_RISKS }) => Math.min(refused + pending, MAX_NAMED_RISKS),
-    told: ({ risks }, of) => nameFindings(risks?.named ?? [], { ...of, fresh }),
+    inspected: ({ risks }, of) => nameFindings(risks?.named ?? [], { ...of, fresh }),
   });
 };
 
