@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
-import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
+import { type Runtime, Wakeup } from '@fso/shared/runtime';
 
 /** JSON as a value of a ConfigMap's `binaryData`: gzip, base64. */
 export const packJson = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');
@@ -22,10 +22,8 @@ const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
 const PAUSE_MS = 5_000;
 const RETRY_MS = 30_000;
 
-export interface ConfigMapStoreDeps {
+export interface ConfigMapStoreDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly client: KubeClient;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** The stored value, and its form as JSON. */

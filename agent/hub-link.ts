@@ -1,22 +1,12 @@
 import { AGENT_IDENTITY, type ClusterEvent, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig, HubConfig } from './config.ts';
-import type { RevisionSlot } from './control/index.ts';
 import type { IdentityKeeper } from './identity/keeper.ts';
 import type { AgentMetrics } from './metrics.ts';
-import type { EventSink, Observatory } from './observe/index.ts';
-import type { EventOutbox } from './report/index.ts';
-import type { AgentRuntime } from './runtime.ts';
-import { type StreamState, startStream } from './stream/index.ts';
+import type { EventSink } from './observe/index.ts';
+import { type StreamDeps, type StreamState, startStream } from './stream/index.ts';
 
-export interface HubLinkDeps {
-  readonly runtime: AgentRuntime;
+export interface HubLinkDeps extends Pick<StreamDeps, 'runtime' | 'policies' | 'places' | 'revisions' | 'observatory' | 'outbox'> {
   readonly config: Pick<AgentConfig, 'cluster' | 'trust'> & { readonly hub: HubConfig };
-  readonly policies: ClusterView['policies'];
-  readonly places: ClusterView['places'];
-  readonly revisions: RevisionSlot;
-  readonly observatory: Observatory;
-  readonly outbox: EventOutbox;
   /** Ends the intake, before the reports. */
   readonly intakeSignal: AbortSignal;
   readonly outputs: {

@@ -1,18 +1,18 @@
 import { AGENT_LEASE, ANNOTATIONS, type ClusterEvent, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
 import { EventRecorder, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
-import { type PauseDetector, untilAborted } from '@fso/shared/runtime';
+import { untilAborted } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
-import { Controller } from './control/index.ts';
+import { Controller, type ControllerDeps } from './control/index.ts';
 import { linkToHub } from './hub-link.ts';
 import { loadAcceptedPlaces } from './intake/index.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { LiveObservatory } from './observe/index.ts';
 import { createViolationTimeStore, EventSink, type ViolationTimeStore } from './observe/index.ts';
 import { OpenReports, removeReports } from './openreports/index.ts';
-import { type ClusterSettings, readUninstallRequest, type UninstallRequest, uninstalledText } from './plan/index.ts';
+import { readUninstallRequest, type UninstallRequest, uninstalledText } from './plan/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
-import { type OwnerCache, type ShapeRecorder, ShapeStore, type WebhookCache } from './risk/index.ts';
+import { ShapeStore } from './risk/index.ts';
 import type { AgentRuntime } from './runtime.ts';
 
 /** The agent's own state. */
@@ -32,14 +32,7 @@ export interface AgentParts {
 }
 
 /** The capabilities and caches of the cluster. */
-export interface KnownCluster {
-  readonly settings: ClusterSettings;
-  readonly view: ClusterView;
-  readonly owners: OwnerCache;
-  readonly webhooks: WebhookCache;
-  readonly shapes: ShapeRecorder;
-  /** Pauses of this process; the caches are read again after each. */
-  readonly pauses: PauseDetector;
+export interface KnownCluster extends Pick<ControllerDeps, 'settings' | 'view' | 'owners' | 'webhooks' | 'shapes' | 'pauses'> {
   /**
    * Called once a leader has reported that a user removes enforcement, and the request shows it.
    */

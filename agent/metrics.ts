@@ -20,29 +20,6 @@ export interface AgentReadings {
   disputedNodes(): number | undefined;
 }
 
-/** Metrics of the agent. */
-export interface AgentMetrics {
-  readonly registry: Registry;
-  readonly controller: ControllerMetrics;
-  readonly tampering: Counter;
-  readonly untrusted: Counter;
-  readonly writes: Counter<'kind' | 'result'>;
-  readonly probes: Counter<'result'>;
-  readonly templateDryRuns: Counter<'result'>;
-  readonly leader: Gauge;
-  readonly certificateExpiry: Gauge;
-  readonly hubConnected: Gauge;
-  /** Publishes the state after one round. */
-  measure(snapshot: AgentSnapshot): void;
-  /** Takes what a scrape reads from the controller of this term. */
-  beginTerm(readings: AgentReadings): void;
-  /**
-   * Removes what only a leader knows: its last values must not stay beside those of the next
-   * leader.
-   */
-  endTerm(): void;
-}
-
 const PROBE_RESULTS = ['proven', 'unproven', 'inconclusive'];
 
 /** Gauges of the state of the cluster, which only the leader has. */
@@ -220,7 +197,7 @@ const measureLocks = (cluster: AgentSnapshot['cluster'], { lockReady }: StateGau
 };
 
 /** Registers the metrics, so once per registry. @param version of the agent */
-export const createAgentMetrics = (registry: Registry, version: string): AgentMetrics => {
+export const createAgentMetrics = (registry: Registry, version: string) => {
   const registers = [registry];
   let readings: AgentReadings | undefined;
   const reconciles = new Histogram({
@@ -253,7 +230,7 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
         const isOk = outcome === 'success' || outcome === 'requeue';
         reconciles.observe({ result: isOk ? 'ok' : 'error' }, durationMs / 1000);
       },
-    },
+    } satisfies ControllerMetrics,
     tampering: new Counter({
       name: 'fso_agent_tampering_total',
       help: 'Objects that others changed or deleted and that the agent restored.',
@@ -280,19 +257,24 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
     leader: new Gauge({ name: 'fso_agent_leader', help: '1: this replica enforces.', registers }),
     certificateExpiry: gauges.certificateExpiry,
     hubConnected: gauges.hubConnected,
-    measure: (snapshot) => {
+    /** Publishes the state after one round. */
+    measure: (snapshot: AgentSnapshot): void => {
       isProven = measurePolicies(snapshot.policies.values(), gauges);
       measureRisks(snapshot, gauges);
       measureDenials(snapshot, gauges);
       measureLocks(snapshot.cluster, gauges);
     },
-    beginTerm: (next) => {
+    /** Takes what a scrape reads from the controller of this term. */
+    beginTerm: (next: AgentReadings): void => {
       readings = next;
     },
-    endTerm: () => {
+    /** The last values of this term must not stay beside those of the next leader. */
+    endTerm: (): void => {
       readings = undefined;
       isProven = undefined;
       clearState(gauges);
     },
   };
 };
+
+export type AgentMetrics = ReturnType<typeof createAgentMetrics>;

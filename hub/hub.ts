@@ -1,18 +1,102 @@
-import { createShutdown, type Logger, PauseDetector, systemClock } from '@fso/shared/runtime';
+import {
+  type Clock,
+  createShutdown,
+  type Logger,
+  PauseDetector,
+  type Runtime,
+  type Shutdown,
+  settlesWithin,
+  systemClock,
+  untilAborted,
+} from '@fso/shared/runtime';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type HubConfig, warnOfSharedFiles } from './config/config.ts';
-import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, Inspector, RevisionTargets } from './delivery/index.ts';
-import { authenticateByToken, certificatesOf, openIdentity } from './identity/index.ts';
-import { backUp, createCheckpoints, openAuditKey, openLedger } from './ledger/index.ts';
+import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, type DeliveryLimits, Inspector, RevisionTargets } from './delivery/index.ts';
+import { authenticateByToken, certificatesOf, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
+import { backUp, createCheckpoints, type Ledger, openAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics, registerHubReadings } from './metrics.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
-import { Activity, createTrendRecorder, Pipeline } from './rollout/index.ts';
-import { runUntilStopped } from './run-parts.ts';
+import { Activity, type CommitTracer, createTrendRecorder, Pipeline } from './rollout/index.ts';
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
-import { openSource } from './source/index.ts';
-import type { HubDeps, RunningHub } from './types.ts';
+import { openSource, type Source } from './source/index.ts';
 
-export type { HubDeps, RunningHub } from './types.ts';
+export interface HubDeps extends Pick<Runtime, 'logger' | 'random'> {
+  readonly version: string;
+  /** Metrics of the process itself; for programs. */
+  readonly processMetrics?: boolean;
+  readonly clock?: Clock;
+  readonly ledger?: Ledger;
+  readonly deliveryLimits?: Partial<DeliveryLimits>;
+  readonly identityLimits?: OpenIdentityOptions['limits'];
+  /** Absent: nothing is traced. */
+  readonly tracer?: CommitTracer | undefined;
+}
+
+export interface RunningHub {
+  /** Base URL of the API. */
+  readonly url: string;
+  /** Base URL of the agents' listener, `ws:` or `wss:`. */
+  readonly agentUrl: string;
+  readonly ledger: Ledger;
+  readonly source: Source;
+  /** Decides on the cluster of each agent; undefined if agents do not enrol. */
+  readonly identity: Identity | undefined;
+  readonly registry: Registry;
+  /** Number of offers made, for all agents. */
+  offersMade(): number;
+  stop(): Promise<void>;
+  /**
+   * Resolves when the hub has stopped, by `stop` or by the signal; rejects when it stopped because
+   * a part of it failed.
+   */
+  readonly stopped: Promise<void>;
+}
+
+/** Milliseconds that parts and open requests have to end; requests are cut a little earlier. */
+const STOP_MS = 6_000;
+
+interface HubParts {
+  /** Parts that run until aborted. */
+  readonly runs: readonly ((signal: AbortSignal) => Promise<void>)[];
+  /** Ends of the listeners. */
+  readonly closed: readonly Promise<void>[];
+  readonly shutdown: Shutdown;
+  readonly ledger: Ledger;
+}
+
+/** @throws the error of the part that failed first */
+const runParts = async ({ runs, closed, shutdown: { closing, closeNow } }: HubParts, logger: Logger): Promise<void> => {
+  const failures: unknown[] = [];
+  const parts = runs.map((run) => run(closing));
+  Promise.all(parts).catch((error: unknown) => {
+    failures.push(error);
+    logger.fatal({ err: error }, 'a part of the hub failed');
+    closeNow();
+  });
+  await untilAborted(closing);
+  // Closing the ledger refuses pending writes, so a database that hangs does not block the hub.
+  if (!(await settlesWithin(Promise.allSettled([...parts, ...closed]), STOP_MS))) logger.warn('parts of the hub did not end in time');
+  if (failures.length > 0) throw failures[0];
+};
+
+/**
+ * Runs all parts until the hub stops, and closes the ledger then. When one of them fails all end: a
+ * hub that listens without working is useless, while a hub that ends is restarted.
+ *
+ * @throws the error of the part that failed first
+ */
+const runUntilStopped = async (parts: HubParts, { logger, version }: HubDeps): Promise<void> => {
+  const { ledger } = parts;
+  try {
+    await runParts(parts, logger);
+  } finally {
+    // Not awaited: an unavailable database must not keep the hub from stopping, and closing the
+    // ledger waits only for a limited time.
+    ledger.audit.append(lifeEntry('hub.stop', version)).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    await ledger.close();
+    logger.info('hub stopped');
+  }
+};
 
 /**
  * Starts a hub: its parts in the order of this page, each with what it works with. Resolves once

@@ -12,21 +12,6 @@ export type StepResult = (typeof RESULTS)[number];
 
 const NACK_CLASSES: readonly NackClass[] = ['untrusted', 'invalid', 'incomplete'];
 
-export interface HubMetrics {
-  readonly delivery: DeliveryMetrics;
-  readonly alerts: AlertMetrics;
-  readonly rollout: {
-    /**
-     * Records that every connected cluster has proven a commit, so many seconds after the hub began
-     * to fetch it.
-     */
-    enforced(seconds: number): void;
-    /** Records that one cluster has proven a commit, so many seconds after it was offered. */
-    proven(seconds: number): void;
-  };
-  step(step: HubStep, result: StepResult, seconds: number): void;
-}
-
 /** Seconds. Fine in the expected range of a step, coarse beyond. */
 const STEP_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
 /** Seconds. A second is the goal; what takes minutes waits for a person. */
@@ -60,7 +45,7 @@ const createAlertMetrics = (registry: Registry): AlertMetrics => {
   };
 };
 
-export const createHubMetrics = (registry: Registry): HubMetrics => {
+export const createHubMetrics = (registry: Registry) => {
   const registers = [registry];
   const steps = new Histogram({
     name: 'fso_hub_step_duration_seconds',
@@ -100,14 +85,18 @@ export const createHubMetrics = (registry: Registry): HubMetrics => {
       offered: () => offers.inc(),
       nacked: (reason) => nacks.inc({ reason }),
       reported: () => reports.inc(),
-    },
+    } satisfies DeliveryMetrics,
     rollout: {
-      enforced: (seconds) => commitEnforcement.observe(seconds),
-      proven: (seconds) => clusterEnforcement.observe(seconds),
+      /** Records that every connected cluster has proven a commit, by the time since its fetch began. */
+      enforced: (seconds: number): void => commitEnforcement.observe(seconds),
+      /** Records that one cluster has proven a commit, by the time since it was offered. */
+      proven: (seconds: number): void => clusterEnforcement.observe(seconds),
     },
-    step: (step, result, seconds) => steps.observe({ step, result }, seconds),
+    step: (step: HubStep, result: StepResult, seconds: number): void => steps.observe({ step, result }, seconds),
   };
 };
+
+export type HubMetrics = ReturnType<typeof createHubMetrics>;
 
 /** Values that a scrape reads from the parts of a hub. */
 export interface HubReadings {

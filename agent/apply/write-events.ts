@@ -1,6 +1,6 @@
 import { policyKeyOf, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Runtime } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import { ALERT_AFTER, timeText, type WriteFailure } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
@@ -8,12 +8,10 @@ import { type EventSink, type TamperLog, traceText } from '../observe/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
 import { PRIORITIES, type Repair, type Write, type WriteOutcome } from './write-pool.ts';
 
-export interface WriteEventsDeps {
+export interface WriteEventsDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly view: ClusterView;
   readonly events: EventSink;
   readonly metrics: AgentMetrics;
-  readonly logger: Logger;
-  readonly clock: Clock;
   readonly tampering: TamperLog;
   /** The commit that is written. */
   readonly revision: () => string | undefined;

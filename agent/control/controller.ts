@@ -35,7 +35,7 @@ export interface ControllerDeps {
   readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits' | 'readDenialsEveryMs' | 'ownerEvents'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
-  /** Pauses of this process. */
+  /** Pauses of this process; the caches are read again after each. */
   readonly pauses: PauseDetector;
   /** Receivers of the outcome of a round, beside the cluster. */
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };

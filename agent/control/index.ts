@@ -1,2 +1,2 @@
-export { Controller } from './controller.ts';
+export { Controller, type ControllerDeps } from './controller.ts';
 export { RevisionSlot, type TargetCommit } from './revision-slot.ts';

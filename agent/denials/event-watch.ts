@@ -1,16 +1,13 @@
 import type { KubeObject } from '@fso/shared/api';
 import { collectionPath, EVENT_KIND, isGone, type KindDescriptor, type KubeClient, watch } from '@fso/shared/kube';
-import { type Allowance, type Clock, createAllowance, createBackoff, type Logger, messageOf } from '@fso/shared/runtime';
+import { type Allowance, createAllowance, createBackoff, type Logger, messageOf, type Runtime } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { refuserOf } from '../probe/index.ts';
 import { concernOf } from './metrics-page.ts';
 import type { OwnerName } from './named-denials.ts';
 
-export interface EventWatchDeps {
+export interface EventWatchDeps extends Pick<Runtime, 'clock' | 'random'> {
   readonly client: Pick<KubeClient, 'raw' | 'stream'>;
-  readonly clock: Clock;
-  /** 0 ≤ x < 1. */
-  readonly random: () => number;
   readonly logger: Pick<Logger, 'warn'>;
   /** Called for each event that says that lock 1 refused a pod of an object. */
   readonly onRefusal: (controller: OwnerName) => void;

@@ -1,6 +1,6 @@
 import type { Denial } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { FairShare, fairShare } from '@fso/shared/runtime';
+import { fairShare, SharedRoom } from '@fso/shared/runtime';
 import type { FoundRisk } from '../risk/index.ts';
 import { RecentCount } from './recent-count.ts';
 
@@ -46,7 +46,7 @@ const keyOf = ({ kind, namespace, name }: OwnerName): string => `${namespace}/${
  */
 export class NamedDenials {
   readonly #entries = new Map<string, Entry>();
-  readonly #room = new FairShare(BOUNDS);
+  readonly #room = new SharedRoom(BOUNDS);
 
   /** Records one event about an owner. A namespace with fewer owners than others has room. */
   see(owner: OwnerName, { atMs, now }: Moment): void {

@@ -41,20 +41,3 @@ export const OBSERVATION_LIMITS: ObservationLimits = {
   shapesMs: 300_000,
   pauseMs: 5_000,
 };
-
-/**
- * Limits that are shorter or longer by a factor, for tests. A pause stays as long: a busy machine
- * must not look like one.
- */
-export const scaleLimits = (limits: ObservationLimits, factor: number): ObservationLimits => ({
-  lookMs: limits.lookMs * factor,
-  partMs: limits.partMs * factor,
-  longestPartMs: limits.longestPartMs * factor,
-  kindMs: limits.kindMs * factor,
-  silenceMs: limits.silenceMs * factor,
-  podListMs: limits.podListMs * factor,
-  shownMs: limits.shownMs * factor,
-  eventMs: limits.eventMs * factor,
-  shapesMs: limits.shapesMs * factor,
-  pauseMs: limits.pauseMs,
-});

@@ -4,7 +4,7 @@ import { OBSERVED_KINDS, type ObservedKind, ROUND_PARTS } from '@fso/shared/prot
 import { describe, expect, it } from 'vitest';
 import { OBSERVATION_LIMITS } from './limits.ts';
 import { ClusterObservation } from './observation.ts';
-import { ObservationWatch } from './observation-watch.ts';
+import { ObservationWatch } from './observer.ts';
 import { RoundParts } from './round-parts.ts';
 
 /** A cluster whose kinds are seen, and whose rounds run, unless a test says otherwise. */

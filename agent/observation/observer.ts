@@ -1,10 +1,96 @@
+import type { ClusterEvent } from '@fso/shared/api';
 import type { Ages } from '@fso/shared/protocol';
-import type { Clock, Logger, PauseDetector } from '@fso/shared/runtime';
+import type { Clock, PauseDetector, Runtime } from '@fso/shared/runtime';
 import type { Claim } from './evidence.ts';
 import type { ObservationLimits } from './limits.ts';
-import { ClusterObservation, type KindState } from './observation.ts';
-import { ObservationWatch, type ObservationWatchDeps } from './observation-watch.ts';
+import { type Cause, ClusterObservation, type KindState } from './observation.ts';
 import { RoundParts } from './round-parts.ts';
+
+interface ObservationWatchDeps {
+  /** Clock that leaves pauses out: the time for which the agent slept is not reported. */
+  readonly clock: Clock;
+  readonly limits: Pick<ObservationLimits, 'eventMs' | 'shownMs'>;
+  readonly observation: Pick<ClusterObservation, 'ages' | 'causes'>;
+  readonly events: { ofCluster(event: Omit<ClusterEvent, 'time'>): void };
+  /** Called where other things may be claimed than before. */
+  readonly onChange: () => void;
+}
+
+const TICK_MS = 1_000;
+/** Time in which a cause is reported once, in ms. */
+const REPEAT_MS = 600_000;
+
+/**
+ * Watches for observations that are out of date: reports them, and requests a round where that
+ * changes what may be claimed.
+ */
+export class ObservationWatch {
+  readonly #deps: ObservationWatchDeps;
+  #outOfDate = '';
+  /** Time since which something is out of date, monotonic ms; undefined: nothing is. */
+  #sinceMs: number | undefined;
+  /** Time since which nothing is out of date, monotonic ms. */
+  #currentSinceMs: number | undefined;
+  #isShown: boolean = false;
+  #isRecorded: boolean = false;
+  /** Time of the last event of each cause, by its id; monotonic ms. */
+  readonly #loggedAtMs = new Map<string, number>();
+
+  constructor(deps: ObservationWatchDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Whether something has been out of date for so long that the policies in the cluster show it.
+   */
+  get isShown(): boolean {
+    return this.#isShown;
+  }
+
+  /** Looks each second until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.look();
+      await this.#deps.clock.sleep(TICK_MS, signal).catch(() => undefined);
+    }
+  }
+
+  look(): void {
+    const { observation, clock, limits, onChange } = this.#deps;
+    const { outOfDate } = observation.ages();
+    const now = clock.monotonicMs();
+    this.#sinceMs = outOfDate.length === 0 ? undefined : (this.#sinceMs ?? now);
+    this.#currentSinceMs = outOfDate.length === 0 ? (this.#currentSinceMs ?? now) : undefined;
+    const isShown = this.#sinceMs !== undefined && now - this.#sinceMs >= limits.shownMs;
+    const names = outOfDate.join(' ');
+    const isChanged = names !== this.#outOfDate || isShown !== this.#isShown;
+    this.#outOfDate = names;
+    this.#isShown = isShown;
+    this.#tell(now);
+    if (isChanged) onChange();
+  }
+
+  #tell(now: number): void {
+    const { eventMs } = this.#deps.limits;
+    if (this.#sinceMs !== undefined && now - this.#sinceMs >= eventMs) this.#tellCauses(now);
+    if (this.#isRecorded && this.#currentSinceMs !== undefined && now - this.#currentSinceMs >= eventMs) this.#recordEnd();
+  }
+
+  #tellCauses(now: number): void {
+    const isDue = ({ id }: Cause): boolean => now - (this.#loggedAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= REPEAT_MS;
+    const due = this.#deps.observation.causes().filter(isDue);
+    if (due.length === 0) return;
+    for (const { id } of due) this.#loggedAtMs.set(id, now);
+    this.#isRecorded = true;
+    const message = `not observed: ${due.map(({ text }) => text).join('; ')}; nothing counts as proven until it is`;
+    this.#deps.events.ofCluster({ severity: 'warning', reason: 'NotObserved', message: message.slice(0, 4_096) });
+  }
+
+  #recordEnd(): void {
+    this.#isRecorded = false;
+    this.#deps.events.ofCluster({ severity: 'info', reason: 'ObservedAgain', message: 'everything is observed again' });
+  }
+}
 
 /** The cache of the cluster. */
 interface ObservedCache {
@@ -14,9 +100,7 @@ interface ObservedCache {
   readonly version: number;
 }
 
-export interface ObserverDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface ObserverDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly limits: ObservationLimits;
   readonly cache: ObservedCache;
   /** The pauses of this process. */

@@ -5,16 +5,12 @@ import { foreignManager } from '../observe/index.ts';
 import type { InstallRecord } from './install-record.ts';
 
 /** The view and the plan of the round before. */
-export interface PreviousRound {
-  readonly governance: Governance;
+export interface PreviousRound extends Pick<AttributionContext, 'governance' | 'present' | 'uids' | 'text'> {
   readonly gatekeeper: readonly Action[];
-  readonly present: ReadonlySet<string>;
   readonly reasons: ReadonlyMap<string, AttributedReason>;
-  readonly uids: ReadonlyMap<string, string>;
   readonly unapplied: ReadonlySet<string>;
   readonly gated: ReadonlySet<string>;
   readonly gate: object | undefined;
-  readonly text: string;
 }
 
 /** Facts of a round from which the origin of a difference follows. */

@@ -1,5 +1,5 @@
 import type { KubeClient } from '@fso/shared/kube';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Runtime } from '@fso/shared/runtime';
 import type { BindGateMode } from '../enforce/index.ts';
 
 /** Features that this API server can have. */
@@ -38,10 +38,8 @@ const EVERY_MS = 60_000;
  */
 const IN_A_ROW = 3;
 
-export interface UpgradeWatchOptions {
+export interface UpgradeWatchOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly client: Pick<KubeClient, 'version'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly known: Capabilities;
   readonly capabilitiesOf: (kubernetesVersion: string) => Capabilities;
 }

@@ -7,7 +7,7 @@ import type { PlanSettings } from './plan-lock-one.ts';
 
 /** The policies over the namespaces. */
 export interface Governed {
-  /** Whether they were ever planned. */
+  /** Whether they were ever planned; else nothing follows from `policies` and `governance`. */
   readonly isGoverned: boolean;
   readonly policies: readonly PolicyInput[];
   readonly governance: Governance;

@@ -17,7 +17,6 @@ import {
   type BindGate,
   type Governance,
   type HubPoliciesPlan,
-  type NamespaceInput,
   type Overflow,
   type PolicyInput,
   type PolicyOutcome,
@@ -43,15 +42,9 @@ import {
 import { type LockTwoFacts, lockTwoFacts, lockTwoGate, NO_LOCK_TWO, planLockTwo } from './plan-lock-two.ts';
 
 /** All that has to be done, planned from one look at the cluster, before anything is done. */
-export interface ClusterPlan extends LockTwoFacts {
-  /**
-   * Whether the policies were ever planned; else nothing follows from `policies` and `governance`.
-   */
-  readonly isGoverned: boolean;
+export interface ClusterPlan extends LockTwoFacts, Governed {
   /** Whether placement injection is as it is wanted. */
   readonly isInjectionInPlace: boolean;
-  readonly policies: readonly PolicyInput[];
-  readonly governance: Governance;
   /** The SovereignPolicies of the hub. */
   readonly hubPolicies: HubPoliciesPlan;
   /** Actions on the floor and its guard. */
@@ -72,12 +65,7 @@ export interface ClusterPlan extends LockTwoFacts {
   /** CRDs, and the namespace of the index's canary. */
   readonly foundation: readonly Action[];
   readonly injection: readonly Action[];
-  readonly namespaces: readonly Action[];
   readonly gatekeeper: readonly Action[];
-  /** Namespaces whose labels are not yet what they should be. */
-  readonly unapplied: ReadonlySet<string>;
-  /** Namespaces whose labels are. */
-  readonly settled: ReadonlySet<NamespaceInput>;
   /** Objects of the floor and of lock 2 that are there, by the key of their actions. */
   readonly present: ReadonlySet<string>;
   /** Reasons of the actions, by key. */

@@ -1,7 +1,7 @@
 import type { KubeObject } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { ClusterView } from '../cache/index.ts';
-import { webhookFacts } from './webhook-facts.ts';
+import { webhookFacts } from './plan-lock-two.ts';
 
 const RULE = { apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*', 'pods/binding'] };
 const WEBHOOK = { name: 'validation.gatekeeper.sh', rules: [RULE] };

@@ -3,6 +3,7 @@ import { Outage } from './outage.ts';
 import { askCanary, judgeCanary, type ProbeVerdict } from './probe.ts';
 import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, UnansweredProbes } from './probe-schedule.ts';
+import type { ProofState } from './probe-states.ts';
 import type { ProberDeps, ProberOptions } from './prober.ts';
 import { ProofTimes } from './proof-times.ts';
 import { Semaphore } from './semaphore.ts';
@@ -21,13 +22,6 @@ export interface CanaryTarget {
   readonly isSettled: boolean;
 }
 
-export interface CanaryState {
-  readonly fingerprint: string;
-  /** unanswered: another rule answered, or nothing did, for longer than the patience. */
-  readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  readonly message: string | undefined;
-}
-
 /** The options of {@link Prober}; the patience applies to namespaces that were never proven. */
 export type CanaryProberOptions = Pick<ProberOptions, 'concurrency' | 'patienceMs'>;
 
@@ -40,8 +34,6 @@ const CAUSES =
 const OUTAGE =
   'Gatekeeper is not called, or does not answer, in any namespace: check its pods and ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration; meanwhile requests pass without it';
 
-type Question = 'canary';
-
 /**
  * Proves, by dry-run pods that only the canary constraint refuses, that Gatekeeper is called for
  * each governed namespace and answers. Gatekeeper's own reports cannot prove it: a webhook that is
@@ -53,11 +45,11 @@ export class CanaryProber {
   readonly #signal: AbortSignal;
   readonly #semaphore: Semaphore;
   #targets: ReadonlyMap<string, CanaryTarget> = new Map();
-  readonly #states = new Map<string, CanaryState>();
+  readonly #states = new Map<string, ProofState>();
   readonly #retries: ProbeRetries;
   readonly #schedule = new ProbeSchedule();
   readonly #unanswered: UnansweredProbes;
-  readonly #outage: Outage<Question>;
+  readonly #outage: Outage<'canary'>;
   readonly #times: ProofTimes;
 
   constructor({ concurrency, patienceMs }: CanaryProberOptions, deps: ProberDeps, signal: AbortSignal) {
@@ -83,7 +75,7 @@ export class CanaryProber {
     this.#outage = new Outage({
       schedule: this.#schedule,
       isProven: (namespace) => this.#states.get(namespace)?.state === 'proven',
-      ask: (namespace) => this.#ask(namespace),
+      probe: (namespace) => this.#probe(namespace),
       onBegin: onChange,
       onEnd: () => this.#proveAllAgain(),
     });
@@ -115,7 +107,7 @@ export class CanaryProber {
    * Starts or resumes the retries of a namespace whose labels have settled. The canary ignores
    * these labels, so that an earlier result still holds.
    */
-  #begin(namespace: string, { state }: CanaryState): void {
+  #begin(namespace: string, { state }: ProofState): void {
     if (state === 'pending') this.#retries.start(namespace);
     if (state === 'failed') this.#resume(namespace);
   }
@@ -129,7 +121,7 @@ export class CanaryProber {
   }
 
   /** The state of a namespace; undefined: it is no target. */
-  state(namespace: string): CanaryState | undefined {
+  state(namespace: string): ProofState | undefined {
     return this.#states.get(namespace);
   }
 
@@ -170,10 +162,10 @@ export class CanaryProber {
 
   /** Probes a second time if a proof no longer holds: one lost response is no outage. */
   async #turn(namespace: string): Promise<void> {
-    const first = await this.#ask(namespace);
+    const first = await this.#probe(namespace);
     if (first?.kind === 'inconclusive' && this.#unanswered.recordMiss(namespace, 'canary')) this.#resume(namespace);
     if (first?.kind !== 'unproven' || this.#outage.isOn) return;
-    const second = await this.#ask(namespace);
+    const second = await this.#probe(namespace);
     if (second?.kind !== 'unproven') return;
     this.#fail(namespace, second.message);
     await this.#outage.suspect(namespace, 'canary');
@@ -197,7 +189,7 @@ export class CanaryProber {
   async #retry(namespace: string, elapsedMs: () => number): Promise<RetryResult> {
     if (!this.#isSettled(namespace)) return 'over';
     const before = this.#states.get(namespace)?.state;
-    const verdict = await this.#ask(namespace);
+    const verdict = await this.#probe(namespace);
     if (verdict?.kind === 'proven') return 'proven';
     if (verdict !== undefined) this.#recordMiss(namespace, verdict, elapsedMs() > this.#patienceMs);
     if (before !== 'failed' && this.#states.get(namespace)?.state === 'failed') await this.#outage.suspect(namespace, 'canary');
@@ -205,7 +197,7 @@ export class CanaryProber {
   }
 
   /** @returns undefined: the target changed meanwhile */
-  async #ask(namespace: string): Promise<ProbeVerdict | undefined> {
+  async #probe(namespace: string): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target?.isSettled !== true) return undefined;
     const { client, floor, onVerdict } = this.#deps;
@@ -238,7 +230,7 @@ export class CanaryProber {
     this.#set(namespace, { fingerprint: target.fingerprint, state, message: `namespace ${namespace}: ${verdict.message}${cause}` });
   }
 
-  #set(namespace: string, next: CanaryState): void {
+  #set(namespace: string, next: ProofState): void {
     const previous = this.#states.get(namespace);
     this.#states.set(namespace, next);
     if (previous?.state !== next.state || previous.message !== next.message) this.#deps.onChange();

@@ -10,11 +10,11 @@ const SURVEY_SIZE = 3;
 /** Number of namespaces that are probed during an outage; the others wait for its end. */
 const SAMPLE_SIZE = 3;
 
-interface OutageOptions<Question> {
+interface OutageOptions<Kind> {
   readonly schedule: ProbeSchedule;
   isProven(namespace: string): boolean;
-  /** Asks for one proof. Undefined: the namespace is no target, or its target changed meanwhile. */
-  ask(namespace: string, question: Question): Promise<ProbeVerdict | undefined>;
+  /** Probes for one proof. Undefined: the namespace is no target, or another one meanwhile. */
+  probe(namespace: string, kind: Kind): Promise<ProbeVerdict | undefined>;
   onBegin(): void;
   /** Called when earlier proofs no longer count in any namespace. */
   onEnd(): void;
@@ -24,35 +24,35 @@ interface OutageOptions<Question> {
  * Tracks whether a lock is open in all namespaces. A survey of a few decides on the start and the
  * end of an outage.
  */
-export class Outage<Question> {
-  readonly #options: OutageOptions<Question>;
-  /** The question that showed the outage; undefined: there is none. */
-  #question: Question | undefined;
+export class Outage<Kind> {
+  readonly #options: OutageOptions<Kind>;
+  /** The kind of proof that showed the outage; undefined: there is none. */
+  #kind: Kind | undefined;
   /** Namespaces that are probed while it lasts. */
   readonly #sample = new Set<string>();
   #isSurveying: boolean = false;
-  /** Number of proofs by question: a proof during a survey invalidates the survey. */
-  readonly #proofs = new Map<Question, number>();
+  /** Number of proofs by kind: a proof during a survey invalidates the survey. */
+  readonly #proofs = new Map<Kind, number>();
 
-  constructor(options: OutageOptions<Question>) {
+  constructor(options: OutageOptions<Kind>) {
     this.#options = options;
   }
 
   get isOn(): boolean {
-    return this.#question !== undefined;
+    return this.#kind !== undefined;
   }
 
   /** Called when the lock is open in this namespace: checks whether it is open in others too. */
-  async suspect(namespace: string, question: Question): Promise<void> {
+  async suspect(namespace: string, kind: Kind): Promise<void> {
     if (this.isOn || this.#isSurveying) return;
     const { schedule, isProven, onBegin } = this.#options;
-    const proofs = this.#proofs.get(question);
+    const proofs = this.#proofs.get(kind);
     const others = this.#others(namespace);
     const proven = others.filter(isProven);
-    const answers = await this.#survey(proven.length > 0 ? proven : others, question);
+    const answers = await this.#survey(proven.length > 0 ? proven : others, kind);
     const isEverywhere = answers.includes('unproven') && !answers.includes('proven');
-    if (!isEverywhere || this.#proofs.get(question) !== proofs || !schedule.has(namespace)) return;
-    this.#question = question;
+    if (!isEverywhere || this.#proofs.get(kind) !== proofs || !schedule.has(namespace)) return;
+    this.#kind = kind;
     onBegin();
   }
 
@@ -60,17 +60,17 @@ export class Outage<Question> {
    * Called when the lock holds in this namespace: the outage ends if it holds in another too, or if
    * no other is known to be open.
    */
-  async confirm(namespace: string, question: Question): Promise<void> {
-    this.#proofs.set(question, (this.#proofs.get(question) ?? 0) + 1);
-    if (this.#question !== question || this.#isSurveying) return;
-    const answers = await this.#survey(this.#others(namespace), question);
+  async confirm(namespace: string, kind: Kind): Promise<void> {
+    this.#proofs.set(kind, (this.#proofs.get(kind) ?? 0) + 1);
+    if (this.#kind !== kind || this.#isSurveying) return;
+    const answers = await this.#survey(this.#others(namespace), kind);
     if (answers.includes('proven') || !answers.includes('unproven')) this.end();
   }
 
   /** Ends the outage, if there is one. */
   end(): void {
     if (!this.isOn) return;
-    this.#question = undefined;
+    this.#kind = undefined;
     this.#sample.clear();
     this.#options.onEnd();
   }
@@ -95,12 +95,12 @@ export class Outage<Question> {
    * Probes the agent's own namespace, which only the agent configures, if it is among these, and a
    * few more.
    */
-  async #survey(namespaces: readonly string[], question: Question): Promise<readonly (ProbeVerdict['kind'] | undefined)[]> {
+  async #survey(namespaces: readonly string[], kind: Kind): Promise<readonly (ProbeVerdict['kind'] | undefined)[]> {
     this.#isSurveying = true;
     const governed = namespaces.filter((namespace) => namespace !== SYSTEM_NAMESPACE).slice(0, SURVEY_SIZE);
     const own = namespaces.filter((namespace) => namespace === SYSTEM_NAMESPACE);
     try {
-      const verdicts = await Promise.all([...own, ...governed].map((namespace) => this.#options.ask(namespace, question)));
+      const verdicts = await Promise.all([...own, ...governed].map((namespace) => this.#options.probe(namespace, kind)));
       return verdicts.map((verdict) => verdict?.kind);
     } finally {
       this.#isSurveying = false;

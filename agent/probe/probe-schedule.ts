@@ -54,17 +54,17 @@ const hashOf = (text: string): number => {
 };
 
 /**
- * A round robin over the questions of each namespace. Every second question is the first one, the
- * others alternate. Namespaces start at different questions, so that at any time some namespace is
- * asked each question.
+ * A round robin over the kinds of proof of each namespace. Every second proof is of the first kind,
+ * the others alternate. Namespaces start at different kinds, so that at any time some namespace is
+ * probed for each kind.
  */
-export class RoundRobin<Question> {
+export class RoundRobin<Kind> {
   readonly #turns = new Map<string, number>();
 
-  next(namespace: string, questions: readonly Question[]): Question | undefined {
+  next(namespace: string, kinds: readonly Kind[]): Kind | undefined {
     const turn = this.#turns.get(namespace) ?? hashOf(namespace);
     this.#turns.set(namespace, turn + 1);
-    const [first, ...others] = questions;
+    const [first, ...others] = kinds;
     return others.length === 0 || turn % 2 === 0 ? first : others[Math.floor(turn / 2) % others.length];
   }
 
@@ -139,27 +139,27 @@ const LONG_MS = 30_000;
 /** Records probes of the schedule without a response of a lock: a proof does not last for ever. */
 export class UnansweredProbes {
   readonly #clock: Clock;
-  /** Time of the first probe without a response, by namespace and question; monotonic ms. */
+  /** Time of the first probe without a response, by namespace and kind of proof; monotonic ms. */
   readonly #since = new Map<string, Map<string, number>>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  recordAnswer(namespace: string, question: string): void {
-    this.#since.get(namespace)?.delete(question);
+  recordAnswer(namespace: string, kind: string): void {
+    this.#since.get(namespace)?.delete(kind);
   }
 
   /**
-   * @returns whether any question of the namespace has been unanswered for too long: then its proof
+   * @returns whether any probe of the namespace has been unanswered for too long: then its proof
    * no longer counts
    */
-  recordMiss(namespace: string, question: string): boolean {
+  recordMiss(namespace: string, kind: string): boolean {
     const now = this.#clock.monotonicMs();
-    const questions = this.#since.get(namespace) ?? new Map<string, number>();
-    this.#since.set(namespace, questions);
-    if (!questions.has(question)) questions.set(question, now);
-    return [...questions.values()].some((since) => now - since >= LONG_MS);
+    const kinds = this.#since.get(namespace) ?? new Map<string, number>();
+    this.#since.set(namespace, kinds);
+    if (!kinds.has(kind)) kinds.set(kind, now);
+    return [...kinds.values()].some((since) => now - since >= LONG_MS);
   }
 
   forget(namespace: string): void {

@@ -1,15 +1,20 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { ProbeVerdict } from './probe.ts';
 
-export interface ProbeState {
+/** The proof of one namespace, or one guard. */
+export interface ProofState {
   readonly fingerprint: string;
   /**
-   * failed: lock 1 has been open for longer than the patience. unanswered: for as long, another
-   * rule answered or nothing did, so the state is unknown.
+   * failed: it has been open for longer than the patience. unanswered: for as long, another rule
+   * answered or nothing did, so the state is unknown.
    */
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  /** The problem; in a proven namespace, a note on a question without an answer. */
+  /** The problem; in a proven namespace, a note on a probe without an answer. */
   readonly message: string | undefined;
+}
+
+/** The proof of lock 1 in a namespace. */
+export interface ProbeState extends ProofState {
   /**
    * Whether it is pending and no probe has had a response since the agent started. Ends after a
    * minute.

@@ -21,7 +21,7 @@ export type ProbeAnswer =
 export type ProbeVerdict =
   | {
       readonly kind: 'proven';
-      /** A question without an answer that does not count against the proof. */
+      /** A probe without an answer that does not count against the proof. */
       readonly note?: string;
     }
   | { readonly kind: 'unproven'; readonly message: string }
@@ -178,7 +178,7 @@ export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdic
     : judgeForeign(answer);
 };
 
-interface PodQuestion {
+interface PodRequest {
   readonly namespace: string;
   readonly region: string;
   readonly labels?: Readonly<Record<string, string>>;
@@ -195,7 +195,7 @@ const RESOURCES = { cpu: '1m', memory: '1Mi' };
  * A pod that satisfies PodSecurity "restricted", so that only the locks may refuse it. It is never
  * created.
  */
-const probePod = ({ namespace, region, labels, withoutResources }: PodQuestion): KubeObject =>
+const probePod = ({ namespace, region, labels, withoutResources }: PodRequest): KubeObject =>
   ({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -246,16 +246,16 @@ const OUT_OF_RANGE = /(minimum|maximum) \S+ usage per |max limit to request rati
 /**
  * Asks for a pod, as a dry run. One that a LimitRange refuses is asked for again without resources.
  */
-export const askForPod = async (client: ProbeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
-  const answer = await askOnce(client, question, signal);
+export const askForPod = async (client: ProbeClient, pod: PodRequest, signal: AbortSignal): Promise<ProbeAnswer> => {
+  const answer = await askOnce(client, pod, signal);
   if (answer.kind !== 'refused' || !OUT_OF_RANGE.test(answer.message)) return answer;
-  return askOnce(client, { ...question, withoutResources: true }, signal);
+  return askOnce(client, { ...pod, withoutResources: true }, signal);
 };
 
-const askOnce = async (client: ProbeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
+const askOnce = async (client: ProbeClient, pod: PodRequest, signal: AbortSignal): Promise<ProbeAnswer> => {
   try {
-    const path = `/api/v1/namespaces/${question.namespace}/pods`;
-    const request = { method: 'POST', path, query: DRY_RUN, body: probePod(question), timeoutMs: 10_000 } as const;
+    const path = `/api/v1/namespaces/${pod.namespace}/pods`;
+    const request = { method: 'POST', path, query: DRY_RUN, body: probePod(pod), timeoutMs: 10_000 } as const;
     const { warnings } = await client.raw(request, signal);
     return { kind: 'admitted', warnings };
   } catch (error) {
@@ -264,5 +264,5 @@ const askOnce = async (client: ProbeClient, question: PodQuestion, signal: Abort
 };
 
 /** The pod that {@link judgeCanary} judges. */
-export const askCanary = (client: ProbeClient, question: PodQuestion, signal: AbortSignal): Promise<ProbeAnswer> =>
-  askForPod(client, { ...question, labels: CANARY_LABEL }, signal);
+export const askCanary = (client: ProbeClient, pod: PodRequest, signal: AbortSignal): Promise<ProbeAnswer> =>
+  askForPod(client, { ...pod, labels: CANARY_LABEL }, signal);

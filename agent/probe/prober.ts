@@ -39,6 +39,7 @@ export interface ProberDeps {
   readonly budget: RetryBudget;
   readonly floor: FloorNames;
   readonly nodeOutside: NodeOutside;
+  /** Called when a state changes. */
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
 }
@@ -48,7 +49,7 @@ const SAMPLE_WAIT_MS = 2_000;
 const OUTAGE =
   'lock 1 admits requests that it must refuse, in every namespace that was probed: check the ValidatingAdmissionPolicies fso-floor-*, their bindings, and whether the API server was started with ValidatingAdmissionPolicy disabled';
 
-/** Questions that show whether lock 1 is closed. */
+/** Kinds of proof that show whether lock 1 is closed. */
 const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind', 'mustNotBindOutside'];
 
 /**
@@ -66,7 +67,7 @@ export class Prober {
   readonly #provenRegions = new Map<string, readonly string[]>();
   readonly #retries: ProbeRetries;
   readonly #schedule = new ProbeSchedule();
-  readonly #questions = new RoundRobin<ProofKind>();
+  readonly #kinds = new RoundRobin<ProofKind>();
   readonly #unanswered: UnansweredProbes;
   readonly #outage: Outage<ProofKind>;
   readonly #proofs: Proofs;
@@ -97,7 +98,7 @@ export class Prober {
     this.#outage = new Outage({
       schedule: this.#schedule,
       isProven: (namespace) => this.#states.get(namespace)?.state === 'proven',
-      ask: (namespace, kind) => this.#ask(namespace, kind),
+      probe: (namespace, kind) => this.#probe(namespace, kind),
       onBegin: onChange,
       onEnd: () => this.#proveAllAgain(),
     });
@@ -132,7 +133,7 @@ export class Prober {
   #forget(namespace: string): void {
     this.#provenRegions.delete(namespace);
     this.#schedule.remove(namespace);
-    for (const known of [this.#questions, this.#unanswered, this.#outage, this.#times]) known.forget(namespace);
+    for (const known of [this.#kinds, this.#unanswered, this.#outage, this.#times]) known.forget(namespace);
   }
 
   /** The state of a namespace; undefined: it has not been probed yet. */
@@ -177,17 +178,17 @@ export class Prober {
   }
 
   async #turn(namespace: string): Promise<void> {
-    const kind = this.#questions.next(namespace, this.#kindsOf(namespace));
-    const verdict = kind && (await this.#ask(namespace, kind));
+    const kind = this.#kinds.next(namespace, this.#kindsOf(namespace));
+    const verdict = kind && (await this.#probe(namespace, kind));
     if (kind === undefined || verdict === undefined) return;
-    if (verdict.kind === 'unproven') await this.#askAgain(namespace, kind);
+    if (verdict.kind === 'unproven') await this.#probeAgain(namespace, kind);
     else this.#recordVerdict(namespace, kind, kind === 'mustAdmit' ? withNote(verdict) : verdict);
     if (this.#states.get(namespace)?.state !== 'proven') this.#resume(namespace);
   }
 
-  /** Asks a second time: one lost response proves nothing. */
-  async #askAgain(namespace: string, kind: ProofKind): Promise<void> {
-    const second = await this.#ask(namespace, kind);
+  /** Probes a second time: one lost response proves nothing. */
+  async #probeAgain(namespace: string, kind: ProofKind): Promise<void> {
+    const second = await this.#probe(namespace, kind);
     if (second?.kind !== 'unproven') return;
     if (CLOSED.includes(kind)) await this.#outage.suspect(namespace, kind);
     this.#resume(namespace);
@@ -215,8 +216,8 @@ export class Prober {
   async #retry(namespace: string, elapsedMs: () => number): Promise<RetryResult> {
     const target = this.#targets.get(namespace);
     if (target === undefined) return 'over';
-    const ask = (kind: ProofKind) => this.#ask(namespace, kind);
-    const { verdict, kind } = await proveAll(this.#kindsOf(namespace), ask, elapsedMs);
+    const probe = (kind: ProofKind) => this.#probe(namespace, kind);
+    const { verdict, kind } = await proveAll(this.#kindsOf(namespace), probe, elapsedMs);
     // The target may have changed meanwhile: then this verdict is about the old one, and new
     // retries have started.
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
@@ -246,12 +247,12 @@ export class Prober {
     return governance === undefined ? [] : proofsOf(governance, this.#bindGate);
   }
 
-  /** @returns undefined: the question does not apply, or the target changed meanwhile */
-  async #ask(namespace: string, kind: ProofKind): Promise<ProbeVerdict | undefined> {
+  /** @returns undefined: the kind does not apply, or the target changed meanwhile */
+  async #probe(namespace: string, kind: ProofKind): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target === undefined || !this.#kindsOf(namespace).includes(kind)) return undefined;
     const subject = { governance: target.governance, before: this.#provenRegions.get(namespace) ?? [] };
-    const verdict = await this.#proofs.ask(kind, subject, this.#signal);
+    const verdict = await this.#proofs.probe(kind, subject, this.#signal);
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return undefined;
     if (verdict.kind === 'proven') await this.#outage.confirm(namespace, kind);
     return verdict;

@@ -1,23 +1,14 @@
-import type { Clock } from '@fso/shared/runtime';
 import { isFloorName } from '../enforce/index.ts';
 import { CanaryProber } from './canary-prober.ts';
 import { GuardProber } from './guard/guard-prober.ts';
-import type { ProbeClient, ProbeVerdict } from './probe.ts';
 import { runProbeSchedule } from './probe-schedule.ts';
-import { Prober } from './prober.ts';
-import type { NodeOutside } from './proofs.ts';
+import { Prober, type ProberDeps } from './prober.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { TemplateProber, type TemplateProberDeps } from './templates/template-prober.ts';
 
-export interface ProbersOptions {
-  readonly client: ProbeClient;
-  readonly clock: Clock;
+export interface ProbersOptions extends Pick<ProberDeps, 'client' | 'clock' | 'nodeOutside' | 'onChange' | 'onVerdict'> {
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
-  readonly nodeOutside: NodeOutside;
-  /** Called when a state changes. */
-  readonly onChange: () => void;
-  readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;
   readonly templates: Omit<TemplateProberDeps, 'client' | 'floor'>;
 }
 

@@ -62,7 +62,7 @@ export class Proofs {
     this.#options = options;
   }
 
-  ask(kind: ProofKind, subject: ProofSubject, signal: AbortSignal): Promise<ProbeVerdict> {
+  probe(kind: ProofKind, subject: ProofSubject, signal: AbortSignal): Promise<ProbeVerdict> {
     const { client, floor, nodeOutside, direct, webhooks } = this.#options;
     const { governance, before } = subject;
     const { namespace } = governance;
@@ -101,24 +101,25 @@ const OVERTAKEN: ProbeVerdict = { kind: 'inconclusive', message: 'the governance
 
 interface Finding {
   readonly verdict: ProbeVerdict;
-  /** The question; undefined: all questions are proven. */
+  /** The kind; undefined: all kinds are proven. */
   readonly kind?: ProofKind;
 }
 
 /**
- * Asks all questions of a namespace, the first one alone: until the API server has the new regions,
- * the others would be asked for nothing.
+ * Probes for all kinds of proof in a namespace, the first one alone: until the API server has the
+ * new regions, the others would be probed for nothing.
  *
- * @param ask gives undefined where a question applies no longer
+ * @param probe gives undefined where a kind applies no longer
  * @param elapsedMs time since the first probe of this governance, ms
  * @returns the finding that stands for all
  */
 export const proveAll = async (
   [first, ...others]: readonly ProofKind[],
-  ask: (kind: ProofKind) => Promise<ProbeVerdict | undefined>,
+  probe: (kind: ProofKind) => Promise<ProbeVerdict | undefined>,
   elapsedMs: () => number,
 ): Promise<Finding> => {
-  const find = (kinds: readonly ProofKind[]) => Promise.all(kinds.map(async (kind) => ({ kind, verdict: (await ask(kind)) ?? OVERTAKEN })));
+  const find = (kinds: readonly ProofKind[]) =>
+    Promise.all(kinds.map(async (kind) => ({ kind, verdict: (await probe(kind)) ?? OVERTAKEN })));
   const findings = await find(first === undefined ? [] : [first]);
   if (findings.every(({ verdict }) => verdict.kind !== 'unproven')) findings.push(...(await find(others)));
   const unproven = findings.find(({ verdict }) => verdict.kind === 'unproven');

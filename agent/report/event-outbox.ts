@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AGENT_EVENTS, type ClusterEvent } from '@fso/shared/api';
 import { dropOrder, judgeEvent } from '@fso/shared/protocol';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Clock, Logger, Runtime } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { ConfigMapStore, type ConfigMapStoreDeps } from '../config-map-store.ts';
 
@@ -14,9 +14,7 @@ export interface EventStore {
   keep(events: readonly ClusterEvent[]): void;
 }
 
-interface EventOutboxOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
+interface EventOutboxOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly store?: EventStore;
   /** Most events that wait. Default 1,000. */
   readonly limit?: number;

@@ -1,12 +1,58 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type AgentClusterReport, MAX_NAMED_RISKS, MAX_SAMPLES, type PolicyReport } from '@fso/shared/api';
-import { sameItems } from '@fso/shared/runtime';
-import { type Baseline, encodeBitmap, isWhole, MAX_BASELINE_NAMESPACES, type NamedPolicy } from '@fso/shared/status';
+import { byText } from '@fso/shared/encoding';
+import { sameItems, weakMemo } from '@fso/shared/runtime';
+import {
+  type Baseline,
+  countExpired,
+  encodeBitmap,
+  isGlobPolicy,
+  isWhole,
+  type ListedPolicy,
+  listPolicy,
+  MAX_BASELINE_NAMESPACES,
+  type NamedPolicy,
+} from '@fso/shared/status';
 import { isSameMap, sortedSet } from '../compare.ts';
+import type { DesiredPolicy } from '../enforce/index.ts';
 import type { AcceptedPolicies, AgentSnapshot } from '../observe/index.ts';
-import { AcceptedList } from './accepted-list.ts';
 import { inputsOf, type Judgement, judgeListed } from './deviations.ts';
 import type { ReportCheck } from './report-check.ts';
+
+const listedOf = weakMemo(({ policy, since }: DesiredPolicy) => listPolicy(policy, since));
+
+/** The accepted policies, as far as what is expected of them depends on it. */
+class AcceptedList {
+  /** Policies in the order of their bits. */
+  readonly policies: readonly ListedPolicy[];
+  readonly globs: readonly ListedPolicy[];
+  readonly #known: ReadonlyMap<string, ListedPolicy>;
+
+  /** @param before policies that read as in that list keep their entry */
+  constructor(policies: AcceptedPolicies['policies'], before: AcceptedList | undefined) {
+    const sorted = [...policies.values()].sort((a, b) => byText(a.policy.name, b.policy.name));
+    this.policies = sorted.map((accepted) => {
+      const { policy, since } = accepted;
+      const known = before?.get(policy.name);
+      return known?.digest === policy.digest && known.since === since ? known : listedOf(accepted);
+    });
+    this.#known = new Map(this.policies.map((policy) => [policy.name, policy]));
+    this.globs = this.policies.filter(isGlobPolicy);
+  }
+
+  get(key: string): ListedPolicy | undefined {
+    return this.#known.get(key);
+  }
+
+  has(key: string): boolean {
+    return this.#known.has(key);
+  }
+
+  /** Number of them that have expired. */
+  countExpired(asOf: Date): number {
+    return countExpired(this.policies, asOf.getTime());
+  }
+}
 
 /** All that decides how the policies read that are not reported by name. */
 export interface Ground {

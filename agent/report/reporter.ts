@@ -12,7 +12,7 @@ import {
   type ReportedState,
   totalOf,
 } from '@fso/shared/protocol';
-import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
+import { type Runtime, Wakeup, weakMemo } from '@fso/shared/runtime';
 import { groupDeviations, isWhole } from '@fso/shared/status';
 import type { AcceptedPolicies, AgentSnapshot, Observatory, StreamFacts } from '../observe/index.ts';
 import type { EventOutbox } from './event-outbox.ts';
@@ -24,11 +24,9 @@ import { applied, type FrameRoom, fitting } from './report-delta.ts';
 import { ResyncRequest } from './resync-request.ts';
 import { baselineOf, digestOfPolicies, NOTHING_SENT, SentReports } from './sent-reports.ts';
 
-export interface ReporterOptions {
+export interface ReporterOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** The facts that are no part of a snapshot as it stands. */
   readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts & StreamFacts;
   /** The policies of the accepted commit; undefined: none was accepted, or they are not known. */

@@ -62,7 +62,7 @@ interface Inputs {
 }
 
 /** A namespace to judge. */
-interface Question {
+interface DueNamespace {
   readonly denied: DeniedNamespace;
   readonly owners: OwnerSet;
   readonly inputs: Inputs;
@@ -105,7 +105,7 @@ export class RiskFinder {
   readonly #namespaces = new Map<string, KnownNamespace>();
   readonly #policies = new Map<string, KnownPolicy>();
   /** Namespaces that are to be judged. */
-  readonly #due = new Map<string, Question>();
+  readonly #due = new Map<string, DueNamespace>();
   /** Policies that are to be added up, with the time of which their last sum is. */
   readonly #unsummed = new Map<string, number>();
 
@@ -133,12 +133,12 @@ export class RiskFinder {
     for (const [namespace, governance] of namespaces) {
       const denied = deniedNamespace(governance, policies, input.injects);
       if (denied === undefined) this.#forget(namespace);
-      else this.#ask(governance, denied, input);
+      else this.#enqueue(governance, denied, input);
     }
     for (const namespace of [...this.#namespaces.keys(), ...this.#due.keys()]) if (!namespaces.has(namespace)) this.#forget(namespace);
   }
 
-  #ask(governance: object, denied: DeniedNamespace, input: RiskInput): void {
+  #enqueue(governance: object, denied: DeniedNamespace, input: RiskInput): void {
     const { namespace } = denied;
     const owners = input.ownersIn(namespace);
     const answers = this.#dryRuns.answersIn(namespace);
@@ -171,11 +171,11 @@ export class RiskFinder {
    * again, after the others.
    */
   *judge(): Generator<void> {
-    for (const [namespace, question] of [...this.#due]) {
-      if (this.#due.get(namespace) !== question) continue;
+    for (const [namespace, due] of [...this.#due]) {
+      if (this.#due.get(namespace) !== due) continue;
       const before = this.#namespaces.get(namespace);
-      const known = yield* this.#judgeNamespace(question, before?.targets ?? NO_TARGETS);
-      this.#record(question, known, before);
+      const known = yield* this.#judgeNamespace(due, before?.targets ?? NO_TARGETS);
+      this.#record(due, known, before);
     }
     for (const policy of [...this.#unsummed.keys()]) {
       this.#sum(policy);
@@ -184,21 +184,21 @@ export class RiskFinder {
   }
 
   /** @param before what was known there until now */
-  #record(question: Question, known: KnownNamespace, before: KnownNamespace | undefined): void {
-    const { namespace } = question.denied;
-    const due = this.#due.get(namespace);
+  #record(due: DueNamespace, known: KnownNamespace, before: KnownNamespace | undefined): void {
+    const { namespace } = due.denied;
+    const next = this.#due.get(namespace);
     // Nothing governs it any more.
-    if (due === undefined) return;
+    if (next === undefined) return;
     this.#namespaces.set(namespace, known);
-    if (due === question) this.#due.delete(namespace);
+    if (next === due) this.#due.delete(namespace);
     const isByTheSame = before !== undefined && sameItems(before.inputs.rules, known.inputs.rules);
     const atMs = isByTheSame ? before.atMs : NEVER;
     for (const policy of [...known.policies, ...(before?.policies ?? [])])
       this.#unsummed.set(policy, Math.min(atMs, this.#unsummed.get(policy) ?? atMs));
   }
 
-  *#judgeNamespace(question: Question, before: Targets): Generator<void, KnownNamespace> {
-    const { denied, owners, inputs } = question;
+  *#judgeNamespace(due: DueNamespace, before: Targets): Generator<void, KnownNamespace> {
+    const { denied, owners, inputs } = due;
     const { nodes = [], injects = false, webhooks = '', nowMs: atMs = NEVER } = this.#input ?? {};
     const { namespace, deny } = denied;
     const input = { denied, nodes, injects, answer: (key: string) => this.#dryRuns.answer(key) };

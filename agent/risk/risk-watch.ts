@@ -1,6 +1,6 @@
 import type { PolicyRisks } from '@fso/shared/api';
 import type { NodeFacts } from '@fso/shared/risk';
-import { type Clock, type Logger, messageOf, Wakeup } from '@fso/shared/runtime';
+import { messageOf, type Runtime, Wakeup } from '@fso/shared/runtime';
 import type { Governance } from '../enforce/index.ts';
 import type { OwnerEvents } from './owner-events.ts';
 import type { OwnerCache } from './owners/owner-cache.ts';
@@ -20,7 +20,7 @@ export interface KnownRisks {
   readonly problem: { readonly text: string; readonly isPartial: boolean } | undefined;
 }
 
-export interface RiskWatchDeps {
+export interface RiskWatchDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'problem' | 'leftOut' | 'subscribe'>;
   readonly webhooks: Pick<WebhookCache, 'fingerprint' | 'subscribe'>;
   readonly shapes: Pick<ShapeRecorder, 'in' | 'versionIn' | 'forgotten' | 'subscribe'>;
@@ -30,8 +30,6 @@ export interface RiskWatchDeps {
   readonly events?: Pick<OwnerEvents, 'look'> | undefined;
   /** Whether the API server injects placements. */
   readonly injects: () => boolean;
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** Time after which policies in the cluster no longer show what was known, ms. */
   readonly shownMs: number;
   /** Asks for the next round. */

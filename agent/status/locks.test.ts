@@ -1,7 +1,7 @@
 import type { SovereignPolicyStatus } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { GatekeeperProblem, PolicyInput, PolicyOutcome } from '../enforce/index.ts';
-import type { CanaryState, ProbeState } from '../probe/index.ts';
+import type { ProbeState, ProofState } from '../probe/index.ts';
 import { type LockInput, planLocks } from './locks.ts';
 
 const KEY = 'default/p';
@@ -29,7 +29,7 @@ const gatekeeper: LockInput['gatekeeper'] = {
 };
 const waiting = (): GatekeeperProblem => ({ message: 'not enforced yet', isError: false });
 const broken = (): GatekeeperProblem => ({ message: 'rego_compile_error', isError: true });
-const canary = (state: CanaryState['state']) => ({ gatekeeper: { ...gatekeeper, canary: (): CanaryState => ({ ...PROVEN, state }) } });
+const canary = (state: ProofState['state']) => ({ gatekeeper: { ...gatekeeper, canary: (): ProofState => ({ ...PROVEN, state }) } });
 
 const plan: LockInput['plan'] = {
   governance: {

@@ -11,7 +11,7 @@ import {
   type PolicyOutcome,
   type WriteFailure,
 } from '../enforce/index.ts';
-import type { CanaryState, ProbeState } from '../probe/index.ts';
+import type { ProbeState, ProofState } from '../probe/index.ts';
 
 export interface LockFacts {
   readonly state: LockState;
@@ -76,7 +76,7 @@ export interface LockInput {
     /** Reason for which the webhook's configuration leaves a namespace out. */
     readonly exclusion: (namespace: string) => GatekeeperProblem | undefined;
     /** Whether Gatekeeper answers in a namespace; undefined: there is nothing to ask there. */
-    readonly canary: (namespace: string) => CanaryState | undefined;
+    readonly canary: (namespace: string) => ProofState | undefined;
     /** Reason why lock 2 is open in every namespace. */
     readonly outage: string | undefined;
     readonly graceMs: number;

@@ -4,7 +4,7 @@ import { DAY_MS } from '@fso/shared/residency';
 import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import { type LockFacts, type LockInput, type PolicyLocks, planLocks } from './locks.ts';
-import { type PolicyObservations, planStatus } from './plan-status.ts';
+import { planStatus, type StatusInput } from './plan-status.ts';
 import { unobservedStatus } from './unobserved-status.ts';
 
 interface Memo {
@@ -17,13 +17,9 @@ interface Memo {
 }
 
 /** All that a status follows from. */
-interface Basis {
+interface Basis extends Pick<StatusInput, 'policy' | 'outcome' | 'locks' | 'observed'> {
   /** A policy that was created again under its name has its own history. */
   readonly uid: string | undefined;
-  readonly policy: PolicyInput;
-  readonly outcome: PolicyOutcome;
-  readonly locks: PolicyLocks;
-  readonly observed: PolicyObservations;
   readonly daysLeft: string | undefined;
 }
 
@@ -45,11 +41,8 @@ const LONGEST_HOLD_MS = 30_000;
  */
 const MOST_HOLDS = 10;
 
-export interface StatusRequest {
-  readonly policy: PolicyInput;
-  readonly outcome: PolicyOutcome;
+export interface StatusRequest extends Pick<StatusInput, 'policy' | 'outcome' | 'observed'> {
   readonly live: SovereignPolicy;
-  readonly observed: PolicyObservations;
   /** Whether the cluster is to show that it is not observed. */
   readonly isUnobserved?: boolean;
 }
@@ -169,7 +162,7 @@ const sameLocks = (a: PolicyLocks, b: PolicyLocks): boolean =>
 const sameInjection = (a: InjectionFacts | undefined, b: InjectionFacts | undefined): boolean =>
   a === b || (a?.reason === b?.reason && a?.message === b?.message);
 
-const sameObservations = (a: PolicyObservations, b: PolicyObservations): boolean =>
+const sameObservations = (a: StatusInput['observed'], b: StatusInput['observed']): boolean =>
   a.violations === b.violations &&
   a.risks === b.risks &&
   a.denials === b.denials &&

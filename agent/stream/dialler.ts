@@ -1,4 +1,4 @@
-import { type Backoff, type Clock, createBackoff, type Logger } from '@fso/shared/runtime';
+import { type Backoff, createBackoff, type Runtime } from '@fso/shared/runtime';
 import { Connection, type ConnectionHandlers, createReadPace, type ReadPace, type StreamState } from './connection.ts';
 import type { ConnectionEnd } from './connection-end.ts';
 import type { ClientCertificate, ConnectionConfig } from './hub-socket.ts';
@@ -8,16 +8,13 @@ export interface DiallerHandlers extends ConnectionHandlers {
   onEnd(): void;
 }
 
-export interface DiallerOptions {
+export interface DiallerOptions extends Runtime {
   readonly config: ConnectionConfig;
   /**
    * Returns the certificate that proves the agent instead of a token; called, and awaited, at each
    * dial.
    */
   readonly certificate?: ((signal: AbortSignal) => Promise<ClientCertificate>) | undefined;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly logger: Logger;
 }
 
 /** A hub that is back has its agents back within this time. It can take as many at once. */

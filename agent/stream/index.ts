@@ -1,3 +1,3 @@
 export type { StreamState } from './connection.ts';
-export { startStream } from './stream.ts';
+export { type StreamDeps, startStream } from './stream.ts';
 export { explainTls, isOtherCa } from './tls-errors.ts';

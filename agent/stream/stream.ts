@@ -1,13 +1,10 @@
-import type { ClusterEvent, RevisionFacts, SovereignPolicy } from '@fso/shared/api';
-import type { Informer } from '@fso/shared/kube';
+import type { ClusterEvent, RevisionFacts } from '@fso/shared/api';
 import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } from '@fso/shared/protocol';
 import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
-import type { RevisionSlot } from '../control/index.ts';
 import { Intake, type IntakeDeps, type IntakeOutcome } from '../intake/index.ts';
 import type { AgentSnapshot, Observatory, StreamFacts } from '../observe/index.ts';
 import { type EventOutbox, Reporter } from '../report/index.ts';
-import type { AgentRuntime } from '../runtime.ts';
 import { ClockSkew } from './clock-skew.ts';
 import type { Connection, StreamState } from './connection.ts';
 import { Dialler, type DiallerOptions } from './dialler.ts';
@@ -22,12 +19,8 @@ export interface StreamConfig extends ConnectionConfig {
   readonly trust: TrustConfig;
 }
 
-export interface StreamDeps {
-  readonly runtime: AgentRuntime;
+export interface StreamDeps extends Pick<IntakeDeps, 'runtime' | 'policies' | 'places' | 'revisions'> {
   readonly config: StreamConfig;
-  readonly policies: Informer<SovereignPolicy>;
-  readonly places: IntakeDeps['places'];
-  readonly revisions: RevisionSlot;
   readonly observatory: Observatory;
   /**
    * Collects the events of the observatory, so that none is missed before the stream

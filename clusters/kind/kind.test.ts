@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readDefinition } from '../definition.ts';
-import { withAuditInterval } from './gatekeeper.ts';
 import { createArguments, deleteArguments, listsCluster } from './kind.ts';
+import { withAuditInterval } from './provider.ts';
 
 const clusters = readDefinition(dirname(import.meta.dirname));
 

@@ -90,26 +90,6 @@ export const KUBECTL_TOOL: ToolModule = {
   linkerFlags: kubernetesVersionFlags,
 };
 
-/** Tool for clusters with real nodes. */
-export const NODE_TOOL: ToolModule = {
-  name: 'node',
-  dir: join(clusters, 'local', 'tools', 'node'),
-  upstream: 'k8s.io/kubernetes',
-  package: '.',
-  programs: ['kubelet', 'kube-proxy'],
-  sources: ['main.go'],
-  linkerFlags: kubernetesVersionFlags,
-};
-
-/** Runs Gatekeeper's own tests of a template. */
-export const GATOR_TOOL: ToolModule = {
-  name: 'gator',
-  dir: join(clusters, 'local', 'tools', 'gatekeeper'),
-  upstream: 'github.com/open-policy-agent/gatekeeper/v3',
-  package: 'github.com/open-policy-agent/gatekeeper/v3/cmd/gator',
-  programs: ['gator'],
-};
-
 /** Gatekeeper's manifest alone, for clusters that run its image; needs no build. */
 export const GATEKEEPER_MANIFEST: ToolModule = {
   name: 'gatekeeper-manifest',
@@ -125,34 +105,6 @@ export const KIND_TOOL: ToolModule = {
   upstream: 'sigs.k8s.io/kind',
   package: 'sigs.k8s.io/kind',
   programs: ['kind'],
-};
-
-/** Renders and installs the charts of deploy/charts, for their tests. */
-export const HELM_TOOL: ToolModule = {
-  name: 'helm',
-  dir: join(clusters, 'local', 'tools', 'helm'),
-  upstream: 'helm.sh/helm/v4',
-  package: 'helm.sh/helm/v4/cmd/helm',
-  programs: ['helm'],
-  linkerFlags: (version) => [`-X helm.sh/helm/v4/internal/version.version=${version}`],
-};
-
-/** Signs what is published, and verifies it, for its test. */
-export const COSIGN_TOOL: ToolModule = {
-  name: 'cosign',
-  dir: join(clusters, 'local', 'tools', 'cosign'),
-  upstream: 'github.com/sigstore/cosign/v2',
-  package: 'github.com/sigstore/cosign/v2/cmd/cosign',
-  programs: ['cosign'],
-};
-
-/** A registry of images and charts that forgets them when it ends. */
-export const REGISTRY_TOOL: ToolModule = {
-  name: 'registry',
-  dir: join(clusters, 'local', 'tools', 'cosign'),
-  upstream: 'github.com/google/go-containerregistry',
-  package: 'github.com/google/go-containerregistry/cmd/registry',
-  programs: ['registry'],
 };
 
 /** The version of `path` that a go.mod requires. */

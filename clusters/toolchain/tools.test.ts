@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync,
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { makeTemporaryFolder } from '../../test/harness/temporary-folder.ts';
+import { NODE_TOOL } from '../../test/harness/tools.ts';
 import { toolCacheRoot, toolFolder } from './cache.ts';
-import { KUBECTL_TOOL, NODE_TOOL, type ToolModule, toolVersion } from './modules.ts';
+import { KUBECTL_TOOL, type ToolModule, toolVersion } from './modules.ts';
 import { ensureTools } from './tools.ts';
 
 let dir: string;

@@ -1,5 +1,5 @@
 import { CLI_SESSION } from '@fso/shared/api';
-import { type Clock, type Logger, type Secret, secretText } from '@fso/shared/runtime';
+import { type Runtime, type Secret, secretText } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
 import { type Bearer, createBearer, isJwt } from './bearer.ts';
 import { createCliLogin } from './codes/cli-login.ts';
@@ -20,11 +20,9 @@ export interface AccessSettings {
   readonly publicUrl?: string | undefined;
 }
 
-export interface AccessDeps {
+export interface AccessDeps extends Pick<Runtime, 'clock' | 'logger'> {
   /** Store of API tokens and sessions. */
   readonly records: KeyedStore;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** Credentials of a request. */

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Runtime } from '@fso/shared/runtime';
 import type { Grant, Principal, Revocations } from './principal.ts';
 import { hashSecret, newSecret } from './secrets.ts';
 import type { SessionRecord, SessionStore } from './session-store.ts';
@@ -36,13 +36,11 @@ export interface SessionOptions {
   readonly source?: string | undefined;
 }
 
-export interface SessionDeps {
+export interface SessionDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly store: SessionStore;
   /** Whether what a session depends on would be taken now, by its key. */
   readonly holds: (source: string) => Promise<boolean>;
-  readonly clock: Clock;
   readonly revocations: Revocations;
-  readonly logger: Logger;
   readonly limits?: Partial<SessionLimits> | undefined;
 }
 

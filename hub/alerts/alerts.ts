@@ -1,5 +1,5 @@
 import type { AlertCounts, AlertTestView, AlertView, ReceiverView, SilenceRequest, SilenceView } from '@fso/shared/api';
-import { type Clock, type Logger, restAfter, Wakeup } from '@fso/shared/runtime';
+import { type Runtime, restAfter, Wakeup } from '@fso/shared/runtime';
 import type { z } from 'zod';
 import type { FleetState, Journal, Lease } from '../ledger/index.ts';
 import { identityOf, type StoredAlert } from './alert.ts';
@@ -17,7 +17,7 @@ import { PendingAlerts } from './pending-alerts.ts';
 import { planAlerts } from './plan-alerts.ts';
 import { endEntry, Silences, type StoredSilence } from './silences.ts';
 
-export interface AlertsDeps {
+export interface AlertsDeps extends Runtime {
   readonly ledger: Pick<FleetState, 'subscribe'> & Pick<Journal, 'records' | 'audit' | 'health'> & Pick<Lease, 'leads' | 'onLead'>;
   /**
    * Collects the current issues.
@@ -26,15 +26,11 @@ export interface AlertsDeps {
    */
   readonly issues: (isNamed: IsNamed) => Promise<CurrentIssues>;
   readonly file: AlertsFile;
-  readonly clock: Clock;
   /**
    * Milliseconds for which this process was paused. A problem lasts only as long as the hub could
    * see it.
    */
   readonly pausedMs: () => number;
-  readonly logger: Logger;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
   readonly metrics: AlertMetrics;
   /** Address of the dashboard; undefined: links are paths. */
   readonly hubUrl: string | undefined;

@@ -1,5 +1,5 @@
 import { sha256 } from '@fso/shared/encoding';
-import { type Backoff, type Clock, createBackoff, createPauseMeter, type Logger } from '@fso/shared/runtime';
+import { type Backoff, createBackoff, createPauseMeter, type Runtime } from '@fso/shared/runtime';
 import type { Journal, Lease, LedgerHealth } from '../ledger/index.ts';
 import { fire, identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
 import type { AlertsConfig } from './file/alerts-file.ts';
@@ -7,15 +7,11 @@ import { type Placing, setUp } from './notify/setup.ts';
 import type { Notification } from './receivers/receiver.ts';
 import type { Silences } from './silences.ts';
 
-export interface LedgerWatchDeps {
+export interface LedgerWatchDeps extends Runtime {
   readonly ledger: Pick<Journal, 'health'> & Pick<Lease, 'leads'>;
   readonly silences: Silences;
-  readonly clock: Clock;
   /** Milliseconds for which this process was paused. */
   readonly pausedMs: () => number;
-  readonly logger: Logger;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
   readonly hubUrl: string | undefined;
 }
 

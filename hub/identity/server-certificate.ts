@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { type Clock, isLoopback, type ListenAddress, type Logger } from '@fso/shared/runtime';
+import { isLoopback, type ListenAddress, type Runtime } from '@fso/shared/runtime';
 import { type Authority, BACKDATE_MS } from './authority.ts';
 import type { KeyPair } from './x509.ts';
 
@@ -10,13 +10,11 @@ export interface SecureServer {
   setSecureContext(options: SecureContextOptions): void;
 }
 
-export interface ServerCertificateOptions {
+export interface ServerCertificateOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly authority: Authority;
   /** Certificate of the operator, used as it is. Absent: the CA issues one. */
   readonly given: KeyPair | undefined;
   readonly hosts: readonly string[];
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** Life of an issued one. */
   readonly validMs: number;
 }

@@ -1,5 +1,5 @@
 import type { ClusterEvent, NewAuditEntry, SourceView } from '@fso/shared/api';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Runtime } from '@fso/shared/runtime';
 import type { FleetState, Journal, Lease } from '../ledger/index.ts';
 import type { Source } from '../source/index.ts';
 
@@ -49,10 +49,8 @@ export const carryOver = (before: SourceView, view: SourceView): SourceView =>
 
 const isSameRepository = (one: SourceView, other: SourceView): boolean => one.url === other.url && one.ref === other.ref;
 
-interface RecordSourceDeps {
+interface RecordSourceDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<FleetState, 'source'> & Pick<Journal, 'setSource' | 'addEvent'> & Pick<Lease, 'leads' | 'onLead'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /**

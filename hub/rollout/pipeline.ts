@@ -1,11 +1,39 @@
+import type { ClusterEvent } from '@fso/shared/api';
 import { compileFleet } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
-import type { Clock, Logger } from '@fso/shared/runtime';
+import type { Runtime } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { Desired, Journal, Lease } from '../ledger/index.ts';
 import type { HubMetrics, StepResult } from '../metrics.ts';
 import type { SourceRevision } from '../source/index.ts';
-import { planRelease } from './plan-release.ts';
+
+interface ReleasePlan {
+  /** Clusters that may move to the revision now. */
+  readonly clusters: readonly string[];
+  readonly events: readonly Omit<ClusterEvent, 'time'>[];
+}
+
+/**
+ * Plans step ③: the clusters that may move to a revision now. Pure. There is one rule yet: every
+ * cluster at once. A RolloutStrategy is validated with the rest of the commit and then not
+ * followed. A warning event reports that, because waves that are silently skipped would be a false
+ * promise.
+ */
+export const planRelease = (desired: { readonly revision: string; readonly set: PolicySet }, clusters: readonly string[]): ReleasePlan => {
+  const { rollout } = desired.set;
+  if (rollout === undefined) return { clusters, events: [] };
+  return {
+    clusters,
+    events: [
+      {
+        severity: 'warning',
+        reason: 'RolloutStrategyIgnored',
+        message: `RolloutStrategy ${rollout.document.metadata.name} (${rollout.source.path}:${rollout.source.line}) is not followed: every cluster gets the revision at once.`,
+        revision: desired.revision,
+      },
+    ],
+  };
+};
 
 export interface CompiledRevision {
   readonly desired: Desired;
@@ -24,12 +52,10 @@ export const compileDesired = (revision: string, set: PolicySet): CompiledRevisi
   };
 };
 
-export interface PipelineDeps {
+export interface PipelineDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<Journal, 'setDesired' | 'addEvent'> & Pick<Lease, 'leads'>;
   readonly targets: RevisionTargets;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly metrics: Pick<HubMetrics, 'step'>;
   /** Handler that is called when a step of a commit is done. */
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;

@@ -1,6 +1,6 @@
 import type { PolicySet } from '@fso/shared/decode';
 import { describe, expect, it } from 'vitest';
-import { planRelease } from './plan-release.ts';
+import { planRelease } from './pipeline.ts';
 
 const revision = 'a'.repeat(40);
 const empty: PolicySet = { policies: [], scopes: [], clusters: [], regionGroups: [], catalog: undefined, rollout: undefined };

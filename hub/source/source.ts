@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { CommitView, ProblemView, SourceView } from '@fso/shared/api';
-import { type Backoff, type Clock, createBackoff, type Logger, Wakeup } from '@fso/shared/runtime';
+import { type Backoff, createBackoff, type Runtime, Wakeup } from '@fso/shared/runtime';
 import { type Clone, isCloneDamaged, openClone } from './git/clone.ts';
 import { createGitAuth } from './git/git-auth.ts';
 import { describeGitError } from './git/git-errors.ts';
@@ -9,13 +9,9 @@ import { createRevisionReader, type RevisionReader } from './object-access.ts';
 import { createPolicyDocuments, type PolicyDocuments } from './policy-documents.ts';
 import { RevisionChecker } from './revision-checker.ts';
 import { createStateFile, type StateFile } from './state-file.ts';
-import { DEFAULT_LIMITS, type RejectedRevision, type Source, type SourceOptions, type SourceRevision, type SourceTimes } from './types.ts';
+import { DEFAULT_LIMITS, type RejectedRevision, type SourceOptions, type SourceRevision, type SourceTimes } from './types.ts';
 
-export interface SourceDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Uniform in [0, 1); for jitter. */
-  readonly random: () => number;
+export interface SourceDeps extends Runtime {
   readonly metrics?: { step(step: 'fetch' | 'check', result: 'ok' | 'error', seconds: number): void };
 }
 
@@ -42,7 +38,12 @@ interface OpenedRepository {
   readonly clone: Clone;
 }
 
-class GitSource implements Source {
+/**
+ * Step ①, which follows a ref of a Git repository. It takes a commit as a whole or refuses it: a
+ * bad one is shown as rejected, and the last good one stays. A fetch that fails is tried again,
+ * with backoff, for ever.
+ */
+export class Source {
   readonly objects: RevisionReader;
   readonly documents: PolicyDocuments;
   readonly #options: SourceOptions;
@@ -83,14 +84,23 @@ class GitSource implements Source {
     this.#view = { ...unread, ...(commitUrl === undefined ? {} : { commitUrl }) };
   }
 
+  /** Something may be new: fetch now. Any number of hints during a fetch make exactly one more. */
   hint(): void {
     this.#wakeup.wake();
   }
 
+  /**
+   * Registers a handler of good revisions. Handlers are called synchronously and in order, and must
+   * not throw.
+   */
   onRevision(handler: (revision: SourceRevision) => void): void {
     this.#revisionHandlers.push(handler);
   }
 
+  /**
+   * Registers a handler as {@link onRevision} does, called each time that a commit is checked and
+   * refused.
+   */
   onRejected(handler: (rejected: RejectedRevision) => void): void {
     this.#rejectedHandlers.push(handler);
   }
@@ -103,6 +113,10 @@ class GitSource implements Source {
     return this.#view;
   }
 
+  /**
+   * Finds the last good revision again, then follows the ref until aborted. Never rejects for what
+   * Git does.
+   */
   async run(signal: AbortSignal): Promise<void> {
     await this.#restore(signal);
     while (!signal.aborted) {
@@ -266,13 +280,7 @@ class GitSource implements Source {
   }
 }
 
-/**
- * Opens step ①, which follows a ref of a Git repository. It takes a commit as a whole or refuses
- * it: a bad one is shown as rejected, and the last good one stays. A fetch that fails is tried
- * again, with backoff, for ever.
- *
- * @throws the error of the file system where the clone cannot be made
- */
+/** Opens step ①. @throws the error of the file system where the clone cannot be made */
 export const openSource = async (options: SourceOptions, deps: SourceDeps): Promise<Source> => {
   const { url, ref, dataDir } = options;
   const http = createGitHttp({
@@ -282,5 +290,5 @@ export const openSource = async (options: SourceOptions, deps: SourceDeps): Prom
     access: { origin: new URL(url).origin, auth: createGitAuth(options, deps.clock) },
   });
   const clone = await openClone({ gitdir: join(dataDir, 'git'), url, ref, http });
-  return new GitSource(options, deps, { http, clone });
+  return new Source(options, deps, { http, clone });
 };

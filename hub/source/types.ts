@@ -1,9 +1,8 @@
-import type { CommitView, ProblemView, RevisionVerification, SourceView } from '@fso/shared/api';
+import type { CommitView, ProblemView, RevisionVerification } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import type { GitObject } from '@fso/shared/protocol';
 import type { ProxyConfig, Secret } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
-import type { PolicyDocuments } from './policy-documents.ts';
 
 export interface SourceLimits {
   /** Bytes of one answer of the Git server, a pack included. */
@@ -122,29 +121,4 @@ export interface RejectedRevision {
   readonly commit: CommitView;
   readonly problems: readonly ProblemView[];
   readonly times: SourceTimes;
-}
-
-/** Step ①. */
-export interface Source {
-  /**
-   * Finds the last good revision again, then follows the ref until aborted. Never rejects for what
-   * Git does.
-   */
-  run(signal: AbortSignal): Promise<void>;
-  /** Something may be new: fetch now. Any number of hints during a fetch make exactly one more. */
-  hint(): void;
-  /**
-   * Registers a handler of good revisions. Handlers are called synchronously and in order, and must
-   * not throw.
-   */
-  onRevision(handler: (revision: SourceRevision) => void): void;
-  /**
-   * Registers a handler as {@link onRevision} does, called each time that a commit is checked and
-   * refused.
-   */
-  onRejected(handler: (rejected: RejectedRevision) => void): void;
-  onChange(handler: (view: SourceView) => void): void;
-  state(): SourceView;
-  readonly objects: ObjectAccess;
-  readonly documents: PolicyDocuments;
 }

@@ -97,13 +97,9 @@ export const isAlreadyExists = (error: unknown): error is KubeApiError => hasSta
 export const isForbidden = (error: unknown): error is KubeApiError => hasStatus(error, 403);
 /** The API server does not know the caller. */
 export const isUnauthorized = (error: unknown): error is KubeApiError => hasStatus(error, 401);
-/** The object breaks the schema or the validation of its kind. */
-export const isInvalid = (error: unknown): error is KubeApiError => hasStatus(error, 422);
 /** The resourceVersion, or the continue token, is too old: list again. */
 export const isGone = (error: unknown): error is KubeApiError =>
   hasStatus(error, 410) || (error instanceof KubeApiError && error.reason === 'Expired');
-/** The API server sheds load, or an eviction has to wait. */
-export const isTooManyRequests = (error: unknown): error is KubeApiError => hasStatus(error, 429);
 /** The API server, a proxy in front of it, or this client gave up on the request. */
 export const isTimeout = (error: unknown): boolean =>
   hasStatus(error, 408, 504) || (error instanceof KubeConnectionError && error.timedOut);

@@ -1,4 +1,4 @@
-export { createKubeClient, type KubeClientOptions } from './client/client.ts';
+export { createKubeClient, type KubeClient, type KubeClientOptions } from './client/client.ts';
 export type { KubeClientMetrics } from './client/transport.ts';
 export { watch } from './client/watch.ts';
 export * from './controller/conditions.ts';
@@ -9,5 +9,5 @@ export { WorkQueue, type WorkQueueOptions } from './controller/work-queue.ts';
 export * from './errors.ts';
 export { createInformers, type InformersOptions } from './informer/informer.ts';
 export * from './kinds.ts';
-export { collectionPath, keyOf, keyOfObject, objectPath, refOf, refOfKey } from './paths.ts';
+export { collectionPath, keyOf, keyOfObject, objectPath, refOf } from './paths.ts';
 export type * from './types.ts';

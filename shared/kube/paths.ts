@@ -30,9 +30,3 @@ export const keyOf = (ref: ObjectRef): ObjectKey => (ref.namespace === undefined
 
 /** Key of an object, as {@link keyOf} forms it. */
 export const keyOfObject = (object: KubeObject): ObjectKey => keyOf(refOf(object));
-
-/** The reverse of {@link keyOf}. */
-export const refOfKey = (key: ObjectKey): ObjectRef => {
-  const slash = key.indexOf('/');
-  return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
-};

@@ -67,45 +67,6 @@ export interface RawRequest {
   readonly maxBytes?: number;
 }
 
-/**
- * Client of one cluster's API. Every call takes an AbortSignal last, has a timeout (default 15 s),
- * and throws {@link KubeApiError} for a response of 400 and above, KubeConnectionError when no
- * response arrived.
- */
-export interface KubeClient {
-  readonly server: string;
-  raw<T>(request: RawRequest, signal: AbortSignal): Promise<WriteResult<T>>;
-  /** @returns undefined when the object, or its kind, does not exist (404). */
-  get<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, signal: AbortSignal): Promise<T | undefined>;
-  /** Pages through the whole list. */
-  list<T extends KubeObject>(kind: KindDescriptor<T>, options: ListOptions, signal: AbortSignal): Promise<T[]>;
-  create<T extends KubeObject>(
-    kind: KindDescriptor<T>,
-    body: T,
-    options: { dryRun?: boolean },
-    signal: AbortSignal,
-  ): Promise<WriteResult<T>>;
-  /** Server-side apply (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
-  apply<T extends KubeObject>(kind: KindDescriptor<T>, body: T, options: ApplyOptions, signal: AbortSignal): Promise<WriteResult<T>>;
-  /** JSON merge patch (RFC 7386). */
-  mergePatch<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, patch: unknown, signal: AbortSignal): Promise<WriteResult<T>>;
-  /** Absent objects are not an error. */
-  delete(kind: KindDescriptor, ref: ObjectRef, signal: AbortSignal): Promise<void>;
-  /**
-   * Streams a response, for watches; `timeoutMs` limits its whole life, `silenceMs` each wait for a
-   * byte. Throws like every other call before the first byte, and KubeConnectionError when the
-   * stream breaks.
-   */
-  stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
-  /**
-   * `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` when it emulates an older
-   * version.
-   */
-  version(signal: AbortSignal): Promise<string>;
-  /** Closes the connections. */
-  close(): Promise<void>;
-}
-
 export interface InformerOptions<T extends KubeObject> extends ListOptions {
   /**
    * Reduces an object as soon as it is read; the informer keeps only the result. What it throws

@@ -194,7 +194,7 @@ export interface Evicted {
  * A bounded number of items of several holders. Once there are as many, a holder takes the room of
  * the one that has most, as long as it has less itself: nobody loses what all others have, too.
  */
-export class FairShare {
+export class SharedRoom {
   readonly #max: number;
   readonly #maxOfOne: number;
   readonly #holders = new Map<string, Set<string>>();

@@ -19,11 +19,12 @@ import {
 import { openApi, parseManifest, objectPath as pathOf } from '../../clusters/local/api.ts';
 import { kubeletClientArgs } from '../../clusters/local/pki/pki.ts';
 import { clusterPaths } from '../../clusters/local/state.ts';
-import { LOCAL_TOOLS, NODE_TOOL } from '../../clusters/toolchain/modules.ts';
+import { LOCAL_TOOLS } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
 import { Helm, type Release } from '../harness/helm.ts';
 import { refusalOf } from '../harness/kube-client.ts';
+import { NODE_TOOL } from '../harness/tools.ts';
 import type { Target } from '../harness/uninstall-view.ts';
 import { eventually, never } from '../harness/waiting.ts';
 import { startClusterDns } from './cluster-dns.ts';

@@ -6,9 +6,10 @@ import { promisify } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
 import type { CustomResourceDefinition } from '@fso/shared/kube';
 import { parseAllDocuments } from 'yaml';
-import { HELM_TOOL, type ToolModule } from '../../clusters/toolchain/modules.ts';
+import type { ToolModule } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { crdsOf, readCrds } from './module-crds.ts';
+import { HELM_TOOL } from './tools.ts';
 
 const run = promisify(execFile);
 

@@ -8,10 +8,10 @@ import { expect } from 'vitest';
 import type { RunningAgent } from '../../agent/agent.ts';
 import { type UninstallOptions, uninstall } from '../../agent/uninstall/index.ts';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
-import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
 import { ClusterHarness } from './cluster-harness.ts';
 import { openKubeClient } from './kube-client.ts';
 import { Shell } from './shell.ts';
+import { HELM_TOOL } from './tools.ts';
 import { UninstallView } from './uninstall-view.ts';
 import { eventually, never } from './waiting.ts';
 

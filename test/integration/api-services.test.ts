@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { API_GROUP, type ClusterEvent, floorLabel, type KubeObject, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { ADMISSION_POLICY_BINDING_KIND, API_SERVICE_KIND, type KindDescriptor, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { OBSERVATION_LIMITS, scaleLimits } from '../../agent/observation/index.ts';
+import { OBSERVATION_LIMITS } from '../../agent/observation/index.ts';
 import { createAuthority } from '../../clusters/local/pki/certificates.ts';
 import { EU, FloorHarness, MODES, US } from '../harness/floor-harness.ts';
+import { scaleLimits } from '../harness/scale-limits.ts';
 import { startTcpProxy, type TcpProxy } from '../harness/tcp-proxy.ts';
 import { eventually } from '../harness/waiting.ts';
 

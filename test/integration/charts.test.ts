@@ -6,7 +6,6 @@ import { ENROLMENT_SECRET, formatEnrolCommands, type KubeObject, SYSTEM_NAMESPAC
 import { CRD_KIND, DEPLOYMENT_KIND, type KindDescriptor, NAMESPACE_KIND, POD_KIND, SERVICE_ACCOUNT_KIND } from '@fso/shared/kube';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
 import { type Outcome, runFso } from '../../hub/cli/testing/run-fso.ts';
 import { loadHubConfig } from '../../hub/config/config.ts';
 import { createAuthority } from '../../hub/identity/authority.ts';
@@ -28,6 +27,7 @@ import { CHARTS, Helm, makeUmbrella, type Release, readChartCrds } from '../harn
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { mountedEnvironment, type Pod, podOf } from '../harness/pod-template.ts';
 import { documentedCommands, Shell } from '../harness/shell.ts';
+import { HELM_TOOL } from '../harness/tools.ts';
 import { eventually, never } from '../harness/waiting.ts';
 
 const SECRETS: KindDescriptor = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true };

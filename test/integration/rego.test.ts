@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { GATOR_TOOL } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
+import { GATOR_TOOL } from '../harness/tools.ts';
 import { TESTS } from '../policy/rego/cases.ts';
 import { writeSuite } from '../policy/rego/suite.ts';
 

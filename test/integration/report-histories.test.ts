@@ -16,7 +16,7 @@ import { RevisionTargets } from '../../hub/delivery/offers.ts';
 import { AgentBudget } from '../../hub/delivery/pacing/agent-budget.ts';
 import { reportedStateOf, takeDigest, takeReport } from '../../hub/delivery/reports/take-report.ts';
 import { type ClusterRecord, type Ledger, openLedger } from '../../hub/ledger/index.ts';
-import { createFleetIndex } from '../../hub/serve/fleet/fleet-index.ts';
+import { FleetIndex } from '../../hub/serve/fleet/fleet-index.ts';
 import { clusterFile, policyFile, setOf } from '../../shared/decode/testing/decoded.ts';
 import { policyReport } from '../harness/policy-reports.ts';
 import { startPostgres, type TestPostgres } from '../harness/postgres.ts';
@@ -223,7 +223,7 @@ class Cluster {
 
 /** Summaries as pages and API show them, without the times. */
 const shown = (record: ClusterRecord): Omit<PolicySummary, 'lastUpdated'>[] =>
-  createFleetIndex()
+  new FleetIndex()
     .update({ desired: null, clusters: [record] })
     .policies()
     .map((policy) => {

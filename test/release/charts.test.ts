@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { byText } from '@fso/shared/encoding';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { HELM_TOOL } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
+import { HELM_TOOL } from '../harness/tools.ts';
 import { never } from '../harness/waiting.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { COSIGN_TOOL, HELM_TOOL, REGISTRY_TOOL } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
 import { documentedCommands, Shell } from '../harness/shell.ts';
+import { COSIGN_TOOL, HELM_TOOL, REGISTRY_TOOL } from '../harness/tools.ts';
 import { never } from '../harness/waiting.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -47,7 +47,7 @@ export const judgeMustNotBindOutside = (answer: ProbeAnswer, governance: Namespa
 const BY_NODE = /node "[^"]*" (is in region|has no known region)/;
 
 /** A Binding to ask for. */
-interface BindingQuestion {
+interface BindingRequest {
   readonly namespace: string;
   readonly pod: string;
   readonly node: string;
@@ -70,7 +70,7 @@ export const askForBindingOutside = (
   signal: AbortSignal,
 ): Promise<ProbeAnswer> => bind(client, { namespace, pod: NODE_PROBE, node, region: NO_REGION }, signal);
 
-const bind = async (client: ProbeClient, { namespace, pod, node, region }: BindingQuestion, signal: AbortSignal): Promise<ProbeAnswer> => {
+const bind = async (client: ProbeClient, { namespace, pod, node, region }: BindingRequest, signal: AbortSignal): Promise<ProbeAnswer> => {
   const body = {
     apiVersion: 'v1',
     kind: 'Binding',

@@ -1,22 +1,39 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { GuardProbe } from '../../enforce/index.ts';
-import type { ProbeVerdict } from '../probe.ts';
+import { DRY_RUN, type ProbeAnswer, type ProbeClient, type ProbeVerdict, refuserOf, toAnswer } from '../probe.ts';
 import { ProbeRetries, type RetryResult } from '../probe-retries.ts';
 import { ProbeSchedule } from '../probe-schedule.ts';
+import type { ProofState } from '../probe-states.ts';
 import type { ProberDeps } from '../prober.ts';
 import { ProofTimes } from '../proof-times.ts';
-import { askGuard, judgeGuard } from './guard-proof.ts';
+
+const TIMEOUT_MS = 10_000;
+const MAX_TEXT = 500;
+
+const askGuard = async (client: ProbeClient, probe: GuardProbe, signal: AbortSignal): Promise<ProbeAnswer> => {
+  const { path, contentType, body } = probe;
+  const query = { ...probe.query, ...DRY_RUN };
+  try {
+    const { warnings } = await client.raw({ method: 'PATCH', path, query, body, contentType, timeoutMs: TIMEOUT_MS }, signal);
+    return { kind: 'admitted', warnings };
+  } catch (error) {
+    return toAnswer(error, signal);
+  }
+};
+
+/** The write that this guard must refuse. Only a refusal that names the guard is its own. */
+const judgeGuard = (answer: ProbeAnswer, guard: string): ProbeVerdict => {
+  if (answer.kind === 'admitted') return { kind: 'unproven', message: 'the API server admitted the dry run that proves it' };
+  const text = answer.message.slice(0, MAX_TEXT);
+  if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${text}` };
+  if (refuserOf(answer.message).policy === guard) return { kind: 'proven' };
+  return { kind: 'inconclusive', foreign: true, message: `the API server refuses the dry run that proves it for another reason: ${text}` };
+};
 
 export interface GuardTarget {
   readonly probe: GuardProbe;
   /** Fingerprint that changes whenever earlier proofs no longer count. */
   readonly fingerprint: string;
-}
-
-export interface GuardState {
-  readonly fingerprint: string;
-  readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  readonly message: string | undefined;
 }
 
 /** Problem of the guard that its proofs show. */
@@ -48,7 +65,7 @@ export class GuardProber {
   readonly #deps: Omit<ProberDeps, 'floor'>;
   readonly #signal: AbortSignal;
   #targets: ReadonlyMap<string, GuardTarget> = new Map();
-  readonly #states = new Map<string, GuardState>();
+  readonly #states = new Map<string, ProofState>();
   /**
    * Time of the first unanswered dry run of each guard, monotonic ms. Unanswered: neither the guard
    * refused it, nor the API server admitted it.
@@ -107,7 +124,7 @@ export class GuardProber {
   }
 
   /** The state of a guard; undefined: it is no target. */
-  state(guard: string): GuardState | undefined {
+  state(guard: string): ProofState | undefined {
     return this.#states.get(guard);
   }
 
@@ -124,7 +141,7 @@ export class GuardProber {
     return unanswered.length === 0 ? undefined : { reason: 'Unproven', message: unanswered.join('; ') };
   }
 
-  #messagesOf(wanted: GuardState['state']): readonly string[] {
+  #messagesOf(wanted: ProofState['state']): readonly string[] {
     return [...this.#states.values()].flatMap(({ state, message }) => (state === wanted && message !== undefined ? [message] : []));
   }
 
@@ -138,8 +155,8 @@ export class GuardProber {
 
   /** Probes a second time if the guard admits: one API server of several may have just started. */
   async #turn(guard: string): Promise<void> {
-    const first = await this.#ask(guard);
-    const verdict = first?.kind === 'unproven' ? await this.#ask(guard) : first;
+    const first = await this.#probe(guard);
+    const verdict = first?.kind === 'unproven' ? await this.#probe(guard) : first;
     if (verdict === undefined) return;
     this.#record(guard, verdict, true);
     if (verdict.kind !== 'proven') this.#retries.resume(guard);
@@ -147,14 +164,14 @@ export class GuardProber {
 
   async #retry(guard: string, elapsedMs: () => number): Promise<RetryResult> {
     if (!this.#targets.has(guard)) return 'over';
-    const verdict = await this.#ask(guard);
+    const verdict = await this.#probe(guard);
     if (verdict === undefined) return 'again';
     this.#record(guard, verdict, elapsedMs() > PATIENCE_MS);
     return verdict.kind === 'proven' ? 'proven' : 'again';
   }
 
   /** @returns undefined: the target changed meanwhile */
-  async #ask(guard: string): Promise<ProbeVerdict | undefined> {
+  async #probe(guard: string): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(guard);
     if (target === undefined) return undefined;
     const verdict = judgeGuard(await askGuard(this.#deps.client, target.probe, this.#signal), guard);
@@ -179,13 +196,13 @@ export class GuardProber {
     if (verdict.kind === 'proven') this.#recordProof(guard, known);
   }
 
-  #recordProof(guard: string, { fingerprint }: GuardState): void {
+  #recordProof(guard: string, { fingerprint }: ProofState): void {
     this.#schedule.postpone(guard);
     this.#times.recordProof(guard);
     this.#set(guard, { fingerprint, state: 'proven', message: undefined });
   }
 
-  #recordAdmission(guard: string, { fingerprint, state }: GuardState, { message, isOver }: { message: string; isOver: boolean }): void {
+  #recordAdmission(guard: string, { fingerprint, state }: ProofState, { message, isOver }: { message: string; isOver: boolean }): void {
     const isFailed = isOver || state === 'failed' || state === 'unanswered';
     const text = `guard ${guard} does not refuse what it must: ${message}; ${CAUSES}`;
     this.#set(guard, { fingerprint, state: isFailed ? 'failed' : 'pending', message: text });
@@ -195,14 +212,14 @@ export class GuardProber {
    * Records a dry run that proves nothing. A guard that was proven a moment ago stays so for a
    * while.
    */
-  #recordNoAnswer(guard: string, { fingerprint, state }: GuardState, message: string): void {
+  #recordNoAnswer(guard: string, { fingerprint, state }: ProofState, message: string): void {
     const since = this.#unansweredSince.get(guard) ?? this.#deps.clock.monotonicMs();
     this.#unansweredSince.set(guard, since);
     if (state === 'failed' || !isLong(since, this.#deps.clock)) return;
     this.#set(guard, { fingerprint, state: 'unanswered', message: `guard ${guard} is not proven to refuse what it must: ${message}` });
   }
 
-  #set(guard: string, next: GuardState): void {
+  #set(guard: string, next: ProofState): void {
     const previous = this.#states.get(guard);
     this.#states.set(guard, next);
     const isNew = previous?.state !== next.state;

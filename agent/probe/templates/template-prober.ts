@@ -174,7 +174,7 @@ export class TemplateProber {
   async #turn(key: string): Promise<void> {
     const target = this.#targets.get(key);
     if (target === undefined) return;
-    const answer = await this.#ask(target);
+    const answer = await this.#probe(target);
     if (this.#targets.get(key) !== target) return;
     this.#deps.onAnswer(answer.kind);
     const before = this.answer(key);
@@ -199,7 +199,7 @@ export class TemplateProber {
     else this.#answers.set(key, { fingerprint, answer, misses });
   }
 
-  async #ask({ kind, namespace, name, controller, set }: TemplateTarget): Promise<TemplateAnswer> {
+  async #probe({ kind, namespace, name, controller, set }: TemplateTarget): Promise<TemplateAnswer> {
     try {
       const object = await this.#read(kind, namespace, name);
       const body = object && podOfTemplate(object, controller, set && (await this.#read(set.kind, namespace, set.name)));

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '@fso/shared/api';
 import type { Informer, InformerFactory } from '@fso/shared/kube';
-import { type Clock, type Evicted, FairShare, listText } from '@fso/shared/runtime';
+import { type Clock, type Evicted, listText, SharedRoom } from '@fso/shared/runtime';
 import { OWNER_KINDS, type Owner, type OwnerKind, ownerDescriptor } from './owner-kinds.ts';
 import { nameOnly, reduceOwner, reduceToName } from './reduce-owner.ts';
 
@@ -47,7 +47,7 @@ export class OwnerCache {
   readonly #sets = new Map<string, Map<OwnerKind, Map<string, Owner>>>();
   readonly #changed = new Set<() => void>();
   /** The objects of which more than the name is kept, by namespace. */
-  readonly #room: FairShare;
+  readonly #room: SharedRoom;
   readonly #leftOut = new Map<string, number>();
   /**
    * New objects on pages of lists, until a list is whole; those that were shown last at the end.
@@ -57,7 +57,7 @@ export class OwnerCache {
   constructor(deps: OwnerCacheDeps) {
     const { factory, listEveryMs } = deps;
     this.#deps = deps;
-    this.#room = new FairShare({ max: deps.maxOwners ?? MAX_OWNERS, maxOfOne: MAX_OWNERS_IN_NAMESPACE });
+    this.#room = new SharedRoom({ max: deps.maxOwners ?? MAX_OWNERS, maxOfOne: MAX_OWNERS_IN_NAMESPACE });
     this.#informers = OWNER_KINDS.map((kind) => {
       const reduce = reduceOwner(kind);
       const transform = (object: KubeObject): Owner => {

@@ -1,9 +1,7 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { ShapeSource } from '../judge-namespace.ts';
 import { readTemplate } from '../owners/reduce-owner.ts';
-import { askedPlacement } from './placement.ts';
-import { controllerOf, finishedAt, hasEnded, type SeenPod } from './seen-pod.ts';
-import { apartFrom, type Shape } from './shape.ts';
+import { apartFrom, askedPlacement, controllerOf, finishedAt, hasEnded, type SeenPod, type Shape } from './shape.ts';
 
 /** Shapes that had to go, as there were too many. */
 export interface Forgotten {

@@ -1,7 +1,87 @@
+import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import type { PodTemplate } from '@fso/shared/risk';
+import type { NodeSelectorTerm } from '@fso/shared/residency';
+import type { PodTemplate, Toleration } from '@fso/shared/risk';
+import { z } from 'zod';
+import { definedOnly } from '../../compare.ts';
 import type { OwnerTemplates } from '../next-templates.ts';
 import { namePattern } from './name-pattern.ts';
+
+/** Tolerations that the admission plugin DefaultTolerationSeconds adds to every pod. */
+const USUAL: ReadonlySet<string> = new Set(['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']);
+
+const isUsual = ({ key = '', effect }: Toleration): boolean => USUAL.has(key) && effect === 'NoExecute';
+
+/** The requirement that placement injection adds at the end of a term; undefined: it has none. */
+const injectedIn = (term: NodeSelectorTerm | null) => {
+  const last = term?.matchExpressions?.at(-1);
+  return last?.key === REGION_LABEL && last.operator === 'In' ? last : undefined;
+};
+
+/** The terms without what injection added; the last requirement of each may be that. */
+const withoutInjection = (terms: readonly (NodeSelectorTerm | null)[]): readonly (NodeSelectorTerm | null)[] => {
+  const [first] = terms.map(injectedIn);
+  const isInjected = first !== undefined && terms.every((term) => injectedIn(term)?.values?.join() === first.values?.join());
+  if (!isInjected) return terms;
+  return terms
+    .map((term) => ({ ...term, matchExpressions: term?.matchExpressions?.slice(0, -1) ?? [] }))
+    .filter(({ matchExpressions, matchFields }: NodeSelectorTerm) => (matchExpressions?.length ?? 0) + (matchFields?.length ?? 0) > 0);
+};
+
+/**
+ * The placement that the maker of a pod asked for: without the node on which it runs, and without
+ * what admission adds to every pod. In a namespace with placement injection its requirement goes,
+ * too, as the next pod gets that of its own time.
+ */
+export const askedPlacement = (pod: PodTemplate, isInjecting: boolean): PodTemplate => {
+  const { nodeName: _bound, affinity, tolerations, ...rest } = pod;
+  const terms = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const nodeSelectorTerms = isInjecting ? withoutInjection(terms) : terms;
+  const own = (tolerations ?? []).filter((toleration) => !isUsual(toleration));
+  const required = { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [...nodeSelectorTerms] } } };
+  return definedOnly({
+    ...rest,
+    affinity: nodeSelectorTerms.length === 0 ? undefined : required,
+    tolerations: own.length === 0 ? undefined : own,
+  }) as unknown as PodTemplate;
+};
+
+/** Controllers whose templates are judged by themselves, and kubelets, which nothing refuses. */
+const OTHERS: ReadonlySet<string> = new Set(['ReplicaSet', 'StatefulSet', 'DaemonSet', 'ReplicationController', 'Node']);
+const ENDED_PHASES: ReadonlySet<string> = new Set(['Succeeded', 'Failed']);
+
+/** A pod as the API server shows it. */
+export type SeenPod = KubeObject & {
+  readonly spec?: object;
+  readonly status?: { readonly phase?: string; readonly containerStatuses?: unknown };
+};
+
+const Terminated = z.object({ state: z.object({ terminated: z.object({ finishedAt: z.string() }) }) });
+
+/** Time at which the last container of a pod that has ended did; undefined: it is not known. */
+export const finishedAt = ({ metadata: { creationTimestamp = '' }, status }: SeenPod): string | undefined => {
+  const containers: readonly unknown[] = Array.isArray(status?.containerStatuses) ? status.containerStatuses : [];
+  const times = containers.flatMap((each) => Terminated.safeParse(each).data?.state.terminated.finishedAt ?? []);
+  // A runtime that has lost a container says 1970.
+  return times
+    .filter((time) => time >= creationTimestamp)
+    .sort(byText)
+    .at(-1);
+};
+
+/**
+ * Kind of a pod's controller and pattern of its name. @returns undefined: the pod is not of a shape
+ */
+export const controllerOf = ({
+  metadata: { name, ownerReferences },
+}: SeenPod): { readonly kind: string; readonly name: string } | undefined => {
+  const owner = (Array.isArray(ownerReferences) ? ownerReferences : []).find(({ controller }) => controller === true);
+  if (owner === undefined) return { kind: 'Pod', name: namePattern(name) };
+  const kind = String(owner.kind).slice(0, 63);
+  return OTHERS.has(kind) ? undefined : { kind, name: namePattern(String(owner.name)).slice(0, 253) };
+};
+
+export const hasEnded = ({ status }: SeenPod): boolean => ENDED_PHASES.has(status?.phase ?? '');
 
 /** Pods with one placement of controllers whose names are alike. */
 export interface Shape {

@@ -4,7 +4,7 @@ import type { Pod } from '../../cache/index.ts';
 import { type GatekeeperProblem, type Governance, type PolicyInput, planGovernance, type WriteFailure } from '../../enforce/index.ts';
 import { namespaceOf, policyOf } from '../../enforce/testing/policies.ts';
 import type { ClusterPlan } from '../../plan/index.ts';
-import type { CanaryState, ProbeState } from '../../probe/index.ts';
+import type { ProbeState, ProofState } from '../../probe/index.ts';
 
 export const NAMES = ['finance', 'payments', 'trading'] as const;
 export type Name = (typeof NAMES)[number];
@@ -36,7 +36,7 @@ export class ClusterModel {
   );
   readonly pods = new Map<string, readonly Pod[]>(NAMES.map((name) => [name, []]));
   readonly probes = new Map<string, ProbeState>();
-  readonly canaries = new Map<string, CanaryState>();
+  readonly canaries = new Map<string, ProofState>();
   readonly unapplied = new Set<string>();
   readonly unlisted = new Set<string>();
   readonly indexed = new Set<string>();

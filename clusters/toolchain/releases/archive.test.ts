@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { makeTemporaryFolder } from '../../../test/harness/temporary-folder.ts';
 import { tarball } from '../testing/mirror.ts';
-import { extractMember } from './archive.ts';
+import { extractMember } from './release-tool.ts';
 
 let archive: string;
 let target: string;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ALERT_SEVERITIES, type NewAuditEntry, type ReceiverKind } from '@fso/shared/api';
-import { type Backoff, type Clock, createBackoff, type Logger, mapConcurrently } from '@fso/shared/runtime';
+import { type Backoff, createBackoff, mapConcurrently, type Runtime } from '@fso/shared/runtime';
 import type { Journal, Lease } from '../../ledger/index.ts';
 import type { AlertStore } from '../alert-store.ts';
 import type { AlertsConfig } from '../file/alerts-file.ts';
@@ -19,16 +19,12 @@ export interface AlertMetrics {
   firing(counts: Readonly<Record<(typeof ALERT_SEVERITIES)[number], number>>): void;
 }
 
-export interface NotifierDeps {
+export interface NotifierDeps extends Runtime {
   readonly ledger: Pick<Journal, 'audit'> & Pick<Lease, 'leads'>;
   readonly alerts: AlertStore;
   readonly groups: GroupStore;
   readonly silences: Silences;
   readonly statuses: ReceiverStatuses;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
   readonly metrics: AlertMetrics;
   readonly hubUrl: string | undefined;
   /** Called when a notification was sent, so that those that wait for it continue. */

@@ -1,25 +1,14 @@
-import { type Clock, type Logger, messageOf } from '@fso/shared/runtime';
+import { messageOf } from '@fso/shared/runtime';
 import type { Journal } from '../../ledger/index.ts';
 import type { StoredAlert } from '../alert.ts';
-import type { AlertStore } from '../alert-store.ts';
 import type { AlertsConfig } from '../file/alerts-file.ts';
 import { ALERTMANAGER_BATCH, RESEND_MS } from '../receivers/alertmanager.ts';
 import { notifiedOf, type Receiver } from '../receivers/receiver.ts';
-import type { Silences } from '../silences.ts';
-import type { GroupStore } from './group-store.ts';
-import type { Sending } from './notifier.ts';
+import type { NotifierDeps, Sending } from './notifier.ts';
 import { setUp } from './setup.ts';
 
-export interface ResenderDeps {
+export interface ResenderDeps extends Omit<NotifierDeps, 'ledger' | 'statuses' | 'random' | 'metrics'> {
   readonly ledger: Pick<Journal, 'health'>;
-  readonly alerts: AlertStore;
-  readonly groups: GroupStore;
-  readonly silences: Silences;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly hubUrl: string | undefined;
-  /** Called when a group that was held back may continue. */
-  readonly onSent: () => void;
 }
 
 /**

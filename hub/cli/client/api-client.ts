@@ -107,21 +107,16 @@ const findingCalls = (requests: HubRequests) => ({
   /** Owners whose next pods would be refused or stay pending. */
   risks: (query: Filter<'risk' | 'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
     requests.list(RiskPage, '/risks', query, signal),
-  /** All owners at risk that are known by name, as text of that format. */
-  riskReport: (format: 'csv' | 'json', signal?: AbortSignal) => requests.text(`/api/v1/reports/risks?format=${format}`, signal),
   /** Owners whose pods were refused. */
   denials: (query: Filter<'cluster' | 'policy' | 'namespace' | 'kind' | 'q' | 'sort'> = {}, signal?: AbortSignal) =>
     requests.list(DenialPage, '/denials', query, signal),
   /** Denials added up. */
   denialGroups: (query: { readonly by: DenialGrouping }, signal?: AbortSignal) =>
     requests.list(DenialGroupPage, '/denial-groups', query, signal),
-  /** All owners whose pods were refused, as text of that format. */
-  denialReport: (format: 'csv' | 'json', signal?: AbortSignal) => requests.text(`/api/v1/reports/denials?format=${format}`, signal),
-  /** Observed countries of processing, as text of that format. */
-  processingReport: (format: 'csv' | 'json', signal?: AbortSignal) => requests.text(`/api/v1/reports/processing?format=${format}`, signal),
   violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
-  /** Report of all issues of the fleet, as text of that format. */
-  issueReport: (format: 'csv' | 'json' | 'html', signal?: AbortSignal) => requests.text(`/api/v1/reports/issues?format=${format}`, signal),
+  /** A report of the whole fleet, as text of that format. */
+  report: (kind: 'risks' | 'denials' | 'processing' | 'issues', format: string, signal?: AbortSignal) =>
+    requests.text(`/api/v1/reports/${kind}?format=${format}`, signal),
 });
 
 /** Calls about alerts and their receivers. */

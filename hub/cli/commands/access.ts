@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { tokenColumns } from '../render/columns.ts';
-import { type Format, renderFacts, writeData, writeRows } from '../render/output.ts';
+import { type Facts, type Format, writeData, writeFacts, writeRows } from '../render/output.ts';
 import { age } from '../render/text.ts';
 
 /** Whether a token is a session from a login in the browser, not an API token. */
@@ -53,10 +53,10 @@ export const logout = async (context: Context): Promise<void> => {
 };
 
 /** Scopes of the grants; none where the role is for everything. */
-const scopeFacts = (grants: SessionView['grants']): [string, string][] =>
+const scopeFacts = (grants: SessionView['grants']): Facts =>
   grants.every(isUnscoped) ? [] : grants.map((grant) => ['Scope', `${grant.role} for ${describeScope(grant)}`]);
 
-const whoFacts = ({ kind, id, name, role, grants, expiresAt }: SessionView, now: Date): [string, string][] => [
+const whoFacts = ({ kind, id, name, role, grants, expiresAt }: SessionView, now: Date): Facts => [
   ['Name', name],
   ['Role', role ?? 'none: ask an administrator of the hub'],
   ...scopeFacts(grants),
@@ -87,7 +87,7 @@ export const loginLink = async (context: Context, pod: string | undefined): Prom
 export const whoami = async (context: Context, { output }: { output: Format }): Promise<void> => {
   const session = await (await context.connect()).session();
   if (output === 'json' || output === 'yaml') return writeData(context, output, session);
-  context.out(renderFacts([['Hub', context.server], ...whoFacts(session, context.now())], context.paint));
+  writeFacts(context, [['Hub', context.server], ...whoFacts(session, context.now())]);
 };
 
 export interface TokenOptions {

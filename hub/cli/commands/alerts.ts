@@ -2,7 +2,7 @@ import type { AlertView, ReceiverView, SilenceView } from '@fso/shared/api';
 import type { AlertFilter } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { type Column, type Format, renderFacts, writeData, writeRows } from '../render/output.ts';
+import { type Column, type Format, writeData, writeFacts, writeRows } from '../render/output.ts';
 import { age, list } from '../render/text.ts';
 
 interface Output {
@@ -111,14 +111,12 @@ export const listReceivers = async (context: Context, { output }: Output): Promi
 export const testReceiver = async (context: Context, receiver: string, { output }: Output): Promise<number> => {
   const result = await (await context.connect()).testReceiver(receiver);
   if (output === 'json' || output === 'yaml') await writeData(context, output, result);
-  else {
-    const facts: [string, string][] = [
+  else
+    writeFacts(context, [
       ['Receiver', result.receiver],
       ['Delivered', result.delivered ? 'yes' : 'no'],
       ['Answer', result.answer === '' ? '-' : result.answer],
       ['Took', `${result.durationMs} ms`],
-    ];
-    context.out(renderFacts(facts, context.paint));
-  }
+    ]);
   return result.delivered ? EXIT.ok : EXIT.negative;
 };

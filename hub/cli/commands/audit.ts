@@ -5,7 +5,7 @@ import type { ExportFormat, Proofs } from '../../ledger/index.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { auditColumns } from '../render/columns.ts';
-import { type Format, renderFacts, writeData, writeRows } from '../render/output.ts';
+import { type Format, writeData, writeFacts, writeRows } from '../render/output.ts';
 import { plain } from '../render/text.ts';
 
 export interface AuditListOptions {
@@ -49,18 +49,13 @@ async function* readExport(file: string): AsyncGenerator<AuditEntry> {
 
 const writeVerification = (context: Context, found: AuditVerification, output: 'text' | 'json'): void | Promise<void> => {
   if (output === 'json') return writeData(context, 'json', found);
-  context.out(
-    renderFacts(
-      [
-        ['Entries', String(found.entries)],
-        ['Last', found.head === null ? '-' : `${found.head.sequence} ${found.head.hash}`],
-        ['Checkpoints', String(found.checkpoints)],
-        ['Witnesses', String(found.witnesses)],
-        ['Audit log', found.ok ? 'intact' : context.paint('red', 'NOT INTACT')],
-      ],
-      context.paint,
-    ),
-  );
+  writeFacts(context, [
+    ['Entries', String(found.entries)],
+    ['Last', found.head === null ? '-' : `${found.head.sequence} ${found.head.hash}`],
+    ['Checkpoints', String(found.checkpoints)],
+    ['Witnesses', String(found.witnesses)],
+    ['Audit log', found.ok ? 'intact' : context.paint('red', 'NOT INTACT')],
+  ]);
   for (const { message } of found.problems) context.out(`  ${plain(message)}\n`);
 };
 

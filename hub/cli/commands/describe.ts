@@ -12,7 +12,7 @@ import {
 import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { clusterColumns, eventColumns } from '../render/columns.ts';
-import { type Column, type Format, renderFacts, renderTable, writeData } from '../render/output.ts';
+import { type Column, type Format, renderTable, writeData, writeFacts } from '../render/output.ts';
 import { age, list } from '../render/text.ts';
 import { checkName, findPolicy } from './get.ts';
 
@@ -72,7 +72,7 @@ const violationColumns: Column<ViolationRow>[] = [
 ];
 
 const writePolicy = (context: Context, policy: PolicyView, events: readonly EventView[]): void => {
-  const facts: [string, string][] = [
+  writeFacts(context, [
     ['Name', policyKey(policy)],
     ['Namespace', policy.namespace],
     ['Managed by', policy.managedBy],
@@ -85,8 +85,7 @@ const writePolicy = (context: Context, policy: PolicyView, events: readonly Even
     ['Source', policy.source === null ? '-' : `${policy.source.path}:${policy.source.line}`],
     ['Phase', policy.phase],
     ['Violations', String(policy.violations)],
-  ];
-  context.out(renderFacts(facts, context.paint));
+  ]);
   section(context, 'Clusters', policy.clusters, inClusterColumns());
   section(context, 'Violations', violationRows(policy), violationColumns);
   section(context, 'Events', events, eventColumns(context.now()));
@@ -127,15 +126,14 @@ export const describePolicyInCluster = async (
   const detail = await (await context.connect()).policyDetail(key, cluster);
   if (output === 'json' || output === 'yaml') return writeData(context, output, detail);
   const { report, changed } = detail;
-  const facts: [string, string][] = [
+  writeFacts(context, [
     ['Policy', key],
     ['Cluster', cluster],
     ['Phase', phaseOf(detail)],
     ['Message', messageOf(detail)],
     ['Changed', changed === null ? '-' : `${age(changed, context.now())} ago`],
     ['Told by', SOURCES[detail.source]],
-  ];
-  context.out(renderFacts(facts, context.paint));
+  ]);
   if (report === null) return;
   section(context, 'Locks', Object.entries(report.enforcement), lockColumns(context.now()));
   section(context, 'Conditions', report.conditions, conditionColumns(context.now()));
@@ -149,16 +147,15 @@ export const describeCluster = async (context: Context, name: string, { output }
   const cluster = await hub.cluster(name);
   if (output === 'json' || output === 'yaml') return writeData(context, output, cluster);
   const events = await hub.events({ cluster: name, limit: RECENT_EVENTS });
-  const facts = clusterColumns(context.now()).map(({ title, value }): [string, string] => [title.toLowerCase(), value(cluster)]);
-  const { signer, verificationReason } = cluster.report ?? {};
-  if (signer !== undefined) facts.push(['signed by', signer]);
-  if (verificationReason !== undefined) facts.push(['not trusted', verificationReason]);
-  const { notObserved } = cluster;
-  if (notObserved !== null) facts.push(['not observed', `for ${age(notObserved.since, context.now())}: ${list(notObserved.what)}`]);
-  if (cluster.notKept !== null) facts.push(['not whole', notKeptText(cluster.notKept)]);
-  context.out(
-    renderFacts([...facts, ['labels', list(Object.entries(cluster.labels).map(([key, value]) => `${key}=${value}`))]], context.paint),
-  );
+  const { report, notObserved, notKept, labels } = cluster;
+  writeFacts(context, [
+    ...clusterColumns(context.now()).map(({ title, value }) => [title.toLowerCase(), value(cluster)] as const),
+    ['signed by', report?.signer],
+    ['not trusted', report?.verificationReason],
+    ['not observed', notObserved === null ? undefined : `for ${age(notObserved.since, context.now())}: ${list(notObserved.what)}`],
+    ['not whole', notKept === null ? undefined : notKeptText(notKept)],
+    ['labels', list(Object.entries(labels).map(([key, value]) => `${key}=${value}`))],
+  ]);
   if (cluster.nack !== null) {
     context.out(`\nRefused by the agent: ${shortRevision(cluster.nack.revision)}, ${age(cluster.nack.time, context.now())} ago\n`);
     section(context, 'Reasons', cluster.nack.reasons, [

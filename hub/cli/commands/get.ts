@@ -17,7 +17,7 @@ import {
   riskColumns,
   violationColumns,
 } from '../render/columns.ts';
-import { type Format, renderFacts, renderTable, writeData, writeRows } from '../render/output.ts';
+import { type Column, type Format, renderTable, writeData, writeFacts, writeRows } from '../render/output.ts';
 import { list, plain } from '../render/text.ts';
 
 /**
@@ -151,26 +151,24 @@ const placeOf = ({ path, line, reason }: ProblemView): string => (path === undef
 
 const writeCommit = (context: Context, activity: CommitActivity): void => {
   const { commit, state, noticed, enforced, hub, changes, problems, clusterSteps } = activity;
-  const facts: [string, string][] = [
+  writeFacts(context, [
     ['Revision', commit.revision],
     ['Subject', commit.subject],
     ['Author', commit.author],
     ['State', state],
     ['Noticed', noticed],
-    ...(['fetched', 'judged', 'compiled', 'released'] as const).map((step): [string, string] => [step, after(noticed, hub[step])]),
+    ...(['fetched', 'judged', 'compiled', 'released'] as const).map((step) => [step, after(noticed, hub[step])] as const),
     ['Enforced', after(noticed, enforced)],
     ['Added', list(changes.added)],
     ['Changed', list(changes.changed)],
     ['Removed', list(changes.removed)],
-  ];
-  context.out(renderFacts(facts, context.paint));
+  ]);
   for (const problem of problems) context.out(`${plain(placeOf(problem))}\n`);
   if (clusterSteps.length > 0) context.out(`\n${renderTable(clusterStepColumns(noticed), clusterSteps, context.paint)}`);
 };
 
 /** `fso get commit`. @param given commit id, or the beginning of one that the hub remembers */
-const getCommit = async (context: Context, given: string, output: Format): Promise<void> => {
-  const hub = await context.connect();
+const getCommit = async (context: Context, hub: HubClient, given: string, output: Format): Promise<void> => {
   let revision = given;
   if (given.length < FULL_ID) {
     const found = (await hub.commits({ limit: MAX_COMMITS })).find(({ commit }) => commit.revision.startsWith(given));
@@ -182,24 +180,18 @@ const getCommit = async (context: Context, given: string, output: Format): Promi
   writeCommit(context, activity);
 };
 
+const ONE: Readonly<Partial<Record<Kind, (context: Context, hub: HubClient, name: string, output: Format) => Promise<void>>>> = {
+  policies: getPolicy,
+  clusters: getCluster,
+  commits: getCommit,
+};
+
 /** Prints a single object. */
 const getOne = async (context: Context, kind: Kind, name: string, { output, ...filters }: GetOptions): Promise<void> => {
   parameters({ output, ...filters });
-  const hub = await context.connect();
-  switch (kind) {
-    case 'policies':
-      return getPolicy(context, hub, name, output);
-    case 'clusters':
-      return getCluster(context, hub, name, output);
-    case 'commits':
-      return getCommit(context, name, output);
-    case 'violations':
-    case 'risks':
-    case 'denials':
-    case 'events':
-    case 'issues':
-      throw new CliError(`get ${kind} takes no name`);
-  }
+  const write = ONE[kind];
+  if (write === undefined) throw new CliError(`get ${kind} takes no name`);
+  await write(context, await context.connect(), name, output);
 };
 
 const getIssues = async (context: Context, hub: HubClient, options: GetOptions): Promise<void> => {
@@ -208,35 +200,23 @@ const getIssues = async (context: Context, hub: HubClient, options: GetOptions):
   if (!complete) context.progress('The hub has not read everything yet: there may be more.\n');
 };
 
-const getAll = async (context: Context, kind: Kind, options: GetOptions): Promise<void> => {
-  const hub = await context.connect();
-  const { output } = options;
-  const now = context.now();
-  switch (kind) {
-    case 'policies':
-      return getPolicies(context, hub, options);
-    case 'clusters':
-      return writeRows(
-        context,
-        output,
-        await hub.clusters(parameters(options, 'region', 'violating', 'query', 'sort')),
-        clusterColumns(now),
-      );
-    case 'violations':
-      return writeRows(context, output, await hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns(now));
-    case 'risks':
-      return getRisks(context, hub, options);
-    case 'denials':
-      return getDenials(context, hub, options);
-    case 'commits':
-      return writeRows(context, output, await hub.commits(parameters(options, 'limit')), commitColumns(now));
-    case 'issues':
-      return getIssues(context, hub, options);
-    case 'events':
-      return writeRows(context, output, await hub.events(parameters(options, 'cluster', 'policy', 'limit')), eventColumns(now));
-  }
+/** A list of which only the rows are written. */
+const listing =
+  <T>(read: (hub: HubClient, options: GetOptions) => Promise<readonly T[]>, columns: (now: Date) => readonly Column<T>[]) =>
+  async (context: Context, hub: HubClient, options: GetOptions): Promise<void> =>
+    writeRows(context, options.output, await read(hub, options), columns(context.now()));
+
+const ALL: Readonly<Record<Kind, (context: Context, hub: HubClient, options: GetOptions) => Promise<void>>> = {
+  policies: getPolicies,
+  clusters: listing((hub, options) => hub.clusters(parameters(options, 'region', 'violating', 'query', 'sort')), clusterColumns),
+  violations: listing((hub, options) => hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns),
+  risks: getRisks,
+  denials: getDenials,
+  events: listing((hub, options) => hub.events(parameters(options, 'cluster', 'policy', 'limit')), eventColumns),
+  commits: listing((hub, options) => hub.commits(parameters(options, 'limit')), commitColumns),
+  issues: getIssues,
 };
 
 /** `fso get`. @param name undefined: all of the kind */
-export const get = (context: Context, kind: Kind, name: string | undefined, options: GetOptions): Promise<void> =>
-  name === undefined ? getAll(context, kind, options) : getOne(context, kind, name, options);
+export const get = async (context: Context, kind: Kind, name: string | undefined, options: GetOptions): Promise<void> =>
+  name === undefined ? ALL[kind](context, await context.connect(), options) : getOne(context, kind, name, options);

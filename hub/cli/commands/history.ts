@@ -1,7 +1,7 @@
 import type { ClusterHistoryItem, PolicyState } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
-import { type Column, type Format, renderFacts, writeData, writeRows } from '../render/output.ts';
+import { type Column, type Format, writeData, writeFacts, writeRows } from '../render/output.ts';
 import { checkName, readPolicyKey } from './get.ts';
 
 export interface HistoryOptions {
@@ -33,7 +33,7 @@ const writeStateAt = async (context: Context, policy: string, { cluster, output 
   if (output === 'json' || output === 'yaml') return writeData(context, output, then);
   const sinceText = <T>(fact: { value: T; since: string } | null, text: (value: T) => string): string =>
     fact === null ? 'not known' : `${text(fact.value)}, since ${fact.since}`;
-  const facts: [string, string][] = [
+  writeFacts(context, [
     ['Policy', policy],
     ['Cluster', cluster],
     ['At', then.at],
@@ -44,8 +44,7 @@ const writeStateAt = async (context: Context, policy: string, { cluster, output 
     ['Observed', sinceText(then.observed, (observed) => (observed ? 'yes' : 'no'))],
     ['Accepted', sinceText(then.accepted, (revision) => shortRevision(revision))],
     ['All proven', sinceText(then.provenRevision, (revision) => shortRevision(revision))],
-  ];
-  context.out(renderFacts(facts, context.paint));
+  ]);
 };
 
 /** `fso history`: a policy in a cluster, over time or at one time. Neither has to be there now. */

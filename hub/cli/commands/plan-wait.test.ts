@@ -1,6 +1,6 @@
 import type { ClusterView, SourceView } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { planWait, type Wanted } from './plan-wait.ts';
+import { planWait, type Wanted } from './wait.ts';
 
 const NEW = 'a1'.repeat(20);
 const OLD = 'b2'.repeat(20);

@@ -3,7 +3,7 @@ import type { SourceView, StatusView } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
-import { type Format, renderFacts, writeData } from '../render/output.ts';
+import { type Facts, type Format, writeData, writeFacts } from '../render/output.ts';
 import { age, plain, printable } from '../render/text.ts';
 
 const verificationOf = ({ verification }: SourceView): string => {
@@ -12,7 +12,7 @@ const verificationOf = ({ verification }: SourceView): string => {
   return detail === undefined ? state : `${state}: ${detail}`;
 };
 
-const sourceFacts = (source: SourceView, now: Date): [string, string][] => {
+const sourceFacts = (source: SourceView, now: Date): Facts => {
   const { url, ref, revision, error, lastFetch } = source;
   return [
     ['Repository', url === '' ? 'not read yet' : `${url} (${ref})`],
@@ -20,9 +20,9 @@ const sourceFacts = (source: SourceView, now: Date): [string, string][] => {
       'Revision',
       revision === null ? '-' : `${shortRevision(revision.revision)} ${revision.subject} (${revision.author}, ${age(revision.time, now)})`,
     ],
-    ...(revision === null ? [] : [['Signature', verificationOf(source)] satisfies [string, string]]),
+    ['Signature', revision === null ? undefined : verificationOf(source)],
     ['Fetched', lastFetch === null ? 'never' : `${age(lastFetch, now)} ago`],
-    ...(error === null ? [] : [['Not readable', `${error.message} (for ${age(error.since, now)})`] satisfies [string, string]]),
+    ['Not readable', error === null ? undefined : `${error.message} (for ${age(error.since, now)})`],
   ];
 };
 
@@ -31,28 +31,16 @@ const clustersText = ({ total, connected, notObserved, inSync, proven }: StatusV
   return `${total}, ${connected} connected${unknown}, ${inSync} in sync, ${proven} proven`;
 };
 
-const fleetFacts = ({ version, clusters, policies, violations }: StatusView): [string, string][] => [
+const countText = (clusters: number): string => (clusters === 1 ? '1 cluster' : `${clusters} clusters`);
+
+const fleetFacts = ({ version, clusters, policies, violations }: StatusView): Facts => [
   ['Clusters', clustersText(clusters)],
   [
     'Policies',
     `${policies.total}, ${policies.active} active, ${policies.pending} pending, ${policies.failed} failed, ${policies.expired} expired`,
   ],
-  ...(clusters.tampered === 0
-    ? []
-    : [
-        ['Tampered', `${clusters.tampered} ${clusters.tampered === 1 ? 'cluster' : 'clusters'} within the last hour`] satisfies [
-          string,
-          string,
-        ],
-      ]),
-  ...(clusters.notAllKept === 0
-    ? []
-    : [
-        [
-          'Not all kept',
-          `policies of ${clusters.notAllKept} ${clusters.notAllKept === 1 ? 'cluster' : 'clusters'}; see fso get clusters`,
-        ] satisfies [string, string],
-      ]),
+  ['Tampered', clusters.tampered === 0 ? undefined : `${countText(clusters.tampered)} within the last hour`],
+  ['Not all kept', clusters.notAllKept === 0 ? undefined : `policies of ${countText(clusters.notAllKept)}; see fso get clusters`],
   ['Violations', String(violations)],
   ['Hub', version],
 ];
@@ -73,35 +61,23 @@ const writeRejected = (context: Context, { rejected }: SourceView): void => {
 export const status = async (context: Context, { output }: { output: Format }): Promise<void> => {
   const view = await (await context.connect()).status();
   if (output === 'json' || output === 'yaml') return writeData(context, output, view);
-  context.out(renderFacts([...sourceFacts(view.source, context.now()), ...fleetFacts(view)], context.paint));
+  writeFacts(context, [...sourceFacts(view.source, context.now()), ...fleetFacts(view)]);
   writeRejected(context, view.source);
 };
 
 export interface ReportOptions {
-  readonly output: 'csv' | 'json' | 'html';
+  readonly output: string;
   readonly out?: string;
 }
 
-/** `fso report issues` */
-export const reportIssues = async (context: Context, { output, out }: ReportOptions): Promise<void> =>
-  writeReport(context, await (await context.connect()).issueReport(output), out);
-
-/** `fso report risks` */
-export const reportRisks = async (context: Context, { output, out }: { output: 'csv' | 'json'; out?: string }): Promise<void> =>
-  writeReport(context, await (await context.connect()).riskReport(output), out);
-
-const writeReport = async (context: Context, text: string, out: string | undefined): Promise<void> => {
-  const whole = text.endsWith('\n') ? text : `${text}\n`;
-  if (out === undefined) return context.out(printable(whole));
-  await writeFile(out, whole).catch((error: Error) => {
-    throw new CliError(`cannot write ${out}: ${error.message}`);
-  });
-};
-
-/** `fso report denials` */
-export const reportDenials = async (context: Context, { output, out }: { output: 'csv' | 'json'; out?: string }): Promise<void> =>
-  writeReport(context, await (await context.connect()).denialReport(output), out);
-
-/** `fso report processing` */
-export const reportProcessing = async (context: Context, { output, out }: { output: 'csv' | 'json'; out?: string }): Promise<void> =>
-  writeReport(context, await (await context.connect()).processingReport(output), out);
+/** `fso report`, of one kind */
+export const report =
+  (kind: 'risks' | 'denials' | 'processing' | 'issues') =>
+  async (context: Context, { output, out }: ReportOptions): Promise<void> => {
+    const text = await (await context.connect()).report(kind, output);
+    const whole = text.endsWith('\n') ? text : `${text}\n`;
+    if (out === undefined) return context.out(printable(whole));
+    await writeFile(out, whole).catch((error: Error) => {
+      throw new CliError(`cannot write ${out}: ${error.message}`);
+    });
+  };

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { runFso } from '../testing/run-fso.ts';
-import { renderFacts, renderTable } from './output.ts';
+import { renderTable, writeFacts } from './output.ts';
 import { age, createPaint } from './text.ts';
 
 interface Row {
@@ -35,7 +35,12 @@ describe('table', () => {
   it('lets no text of others drive the terminal', () => {
     const evil = [{ name: 'a\u001b[2Jb\nc', phase: '' }];
     expect(renderTable(columns, evil, createPaint(false))).toContain('a [2Jb c');
-    expect(renderFacts([['Name', 'x\ry']], createPaint(false))).toBe('Name:  x y\n');
+    let facts = '';
+    writeFacts({ out: (text) => (facts += text), paint: createPaint(false) }, [
+      ['Name', 'x\ry'],
+      ['Absent', undefined],
+    ]);
+    expect(facts).toBe('Name:  x y\n');
   });
 
   it.each([401, 404, 500])('lets no error of the hub drive it either: HTTP %i', async (status) => {

@@ -31,13 +31,14 @@ export const renderTable = <T>(columns: readonly Column<T>[], rows: readonly T[]
   return cells.map((line) => `${line.map(pad).join('').trimEnd()}\n`).join('');
 };
 
-/** `key:  value` lines with the values aligned. */
-export const renderFacts = (facts: readonly (readonly [string, string])[], paint: Paint): string => {
-  const width = Math.max(...facts.map(([key]) => key.length)) + 3;
-  return facts
-    .map(([key, value]) => `${`${key}:`.padEnd(width)}${paintState(paint, plain(value))}`.trimEnd())
-    .join('\n')
-    .concat('\n');
+/** Names and values; a fact without a value is left out. */
+export type Facts = readonly (readonly [name: string, value: string | undefined])[];
+
+/** Writes `name:  value` lines with the values aligned. */
+export const writeFacts = ({ out, paint }: Pick<Terminal, 'out' | 'paint'>, facts: Facts): void => {
+  const known = facts.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]]));
+  const width = Math.max(...known.map(([name]) => name.length)) + 3;
+  for (const [name, value] of known) out(`${`${name}:`.padEnd(width)}${paintState(paint, plain(value))}`.trimEnd().concat('\n'));
 };
 
 /** Writes the hub's answer whole, for programs. */

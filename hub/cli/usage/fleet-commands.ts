@@ -114,40 +114,29 @@ const addHistory = (program: Command): void => {
     .action(action(async () => (await import('../commands/history.ts')).history));
 };
 
+const TABLE_OR_DATA = ['a table, or a document for programs', ['csv', 'json']] as const;
+const REPORTS = [
+  ['risks', 'all owners whose next pods would be refused or stay pending; capacity and volumes are not looked at', ...TABLE_OR_DATA],
+  ['denials', 'all owners whose pods were refused within the last hour, and how many pods have no owner', ...TABLE_OR_DATA],
+  ['processing', 'in which countries the running pods of each governed namespace are, as the agents see them now', ...TABLE_OR_DATA],
+  [
+    'issues',
+    'everything that is wrong with the fleet: clusters, policies, and the violations',
+    'a table, a document for programs, or a page to print',
+    ['csv', 'json', 'html'],
+  ],
+] as const;
+
 const addReport = (program: Command): void => {
   const report = program.command('report').description('write reports for auditors');
-  report
-    .command('risks')
-    .description('write all owners whose next pods would be refused or stay pending; capacity and volumes are not looked at')
-    .addOption(new Option('-o, --output <format>', 'a table, or a document for programs').choices(['csv', 'json']).default('csv'))
-    .option('--out <file>', 'write to this file instead of standard output')
-    .addHelpText('after', examples('report risks > risks.csv', 'report risks -o json --out risks.json'))
-    .action(action(async () => (await import('../commands/status.ts')).reportRisks));
-  report
-    .command('denials')
-    .description('write all owners whose pods were refused within the last hour, and how many pods have no owner')
-    .addOption(new Option('-o, --output <format>', 'a table, or a document for programs').choices(['csv', 'json']).default('csv'))
-    .option('--out <file>', 'write to this file instead of standard output')
-    .addHelpText('after', examples('report denials > denials.csv', 'report denials -o json --out denials.json'))
-    .action(action(async () => (await import('../commands/status.ts')).reportDenials));
-  report
-    .command('processing')
-    .description('write in which countries the running pods of each governed namespace are, as the agents see them now')
-    .addOption(new Option('-o, --output <format>', 'a table, or a document for programs').choices(['csv', 'json']).default('csv'))
-    .option('--out <file>', 'write to this file instead of standard output')
-    .addHelpText('after', examples('report processing > processing.csv', 'report processing -o json --out processing.json'))
-    .action(action(async () => (await import('../commands/status.ts')).reportProcessing));
-  report
-    .command('issues')
-    .description('write everything that is wrong with the fleet: clusters, policies, and the violations')
-    .addOption(
-      new Option('-o, --output <format>', 'a table, a document for programs, or a page to print')
-        .choices(['csv', 'json', 'html'])
-        .default('csv'),
-    )
-    .option('--out <file>', 'write to this file instead of standard output')
-    .addHelpText('after', examples('report issues > issues.csv', 'report issues -o html --out issues.html'))
-    .action(action(async () => (await import('../commands/status.ts')).reportIssues));
+  for (const [kind, content, formatText, formats] of REPORTS)
+    report
+      .command(kind)
+      .description(`write ${content}`)
+      .addOption(new Option('-o, --output <format>', formatText).choices(formats).default('csv'))
+      .option('--out <file>', 'write to this file instead of standard output')
+      .addHelpText('after', examples(`report ${kind} > ${kind}.csv`, `report ${kind} -o ${formats.at(-1)} --out ${kind}.${formats.at(-1)}`))
+      .action(action(async () => (await import('../commands/status.ts')).report(kind)));
 };
 
 const parseRevision = (text: string): string => {

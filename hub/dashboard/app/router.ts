@@ -186,7 +186,7 @@ const pageRoutes = [
       /** Absent: the list itself. */
       by: choiceParam(RISK_GROUPS),
     }),
-    component: lazyRouteComponent(() => import('../pages/compliance/risks/risks-page.tsx'), 'RisksPage'),
+    component: lazyRouteComponent(() => import('../pages/compliance/risks-page.tsx'), 'RisksPage'),
   }),
   pageRoute({
     path: '/compliance/denials',
@@ -201,7 +201,7 @@ const pageRoutes = [
       /** Absent: the list itself. */
       by: choiceParam(DENIAL_GROUPS),
     }),
-    component: lazyRouteComponent(() => import('../pages/compliance/denials/denials-page.tsx'), 'DenialsPage'),
+    component: lazyRouteComponent(() => import('../pages/compliance/denials-page.tsx'), 'DenialsPage'),
   }),
   pageRoute({
     path: '/compliance/checker',

@@ -1,4 +1,4 @@
-import { type Clock, type Logger, Wakeup } from '@fso/shared/runtime';
+import { type Runtime, Wakeup } from '@fso/shared/runtime';
 import type { ClusterRecord, FleetState, Journal, Lease } from '../../ledger/index.ts';
 import type { HubMetrics } from '../../metrics.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
@@ -58,10 +58,8 @@ class PendingCommits {
   }
 }
 
-export interface ActivityDeps {
+export interface ActivityDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: FleetState & Pick<Journal, 'records' | 'audit'> & Pick<Lease, 'leads' | 'onLead'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly metrics: HubMetrics['rollout'];
   /** Makes spans of the rollouts. Absent: nothing is traced. */
   readonly tracer?: CommitTracer | undefined;

@@ -1,7 +1,7 @@
 import { createDecoder, type PolicySet, type SourceFile } from '@fso/shared/decode';
 import { describe, expect, it } from 'vitest';
 import { FILES } from '../../serve/testing/fleet.ts';
-import { comparePolicies } from './policy-changes.ts';
+import { comparePolicies } from './rollout-writer.ts';
 
 /** Decodes as a hub does: a file that reads as in the set before is the same document. */
 const decode = createDecoder();

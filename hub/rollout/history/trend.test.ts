@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import type { Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
-import { createFleetIndex } from '../../serve/fleet/fleet-index.ts';
+import { FleetIndex } from '../../serve/fleet/fleet-index.ts';
 import { statusView } from '../../serve/fleet/fleet-reader.ts';
 import { policyReport, report } from '../../serve/testing/fleet.ts';
 import { createTrendRecorder, pointOf, readTrend, TREND_DAYS } from './trend.ts';
@@ -14,7 +14,7 @@ const HOUR_MS = 3_600_000;
 const UNREAD = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
 const countsOf = (ledger: Ledger) => {
-  const index = createFleetIndex();
+  const index = new FleetIndex();
   return async () => {
     const fleet = index.update({ desired: await ledger.desired(), clusters: await ledger.clusters() });
     return statusView(fleet, UNREAD, { version: '', now: 0 });

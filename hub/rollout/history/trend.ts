@@ -1,5 +1,5 @@
 import type { StatusView, TrendPoint } from '@fso/shared/api';
-import { type Clock, type Logger, StepMemo } from '@fso/shared/runtime';
+import { type Runtime, StepMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { FleetState, Journal, KeyedReader, Lease } from '../../ledger/index.ts';
 
@@ -136,22 +136,15 @@ export const readTrend = (records: KeyedReader, hours: number, present: SeenPoin
   return [[from, before?.[1] ?? null] as const, ...thin(inside, from, (now - from) / SPANS), [ms, values] as const].map(viewOf);
 };
 
-export interface TrendDeps {
+export interface TrendDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<FleetState, 'subscribe'> & Pick<Journal, 'records'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly counts: () => Promise<FleetCounts>;
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** Time between two looks. Default one minute. */
   readonly everyMs?: number;
 }
 
-export interface TrendRecorder {
-  /** Looks at the fleet until aborted. */
-  run(signal: AbortSignal): Promise<void>;
-}
-
 /** Keeps the trend; of several hubs the leading one does. */
-export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = EVERY_MS }: TrendDeps): TrendRecorder => {
+export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = EVERY_MS }: TrendDeps) => {
   let isDirty = true;
   ledger.subscribe(({ kind }) => {
     isDirty ||= kind === 'cluster';
@@ -192,7 +185,8 @@ export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = E
   };
 
   return {
-    run: async (signal) => {
+    /** Looks at the fleet until aborted. */
+    run: async (signal: AbortSignal): Promise<void> => {
       while (!signal.aborted) {
         // Not awaited: with the database away it takes as long as that is.
         void look();

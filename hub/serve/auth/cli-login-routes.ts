@@ -6,7 +6,7 @@ import type { Grant } from '../../access/index.ts';
 import { callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, jsonRoute, parseFormField, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, OPEN, parseFormField, type Route } from '../http/route.ts';
 import type { LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { loginOf } from './login-routes.ts';
@@ -88,13 +88,12 @@ const allow = (deps: LoginDeps): RequestHandler =>
 const exchangeRoute = (): Route<LoginDeps, HubScope> => {
   const route: Route<LoginDeps, HubScope> = jsonRoute(
     {
+      ...OPEN,
       method: 'post',
       path: '/auth/cli/token',
       operationId: 'cliToken',
       summary: 'Gives the command line the session that a person allowed',
       tag: 'access',
-      access: 'open',
-      scope: 'public',
       body: CliLoginRequest,
       problems: ['login-failed', 'too-many-requests'],
     },
@@ -118,26 +117,24 @@ const exchangeRoute = (): Route<LoginDeps, HubScope> => {
  */
 export const cliLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
+    ...OPEN,
     method: 'get',
     path: '/auth/cli',
     operationId: 'askCliLogin',
     summary: 'Asks a person whether the command line may act for it',
     tag: 'access',
-    access: 'open',
-    scope: 'public',
     query: CliQuery,
     response: { status: 200, description: 'The question; to the login first, where there is none.', contentType: 'text/html' },
     problems: ['bad-request', 'not-found'],
     handler: askPerson,
   },
   {
+    ...OPEN,
     method: 'post',
     path: '/auth/cli',
     operationId: 'allowCliLogin',
     summary: 'The person allows it',
     tag: 'access',
-    access: 'open',
-    scope: 'public',
     response: { status: 303, description: 'On to the command, with a code.', contentType: 'text/html' },
     problems: ['forbidden', 'login-failed', 'too-large', 'too-many-requests'],
     handler: allow,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LoginLinkView } from '@fso/shared/api';
 import type { RequestHandler } from 'express';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, jsonRoute, parseFormField, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, OPEN, parseFormField, type Route } from '../http/route.ts';
 import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { foreignForm, ownOrigin } from './own-page.ts';
@@ -90,30 +90,27 @@ export const loginLinkRoutes: readonly Route<LoginDeps, HubScope>[] = [
     },
   ),
   {
+    ...OPEN,
     method: 'get',
     path: '/auth/link',
     operationId: 'showLoginLink',
     summary: 'The page of a link, with a button that uses it',
     tag: 'access',
-    access: 'open',
-    scope: 'public',
     response: {
       status: 200,
       description: 'The same page for every link: the code stands behind #, and is not sent.',
       contentType: 'text/html',
     },
-    problems: [],
     handler: showPage,
   },
   {
+    ...OPEN,
     method: 'post',
     path: '/auth/link',
     operationId: 'redeemLoginLink',
     summary: 'Trades the code of a link for a session of a browser',
     description: 'For the form of GET /auth/link, with the field `code`. The code is used up.',
     tag: 'access',
-    access: 'open',
-    scope: 'public',
     response: { status: 303, description: 'Signed in, by a cookie; on to the dashboard.', contentType: 'text/html' },
     problems: ['forbidden', 'login-failed', 'too-large', 'too-many-requests'],
     handler: redeem,

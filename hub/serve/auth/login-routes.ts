@@ -5,7 +5,7 @@ import { type Access, LOGIN_MS, safeReturnTo } from '../../access/index.ts';
 import { callerOf } from '../http/caller.ts';
 import { clearCookie, readCookie, setCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
+import { type HubScope, jsonRoute, OPEN, type Route } from '../http/route.ts';
 import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { sessionView, tokenLoginRoutes } from './token-login-routes.ts';
@@ -59,26 +59,24 @@ const logout =
 /** People's way in, through the identity provider. */
 export const loginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
+    ...OPEN,
     method: 'get',
     path: '/auth/login',
     operationId: 'login',
     summary: 'Sends a browser to the identity provider',
     tag: 'access',
-    access: 'open',
-    scope: 'public',
     query: z.object({ returnTo: z.string().optional().describe('Path of this hub where the login goes on.') }),
     response: { status: 302, description: 'To the provider.', contentType: 'text/html' },
     problems: ['not-found', 'login-unavailable', 'too-many-requests'],
     handler: startLogin,
   },
   {
+    ...OPEN,
     method: 'get',
     path: '/auth/callback',
     operationId: 'loginCallback',
     summary: 'Where the identity provider sends the browser back to',
     tag: 'access',
-    access: 'open',
-    scope: 'public',
     response: { status: 303, description: 'Signed in, by a cookie; on to where the login was meant to go.', contentType: 'text/html' },
     problems: ['login-failed', 'not-found', 'login-unavailable', 'too-many-requests'],
     handler: finishLogin,
@@ -92,7 +90,6 @@ export const loginRoutes: readonly Route<LoginDeps, HubScope>[] = [
     access: 'signed-in',
     scope: 'public',
     response: { status: 200, description: 'It has ended.', schema: LogoutView },
-    problems: [],
     handler: logout,
   },
   ...tokenLoginRoutes,

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { Grant } from '../../access/index.ts';
 import type { Caller } from '../http/caller.ts';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, parseBody, type Route } from '../http/route.ts';
+import { type HubScope, OPEN, parseBody, type Route } from '../http/route.ts';
 import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { toLoginError } from './login-problems.ts';
 import { describeForeignCall, ownOrigin } from './own-page.ts';
@@ -69,26 +69,23 @@ const signIn =
 /** The ways to sign in, and the one with an API token, for browsers. */
 export const tokenLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
+    ...OPEN,
     method: 'get',
     path: '/auth/methods',
     operationId: 'getLoginMethods',
     summary: 'How one can sign in',
     tag: 'access',
-    access: 'open',
-    scope: 'public',
     response: { status: 200, description: 'The ways in that this hub has.', schema: LoginMethods },
-    problems: [],
     handler: showMethods,
   },
   {
+    ...OPEN,
     method: 'post',
     path: '/auth/token',
     operationId: 'tokenLogin',
     summary: 'Trades an API token for a session of a browser',
     description: `For pages of this hub: needs the header ${CSRF_HEADER} and an own Origin. The session is a cookie, and ends with the token at the latest.`,
     tag: 'access',
-    access: 'open',
-    scope: 'public',
     body: TokenLogin,
     response: { status: 200, description: 'Signed in, by a cookie; who that is.', schema: SessionView },
     problems: ['bad-request', 'unauthorized', 'forbidden', 'not-found', 'too-large', 'too-many-requests', 'login-unavailable'],

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { IssueReport } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/index.ts';
-import { createFleetIndex } from '../fleet/fleet-index.ts';
+import { FleetIndex } from '../fleet/fleet-index.ts';
 import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
 import { formatIssueHtml, ISSUE_HTML_POLICY } from './issue-html.ts';
 import { createIssueReport, formatIssueCsv } from './issue-report.ts';
@@ -16,7 +16,7 @@ const files = FILES.map((file) =>
     : file,
 );
 const reportOf = (...clusters: ClusterRecord[]): IssueReport =>
-  createIssueReport(createFleetIndex().update({ desired: desiredOf(REVISION, files), clusters }), SOURCE, NOW);
+  createIssueReport(new FleetIndex().update({ desired: desiredOf(REVISION, files), clusters }), SOURCE, NOW);
 
 const condition = (type: string, status: 'True' | 'False', message: string) => ({
   type,

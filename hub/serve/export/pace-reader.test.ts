@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { expect, it } from 'vitest';
-import { paceReader } from './pace-reader.ts';
+import { paceReader } from './backup-route.ts';
 
 const CHUNK = Buffer.alloc(65_536);
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { clusterRecord, clusterReport, desiredOf, OLD_REVISION, REVISION, TIME } from '../testing/fleet.ts';
 import { ClusterQuery, matchesCluster } from './cluster-lists.ts';
-import { createFleetIndex } from './fleet-index.ts';
+import { FleetIndex } from './fleet-index.ts';
 
 const condition = (type: string, status: Condition['status']): Condition => ({
   type,
@@ -21,7 +21,7 @@ const withConditions = (...conditions: Condition[]): Partial<ClusterRecord> => (
 const nackOf = (revision: string) => ({ revision, time: TIME, reasons: [] });
 
 const namesOf = (clusters: readonly ClusterRecord[], query: Readonly<Record<string, string>>): string[] =>
-  createFleetIndex()
+  new FleetIndex()
     .update({ desired: desiredOf(), clusters })
     .clusters()
     .filter((entry) => matchesCluster(entry, ClusterQuery.parse(query)))

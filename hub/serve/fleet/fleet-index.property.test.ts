@@ -17,7 +17,7 @@ import {
   seenPolicies,
 } from '../testing/fleet-model.ts';
 import { expectedFleet, shownFleet } from '../testing/fleet-oracle.ts';
-import { createFleetIndex, type FleetInput } from './fleet-index.ts';
+import { FleetIndex, type FleetInput } from './fleet-index.ts';
 
 const SCOPES: readonly ModelScope[] = [{ targets: ['a', 'team-*'] }, { clusters: ['eu'], targets: ['b'] }];
 
@@ -32,13 +32,13 @@ const plainly = (record: ClusterRecord, policies: ReadonlyMap<string, PolicyRepo
 
 /** A reader of the fleet: an index that follows all changes. */
 class Reader {
-  readonly #index = createFleetIndex();
+  readonly #index = new FleetIndex();
 
   /** @param plain the same input with plain maps */
   check(now: FleetInput, plain: FleetInput): void {
     const shown = comparable(shownFleet(this.#index.update(now)));
     expect(shown).toEqual(comparable(expectedFleet(plain)));
-    expect(comparable(shownFleet(createFleetIndex().update(now)))).toEqual(shown);
+    expect(comparable(shownFleet(new FleetIndex().update(now)))).toEqual(shown);
   }
 }
 
@@ -127,7 +127,7 @@ describe('the fleet index', () => {
   });
 
   it('keeps unchanged objects', () => {
-    const index = createFleetIndex();
+    const index = new FleetIndex();
     const desired = desiredOf();
     const report = policyReport('finance');
     const eu = clusterRecord('eu', [report]);

@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { createIssueReport } from '../export/issue-report.ts';
 import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
-import { createFleetIndex, type FleetInput } from './fleet-index.ts';
+import { FleetIndex, type FleetInput } from './fleet-index.ts';
 import { statusView } from './fleet-reader.ts';
 
 const desired = desiredOf();
-const fleetOf = (knowledge: FleetInput) => createFleetIndex().update(knowledge);
+const fleetOf = (knowledge: FleetInput) => new FleetIndex().update(knowledge);
 const policyViews = (knowledge: FleetInput) =>
   fleetOf(knowledge)
     .policies()
@@ -77,7 +77,7 @@ describe('a retired cluster', () => {
   });
 
   it('counts again once it is connected or registered, and while the repository is unknown', () => {
-    const index = createFleetIndex();
+    const index = new FleetIndex();
     expect(index.update({ desired, clusters }).violations()).toHaveLength(0);
     expect(index.update({ desired, clusters: [eu, us, { ...old, connected: true }] }).violations()).toHaveLength(1);
     expect(index.update({ desired, clusters }).violations()).toHaveLength(0);
@@ -204,7 +204,7 @@ describe('when policies that conform changed', () => {
   };
 
   it('dates each of the last changes of a cluster; after many more, all by the last one', () => {
-    const index = createFleetIndex();
+    const index = new FleetIndex();
     let record = clusterRecord(
       'eu',
       Array.from({ length: 70 }, (_, n) => shortReport(n, 0)),
@@ -230,7 +230,7 @@ describe('when policies that conform changed', () => {
   });
 
   it('dates from the report where policy and report arrive together, also in a new cluster', () => {
-    const index = createFleetIndex();
+    const index = new FleetIndex();
     const read = (record: ClusterRecord, key: string) =>
       index
         .update({ desired: null, clusters: [record] })

@@ -20,7 +20,7 @@ import {
 } from './cluster-entry.ts';
 import { isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
-import { createPolicyTable } from './policy-table.ts';
+import { PolicyTable } from './policy-table.ts';
 
 /**
  * The read model of the API: policies over their clusters and clusters over their policies, updated
@@ -39,28 +39,7 @@ export interface FleetInput {
 }
 
 /** The fleet as of the last update. */
-export interface Fleet {
-  desired(): Desired | null;
-  /** Whether all clusters of a policy are here, so that it is known what none of them has. */
-  isWholeFor(policy: string): boolean;
-  /** Policies sorted by key, each with every cluster that should have it or reports it. */
-  policies(): readonly PolicyEntry[];
-  policy(key: string): PolicyEntry | undefined;
-  /** Clusters sorted by name, including retired ones. */
-  clusters(): readonly ClusterEntry[];
-  /** Clusters that the fleet is counted by: all but the retired ones. */
-  members(): readonly ClusterEntry[];
-  cluster(name: string): ClusterEntry | undefined;
-  /** Violations sorted by cluster, then by policy, namespace, kind and name. */
-  violations(): readonly NamedViolation[];
-  /** Owners at risk sorted by cluster, then by policy, namespace, kind and name. */
-  risks(): readonly NamedRisk[];
-}
-
-export interface FleetIndex {
-  /** @returns the fleet as it is now: to be read before the next update */
-  update(input: FleetInput): Fleet;
-}
+export type Fleet = Omit<FleetIndex, 'update'>;
 
 /** A cluster before its policies and violations are counted. */
 type ClusterBasis = Omit<ClusterFacts, 'phases' | 'violations' | 'named' | 'risks' | 'namedRisks'>;
@@ -106,107 +85,83 @@ type Findings = Pick<ClusterEntry, 'violations' | 'named' | 'risks' | 'namedRisk
 const registrationsOf = (desired: Desired | null): Map<string, ManagedClusterDocument> =>
   new Map(desired?.set.clusters.map(({ document }) => [document.metadata.name, document]));
 
-/**
- * Clusters by name, with the lists that readers ask for: computed on demand, and again after a
- * change.
- */
-class ClusterTable {
-  readonly #entries = new Map<string, ClusterEntry>();
+/** Policies and clusters; each update changes only the entries whose input changed. */
+export class FleetIndex {
+  readonly #policies = new PolicyTable();
+  readonly #clusters = new Map<string, ClusterEntry>();
+  #desired: Desired | null = null;
+  #registrations = registrationsOf(null);
+  #visibility: FleetInput['visibility'];
+  // Lists that readers ask for: computed on demand, and again after a change.
   #sorted: readonly ClusterEntry[] | undefined;
   #members: readonly ClusterEntry[] | undefined;
   #violations: readonly NamedViolation[] | undefined;
   #risks: readonly NamedRisk[] | undefined;
 
-  get size(): number {
-    return this.#entries.size;
+  /** @returns the fleet as it is now: to be read before the next update */
+  update({ desired, clusters, visibility }: FleetInput): Fleet {
+    this.#visibility = visibility;
+    if (desired !== this.#desired) {
+      this.#desired = desired;
+      this.#registrations = registrationsOf(desired);
+      this.#policies.describe(desired);
+    }
+    for (const record of clusters) this.#track(record);
+    if (this.#clusters.size > clusters.length) this.#forgetOthers(clusters);
+    return this;
   }
 
-  names(): Iterable<string> {
-    return this.#entries.keys();
+  desired(): Desired | null {
+    return this.#desired;
   }
 
-  get(name: string): ClusterEntry | undefined {
-    return this.#entries.get(name);
+  /** Whether all clusters of a policy are here, so that it is known what none of them has. */
+  isWholeFor(policy: string): boolean {
+    return this.#visibility?.seesEverywhere(policy) ?? true;
   }
 
-  set(entry: ClusterEntry): void {
-    this.#entries.set(entry.record.name, entry);
-    this.#sorted = undefined;
-    this.#members = undefined;
+  /** Policies sorted by key, each with every cluster that should have it or reports it. */
+  policies(): readonly PolicyEntry[] {
+    return this.#policies.list();
   }
 
-  delete(name: string): void {
-    this.#entries.delete(name);
-    this.#sorted = undefined;
-    this.#members = undefined;
-    this.#violations = undefined;
-    this.#risks = undefined;
+  policy(key: string): PolicyEntry | undefined {
+    return this.#policies.get(key);
   }
 
-  /** Drops the sorted violations, because those of the entries that are set next differ. */
-  dropViolations(): void {
-    this.#violations = undefined;
-  }
-
-  /** Drops the sorted risks likewise. */
-  dropRisks(): void {
-    this.#risks = undefined;
-  }
-
-  list(): readonly ClusterEntry[] {
-    this.#sorted ??= [...this.#entries.values()].sort((a, b) => byText(a.record.name, b.record.name));
+  /** Clusters sorted by name, including retired ones. */
+  clusters(): readonly ClusterEntry[] {
+    this.#sorted ??= [...this.#clusters.values()].sort((a, b) => byText(a.record.name, b.record.name));
     return this.#sorted;
   }
 
+  /** Clusters that the fleet is counted by: all but the retired ones. */
   members(): readonly ClusterEntry[] {
-    this.#members ??= this.list().filter(({ retired }) => !retired);
+    this.#members ??= this.clusters().filter(({ retired }) => !retired);
     return this.#members;
   }
 
+  cluster(name: string): ClusterEntry | undefined {
+    return this.#clusters.get(name);
+  }
+
+  /** Violations sorted by cluster, then by policy, namespace, kind and name. */
   violations(): readonly NamedViolation[] {
-    this.#violations ??= this.list().flatMap(({ named }) => named);
+    this.#violations ??= this.clusters().flatMap(({ named }) => named);
     return this.#violations;
   }
 
+  /** Owners at risk sorted by cluster, then by policy, namespace, kind and name. */
   risks(): readonly NamedRisk[] {
-    this.#risks ??= this.list().flatMap(({ namedRisks: named }) => named);
+    this.#risks ??= this.clusters().flatMap(({ namedRisks: named }) => named);
     return this.#risks;
   }
-}
 
-/** An empty index; each update changes only the entries whose input changed. */
-export const createFleetIndex = (): FleetIndex => {
-  const policies = createPolicyTable();
-  const clusters = new ClusterTable();
-  let desired: Desired | null = null;
-  let registrations = registrationsOf(null);
-  let visibility: FleetInput['visibility'];
-
-  const phasesOf = ({ record, meant, retired }: ClusterBasis, before: ClusterEntry | undefined): Readonly<PhaseCounts> => {
-    if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) return before.phases;
-    if (!retired) return policies.place(record, meant);
-    policies.remove(record.name);
-    return noPhases();
-  };
-  const violationsOf = ({ record, meant, retired }: ClusterBasis): Pick<Findings, 'violations' | 'named'> => {
-    clusters.dropViolations();
-    return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations({ record, meant }) };
-  };
-  const risksOf = ({ record, retired }: ClusterBasis): Pick<Findings, 'risks' | 'namedRisks'> => {
-    clusters.dropRisks();
-    return retired ? { risks: NO_RISKS, namedRisks: [] } : { risks: countRisks(record), namedRisks: namedRisks(record) };
-  };
-  const findingsOf = (basis: ClusterBasis, before: ClusterEntry | undefined): Findings => {
-    if (before === undefined || before.retired !== basis.retired) return { ...violationsOf(basis), ...risksOf(basis) };
-    const moments = { before: before.record, now: basis.record, keys: keysBetween(before.record.policies, basis.record.policies) };
-    const { violations, named } = hasOtherViolations(moments) ? violationsOf(basis) : before;
-    const { risks, namedRisks: atRisk } = hasOtherRisks(moments) ? risksOf(basis) : before;
-    return { violations, named, risks, namedRisks: atRisk };
-  };
-  const track = (record: ClusterRecord): void => {
-    const before = clusters.get(record.name);
+  #track(record: ClusterRecord): void {
+    const before = this.#clusters.get(record.name);
+    const desired = this.#desired;
     if (before?.record === record && before.desired === desired) return;
-    const registration = registrations.get(record.name);
+    const registration = this.#registrations.get(record.name);
     const known: ClusterBasis = {
       record,
       desired,
@@ -215,41 +170,52 @@ export const createFleetIndex = (): FleetIndex => {
       // Without the repository no registration is known.
       retired: desired !== null && registration === undefined && !record.connected,
     };
-    const phases = phasesOf(known, before);
-    const facts = { ...known, phases, ...findingsOf(known, before) };
+    const phases = this.#phasesOf(known, before);
+    const facts = { ...known, phases, ...this.#findingsOf(known, before) };
     const viewed = { ...facts, view: viewOf(facts) };
-    clusters.set({ ...viewed, counted: factsOf(viewed) });
-  };
-  const forgetOthers = (records: readonly ClusterRecord[]): void => {
+    this.#clusters.set(record.name, { ...viewed, counted: factsOf(viewed) });
+    this.#dropLists();
+  }
+
+  #forgetOthers(records: readonly ClusterRecord[]): void {
     const names = new Set(records.map(({ name }) => name));
-    for (const name of clusters.names()) {
+    for (const name of this.#clusters.keys()) {
       if (names.has(name)) continue;
-      policies.remove(name);
-      clusters.delete(name);
+      this.#policies.remove(name);
+      this.#clusters.delete(name);
+      this.#dropLists();
+      this.#violations = undefined;
+      this.#risks = undefined;
     }
-  };
-  const fleet: Fleet = {
-    desired: () => desired,
-    isWholeFor: (policy) => visibility?.seesEverywhere(policy) ?? true,
-    policies: () => policies.list(),
-    policy: (key) => policies.get(key),
-    clusters: () => clusters.list(),
-    members: () => clusters.members(),
-    cluster: (name) => clusters.get(name),
-    violations: () => clusters.violations(),
-    risks: () => clusters.risks(),
-  };
-  return {
-    update: (input) => {
-      visibility = input.visibility;
-      if (input.desired !== desired) {
-        desired = input.desired;
-        registrations = registrationsOf(desired);
-        policies.describe(desired);
-      }
-      for (const record of input.clusters) track(record);
-      if (clusters.size > input.clusters.length) forgetOthers(input.clusters);
-      return fleet;
-    },
-  };
-};
+  }
+
+  #dropLists(): void {
+    this.#sorted = undefined;
+    this.#members = undefined;
+  }
+
+  #phasesOf({ record, meant, retired }: ClusterBasis, before: ClusterEntry | undefined): Readonly<PhaseCounts> {
+    if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) return before.phases;
+    if (!retired) return this.#policies.place(record, meant);
+    this.#policies.remove(record.name);
+    return noPhases();
+  }
+
+  #findingsOf(basis: ClusterBasis, before: ClusterEntry | undefined): Findings {
+    if (before === undefined || before.retired !== basis.retired) return { ...this.#violationsOf(basis), ...this.#risksOf(basis) };
+    const moments = { before: before.record, now: basis.record, keys: keysBetween(before.record.policies, basis.record.policies) };
+    const { violations, named } = hasOtherViolations(moments) ? this.#violationsOf(basis) : before;
+    const { risks, namedRisks: atRisk } = hasOtherRisks(moments) ? this.#risksOf(basis) : before;
+    return { violations, named, risks, namedRisks: atRisk };
+  }
+
+  #violationsOf({ record, meant, retired }: ClusterBasis): Pick<Findings, 'violations' | 'named'> {
+    this.#violations = undefined;
+    return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations({ record, meant }) };
+  }
+
+  #risksOf({ record, retired }: ClusterBasis): Pick<Findings, 'risks' | 'namedRisks'> {
+    this.#risks = undefined;
+    return retired ? { risks: NO_RISKS, namedRisks: [] } : { risks: countRisks(record), namedRisks: namedRisks(record) };
+  }
+}

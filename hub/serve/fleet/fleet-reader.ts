@@ -4,7 +4,7 @@ import type { Clock } from '@fso/shared/runtime';
 import type { Visibility } from '../../access/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
 import { countFacts } from './cluster-entry.ts';
-import { createFleetIndex, type Fleet } from './fleet-index.ts';
+import { type Fleet, FleetIndex } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
 
 const countPolicies = (fleet: Fleet, now: number): StatusView['policies'] => {
@@ -57,7 +57,7 @@ export interface FleetDeps {
  */
 export class FleetReader {
   readonly #deps: FleetReaderDeps;
-  readonly #index = createFleetIndex();
+  readonly #index = new FleetIndex();
 
   constructor(deps: FleetReaderDeps) {
     this.#deps = deps;

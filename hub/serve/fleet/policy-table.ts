@@ -10,24 +10,6 @@ import { headsFromGit, type PolicyHead } from './policy-head.ts';
 
 type Placed = ReadonlySet<MutablePolicyEntry>;
 
-/** Every policy over its clusters. */
-export interface PolicyTable {
-  /** Takes the content of policies from Git. */
-  describe(desired: Desired | null): void;
-  /**
-   * Takes the policies that a cluster should have and those that it reports: local ones, and
-   * hub-managed ones that are not gone yet.
-   *
-   * @returns the number of them in each phase
-   */
-  place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Readonly<PhaseCounts>;
-  /** Removes the contribution of a cluster. */
-  remove(cluster: string): void;
-  /** Policies sorted by key. */
-  list(): readonly PolicyEntry[];
-  get(key: string): PolicyEntry | undefined;
-}
-
 /** Changes of policies of the hub, of one cluster, whose times are kept; it bounds the memory. */
 const TIMES_KEPT = 64;
 
@@ -105,7 +87,8 @@ const candidatesBesides = (policies: ClusterRecord['policies'], meant: Placed): 
 
 const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));
 
-class ClusterRows implements PolicyTable {
+/** Every policy over its clusters. */
+export class PolicyTable {
   readonly #entries = new Map<string, MutablePolicyEntry>();
   readonly #clusters = new Map<string, Contribution>();
   /**
@@ -119,6 +102,7 @@ class ClusterRows implements PolicyTable {
   readonly #reporters = new Map<MutablePolicyEntry, Set<string>>();
   #sorted: readonly MutablePolicyEntry[] | undefined;
 
+  /** Takes the content of policies from Git. */
   describe(desired: Desired | null): void {
     const heads = desired ? headsFromGit(desired.set) : new Map<string, PolicyHead>();
     this.#meant = new WeakMap();
@@ -131,6 +115,12 @@ class ClusterRows implements PolicyTable {
     }
   }
 
+  /**
+   * Takes the policies that a cluster should have and those that it reports: local ones, and
+   * hub-managed ones that are not gone yet.
+   *
+   * @returns the number of them in each phase
+   */
   place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Readonly<PhaseCounts> {
     const before = this.#clusters.get(record.name);
     const meantNow = this.#setOf(meant);
@@ -161,6 +151,7 @@ class ClusterRows implements PolicyTable {
     return entries.every(isInPlace) ? entries : undefined;
   }
 
+  /** Removes the contribution of a cluster. */
   remove(cluster: string): void {
     const before = this.#clusters.get(cluster);
     if (before === undefined) return;
@@ -169,6 +160,7 @@ class ClusterRows implements PolicyTable {
     for (const entry of [...before.meant, ...before.others]) this.#takeBack(entry, before, noPhases());
   }
 
+  /** Policies sorted by key. */
   list(): readonly PolicyEntry[] {
     this.#sorted ??= [...this.#entries.values()].sort((a, b) => byText(a.key, b.key));
     return this.#sorted.filter((entry) => entry.head() !== undefined);
@@ -290,6 +282,3 @@ class ClusterRows implements PolicyTable {
     return { meant, others: before !== undefined && isEqual(before, others) ? before : others };
   }
 }
-
-/** An empty table. */
-export const createPolicyTable = (): PolicyTable => new ClusterRows();

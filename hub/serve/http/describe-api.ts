@@ -134,7 +134,7 @@ const accessOf = ({ access, method }: Route): { fields: Json; problems: readonly
 const operation = (route: Route): Json => {
   const described = [...parameters('path', route.params), ...parameters('query', route.query)];
   const access = accessOf(route);
-  const problems = new Set<ProblemCode>([...route.problems, ...access.problems, 'internal']);
+  const problems = new Set<ProblemCode>([...(route.problems ?? []), ...access.problems, 'internal']);
   return {
     operationId: route.operationId,
     summary: route.summary,

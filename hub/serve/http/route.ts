@@ -41,8 +41,8 @@ export interface Route<in D = never, out S extends RouteScope = RouteScope> {
   /** JSON of at most {@link MAX_BODY_BYTES}. */
   readonly body?: z.ZodObject;
   readonly response: RouteResponse;
-  /** Problems beyond those that every route can answer with. */
-  readonly problems: readonly ProblemCode[];
+  /** Problems beyond those that every route can answer with; absent: none. */
+  readonly problems?: readonly ProblemCode[];
   readonly handler: (deps: D) => RequestHandler;
 }
 
@@ -73,6 +73,10 @@ export const SCOPED_READ = { method: 'get', access: 'viewer', scope: 'scoped' } 
 export const SCOPED_LIST = { ...SCOPED_READ, slots: 'list' } as const;
 /** Head of a route that reads something about the whole hub. */
 export const GLOBAL_READ = { method: 'get', access: 'viewer', scope: 'global' } as const;
+/** A change of the hub itself, by an administrator. */
+export const ADMIN_CHANGE = { access: 'admin', scope: 'global' } as const;
+/** A call without a credential, which holds nothing of the fleet. */
+export const OPEN = { access: 'open', scope: 'public' } as const;
 
 /** All problems of a query in one line, each naming its parameter. */
 const describeIssues = (error: z.ZodError): string =>

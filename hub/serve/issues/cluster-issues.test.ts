@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { UnlistedPolicies } from '../../ledger/policies/index.ts';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
-import { createFleetIndex, type FleetIndex } from '../fleet/fleet-index.ts';
+import { FleetIndex } from '../fleet/fleet-index.ts';
 import { clusterRecord, clusterReport, policyReport } from '../testing/fleet.ts';
 import { DESIRED_WITH_TEAM } from '../testing/issue-lister.ts';
 import { listClusterIssues } from './cluster-issues.ts';
@@ -17,7 +17,7 @@ const entryOf = (index: FleetIndex, record: ClusterRecord): ClusterEntry => {
 
 describe('issues of policies in a cluster', () => {
   it('have the team of the policy, the regions of the cluster, and a severity by what the policy does', async () => {
-    const index = createFleetIndex();
+    const index = new FleetIndex();
     const violating = { violations: 1 };
     const record = clusterRecord('eu', [
       policyReport('finance', violating),
@@ -47,7 +47,7 @@ describe('issues of a cluster', () => {
   const problemsOf = (change: Partial<ReturnType<typeof clusterReport>>): string[] => {
     const cluster = { ...clusterReport(), certificateExpires: inHours(20), ...change };
     const record = { ...clusterRecord('eu', []), report: { ...clusterRecord('eu', []).report, ...cluster } } as ClusterRecord;
-    return listClusterIssues(entryOf(createFleetIndex(), record), nowMs).map(({ alert, problem }) => `${alert}: ${problem}`);
+    return listClusterIssues(entryOf(new FleetIndex(), record), nowMs).map(({ alert, problem }) => `${alert}: ${problem}`);
   };
 
   it.each<[string[], Parameters<typeof problemsOf>[0]]>([
@@ -74,7 +74,7 @@ describe('the severity of violations where the hub does not know the list of the
   it('follows the newest commit, and is not critical for a policy that it lacks', () => {
     const deviations = ['finance', 'gone'].map((name) => [name, standingOf(policyReport(name, { violations: 1 }))] as const);
     const record = { ...clusterRecord('eu', []), policies: new UnlistedPolicies(new Map(deviations)) };
-    const entry = entryOf(createFleetIndex(), record);
+    const entry = entryOf(new FleetIndex(), record);
     const issues = listClusterPolicyIssues(entry).filter(({ alert }) => alert === 'Violations');
     expect(issues).toMatchObject([
       { severity: 'critical', labels: { policy: 'finance' } },

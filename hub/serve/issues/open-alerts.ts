@@ -1,4 +1,4 @@
-import type { Clock, Logger, PauseDetector } from '@fso/shared/runtime';
+import type { PauseDetector, Runtime } from '@fso/shared/runtime';
 import { type AlertMetrics, Alerts, type AlertsConfig, AlertsFile } from '../../alerts/index.ts';
 import type { HubCertificate } from '../../identity/index.ts';
 import { AuditVerifier, type FleetState, type Journal, type Lease } from '../../ledger/index.ts';
@@ -12,13 +12,10 @@ export interface AlertsSettings {
   readonly access?: { readonly publicUrl: string | undefined };
 }
 
-export interface OpenAlertsDeps {
+export interface OpenAlertsDeps extends Runtime {
   readonly ledger: FleetState & Journal & Lease;
   readonly fleet: FleetReader;
-  readonly clock: Clock;
   readonly pauses: PauseDetector;
-  readonly logger: Logger;
-  readonly random: () => number;
   readonly metrics: AlertMetrics;
   /** Certificates as they are at the start. */
   readonly certificates: readonly HubCertificate[];

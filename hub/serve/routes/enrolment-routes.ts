@@ -6,7 +6,7 @@ import type { FleetState, Journal } from '../../ledger/index.ts';
 import { pageOf } from '../http/paging.ts';
 import { Flag, NameParams, PageQuery } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
-import { type HubScope, jsonRoute, type Route, SCOPED_READ } from '../http/route.ts';
+import { ADMIN_CHANGE, type HubScope, jsonRoute, type Route, SCOPED_READ } from '../http/route.ts';
 
 const MAX_TTL_SECONDS = 3600;
 const DEFAULT_TTL_SECONDS = 1800;
@@ -184,14 +184,13 @@ export const enrolmentRoutes: readonly Route<EnrolmentDeps, 'scoped'>[] = [
 export const forgetRoutes: readonly Route<ForgetDeps, HubScope>[] = [
   jsonRoute(
     {
+      ...ADMIN_CHANGE,
       method: 'delete',
       path: '/api/v1/clusters/{name}',
       operationId: 'forgetCluster',
       summary: 'Forgets a cluster that is neither registered nor connected',
       description: 'Its last report is removed and its certificates and tokens are revoked; its history stays.',
       tag: 'clusters',
-      access: 'admin',
-      scope: 'global',
       params: NameParams,
       query: ForgetQuery,
       problems: ['bad-request', 'not-found', 'conflict'],

@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import type { FleetState, Journal } from '../../ledger/index.ts';
 import { ApiError } from '../http/problems.ts';
-import { GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
+import { GLOBAL_READ, type HubScope, jsonRoute, OPEN, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 import { Broadcast, type BroadcastDeps } from '../live/broadcast.ts';
 import { type StreamDeps, streamHandler } from '../live/stream.ts';
 
@@ -87,27 +87,24 @@ export const hubRoutes: readonly Route<HubDeps, HubScope>[] = [
     },
   ),
   {
+    ...OPEN,
     method: 'get',
     path: '/healthz',
     operationId: 'healthz',
     summary: 'Whether the process answers',
     tag: 'operations',
-    access: 'open',
-    scope: 'public',
     response: text('It does.'),
-    problems: [],
     handler: () => (_req, res) => {
       res.type('text/plain').send('ok\n');
     },
   },
   {
+    ...OPEN,
     method: 'get',
     path: '/readyz',
     operationId: 'readyz',
     summary: 'Whether a good revision of the policy repository is in force, and the ledger can be written',
     tag: 'operations',
-    access: 'open',
-    scope: 'public',
     response: text('It is.'),
     problems: ['not-ready'],
     handler: readyHandler,
@@ -120,7 +117,6 @@ export const hubRoutes: readonly Route<HubDeps, HubScope>[] = [
     description: 'Names clusters, so it is for viewers (Prometheus: an API token in `authorization.credentials_file`).',
     tag: 'operations',
     response: text('The metrics.'),
-    problems: [],
     handler:
       ({ runtime: { registry } }) =>
       async (_req, res) => {

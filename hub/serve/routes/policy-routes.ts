@@ -119,8 +119,8 @@ type PolicyDetailQuery = z.output<typeof PolicyDetailQuery>;
  * Whether a policy reads better in what its agent tells than it counts by what its cluster has
  * reported.
  */
-const isAbove = (told: PolicyReport, reported: PolicyReport): boolean =>
-  isUnjudged(reported) || (reported.phase === 'Pending' && told.phase === 'Active');
+const isAbove = (inspected: PolicyReport, reported: PolicyReport): boolean =>
+  isUnjudged(reported) || (reported.phase === 'Pending' && inspected.phase === 'Active');
 
 /**
  * A row with all that there is to say: of a policy of the hub only its agent knows that, but for
@@ -131,12 +131,12 @@ const detailOf = async (key: string, row: PolicyInCluster, { agents }: PolicyDep
   const report = row.fresh ? await agents.inspect(row.cluster, key) : undefined;
   if (report == null) return { ...row, source: 'none' };
   const { revision = report.revision } = row.report ?? {};
-  const told = { ...report, revision };
+  const inspected = { ...report, revision };
   // The agent tells what stands in the cluster, whatever the commit asks for: it makes nothing
   // better than the row.
-  const { phase, message, enforcement, conditions } = row.report !== null && isAbove(told, row.report) ? row.report : told;
+  const { phase, message, enforcement, conditions } = row.report !== null && isAbove(inspected, row.report) ? row.report : inspected;
   const changed = report.lastUpdated ?? row.changed;
-  return { ...row, report: { ...told, phase, message, enforcement, conditions }, changed, source: 'agent' };
+  return { ...row, report: { ...inspected, phase, message, enforcement, conditions }, changed, source: 'agent' };
 };
 
 const readDetails = async (key: string, query: PolicyDetailQuery, deps: PolicyDeps): Promise<z.input<typeof PolicyDetailPage>> => {

@@ -3,7 +3,7 @@ import { checkSelector, pathText } from '@fso/shared/decode';
 import { z } from 'zod';
 import { type Access, TokenRefused } from '../../access/index.ts';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, jsonRoute, type Route } from '../http/route.ts';
+import { ADMIN_CHANGE, type HubScope, jsonRoute, type Route } from '../http/route.ts';
 
 interface TokenDeps {
   readonly access: Pick<Access, 'tokens'>;
@@ -30,27 +30,25 @@ const assertSelectors = ({ clusters, policies }: TokenRequest): void => {
 export const tokenRoutes: readonly Route<TokenDeps, HubScope>[] = [
   jsonRoute(
     {
+      ...ADMIN_CHANGE,
       method: 'get',
       path: '/api/v1/tokens',
       operationId: 'listTokens',
       summary: 'API tokens, without their secrets',
       tag: 'access',
-      access: 'admin',
-      scope: 'global',
     },
     { schema: TokenList, description: 'All tokens, also expired ones; revoked ones are gone.' },
     async ({ access }) => ({ items: [...(await access.tokens.list())] }),
   ),
   jsonRoute(
     {
+      ...ADMIN_CHANGE,
       method: 'post',
       path: '/api/v1/tokens',
       operationId: 'createToken',
       summary: 'Makes an API token',
       description: 'Only this answer holds the secret. The role is at most that of the caller.',
       tag: 'access',
-      access: 'admin',
-      scope: 'global',
       body: TokenRequest,
     },
     { schema: CreatedToken, description: 'The token.', status: 201 },
@@ -67,13 +65,12 @@ export const tokenRoutes: readonly Route<TokenDeps, HubScope>[] = [
   ),
   jsonRoute(
     {
+      ...ADMIN_CHANGE,
       method: 'delete',
       path: '/api/v1/tokens/{id}',
       operationId: 'revokeToken',
       summary: 'Revokes an API token, at once; streams that it opened end',
       tag: 'access',
-      access: 'admin',
-      scope: 'global',
       params: TokenParams,
       problems: ['bad-request', 'not-found'],
     },

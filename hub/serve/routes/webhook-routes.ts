@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Journal } from '../../ledger/index.ts';
 import { addressOf } from '../http/caller.ts';
 import { ApiError, requestIdOf } from '../http/problems.ts';
-import type { HubScope, Route } from '../http/route.ts';
+import { type HubScope, OPEN, type Route } from '../http/route.ts';
 import { type Push, readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
 export interface WebhookDeps {
@@ -87,6 +87,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
 /** Hints of forges. */
 export const webhookRoutes: readonly Route<WebhookDeps, HubScope>[] = [
   {
+    ...OPEN,
     method: 'post',
     path: '/api/v1/webhooks/git',
     operationId: 'gitWebhook',
@@ -94,8 +95,6 @@ export const webhookRoutes: readonly Route<WebhookDeps, HubScope>[] = [
     description:
       'A hint: the hub fetches its configured repository, whatever the content says. A push to another ref or repository, and any other event, is acknowledged and ignored. Signed by X-Hub-Signature-256 (GitHub), X-Gitea-Signature (Gitea, Forgejo), webhook-signature or X-Gitlab-Token (GitLab). Without a configured secret the hub accepts it from its own machine only.',
     tag: 'hub',
-    access: 'open',
-    scope: 'public',
     response: { status: 202, description: 'Accepted: the fetch follows, or the reason why none does.', schema: WebhookAnswer },
     problems: ['webhook-refused', 'too-large', 'too-many-requests'],
     handler: webhookHandler,

@@ -12,3 +12,14 @@ export const started = async (config: Parameters<typeof startApiHarness>[0] = {}
   await fillLedger(server.ledger);
   return server;
 };
+
+/** Reads answers of a server, which ends with it. @param server as {@link started} */
+export const readerOf = (server: Awaited<ReturnType<typeof started>>) => {
+  const get = async (path: string): Promise<string> => (await fetch(`${server.url}/api/v1/${path}`)).text();
+  return {
+    server,
+    get,
+    read: async (path: string): Promise<unknown> => JSON.parse(await get(path)),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+};

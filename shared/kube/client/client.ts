@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeObject } from '../../api/index.ts';
 import { isNotFound, KubeApiError, KubeConnectionError } from '../errors.ts';
 import { collectionPath, objectPath, refOf } from '../paths.ts';
-import type { KindDescriptor, KubeClient, ListOptions, ObjectRef, RawRequest, WriteResult } from '../types.ts';
+import type { ApplyOptions, KindDescriptor, ListOptions, ObjectRef, RawRequest, WriteResult } from '../types.ts';
 import { resolveAccess } from './kubeconfig.ts';
 import { listAll } from './list.ts';
 import type { Answer } from './response-collector.ts';
@@ -64,7 +64,12 @@ const parseJson = (text: string, request: RawRequest): unknown => {
   }
 };
 
-class HttpKubeClient implements KubeClient {
+/**
+ * Client of one cluster's API. Every call takes an AbortSignal last, has a timeout (default 15 s),
+ * and throws {@link KubeApiError} for a response of 400 and above, KubeConnectionError when no
+ * response arrived.
+ */
+export class KubeClient {
   readonly server: string;
   readonly #transport: Transport;
 
@@ -78,6 +83,7 @@ class HttpKubeClient implements KubeClient {
     return { object: parseBody<T>(answer, request), warnings: parseWarnings(answer.headers['warning']) };
   }
 
+  /** @returns undefined when the object, or its kind, does not exist (404). */
   async get<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, signal: AbortSignal): Promise<T | undefined> {
     const request = { method: 'GET', path: objectPath(kind, ref) } as const;
     try {
@@ -91,6 +97,7 @@ class HttpKubeClient implements KubeClient {
     }
   }
 
+  /** Pages through the whole list. */
   async list<T extends KubeObject>(kind: KindDescriptor<T>, options: ListOptions, signal: AbortSignal): Promise<T[]> {
     const { items } = await listAll(this, { kind, options }, signal);
     return items;
@@ -107,22 +114,20 @@ class HttpKubeClient implements KubeClient {
     return this.raw<T>({ method: 'POST', path, query: { dryRun: dryRunQuery(options.dryRun) }, body: typed }, signal);
   }
 
-  apply<T extends KubeObject>(
-    kind: KindDescriptor<T>,
-    body: T,
-    options: { fieldManager: string; force?: boolean; dryRun?: boolean; subresource?: 'status' },
-    signal: AbortSignal,
-  ): Promise<WriteResult<T>> {
+  /** Server-side apply (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
+  apply<T extends KubeObject>(kind: KindDescriptor<T>, body: T, options: ApplyOptions, signal: AbortSignal): Promise<WriteResult<T>> {
     const query = { fieldManager: options.fieldManager, force: String(options.force ?? false), dryRun: dryRunQuery(options.dryRun) };
     const path = objectPath(kind, refOf(body), options.subresource);
     const typed = { ...body, apiVersion: kind.apiVersion, kind: kind.kind };
     return this.raw<T>({ method: 'PATCH', path, query, body: typed, contentType: APPLY }, signal);
   }
 
+  /** JSON merge patch (RFC 7386). */
   mergePatch<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, patch: unknown, signal: AbortSignal): Promise<WriteResult<T>> {
     return this.raw<T>({ method: 'PATCH', path: objectPath(kind, ref), body: patch, contentType: MERGE_PATCH }, signal);
   }
 
+  /** Absent objects are not an error. */
   async delete(kind: KindDescriptor, ref: ObjectRef, signal: AbortSignal): Promise<void> {
     try {
       await this.raw({ method: 'DELETE', path: objectPath(kind, ref) }, signal);
@@ -131,15 +136,25 @@ class HttpKubeClient implements KubeClient {
     }
   }
 
+  /**
+   * Streams a response, for watches; `timeoutMs` limits its whole life, `silenceMs` each wait for a
+   * byte. Throws like every other call before the first byte, and KubeConnectionError when the
+   * stream breaks.
+   */
   stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     return this.#transport.stream(request, signal);
   }
 
+  /**
+   * `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` when it emulates an older
+   * version.
+   */
   async version(signal: AbortSignal): Promise<string> {
     const { object } = await this.raw<VersionInfo>({ method: 'GET', path: '/version' }, signal);
     return versionText(object);
   }
 
+  /** Closes the connections. */
   close(): Promise<void> {
     return this.#transport.close();
   }
@@ -172,7 +187,7 @@ export const createKubeClient = (options: KubeClientOptions = {}): KubeClient =>
   const access = resolveAccess(options.kubeconfig, options.context);
   const { userAgent = 'fso', metrics, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const transport = new Transport({ access, userAgent, metrics, timeoutMs });
-  return new HttpKubeClient(access.server, transport);
+  return new KubeClient(access.server, transport);
 };
 
 interface VersionInfo {

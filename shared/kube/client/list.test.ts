@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { KubeConnectionError } from '../errors.ts';
 import { NAMESPACE_KIND } from '../kinds.ts';
-import type { KubeClient, RawRequest } from '../types.ts';
+import type { RawRequest } from '../types.ts';
+import type { KubeClient } from './client.ts';
 import { listAll } from './list.ts';
 
 const { signal } = new AbortController();

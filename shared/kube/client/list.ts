@@ -1,11 +1,16 @@
 import type { KubeObject } from '../../api/index.ts';
 import { isGone, isTimeout, KubeConnectionError } from '../errors.ts';
 import { collectionPath } from '../paths.ts';
-import { type KindDescriptor, type KubeClient, type ListOptions, MAX_OBJECT_BYTES, type RawRequest } from '../types.ts';
+import { type KindDescriptor, type ListOptions, MAX_OBJECT_BYTES, type RawRequest, type WriteResult } from '../types.ts';
 
 interface ListPage<T> {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
   readonly items: T[] | null;
+}
+
+/** The call of a client that lists are read by. */
+interface RawClient {
+  raw<T>(request: RawRequest, signal: AbortSignal): Promise<WriteResult<T>>;
 }
 
 export interface FullList<T> {
@@ -91,14 +96,14 @@ class PageSize {
   }
 }
 
-const readPage = async <T>(client: KubeClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<ListPage<T>> => {
+const readPage = async <T>(client: RawClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<ListPage<T>> => {
   // A page of one object cannot be smaller.
   const maxBytes = limit === 1 ? MAX_OBJECT_BYTES : MAX_PAGE_BYTES;
   const query = { ...request.query, limit: String(limit) };
   return (await client.raw<ListPage<T>>({ ...request, maxBytes, query, silenceMs: SILENCE_MS }, signal)).object;
 };
 
-const readPageThatFits = async <T>(client: KubeClient, request: RawRequest, size: PageSize, signal: AbortSignal): Promise<ListPage<T>> => {
+const readPageThatFits = async <T>(client: RawClient, request: RawRequest, size: PageSize, signal: AbortSignal): Promise<ListPage<T>> => {
   let hasTimedOut: boolean = false;
   for (;;) {
     try {
@@ -113,7 +118,7 @@ const readPageThatFits = async <T>(client: KubeClient, request: RawRequest, size
 };
 
 const readPages = async <T extends KubeObject>(
-  client: KubeClient,
+  client: RawClient,
   { kind, options, transform = (object) => object }: ListRequest<T>,
   size: PageSize,
   signal: AbortSignal,
@@ -138,7 +143,7 @@ const readPages = async <T extends KubeObject>(
 
 /** Pages through a list; starts over when the server no longer has the version of its pages. */
 export const listAll = async <T extends KubeObject>(
-  client: KubeClient,
+  client: RawClient,
   request: ListRequest<T>,
   signal: AbortSignal,
 ): Promise<FullList<T>> => {

@@ -2,7 +2,8 @@ import type { KubeObject } from '../../api/index.ts';
 import { LineSplitter } from '../../runtime/index.ts';
 import { KubeApiError, KubeConnectionError, type Status } from '../errors.ts';
 import { collectionPath } from '../paths.ts';
-import { type KindDescriptor, type KubeClient, type ListOptions, MAX_OBJECT_BYTES } from '../types.ts';
+import { type KindDescriptor, type ListOptions, MAX_OBJECT_BYTES } from '../types.ts';
+import type { KubeClient } from './client.ts';
 
 type RawEvent<T> =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T }

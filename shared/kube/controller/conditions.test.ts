@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { conditionsEqual, setCondition } from './conditions.ts';
+import { setCondition } from './conditions.ts';
 
 const T1 = new Date('2026-01-01T00:00:00.400Z');
 const T2 = new Date('2026-01-01T00:01:00Z');
@@ -17,15 +17,5 @@ describe('setCondition', () => {
     const first = setCondition([], ready, T1);
     expect(setCondition(first, { ...ready, reason: 'Other' }, T2)[0]?.lastTransitionTime).toBe('2026-01-01T00:00:00Z');
     expect(setCondition(first, { ...ready, status: 'False' }, T2)[0]?.lastTransitionTime).toBe('2026-01-01T00:01:00Z');
-  });
-});
-
-describe('conditionsEqual', () => {
-  it('compares the conditions, not their order', () => {
-    const one = setCondition(setCondition([], ready, T1), { ...ready, type: 'Conflict' }, T1);
-    expect(conditionsEqual(one, [...one].reverse())).toBe(true);
-    expect(conditionsEqual(undefined, [])).toBe(true);
-    expect(conditionsEqual(one, setCondition(one, { ...ready, message: 'one lock' }, T2))).toBe(false);
-    expect(conditionsEqual(one, one.slice(1))).toBe(false);
   });
 });

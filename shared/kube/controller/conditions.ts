@@ -16,19 +16,3 @@ export const setCondition = (conditions: readonly Condition[] | undefined, next:
   const at = previous?.status === next.status ? previous.lastTransitionTime : `${now.toISOString().slice(0, 19)}Z`;
   return [...others, { ...next, lastTransitionTime: at }].sort(byType);
 };
-
-const sameCondition = (a: Condition, b: Condition | undefined): boolean =>
-  b !== undefined &&
-  a.type === b.type &&
-  a.status === b.status &&
-  a.reason === b.reason &&
-  a.message === b.message &&
-  a.observedGeneration === b.observedGeneration &&
-  Date.parse(a.lastTransitionTime) === Date.parse(b.lastTransitionTime);
-
-/** Whether two lists hold the same conditions, in any order. */
-export const conditionsEqual = (a: readonly Condition[] | undefined, b: readonly Condition[] | undefined): boolean => {
-  const left = [...(a ?? [])].sort(byType);
-  const right = [...(b ?? [])].sort(byType);
-  return left.length === right.length && left.every((condition, index) => sameCondition(condition, right[index]));
-};

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { KubeObject } from '../../api/index.ts';
 import { type Clock, type Logger, systemClock } from '../../runtime/index.ts';
+import type { KubeClient } from '../client/client.ts';
 import { isNotFound } from '../errors.ts';
 import { type CoreEvent, EVENT_KIND } from '../kinds.ts';
-import type { KubeClient } from '../types.ts';
 
 export interface EventRecorderOptions {
   readonly client: KubeClient;

@@ -1,8 +1,8 @@
 import { type Clock, type Logger, systemClock } from '../../runtime/index.ts';
+import type { KubeClient } from '../client/client.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../errors.ts';
 import { LEASE_KIND, type Lease } from '../kinds.ts';
 import { objectPath } from '../paths.ts';
-import type { KubeClient } from '../types.ts';
 
 export interface LeaderElectionOptions {
   readonly client: KubeClient;

@@ -1,17 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../../api/index.ts';
 import { type Clock, type Logger, systemClock } from '../../runtime/index.ts';
+import type { KubeClient } from '../client/client.ts';
 import { keyOfObject } from '../paths.ts';
-import type {
-  ChangeHandler,
-  Informer,
-  InformerFactory,
-  InformerOptions,
-  KindDescriptor,
-  KubeClient,
-  ObjectKey,
-  ReadFailure,
-} from '../types.ts';
+import type { ChangeHandler, Informer, InformerFactory, InformerOptions, KindDescriptor, ObjectKey, ReadFailure } from '../types.ts';
 import { Reflector, type ReflectorSink } from './reflector.ts';
 
 export interface InformersOptions {
@@ -43,31 +35,16 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   /** Resolves at the next full list. */
   #nextList = Promise.withResolvers<void>();
   #relist: () => void = () => undefined;
-  #synced: boolean = false;
-  #served: boolean = true;
-  #seenAtMs: number | undefined;
-  #failure: ReadFailure | undefined;
+  // Others read these as an Informer, which cannot set them.
+  synced: boolean = false;
+  served: boolean = true;
+  seenAtMs: number | undefined;
+  failure: ReadFailure | undefined;
   /** Whether only a whole answer counts, as everything before {@link restart} may be too old. */
   #isDoubted: boolean = false;
 
   constructor(logger: Logger) {
     this.#logger = logger;
-  }
-
-  get synced(): boolean {
-    return this.#synced;
-  }
-
-  get served(): boolean {
-    return this.#served;
-  }
-
-  get seenAtMs(): number | undefined {
-    return this.#seenAtMs;
-  }
-
-  get failure(): ReadFailure | undefined {
-    return this.#failure;
   }
 
   get(key: ObjectKey): T | undefined {
@@ -110,7 +87,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
       if (!keys.has(key)) this.#drop(key, previous);
     }
     for (const object of objects) this.#upsert(object, !this.#isSame(object));
-    this.#synced = true;
+    this.synced = true;
     this.#ready.resolve();
     this.#nextList.resolve();
     this.#nextList = Promise.withResolvers<void>();
@@ -149,25 +126,25 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   setServed(served: boolean): void {
     // A kind that is not served has no objects to wait for.
     if (!served) this.#ready.resolve();
-    if (served === this.#served) return;
-    this.#served = served;
+    if (served === this.served) return;
+    this.served = served;
     for (const handler of [...this.#servedHandlers]) this.#call(() => handler(served));
   }
 
   setSeen(atMs: number, isWhole: boolean): void {
     if (this.#isDoubted && !isWhole) return;
     this.#isDoubted = false;
-    this.#seenAtMs = atMs;
+    this.seenAtMs = atMs;
   }
 
   restart(): void {
     this.#isDoubted = true;
-    this.#seenAtMs = undefined;
+    this.seenAtMs = undefined;
     this.#relist();
   }
 
   setFailure(failure: ReadFailure | undefined): void {
-    this.#failure = failure;
+    this.failure = failure;
     // What this client may not read must not keep it from all else.
     if (failure?.cause === 'forbidden') this.#ready.resolve();
   }

@@ -1,10 +1,11 @@
 import type { KubeObject } from '../../api/index.ts';
-import { type Backoff, type Clock, createBackoff, type Logger, messageOf } from '../../runtime/index.ts';
+import { type Backoff, createBackoff, type Logger, messageOf, type Runtime } from '../../runtime/index.ts';
+import type { KubeClient } from '../client/client.ts';
 import { listAll } from '../client/list.ts';
 import { WATCH_SILENCE_MS, watch } from '../client/watch.ts';
 import { isForbidden, isGone, isNotFound, KubeApiError } from '../errors.ts';
 import { collectionPath } from '../paths.ts';
-import type { InformerOptions, KindDescriptor, KubeClient, ReadFailure } from '../types.ts';
+import type { InformerOptions, KindDescriptor, ReadFailure } from '../types.ts';
 import { isOlderVersion, newerVersion } from './resource-version.ts';
 
 /** Receives the objects of a reflector. */
@@ -24,14 +25,11 @@ export interface ReflectorSink<T> {
   setFailure(failure: ReadFailure | undefined): void;
 }
 
-export interface ReflectorOptions<T extends KubeObject> {
+export interface ReflectorOptions<T extends KubeObject> extends Runtime {
   readonly client: KubeClient;
   readonly kind: KindDescriptor<T>;
   readonly list: InformerOptions<T>;
   readonly sink: ReflectorSink<T>;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly logger: Logger;
   readonly waits: {
     /** Longest wait between checks for a kind that is not served. Default 5 s. */
     readonly absentRetryMs?: number | undefined;

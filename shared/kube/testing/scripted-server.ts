@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { listen } from '../../runtime/index.ts';
+import type { KubeClient } from '../client/client.ts';
 import { createKubeClient } from '../client/client.ts';
-import type { KubeClient } from '../types.ts';
 
 /** Handler that answers a request. */
 export type Answer = (url: URL, response: ServerResponse) => unknown;

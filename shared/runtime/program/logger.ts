@@ -1,32 +1,14 @@
 import pino from 'pino';
 import { LogOutput } from './log-output.ts';
 
+/**
+ * A log. A fact has one name everywhere, such as `cluster`, `policy` (key of a SovereignPolicy: its
+ * name, or namespace/name outside of the agent's namespace), `revision`, `trace_id` (of the commit
+ * that a line names, by OpenTelemetry's name) and `err`; messages are constant.
+ */
 export type Logger = pino.Logger;
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-
-/** The names under which facts are logged; one name per fact, everywhere. Messages are constant. */
-export interface LogFields {
-  readonly component?: string;
-  readonly cluster?: string;
-  /** Key of a SovereignPolicy: its name, or namespace/name outside of the agent's namespace. */
-  readonly policy?: string;
-  readonly namespace?: string;
-  readonly revision?: string;
-  readonly reconcileId?: string;
-  readonly controller?: string;
-  readonly kind?: string;
-  readonly key?: string;
-  readonly identity?: string;
-  readonly requestId?: string;
-  readonly url?: string;
-  readonly durationMs?: number;
-  readonly retryInMs?: number;
-  readonly failures?: number;
-  /** Trace of the commit that the line names, by OpenTelemetry's name. */
-  readonly trace_id?: string;
-  readonly err?: unknown;
-}
 
 const SECRETS = ['token', 'authorization', 'password', 'secret', 'cookie'] as const;
 

@@ -1,11 +1,13 @@
-import { Button, Flex, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
+import { Alert, Button, Content, Flex, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
 import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import { useQuery } from '@tanstack/react-query';
-import type { ComponentProps } from 'react';
+import { useNavigate } from '@tanstack/react-router';
+import type { ComponentProps, ReactNode } from 'react';
 import { urlOf } from '../../api/client.ts';
 import { statusQuery } from '../../api/queries.ts';
 import { Empty } from '../../components/empty-states.tsx';
 import { Page } from '../../components/page-header.tsx';
+import type { Values } from '../../lib/filters.ts';
 import { count } from '../../lib/format.ts';
 
 const PAGES = [
@@ -20,43 +22,86 @@ export const ComplianceFrame = (page: Omit<ComponentProps<typeof Page>, 'title'>
   <Page title="Compliance" parts={['Compliance pages', PAGES]} {...page} />
 );
 
-/** Links to a report as files. */
-export const Downloads = ({ path }: { readonly path: string }) => (
-  <Flex>
-    {(['csv', 'json'] as const).map((format) => (
-      <Button key={format} component="a" href={urlOf(path, { format })} download variant="secondary" icon={<DownloadIcon />}>
-        {format.toUpperCase()}
-      </Button>
-    ))}
-  </Flex>
-);
-
 interface GroupingsProps<G extends string> {
   /** Accessible name. */
   readonly label: string;
   /** Text for the list itself. */
   readonly all: string;
-  readonly texts: Readonly<Record<G, string>>;
+  readonly titles: Readonly<Record<G, string>>;
   /** undefined: the list itself. */
   readonly by: G | undefined;
-  readonly onChoose: (by: G | undefined) => void;
+  /** Search parameter that has no meaning in another view, as a search has none. */
+  readonly clears: 'open' | 'sort';
 }
 
 /** Chooses between a list and its groups. */
-export const Groupings = <G extends string>({ label, all, texts, by, onChoose }: GroupingsProps<G>) => (
-  <ToggleGroup aria-label={label} className="fso-groupings">
-    <ToggleGroupItem text={all} buttonId="list" isSelected={by === undefined} onChange={() => onChoose(undefined)} />
-    {(Object.keys(texts) as G[]).map((grouping) => (
-      <ToggleGroupItem
-        key={grouping}
-        text={texts[grouping]}
-        buttonId={`by-${grouping}`}
-        isSelected={by === grouping}
-        onChange={() => onChoose(grouping)}
-      />
-    ))}
-  </ToggleGroup>
-);
+export const Groupings = <G extends string>({ label, all, titles, by, clears }: GroupingsProps<G>) => {
+  const navigate = useNavigate();
+  const choose = (grouping: G | undefined): void =>
+    void navigate({ to: '.', search: (old: Values) => ({ ...old, by: grouping, q: undefined, [clears]: undefined }) as never });
+  return (
+    <ToggleGroup aria-label={label} className="fso-groupings">
+      <ToggleGroupItem text={all} buttonId="list" isSelected={by === undefined} onChange={() => choose(undefined)} />
+      {(Object.keys(titles) as G[]).map((grouping) => (
+        <ToggleGroupItem
+          key={grouping}
+          text={`By ${titles[grouping].toLowerCase()}`}
+          buttonId={`by-${grouping}`}
+          isSelected={by === grouping}
+          onChange={() => choose(grouping)}
+        />
+      ))}
+    </ToggleGroup>
+  );
+};
+
+interface OwnersFrameProps<G extends string> extends Pick<GroupingsProps<G>, 'titles' | 'by'> {
+  readonly what: 'risks' | 'denials';
+  readonly description: string;
+  /** Explanation of what is shown. */
+  readonly about: string;
+  /** Reason why not all is known of a cluster whose agent is there. */
+  readonly unknown: string;
+  readonly children: ReactNode;
+}
+
+/**
+ * Page of findings about owners. Clusters of which not all is known never look like ones without
+ * findings.
+ */
+export const OwnersFrame = <G extends string>({ what, description, about, unknown, titles, by, children }: OwnersFrameProps<G>) => {
+  const { data: clusters = 0 } = useQuery({ ...statusQuery, select: (status) => status.clusters[`${what}Unknown`] });
+  return (
+    <ComplianceFrame description={description}>
+      <div className="fso-stack">
+        <Content component="p" className="fso-muted">
+          {about}
+        </Content>
+        {clusters > 0 && (
+          <Alert isInline variant="warning" component="p" title={`Not all is known of ${count(clusters, 'cluster', 'clusters')}`}>
+            Agents are away, or {unknown} on the page of a cluster says why. The downloads name these clusters.
+          </Alert>
+        )}
+        <Flex>
+          {(['csv', 'json'] as const).map((format) => (
+            <Button
+              key={format}
+              component="a"
+              href={urlOf(`/api/v1/reports/${what}`, { format })}
+              download
+              variant="secondary"
+              icon={<DownloadIcon />}
+            >
+              {format.toUpperCase()}
+            </Button>
+          ))}
+        </Flex>
+      </div>
+      <Groupings label={`How ${what} are shown`} all="All owners" titles={titles} by={by} clears="sort" />
+      {children}
+    </ComplianceFrame>
+  );
+};
 
 /** State without reported violations, which is good only as far as clusters are connected. */
 export const NoViolations = () => {

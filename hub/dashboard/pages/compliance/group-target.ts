@@ -1,4 +1,4 @@
-import type { RiskGrouping, ViolationGrouping } from '@fso/shared/api';
+import type { DenialGrouping, RiskGrouping, ViolationGrouping } from '@fso/shared/api';
 
 /**
  * Name in URLs for workloads without a region, as a URL drops a parameter without a value. No
@@ -8,8 +8,11 @@ export const NO_REGION = '(none)';
 
 type GroupTarget = Readonly<Partial<Record<'policy' | 'cluster' | 'namespace' | 'kind' | 'name' | 'region', string>>>;
 
-/** Filters of the list that show what a group counts. @param key as the API gives it */
-export const targetOfGroup = (by: ViolationGrouping | RiskGrouping, key: string): GroupTarget => {
+/**
+ * Filters of the list that show what a group counts; none where no filter does. @param key as the
+ * API gives it
+ */
+export const targetOfGroup = (by: ViolationGrouping | RiskGrouping | DenialGrouping, key: string): GroupTarget => {
   const [cluster = '', namespace = '', kind = '', name = ''] = key.split('/');
   switch (by) {
     case 'policy':
@@ -23,5 +26,15 @@ export const targetOfGroup = (by: ViolationGrouping | RiskGrouping, key: string)
       return { cluster, namespace, kind, name };
     case 'region':
       return { region: key === '' ? NO_REGION : key };
+    case 'team':
+    case 'reason':
+      return {};
   }
+};
+
+/** Key of a group of owners as people read it. */
+export const textOfOwners = (by: RiskGrouping | DenialGrouping, key: string): string => {
+  const { cluster = '', namespace, kind, name } = targetOfGroup(by, key);
+  if (namespace === undefined) return key;
+  return by === 'namespace' ? `${namespace} in ${cluster}` : `${kind} ${namespace}/${name} in ${cluster}`;
 };

@@ -137,22 +137,19 @@ const ViolationsList = () => {
   );
 };
 
-const WORDS: Readonly<Record<ViolationGrouping, string>> = {
-  policy: 'By policy',
-  cluster: 'By cluster',
-  namespace: 'By namespace',
-  workload: 'By workload',
-  region: 'By region',
+const TITLES: Readonly<Record<ViolationGrouping, string>> = {
+  policy: 'Policy',
+  cluster: 'Cluster',
+  namespace: 'Namespace',
+  workload: 'Workload',
+  region: 'Region',
 };
 
 export const ViolationsPage = () => {
   const { by } = route.useSearch();
-  const navigate = route.useNavigate();
-  const choose = (grouping: ViolationGrouping | undefined): void =>
-    void navigate({ search: (old) => ({ ...old, by: grouping, q: undefined, open: undefined }) });
   return (
     <ComplianceFrame description="Workloads outside their allowed regions, with reason and fix.">
-      <Groupings label="How violations are shown" all="All violations" texts={WORDS} by={by} onChoose={choose} />
+      <Groupings label="How violations are shown" all="All violations" titles={TITLES} by={by} clears="open" />
       {by === undefined ? <ViolationsList /> : <GroupsTable key={by} by={by} />}
     </ComplianceFrame>
   );

@@ -3,7 +3,7 @@ import { createServer, get, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net';
 import express, { type Response } from 'express';
 import { afterEach, expect, it } from 'vitest';
-import { cutUnread } from './cut-unread.ts';
+import { cutUnread } from '../../api.ts';
 
 /** Number of bytes that exceeds the buffers of a connection. */
 const LARGE = 64 * 1024 * 1024;

@@ -1,7 +1,7 @@
 import { type ClusterDenials, DenialGroupPage, DenialPage, DenialReport } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { denialOf, reportDenials } from '../../testing/denials.ts';
-import { started } from '../../testing/requests.ts';
+import { readerOf, started } from '../../testing/requests.ts';
 
 const WEB = denialOf('web', 30);
 const JOB = denialOf('nightly', 5, { kind: 'CronJob', policies: ['finance', 'hr'], reason: 'spec.nodeSelector allows region "us-east-1"' });
@@ -10,13 +10,7 @@ const COUNTED: ClusterDenials = { minutes: 60, pods: 100, recent: 40, bindings: 
 const refusing = async (denials: ClusterDenials = COUNTED) => {
   const server = await started({});
   await reportDenials(server, denials);
-  const get = async (path: string): Promise<string> => (await fetch(`${server.url}/api/v1/${path}`)).text();
-  return {
-    server,
-    get,
-    read: async (path: string): Promise<unknown> => JSON.parse(await get(path)),
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
+  return readerOf(server);
 };
 
 describe('owners whose pods were refused', () => {

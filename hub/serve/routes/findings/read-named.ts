@@ -18,7 +18,7 @@ interface Reading<V> {
   /** Findings that a report counts, as far as an agent names them. */
   readonly known: (report: PolicyReport) => number;
   /** Findings that an agent tells of a policy. */
-  readonly told: (report: PolicyReport, of: Place, reported: PolicyReport) => readonly Named<V>[];
+  readonly inspected: (report: PolicyReport, of: Place, reported: PolicyReport) => readonly Named<V>[];
 }
 
 /**
@@ -28,7 +28,7 @@ interface Reading<V> {
 export const readNamed = async <V extends Place>(
   { fleet, agents }: FindingDeps,
   { cluster, policy }: { readonly [P in keyof Place]?: string | undefined },
-  { from, known, told }: Reading<V>,
+  { from, known, inspected }: Reading<V>,
 ): Promise<readonly Named<V>[]> => {
   const now = await fleet.read();
   const named = from(now);
@@ -38,5 +38,5 @@ export const readNamed = async <V extends Place>(
   if (!fresh || report === null || named.filter(isOf).length >= known(report)) return named;
   const asked = await agents.inspect(cluster, policy);
   if (asked == null) return named;
-  return [...named.filter((finding) => !isOf(finding)), ...told(asked, { cluster, policy }, report)];
+  return [...named.filter((finding) => !isOf(finding)), ...inspected(asked, { cluster, policy }, report)];
 };

@@ -2,7 +2,7 @@ import { CONDITIONS, type PolicyReport, type Risk, RiskGroupPage, RiskPage, Risk
 import { groupDeviations, standingOf } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { baselineIn, clusterReport, desiredOf, policyReport, reportChange, TIME } from '../../testing/fleet.ts';
-import { started } from '../../testing/requests.ts';
+import { readerOf, started } from '../../testing/requests.ts';
 
 const riskOf = (name: string, more: Partial<Risk> = {}): Risk => ({
   risk: 'Refused',
@@ -32,8 +32,8 @@ const NIGHTLY = riskOf('nightly', { kind: 'CronJob', risk: 'Pending', confirmati
  * A hub whose cluster eu, which judges all owners, has three at risk under finance and names two;
  * of us not all is known.
  */
-const atRisk = async (told?: PolicyReport, counts = risks([], 2, 1)) => {
-  const server = await started({ agents: { inspect: async () => told } });
+const atRisk = async (inspected?: PolicyReport, counts = risks([], 2, 1)) => {
+  const server = await started({ agents: { inspect: async () => inspected } });
   const deviation = standingOf(policyReport('finance', { conditions: [], risks: counts }));
   const judged = { type: CONDITIONS.risksKnown, status: 'True' as const, reason: 'Judged', message: '', lastTransitionTime: TIME };
   await reportChange(server.ledger, 'eu', {
@@ -42,13 +42,7 @@ const atRisk = async (told?: PolicyReport, counts = risks([], 2, 1)) => {
     deviations: groupDeviations([['finance', deviation]]),
     cluster: { ...clusterReport(), conditions: [judged], riskSamples: [WEB, NIGHTLY].map((risk) => ({ ...risk, policy: 'finance' })) },
   });
-  const get = async (path: string): Promise<string> => (await fetch(`${server.url}/api/v1/${path}`)).text();
-  return {
-    server,
-    get,
-    read: async (path: string): Promise<unknown> => JSON.parse(await get(path)),
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
+  return readerOf(server);
 };
 
 describe('owners at risk', () => {

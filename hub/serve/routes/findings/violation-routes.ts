@@ -18,7 +18,7 @@ const readViolations = (deps: FindingDeps, query: ViolationQuery): Promise<reado
   readNamed(deps, query, {
     from: (fleet) => fleet.violations(),
     known: ({ violations }) => Math.min(violations, MAX_SAMPLES),
-    told: ({ violationSamples }, of, { enforcementAction }) => nameFindings(violationSamples, { ...of, enforcementAction }),
+    inspected: ({ violationSamples }, of, { enforcementAction }) => nameFindings(violationSamples, { ...of, enforcementAction }),
   });
 
 /** Violations, one by one and added up. */

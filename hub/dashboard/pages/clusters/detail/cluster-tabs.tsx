@@ -1,20 +1,68 @@
-import type { ClusterView, Condition } from '@fso/shared/api';
+import type { ClusterView, Condition, EventView } from '@fso/shared/api';
 import { Grid, GridItem, Icon, Tab, TabContent, TabContentBody, Tabs, TabTitleText } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
+import { eventsQuery } from '../../../api/queries.ts';
+import { Empty } from '../../../components/empty-states.tsx';
+import { PolicyLink, RevisionLink } from '../../../components/links.tsx';
 import { StaleState } from '../../../components/stale-state.tsx';
+import { SEVERITY_OPTIONS, SeverityLabel } from '../../../components/state-label.tsx';
+import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
 import { PlainTable, type PlainTableProps } from '../../../components/tables/plain-table.tsx';
 import { RelativeTime, SectionCard } from '../../../components/text.tsx';
+import type { Filter } from '../../../lib/filters.ts';
 import { formatNumber } from '../../../lib/format.ts';
 import { healthOf } from '../../../lib/health.ts';
 import { NotReported, RevisionCard, SoftwareCard } from './cluster-cards.tsx';
-import { ClusterEvents } from './cluster-events.tsx';
 import { ClusterPolicies } from './cluster-policies.tsx';
 import { ClusterViolations } from './cluster-violations.tsx';
 import { EnrolmentCard } from './enrolment-card.tsx';
 import { NodesCard } from './nodes-card.tsx';
+
+const FILTERS: readonly Filter[] = [
+  {
+    name: 'severity',
+    label: 'Severity',
+    options: SEVERITY_OPTIONS,
+  },
+];
+
+const About = ({ event: { policy, revision } }: { readonly event: EventView }) => (
+  <>
+    {policy === undefined ? null : <PolicyLink policy={policy} />}
+    {revision === undefined ? null : (
+      <div>
+        <RevisionLink revision={revision} />
+      </div>
+    )}
+  </>
+);
+
+const COLUMNS: readonly Column<EventView>[] = [
+  { title: 'Time', width: 15, cell: ({ time }) => <RelativeTime time={time} /> },
+  { title: 'Severity', width: 15, cell: ({ severity }) => <SeverityLabel severity={severity} /> },
+  { title: 'Event', width: 15, cell: ({ reason }) => reason },
+  { title: 'Message', cell: ({ message }) => message },
+  { title: 'About', width: 20, cell: (event) => <About event={event} /> },
+];
+
+/** Events of a cluster, newest first. */
+const ClusterEvents = ({ cluster }: { readonly cluster: string }) => {
+  const search = route.useSearch();
+  const query = useInfiniteQuery(eventsQuery({ cluster, severity: search.severity, q: search.q }));
+  return (
+    <SearchableTable
+      toolbar={{ search: 'Search events', filters: FILTERS }}
+      table={{ label: 'Events', noun: ['event', 'events'], query, columns: COLUMNS, rowKey: ({ id }) => String(id) }}
+      values={search}
+      none={<Empty title="No events">No event of this cluster has been reported yet.</Empty>}
+      noMatch="No events match"
+    />
+  );
+};
 
 const ICONS = {
   good: <CheckCircleIcon />,

@@ -5,8 +5,8 @@ import { text } from 'node:stream/consumers';
 import { RiskReport, type RiskView } from '@fso/shared/api';
 import express, { type Response } from 'express';
 import { afterEach, describe, expect, it } from 'vitest';
-import { riskLines } from './risk-report.ts';
-import { sendReport } from './send-lines.ts';
+import { sendReport } from '../../export/send-lines.ts';
+import { riskLines } from './risk-routes.ts';
 
 const OWNERS = 10_000;
 /** The longest texts that an agent sends. */

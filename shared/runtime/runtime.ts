@@ -1,0 +1,10 @@
+import type { Clock } from './clock.ts';
+import type { Logger } from './program/logger.ts';
+
+/** Dependencies of every long-running part; tests decide time and chance. */
+export interface Runtime {
+  readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
