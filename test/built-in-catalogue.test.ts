@@ -29,7 +29,8 @@ const compiledWith = async (seed: string): Promise<unknown> => {
     });
     const seed = await import(${JSON.stringify(urlOf('../shared/regions/seed/index.ts'))}).then(({ SEED_CATALOG }) => SEED_CATALOG.version, () => null);
     await import(${JSON.stringify(urlOf('../agent/agent.ts'))});
-    await import(${JSON.stringify(urlOf('../hub/program.ts'))});
+    await import(${JSON.stringify(urlOf('../hub/source/index.ts'))});
+    await import(${JSON.stringify(urlOf('../hub/rollout/index.ts'))});
     const { createDecoder } = await import(${JSON.stringify(urlOf('../shared/decode/index.ts'))});
     const { compileFleet } = await import(${JSON.stringify(urlOf('../shared/compile/index.ts'))});
     const decoded = createDecoder()(${JSON.stringify(FILES)});

@@ -16,8 +16,13 @@ export interface Membership extends Term {
 export const ANY_PROVIDER = '';
 
 /** Names that a list of references stands for, each with the providers that read it inside. */
-export type NameTable = ReadonlyMap<string, ReadonlyMap<string, Membership>>;
-export type MutableTable = Map<string, Map<string, Membership>>;
+export type NameTable = ReadonlyMap<string, Readings>;
+/** Tables share the readings of their names: a repository may have a million of them. */
+export type MutableTable = Map<string, Readings>;
+type Readings = ReadonlyMap<string, Membership>;
+
+const BARE: Membership = { isBare: true };
+const BARE_ALONE: Readings = new Map([[ANY_PROVIDER, BARE]]);
 
 const termOf = (since: string | undefined, until: string | undefined): Term => ({
   ...(since === undefined ? {} : { since }),
@@ -63,12 +68,16 @@ const joined = (left: Membership, right: Membership): Membership => {
   return { ...term, isBare: ![left, right].some((each) => !each.isBare && isSameTerm(each, term)) };
 };
 
-/** Adds a name to a table. @returns 1, the work done, for budgets */
-export const addName = (table: MutableTable, name: string, provider: string, membership: Membership): number => {
-  const providers = table.get(name) ?? new Map<string, Membership>();
-  table.set(name, providers);
-  const known = providers.get(provider);
-  providers.set(provider, known === undefined ? membership : joined(known, membership));
+const addOne = (table: MutableTable, name: string, provider: string, membership: Membership): void => {
+  const readings = table.get(name);
+  const known = readings?.get(provider);
+  table.set(name, new Map(readings).set(provider, known === undefined ? membership : joined(known, membership)));
+};
+
+/** Adds a bare name, as clusters read it whose provider does not have it. @returns the work done */
+export const addBareName = (table: MutableTable, name: string, { since, until }: Term): number => {
+  if (since === undefined && until === undefined && !table.has(name)) table.set(name, BARE_ALONE);
+  else addOne(table, name, ANY_PROVIDER, { since, until, isBare: true });
   return 1;
 };
 
@@ -76,21 +85,26 @@ export const addName = (table: MutableTable, name: string, provider: string, mem
 export const addReadings = (table: MutableTable, readings: readonly Reading[], term: Term, isBare: boolean): number => {
   for (const { name, provider, region } of readings) {
     const shared = sharedTerm(term, { until: region.until });
-    if (shared !== undefined) addName(table, name, provider, { ...shared, isBare });
+    if (shared !== undefined) addOne(table, name, provider, { ...shared, isBare });
   }
   return readings.length;
 };
 
 /** Adds what a group stands for, within a term. @returns the work done */
 export const addTable = (table: MutableTable, group: NameTable, term: Term): number => {
-  let work = 0;
-  for (const [name, providers] of group) {
-    for (const [provider, { isBare, ...own }] of providers) {
-      const shared = sharedTerm(own, term);
-      work += shared === undefined ? 1 : addName(table, name, provider, { ...shared, isBare });
-    }
+  const isAlways = term.since === undefined && term.until === undefined;
+  for (const [name, readings] of group) {
+    if (isAlways && !table.has(name)) table.set(name, readings);
+    else addWithin(table, name, readings, term);
   }
-  return work;
+  return group.size;
+};
+
+const addWithin = (table: MutableTable, name: string, readings: Readings, term: Term): void => {
+  for (const [provider, { isBare, ...own }] of readings) {
+    const shared = sharedTerm(own, term);
+    if (shared !== undefined) addOne(table, name, provider, { ...shared, isBare });
+  }
 };
 
 /**
@@ -99,9 +113,8 @@ export const addTable = (table: MutableTable, group: NameTable, term: Term): num
  */
 export const subtract = (table: MutableTable, excluded: NameTable): void => {
   for (const [name, providers] of excluded) {
-    const left = table.get(name);
-    if (left === undefined) continue;
-    for (const provider of providers.keys()) left.delete(provider);
+    const left = new Map([...(table.get(name) ?? [])].filter(([provider]) => !providers.has(provider)));
     if (left.size === 0 || (left.size === 1 && left.has(ANY_PROVIDER))) table.delete(name);
+    else table.set(name, left);
   }
 };

@@ -1,7 +1,7 @@
 import type { RegionConflict } from '../api/index.ts';
 import type { CatalogIndex, Reading } from './catalog-index.ts';
 import { conflictsOf } from './conflicts.ts';
-import { ANY_PROVIDER, addName, addReadings, addTable, type MutableTable, type NameTable, subtract, type Term } from './membership.ts';
+import { addBareName, addReadings, addTable, type MutableTable, type NameTable, subtract, type Term } from './membership.ts';
 import { parseReference } from './reference.ts';
 
 /** A named list of references, of a repository or of its catalogue. */
@@ -20,11 +20,10 @@ export interface ResolvedRegions {
   readonly conflicts: readonly RegionConflict[];
 }
 
-/**
- * Names that all lists of a repository may stand for together, each counted once for each group and
- * list. More take seconds.
- */
-const MAX_WORK = 10_000_000;
+/** Names that all lists of a repository may stand for together. More take seconds. */
+const MAX_WORK = 4_000_000;
+/** Names that its groups may stand for together, which stay in memory. */
+const MAX_GROUP_NAMES = 1_000_000;
 
 /** Groups within groups. */
 export const MAX_GROUP_DEPTH = 16;
@@ -40,12 +39,12 @@ export class RegionResolver {
   /** Groups by name; those of a repository win over those of its catalogue. */
   readonly groups: ReadonlyMap<string, GroupDefinition>;
   readonly #groupTables = new Map<string, NameTable>();
-  readonly #tables = new Map<string, NameTable>();
   readonly #resolved = new Map<string, ResolvedRegions>();
   readonly #equal = new Map<string, ResolvedRegions>();
   readonly #byCountry: ReadonlyMap<string, readonly Reading[]>;
   readonly #byPartition: ReadonlyMap<string, readonly Reading[]>;
   #work = 0;
+  #groupNames = 0;
 
   constructor(catalog: CatalogIndex | undefined, own: ReadonlyMap<string, GroupDefinition>) {
     this.catalog = catalog;
@@ -57,7 +56,7 @@ export class RegionResolver {
 
   /** Whether the lists resolved so far stand for more names than a repository may have. */
   get isExhausted(): boolean {
-    return this.#work > MAX_WORK;
+    return this.#work > MAX_WORK || this.#groupNames > MAX_GROUP_NAMES;
   }
 
   hasPartition(partition: string): boolean {
@@ -71,12 +70,10 @@ export class RegionResolver {
    * that any provider reads inside
    */
   resolve(references: readonly string[], provider?: string): ResolvedRegions {
-    const list = references.join('\n');
-    const key = `${provider ?? ''}\n${list}`;
+    const key = `${provider ?? ''}\n${references.join('\n')}`;
     const known = this.#resolved.get(key);
     if (known !== undefined) return known;
-    const table = this.#tables.get(list) ?? this.#tableOf({ members: references }, []);
-    this.#tables.set(list, table);
+    const table = this.#tableOf({ members: references }, []);
     const resolved = this.#shared(conflictsOf(table, this.catalog, provider));
     this.#resolved.set(key, resolved);
     return resolved;
@@ -117,7 +114,7 @@ export class RegionResolver {
     switch (reference.type) {
       case 'name': {
         const readings = this.catalog?.names.get(reference.name) ?? [];
-        return addName(table, reference.name, ANY_PROVIDER, { ...term, isBare: true }) + addReadings(table, readings, term, true);
+        return addBareName(table, reference.name, term) + addReadings(table, readings, term, true);
       }
       case 'region': {
         const reading = this.catalog?.providers.get(reference.provider)?.get(reference.name);
@@ -140,6 +137,7 @@ export class RegionResolver {
     if (group === undefined || within.includes(name) || within.length > MAX_GROUP_DEPTH) return EMPTY;
     const table = this.#tableOf(group, [...within, name]);
     this.#groupTables.set(name, table);
+    this.#groupNames += table.size;
     return table;
   }
 }

@@ -14,7 +14,7 @@ const HEADER = `# What the names of regions stand for. Written by fso regions up
 
 const nameOf = ({ provider, region }: CatalogRegion): string => `${provider}/${region}`;
 
-/** A map as YAML in one line. All texts have quotes: to YAML 1.1, as of some editors, NO is false. */
+/** A map as YAML in one line. All texts have quotes: in YAML 1.1, of some editors, NO is false. */
 const flow = (map: object): string =>
   `{ ${Object.entries(map)
     .map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
