@@ -58,6 +58,7 @@ const setVersion = (version: string): void => {
     'README.md',
     'docs/*.md',
     'docs/{operate,security}/*.md',
+    'deploy/plan/*.yaml',
     'deploy/charts/*/Chart.yaml',
     'deploy/kustomize/*/*.yaml',
   ))

@@ -59,6 +59,11 @@ describe('the workflows', () => {
     expect([workflowOf('github').permissions, jobOf('github').permissions]).toEqual([{}, { contents: 'read', 'pull-requests': 'write' }]);
   });
 
+  it('plan on Gitea by the commands of GitHub', () => {
+    const [onGitHub, onGitea] = ['github', 'gitea'].map((host) => jobOf(host).steps.find(({ name }) => name === 'plan'));
+    expect(onGitea).toEqual(onGitHub);
+  });
+
   it('run on GitLab for branches of the project alone', () => {
     expect(gitLabJob().rules.map((rule) => rule.if)).toEqual([
       '$CI_PIPELINE_SOURCE == "merge_request_event" && $CI_MERGE_REQUEST_SOURCE_PROJECT_ID == $CI_PROJECT_ID',
@@ -105,7 +110,7 @@ describe('the workflows', () => {
       return { status: result.status, code: read('code').trim().replace('code=', ''), comment: read('plan.md') };
     };
 
-    it.each(['github', 'gitea', 'gitlab'])('%s: plans, and distinguishes a plan that breaks from one that cannot be made', (host) => {
+    it.each(['github', 'gitlab'])('%s: plans, and distinguishes a plan that breaks from one that cannot be made', (host) => {
       const base = change('policies/a.txt', 'a');
       const same = change('policies/b.txt', 'b');
       expect(run(host, base, same)).toEqual({ status: 0, code: '0', comment: expect.stringContaining('**Nothing changes.**') });
