@@ -87,7 +87,7 @@ export const createHubMetrics = (registry: Registry) => {
       reported: () => reports.inc(),
     } satisfies DeliveryMetrics,
     rollout: {
-      /** Records that every connected cluster has proven a commit, by the time since its fetch began. */
+      /** Records that every connected cluster has proven a commit, by the time since its fetch. */
       enforced: (seconds: number): void => commitEnforcement.observe(seconds),
       /** Records that one cluster has proven a commit, by the time since it was offered. */
       proven: (seconds: number): void => clusterEnforcement.observe(seconds),

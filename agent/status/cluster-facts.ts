@@ -82,7 +82,7 @@ export const findFloorProblem = (policies: readonly ValidatingAdmissionPolicy[])
 type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 
 const unknownOf = (type: string, problem: string | undefined): NewCondition | undefined =>
-  problem === undefined ? undefined : { type, status: 'Unknown', reason: 'NotObserved', message: truncate(problem, 4_096) };
+  problem === undefined ? undefined : { type, status: 'Unknown', reason: 'NotObserved', message: problem };
 
 /** Whether all that the reports rest on is current. */
 const observedCondition = ({ notObserved }: ClusterFactsInput): NewCondition => {
@@ -110,8 +110,7 @@ const floorCondition = ({ capabilities, overflow, problems, view, notObserved }:
   if (problem !== undefined) return { type, status: 'False', reason: 'TypeChecking', message: problem };
   const open = openParts(problems);
   const [first] = open;
-  if (first !== undefined)
-    return { type, status: 'False', reason: first.reason, message: truncate(open.map(({ text }) => text).join('; '), 4_096) };
+  if (first !== undefined) return { type, status: 'False', reason: first.reason, message: open.map(({ text }) => text).join('; ') };
   const message = overflowText(overflow);
   return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };
@@ -127,25 +126,28 @@ const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInp
   if (unknown !== undefined) return unknown;
   return problem === undefined
     ? { type, status: 'True', reason: 'InPlace', message: '' }
-    : { type, status: 'False', reason: problem.reason, message: truncate(problem.message, 4_096) };
+    : { type, status: 'False', reason: problem.reason, message: problem.message };
 };
 
-const risksCondition = ({ risks }: ClusterFactsInput): NewCondition => {
-  const type = CONDITIONS.risksKnown;
-  if (risks?.problem === undefined) return { type, status: 'True', reason: 'Judged', message: '' };
-  const { text, isPartial } = risks.problem;
-  const message = truncate(text, 4_096);
-  return isPartial ? { type, status: 'False', reason: 'NotAllJudged', message } : { type, status: 'Unknown', reason: 'NotRead', message };
+/** Condition that says how much is known. @param reasons for all, and for a part of it */
+const knownCondition = (
+  type: string,
+  problem: KnownRisks['problem'],
+  reasons: { readonly all: string; readonly part: string },
+): NewCondition => {
+  if (problem === undefined) return { type, status: 'True', reason: reasons.all, message: '' };
+  const { text: message, isPartial } = problem;
+  return isPartial ? { type, status: 'False', reason: reasons.part, message } : { type, status: 'Unknown', reason: 'NotRead', message };
 };
+
+const risksCondition = ({ risks }: ClusterFactsInput): NewCondition =>
+  knownCondition(CONDITIONS.risksKnown, risks?.problem, { all: 'Judged', part: 'NotAllJudged' });
 
 /** Condition of the denials. Without lock 1 nothing counts what is refused. */
 const denialsCondition = ({ denials, capabilities }: ClusterFactsInput): NewCondition => {
   const type = CONDITIONS.denialsKnown;
   if (!capabilities.floor) return { type, status: 'False', reason: 'Unavailable', message: NO_FLOOR };
-  if (denials?.problem === undefined) return { type, status: 'True', reason: 'Counted', message: '' };
-  const { text, isPartial } = denials.problem;
-  const message = truncate(text, 4_096);
-  return isPartial ? { type, status: 'False', reason: 'Partial', message } : { type, status: 'Unknown', reason: 'NotRead', message };
+  return knownCondition(type, denials?.problem, { all: 'Counted', part: 'Partial' });
 };
 
 /** Nodes that a condition names. */
@@ -169,16 +171,11 @@ const nodesCondition = ({ view: { places }, notObserved }: ClusterFactsInput): N
   const more = disputed.length > NAMED_NODES ? `; and ${disputed.length - NAMED_NODES} more` : '';
   const refused = disputed.length > MAX_EXCEPTIONS ? `; over ${MAX_EXCEPTIONS}: no pod is bound to any node of their regions` : '';
   const message = `${disputed.length} nodes contradict themselves and are in no region${refused}: ${named.join('; ')}${more}; ${counts}`;
-  return shortened({ type, status: 'True', reason: 'Disputed', message });
+  return { type, status: 'True', reason: 'Disputed', message };
 };
 
-const shortened = <C extends Pick<Condition, 'message'>>(condition: C): C => ({
-  ...condition,
-  message: truncate(condition.message, 4_096),
-});
-
-const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, 'lastTransitionTime'> =>
-  shortened(tamperedCondition(tampering, previous.conditions) ?? NEVER_TAMPERED);
+const tampered = ({ tampering, previous }: ClusterFactsInput): NewCondition =>
+  tamperedCondition(tampering, previous.conditions) ?? NEVER_TAMPERED;
 
 /** Those with the most nodes, as many as a report may name. */
 const largestRegions = (nodes: ReadonlyMap<string, number>): readonly (readonly [string, number])[] =>
@@ -207,7 +204,9 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
 
 /** Conditions that are absent now do not stay. */
 const conditionsOf = (input: ClusterFactsInput): Condition[] => {
-  const wanted = CLUSTER_CONDITIONS.map((conditionOf) => conditionOf(input)).filter((condition) => condition !== undefined);
+  const wanted = CLUSTER_CONDITIONS.map((conditionOf) => conditionOf(input))
+    .filter((condition) => condition !== undefined)
+    .map((condition) => ({ ...condition, message: truncate(condition.message, 4_096) }));
   const kept = input.previous.conditions.filter(({ type }) => wanted.some((condition) => condition.type === type));
   return wanted.reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), kept);
 };

@@ -1,5 +1,5 @@
 import type { ClusterReport, ClusterView } from '@fso/shared/api';
-import { Icon } from '@patternfly/react-core';
+import { Icon, type IconComponentProps } from '@patternfly/react-core';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ClockIcon from '@patternfly/react-icons/dist/esm/icons/clock-icon';
@@ -21,6 +21,12 @@ const CERTIFICATE_WORDS: Readonly<Record<CertificateState, string | undefined>> 
   expired: 'expired',
 };
 
+export const Warning = ({ status = 'warning' }: Pick<IconComponentProps, 'status'>) => (
+  <Icon status={status} isInline>
+    <ExclamationTriangleIcon />
+  </Icon>
+);
+
 /** Expiry of an agent's certificate, with a warning where renewal is overdue. */
 export const CertificateExpiry = ({ expires }: { readonly expires: string | null }) => {
   const word = CERTIFICATE_WORDS[certificateState(expires, useNow(60_000))];
@@ -29,10 +35,7 @@ export const CertificateExpiry = ({ expires }: { readonly expires: string | null
       <RelativeTime time={expires} absent="none" />
       {word === undefined ? null : (
         <div className="fso-nowrap">
-          <Icon status={word === 'expired' ? 'danger' : 'warning'} isInline>
-            <ExclamationTriangleIcon />
-          </Icon>{' '}
-          {word}
+          <Warning status={word === 'expired' ? 'danger' : 'warning'} /> {word}
         </div>
       )}
     </>
@@ -57,11 +60,9 @@ export const GatekeeperText = ({ gatekeeper, isShort = false }: GatekeeperTextPr
   const { state } = gatekeeper;
   return (
     <span className="fso-nowrap">
-      {state === 'Ready' ? null : (
+      {state !== 'Ready' && (
         <>
-          <Icon status="warning" isInline>
-            <ExclamationTriangleIcon />
-          </Icon>{' '}
+          <Warning />{' '}
         </>
       )}
       {textOf(gatekeeper, isShort)}

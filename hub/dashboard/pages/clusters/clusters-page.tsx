@@ -1,7 +1,5 @@
 import './clusters.css';
 import type { ClusterView } from '@fso/shared/api';
-import { Icon } from '@patternfly/react-core';
-import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { clustersQuery, regionsQuery } from '../../api/queries.ts';
@@ -16,7 +14,7 @@ import { type Filter, optionsOf } from '../../lib/filters.ts';
 import { formatNumber } from '../../lib/format.ts';
 import { isSkewed, skewText, syncStateOf } from '../../lib/health.ts';
 import { regionFilters } from '../../lib/region-text.ts';
-import { CertificateExpiry, GatekeeperText, PhaseCounts, SyncLabel } from './cluster-values.tsx';
+import { CertificateExpiry, GatekeeperText, PhaseCounts, SyncLabel, Warning } from './cluster-values.tsx';
 
 const MAX_REGIONS = 3;
 
@@ -39,10 +37,7 @@ const Name = ({ cluster: { name, regions, clockSkewMs } }: { readonly cluster: C
     <Regions cluster={name} regions={regions} />
     {isSkewed(clockSkewMs) ? (
       <div>
-        <Icon status="warning" isInline>
-          <ExclamationTriangleIcon />
-        </Icon>{' '}
-        Clock {skewText(clockSkewMs)}
+        <Warning /> Clock {skewText(clockSkewMs)}
       </div>
     ) : null}
   </>

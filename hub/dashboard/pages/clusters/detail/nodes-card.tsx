@@ -1,10 +1,9 @@
 import type { ClusterView } from '@fso/shared/api';
-import { Icon } from '@patternfly/react-core';
-import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
 import { RegionName } from '../../../components/region-name.tsx';
 import { PlainTable } from '../../../components/tables/plain-table.tsx';
 import { SectionCard } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
+import { Warning } from '../cluster-values.tsx';
 import { NotReported } from './cluster-cards.tsx';
 import { type NodeRegion, nodeRegions, type RegionNote, regionNote } from './node-regions.ts';
 
@@ -21,12 +20,7 @@ const Note = ({ row }: { readonly row: NodeRegion }) => {
     <span className="fso-muted">{NOTES[note]}</span>
   ) : (
     <>
-      {note === 'noNodes' ? null : (
-        <Icon status="warning" isInline>
-          <ExclamationTriangleIcon />
-        </Icon>
-      )}{' '}
-      {NOTES[note]}
+      {note === 'noNodes' ? null : <Warning />} {NOTES[note]}
     </>
   );
 };
