@@ -118,7 +118,6 @@ export class Reporter {
     if (ack !== undefined) this.#send?.({ type: 'ack', ...ack });
   }
 
-  /** Takes the ack that waits, to be sent now. */
   #takeAck(): AcceptedRevision | undefined {
     if (this.#ack === undefined) return undefined;
     const { atMs, ...ack } = this.#ack;

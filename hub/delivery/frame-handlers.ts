@@ -1,6 +1,6 @@
 import type { AcceptedRevision, AgentFrame, HubFrame, Reason } from '@fso/shared/protocol';
 import { type Clock, createBucket, dropOldest, type Logger } from '@fso/shared/runtime';
-import { type AckAnswer, type AgentStream, isRepeated } from '../ledger/index.ts';
+import { type AckedRevision, type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { ResyncTurn } from './pacing/resync-turn.ts';
 import type { DeliveryDeps, NackClass } from './types.ts';
@@ -185,7 +185,7 @@ const isKnown = (revision: string, context: FrameContext): boolean => {
  * Notes an answer to an offer: the agent enforces the revision. @returns what the ledger has to
  * record; undefined: the revision was not offered
  */
-export const noteAck = ({ revision, digest, heldMs }: AcceptedRevision, context: FrameContext): AckAnswer | undefined => {
+export const noteAck = ({ revision, digest, heldMs }: AcceptedRevision, context: FrameContext): AckedRevision | undefined => {
   const { state, budget } = context;
   if (!isKnown(revision, context)) return undefined;
   if (state.commits.answerable.get(revision) === 'offered') {
@@ -200,7 +200,7 @@ export const noteAck = ({ revision, digest, heldMs }: AcceptedRevision, context:
 };
 
 /** Compares the digest of an answer that was recorded with what the hub expects. */
-export const compareAck = async ({ revision, digest }: AckAnswer, context: FrameContext): Promise<void> => {
+export const compareAck = async ({ revision, digest }: AckedRevision, context: FrameContext): Promise<void> => {
   const { cluster, budget, deps } = context;
   const expected = deps.targets.digestOf(cluster, revision);
   if (expected === undefined || expected === digest) return;

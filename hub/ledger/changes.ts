@@ -4,7 +4,7 @@ import type { Checkpoint } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
 import { type NewList, namedIn, type PolicyList, UnlistedPolicies } from './policies/index.ts';
 import { type ReportContext, relistPolicies, takeReport } from './take-report.ts';
-import type { AckAnswer, AgentStream, Answer, AnsweringReport, ClusterRecord, Nack, NotObserved } from './types.ts';
+import type { AckedRevision, AgentStream, AnsweringReport, ClusterRecord, Nack, NotObserved } from './types.ts';
 
 /** Fields of the changes that only the leading hub submits. */
 interface LeaderChange {
@@ -69,8 +69,8 @@ export type ClusterChange = ClusterChangeBase &
     /** The hub has something else than the agent has reported. */
     | { readonly type: 'diverged' }
     | { readonly type: 'offered'; readonly revision: string; readonly at?: string | undefined }
-    | { readonly type: 'ack'; readonly answer: AckAnswer }
-    | ({ readonly type: 'nack'; readonly nack: Nack; readonly told: boolean } & Answer)
+    | { readonly type: 'ack'; readonly answer: AckedRevision }
+    | { readonly type: 'nack'; readonly nack: Nack; readonly told: boolean }
     /**
      * Report of the agent. `list` is that of its baseline, if it is known; the change holds it
      * while it waits.
@@ -200,11 +200,16 @@ const asNew = (record: ClusterRecord): ClusterRecord => ({
 const asOffered = (record: ClusterRecord, revision: string, at: string | undefined): ClusterRecord =>
   at === undefined ? record : { ...record, offeredRevision: revision, offeredAt: at };
 
-const asAcked = (record: ClusterRecord, answer: AckAnswer | undefined): ClusterRecord => {
+const asAcked = (record: ClusterRecord, answer: AckedRevision | undefined): ClusterRecord => {
   if (answer === undefined) return record;
   const { offeredAt, ...acked } = answer;
   return { ...asOffered(record, acked.revision, offeredAt), acked, nack: null };
 };
+
+const asNacked = (record: ClusterRecord, { offeredAt, ...nack }: Nack, time: string): ClusterRecord => ({
+  ...asOffered(record, nack.revision, offeredAt),
+  nack: { ...nack, time },
+});
 
 const withList = (context: ReportContext, list: PolicyList | undefined): ReportContext =>
   list === undefined ? context : { ...context, lists: { get: (digest) => (digest === list.digest ? list : context.lists.get(digest)) } };
@@ -230,7 +235,7 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, contex
     case 'ack':
       return { ...asAcked(record, change.answer), lastSeen };
     case 'nack':
-      return { ...asOffered(record, change.nack.revision, change.offeredAt), nack: { ...change.nack, time: change.time }, lastSeen };
+      return { ...asNacked(record, change.nack, change.time), lastSeen };
     case 'report':
       return { ...takeReport(asAcked(record, change.report.answer), change.report, change.time, withList(context, change.list)), lastSeen };
     case 'relist':

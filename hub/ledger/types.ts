@@ -34,30 +34,23 @@ export interface Desired {
   readonly clusters: ReadonlyMap<string, readonly CompiledPolicy[]>;
 }
 
-export interface AckedRevision {
+/** An answer to an offer. */
+interface Answer {
   readonly revision: string;
+  /** Time of the offer, where the ledger does not have it yet. RFC 3339. */
+  readonly offeredAt?: string | undefined;
+}
+
+export interface AckedRevision extends Answer {
   readonly digest: string | null;
   /** Milliseconds since the agent accepted it, when its ack came; not stored. */
   readonly heldMs?: number | undefined;
 }
 
-/** An answer to an offer. */
-export interface Answer {
-  /** Time of the offer, where the ledger does not have it yet. RFC 3339. */
-  readonly offeredAt?: string | undefined;
-}
-
-export type AckAnswer = AckedRevision & Answer;
+export type Nack = Answer & { readonly reasons: readonly Reason[] };
 
 /** A report of an agent, with the answer to an offer that came with it. */
-export interface AnsweringReport extends Report {
-  readonly answer?: AckAnswer | undefined;
-}
-
-export interface Nack {
-  readonly revision: string;
-  readonly reasons: readonly Reason[];
-}
+export type AnsweringReport = Report & { readonly answer?: AckedRevision | undefined };
 
 /** Reason why the last report of a connected cluster may be out of date. */
 export interface NotObserved {
@@ -232,12 +225,12 @@ export interface Journal {
   resumeObservation(clusters: readonly string[]): void;
   /** @param at RFC 3339; default: now */
   setOffered(cluster: string, revision: string, stream?: AgentStream, at?: string): Promise<void>;
-  setAck(cluster: string, answer: AckAnswer, stream?: AgentStream): Promise<void>;
+  setAck(cluster: string, answer: AckedRevision, stream?: AgentStream): Promise<void>;
   /**
    * @param nack told false: kept as the cluster's state, without an entry of the audit log. Default
    * true; nothing new is never told
    */
-  setNack(cluster: string, nack: Nack & Answer & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
+  setNack(cluster: string, nack: Nack & { readonly told?: boolean }, stream?: AgentStream): Promise<void>;
   /**
    * Takes a report in; a full one replaces the cluster's policies. What is beyond the cluster's
    * quota is left out, and `notKept` says so.

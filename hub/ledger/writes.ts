@@ -54,7 +54,7 @@ export const writesOf = (submit: (change: ChangeInput) => Promise<void>): Writes
     setDiverged: (cluster, stream) => submitBy(stream, { type: 'diverged', cluster }),
     setOffered: (cluster, revision, stream, at) => submitBy(stream, { type: 'offered', cluster, revision, at }),
     setAck: (cluster, answer, stream) => submitBy(stream, { type: 'ack', cluster, answer }),
-    setNack: (cluster, { told = true, offeredAt, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told, offeredAt }),
+    setNack: (cluster, { told = true, ...nack }, stream) => submitBy(stream, { type: 'nack', cluster, nack, told }),
     applyReport: async (cluster, report, stream, list) => {
       const { cpuMs = 0 } = await outcomeOf(stream, { type: 'report', cluster, report, list });
       return { cpuMs };

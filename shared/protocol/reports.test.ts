@@ -88,7 +88,7 @@ describe('what a cluster reports of itself', () => {
     );
   });
 
-  it('is sent without what a commit leaves as it was', () => {
+  it('is sent without the part that a commit leaves unchanged', () => {
     const before = reportOf({ revision: 'a', signer: 'alice' });
     const now = reportOf({ revision: 'b' });
     expect(changedFacts(before, now)).toEqual({ revision: { revision: 'b', provenRevision: null, verification: 'unverified' } });

@@ -166,7 +166,7 @@ export const changedFacts = (before: AgentClusterReport | undefined, now: AgentC
   return isDeepStrictEqual(was?.revision, is.revision) ? {} : { revision: is.revision };
 };
 
-/** What a cluster reports of itself after a report; null: the hub has yet to hear it. */
+/** Returns what a cluster has reported of itself after a report; null: nothing. */
 export const factsAfter = (before: AgentClusterReport | null, { cluster, revision }: ChangedFacts): AgentClusterReport | null => {
   if (cluster !== undefined || revision === undefined || before === null) return cluster ?? before;
   return { ...revision, ...splitFacts(before).rest };

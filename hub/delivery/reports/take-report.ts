@@ -2,7 +2,7 @@ import { type DecodedAgentFrame, digestOfCluster, EMPTY_DIGEST, type ReportedSta
 import { type Logger, weakMemo } from '@fso/shared/runtime';
 import { digestOfBaseline } from '@fso/shared/status';
 import { notKeptText } from '@fso/shared/text';
-import { type AckAnswer, type ClusterRecord, ReportGapError, reportedDigest } from '../../ledger/index.ts';
+import { type AckedRevision, type ClusterRecord, ReportGapError, reportedDigest } from '../../ledger/index.ts';
 import { compareAck, type Frame, type FrameContext, logLimited, noteAck } from '../frame-handlers.ts';
 import type { AgentBudget } from '../pacing/agent-budget.ts';
 import type { DeliveryDeps } from '../types.ts';
@@ -127,7 +127,7 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
 };
 
 /** @returns whether the ledger took the report, and with it the answer */
-const applyReport = async (frame: Frame<'report'>, answer: AckAnswer | undefined, context: FrameContext): Promise<boolean> => {
+const applyReport = async (frame: Frame<'report'>, answer: AckedRevision | undefined, context: FrameContext): Promise<boolean> => {
   const { cluster, stream, closed, state, budget, deps } = context;
   // Deltas that were on their way when the hub asked for everything.
   if (!frame.full && state.reports.resyncing) return false;

@@ -52,7 +52,7 @@ const addCluster = (groups: IssueGroups, entry: ClusterEntry, nowMs: number, isA
 /** Lists the current issues repeatedly: unchanged parts of the fleet are not evaluated again. */
 export class IssueLister {
   readonly #deps: IssueListerDeps;
-  /** Issues of a cluster that do not depend on the time; those of policies are bounded in number. */
+  /** Issues of a cluster that do not depend on the time, those of policies bounded in number. */
   readonly #lasting = new WeakMap<ClusterEntry, readonly Issue[]>();
   readonly #startedAtMs: number;
   #audit: AuditVerification | undefined;

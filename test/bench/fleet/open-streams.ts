@@ -46,7 +46,7 @@ export const openStreams = async (agents: readonly BenchAgent[], url: string, te
   close.abort();
 };
 
-/** Opens a stream that answers each message with the same one. Resolves once it is open, or failed. */
+/** Opens a stream that answers each message with the same one. Resolves once it is open, or not. */
 const openEcho = async (agent: BenchAgent, hubUrl: string, answer: string): Promise<News> => {
   const { config, certificate } = agent.identity;
   const { cluster } = agent;

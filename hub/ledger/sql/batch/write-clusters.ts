@@ -26,7 +26,7 @@ const isDeviation = (named: NamedPolicy | undefined): boolean => named !== undef
 interface LargeColumns {
   /** Its deviations may take megabytes. */
   readonly deviations: boolean;
-  /** What it reports of itself but for its commit. */
+  /** Facts that it reports of itself, but for its commit. */
   readonly report: boolean;
 }
 
