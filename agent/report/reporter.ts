@@ -162,13 +162,6 @@ export class Reporter {
     return { type: 'inspected', id, report: known === undefined ? null : (this.#check.policy(policy, known.report) ?? null) };
   }
 
-  /** @returns where pods run, which the hub requests; null while the cluster is not observed */
-  locate({ id }: Locate): Located {
-    const { observatory } = this.#options;
-    const isObserved = observatory.ages().outOfDate.length === 0;
-    return { type: 'located', id, processing: (isObserved ? observatory.snapshot().locate?.() : undefined) ?? null };
-  }
-
   /**
    * @returns the policies of the accepted list, which the hub does not know; undefined: by now
    * another one is accepted

@@ -5,7 +5,7 @@ import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import type { RevisionSlot } from '../control/index.ts';
 import { Intake, type IntakeDeps, type IntakeOutcome } from '../intake/index.ts';
-import type { AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
+import { type AgentSnapshot, locatedFrame, type Observatory, type RevisionFacts, type StreamFacts } from '../observe/index.ts';
 import { type EventOutbox, Reporter } from '../report/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ClockSkew } from './clock-skew.ts';
@@ -215,7 +215,7 @@ class HubStream {
         this.#connection?.answer(this.#reporter.inspect(frame));
         break;
       case 'locate':
-        this.#connection?.answer(this.#reporter.locate(frame));
+        this.#connection?.answer(locatedFrame(frame, this.#deps.observatory));
         break;
       case 'list':
         this.#reporter.list(frame.list);
