@@ -40,7 +40,7 @@ const merged = (names: readonly (Name & { readonly name: string })[]): readonly 
   for (const name of names) {
     for (const conflict of conflictsOfName(name)) {
       const text = JSON.stringify([conflict.providers, conflict.from, conflict.until]);
-      const known = entries.get(text) ?? { ...conflict, regions: [] };
+      const known: RegionConflict = entries.get(text) ?? { ...conflict, regions: [] };
       entries.set(text, known);
       known.regions.push(name.name);
     }
