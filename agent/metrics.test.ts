@@ -55,6 +55,7 @@ it('the leader has the state of the cluster, and the next replica does not find 
     oldestProofs: () => ({ floor: new Date(60_000) }),
     ages: () => ({ oldestPartMs: 2_000, oldestKindMs: Number.POSITIVE_INFINITY, outOfDate: ['Pod'] }),
     lateShare: () => 0.5,
+    disputedNodes: () => 2,
   });
   metrics.hubConnected.set(1);
   metrics.measure(SNAPSHOT);

@@ -147,13 +147,13 @@ export class PlacedNodes {
     const found = nodes.flatMap(({ provider, verdict }) => (provider === undefined || verdict === 'disputed' ? [] : [provider]));
     const providers = sortedSet(declared === undefined ? found : [...found, declared]);
     const known = this.#providers;
-    if (known?.catalog === catalog && sameItems(providers, [...known.providers])) return;
+    if (known !== undefined && known.catalog === catalog && sameItems(providers, [...known.providers])) return;
     this.#providers = { catalog, providers: new Set(providers), ambiguous: ambiguousNames(catalog, providers) };
   }
 }
 
 const placedNode = weakMemo2(
-  ({ metadata: { name, uid }, place }: ReducedNode, { catalog, provider }: PlacesInForce): PlacedNode => ({
+  ({ metadata: { name, uid }, place = {} }: ReducedNode, { catalog, provider }: PlacesInForce): PlacedNode => ({
     ...judgeNode(place, catalog, provider),
     name,
     uid,

@@ -48,7 +48,7 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
     name: 'known',
     expression: 'has(params.spec.nodes) && variables.node in params.spec.nodes ? [params.spec.nodes[variables.node]] : []',
   },
-  { name: 'labelled', expression: labelOf(REGION_LABEL) },
+  ...(mode === 'label' ? [{ name: 'labelled', expression: labelOf(REGION_LABEL) }] : []),
   { name: 'placed', expression: PLACED[mode] },
   {
     name: 'region',

@@ -151,7 +151,10 @@ export const policiesInParameters = (observed: readonly FloorParameters[]): read
   );
 
 const hasSpec = (object: FloorParameters | undefined, index: Index, wanted: WantedParameters['spec']): boolean =>
-  object !== undefined && hasIndex(object, index) && sameNodes(object.spec?.nodes, wanted.nodes) && hasExceptions(object.spec, wanted);
+  object !== undefined &&
+  hasIndex(object, index) &&
+  sameNodes(object.spec?.nodes, wanted.nodes ?? {}) &&
+  hasExceptions(object.spec, wanted);
 
 const hasExceptions = (live: FloorParametersSpec | undefined, { disputedRegions, zones }: WantedParameters['spec']): boolean =>
   isSame(live?.disputedRegions, disputedRegions) && isSame(live?.zones, zones);
