@@ -5,8 +5,8 @@ import { catalogFile, clusterFile, policyFile } from '../shared/decode/testing/d
 import { TEST_CATALOG } from '../shared/regions/testing/catalogue.ts';
 
 /**
- * What a commit means depends on its own catalogue alone: programs of which the release's data is
- * missing, or is another one, make the same of it.
+ * A commit means what its own catalogue has: programs of which the release's data is missing, or is
+ * another one, make the same of it.
  */
 
 const FILES = [
@@ -40,7 +40,7 @@ const compiledWith = async (seed: string): Promise<unknown> => {
   return JSON.parse(stdout);
 };
 
-it('the data of the release has no say in what a commit means', async () => {
+it('commits compile to the same digests with any data of the release', async () => {
   const other = { version: 'other', regions: [], groups: [{ name: 'eu', members: ['country:US'] }] };
   const [none, another] = await Promise.all([
     compiledWith('throw new Error("this build has no catalogue");'),

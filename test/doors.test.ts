@@ -63,7 +63,7 @@ describe('doors', () => {
 
 /** Imports past a door that are meant, as `from → to`. */
 const PAST_DOORS: readonly string[] = [
-  // Browsers read documents and catalogues with it, and the door of `encoding` loads modules of Node.js.
+  // Browsers read documents and catalogues, and the door of `encoding` loads modules of Node.js.
   'shared/decode/portable.ts → shared/encoding/canonical-json.ts',
   'shared/regions/conflicts.ts → shared/encoding/canonical-json.ts',
 ];

@@ -43,7 +43,7 @@ describe('fso regions list', () => {
 });
 
 describe('fso regions explain', () => {
-  it('says that a name is not one place, and what to write', async () => {
+  it('explains that a name is not one place, and the lines to write', async () => {
     putCatalog();
     const { code, out } = await fso('regions', 'explain', 'eu-west-1');
     expect(code).toBe(0);
@@ -98,7 +98,7 @@ describe('fso regions update', () => {
     expect(readFileSync(join(root, 'regions/catalog.yaml'), 'utf8')).toBe(text);
   });
 
-  it('keeps what only the repository has, and says what changed', async () => {
+  it('keeps what only the repository has, and lists changes', async () => {
     const seeded = SEED_CATALOG.regions[0];
     if (seeded === undefined) throw new Error('the release has no region');
     const own = { version: '2000-01-01', regions: [{ ...seeded, place: 'Elsewhere' }, region('onprem/berlin', 'DE')], groups: [] };
@@ -116,7 +116,7 @@ describe('fso regions update', () => {
     expect(await fso('regions', 'update')).toMatchObject({ code: 2, err: expect.stringContaining('holds no RegionCatalog') });
   });
 
-  it('writes what is read back, whatever it holds', () => {
+  it('writes what is read back, with any text in it', () => {
     const odd = region('own/no-1', 'NO', { place: 'A: "b", #c\n', since: '2020-02-01', zones: [{ name: 'z', country: 'SE' }] });
     const spec = mergeCatalogs(TEST_CATALOG, { version: '1', regions: [odd], groups: [{ name: 'own', members: ['own/no-1'] }] });
     const decoded = decodeFiles([{ path: 'regions/catalog.yaml', text: catalogText(spec) }]);

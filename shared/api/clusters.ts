@@ -19,8 +19,8 @@ export const RegionGroupSpec = z.strictObject({
   description: z.string().max(1024).optional(),
 });
 /**
- * A named list of regions and of other groups; `group:<name>` stands for it. It wins over a group of
- * the catalogue with its name.
+ * A named list of regions and of other groups; `group:<name>` stands for it. It wins over a group
+ * of the catalogue with its name.
  */
 export const RegionGroupDocument = gitDocument('RegionGroup', RegionGroupSpec);
 export type RegionGroupDocument = z.infer<typeof RegionGroupDocument>;

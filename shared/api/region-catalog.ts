@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CountryCode, gitDocument, ProviderId, Region, RegionReference } from './common.ts';
 
-/** Where a repository has its catalogue of regions. */
+/** Path of the catalogue of regions in a repository. */
 export const CATALOG_PATH = 'regions/catalog.yaml';
 
 const PlaceName = z.string().min(1).max(128);
@@ -72,9 +72,9 @@ export const RegionCatalogSpec = z.strictObject({
 export type RegionCatalogSpec = z.infer<typeof RegionCatalogSpec>;
 
 /**
- * What the names of regions stand for: provider, country and place of each. At most one per
- * repository, in {@link CATALOG_PATH}, so that the same commit means the same regions to every
- * version of hub and agent.
+ * Catalogue of what the names of regions stand for: provider, country and place of each. At most
+ * one per repository, in {@link CATALOG_PATH}, so that the same commit means the same regions to
+ * every version of hub and agent.
  */
 export const RegionCatalogDocument = gitDocument('RegionCatalog', RegionCatalogSpec);
 export type RegionCatalogDocument = z.infer<typeof RegionCatalogDocument>;

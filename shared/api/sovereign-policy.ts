@@ -81,7 +81,7 @@ export const RegionConflict = z
   .describe('Allowed regions that are outside where, or as long as, the catalogue reads them as another place.');
 export type RegionConflict = z.infer<typeof RegionConflict>;
 
-/** A policy's spec as a cluster has it: with what the catalogue of its commit says about its regions. */
+/** A policy's spec in a cluster: with what the catalogue of its commit says about its regions. */
 export const ClusterPolicySpec = SovereignPolicySpec.extend({
   regionConflicts: z.array(RegionConflict).max(64).optional().describe('Derived from the catalogue of regions; only on policies from Git.'),
 }).describe('Where the pods of a namespace may run.');

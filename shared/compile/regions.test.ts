@@ -13,29 +13,29 @@ const FLEET = [
 const compiled = (allowedRegions: string[], cluster: string, catalog = CATALOG) =>
   compileCluster(setOf(catalog, ...FLEET, policyFile('p', { allowedRegions })), cluster).policies[0];
 
-describe('references are compiled for the provider of a cluster', () => {
+describe('references', () => {
   it.each<[string, string[]]>([
     ['aws', ['eu-central-1', 'eu-west-1', 'eusc-de-east-1']],
     ['alibaba', ['eu-central-1']],
     ['onprem', ['eu-central-1', 'eu-frankfurt-1', 'eu-west-1', 'europe-west1', 'eusc-de-east-1', 'fr-par', 'fsn1', 'westeurope']],
-  ])('in %s', (cluster, regions) => {
+  ])('stand in %s for what its provider means', (cluster, regions) => {
     expect(compiled(['group:eu'], cluster)?.effectiveRegions).toEqual(regions);
     expect(compiled(['group:eu'], cluster)?.spec.allowedRegions).toEqual(regions);
   });
 
-  it('and carry what the other providers mean by a name', () => {
+  it('carry what the other providers mean by a name', () => {
     expect(compiled(['group:eu'], 'aws')?.spec.regionConflicts).toEqual([{ providers: ['alibaba'], regions: ['eu-west-1'] }]);
     expect(compiled(['group:eu'], 'alibaba')?.spec).not.toHaveProperty('regionConflicts');
     expect(compiled(['eu-west-1'], 'onprem')?.spec.regionConflicts).toEqual([{ providers: ['alibaba', 'aws'], regions: ['eu-west-1'] }]);
     expect(compiled(['us-east-1'], 'onprem')?.spec).not.toHaveProperty('regionConflicts');
   });
 
-  it('bare names that mean one place compile as without a catalogue', () => {
+  it('compile as without a catalogue where they are names of one place', () => {
     const files = [...FLEET.slice(2), policyFile('p', { allowedRegions: ['us-east-1', 'westeurope', 'berlin'] }), groupFile('g', ['a'])];
     expect(compileCluster(setOf(CATALOG, ...files), 'onprem')).toEqual(compileCluster(setOf(...files), 'onprem'));
   });
 
-  it('clusters whose regions read the same share a policy', () => {
+  it('are compiled once for clusters whose regions read the same', () => {
     const fleet = compileFleet(setOf(CATALOG, ...FLEET, policyFile('p', { allowedRegions: ['us-east-1'] })));
     expect(new Set([...fleet.values()].map(({ policies }) => policies[0])).size).toBe(1);
   });
@@ -44,7 +44,7 @@ describe('references are compiled for the provider of a cluster', () => {
 describe('the digest of a commit with a catalogue', () => {
   const files = [CATALOG, ...FLEET, policyFile('p', { allowedRegions: ['group:eu', 'country:US', 'eu-west-1'] })];
 
-  it('is the same whatever the time, and for the whole fleet or one cluster', () => {
+  it('is the same for the whole fleet and for one cluster', () => {
     const set = setOf(...files);
     for (const [cluster, { digest }] of compileFleet(set)) expect(compileCluster(setOf(...files), cluster).digest).toBe(digest);
   });

@@ -69,18 +69,22 @@ describe('decodeFiles', () => {
       'a document that is no map',
       '- a\n',
       [
-        'policies/p.yaml:1:1: the document must be a map with a kind: SovereignPolicy, PolicyScope, ManagedCluster, RegionGroup, RolloutStrategy',
+        'policies/p.yaml:1:1: the document must be a map with a kind: SovereignPolicy, PolicyScope, ManagedCluster, RegionCatalog, RegionGroup, RolloutStrategy',
       ],
     ],
     [
       'no kind',
       'spec: {}\n',
-      ['policies/p.yaml:1:1: kind is required, one of SovereignPolicy, PolicyScope, ManagedCluster, RegionGroup, RolloutStrategy'],
+      [
+        'policies/p.yaml:1:1: kind is required, one of SovereignPolicy, PolicyScope, ManagedCluster, RegionCatalog, RegionGroup, RolloutStrategy',
+      ],
     ],
     [
       'a foreign kind',
       'apiVersion: v1\nkind: Pod\n',
-      ['policies/p.yaml:2:7: kind must be one of SovereignPolicy, PolicyScope, ManagedCluster, RegionGroup, RolloutStrategy, is "Pod"'],
+      [
+        'policies/p.yaml:2:7: kind must be one of SovereignPolicy, PolicyScope, ManagedCluster, RegionCatalog, RegionGroup, RolloutStrategy, is "Pod"',
+      ],
     ],
     [
       'another version',
@@ -109,14 +113,14 @@ describe('decodeFiles', () => {
       policy('  targetNamespace: 7\n  allowedRegions: [eu-west-1, "eu west"]\n  enforcementAction: block\n'),
       [
         'policies/p.yaml:6:20: spec.targetNamespace must be a string, is a number, put it in quotes',
-        'policies/p.yaml:7:31: spec.allowedRegions[1] must be a region (eu-west-1) or group:<RegionGroup name>, a name of at most 63 characters, is "eu west"',
+        'policies/p.yaml:7:31: spec.allowedRegions[1] must be a region (eu-west-1, aws/eu-west-1), country:DE, partition:aws-eusc or group:<name>, each name of at most 63 characters, is "eu west"',
         'policies/p.yaml:8:22: spec.enforcementAction must be one of deny, warn, dryrun, custom, is "block"',
       ],
     ],
     [
       'a region that no node label can hold',
       policy(`  targetNamespace: finance\n  allowedRegions: [${'a'.repeat(64)}]\n`),
-      [expect.stringContaining('policies/p.yaml:7:20: spec.allowedRegions[0] must be a region (eu-west-1)')],
+      [expect.stringContaining('policies/p.yaml:7:20: spec.allowedRegions[0] must be a region (eu-west-1, ')],
     ],
     [
       'a wrong time',
@@ -172,12 +176,16 @@ describe('decodeFiles', () => {
     [
       'an unknown group',
       policy('  targetNamespace: finance\n  allowedRegions: [eu-west-1, group:eu]\n'),
-      ['policies/p.yaml:7:31: there is no RegionGroup eu (there are: none)'],
+      [
+        'policies/p.yaml:7:31: there is no RegionGroup eu (there are: none; regions/catalog.yaml has some, write it with fso regions update)',
+      ],
     ],
     [
       'an unknown group in the placement',
       policy(`${GOOD}  placement:\n    clusterRegions:\n      - group:eu\n`),
-      ['policies/p.yaml:10:9: there is no RegionGroup eu (there are: none)'],
+      [
+        'policies/p.yaml:10:9: there is no RegionGroup eu (there are: none; regions/catalog.yaml has some, write it with fso regions update)',
+      ],
     ],
     ['an unknown cluster', policy(`${GOOD}  placement: {clusterNames: [us]}\n`), ['policies/p.yaml:8:30: there is no ManagedCluster us']],
     [

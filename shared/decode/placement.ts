@@ -7,9 +7,9 @@ export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
  * Every given field must select the cluster; an empty list selects none, an empty label selector
  * all.
  *
- * @param isStrict whether a cluster that declares no provider is selected by those regions only that
- * no provider reads as another place: it is rather not shown to people than to those whom it does
- * not concern
+ * @param isStrict whether a cluster that declares no provider is selected by those regions only
+ * that no provider reads as another place: it is rather not shown to people than to those whom it
+ * does not concern
  */
 export const placementTest = (placement: Placement | undefined, resolver: RegionResolver, isStrict: boolean = false): PlacementTest => {
   const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};

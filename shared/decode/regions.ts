@@ -7,7 +7,7 @@ const indexOf = weakMemo(indexCatalog);
 const definitionsOf = ({ regionGroups }: Pick<PolicySet, 'regionGroups'>): ReadonlyMap<string, GroupDefinition> =>
   new Map(regionGroups.map(({ document: { metadata, spec } }) => [metadata.name, { members: spec.regions, exclude: spec.exclude }]));
 
-/** What the references of a set of documents stand for: by its groups and its catalogue. */
+/** Resolver of the references of a set of documents, by its groups and its catalogue. */
 export const regionsOf: (set: Pick<PolicySet, 'regionGroups' | 'catalog'>) => RegionResolver = weakMemo(
   (set: Pick<PolicySet, 'regionGroups' | 'catalog'>) =>
     new RegionResolver(set.catalog && indexOf(set.catalog.document.spec), definitionsOf(set)),

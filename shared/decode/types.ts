@@ -36,7 +36,7 @@ export interface PolicySet {
   readonly scopes: readonly Sourced<PolicyScopeDocument>[];
   readonly clusters: readonly Sourced<ManagedClusterDocument>[];
   readonly regionGroups: readonly Sourced<RegionGroupDocument>[];
-  /** What the names of regions stand for; undefined: nothing but themselves. */
+  /** Catalogue of regions; undefined: their names stand for themselves alone. */
   readonly catalog: Sourced<RegionCatalogDocument> | undefined;
   readonly rollout: Sourced<RolloutStrategyDocument> | undefined;
 }

@@ -205,4 +205,5 @@ const adapt = (schema: StructuralSchema): void => {
   }
   // Zod's own pattern fills half a screen of an error message.
   if (schema.format === 'date-time') schema.pattern = RFC3339;
+  if (schema.format === 'date') delete schema.pattern;
 };

@@ -68,7 +68,8 @@ const policyReference: Producer = () => {
     return [`## ${name}`, ...needed, formatTable(['field', 'type', 'meaning'], rows)].join('\n\n');
   });
   const intro = 'The kind `SovereignPolicy` of `compliance.federated.io/v1`, as [its CRD](../../crds/sovereignpolicies.yaml) has it.';
-  const groups = 'In a policy repository `allowedRegions` may also hold `group:<name>` of a RegionGroup; the hub expands it.';
+  const groups =
+    'In a policy repository `allowedRegions` may also hold references to places ([residency.md](../residency.md#regions-and-places)), and nothing sets `regionConflicts`: hub and agent derive it.';
   return [referencePage('sovereignpolicy', 'SovereignPolicy', intro, groups, ...tables)];
 };
 

@@ -35,7 +35,8 @@ export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason 
 });
 
 /**
- * @param files among them the groups and the catalogue of regions and the registration of one cluster, if it has one
+ * @param files among them the groups and the catalogue of regions, and the registration of one
+ * cluster, if it has one
  */
 export const readFacts = (
   files: readonly SourceFile[],

@@ -1,6 +1,6 @@
 import type { CatalogRegion, CatalogZone, RegionCatalogSpec } from '../api/index.ts';
 
-/** What one provider means by a name: a region, or a zone in another country than its region. */
+/** Meaning of a name to one provider: a region, or a zone in another country than its region. */
 export interface Reading {
   readonly provider: string;
   /** Name of the region, or of the zone. */
@@ -60,6 +60,6 @@ export const indexCatalog = (spec: RegionCatalogSpec): CatalogIndex => {
   return { version: spec.version, spec, providers, names };
 };
 
-/** What a provider means by a name; undefined: the catalogue does not have it. */
+/** Finds what a provider means by a name; undefined: the catalogue does not have it. */
 export const readingOf = (catalog: CatalogIndex, provider: string, name: string): Reading | undefined =>
   catalog.providers.get(provider)?.get(name);

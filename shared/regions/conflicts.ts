@@ -34,13 +34,13 @@ const isInside = ({ readings, providers, declared }: Name): boolean => {
   return providers.has(declared) || (providers.has(ANY_PROVIDER) && !readings.some(({ provider }) => provider === declared));
 };
 
-/** One entry for all names with the same conflict. */
+/** Conflicts of names, an entry for all names with the same one. */
 const merged = (names: readonly (Name & { readonly name: string })[]): readonly RegionConflict[] => {
   const entries = new Map<string, RegionConflict>();
   for (const name of names) {
     for (const conflict of conflictsOfName(name)) {
       const text = JSON.stringify([conflict.providers, conflict.from, conflict.until]);
-      const known = entries.get(text) ?? { ...conflict, regions: [] };
+      const known: RegionConflict = entries.get(text) ?? { ...conflict, regions: [] };
       entries.set(text, known);
       known.regions.push(name.name);
     }
@@ -67,7 +67,7 @@ const ambiguities = ({ readings, providers, declared }: Name): readonly Conflict
   );
 };
 
-/** When a name ends or begins: for the whole cluster, and earlier or later as single providers read it. */
+/** Ends and beginnings of a name: for the whole cluster, and others as single providers read it. */
 const ends = ({ providers, declared }: Name): readonly Conflict[] => {
   const own = declared === undefined ? undefined : (providers.get(declared) ?? providers.get(ANY_PROVIDER));
   const whole: Term = own ?? [...providers.values()].reduce<Term>((all, each) => joinedTerm(all, each), [...providers.values()][0] ?? {});

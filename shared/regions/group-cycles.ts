@@ -63,7 +63,7 @@ export const groupProblems = (groups: Groups): readonly GroupProblem[] => {
   return heights.problems;
 };
 
-/** Why a path cannot be followed into a group. */
+/** Reason why a path cannot be followed into a group. */
 const endOf = (path: readonly string[], inner: string): string | undefined => {
   const start = path.indexOf(inner);
   return start < 0 ? tooDeep(path.length) : `group ${inner} contains itself: ${[...path.slice(start), inner].join(' -> ')}`;

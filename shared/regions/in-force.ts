@@ -2,7 +2,7 @@ import type { ClusterPolicySpec, RegionConflict } from '../api/index.ts';
 
 /** The regions that a policy allows in one cluster, at one time. */
 export interface RegionsInForce {
-  /** In the order of the policy; the same list where nothing is left out. */
+  /** Names in the order of the policy; the same list where none is left out. */
   readonly regions: readonly string[];
   /** Conflicts by which some are left out. */
   readonly conflicts: readonly RegionConflict[];
@@ -35,8 +35,8 @@ export const regionsInForce = (
 };
 
 /**
- * When {@link regionsInForce} changes next by time alone, in milliseconds since 1970; undefined:
- * never.
+ * Finds when {@link regionsInForce} changes next by time alone, in milliseconds since 1970;
+ * undefined: never.
  */
 export const nextRegionChange = ({ regionConflicts = [] }: Pick<ClusterPolicySpec, 'regionConflicts'>, now: number): number | undefined => {
   const times = regionConflicts.flatMap(({ from, until }) => [from, until].flatMap((day) => (day === undefined ? [] : [startOf(day)])));

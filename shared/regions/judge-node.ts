@@ -1,7 +1,7 @@
 import { type CatalogIndex, type Reading, readingOf } from './catalog-index.ts';
 import { areSameRegion, type ProviderPlace, parseProviderId } from './provider-id.ts';
 
-/** What a node says about where it is. */
+/** Statements of a node about where it is. */
 export interface NodeFacts {
   /** `spec.providerID`. */
   readonly providerID?: string | undefined;
@@ -13,13 +13,13 @@ export interface NodeFacts {
 
 /**
  * confirmed: the providerID names the region of the label, or is of a provider whose regions no
- * other has, and the catalogue has the region. disputed: providerID, zone and region contradict each
- * other. unchecked: nothing contradicts the label, and nothing but the label says it.
+ * other has, and the catalogue has the region. disputed: providerID, zone and region contradict
+ * each other. unchecked: nothing contradicts the label, and nothing but the label says it.
  */
 export type NodeVerdict = 'confirmed' | 'disputed' | 'unchecked';
 
 export interface NodeJudgement {
-  /** From `spec.providerID`, else the default. What a disputed node claims counts for nothing. */
+  /** Provider by `spec.providerID`, else the default. Counts for nothing where it is disputed. */
   readonly provider?: string;
   /**
    * Region by which the locks know the node: its zone where that has a country of its own, else its
@@ -29,7 +29,7 @@ export interface NodeJudgement {
   /** ISO 3166-1 alpha-2. Absent: not known, or disputed. */
   readonly country?: string;
   readonly verdict: NodeVerdict;
-  /** Why it is disputed or cannot be checked, for people. */
+  /** Reason why it is disputed or cannot be checked, for people. */
   readonly reason?: string;
 }
 
@@ -78,7 +78,7 @@ const contradiction = ({ place, provider, region, zone }: Labelled, catalog: Cat
   return place !== undefined && stated === undefined ? foreignName(provider, region, catalog) : undefined;
 };
 
-/** A name that only other providers have, on a node whose providerID names a provider and no place. */
+/** A name that only other providers have, where the providerID names a provider and no place. */
 const foreignName = (provider: string, region: string, catalog: CatalogIndex): string | undefined => {
   const others = catalog.names.get(region) ?? [];
   if (others.length === 0 || !catalog.providers.has(provider) || readingOf(catalog, provider, region) !== undefined) return undefined;
@@ -111,8 +111,8 @@ const regionOfZone = (catalog: CatalogIndex, provider: string, zone: string): st
 };
 
 /**
- * What the catalogue has on a node. Without a provider only a zone in a country of its own is looked
- * for, of whichever provider: a region that several have says no country.
+ * Finds what the catalogue has on a node. Without a provider only a zone in a country of its own is
+ * looked for, of any provider: a region that several have gives no country.
  */
 const nodeReading = ({ place, provider, region, zone }: Labelled, catalog: CatalogIndex): Reading | undefined => {
   const zones = [place?.zone, zone].filter((name) => name !== undefined);

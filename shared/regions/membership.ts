@@ -6,16 +6,16 @@ export interface Term {
   readonly until?: string | undefined;
 }
 
-/** How a name is inside a list of references, as one provider reads it. */
+/** Way in which a name is inside a list of references, as one provider reads it. */
 export interface Membership extends Term {
-  /** Only the bare name says so, whatever the provider means by it. */
+  /** Whether the bare name alone is listed, which says nothing of its place. */
   readonly isBare: boolean;
 }
 
 /** Provider of a bare name as clusters read it whose provider does not have it, or is not known. */
 export const ANY_PROVIDER = '';
 
-/** What a list of references stands for: of each name, the providers that read it inside. */
+/** Names that a list of references stands for, each with the providers that read it inside. */
 export type NameTable = ReadonlyMap<string, ReadonlyMap<string, Membership>>;
 export type MutableTable = Map<string, Map<string, Membership>>;
 
@@ -54,7 +54,10 @@ export const joinedTerm = (left: Term, right: Term): Term => {
 
 const isSameTerm = (left: Term, right: Term): boolean => left.since === right.since && left.until === right.until;
 
-/** A name that is inside in two ways. It counts as named with its place only where that way has all of the time. */
+/**
+ * A name that is inside in two ways. It counts as listed with its place only where that way has all
+ * of the time.
+ */
 const joined = (left: Membership, right: Membership): Membership => {
   const term = joinedTerm(left, right);
   return { ...term, isBare: ![left, right].some((each) => !each.isBare && isSameTerm(each, term)) };

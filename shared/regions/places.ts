@@ -27,8 +27,8 @@ export const countryName = (code: string): string => new Intl.DisplayNames('en',
 export const readingText = ({ country, provider, name }: Reading): string => `${countryName(country)} (${provider}/${name})`;
 
 /**
- * A region in words: `Ireland (aws/eu-west-1)`; the name alone where the catalogue does not have it,
- * or several providers mean different countries by it and none is given.
+ * A region in words: `Ireland (aws/eu-west-1)`; the name alone where the catalogue does not have
+ * it, or several providers mean different countries by it and none is given.
  */
 export const placeText = (catalog: CatalogIndex | undefined, name: string, provider?: string): string => {
   if (catalog === undefined) return name;

@@ -1,6 +1,6 @@
-/** What `spec.providerID` of a node says: the provider, and where it names one, the place. */
+/** Content of a node's `spec.providerID`: the provider and, where it names one, the place. */
 export interface ProviderPlace {
-  /** As the catalogue calls it. */
+  /** Its id in the catalogue. */
   readonly provider: string;
   readonly region?: string;
   readonly zone?: string;
@@ -32,8 +32,9 @@ const regionOf = (provider: string, region: string | undefined): ProviderPlace =
   region === undefined ? { provider } : { provider, region };
 
 /**
- * The forms that the cloud controllers write, by scheme: aws:///eu-west-1a/i-0, gce://project/zone/name,
- * alicloud://cn-hangzhou.i-0, oci://ocid1.instance.oc1.eu-frankfurt-1.id, scaleway://instance/fr-par-1/id.
+ * The forms that the cloud controllers write, by scheme: aws:///eu-west-1a/i-0,
+ * gce://project/zone/name, alicloud://cn-hangzhou.i-0, oci://ocid1.instance.oc1.eu-frankfurt-1.id,
+ * scaleway://instance/fr-par-1/id.
  */
 const SCHEMES: ReadonlyMap<string, (path: string) => ProviderPlace> = new Map([
   ['alicloud', (path: string) => regionOf('alibaba', path.split('.')[0] || undefined)],

@@ -9,7 +9,7 @@ const UPDATE = 'fso regions update';
 
 const listed = (names: Iterable<string>): string => [...names].join(', ') || 'none';
 
-/** Why a reference stands for nothing in a repository; undefined: it is right. */
+/** Finds why a reference stands for nothing in a repository; undefined: it is right. */
 export const referenceProblem = (reference: string, resolver: RegionResolver): string | undefined => {
   const parsed = parseReference(reference);
   if (parsed.type === 'name') return undefined;
@@ -29,7 +29,7 @@ const groupProblem = (group: string, { groups, catalog }: RegionResolver): strin
   return `there is no RegionGroup ${group} (there are: ${listed(groups.keys())}${hint})`;
 };
 
-/** Why a provider is not known in a repository; undefined: it is. */
+/** Finds why a provider is not known in a repository; undefined: it is. */
 export const providerProblem = (provider: string, catalog: CatalogIndex | undefined): string | undefined => {
   if (catalog === undefined) return `a provider needs ${CATALOG_PATH}: write it with ${UPDATE}`;
   return unless(
@@ -38,7 +38,7 @@ export const providerProblem = (provider: string, catalog: CatalogIndex | undefi
   );
 };
 
-/** Names that another provider has, or that are the same in another case, are the usual mistakes. */
+/** The usual mistake is a name that another provider has. */
 const regionProblem = (
   { provider, name }: { readonly provider: string; readonly name: string },
   catalog: CatalogIndex,

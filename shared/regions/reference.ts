@@ -1,4 +1,4 @@
-/** What a reference in a policy, a group or a placement names. */
+/** Content of a reference in a policy, a group or a placement. */
 export type ParsedReference =
   | { readonly type: 'name'; readonly name: string }
   | { readonly type: 'region'; readonly provider: string; readonly name: string }

@@ -80,7 +80,7 @@ const holds = ({ since, until }: { since?: string | undefined; until?: string | 
 
 /** A day; `always`: also what has ended or not begun by then. */
 type Moment = string | 'always';
-/** How a list names a region: with its place, by its bare name alone, or not. */
+/** Way in which a list names a region: with its place, by its bare name alone, or not. */
 type Way = 'bare' | 'placed' | undefined;
 
 class Reader {
@@ -142,7 +142,7 @@ const inForce = ({ world, references, declared, observed, day }: Case): readonly
   return regionsInForce({ allowedRegions: [...regions], regionConflicts: [...conflicts] }, new Set(observed), Date.parse(day)).regions;
 };
 
-/** How each provider of the cluster that has a name reads it. */
+/** Readings of a name by the providers of the cluster that have it. */
 const waysOf = ({ world, references, declared, observed, day }: Case, name: string) => {
   const reader = new Reader(world, day);
   return [...new Set([...observed, ...(declared === undefined ? [] : [declared])])].flatMap((provider) => {

@@ -30,7 +30,7 @@ describe('a reference', () => {
     expect(resolve([reference], provider).regions).toEqual(regions);
   });
 
-  it('to the region of another provider stands for nothing that may run, and still for a list that is not empty', () => {
+  it('stands for a list by which nothing may run where it names a region of another provider', () => {
     expect(resolve(['gcp/europe-west1'], 'aws').regions).toEqual([]);
     const { regions, conflicts } = resolver().resolveAllowed(['gcp/europe-west1'], 'aws');
     expect({ regions, conflicts }).toEqual({ regions: ['europe-west1'], conflicts: [{ providers: [], regions: ['europe-west1'] }] });
@@ -39,7 +39,7 @@ describe('a reference', () => {
 });
 
 describe('groups', () => {
-  it('of a repository win over those of its catalogue, also within those', () => {
+  it('win over those of the catalogue with their name, also within those', () => {
     const own = resolver({ eu: { members: ['aws/eu-west-1'] } });
     expect(own.resolve(['group:eu-ch']).regions).toEqual(['eu-west-1']);
   });
@@ -56,7 +56,7 @@ describe('groups', () => {
     expect(resolver({ none: { members: ['aws/eu-west-1'], exclude: ['eu-west-1'] } }).resolve(['group:none']).regions).toEqual([]);
   });
 
-  it('that contain themselves stand for what they name else, and are named', () => {
+  it('are named where they contain themselves, and stand for their other members', () => {
     const groups = { a: { members: ['group:b', 'x'] }, b: { members: ['group:c'] }, c: { members: ['y'], exclude: ['group:a'] } };
     expect(groupProblems(resolver(groups).groups)).toEqual([
       { group: 'c', reference: 'group:a', reason: 'group a contains itself: a -> b -> c -> a' },
@@ -72,7 +72,7 @@ describe('groups', () => {
     expect(groupProblems(resolver(chain(18)).groups).map(({ reason }) => reason)).toContain('groups lie more than 16 deep in each other');
   });
 
-  it('that stand for too much exhaust the resolver, which then answers at once', () => {
+  it('exhaust the resolver where they stand for too many names', () => {
     const members = Array.from({ length: 1000 }, (_, n) => `r${n}`);
     const groups: Record<string, GroupDefinition> = {};
     for (let n = 0; n < 400; n += 1) groups[`leaf${n}`] = { members: members.map((name) => `${name}x${n}`) };
@@ -126,7 +126,7 @@ describe('ends', () => {
   const spec = { allowedRegions: [...regions], regionConflicts: [...conflicts] };
   const on = (day: string, ...providers: string[]) => regionsInForce(spec, new Set(providers), Date.parse(day)).regions;
 
-  it('are in no list of names, and said beside it', () => {
+  it('stand beside the list of names, and not in it', () => {
     expect(regions).toEqual(['gone', 'new', 'old']);
     expect(on('2019-01-01')).toEqual(['gone', 'old']);
     expect(on('2020-01-31T23:59:59Z')).toEqual(['gone', 'old']);
@@ -134,7 +134,7 @@ describe('ends', () => {
     expect(on('2030-01-01')).toEqual(['new', 'old']);
   });
 
-  it('of one provider count where the cluster has it', () => {
+  it('count for one provider where the cluster has it', () => {
     expect(on('2027-03-01', 'aws')).toEqual([]);
     expect(on('2027-03-01', 'gcp')).toEqual(['old']);
     expect(resolver({}, catalog).resolve(['group:eu'], 'aws').conflicts).toContainEqual({

@@ -83,8 +83,8 @@ export class RegionResolver {
   }
 
   /**
-   * As {@link resolve}, for a policy, whose list is never empty: where the provider has none of the
-   * regions, all names stay, with a conflict that always holds, and nothing may run.
+   * Resolves as {@link resolve} for a policy, whose list is never empty: where the provider has
+   * none of the regions, all names stay, with a conflict that always holds, and nothing may run.
    */
   resolveAllowed(references: readonly string[], provider?: string): ResolvedRegions {
     const resolved = this.resolve(references, provider);

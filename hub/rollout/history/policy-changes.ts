@@ -6,8 +6,8 @@ type SourcedPolicy = Sourced<SovereignPolicyDocument>;
 
 /**
  * Writes out the content of a policy, with the regions that its references stand for and the
- * scopes around it: a group that is widened changes every policy that names it, a scope every policy
- * below it, and a new catalogue those whose regions it reads otherwise.
+ * scopes around it: a group that is widened changes every policy that names it, a scope every
+ * policy below it, and a new catalogue those whose regions it reads otherwise.
  */
 const createText = (set: PolicySet): ((policy: SourcedPolicy) => string) => {
   const resolver = regionsOf(set);

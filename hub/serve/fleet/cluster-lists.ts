@@ -127,7 +127,7 @@ const groupsOf = (set: PolicySet | undefined, region: string): string[] => {
   return [...(regions?.groups.keys() ?? [])].filter((group) => regions?.resolve([`group:${group}`]).regions.includes(region)).sort(byText);
 };
 
-/** What the catalogue of a commit says of a name. */
+/** Places of a name, by the catalogue of a commit. */
 const placesOf = (set: PolicySet | undefined, name: string): Pick<RegionView, 'places'> => {
   const readings = set && resolverOf(set).catalog?.names.get(name);
   if (readings === undefined) return {};

@@ -3,7 +3,7 @@ import { isCountryCode } from '../../regions/index.ts';
 import { pathText, type ValueProblem } from '../issue-text.ts';
 import type { ValuePath } from '../yaml/yaml-file.ts';
 
-/** Checks a catalogue of regions for what its schema cannot say, and what needs no other document. */
+/** Checks a catalogue of regions for problems that its schema cannot express. */
 export const checkCatalog = ({ regions, groups }: RegionCatalogSpec): readonly ValueProblem[] => [
   ...regions.flatMap((region, index) => checkRegion(region, ['spec', 'regions', index])),
   ...repeatedNames(regions),

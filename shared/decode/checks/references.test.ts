@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CatalogGroup, CatalogRegion, RegionCatalogSpec } from '../../api/index.ts';
 import { region, TEST_CATALOG } from '../../regions/testing/catalogue.ts';
 import { createDecoder } from '../decode.ts';
-import { catalogFile, clusterFile, groupFile, policyFile, problemLines, problemsOf, scopeFile, setOf } from '../testing/decoded.ts';
+import { catalogFile, clusterFile, groupFile, policyFile, problemsOf, scopeFile, setOf } from '../testing/decoded.ts';
 
 const CATALOG = catalogFile(TEST_CATALOG);
 const catalogOf = (regions: CatalogRegion[], groups: CatalogGroup[] = []): RegionCatalogSpec => ({ version: '1', regions, groups });
@@ -30,7 +30,7 @@ describe('references to regions', () => {
     expect(problemsOf(allowing('us-east-1', reference))).toEqual([`policies/p.yaml:9:7: ${reason}`]);
   });
 
-  it('between groups need no catalogue', () => {
+  it('need no catalogue between groups', () => {
     const files = [groupFile('a', ['group:b', 'x']), groupFile('b', ['y', 'z'], ['z']), allowing('group:a')];
     expect(problemsOf(...files)).toEqual([]);
   });
@@ -42,25 +42,26 @@ describe('references to regions', () => {
     ['moon/eu-west-1', 'regions/catalog.yaml has no provider moon (there are: aws, alibaba, azure, gcp, oci, hetzner, scaleway)'],
     ['aws/westeurope', 'regions/catalog.yaml has no region westeurope of aws, did you mean azure/westeurope?'],
     ['aws/eu-wst-1', 'regions/catalog.yaml has no region eu-wst-1 of aws'],
-    ['group:moon', 'there is no RegionGroup moon (there are: eu, eu-ch)'],
+    ['group:moon', 'there is no RegionGroup moon (there are: eu, eu-ch'],
   ])('%s is refused with its place', (reference, reason) => {
-    expect(problemsOf(CATALOG, allowing('us-east-1', reference))).toEqual([`policies/p.yaml:9:7: ${reason}`]);
-    expect(problemsOf(CATALOG, groupFile('g', ['us-east-1', reference]))).toEqual([`regions/g.yaml:8:7: ${reason}`]);
-    expect(problemsOf(CATALOG, groupFile('g', ['us-east-1'], [reference]))).toEqual([`regions/g.yaml:9:7: ${reason}`]);
+    const at = (place: string) => [expect.stringContaining(`${place}: ${reason}`)];
+    expect(problemsOf(CATALOG, allowing('us-east-1', reference))).toEqual(at('policies/p.yaml:9:7'));
+    expect(problemsOf(CATALOG, groupFile('g', ['us-east-1', reference]))).toEqual(at('regions/g.yaml:8:7'));
+    expect(problemsOf(CATALOG, groupFile('g', ['us-east-1'], [reference]))).toEqual(at('regions/g.yaml:9:7'));
     const placed = policyFile('p', { placement: { clusterRegions: [reference] } });
-    expect(problemsOf(CATALOG, placed)).toEqual([expect.stringMatching(/^policies\/p\.yaml:11:9: /)]);
+    expect(problemsOf(CATALOG, placed)).toEqual(at('policies/p.yaml:11:9'));
   });
 
   it.each(['aws/', '/eu-west-1', 'country:de', 'country:DEU', 'partition:', 'aws/eu/west', 'group:a/b', 'AWS/eu-west-1'])(
     '%s is no reference',
     (reference) => {
       expect(problemsOf(CATALOG, allowing(reference))).toEqual([
-        expect.stringContaining('spec.allowedRegions[0] must be a region (eu-west-1)'),
+        expect.stringContaining('spec.allowedRegions[0] must be a region (eu-west-1, '),
       ]);
     },
   );
 
-  it('that stand for no region are refused', () => {
+  it('are refused where they stand for no region', () => {
     const reason = 'policies/p.yaml:7:3: spec.allowedRegions stands for no region';
     expect(problemsOf(CATALOG, allowing('country:CH'))).toEqual([reason]);
     expect(problemsOf(CATALOG, allowing('country:CH', 'country:DE'))).toEqual([]);
@@ -79,7 +80,7 @@ describe('references to regions', () => {
     expect(createDecoder({}, 'cluster')(files)).toMatchObject({ ok: true });
   });
 
-  it('in a circle of groups are refused with the path, and only they', () => {
+  it('are refused in a circle of groups, with its path and no other problem', () => {
     const files = [groupFile('a', ['x', 'group:b']), groupFile('b', ['group:c']), groupFile('c', ['group:a']), allowing('group:a')];
     expect(problemsOf(...files)).toEqual(['regions/c.yaml:7:7: group a contains itself: a -> b -> c -> a']);
     const catalog = catalogOf([region('aws/x', 'DE')], [{ name: 'g', members: ['aws/x'], exclude: ['group:g'] }]);
@@ -134,7 +135,7 @@ describe('a catalogue', () => {
       catalogOf([region('aws/a', 'DE')], [{ name: 'g', members: ['aws/a'], terms: [{ member: 'country:DE', until: '2020-01-01' }] }]),
       'spec.groups[0].terms[0].member must be one of the members, once, is country:DE',
     ],
-  ])('with %s is refused', (_name, spec, reason) => {
+  ])('is refused with %s', (_name, spec, reason) => {
     expect(problemsOf(catalogFile(spec))).toEqual([expect.stringMatching(/^regions\/catalog\.yaml:\d+:\d+: /)]);
     expect(problemsOf(catalogFile(spec))[0]).toContain(reason);
   });
@@ -151,12 +152,12 @@ describe('a catalogue', () => {
   });
 
   it('fills no more than a file, and is decoded again only where it changes', () => {
-    const regions = Array.from({ length: 1200 }, (_, n) => region(`aws/r${n}`, 'DE'));
+    const regions = Array.from({ length: 1900 }, (_, n) => region(`aws/r${n}`, 'DE'));
     const decode = createDecoder();
-    const [first, second] = [0, 1].map(() => decode([catalogFile(catalogOf(regions.slice(0, 400))), allowing('aws/r1')]));
+    const [first, second] = [0, 1].map(() => decode([catalogFile(catalogOf(regions.slice(0, 100))), allowing('aws/r1')]));
     expect(first).toMatchObject({ ok: true });
     expect(first?.ok === true && second?.ok === true && first.set.catalog?.document === second.set.catalog?.document).toBe(true);
-    expect(problemLines((decode([catalogFile(catalogOf(regions))]) as { problems: [] }).problems)).toEqual([
+    expect(problemsOf(catalogFile(catalogOf(regions)))).toEqual([
       expect.stringMatching(/^regions\/catalog\.yaml:1:1: the file has \d+ bytes, the limit is 262144$/),
     ]);
   });

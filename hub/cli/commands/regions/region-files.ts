@@ -6,7 +6,7 @@ import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { CliError } from '../../errors.ts';
 import { readPolicyFolder } from '../validate/policy-folder.ts';
 
-/** What the files below `regions/` of a repository say; nothing else of it is read. @throws CliError */
+/** The documents below `regions/` of a repository; no others are decoded. @throws CliError */
 export const readRegionFiles = (folder: string): PolicySet => {
   const { files, problems } = readPolicyFolder(folder);
   const decoded = decodeAlone(files.filter(({ path }) => folderOf(path) === FOLDERS.RegionCatalog));
@@ -22,7 +22,7 @@ export interface RegionSource {
   readonly origin: string;
 }
 
-/** The regions of a repository; of one without a catalogue, those that this release brings along. */
+/** The regions of a repository; those of this release where it has no catalogue. */
 export const openRegions = (folder: string): RegionSource => {
   const set = readRegionFiles(folder);
   if (set.catalog !== undefined) return { regions: regionsOf(set), origin: join(folder, CATALOG_PATH) };

@@ -15,10 +15,10 @@ const HEADER = `# What the names of regions stand for. Written by fso regions up
 
 const nameOf = ({ provider, region }: CatalogRegion): string => `${provider}/${region}`;
 
-/** What quotes NO and dates, too: editors may read the file as YAML 1.1. */
+/** YAML in one line, with quotes around NO and dates: editors may read it as YAML 1.1. */
 const flow = (value: unknown): string => stringify(value, { version: '1.1', collectionStyle: 'flow', lineWidth: 0 }).trim();
 
-/** The file with a catalogue: one line for each region and group, so that a diff names what changed. */
+/** The file with a catalogue: a line for each region and group, so that a diff names them. */
 export const catalogText = ({ version, regions, groups }: RegionCatalogSpec): string =>
   [
     HEADER,

@@ -9,7 +9,7 @@ import {
 } from '@fso/shared/decode';
 import { parseReference, type Reading, readingText } from '@fso/shared/regions';
 
-/** What is valid and may still not be what is meant. */
+/** Warning of a part of a valid commit that may not be what its author means. */
 export interface RegionWarning extends SourceProblem {
   readonly type: 'RegionAmbiguous';
 }
