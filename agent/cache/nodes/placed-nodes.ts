@@ -8,7 +8,7 @@ import { ANY_PROVIDER, EVERY_REGION, MAX_EXCEPTIONS, MAX_ZONES, type NodeExcepti
 import { UnreadKindError } from '../view-deps.ts';
 import { ignoreUnchanged, isSameFit, isSameNode, type ReducedNode, toNodeFacts } from './reduce-node.ts';
 
-/** What a commit says about the places of this cluster. */
+/** Part of a commit about the places of this cluster. */
 export interface CommitPlaces {
   /** Absent: nothing that a node says is checked. */
   readonly catalog?: RegionCatalogSpec | undefined;
@@ -71,7 +71,7 @@ export class PlacedNodes {
     if (this.#inForce === undefined) throw new UnreadKindError('not read yet: the catalogue of regions');
   }
 
-  /** Has all nodes judged by a commit. @param places undefined: what it says is not known */
+  /** Judges all nodes by a commit. @param places undefined: they cannot be read */
   judgeBy(places: CommitPlaces | undefined): void {
     const text = places && JSON.stringify(places);
     if (text === this.#text) return;
@@ -100,7 +100,7 @@ export class PlacedNodes {
     return this.#byName;
   }
 
-  /** What decides which pods fit on which nodes. */
+  /** Facts that decide which pods fit on which nodes. */
   get facts(): readonly NodeFacts[] {
     const { byName } = this;
     this.#facts ??= this.#source.list().map((node) => toNodeFacts(node, byName.get(node.metadata.name)?.region));
