@@ -68,7 +68,7 @@ describe('10,000 nodes, and 5,000 namespaces whose policies all allow one group'
     expect(plan({ ...round, observed: changed }).actions.map(({ key }) => key)).toEqual(['FloorParameters/fso-namespaces']);
   });
 
-  it('keep their room beside any number of policies of the namespaces' own users', () => {
+  it('keep their room beside any number of policies in namespaces', () => {
     const own = indices(5_000).map((index) => {
       const target = `own-${index}`;
       return ownPolicyOf('mine', { targetNamespace: target, allowedRegions: indices(90).map((n) => `r-${index >> 1}-${n}`) });
