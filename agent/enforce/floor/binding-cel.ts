@@ -52,7 +52,7 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
   { name: 'placed', expression: PLACED[mode] },
   {
     name: 'region',
-    expression: `[variables.placed, ${celString(EVERY_REGION)}].exists(r, r in ${listIn('disputedRegions')}) ? '' : variables.placed`,
+    expression: `variables.placed in ${listIn('disputedRegions')} || ${celString(EVERY_REGION)} in ${listIn('disputedRegions')} ? '' : variables.placed`,
   },
   {
     name: 'violation',
