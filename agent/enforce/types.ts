@@ -218,8 +218,8 @@ export const ALERT_AFTER = 3;
 export const isAlert = (failure: WriteFailure): boolean => failure.failures >= ALERT_AFTER;
 
 /**
- * Exceptions from the region labels of nodes: nodes that contradict themselves, and zones in another
- * country than their region.
+ * Exceptions from the region labels of nodes: nodes that contradict themselves, and zones in
+ * another country than their region.
  */
 export interface NodeExceptions {
   /**

@@ -68,7 +68,7 @@ describe('the catalogue of regions', () => {
     await bench.agent.stop();
   });
 
-  it('is requested again where the stored one was changed, and until then lists stay as they are', async () => {
+  it('is requested again where the stored one was changed, and until then lists do not change', async () => {
     const greeted = bench.hub.got('hello').length;
     const metadata = { namespace: SYSTEM_NAMESPACE, name: AGENT_REGIONS };
     const system = openKubeClient({

@@ -226,8 +226,8 @@ const bringsNames = (
 
 /**
  * Whether the live list has a node in a region that it is not in, or lacks one that is not where
- * its label says. A deleted node does no harm if a Binding carries its region. Every other change can
- * wait (`Grow`); the caller distinguishes `Cover`, see {@link WantedParameters.isNew}.
+ * its label says. A deleted node does no harm if a Binding carries its region. Every other change
+ * can wait (`Grow`); the caller distinguishes `Cover`, see {@link WantedParameters.isNew}.
  */
 const misplaces = (live: Nodes = {}, { kept, misplaced }: NodeList, bindGate: BindGateMode): boolean => {
   const isWrong = ([name, region]: [string, string]): boolean => {
