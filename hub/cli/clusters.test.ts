@@ -29,7 +29,8 @@ describe('fso clusters', () => {
 
   it('add: prints what to commit and what to run; the token is good', async () => {
     await using server = await started();
-    const { code, out, err } = await fso(server, 'add', 'apac', '--region', 'ap-south-1', '--region', 'ap-east-1', '--label', 'env=prod');
+    const options = ['--region', 'ap-south-1', '--region', 'ap-east-1', '--label', 'env=prod', '--provider', 'aws'];
+    const { code, out, err } = await fso(server, 'add', 'apac', ...options);
     expect([code, err]).toEqual([0, '']);
     const [document = '', token = '', commands = ''] = out.split('\n\n');
     expect(document).toMatch(/^# Commit this as clusters\/apac.yaml:\n/);
@@ -37,7 +38,7 @@ describe('fso clusters', () => {
       apiVersion: 'compliance.federated.io/v1',
       kind: 'ManagedCluster',
       metadata: { name: 'apac', labels: { env: 'prod' } },
-      spec: { regions: ['ap-south-1', 'ap-east-1'] },
+      spec: { regions: ['ap-south-1', 'ap-east-1'], provider: 'aws' },
     });
     expect(token).toMatch(/^# Token of apac, good once, until .+:\nfso1\.apac\.\S+$/);
     expect(commands).toContain(`--set-string cluster=apac --set-string 'hub.url=wss://hub.example.com:8443' `);

@@ -106,7 +106,7 @@ describe('fso regions update', () => {
     const { out } = await fso('regions', 'update');
     expect(out).toContain(`~ ${seeded.provider}/${seeded.region}\n`);
     expect(out).not.toContain('onprem');
-    expect(readFileSync(join(root, 'regions/catalog.yaml'), 'utf8')).toContain('provider: onprem, region: berlin');
+    expect(readFileSync(join(root, 'regions/catalog.yaml'), 'utf8')).toContain('provider: "onprem", region: "berlin"');
   });
 
   it('replaces neither a newer catalogue nor a file of something else', async () => {

@@ -47,8 +47,8 @@ const SPEC_RULES: readonly StructuralSchema[] = [
     fieldPath: '.scopedEnforcementActions',
   },
   {
-    rule: "self.allowedRegions.all(region, !region.contains(':') && !region.contains('/'))",
-    message: 'a cluster knows no region groups, countries or providers, only the policy repository does: name the regions themselves',
+    rule: "self.allowedRegions.all(region, !region.startsWith('group:'))",
+    message: 'a cluster knows no region groups, only the policy repository does: name the regions themselves',
     fieldPath: '.allowedRegions',
   },
 ];

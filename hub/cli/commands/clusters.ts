@@ -74,6 +74,7 @@ export const listClusters = async (context: Context, { output }: { output: Forma
 export interface AddOptions {
   readonly region: readonly string[];
   readonly label: readonly string[];
+  readonly provider?: string;
   /** Milliseconds. */
   readonly ttl: number;
 }
@@ -88,7 +89,10 @@ const parseLabels = (labels: readonly string[]): Record<string, string> =>
   );
 
 /** Returns the registration of a cluster, as YAML. @throws CliError for what is none */
-export const registrationOf = async (name: string, { region, label }: Pick<AddOptions, 'region' | 'label'>): Promise<string> => {
+export const registrationOf = async (
+  name: string,
+  { region, label, provider }: Pick<AddOptions, 'region' | 'label' | 'provider'>,
+): Promise<string> => {
   if (region.length === 0)
     throw new CliError(`${name} is not registered in the repository yet: say where its nodes are with --region, once for each region`);
   const labels = parseLabels(label);
@@ -96,7 +100,7 @@ export const registrationOf = async (name: string, { region, label }: Pick<AddOp
     apiVersion: 'compliance.federated.io/v1',
     kind: 'ManagedCluster',
     metadata: { name, ...(label.length === 0 ? {} : { labels }) },
-    spec: { regions: [...region] },
+    spec: { regions: [...region], ...(provider === undefined ? {} : { provider }) },
   });
   if (!parsed.success) throw new CliError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '));
   const { stringify } = await import('yaml');

@@ -187,6 +187,7 @@ const addEnrolment = (clusters: Command): void => {
     .argument('<name>', 'name of the cluster', parseName)
     .option('--region <region>', 'region of its nodes; may be repeated', gather, [])
     .option('--label <key=value>', 'label for placements; may be repeated', gather, [])
+    .option('--provider <provider>', 'provider of its nodes, as regions/catalog.yaml names it: aws')
     .addOption(ttlOption())
     .addHelpText('after', examples('clusters add eu --region eu-west-1 --region eu-central-1 --label environment=production'))
     .action(action(async () => (await loadClusters()).addCluster));

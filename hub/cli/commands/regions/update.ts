@@ -4,7 +4,6 @@ import { API_VERSION, CATALOG_PATH, type CatalogRegion, type RegionCatalogSpec }
 import { byText, canonicalJson } from '@fso/shared/encoding';
 import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { messageOf } from '@fso/shared/text';
-import { stringify } from 'yaml';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { readRegionFiles } from './region-files.ts';
@@ -15,14 +14,17 @@ const HEADER = `# What the names of regions stand for. Written by fso regions up
 
 const nameOf = ({ provider, region }: CatalogRegion): string => `${provider}/${region}`;
 
-/** YAML in one line, with quotes around NO and dates: editors may read it as YAML 1.1. */
-const flow = (value: unknown): string => stringify(value, { version: '1.1', collectionStyle: 'flow', lineWidth: 0 }).trim();
+/** A map as YAML in one line. All texts have quotes: in YAML 1.1, of some editors, NO is false. */
+const flow = (map: object): string =>
+  `{ ${Object.entries(map)
+    .map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
+    .join(', ')} }`;
 
 /** The file with a catalogue: a line for each region and group, so that a diff names them. */
 export const catalogText = ({ version, regions, groups }: RegionCatalogSpec): string =>
   [
     HEADER,
-    `apiVersion: ${API_VERSION}\nkind: RegionCatalog\nmetadata:\n  name: regions\nspec:\n  version: ${flow(version)}\n  regions:\n`,
+    `apiVersion: ${API_VERSION}\nkind: RegionCatalog\nmetadata:\n  name: regions\nspec:\n  version: ${JSON.stringify(version)}\n  regions:\n`,
     ...regions.map((region) => `    - ${flow(region)}\n`),
     groups.length === 0 ? '  groups: []\n' : '  groups:\n',
     ...groups.map((group) => `    - ${flow(group)}\n`),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CountryCode, gitDocument, ProviderId, Region, RegionReference } from './common.ts';
+import { CountryCode, gitDocument, ProviderId, Region, RegionReference } from '../common.ts';
 
 /** Path of the catalogue of regions in a repository. */
 export const CATALOG_PATH = 'regions/catalog.yaml';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { gitDocument, LabelSelector, ProviderId, Region, RegionReference } from './common.ts';
-import { Placement } from './sovereign-policy.ts';
+import { gitDocument, LabelSelector, ProviderId, Region, RegionReference } from '../common.ts';
+import { Placement } from '../sovereign-policy.ts';
 
 export const ManagedClusterSpec = z.strictObject({
   regions: z.array(Region).min(1).max(100).describe('Regions in which the cluster has nodes.'),
