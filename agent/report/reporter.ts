@@ -1,16 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterEvent } from '@fso/shared/api';
-import {
-  type AgentFrame,
-  type Inspect,
-  type Inspected,
-  type Listed,
-  type Locate,
-  type Located,
-  type Report,
-  type ReportedState,
-  totalOf,
-} from '@fso/shared/protocol';
+import { type AgentFrame, type Inspect, type Inspected, type Listed, type Report, type ReportedState, totalOf } from '@fso/shared/protocol';
 import { type Clock, type Logger, Wakeup, weakMemo } from '@fso/shared/runtime';
 import { groupDeviations, isWhole } from '@fso/shared/status';
 import type { AcceptedPolicies, AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';

@@ -169,7 +169,7 @@ const nodesCondition = ({ view: { places }, notObserved }: ClusterFactsInput): N
   const more = disputed.length > NAMED_NODES ? `; and ${disputed.length - NAMED_NODES} more` : '';
   const refused = disputed.length > MAX_EXCEPTIONS ? `; over ${MAX_EXCEPTIONS}: no pod is bound to any node of their regions` : '';
   const message = `${disputed.length} nodes contradict themselves and are in no region${refused}: ${named.join('; ')}${more}; ${counts}`;
-  return shortened({ type, status: 'True', reason: 'Disputed', message });
+  return { type, status: 'True', reason: 'Disputed', message: truncate(message, 4_096) };
 };
 
 const shortened = <C extends Pick<Condition, 'message'>>(condition: C): C => ({

@@ -223,8 +223,8 @@ export const MARKED_SILENCES: readonly { readonly matchers: readonly string[]; r
 /** Asks agents: they tell of what they are asked. */
 export const markedAgents = {
   locate: async (cluster: string) => processingOf(REPORTS[cluster] ?? []),
-  inspect: async (cluster: string, key: string): Promise<PolicyReport | undefined> =>
-    REPORTS[cluster]?.some((each) => policyKey(each) === key) === true ? violating(key, key, 'eu') : undefined,
+  inspect: async (cluster: string, key: string) =>
+    REPORTS[cluster]?.some((each) => policyKey(each) === key) ? violating(key, key, 'eu') : undefined,
 };
 
 export interface MarkedScope {
