@@ -220,7 +220,7 @@ export const MARKED_SILENCES: readonly { readonly matchers: readonly string[]; r
   { matchers: ['name="SourceUnreachable"'], reason: 'silence of the hub xglobal' },
 ];
 
-/** Asks agents: they tell of what they are asked. */
+/** Asks agents. */
 export const markedAgents = {
   locate: async (cluster: string) => processingOf(REPORTS[cluster] ?? []),
   inspect: async (cluster: string, key: string) =>
@@ -235,7 +235,6 @@ export interface MarkedScope {
   /** Texts that some answer must contain. */
   readonly inside: readonly RegExp[];
 }
-
 const eu = { clusters: { clusterRegions: ['group:eu'] } };
 const finance = { policies: { targetNamespaces: ['finance*'] } };
 
