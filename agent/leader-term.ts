@@ -128,7 +128,7 @@ class LeaderTerm {
     await Promise.all([...stores.map((store) => store.load(this.#signal)), this.#restorePlaces()]);
   }
 
-  /** Has nodes judged as the accepted commit says before the first round lists them. */
+  /** Judges nodes by the accepted commit before the first round lists them. */
   async #restorePlaces(): Promise<void> {
     const { client, clock, logger } = this.#parts.runtime;
     const { places } = this.#cluster.view;

@@ -163,7 +163,7 @@ export interface Shape {
 }
 
 /** Longest providerID of a node, in characters. Cloud controllers write a few hundred at most. */
-const MAX_PROVIDER_ID = 2_048;
+const MAX_PROVIDER_ID = 512;
 
 /** The fields that are read of each kind. */
 export const SHAPES = {

@@ -48,7 +48,7 @@ const nodeOf = (region: string | undefined, resourceVersion = '7'): KubeObject =
     status: { images: ['x'.repeat(10_000)] },
   }) as KubeObject;
 
-it('reduces a pod to its placement and owner, and a node to what it says of its place', () => {
+it('reduces a pod to its placement and owner, and a node to the facts of its place', () => {
   expect(reducePod(podOf())).toEqual({
     metadata: { name: 'pod', namespace: 'finance', uid: '1', resourceVersion: '7', ownerReferences: [{ ...owner, name: '', uid: '' }] },
     spec: {

@@ -167,7 +167,7 @@ const outcomeOf = ({ regions, leftOut, spec }: Rule, namespaces: readonly string
     ? { kind: 'governing', regions, leftOut, namespaces, conflicts }
     : { kind: 'namespaceMissing', regions, leftOut, ...explainMissing(spec) };
 
-/** How long before they come ends are announced. */
+/** Times before an end at which it is announced, in ms. */
 const ANNOUNCED_MS: readonly number[] = [0, ...EXPIRY_WARNING_DAYS].map((days) => days * DAY_MS);
 
 const nextChange = (policies: readonly PolicyInput[], now: Date): Date | undefined => {

@@ -46,7 +46,7 @@ export interface Rule {
   readonly spec: SovereignPolicySpec;
   /** Those of the policy that are inside in this cluster now. */
   readonly regions: readonly string[];
-  /** Why the others are not. */
+  /** Reasons why the others are not. */
   readonly leftOut: readonly RegionConflict[];
   readonly excluded: readonly string[];
   readonly actions: readonly FloorAction[];
@@ -76,7 +76,7 @@ export const rulesOf = (policies: readonly PolicyInput[], { place, providers }: 
   return { rules, outcomes };
 };
 
-/** What of the cluster decides about the rules, beside its policies. */
+/** Facts of the cluster that decide about the rules, beside its policies. */
 export interface RuleContext {
   readonly place: GatekeeperPlace;
   readonly providers: PresentProviders;
@@ -96,7 +96,10 @@ const inForce = (policy: PolicyInput, providers: PresentProviders, now: number):
   return conflicts.length === 0 ? policy : narrowed(policy).get(regions, conflicts);
 };
 
-/** Names in a policy that was not compiled from a catalogue: one that differs by provider is outside. */
+/**
+ * Adds the conflicts of a policy that was not compiled by a catalogue: a name by which providers of
+ * the cluster mean different countries is outside.
+ */
 const withAmbiguous = ({ managedBy, spec }: PolicyInput, { ambiguous }: PresentProviders): PolicyInput['spec'] => {
   if (managedBy === 'hub' || ambiguous.size === 0) return spec;
   const names = spec.allowedRegions.filter((region) => ambiguous.has(region));

@@ -218,8 +218,8 @@ export const ALERT_AFTER = 3;
 export const isAlert = (failure: WriteFailure): boolean => failure.failures >= ALERT_AFTER;
 
 /**
- * What the label of a region does not say: nodes that contradict themselves, and zones in another
- * country than their region.
+ * Exceptions from the region labels of nodes: nodes that contradict themselves, and zones in
+ * another country than their region.
  */
 export interface NodeExceptions {
   /**
@@ -240,7 +240,7 @@ export interface NodeExceptions {
 export const MAX_EXCEPTIONS: number = FLOOR_PARAMETER_LIMITS.exceptions;
 /** Zones that the locks know at most; nodes in others have entries in the list of nodes. */
 export const MAX_ZONES: number = FLOOR_PARAMETER_LIMITS.zones;
-/** No region has this name. */
+/** Placeholder for all regions; none has this name. */
 export const EVERY_REGION = '*';
 export const NO_EXCEPTIONS: NodeExceptions = { disputedNodes: [], disputedRegions: [], zones: [] };
 

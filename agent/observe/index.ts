@@ -13,7 +13,7 @@ export {
   type RevisionSnapshot,
   type StreamFacts,
 } from './observatory.ts';
-export { findProcessing, locatePods } from './processing.ts';
+export { locatedFrame, locatePods } from './processing.ts';
 export { isFinished, NAMED_PER_NAMESPACE } from './stray-pods.ts';
 export {
   foreignManager,

@@ -70,7 +70,7 @@ describe('NodeMoves', () => {
 });
 
 describe('DisputedNodes', () => {
-  it('are reported once each, and again when they say something else or come back', () => {
+  it('are reported once each, and again with another reason or when they come back', () => {
     const disputed = new DisputedNodes();
     const found = (...nodes: PlacedNode[]) => disputed.find(nodes).map(({ name, reason }) => `${name}: ${reason}`);
     expect(found(node('a', 'eu'), liar('b', 'x'))).toEqual(['b: x']);

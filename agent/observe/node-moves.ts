@@ -106,6 +106,7 @@ export class DisputedNodes {
   }
 }
 
+/** Reports each with a warning, and an Event on the node. */
 export const reportDisputed = (nodes: readonly PlacedNode[], events: NodeEvents): void =>
   reportNodes(events, {
     reason: 'NodeDisputed',

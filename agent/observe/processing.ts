@@ -1,8 +1,10 @@
 import { type ClusterProcessing, MAX_PROCESSING_ROWS, type ProcessingRow } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
+import type { Locate, Located } from '@fso/shared/protocol';
 import type { NodeJudgement } from '@fso/shared/regions';
 import type { ClusterView, Pod } from '../cache/index.ts';
 import type { Governance } from '../enforce/index.ts';
+import type { Observatory } from './observatory.ts';
 import { isFinished } from './stray-pods.ts';
 
 export interface ProcessingInput {
@@ -67,4 +69,10 @@ export const findProcessing = ({ governance, podsIn, judgementOf }: ProcessingIn
 export const locatePods = (governance: ProcessingInput['governance'], view: Pick<ClusterView, 'podsIn' | 'places'>): ClusterProcessing => {
   const { byName } = view.places;
   return findProcessing({ governance, podsIn: (namespace) => view.podsIn(namespace), judgementOf: (name) => byName.get(name) });
+};
+
+/** Answers a hub that asks where pods run; null while the cluster is not observed. */
+export const locatedFrame = ({ id }: Locate, observatory: Pick<Observatory, 'ages' | 'snapshot'>): Located => {
+  const locate = observatory.ages().outOfDate.length === 0 ? observatory.snapshot().locate : undefined;
+  return { type: 'located', id, processing: locate?.() ?? null };
 };

@@ -25,7 +25,7 @@ export interface AttributionContext {
   readonly uids: ReadonlyMap<string, string>;
   /** The record of the agents before this one. */
   readonly installed: InstallRecord;
-  /** How lock 2 judges bindings; the same object while it is the same. */
+  /** Rules of lock 2 for bindings; the same object while they are the same. */
   readonly gate: object | undefined;
   /** Hash of what this version writes. */
   readonly text: string;

@@ -128,10 +128,13 @@ export const lockTwoFacts = (
 const isOfGroup = (constraint: Constraint | undefined, group: string | undefined): boolean =>
   constraint !== undefined && (group === undefined || groupIdentityOf(constraint) === group);
 
-/** On older API servers a Binding has no region: lock 2 leaves bindings to lock 1 there. */
+/** Whether lock 2 judges bindings: on older API servers they have no region. */
 const isGated = ({ capabilities }: ClusterSettings): boolean => capabilities.bindGate === 'label';
 
-/** How lock 2 judges bindings; the same object while it is the same. Undefined: it does not. */
+/**
+ * Returns the rules of lock 2 for bindings; the same object while they are the same. Undefined: it
+ * does not judge them.
+ */
 export const lockTwoGate = ({ places }: ClusterView, settings: ClusterSettings): BindGate | undefined =>
   isGated(settings) ? gateOf(settings.trust, places.exceptions) : undefined;
 

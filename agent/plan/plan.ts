@@ -73,7 +73,7 @@ export interface ClusterPlan extends LockTwoFacts, Governed {
   /** UIDs of the governed namespaces, by name. */
   readonly uids: ReadonlyMap<string, string>;
   readonly injectable: boolean;
-  /** How lock 2 judges bindings; the same object while it is the same. Undefined: it does not. */
+  /** Rules of lock 2 for bindings; the same object while they are the same. */
   readonly gate: BindGate | undefined;
   /**
    * Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on

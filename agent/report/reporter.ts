@@ -6,8 +6,6 @@ import {
   type Inspect,
   type Inspected,
   type Listed,
-  type Locate,
-  type Located,
   type Report,
   type ReportedState,
   totalOf,
@@ -164,13 +162,6 @@ export class Reporter {
   inspect({ id, policy }: Inspect): Inspected {
     const known = this.#options.observatory.snapshot().policies.get(policy);
     return { type: 'inspected', id, report: known === undefined ? null : (this.#check.policy(policy, known.report) ?? null) };
-  }
-
-  /** @returns where pods run, which the hub requests; null while the cluster is not observed */
-  locate({ id }: Locate): Located {
-    const { observatory } = this.#options;
-    const isObserved = observatory.ages().outOfDate.length === 0;
-    return { type: 'located', id, processing: (isObserved ? observatory.snapshot().locate?.() : undefined) ?? null };
   }
 
   /**

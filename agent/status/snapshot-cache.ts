@@ -70,8 +70,8 @@ export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { v
 });
 
 /**
- * Regions as the hub compiled them, by which it recognizes the content of the policy: conditions say
- * which of them are left out.
+ * Regions as the hub compiled them, by which it recognizes the content of the policy: conditions
+ * say which of them are left out.
  */
 const reportedRegions = ({ spec }: PolicyInput, { effectiveRegions = [] }: SovereignPolicyStatus): string[] =>
   spec.regionConflicts === undefined ? effectiveRegions : sortedSet(spec.allowedRegions);

@@ -145,7 +145,9 @@ const timesOf = (
 const isSamePhase = (memo: Memo, outcome: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean =>
   memo.status.phase === phase && memo.basis.outcome.kind === outcome.kind;
 
-/** Days until a policy, and regions of it, end, separated by commas; undefined: nothing of it does. */
+/**
+ * Days until a policy, and regions of it, end, separated by commas; undefined: nothing of it does.
+ */
 export const daysLeft = ({ spec: { expiryDate, regionConflicts = [] } }: PolicyInput, now: Date): string | undefined => {
   const ends = [expiryDate, ...regionConflicts.map(({ from }) => from)].filter((end) => end !== undefined);
   return ends.length === 0 ? undefined : ends.map((end) => Math.ceil((Date.parse(end) - now.getTime()) / DAY_MS)).join();

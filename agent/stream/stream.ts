@@ -3,7 +3,7 @@ import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } 
 import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import { Intake, type IntakeDeps, type IntakeOutcome } from '../intake/index.ts';
-import type { AgentSnapshot, Observatory, StreamFacts } from '../observe/index.ts';
+import { type AgentSnapshot, locatedFrame, type Observatory, type StreamFacts } from '../observe/index.ts';
 import { type EventOutbox, Reporter } from '../report/index.ts';
 import { ClockSkew } from './clock-skew.ts';
 import type { Connection, StreamState } from './connection.ts';
@@ -208,7 +208,7 @@ class HubStream {
         this.#connection?.answer(this.#reporter.inspect(frame));
         break;
       case 'locate':
-        this.#connection?.answer(this.#reporter.locate(frame));
+        this.#connection?.answer(locatedFrame(frame, this.#deps.observatory));
         break;
       case 'list':
         this.#reporter.list(frame.list);

@@ -10,7 +10,7 @@ const ANSWER_MS = 2_000;
 /** Most open questions to one agent; one more is refused. */
 const MAX_OPEN = 8;
 
-/** Question to one agent: for the full report of a policy, by key; without a policy, where pods run. */
+/** Question to one agent: for the full report of a policy, by key; without one, where pods run. */
 const AgentQuestion = z.strictObject({ policy: PolicyKey.optional() });
 export type AgentQuestion = z.infer<typeof AgentQuestion>;
 

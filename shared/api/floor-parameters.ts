@@ -85,7 +85,9 @@ export type FloorParametersSpec = z.infer<typeof FloorParametersSpec>;
 /** First character of the keys of `lists`, with which no region begins. */
 export const LIST_KEY_PREFIX = '=';
 
-/** Regions of an entry, comma separated. A key without its list stands for itself: no node has it. */
+/**
+ * Regions of an entry, comma separated. A key without its list stands for itself: no node has it.
+ */
 export const regionsOfEntry = ({ lists }: Pick<FloorParametersSpec, 'lists'>, { regions }: { readonly regions: string }): string =>
   (regions.startsWith(LIST_KEY_PREFIX) && Object.hasOwn(lists ?? {}, regions) ? lists?.[regions] : undefined) ?? regions;
 

@@ -226,8 +226,8 @@ export const CONDITIONS = {
   /** Condition of a cluster: pods that lock 1 refuses are counted, and their owners named. */
   denialsKnown: 'DenialsKnown',
   /**
-   * Condition of a cluster: nodes whose providerID, zone and region contradict each other, which are
-   * in no region. Absent: there is nothing to compare them with.
+   * Condition of a cluster: nodes whose providerID, zone and region contradict each other, which
+   * are in no region. Absent: there is nothing to compare them with.
    */
   nodesDisputed: 'NodesDisputed',
   /** Providers of the cluster's nodes mean different places by a region of the policy. */

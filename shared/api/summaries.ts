@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { AlertNameView, AlertSeverityView } from './alerts/views.ts';
 import { ResourceName } from './common.ts';
 import { isAwaitingNamespace, PolicyKey } from './reports.ts';
-import { CatalogRegion } from './repository/region-catalog.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
 import { DenialView, PolicyInCluster, PolicyView, pageOf, RiskView, ViolationView } from './views.ts';
 

@@ -6,8 +6,8 @@ import { type Attack, bindingTried, controllerTried, type Scene, settled } from 
 import { DAEMON_SET, DEPLOYMENT, JOB, type Workload, workloadOf, workloadPath } from './workload-attacks.ts';
 
 /**
- * Nodes that lie outside and whose label says a region inside. Each is the only node for the pods of
- * its scene, which both locks admit by what they ask for.
+ * Nodes that lie outside and whose label says a region inside. Each is the only node for the pods
+ * of its scene, which both locks admit by what they ask for.
  */
 
 /** A node whose region label was taken from another one. */

@@ -47,7 +47,7 @@ export interface Attack {
   readonly steps: (scene: Scene) => Promise<void>;
   /** The reason why the attack places no pod outside even without locks. */
   readonly harmlessBecause?: string;
-  /** What the node of the scene says about its place. */
+  /** Labels and providerID of the node of the scene; absent: it has none. */
   readonly ownNode?: NodeText;
   /** Whether it changes objects that other attacks need: then it runs alone, after them. */
   readonly shared?: boolean;

@@ -35,7 +35,7 @@ export const CATALOG: RegionCatalogSpec = {
   groups: [],
 };
 
-/** What a node says about its place. */
+/** Labels and providerID of a node that name its place. */
 export interface NodeText {
   readonly region?: string;
   readonly zone?: string;

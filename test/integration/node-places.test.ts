@@ -42,7 +42,7 @@ describe.each(MODES)('places of nodes, with regions by $mode', (mode) => {
   it.each([
     ['whose labels were swapped', SWAPPED],
     ['whose providerID lies', LIAR],
-  ])('binds to no node %s, and says so on the node and of the cluster', async (_what, text) => {
+  ])('binds to no node %s, with an event on the node and a condition of the cluster', async (_what, text) => {
     const events: string[] = [];
     const forget = world.agent.observatory.onEvent(({ reason, message }) => events.push(`${reason}: ${message}`));
     await add('liar', text);
@@ -62,11 +62,11 @@ describe.each(MODES)('places of nodes, with regions by $mode', (mode) => {
     await eventually(() => ofCluster(CONDITIONS.nodesDisputed)?.status === 'False');
   });
 
-  it('binds to no node in a zone abroad, from its first moment where a Binding says its zone', async () => {
+  it('binds to no node in a zone abroad, from its first moment where Bindings have zones', async () => {
     await world.pause();
     await add('istanbul', TURKEY);
     const text = await bindTo('istanbul', 'central');
-    // In the older mode a node that no agent has listed has no region at all.
+    // In the older mode a node that no agent has listed has no region.
     expect(text).toContain(mode.mode === 'label' ? `is in region "${ISTANBUL}"` : 'has no known region');
     await world.resume();
     await eventually(async () => (await listed('istanbul')) === ISTANBUL);
@@ -75,7 +75,7 @@ describe.each(MODES)('places of nodes, with regions by $mode', (mode) => {
     await remove('istanbul');
   });
 
-  it('goes on with what it knew after a restart without a hub', async () => {
+  it('keeps the places of nodes after a restart without a hub', async () => {
     await add('liar', LIAR);
     await eventually(async () => (await listed('liar')) === '');
     await world.pause();
@@ -121,7 +121,7 @@ describe.each(MODES)('places of nodes, with regions by $mode', (mode) => {
     await remove('late');
   });
 
-  it('tells of a providerID that cannot be read, and goes by the label', async () => {
+  it('reports a providerID that cannot be read, and believes the label', async () => {
     const events: string[] = [];
     const forget = world.agent.observatory.onEvent(({ reason, message }) => events.push(`${reason}: ${message}`));
     await add('long', { region: EU, zone: 'eu-west-1a', providerID: `aws:///${'x'.repeat(3_000)}` });

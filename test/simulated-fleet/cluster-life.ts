@@ -16,7 +16,7 @@ import { type Node, setCondition } from '@fso/shared/kube';
 import { indexCatalog, judgeNode } from '@fso/shared/regions';
 import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { NO_GATEKEEPER } from '@fso/shared/status';
-import type { PlacedNode } from '../../agent/cache/nodes/placed-nodes.ts';
+import type { PlacedNode } from '../../agent/cache/index.ts';
 import type { Pod } from '../../agent/cache/reduce.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { planNamespaces } from '../../agent/enforce/namespaces.ts';

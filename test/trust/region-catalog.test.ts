@@ -35,7 +35,7 @@ describe('the catalogue of regions', () => {
     await waitFor(async () => expect(await listed()).toBe('eu-central-1'));
   });
 
-  it('changes nothing in a commit that nobody signed, or a stranger', async () => {
+  it('changes nothing in a commit that is unsigned, or signed by a stranger', async () => {
     expect(await refused(CATALOG_FILE, null)).toEqual(['unsigned']);
     expect(await refused(CATALOG_FILE, bench.eve)).toEqual(['signer-unknown']);
     expect([await listed(), await stored()]).toEqual(['eu-central-1', undefined]);
@@ -68,7 +68,7 @@ describe('the catalogue of regions', () => {
     await bench.agent.stop();
   });
 
-  it('is asked for again where what is stored is not what was accepted, and until then lists stay as they are', async () => {
+  it('is requested again where the stored one was changed, and until then lists do not change', async () => {
     const greeted = bench.hub.got('hello').length;
     const metadata = { namespace: SYSTEM_NAMESPACE, name: AGENT_REGIONS };
     const system = openKubeClient({

@@ -17,7 +17,7 @@ const region = (provider: string, name: string, country: string, zones?: { name:
   place: name,
   latitude: 0,
   longitude: 0,
-  source: 'made up',
+  source: 'https://example.com',
   ...(zones && { zones }),
 });
 const CATALOG: RegionCatalogSpec = {
@@ -91,7 +91,7 @@ describe('PlacedNodes', () => {
     expect(places.facts.map(({ name, region: where }) => [name, where])).toContainEqual(['tr', 'eu-central-1-ist-1a']);
   });
 
-  it('are listed one by one, too, where only their providerID says that they lie abroad', () => {
+  it('list by name those that lie abroad by their providerID alone', () => {
     const hidden = { label: 'eu-central-1', id: ISTANBUL.id };
     expect(judged({ tr: ISTANBUL, hidden }).exceptions.disputedNodes).toEqual(['hidden']);
     expect(judged({ hidden }).byName.get('hidden')).toMatchObject({ region: 'eu-central-1-ist-1a', verdict: 'confirmed' });
@@ -104,7 +104,7 @@ describe('PlacedNodes', () => {
     expect([places.disputedCount, places.exceptions.disputedNodes, places.exceptions.zones]).toEqual([undefined, [], []]);
   });
 
-  it('are listed one by one up to 100 that contradict themselves, then by their regions, then not at all', () => {
+  it('list up to 100 that contradict themselves by name, more by their regions, and beyond 100 regions all', () => {
     const liars = (count: number, labelOf: (index: number) => string) =>
       judged(Object.fromEntries(Array.from({ length: count }, (_, index) => [`n${index}`, { ...LIAR, label: labelOf(index) }])));
     expect(liars(100, () => 'eu-west-1').exceptions.disputedNodes).toHaveLength(100);
@@ -120,7 +120,7 @@ describe('PlacedNodes', () => {
     expect(ambiguous({ aws: AWS, forged: { label: 'eu-west-1', id: 'eu-central-1.i-d7o1' } })).toEqual([]);
   });
 
-  it('are the same object for as long as they are where they were', () => {
+  it('are the same object for as long as no place changes', () => {
     const { places, set } = cacheOf({ aws: AWS, liar: LIAR });
     places.judgeBy({ catalog: CATALOG });
     const before = [places.list(), places.exceptions, places.providers];

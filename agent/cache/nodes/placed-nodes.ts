@@ -8,7 +8,7 @@ import { ANY_PROVIDER, EVERY_REGION, MAX_EXCEPTIONS, MAX_ZONES, type NodeExcepti
 import { UnreadKindError } from '../view-deps.ts';
 import { ignoreUnchanged, isSameFit, isSameNode, type ReducedNode, toNodeFacts } from './reduce-node.ts';
 
-/** What a commit says about the places of this cluster. */
+/** Part of a commit about the places of this cluster. */
 export interface CommitPlaces {
   /** Absent: nothing that a node says is checked. */
   readonly catalog?: RegionCatalogSpec | undefined;
@@ -71,7 +71,7 @@ export class PlacedNodes {
     if (this.#inForce === undefined) throw new UnreadKindError('not read yet: the catalogue of regions');
   }
 
-  /** Has all nodes judged by a commit. @param places undefined: what it says is not known */
+  /** Judges all nodes by a commit. @param places undefined: they cannot be read */
   judgeBy(places: CommitPlaces | undefined): void {
     const text = places && JSON.stringify(places);
     if (text === this.#text) return;
@@ -100,7 +100,7 @@ export class PlacedNodes {
     return this.#byName;
   }
 
-  /** What decides which pods fit on which nodes. */
+  /** Facts that decide which pods fit on which nodes. */
   get facts(): readonly NodeFacts[] {
     const { byName } = this;
     this.#facts ??= this.#source.list().map((node) => toNodeFacts(node, byName.get(node.metadata.name)?.region));
@@ -147,13 +147,13 @@ export class PlacedNodes {
     const found = nodes.flatMap(({ provider, verdict }) => (provider === undefined || verdict === 'disputed' ? [] : [provider]));
     const providers = sortedSet(declared === undefined ? found : [...found, declared]);
     const known = this.#providers;
-    if (known?.catalog === catalog && sameItems(providers, [...known.providers])) return;
+    if (known !== undefined && known.catalog === catalog && sameItems(providers, [...known.providers])) return;
     this.#providers = { catalog, providers: new Set(providers), ambiguous: ambiguousNames(catalog, providers) };
   }
 }
 
 const placedNode = weakMemo2(
-  ({ metadata: { name, uid }, place }: ReducedNode, { catalog, provider }: PlacesInForce): PlacedNode => ({
+  ({ metadata: { name, uid }, place = {} }: ReducedNode, { catalog, provider }: PlacesInForce): PlacedNode => ({
     ...judgeNode(place, catalog, provider),
     name,
     uid,

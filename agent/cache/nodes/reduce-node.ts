@@ -10,7 +10,7 @@ const decodeNode = decoderOf<Node>(SHAPES.node);
 
 /** A node, reduced to what it says of its place and to which pods fit on it. */
 export interface ReducedNode extends Node, Malformed {
-  readonly place: PlaceFacts;
+  readonly place?: PlaceFacts;
   readonly fit?: Pick<NodeFacts, 'labels' | 'taints'>;
 }
 

@@ -48,11 +48,11 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
     name: 'known',
     expression: 'has(params.spec.nodes) && variables.node in params.spec.nodes ? [params.spec.nodes[variables.node]] : []',
   },
-  { name: 'labelled', expression: labelOf(REGION_LABEL) },
+  ...(mode === 'label' ? [{ name: 'labelled', expression: labelOf(REGION_LABEL) }] : []),
   { name: 'placed', expression: PLACED[mode] },
   {
     name: 'region',
-    expression: `[variables.placed, ${celString(EVERY_REGION)}].exists(r, r in ${listIn('disputedRegions')}) ? '' : variables.placed`,
+    expression: `variables.placed in ${listIn('disputedRegions')} || ${celString(EVERY_REGION)} in ${listIn('disputedRegions')} ? '' : variables.placed`,
   },
   {
     name: 'violation',

@@ -53,9 +53,9 @@ export interface FloorParametersPlan {
 }
 
 /**
- * Plans the parameters of lock 1: the region of every node, what the regions on Bindings do not
- * say, and the deny policies of every namespace. If the bind gate reads the list of nodes, the index carries it too: a policy reads
- * only one object.
+ * Plans the parameters of lock 1: the region of every node, the exceptions from regions on
+ * Bindings, and the deny policies of every namespace. If the bind gate reads the list of nodes, the
+ * index carries it too: a policy reads only one object.
  */
 export const planFloorParameters = (input: FloorParametersInput): FloorParametersPlan => {
   const { governance, nodes, observed, bindGate } = input;
@@ -151,7 +151,10 @@ export const policiesInParameters = (observed: readonly FloorParameters[]): read
   );
 
 const hasSpec = (object: FloorParameters | undefined, index: Index, wanted: WantedParameters['spec']): boolean =>
-  object !== undefined && hasIndex(object, index) && sameNodes(object.spec?.nodes, wanted.nodes) && hasExceptions(object.spec, wanted);
+  object !== undefined &&
+  hasIndex(object, index) &&
+  sameNodes(object.spec?.nodes, wanted.nodes ?? {}) &&
+  hasExceptions(object.spec, wanted);
 
 const hasExceptions = (live: FloorParametersSpec | undefined, { disputedRegions, zones }: WantedParameters['spec']): boolean =>
   isSame(live?.disputedRegions, disputedRegions) && isSame(live?.zones, zones);
@@ -222,9 +225,9 @@ const bringsNames = (
 };
 
 /**
- * Whether the live list has a node in a region that it is not in, or lacks one that is not where its
- * label says. A deleted node does no harm if a Binding carries its region. Every other change can
- * wait (`Grow`); the caller distinguishes `Cover`, see {@link WantedParameters.isNew}.
+ * Whether the live list has a node in a region that it is not in, or lacks one that is not where
+ * its label says. A deleted node does no harm if a Binding carries its region. Every other change
+ * can wait (`Grow`); the caller distinguishes `Cover`, see {@link WantedParameters.isNew}.
  */
 const misplaces = (live: Nodes = {}, { kept, misplaced }: NodeList, bindGate: BindGateMode): boolean => {
   const isWrong = ([name, region]: [string, string]): boolean => {

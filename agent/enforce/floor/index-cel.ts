@@ -15,7 +15,7 @@ const LABELLED = `namespaceObject.metadata.?labels[?'${floorLabel('deny')}'].orV
 const ANNOTATED = `namespaceObject.metadata.?annotations[?'${floorRegionsAnnotation('deny')}'].orValue('')`;
 
 const LISTED = `has(params.spec.namespaces) && ${NAMESPACE} in params.spec.namespaces`;
-/** The regions of the namespace's entry. A key without its list stands for itself: no node has it. */
+/** Regions of the namespace's entry; see {@link regionsOfEntry}. */
 const LISTED_REGIONS = `[params.spec.namespaces[${NAMESPACE}].regions].map(r,
   r.startsWith(${celString(LIST_KEY_PREFIX)}) ? dyn(params.spec).?lists[?r].orValue(r) : r)[0]`;
 const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(params.spec.reach)`;

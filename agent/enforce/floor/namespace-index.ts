@@ -85,7 +85,7 @@ interface Pairs {
 }
 
 /**
- * Has the entries of namespaces share their lists of regions where they do not fit with one each.
+ * Shares lists of regions between entries of namespaces where these do not fit with one each.
  * Lists that only namespaces' own policies have stay with them: users of those may write many.
  */
 const listedOnce = (pairs: Pairs, room: number): { readonly lists: Lists; readonly pairs: Pairs; readonly bytes: number } => {

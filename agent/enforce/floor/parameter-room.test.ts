@@ -32,7 +32,7 @@ const applied = (round: Round, bindGate?: 'label' | 'list'): FloorParameters[] =
 
 const indices = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 const named = (index: number): string => `team-payments-${String(index).padStart(6, '0')}`;
-/** As many as a group of countries has at all large providers. */
+/** Regions of a group of countries, of all large providers. */
 const GROUP = indices(70).map((index) => `eu-region-of-a-provider-${index}`);
 const ofHub = { managedBy: 'hub', revision: 'c'.repeat(40) } as const;
 
@@ -68,7 +68,7 @@ describe('10,000 nodes, and 5,000 namespaces whose policies all allow one group'
     expect(plan({ ...round, observed: changed }).actions.map(({ key }) => key)).toEqual(['FloorParameters/fso-namespaces']);
   });
 
-  it('keep their room whatever the users of namespaces write', () => {
+  it('keep their room beside any number of policies in namespaces', () => {
     const own = indices(5_000).map((index) => {
       const target = `own-${index}`;
       return ownPolicyOf('mine', { targetNamespace: target, allowedRegions: indices(90).map((n) => `r-${index >> 1}-${n}`) });
@@ -84,18 +84,18 @@ describe('10,000 nodes, and 5,000 namespaces whose policies all allow one group'
   });
 });
 
-it('has each namespace say its regions itself where they fit', () => {
+it('gives each namespace a list of its own where they fit', () => {
   const policies = [policyOf('all', { targetNamespace: '*', allowedRegions: ['eu-central-1', 'eu-west-1'] })];
   const spec = applied({ policies, namespaces: indices(10).map((index) => namespaceOf(named(index))) })[1]?.spec;
   expect(spec?.lists).toEqual({});
   expect(spec?.namespaces?.[named(3)]?.regions).toBe('eu-central-1,eu-west-1');
 });
 
-describe('nodes that are not where their label says', () => {
+describe('nodes with a wrong label', () => {
   const liars = indices(3).map((index) => ({ name: `zz-${index}`, region: undefined, labelled: 'eu-west-1' }));
   const istanbul = { name: 'zz-tr', region: 'eu-central-1-ist-1a', labelled: 'eu-central-1' };
 
-  it('are listed as they are, before all others', () => {
+  it('are listed under their place, before all others', () => {
     const others = indices(10_000).map((index) => ({ name: `n${index}`, region: 'eu-west-1', labelled: 'eu-west-1' }));
     const round = { nodes: [...others, ...liars, istanbul] };
     const { nodes } = applied(round)[0]?.spec ?? {};

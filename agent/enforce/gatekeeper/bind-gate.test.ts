@@ -45,7 +45,7 @@ describe('the bind gate of lock 2', () => {
 
   const EXCEPTIONS = { disputedNodes: ['b', 'a'], disputedRegions: ['eu-west-1'], zones: ['eu-central-1-ist-1a'] };
 
-  it('has what labels of nodes do not say, and no list that is empty', () => {
+  it('has the exceptions of nodes, and no list that is empty', () => {
     const [plain] = settle([eu], [], GATE);
     expect(new Set(Object.keys(bindings(plain)?.parameters ?? {}))).toEqual(new Set(['policies', 'regions', 'trustedBinders']));
     const [constraint] = settle([eu], plain === undefined ? [] : [plain], { ...GATE, ...EXCEPTIONS });

@@ -20,13 +20,13 @@ export interface ConstraintGroup {
    */
   readonly shard?: number | undefined;
   /**
-   * How bindings are judged; absent: they are not. A setting of the agent and a fact of the
-   * cluster, so no part of the identity.
+   * Rules for bindings; absent: they are not judged. They are a setting of the agent and facts of
+   * the cluster, so no part of the identity.
    */
   readonly bindGate?: BindGate | undefined;
 }
 
-/** What lock 2 judges bindings by, beside the regions of a constraint. */
+/** Rules by which lock 2 judges bindings, beside the regions of a constraint. */
 export interface BindGate extends NodeExceptions {
   /** User names that may bind pods. */
   readonly binders: readonly string[];

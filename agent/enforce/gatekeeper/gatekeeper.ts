@@ -25,7 +25,7 @@ export interface GatekeeperInput {
   readonly constraints: readonly Constraint[] | undefined;
   /** Whether the cluster serves ConstraintTemplates: Gatekeeper is installed. */
   readonly gatekeeperServed: boolean;
-  /** How lock 2 judges bindings; absent: it does not. */
+  /** Rules of lock 2 for bindings; absent: it does not judge them. */
   readonly bindGate?: BindGate | undefined;
 }
 

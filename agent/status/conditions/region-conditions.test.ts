@@ -34,7 +34,7 @@ describe('RegionsEnding', () => {
     ['2026-03-30T00:00:00Z', ['Within1Days', MESSAGE]],
     ['2026-03-31T00:00:00Z', ['Ended', MESSAGE]],
     ['2026-04-14T00:00:01Z', undefined],
-  ])('announces an end, and says for a while that it came: %s', (time, expected) => {
+  ])('announces an end, and shows for a while that it came: %s', (time, expected) => {
     expect(on(time)).toEqual(expected);
   });
 

@@ -211,7 +211,7 @@ const fewRegions: readonly ReviewCase[] = [
   binding('to a region with too many nodes that contradict themselves', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.unknown('node-1')),
   binding('to another region', bindingOf(NODE, 'eu-central-1')),
 ];
-const _noRegion: readonly ReviewCase[] = [binding('to any region', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.unknown('node-1'))];
+const nowhere: readonly ReviewCase[] = [binding('to any region', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.unknown('node-1'))];
 
 const gated = (more: Partial<BindGate>, group: ConstraintGroup = GROUP): object =>
   constraintBody({ ...group, bindGate: { ...GATE, ...more } }, [POLICY]);
@@ -293,7 +293,7 @@ export const TESTS: readonly ReviewTest[] = [
     cases: abroad,
   },
   { name: 'bindings to a region that counts no more', constraint: gated({ disputedRegions: ['eu-west-1'] }), cases: fewRegions },
-  { name: 'bindings where no region counts', constraint: gated({ disputedRegions: ['*'] }), cases: noRegion },
+  { name: 'bindings where no region counts', constraint: gated({ disputedRegions: ['*'] }), cases: nowhere },
   { name: 'patterns', constraint: constraintBody(GROUP, PATTERNS), cases: patterns },
   { name: 'no region left', constraint: constraintBody({ ...GROUP, regions: [] }, [POLICY]), cases: empty },
   { name: 'the canary', constraint: canaryBody(), cases: canaries },

@@ -11,7 +11,10 @@ export interface CatalogInForce extends Pick<RegionList['catalog'], 'source'> {
 
 const indexOf = weakMemo(indexCatalog);
 
-/** Returns the catalogue of a commit; where it has none, that of this release, which decides nothing. */
+/**
+ * Returns the catalogue of a commit; where it has none, that of this release, which decides
+ * nothing.
+ */
 export const catalogInForce = (set: Pick<PolicySet, 'catalog'> | undefined): CatalogInForce => {
   const spec = set?.catalog?.document.spec;
   return { index: indexOf(spec ?? SEED_CATALOG), source: spec === undefined ? 'release' : 'repository' };
@@ -31,8 +34,8 @@ const placeOf = (reading: Reading): RegionPlace => ({
 });
 
 /**
- * Finds where a region is. Without a provider it is known only where all providers that have the name
- * mean the same country; else its readings say what they mean.
+ * Finds where a region is. Without a provider it is known only where all providers that have the
+ * name mean the same country; else its readings say what they mean.
  */
 export const locateRegion = (catalog: CatalogIndex, region: string, provider: string | null): Pick<RegionView, 'place' | 'readings'> => {
   if (provider !== null) {

@@ -1,4 +1,4 @@
-import { type ClusterEvent, type ClusterProcessing, type PolicyReport, policyKey, type Risk, type RoleGrant } from '@fso/shared/api';
+import { type ClusterEvent, type PolicyReport, policyKey, type Risk, type RoleGrant } from '@fso/shared/api';
 import type { SourceFile } from '@fso/shared/decode';
 import { encodeBitmap } from '@fso/shared/status';
 import type { AlertsConfig } from '../../../alerts/index.ts';
@@ -6,7 +6,7 @@ import type { Ledger } from '../../../ledger/index.ts';
 import { packSteps, writeRollout } from '../../../rollout/index.ts';
 import { commitRollout } from '../../testing/api-harness.ts';
 import { baselineIn, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, report, TIME } from '../../testing/fleet.ts';
-import { denialsOf } from './marked-denials.ts';
+import { denialsOf, processingOf } from './marked-denials.ts';
 
 /**
  * A fleet whose names say who may not see them: `xcluster` is in names of clusters outside of the
@@ -220,18 +220,11 @@ export const MARKED_SILENCES: readonly { readonly matchers: readonly string[]; r
   { matchers: ['name="SourceUnreachable"'], reason: 'silence of the hub xglobal' },
 ];
 
-/** Asks agents: they tell of what they are asked. */
+/** Asks agents. */
 export const markedAgents = {
-  locate: async (cluster: string): Promise<ClusterProcessing> => ({
-    rows: (REPORTS[cluster] ?? []).map((report) => {
-      const policy = policyKey(report);
-      const namespace = policy.replace('/', '-');
-      return { namespace, policies: [policy], country: 'IE', provider: 'aws', region: 'eu-west-1', pods: 1 };
-    }),
-    omitted: 0,
-  }),
-  inspect: async (cluster: string, key: string): Promise<PolicyReport | undefined> =>
-    REPORTS[cluster]?.some((each) => policyKey(each) === key) === true ? violating(key, key, 'eu') : undefined,
+  locate: async (cluster: string) => processingOf(REPORTS[cluster] ?? []),
+  inspect: async (cluster: string, key: string) =>
+    REPORTS[cluster]?.some((each) => policyKey(each) === key) ? violating(key, key, 'eu') : undefined,
 };
 
 export interface MarkedScope {
@@ -242,7 +235,6 @@ export interface MarkedScope {
   /** Texts that some answer must contain. */
   readonly inside: readonly RegExp[];
 }
-
 const eu = { clusters: { clusterRegions: ['group:eu'] } };
 const finance = { policies: { targetNamespaces: ['finance*'] } };
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { CountryCode, NamespaceName, ProviderId, ResourceName } from './common.ts';
-import { PolicyKey } from './reports.ts';
+import { CountryCode, NamespaceName, ProviderId, ResourceName } from '../common.ts';
+import { PolicyKey } from '../reports.ts';
 
 /** Rows that an agent tells at most. */
 export const MAX_PROCESSING_ROWS = 20_000;
