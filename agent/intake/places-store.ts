@@ -22,14 +22,18 @@ export const digestOfPlaces = ({ catalog, provider }: CommitPlaces): string | un
 
 const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_REGIONS };
 
+/** Gets what is stored of places. @throws what the API server answered */
+export const getPlaces = (client: KubeClient, signal: AbortSignal): Promise<ConfigMap | undefined> =>
+  client.get(CONFIG_MAP_KIND, ref, signal);
+
 /**
- * Loads the places with a digest, for judging nodes without a hub after a restart.
+ * Reads the places with a digest, for judging nodes without a hub after a restart.
  *
- * @throws what the API server answered; Error where they are not there, or not what was accepted
+ * @throws Error where they are not there, or not what was accepted
  */
-export const loadPlaces = async (client: KubeClient, digest: string | undefined, signal: AbortSignal): Promise<CommitPlaces> => {
+export const readPlaces = async (stored: ConfigMap | undefined, digest: string | undefined): Promise<CommitPlaces> => {
   if (digest === undefined) return {};
-  const packed = (await client.get(CONFIG_MAP_KIND, ref, signal))?.binaryData?.[digest];
+  const packed = stored?.binaryData?.[digest];
   if (packed === undefined) throw new Error(`ConfigMap ${AGENT_REGIONS} has no catalogue of regions with the digest ${digest}`);
   const places = StoredPlaces.parse(await unpackJson(packed, MAX_UNPACKED_BYTES));
   if (digestOfPlaces(places) !== digest) throw new Error(`the catalogue of regions in ConfigMap ${AGENT_REGIONS} is not what was accepted`);
@@ -53,7 +57,7 @@ export const savePlaces = async (
   if (digest === kept || digest === undefined) return;
   const packed = await packJson(places);
   if (packed.length > MAX_LENGTH) throw new Error(`the catalogue of regions is too large to be kept (${packed.length} characters packed)`);
-  const before = kept && (await client.get(CONFIG_MAP_KIND, ref, signal))?.binaryData?.[kept];
+  const before = kept && (await getPlaces(client, signal))?.binaryData?.[kept];
   const body: ConfigMap = {
     apiVersion: 'v1',
     kind: 'ConfigMap',

@@ -1,14 +1,14 @@
 import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, RevisionVerification, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import { CONFIG_MAP_KIND, type ConfigMap, KubeApiError, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
+import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
 import { messageOf } from '@fso/shared/runtime';
 import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
 import type { CommitPlaces } from '../cache/index.ts';
 import { packJson, unpackJson } from '../config-map-store.ts';
 import type { DesiredPolicies } from '../enforce/index.ts';
-import { loadPlaces } from './places-store.ts';
+import { getPlaces, readPlaces } from './places-store.ts';
 
 /**
  * Longest packed policies, in characters. A ConfigMap ends at 1 MiB
@@ -78,13 +78,14 @@ export interface LoadedState {
 export const loadState = async (client: KubeClient, signal: AbortSignal): Promise<LoadedState> => {
   const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   if (map === undefined) return { state: undefined };
+  const stored = await getPlaces(client, signal);
   let kept: AcceptedRevision | undefined;
   try {
     const { policies, trust, registration, places, ...data } = parseState(map);
     const state = { ...data, trust, registration, places };
     kept = { revision: state.revision, verification: state.verification, trust };
     // A hub that is asked for the commit again sends them.
-    await loadPlaces(client, places, signal);
+    await readPlaces(stored, places);
     return { state: policies === 'stored' ? await withPolicies(state, map) : { ...state, policies: undefined } };
   } catch (error) {
     const problem = messageOf(error);
@@ -98,15 +99,15 @@ const parseState = (map: ConfigMap) => StateData.parse(JSON.parse(map.data?.['st
  * Loads what the accepted commit says about places.
  *
  * @returns undefined: it cannot be read
- * @throws KubeApiError
+ * @throws what the API server answered
  */
 export const loadAcceptedPlaces = async (client: KubeClient, signal: AbortSignal): Promise<CommitPlaces | undefined> => {
   const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   if (map === undefined) return {};
+  const stored = await getPlaces(client, signal);
   try {
-    return await loadPlaces(client, parseState(map).places, signal);
-  } catch (error) {
-    if (error instanceof KubeApiError) throw error;
+    return await readPlaces(stored, parseState(map).places);
+  } catch {
     return undefined;
   }
 };

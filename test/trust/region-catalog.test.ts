@@ -61,7 +61,7 @@ describe('the catalogue of regions', () => {
   it('outlives a restart without a hub', async () => {
     await bench.agent.stop();
     await bench.client.delete(NODE_KIND, { name: 'istanbul' }, signal);
-    bench.agent = await bench.startAgent('http://127.0.0.1:9');
+    bench.agent = await bench.startAgent('ws://127.0.0.1:9');
     const text = { region: 'eu-central-1', zone: ISTANBUL };
     await cloud.create(NODE_KIND, nodeAt('istanbul', text), {}, signal);
     await waitFor(async () => expect(await listed()).toBe(ISTANBUL));

@@ -28,7 +28,7 @@ export const CLUSTERS = [cluster('eu', ['eu-west-1', 'eu-central-1']), cluster('
 export const fleet = (policies: PolicySet['policies'], change: Partial<FleetState> & Partial<PolicySet> = {}): FleetState => {
   const { atMs = NOW, withoutClusters = [], withoutRegions = [], ...documents } = change;
   return {
-    set: { policies, scopes: [], clusters: CLUSTERS, regionGroups: [], rollout: undefined, ...documents },
+    set: { policies, scopes: [], clusters: CLUSTERS, regionGroups: [], catalog: undefined, rollout: undefined, ...documents },
     atMs,
     withoutClusters,
     withoutRegions,
