@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { API_VERSION, type RegionCatalogSpec } from '../api/index.ts';
+import type { PolicySet } from '../decode/index.ts';
+import { TEST_CATALOG } from '../regions/testing/catalogue.ts';
 import { effectsOf } from './effects.ts';
 import { type Effects, planResult } from './plan.ts';
 import { cluster, fleet, policy, scope } from './testing/policy-sets.ts';
@@ -60,6 +63,24 @@ describe('effectsOf', () => {
     expect(effectsOf(fleet([finance]), fleet([finance, us]), ['eu']).effects).toMatchObject([
       { verdict: 'tightened', breaks: true, after: { regions: [], policies: ['finance', 'us'] }, usable: [], elsewhere: [] },
     ]);
+  });
+
+  it('follows a catalogue, and a member of a group that leaves it at a date', () => {
+    const catalogOf = (groups: RegionCatalogSpec['groups']): NonNullable<PolicySet['catalog']> => ({
+      document: { apiVersion: API_VERSION, kind: 'RegionCatalog', metadata: { name: 'regions' }, spec: { ...TEST_CATALOG, groups } },
+      source: { path: 'regions/catalog.yaml', line: 1, column: 1 },
+    });
+    const leaving = catalogOf([
+      { name: 'eu', members: ['country:DE', 'country:IE'], terms: [{ member: 'country:IE', until: '2027-01-01' }] },
+    ]);
+    const eu = policy('finance', { targetNamespace: 'finance', allowedRegions: ['group:eu'] });
+    const [now, then] = [{ catalog: leaving }, { catalog: leaving, atMs: Date.parse('2027-01-01T00:00:00Z') }];
+    expect(lines(effectsOf(fleet([eu], now), fleet([eu], now)))).toEqual([]);
+    expect(effectsOf(fleet([eu], now), fleet([eu], then), ['eu']).effects).toMatchObject([
+      { verdict: 'tightened', breaks: true, refused: { pod: { nodeSelector: { 'topology.kubernetes.io/region': 'eu-west-1' } } } },
+    ]);
+    const wider = catalogOf([{ name: 'eu', members: ['country:DE', 'country:IE', 'country:US'] }]);
+    expect(lines(effectsOf(fleet([eu], now), fleet([eu], { catalog: wider })))).toEqual(['eu,us finance deny loosened']);
   });
 
   it('counts neither warnings nor records as broken', () => {

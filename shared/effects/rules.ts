@@ -1,6 +1,7 @@
 import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '../api/index.ts';
 import { type CompiledPolicy, isGlob, isUngovernable, matchesNamespace, protectedFrom, USUAL_PLACE } from '../compile/index.ts';
 import { canonicalJson } from '../encoding/index.ts';
+import { regionsInForce } from '../regions/index.ts';
 import { type CombinablePolicy, combinePolicies, isExpired } from '../residency/index.ts';
 import { weakMemo } from '../runtime/index.ts';
 import { floorActionsOf } from '../status/index.ts';
@@ -30,24 +31,37 @@ const actionsOf = ({ enforcementAction, scopedEnforcementActions = [] }: Soverei
   return FLOOR_ACTIONS.filter((action) => scoped.includes(action));
 };
 
-/** The same rule for every cluster that gets a policy. */
-const ruleOf = weakMemo(({ name, spec, effectiveRegions }: CompiledPolicy): Rule => {
+/** Makes the rule of a policy that allows these regions. */
+const makeRule = ({ name, spec }: CompiledPolicy, regions: readonly string[]): Rule => {
   const target = spec.targetNamespace;
   const rule = {
     key: name,
     target,
     excluded: [...(spec.excludedNamespaces ?? []), ...protectedFrom(target, USUAL_PLACE)],
-    regions: effectiveRegions,
+    regions,
     actions: actionsOf(spec),
     floorActions: floorActionsOf(spec),
     injects: spec.placementInjection === true,
   };
   return { ...rule, text: canonicalJson(rule) };
-});
+};
+
+/** The same rule for every cluster that gets a policy, unless a region of it begins or ends. */
+const ruleOf = weakMemo((policy: CompiledPolicy): Rule => makeRule(policy, policy.effectiveRegions));
+
+/** Providers that nodes have and no registration declares: Git does not say them. */
+const NO_PROVIDERS: ReadonlySet<string> = new Set();
+
+const ruleAt = (policy: CompiledPolicy, atMs: number): Rule => {
+  const { regions, conflicts } = regionsInForce(policy.spec, NO_PROVIDERS, atMs);
+  return conflicts.length === 0 ? ruleOf(policy) : makeRule(policy, regions);
+};
 
 /** The rules of the policies that govern at a time, in milliseconds since 1970. */
 export const rulesOf = (policies: readonly CompiledPolicy[], atMs: number): readonly Rule[] =>
-  policies.filter(({ spec }) => !isExpired(spec.expiryDate, atMs) && !isUngovernable(spec.targetNamespace, USUAL_PLACE)).map(ruleOf);
+  policies
+    .filter(({ spec }) => !isExpired(spec.expiryDate, atMs) && !isUngovernable(spec.targetNamespace, USUAL_PLACE))
+    .map((policy) => ruleAt(policy, atMs));
 
 /** Finds the rules that govern a namespace. Exact targets are looked up, and only globs tried. */
 export const createMatcher = (rules: readonly Rule[]): ((namespace: string) => readonly Rule[]) => {
