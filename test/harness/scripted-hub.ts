@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import type { AgentClusterReport } from '@fso/shared/api';
 import {
   type AgentFrame,
   type DecodedAgentFrame,
   decodeAgentFrame,
   EMPTY_DIGEST,
   encodeFrame,
+  factsAfter,
   type HubFrame,
   PROTOCOL_VERSION,
 } from '@fso/shared/protocol';
@@ -21,7 +23,11 @@ type FrameOf<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
  */
 export interface ScriptedHub {
   readonly url: string;
-  /** All frames of one type that came so far, over all connections. */
+  /**
+   * All frames of one type that came so far, over all connections. An ack of a report is also
+   * a frame of its own, and a report has all that the cluster reports of itself where a part
+   * of it changed.
+   */
   got<T extends AgentFrame['type']>(type: T): readonly FrameOf<T>[];
   /** Authorization headers of the connections. */
   readonly authorizations: readonly string[];
@@ -41,10 +47,24 @@ export interface ScriptedHubOptions {
   readonly refuseWith?: number;
 }
 
+/** Reads frames as {@link ScriptedHub.got} returns them. */
+const createFrameReader = (): ((frame: AgentFrame) => readonly AgentFrame[]) => {
+  let known: AgentClusterReport | null = null;
+  return (frame) => {
+    if (frame.type !== 'report') return [frame];
+    const { ack, revision: _part, ...report } = frame;
+    const before = known;
+    known = factsAfter(known, frame);
+    const acks: AgentFrame[] = ack === undefined ? [] : [{ type: 'ack', ...ack }];
+    return [...acks, known === null || known === before ? report : { ...report, cluster: known }];
+  };
+};
+
 const problemOf = (decoded: DecodedAgentFrame): string => (decoded.ok ? (decoded.problems ?? []).join('; ') : decoded.error);
 
 export const startScriptedHub = async ({ protocol = PROTOCOL_VERSION, refuseWith }: ScriptedHubOptions = {}): Promise<ScriptedHub> => {
   const frames: AgentFrame[] = [];
+  const read = createFrameReader();
   const authorizations: string[] = [];
   let socket: WebSocket | undefined;
   const server = new WebSocketServer({
@@ -61,7 +81,7 @@ export const startScriptedHub = async ({ protocol = PROTOCOL_VERSION, refuseWith
     opened.on('message', (data) => {
       const decoded = decodeAgentFrame(data as Buffer);
       if (!decoded.ok || decoded.problems !== undefined) throw new Error(`the agent sent a bad frame: ${problemOf(decoded)}`);
-      frames.push(decoded.frame);
+      frames.push(...read(decoded.frame));
       if (decoded.frame.type === 'hello')
         send({ type: 'welcome', protocol, hubVersion: 'test', time: new Date().toISOString(), reported: NOTHING_REPORTED });
       if (decoded.frame.type === 'report') send({ type: 'reported', seq: decoded.frame.seq });

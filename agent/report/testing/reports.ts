@@ -1,6 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises';
-import { type PolicyReport, policyKey } from '@fso/shared/api';
-import { digestOfCluster, EMPTY_DIGEST, type Report, type ReportedState } from '@fso/shared/protocol';
+import { type AgentClusterReport, type PolicyReport, policyKey } from '@fso/shared/api';
+import { digestOfCluster, EMPTY_DIGEST, factsAfter, type Report, type ReportedState } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import { digestOfReports } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
@@ -51,12 +51,12 @@ export const NOTHING: ReportedState = { seq: 0, policies: EMPTY_DIGEST, cluster:
 export const reportedBy = (taken: readonly Report[]): ReportedState => {
   let known: ReadonlyMap<string, PolicyReport> = new Map();
   for (const frame of taken) known = replay(known, frame);
-  const cluster = taken.findLast((frame) => frame.cluster !== undefined)?.cluster;
+  const cluster = taken.reduce<AgentClusterReport | null>(factsAfter, null);
   const seq = taken.at(-1)?.seq ?? 0;
   return {
     seq,
     policies: digestOfReports(known.values()),
-    cluster: cluster === undefined ? null : digestOfCluster(cluster),
+    cluster: cluster === null ? null : digestOfCluster(cluster),
     baseline: null,
   };
 };

@@ -29,7 +29,7 @@ const baselineOf = ({ baseline_json }: Pick<ClusterTable, 'baseline_json'>): Bas
 const deviationsOf = ({ deviations_json }: Pick<ClusterTable, 'deviations_json'>) =>
   deviations_json === null ? [] : deviationsIn(parse<DeviationGroup[]>(deviations_json));
 
-/** Returns what a cluster reported of itself. Rows of an older version have all of it in one column. */
+/** Returns what a cluster reported of itself. Rows of an older version have it in one column. */
 const reportOf = ({ report_json, revision_json }: Pick<ClusterTable, 'report_json' | 'revision_json'>): ClusterRecord['report'] =>
   report_json === null ? null : factsAfter(parse(report_json), revision_json === null ? {} : { revision: parse(revision_json) });
 
