@@ -7,7 +7,7 @@ export const MAX_PROCESSING_ROWS = 20_000;
 /** Policies that a row names at most. */
 const MAX_ROW_POLICIES = 100;
 
-/** One place where running pods of a governed namespace are, as an agent sees them. */
+/** Place where running pods of a governed namespace are, as an agent sees them. */
 export const ProcessingRow = z.strictObject({
   namespace: NamespaceName,
   policies: z.array(PolicyKey).max(MAX_ROW_POLICIES).describe('The first policies that govern the namespace, by key.'),

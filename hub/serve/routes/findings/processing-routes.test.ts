@@ -55,7 +55,7 @@ describe('the report of countries of processing', () => {
     ]);
   });
 
-  it('never repeats what a cluster said before it was gone', async () => {
+  it('leaves out the earlier answer of a cluster that is gone', async () => {
     await using hub = await answering({ eu: { rows: [row('finance')], omitted: 0 } });
     await hub.server.ledger.setConnected('eu', false);
     expect(ProcessingReport.parse(JSON.parse(await hub.get()))).toMatchObject({ processing: [], unknownClusters: ['eu', 'us'] });
