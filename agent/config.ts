@@ -120,7 +120,7 @@ const AgentEnvironment = z
     }),
     FSO_TRUSTED_NODE_LABELERS: Names.prefault(DEFAULT_NODE_LABELERS.join(',')).meta({
       description:
-        'User names, or group:<name>, separated by commas, that may set the region of a node. A kubelet may for its own node when it registers.',
+        'User names, or group:<name>, separated by commas, that may set the region, zone and providerID of a node. A kubelet may for its own node when it registers.',
       fallback: 'the cloud controllers',
     }),
     FSO_GATEKEEPER_NAMESPACE: NamespaceName.prefault('gatekeeper-system').meta({

@@ -32,6 +32,8 @@ export const AGENT_STATE = 'fso-agent-state';
 export const AGENT_VIOLATIONS = 'fso-agent-violations';
 /** ConfigMap with the shapes of pods that came and went, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_SHAPES = 'fso-agent-shapes';
+/** ConfigMap with the accepted catalogue of regions, in {@link SYSTEM_NAMESPACE}. */
+export const AGENT_REGIONS = 'fso-agent-regions';
 /** ConfigMap with the events that the hub has not acknowledged, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_EVENTS = 'fso-agent-events';
 
@@ -67,6 +69,9 @@ export const REGION_LABEL = 'topology.kubernetes.io/region';
  * region.
  */
 export const LEGACY_REGION_LABEL = 'failure-domain.beta.kubernetes.io/region';
+/** Zone of a node within its region, and the deprecated form, which is treated as the region's. */
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+export const LEGACY_ZONE_LABEL = 'failure-domain.beta.kubernetes.io/zone';
 
 export const LABELS = {
   allowedRegions: `${KEY_PREFIX}allowed-regions`,
@@ -220,6 +225,15 @@ export const CONDITIONS = {
   risksKnown: 'RisksKnown',
   /** Condition of a cluster: pods that lock 1 refuses are counted, and their owners named. */
   denialsKnown: 'DenialsKnown',
+  /**
+   * Condition of a cluster: nodes whose providerID, zone and region contradict each other, which
+   * are in no region. Absent: there is nothing to compare them with.
+   */
+  nodesDisputed: 'NodesDisputed',
+  /** Providers of the cluster's nodes mean different places by a region of the policy. */
+  regionAmbiguous: 'RegionAmbiguous',
+  /** Regions of the policy that have ended, or end within 14 days. */
+  regionsEnding: 'RegionsEnding',
   /** Several policies leave no region for a namespace. */
   conflict: 'Conflict',
   /** The policy will expire within 14 days. */

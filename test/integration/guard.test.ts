@@ -1,24 +1,6 @@
 import { join } from 'node:path';
-import {
-  API_VERSION,
-  type ClusterEvent,
-  CONDITIONS,
-  FINALIZER,
-  floorLabel,
-  LABELS,
-  LEGACY_REGION_LABEL,
-  REGION_LABEL,
-  SYSTEM_NAMESPACE,
-} from '@fso/shared/api';
-import {
-  ADMISSION_POLICY_BINDING_KIND,
-  ADMISSION_POLICY_KIND,
-  EVENT_KIND,
-  NAMESPACE_KIND,
-  NODE_KIND,
-  type Node,
-  SOVEREIGN_POLICY_KIND,
-} from '@fso/shared/kube';
+import { API_VERSION, type ClusterEvent, CONDITIONS, FINALIZER, floorLabel, LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { ADMISSION_POLICY_BINDING_KIND, ADMISSION_POLICY_KIND, EVENT_KIND, NAMESPACE_KIND, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import { openKubeClient, refusalOf } from '../harness/kube-client.ts';
 import { eventually, never as signal } from '../harness/waiting.ts';
@@ -143,50 +125,6 @@ describe('guard', () => {
         '',
       );
       await guard.world.removePolicies('mine');
-    });
-  });
-
-  describe('on nodes', () => {
-    const MOVED = 'only trusted identities set the region';
-    const node = (name: string, region?: string): Node => ({
-      metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } },
-    });
-
-    it('refuses a new region of a node to all but trusted users', async () => {
-      const name = 'us-east-1-a';
-      for (const body of [
-        labelled({ [REGION_LABEL]: 'eu-west-1' }),
-        labelled({ [REGION_LABEL]: null }),
-        labelled({ [LEGACY_REGION_LABEL]: 'eu-west-1' }),
-      ]) {
-        expect(await guard.patch(NODE_KIND, { name }, body)).toContain(MOVED);
-        expect(await refusalOf(guard.send(guard.admin, 'PATCH', `/api/v1/nodes/${name}/status`, body))).toContain(MOVED);
-      }
-      expect(await refusalOf(guard.admin.create(NODE_KIND, node('new', 'eu-west-1'), {}, signal))).toContain(MOVED);
-      for (const trusted of [await guard.as('cloud'), await guard.as('member', ['node-team'])]) {
-        for (const region of ['us-west-2', 'us-east-1'])
-          await trusted.mergePatch(NODE_KIND, { name }, labelled({ [REGION_LABEL]: region }), signal);
-      }
-    });
-
-    it('allows a kubelet to set its region when it registers, and never later', async () => {
-      const kubelet = openKubeClient({ kubeconfig: await guard.cluster.createUserKubeconfig('system:node:fresh', ['system:nodes']) });
-      guard.clients.push(kubelet);
-      await kubelet.create(NODE_KIND, node('fresh', 'eu-west-1'), {}, signal);
-      expect(
-        await refusalOf(kubelet.mergePatch(NODE_KIND, { name: 'fresh' }, labelled({ [REGION_LABEL]: 'us-east-1' }), signal)),
-      ).toContain(MOVED);
-      expect(await refusalOf(guard.send(kubelet, 'PATCH', '/api/v1/nodes/fresh/status', { status: { capacity: { cpu: '2' } } }))).toBe('');
-      const impostor = await guard.as('system:node:other');
-      expect(await refusalOf(impostor.create(NODE_KIND, node('fresh-two', 'eu-west-1'), {}, signal))).toContain(MOVED);
-      await guard.admin.delete(NODE_KIND, { name: 'fresh' }, signal);
-    });
-
-    it('allows all other changes of a node', async () => {
-      await guard.admin.create(NODE_KIND, node('plain'), {}, signal);
-      expect(await guard.patch(NODE_KIND, { name: 'plain' }, { ...labelled({ disk: 'ssd' }), spec: { unschedulable: true } })).toBe('');
-      expect(await guard.patch(NODE_KIND, { name: 'us-east-1-a' }, labelled({ disk: 'ssd' }))).toBe('');
-      await guard.admin.delete(NODE_KIND, { name: 'plain' }, signal);
     });
   });
 

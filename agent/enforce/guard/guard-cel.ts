@@ -6,10 +6,12 @@ import {
   KEY_PREFIX,
   LABELS,
   LEGACY_REGION_LABEL,
+  LEGACY_ZONE_LABEL,
   NAMESPACE_KEYS,
   REGION_LABEL,
   SCHEMA_VERSION_ANNOTATION,
   SYSTEM_NAMESPACE,
+  ZONE_LABEL,
 } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import { celList, celString } from '../admission-policies.ts';
@@ -182,7 +184,11 @@ export const keepsDefinition = (constraints: string, trust: Trust): string => `$
   (${NAME} == ${celString(constraints)} && ${isGatekeeper(trust)}) || (request.operation == "UPDATE" && object.spec == oldObject.spec && ${schemaVersion('object')} == ${schemaVersion('oldObject')})`;
 
 /** False for nearly every update of a node: kubelets write their status every few seconds. */
-export const MOVES_NODE: string = [REGION_LABEL, LEGACY_REGION_LABEL].map((key) => changes('labels', key)).join(' || ');
+export const MOVES_NODE: string = [
+  ...[REGION_LABEL, LEGACY_REGION_LABEL, ZONE_LABEL, LEGACY_ZONE_LABEL].map((key) => changes('labels', key)),
+  // The API server itself refuses to change one that is set.
+  '(object.spec.?providerID.orValue("") != (request.operation == "CREATE" ? "" : oldObject.spec.?providerID.orValue("")))',
+].join(' || ');
 const REGISTERS_ITSELF = `request.operation == "CREATE" && ${USER} == "system:node:" + object.metadata.name`;
 const GROUP = 'group:';
 

@@ -2,6 +2,7 @@ import {
   AGENT_EVENTS,
   AGENT_IDENTITY,
   AGENT_LEASE,
+  AGENT_REGIONS,
   AGENT_SHAPES,
   AGENT_STATE,
   AGENT_TRUST,
@@ -198,7 +199,15 @@ const definitions = (trust: Trust): Guard => ({
   ],
 });
 
-const STATE_NAMES: readonly string[] = [AGENT_LEASE, AGENT_STATE, AGENT_VIOLATIONS, AGENT_EVENTS, AGENT_SHAPES, AGENT_IDENTITY];
+const STATE_NAMES: readonly string[] = [
+  AGENT_LEASE,
+  AGENT_STATE,
+  AGENT_VIOLATIONS,
+  AGENT_EVENTS,
+  AGENT_SHAPES,
+  AGENT_REGIONS,
+  AGENT_IDENTITY,
+];
 /**
  * The settings of an installation: the signers that the agent believes, and the token by which it
  * enrols.
@@ -234,7 +243,7 @@ const nodes = (trust: Trust): Guard => ({
     {
       expression: mayMoveNode(trust),
       message:
-        'only trusted identities set the region of a node (topology.kubernetes.io/region, failure-domain.beta.kubernetes.io/region), and a kubelet when it registers its own node; a cluster administrator can add a user to FSO_TRUSTED_NODE_LABELERS of the agent',
+        'only trusted identities set the region of a node (topology.kubernetes.io/region, failure-domain.beta.kubernetes.io/region), its zone (topology.kubernetes.io/zone, failure-domain.beta.kubernetes.io/zone) and its spec.providerID, and a kubelet when it registers its own node; a cluster administrator can add a user to FSO_TRUSTED_NODE_LABELERS of the agent',
     },
   ],
 });
