@@ -13,6 +13,7 @@ export interface HubLinkDeps {
   readonly runtime: AgentRuntime;
   readonly config: Pick<AgentConfig, 'cluster' | 'trust'> & { readonly hub: HubConfig };
   readonly policies: ClusterView['policies'];
+  readonly places: ClusterView['places'];
   readonly revisions: RevisionSlot;
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;
@@ -52,7 +53,7 @@ const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed
  * @throws the error of a part that failed
  */
 export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise<void> => {
-  const { config, runtime, policies, revisions, observatory, outbox, intakeSignal, outputs } = deps;
+  const { config, runtime, policies, places, revisions, observatory, outbox, intakeSignal, outputs } = deps;
   const { url: hubUrl, token, ca, proxy } = config.hub;
   const keeper = await createKeeper(deps, () => stream.reconnect());
   const streamConfig = {
@@ -68,7 +69,18 @@ export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise
     certificate: { current: (abort: AbortSignal) => keeper.current(abort), expires: () => keeper.expires() },
   };
   const stream = await startStream(
-    { runtime, config: streamConfig, ...certificate, policies, revisions, observatory, outbox, intakeSignal, onEvent: outputs.onEvent },
+    {
+      runtime,
+      config: streamConfig,
+      ...certificate,
+      policies,
+      places,
+      revisions,
+      observatory,
+      outbox,
+      intakeSignal,
+      onEvent: outputs.onEvent,
+    },
     signal,
   );
   const noteState = ({ state }: StreamState): void => outputs.metrics.hubConnected.set(state === 'connected' ? 1 : 0);

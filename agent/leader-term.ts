@@ -5,6 +5,7 @@ import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller } from './control/index.ts';
 import { linkToHub } from './hub-link.ts';
+import { loadAcceptedPlaces } from './intake/index.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { LiveObservatory } from './observe/index.ts';
 import { createViolationTimeStore, EventSink, type ViolationTimeStore } from './observe/index.ts';
@@ -131,7 +132,23 @@ class LeaderTerm {
 
   async #openStores(): Promise<void> {
     const stores = [this.#violationTimes, this.#eventStore, this.#shapeStore];
-    await Promise.all(stores.map((store) => store.load(this.#signal)));
+    await Promise.all([...stores.map((store) => store.load(this.#signal)), this.#restorePlaces()]);
+  }
+
+  /** Judges nodes by the accepted commit before the first round lists them. */
+  async #restorePlaces(): Promise<void> {
+    const { client, clock, logger } = this.#parts.runtime;
+    const { places } = this.#cluster.view;
+    while (!this.#signal.aborted) {
+      try {
+        const accepted = await loadAcceptedPlaces(client, this.#signal);
+        if (accepted === undefined) logger.warn('the stored catalogue of regions cannot be used, waiting for the hub');
+        return places.judgeBy(accepted);
+      } catch (error) {
+        if (!this.#signal.aborted) logger.warn({ err: error }, 'the stored catalogue of regions could not be read');
+        await clock.sleep(POLL_MS, this.#signal).catch(() => undefined);
+      }
+    }
   }
 
   #createController(): Controller {
@@ -242,10 +259,10 @@ class LeaderTerm {
     const onEvent = ({ reason }: ClusterEvent): void => {
       if (reason === 'RevisionNotTrusted') metrics.untrusted.inc();
     };
-    const { policies } = this.#cluster.view;
+    const { policies, places } = this.#cluster.view;
     const outputs = { events: this.#events, metrics, onEvent };
     const { revisions } = controller;
-    const deps = { runtime, config: { cluster, hub, trust }, policies, revisions, observatory, outbox: this.#outbox, outputs };
+    const deps = { runtime, config: { cluster, hub, trust }, policies, places, revisions, observatory, outbox: this.#outbox, outputs };
     await linkToHub({ ...deps, intakeSignal: this.#enforcing }, this.#signal);
   }
 }

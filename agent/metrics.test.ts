@@ -55,6 +55,7 @@ it('the leader has the state of the cluster, and the next replica does not find 
     oldestProofs: () => ({ floor: new Date(60_000) }),
     ages: () => ({ oldestPartMs: 2_000, oldestKindMs: Number.POSITIVE_INFINITY, outOfDate: ['Pod'] }),
     lateShare: () => 0.5,
+    disputedNodes: () => 2,
   });
   metrics.hubConnected.set(1);
   metrics.measure(SNAPSHOT);
@@ -75,12 +76,13 @@ it('the leader has the state of the cluster, and the next replica does not find 
     'fso_agent_lock_ready{lock="gatekeeper"} 1',
     'fso_agent_proven 0',
     'fso_agent_hub_connected 1',
+    'fso_agent_oldest_proof_timestamp_seconds{lock="floor"} 60',
     'fso_agent_waiting_writes 4',
     'fso_agent_failing_writes 1',
-    'fso_agent_oldest_proof_timestamp_seconds{lock="floor"} 60',
     'fso_agent_oldest_part_age_seconds 2',
-    'fso_agent_out_of_date{observation="Pod"} 1',
+    'fso_agent_disputed_nodes 2',
     'fso_agent_late_ticks_ratio 0.5',
+    'fso_agent_out_of_date{observation="Pod"} 1',
   ]);
   metrics.measure({ ...SNAPSHOT, cluster: { ...SNAPSHOT.cluster, conditions: [condition(CONDITIONS.risksKnown, 'False')] } });
   expect((await gaugesOf(registry)).filter((line) => line.includes('risk'))).toEqual([]);

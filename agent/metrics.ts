@@ -16,6 +16,8 @@ export interface AgentReadings {
   ages(): Ages;
   /** Share of the last minute's timers that were late, from 0 to 1. */
   lateShare(): number;
+  /** Undefined: nodes cannot be checked. */
+  disputedNodes(): number | undefined;
 }
 
 /** Metrics of the agent. */
@@ -42,18 +44,6 @@ export interface AgentMetrics {
 }
 
 const PROBE_RESULTS = ['proven', 'unproven', 'inconclusive'];
-
-/** A gauge of one reading; absent while there is none. */
-const readingGauge = (registry: Registry, name: string, help: string, read: () => number | undefined): Gauge =>
-  new Gauge({
-    name,
-    help,
-    labelNames: [],
-    registers: [registry],
-    collect() {
-      setOrRemove(this, read());
-    },
-  });
 
 /** Gauges of the state of the cluster, which only the leader has. */
 const createStateGauges = (registry: Registry, readings: () => AgentReadings | undefined, isProven: () => boolean | undefined) => {
@@ -110,15 +100,6 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
       help: '1: the agent is connected to its hub; absent: it has none.',
       registers,
     }),
-    waitingWrites: readingGauge(registry, 'fso_agent_waiting_writes', 'Writes to the API server that wait for their turn.', () =>
-      readings()?.waitingWrites(),
-    ),
-    failingWrites: readingGauge(
-      registry,
-      'fso_agent_failing_writes',
-      'Writes to the API server whose last attempt failed; they are tried again.',
-      () => readings()?.failingWrites(),
-    ),
     oldestProof: new Gauge({
       name: 'fso_agent_oldest_proof_timestamp_seconds',
       help: 'Time of the oldest proof, by lock: floor, gatekeeper (among all governed namespaces), guard (among its policies). One that was never proven counts from when it was first to be.',
@@ -132,22 +113,45 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
   };
 };
 
-/** Gauges of what a leader can see of its cluster. */
-const createObservationGauges = (registry: Registry, readings: () => AgentReadings | undefined): void => {
+/** Gauges that read the controller of a leader. */
+const createReadingGauges = (registry: Registry, readings: () => AgentReadings | undefined): void => {
   const registers = [registry];
   const seconds = (ms: number | undefined): number | undefined => (ms === undefined || !Number.isFinite(ms) ? undefined : ms / 1000);
-  readingGauge(
-    registry,
-    'fso_agent_oldest_part_age_seconds',
-    'Time since the part of a round ran without an error that did so longest ago; absent: one never did.',
-    () => seconds(readings()?.ages().oldestPartMs),
-  );
-  readingGauge(
-    registry,
-    'fso_agent_oldest_kind_age_seconds',
-    'Time since the kind was seen that was seen longest ago; absent: of one nothing was heard yet.',
-    () => seconds(readings()?.ages().oldestKindMs),
-  );
+  const gauges: readonly [name: string, help: string, read: () => number | undefined][] = [
+    ['fso_agent_waiting_writes', 'Writes to the API server that wait for their turn.', () => readings()?.waitingWrites()],
+    ['fso_agent_failing_writes', 'Writes to the API server that failed last and are tried again.', () => readings()?.failingWrites()],
+    [
+      'fso_agent_oldest_part_age_seconds',
+      'Time since the part of a round ran without an error that did so longest ago; absent: one never did.',
+      () => seconds(readings()?.ages().oldestPartMs),
+    ],
+    [
+      'fso_agent_oldest_kind_age_seconds',
+      'Time since the kind was seen that was seen longest ago; absent: of one nothing was heard yet.',
+      () => seconds(readings()?.ages().oldestKindMs),
+    ],
+    [
+      'fso_agent_disputed_nodes',
+      'Nodes whose providerID, zone and region contradict each other; absent: there is no catalogue of regions to compare them with.',
+      () => readings()?.disputedNodes(),
+    ],
+    [
+      'fso_agent_late_ticks_ratio',
+      "Share of the last minute's timers that were more than a second late, from 0 to 1.",
+      () => readings()?.lateShare(),
+    ],
+  ];
+  for (const [name, help, read] of gauges) {
+    new Gauge({
+      name,
+      help,
+      registers,
+      // Absent while there is no reading.
+      collect() {
+        setOrRemove(this, read());
+      },
+    });
+  }
   new Gauge({
     name: 'fso_agent_out_of_date',
     help: '1: this part of a round, or kind, is out of date, and nothing that rests on it counts as proven.',
@@ -158,12 +162,6 @@ const createObservationGauges = (registry: Registry, readings: () => AgentReadin
       for (const observation of readings()?.ages().outOfDate ?? []) this.set({ observation }, 1);
     },
   });
-  readingGauge(
-    registry,
-    'fso_agent_late_ticks_ratio',
-    "Share of the last minute's timers that were more than a second late, from 0 to 1.",
-    () => readings()?.lateShare(),
-  );
 };
 
 type StateGauges = ReturnType<typeof createStateGauges>;
@@ -239,7 +237,7 @@ export const createAgentMetrics = (registry: Registry, version: string): AgentMe
     () => readings,
     () => isProven,
   );
-  createObservationGauges(registry, () => readings);
+  createReadingGauges(registry, () => readings);
   new Gauge({ name: 'fso_agent_build_info', help: '1, with the version of the agent.', labelNames: ['version'], registers }).set(
     { version },
     1,

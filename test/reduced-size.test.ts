@@ -4,7 +4,8 @@ import type { K8sGeoResidency } from '@fso/shared/kube';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type Pod, reduceConstraint, reduceNamespace, reduceNode, reducePod } from '../agent/cache/reduce.ts';
+import { reduceNode } from '../agent/cache/nodes/reduce-node.ts';
+import { type Pod, reduceConstraint, reduceNamespace, reducePod } from '../agent/cache/reduce.ts';
 import { reducePolicy } from '../agent/cache/reduce-policy.ts';
 import type { StructuralSchema } from './harness/schema-values.ts';
 

@@ -39,7 +39,8 @@ export class ConstraintThrottle {
   due(plan: Pick<ClusterPlan, 'gatekeeper' | 'governance' | 'present'>, unproven: number, now: number): DueActions {
     const wanted = new Map(plan.governance.constraints.map((constraint) => [`K8sGeoResidency/${constraint.name}`, constraint]));
     // All steps of a key go together: a repair must not be cut in two.
-    const urgent = new Set(plan.gatekeeper.filter(({ type, reason }) => type === 'delete' || reason === 'Drift').map(({ key }) => key));
+    const isUrgent = ({ type, reason }: Action): boolean => type === 'delete' || reason === 'Drift' || reason === 'Place';
+    const urgent = new Set(plan.gatekeeper.filter(isUrgent).map(({ key }) => key));
     const waiting = new Map<string, number>();
     for (const { key } of plan.gatekeeper) {
       const constraint = wanted.get(key);

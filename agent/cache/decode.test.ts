@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { planGovernance } from '../enforce/index.ts';
 import { NOW, namespaceOf, policyOf } from '../enforce/testing/policies.ts';
 import { decoderOf, MalformedNameError, SHAPES } from './decode.ts';
+import { reduceNode } from './nodes/reduce-node.ts';
 import {
   reduceAdmissionPolicy,
   reduceApiService,
   reduceConstraint,
   reduceDefinition,
   reduceNamespace,
-  reduceNode,
   reduceParameters,
   reducePod,
   reduceTemplate,

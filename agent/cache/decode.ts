@@ -85,8 +85,12 @@ const PolicySpec = z.looseObject({
   excludedNamespaces: Texts.optional(),
 });
 
-/** The fields of a policy's spec that are read. */
+/** The fields of a local policy's spec that are read. */
 export const POLICY_FIELDS: readonly string[] = Object.keys(PolicySpec.shape);
+
+const HubPolicySpec = PolicySpec.extend({
+  regionConflicts: z.array(z.looseObject({ providers: Texts, regions: Texts, from: Text.optional(), until: Text.optional() })).optional(),
+});
 
 const Lock = z.looseObject({ state: Text, since: Text, message: Text.optional() });
 
@@ -108,6 +112,7 @@ const PolicyStatus = z.looseObject({
 const FloorParametersSpec = z.looseObject({
   nodes: TextMap.optional(),
   namespaces: z.record(Text, z.looseObject({ regions: Text, policies: Text, revisions: Text })).optional(),
+  lists: TextMap.optional(),
   patterns: z.array(z.looseObject({ pattern: Text, excluded: Texts.optional(), policies: Text })).optional(),
   reach: Text.optional(),
 });
@@ -128,7 +133,16 @@ const ConstraintSpec = z.looseObject({
   enforcementAction: Text.optional(),
   scopedEnforcementActions: ScopedActions.optional(),
   match: z.looseObject({ namespaces: Texts.optional(), excludedNamespaces: Texts.optional() }).optional(),
-  parameters: z.looseObject({ regions: Texts.optional(), policies: Texts.optional(), trustedBinders: Texts.optional() }).optional(),
+  parameters: z
+    .looseObject({
+      regions: Texts.optional(),
+      policies: Texts.optional(),
+      trustedBinders: Texts.optional(),
+      disputedNodes: Texts.optional(),
+      disputedRegions: Texts.optional(),
+      zones: Texts.optional(),
+    })
+    .optional(),
 });
 
 /** The fields of a namespace's own policy's metadata that are read, beside its name. */
@@ -148,9 +162,12 @@ export interface Shape {
   readonly status?: z.ZodType;
 }
 
+/** Longest providerID of a node, in characters. Cloud controllers write a few hundred at most. */
+const MAX_PROVIDER_ID = 512;
+
 /** The fields that are read of each kind. */
 export const SHAPES = {
-  policy: { spec: PolicySpec, status: PolicyStatus },
+  policy: { spec: HubPolicySpec, status: PolicyStatus },
   localPolicy: {
     metadata: LOCAL_POLICY_METADATA,
     spec: PolicySpec,
@@ -162,6 +179,7 @@ export const SHAPES = {
     spec: z.looseObject({
       taints: z.array(z.looseObject({ key: Text, value: Text.nullish(), effect: Text })).nullish(),
       unschedulable: z.boolean().nullish(),
+      providerID: Text.max(MAX_PROVIDER_ID).nullish(),
     }),
   },
   pod: {

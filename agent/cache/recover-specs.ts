@@ -4,6 +4,7 @@ import {
   floorPoliciesAnnotation,
   floorRegionsAnnotation,
   type KubeObject,
+  regionsOfEntry,
   type SovereignPolicySpec,
 } from '@fso/shared/api';
 import { sortedSet } from '../compare.ts';
@@ -42,7 +43,11 @@ const ofNamespace = ({ metadata: { name, annotations } }: KubeObject, key: strin
 const ofIndex = ({ spec }: FloorParameters, key: string): SovereignPolicySpec[] =>
   Object.entries(spec?.namespaces ?? {})
     .filter(([, { policies }]) => listOf(policies).includes(key))
-    .map(([targetNamespace, { regions }]) => ({ targetNamespace, allowedRegions: listOf(regions), enforcementAction: 'deny' }));
+    .map(([targetNamespace, entry]) => ({
+      targetNamespace,
+      allowedRegions: listOf(regionsOfEntry(spec ?? {}, entry)),
+      enforcementAction: 'deny',
+    }));
 
 /**
  * A glob of the index names no regions: those that its namespaces allow are among the policy's own.

@@ -2,16 +2,8 @@ import { FINALIZER, type KubeObject, type SovereignPolicy, SYSTEM_NAMESPACE } fr
 import { describe, expect, it } from 'vitest';
 import { findConstraintProblem, isConstraintEnforced } from '../enforce/index.ts';
 import { labelsHeldByOthers } from './managed-fields.ts';
-import {
-  isSameNode,
-  isSamePod,
-  type Pod,
-  reduceConstraint,
-  reduceNode,
-  reduceParameters,
-  reducePod,
-  reduceWebhookConfiguration,
-} from './reduce.ts';
+import { isSameNode, reduceNode } from './nodes/reduce-node.ts';
+import { isSamePod, type Pod, reduceConstraint, reduceParameters, reducePod, reduceWebhookConfiguration } from './reduce.ts';
 import { reducePolicy } from './reduce-policy.ts';
 
 const REQUIRED = {
@@ -56,7 +48,7 @@ const nodeOf = (region: string | undefined, resourceVersion = '7'): KubeObject =
     status: { images: ['x'.repeat(10_000)] },
   }) as KubeObject;
 
-it('reduces a pod to its placement and owner, and a node to its region', () => {
+it('reduces a pod to its placement and owner, and a node to the facts of its place', () => {
   expect(reducePod(podOf())).toEqual({
     metadata: { name: 'pod', namespace: 'finance', uid: '1', resourceVersion: '7', ownerReferences: [{ ...owner, name: '', uid: '' }] },
     spec: {
@@ -66,10 +58,17 @@ it('reduces a pod to its placement and owner, and a node to its region', () => {
     status: { phase: 'Running' },
   });
   expect(reduceNode(nodeOf('eu-west-1'))).toEqual({
-    metadata: { name: 'node-1', uid: '1', resourceVersion: '7', labels: { 'topology.kubernetes.io/region': 'eu-west-1' } },
+    metadata: { name: 'node-1', uid: '1', resourceVersion: '7' },
+    place: { region: 'eu-west-1' },
     fit: { labels: { 'kubernetes.io/hostname': 'node-1', 'topology.kubernetes.io/region': 'eu-west-1' }, taints: [] },
   });
-  expect(reduceNode(nodeOf(undefined)).metadata).toEqual({ name: 'node-1', uid: '1', resourceVersion: '7' });
+  expect(reduceNode(nodeOf(undefined)).place).toEqual({});
+  const provided = (providerID: string) => reduceNode({ ...nodeOf('eu-west-1'), spec: { providerID } } as KubeObject);
+  expect(provided('aws:///eu-west-1a/i-1').place).toEqual({ providerID: 'aws:///eu-west-1a/i-1', region: 'eu-west-1' });
+  expect(provided('x'.repeat(2_049))).toMatchObject({
+    place: { region: 'eu-west-1' },
+    malformed: expect.stringContaining('spec.providerID'),
+  });
   // Cordoned, and with more labels than are kept: every pod counts as one that fits there.
   const { fit } = reduceNode({ ...nodeOf('eu-west-1'), spec: { unschedulable: true } } as KubeObject);
   expect(fit?.taints).toEqual([{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }]);

@@ -1,19 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type FloorParameters, KEY_PREFIX, type KubeObject, NAMESPACES_PARAMETERS, NODES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
+import { type FloorParameters, KEY_PREFIX, type KubeObject, NAMESPACES_PARAMETERS, NODES_PARAMETERS } from '@fso/shared/api';
 import type {
   ApiService,
   ConstraintTemplate,
   CustomResourceDefinition,
   K8sGeoResidency,
   KindDescriptor,
-  Node,
-  ObjectKey,
   ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
   ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import { type PlacementSpec, type PodPlacement, reducePlacement, schedulableRegions } from '@fso/shared/residency';
-import type { NodeFacts, Taint } from '@fso/shared/risk';
 import { weakMemo } from '@fso/shared/runtime';
 import { definedOnly, isPlain } from '../compare.ts';
 import { isOwnConstraint, type NamespaceInput, READ_NAMESPACE_KEYS } from '../enforce/index.ts';
@@ -64,49 +61,6 @@ export const placementOf = ({ metadata, spec: { nodeName: _, ...placement } }: P
  * {@link schedulableRegions}.
  */
 export const regionsOf: (pod: Pod) => readonly string[] | undefined = weakMemo((pod: Pod) => schedulableRegions(placementOf(pod)));
-
-const decodeNode = decoderOf<Node>(SHAPES.node);
-
-/** A node, reduced to its region and to which pods fit on it. */
-export interface ReducedNode extends Node, Malformed {
-  readonly fit?: Pick<NodeFacts, 'labels' | 'taints'>;
-}
-
-/** Longest labels and taints of a node that are kept, as JSON. Most have 1 KB. */
-const MAX_FIT_BYTES = 4_096;
-const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
-
-/** A node with more than is kept counts as one on which every pod fits. */
-const fitOf = (labels: Values | undefined = {}, spec: Node['spec']): NonNullable<ReducedNode['fit']> => {
-  const taints = (spec?.taints ?? []).map(({ key, value, effect }) => definedOnly({ key, value: value ?? undefined, effect }));
-  const isMarked = taints.some(({ key, effect }) => key === UNSCHEDULABLE.key && effect === UNSCHEDULABLE.effect);
-  const fit = { labels, taints: spec?.unschedulable === true && !isMarked ? [...taints, UNSCHEDULABLE] : taints };
-  return Buffer.byteLength(JSON.stringify(fit)) <= MAX_FIT_BYTES ? fit : { labels: undefined, taints: [] };
-};
-
-/** Reduces a node. One whose labels cannot be read has none. */
-export const reduceNode = (node: Node): ReducedNode => {
-  const { metadata, spec, malformed } = decodeNode(node);
-  const { name, uid, resourceVersion, labels } = metadata;
-  const region = labels?.[REGION_LABEL];
-  return {
-    fit: fitOf(labels, spec),
-    metadata: definedOnly({
-      name,
-      uid,
-      resourceVersion,
-      labels: region === undefined ? undefined : { [REGION_LABEL]: region },
-    }) as Node['metadata'],
-    ...(malformed !== undefined && { malformed }),
-  };
-};
-
-export const toNodeFacts = ({ metadata: { name, labels }, fit }: ReducedNode): NodeFacts => ({
-  name,
-  region: labels?.[REGION_LABEL],
-  labels: fit?.labels,
-  taints: fit?.taints ?? [],
-});
 
 const decodeDefinition = decoderOf<CustomResourceDefinition>(SHAPES.definition);
 
@@ -256,16 +210,6 @@ export const reduceConstraint = (constraint: K8sGeoResidency): K8sGeoResidency &
   };
 };
 
-/**
- * Whether reduced objects differ only in their version: a kubelet writes the status of its node and
- * pods all the time.
- */
-export const isSameNode = (a: Node, b: Node): boolean =>
-  a.metadata.uid === b.metadata.uid && a.metadata.labels?.[REGION_LABEL] === b.metadata.labels?.[REGION_LABEL];
-
-/** Whether the same pods fit on a node. */
-export const isSameFit = (a: ReducedNode, b: ReducedNode): boolean => isSameNode(a, b) && isDeepStrictEqual(a.fit, b.fit);
-
 export const isSamePod = (a: Pod, b: Pod): boolean =>
   a.metadata.uid === b.metadata.uid &&
   a.status?.phase === b.status?.phase &&
@@ -281,10 +225,3 @@ export const toNamespaceInput = weakMemo(
     held,
   }),
 );
-
-/** Skips updates that did not change the reduced object. */
-export const ignoreUnchanged =
-  <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
-  (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
-    if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
-  };

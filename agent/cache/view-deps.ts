@@ -1,10 +1,7 @@
 import type { KubeObject } from '@fso/shared/api';
-import type { Informer, InformerFactory, Node } from '@fso/shared/kube';
+import type { InformerFactory } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { InjectionKinds } from '../enforce/index.ts';
-
-/** Lookup of a node in the cache by its name. */
-export type NodesByName = Pick<Informer<Node>, 'get'>;
 
 export interface ViewHandlers {
   /** Called when an object that enforcement depends on changes. */

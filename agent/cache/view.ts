@@ -22,7 +22,6 @@ import {
   type ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import type { ObservedKind } from '@fso/shared/protocol';
-import type { NodeFacts } from '@fso/shared/risk';
 import {
   type AdmissionObject,
   type Constraint,
@@ -36,19 +35,17 @@ import {
 import type { KindState } from '../observation/index.ts';
 import type { Malformed } from './decode.ts';
 import { EnforcedPolicies, partsOfKey } from './enforced-policies.ts';
+import { PlacedNodes } from './nodes/placed-nodes.ts';
+import { ignoreUnchanged, isSameFit, type ReducedNode, reduceNode } from './nodes/reduce-node.ts';
 import { MalformedObjects, RedirectedGroups } from './object-problems.ts';
 import { PodsByNamespace } from './pod-set.ts';
 import { recoverSpecs } from './recover-specs.ts';
 import {
-  ignoreUnchanged,
-  isSameFit,
-  isSameNode,
   isSamePod,
   type Namespace,
   POD_KIND,
   POD_PAGE,
   type Pod,
-  type ReducedNode,
   reduceAdmissionBinding,
   reduceAdmissionPolicy,
   reduceApiService,
@@ -56,23 +53,23 @@ import {
   reduceDefinition,
   reduceMutatingObject,
   reduceNamespace,
-  reduceNode,
   reduceParameters,
   reducePod,
   reduceTemplate,
   reduceWebhookConfiguration,
   toNamespaceInput,
-  toNodeFacts,
 } from './reduce.ts';
 import { reducePolicy } from './reduce-policy.ts';
 import { SchemaRereads } from './schema-rereads.ts';
-import { type ClusterViewDeps, type NodesByName, seenBy, UnreadKindError, type ViewHandlers } from './view-deps.ts';
+import { type ClusterViewDeps, seenBy, UnreadKindError, type ViewHandlers } from './view-deps.ts';
 
 /** The live state of the cluster, from which the agent plans every round. */
 export class ClusterView {
   readonly policies: Informer<SovereignPolicy>;
   readonly namespaces: Informer<Namespace>;
   readonly nodes: Informer<ReducedNode>;
+  /** The nodes with their places. */
+  readonly places: PlacedNodes;
   readonly pods: Informer<Pod>;
   readonly admissionPolicies: Informer<ValidatingAdmissionPolicy>;
   readonly admissionBindings: Informer<ValidatingAdmissionPolicyBinding>;
@@ -96,8 +93,6 @@ export class ClusterView {
   readonly #kinds: readonly KindState[];
   readonly #byKind: ReadonlyMap<string, Informer<KubeObject>>;
   readonly #podsByNamespace = new PodsByNamespace();
-  #nodesByName: NodesByName;
-  #nodeFacts: readonly NodeFacts[] | undefined;
   readonly #redirected = new RedirectedGroups();
   readonly #malformed = new MalformedObjects();
   #version = 0;
@@ -121,6 +116,7 @@ export class ClusterView {
     this.policies = read(SOVEREIGN_POLICY_KIND, reducePolicy);
     this.namespaces = read<Namespace>(NAMESPACE_KIND, reduceNamespace);
     this.nodes = read<ReducedNode>(NODE_KIND, reduceNode);
+    this.places = new PlacedNodes(this.nodes);
     const pages = { pageSize: POD_PAGE, ...(podListMs !== undefined && { listEveryMs: podListMs }) };
     this.pods = read(POD_KIND, seenBy(onPod, reducePod), pages);
     this.admissionPolicies = read(ADMISSION_POLICY_KIND, reduceAdmissionPolicy, owned);
@@ -150,10 +146,6 @@ export class ClusterView {
     this.#kinds = informers.map(({ kind, informer }) => ({ kind: kind.kind as ObservedKind, informer }));
     this.#byKind = new Map(informers.filter(({ kind }) => kind.kind !== CRD_KIND.kind).map(({ kind, informer }) => [kind.kind, informer]));
     this.pods.onChange((key, current) => this.#podsByNamespace.set(key, current));
-    const lookUp = (): NodesByName => ({ get: (name) => this.nodes.get(name) });
-    this.#nodesByName = lookUp();
-    this.nodes.onChange(ignoreUnchanged(isSameNode, () => (this.#nodesByName = lookUp())));
-    this.nodes.onChange(ignoreUnchanged(isSameFit, () => (this.#nodeFacts = undefined)));
     this.apiServices.onChange((_key, current) => this.#checkApi(current));
     const count = (): void => {
       this.#version += 1;
@@ -229,6 +221,7 @@ export class ClusterView {
         .flatMap(({ informer }) => [informer.onChange(onChange), informer.onServed(onChange)]),
       this.nodes.onChange(ignoreUnchanged(isSameFit, onWorkload)),
       this.pods.onChange(ignoreUnchanged(isSamePod, onWorkload)),
+      this.places.onChange(onChange),
     ];
     return () => {
       for (const end of ends) end();
@@ -260,17 +253,6 @@ export class ClusterView {
   /** The same object for as long as the pods of the namespace are the same. */
   podsIn(namespace: string): Iterable<Pod> {
     return this.#podsByNamespace.in(namespace);
-  }
-
-  /** The same object for as long as each node is in the region in which it was. */
-  get nodesByName(): NodesByName {
-    return this.#nodesByName;
-  }
-
-  /** The same object for as long as the same pods fit on the same nodes. */
-  get nodeFacts(): readonly NodeFacts[] {
-    this.#nodeFacts ??= this.nodes.list().map(toNodeFacts);
-    return this.#nodeFacts;
   }
 
   /** The policies to enforce; see {@link EnforcedPolicies}. */

@@ -179,6 +179,7 @@ export class Controller {
       oldestProofs: () => this.#probers.oldestProofs(),
       ages: () => this.#observer.ages(),
       lateShare: () => this.#deps.pauses.lateShare(),
+      disputedNodes: () => view.places.disputedCount,
     });
     outputs.observatory.follow(() => this.#observer.ages());
     this.#queue.add(KEY);

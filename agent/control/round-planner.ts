@@ -4,7 +4,7 @@ import type { ClusterView } from '../cache/index.ts';
 import { ServerDefaults, SettledDefinitions } from '../enforce/index.ts';
 import type { RoundParts } from '../observation/index.ts';
 import type { EventSink, TamperLog } from '../observe/index.ts';
-import { NodeMoves, reportMoves } from '../observe/index.ts';
+import { DisputedNodes, NodeMoves, reportDisputed, reportMoves } from '../observe/index.ts';
 import { type ClusterPlan, type ClusterSettings, type HubCommit, planCluster } from '../plan/index.ts';
 
 export interface RoundPlannerDeps {
@@ -26,6 +26,7 @@ export class RoundPlanner {
   readonly #renewal = new ParametersRenewal();
   /** Created in the first round, from the state of the cluster then. */
   #moves: NodeMoves | undefined;
+  readonly #disputed = new DisputedNodes();
   #plan: ClusterPlan | undefined;
 
   constructor(deps: RoundPlannerDeps) {
@@ -39,7 +40,7 @@ export class RoundPlanner {
   plan(isIndexOpen: boolean, commit: HubCommit | undefined, now: Date): ClusterPlan {
     const { view, settings, parts } = this.#deps;
     parts.run('foundation', () => this.#takeOver(), undefined);
-    parts.run('violations', () => this.#reportMoves(), undefined);
+    parts.run('violations', () => this.#reportNodes(), undefined);
     const learnt = { defaults: this.defaults, settledDefinitions: this.#definitions, renewedAt: this.#renewal.due(isIndexOpen, now) };
     this.#plan = planCluster(view, { ...settings, ...learnt }, now, { previous: this.#plan, parts, commit });
     return this.#plan;
@@ -73,9 +74,13 @@ export class RoundPlanner {
     if (message !== undefined) events.ofCluster({ severity: 'warning', reason: 'NewerSchema', message });
   }
 
-  #reportMoves(): void {
+  #reportNodes(): void {
     const { view, events } = this.#deps;
     this.#moves ??= new NodeMoves(view.parameters.list());
-    reportMoves(this.#moves.find(view.nodes.list()), events);
+    // Where nodes are is not known, and what is listed stays as it is.
+    if (view.places.inForce === undefined) return;
+    const nodes = view.places.list();
+    reportMoves(this.#moves.find(nodes), events);
+    reportDisputed(this.#disputed.find(nodes), events);
   }
 }

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { FloorAction } from '@fso/shared/api';
 import { type GatekeeperPlace, isGlob, matchesNamespace, USUAL_PLACE } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
+import { nextRegionChange } from '@fso/shared/regions';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
 import { sameItems } from '@fso/shared/runtime';
 import { explainMissing } from '@fso/shared/status';
@@ -8,15 +10,17 @@ import { sortedSet } from '../compare.ts';
 import { hasShownMove, planConstraints } from './gatekeeper/desired-constraints.ts';
 import type { Constraint } from './gatekeeper/kinds.ts';
 import { type Rule, rulesOf } from './rules.ts';
-import type {
-  ActionGovernance,
-  GlobReach,
-  Governance,
-  GovernanceInputs,
-  NamespaceGovernance,
-  NamespaceInput,
-  PolicyInput,
-  PolicyOutcome,
+import {
+  type ActionGovernance,
+  type GlobReach,
+  type Governance,
+  type GovernanceInputs,
+  type NamespaceGovernance,
+  type NamespaceInput,
+  NO_PROVIDERS,
+  type PolicyInput,
+  type PolicyOutcome,
+  type PresentProviders,
 } from './types.ts';
 
 interface GovernanceContext {
@@ -26,6 +30,8 @@ interface GovernanceContext {
   readonly previous?: Governance | undefined;
   /** Pass the same object every time. */
   readonly place?: GatekeeperPlace;
+  /** Providers of the nodes; the same object while they are the same. Default: not known of any. */
+  readonly providers?: PresentProviders;
   /** Constraints in the cluster, whose names are reused. */
   readonly constraints?: readonly Constraint[];
 }
@@ -42,12 +48,12 @@ export const planGovernance = (
   policies: readonly PolicyInput[],
   namespaces: readonly NamespaceInput[],
   now: Date,
-  { previous, place = USUAL_PLACE, constraints = [] }: GovernanceContext = {},
+  { previous, place = USUAL_PLACE, providers = NO_PROVIDERS, constraints = [] }: GovernanceContext = {},
 ): Governance => {
-  const inputs = [...policies, ...namespaces.map(({ name, terminating }) => (terminating ? undefined : name))];
+  const inputs = [providers, ...policies, ...namespaces.map(({ name, terminating }) => (terminating ? undefined : name))];
   if (previous !== undefined && isStillTrue(previous, inputs, now) && !hasShownMove(previous, constraints, now)) return previous;
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
-  const { rules, outcomes } = rulesOf(living, place, now);
+  const { rules, outcomes } = rulesOf(living, { place, providers }, now);
   const match = matcherOf(rules);
   const matched = new Map<string, readonly Rule[]>();
   const governIn = (names: readonly string[], before: Governance['namespaces'] | undefined) =>
@@ -144,26 +150,33 @@ const governingOutcomes = (
 
 const sameOutcome = (a: PolicyOutcome, b: PolicyOutcome): boolean => {
   if (a.kind === 'governing' && b.kind === 'governing') {
-    return sameItems(a.regions, b.regions) && sameItems(a.namespaces, b.namespaces) && sameItems(a.conflicts, b.conflicts);
+    return isSameReach(a, b) && sameItems(a.namespaces, b.namespaces) && sameItems(a.conflicts, b.conflicts);
   }
-  return a.kind === 'namespaceMissing' && b.kind === 'namespaceMissing' && sameItems(a.regions, b.regions) && a.message === b.message;
+  return a.kind === 'namespaceMissing' && b.kind === 'namespaceMissing' && isSameReach(a, b) && a.message === b.message;
 };
+
+type Reach = Pick<Extract<PolicyOutcome, { kind: 'governing' }>, 'regions' | 'leftOut'>;
+const isSameReach = (a: Reach, b: Reach): boolean => sameItems(a.regions, b.regions) && isDeepStrictEqual(a.leftOut, b.leftOut);
 
 /** Policies of one namespace that together leave no region. */
 const conflicting = ({ actions }: NamespaceGovernance): readonly string[] =>
   sortedSet(Object.values(actions).flatMap(({ regions, policies }) => (regions.length === 0 ? policies : [])));
 
-const outcomeOf = ({ regions, spec }: Rule, namespaces: readonly string[], conflicts: readonly string[]): PolicyOutcome =>
+const outcomeOf = ({ regions, leftOut, spec }: Rule, namespaces: readonly string[], conflicts: readonly string[]): PolicyOutcome =>
   namespaces.length > 0
-    ? { kind: 'governing', regions, namespaces, conflicts }
-    : { kind: 'namespaceMissing', regions, ...explainMissing(spec) };
+    ? { kind: 'governing', regions, leftOut, namespaces, conflicts }
+    : { kind: 'namespaceMissing', regions, leftOut, ...explainMissing(spec) };
+
+/** Times before an end at which it is announced, in ms. */
+const ANNOUNCED_MS: readonly number[] = [0, ...EXPIRY_WARNING_DAYS].map((days) => days * DAY_MS);
 
 const nextChange = (policies: readonly PolicyInput[], now: Date): Date | undefined => {
-  const times = policies.flatMap(({ spec }) => {
-    if (spec.expiryDate === undefined) return [];
-    const expiry = Date.parse(spec.expiryDate);
-    return [0, ...EXPIRY_WARNING_DAYS].map((days) => expiry - days * DAY_MS);
-  });
+  const times = policies.flatMap(({ spec }) =>
+    ANNOUNCED_MS.flatMap((beforeMs) => {
+      const ends = [spec.expiryDate && Date.parse(spec.expiryDate), nextRegionChange(spec, now.getTime() + beforeMs)];
+      return ends.flatMap((end) => (typeof end === 'number' ? end - beforeMs : []));
+    }),
+  );
   const next = times.reduce((least, time) => (time > now.getTime() && time < least ? time : least), Number.POSITIVE_INFINITY);
   return Number.isFinite(next) ? new Date(next) : undefined;
 };

@@ -12,7 +12,15 @@ export {
 export { CANARY_GOVERNANCE, planCanaryNamespace } from './floor/index-canary.ts';
 export { isRedirected, POLICY_API, planApiServices, planDefinitions, SettledDefinitions } from './foundation.ts';
 export { CANARY_LABEL, CANARY_NAME, isRefusedByCanary } from './gatekeeper/canary.ts';
-export { entriesOf, groupIdentityOf, groupOf, hasBindGate, isOwnConstraint, isRefusedByOwnConstraint } from './gatekeeper/constraint.ts';
+export {
+  type BindGate,
+  entriesOf,
+  groupIdentityOf,
+  groupOf,
+  hasBindGate,
+  isOwnConstraint,
+  isRefusedByOwnConstraint,
+} from './gatekeeper/constraint.ts';
 export { isConstraintEnforced, isTemplateReady, planGatekeeper } from './gatekeeper/gatekeeper.ts';
 export { findConstraintProblem, findTemplateProblem, type GatekeeperProblem } from './gatekeeper/gatekeeper-problems.ts';
 export type { Constraint, ConstraintEntry, ScopedEnforcementAction, Template } from './gatekeeper/kinds.ts';
@@ -46,13 +54,20 @@ export { keptFields, ServerDefaults } from './server-defaults.ts';
 export {
   type Action,
   ALERT_AFTER,
+  ANY_PROVIDER,
   type DesiredConstraint,
+  EVERY_REGION,
   type Governance,
   isAlert,
+  MAX_EXCEPTIONS,
+  MAX_ZONES,
   type NamespaceGovernance,
   type NamespaceInput,
+  NO_EXCEPTIONS,
+  type NodeExceptions,
   type PolicyInput,
   type PolicyOutcome,
+  type PresentProviders,
   type Trust,
   type WriteFailure,
 } from './types.ts';

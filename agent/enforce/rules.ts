@@ -1,12 +1,13 @@
-import { ENFORCEMENT_POINTS, type FloorAction, Region, type SovereignPolicySpec } from '@fso/shared/api';
+import { ENFORCEMENT_POINTS, type FloorAction, Region, type RegionConflict, type SovereignPolicySpec } from '@fso/shared/api';
 import { type GatekeeperPlace, isGlob, isUngovernable, matchesNamespace, protectedFrom } from '@fso/shared/compile';
+import { parseReference, regionsInForce } from '@fso/shared/regions';
 import { isExpired } from '@fso/shared/residency';
 import { messageOf, truncate, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { floorActionsOf } from '@fso/shared/status';
 import { sortedSet } from '../compare.ts';
 import { type ConstraintGroup, groupIdentity } from './gatekeeper/constraint.ts';
 import { findSurplus, isTenants, shardOf } from './tenants.ts';
-import type { PolicyInput, PolicyOutcome } from './types.ts';
+import type { PolicyInput, PolicyOutcome, PresentProviders } from './types.ts';
 
 const POINTS: ReadonlySet<string> = new Set(ENFORCEMENT_POINTS);
 
@@ -14,9 +15,9 @@ const isRegion = (text: string): boolean => Region.safeParse(text).success;
 
 /** The reason why a policy cannot be enforced here, if there is one. */
 const findProblem = (spec: SovereignPolicySpec, place: GatekeeperPlace): string | undefined => {
-  const group = spec.allowedRegions.find((region) => region.startsWith('group:'));
-  if (group !== undefined) {
-    return `spec.allowedRegions: ${group} names a RegionGroup, which only a hub can expand; list the regions themselves`;
+  const reference = spec.allowedRegions.find((region) => parseReference(region).type !== 'name');
+  if (reference !== undefined) {
+    return `spec.allowedRegions: ${truncate(reference, 100)} names regions that only a policy repository can look up; list the regions themselves`;
   }
   // The CRD refuses this and the following; a policy from before that CRD may still have it.
   const odd = spec.allowedRegions.find((region) => !isRegion(region));
@@ -43,7 +44,10 @@ export interface Rule {
   /** `-` for a local policy. */
   readonly revision: string;
   readonly spec: SovereignPolicySpec;
+  /** Those of the policy that are inside in this cluster now. */
   readonly regions: readonly string[];
+  /** Reasons why the others are not. */
+  readonly leftOut: readonly RegionConflict[];
   readonly excluded: readonly string[];
   readonly actions: readonly FloorAction[];
   readonly group: ConstraintGroup;
@@ -55,13 +59,14 @@ export interface Rule {
  * The rules of all policies that govern, and the outcomes of those that cannot be enforced as they
  * read.
  */
-export const rulesOf = (policies: readonly PolicyInput[], place: GatekeeperPlace, now: Date) => {
+export const rulesOf = (policies: readonly PolicyInput[], { place, providers }: RuleContext, now: Date) => {
   const outcomes = new Map<string, PolicyOutcome>();
   const rules: Rule[] = [];
   const isOver = ({ spec }: PolicyInput): boolean => isExpired(spec.expiryDate, now.getTime());
   const surplus = findSurplus(policies.filter((policy) => !isOver(policy)));
+  const here = (policy: PolicyInput): PolicyInput => inForce(policy, providers, now.getTime());
   const judgeOne = (policy: PolicyInput): Rule | PolicyOutcome =>
-    surplus.get(policy.key) ?? (isOver(policy) ? expired(policy) : judgeSafely(place, policy));
+    surplus.get(policy.key) ?? (isOver(policy) ? expired(policy) : judgeSafely(place, here(policy)));
   for (const policy of policies) {
     const verdict = policy.problem === undefined ? judgeOne(policy) : unreadableOutcome(policy);
     if ('kind' in verdict) outcomes.set(policy.key, verdict);
@@ -70,6 +75,53 @@ export const rulesOf = (policies: readonly PolicyInput[], place: GatekeeperPlace
   }
   return { rules, outcomes };
 };
+
+/** Facts of the cluster that decide about the rules, beside its policies. */
+export interface RuleContext {
+  readonly place: GatekeeperPlace;
+  readonly providers: PresentProviders;
+}
+
+/** A policy with the regions that are inside now alone. */
+interface InForcePolicy extends PolicyInput {
+  readonly leftOut?: readonly RegionConflict[];
+}
+
+/**
+ * The policy without the regions that a provider of the cluster reads as another place, and without
+ * those that have ended. The same object for as long as the same are left out.
+ */
+const inForce = (policy: PolicyInput, providers: PresentProviders, now: number): InForcePolicy => {
+  const { regions, conflicts } = regionsInForce(withAmbiguous(policy, providers), providers.providers, now);
+  return conflicts.length === 0 ? policy : narrowed(policy).get(regions, conflicts);
+};
+
+/**
+ * Adds the conflicts of a policy that was not compiled by a catalogue: a name by which providers of
+ * the cluster mean different countries is outside.
+ */
+const withAmbiguous = ({ managedBy, spec }: PolicyInput, { ambiguous }: PresentProviders): PolicyInput['spec'] => {
+  if (managedBy === 'hub' || ambiguous.size === 0) return spec;
+  const names = spec.allowedRegions.filter((region) => ambiguous.has(region));
+  return names.length === 0 ? spec : { ...spec, regionConflicts: names.map((name) => conflictOf(name, ambiguous)) };
+};
+
+const conflictOf = (name: string, ambiguous: PresentProviders['ambiguous']): RegionConflict => ({
+  providers: (ambiguous.get(name) ?? []).slice(0, 2),
+  regions: [name],
+});
+
+/** The narrowed form of a policy that was asked for last. */
+const narrowed = weakMemo((policy: PolicyInput) => {
+  let known: { readonly text: string; readonly policy: InForcePolicy } | undefined;
+  return {
+    get: (regions: readonly string[], leftOut: readonly RegionConflict[]): InForcePolicy => {
+      const text = JSON.stringify([regions, leftOut]);
+      if (known?.text !== text) known = { text, policy: { ...policy, spec: { ...policy.spec, allowedRegions: [...regions] }, leftOut } };
+      return known.policy;
+    },
+  };
+});
 
 const expired = weakMemo(
   ({ spec }: PolicyInput): PolicyOutcome => ({
@@ -80,14 +132,14 @@ const expired = weakMemo(
 );
 
 /** The rule of a policy that has not expired, or the outcome of one that cannot be enforced. */
-const judge = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): Rule | PolicyOutcome => {
-  const { key, revision = '-', spec } = policy;
+const judge = weakMemo2((place: GatekeeperPlace, policy: InForcePolicy): Rule | PolicyOutcome => {
+  const { key, revision = '-', spec, leftOut = [] } = policy;
   const problem = findProblem(spec, place);
   if (problem !== undefined) return { kind: 'invalid', message: problem };
   const regions = sortedSet(spec.allowedRegions);
   const excluded = excludedOf(spec, place);
   const group = { ...groupFor(spec, regions, excluded), ...(isTenants(policy) ? { shard: shardOf(policy.namespace) } : {}) };
-  return { key, revision, spec, regions, excluded, actions: floorActionsOf(spec), group, groupIdentity: groupIdentity(group) };
+  return { key, revision, spec, regions, leftOut, excluded, actions: floorActionsOf(spec), group, groupIdentity: groupIdentity(group) };
 });
 
 /** Judges a policy. An error makes only this policy invalid, and all others stay enforced. */

@@ -5,7 +5,7 @@ import { planFloorParameters } from './floor/floor-parameters.ts';
 import { planGovernance } from './governance.ts';
 import { MAX_OWN_POLICIES } from './tenants.ts';
 import { NOW, namespaceOf, ownPolicyOf, policyOf } from './testing/policies.ts';
-import type { PolicyInput } from './types.ts';
+import { NO_EXCEPTIONS, type PolicyInput } from './types.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
 const hub = (name: string, targetNamespace: string): PolicyInput =>
@@ -16,7 +16,7 @@ const indexOf = (policies: readonly PolicyInput[], names: readonly string[]) => 
     names.map((name) => namespaceOf(name)),
     NOW,
   );
-  const { actions, overflow } = planFloorParameters({ governance, nodes: [], observed: [], bindGate: 'label' });
+  const { actions, overflow } = planFloorParameters({ governance, nodes: [], exceptions: NO_EXCEPTIONS, observed: [], bindGate: 'label' });
   const body = actions.flatMap((action) => (action.type === 'apply' ? [action.body] : [])).at(-1) as { spec?: object } | undefined;
   const spec = (body?.spec ?? {}) as { namespaces: Record<string, { policies: string; revisions: string }>; patterns: unknown[] };
   return { spec, overflow };

@@ -1,4 +1,11 @@
-import type { FloorAction, KubeObject, ManagedBy, SovereignPolicySpec } from '@fso/shared/api';
+import {
+  type ClusterPolicySpec,
+  FLOOR_PARAMETER_LIMITS,
+  type FloorAction,
+  type KubeObject,
+  type ManagedBy,
+  type RegionConflict,
+} from '@fso/shared/api';
 import type { KindDescriptor, ObjectRef } from '@fso/shared/kube';
 
 /** A SovereignPolicy of this cluster, reduced to what enforcement needs. */
@@ -12,12 +19,12 @@ export interface PolicyInput {
   readonly generation: number;
   /** RFC 3339. */
   readonly created?: string | undefined;
-  readonly spec: SovereignPolicySpec;
+  readonly spec: ClusterPolicySpec;
   readonly deleting: boolean;
   /** Reason why its spec cannot be read; `spec` is then the one that was last enforced. */
   readonly problem?: string | undefined;
   /** Last enforced specs of a policy that cannot be read, which stay in force. */
-  readonly lastEnforced?: readonly SovereignPolicySpec[] | undefined;
+  readonly lastEnforced?: readonly ClusterPolicySpec[] | undefined;
 }
 
 /** A namespace, reduced to what enforcement needs. */
@@ -61,11 +68,15 @@ export interface NamespaceGovernance {
   readonly injection: boolean;
 }
 
-/** The outcome of one policy, without the state of the locks. */
+/**
+ * The outcome of one policy, without the state of the locks. `leftOut`: why regions of the policy
+ * are not among `regions`.
+ */
 export type PolicyOutcome =
   | {
       readonly kind: 'governing';
       readonly regions: readonly string[];
+      readonly leftOut?: readonly RegionConflict[];
       readonly namespaces: readonly string[];
       readonly conflicts: readonly string[];
     }
@@ -73,6 +84,7 @@ export type PolicyOutcome =
   | {
       readonly kind: 'namespaceMissing';
       readonly regions: readonly string[];
+      readonly leftOut?: readonly RegionConflict[];
       readonly message: string;
       /**
        * The policy names the namespace, which does not exist: neither a glob without a match, nor
@@ -205,13 +217,60 @@ export const ALERT_AFTER = 3;
 /** Whether a write has failed often enough to be an alert. */
 export const isAlert = (failure: WriteFailure): boolean => failure.failures >= ALERT_AFTER;
 
+/**
+ * Exceptions from the region labels of nodes: nodes that contradict themselves, and zones in
+ * another country than their region.
+ */
+export interface NodeExceptions {
+  /**
+   * Nodes that are in no region, whatever their labels say, by name: they contradict themselves, or
+   * their providerID alone says that they lie in another country. None where there are more than
+   * {@link MAX_EXCEPTIONS}.
+   */
+  readonly disputedNodes: readonly string[];
+  /**
+   * Labels of the regions in which no node counts, as more nodes are disputed than are listed;
+   * {@link EVERY_REGION}: of all.
+   */
+  readonly disputedRegions: readonly string[];
+  /** Zones that count as regions of their own. */
+  readonly zones: readonly string[];
+}
+
+export const MAX_EXCEPTIONS: number = FLOOR_PARAMETER_LIMITS.exceptions;
+/** Zones that the locks know at most; nodes in others have entries in the list of nodes. */
+export const MAX_ZONES: number = FLOOR_PARAMETER_LIMITS.zones;
+/** Placeholder for all regions; none has this name. */
+export const EVERY_REGION = '*';
+export const NO_EXCEPTIONS: NodeExceptions = { disputedNodes: [], disputedRegions: [], zones: [] };
+
+/** The providers of a cluster's nodes, and what that says about names of regions. */
+export interface PresentProviders {
+  readonly catalog: object | undefined;
+  readonly providers: ReadonlySet<string>;
+  /** Providers by a name of a region by which they mean different countries. */
+  readonly ambiguous: ReadonlyMap<string, readonly string[]>;
+}
+
+export const NO_PROVIDERS: PresentProviders = { catalog: undefined, providers: new Set(), ambiguous: new Map() };
+
+/** A set that has everything. */
+class AnySet extends Set<string> {
+  override has(): boolean {
+    return true;
+  }
+}
+
+/** The providers of a cluster whose nodes are not known: any may be there. */
+export const ANY_PROVIDER: PresentProviders = { ...NO_PROVIDERS, providers: new AnySet() };
+
 /** User names that the locks and the guard exempt. */
 export interface Trust {
   /** User name of this agent, which alone may change enforcement. */
   readonly agent: string;
   /** Users that may bind pods to nodes in governed namespaces: the schedulers. */
   readonly binders: readonly string[];
-  /** Users that may set the region of a node; `group:<name>` stands for a whole group. */
+  /** Users that may set the place of a node; `group:<name>` stands for a whole group. */
   readonly nodeLabelers: readonly string[];
   /** Namespace of Gatekeeper: its service accounts report the state of lock 2. */
   readonly gatekeeperNamespace: string;

@@ -1,14 +1,16 @@
 import { type CompiledCluster, compileCluster } from '@fso/shared/compile';
-import { type AloneDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
+import { type AloneDecoder, type DecodeResult, type PolicySet, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import { type ClusterPart, filesOfRevision, type RawObject, reasonOf } from '@fso/shared/git';
 import type { Offer, Reason } from '@fso/shared/protocol';
 import { type AcceptedRevision, type Judgement, judge, type TrustConfig } from '@fso/shared/trust';
+import type { CommitPlaces } from '../cache/index.ts';
 import { type CheckedObjects, checkObjects, type ObjectStore } from './object-store.ts';
 
 /** A verified offer: its policies for this cluster, and the objects that it consists of. */
 export interface CompiledOffer {
   readonly revision: string;
   readonly compiled: CompiledCluster;
+  readonly places: CommitPlaces;
   readonly objects: ReadonlyMap<string, RawObject>;
   /** Part of the repository that is for this cluster. */
   readonly part: ClusterPart;
@@ -57,7 +59,13 @@ export const compileOffer = async (offer: Offer, context: CompileContext): Promi
   const decoded = decode(files);
   if (!decoded.ok) return refuse(decoded.problems.map(reasonOf));
   const compiled = compileCluster(decoded.set, cluster);
-  return { ok: true, offer: { revision: offer.revision, compiled, objects, part, verified } };
+  const places = placesFor(decoded.set, cluster);
+  return { ok: true, offer: { revision: offer.revision, compiled, places, objects, part, verified } };
+};
+
+const placesFor = ({ catalog, clusters }: PolicySet, cluster: string): CommitPlaces => {
+  const provider = clusters.find(({ document }) => document.metadata.name === cluster)?.document.spec.provider;
+  return { ...(catalog && { catalog: catalog.document.spec }), ...(provider !== undefined && { provider }) };
 };
 
 /**

@@ -5,12 +5,14 @@ import type { Informer } from '@fso/shared/kube';
 import type { Offer, Reason } from '@fso/shared/protocol';
 import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
+import type { CommitPlaces, PlacedNodes } from '../cache/index.ts';
 import type { RevisionSlot, TargetCommit } from '../control/index.ts';
 import { ALERT_AFTER, desiredPolicies } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
 import { IntakeEvents } from './intake-events.ts';
 import { ObjectStore } from './object-store.ts';
+import { digestOfPlaces, savePlaces } from './places-store.ts';
 import { type AcceptedState, ensureNamespace, type LoadedState, loadState, saveState } from './state-store.ts';
 
 export type IntakeOutcome =
@@ -24,6 +26,7 @@ export interface IntakeDeps {
   /** Trusted signers of commits. */
   readonly trust: TrustConfig;
   readonly policies: Informer<SovereignPolicy>;
+  readonly places: Pick<PlacedNodes, 'judgeBy'>;
   readonly revisions: RevisionSlot;
   readonly onOutcome: (outcome: IntakeOutcome) => void;
   readonly onEvent: (event: ClusterEvent) => void;
@@ -32,6 +35,7 @@ export interface IntakeDeps {
 interface Target extends TargetCommit, AcceptedRevision {
   readonly digest: string;
   readonly registration: string | null | undefined;
+  readonly places: CommitPlaces;
   /** Folders whose scope the cluster is outside of. */
   readonly outside: ClusterPart['outside'];
   /** Empty after a restart: objects are not persisted. */
@@ -163,7 +167,8 @@ export class Intake {
     const { policies, ...accepted } = state;
     const { revision } = accepted;
     logger.info({ revision, policies: policies?.size ?? null }, 'accepted state restored');
-    if (policies !== undefined) this.#target = { ...accepted, outside: [], desired: policies, objects: new Map() };
+    // It is persisted, places among it.
+    if (policies !== undefined) this.#target = { ...accepted, outside: [], places: {}, desired: policies, objects: new Map() };
     this.#deps.revisions.resume(state, this.#target);
   }
 
@@ -211,7 +216,7 @@ export class Intake {
     onOutcome({ type: 'nack', revision, reasons, missing });
   }
 
-  #aimAt({ revision, compiled, objects, part, verified }: CompiledOffer): void {
+  #aimAt({ revision, compiled, places, objects, part, verified }: CompiledOffer): void {
     const { verification, trust } = verified;
     if (verification.state === 'failed') this.#events.notTrusted(revision, `taken all the same, ${verification.reason}`);
     const before = this.#target?.desired ?? new Map();
@@ -223,7 +228,8 @@ export class Intake {
     trace?.aimed(revision, { policies: desired.size, objects: objects.size });
     logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
     const { registration, outside } = part;
-    this.#target = { revision, digest: compiled.digest, verification, trust, registration, outside, desired, objects };
+    this.#target = { revision, digest: compiled.digest, verification, trust, registration, outside, places, desired, objects };
+    this.#deps.places.judgeBy(places);
     this.#aimed.wake();
     this.#deps.revisions.setTarget(this.#target);
   }
@@ -259,11 +265,12 @@ export class Intake {
   }
 
   async #accept(written: Target, signal: AbortSignal): Promise<void> {
-    const { desired, objects, outside, ...target } = written;
+    const { desired, objects, outside, places, ...target } = written;
     const { runtime, onOutcome } = this.#deps;
     const { client, logger, trace } = runtime;
     const { revision, digest } = target;
-    const state: AcceptedState = { ...target, policies: desired };
+    const state: AcceptedState = { ...target, places: digestOfPlaces(places), policies: desired };
+    await savePlaces(client, places, this.#accepted?.places, signal);
     await saveState(client, state, signal);
     this.#events.scopeLeft(this.#accepted, written);
     this.#accepted = state;

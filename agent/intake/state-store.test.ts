@@ -31,6 +31,7 @@ const accepted = (): AcceptedState & { policies: Map<string, unknown> } => {
     verification: VERIFIED,
     trust: TRUST,
     registration: 'clusters/eu.yaml',
+    places: undefined,
     policies: desired,
   };
 };

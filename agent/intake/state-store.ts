@@ -5,8 +5,10 @@ import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient, NAMESPACE_KIND } from
 import { messageOf } from '@fso/shared/runtime';
 import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
+import type { CommitPlaces } from '../cache/index.ts';
 import { packJson, unpackJson } from '../config-map-store.ts';
 import type { DesiredPolicies } from '../enforce/index.ts';
+import { getPlaces, readPlaces } from './places-store.ts';
 
 /**
  * Longest packed policies, in characters. A ConfigMap ends at 1 MiB
@@ -25,6 +27,8 @@ export interface AcceptedState extends AcceptedRevision {
    * not know.
    */
   readonly registration: string | null | undefined;
+  /** Digest of what it says about places; undefined: it says nothing. */
+  readonly places: string | undefined;
   /**
    * undefined: too many to be kept; until the next offer, drift of policies is not put back after a
    * restart.
@@ -38,6 +42,10 @@ const StateData = z.object({
   verification: RevisionVerification,
   trust: StoredTrust.optional(),
   registration: z.string().nullish().catch(undefined),
+  places: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   policies: z.enum(['stored', 'too-large']),
 });
 
@@ -70,15 +78,37 @@ export interface LoadedState {
 export const loadState = async (client: KubeClient, signal: AbortSignal): Promise<LoadedState> => {
   const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   if (map === undefined) return { state: undefined };
+  const stored = await getPlaces(client, signal);
   let kept: AcceptedRevision | undefined;
   try {
-    const { policies, trust, registration, ...data } = StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
-    const state = { ...data, trust, registration };
+    const { policies, trust, registration, places, ...data } = parseState(map);
+    const state = { ...data, trust, registration, places };
     kept = { revision: state.revision, verification: state.verification, trust };
+    // A hub that is asked for the commit again sends them.
+    await readPlaces(stored, places);
     return { state: policies === 'stored' ? await withPolicies(state, map) : { ...state, policies: undefined } };
   } catch (error) {
     const problem = messageOf(error);
     return { state: undefined, problem, ...(kept && { kept }) };
+  }
+};
+
+const parseState = (map: ConfigMap) => StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
+
+/**
+ * Loads what the accepted commit says about places.
+ *
+ * @returns undefined: it cannot be read
+ * @throws what the API server answered
+ */
+export const loadAcceptedPlaces = async (client: KubeClient, signal: AbortSignal): Promise<CommitPlaces | undefined> => {
+  const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
+  if (map === undefined) return {};
+  const stored = await getPlaces(client, signal);
+  try {
+    return await readPlaces(stored, parseState(map).places);
+  } catch {
+    return undefined;
   }
 };
 
@@ -117,6 +147,7 @@ export const saveState = async (client: KubeClient, state: AcceptedState, signal
     verification: state.verification,
     trust: state.trust,
     registration: state.registration,
+    places: state.places,
     policies: fits ? 'stored' : 'too-large',
   };
   const body: ConfigMap = {

@@ -2,7 +2,7 @@ export { AuditComparison, type AuditFacts, auditOfPolicy } from './audit.ts';
 export { EventSink, type PolicyEvent } from './event-sink.ts';
 export { MalformedLog } from './malformed-log.ts';
 export { NamespaceLabelCache, type NamespaceLabels } from './namespace-labels.ts';
-export { NodeMoves, reportMoves } from './node-moves.ts';
+export { DisputedNodes, NodeMoves, reportDisputed, reportMoves } from './node-moves.ts';
 export {
   type AcceptedPolicies,
   type AgentSnapshot,

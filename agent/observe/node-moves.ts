@@ -1,9 +1,10 @@
-import { type ClusterEvent, type FloorParameters, NODES_PARAMETERS, REGION_LABEL } from '@fso/shared/api';
-import { NODE_KIND, type Node } from '@fso/shared/kube';
+import { type ClusterEvent, type FloorParameters, NODES_PARAMETERS } from '@fso/shared/api';
+import { NODE_KIND } from '@fso/shared/kube';
+import type { PlacedNode } from '../cache/index.ts';
 import type { EventSink } from './event-sink.ts';
 
 export interface NodeMove {
-  readonly node: Node;
+  readonly node: PlacedNode;
   readonly from: string;
   /** Empty: the node has no region any more. */
   readonly to: string;
@@ -35,7 +36,7 @@ export class NodeMoves {
   }
 
   /** @returns nodes that are elsewhere than they were last. A first region is no move. */
-  find(nodes: readonly Node[]): readonly NodeMove[] {
+  find(nodes: readonly PlacedNode[]): readonly NodeMove[] {
     const moves = nodes.flatMap((node) => this.#take(node));
     for (const name of this.#regions.keys()) {
       if (this.#regions.size <= Math.max(MAX_REMEMBERED, nodes.length)) break;
@@ -45,9 +46,10 @@ export class NodeMoves {
     return moves;
   }
 
-  #take(node: Node): readonly NodeMove[] {
-    const { name, labels } = node.metadata;
-    const to = labels?.[REGION_LABEL] ?? '';
+  #take(node: PlacedNode): readonly NodeMove[] {
+    const { name, region: to = '', verdict } = node;
+    // Where it is is not known, so that it has not moved: see DisputedNodes.
+    if (verdict === 'disputed') return [];
     const from = this.#regions.get(name);
     const isReported = to === '' ? this.#lost.has(name) : from === to;
     if (to !== '') {
@@ -61,16 +63,56 @@ export class NodeMoves {
 }
 
 const textOf = ({ node, from, to }: NodeMove): string =>
-  `node ${node.metadata.name} ${to === '' ? `is no longer in region ${from}: it has none` : `is in region ${to} now, it was in ${from}`}`;
+  `node ${node.name} ${to === '' ? `is no longer in region ${from}: it has none` : `is in region ${to} now, it was in ${from}`}`;
 
 /** A warning for each move, and an Event on the node. */
-export const reportMoves = (moves: readonly NodeMove[], events: Pick<EventSink, 'ofCluster' | 'recordOn'>): void => {
-  const eventOf = (message: string): Omit<ClusterEvent, 'time'> => ({ severity: 'warning', reason: 'NodeMoved', message });
-  for (const move of moves.slice(0, MAX_EVENTS)) {
-    const event = eventOf(`${textOf(move)}; pods that run there are where the node is`);
+export const reportMoves = (moves: readonly NodeMove[], events: NodeEvents): void =>
+  reportNodes(events, {
+    reason: 'NodeMoved',
+    named: moves.map((move) => ({ node: move.node, message: `${textOf(move)}; pods that run there are where the node is` })),
+    others: (count) => `${count} more nodes are in another region than before`,
+  });
+
+type NodeEvents = Pick<EventSink, 'ofCluster' | 'recordOn'>;
+
+interface NodeWarnings {
+  readonly reason: string;
+  readonly named: readonly { readonly node: PlacedNode; readonly message: string }[];
+  /** Text about those that are too many to be named. */
+  readonly others: (count: number) => string;
+}
+
+const reportNodes = (events: NodeEvents, { reason, named, others }: NodeWarnings): void => {
+  const eventOf = (message: string): Omit<ClusterEvent, 'time'> => ({ severity: 'warning', reason, message });
+  for (const { node, message } of named.slice(0, MAX_EVENTS)) {
+    const event = eventOf(message);
     events.ofCluster(event);
     const { apiVersion, kind } = NODE_KIND;
-    events.recordOn({ apiVersion, kind, metadata: move.node.metadata }, event);
+    events.recordOn({ apiVersion, kind, metadata: { name: node.name, ...(node.uid !== undefined && { uid: node.uid }) } }, event);
   }
-  if (moves.length > MAX_EVENTS) events.ofCluster(eventOf(`${moves.length - MAX_EVENTS} more nodes are in another region than before`));
+  if (named.length > MAX_EVENTS) events.ofCluster(eventOf(others(named.length - MAX_EVENTS)));
 };
+
+/** Nodes that contradict themselves, each of which is reported once for as long as it does. */
+export class DisputedNodes {
+  #known: ReadonlyMap<string, string | undefined> = new Map();
+
+  /** @returns those that did not, or said something else */
+  find(nodes: readonly PlacedNode[]): readonly PlacedNode[] {
+    const disputed = nodes.filter(({ verdict }) => verdict === 'disputed');
+    const found = disputed.filter(({ name, reason }) => !this.#known.has(name) || this.#known.get(name) !== reason);
+    this.#known = new Map(disputed.map(({ name, reason }) => [name, reason]));
+    return found;
+  }
+}
+
+/** Reports each with a warning, and an Event on the node. */
+export const reportDisputed = (nodes: readonly PlacedNode[], events: NodeEvents): void =>
+  reportNodes(events, {
+    reason: 'NodeDisputed',
+    named: nodes.map((node) => ({
+      node,
+      message: `node ${node.name} is in no region, as it contradicts itself: ${node.reason}; no pod that a deny policy governs is bound to it`,
+    })),
+    others: (count) => `${count} more nodes contradict themselves and are in no region`,
+  });

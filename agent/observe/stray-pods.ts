@@ -1,8 +1,6 @@
-import { REGION_LABEL } from '@fso/shared/api';
-import type { Node } from '@fso/shared/kube';
 import { decideResidency } from '@fso/shared/residency';
 import { truncate, WeakValues, weakMemo, weakMemo2 } from '@fso/shared/runtime';
-import { type NodesByName, type Pod, placementOf, regionsOf } from '../cache/index.ts';
+import { type NodesByName, type PlacedNode, type Pod, placementOf, regionsOf } from '../cache/index.ts';
 
 /** Violations of a namespace that are named, as many as people read; all are counted. */
 export const NAMED_PER_NAMESPACE = 100;
@@ -50,7 +48,7 @@ const isStray = (pod: Pod, nodes: NodesByName, allowed: ReadonlySet<string>): bo
   if (isFinished(pod)) return false;
   const { nodeName } = pod.spec;
   if (!nodeName) return mayStray(pod, allowed);
-  const region = nodes.get(nodeName)?.metadata.labels?.[REGION_LABEL];
+  const region = nodes.get(nodeName)?.region;
   return region === undefined || !allowed.has(region);
 };
 
@@ -61,9 +59,11 @@ const findingOf = (pod: Pod, nodes: NodesByName, allowed: ReadonlySet<string>): 
   return { reason: truncate(`may be scheduled outside${decision.admitted ? '' : `: ${decision.violation}`}`, MAX_REASON) };
 };
 
-const runningOutside = (nodeName: string, node: Node | undefined): Finding => {
+const runningOutside = (nodeName: string, node: PlacedNode | undefined): Finding => {
   if (node === undefined) return { reason: `runs on node ${nodeName}, which is not known`, node: nodeName };
-  const region = node.metadata.labels?.[REGION_LABEL];
+  const { region, verdict, reason } = node;
+  if (verdict === 'disputed')
+    return { reason: truncate(`runs on node ${nodeName}, which contradicts itself: ${reason}`, MAX_REASON), node: nodeName };
   if (region === undefined) return { reason: `runs on node ${nodeName}, which has no region`, node: nodeName };
   return { reason: `runs on node ${nodeName} in ${region}, which is not an allowed region`, node: nodeName, region };
 };

@@ -1,18 +1,25 @@
 import { byText } from '@fso/shared/encoding';
-import type { Node } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
-import type { Pod } from '../cache/index.ts';
+import type { PlacedNode, Pod } from '../cache/index.ts';
 import type { PolicyOutcome } from '../enforce/index.ts';
 import { NAMED_PER_NAMESPACE } from './stray-pods.ts';
 import { MAX_SAMPLES, NO_VIOLATIONS, ViolationFinder, type ViolationInput } from './violations.ts';
 
 const REGION = 'topology.kubernetes.io/region';
 const outcome: PolicyOutcome = { kind: 'governing', regions: ['eu-west-1'], namespaces: ['finance'], conflicts: [] };
-const node = (name: string, labels?: Record<string, string>): Node => ({ metadata: { name, ...(labels && { labels }) } });
-const nodes: Record<string, Node> = {
-  in: node('in', { [REGION]: 'eu-west-1' }),
-  out: node('out', { [REGION]: 'us-east-1' }),
+const node = (name: string, more: Partial<PlacedNode> = {}): PlacedNode => ({
+  name,
+  uid: undefined,
+  labelled: more.region,
+  zone: undefined,
+  verdict: 'unchecked',
+  ...more,
+});
+const nodes: Record<string, PlacedNode> = {
+  in: node('in', { region: 'eu-west-1' }),
+  out: node('out', { region: 'us-east-1' }),
   bare: node('bare'),
+  liar: node('liar', { labelled: 'eu-west-1', verdict: 'disputed', reason: 'spec.providerID says aws/us-east-1' }),
 };
 
 const pod = (name: string, changes: Partial<Pod> = {}): Pod => ({
@@ -39,12 +46,17 @@ describe('ViolationFinder', () => {
       pod('out', { spec: { nodeName: 'out', nodeSelector: { [REGION]: 'eu-west-1' } } }),
       pod('bare', { spec: { nodeName: 'bare' } }),
       pod('gone', { spec: { nodeName: 'gone' } }),
+      pod('lied-to', { spec: { nodeName: 'liar' } }),
     ]);
     expect(found.samples.map(({ name, region }) => [name, region])).toEqual([
       ['bare', undefined],
       ['gone', undefined],
+      ['lied-to', undefined],
       ['out', 'us-east-1'],
     ]);
+    expect(found.samples.find(({ name }) => name === 'lied-to')?.reason).toBe(
+      'runs on node liar, which contradicts itself: spec.providerID says aws/us-east-1',
+    );
   });
 
   it('judges a bound pod again once a node has another region', () => {

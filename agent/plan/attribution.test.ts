@@ -48,6 +48,7 @@ const contextOf = (changes: Partial<AttributionContext> & { live?: KubeObject; p
   present: new Set(),
   uids: new Map([['finance', 'u1']]),
   installed: { keys: [], text: 'now' },
+  gate: undefined,
   text: 'now',
   previous: planOf(),
   ...changes,

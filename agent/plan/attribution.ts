@@ -13,6 +13,7 @@ export interface PreviousRound {
   readonly uids: ReadonlyMap<string, string>;
   readonly unapplied: ReadonlySet<string>;
   readonly gated: ReadonlySet<string>;
+  readonly gate: object | undefined;
   readonly text: string;
 }
 
@@ -28,6 +29,8 @@ export interface AttributionContext {
   readonly uids: ReadonlyMap<string, string>;
   /** The record of the agents before this one. */
   readonly installed: InstallRecord;
+  /** Rules of lock 2 for bindings; the same object while they are the same. */
+  readonly gate: object | undefined;
   /** Hash of what this version writes. */
   readonly text: string;
   readonly previous: PreviousRound | undefined;
@@ -160,11 +163,13 @@ const wanted = (name: string, { governance }: Pick<PreviousRound, 'governance'>)
   governance.constraints.find((constraint) => constraint.name === name);
 
 /**
- * A constraint to which nothing has to be added for the sake of any policy, and still something is
- * missing.
+ * A constraint to which nothing has to be added for the sake of any policy or node, and still
+ * something is missing.
  */
 const isEdited = ({ key, reason }: Action, context: AttributionContext, previous: PreviousRound): boolean => {
-  if (reason !== 'Join' || !context.present.has(key) || previous.gatekeeper.some((action) => action.key === key)) return false;
+  if (reason === 'Place' && context.gate !== previous.gate) return false;
+  if (!['Join', 'Place'].includes(reason) || !context.present.has(key) || previous.gatekeeper.some((action) => action.key === key))
+    return false;
   const [, name] = partsOf(key);
   const before = wanted(name, previous);
   return before !== undefined && before === wanted(name, context);

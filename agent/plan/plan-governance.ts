@@ -40,7 +40,8 @@ export const planGoverned = (view: ClusterView, settings: PlanSettings, now: Dat
   const policies = view.policyInputs();
   const namespaces = view.namespaceInputs();
   const before = previous?.isGoverned === true ? previous.governance : undefined;
-  const context = { previous: before, place: settings.trust, constraints: view.constraints.list() };
+  const { providers } = view.places;
+  const context = { previous: before, place: settings.trust, providers, constraints: view.constraints.list() };
   const governance = planGovernance(policies, namespaces, now, context);
   const known = before && previous && { namespaces: previous.settled, governance: before.namespaces };
   const actions = planNamespaces(governance, namespaces, now, known);

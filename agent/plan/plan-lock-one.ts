@@ -117,8 +117,10 @@ export const planIndexPart = (
   if (!capabilities.floor) return NO_PARAMETERS;
   if (!view.parameters.served) return unknownParameters(governance);
   view.assertRead(FLOOR_PARAMETERS_KIND, NODE_KIND);
+  view.places.assertKnown();
   const { bindGate } = capabilities;
-  return planFloorParameters({ governance, nodes: view.nodes.list(), observed: view.parameters.list(), bindGate, renewedAt });
+  const { exceptions } = view.places;
+  return planFloorParameters({ governance, nodes: view.places.list(), exceptions, observed: view.parameters.list(), bindGate, renewedAt });
 };
 
 /**

@@ -1,7 +1,9 @@
 import { CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND } from '@fso/shared/kube';
+import { weakMemo2 } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import {
   type Action,
+  type BindGate,
   type Constraint,
   findConstraintProblem,
   findTemplateProblem,
@@ -11,8 +13,10 @@ import {
   hasBindGate,
   isConstraintEnforced,
   isTemplateReady,
+  type NodeExceptions,
   planGatekeeper,
   TEMPLATE_NAME,
+  type Trust,
 } from '../enforce/index.ts';
 import type { ClusterSettings } from './plan-lock-one.ts';
 import { type WebhookFacts, webhookFacts } from './webhook-facts.ts';
@@ -25,7 +29,7 @@ export const planLockTwo = (view: ClusterView, settings: ClusterSettings, govern
     template: view.templates.get(TEMPLATE_NAME),
     constraints: view.constraints.served ? view.constraints.list() : undefined,
     gatekeeperServed: view.templates.served,
-    binders: lockTwoBinders(settings),
+    bindGate: lockTwoGate(view, settings),
   });
 };
 
@@ -76,7 +80,7 @@ export const lockTwoFacts = (
     gated: new Set(constraints.filter(hasBindGate).map(({ metadata }) => metadata.name)),
     templateReady: template !== undefined && isTemplateReady(template),
     templateProblem: findTemplateProblem(template, view.constraints.served),
-    webhook: webhookFacts(view, lockTwoBinders(settings) !== undefined),
+    webhook: webhookFacts(view, isGated(settings)),
     enforcedConstraints: governance.constraints.flatMap(({ name }) => (enforced.has(name) ? (byName.get(name) ?? []) : [])),
     constraintProblem: (name) => (enforced.has(name) ? undefined : findConstraintProblem(name, byName.get(name))),
     constraintExists: (name) => isOfGroup(byName.get(name), groups.get(name)),
@@ -88,12 +92,17 @@ export const lockTwoFacts = (
 const isOfGroup = (constraint: Constraint | undefined, group: string | undefined): boolean =>
   constraint !== undefined && (group === undefined || groupIdentityOf(constraint) === group);
 
+/** Whether lock 2 judges bindings: on older API servers they have no region. */
+const isGated = ({ capabilities }: ClusterSettings): boolean => capabilities.bindGate === 'label';
+
 /**
- * Binders that lock 2 checks. On older API servers a Binding has no region: lock 2 leaves bindings
- * to lock 1 there.
+ * Returns the rules of lock 2 for bindings; the same object while they are the same. Undefined: it
+ * does not judge them.
  */
-const lockTwoBinders = ({ capabilities, trust }: ClusterSettings): readonly string[] | undefined =>
-  capabilities.bindGate === 'label' ? trust.binders : undefined;
+export const lockTwoGate = ({ places }: ClusterView, settings: ClusterSettings): BindGate | undefined =>
+  isGated(settings) ? gateOf(settings.trust, places.exceptions) : undefined;
+
+const gateOf = weakMemo2(({ binders }: Trust, exceptions: NodeExceptions): BindGate => ({ ...exceptions, binders }));
 
 /**
  * Returns the constraints that are enforced as desired. One about to be written is enforced in its

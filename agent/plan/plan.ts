@@ -14,6 +14,7 @@ import type { ClusterView } from '../cache/index.ts';
 import type { ServerDefaults } from '../enforce/index.ts';
 import {
   type Action,
+  type BindGate,
   type Governance,
   type HubPoliciesPlan,
   type NamespaceInput,
@@ -39,7 +40,7 @@ import {
   planIndexPart,
   textFor,
 } from './plan-lock-one.ts';
-import { type LockTwoFacts, lockTwoFacts, NO_LOCK_TWO, planLockTwo } from './plan-lock-two.ts';
+import { type LockTwoFacts, lockTwoFacts, lockTwoGate, NO_LOCK_TWO, planLockTwo } from './plan-lock-two.ts';
 
 /** All that has to be done, planned from one look at the cluster, before anything is done. */
 export interface ClusterPlan extends LockTwoFacts {
@@ -84,6 +85,8 @@ export interface ClusterPlan extends LockTwoFacts {
   /** UIDs of the governed namespaces, by name. */
   readonly uids: ReadonlyMap<string, string>;
   readonly injectable: boolean;
+  /** Rules of lock 2 for bindings; the same object while they are the same. */
+  readonly gate: BindGate | undefined;
   /**
    * Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on
    * what never changes.
@@ -140,7 +143,8 @@ export const planCluster = (
   const uids = uidsOf(view, governance, previous?.uids);
   const text = previous?.injectable === injectable ? previous.text : textFor(settings, injectable);
   const installed = readInstallRecord(view.namespaces.get(SYSTEM_NAMESPACE));
-  const context = { view, governance, present, uids, installed, text, previous };
+  const gate = parts.run('gatekeeper', () => lockTwoGate(view, settings), previous?.gate);
+  const context = { view, governance, present, uids, installed, gate, text, previous };
   /** A write whose reason cannot be found out goes out all the same. */
   const attributed = (part: RoundPart, actions: readonly Action[]): readonly Action[] =>
     parts.run(part, () => actions.map((action) => attributeReason(action, context)), actions);
@@ -179,6 +183,7 @@ export const planCluster = (
     present,
     uids,
     injectable,
+    gate,
     text,
     constraintsByPolicy: constraintsByPolicy(governance),
   };

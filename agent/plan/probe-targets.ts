@@ -1,4 +1,4 @@
-import { CANARY_NAMESPACE, type KubeObject, REGION_LABEL, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { CANARY_NAMESPACE, type KubeObject, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { sameItems, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import type { NamespaceGovernance, WriteFailure } from '../enforce/index.ts';
@@ -184,8 +184,5 @@ const hintOf = ({ metadata: { labels = {} } }: KubeObject): string | undefined =
   Object.hasOwn(labels, GATEKEEPER_IGNORE) ? `take the label ${GATEKEEPER_IGNORE} off the namespace` : undefined;
 
 /** A node that is known to be in none of the regions; undefined: there is none. */
-export const findNodeOutside = ({ nodes }: Pick<ClusterView, 'nodes'>, regions: readonly string[]): string | undefined =>
-  nodes.list().find(({ metadata: { labels } }) => {
-    const region = labels?.[REGION_LABEL];
-    return region !== undefined && !regions.includes(region);
-  })?.metadata.name;
+export const findNodeOutside = ({ places }: Pick<ClusterView, 'places'>, regions: readonly string[]): string | undefined =>
+  places.list().find(({ region }) => region !== undefined && !regions.includes(region))?.name;

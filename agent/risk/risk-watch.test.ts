@@ -61,7 +61,7 @@ beforeEach(() => {
     },
     webhooks: { fingerprint: '', subscribe: never },
     shapes: { in: () => ({ apartFrom: () => [] }), versionIn: () => deny, forgotten: undefined, subscribe: never },
-    view: { nodeFacts: [] },
+    view: { places: { facts: [] } },
     dryRuns: { expect: () => undefined, answer: () => undefined, answersIn: () => deny },
     injects: () => false,
     clock,

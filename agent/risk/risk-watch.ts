@@ -24,7 +24,7 @@ export interface RiskWatchDeps {
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'problem' | 'leftOut' | 'subscribe'>;
   readonly webhooks: Pick<WebhookCache, 'fingerprint' | 'subscribe'>;
   readonly shapes: Pick<ShapeRecorder, 'in' | 'versionIn' | 'forgotten' | 'subscribe'>;
-  readonly view: { readonly nodeFacts: readonly NodeFacts[] };
+  readonly view: { readonly places: { readonly facts: readonly NodeFacts[] } };
   readonly dryRuns: DryRuns;
   /** Absent: owners get no events. */
   readonly events?: Pick<OwnerEvents, 'look'> | undefined;
@@ -188,7 +188,7 @@ export class RiskWatch {
     this.#finder.update({
       governance: this.#governance,
       ownersIn: (namespace) => owners.ownersIn(namespace),
-      nodes: view.nodeFacts,
+      nodes: view.places.facts,
       injects: injects(),
       webhooks: webhooks.fingerprint,
       nowMs: clock.monotonicMs(),

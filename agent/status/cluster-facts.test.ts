@@ -1,14 +1,20 @@
-import { CONDITIONS, REGION_LABEL } from '@fso/shared/api';
+import { CONDITIONS } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import type { KnownRisks } from '../risk/index.ts';
 import { type ClusterFactsInput, clusterFacts } from './cluster-facts.ts';
 
 const NOTHING = { nodes: 0, namespaces: 0, patterns: 0 };
 
+/** Nodes that are judged, and the version of the catalogue; undefined: there is none. */
+const placed = (nodes: readonly object[] = [], version?: string | null) => ({
+  inForce: version === null ? undefined : { catalog: version === undefined ? undefined : { version } },
+  list: () => nodes,
+});
+
 const factsOf = (changes: Partial<ClusterFactsInput>) =>
   clusterFacts({
     view: {
-      nodes: { list: () => [] },
+      places: placed(),
       templates: { served: true },
       admissionPolicies: { list: () => [] },
     } as unknown as ClusterFactsInput['view'],
@@ -29,19 +35,43 @@ const floorReady = (changes: Partial<ClusterFactsInput>): [string, string, strin
 describe('clusterFacts', () => {
   it('counts the nodes of the 1,000 largest regions', () => {
     const regions = [...Array.from({ length: 1_000 }, (_, at) => `r${at}`), 'large', 'large'];
-    const nodes = { list: () => regions.map((region) => ({ metadata: { labels: { [REGION_LABEL]: region } } })) };
-    const view = { nodes, templates: { served: true }, admissionPolicies: { list: () => [] } } as unknown as ClusterFactsInput['view'];
+    const places = placed(regions.map((region) => ({ region })));
+    const view = { places, templates: { served: true }, admissionPolicies: { list: () => [] } } as unknown as ClusterFactsInput['view'];
     const counted = Object.entries(factsOf({ view }).nodesByRegion);
     expect([counted.length, counted[0]]).toEqual([1_000, ['large', 2]]);
   });
 
   it('counts nodes by region, with any region label that a kubelet sets', () => {
     const regions = ['eu-west-1', 'constructor', 'toString', 'eu-west-1', undefined];
-    const nodes = {
-      list: () => regions.map((region) => ({ metadata: { labels: region === undefined ? {} : { [REGION_LABEL]: region } } })),
-    };
-    const view = { nodes, templates: { served: true }, admissionPolicies: { list: () => [] } } as unknown as ClusterFactsInput['view'];
+    const places = placed(regions.map((region) => ({ region })));
+    const view = { places, templates: { served: true }, admissionPolicies: { list: () => [] } } as unknown as ClusterFactsInput['view'];
     expect(factsOf({ view }).nodesByRegion).toEqual({ 'eu-west-1': 2, constructor: 1, toString: 1, '': 1 });
+  });
+
+  it('names the nodes that contradict themselves, and counts those that cannot be checked', () => {
+    const viewOf = (...parts: Parameters<typeof placed>) =>
+      ({
+        places: placed(...parts),
+        templates: { served: true },
+        admissionPolicies: { list: () => [] },
+      }) as unknown as ClusterFactsInput['view'];
+    const disputed = (...parts: Parameters<typeof placed>) => readyOf(CONDITIONS.nodesDisputed, { view: viewOf(...parts) });
+    const liar = (name: string) => ({ name, verdict: 'disputed', reason: 'its zone is elsewhere' });
+    const others = [{ verdict: 'confirmed' }, { verdict: 'unchecked' }, { verdict: 'unchecked' }];
+    const counts = 'catalogue 7: 1 nodes confirmed, 2 cannot be checked';
+    expect(disputed(others, '7')).toEqual(['False', 'NoDispute', counts]);
+    const message = `1 nodes contradict themselves and are in no region: a: its zone is elsewhere; ${counts}`;
+    expect(disputed([liar('a'), ...others], '7')).toEqual(['True', 'Disputed', message]);
+    const many = Array.from({ length: 101 }, (_, index) => liar(`n${index}`));
+    expect(disputed(many, '7')[2]).toContain('over 100: no pod is bound to any node of their regions: n0: its zone is elsewhere; n1');
+    expect(disputed(many, '7')[2]).toContain('; and 81 more');
+    // Without a catalogue there is no such condition.
+    expect(disputed(others)).toEqual(['', '', '']);
+    expect(disputed(others, null).slice(0, 2)).toEqual(['Unknown', 'NotObserved']);
+    // They are in no region, and lack no label.
+    expect(factsOf({ view: viewOf([liar('a'), { verdict: 'confirmed', region: 'eu-west-1' }], '7') }).nodesByRegion).toEqual({
+      'eu-west-1': 1,
+    });
   });
 
   it('shows whether the cluster can have lock 1', () => {
@@ -56,7 +86,7 @@ describe('clusterFacts', () => {
     });
     const view = (...policies: object[]) =>
       ({
-        nodes: { list: () => [] },
+        places: placed(),
         templates: { served: true },
         admissionPolicies: { list: () => policies },
       }) as unknown as ClusterFactsInput['view'];

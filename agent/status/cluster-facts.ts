@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { CONDITIONS, type Condition, MAX_NODE_REGIONS, REGION_LABEL } from '@fso/shared/api';
+import { CONDITIONS, type Condition, MAX_NODE_REGIONS } from '@fso/shared/api';
 import type { GatekeeperPlace } from '@fso/shared/compile';
 import { setCondition, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import { type ClusterProfile, NO_FLOOR, NO_GATEKEEPER } from '@fso/shared/status';
 import type { ClusterView } from '../cache/index.ts';
 import type { KnownDenials } from '../denials/index.ts';
-import { isFloorName, type Overflow } from '../enforce/index.ts';
+import { isFloorName, MAX_EXCEPTIONS, type Overflow } from '../enforce/index.ts';
 import type { Claim } from '../observation/index.ts';
 import type { ClusterFacts } from '../observe/index.ts';
 import { NEVER_TAMPERED, type Tampering, tamperedCondition } from '../observe/index.ts';
@@ -30,7 +30,7 @@ export interface ClusterProblems {
 }
 
 export interface ClusterFactsInput {
-  readonly view: Pick<ClusterView, 'nodes' | 'templates' | 'admissionPolicies'>;
+  readonly view: Pick<ClusterView, 'places' | 'templates' | 'admissionPolicies'>;
   readonly capabilities: Pick<Capabilities, 'kubernetesVersion' | 'floor'>;
   readonly problems: ClusterProblems;
   /** Returns the reason why a claim cannot be made now; undefined: it can. */
@@ -148,6 +148,30 @@ const denialsCondition = ({ denials, capabilities }: ClusterFactsInput): NewCond
   return isPartial ? { type, status: 'False', reason: 'Partial', message } : { type, status: 'Unknown', reason: 'NotRead', message };
 };
 
+/** Nodes that a condition names. */
+const NAMED_NODES = 20;
+
+/**
+ * Whether nodes contradict what the catalogue has, and how many cannot be compared with it.
+ * Undefined: there is none.
+ */
+const nodesCondition = ({ view: { places }, notObserved }: ClusterFactsInput): NewCondition | undefined => {
+  const type = CONDITIONS.nodesDisputed;
+  if (places.inForce === undefined) return unknownOf(type, 'the catalogue of regions cannot be read');
+  const { catalog } = places.inForce;
+  if (catalog === undefined) return undefined;
+  const unknown = unknownOf(type, notObserved?.('violations'));
+  if (unknown !== undefined) return unknown;
+  const { disputed = [], unchecked = [], confirmed = [] } = Object.groupBy(places.list(), ({ verdict }) => verdict);
+  const counts = `catalogue ${catalog.version}: ${confirmed.length} nodes confirmed, ${unchecked.length} cannot be checked`;
+  if (disputed.length === 0) return { type, status: 'False', reason: 'NoDispute', message: counts };
+  const named = disputed.slice(0, NAMED_NODES).map(({ name, reason }) => `${name}: ${reason}`);
+  const more = disputed.length > NAMED_NODES ? `; and ${disputed.length - NAMED_NODES} more` : '';
+  const refused = disputed.length > MAX_EXCEPTIONS ? `; over ${MAX_EXCEPTIONS}: no pod is bound to any node of their regions` : '';
+  const message = `${disputed.length} nodes contradict themselves and are in no region${refused}: ${named.join('; ')}${more}; ${counts}`;
+  return { type, status: 'True', reason: 'Disputed', message: truncate(message, 4_096) };
+};
+
 const shortened = <C extends Pick<Condition, 'message'>>(condition: C): C => ({
   ...condition,
   message: truncate(condition.message, 4_096),
@@ -160,14 +184,15 @@ const tampered = ({ tampering, previous }: ClusterFactsInput): Omit<Condition, '
 const largestRegions = (nodes: ReadonlyMap<string, number>): readonly (readonly [string, number])[] =>
   nodes.size > MAX_NODE_REGIONS ? [...nodes].toSorted(([, a], [, b]) => b - a).slice(0, MAX_NODE_REGIONS) : [...nodes];
 
-const CLUSTER_CONDITIONS = [observedCondition, floorCondition, guardCondition, risksCondition, denialsCondition, tampered];
+const CLUSTER_CONDITIONS = [observedCondition, floorCondition, guardCondition, risksCondition, denialsCondition, nodesCondition, tampered];
 
 /** The part of the report that is about the cluster and not about policies. */
 export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
   const { denials } = input;
   const nodesByRegion = new Map<string, number>();
-  for (const { metadata } of input.view.nodes.list()) {
-    const region = metadata.labels?.[REGION_LABEL] ?? '';
+  for (const { region = '', verdict } of input.view.places.list()) {
+    // Said by the condition: they have a label.
+    if (verdict === 'disputed') continue;
     nodesByRegion.set(region, (nodesByRegion.get(region) ?? 0) + 1);
   }
   return {
@@ -176,10 +201,15 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
     gatekeeper: gatekeeperFacts(input),
     nodesByRegion: Object.fromEntries(largestRegions(nodesByRegion)),
     ...(denials?.cluster && input.capabilities.floor && { denials: denials.cluster }),
-    conditions: CLUSTER_CONDITIONS.map((conditionOf) => conditionOf(input))
-      .filter((condition) => condition !== undefined)
-      .reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), input.previous.conditions),
+    conditions: conditionsOf(input),
   };
+};
+
+/** Conditions that are absent now do not stay. */
+const conditionsOf = (input: ClusterFactsInput): Condition[] => {
+  const wanted = CLUSTER_CONDITIONS.map((conditionOf) => conditionOf(input)).filter((condition) => condition !== undefined);
+  const kept = input.previous.conditions.filter(({ type }) => wanted.some((condition) => condition.type === type));
+  return wanted.reduce<Condition[]>((conditions, condition) => setCondition(conditions, condition, input.now), kept);
 };
 
 interface ProfileInput {

@@ -14,6 +14,7 @@ import { listText, truncate } from '@fso/shared/runtime';
 import type { PolicyInput, PolicyOutcome } from '../enforce/index.ts';
 import type { AuditFacts } from '../observe/index.ts';
 import { type Tampering, tamperedCondition } from '../observe/index.ts';
+import { ambiguousCondition, endingCondition } from './conditions/region-conditions.ts';
 import type { InjectionFacts } from './injection-facts.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 
@@ -147,14 +148,15 @@ const lockCondition = (type: string, lock: LockFacts): NewCondition => ({
 
 const conflictCondition = (outcome: PolicyOutcome): NewCondition => {
   const conflicts = outcome.kind === 'governing' ? outcome.conflicts : [];
-  return conflicts.length === 0
-    ? { type: CONDITIONS.conflict, status: 'False', reason: 'NoConflict', message: '' }
-    : {
-        type: CONDITIONS.conflict,
-        status: 'True',
-        reason: 'NoRegionLeft',
-        message: `together with other policies no region is left in ${listText(conflicts)}: nothing may run there`,
-      };
+  if (conflicts.length === 0) return { type: CONDITIONS.conflict, status: 'False', reason: 'NoConflict', message: '' };
+  const isEmpty = outcome.kind === 'governing' && outcome.regions.length === 0;
+  const why = isEmpty ? 'none of its regions is inside in this cluster' : 'together with other policies no region is left';
+  return {
+    type: CONDITIONS.conflict,
+    status: 'True',
+    reason: 'NoRegionLeft',
+    message: `${why}: nothing may run in ${listText(conflicts)}`,
+  };
 };
 
 /** True from 14 days before the expiry; its reason names the nearest of 14, 7 and 1 days. */
@@ -213,6 +215,8 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
     lockCondition(CONDITIONS.floorReady, locks.admission),
     lockCondition(CONDITIONS.gatekeeperReady, locks.gatekeeper),
     conflictCondition(outcome),
+    ambiguousCondition('leftOut' in outcome ? outcome.leftOut : undefined),
+    endingCondition(policy.spec, now),
     expiringCondition(policy, now),
     injectionCondition(observed),
     auditCondition(observed),

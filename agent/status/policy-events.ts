@@ -47,10 +47,14 @@ export const isShown = (
 /** The events of a policy whose status changed. */
 export const planPolicyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {
   const conflict = entered(previous, next, CONDITIONS.conflict);
+  const ambiguous = entered(previous, next, CONDITIONS.regionAmbiguous);
+  const ending = entered(previous, next, CONDITIONS.regionsEnding);
   const expiring = entered(previous, next, CONDITIONS.expiring);
   return [
     ...readyEvents(previous, next),
     ...(conflict === undefined ? [] : [{ severity: 'alert', reason: 'Conflict', message: conflict } as const]),
+    ...(ambiguous === undefined ? [] : [{ severity: 'warning', reason: 'RegionAmbiguous', message: ambiguous } as const]),
+    ...(ending === undefined ? [] : [{ severity: 'warning', reason: 'RegionsEnding', message: ending } as const]),
     ...(expiring === undefined ? [] : [{ severity: 'warning', reason: 'ExpiringSoon', message: expiring } as const]),
   ];
 };

@@ -1,4 +1,5 @@
 import type { LockStatus, PolicyReport, SovereignPolicyStatus } from '@fso/shared/api';
+import { sortedSet } from '../compare.ts';
 import type { PolicyInput } from '../enforce/index.ts';
 import type { NamespaceLabels, PolicySnapshot, PolicyViolations } from '../observe/index.ts';
 import { isProven } from './plan-status.ts';
@@ -53,7 +54,7 @@ export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { v
   ...(policy.revision === undefined ? {} : { revision: policy.revision }),
   targetNamespace: policy.spec.targetNamespace,
   enforcementAction: policy.spec.enforcementAction,
-  effectiveRegions: status.effectiveRegions ?? [],
+  effectiveRegions: reportedRegions(policy, status),
   namespaces: status.namespaces ?? [],
   phase: status.phase ?? 'Pending',
   message: status.message ?? '',
@@ -67,6 +68,13 @@ export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { v
   ...expiryOf(policy),
   lastUpdated: status.lastUpdated ?? '1970-01-01T00:00:00.000Z',
 });
+
+/**
+ * Regions as the hub compiled them, by which it recognizes the content of the policy: conditions
+ * say which of them are left out.
+ */
+const reportedRegions = ({ spec }: PolicyInput, { effectiveRegions = [] }: SovereignPolicyStatus): string[] =>
+  spec.regionConflicts === undefined ? effectiveRegions : sortedSet(spec.allowedRegions);
 
 /** Risks are reported where there are any: a report without them is as expected. */
 const risksOf = ({ risks }: SovereignPolicyStatus): Pick<PolicyReport, 'risks'> =>

@@ -24,7 +24,7 @@ interface Basis {
   readonly outcome: PolicyOutcome;
   readonly locks: PolicyLocks;
   readonly observed: PolicyObservations;
-  readonly daysLeft: number | undefined;
+  readonly daysLeft: string | undefined;
 }
 
 /**
@@ -152,9 +152,13 @@ const timesOf = (
 const isSamePhase = (memo: Memo, outcome: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean =>
   memo.status.phase === phase && memo.basis.outcome.kind === outcome.kind;
 
-/** Undefined: it does not expire. */
-export const daysLeft = ({ spec: { expiryDate } }: PolicyInput, now: Date): number | undefined =>
-  expiryDate === undefined ? undefined : Math.ceil((Date.parse(expiryDate) - now.getTime()) / DAY_MS);
+/**
+ * Days until a policy, and regions of it, end, separated by commas; undefined: nothing of it does.
+ */
+export const daysLeft = ({ spec: { expiryDate, regionConflicts = [] } }: PolicyInput, now: Date): string | undefined => {
+  const ends = [expiryDate, ...regionConflicts.map(({ from }) => from)].filter((end) => end !== undefined);
+  return ends.length === 0 ? undefined : ends.map((end) => Math.ceil((Date.parse(end) - now.getTime()) / DAY_MS)).join();
+};
 
 const sameLock = (a: LockFacts, b: LockFacts): boolean => a === b || (a.state === b.state && a.message === b.message);
 

@@ -181,10 +181,11 @@ export class StatusPublisher {
   #findViolations({ governance }: ClusterPlan, now: Date): ReadonlyMap<string, PolicyViolations> {
     const { context, violationTimes } = this.#deps;
     context.view.assertRead(NAMESPACE_KIND, NODE_KIND, POD_KIND);
+    context.view.places.assertKnown();
     const found = this.#violations.find({
       governance,
       podsIn: (namespace) => context.view.podsIn(namespace),
-      nodes: context.view.nodesByName,
+      nodes: context.view.places.byName,
       restored: violationTimes.take(),
       now,
     });

@@ -77,6 +77,7 @@ const start = (
       runtime: { client, clock, random: () => 0.5, logger },
       config,
       policies,
+      places: { judgeBy: () => undefined },
       revisions,
       outbox: new EventOutbox({ clock, logger }),
       ...more,

@@ -4,7 +4,7 @@ import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } 
 import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import type { RevisionSlot } from '../control/index.ts';
-import { Intake, type IntakeOutcome } from '../intake/intake.ts';
+import { Intake, type IntakeDeps, type IntakeOutcome } from '../intake/index.ts';
 import type { AgentSnapshot, Observatory, RevisionFacts, StreamFacts } from '../observe/index.ts';
 import { type EventOutbox, Reporter } from '../report/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
@@ -26,6 +26,7 @@ export interface StreamDeps {
   readonly runtime: AgentRuntime;
   readonly config: StreamConfig;
   readonly policies: Informer<SovereignPolicy>;
+  readonly places: IntakeDeps['places'];
   readonly revisions: RevisionSlot;
   readonly observatory: Observatory;
   /**
@@ -95,7 +96,7 @@ class HubStream {
   #wantsAll: boolean = false;
 
   constructor(deps: StreamDeps) {
-    const { runtime, config, policies, revisions, observatory, outbox } = deps;
+    const { runtime, config, policies, places, revisions, observatory, outbox } = deps;
     const { clock, random, logger } = runtime;
     this.#deps = deps;
     const mayAlert = createBucket(clock, REFUSALS);
@@ -110,6 +111,7 @@ class HubStream {
       cluster,
       trust,
       policies,
+      places,
       revisions,
       onOutcome: (outcome) => this.#sendOutcome(outcome),
       onEvent,

@@ -6,7 +6,7 @@ import type { KubeObject } from './kubernetes.ts';
  * Maximum entries of each list. An object may have about 1.5 MB in etcd, so the agent also keeps to
  * {@link FLOOR_PARAMETER_BYTES}.
  */
-export const FLOOR_PARAMETER_LIMITS = { nodes: 10_000, namespaces: 5_000, patterns: 256 } as const;
+export const FLOOR_PARAMETER_LIMITS = { nodes: 10_000, namespaces: 5_000, patterns: 256, exceptions: 100, zones: 500 } as const;
 
 /**
  * Maximum bytes of JSON: of the nodes, of the patterns, and of the whole index, where namespaces
@@ -29,11 +29,24 @@ export const FloorParametersSpec = z
       .meta({ ...ATOMIC, maxProperties: FLOOR_PARAMETER_LIMITS.nodes })
       .optional()
       .describe('Region of each node, by name; empty for a node without one.'),
+    disputedRegions: z
+      .array(z.string().max(63))
+      .max(FLOOR_PARAMETER_LIMITS.exceptions)
+      .optional()
+      .describe('Regions in which no node counts, as more nodes are disputed than lock 2 lists; *: all.'),
+    zones: z
+      .array(z.string().max(63))
+      .max(FLOOR_PARAMETER_LIMITS.zones)
+      .optional()
+      .describe('Zones in another country than their region: each counts as a region of its own.'),
     namespaces: z
       .record(
         NamespaceName,
         z.strictObject({
-          regions: z.string().max(16_384).describe('Regions in which pods may run, sorted, comma separated; empty: none.'),
+          regions: z
+            .string()
+            .max(16_384)
+            .describe('Regions in which pods may run, sorted, comma separated; empty: none. One that begins with = is a key of `lists`.'),
           policies: PolicyKeys,
           revisions: z.string().max(131_072).describe('Git commit of each of the policies, in the same order; - for a local one.'),
         }),
@@ -42,6 +55,11 @@ export const FloorParametersSpec = z
       .meta({ ...ATOMIC, maxProperties: FLOOR_PARAMETER_LIMITS.namespaces + 1 })
       .optional()
       .describe('The deny policies of each namespace, also of namespaces that a policy names and that do not exist yet.'),
+    lists: z
+      .record(z.string().max(8), z.string().max(16_384))
+      .meta({ ...ATOMIC, maxProperties: FLOOR_PARAMETER_LIMITS.namespaces })
+      .optional()
+      .describe('Lists of regions that several namespaces share, by key; only where the namespaces would not fit with a list each.'),
     reach: z
       .string()
       .max(20_000)
@@ -63,6 +81,15 @@ export const FloorParametersSpec = z
   })
   .describe('Parameters of the admission policies of lock 1: the agent writes them, the API server reads them.');
 export type FloorParametersSpec = z.infer<typeof FloorParametersSpec>;
+
+/** First character of the keys of `lists`, with which no region begins. */
+export const LIST_KEY_PREFIX = '=';
+
+/**
+ * Regions of an entry, comma separated. A key without its list stands for itself: no node has it.
+ */
+export const regionsOfEntry = ({ lists }: Pick<FloorParametersSpec, 'lists'>, { regions }: { readonly regions: string }): string =>
+  (regions.startsWith(LIST_KEY_PREFIX) && Object.hasOwn(lists ?? {}, regions) ? lists?.[regions] : undefined) ?? regions;
 
 /** Parameters of admission policies, as they stand in a cluster. */
 export interface FloorParameters extends KubeObject {

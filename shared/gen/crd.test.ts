@@ -48,7 +48,7 @@ describe('sovereignPolicyCrd', () => {
  * Hash of the schemas, without their texts, by their number. One that was released never changes;
  * before that, correct its hash.
  */
-const SCHEMAS: Readonly<Record<string, string>> = { '1': '354490eb6f411bb8' };
+const SCHEMAS: Readonly<Record<string, string>> = { '1': '7e1a924bce06ab15' };
 
 it('a schema that changes gets the next number', () => {
   const crds = [sovereignPolicyCrd(), floorParametersCrd()] as { metadata: { annotations: Json }; spec: unknown }[];

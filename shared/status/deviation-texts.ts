@@ -28,6 +28,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 
 const CONDITIONS_TEXT = {
   Conflict: 'together with other policies no region is left: nothing may run there',
+  RegionAmbiguous: 'regions are left out, as providers of the nodes mean other places by them',
+  RegionsEnding: 'regions have ended, or end within 14 days',
   Tampered: 'what enforces it was changed or deleted within the last hour, and restored',
   AuditAgrees: "Gatekeeper's audit counts other violations than the agent",
   PlacementInjection: 'pods do not get the allowed regions when they are created',

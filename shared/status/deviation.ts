@@ -18,6 +18,8 @@ import { NO_GATEKEEPER } from './expected.ts';
 /** Conditions of a policy that are reported, and the statuses with which they are. */
 const REPORTED = {
   [CONDITIONS.conflict]: ['True'],
+  [CONDITIONS.regionAmbiguous]: ['True'],
+  [CONDITIONS.regionsEnding]: ['True'],
   [CONDITIONS.tampered]: ['True'],
   [CONDITIONS.auditAgrees]: ['False'],
   [CONDITIONS.placementInjection]: ['False'],
@@ -30,7 +32,7 @@ const MAX_COUNT = 2_147_483_647;
 
 /**
  * State of a policy of a cluster's list where that is not as expected: states, a code and a count,
- * at most 350 bytes of JSON. What the policy asks for is in the list, and the agent has texts and
+ * at most 360 bytes of JSON. What the policy asks for is in the list, and the agent has texts and
  * names; so policies that deviate alike share one value, whatever their names and clusters.
  */
 export const Deviation = z.strictObject({

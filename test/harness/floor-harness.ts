@@ -62,7 +62,12 @@ export class FloorHarness extends AgentHarness {
     this.#folder = folder;
   }
 
-  static async start(name: string, { mode, apiServerArgs }: Mode): Promise<FloorHarness> {
+  /** @param prepare called before the agent starts */
+  static async start(
+    name: string,
+    { mode, apiServerArgs }: Mode,
+    prepare: (client: KubeClient, signal: AbortSignal) => Promise<void> = async () => undefined,
+  ): Promise<FloorHarness> {
     const folder = await mkdtemp(join(tmpdir(), `fso-${name}-${mode}-`));
     const options = { name: `${name}-${mode}`, stateDir: folder, regions: [EU, US], gatekeeper: false, apiServerArgs };
     const cluster = await startTestCluster(options, new AbortController().signal);
@@ -77,6 +82,7 @@ export class FloorHarness extends AgentHarness {
     await world.makeNamespace('free');
     await world.createPod('finance', 'waiting', { stage: 'open' });
     await world.createPod('free', 'waiting', { stage: 'never' });
+    await prepare(world.client, world.signal);
     await world.resume();
     await world.govern('finance');
     await world.reaches('finance', 'Active');

@@ -1,3 +1,5 @@
+import type { RegionCatalogSpec } from '@fso/shared/api';
+
 const header = (kind: string, name: string): string =>
   `apiVersion: compliance.federated.io/v1\nkind: ${kind}\nmetadata:\n  name: ${name}\n`;
 
@@ -11,6 +13,9 @@ export const clusterFile = (name: string, regions: readonly string[], labels = '
 /** @param placement as in a flow map: `clusterNames: [eu]` */
 export const scopeFile = (name: string, placement: string): string =>
   `${header('PolicyScope', name)}spec:\n  placement: { ${placement} }\n`;
+
+/** JSON is YAML. */
+export const catalogFile = (spec: RegionCatalogSpec): string => `${header('RegionCatalog', 'regions')}spec: ${JSON.stringify(spec)}\n`;
 
 /** A small repository: two clusters and one policy. */
 export const basicRepository = (): Record<string, string> => ({

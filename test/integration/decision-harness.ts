@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
+import { REGION_LABEL } from '@fso/shared/api';
 import {
   CONSTRAINT_TEMPLATE_KIND,
   CRD_KIND,
@@ -24,6 +25,7 @@ import {
   type Action,
   isConstraintEnforced,
   isTemplateReady,
+  NO_EXCEPTIONS,
   type PolicyInput,
   planFloor,
   planFloorParameters,
@@ -147,9 +149,12 @@ class DecisionHarness {
     const namespaces = (await this.client.list(NAMESPACE_KIND, {}, signal)).map(namespaceInput);
     const now = new Date();
     const governance = planGovernance(policies, namespaces, now);
-    const nodes = await this.client.list(NODE_KIND, {}, signal);
+    const nodes = (await this.client.list(NODE_KIND, {}, signal)).map(({ metadata: { name, labels } }) => {
+      const region = labels?.[REGION_LABEL];
+      return { name, region, labelled: region };
+    });
     const observed = await this.client.list(FLOOR_PARAMETERS_KIND, {}, signal);
-    await this.runAll(planFloorParameters({ governance, nodes, observed, bindGate: 'label' }).actions);
+    await this.runAll(planFloorParameters({ governance, nodes, exceptions: NO_EXCEPTIONS, observed, bindGate: 'label' }).actions);
     await this.runAll(planNamespaces(governance, namespaces, now));
   }
 

@@ -7,7 +7,7 @@ import { runAction } from '../../agent/apply/apply-action.ts';
 import { constraintBody } from '../../agent/enforce/gatekeeper/constraint.ts';
 import { isConstraintEnforced, isTemplateReady, planGatekeeper } from '../../agent/enforce/gatekeeper/gatekeeper.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
-import { CANARY_NAME } from '../../agent/enforce/index.ts';
+import { CANARY_NAME, NO_EXCEPTIONS } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
 import type { PolicyInput } from '../../agent/enforce/types.ts';
 import { refusalOf } from '../harness/kube-client.ts';
@@ -25,7 +25,13 @@ const installAlone = async (policies: readonly PolicyInput[]): Promise<readonly 
     const served = template !== undefined && isTemplateReady(template);
     const constraints = served ? await lockTwo.world.client.list(GEO_RESIDENCY_KIND, {}, signal) : undefined;
     const governance = planGovernance(policies, [], new Date(), { constraints: constraints ?? [] });
-    const actions = planGatekeeper({ governance, template, constraints, gatekeeperServed: true, binders: [SCHEDULER] });
+    const actions = planGatekeeper({
+      governance,
+      template,
+      constraints,
+      gatekeeperServed: true,
+      bindGate: { ...NO_EXCEPTIONS, binders: [SCHEDULER] },
+    });
     for (const action of actions) await runAction(lockTwo.world.client, action, signal);
     return actions.length === 0 && constraints?.every(isConstraintEnforced) === true ? constraints : undefined;
   });

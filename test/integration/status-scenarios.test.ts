@@ -43,7 +43,7 @@ import { acceptedIn, commitOf, FIRST, NAMESPACES, R1, R2, R3, ReportingFleet, st
  * 21 hub/serve/scope/scope-state.test.ts:
  *      are seen by their targets in Git and in the list of the cluster, both of them
  * 25 shared/status/deviation.test.ts:
- *      has at most 350 bytes, whatever it says
+ *      has at most 360 bytes, whatever it says
  * 26 hub/delivery/reports/lists.test.ts:
  *      takes no policies that do not have the digest of their list, and keeps an agent back that
  *      says so

@@ -109,7 +109,10 @@ class StreamHarness {
     const rounds = await startRounds({ runtime, observatory, definitions: definitions ?? (await readDefinitions()) }, signal);
     const config = { hubUrl, token, cluster: 'eu', agentVersion: 'test', trust: { mode: 'off' } as const };
     const { revisions } = rounds.controller;
-    const stream = await startStream({ runtime, config, policies: rounds.view.policies, revisions, observatory, outbox }, signal);
+    const stream = await startStream(
+      { runtime, config, policies: rounds.view.policies, places: rounds.view.places, revisions, observatory, outbox },
+      signal,
+    );
     this.agent = {
       stream,
       observatory,

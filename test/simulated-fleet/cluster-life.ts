@@ -6,12 +6,14 @@ import {
   type Condition,
   type PolicyReport,
   type PolicyRisks,
+  REGION_LABEL,
   type SovereignPolicyStatus,
   SYSTEM_NAMESPACE,
 } from '@fso/shared/api';
 import type { CompiledCluster } from '@fso/shared/compile';
 import { type Node, setCondition } from '@fso/shared/kube';
 import { NO_GATEKEEPER } from '@fso/shared/status';
+import type { PlacedNode } from '../../agent/cache/index.ts';
 import type { Pod } from '../../agent/cache/reduce.ts';
 import { planGovernance } from '../../agent/enforce/governance.ts';
 import { planNamespaces } from '../../agent/enforce/namespaces.ts';
@@ -87,6 +89,15 @@ interface PolicyFindings {
   readonly risks: PolicyRisks | undefined;
 }
 
+const placedAt = (name: string, region: string | undefined): PlacedNode => ({
+  name,
+  uid: undefined,
+  labelled: region,
+  zone: undefined,
+  verdict: 'unchecked',
+  ...(region !== undefined && { region }),
+});
+
 /**
  * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's
  * own code judges them.
@@ -96,6 +107,7 @@ export class ClusterLife {
   readonly #outside: string;
   readonly #spaces: Map<string, NamespaceInput>;
   readonly #nodes: ReadonlyMap<string, Node>;
+  readonly #placed: ReadonlyMap<string, PlacedNode>;
   readonly #pods: Pod[];
   readonly #finder = new ViolationFinder();
   readonly #risks: ClusterRisks;
@@ -120,6 +132,7 @@ export class ClusterLife {
     // In this order: the same seed gives the same cluster.
     this.#spaces = makeSpaces(random);
     this.#nodes = makeNodes(cluster, this.#outside, random);
+    this.#placed = new Map([...this.#nodes].map(([name, { metadata }]) => [name, placedAt(name, metadata.labels?.[REGION_LABEL])]));
     this.#pods = makePods(cluster.name, this.#outside, random);
     const [home = ''] = cluster.regions;
     this.#risks = new ClusterRisks(cluster.cell % RISKY_CELL === 0 ? this.#pods : [], this.#nodes.values(), home);
@@ -224,7 +237,7 @@ export class ClusterLife {
     const { trouble, now } = this.#options;
     const governance = planGovernance(this.#inputs, [...this.#spaces.values()], now);
     const podsIn = (namespace: string): Pod[] => this.#pods.filter(({ metadata }) => metadata.namespace === namespace);
-    const found = this.#finder.find({ governance, podsIn, nodes: this.#nodes, restored: this.#restored, now: new Date() });
+    const found = this.#finder.find({ governance, podsIn, nodes: this.#placed, restored: this.#restored, now: new Date() });
     const labelledAt = this.#reported.size === 0 ? this.#past(20) : new Date();
     for (const [name, labels] of planLabels(governance, this.#spaces, labelledAt)) this.#spaces.set(name, labels);
     const risks = this.#risks.find(governance);

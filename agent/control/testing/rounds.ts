@@ -29,6 +29,7 @@ export const startRounds = async ({ runtime, observatory, definitions }: RoundsO
   const factory = createInformers(client, { logger, absentRetryMs: 100 }, signal);
   const view = new ClusterView({ factory, kinds: injectionKinds(capabilities.injection), clock }, signal);
   await view.ready(signal);
+  view.places.judgeBy({});
   const pauses = new PauseDetector({ clock, lateMs: OBSERVATION_LIMITS.pauseMs });
   void pauses.run(signal);
   const recorder = new EventRecorder({ client, component: 'fso-agent', instance: 'test', logger, clock });

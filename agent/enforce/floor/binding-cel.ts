@@ -1,6 +1,7 @@
-import { REGION_LABEL } from '@fso/shared/api';
+import { REGION_LABEL, ZONE_LABEL } from '@fso/shared/api';
 import { BINDING_FIX as FIX, BINDING_VIOLATIONS as VIOLATIONS } from '@fso/shared/residency';
 import { celList, celString } from '../admission-policies.ts';
+import { EVERY_REGION } from '../types.ts';
 import type { CelVariable } from './floor-cel.ts';
 
 /**
@@ -47,7 +48,12 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
     name: 'known',
     expression: 'has(params.spec.nodes) && variables.node in params.spec.nodes ? [params.spec.nodes[variables.node]] : []',
   },
-  { name: 'region', expression: REGION[mode] },
+  ...(mode === 'label' ? [{ name: 'labelled', expression: labelOf(REGION_LABEL) }] : []),
+  { name: 'placed', expression: PLACED[mode] },
+  {
+    name: 'region',
+    expression: `variables.placed in ${listIn('disputedRegions')} || ${celString(EVERY_REGION)} in ${listIn('disputedRegions')} ? '' : variables.placed`,
+  },
   {
     name: 'violation',
     expression: `request.resource.resource == 'bindings' ? ${celString(VIOLATIONS.legacy)} :
@@ -59,17 +65,27 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
 ];
 
 /**
- * The API server copies the label of a node that has one; if the node has none, it keeps a label
+ * A list of the parameters that may be absent. Not typed: while the schema is new, the API server
+ * may check the types by the one before, and does not check them again.
+ */
+const listIn = (name: 'disputedRegions' | 'zones'): string => `dyn(params.spec).?${name}.orValue([])`;
+
+const labelOf = (key: string): string => `object.metadata.?labels[?'${key}'].orValue('')`;
+
+/**
+ * The API server copies the labels of a node that has them; if the node has none, it keeps a label
  * that came with the Binding. So a listed node must also be listed in an allowed region. A node
- * that is not listed yet is new.
+ * that is not listed yet is new; its zone, where that lies in another country than its region,
+ * counts as its region from the first Binding on.
  *
- * A Binding without the label has no region, whatever the list says: the node may have been created
+ * A Binding without the region has none, whatever the list says: the node may have been created
  * again without one. If the API server does not copy the label although its version could, the mode
  * is `list` (FSO_BIND_GATE).
  */
-const LABELLED = `object.metadata.?labels[?'${REGION_LABEL}'].orValue('')`;
-const REGION: Readonly<Record<BindGateMode, string>> = {
-  label: `${LABELLED} != '' && variables.known.size() > 0 && !(variables.known[0] in variables.regions) ? variables.known[0] : ${LABELLED}`,
+const BY_LABEL = `variables.labelled != '' && ${labelOf(ZONE_LABEL)} in ${listIn('zones')} ?
+  ${labelOf(ZONE_LABEL)} : variables.labelled`;
+const PLACED: Readonly<Record<BindGateMode, string>> = {
+  label: `variables.labelled != '' && variables.known.size() > 0 && !(variables.known[0] in variables.regions) ? variables.known[0] : (${BY_LABEL})`,
   list: "variables.known.size() > 0 ? variables.known[0] : ''",
 };
 

@@ -1,13 +1,13 @@
-import { type FloorParameters, type FloorParametersSpec, REGION_LABEL } from '@fso/shared/api';
+import type { FloorParameters, FloorParametersSpec } from '@fso/shared/api';
 import { matchesNamespace } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import type { Node } from '@fso/shared/kube';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planGovernance } from '../governance.ts';
 import { NAMESPACES as ALL_NAMES, anyPolicies, NOW, namespaceOf, policyOf } from '../testing/policies.ts';
-import type { NamespaceInput, PolicyInput } from '../types.ts';
+import { type NamespaceInput, NO_EXCEPTIONS, type NodeExceptions, type PolicyInput } from '../types.ts';
 import { planFloorParameters, policiesInParameters } from './floor-parameters.ts';
+import type { ListedNode } from './node-list.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
 const POLICIES = [
@@ -18,15 +18,14 @@ const POLICIES = [
   policyOf('everything', { targetNamespace: '*', allowedRegions: EU, enforcementAction: 'dryrun' }),
 ];
 const NAMESPACES = ['finance', 'finance-two', 'fin-test', 'warned-one', 'kube-system'].map((name) => namespaceOf(name));
-const nodeOf = (name: string, region?: string): Node => ({
-  metadata: { name, labels: region === undefined ? {} : { [REGION_LABEL]: region } },
-});
+const nodeOf = (name: string, region?: string, labelled = region): ListedNode => ({ name, region, labelled });
 const NODES = [nodeOf('b', 'us-east-1'), nodeOf('a', 'eu-west-1'), nodeOf('c')];
 
 interface PlanInput {
   readonly policies?: readonly PolicyInput[];
   readonly namespaces?: readonly NamespaceInput[];
-  readonly nodes?: readonly Node[];
+  readonly nodes?: readonly ListedNode[];
+  readonly exceptions?: Partial<NodeExceptions>;
   readonly observed?: readonly FloorParameters[];
   readonly bindGate?: 'label' | 'list';
   readonly renewedAt?: string | undefined;
@@ -38,8 +37,17 @@ const plan = ({
   nodes = NODES,
   observed = [],
   bindGate = 'label',
+  exceptions,
   renewedAt,
-}: PlanInput = {}) => planFloorParameters({ governance: planGovernance(policies, namespaces, NOW), nodes, observed, bindGate, renewedAt });
+}: PlanInput = {}) =>
+  planFloorParameters({
+    governance: planGovernance(policies, namespaces, NOW),
+    nodes,
+    exceptions: { ...NO_EXCEPTIONS, ...exceptions },
+    observed,
+    bindGate,
+    renewedAt,
+  });
 
 /** The objects as the API server returns them. */
 const applied = (round: PlanInput = {}): FloorParameters[] =>
@@ -49,7 +57,8 @@ const specs = (round: PlanInput = {}): (FloorParametersSpec | undefined)[] => ap
 
 describe('planFloorParameters', () => {
   it('lists every node with its region', () => {
-    expect(specs()[0]).toEqual({ nodes: { a: 'eu-west-1', b: 'us-east-1', c: '' }, namespaces: {}, patterns: [], reach: '' });
+    const nothing = { namespaces: {}, lists: {}, patterns: [], reach: '', disputedRegions: [], zones: [] };
+    expect(specs()[0]).toEqual({ nodes: { a: 'eu-west-1', b: 'us-east-1', c: '' }, ...nothing });
   });
 
   it('lists every namespace under action deny as its annotations do, also those that policies name and that do not exist', () => {
@@ -122,8 +131,10 @@ describe('planFloorParameters', () => {
     ['list', 'Update'],
   ] as const)('may delay new nodes, and deleted ones if a Binding carries the region of its node: %s', (bindGate, gone) => {
     const observed = applied({ bindGate });
-    const reasonOf = (nodes: readonly Node[]) => plan({ bindGate, observed, nodes }).actions[0]?.reason;
+    const reasonOf = (nodes: readonly ListedNode[]) => plan({ bindGate, observed, nodes }).actions[0]?.reason;
     expect(reasonOf([...NODES, nodeOf('new', 'eu-west-1')])).toBe('Grow');
+    // Nothing else tells the bind gate that it is not where its label says.
+    expect(reasonOf([...NODES, nodeOf('new', undefined, 'eu-west-1')])).toBe('Update');
     expect(reasonOf(NODES.slice(1))).toBe(gone);
   });
 
@@ -236,7 +247,7 @@ const anyNodes = fc.uniqueArray(
   fc
     .tuple(fc.constantFrom('a', 'b', 'c', 'd'), fc.constantFrom('eu-west-1', 'us-east-1', undefined))
     .map(([name, region]) => nodeOf(name, region)),
-  { selector: ({ metadata }) => metadata.name },
+  { selector: ({ name }) => name },
 );
 const ALL_NAMESPACES = ALL_NAMES.map((name) => namespaceOf(name));
 

@@ -6,15 +6,16 @@ import {
   LABELS,
   NAMESPACES_PARAMETERS,
   NODES_PARAMETERS,
+  regionsOfEntry,
 } from '@fso/shared/api';
-import { FLOOR_PARAMETERS_KIND, type Node } from '@fso/shared/kube';
+import { FLOOR_PARAMETERS_KIND } from '@fso/shared/kube';
 import { own } from '@fso/shared/runtime';
-import { sortedSet } from '../../compare.ts';
+import { isSame, sortedSet } from '../../compare.ts';
 import { isTenantsKey } from '../tenants.ts';
-import type { Action, NamespaceGovernance } from '../types.ts';
+import type { Action, NamespaceGovernance, NodeExceptions } from '../types.ts';
 import type { BindGateMode } from './binding-cel.ts';
-import { type Entry, hasIndex, type Index, type IndexedGovernance, indexOf, NO_INDEX, reaches } from './namespace-index.ts';
-import { NO_NODES, type Nodes, nodesOf, sameNodes } from './node-list.ts';
+import { hasIndex, type Index, type IndexedGovernance, indexOf, NO_INDEX, reaches } from './namespace-index.ts';
+import { type ListedNode, NO_NODES, type NodeList, type Nodes, nodesOf, sameNodes } from './node-list.ts';
 
 /** Number of entries that did not fit. */
 export interface Overflow {
@@ -25,7 +26,8 @@ export interface Overflow {
 
 export interface FloorParametersInput {
   readonly governance: IndexedGovernance;
-  readonly nodes: readonly Node[];
+  readonly nodes: readonly ListedNode[];
+  readonly exceptions: Omit<NodeExceptions, 'disputedNodes'>;
   readonly observed: readonly FloorParameters[];
   readonly bindGate: BindGateMode;
   /**
@@ -51,30 +53,37 @@ export interface FloorParametersPlan {
 }
 
 /**
- * Plans the parameters of lock 1: the region of every node, and the deny policies of every
- * namespace. If the bind gate reads the list of nodes, the index carries it too: a policy reads
- * only one object.
+ * Plans the parameters of lock 1: the region of every node, the exceptions from regions on
+ * Bindings, and the deny policies of every namespace. If the bind gate reads the list of nodes, the
+ * index carries it too: a policy reads only one object.
  */
 export const planFloorParameters = (input: FloorParametersInput): FloorParametersPlan => {
   const { governance, nodes, observed, bindGate } = input;
+  const exceptions = { disputedRegions: [...input.exceptions.disputedRegions], zones: [...input.exceptions.zones] };
   const known = new Map(observed.map((object) => [object.metadata.name, object]));
   const listed = nodesOf(nodes);
   const shared = bindGate === 'list' ? listed : NO_NODES;
   const index = indexOf(governance, shared);
+  const [nodeSpec, indexSpec] = [
+    { ...NO_INDEX, ...exceptions, nodes: listed.kept },
+    { ...index.spec, ...exceptions, nodes: shared.kept },
+  ];
   const [first, second] = [known.get(NODES_PARAMETERS), known.get(NAMESPACES_PARAMETERS)];
   const wanted = [
     {
       name: NODES_PARAMETERS,
       present: first,
-      spec: { ...NO_INDEX, nodes: listed.kept },
-      isCurrent: hasSpec(first, NO_INDEX, listed.kept),
+      spec: nodeSpec,
+      nodes: listed,
+      isCurrent: hasSpec(first, NO_INDEX, nodeSpec),
       isNew: false,
     },
     {
       name: NAMESPACES_PARAMETERS,
       present: second,
-      spec: { ...index.spec, nodes: shared.kept },
-      isCurrent: hasSpec(second, index.spec, shared.kept),
+      spec: indexSpec,
+      nodes: shared,
+      isCurrent: hasSpec(second, index.spec, indexSpec),
       isNew: bringsNames(second?.spec, governance, index.spec),
     },
   ];
@@ -82,8 +91,11 @@ export const planFloorParameters = (input: FloorParametersInput): FloorParameter
     actions: wanted.flatMap((one) => (one.isCurrent && isRenewed(one.present, input.renewedAt) ? [] : [applyOf(one, input)])),
     overflow: { nodes: listed.dropped, ...index.dropped },
     covers: (namespace) => {
-      const [entry, wanted] = [own(second?.spec?.namespaces, namespace), own(index.spec.namespaces, namespace)];
-      return wanted !== undefined && entry?.regions === wanted.regions && entry.policies === wanted.policies;
+      const wanted = own(index.spec.namespaces, namespace);
+      const policies = own(second?.spec?.namespaces, namespace)?.policies;
+      return (
+        wanted !== undefined && policies === wanted.policies && regionsIn(second?.spec, namespace) === regionsIn(index.spec, namespace)
+      );
     },
     unlisted: second !== undefined && hasIndex(second, index.spec) ? NONE : unlistedIn(second?.spec, governance, index.spec),
   };
@@ -111,7 +123,8 @@ const unlistedIn = (
   const listed = new Set((live?.patterns ?? []).filter(({ pattern }) => reaches(live?.reach, pattern)).map(globText));
   const kept = new Set(wanted.patterns.map(globText));
   const missing = globs.filter((glob) => kept.has(globText(glob)) && !listed.has(globText(glob)));
-  const late = [...awaited].filter(([name]) => isLate(own(live?.namespaces, name), own(wanted.namespaces, name)));
+  const isLate = (name: string): boolean => own(wanted.namespaces, name) !== undefined && regionsIn(live, name) !== regionsIn(wanted, name);
+  const late = [...awaited].filter(([name]) => isLate(name));
   // A glob covers what it matches by itself: a namespace that no entry names is refused until it
   // has its labels.
   const byGlob = new Set(globs.flatMap(({ policies }) => policies));
@@ -119,7 +132,11 @@ const unlistedIn = (
   return new Set([...missing.flatMap(({ policies }) => policies), ...named]);
 };
 
-const isLate = (live: Entry | undefined, wanted: Entry | undefined): boolean => wanted !== undefined && live?.regions !== wanted.regions;
+/** The regions of a namespace's entry; undefined: it has none. */
+const regionsIn = (spec: FloorParametersSpec | undefined, namespace: string): string | undefined => {
+  const entry = own(spec?.namespaces, namespace);
+  return entry && regionsOfEntry(spec ?? {}, entry);
+};
 
 const globText = ({ pattern, excluded }: { readonly pattern: string; readonly excluded?: readonly string[] }): string =>
   [pattern, ...sortedSet(excluded ?? [])].join(' ');
@@ -133,8 +150,14 @@ export const policiesInParameters = (observed: readonly FloorParameters[]): read
     [...Object.values(spec?.namespaces ?? {}), ...(spec?.patterns ?? [])].flatMap(({ policies }) => policies.split(',')),
   );
 
-const hasSpec = (object: FloorParameters | undefined, index: Index, nodes: Nodes): boolean =>
-  object !== undefined && hasIndex(object, index) && sameNodes(object.spec?.nodes, nodes);
+const hasSpec = (object: FloorParameters | undefined, index: Index, wanted: WantedParameters['spec']): boolean =>
+  object !== undefined &&
+  hasIndex(object, index) &&
+  sameNodes(object.spec?.nodes, wanted.nodes ?? {}) &&
+  hasExceptions(object.spec, wanted);
+
+const hasExceptions = (live: FloorParametersSpec | undefined, { disputedRegions, zones }: WantedParameters['spec']): boolean =>
+  isSame(live?.disputedRegions, disputedRegions) && isSame(live?.zones, zones);
 
 const isRenewed = (object: FloorParameters | undefined, at: string | undefined): boolean =>
   at === undefined || object?.metadata.annotations?.[ANNOTATIONS.renewedAt] === at;
@@ -142,7 +165,8 @@ const isRenewed = (object: FloorParameters | undefined, at: string | undefined):
 interface WantedParameters {
   readonly name: string;
   readonly present: FloorParameters | undefined;
-  readonly spec: FloorParametersSpec;
+  readonly spec: Required<FloorParametersSpec>;
+  readonly nodes: NodeList;
   /** Whether the object in the cluster says the same. */
   readonly isCurrent: boolean;
   /**
@@ -152,32 +176,33 @@ interface WantedParameters {
   readonly isNew: boolean;
 }
 
-const applyOf = ({ name, present, spec, isCurrent, isNew }: WantedParameters, { bindGate, renewedAt }: FloorParametersInput): Action => ({
+const applyOf = (wanted: WantedParameters, { bindGate, renewedAt }: FloorParametersInput): Action => ({
   type: 'apply',
-  key: `${FLOOR_PARAMETERS_KIND.kind}/${name}`,
+  key: `${FLOOR_PARAMETERS_KIND.kind}/${wanted.name}`,
   kind: FLOOR_PARAMETERS_KIND,
   body: {
     apiVersion: FLOOR_PARAMETERS_KIND.apiVersion,
     kind: FLOOR_PARAMETERS_KIND.kind,
     metadata: {
-      name,
+      name: wanted.name,
       labels: { [LABELS.component]: 'floor' },
       ...(renewedAt === undefined ? {} : { annotations: { [ANNOTATIONS.renewedAt]: renewedAt } }),
     },
-    spec,
+    spec: wanted.spec,
   } as FloorParameters,
   fieldManager: FIELD_MANAGERS.floor,
-  reason: reasonOf({ present, spec, isCurrent, isNew }, bindGate),
+  reason: reasonOf(wanted, bindGate),
   policies: [],
 });
 
 const reasonOf = (
-  { present, spec, isCurrent, isNew }: Omit<WantedParameters, 'name'>,
+  { present, spec, nodes, isCurrent, isNew }: WantedParameters,
   bindGate: BindGateMode,
 ): 'Install' | 'Renew' | 'Update' | 'Cover' | 'Grow' => {
   if (present === undefined) return 'Install';
   if (isCurrent) return 'Renew';
-  const reason = reasonToChange(present.spec?.nodes, spec.nodes, bindGate);
+  const isWrong = !hasExceptions(present.spec, spec) || misplaces(present.spec?.nodes, nodes, bindGate);
+  const reason = isWrong ? 'Update' : 'Grow';
   return reason === 'Grow' && isNew ? 'Cover' : reason;
 };
 
@@ -200,14 +225,14 @@ const bringsNames = (
 };
 
 /**
- * Reason for a write. `Update`: a node is listed in a region that it is not in. A deleted node does
- * no harm if a Binding carries its region. `Grow`: every other change, which can wait. The caller
- * distinguishes `Cover`, see {@link WantedParameters.isNew}.
+ * Whether the live list has a node in a region that it is not in, or lacks one that is not where
+ * its label says. A deleted node does no harm if a Binding carries its region. Every other change
+ * can wait (`Grow`); the caller distinguishes `Cover`, see {@link WantedParameters.isNew}.
  */
-const reasonToChange = (known: Nodes = {}, wanted: Nodes = {}, bindGate: BindGateMode): 'Update' | 'Grow' => {
+const misplaces = (live: Nodes = {}, { kept, misplaced }: NodeList, bindGate: BindGateMode): boolean => {
   const isWrong = ([name, region]: [string, string]): boolean => {
-    const now = own(wanted, name);
+    const now = own(kept, name);
     return now === undefined ? bindGate === 'list' : now !== region;
   };
-  return Object.entries(known).some(isWrong) ? 'Update' : 'Grow';
+  return Object.entries(live).some(isWrong) || [...misplaced].some((name) => own(live, name) !== own(kept, name));
 };

@@ -172,7 +172,9 @@ describe('planFloor', () => {
       expect(asked.filter((expression) => !expression.startsWith('variables.plain || '))).toEqual([]);
       expect(new Set(plainOf(spec).match(/variables\.\w+/g))).toEqual(new Set(['variables.listed']));
     }
-    const listed = plainOf(specOf(PODS)).replaceAll('variables.listed', 'params.spec.namespaces[request.namespace].regions');
+    const { variables: ofIndex } = specOf('fso-floor-index-pods-deny');
+    const [, regions = ''] = /\? (.*) : ''$/s.exec(ofIndex.find(({ name }) => name === 'listed')?.expression ?? '') ?? [];
+    const listed = plainOf(specOf(PODS)).replaceAll('variables.listed', regions);
     const [condition] = specOf('fso-floor-index-pods-deny').matchConditions ?? [];
     expect(condition?.expression).toContain(`!(${listed})`);
   });

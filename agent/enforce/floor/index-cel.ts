@@ -1,5 +1,5 @@
-import { FLOOR_LABEL_VALUE, floorLabel, floorRegionsAnnotation } from '@fso/shared/api';
-import type { MatchCondition } from '../admission-policies.ts';
+import { FLOOR_LABEL_VALUE, floorLabel, floorRegionsAnnotation, LIST_KEY_PREFIX } from '@fso/shared/api';
+import { celString, type MatchCondition } from '../admission-policies.ts';
 import { type CelVariable, plainlyInside } from './floor-cel.ts';
 
 /** Whether a name or glob matches a namespace: shared/compile's matchesNamespace, in CEL. */
@@ -15,6 +15,9 @@ const LABELLED = `namespaceObject.metadata.?labels[?'${floorLabel('deny')}'].orV
 const ANNOTATED = `namespaceObject.metadata.?annotations[?'${floorRegionsAnnotation('deny')}'].orValue('')`;
 
 const LISTED = `has(params.spec.namespaces) && ${NAMESPACE} in params.spec.namespaces`;
+/** Regions of the namespace's entry; see {@link regionsOfEntry}. */
+const LISTED_REGIONS = `[params.spec.namespaces[${NAMESPACE}].regions].map(r,
+  r.startsWith(${celString(LIST_KEY_PREFIX)}) ? dyn(params.spec).?lists[?r].orValue(r) : r)[0]`;
 const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(params.spec.reach)`;
 
 /**
@@ -27,7 +30,7 @@ export const indexConditions: readonly MatchCondition[] = [{ name: 'in-index', e
 export const podIndexConditions: readonly MatchCondition[] = [
   {
     name: 'in-index',
-    expression: `${LISTED} ? !(${plainlyInside(`params.spec.namespaces[${NAMESPACE}].regions`)}) : (${REACHED})`,
+    expression: `${LISTED} ? !(${plainlyInside(LISTED_REGIONS)}) : (${REACHED})`,
   },
 ];
 
@@ -42,16 +45,13 @@ export const indexVariables: readonly CelVariable[] = [
     name: 'entry',
     expression: `${LISTED} ? [params.spec.namespaces[${NAMESPACE}]] : []`,
   },
-  {
-    name: 'differs',
-    expression: `variables.entry.size() > 0 && !(${LABELLED} && ${ANNOTATED} == variables.entry[0].regions)`,
-  },
+  { name: 'listed', expression: `variables.entry.size() > 0 ? ${LISTED_REGIONS} : ''` },
+  { name: 'differs', expression: `variables.entry.size() > 0 && !(${LABELLED} && ${ANNOTATED} == variables.listed)` },
   {
     name: 'unseen',
     expression: `variables.entry.size() > 0 || !has(params.spec.patterns) ? [] : params.spec.patterns.filter(p,
       ${matches('p.pattern', NAMESPACE)} && !p.excluded.exists(e, ${matches('e', NAMESPACE)}))`,
   },
-  { name: 'listed', expression: "variables.entry.size() > 0 ? variables.entry[0].regions : ''" },
   { name: 'regions', expression: "variables.listed == '' ? [] : variables.listed.split(',')" },
   {
     name: 'policies',

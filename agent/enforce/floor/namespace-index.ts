@@ -1,6 +1,12 @@
-import { FLOOR_PARAMETER_BYTES, FLOOR_PARAMETER_LIMITS, type FloorParameters, type FloorParametersSpec } from '@fso/shared/api';
+import {
+  FLOOR_PARAMETER_BYTES,
+  FLOOR_PARAMETER_LIMITS,
+  type FloorParameters,
+  type FloorParametersSpec,
+  LIST_KEY_PREFIX,
+} from '@fso/shared/api';
 import { own, weakMemo, weakMemo2 } from '@fso/shared/runtime';
-import { covers, sortedSet } from '../../compare.ts';
+import { covers, isSame, sortedSet } from '../../compare.ts';
 import { joined, shown } from '../labels.ts';
 import { isTenantsKey } from '../tenants.ts';
 import type { ActionGovernance, Governance, NamespaceGovernance } from '../types.ts';
@@ -14,18 +20,22 @@ export type IndexedGovernance = Pick<Governance, 'namespaces' | 'awaited' | 'glo
 type Entries = NonNullable<FloorParametersSpec['namespaces']>;
 export type Entry = Entries[string];
 
+type Lists = NonNullable<FloorParametersSpec['lists']>;
+
 export interface Index {
   readonly namespaces: Entries;
+  readonly lists: Lists;
   readonly patterns: NonNullable<FloorParametersSpec['patterns']>;
   readonly reach: string;
 }
 
 /** Written even if empty: a field that an apply does not name stays as others wrote it. */
-export const NO_INDEX: Index = { namespaces: {}, patterns: [], reach: '' };
+export const NO_INDEX: Index = { namespaces: {}, lists: {}, patterns: [], reach: '' };
 
 export const hasIndex = weakMemo2(
   ({ spec }: FloorParameters, wanted: Index): boolean =>
     sameEntries(spec?.namespaces ?? {}, wanted.namespaces) &&
+    isSame(spec?.lists, wanted.lists) &&
     covers(spec?.patterns, wanted.patterns) &&
     (spec?.reach ?? '') === wanted.reach,
 );
@@ -53,19 +63,46 @@ export const indexOf = weakMemo2((governance: IndexedGovernance, nodes: NodeList
   const patterns = within(globs, FLOOR_PARAMETER_LIMITS.patterns, FLOOR_PARAMETER_BYTES.patterns);
   const canary = entriesOf(CANARY_GOVERNANCE).map(pairOf);
   const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes - textOf(canary).length;
-  const first = within(shared.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces, room);
+  const { lists, pairs, bytes } = listedOnce({ shared: shared.map(pairOf), own: own.map(pairOf) }, room);
+  const first = within(pairs.shared, FLOOR_PARAMETER_LIMITS.namespaces, room - bytes);
   // Namespaces with only policies of their own come last, whatever their names: no deny glob
   // matches such a namespace.
-  const second = within(own.map(pairOf), FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - first.bytes);
+  const second = within(pairs.own, FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - bytes - first.bytes);
   // A namespace that does not fit would count as unseen.
   const some = first.dropped > 0 ? [] : patterns.kept;
   const spec: Index = {
     namespaces: Object.fromEntries([...canary, ...first.kept, ...second.kept]),
+    lists,
     patterns: [...some],
     reach: reachOf(some),
   };
   return { spec, dropped: { namespaces: first.dropped + second.dropped, patterns: globs.length - some.length } };
 });
+
+interface Pairs {
+  readonly shared: readonly NamedEntry['pair'][];
+  readonly own: readonly NamedEntry['pair'][];
+}
+
+/**
+ * Shares lists of regions between entries of namespaces where these do not fit with one each.
+ * Lists that only namespaces' own policies have stay with them: users of those may write many.
+ */
+const listedOnce = (pairs: Pairs, room: number): { readonly lists: Lists; readonly pairs: Pairs; readonly bytes: number } => {
+  const all = [...pairs.shared, ...pairs.own];
+  const whole = all.reduce((sum, pair) => sum + textOf(pair).length + 1, 0);
+  if (whole <= room) return { lists: {}, pairs, bytes: 0 };
+  const uses = new Map<string, number>();
+  for (const [, { regions }] of pairs.shared) uses.set(regions, (uses.get(regions) ?? 0) + 1);
+  const repeated = [...uses].filter(([regions, count]) => count > 1 && regions.includes(',')).map(([regions]) => regions);
+  const keys = new Map(sortedSet(repeated).map((regions, at) => [regions, `${LIST_KEY_PREFIX}${at}`]));
+  const shorten = ([name, entry]: NamedEntry['pair']): NamedEntry['pair'] => {
+    const key = keys.get(entry.regions);
+    return [name, key === undefined ? entry : { ...entry, regions: key }];
+  };
+  const lists = Object.fromEntries([...keys].map(([regions, key]) => [key, regions]));
+  return { lists, pairs: { shared: pairs.shared.map(shorten), own: pairs.own.map(shorten) }, bytes: textOf(lists).length };
+};
 
 /**
  * A glob has `*` only at its start or end, and no other character with a meaning in a regular

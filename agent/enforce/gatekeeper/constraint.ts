@@ -4,6 +4,7 @@ import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { sortedSet } from '../../compare.ts';
 import { shortHash } from '../labels.ts';
 import { isTenantsKey, shardOf } from '../tenants.ts';
+import type { NodeExceptions } from '../types.ts';
 import { CANARY_NAME } from './canary.ts';
 import type { Constraint, ConstraintEntry, ConstraintSpec, ScopedEnforcementAction } from './kinds.ts';
 
@@ -19,10 +20,16 @@ export interface ConstraintGroup {
    */
   readonly shard?: number | undefined;
   /**
-   * User names that may bind pods; absent: bindings are not judged. A setting of the agent, so no
-   * part of the identity.
+   * Rules for bindings; absent: they are not judged. They are a setting of the agent and facts of
+   * the cluster, so no part of the identity.
    */
-  readonly binders?: readonly string[] | undefined;
+  readonly bindGate?: BindGate | undefined;
+}
+
+/** Rules by which lock 2 judges bindings, beside the regions of a constraint. */
+export interface BindGate extends NodeExceptions {
+  /** User names that may bind pods. */
+  readonly binders: readonly string[];
 }
 
 /**
@@ -103,18 +110,24 @@ const specFor = (group: ConstraintGroup, entries: readonly ConstraintEntry[]): N
     enforcementAction: group.action,
     ...(group.action === 'scoped' ? { scopedEnforcementActions: group.scoped } : {}),
     match: {
-      kinds: [{ apiGroups: [''], kinds: group.binders === undefined ? ['Pod'] : ['Pod', 'Binding'] }],
+      kinds: [{ apiGroups: [''], kinds: group.bindGate === undefined ? ['Pod'] : ['Pod', 'Binding'] }],
       namespaces: sortedSet(entries.map((entry) => entry.pattern)),
       ...(group.excludedNamespaces.length > 0 ? { excludedNamespaces: sortedSet(group.excludedNamespaces) } : {}),
     },
     parameters: {
       regions: sortedSet(group.regions),
       policies: sortedSet(entries.map(entryText)),
-      ...(group.binders === undefined ? {} : { trustedBinders: sortedSet(group.binders) }),
+      ...(group.bindGate && bindGateParameters(group.bindGate)),
     },
   };
   return spec as NonNullable<Constraint['spec']>;
 };
+
+/** Lists that are empty are left out: most clusters have no exceptions. */
+const bindGateParameters = ({ binders, ...exceptions }: BindGate): ConstraintSpec['parameters'] => ({
+  trustedBinders: sortedSet(binders),
+  ...Object.fromEntries(Object.entries(exceptions).flatMap(([name, list]) => (list.length === 0 ? [] : [[name, sortedSet(list)]]))),
+});
 
 /** Text of an entry; neither part has a space. */
 export const entryText = ({ name, pattern }: ConstraintEntry): string => `${name} ${pattern}`;
@@ -129,9 +142,14 @@ export const groupOf = (constraint: Constraint): ConstraintGroup => {
     action: enforcementAction,
     excludedNamespaces: match?.excludedNamespaces ?? [],
     scoped: scopedEnforcementActions,
-    ...(parameters?.trustedBinders === undefined ? {} : { binders: parameters.trustedBinders }),
+    ...(parameters?.trustedBinders !== undefined && { bindGate: bindGateIn(parameters, parameters.trustedBinders) }),
   };
 };
+
+const bindGateIn = (
+  { disputedNodes = [], disputedRegions = [], zones = [] }: NonNullable<ConstraintSpec['parameters']>,
+  binders: readonly string[],
+): BindGate => ({ binders, disputedNodes, disputedRegions, zones });
 
 export const entriesOf: (constraint: Constraint) => readonly ConstraintEntry[] = weakMemo((constraint) =>
   (specOf(constraint).parameters?.policies ?? []).map((text) => {
@@ -148,9 +166,9 @@ const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);
  * The constraint with the bind gate, where lock 2 judges pods from before the policy, and pods of
  * DaemonSets, which only their binding places.
  */
-export const withBindGate: (body: Constraint, binders: readonly string[]) => Constraint = weakMemo2((body, binders) => {
+export const withBindGate: (body: Constraint, bindGate: BindGate) => Constraint = weakMemo2((body, bindGate) => {
   const group = groupOf(body);
-  return GATING.has(group.action) ? constraintBody({ ...group, binders }, entriesOf(body), body.metadata.name) : body;
+  return GATING.has(group.action) ? constraintBody({ ...group, bindGate }, entriesOf(body), body.metadata.name) : body;
 });
 
 /** Whether the constraint judges Bindings too: it lists the users that may bind. */

@@ -9,10 +9,10 @@ import { planGatekeeper } from './gatekeeper.ts';
 import type { Constraint } from './kinds.ts';
 import {
   apply,
-  BINDERS,
   enforcedAt,
   eu,
   farther,
+  GATE,
   namesIn,
   namespaces,
   other,
@@ -208,19 +208,17 @@ describe('planGatekeeper', () => {
 
   it('settles from any policies to any others, and removes nothing before the replacement is enforced', () => {
     fc.assert(
-      fc.property(anyPolicies, anyPolicies, fc.constantFrom(undefined, BINDERS), (before, after, binders) => {
+      fc.property(anyPolicies, anyPolicies, fc.constantFrom(undefined, GATE), (before, after, gate) => {
         // The agent before may have had no bind gate.
         const start = settle(before, []);
-        const settled = settle(after, start, binders);
+        const settled = settle(after, start, gate);
         const wanted = planGovernance(after, namespaces, NOW, { constraints: start }).constraints;
         expect(new Map(settled.map(({ metadata, spec }) => [metadata.name, spec]))).toEqual(
-          new Map(
-            wanted.map(({ name, body }) => [name, ((binders === undefined ? body : withBindGate(body, binders)) as Constraint).spec]),
-          ),
+          new Map(wanted.map(({ name, body }) => [name, ((gate === undefined ? body : withBindGate(body, gate)) as Constraint).spec])),
         );
         // A policy that moves is at first still in an object that Gatekeeper enforced before.
         const known = new Set(start.map(({ metadata }) => metadata.name));
-        const half = apply(start, plan(after, start, binders)).filter(({ metadata }) => known.has(metadata.name));
+        const half = apply(start, plan(after, start, gate)).filter(({ metadata }) => known.has(metadata.name));
         const governing = new Set(wanted.flatMap(({ policies }) => policies));
         expect(namesIn(half)).toEqual(expect.arrayContaining(namesIn(start).filter((name) => governing.has(name))));
       }),

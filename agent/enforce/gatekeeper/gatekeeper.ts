@@ -4,7 +4,17 @@ import { weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { hasMore, isSame, readsAs, replacementOf, sortedSet } from '../../compare.ts';
 import type { Action, DesiredConstraint, Governance } from '../types.ts';
 import { CANARY_NAME, canaryBody } from './canary.ts';
-import { constraintBody, entriesOf, entryText, groupIdentityOf, groupOf, hasBindGate, isOwnName, withBindGate } from './constraint.ts';
+import {
+  type BindGate,
+  constraintBody,
+  entriesOf,
+  entryText,
+  groupIdentityOf,
+  groupOf,
+  hasBindGate,
+  isOwnName,
+  withBindGate,
+} from './constraint.ts';
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
@@ -15,8 +25,8 @@ export interface GatekeeperInput {
   readonly constraints: readonly Constraint[] | undefined;
   /** Whether the cluster serves ConstraintTemplates: Gatekeeper is installed. */
   readonly gatekeeperServed: boolean;
-  /** User names that may bind pods; absent: lock 2 does not judge bindings. */
-  readonly binders?: readonly string[] | undefined;
+  /** Rules of lock 2 for bindings; absent: it does not judge them. */
+  readonly bindGate?: BindGate | undefined;
 }
 
 /**
@@ -25,14 +35,14 @@ export interface GatekeeperInput {
  * A policy that moves to another constraint stays in the old one until Gatekeeper enforces the new
  * one; a policy that no longer governs leaves at once.
  */
-export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed, binders }: GatekeeperInput): Action[] => {
+export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed, bindGate }: GatekeeperInput): Action[] => {
   if (!gatekeeperServed) return [];
   const templateActions = planTemplate(template);
   if (constraints === undefined) return templateActions;
   const canary = constraints.find(({ metadata }) => metadata.name === CANARY_NAME);
   const others = constraints.filter((constraint) => constraint !== canary);
   const loaded = template !== undefined && templateActions.length === 0 && isTemplateReady(template);
-  const desired = binders === undefined ? governance.constraints : gated(governance.constraints, others, { binders, loaded });
+  const desired = bindGate === undefined ? governance.constraints : gated(governance.constraints, others, { bindGate, loaded });
   return [...templateActions, ...planCanary(canary), ...planConstraints(desired, others)];
 };
 
@@ -43,11 +53,11 @@ export const planGatekeeper = ({ governance, template, constraints, gatekeeperSe
 const gated = (
   desired: readonly DesiredConstraint[],
   observed: readonly Constraint[],
-  { binders, loaded }: { readonly binders: readonly string[]; readonly loaded: boolean },
+  { bindGate, loaded }: { readonly bindGate: BindGate; readonly loaded: boolean },
 ): readonly DesiredConstraint[] => {
   const known = new Set(observed.filter(hasBindGate).map(({ metadata }) => metadata.name));
   return desired.map((constraint) =>
-    loaded || known.has(constraint.name) ? { ...constraint, body: withBindGate(constraint.body, binders) } : constraint,
+    loaded || known.has(constraint.name) ? { ...constraint, body: withBindGate(constraint.body, bindGate) } : constraint,
   );
 };
 
@@ -134,7 +144,7 @@ const changeConstraint = (
 
 const applyEntries = (body: Constraint, observed: Constraint | undefined): Action[] => {
   if (observed !== undefined && readsAs(observed, body)) return [];
-  const reason = observed === undefined ? 'Join' : reasonFor(observed, entriesOf(body));
+  const reason = observed === undefined ? 'Join' : reasonFor(observed, body);
   return writesOf(observed, applyAction(GEO_RESIDENCY_KIND, body, { reason, policies: namesOf(entriesOf(body)) }));
 };
 
@@ -157,8 +167,8 @@ const writesOf = (observed: Template | Constraint | undefined, apply: ApplyActio
   if (observed === undefined || !hasMore(observed.spec, wanted.spec)) return [apply];
   const { key, kind, policies } = apply;
   const patch = { spec: replacementOf(observed.spec, { ...wanted.spec }) };
-  // What a move leaves behind was this system's own.
-  const reason = apply.reason === 'Move' ? apply.reason : 'Drift';
+  // What a move leaves behind was this system's own, and so were former nodes.
+  const reason = ['Move', 'Place'].includes(apply.reason) ? apply.reason : 'Drift';
   return [{ type: 'patch', key, kind, ref: { name: wanted.metadata.name }, patch, reason, policies }, apply];
 };
 
@@ -175,11 +185,22 @@ const stayingEntries = (
   return entriesOf(observed).filter((entry) => moving.has(entry.name) && !owned.has(entry.name));
 };
 
-const reasonFor = (observed: Constraint, entries: readonly ConstraintEntry[]): string => {
+const reasonFor = (observed: Constraint, body: Constraint): string => {
   const before = new Set(entriesOf(observed).map(entryText));
-  const after = new Set(entries.map(entryText));
+  const after = new Set(entriesOf(body).map(entryText));
   if (![...after].every((id) => before.has(id))) return 'Join';
-  return [...before].every((id) => after.has(id)) ? 'Drift' : 'Leave';
+  if (![...before].every((id) => after.has(id))) return 'Leave';
+  return differsByNodes(observed, body) ? 'Place' : 'Drift';
+};
+
+/** Whether nothing differs but what is known of nodes and zones. */
+const differsByNodes = (observed: Constraint, body: Constraint): boolean => {
+  const [{ bindGate: live }, { bindGate }] = [groupOf(observed), groupOf(body)];
+  if (live === undefined || bindGate === undefined) return false;
+  return readsAs(
+    observed,
+    constraintBody({ ...groupOf(body), bindGate: { ...live, binders: bindGate.binders } }, entriesOf(body), body.metadata.name),
+  );
 };
 
 /** Whether all fields of the constraint but its entries equal those of its group. */

@@ -30,6 +30,9 @@ export interface ConstraintSpec {
     /** Texts of the entries: name, a space, pattern. */
     readonly policies?: readonly string[];
     readonly trustedBinders?: readonly string[];
+    readonly disputedNodes?: readonly string[];
+    readonly disputedRegions?: readonly string[];
+    readonly zones?: readonly string[];
   };
 }
 

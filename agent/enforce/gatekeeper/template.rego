@@ -8,6 +8,8 @@ package k8sgeoresidency
 
 region_key := "topology.kubernetes.io/region"
 
+zone_key := "topology.kubernetes.io/zone"
+
 # A node in a region that the pod does not name. Not a string, so that no pod can name it.
 unnamed := {"region": null}
 
@@ -151,7 +153,20 @@ target := object_of(subject, "target")
 
 node_name := object.get(target, "name", "")
 
-node_region := object.get(object_of(subject.metadata, "labels"), region_key, "")
+node_labels := object_of(subject.metadata, "labels")
+
+# A zone in another country than its region counts as a region of its own. A disputed node is in none.
+node_region := "" if {
+	node_name in list_of(input.parameters, "disputedNodes")
+} else := "" if {
+	some region in [labelled_region, "*"]
+	region in list_of(input.parameters, "disputedRegions")
+} else := node_labels[zone_key] if {
+	labelled_region != ""
+	node_labels[zone_key] in list_of(input.parameters, "zones")
+} else := labelled_region
+
+labelled_region := object.get(node_labels, region_key, "")
 
 user := object.get(object_of(input.review, "userInfo"), "username", "")
 

@@ -29,6 +29,9 @@ const PARAMETERS = {
   properties: {
     regions: { type: 'array', items: { type: 'string' }, description: 'Regions in which the pods may run.' },
     trustedBinders: { type: 'array', items: { type: 'string' }, description: 'User names that may bind pods to nodes.' },
+    disputedNodes: { type: 'array', items: { type: 'string' }, description: 'Nodes that are in no region, whatever their label says.' },
+    disputedRegions: { type: 'array', items: { type: 'string' }, description: 'Regions in which no node counts; *: all.' },
+    zones: { type: 'array', items: { type: 'string' }, description: 'Zones that count as regions of their own.' },
     policies: {
       type: 'array',
       // Texts instead of objects: Gatekeeper converts the parameters of a constraint for each

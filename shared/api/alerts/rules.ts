@@ -170,6 +170,14 @@ export const ALERT_RULES = {
     meaning: 'Nodes lack the label topology.kubernetes.io/region. Pods that a deny policy governs cannot be bound there.',
     remedy: 'Let the kubelet, or an identity that the guard trusts, set the label.',
   },
+  NodesDisputed: {
+    severity: 'critical',
+    forSeconds: MINUTE,
+    title: 'Nodes contradict themselves',
+    meaning:
+      'The providerID, zone and region of nodes contradict each other by the catalogue of regions: a label is wrong, or someone lies. The nodes count as being in no region, so no pod that a deny policy governs is bound there.',
+    remedy: 'Find out where each node is and correct its labels; a node with a wrong providerID has to be registered again.',
+  },
   PolicyNotEnforced: {
     severity: 'critical',
     forSeconds: 2 * MINUTE,
@@ -190,6 +198,14 @@ export const ALERT_RULES = {
     title: 'In conflict',
     meaning: 'Several policies leave no region for a namespace, so no pod may run there.',
     remedy: 'Change one of the policies that are named.',
+  },
+  RegionAmbiguous: {
+    severity: 'warning',
+    forSeconds: 5 * MINUTE,
+    title: 'A region means several places',
+    meaning:
+      'Nodes of several providers are in the cluster, which mean different places by a region of the policy. That region is outside there.',
+    remedy: 'Write the region with its provider (`aws/eu-west-1`), or take the nodes of the other provider out of the cluster.',
   },
   PolicyNotProven: {
     severity: 'warning',

@@ -27,7 +27,7 @@ const timed = (run: () => void): number => {
 const measure = async (template: Template, { namespaces, owners, nodes }: Settings, signal: AbortSignal): Promise<string> => {
   const names = Array.from({ length: namespaces }, (_, n) => `bench-${n}`);
   const sets = new Map(names.map((name) => [name, ownersOf(template, name, owners)]));
-  const view = { nodeFacts: nodesOf(nodes) };
+  const view = { places: { facts: nodesOf(nodes) } };
   const judged = Promise.withResolvers<void>();
   const watch = new RiskWatch({
     owners: { ownersIn: (name) => sets.get(name) ?? new Map(), problem: undefined, leftOut: new Map(), subscribe: () => () => undefined },

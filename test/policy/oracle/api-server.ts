@@ -10,6 +10,7 @@ import { runAction } from '../../../agent/apply/apply-action.ts';
 import { bootstrapCluster } from '../../../agent/bootstrap.ts';
 import {
   type Action,
+  NO_EXCEPTIONS,
   type PolicyInput,
   planFloor,
   planFloorParameters,
@@ -87,7 +88,7 @@ const govern = async (client: KubeClient, signal: AbortSignal): Promise<void> =>
   const now = new Date();
   const namespaces = WORLDS.map(({ namespace }) => ({ name: namespace, terminating: false, labels: {}, annotations: {} }));
   const governance = planGovernance(POLICIES, namespaces, now);
-  await runAll(planFloorParameters({ governance, nodes: [], observed: [], bindGate: 'label' }).actions);
+  await runAll(planFloorParameters({ governance, nodes: [], exceptions: NO_EXCEPTIONS, observed: [], bindGate: 'label' }).actions);
   await runAll(planFloor([], []).filter((action) => action.type === 'apply' && POD_POLICIES.includes(action.body.metadata.name)));
   const indexed = new Set(WORLDS.filter(({ byIndex }) => byIndex).map(({ namespace }) => namespace));
   await runAll(

@@ -1,7 +1,8 @@
-import { CANARY_POLICY, LEGACY_REGION_LABEL, REGION_LABEL } from '@fso/shared/api';
+import { CANARY_POLICY, LEGACY_REGION_LABEL, REGION_LABEL, ZONE_LABEL } from '@fso/shared/api';
 import { BINDING_FIX, BINDING_VIOLATIONS, decideResidency, type PlacementSpec, violationMessage } from '@fso/shared/residency';
 import { CANARY_LABEL, canaryBody } from '../../../agent/enforce/gatekeeper/canary.ts';
-import { type ConstraintGroup, constraintBody } from '../../../agent/enforce/gatekeeper/constraint.ts';
+import { type BindGate, type ConstraintGroup, constraintBody } from '../../../agent/enforce/gatekeeper/constraint.ts';
+import { NO_EXCEPTIONS } from '../../../agent/enforce/index.ts';
 import { ALLOWED, affinity, byNodeName, CASES, type DecisionCase, daemonSetOwner } from '../../integration/decision-cases.ts';
 
 /** Input of Gatekeeper: the API server's AdmissionReview or, in an audit, the object alone. */
@@ -22,7 +23,8 @@ const NAMESPACE = 'finance';
 const SCHEDULER = 'system:kube-scheduler';
 const DAEMON_SET_CONTROLLER = 'system:serviceaccount:kube-system:daemon-set-controller';
 const regions = [...ALLOWED];
-const GROUP: ConstraintGroup = { regions, action: 'deny', excludedNamespaces: [], scoped: [], binders: [SCHEDULER] };
+const GATE: BindGate = { ...NO_EXCEPTIONS, binders: [SCHEDULER] };
+const GROUP: ConstraintGroup = { regions, action: 'deny', excludedNamespaces: [], scoped: [], bindGate: GATE };
 const POLICY = { name: 'team/finance', pattern: NAMESPACE };
 
 type Pod = DecisionCase['pod'];
@@ -150,10 +152,14 @@ const makers: readonly ReviewCase[] = [
   { name: 'an audit sees a finished pod', review: { ...podOf({}), status: { phase: 'Succeeded' } }, ...open },
 ];
 
-const bindingOf = (target: object, region?: string): object => ({
+const bindingOf = (target: object, region?: string, zone?: string): object => ({
   apiVersion: 'v1',
   kind: 'Binding',
-  metadata: { name: 'pod', namespace: NAMESPACE, ...(region === undefined ? {} : { labels: { [REGION_LABEL]: region } }) },
+  metadata: {
+    name: 'pod',
+    namespace: NAMESPACE,
+    labels: { ...(region !== undefined && { [REGION_LABEL]: region }), ...(zone !== undefined && { [ZONE_LABEL]: zone }) },
+  },
   target,
 });
 
@@ -182,6 +188,33 @@ const bindings: readonly ReviewCase[] = [
   binding('by the legacy route', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.legacy, LEGACY),
   binding('by the legacy route, by another user, to nothing', bindingOf({}), BINDING_VIOLATIONS.legacy, { ...LEGACY, user: 'mallory' }),
 ];
+
+const ISTANBUL = 'eu-central-1-ist-1a';
+const LIMA = 'us-east-1-lim-1a';
+const LIAR = { ...NODE, name: 'liar' };
+
+const exceptions: readonly ReviewCase[] = [
+  binding('to a node that contradicts itself', bindingOf(LIAR, 'eu-west-1'), BINDING_VIOLATIONS.unknown('liar')),
+  binding('to another node of its region', bindingOf(NODE, 'eu-west-1')),
+  binding('to a zone abroad', bindingOf(NODE, 'eu-central-1', ISTANBUL), BINDING_VIOLATIONS.region('node-1', ISTANBUL)),
+  binding('to another zone of that region', bindingOf(NODE, 'eu-central-1', 'eu-central-1a')),
+  binding('to a zone abroad, and to no region', bindingOf(NODE, undefined, ISTANBUL), BINDING_VIOLATIONS.unknown('node-1')),
+  binding(
+    'to a zone inside of a region outside',
+    bindingOf(NODE, 'us-east-1', 'eu-west-1'),
+    BINDING_VIOLATIONS.region('node-1', 'us-east-1'),
+  ),
+];
+const abroad: readonly ReviewCase[] = [binding('to a zone that the policy allows', bindingOf(NODE, 'us-east-1', LIMA))];
+
+const fewRegions: readonly ReviewCase[] = [
+  binding('to a region with too many nodes that contradict themselves', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.unknown('node-1')),
+  binding('to another region', bindingOf(NODE, 'eu-central-1')),
+];
+const nowhere: readonly ReviewCase[] = [binding('to any region', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.unknown('node-1'))];
+
+const gated = (more: Partial<BindGate>, group: ConstraintGroup = GROUP): object =>
+  constraintBody({ ...group, bindGate: { ...GATE, ...more } }, [POLICY]);
 
 const withoutBinders: ReviewCase = binding('no binder is trusted', bindingOf(NODE, 'eu-west-1'), BINDING_VIOLATIONS.binder(SCHEDULER));
 
@@ -248,7 +281,19 @@ export const TESTS: readonly ReviewTest[] = [
   { name: 'pods at UPDATE', constraint: constraintBody(GROUP, [POLICY]), cases: updates },
   { name: 'who makes a pod', constraint: constraintBody(GROUP, [POLICY]), cases: makers },
   { name: 'bindings', constraint: constraintBody(GROUP, [POLICY]), cases: bindings },
-  { name: 'bindings without trusted binders', constraint: constraintBody({ ...GROUP, binders: [] }, [POLICY]), cases: [withoutBinders] },
+  { name: 'bindings without trusted binders', constraint: gated({ binders: [] }), cases: [withoutBinders] },
+  {
+    name: 'bindings where labels do not say enough',
+    constraint: gated({ disputedNodes: ['liar'], zones: [ISTANBUL, LIMA] }),
+    cases: exceptions,
+  },
+  {
+    name: 'bindings to an allowed zone',
+    constraint: gated({ zones: [LIMA] }, { ...GROUP, regions: [...regions, LIMA] }),
+    cases: abroad,
+  },
+  { name: 'bindings to a region that counts no more', constraint: gated({ disputedRegions: ['eu-west-1'] }), cases: fewRegions },
+  { name: 'bindings where no region counts', constraint: gated({ disputedRegions: ['*'] }), cases: nowhere },
   { name: 'patterns', constraint: constraintBody(GROUP, PATTERNS), cases: patterns },
   { name: 'no region left', constraint: constraintBody({ ...GROUP, regions: [] }, [POLICY]), cases: empty },
   { name: 'the canary', constraint: canaryBody(), cases: canaries },

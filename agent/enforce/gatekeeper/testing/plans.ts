@@ -1,8 +1,9 @@
 import { expect } from 'vitest';
 import { planGovernance } from '../../governance.ts';
 import { NAMESPACES, NOW, namespaceOf, policyOf } from '../../testing/policies.ts';
-import type { Action, Governance, PolicyInput } from '../../types.ts';
+import { type Action, type Governance, NO_EXCEPTIONS, type PolicyInput } from '../../types.ts';
 import { canaryBody } from '../canary.ts';
+import type { BindGate } from '../constraint.ts';
 import { planGatekeeper } from '../gatekeeper.ts';
 import type { Constraint, Template } from '../kinds.ts';
 import { desiredTemplate } from '../template.ts';
@@ -15,6 +16,7 @@ export const template: Template = {
   status: { created: true, byPod: [{ observedGeneration: 1, templateUID: 't' }] },
 };
 export const BINDERS = ['system:kube-scheduler'];
+export const GATE: BindGate = { ...NO_EXCEPTIONS, binders: BINDERS };
 export const namespaces = NAMESPACES.map((name) => namespaceOf(name));
 export const eu = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
 export const wider = policyOf('eu', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] });
@@ -22,10 +24,10 @@ export const farther = policyOf('eu', { targetNamespace: 'finance', allowedRegio
 export const other = policyOf('other', { targetNamespace: 'payments', allowedRegions: ['eu-west-1'] });
 
 /** The actions beside the canary, which exists. */
-export const plan = (policies: readonly PolicyInput[], constraints: readonly Constraint[], binders?: readonly string[]) => {
+export const plan = (policies: readonly PolicyInput[], constraints: readonly Constraint[], bindGate?: BindGate) => {
   const present = [canaryBody(), ...constraints];
   const governance = planGovernance(policies, namespaces, NOW, { constraints: present });
-  return planGatekeeper({ governance, template, constraints: present, gatekeeperServed: true, binders });
+  return planGatekeeper({ governance, template, constraints: present, gatekeeperServed: true, bindGate });
 };
 
 /** The same for a governance that has a history. */
@@ -61,10 +63,10 @@ export const apply = (constraints: readonly Constraint[], actions: readonly Acti
   return [...held.values()];
 };
 
-export const settle = (policies: readonly PolicyInput[], start: readonly Constraint[], binders?: readonly string[]): Constraint[] => {
+export const settle = (policies: readonly PolicyInput[], start: readonly Constraint[], bindGate?: BindGate): Constraint[] => {
   let constraints = [...start];
   for (let round = 0; round < 10; round += 1) {
-    const actions = plan(policies, constraints, binders);
+    const actions = plan(policies, constraints, bindGate);
     if (actions.length === 0) return constraints;
     constraints = apply(constraints, actions).map(enforcedAt);
   }

@@ -1,0 +1,64 @@
+import { isDeepStrictEqual } from 'node:util';
+import { REGION_LABEL, ZONE_LABEL } from '@fso/shared/api';
+import type { Node, ObjectKey } from '@fso/shared/kube';
+import type { NodeFacts as PlaceFacts } from '@fso/shared/regions';
+import type { NodeFacts, Taint } from '@fso/shared/risk';
+import { definedOnly } from '../../compare.ts';
+import { decoderOf, type Malformed, SHAPES } from '../decode.ts';
+
+const decodeNode = decoderOf<Node>(SHAPES.node);
+
+/** A node, reduced to what it says of its place and to which pods fit on it. */
+export interface ReducedNode extends Node, Malformed {
+  readonly place?: PlaceFacts;
+  readonly fit?: Pick<NodeFacts, 'labels' | 'taints'>;
+}
+
+/** Longest labels and taints of a node that are kept, as JSON. Most have 1 KB. */
+const MAX_FIT_BYTES = 4_096;
+const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+
+/** A node with more than is kept counts as one on which every pod fits. */
+const fitOf = (labels: Readonly<Record<string, string>> = {}, spec: Node['spec']): NonNullable<ReducedNode['fit']> => {
+  const taints = (spec?.taints ?? []).map(({ key, value, effect }) => definedOnly({ key, value: value ?? undefined, effect }));
+  const isMarked = taints.some(({ key, effect }) => key === UNSCHEDULABLE.key && effect === UNSCHEDULABLE.effect);
+  const fit = { labels, taints: spec?.unschedulable === true && !isMarked ? [...taints, UNSCHEDULABLE] : taints };
+  return Buffer.byteLength(JSON.stringify(fit)) <= MAX_FIT_BYTES ? fit : { labels: undefined, taints: [] };
+};
+
+/** Reduces a node. One whose labels cannot be read has none. */
+export const reduceNode = (node: Node): ReducedNode => {
+  const { metadata, spec, malformed } = decodeNode(node);
+  const { name, uid, resourceVersion, labels } = metadata;
+  return {
+    place: definedOnly({ providerID: spec?.providerID, region: labels?.[REGION_LABEL], zone: labels?.[ZONE_LABEL] }),
+    fit: fitOf(labels, spec),
+    metadata: definedOnly({ name, uid, resourceVersion }) as Node['metadata'],
+    ...(malformed !== undefined && { malformed }),
+  };
+};
+
+/** @param region in which the node counts as being */
+export const toNodeFacts = ({ metadata: { name }, fit }: ReducedNode, region: string | undefined): NodeFacts => ({
+  name,
+  region,
+  labels: fit?.labels,
+  taints: fit?.taints ?? [],
+});
+
+/**
+ * Whether reduced objects differ only in their version: a kubelet writes the status of its node and
+ * pods all the time.
+ */
+export const isSameNode = (a: ReducedNode, b: ReducedNode): boolean =>
+  a.metadata.uid === b.metadata.uid && isDeepStrictEqual(a.place, b.place);
+
+/** Whether the same pods fit on a node. */
+export const isSameFit = (a: ReducedNode, b: ReducedNode): boolean => isSameNode(a, b) && isDeepStrictEqual(a.fit, b.fit);
+
+/** Skips updates that did not change the reduced object. */
+export const ignoreUnchanged =
+  <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
+  (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {
+    if (current === undefined || previous === undefined || !isSame(current, previous)) handler();
+  };

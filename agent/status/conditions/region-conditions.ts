@@ -1,0 +1,40 @@
+import { type ClusterPolicySpec, CONDITIONS, type Condition, type RegionConflict } from '@fso/shared/api';
+import { DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
+import { listText } from '@fso/shared/runtime';
+
+type NewCondition = Omit<Condition, 'lastTransitionTime'>;
+
+/**
+ * Condition of a policy that regions are left out because of the providers of the nodes; absent:
+ * none are.
+ */
+export const ambiguousCondition = (leftOut: readonly RegionConflict[] = []): NewCondition | undefined => {
+  const left = leftOut.filter(({ providers }) => providers.length > 0);
+  if (left.length === 0) return undefined;
+  const regions = [...new Set(left.flatMap((conflict) => conflict.regions))];
+  const readers = [...new Set(left.flatMap(({ providers }) => providers))].join(', ');
+  const message = `outside in this cluster: ${listText(regions)}, as its nodes are of providers (${readers}) that mean other places by it`;
+  return { type: CONDITIONS.regionAmbiguous, status: 'True', reason: 'ProvidersDiffer', message };
+};
+
+const LONGEST_MS = Math.max(...EXPIRY_WARNING_DAYS) * DAY_MS;
+
+/** Condition of a policy that regions end soon, or ended lately; absent: none do. */
+export const endingCondition = (
+  { regionConflicts = [] }: Pick<ClusterPolicySpec, 'regionConflicts'>,
+  now: Date,
+): NewCondition | undefined => {
+  const ends = regionConflicts.flatMap(({ regions, from }) => {
+    const leftMs = from === undefined ? Number.NaN : Date.parse(from) - now.getTime();
+    return Math.abs(leftMs) <= LONGEST_MS ? [{ regions, from, leftMs }] : [];
+  });
+  if (ends.length === 0) return undefined;
+  const nextMs = ends.reduce((least, { leftMs }) => (leftMs > 0 && leftMs < least ? leftMs : least), Number.POSITIVE_INFINITY);
+  const days = [...EXPIRY_WARNING_DAYS].sort((a, b) => a - b).find((candidate) => nextMs <= candidate * DAY_MS);
+  return {
+    type: CONDITIONS.regionsEnding,
+    status: 'True',
+    reason: days === undefined ? 'Ended' : `Within${days}Days`,
+    message: ends.map(({ regions, from }) => `outside from ${from} on: ${listText(regions)}`).join('; '),
+  };
+};
