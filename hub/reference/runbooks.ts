@@ -83,6 +83,11 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
     check: '`fso get clusters -o wide`: NODES; `kubectl get nodes -L topology.kubernetes.io/region`.',
     more: 'The guard refuses `kubectl label` to administrators too ([regions of nodes](prepare-a-cluster.md#regions-of-nodes)).',
   },
+  NodesDisputed: {
+    check:
+      '`fso describe cluster <name>`: NodesDisputed names the nodes and what contradicts what; `kubectl get node <name> -o yaml`: `spec.providerID`, and the labels `topology.kubernetes.io/region` and `/zone`.',
+    more: 'If the catalogue is wrong about a region, correct `regions/catalog.yaml`. Who set them: the audit log of the cluster ([regions of nodes](prepare-a-cluster.md#regions-of-nodes)).',
+  },
   PolicyNotEnforced: {
     check: '`fso describe policy <name>`; in the cluster `kubectl describe sp` for the condition.',
     more: '[By condition](../reference/conditions.md).',
@@ -92,6 +97,10 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
     more: '[Gatekeeper](prepare-a-cluster.md#gatekeeper), or [the reason](../reference/conditions.md#reasons-of-the-cluster).',
   },
   PolicyConflict: { check: '`fso describe policy <name>`: the condition Conflict names the others.' },
+  RegionAmbiguous: {
+    check:
+      '`fso describe policy <name> --cluster <cluster>`: the condition RegionAmbiguous; `fso regions explain <region>` for what each provider means.',
+  },
   PolicyNotProven: {
     check:
       '`fso wait --revision <commit> --timeout 1s` names what is missing; `fso describe cluster <name>`; in the cluster `kubectl describe sp`.',

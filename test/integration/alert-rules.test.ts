@@ -82,6 +82,7 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
     FsoPolicyExpiring: { series: { [`fso_hub_expiring_policies{${HUB}}`]: '1x80 0x60' }, at: [59, 60, 82] },
     FsoViolations: kind('fso_hub_violations', `enforcement_action="deny", ${HUB}`, 15),
     FsoTampered: { series: { [`fso_hub_tampered_clusters{${HUB}}`]: '0x4 1x60 0x60' }, at: [4, 5, 67] },
+    FsoNodesDisputed: gauge(`fso_hub_clusters_with_disputed_nodes{${HUB}}`, [1, 0], 5),
     FsoLockNotReady: kind('fso_hub_unready_locks', `lock="floor", ${HUB}`, 10),
     FsoGatekeeperNotReady: kind('fso_hub_unready_locks', `lock="gatekeeper", ${HUB}`, 10),
     // Seconds since 1970, where the clock of promtool begins.
@@ -99,6 +100,7 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
       at: [6, 7, 21],
     },
     FsoAgentClusterAway: gauge(`fso_agent_hub_connected{${AGENT}}`, [0, 1], 15),
+    FsoAgentNodesDisputed: gauge(`fso_agent_disputed_nodes{${AGENT}}`, [2, 0], 5),
     FsoAgentClusterNotObserved: { series: { [`fso_agent_out_of_date{observation="Pod", ${AGENT}}`]: '_x5 1x39' }, at: [9, 10, 50] },
     FsoAgentCertificateExpiring: gauge(`fso_agent_certificate_expiry_timestamp_seconds{${AGENT}}`, [20_000, 86_400], 10),
     FsoAgentReconcileFails: {

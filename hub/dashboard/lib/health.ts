@@ -11,6 +11,9 @@ const BAD_WHEN_TRUE: ReadonlySet<string> = new Set([
   CONDITIONS.conflict,
   CONDITIONS.expiring,
   CONDITIONS.tampered,
+  CONDITIONS.nodesDisputed,
+  CONDITIONS.regionAmbiguous,
+  CONDITIONS.regionsEnding,
 ]);
 
 /** Judges a condition; `Unknown` is never good. */

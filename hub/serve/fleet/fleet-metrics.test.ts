@@ -54,6 +54,7 @@ it('violations count by the action of their policy, locks by what clusters last 
     conditions: [
       { type: CONDITIONS.floorReady, status: 'True' as const, reason: 'Supported', message: '', lastTransitionTime: TIME },
       { type: CONDITIONS.guardReady, status: 'False' as const, reason: 'Missing', message: '', lastTransitionTime: TIME },
+      { type: CONDITIONS.nodesDisputed, status: 'True' as const, reason: 'Disputed', message: '', lastTransitionTime: TIME },
     ],
   };
   const policies = [policyReport('finance', { violations: 3 }), policyReport('hr', { violations: 4, enforcementAction: 'dryrun' })];
@@ -63,6 +64,7 @@ it('violations count by the action of their policy, locks by what clusters last 
   ]);
   expect(await gauge('fso_hub_violations')).toEqual({ deny: 8, warn: 0, dryrun: 4, custom: 0 });
   expect(await gauge('fso_hub_unready_locks')).toEqual({ floor: 0, guard: 1, gatekeeper: 1 });
+  expect(await gauge('fso_hub_clusters_with_disputed_nodes')).toEqual({ '': 1 });
 });
 
 it('shows when the first certificate of a connected agent expires, or no value', async () => {

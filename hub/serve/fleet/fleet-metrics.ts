@@ -28,6 +28,7 @@ export const createFleetGauges = (registry: Registry, refresh: () => Promise<voi
       ['state'],
     ),
     tampered: gauge('fso_hub_tampered_clusters', 'Clusters in which enforcing objects were changed within an hour.', []),
+    disputed: gauge('fso_hub_clusters_with_disputed_nodes', 'Clusters in which nodes contradict themselves, as last reported.', []),
     unready: gauge('fso_hub_unready_locks', 'Clusters whose lock is not ready, as last reported.', ['lock']),
     policies: gauge(
       'fso_hub_policies',
@@ -110,6 +111,9 @@ const unreadyLocks = ({ record }: ClusterEntry): readonly Lock[] => {
   return [...open.map(([lock]) => lock), ...(report.gatekeeper.state === 'Ready' ? [] : ['gatekeeper' as const])];
 };
 
+const hasDisputedNodes = ({ record }: ClusterEntry): boolean =>
+  isKnown(record) && record.report?.conditions.some(({ type, status }) => type === CONDITIONS.nodesDisputed && status === 'True') === true;
+
 const countBy = <K extends string>(keys: readonly K[], found: Iterable<K>): ReadonlyMap<K, number> => {
   const counts = new Map<K, number>(keys.map((key) => [key, 0]));
   for (const key of found) counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -136,6 +140,7 @@ const violationsByAction = (members: readonly ClusterEntry[]): ReadonlyMap<Enfor
 const setClusters = (gauges: FleetGauges, members: readonly ClusterEntry[]): void => {
   for (const [state, count] of countBy(CLUSTER_STATES, members.map(stateOf))) gauges.clusters.set({ state }, count);
   for (const [lock, count] of countBy(LOCKS, members.flatMap(unreadyLocks))) gauges.unready.set({ lock }, count);
+  gauges.disputed.set(members.filter(hasDisputedNodes).length);
   const { refused, pending } = sumRisks(members);
   gauges.risks.set({ risk: 'Refused' }, refused);
   gauges.risks.set({ risk: 'Pending' }, pending);

@@ -57,6 +57,8 @@ describe('issues of a cluster', () => {
     [["ClockSkewed: The clock of its agent is 31 s behind the hub's."], { clockSkewMs: -31_000 }],
     [[], { clockSkewMs: 29_999 }],
     [['NodesWithoutRegion: 1 node has no region.'], { nodesByRegion: { '': 1, 'eu-west-1': 2 } }],
+    [['NodesDisputed: Nodes in no region: seen'], { conditions: [condition('NodesDisputed', 'True')] }],
+    [[], { conditions: [condition('NodesDisputed', 'Unknown')] }],
     [['GatekeeperNotReady: Gatekeeper is Absent.'], { gatekeeper: { state: 'Absent' } }],
     [['LockNotReady: GuardReady is False: seen'], { conditions: [condition('GuardReady', 'False')] }],
     [[], { conditions: [condition('FloorReady', 'Unknown'), condition('Tampered', 'False')] }],

@@ -77,16 +77,29 @@ const verificationIssue = ({ record }: ClusterEntry): Finding[] => {
   return [{ alert: 'RevisionNotTrusted', problem, since: null, isCurrent: isKnown(record), ...(revision != null && { revision }) }];
 };
 
+interface ConditionRule {
+  readonly alert: AlertName;
+  /** Status that is an issue. */
+  readonly status: 'True' | 'False';
+  readonly text: string;
+}
+
+const CONDITION_RULES: ReadonlyMap<string, ConditionRule> = new Map<string, ConditionRule>([
+  [CONDITIONS.tampered, { alert: 'Tampered', status: 'True', text: 'Tampered with' }],
+  [CONDITIONS.nodesDisputed, { alert: 'NodesDisputed', status: 'True', text: 'Nodes in no region' }],
+  ...[...LOCK_CONDITIONS].map((type): [string, ConditionRule] => [
+    type,
+    { alert: 'LockNotReady', status: 'False', text: `${type} is False` },
+  ]),
+]);
+
 /** Issues from the conditions that were last reported, also of a cluster that is gone. */
 const conditionIssues = ({ record }: ClusterEntry): Finding[] => {
   const isCurrent = isKnown(record);
   return (record.report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime: since }): Finding[] => {
-    const detail = message === '' ? reason : message;
-    if (type === CONDITIONS.tampered && status === 'True')
-      return [{ alert: 'Tampered', problem: `Tampered with: ${detail}`, since, isCurrent }];
-    return LOCK_CONDITIONS.has(type) && status === 'False'
-      ? [{ alert: 'LockNotReady', problem: `${type} is False: ${detail}`, since, isCurrent }]
-      : [];
+    const rule = CONDITION_RULES.get(type);
+    if (rule?.status !== status) return [];
+    return [{ alert: rule.alert, problem: `${rule.text}: ${message === '' ? reason : message}`, since, isCurrent }];
   });
 };
 

@@ -37,6 +37,11 @@ const conflictOf = (report: PolicyReport): Finding[] =>
     .filter((condition) => isConflicting({ conditions: [condition] }))
     .map(({ message, lastTransitionTime: since = null }) => ({ alert: 'PolicyConflict', problem: `In conflict: ${message}`, since }));
 
+const ambiguityOf = (report: PolicyReport): Finding[] =>
+  report.conditions
+    .filter(({ type, status }) => type === CONDITIONS.regionAmbiguous && status === 'True')
+    .map(({ message, lastTransitionTime: since = null }) => ({ alert: 'RegionAmbiguous', problem: `Regions left out: ${message}`, since }));
+
 const LOCK_NAMES = [
   ['admission', 'Lock 1 at admission'],
   ['binding', 'Lock 1 at the bind gate'],
@@ -90,6 +95,7 @@ const unprovenOf = (report: PolicyReport): Finding[] => (isNamespaceMissing(repo
 const findingsOf = weakMemo((report: PolicyReport): readonly Finding[] => [
   ...unprovenOf(report),
   ...conflictOf(report),
+  ...ambiguityOf(report),
   ...locksOf(report),
 ]);
 
