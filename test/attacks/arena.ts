@@ -4,6 +4,7 @@ import { createInformers, type KindDescriptor, type KubeClient, NODE_KIND, type 
 import { createLogger } from '@fso/shared/runtime';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
+import { acceptPlaces, CATALOG, type NodeText, nodeAt } from '../harness/node-places.ts';
 import { eventually } from '../harness/waiting.ts';
 import { Attacker } from './attacker.ts';
 import { INSIDE, OUTSIDE, UNLABELLED_NODE } from './bodies.ts';
@@ -38,17 +39,6 @@ const MEDDLER = [
     verbs: EVERY_WRITE,
   },
 ];
-
-const nodeOf = (name: string, labels: Record<string, string>, taints: object[]): Node => {
-  const size = { cpu: '256', memory: '1Ti', pods: '5000' };
-  const all = { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux', ...labels };
-  const node = {
-    metadata: { name, labels: all, annotations: { 'kwok.x-k8s.io/node': 'fake' } },
-    spec: { taints },
-    status: { allocatable: size, capacity: size },
-  };
-  return node as unknown as Node;
-};
 
 /**
  * A real control plane with nodes in allowed regions, in an outside region and without a region,
@@ -104,12 +94,12 @@ export class Arena {
   }
 
   /**
-   * Adds nodes in the outside region that admit only pods with tolerations; returns when they are
-   * ready.
+   * Adds nodes that lie outside, whatever they say, and admit only pods with tolerations; returns
+   * when they are ready.
    */
-  async addOutsideNodes(names: readonly string[]): Promise<void> {
+  async addOutsideNodes(nodes: ReadonlyMap<string, NodeText>): Promise<void> {
     const taints = [{ key: 'attack', effect: 'NoSchedule' }];
-    for (const name of names) await this.#addNode(name, OUTSIDE, nodeOf(name, { [REGION_LABEL]: OUTSIDE }, taints));
+    for (const [name, text] of nodes) await this.#addNode(name, OUTSIDE, nodeAt(name, text, { taints }));
     await this.#nodesReady();
   }
 
@@ -150,7 +140,7 @@ export class Arena {
       await admin.mergePatch(NODE_KIND, { name: metadata.name }, { spec: { taints } }, signal);
     }
     // It claims to be inside, by a key that proves nothing.
-    await this.#addNode(UNLABELLED_NODE, undefined, nodeOf(UNLABELLED_NODE, { [LEGACY_REGION_LABEL]: INSIDE }, []));
+    await this.#addNode(UNLABELLED_NODE, undefined, nodeAt(UNLABELLED_NODE, {}, { labels: { [LEGACY_REGION_LABEL]: INSIDE } }));
     await this.#nodesReady();
     await admin.create(roles, { metadata: { name: 'attacks-of-mallory' }, rules: MALLORY } as never, {}, signal);
     await admin.create(roles, { metadata: { name: 'attacks-of-meddler' }, rules: [...MEDDLER, ...MALLORY] } as never, {}, signal);
@@ -161,6 +151,8 @@ export class Arena {
       signal,
     );
     await this.#bind(clusterBindings, { name: 'cloud' }, 'cloud', CLOUD_CONTROLLER);
+    // As of a commit that the agents to come accepted.
+    await acceptPlaces(admin, { catalog: CATALOG, provider: 'aws' }, signal);
     for (const role of ['admin', 'attacks-of-meddler']) await this.#bind(clusterBindings, { name: `meddler-${role}` }, role, 'meddler');
   }
 

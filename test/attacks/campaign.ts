@@ -38,8 +38,8 @@ export class Campaign {
   static async prepare(arena: Arena, setting: string, attacks: readonly Attack[]): Promise<Campaign> {
     const [mallory, meddler] = await Promise.all([arena.user('mallory'), arena.user('meddler')]);
     const scenes = new Map(attacks.map((attack) => [attack, sceneOf(arena, nameIn(attack, setting), { mallory, meddler })]));
-    const owners = [...scenes].filter(([attack]) => attack.ownNode).map(([, { node }]) => node);
-    await arena.addOutsideNodes(owners);
+    const own = [...scenes].flatMap(([{ ownNode }, { node }]) => (ownNode === undefined ? [] : [[node, ownNode] as const]));
+    await arena.addOutsideNodes(new Map(own));
     await mapConcurrently([...scenes.values()], IN_FLIGHT, (scene) => openNamespace(arena, scene));
     await mapConcurrently([...scenes], IN_FLIGHT, async ([attack, scene]) => attack.before?.(scene));
     return new Campaign(arena, scenes);

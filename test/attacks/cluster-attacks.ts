@@ -21,7 +21,7 @@ const waitForNode = async (scene: Scene): Promise<void> => {
 const relabelling = (name: string, tries: string, relabel: (scene: Scene) => Promise<Answer>): Attack => ({
   name: `node: ${name}`,
   tries,
-  ownNode: true,
+  ownNode: { region: OUTSIDE },
   steps: async (scene) => {
     await waitForNode(scene);
     const { accepted } = await relabel(scene);

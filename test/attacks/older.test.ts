@@ -10,6 +10,7 @@ import { BIND_ATTACKS } from './bind-attacks.ts';
 import { Campaign } from './campaign.ts';
 import { asAttack, CONTROLS } from './controls.ts';
 import { LEGACY_PODS } from './legacy-pods.ts';
+import { PLACE_ATTACKS } from './place-attacks.ts';
 import { podsOf } from './scene.ts';
 
 /**
@@ -18,7 +19,7 @@ import { podsOf } from './scene.ts';
  */
 describe('bindings on an API server that emulates Kubernetes 1.34', () => {
   const { signal } = new AbortController();
-  const attacks = BIND_ATTACKS.filter(({ shared, hubPolicy }) => !shared && !hubPolicy);
+  const attacks = [...BIND_ATTACKS, ...PLACE_ATTACKS].filter(({ shared, hubPolicy }) => !shared && !hubPolicy);
   const controls = CONTROLS.map((control) => ({ ...control, attack: asAttack(control) }));
   let folder: string;
   let arena: Arena;

@@ -1,4 +1,5 @@
 import { EVENT_KIND, type KubeClient, POD_KIND, type Pod } from '@fso/shared/kube';
+import type { NodeText } from '../harness/node-places.ts';
 import { eventually } from '../harness/waiting.ts';
 import type { Attacker } from './attacker.ts';
 
@@ -20,8 +21,8 @@ export interface Scene {
   /** A namespace that does not exist yet and that the policy's pattern matches. */
   readonly freshNamespace: (suffix: string) => string;
   /**
-   * A node in us-east-1 for this scene only, which admits only pods with tolerations; it exists if
-   * the attack asks for it.
+   * A node outside for this scene only, which admits only pods with tolerations; it exists if the
+   * attack asks for it.
    */
   readonly node: string;
   /** Rights of a namespace administrator, and those that the attack needs. */
@@ -46,7 +47,8 @@ export interface Attack {
   readonly steps: (scene: Scene) => Promise<void>;
   /** The reason why the attack places no pod outside even without locks. */
   readonly harmlessBecause?: string;
-  readonly ownNode?: boolean;
+  /** Labels and providerID of the node of the scene; absent: it has none. */
+  readonly ownNode?: NodeText;
   /** Whether it changes objects that other attacks need: then it runs alone, after them. */
   readonly shared?: boolean;
   /**

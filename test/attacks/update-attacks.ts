@@ -76,7 +76,7 @@ const PENDING: readonly Attack[] = [
   {
     name: 'pending from before the policy',
     tries: 'a pod that found no node before the policy finds one outside after it',
-    ownNode: true,
+    ownNode: { region: OUTSIDE },
     before: async (scene) => {
       await scene.mallory.post(
         pods(scene.namespace),
