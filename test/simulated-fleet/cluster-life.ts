@@ -100,15 +100,6 @@ interface PolicyFindings {
   readonly risks: PolicyRisks | undefined;
 }
 
-const placedAt = (name: string, region: string | undefined): PlacedNode => ({
-  name,
-  uid: undefined,
-  labelled: region,
-  zone: undefined,
-  verdict: 'unchecked',
-  ...(region !== undefined && { region }),
-});
-
 /**
  * A cluster without a control plane: its namespaces, nodes and pods are simulated, and the agent's
  * own code judges them.
