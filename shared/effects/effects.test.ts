@@ -83,6 +83,29 @@ describe('effectsOf', () => {
     expect(lines(effectsOf(fleet([eu], now), fleet([eu], { catalog: wider })))).toEqual(['eu,us finance deny loosened']);
   });
 
+  it('does not call it fine where nodes of one provider would lose a region, and the registration names none', () => {
+    const catalog: PolicySet['catalog'] = {
+      document: { apiVersion: API_VERSION, kind: 'RegionCatalog', metadata: { name: 'regions' }, spec: TEST_CATALOG },
+      source: { path: 'regions/catalog.yaml', line: 1, column: 1 },
+    };
+    const aws = cluster('aws', ['eu-west-1']);
+    const named = { ...aws, document: { ...aws.document, spec: { ...aws.document.spec, provider: 'aws' } } };
+    const change = { catalog, clusters: [named, cluster('eu', ['eu-west-1']), cluster('us', ['us-east-1'])] };
+    const reading = (region: string, name = 'finance', enforcementAction: 'deny' | 'warn' = 'deny') =>
+      policy(name, { targetNamespace: 'finance', allowedRegions: [region, 'us-east-1'], enforcementAction });
+    const [bare, closer] = [fleet([reading('eu-west-1')], change), fleet([reading('aws/eu-west-1')], change)];
+    const result = effectsOf(bare, closer);
+    expect(result.effects).toEqual([]);
+    expect(result.notLookedAt).toEqual([{ clusters: ['eu'], reason: expect.stringContaining('provider of the nodes') }]);
+    expect(planResult(result)).toBe('NotAllLookedAt');
+    // Another policy beside it takes as much away, and one that only warns nothing.
+    const beside = fleet([reading('eu-west-1'), reading('aws/eu-west-1', 'other')], change);
+    expect(effectsOf(bare, beside).notLookedAt).toMatchObject([{ clusters: ['eu'] }]);
+    const warning = fleet([reading('eu-west-1'), reading('aws/eu-west-1', 'other', 'warn')], change);
+    expect(planResult(effectsOf(closer, bare))).toBe('NothingBreaks');
+    expect(planResult(effectsOf(bare, warning))).toBe('NothingBreaks');
+  });
+
   it('counts neither warnings nor records as broken', () => {
     const [warn, dryrun] = (['warn', 'dryrun'] as const).map((enforcementAction) =>
       policy(enforcementAction, { targetNamespace: '*', allowedRegions: ['eu-west-1'], enforcementAction }),

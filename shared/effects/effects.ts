@@ -1,4 +1,4 @@
-import { FLOOR_ACTIONS, type FloorAction } from '../api/index.ts';
+import { FLOOR_ACTIONS, type FloorAction, type RegionConflict } from '../api/index.ts';
 import { byText, canonicalJson } from '../encoding/index.ts';
 import { compareRules, type PlacedRule, type RuleChange } from './compare-rules.ts';
 import { createElsewhere, type FindElsewhere } from './elsewhere.ts';
@@ -22,6 +22,25 @@ const changedRules = ({ before, after }: ClusterGroup): ReadonlySet<Rule> => {
     ...before.list.rules.filter((rule) => has?.has(rule.text) !== true || isMoved(rule)),
     ...after.list.rules.filter((rule) => had?.has(rule.text) !== true || isMoved(rule)),
   ]);
+};
+
+/** Whether a rule admits a region, also where nodes are of some providers. */
+const admitsWith = ({ regions, dependent }: Rule, region: string, providers: readonly string[]): boolean =>
+  regions.includes(region) &&
+  !dependent.some((conflict) => conflict.regions.includes(region) && conflict.providers.every((provider) => providers.includes(provider)));
+
+/**
+ * Whether nodes of some provider lose a region under deny, in clusters that may have such nodes: Git
+ * does not say it of clusters that are registered without a provider.
+ */
+const dependsOnProvider = ({ before, after }: ClusterGroup): boolean => {
+  if (after.hasProvider) return false;
+  const had = new Map(before.list.rules.map((rule) => [rule.key, rule]));
+  const isLost = ({ regions, providers }: RegionConflict, rule: Rule | undefined): boolean =>
+    regions.some((region) => before.regions.includes(region) && (rule === undefined || admitsWith(rule, region, providers)));
+  return after.list.rules.some(
+    ({ key, actions, dependent }) => actions.includes('deny') && dependent.some((conflict) => isLost(conflict, had.get(key))),
+  );
 };
 
 const placeRule = (rules: ReturnType<typeof combineRules>, action: FloorAction, nodes: readonly string[]): PlacedRule | undefined => {
@@ -83,6 +102,7 @@ const splitByElsewhere = (
 const MAX_ALL_CLASSES = 10 * MAX_CLASSES;
 
 const TOO_MANY = 'the globs there tell too many namespaces apart, and not all are looked at';
+const DEPENDS = 'whether regions stay allowed depends on the provider of the nodes, which no registration there names';
 
 type PlacelessEffect = Omit<Effect, 'clusters'>;
 
@@ -120,6 +140,7 @@ const joinClusters = (found: readonly { readonly clusters: readonly string[]; re
 const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) => {
   const found: { clusters: readonly string[]; effect: PlacelessEffect }[] = [];
   const skipped: string[] = [];
+  const dependent: string[] = [];
   let looked = 0;
   for (const group of groups) {
     const changed = changedRules(group);
@@ -132,11 +153,16 @@ const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) =
             all,
           );
     if (!isWhole) skipped.push(...group.clusters);
+    if (dependsOnProvider(group)) dependent.push(...group.clusters);
     looked += classes.length;
     const effects = groupEffects(group, governedAlike(group, classes, changed), findElsewhere);
     found.push(...effects.map((effect) => ({ clusters: group.clusters, effect })));
   }
-  return { found, skipped: skipped.sort(byText), looked };
+  const notLookedAt = [
+    { clusters: skipped.sort(byText), reason: TOO_MANY },
+    { clusters: dependent.sort(byText), reason: DEPENDS },
+  ].filter(({ clusters }) => clusters.length > 0);
+  return { found, notLookedAt, looked };
 };
 
 /**
@@ -150,11 +176,11 @@ const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) =
 export const effectsOf = (before: FleetState, after: FleetState, wanted?: readonly string[]): Effects => {
   const [had, has] = [openFleet(before), openFleet(after)];
   const groups = groupClusters(had, has, wanted);
-  const { found, skipped, looked } = lookAt(groups, createElsewhere(has));
+  const { found, notLookedAt, looked } = lookAt(groups, createElsewhere(has));
   const policies = new Set(groups.flatMap((group) => [group.before, group.after].flatMap(({ list }) => list.rules.map(({ key }) => key))));
   return {
     lookedAt: { clusters: groups.reduce((sum, { clusters }) => sum + clusters.length, 0), policies: policies.size, namespaces: looked },
-    notLookedAt: skipped.length === 0 ? [] : [{ clusters: skipped, reason: TOO_MANY }],
+    notLookedAt,
     effects: joinClusters(found),
   };
 };

@@ -27,9 +27,11 @@ export interface ClusterState {
   readonly list: RuleList;
   /** Regions in which it has nodes; none: it is lost, or not registered. */
   readonly regions: readonly string[];
+  /** Whether its registration names the provider of its nodes. */
+  readonly hasProvider: boolean;
 }
 
-/** Clusters that have the same policies and regions, on both sides. */
+/** Clusters that have the same policies and regions, on both sides, and name a provider or none. */
 export interface ClusterGroup {
   readonly clusters: string[];
   readonly before: ClusterState;
@@ -61,12 +63,12 @@ export const openFleet = ({ set, atMs, withoutClusters, withoutRegions }: FleetS
     set.clusters.map(({ document: { metadata, spec } }) => {
       const { policies, digest } = compiled.get(metadata.name) ?? NO_POLICIES;
       const regions = lost.has(metadata.name) ? [] : spec.regions.filter((region) => !withoutRegions.includes(region)).toSorted(byText);
-      return [metadata.name, { digest, list: readList(policies, digest), regions }];
+      return [metadata.name, { digest, list: readList(policies, digest), regions, hasProvider: spec.provider !== undefined }];
     }),
   );
 };
 
-const UNREGISTERED: ClusterState = { digest: '', list: { rules: [], match: () => [] }, regions: [] };
+const UNREGISTERED: ClusterState = { digest: '', list: { rules: [], match: () => [] }, regions: [], hasProvider: true };
 
 /** Groups clusters that are compared alike. @param wanted names; undefined: all */
 export const groupClusters = (before: Fleet, after: Fleet, wanted: readonly string[] | undefined): readonly ClusterGroup[] => {
@@ -74,7 +76,7 @@ export const groupClusters = (before: Fleet, after: Fleet, wanted: readonly stri
   const names = new Set(wanted ?? [...before.keys(), ...after.keys()]);
   for (const name of [...names].sort(byText)) {
     const sides = { before: before.get(name) ?? UNREGISTERED, after: after.get(name) ?? UNREGISTERED };
-    const key = canonicalJson([sides.before, sides.after].map(({ digest, regions }) => [digest, regions]));
+    const key = canonicalJson([sides.before, sides.after].map(({ digest, regions, hasProvider }) => [digest, regions, hasProvider]));
     const group = groups.get(key) ?? { clusters: [], ...sides };
     group.clusters.push(name);
     groups.set(key, group);

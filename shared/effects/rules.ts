@@ -1,4 +1,4 @@
-import { FLOOR_ACTIONS, type FloorAction, type SovereignPolicySpec } from '../api/index.ts';
+import { FLOOR_ACTIONS, type FloorAction, type RegionConflict, type SovereignPolicySpec } from '../api/index.ts';
 import { type CompiledPolicy, isGlob, isUngovernable, matchesNamespace, protectedFrom, USUAL_PLACE } from '../compile/index.ts';
 import { canonicalJson } from '../encoding/index.ts';
 import { regionsInForce } from '../regions/index.ts';
@@ -17,6 +17,8 @@ export interface Rule extends CombinablePolicy {
   readonly injects: boolean;
   /** Text of everything above: equal texts have equal effects. */
   readonly text: string;
+  /** Conflicts by which regions are outside where nodes are of some providers. */
+  readonly dependent: readonly RegionConflict[];
 }
 
 /**
@@ -32,7 +34,7 @@ const actionsOf = ({ enforcementAction, scopedEnforcementActions = [] }: Soverei
 };
 
 /** Makes the rule of a policy that allows these regions. */
-const makeRule = ({ name, spec }: CompiledPolicy, regions: readonly string[]): Rule => {
+const makeRule = ({ name, spec }: CompiledPolicy, { regions, dependent }: Pick<Rule, 'regions' | 'dependent'>): Rule => {
   const target = spec.targetNamespace;
   const rule = {
     key: name,
@@ -43,18 +45,21 @@ const makeRule = ({ name, spec }: CompiledPolicy, regions: readonly string[]): R
     floorActions: floorActionsOf(spec),
     injects: spec.placementInjection === true,
   };
-  return { ...rule, text: canonicalJson(rule) };
+  return { ...rule, text: canonicalJson(rule), dependent };
 };
 
-/** The same rule for every cluster that gets a policy, unless a region of it begins or ends. */
-const ruleOf = weakMemo((policy: CompiledPolicy): Rule => makeRule(policy, policy.effectiveRegions));
+/** The same rule for every cluster that gets a policy without conflicts. */
+const ruleOf = weakMemo((policy: CompiledPolicy): Rule => makeRule(policy, { regions: policy.effectiveRegions, dependent: [] }));
 
 /** Providers that nodes have and no registration declares: Git does not say them. */
 const NO_PROVIDERS: ReadonlySet<string> = new Set();
 
 const ruleAt = (policy: CompiledPolicy, atMs: number): Rule => {
-  const { regions, conflicts } = regionsInForce(policy.spec, NO_PROVIDERS, atMs);
-  return conflicts.length === 0 ? ruleOf(policy) : makeRule(policy, regions);
+  const { regionConflicts = [] } = policy.spec;
+  if (regionConflicts.length === 0) return ruleOf(policy);
+  const { regions } = regionsInForce(policy.spec, NO_PROVIDERS, atMs);
+  const { conflicts } = regionsInForce(policy.spec, new Set(regionConflicts.flatMap(({ providers }) => providers)), atMs);
+  return makeRule(policy, { regions, dependent: conflicts.filter(({ providers }) => providers.length > 0) });
 };
 
 /** The rules of the policies that govern at a time, in milliseconds since 1970. */

@@ -6,7 +6,7 @@ const NOTES = `
 It compares the rules of every cluster, for every possible pod and namespace, and shows a pod that can run before and not after.
 No cluster is asked which pods run. Capacity, volumes and pod affinity are not looked at.
 
-Exit code 0: nothing breaks. 1: a pod that could run would be refused or stay pending, or nothing was looked at.
+Exit code 0: nothing breaks. 1: a pod that could run would be refused or stay pending, or not all was looked at, or nothing.
 2: a commit or folder cannot be read, or is not valid; its problems are written to stderr.`;
 
 /** `fso plan` */
