@@ -1,5 +1,6 @@
-import type { PolicyReport, RoleGrant } from '@fso/shared/api';
+import { API_VERSION, type PolicyReport, type RoleGrant } from '@fso/shared/api';
 import { digestOfPolicies } from '@fso/shared/compile';
+import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { encodeBitmap } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { ClusterPolicies, type ClusterRecord, type Desired, keysBetween, PolicyLists } from '../../ledger/index.ts';
@@ -103,5 +104,17 @@ describe('a commit', () => {
     const sets = [before, after].map(({ policies }) => (policies instanceof ClusterPolicies ? policies.seen : undefined));
     expect(sets[0]).toBeDefined();
     expect(sets[1]).toBe(sets[0]);
+  });
+});
+
+describe('region groups of a visible policy', () => {
+  it('include those that groups of the catalogue name', () => {
+    const catalog = {
+      path: 'regions/catalog.yaml',
+      text: JSON.stringify({ apiVersion: API_VERSION, kind: 'RegionCatalog', metadata: { name: 'regions' }, spec: SEED_CATALOG }),
+    };
+    const named = desiredOf(REVISION, [...FILES.map((file) => ({ ...file, text: file.text.replace('group:eu', 'group:eu-ch') })), catalog]);
+    const groupsSeen = (target: string) => scopeOf([target], named).desired?.set.regionGroups.map(({ document }) => document.metadata.name);
+    expect([groupsSeen('finance'), groupsSeen('hr')]).toEqual([['eu'], []]);
   });
 });
