@@ -1,7 +1,11 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { FILES } from '../hub/serve/testing/fleet.ts';
@@ -129,6 +133,44 @@ describe('the workflows', () => {
         code: '2',
         comment: '<!-- fso plan -->\n**There is no plan: the job says why.**\n',
       });
+    });
+
+    it.each(['gitea', 'gitlab'])('%s: replaces its own comment, and not that of others who begin alike', async (host) => {
+      writeFileSync(join(folder, 'plan.md'), 'the plan');
+      const body = '<!-- fso plan -->';
+      // The user of a comment is its `user` on Gitea and its `author` on GitLab.
+      const by = (user: number) => ({ user: { id: user }, author: { id: user }, body });
+      const mine = host === 'gitea' ? -2 : 7;
+      let comments: object[] = [{ id: 1, ...by(3) }];
+      const calls: string[] = [];
+      const server = createServer((request, response) => {
+        const isRead = request.method === 'GET';
+        if (!isRead) calls.push(`${request.method} ${request.url}`);
+        response.end(JSON.stringify(isRead && request.url?.endsWith('/user') !== true ? comments : { id: mine }));
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const script = scriptsOf(host)
+        .filter((text) => text.includes('comment.mjs'))
+        .join('\n');
+      const environment = {
+        ...{ API: url, NUMBER: '5', TOKEN: 'secret' },
+        ...{ CI_API_V4_URL: url, CI_PROJECT_ID: '4', CI_MERGE_REQUEST_IID: '5', PLAN_TOKEN: 'secret' },
+      };
+      const comment = async (): Promise<void> => {
+        const path = `${dirname(process.execPath)}:${process.env['PATH']}`;
+        await promisify(execFile)('bash', ['-e', '-c', script], { cwd: folder, env: { PATH: path, ...environment } });
+      };
+      await comment();
+      comments = [...comments, { id: 2, ...by(mine) }];
+      await comment();
+      server.close();
+      expect(calls).toEqual(
+        host === 'gitea'
+          ? ['POST /5/comments', 'PATCH /comments/2']
+          : ['POST /projects/4/merge_requests/5/notes', 'PUT /projects/4/merge_requests/5/notes/2'],
+      );
     });
 
     it.each(['github', 'gitea', 'gitlab'])('%s: has commands that a shell can read', (host) => {
