@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { decodeFiles } from '@fso/shared/decode';
@@ -83,6 +83,14 @@ describe('fso regions explain', () => {
 });
 
 describe('fso regions update', () => {
+  it('writes through no link', async () => {
+    mkdirSync(join(root, 'regions'));
+    put('precious', 'text');
+    symlinkSync(join(root, 'precious'), join(root, 'regions/catalog.yaml.new'));
+    expect((await fso('regions', 'update')).code).toBe(0);
+    expect(readFileSync(join(root, 'precious'), 'utf8')).toBe('text');
+  });
+
   it('writes a catalogue that validates, and the same one again', async () => {
     put('clusters/eu.yaml', document('ManagedCluster', 'eu', '  regions: [eu-west-1]\n  provider: aws\n'));
     put('policies/p.yaml', document('SovereignPolicy', 'p', '  targetNamespace: p\n  allowedRegions: [aws/eu-west-1, country:IE]\n'));

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { API_VERSION, CATALOG_PATH, type CatalogRegion, type RegionCatalogSpec } from '@fso/shared/api';
 import { byText, canonicalJson } from '@fso/shared/encoding';
@@ -63,7 +63,9 @@ const changesBetween = (before: RegionCatalogSpec | undefined, after: RegionCata
 const write = (file: string, text: string): void => {
   try {
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(`${file}.new`, text);
+    // A link of that name, which a repository may hold, would lead elsewhere.
+    rmSync(`${file}.new`, { force: true });
+    writeFileSync(`${file}.new`, text, { flag: 'wx' });
     renameSync(`${file}.new`, file);
   } catch (error) {
     throw new CliError(`cannot write ${file}: ${messageOf(error)}`);
