@@ -44,6 +44,7 @@ describe('fso plan', () => {
     expect([code, out]).toEqual([0, 'Nothing changes.\n']);
     expect(err).toContain('Looked at 2 clusters and 2 policies; every namespace that is not listed keeps its rules.\n');
     expect(err).toContain('No cluster was asked which pods run');
+    expect(await plan('--offline')).toMatchObject({ code: 0, out });
   });
 
   it('lists what breaks first, with the failing part of a pod and the line that mends it', async () => {
@@ -56,7 +57,7 @@ describe('fso plan', () => {
     expect(code).toBe(1);
     expect(out).toBe(`Breaks: 1 of 2 changes would refuse pods that could run before, or leave them pending.
 
-CLUSTERS  NAMESPACE  ACTION  CHANGE     BEFORE                   AFTER                    A POD THAT SHOWS IT                                      MEND
+CLUSTERS  NAMESPACE  ACTION  CHANGE     BEFORE                   AFTER                    A POD THAT SHOWS IT                                      FIX
 eu, us    finance    deny    tightened  eu-central-1, eu-west-1  eu-west-1                refused: spec.nodeSelector allows region "eu-central-1"  set spec.nodeSelector["topology.kubernetes.io/region"] to one of eu-west-1
 eu        hr         warn    loosened   eu-west-1                eu-central-1, eu-west-1  admitted: a pod with nodeSelector eu-central-1
 
@@ -173,7 +174,7 @@ eu        hr         warn    loosened   eu-west-1                eu-central-1, e
     expect([mark, verdict]).toEqual(['<!-- fso plan -->', expect.stringMatching(/^\*\*Breaks: 1 of 1 change .*\*\*$/)]);
     const outside = rest.join('\n').replaceAll(/`[^`\n]*`/g, '');
     expect(outside).not.toMatch(/[<@#[\]`\\]/);
-    expect(rest[1]).toBe('| clusters | namespace | action | change | regions before | regions after | a pod that shows it | mend |');
+    expect(rest[1]).toBe('| clusters | namespace | action | change | regions before | regions after | a pod that shows it | fix |');
     expect(rest[3]?.split('|').length).toBe(10);
   });
 

@@ -24,6 +24,7 @@ export const addPlan = (program: Command): void => {
     .option('--cluster <name>', 'only this cluster; may be repeated', gather, [])
     .option('--without-cluster <name>', 'as if this cluster were lost; may be repeated', gather, [])
     .option('--without-region <region>', 'as if all nodes in this region were lost; may be repeated', gather, [])
+    .option('--offline', 'ask no hub, as it never does')
     .addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json', 'markdown']).default('table'))
     .addHelpText(
       'after',

@@ -30,7 +30,7 @@ const COLUMNS: readonly (readonly [string, (row: PlanRow) => string])[] = [
   ['regions before', ({ before }) => before],
   ['regions after', ({ after }) => after],
   ['a pod that shows it', ({ pod }) => pod],
-  ['mend', ({ mend }) => mend],
+  ['fix', ({ fix }) => fix],
 ];
 
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;

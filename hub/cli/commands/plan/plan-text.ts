@@ -14,8 +14,8 @@ export interface PlanRow {
   readonly after: string;
   /** A pod that shows the change, by the failing part of it. */
   readonly pod: string;
-  /** The line that mends it; empty: nothing is to be mended. */
-  readonly mend: string;
+  /** The line that mends the pod; empty: there is nothing to mend. */
+  readonly fix: string;
 }
 
 const SHOWN = 5;
@@ -62,7 +62,7 @@ export const planRows = ({ effects }: Plan): readonly PlanRow[] =>
       before: regionsText(effect.before),
       after: regionsText(effect.after),
       pod: podText(effect),
-      mend: effect.refused?.fix ?? '',
+      fix: effect.refused?.fix ?? '',
     })),
   );
 

@@ -82,7 +82,7 @@ const COLUMNS = [
   { title: 'BEFORE', value: ({ before }: PlanRow) => before },
   { title: 'AFTER', value: ({ after }: PlanRow) => after },
   { title: 'A POD THAT SHOWS IT', value: ({ pod }: PlanRow) => pod },
-  { title: 'MEND', value: ({ mend }: PlanRow) => mend },
+  { title: 'FIX', value: ({ fix }: PlanRow) => fix },
 ];
 
 const writeTable = (context: Context, plan: Plan): void => {
