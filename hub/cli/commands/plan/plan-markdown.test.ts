@@ -43,7 +43,11 @@ const text = fc.oneof(
   fc.string({ unit: 'binary' }),
 );
 
-const rule = fc.record({ regions: fc.array(text, { maxLength: 7 }), injected: fc.constant([]), policies: fc.constant([]) });
+const rule = fc.record({
+  regions: fc.array(text, { maxLength: 7 }),
+  injected: fc.array(text, { maxLength: 1 }),
+  policies: fc.array(text, { maxLength: 1 }),
+});
 const plan: fc.Arbitrary<Plan> = fc.record({ name: text, other: text, rule, count: fc.nat(3) }).map(({ name, other, rule, count }) => {
   const pod = { nodeSelector: { 'topology.kubernetes.io/region': name } };
   const side = { source: name, revision: null, at: '2026-06-01T00:00:00.000Z', withoutClusters: [other], withoutRegions: [name] };
