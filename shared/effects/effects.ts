@@ -30,8 +30,8 @@ const admitsWith = ({ regions, dependent }: Rule, region: string, providers: rea
   !dependent.some((conflict) => conflict.regions.includes(region) && conflict.providers.every((provider) => providers.includes(provider)));
 
 /**
- * Whether nodes of some provider lose a region under deny, in clusters that may have such nodes: Git
- * does not say it of clusters that are registered without a provider.
+ * Whether nodes of some provider lose a region under deny, in clusters that may have such nodes:
+ * Git does not say it of clusters that are registered without a provider.
  */
 const dependsOnProvider = ({ before, after }: ClusterGroup): boolean => {
   if (after.hasProvider) return false;

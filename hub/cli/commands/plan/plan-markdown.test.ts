@@ -83,7 +83,7 @@ const PARSERS: readonly (readonly [string, (markdown: string) => string])[] = [
 ];
 
 describe('planMarkdown', () => {
-  it.each(PARSERS)('is a table and lists for %s, whatever the names are', (_parser, render) => {
+  it.each(PARSERS)('is a table and lists for %s with hostile names', (_parser, render) => {
     fc.assert(
       fc.property(plan, (given) => {
         const html = render(planMarkdown(given));
