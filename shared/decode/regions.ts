@@ -13,8 +13,8 @@ export const regionsOf: (set: Pick<PolicySet, 'regionGroups' | 'catalog'>) => Re
     new RegionResolver(set.catalog && indexOf(set.catalog.document.spec), definitionsOf(set)),
 );
 
-/** Groups that references name, and those that these groups name. */
-export const groupsNamed = (references: readonly string[], set: Pick<PolicySet, 'regionGroups'>): ReadonlySet<string> => {
+/** Groups that references name, and those that these groups name, also by way of the catalogue. */
+export const groupsNamed = (references: readonly string[], set: Pick<PolicySet, 'regionGroups' | 'catalog'>): ReadonlySet<string> => {
   const names = references.map(parseReference).flatMap((parsed) => (parsed.type === 'group' ? [parsed.group] : []));
-  return groupsWithin(definitionsOf(set), names);
+  return groupsWithin(regionsOf(set).groups, names);
 };

@@ -118,13 +118,14 @@ export class ScopeState {
    * Policies that a visible cluster should have, those that a grant for all clusters selects, and
    * the region groups that they name, with what these name.
    */
-  #setOf({ policies, clusters, regionGroups, catalog }: PolicySet, seen: Desired['clusters']): PolicySet {
+  #setOf(set: PolicySet, seen: Desired['clusters']): PolicySet {
+    const { policies, clusters, regionGroups, catalog } = set;
     const placed = new Set([...new Set(seen.values())].flatMap((list) => list.map(({ name }) => name)));
     const kept = policies.filter(
       ({ document: { metadata } }) => placed.has(metadata.name) || this.visibility.seesEverywhere(metadata.name),
     );
     const references = kept.flatMap(({ document }) => document.spec.allowedRegions);
-    const named = groupsNamed([...new Set(references)], { regionGroups });
+    const named = groupsNamed([...new Set(references)], set);
     return {
       policies: kept,
       scopes: [],
