@@ -150,7 +150,7 @@ const denialsCondition = ({ denials, capabilities }: ClusterFactsInput): NewCond
   return knownCondition(type, denials?.problem, { all: 'Counted', part: 'Partial' });
 };
 
-/** Text while what the accepted commit says about places cannot be read; see docs/reference/limits.md. */
+/** Text while it cannot be read what the accepted commit says about places. */
 const NO_CATALOGUE =
   'the catalogue of regions cannot be read: lists of nodes stay as they are, and regions that any two providers mean differently are outside';
 /** Nodes that a condition names. */
