@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { FloorAction } from '@fso/shared/api';
 import { type GatekeeperPlace, isGlob, matchesNamespace, USUAL_PLACE } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import { nextRegionChange } from '@fso/shared/regions';
+import { nextRegionChange, regionEnds } from '@fso/shared/regions';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
 import { sameItems } from '@fso/shared/runtime';
 import { explainMissing } from '@fso/shared/status';
@@ -64,7 +64,7 @@ export const planGovernance = (
   return {
     namespaces: governed,
     // One that cannot be read keeps its rules, and its own outcome.
-    policies: new Map([...governingOutcomes(rules, governed, previous), ...outcomes]),
+    policies: new Map([...governingOutcomes(rules, governed, { previous, providers }), ...outcomes]),
     constraints: planConstraints(rules, { present: constraints, previous, now }),
     awaited: governIn(missing, previous?.awaited),
     globs: globsOf(rules),
@@ -131,7 +131,7 @@ const combine = (namespace: string, rules: readonly Rule[]): NamespaceGovernance
 const governingOutcomes = (
   rules: readonly Rule[],
   governed: ReadonlyMap<string, NamespaceGovernance>,
-  previous: Governance | undefined,
+  { previous, providers: { providers } }: Pick<GovernanceContext, 'previous'> & { readonly providers: PresentProviders },
 ): ReadonlyMap<string, PolicyOutcome> => {
   const namespaces = new Map<string, string[]>(rules.map((rule) => [rule.key, []]));
   const conflicts = new Map<string, string[]>(rules.map((rule) => [rule.key, []]));
@@ -141,7 +141,8 @@ const governingOutcomes = (
   }
   return new Map(
     rules.map((rule) => {
-      const outcome = outcomeOf(rule, namespaces.get(rule.key) ?? [], conflicts.get(rule.key) ?? []);
+      const known = outcomeOf(rule, namespaces.get(rule.key) ?? [], conflicts.get(rule.key) ?? []);
+      const outcome = { ...known, ends: regionEnds(rule.spec, providers) };
       const before = previous?.policies.get(rule.key);
       return [rule.key, before !== undefined && sameOutcome(before, outcome) ? before : outcome];
     }),
@@ -155,14 +156,17 @@ const sameOutcome = (a: PolicyOutcome, b: PolicyOutcome): boolean => {
   return a.kind === 'namespaceMissing' && b.kind === 'namespaceMissing' && isSameReach(a, b) && a.message === b.message;
 };
 
-type Reach = Pick<Extract<PolicyOutcome, { kind: 'governing' }>, 'regions' | 'leftOut'>;
-const isSameReach = (a: Reach, b: Reach): boolean => sameItems(a.regions, b.regions) && isDeepStrictEqual(a.leftOut, b.leftOut);
+type Reach = Pick<Extract<PolicyOutcome, { kind: 'governing' }>, 'regions' | 'leftOut' | 'ends'>;
+const isSameReach = (a: Reach, b: Reach): boolean =>
+  sameItems(a.regions, b.regions) && isDeepStrictEqual([a.leftOut, a.ends], [b.leftOut, b.ends]);
 
 /** Policies of one namespace that together leave no region. */
 const conflicting = ({ actions }: NamespaceGovernance): readonly string[] =>
   sortedSet(Object.values(actions).flatMap(({ regions, policies }) => (regions.length === 0 ? policies : [])));
 
-const outcomeOf = ({ regions, leftOut, spec }: Rule, namespaces: readonly string[], conflicts: readonly string[]): PolicyOutcome =>
+type Governing = Extract<PolicyOutcome, { kind: 'governing' | 'namespaceMissing' }>;
+
+const outcomeOf = ({ regions, leftOut, spec }: Rule, namespaces: readonly string[], conflicts: readonly string[]): Governing =>
   namespaces.length > 0
     ? { kind: 'governing', regions, leftOut, namespaces, conflicts }
     : { kind: 'namespaceMissing', regions, leftOut, ...explainMissing(spec) };

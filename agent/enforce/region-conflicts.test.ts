@@ -71,6 +71,16 @@ describe('a region that ends', () => {
     expect(planned(ofHub([END]), NO_PROVIDERS, on('2026-01-20')).deny).toEqual(['eu-central-1']);
   });
 
+  it('ends only where the provider that closes it is', () => {
+    const policy = ofHub([{ ...END, providers: ['alibaba'] }, CONFLICT]);
+    expect(planned(policy, withProviders('aws')).outcome).toMatchObject({ ends: undefined });
+    const ends = [{ ...END, providers: ['alibaba'] }];
+    expect(planned(policy, withProviders('alibaba')).outcome).toMatchObject({ ends });
+    const before = planned(policy, withProviders('aws')).governance;
+    const after = planGovernance([policy], NAMESPACES, NOW, { previous: before, providers: withProviders('alibaba') });
+    expect(after.policies.get(policy.key)).toMatchObject({ kind: 'governing', ends });
+  });
+
   it('has the next plan made when it ends, and when that is announced', () => {
     const nextAfter = (day: string) =>
       planned(ofHub([END]), NO_PROVIDERS, on(day))

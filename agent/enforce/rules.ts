@@ -1,4 +1,11 @@
-import { ENFORCEMENT_POINTS, type FloorAction, Region, type RegionConflict, type SovereignPolicySpec } from '@fso/shared/api';
+import {
+  type ClusterPolicySpec,
+  ENFORCEMENT_POINTS,
+  type FloorAction,
+  Region,
+  type RegionConflict,
+  type SovereignPolicySpec,
+} from '@fso/shared/api';
 import { type GatekeeperPlace, isGlob, isUngovernable, matchesNamespace, protectedFrom } from '@fso/shared/compile';
 import { parseReference, regionsInForce } from '@fso/shared/regions';
 import { isExpired } from '@fso/shared/residency';
@@ -43,7 +50,7 @@ export interface Rule {
   readonly key: string;
   /** `-` for a local policy. */
   readonly revision: string;
-  readonly spec: SovereignPolicySpec;
+  readonly spec: ClusterPolicySpec;
   /** Those of the policy that are inside in this cluster now. */
   readonly regions: readonly string[];
   /** Reasons why the others are not. */

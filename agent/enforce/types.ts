@@ -70,13 +70,14 @@ export interface NamespaceGovernance {
 
 /**
  * The outcome of one policy, without the state of the locks. `leftOut`: why regions of the policy
- * are not among `regions`.
+ * are not among `regions`. `ends`: conflicts by which regions end here, or have ended.
  */
 export type PolicyOutcome =
   | {
       readonly kind: 'governing';
       readonly regions: readonly string[];
       readonly leftOut?: readonly RegionConflict[];
+      readonly ends?: readonly RegionConflict[] | undefined;
       readonly namespaces: readonly string[];
       readonly conflicts: readonly string[];
     }
@@ -85,6 +86,7 @@ export type PolicyOutcome =
       readonly kind: 'namespaceMissing';
       readonly regions: readonly string[];
       readonly leftOut?: readonly RegionConflict[];
+      readonly ends?: readonly RegionConflict[] | undefined;
       readonly message: string;
       /**
        * The policy names the namespace, which does not exist: neither a glob without a match, nor

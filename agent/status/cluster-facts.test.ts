@@ -6,8 +6,8 @@ import { type ClusterFactsInput, clusterFacts } from './cluster-facts.ts';
 const NOTHING = { nodes: 0, namespaces: 0, patterns: 0 };
 
 /** Nodes that are judged, and the version of the catalogue; undefined: there is none. */
-const placed = (nodes: readonly object[] = [], version?: string | null) => ({
-  inForce: version === null ? undefined : { catalog: version === undefined ? undefined : { version } },
+const placed = (nodes: readonly object[] = [], version?: string | null, provider?: string) => ({
+  inForce: version === null ? undefined : { catalog: version === undefined ? undefined : { version }, provider },
   list: () => nodes,
 });
 
@@ -65,6 +65,11 @@ describe('clusterFacts', () => {
     const many = Array.from({ length: 101 }, (_, index) => liar(`n${index}`));
     expect(disputed(many, '7')[2]).toContain('over 100: no pod is bound to any node of their regions: n0: its zone is elsewhere; n1');
     expect(disputed(many, '7')[2]).toContain('; and 81 more');
+    // Nodes of another provider than the registration's are where they say, and named.
+    const aws = { name: 'a', verdict: 'confirmed', provider: 'aws' };
+    const differs = '1 nodes are not of aws, the provider of the registration: g: gcp; catalogue 7: 2 nodes confirmed, 0 cannot be checked';
+    expect(disputed([aws, { ...aws, name: 'g', provider: 'gcp' }], '7', 'aws')).toEqual(['False', 'ProviderDiffers', differs]);
+    expect(disputed([aws], '7', 'aws')[1]).toBe('NoDispute');
     // Without a catalogue there is no such condition.
     expect(disputed(others)).toEqual(['', '', '']);
     expect(disputed(others, null).slice(0, 2)).toEqual(['Unknown', 'NotObserved']);

@@ -4,7 +4,7 @@ import type { GatekeeperPlace } from '@fso/shared/compile';
 import { setCondition, type ValidatingAdmissionPolicy } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import { type ClusterProfile, NO_FLOOR, NO_GATEKEEPER } from '@fso/shared/status';
-import type { ClusterView } from '../cache/index.ts';
+import type { ClusterView, PlacedNode } from '../cache/index.ts';
 import type { KnownDenials } from '../denials/index.ts';
 import { isFloorName, MAX_EXCEPTIONS, type Overflow } from '../enforce/index.ts';
 import type { Claim } from '../observation/index.ts';
@@ -150,8 +150,23 @@ const denialsCondition = ({ denials, capabilities }: ClusterFactsInput): NewCond
   return knownCondition(type, denials?.problem, { all: 'Counted', part: 'Partial' });
 };
 
+/** Text while it cannot be read what the accepted commit says about places. */
+const NO_CATALOGUE =
+  'the catalogue of regions cannot be read: lists of nodes stay as they are, and regions that any two providers mean differently are outside';
 /** Nodes that a condition names. */
 const NAMED_NODES = 20;
+
+const namedNodes = (nodes: readonly PlacedNode[], textOf: (node: PlacedNode) => string): string => {
+  const named = nodes.slice(0, NAMED_NODES).map((node) => `${node.name}: ${textOf(node)}`);
+  return [...named, ...(nodes.length > NAMED_NODES ? [`and ${nodes.length - NAMED_NODES} more`] : [])].join('; ');
+};
+
+/** Text on nodes whose providerID names another provider than the registration; none: no text. */
+const otherProviders = (nodes: readonly PlacedNode[], declared: string | undefined): readonly string[] => {
+  const others = declared === undefined ? [] : nodes.filter(({ provider }) => provider !== declared);
+  const text = `${others.length} nodes are not of ${declared}, the provider of the registration: `;
+  return others.length === 0 ? [] : [text + namedNodes(others, ({ provider = '' }) => provider)];
+};
 
 /**
  * Whether nodes contradict what the catalogue has, and how many cannot be compared with it.
@@ -159,18 +174,20 @@ const NAMED_NODES = 20;
  */
 const nodesCondition = ({ view: { places }, notObserved }: ClusterFactsInput): NewCondition | undefined => {
   const type = CONDITIONS.nodesDisputed;
-  if (places.inForce === undefined) return unknownOf(type, 'the catalogue of regions cannot be read');
+  if (places.inForce === undefined) return unknownOf(type, NO_CATALOGUE);
   const { catalog } = places.inForce;
   if (catalog === undefined) return undefined;
   const unknown = unknownOf(type, notObserved?.('violations'));
   if (unknown !== undefined) return unknown;
   const { disputed = [], unchecked = [], confirmed = [] } = Object.groupBy(places.list(), ({ verdict }) => verdict);
   const counts = `catalogue ${catalog.version}: ${confirmed.length} nodes confirmed, ${unchecked.length} cannot be checked`;
-  if (disputed.length === 0) return { type, status: 'False', reason: 'NoDispute', message: counts };
-  const named = disputed.slice(0, NAMED_NODES).map(({ name, reason }) => `${name}: ${reason}`);
-  const more = disputed.length > NAMED_NODES ? `; and ${disputed.length - NAMED_NODES} more` : '';
+  const others = otherProviders([...unchecked, ...confirmed], places.inForce.provider);
+  const known = [...others, counts].join('; ');
+  if (disputed.length === 0)
+    return { type, status: 'False', reason: others.length === 0 ? 'NoDispute' : 'ProviderDiffers', message: known };
+  const named = namedNodes(disputed, ({ reason = '' }) => reason);
   const refused = disputed.length > MAX_EXCEPTIONS ? `; over ${MAX_EXCEPTIONS}: no pod is bound to any node of their regions` : '';
-  const message = `${disputed.length} nodes contradict themselves and are in no region${refused}: ${named.join('; ')}${more}; ${counts}`;
+  const message = `${disputed.length} nodes contradict themselves and are in no region${refused}: ${named}; ${known}`;
   return { type, status: 'True', reason: 'Disputed', message };
 };
 

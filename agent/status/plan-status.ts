@@ -216,7 +216,7 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
     lockCondition(CONDITIONS.gatekeeperReady, locks.gatekeeper),
     conflictCondition(outcome),
     ambiguousCondition('leftOut' in outcome ? outcome.leftOut : undefined),
-    endingCondition(policy.spec, now),
+    endingCondition('ends' in outcome ? outcome.ends : undefined, now),
     expiringCondition(policy, now),
     injectionCondition(observed),
     auditCondition(observed),

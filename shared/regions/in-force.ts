@@ -34,6 +34,15 @@ export const regionsInForce = (
   return { regions: allowedRegions.filter((region) => !outside.has(region)), conflicts };
 };
 
+/** Conflicts by which regions of a policy end in a cluster of these providers; undefined: none. */
+export const regionEnds = (
+  { regionConflicts = [] }: Pick<ClusterPolicySpec, 'regionConflicts'>,
+  providers: ReadonlySet<string>,
+): readonly RegionConflict[] | undefined => {
+  const ends = regionConflicts.filter((each) => each.from !== undefined && each.providers.every((provider) => providers.has(provider)));
+  return ends.length === 0 ? undefined : ends;
+};
+
 /**
  * Finds when {@link regionsInForce} changes next by time alone, in milliseconds since 1970;
  * undefined: never.

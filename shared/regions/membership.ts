@@ -71,6 +71,8 @@ const joined = (left: Membership, right: Membership): Membership => {
 const addOne = (table: MutableTable, name: string, provider: string, membership: Membership): void => {
   const readings = table.get(name);
   const known = readings?.get(provider);
+  // Groups that lie in several others bring the same again and again.
+  if (known !== undefined && known.isBare === membership.isBare && isSameTerm(known, membership)) return;
   table.set(name, new Map(readings).set(provider, known === undefined ? membership : joined(known, membership)));
 };
 

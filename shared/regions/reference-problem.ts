@@ -1,4 +1,5 @@
 import { CATALOG_PATH } from '../api/index.ts';
+import { listText } from '../runtime/text.ts';
 import type { CatalogIndex } from './catalog-index.ts';
 import { isCountryCode } from './places.ts';
 import { parseReference } from './reference.ts';
@@ -7,7 +8,7 @@ import type { RegionResolver } from './resolver.ts';
 /** The command that gives a repository its catalogue. */
 const UPDATE = 'fso regions update';
 
-const listed = (names: Iterable<string>): string => [...names].join(', ') || 'none';
+const listed = (names: Iterable<string>): string => listText([...names]) || 'none';
 
 /** Finds why a reference stands for nothing in a repository; undefined: it is right. */
 export const referenceProblem = (reference: string, resolver: RegionResolver): string | undefined => {
@@ -38,6 +39,9 @@ export const providerProblem = (provider: string, catalog: CatalogIndex | undefi
   );
 };
 
+/** Regions that a problem suggests instead. */
+const MAX_SUGGESTED = 3;
+
 /** The usual mistake is a name that another provider has. */
 const regionProblem = (
   { provider, name }: { readonly provider: string; readonly name: string },
@@ -45,7 +49,7 @@ const regionProblem = (
 ): string | undefined => {
   const known = catalog.providers.get(provider);
   if (known?.has(name) === true) return undefined;
-  const others = (catalog.names.get(name) ?? []).map((reading) => `${reading.provider}/${name}`);
+  const others = (catalog.names.get(name) ?? []).slice(0, MAX_SUGGESTED).map((reading) => `${reading.provider}/${name}`);
   const hint = others.length === 0 ? '' : `, did you mean ${others.join(' or ')}?`;
   return `${CATALOG_PATH} has no region ${name} of ${provider}${hint}`;
 };

@@ -146,12 +146,40 @@ describe('PlacedNodes', () => {
     set('liar', undefined);
     expect([places.exceptions, places.providers]).toEqual(known);
     source.synced = true;
-    expect(places.exceptions.disputedNodes).toEqual([]);
     expect(places.providers.ambiguous.size).toBe(0);
     // The commit that is in force cannot be read: nothing follows from it.
-    set('liar', LIAR);
+    set('other', LIAR);
     places.judgeBy(undefined);
-    expect(places.exceptions.disputedNodes).toEqual([]);
+    expect(places.exceptions.disputedNodes).toEqual(['liar']);
     expect(places.inForce).toBeUndefined();
+  });
+
+  it('stay listed by name once they are gone, while there is room and until they come back as they should be', () => {
+    const { places, set } = cacheOf({ liar: LIAR });
+    places.judgeBy({ catalog: CATALOG });
+    const before = places.exceptions;
+    set('liar', undefined);
+    expect(places.exceptions).toBe(before);
+    set('liar', AWS);
+    expect(places.exceptions.disputedNodes).toEqual([]);
+    set('liar', LIAR);
+    expect(places.exceptions.disputedNodes).toEqual(['liar']);
+    set('liar', undefined);
+    for (let index = 0; index < 99; index += 1) set(`n${index}`, LIAR);
+    expect(places.exceptions.disputedNodes).toHaveLength(100);
+    set('n99', LIAR);
+    expect(places.exceptions).toMatchObject({ disputedNodes: expect.not.arrayContaining(['liar']), disputedRegions: [] });
+    expect(places.exceptions.disputedNodes).toHaveLength(100);
+    places.judgeBy({});
+    expect(places.exceptions.disputedNodes).toEqual([]);
+  });
+
+  it('are no exceptions for an empty label, which names no region', () => {
+    const { metadata, spec } = nodeOf('empty', AWS);
+    const reduced = reduceNode({ metadata: { ...metadata, labels: { [REGION]: '', [ZONE]: '' } }, spec: spec ?? {} });
+    const places = new PlacedNodes({ synced: true, list: () => [reduced], onChange: () => () => undefined } as never);
+    places.judgeBy({ catalog: CATALOG });
+    expect(places.list()).toMatchObject([{ name: 'empty', verdict: 'unchecked', labelled: undefined }]);
+    expect(places.exceptions).toMatchObject({ disputedNodes: [], disputedRegions: [] });
   });
 });

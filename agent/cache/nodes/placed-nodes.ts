@@ -137,10 +137,21 @@ export class PlacedNodes {
     const nodes = this.#source.list().map((node) => placedNode(node, places));
     this.#byName = new Map(nodes.map((node) => [node.name, node]));
     if (!isWhole) return nodes;
-    const exceptions = exceptionsOf(nodes, places);
+    const exceptions = this.#withGone(exceptionsOf(nodes, places), places);
     if (this.#exceptions === undefined || !isSameExceptions(exceptions, this.#exceptions)) this.#exceptions = exceptions;
     this.#notePresent(nodes, places);
     return nodes;
+  }
+
+  /**
+   * Adds nodes that were listed and are gone, while there is room: each change of the list has lock
+   * 2 proven again, and a node that comes back under its name is refused from its first Binding on.
+   */
+  #withGone(exceptions: NodeExceptions, { catalog }: PlacesInForce): NodeExceptions {
+    if (catalog === undefined || exceptions.disputedRegions.length > 0) return exceptions;
+    const gone = (this.#exceptions?.disputedNodes ?? []).filter((name) => !this.#byName.has(name));
+    const room = MAX_EXCEPTIONS - exceptions.disputedNodes.length;
+    return { ...exceptions, disputedNodes: sortedSet([...exceptions.disputedNodes, ...gone.slice(0, room)]) };
   }
 
   #notePresent(nodes: readonly PlacedNode[], { catalog, provider: declared }: PlacesInForce): void {

@@ -26,12 +26,16 @@ const fitOf = (labels: Readonly<Record<string, string>> = {}, spec: Node['spec']
   return Buffer.byteLength(JSON.stringify(fit)) <= MAX_FIT_BYTES ? fit : { labels: undefined, taints: [] };
 };
 
-/** Reduces a node. One whose labels cannot be read has none. */
+/** Reduces a node. One whose labels cannot be read has none; an empty label names no place. */
 export const reduceNode = (node: Node): ReducedNode => {
   const { metadata, spec, malformed } = decodeNode(node);
   const { name, uid, resourceVersion, labels } = metadata;
   return {
-    place: definedOnly({ providerID: spec?.providerID, region: labels?.[REGION_LABEL], zone: labels?.[ZONE_LABEL] }),
+    place: definedOnly({
+      providerID: spec?.providerID,
+      region: labels?.[REGION_LABEL] || undefined,
+      zone: labels?.[ZONE_LABEL] || undefined,
+    }),
     fit: fitOf(labels, spec),
     metadata: definedOnly({ name, uid, resourceVersion }) as Node['metadata'],
     ...(malformed !== undefined && { malformed }),

@@ -1,4 +1,4 @@
-import { type ClusterPolicySpec, CONDITIONS, type Condition, type RegionConflict } from '@fso/shared/api';
+import { CONDITIONS, type Condition, type RegionConflict } from '@fso/shared/api';
 import { DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
 import { listText } from '@fso/shared/runtime';
 
@@ -13,18 +13,19 @@ export const ambiguousCondition = (leftOut: readonly RegionConflict[] = []): New
   if (left.length === 0) return undefined;
   const regions = [...new Set(left.flatMap((conflict) => conflict.regions))];
   const readers = [...new Set(left.flatMap(({ providers }) => providers))].join(', ');
-  const message = `outside in this cluster: ${listText(regions)}, as its nodes are of providers (${readers}) that mean other places by it`;
+  const message = `outside in this cluster: ${listText(regions)}, as its nodes are, or may be, of providers (${readers}) that mean other places by it`;
   return { type: CONDITIONS.regionAmbiguous, status: 'True', reason: 'ProvidersDiffer', message };
 };
 
 const LONGEST_MS = Math.max(...EXPIRY_WARNING_DAYS) * DAY_MS;
 
-/** Condition of a policy that regions end soon, or ended lately; absent: none do. */
-export const endingCondition = (
-  { regionConflicts = [] }: Pick<ClusterPolicySpec, 'regionConflicts'>,
-  now: Date,
-): NewCondition | undefined => {
-  const ends = regionConflicts.flatMap(({ regions, from }) => {
+/**
+ * Condition of a policy that regions end soon, or ended lately; absent: none do.
+ *
+ * @param conflicts of the providers of this cluster
+ */
+export const endingCondition = (conflicts: readonly RegionConflict[] = [], now: Date): NewCondition | undefined => {
+  const ends = conflicts.flatMap(({ regions, from }) => {
     const leftMs = from === undefined ? Number.NaN : Date.parse(from) - now.getTime();
     return Math.abs(leftMs) <= LONGEST_MS ? [{ regions, from, leftMs }] : [];
   });

@@ -6,7 +6,7 @@ import type { ValuePath } from '../yaml/yaml-file.ts';
 /** Checks a catalogue of regions for problems that its schema cannot express. */
 export const checkCatalog = ({ regions, groups }: RegionCatalogSpec): readonly ValueProblem[] => [
   ...regions.flatMap((region, index) => checkRegion(region, ['spec', 'regions', index])),
-  ...repeatedNames(regions),
+  ...wrongNames(regions),
   ...groups.flatMap((group, index) => checkGroup(group, ['spec', 'groups', index])),
   ...repeatedGroups(groups),
 ];
@@ -30,9 +30,18 @@ const checkRegion = (region: CatalogRegion, path: ValuePath): readonly ValueProb
   }),
 ];
 
-/** A provider has each name once, be it of a region or of a zone. */
-const repeatedNames = (regions: readonly CatalogRegion[]): readonly ValueProblem[] => {
-  const seen = new Set<string>();
+/**
+ * Providers that may have one name. Each two of them may differ in what they mean by it, so that
+ * every list with the name has as many conflicts as there are pairs; a cluster takes 64.
+ */
+const MAX_PROVIDERS_OF_NAME = 16;
+
+/**
+ * A provider has each name once, be it of a region or of a zone, and not too many providers have
+ * it.
+ */
+const wrongNames = (regions: readonly CatalogRegion[]): readonly ValueProblem[] => {
+  const seen = new Map<string, Set<string>>();
   return regions.flatMap(({ provider, region, zones = [] }, index) => {
     const at = ['spec', 'regions', index];
     const names = [
@@ -40,9 +49,12 @@ const repeatedNames = (regions: readonly CatalogRegion[]): readonly ValueProblem
       ...zones.map(({ name }, zone) => ({ name, path: [...at, 'zones', zone, 'name'] })),
     ];
     return names.flatMap(({ name, path }) => {
-      const key = `${provider}/${name}`;
-      if (seen.has(key)) return [value(path, `is there twice: ${key}`)];
-      seen.add(key);
+      const providers = seen.get(name) ?? new Set<string>();
+      seen.set(name, providers);
+      if (providers.has(provider)) return [value(path, `is there twice: ${provider}/${name}`)];
+      if (providers.size === MAX_PROVIDERS_OF_NAME)
+        return [value(path, `is a name of more than ${MAX_PROVIDERS_OF_NAME} providers: ${name}`)];
+      providers.add(provider);
       return [];
     });
   });

@@ -101,6 +101,14 @@ export const wrongSizes = (
   }));
 };
 
+/** Counts the regions of placements, as compiling the documents does. */
+export const countPlacements = (decoded: DecodedDocument, regions: RegionResolver, declared: Declared): void => {
+  const { document } = decoded;
+  if (document.kind !== 'SovereignPolicy' && document.kind !== 'PolicyScope') return;
+  const { clusterRegions = [] } = document.spec.placement ?? {};
+  for (const provider of declared) regions.resolve(clusterRegions, provider);
+};
+
 const tooMany = ({ regions, conflicts }: ResolvedRegions, provider: string | undefined): readonly string[] => {
   const where = provider === undefined ? '' : ` in clusters of ${provider}`;
   if (regions.length > MAX_ALLOWED_REGIONS) return [`stands for ${regions.length} regions${where}, the limit is ${MAX_ALLOWED_REGIONS}`];

@@ -6,7 +6,7 @@ import { regionsOf } from '../regions.ts';
 import { type Scopes, scopesAbove, scopesOf, scopeTests } from '../scopes.ts';
 import type { PolicySet, Sourced, SourceProblem } from '../types.ts';
 import type { ValuePath } from '../yaml/yaml-file.ts';
-import { brokenGroups, declaredProviders, unknownReferences, wrongSizes } from './check-references.ts';
+import { brokenGroups, countPlacements, declaredProviders, unknownReferences, wrongSizes } from './check-references.ts';
 
 /**
  * Extent of what is decoded: all of a repository, or the part of it that concerns one cluster,
@@ -54,6 +54,7 @@ const checkSizes = (documents: readonly DecodedDocument[], set: PolicySet, exten
   const regions = regionsOf(set);
   const declared = declaredProviders(set, extent === 'repository' ? [undefined] : []);
   const problems = documents.flatMap((decoded) => (isPolicy(decoded) ? wrongSizes(decoded, regions, declared) : []));
+  for (const decoded of documents) countPlacements(decoded, regions, declared);
   if (!regions.isExhausted) return problems;
   return [{ path: '.', line: 1, column: 1, reason: 'the groups and policies of the repository stand for too many regions' }];
 };

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { CatalogGroup, CatalogRegion, RegionCatalogSpec } from '../../api/index.ts';
 import { region, TEST_CATALOG } from '../../regions/testing/catalogue.ts';
 import { createDecoder } from '../decode.ts';
+import { groupsNamed } from '../regions.ts';
 import { catalogFile, clusterFile, groupFile, policyFile, problemsOf, scopeFile, setOf } from '../testing/decoded.ts';
 
 const CATALOG = catalogFile(TEST_CATALOG);
@@ -28,6 +29,11 @@ describe('references to regions', () => {
     ['group:eu', 'there is no RegionGroup eu (there are: none; regions/catalog.yaml has some, write it with fso regions update)'],
   ])('%s is refused without a catalogue, with the command to run', (reference, reason) => {
     expect(problemsOf(allowing('us-east-1', reference))).toEqual([`policies/p.yaml:9:7: ${reason}`]);
+  });
+
+  it('lead to groups of the repository through those of the catalogue', () => {
+    const set = setOf(CATALOG, groupFile('eu', ['group:inner']), groupFile('inner', ['eu-west-1']), groupFile('other', ['x']));
+    expect(groupsNamed(['group:eu-ch'], set)).toEqual(new Set(['eu', 'eu-ch', 'inner']));
   });
 
   it('need no catalogue between groups', () => {
@@ -80,6 +86,27 @@ describe('references to regions', () => {
     expect(createDecoder({}, 'cluster')(files)).toMatchObject({ ok: true });
   });
 
+  it('are refused where those of placements are too many to be looked up', () => {
+    const regions = Array.from({ length: 450 }, (_, n) => region(`aws/r${n}`, 'US', { place: 'p', source: 's' }));
+    const groups = Array.from({ length: 100 }, (_, n) => groupFile(`g${n}`, ['country:US']));
+    const placed = (clusterRegions: string[], index: number) => policyFile(`p${index}`, { placement: { clusterRegions } });
+    const lists = Array.from({ length: 100 }, (_, without) =>
+      groups.flatMap((_group, index) => (index === without ? [] : [`group:g${index}`])),
+    );
+    const files = [catalogFile(catalogOf(regions)), ...groups, ...lists.map(placed)];
+    expect(problemsOf(...files)).toEqual(['.:1:1: the groups and policies of the repository stand for too many regions']);
+    expect(problemsOf(...files.slice(0, 120))).toEqual([]);
+  });
+
+  it('are refused with a few of the names that there are', () => {
+    const regions = Array.from({ length: 50 }, (_, n) => region(`p${n}/x${n % 5}`, 'DE'));
+    const files = [catalogFile(catalogOf(regions)), policyFile('p', { allowedRegions: ['moon/x0', 'p1/x0'] })];
+    expect(problemsOf(...files)).toEqual([
+      expect.stringMatching(/has no provider moon \(there are: (p\d, ){9}p9 and 40 more\)$/),
+      expect.stringMatching(/has no region x0 of p1, did you mean p0\/x0 or p5\/x0 or p10\/x0\?$/),
+    ]);
+  });
+
   it('are refused in a circle of groups, with its path and no other problem', () => {
     const files = [groupFile('a', ['x', 'group:b']), groupFile('b', ['group:c']), groupFile('c', ['group:a']), allowing('group:a')];
     expect(problemsOf(...files)).toEqual(['regions/c.yaml:7:7: group a contains itself: a -> b -> c -> a']);
@@ -112,6 +139,11 @@ describe('a catalogue', () => {
       'a zone in the country of its region',
       catalogOf([region('aws/a', 'DE', { zones: [{ name: 'b', country: 'DE' }] })]),
       'spec.regions[0].zones[0].country is that of the region: only zones in other countries are listed',
+    ],
+    [
+      'a name of more providers than conflicts are listed for',
+      catalogOf(Array.from({ length: 17 }, (_, n) => region(`p${n}/x`, n % 2 === 0 ? 'DE' : 'FR'))),
+      'spec.regions[16].region is a name of more than 16 providers: x',
     ],
     ['an unknown country', catalogOf([region('aws/a', 'XX')]), 'spec.regions[0].country must be a country code of ISO 3166-1, is XX'],
     [
