@@ -20,8 +20,8 @@ import { catalogFile, clusterFile, policyFile } from '../harness/policy-files.ts
 import { eventually, never as signal } from '../harness/waiting.ts';
 
 /**
- * One signed commit, by which two clusters with nodes of two providers read one name as two places:
- * from the commit to pods, API, command and dashboard.
+ * Tests two clusters with nodes of two providers, which read one name of one signed commit as two
+ * places: from the commit to pods, API, command and dashboard.
  */
 
 const WEST = 'eu-west-1';
@@ -139,7 +139,7 @@ describe('regions that mean one place', () => {
     expect((await client.get(POD_KIND, { namespace: 'finance', name: 'istanbul' }, signal))?.spec.nodeName).toBeUndefined();
   });
 
-  it('leaves nothing to be said of a cluster that declares its provider', async () => {
+  it('reports no region as ambiguous in a cluster that declares its provider', async () => {
     const declared = clusterFile('alibaba', [CENTRAL]).replace('spec:', 'spec:\n  provider: alibaba');
     await repository.commit({ 'clusters/alibaba.yaml': declared }, 'Declare a provider');
     hub.source.hint();
@@ -157,13 +157,13 @@ describe('regions that mean one place', () => {
       await addNode('aws', 'london', LONDON);
     });
 
-    /** The condition in the words of the agent, which the hub asks; its report has the type alone. */
+    /** The condition in the words of the agent, which the hub asks: reports have its type alone. */
     const ambiguity = async () => {
       const { report } = await api.policyDetail('finance', 'aws');
       return report?.conditions.find(({ type, reason }) => type === CONDITIONS.regionAmbiguous && reason === 'ProvidersDiffer');
     };
 
-    it('counts the name as outside, and says so at the API', async () => {
+    it('counts the name as outside, and reports it at the API', async () => {
       await eventually(async () => (await tryPod('aws', WEST)).includes(`region "${WEST}"`));
       expect(await tryPod('aws', CENTRAL)).toBe('');
       expect(await eventually(ambiguity)).toMatchObject({ status: 'True', message: expect.stringContaining(WEST) });
@@ -171,7 +171,7 @@ describe('regions that mean one place', () => {
       expect(group?.issues.map(({ cluster, policy }) => [cluster, policy])).toContainEqual(['aws', 'finance']);
     });
 
-    it('says at the command what is left out, and what each provider means', async () => {
+    it('shows at the command which region is outside, and explains its places', async () => {
       await eventually(ambiguity);
       await eventually(async () => {
         const { out } = await fso('describe', 'policy', 'finance', '--cluster', 'aws');
@@ -182,7 +182,7 @@ describe('regions that mean one place', () => {
       expect(explained.out).toContain('alibaba/eu-west-1: United Kingdom');
     });
 
-    it('says on the page of the policy in which cluster a region is left out', async () => {
+    it('shows on the page of the policy in which cluster a region is outside', async () => {
       await eventually(ambiguity);
       const page = await dashboard.open('/policies/finance');
       const row = page

@@ -36,7 +36,7 @@ const nodes = range(10_000, (index) => {
 });
 
 describe.each(MODES)('10,000 nodes and 5,000 namespaces under one group, bind gate by $mode', ({ mode, apiServerArgs }) => {
-  /** One of the namespaces; it has no labels, so that only its entry in the index governs it. */
+  /** A namespace of the index; it has no labels, so that only its entry in the index governs it. */
   const NAMESPACE = named(4_321);
   let world: AgentHarness;
 
