@@ -1,5 +1,5 @@
 import type { PolicyReport } from '@fso/shared/api';
-import { memoByText, weakMemo, weakMemo2 } from '@fso/shared/runtime';
+import { memoByText, weakMemo } from '@fso/shared/runtime';
 import {
   type Baseline,
   type ClusterProfile,
@@ -197,13 +197,11 @@ function* candidatesBetween(before: Policies, after: Policies): Generator<string
   yield* after.named.keys();
 }
 
-const findKeysBetween = weakMemo2((before: Policies, after: Policies): readonly string[] =>
-  [...new Set(candidatesBetween(before, after))].filter((key) => before.get(key) !== after.get(key)),
-);
-
 /**
  * Keys of the policies that read differently in two maps, by identity of their reports. Costs what
- * differs, and what is reported by name, once for the ledger and all that follow it.
+ * differs, and what is reported by name.
  */
-export const keysBetween = (before: Policies, after: Policies): readonly string[] =>
-  before === after ? [] : findKeysBetween(before, after);
+export const keysBetween = (before: Policies, after: Policies): readonly string[] => {
+  if (before === after) return [];
+  return [...new Set(candidatesBetween(before, after))].filter((key) => before.get(key) !== after.get(key));
+};
