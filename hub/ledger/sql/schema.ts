@@ -82,9 +82,9 @@ export interface ClusterTable {
   acked_revision: string | null;
   acked_digest: string | null;
   nack_json: string | null;
-  /** JSON of a RevisionFacts; null: the cluster has reported nothing, or `report_json` has it. */
+  /** JSON of a RevisionFacts; not valid where `report_json` has these facts, too. */
   revision_json: string | null;
-  /** JSON of an AgentClusterReport without that. */
+  /** JSON of an AgentClusterReport without that; with it where an older version wrote the row. */
   report_json: string | null;
   reported_seq: number;
   /** Time at which one of its policies last changed. */

@@ -32,6 +32,8 @@ export interface StoredCluster {
    * later one.
    */
   readonly writtenSeen: string | null;
+  /** Whether an older version wrote its report, in one column: the next write splits it. */
+  readonly hasWholeReport?: boolean | undefined;
 }
 
 export interface StoredLedger {

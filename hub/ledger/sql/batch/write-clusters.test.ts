@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { standingOf } from '@fso/shared/status';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { fixedClock, policy, report } from '../../testing/ledger.ts';
+import { clusterReport, fixedClock, policy, report } from '../../testing/ledger.ts';
 import type { Ledger } from '../../types.ts';
 import { type Database, openDatabase } from '../database.ts';
 import { createSqlLedger } from '../sql-ledger.ts';
@@ -96,4 +96,32 @@ it('returns the cost of a report that is written together with others', async ()
     ['eu', 'us'].map((cluster) => ledger.applyReport(cluster, report(1, { full: true, deviations: named(failed, ...many) }))),
   );
   expect(costs.map(({ cpuMs }) => cpuMs > 0)).toEqual([true, true]);
+});
+
+it('reads what an older version wrote beside it, and what was reported since', async () => {
+  const facts = async (): Promise<unknown> => {
+    await ledger.close();
+    ledger = await open();
+    return (await ledger.cluster('eu'))?.report;
+  };
+  const revision = (name: string) => ({ revision: name, provenRevision: name, verification: 'verified', signer: name }) as const;
+  await ledger.applyReport('eu', report(1, { full: true, cluster: clusterReport(revision('a')) }));
+  await ledger.applyReport('eu', report(2, { revision: revision('b') }));
+  const older = { ...clusterReport(revision('c')), signer: undefined };
+  // That version does not know the other column.
+  await database.db
+    .updateTable('clusters')
+    .set({ report_json: JSON.stringify(older) })
+    .execute();
+  expect(await facts()).toEqual(older);
+  await ledger.applyReport('eu', report(3, { revision: revision('d') }));
+  expect(await facts()).toEqual({ ...older, ...revision('d') });
+  await database.db
+    .updateTable('clusters')
+    .set({ report_json: JSON.stringify(older), revision_json: null })
+    .execute();
+  expect(await facts()).toEqual(older);
+  await ledger.applyReport('eu', report(4, { revision: revision('e') }));
+  await ledger.applyReport('eu', report(5, { revision: revision('f') }));
+  expect(await facts()).toEqual({ ...older, ...revision('f') });
 });

@@ -41,7 +41,8 @@ const isShallowEqual = (a: object, b: object): boolean => {
   return keys.length === Object.keys(b).length && keys.every((key) => Reflect.get(a, key) === Reflect.get(b, key));
 };
 
-const changesReport = ({ before: { record: before }, after: { record: after } }: ClusterWrite): boolean => {
+const changesReport = ({ before: { record: before, hasWholeReport }, after: { record: after } }: ClusterWrite): boolean => {
+  if (hasWholeReport === true) return true;
   if (before.report === null || after.report === null) return before.report !== after.report;
   const [was, is] = [splitFacts(before.report).rest, splitFacts(after.report).rest];
   return !isShallowEqual(was, is);

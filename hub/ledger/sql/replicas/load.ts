@@ -1,4 +1,4 @@
-import { type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
+import { type AgentClusterReport, type PolicyReport, policyKey, type SourceView } from '@fso/shared/api';
 import { factsAfter } from '@fso/shared/protocol';
 import { type Baseline, type DeviationGroup, deviationsIn, isSameBaseline, type NamedPolicy } from '@fso/shared/status';
 import { type Kysely, type Selectable, sql } from 'kysely';
@@ -29,9 +29,18 @@ const baselineOf = ({ baseline_json }: Pick<ClusterTable, 'baseline_json'>): Bas
 const deviationsOf = ({ deviations_json }: Pick<ClusterTable, 'deviations_json'>) =>
   deviations_json === null ? [] : deviationsIn(parse<DeviationGroup[]>(deviations_json));
 
-/** Returns what a cluster reported of itself. Rows of an older version have it in one column. */
-const reportOf = ({ report_json, revision_json }: Pick<ClusterTable, 'report_json' | 'revision_json'>): ClusterRecord['report'] =>
-  report_json === null ? null : factsAfter(parse(report_json), revision_json === null ? {} : { revision: parse(revision_json) });
+type StoredReport = Pick<StoredCluster, 'hasWholeReport'> & { readonly report: ClusterRecord['report'] };
+
+/**
+ * Reads what a cluster reported of itself. An older version has all of it in one column and leaves
+ * the other as it is, also while it still runs beside this one.
+ */
+const reportOf = ({ report_json, revision_json }: Pick<ClusterTable, 'report_json' | 'revision_json'>): StoredReport => {
+  if (report_json === null) return { report: null, hasWholeReport: false };
+  const report = parse<AgentClusterReport>(report_json);
+  if ('revision' in report || revision_json === null) return { report, hasWholeReport: true };
+  return { report: factsAfter(report, { revision: parse(revision_json) }), hasWholeReport: false };
+};
 
 /** Policies of a cluster as they were read. */
 interface ReadPolicies {
@@ -40,7 +49,7 @@ interface ReadPolicies {
   readonly lists: ReadonlyMap<string, PolicyList>;
 }
 
-const recordOf = (row: Selectable<ClusterTable>, { named, lists }: ReadPolicies): ClusterRecord => ({
+const recordOf = (row: Selectable<ClusterTable>, { named, lists }: ReadPolicies, report: ClusterRecord['report']): ClusterRecord => ({
   name: row.name,
   connected: row.connected_by !== null,
   notObserved: notObservedOf(row),
@@ -49,7 +58,7 @@ const recordOf = (row: Selectable<ClusterTable>, { named, lists }: ReadPolicies)
   offeredAt: row.offered_at,
   acked: row.acked_revision === null ? null : { revision: row.acked_revision, digest: row.acked_digest },
   nack: row.nack_json === null ? null : parse(row.nack_json),
-  report: reportOf(row),
+  report,
   baseline: baselineOf(row),
   policies: policiesOf(baselineOf(row), named, lists),
   notKept: row.not_kept,
@@ -58,13 +67,17 @@ const recordOf = (row: Selectable<ClusterTable>, { named, lists }: ReadPolicies)
   divergedSince: row.diverged_since,
 });
 
-const storedOf = (row: Selectable<ClusterTable>, policies: ReadPolicies): StoredCluster => ({
-  record: recordOf(row, policies),
-  connectedBy: row.connected_by,
-  stream: row.stream,
-  version: row.version,
-  writtenSeen: row.last_seen,
-});
+const storedOf = (row: Selectable<ClusterTable>, policies: ReadPolicies): StoredCluster => {
+  const { report, hasWholeReport } = reportOf(row);
+  return {
+    record: recordOf(row, policies, report),
+    connectedBy: row.connected_by,
+    stream: row.stream,
+    version: row.version,
+    writtenSeen: row.last_seen,
+    hasWholeReport,
+  };
+};
 
 /**
  * Maximum length of the JSON of a cluster's report and of its reasons for refusing a commit, in

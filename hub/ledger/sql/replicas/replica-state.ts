@@ -93,7 +93,7 @@ export class ReplicaState implements StoredLedger {
   /** Takes over the result of a batch of this process. */
   learn(batch: Batch, { version, events }: WrittenBatch): void {
     for (const { after } of batch.clusters.values())
-      this.#learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null });
+      this.#learnCluster({ ...after, version, writtenSeen: after.record.lastSeen?.at ?? null, hasWholeReport: false });
     this.#learnState({
       source: batch.source === null ? this.#state.source : { value: batch.source, version },
       desired: batch.desired === null ? this.#state.desired : { value: batch.desired, version },
