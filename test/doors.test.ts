@@ -67,6 +67,7 @@ const PAST_DOORS: readonly string[] = [
   'shared/decode/portable.ts → shared/encoding/canonical-json.ts',
   'shared/regions/conflicts.ts → shared/encoding/canonical-json.ts',
   'shared/regions/reference-problem.ts → shared/runtime/text.ts',
+  'shared/regions/resolver.ts → shared/encoding/group-by.ts',
 ];
 
 /** @returns the room of a file: the folder of its package that it lies in, if in any */

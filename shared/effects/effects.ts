@@ -1,5 +1,5 @@
 import { FLOOR_ACTIONS, type FloorAction, type RegionConflict } from '../api/index.ts';
-import { byText, canonicalJson } from '../encoding/index.ts';
+import { byText, canonicalJson, groupBy } from '../encoding/index.ts';
 import { compareRules, type PlacedRule, type RuleChange } from './compare-rules.ts';
 import { createElsewhere, type FindElsewhere } from './elsewhere.ts';
 import { type ClusterGroup, type FleetState, groupClusters, openFleet } from './fleet.ts';
@@ -92,7 +92,7 @@ const splitByElsewhere = (
   const { usable, after } = change;
   if (usable?.length !== 0) return [{ namespaces: [...namespaces], elsewhere: null }];
   const found = namespaces.map((namespace) => ({ namespace, elsewhere: findElsewhere(namespace.example, after?.regions ?? []) }));
-  return [...Map.groupBy(found, ({ elsewhere }) => canonicalJson(elsewhere)).values()].map((same) => ({
+  return [...groupBy(found, ({ elsewhere }) => canonicalJson(elsewhere)).values()].map((same) => ({
     namespaces: same.map(({ namespace }) => namespace),
     elsewhere: [...(same[0]?.elsewhere ?? [])],
   }));
@@ -108,7 +108,7 @@ type PlacelessEffect = Omit<Effect, 'clusters'>;
 
 /** Joins namespaces with the same effect. */
 const joinNamespaces = (effects: readonly PlacelessEffect[]): readonly PlacelessEffect[] =>
-  [...Map.groupBy(effects, ({ namespaces: _each, ...effect }) => canonicalJson(effect)).values()].flatMap((same) =>
+  [...groupBy(effects, ({ namespaces: _each, ...effect }) => canonicalJson(effect)).values()].flatMap((same) =>
     same.slice(0, 1).map((effect) => ({
       ...effect,
       namespaces: same.flatMap(({ namespaces }) => namespaces).sort((left, right) => byText(left.pattern, right.pattern)),
@@ -129,7 +129,7 @@ const groupEffects = (group: ClusterGroup, alike: readonly GovernedAlike[], find
 const joinClusters = (found: readonly { readonly clusters: readonly string[]; readonly effect: PlacelessEffect }[]): Effect[] => {
   const rank = ({ action }: Effect): number => FLOOR_ACTIONS.indexOf(action);
   const place = ({ clusters, namespaces }: Effect): string => `${clusters[0]} ${namespaces[0]?.pattern}`;
-  return [...Map.groupBy(found, ({ effect }) => canonicalJson(effect)).values()]
+  return [...groupBy(found, ({ effect }) => canonicalJson(effect)).values()]
     .flatMap((same) =>
       same.slice(0, 1).map(({ effect }) => ({ clusters: same.flatMap(({ clusters }) => clusters).sort(byText), ...effect })),
     )

@@ -1,4 +1,4 @@
-import { byText, canonicalJson } from '../encoding/index.ts';
+import { byText, canonicalJson, groupBy } from '../encoding/index.ts';
 import type { ClusterState, Fleet } from './fleet.ts';
 import { combineRules } from './rules.ts';
 
@@ -14,7 +14,7 @@ interface Destination {
 
 const destinationsIn = (fleet: Fleet): readonly Destination[] => {
   const withNodes = [...fleet].filter(([, { regions }]) => regions.length > 0);
-  return [...Map.groupBy(withNodes, ([, { digest, regions }]) => canonicalJson([digest, regions])).values()].flatMap((alike) =>
+  return [...groupBy(withNodes, ([, { digest, regions }]) => canonicalJson([digest, regions])).values()].flatMap((alike) =>
     alike.slice(0, 1).map(([, state]) => ({ clusters: alike.map(([name]) => name), state })),
   );
 };

@@ -1,4 +1,5 @@
 import type { RegionConflict } from '../api/index.ts';
+import { groupBy } from '../encoding/group-by.ts';
 import type { CatalogIndex, Reading } from './catalog-index.ts';
 import { conflictsOf } from './conflicts.ts';
 import { addBareName, addReadings, addTable, type MutableTable, type NameTable, subtract, type Term } from './membership.ts';
@@ -50,8 +51,8 @@ export class RegionResolver {
     this.catalog = catalog;
     this.groups = new Map([...(catalog?.spec.groups ?? []).map((group) => [group.name, group] as const), ...own]);
     const readings = [...(catalog?.providers.values() ?? [])].flatMap((names) => [...names.values()]);
-    this.#byCountry = Map.groupBy(readings, ({ country }) => country);
-    this.#byPartition = Map.groupBy(readings, ({ region }) => region.partition);
+    this.#byCountry = groupBy(readings, ({ country }) => country);
+    this.#byPartition = groupBy(readings, ({ region }) => region.partition);
   }
 
   /** Whether the lists resolved so far stand for more names than a repository may have. */

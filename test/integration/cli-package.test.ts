@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -67,6 +67,26 @@ describe.each(await runtimes())('the npm package, on the Node.js in %s', (runtim
     expect(checked).toMatchObject({ code: 0, out: expect.stringMatching(/^ok: \d+ policies/), err: '' });
     const verified = await start(runtime, ['fso', 'audit', 'verify', join(ROOT, 'LICENSE')]);
     expect(verified).toMatchObject({ code: 1, err: expect.stringContaining('is no entry of an audit log') });
+  });
+
+  it('plans a change, and explains regions', async () => {
+    const repository = await mkdtemp(join(folder, 'policies-'));
+    await cp(join(ROOT, 'clusters/samples'), repository, { recursive: true });
+    expect(await start(runtime, ['fso', 'regions', 'update', '--dir', repository])).toMatchObject({ code: 0 });
+    const registration = { metadata: { name: 'eu' }, spec: { regions: ['eu-west-1', 'eu-central-1'], provider: 'aws' } };
+    const cluster = { apiVersion: 'compliance.federated.io/v1', kind: 'ManagedCluster', ...registration };
+    await mkdir(join(repository, 'clusters'));
+    await writeFile(join(repository, 'clusters/eu.yaml'), JSON.stringify(cluster));
+    const git = (...args: string[]) => run('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], { cwd: repository });
+    await git('init', '-q', '-b', 'main');
+    await git('add', '-A');
+    await git('commit', '-qm', 'first');
+    const plan: [string, ...string[]] = ['fso', 'plan', '--dir', repository, '--base', 'main'];
+    expect(await start(runtime, plan)).toMatchObject({ code: 0, out: expect.stringContaining('Nothing changes') });
+    const lost = await start(runtime, [...plan, '--without-region', 'eu-west-1']);
+    expect(lost).toMatchObject({ code: 1, out: expect.stringContaining('nodes are left in eu-central-1') });
+    const explained = await start(runtime, ['fso', 'regions', 'explain', 'eu-west-1', '--dir', repository]);
+    expect(explained).toMatchObject({ code: 0, out: expect.stringContaining('Ireland (aws/eu-west-1)') });
   });
 
   it('gets backups from a hub, and names the program that opens a database', async () => {
