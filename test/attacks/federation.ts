@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { createHubClient, type HubClient } from '@fso/hub/client';
 import { openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../clusters/demo/git-server.ts';
-import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
+import { type Program, startProgram } from '../../clusters/demo/programs.ts';
+import { claimPorts } from '../../clusters/local/ports.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'hub', 'cli', 'main.ts');
 
@@ -26,7 +27,9 @@ export const openFederation = async (folder: string, cluster: string, files: Rea
   const url = git.url('policies.git');
   const repository = await openGitRepository(join(folder, 'working-copy'), url);
   await repository.commit(files, 'Govern');
-  const [apiPort, agentPort] = [await freePort(), await freePort()];
+  // No outgoing connection takes one of these while the hub is down.
+  const claim = await claimPorts();
+  const { apiServer: apiPort, etcd: agentPort } = claim.ports;
   const [apiToken, agentToken] = [secret(), secret()];
   const tokens = join(folder, 'agent-tokens.json');
   await writeFile(tokens, JSON.stringify({ [cluster]: agentToken }), { mode: 0o600 });
@@ -50,6 +53,7 @@ export const openFederation = async (folder: string, cluster: string, files: Rea
     close: async () => {
       await program?.stop();
       await git.stop();
+      await claim.release();
     },
   };
 };
