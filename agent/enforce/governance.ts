@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FloorAction } from '@fso/shared/api';
-import { type GatekeeperPlace, isGlob, matchesNamespace, USUAL_PLACE } from '@fso/shared/compile';
+import { createMatcher, type GatekeeperPlace, isGlob, USUAL_PLACE } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { nextRegionChange, regionEnds } from '@fso/shared/regions';
 import { combinePolicies, DAY_MS, EXPIRY_WARNING_DAYS } from '@fso/shared/residency';
@@ -54,7 +54,7 @@ export const planGovernance = (
   if (previous !== undefined && isStillTrue(previous, inputs, now) && !hasShownMove(previous, constraints, now)) return previous;
   const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
   const { rules, outcomes } = rulesOf(living, { place, providers }, now);
-  const match = matcherOf(rules);
+  const match = createMatcher(rules, ({ spec }) => spec.targetNamespace);
   const matched = new Map<string, readonly Rule[]>();
   const governIn = (names: readonly string[], before: Governance['namespaces'] | undefined) =>
     govern(names, { match, matched, before, from: previous?.from.namespaces });
@@ -77,16 +77,6 @@ const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date
   (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(previous.from.all, inputs);
 
 type Match = (namespace: string) => readonly Rule[];
-
-/** Looks up exact targets and tries only globs on each namespace: thousands of both stay cheap. */
-const matcherOf = (rules: readonly Rule[]): Match => {
-  const globs = rules.filter((rule) => isGlob(rule.spec.targetNamespace));
-  const exact = Map.groupBy(rules, (rule) => rule.spec.targetNamespace);
-  return (name) =>
-    [...(exact.get(name) ?? []), ...globs.filter((rule) => matchesNamespace(rule.spec.targetNamespace, name))].filter(
-      (rule) => !rule.excluded.some((pattern) => matchesNamespace(pattern, name)),
-    );
-};
 
 interface GovernContext {
   readonly match: Match;

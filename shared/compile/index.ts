@@ -1,3 +1,3 @@
 export * from './compile.ts';
-export { matchesNamespace } from './namespace-glob.ts';
-export { type GatekeeperPlace, isGlob, isUngovernable, protectedFrom, USUAL_PLACE } from './system-namespaces.ts';
+export { createMatcher, isGlob, matchesNamespace } from './namespace-glob.ts';
+export { type GatekeeperPlace, isUngovernable, protectedFrom, USUAL_PLACE } from './system-namespaces.ts';

@@ -1,5 +1,5 @@
 import { CANARY_NAMESPACE, SYSTEM_NAMESPACE } from '../api/index.ts';
-import { matchesNamespace } from './namespace-glob.ts';
+import { isGlob, matchesNamespace } from './namespace-glob.ts';
 
 export interface GatekeeperPlace {
   readonly gatekeeperNamespace: string;
@@ -24,9 +24,6 @@ const ungovernable = ({ gatekeeperNamespace }: GatekeeperPlace): readonly string
  * stop the cluster.
  */
 const CLUSTER_NAMESPACES: readonly string[] = ['kube-node-lease', 'kube-public', 'kube-system'];
-
-/** Whether a pattern stands for more than one namespace. */
-export const isGlob = (pattern: string): boolean => pattern.startsWith('*') || pattern.endsWith('*');
 
 /** Whether no policy governs a namespace, not even one that names it. */
 export const isUngovernable = (namespace: string, place: GatekeeperPlace): boolean => ungovernable(place).includes(namespace);

@@ -1,7 +1,7 @@
-import { type CompiledCluster, type CompiledPolicy, compileFleet } from '../compile/index.ts';
+import { type CompiledCluster, type CompiledPolicy, compileFleet, createMatcher } from '../compile/index.ts';
 import type { PolicySet } from '../decode/index.ts';
 import { byText, canonicalJson } from '../encoding/index.ts';
-import { createMatcher, type Rule, rulesOf } from './rules.ts';
+import { type Rule, rulesOf } from './rules.ts';
 
 /** A fleet at one moment. */
 export interface FleetState {
@@ -48,7 +48,7 @@ const createListReader = (atMs: number) => {
   const known = new Map<string, RuleList>();
   return (policies: readonly CompiledPolicy[], digest: string): RuleList => {
     const rules = known.has(digest) ? [] : rulesOf(policies, atMs);
-    const list = known.get(digest) ?? { rules, match: createMatcher(rules) };
+    const list = known.get(digest) ?? { rules, match: createMatcher(rules, ({ target }) => target) };
     known.set(digest, list);
     return list;
   };

@@ -1,6 +1,6 @@
 import { FLOOR_ACTIONS, type FloorAction, type RegionConflict, type SovereignPolicySpec } from '../api/index.ts';
-import { type CompiledPolicy, isGlob, isUngovernable, matchesNamespace, protectedFrom, USUAL_PLACE } from '../compile/index.ts';
-import { canonicalJson, groupBy } from '../encoding/index.ts';
+import { type CompiledPolicy, isUngovernable, protectedFrom, USUAL_PLACE } from '../compile/index.ts';
+import { canonicalJson } from '../encoding/index.ts';
 import { regionsInForce } from '../regions/index.ts';
 import { type CombinablePolicy, combinePolicies, isExpired } from '../residency/index.ts';
 import { weakMemo } from '../runtime/index.ts';
@@ -67,16 +67,6 @@ export const rulesOf = (policies: readonly CompiledPolicy[], atMs: number): read
   policies
     .filter(({ spec }) => !isExpired(spec.expiryDate, atMs) && !isUngovernable(spec.targetNamespace, USUAL_PLACE))
     .map((policy) => ruleAt(policy, atMs));
-
-/** Finds the rules that govern a namespace. Exact targets are looked up, and only globs tried. */
-export const createMatcher = (rules: readonly Rule[]): ((namespace: string) => readonly Rule[]) => {
-  const exact = groupBy(rules, ({ target }) => target);
-  const globs = rules.filter(({ target }) => isGlob(target));
-  return (namespace) =>
-    [...(exact.get(namespace) ?? []), ...globs.filter(({ target }) => matchesNamespace(target, namespace))].filter(
-      ({ excluded }) => !excluded.some((pattern) => matchesNamespace(pattern, namespace)),
-    );
-};
 
 /** Combines the rules of a namespace as agents do, by action. */
 export const combineRules = (rules: readonly Rule[]): ReadonlyMap<FloorAction, CombinedRule> => {
