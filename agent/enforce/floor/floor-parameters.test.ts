@@ -3,10 +3,10 @@ import { matchesNamespace } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planGovernance } from '../governance.ts';
-import { NAMESPACES as ALL_NAMES, anyPolicies, NOW, namespaceOf, policyOf } from '../testing/policies.ts';
-import { type NamespaceInput, NO_EXCEPTIONS, type NodeExceptions, type PolicyInput } from '../types.ts';
-import { planFloorParameters, policiesInParameters } from './floor-parameters.ts';
+import { appliedParameters, type ParameterRound, planParameters } from '../testing/parameters.ts';
+import { NAMESPACES as ALL_NAMES, anyPolicies, namespaceOf, policyOf } from '../testing/policies.ts';
+import type { PolicyInput } from '../types.ts';
+import { policiesInParameters } from './floor-parameters.ts';
 import type { ListedNode } from './node-list.ts';
 
 const EU = ['eu-central-1', 'eu-west-1'];
@@ -21,39 +21,9 @@ const NAMESPACES = ['finance', 'finance-two', 'fin-test', 'warned-one', 'kube-sy
 const nodeOf = (name: string, region?: string, labelled = region): ListedNode => ({ name, region, labelled });
 const NODES = [nodeOf('b', 'us-east-1'), nodeOf('a', 'eu-west-1'), nodeOf('c')];
 
-interface PlanInput {
-  readonly policies?: readonly PolicyInput[];
-  readonly namespaces?: readonly NamespaceInput[];
-  readonly nodes?: readonly ListedNode[];
-  readonly exceptions?: Partial<NodeExceptions>;
-  readonly observed?: readonly FloorParameters[];
-  readonly bindGate?: 'label' | 'list';
-  readonly renewedAt?: string | undefined;
-}
-
-const plan = ({
-  policies = POLICIES,
-  namespaces = NAMESPACES,
-  nodes = NODES,
-  observed = [],
-  bindGate = 'label',
-  exceptions,
-  renewedAt,
-}: PlanInput = {}) =>
-  planFloorParameters({
-    governance: planGovernance(policies, namespaces, NOW),
-    nodes,
-    exceptions: { ...NO_EXCEPTIONS, ...exceptions },
-    observed,
-    bindGate,
-    renewedAt,
-  });
-
-/** The objects as the API server returns them. */
-const applied = (round: PlanInput = {}): FloorParameters[] =>
-  plan(round).actions.flatMap((action) => (action.type === 'apply' ? [JSON.parse(JSON.stringify(action.body)) as FloorParameters] : []));
-
-const specs = (round: PlanInput = {}): (FloorParametersSpec | undefined)[] => applied(round).map(({ spec }) => spec);
+const plan = (round: ParameterRound = {}) => planParameters({ policies: POLICIES, namespaces: NAMESPACES, nodes: NODES, ...round });
+const applied = (round?: ParameterRound) => appliedParameters(plan(round));
+const specs = (round: ParameterRound = {}): (FloorParametersSpec | undefined)[] => applied(round).map(({ spec }) => spec);
 
 describe('planFloorParameters', () => {
   it('lists every node with its region', () => {
@@ -166,7 +136,7 @@ describe('planFloorParameters', () => {
   });
 
   it('names the policies whose glob, or namespace to come, the API server does not have yet', () => {
-    const unlisted = (round: PlanInput) => [...plan(round).unlisted].sort(byText);
+    const unlisted = (round: ParameterRound) => [...plan(round).unlisted].sort(byText);
     expect(unlisted({})).toEqual(['team/narrow', 'team/planned']);
     const observed = applied();
     expect(unlisted({ observed })).toEqual([]);
@@ -221,7 +191,7 @@ describe('planFloorParameters', () => {
     );
     const namespaces = indices.map((index) => namespaceOf(named(index)));
     const nodes = Array.from({ length: 10_000 }, (_, index) => nodeOf(`ip-10-0-${index}.compute`, 'eu-central-1'));
-    const sizes = (round: PlanInput): number[] => applied(round).map((object) => JSON.stringify(object).length);
+    const sizes = (round: ParameterRound): number[] => applied(round).map((object) => JSON.stringify(object).length);
     const label = { policies, namespaces, nodes };
     expect(plan(label).overflow).toEqual({ nodes: 0, namespaces: 0, patterns: 0 });
     const list = { ...label, bindGate: 'list' } as const;

@@ -1,34 +1,10 @@
-import type { FloorParameters } from '@fso/shared/api';
-import { regionsOfEntry } from '@fso/shared/api';
+import { type FloorParameters, regionsOfEntry } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { planGovernance } from '../governance.ts';
-import { NOW, namespaceOf, ownPolicyOf, policyOf } from '../testing/policies.ts';
-import { type NamespaceInput, NO_EXCEPTIONS, type NodeExceptions, type PolicyInput } from '../types.ts';
-import { planFloorParameters } from './floor-parameters.ts';
-import type { ListedNode } from './node-list.ts';
+import { appliedParameters, type ParameterRound, planParameters } from '../testing/parameters.ts';
+import { namespaceOf, ownPolicyOf, policyOf } from '../testing/policies.ts';
 
-interface Round {
-  readonly policies?: readonly PolicyInput[];
-  readonly namespaces?: readonly NamespaceInput[];
-  readonly nodes?: readonly ListedNode[];
-  readonly exceptions?: Partial<NodeExceptions>;
-  readonly observed?: readonly FloorParameters[];
-}
-
-const plan = ({ policies = [], namespaces = [], nodes = [], exceptions, observed = [] }: Round, bindGate: 'label' | 'list' = 'list') =>
-  planFloorParameters({
-    governance: planGovernance(policies, namespaces, NOW),
-    nodes,
-    exceptions: { ...NO_EXCEPTIONS, ...exceptions },
-    observed,
-    bindGate,
-  });
-
-/** The objects as the API server returns them. */
-const applied = (round: Round, bindGate?: 'label' | 'list'): FloorParameters[] =>
-  plan(round, bindGate).actions.flatMap((action) =>
-    action.type === 'apply' ? [JSON.parse(JSON.stringify(action.body)) as FloorParameters] : [],
-  );
+const plan = (round: ParameterRound, bindGate: 'label' | 'list' = 'list') => planParameters({ ...round, bindGate });
+const applied = (round: ParameterRound, bindGate?: 'label' | 'list') => appliedParameters(plan(round, bindGate));
 
 const indices = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 const named = (index: number): string => `team-payments-${String(index).padStart(6, '0')}`;
