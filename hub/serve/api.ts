@@ -1,5 +1,4 @@
 import type { Writable } from 'node:stream';
-import type { ProcessingRow } from '@fso/shared/api';
 import type { ConnectionLimiter, Runtime, Secret, Shutdown } from '@fso/shared/runtime';
 import express, { type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
@@ -26,7 +25,7 @@ import type { WebhookDeps } from './routes/webhook-routes.ts';
 import { ScopeViews } from './scope/scope-views.ts';
 import { type AlertAccess, scopeAlerts } from './scope/scoped-alerts.ts';
 import type { ScopedLedger } from './scope/scoped-ledger.ts';
-import { withholdLabels } from './scope/withhold.ts';
+import { scopeAgents, scopeEnrolment } from './scope/scoped-parts.ts';
 
 /** Longest time for which a reader may read nothing, in milliseconds. */
 const UNREAD_MS = 30_000;
@@ -45,70 +44,6 @@ export const cutUnread =
     });
     next();
   };
-
-type Agents = PolicyDeps['agents'];
-
-/** Rows of namespaces that a visible policy governs, with these policies alone. */
-const seenRows = async (cluster: string, rows: readonly ProcessingRow[], ledger: ScopedLedger): Promise<ProcessingRow[]> => {
-  const known = new Map<string, boolean>();
-  for (const policy of new Set(rows.flatMap(({ policies }) => policies))) known.set(policy, await ledger.sees(cluster, policy));
-  return rows.flatMap((row) => {
-    const policies = row.policies.filter((policy) => known.get(policy));
-    return policies.length === 0 ? [] : [{ ...row, policies }];
-  });
-};
-
-/** Restricts the answers of agents to the visible part of the fleet. */
-const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
-  inspect: async (cluster, policy) => {
-    if ((await ledger.cluster(cluster)) === null) return undefined;
-    const inspected = await agents.inspect(cluster, policy);
-    // A commit may have come while the agent was asked.
-    const isSeen = await ledger.sees(cluster, policy);
-    const { visibility } = await ledger.state();
-    const set = visibility.at(cluster);
-    if (!inspected || set.isEmpty) return undefined;
-    if (set.seesAllPolicies) return inspected;
-    return isSeen && visibility.seesPolicy(set, policy, inspected) ? withholdLabels(inspected) : undefined;
-  },
-  locate: async (cluster) => {
-    if ((await ledger.cluster(cluster)) === null) return undefined;
-    const told = await agents.locate(cluster);
-    return told && { ...told, rows: await seenRows(cluster, told.rows, ledger) };
-  },
-});
-
-/** Error for a cluster outside of the scope; the same whether the cluster exists or not. */
-const outside = (cluster: string): ApiError =>
-  new ApiError('forbidden', `The cluster ${cluster} is outside of your scope: this needs your role for it, and for every policy in it.`);
-
-/**
- * Enrolments of the visible clusters. To change one a caller needs a grant for everything in the
- * cluster.
- */
-const scopeEnrolment = ({ identity, agentUrl }: EnrolmentAccess, ledger: ScopedLedger): EnrolmentAccess => {
-  const assertManaged = async (cluster: string): Promise<void> => {
-    if (!(await ledger.state()).visibility.at(cluster).seesAllPolicies) throw outside(cluster);
-  };
-  const managed =
-    <A extends readonly unknown[], R>(work: (cluster: string, ...rest: A) => Promise<R>) =>
-    async (cluster: string, ...rest: A): Promise<R> => {
-      await assertManaged(cluster);
-      return work(cluster, ...rest);
-    };
-  return {
-    agentUrl,
-    identity: {
-      list: async () => {
-        const state = await ledger.state();
-        return (await identity.list()).filter(({ cluster }) => state.seesCluster(cluster));
-      },
-      get: managed((cluster) => identity.get(cluster)),
-      issueToken: managed((cluster, ttlMs: number) => identity.issueToken(cluster, ttlMs)),
-      revoke: managed((cluster) => identity.revoke(cluster)),
-    },
-  };
-};
 
 export interface ApiConfig {
   /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */

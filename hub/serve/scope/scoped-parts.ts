@@ -1,0 +1,72 @@
+import type { ProcessingRow } from '@fso/shared/api';
+import { ApiError } from '../http/problems.ts';
+import type { EnrolmentAccess } from '../routes/enrolment-routes.ts';
+import type { PolicyDeps } from '../routes/policy-routes.ts';
+import type { ScopedLedger } from './scoped-ledger.ts';
+import { withholdLabels } from './withhold.ts';
+
+/** Dependencies of routes beside the ledger, restricted to a scope. */
+
+type Agents = PolicyDeps['agents'];
+
+/** Rows of namespaces that a visible policy governs, with these policies alone. */
+const seenRows = async (cluster: string, rows: readonly ProcessingRow[], ledger: ScopedLedger): Promise<ProcessingRow[]> => {
+  const known = new Map<string, boolean>();
+  for (const policy of new Set(rows.flatMap(({ policies }) => policies))) known.set(policy, await ledger.sees(cluster, policy));
+  return rows.flatMap((row) => {
+    const policies = row.policies.filter((policy) => known.get(policy));
+    return policies.length === 0 ? [] : [{ ...row, policies }];
+  });
+};
+
+/** Restricts the answers of agents to the visible part of the fleet. */
+export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
+  inspect: async (cluster, policy) => {
+    if ((await ledger.cluster(cluster)) === null) return undefined;
+    const inspected = await agents.inspect(cluster, policy);
+    // A commit may have come while the agent was asked.
+    const isSeen = await ledger.sees(cluster, policy);
+    const { visibility } = await ledger.state();
+    const set = visibility.at(cluster);
+    if (!inspected || set.isEmpty) return undefined;
+    if (set.seesAllPolicies) return inspected;
+    return isSeen && visibility.seesPolicy(set, policy, inspected) ? withholdLabels(inspected) : undefined;
+  },
+  locate: async (cluster) => {
+    if ((await ledger.cluster(cluster)) === null) return undefined;
+    const located = await agents.locate(cluster);
+    return located && { ...located, rows: await seenRows(cluster, located.rows, ledger) };
+  },
+});
+
+/** Error for a cluster outside of the scope; the same whether the cluster exists or not. */
+const outside = (cluster: string): ApiError =>
+  new ApiError('forbidden', `The cluster ${cluster} is outside of your scope: this needs your role for it, and for every policy in it.`);
+
+/**
+ * Enrolments of the visible clusters. To change one a caller needs a grant for everything in the
+ * cluster.
+ */
+export const scopeEnrolment = ({ identity, agentUrl }: EnrolmentAccess, ledger: ScopedLedger): EnrolmentAccess => {
+  const assertManaged = async (cluster: string): Promise<void> => {
+    if (!(await ledger.state()).visibility.at(cluster).seesAllPolicies) throw outside(cluster);
+  };
+  const managed =
+    <A extends readonly unknown[], R>(work: (cluster: string, ...rest: A) => Promise<R>) =>
+    async (cluster: string, ...rest: A): Promise<R> => {
+      await assertManaged(cluster);
+      return work(cluster, ...rest);
+    };
+  return {
+    agentUrl,
+    identity: {
+      list: async () => {
+        const state = await ledger.state();
+        return (await identity.list()).filter(({ cluster }) => state.seesCluster(cluster));
+      },
+      get: managed((cluster) => identity.get(cluster)),
+      issueToken: managed((cluster, ttlMs: number) => identity.issueToken(cluster, ttlMs)),
+      revoke: managed((cluster) => identity.revoke(cluster)),
+    },
+  };
+};
