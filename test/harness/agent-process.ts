@@ -24,10 +24,15 @@ export interface AgentProcessOptions {
   readonly folder: string;
   /** More settings, e.g. those of a hub. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What to wait for: /readyz, or /healthz of an agent that cannot be ready yet. Default: ready. */
+  readonly until?: 'ready' | 'alive';
 }
 
-/** Starts an agent and returns once its first round is done. */
-export const startAgentProcess = async (cluster: LocalCluster, { folder, env = {} }: AgentProcessOptions): Promise<AgentProcess> => {
+/** Starts an agent and returns once it is ready, which it is after its first round. */
+export const startAgentProcess = async (
+  cluster: LocalCluster,
+  { folder, env = {}, until = 'ready' }: AgentProcessOptions,
+): Promise<AgentProcess> => {
   const kubeconfig = join(folder, `agent-${cluster.name}.kubeconfig`);
   await writeAgentKubeconfig(cluster.kubeconfig, kubeconfig);
   const port = await freePort();
@@ -42,7 +47,7 @@ export const startAgentProcess = async (cluster: LocalCluster, { folder, env = {
   try {
     await eventually(async () => {
       program.assertRunning();
-      return (await fetch(`${url}/readyz`)).ok;
+      return (await fetch(`${url}${until === 'ready' ? '/readyz' : '/healthz'}`)).ok;
     });
   } catch (error) {
     await program.stop('SIGKILL');

@@ -6,7 +6,7 @@ import { AGENT_STATE, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { objectId } from '@fso/shared/git';
 import { CONFIG_MAP_KIND, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
+import { type AgentProcess, type AgentProcessOptions, startAgentProcess } from '../harness/agent-process.ts';
 import { makeObjectRepository, type ObjectRepository, type WholeOffer } from '../harness/git-objects.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
@@ -92,12 +92,12 @@ class MaliciousHubHarness {
     this.repository.git('config', 'commit.gpgSign', String(key !== null));
   }
 
-  startAgent(hubUrl: string): Promise<AgentProcess> {
+  startAgent(hubUrl: string, options: Pick<AgentProcessOptions, 'until'> = {}): Promise<AgentProcess> {
     const signers = join(this.folder, 'allowed_signers');
     writeFileSync(signers, `ana@example.org ${this.ana?.line}\n`);
     const env = { FSO_HUB_URL: hubUrl, FSO_HUB_TOKEN: 'secret', FSO_SIGNERS_FILE: signers };
     const settings = { ...env, NODE_OPTIONS: `--max-old-space-size=${CHART.heapMb}` };
-    return startAgentProcess(this.cluster, { folder: this.folder, env: settings });
+    return startAgentProcess(this.cluster, { ...options, folder: this.folder, env: settings });
   }
 
   greeted(times: number): Promise<void> {

@@ -79,13 +79,16 @@ describe('the catalogue of regions', () => {
     const [digest = ''] = Object.keys((await stored()) ?? {});
     await system.mergePatch(CONFIG_MAP_KIND, metadata, { binaryData: { [digest]: Buffer.from('junk').toString('base64') } }, signal);
     await system.close();
-    bench.agent = await bench.startAgent(bench.hub.url);
+    bench.agent = await bench.startAgent(bench.hub.url, { until: 'alive' });
     await bench.greeted(greeted + 1);
+    const readiness = async () => (await fetch(`${bench.agent.url}/readyz`)).text();
+    expect(await readiness()).toMatch(/^not observed: index/);
     expect(await listed()).toBe(ISTANBUL);
     bench.hub.send(await bench.offerOf(bench.head));
     await waitFor(() => expect(bench.hub.got('ack').filter(({ revision }) => revision === bench.head)).toHaveLength(2));
     expect(await listed()).toBe(ISTANBUL);
     expect((await stored())?.[digest]).not.toBe(Buffer.from('junk').toString('base64'));
+    await waitFor(async () => expect(await readiness()).toBe('ok\n'));
   });
 
   it('gives its nodes back to their labels once a signed commit removes it', async () => {
