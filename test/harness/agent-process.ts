@@ -17,6 +17,8 @@ export interface AgentProcess {
   /** Kubeconfig of its service account. */
   readonly kubeconfig: string;
   stop(signal?: NodeJS.Signals): Promise<void>;
+  /** @throws with the end of its log, where it has ended */
+  assertRunning(): void;
 }
 
 export interface AgentProcessOptions {
@@ -53,5 +55,6 @@ export const startAgentProcess = async (
     await program.stop('SIGKILL');
     throw error;
   }
-  return { url, pid: program.pid, kubeconfig, stop: (signal) => program.stop(signal) };
+  const { pid, assertRunning } = program;
+  return { url, pid, kubeconfig, assertRunning, stop: (signal) => program.stop(signal) };
 };

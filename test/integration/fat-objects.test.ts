@@ -86,7 +86,10 @@ describe('large objects of any number', () => {
     const agent = await startAgentProcess(world.cluster, { folder: world.folder, env });
     try {
       await world.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
-      await world.reaches('finance', 'Active');
+      await eventually(async () => {
+        agent.assertRunning();
+        return (await world.policy('finance'))?.status?.phase === 'Active';
+      });
       // One beyond those of a namespace that are honoured.
       await eventually(async () => {
         const policy = await client.get(SOVEREIGN_POLICY_KIND, { namespace: 'team-a', name: `fat-${POLICIES - 1}` }, never);
