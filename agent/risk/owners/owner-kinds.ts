@@ -15,6 +15,8 @@ export const OWNER_KINDS = [
 ] as const;
 export type OwnerKind = (typeof OWNER_KINDS)[number];
 
+export const isOwnerKind = (kind: string): kind is OwnerKind => (OWNER_KINDS as readonly string[]).includes(kind);
+
 const PLACES: Readonly<Record<OwnerKind, readonly [apiVersion: string, plural: string]>> = {
   Deployment: ['apps/v1', 'deployments'],
   ReplicaSet: ['apps/v1', 'replicasets'],
