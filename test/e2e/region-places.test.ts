@@ -139,6 +139,13 @@ describe('regions that mean one place', () => {
     expect((await client.get(POD_KIND, { namespace: 'finance', name: 'istanbul' }, signal))?.spec.nodeName).toBeUndefined();
   });
 
+  it('reports a region as ambiguous while nodes in it may be of another provider, and no other', async () => {
+    const { report } = await api.policyDetail('finance', 'alibaba');
+    expect(report?.conditions.find(({ type }) => type === CONDITIONS.regionAmbiguous)?.message).toMatch(
+      /outside in this cluster: eu-west-1, /,
+    );
+  });
+
   it('reports no region as ambiguous in a cluster that declares its provider', async () => {
     const declared = clusterFile('alibaba', [CENTRAL]).replace('spec:', 'spec:\n  provider: alibaba');
     await repository.commit({ 'clusters/alibaba.yaml': declared }, 'Declare a provider');
