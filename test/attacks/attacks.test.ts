@@ -105,7 +105,9 @@ const isRefusedBy = async (namespace: string, lock: string): Promise<boolean> =>
 
 /** Waits until this lock refuses a pod without a region in every namespace of the attacks. */
 const everywhereRefusedBy = async (lock: string, setting: string): Promise<void> => {
-  await mapConcurrently([...campaign(setting).scenes.values()], IN_FLIGHT, ({ namespace }) => eventually(() => isRefusedBy(namespace, lock)));
+  await mapConcurrently([...campaign(setting).scenes.values()], IN_FLIGHT, ({ namespace }) =>
+    eventually(() => isRefusedBy(namespace, lock)),
+  );
 };
 
 const LOCK_ONE = "ValidatingAdmissionPolicy 'fso-floor-";
