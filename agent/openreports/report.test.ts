@@ -190,6 +190,16 @@ describe('the report of a namespace', () => {
       expect(results[3]?.properties).toMatchObject({ nodes: '2' });
     });
 
+    it('has no second result for a pod without an owner that violates', () => {
+      const policy = atRisk(riskOf('stray', { kind: 'Pod' }), riskOf('worker-*', { kind: 'Pod', lastSeen: '2026-01-02T03:00:00.000Z' }));
+      const { results, summary } = contentOf(snapshotOf([policy, violationOf('stray')]));
+      expect(results.map(({ category, resources: [pod] }) => [category, pod?.['name']])).toEqual([
+        ['Residency', 'stray'],
+        ['Risk', 'worker-*'],
+      ]);
+      expect(summary).toMatchObject({ fail: 1, warn: 1 });
+    });
+
     it('leaves the places that a report has to violations', () => {
       const many = Array.from({ length: NAMED_PER_NAMESPACE - 2 }, (_, index) => violationOf(`pod-${index}`));
       const policy = atRisk(riskOf('a'), riskOf('b'), riskOf('c'));

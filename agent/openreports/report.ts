@@ -126,7 +126,7 @@ export const findingsByNamespace = (policies: AgentSnapshot['policies']): Readon
       else known.policies += 1;
     }
     for (const some of violations) addViolations(findings.get(some.namespace), report, some);
-    for (const risk of report.risks?.named ?? []) findings.get(risk.namespace)?.risks.push({ policy: report, risk });
+    for (const risk of report.risks?.named ?? []) addRisk(findings.get(risk.namespace), report, risk);
   }
   return findings;
 };
@@ -136,6 +136,13 @@ const addViolations = (findings: MutableFindings | undefined, policy: PolicyRepo
   if (findings === undefined) return;
   findings[RATINGS[policy.enforcementAction].result === 'fail' ? 'fail' : 'warn'] += count;
   for (const { pod, violation } of first) findings.violations.push({ pod, violation, policy });
+};
+
+const addRisk = (findings: MutableFindings | undefined, policy: PolicyReport, risk: Risk): void => {
+  // Of a pod without an owner, which stands outside now and would be refused again, one is enough.
+  const isViolation = ({ policy: by, violation }: PolicyViolation): boolean => by === policy && violation.name === risk.name;
+  if (risk.kind === 'Pod' && findings?.violations.some(isViolation)) return;
+  findings?.risks.push({ policy, risk });
 };
 
 /**

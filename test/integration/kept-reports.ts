@@ -224,8 +224,12 @@ const itKeepsItsReports = (reporting: ReportingAgent): void => {
     await reporting.govern('zone-eu', 'zone');
     await reporting.showsViolation('zone');
     await reporting.world.client.delete(POD_KIND, { namespace: 'zone', name: 'stray' }, never);
-    await eventually(async () => (await reporting.reportIn('zone'))?.summary?.fail === 0);
-    expect((await reporting.reportIn('zone'))?.results).toEqual([]);
+    const report = await eventually(async () => {
+      const live = await reporting.reportIn('zone');
+      return live?.summary?.fail === 0 ? live : undefined;
+    });
+    // It came and went, and may come again.
+    expect(report.results?.map((result) => Reflect.get(result, 'category'))).not.toContain('Residency');
     expect(await versions()).toEqual(before);
   });
 };

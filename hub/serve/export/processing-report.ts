@@ -11,7 +11,7 @@ const MAX_HELD_ROWS = 100_000;
 /** Places of the pods of a cluster, as far as the caller sees it. */
 export interface SeenProcessing {
   readonly rows: readonly ProcessingRow[];
-  /** Rows that the agent left out; null: it is not known whether there are any that are seen. */
+  /** Rows that the agent left out; null: how many of them the caller would see is unknown. */
   readonly omitted: number | null;
 }
 

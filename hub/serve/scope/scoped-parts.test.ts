@@ -24,7 +24,7 @@ it('counts rows of processing that an agent left out for callers who see the who
   expect(await reportFor(EU, 'csv')).toContain('eu-1,,,,,,,3 more are not listed.');
 });
 
-it('says that the number is not known to callers who see a part of it', async () => {
+it('gives no number to callers who see a part of it', async () => {
   const report = ProcessingReport.parse(JSON.parse(await reportFor(FINANCE)));
   expect([report.omitted, report.processing.length > 0]).toEqual([null, true]);
   expect(await reportFor(FINANCE, 'csv')).toContain('eu-1,,,,,,,More may not be listed.');

@@ -28,8 +28,8 @@ interface OwnerGroupsProps<G extends Keyed> {
 }
 
 /**
- * Findings about owners added up; a group leads to the list of what is in it, where filters can show
- * that.
+ * Findings about owners added up. A group leads to the list of what it counts, where filters can
+ * show that.
  */
 export const OwnerGroups = <G extends Keyed>({ found, list, by, title, query, columns, q, sort, none }: OwnerGroupsProps<G>) => {
   const first: Column<G> = {
