@@ -1,5 +1,7 @@
 import type { RegionConflict } from '@fso/shared/api';
+import { indexCatalog } from '@fso/shared/regions';
 import { describe, expect, it } from 'vitest';
+import { region, TEST_CATALOG } from '../../shared/regions/testing/catalogue.ts';
 import { planGovernance } from './governance.ts';
 import { NOW, namespaceOf, policyOf } from './testing/policies.ts';
 import { ANY_PROVIDER, NO_PROVIDERS, type PolicyInput, type PresentProviders } from './types.ts';
@@ -59,6 +61,47 @@ describe('a region that providers of the cluster mean differently', () => {
     expect(after.policies.get(policy.key)).toBe(before.policies.get(policy.key));
     expect(after.namespaces.get('finance')).toBe(before.namespaces.get('finance'));
     expect(after.constraints[0]).toBe(before.constraints[0]);
+  });
+});
+
+describe('a region that a provider reads as a place outside', () => {
+  const OUTSIDE: RegionConflict = { providers: ['alibaba'], regions: ['eu-central-1', 'eu-west-1'] };
+  const catalog = indexCatalog({ ...TEST_CATALOG, regions: [...TEST_CATALOG.regions, region('ibm/eu-west-1', 'GB')] });
+  const reached = (conflicts: RegionConflict[], present: Partial<PresentProviders>, ...providers: string[]) => {
+    const { outcome, deny } = planned(ofHub(conflicts, ['eu-central-1', 'eu-north-1', 'eu-west-1']), {
+      ...withProviders(...providers),
+      catalog,
+      ...present,
+    });
+    expect(deny).toEqual(['eu-north-1']);
+    return outcome !== undefined && 'leftOut' in outcome ? outcome.leftOut : undefined;
+  };
+
+  it('is outside and not ambiguous where all nodes are of this provider, or of others that have no such region', () => {
+    expect(reached([OUTSIDE], {}, 'alibaba')).toEqual([]);
+    expect(reached([OUTSIDE], {}, 'alibaba', 'azure')).toEqual([]);
+    expect(reached([OUTSIDE, { ...OUTSIDE, providers: ['ibm'] }], {}, 'alibaba', 'ibm')).toEqual([]);
+  });
+
+  it('is ambiguous where nodes of another provider, or of none that is known, may mean a place inside', () => {
+    expect(reached([OUTSIDE], {}, 'alibaba', 'aws')).toEqual([OUTSIDE]);
+    // The catalogue knows nothing of its regions.
+    expect(reached([OUTSIDE], {}, 'alibaba', 'own')).toEqual([OUTSIDE]);
+    expect(reached([OUTSIDE], { unnamed: new Set(['eu-west-1']) }, 'alibaba')).toEqual([{ ...OUTSIDE, regions: ['eu-west-1'] }]);
+    expect(reached([OUTSIDE], { catalog: undefined }, 'alibaba')).toEqual([OUTSIDE]);
+    expect(reached([OUTSIDE], ANY_PROVIDER)).toEqual([OUTSIDE]);
+    const both = { providers: ['alibaba', 'ibm'], regions: OUTSIDE.regions };
+    expect(reached([both], {}, 'alibaba', 'ibm')).toEqual([both]);
+  });
+
+  it('becomes ambiguous with the first node of another provider', () => {
+    const policy = ofHub([OUTSIDE]);
+    const alone = { ...withProviders('alibaba'), catalog };
+    const before = planGovernance([policy], NAMESPACES, NOW, { providers: alone });
+    expect(before.policies.get(policy.key)).toMatchObject({ regions: [], leftOut: [] });
+    const providers = { ...alone, providers: new Set(['alibaba', 'aws']) };
+    const after = planGovernance([policy], NAMESPACES, NOW, { previous: before, providers });
+    expect(after.policies.get(policy.key)).toMatchObject({ regions: [], leftOut: [OUTSIDE] });
   });
 });
 

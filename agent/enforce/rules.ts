@@ -7,12 +7,13 @@ import {
   type SovereignPolicySpec,
 } from '@fso/shared/api';
 import { type GatekeeperPlace, isGlob, isUngovernable, matchesNamespace, protectedFrom } from '@fso/shared/compile';
-import { parseReference, regionsInForce } from '@fso/shared/regions';
+import { parseReference } from '@fso/shared/regions';
 import { isExpired } from '@fso/shared/residency';
 import { messageOf, truncate, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { floorActionsOf } from '@fso/shared/status';
 import { sortedSet } from '../compare.ts';
 import { type ConstraintGroup, groupIdentity } from './gatekeeper/constraint.ts';
+import { type InForcePolicy, inForce } from './region-conflicts.ts';
 import { findSurplus, isTenants, shardOf } from './tenants.ts';
 import type { PolicyInput, PolicyOutcome, PresentProviders } from './types.ts';
 
@@ -88,47 +89,6 @@ export interface RuleContext {
   readonly place: GatekeeperPlace;
   readonly providers: PresentProviders;
 }
-
-/** A policy with the regions that are inside now alone. */
-interface InForcePolicy extends PolicyInput {
-  readonly leftOut?: readonly RegionConflict[];
-}
-
-/**
- * The policy without the regions that a provider of the cluster reads as another place, and without
- * those that have ended. The same object for as long as the same are left out.
- */
-const inForce = (policy: PolicyInput, providers: PresentProviders, now: number): InForcePolicy => {
-  const { regions, conflicts } = regionsInForce(withAmbiguous(policy, providers), providers.providers, now);
-  return conflicts.length === 0 ? policy : narrowed(policy).get(regions, conflicts);
-};
-
-/**
- * Adds the conflicts of a policy that was not compiled by a catalogue: a name by which providers of
- * the cluster mean different countries is outside.
- */
-const withAmbiguous = ({ managedBy, spec }: PolicyInput, { ambiguous }: PresentProviders): PolicyInput['spec'] => {
-  if (managedBy === 'hub' || ambiguous.size === 0) return spec;
-  const names = spec.allowedRegions.filter((region) => ambiguous.has(region));
-  return names.length === 0 ? spec : { ...spec, regionConflicts: names.map((name) => conflictOf(name, ambiguous)) };
-};
-
-const conflictOf = (name: string, ambiguous: PresentProviders['ambiguous']): RegionConflict => ({
-  providers: (ambiguous.get(name) ?? []).slice(0, 2),
-  regions: [name],
-});
-
-/** The narrowed form of a policy that was asked for last. */
-const narrowed = weakMemo((policy: PolicyInput) => {
-  let known: { readonly text: string; readonly policy: InForcePolicy } | undefined;
-  return {
-    get: (regions: readonly string[], leftOut: readonly RegionConflict[]): InForcePolicy => {
-      const text = JSON.stringify([regions, leftOut]);
-      if (known?.text !== text) known = { text, policy: { ...policy, spec: { ...policy.spec, allowedRegions: [...regions] }, leftOut } };
-      return known.policy;
-    },
-  };
-});
 
 const expired = weakMemo(
   ({ spec }: PolicyInput): PolicyOutcome => ({

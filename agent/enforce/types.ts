@@ -7,6 +7,7 @@ import {
   type RegionConflict,
 } from '@fso/shared/api';
 import type { KindDescriptor, ObjectRef } from '@fso/shared/kube';
+import type { CatalogIndex } from '@fso/shared/regions';
 
 /** A SovereignPolicy of this cluster, reduced to what enforcement needs. */
 export interface PolicyInput {
@@ -69,8 +70,9 @@ export interface NamespaceGovernance {
 }
 
 /**
- * The outcome of one policy, without the state of the locks. `leftOut`: why regions of the policy
- * are not among `regions`. `ends`: conflicts by which regions end here, or have ended.
+ * The outcome of one policy, without the state of the locks. `leftOut`: conflicts by which regions
+ * of the policy, that nodes here may mean as different places, are not among `regions`. `ends`:
+ * conflicts by which regions end here, or have ended.
  */
 export type PolicyOutcome =
   | {
@@ -248,13 +250,16 @@ export const NO_EXCEPTIONS: NodeExceptions = { disputedNodes: [], disputedRegion
 
 /** The providers of a cluster's nodes, and what that says about names of regions. */
 export interface PresentProviders {
-  readonly catalog: object | undefined;
+  /** Undefined: there is none, or it is not known. */
+  readonly catalog: CatalogIndex | undefined;
   readonly providers: ReadonlySet<string>;
+  /** Regions, by their labels, of nodes whose provider is not known. */
+  readonly unnamed: ReadonlySet<string>;
   /** Providers by a name of a region by which they mean different countries. */
   readonly ambiguous: ReadonlyMap<string, readonly string[]>;
 }
 
-export const NO_PROVIDERS: PresentProviders = { catalog: undefined, providers: new Set(), ambiguous: new Map() };
+export const NO_PROVIDERS: PresentProviders = { catalog: undefined, providers: new Set(), unnamed: new Set(), ambiguous: new Map() };
 
 /** A set that has everything. */
 class AnySet extends Set<string> {

@@ -1,4 +1,4 @@
-import type { PolicyReport } from '@fso/shared/api';
+import type { PolicyReport, Risk } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { ContentCache } from './content-cache.ts';
@@ -10,10 +10,21 @@ interface Change {
   readonly policy?: Partial<PolicyReport>;
   readonly violation?: Partial<PolicyViolation['violation']>;
   readonly uid?: string;
+  readonly risk?: Partial<Risk>;
 }
 
+const RISK: Risk = {
+  risk: 'Refused',
+  kind: 'Deployment',
+  namespace: 'finance',
+  name: 'web',
+  reason: 'allows us-east-1',
+  fix: 'nodeSelector: …',
+  confirmation: 'Unconfirmed',
+};
+
 /** Objects of their own, as each round of the agent makes them; the list of regions stays. */
-const findings = ({ policy, violation, uid = 'u' }: Change = {}): NamespaceFindings => ({
+const findings = ({ policy, violation, uid = 'u', risk }: Change = {}): NamespaceFindings => ({
   policies: 1,
   fail: 1,
   warn: 0,
@@ -31,9 +42,10 @@ const findings = ({ policy, violation, uid = 'u' }: Change = {}): NamespaceFindi
       },
     },
   ],
+  risks: risk === undefined ? [] : [{ policy: { ...POLICY, ...policy }, risk: { ...RISK, ...risk } }],
 });
 
-const NONE = { fail: 0, warn: 0, violations: [] };
+const NONE = { fail: 0, warn: 0, violations: [], risks: [] };
 
 describe('ContentCache', () => {
   it('keeps the results of a namespace while nothing changes but the number of pods', () => {
@@ -65,6 +77,20 @@ describe('ContentCache', () => {
     const cache = new ContentCache();
     cache.contentOf('finance', findings(), 1);
     expect(cache.contentOf('finance', findings(change), 1).results).toMatchObject([expected]);
+  });
+
+  it('makes the results again once an owner is at risk, or is so in another way', () => {
+    const cache = new ContentCache();
+    cache.contentOf('finance', findings(), 1);
+    const first = cache.contentOf('finance', findings({ risk: {} }), 1);
+    expect(first.results).toMatchObject([{ rule: 'node-constraints' }, { rule: 'next-pods-refused', message: 'allows us-east-1' }]);
+    expect(cache.contentOf('finance', findings({ risk: {} }), 1).results).toBe(first.results);
+    for (const risk of [{ confirmation: 'Confirmed' }, { fix: 'other' }, { name: 'api' }] as const)
+      expect(cache.contentOf('finance', findings({ risk }), 1).results).not.toBe(first.results);
+    expect(cache.contentOf('finance', { ...findings({ risk: {} }), fail: 0, violations: [] }, 1)).toMatchObject({
+      summary: { fail: 0, warn: 1, pass: 1 },
+      results: [{ category: 'Risk' }],
+    });
   });
 
   it('makes the results again with more or fewer violations, and for a dropped namespace', () => {

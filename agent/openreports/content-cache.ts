@@ -1,13 +1,15 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   buildContent,
   firstResults,
   type NamespaceFindings,
+  type PolicyRisk,
   type PolicyViolation,
   type ReportContent,
   type ReportResult,
 } from './report.ts';
 
-/** Results of all namespaces without violations. They are one object, which is hashed once. */
+/** Results of all namespaces without findings. They are one object, which is hashed once. */
 const NO_RESULTS: readonly ReportResult[] = [];
 
 interface Known {
@@ -16,7 +18,7 @@ interface Known {
 }
 
 /**
- * Builds the results of a namespace again only where its violations, or their number, changed;
+ * Builds the results of a namespace again only where its findings, or their number, changed;
  * until then they are the same object.
  */
 export class ContentCache {
@@ -24,14 +26,13 @@ export class ContentCache {
 
   /** @param pods see {@link buildContent} */
   contentOf(namespace: string, findings: NamespaceFindings, pods: number): ReportContent {
-    const { violations } = findings;
-    if (violations.length === 0) {
+    if (findings.violations.length + findings.risks.length === 0) {
       this.#known.delete(namespace);
       return buildContent(findings, pods, NO_RESULTS);
     }
     const known = this.#known.get(namespace);
     const isSame = known !== undefined && isSameFindings(known.findings, findings);
-    const results = isSame ? known.results : firstResults(violations);
+    const results = isSame ? known.results : firstResults(findings);
     this.#known.set(namespace, { findings, results });
     return buildContent(findings, pods, results);
   }
@@ -43,26 +44,34 @@ export class ContentCache {
 }
 
 const isSameFindings = (a: NamespaceFindings, b: NamespaceFindings): boolean =>
-  a.fail === b.fail && a.warn === b.warn && isSameList(a.violations, b.violations);
+  a.fail === b.fail &&
+  a.warn === b.warn &&
+  isSameList(a.violations, b.violations, isSameFinding) &&
+  isSameList(a.risks, b.risks, isSameRisk);
 
 /**
- * Whether two lists of violations are the same. It is a loop, because it runs over all named
- * violations of the cluster.
+ * Whether two lists have the same items. It is a loop, because it runs over all named findings of
+ * the cluster.
  */
-const isSameList = (a: readonly PolicyViolation[], b: readonly PolicyViolation[]): boolean => {
+const isSameList = <T>(a: readonly T[], b: readonly T[], isSame: (a: T, b: T) => boolean): boolean => {
   if (a.length !== b.length) return false;
   for (const [index, one] of a.entries()) {
     const other = b[index];
-    if (other === undefined || !isSamePolicy(one, other) || !isSameViolation(one, other)) return false;
+    if (other === undefined || !isSame(one, other)) return false;
   }
   return true;
 };
 
+const isSameFinding = (a: PolicyViolation, b: PolicyViolation): boolean => isSamePolicy(a, b) && isSameViolation(a, b);
+
+const isSameRisk = (a: PolicyRisk, b: PolicyRisk): boolean =>
+  isSamePolicy(a, b) && (a.risk === b.risk || isDeepStrictEqual(a.risk, b.risk));
+
 /**
- * Whether two violations are of the same policy. A policy that did not change has the same list of
+ * Whether two findings are of the same policy. A policy that did not change has the same list of
  * regions.
  */
-const isSamePolicy = ({ policy: a }: PolicyViolation, { policy: b }: PolicyViolation): boolean =>
+const isSamePolicy = ({ policy: a }: Pick<PolicyRisk, 'policy'>, { policy: b }: Pick<PolicyRisk, 'policy'>): boolean =>
   a.effectiveRegions === b.effectiveRegions &&
   a.revision === b.revision &&
   a.enforcementAction === b.enforcementAction &&

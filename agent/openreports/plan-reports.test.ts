@@ -6,7 +6,7 @@ import { isLabelled, ownerOf, planReports, type ReportsInput, reduceReport } fro
 import { buildContent, REPORT_LABELS, type Report, type ReportContent } from './report.ts';
 
 const contentWith = (pods: number, change: Partial<ReportContent> = {}): ReportContent => ({
-  ...buildContent({ policies: 1, fail: 0, warn: 0, violations: [] }, pods, []),
+  ...buildContent({ policies: 1, fail: 0, warn: 0, violations: [], risks: [] }, pods, []),
   ...change,
 });
 

@@ -37,7 +37,7 @@ export const digestOfWanted = (content: ReportContent, owner: OwnerReference | u
 
 /** Digests of desired reports, each computed once for the results and the owner of a report. */
 export class WantedDigests {
-  /** Digests by results: what else a report says follows from the same violations. */
+  /** Digests by results: what else a report says follows from the same findings. */
   readonly #known = new WeakMap<object, { readonly ownerUid: string | undefined; readonly digest: string }>();
 
   readonly get = (content: ReportContent, owner: OwnerReference | undefined): string => {

@@ -1,4 +1,4 @@
-import { type PolicyReport, policyKey } from '@fso/shared/api';
+import { type PolicyReport, policyKey, type Risk } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { type AgentSnapshot, type FoundViolation, NAMED_PER_NAMESPACE, type NamespaceViolations } from '../observe/index.ts';
@@ -28,7 +28,7 @@ const byNamespace = (violations: readonly FoundViolation[]): readonly NamespaceV
 
 const contentOf = (policies: AgentSnapshot['policies'], pods = 0) => {
   const findings = findingsByNamespace(policies).get('finance') ?? expect.fail('finance is not governed');
-  return buildContent(findings, pods, firstResults(findings.violations));
+  return buildContent(findings, pods, firstResults(findings));
 };
 
 describe('findingsByNamespace', () => {
@@ -127,6 +127,87 @@ describe('the report of a namespace', () => {
     expect(content.results).toHaveLength(NAMED_PER_NAMESPACE);
     expect(content.results.at(-1)?.resources[0]?.['name']).toBe('pod-0099');
     expect(content.configuration.limits.maxResults).toBe(NAMED_PER_NAMESPACE);
+  });
+
+  describe('with owners at risk', () => {
+    const riskOf = (name: string, changes: Partial<Risk> = {}): Risk => ({
+      risk: 'Refused',
+      kind: 'Deployment',
+      namespace: 'finance',
+      name,
+      reason: 'spec.nodeSelector allows region "us-east-1"',
+      fix: 'topology.kubernetes.io/region: eu-west-1',
+      confirmation: 'Confirmed',
+      ...changes,
+    });
+    const atRisk = (...named: Risk[]) =>
+      policyReport('finance-eu', {
+        namespaces: ['finance'],
+        effectiveRegions: ['eu-west-1'],
+        enforcementAction: 'deny',
+        risks: { refused: named.length, pending: 0, unconfirmed: 0, mended: 0, named },
+      });
+
+    it('warns of each that its policies name, with the line that mends it', () => {
+      const content = contentOf(snapshotOf([atRisk(riskOf('web'))]), 3);
+      expect(content.summary).toEqual({ pass: 3, fail: 0, warn: 1, error: 0, skip: 0 });
+      expect(content.results).toEqual([
+        {
+          policy: 'finance-eu',
+          rule: 'next-pods-refused',
+          category: 'Risk',
+          severity: 'medium',
+          result: 'warn',
+          scored: false,
+          message: 'spec.nodeSelector allows region "us-east-1"',
+          resources: [{ apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'finance', name: 'web' }],
+          properties: {
+            allowedRegions: 'eu-west-1',
+            enforcementAction: 'deny',
+            fix: 'topology.kubernetes.io/region: eu-west-1',
+            confirmation: 'Confirmed',
+          },
+        },
+      ]);
+    });
+
+    it('lists them after the violations, refused ones first, and none of another namespace', () => {
+      const lastSeen = '2026-01-02T03:00:00.000Z';
+      const policy = atRisk(
+        riskOf('daemon', { risk: 'Pending', kind: 'DaemonSet', nodes: 2 }),
+        riskOf('gone', { namespace: 'hr' }),
+        riskOf('runner-*', { kind: 'Workflow', lastSeen }),
+        riskOf('api'),
+      );
+      const { results } = contentOf(snapshotOf([policy, violationOf('stray')]));
+      expect(results.map(({ rule, severity, resources: [owner] }) => [rule, severity, owner?.['name'], owner?.['apiVersion']])).toEqual([
+        ['node-constraints', 'high', 'stray', 'v1'],
+        ['next-pods-refused', 'medium', 'api', 'apps/v1'],
+        ['next-pods-refused', 'medium', 'runner-*', undefined],
+        ['next-pods-pending', 'low', 'daemon', 'apps/v1'],
+      ]);
+      expect(results[2]?.properties).toMatchObject({ lastSeen });
+      expect(results[3]?.properties).toMatchObject({ nodes: '2' });
+    });
+
+    it('has no second result for a pod without an owner that violates', () => {
+      const policy = atRisk(riskOf('stray', { kind: 'Pod' }), riskOf('worker-*', { kind: 'Pod', lastSeen: '2026-01-02T03:00:00.000Z' }));
+      const { results, summary } = contentOf(snapshotOf([policy, violationOf('stray')]));
+      expect(results.map(({ category, resources: [pod] }) => [category, pod?.['name']])).toEqual([
+        ['Residency', 'stray'],
+        ['Risk', 'worker-*'],
+      ]);
+      expect(summary).toMatchObject({ fail: 1, warn: 1 });
+    });
+
+    it('leaves the places that a report has to violations', () => {
+      const many = Array.from({ length: NAMED_PER_NAMESPACE - 2 }, (_, index) => violationOf(`pod-${index}`));
+      const policy = atRisk(riskOf('a'), riskOf('b'), riskOf('c'));
+      const { results, summary } = contentOf(snapshotOf([policy, ...many]), 200);
+      expect(results).toHaveLength(NAMED_PER_NAMESPACE);
+      expect(results.slice(-2).map(({ resources: [owner] }) => owner?.['name'])).toEqual(['a', 'b']);
+      expect(summary).toMatchObject({ fail: many.length, warn: 3 });
+    });
   });
 
   it('is bounded in bytes, with reasons and regions of any length', () => {

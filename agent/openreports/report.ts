@@ -1,8 +1,9 @@
-import { type EnforcementAction, type KubeObject, LABELS, OPEN_REPORT, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type EnforcementAction, type KubeObject, LABELS, OPEN_REPORT, type PolicyReport, policyKey, type Risk } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { KindDescriptor } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import { type AgentSnapshot, type FoundViolation, NAMED_PER_NAMESPACE, type NamespaceViolations } from '../observe/index.ts';
+import { isOwnerKind, ownerDescriptor } from '../risk/index.ts';
 
 type Outcome = 'pass' | 'fail' | 'warn' | 'error' | 'skip';
 
@@ -13,7 +14,8 @@ export interface ReportResult {
   readonly severity: 'high' | 'medium' | 'low';
   readonly result: Outcome;
   readonly scored: boolean;
-  readonly timestamp: { readonly seconds: number; readonly nanos: number };
+  /** Absent: it is not known since when. */
+  readonly timestamp?: { readonly seconds: number; readonly nanos: number };
   readonly message: string;
   readonly resources: readonly Readonly<Record<string, string>>[];
   readonly properties: Readonly<Record<string, string>>;
@@ -93,6 +95,13 @@ export interface NamespaceFindings {
   readonly warn: number;
   /** The first of each policy. */
   readonly violations: readonly PolicyViolation[];
+  /** Owners whose next pods would be refused or stay pending: the first of each policy. */
+  readonly risks: readonly PolicyRisk[];
+}
+
+export interface PolicyRisk {
+  readonly policy: PolicyReport;
+  readonly risk: Risk;
 }
 
 export interface PolicyViolation extends FoundViolation {
@@ -104,6 +113,7 @@ interface MutableFindings {
   fail: number;
   warn: number;
   readonly violations: PolicyViolation[];
+  readonly risks: PolicyRisk[];
 }
 
 /** The findings of each namespace that a policy governs, by name. */
@@ -112,10 +122,11 @@ export const findingsByNamespace = (policies: AgentSnapshot['policies']): Readon
   for (const { report, violations } of policies.values()) {
     for (const namespace of report.namespaces) {
       const known = findings.get(namespace);
-      if (known === undefined) findings.set(namespace, { policies: 1, fail: 0, warn: 0, violations: [] });
+      if (known === undefined) findings.set(namespace, { policies: 1, fail: 0, warn: 0, violations: [], risks: [] });
       else known.policies += 1;
     }
     for (const some of violations) addViolations(findings.get(some.namespace), report, some);
+    for (const risk of report.risks?.named ?? []) addRisk(findings.get(risk.namespace), report, risk);
   }
   return findings;
 };
@@ -127,30 +138,36 @@ const addViolations = (findings: MutableFindings | undefined, policy: PolicyRepo
   for (const { pod, violation } of first) findings.violations.push({ pod, violation, policy });
 };
 
+const addRisk = (findings: MutableFindings | undefined, policy: PolicyReport, risk: Risk): void => {
+  // Of a pod without an owner, which stands outside now and would be refused again, one is enough.
+  const isViolation = ({ policy: by, violation }: PolicyViolation): boolean => by === policy && violation.name === risk.name;
+  if (risk.kind === 'Pod' && findings?.violations.some(isViolation)) return;
+  findings?.risks.push({ policy, risk });
+};
+
 /**
  * Builds the content of a namespace's report.
  *
  * @param pods number of pods of the namespace that have not ended: each is held against each policy
- * @param results of these violations
+ * @param results of these findings
  */
 export const buildContent = (
-  { policies, fail, warn }: NamespaceFindings,
+  { policies, fail, warn, risks }: NamespaceFindings,
   pods: number,
   results: readonly ReportResult[],
 ): ReportContent => ({
   source: 'federated-sovereignty-operator',
   configuration: { limits: { maxResults: NAMED_PER_NAMESPACE, statusFilter: ['fail', 'warn'] } },
   // Pods and violations are not of the same moment: a pod may have gone since.
-  summary: { pass: Math.max(0, pods * policies - fail - warn), fail, warn, error: 0, skip: 0 },
+  summary: { pass: Math.max(0, pods * policies - fail - warn), fail, warn: warn + risks.length, error: 0, skip: 0 },
   results,
 });
 
-const resultOf = ({ policy, pod, violation }: PolicyViolation): ReportResult => {
+const violationResult = ({ policy, pod, violation }: PolicyViolation): ReportResult => {
   const { kind, namespace, name, node, region, reason, since } = violation;
-  const { revision, enforcementAction } = policy;
   const sinceMs = Date.parse(since);
   const uid = pod.metadata.uid === undefined ? {} : { uid: pod.metadata.uid };
-  const { result, severity } = RATINGS[enforcementAction];
+  const { result, severity } = RATINGS[policy.enforcementAction];
   return {
     policy: policyKey(policy),
     // A pod that is bound is judged by its node, one that is not by what it asks for.
@@ -163,11 +180,40 @@ const resultOf = ({ policy, pod, violation }: PolicyViolation): ReportResult => 
     message: reason,
     resources: [{ apiVersion: 'v1', kind, namespace, name, ...uid }],
     properties: {
-      allowedRegions: truncate(policy.effectiveRegions.join(','), MAX_REGIONS_TEXT),
-      enforcementAction,
+      ...policyProperties(policy),
       ...(node === undefined ? {} : { node }),
       ...(region === undefined ? {} : { nodeRegion: region }),
-      ...(revision === undefined ? {} : { revision }),
+    },
+  };
+};
+
+const policyProperties = ({ effectiveRegions, enforcementAction, revision }: PolicyReport): ReportResult['properties'] => ({
+  allowedRegions: truncate(effectiveRegions.join(','), MAX_REGIONS_TEXT),
+  enforcementAction,
+  ...(revision === undefined ? {} : { revision }),
+});
+
+/** The result of an owner at risk: a warning, as none of its pods stands outside yet. */
+const riskResult = ({ policy, risk }: PolicyRisk): ReportResult => {
+  const { kind, namespace, name, reason, fix, confirmation, nodes, lastSeen } = risk;
+  const isRefused = risk.risk === 'Refused';
+  // The name of pods that came and went is a pattern, and that of no object.
+  const known = lastSeen === undefined && isOwnerKind(kind) ? { apiVersion: ownerDescriptor(kind).apiVersion } : {};
+  return {
+    policy: policyKey(policy),
+    rule: isRefused ? 'next-pods-refused' : 'next-pods-pending',
+    category: 'Risk',
+    severity: isRefused ? 'medium' : 'low',
+    result: 'warn',
+    scored: false,
+    message: reason,
+    resources: [{ ...known, kind, namespace, name }],
+    properties: {
+      ...policyProperties(policy),
+      fix,
+      confirmation,
+      ...(nodes === undefined ? {} : { nodes: String(nodes) }),
+      ...(lastSeen === undefined ? {} : { lastSeen }),
     },
   };
 };
@@ -177,15 +223,20 @@ const rankOf = ({ policy }: PolicyViolation): number => RANKS[RATINGS[policy.enf
 const compare = (a: PolicyViolation, b: PolicyViolation): number =>
   rankOf(a) - rankOf(b) || byText(a.violation.name, b.violation.name) || byText(policyKey(a.policy), policyKey(b.policy));
 
+const riskText = ({ policy, risk: { risk, kind, name } }: PolicyRisk): string =>
+  // Refused before Pending.
+  [risk === 'Refused' ? 0 : 1, kind, name, policyKey(policy)].join('/');
+
 /**
- * The results of a namespace: the violations of the strictest policies first, then by pod and
- * policy, as many as a report holds.
+ * The results of a namespace, as many as a report holds: the violations of the strictest policies
+ * first, then by pod and policy; then owners at risk.
  */
-export const firstResults = (violations: readonly PolicyViolation[]): readonly ReportResult[] => {
+export const firstResults = ({ violations, risks }: Pick<NamespaceFindings, 'violations' | 'risks'>): readonly ReportResult[] => {
+  const shown = violations.toSorted(compare).slice(0, NAMED_PER_NAMESPACE);
+  const atRisk = risks.toSorted((a, b) => byText(riskText(a), riskText(b))).slice(0, NAMED_PER_NAMESPACE - shown.length);
   const first: ReportResult[] = [];
   let bytes = 0;
-  for (const violation of violations.toSorted(compare).slice(0, NAMED_PER_NAMESPACE)) {
-    const result = resultOf(violation);
+  for (const result of [...shown.map(violationResult), ...atRisk.map(riskResult)]) {
     bytes += Buffer.byteLength(JSON.stringify(result));
     if (bytes > MAX_RESULT_BYTES) break;
     first.push(result);

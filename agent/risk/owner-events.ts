@@ -2,7 +2,7 @@ import type { PolicyRisks, Risk } from '@fso/shared/api';
 import { type Clock, createBucket } from '@fso/shared/runtime';
 import type { EventSink } from '../observe/index.ts';
 import type { OwnerCache } from './owners/owner-cache.ts';
-import { OWNER_KINDS, type OwnerKind, ownerDescriptor } from './owners/owner-kinds.ts';
+import { isOwnerKind, ownerDescriptor } from './owners/owner-kinds.ts';
 
 export interface OwnerEventsDeps {
   readonly owners: Pick<OwnerCache, 'ownersIn'>;
@@ -13,8 +13,6 @@ export interface OwnerEventsDeps {
 /** Events are a convenience: a policy that narrows concerns hundreds of owners at once. */
 const LIMIT = { burst: 20, perSecond: 1 / 3 } as const;
 const MAX_REMEMBERED = 4_096;
-
-const isOwnerKind = (kind: string): kind is OwnerKind => (OWNER_KINDS as readonly string[]).includes(kind);
 
 /**
  * Writes a Kubernetes Event on each owner of which a dry run has shown that its next pods are at

@@ -35,6 +35,16 @@ describe('fso regions list', () => {
     expect((JSON.parse(out) as { name: string }[]).map(({ name }) => name)).toEqual(['eu-west-1', 'eu-central-1', 'cn-hangzhou']);
   });
 
+  it.each<[string[], string]>([
+    [['--country', 'xx'], 'country XX: there are BE, CN, DE, FR'],
+    [['--provider', 'nobody'], 'provider nobody: there are alibaba, aws'],
+    [['--provider', 'alibaba', '--country', 'TR'], 'country TR: there are CN, DE, GB\n'],
+  ])('refuses %j, which no region has, and names what there is', async (options, what) => {
+    putCatalog();
+    const { code, out, err } = await fso('regions', 'list', ...options);
+    expect([code, out, err]).toEqual([2, '', expect.stringContaining(`fso: no region to list has the ${what}`)]);
+  });
+
   it('lists those of the release without a catalogue', async () => {
     const { code, out, err } = await fso('regions', 'list', '-o', 'wide');
     expect([code, err]).toEqual([0, expect.stringContaining('of this release')]);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FILES } from '../serve/testing/fleet.ts';
-import { afterMoves, planMoves } from './commands/validate/registrations.ts';
+import { afterMoves, planMoves } from './commands/policy-files/registrations.ts';
 import { runFso } from './testing/run-fso.ts';
 
 let root: string;

@@ -100,13 +100,12 @@ export const RegionView = z.object({
   violations: Count.describe('Listed violations of pods that run there.'),
 });
 export type RegionView = z.infer<typeof RegionView>;
-export const RegionList = z.object({
-  items: z
-    .array(RegionView)
-    .describe(
-      'Every region that a policy allows, that a cluster is registered with, or that has a node or a violation; by name, once for each provider that clusters there are registered with.',
-    ),
-  nodesWithoutRegion: Count,
+/**
+ * A page of every region that a policy allows, that a cluster is registered with, or that has a
+ * node or a violation.
+ */
+export const RegionPage = pageOf(RegionView).extend({
+  nodesWithoutRegion: Count.describe('Of all clusters.'),
   catalog: z
     .object({
       version: z.string(),
@@ -118,7 +117,7 @@ export const RegionList = z.object({
     })
     .describe('Catalogue by which places are shown.'),
 });
-export type RegionList = z.infer<typeof RegionList>;
+export type RegionPage = z.infer<typeof RegionPage>;
 
 const issue = {
   alert: AlertNameView.describe('Name of the alert that it becomes if it lasts.'),

@@ -1,4 +1,5 @@
 import type { CatalogRegion, CatalogZone, RegionCatalogSpec } from '../api/index.ts';
+import { groupBy } from '../encoding/index.ts';
 
 /** Meaning of a name to one provider: a region, or a zone in another country than its region. */
 export interface Reading {
@@ -45,19 +46,14 @@ const zoneReading = (region: CatalogRegion, zone: CatalogZone): Reading => ({
 
 /** Indexes a catalogue. Zones with a country of their own are names beside their region. */
 export const indexCatalog = (spec: RegionCatalogSpec): CatalogIndex => {
-  const providers = new Map<string, Map<string, Reading>>();
-  const names = new Map<string, Reading[]>();
-  for (const region of spec.regions) {
-    const known = providers.get(region.provider) ?? new Map<string, Reading>();
-    providers.set(region.provider, known);
-    for (const reading of [regionReading(region), ...(region.zones ?? []).map((zone) => zoneReading(region, zone))]) {
-      known.set(reading.name, reading);
-      const all = names.get(reading.name);
-      if (all === undefined) names.set(reading.name, [reading]);
-      else all.push(reading);
-    }
-  }
-  return { version: spec.version, spec, providers, names };
+  const readings = spec.regions.flatMap((region) => [
+    regionReading(region),
+    ...(region.zones ?? []).map((zone) => zoneReading(region, zone)),
+  ]);
+  const providers = [...groupBy(readings, ({ provider }) => provider)].map(
+    ([provider, named]) => [provider, new Map(named.map((reading) => [reading.name, reading]))] as const,
+  );
+  return { version: spec.version, spec, providers: new Map(providers), names: groupBy(readings, ({ name }) => name) };
 };
 
 /** Finds what a provider means by a name; undefined: the catalogue does not have it. */

@@ -5,7 +5,8 @@ import type { Arena } from './arena.ts';
 import type { Attacker } from './attacker.ts';
 import { type Attack, podsOf, type Scene, settled } from './scene.ts';
 
-const IN_FLIGHT = 12;
+/** Namespaces that are prepared, or looked at, at a time. */
+export const IN_FLIGHT = 12;
 
 /**
  * Prefix of a namespace: no policy governs `free-*`, a local policy governs `atk-*`, and a policy

@@ -120,6 +120,18 @@ describe('PlacedNodes', () => {
     expect(ambiguous({ aws: AWS, forged: { label: 'eu-west-1', id: 'eu-central-1.i-d7o1' } })).toEqual([]);
   });
 
+  it('show in which regions nodes are whose provider is not known', () => {
+    const unnamed = (nodes: Readonly<Record<string, NodeText>>, provider?: string) => [...judged(nodes, provider).providers.unnamed];
+    const nodes = {
+      aws: AWS,
+      odd: { label: 'eu-central-1' },
+      odder: { label: 'cellar', id: 'openstack:///1' },
+      none: { id: 'vsphere://1' },
+    };
+    expect(unnamed(nodes)).toEqual(['cellar', 'eu-central-1']);
+    expect(unnamed(nodes, 'aws')).toEqual([]);
+  });
+
   it('are the same object for as long as no place changes', () => {
     const { places, set } = cacheOf({ aws: AWS, liar: LIAR });
     places.judgeBy({ catalog: CATALOG });
@@ -130,8 +142,11 @@ describe('PlacedNodes', () => {
     set('more', AWS);
     expect(places.list()).not.toBe(before[0]);
     expect([places.exceptions, places.providers].every((now, index) => now === before[index + 1])).toBe(true);
-    set('london', LONDON);
+    set('unnamed', { label: 'eu-west-1' });
     expect(places.providers).not.toBe(before[2]);
+    const named = places.providers;
+    set('london', LONDON);
+    expect(places.providers).not.toBe(named);
   });
 
   it('count what is not known as there, and keep what was known while nodes are read again', () => {

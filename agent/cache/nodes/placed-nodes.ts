@@ -157,9 +157,12 @@ export class PlacedNodes {
   #notePresent(nodes: readonly PlacedNode[], { catalog, provider: declared }: PlacesInForce): void {
     const found = nodes.flatMap(({ provider, verdict }) => (provider === undefined || verdict === 'disputed' ? [] : [provider]));
     const providers = sortedSet(declared === undefined ? found : [...found, declared]);
+    const unnamed = sortedSet(nodes.flatMap(({ provider, labelled }) => (provider === undefined && labelled ? [labelled] : [])));
     const known = this.#providers;
-    if (known !== undefined && known.catalog === catalog && sameItems(providers, [...known.providers])) return;
-    this.#providers = { catalog, providers: new Set(providers), ambiguous: ambiguousNames(catalog, providers) };
+    const isKnown = sameItems(providers, [...(known?.providers ?? [])]) && sameItems(unnamed, [...(known?.unnamed ?? [])]);
+    if (known !== undefined && known.catalog === catalog && isKnown) return;
+    const ambiguous = ambiguousNames(catalog, providers);
+    this.#providers = { catalog, providers: new Set(providers), unnamed: new Set(unnamed), ambiguous };
   }
 }
 

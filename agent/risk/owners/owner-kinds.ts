@@ -15,6 +15,9 @@ export const OWNER_KINDS = [
 ] as const;
 export type OwnerKind = (typeof OWNER_KINDS)[number];
 
+/** Whether a kind is one of {@link OWNER_KINDS}. */
+export const isOwnerKind = (kind: string): kind is OwnerKind => (OWNER_KINDS as readonly string[]).includes(kind);
+
 const PLACES: Readonly<Record<OwnerKind, readonly [apiVersion: string, plural: string]>> = {
   Deployment: ['apps/v1', 'deployments'],
   ReplicaSet: ['apps/v1', 'replicasets'],
@@ -26,6 +29,7 @@ const PLACES: Readonly<Record<OwnerKind, readonly [apiVersion: string, plural: s
   ReplicationController: ['v1', 'replicationcontrollers'],
 };
 
+/** API version and path of a kind of owners. */
 export const ownerDescriptor = (kind: OwnerKind): KindDescriptor<Owner> => {
   const [apiVersion, plural] = PLACES[kind];
   return { apiVersion, kind, plural, namespaced: true };

@@ -9,10 +9,9 @@ type NewCondition = Omit<Condition, 'lastTransitionTime'>;
  * none are.
  */
 export const ambiguousCondition = (leftOut: readonly RegionConflict[] = []): NewCondition | undefined => {
-  const left = leftOut.filter(({ providers }) => providers.length > 0);
-  if (left.length === 0) return undefined;
-  const regions = [...new Set(left.flatMap((conflict) => conflict.regions))];
-  const readers = [...new Set(left.flatMap(({ providers }) => providers))].join(', ');
+  if (leftOut.length === 0) return undefined;
+  const regions = [...new Set(leftOut.flatMap((conflict) => conflict.regions))];
+  const readers = [...new Set(leftOut.flatMap(({ providers }) => providers))].join(', ');
   const message = `outside in this cluster: ${listText(regions)}, as its nodes are, or may be, of providers (${readers}) that mean other places by it`;
   return { type: CONDITIONS.regionAmbiguous, status: 'True', reason: 'ProvidersDiffer', message };
 };

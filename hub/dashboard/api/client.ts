@@ -90,17 +90,20 @@ export const getJson = async <T>(path: string, params?: Params, signal?: AbortSi
 /** Most rows that the hub gives at once. */
 const PAGE_ROWS = 500;
 
-/** All rows of a list that the hub pages. @throws as {@link request} */
-export const getAll = async <T>(path: string, params: Params, signal: AbortSignal): Promise<T[]> => {
-  const rows: T[] = [];
-  let cursor: string | undefined;
-  do {
-    const page: Page<T> = await getJson(path, { ...params, limit: PAGE_ROWS, cursor }, signal);
-    rows.push(...page.items);
-    cursor = page.next ?? undefined;
-  } while (cursor !== undefined);
-  return rows;
+/** The last page of a list that the hub pages, with the rows of all. @throws as {@link request} */
+export const getWhole = async <P extends Page<unknown>>(path: string, params: Params, signal: AbortSignal): Promise<P> => {
+  const read = (cursor?: string): Promise<P> => getJson(path, { ...params, limit: PAGE_ROWS, cursor }, signal);
+  let page = await read();
+  while (page.next !== null) {
+    const next = await read(page.next);
+    page = { ...next, items: [...page.items, ...next.items] };
+  }
+  return page;
 };
+
+/** All rows of a list that the hub pages. @throws as {@link request} */
+export const getAll = async <T>(path: string, params: Params, signal: AbortSignal): Promise<readonly T[]> =>
+  (await getWhole<Page<T>>(path, params, signal)).items;
 
 const CHANGE_HEADERS = { Accept: 'application/json', [CSRF_HEADER]: '1' };
 

@@ -25,7 +25,7 @@ import {
   policyKey,
   policyPath,
   type ReceiverList,
-  type RegionList,
+  type RegionPage,
   type RiskGroup,
   type RiskView,
   type SilenceList,
@@ -35,7 +35,7 @@ import {
   type ViolationView,
 } from '@fso/shared/api';
 import { infiniteQueryOptions, type Query, queryOptions } from '@tanstack/react-query';
-import { getAll, getJson, type Params } from './client.ts';
+import { getAll, getJson, getWhole, type Params } from './client.ts';
 import { keys } from './keys.ts';
 
 /** Read of the first page of a list when it is refreshed. */
@@ -89,7 +89,11 @@ export const findingKey = ({ cluster, policy, namespace, kind, name }: FindingRe
   [cluster, namespace, kind, name, policy].join('/');
 
 export const statusQuery = oneOf<StatusView>('/api/v1/status', keys.status);
-export const regionsQuery = oneOf<RegionList>('/api/v1/regions', keys.regions);
+/** All pages of the regions. */
+export const regionsQuery = queryOptions({
+  queryKey: keys.regions,
+  queryFn: ({ signal }) => getWhole<RegionPage>('/api/v1/regions', {}, signal),
+});
 export const trendQuery = (hours: number) => oneOf<Trend>('/api/v1/trend', keys.trend.hours(hours), { hours });
 
 export const policiesQuery = (params: Params) =>

@@ -1,4 +1,5 @@
 import { type ClusterPolicy, ConnectionState, CountryCode, effectivePhase, Phase, ProviderId, policyKey, Region } from '@fso/shared/api';
+import { isCountryCode } from '@fso/shared/regions';
 import { z } from 'zod';
 import { NEVER, type Orders, sortParameter } from '../http/paging.ts';
 import { Flag, includesText, matches, paging, Search } from '../http/parameters.ts';
@@ -22,9 +23,9 @@ export const ClusterQuery = z.strictObject({
   ),
   region: Region.optional().describe('Those that are registered with this region or have nodes there.'),
   provider: ProviderId.optional().describe('Those that are registered with this provider.'),
-  country: CountryCode.optional().describe(
-    'Those that are registered with a region of this country or have nodes there, as far as the catalogue of regions knows.',
-  ),
+  country: CountryCode.refine(isCountryCode, 'must be a country code of ISO 3166-1 (DE)')
+    .optional()
+    .describe('Those that are registered with a region of this country or have nodes there, as far as the catalogue of regions knows.'),
   q: Search,
   sort: sortParameter(['name', 'connection', 'violations', 'seen', 'certificate', 'kubernetes']),
   ...paging,

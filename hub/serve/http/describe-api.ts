@@ -47,7 +47,7 @@ const NAMED = {
   ProblemView: views.ProblemView,
   ReceiverList: views.ReceiverList,
   ReceiverView: views.ReceiverView,
-  RegionList: views.RegionList,
+  RegionPage: views.RegionPage,
   RegionPlace: views.RegionPlace,
   RegionView: views.RegionView,
   ReportedEnforcement: views.ReportedEnforcement,

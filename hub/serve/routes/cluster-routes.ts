@@ -1,4 +1,4 @@
-import { ClusterPage, type ClusterPolicy, ClusterPolicyPage, ClusterView, RegionList } from '@fso/shared/api';
+import { ClusterPage, type ClusterPolicy, ClusterPolicyPage, ClusterView, RegionPage } from '@fso/shared/api';
 import type { ClusterEntry } from '../fleet/cluster-entry.ts';
 import {
   ClusterPolicyQuery,
@@ -12,7 +12,7 @@ import {
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { listRegions } from '../fleet/regions/region-list.ts';
 import { listPage } from '../http/paging.ts';
-import { NameParams } from '../http/parameters.ts';
+import { NameParams, PageQuery } from '../http/parameters.ts';
 import { notFound } from '../http/problems.ts';
 import { jsonRoute, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 
@@ -75,8 +75,12 @@ export const clusterRoutes: readonly Route<FleetDeps, 'scoped'>[] = [
       operationId: 'listRegions',
       summary: 'Regions with the policies that allow them, the clusters and nodes in them, and the violations there',
       tag: 'clusters',
+      query: PageQuery,
     },
-    { schema: RegionList, description: 'All of them, by name; as last reported.' },
+    {
+      schema: RegionPage,
+      description: 'A page; by name, once for each provider that clusters there are registered with; as last reported.',
+    },
     async (deps, input) => listRegions(await deps.fleet.read(), input),
   ),
 ];

@@ -1,5 +1,4 @@
 import {
-  type ClusterProcessing,
   isShortReport,
   type Page,
   type PolicyDetail,
@@ -22,6 +21,7 @@ import { z } from 'zod';
 import type { Told } from '../../delivery/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
 import type { PolicyDocuments, PolicyPlace } from '../../source/index.ts';
+import type { SeenProcessing } from '../export/processing-report.ts';
 import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { MAX_ROWS, type PolicyEntry } from '../fleet/policy-entry.ts';
 import { matchesPolicy, PolicyQuery, type PolicySort, policyOrders } from '../fleet/policy-list.ts';
@@ -35,7 +35,7 @@ export interface PolicyDeps extends FleetDeps {
     /** Asks the agent of a cluster for the full report of a policy, by key. */
     inspect(cluster: string, policy: string): Promise<Told>;
     /** Asks the agent of a cluster where pods run; undefined: nobody knows. */
-    locate(cluster: string): Promise<ClusterProcessing | undefined>;
+    locate(cluster: string): Promise<SeenProcessing | undefined>;
   };
 }
 

@@ -35,7 +35,11 @@ export const scopeAgents = (agents: Agents, ledger: ScopedLedger): Agents => ({
   locate: async (cluster) => {
     if ((await ledger.cluster(cluster)) === null) return undefined;
     const located = await agents.locate(cluster);
-    return located && { ...located, rows: await seenRows(cluster, located.rows, ledger) };
+    if (located === undefined) return undefined;
+    const rows = await seenRows(cluster, located.rows, ledger);
+    // Of which namespaces the others are, the agent does not say.
+    const omitted = located.omitted === 0 || (await ledger.sees(cluster)) ? located.omitted : null;
+    return { rows, omitted };
   },
 });
 

@@ -203,9 +203,10 @@ export const ALERT_RULES = {
     severity: 'warning',
     forSeconds: 5 * MINUTE,
     title: 'A region means several places',
-    meaning: 'Nodes of the cluster are of a provider that means another place by a region of the policy. That region is outside there.',
+    meaning:
+      'Nodes of the cluster mean, or may mean, different places by a region of the policy: their providers differ, or are not known. That region is outside there.',
     remedy:
-      'Write the region with its provider (`aws/eu-west-1`), or take the nodes of the other provider out of the cluster. Where all nodes are of one provider, declare it as `spec.provider` of the registration.',
+      'Write the region with its provider (`aws/eu-west-1`), or take the nodes of the other provider out of the cluster. Where nodes name no provider in `spec.providerID`, declare it as `spec.provider` of the registration.',
   },
   PolicyNotProven: {
     severity: 'warning',

@@ -38,7 +38,13 @@ export const ProcessingReport = z.object({
   generatedAt: z.iso.datetime({ offset: true }),
   revision: z.string().nullable().describe('Commit in force at the hub.'),
   processing: z.array(ProcessingView).describe('By cluster, namespace, provider and region.'),
-  omitted: z.int().min(0).describe('Rows that agents left out: they tell the first 20,000 of a cluster.'),
+  omitted: z
+    .int()
+    .min(0)
+    .nullable()
+    .describe(
+      'Rows that agents left out: they tell the first 20,000 of a cluster. null: not known, where an agent left out some of a cluster of which the caller sees a part.',
+    ),
   unknownClusters: z.array(ResourceName).describe('Clusters of which nothing is known: not connected, not observed, or no answer.'),
 });
 export type ProcessingReport = z.infer<typeof ProcessingReport>;

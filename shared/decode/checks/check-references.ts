@@ -1,5 +1,5 @@
 import type { Placement, RegionCatalogDocument, RegionGroupDocument, SovereignPolicyDocument } from '../../api/index.ts';
-import { groupProblems, providerProblem, type RegionResolver, type ResolvedRegions, referenceProblem } from '../../regions/index.ts';
+import { groupProblems, providerProblem, type RegionResolver, referenceProblem } from '../../regions/index.ts';
 import type { DecodedDocument } from '../decode-file.ts';
 import type { PolicySet, SourceProblem } from '../types.ts';
 import type { ValuePath } from '../yaml/yaml-file.ts';
@@ -93,7 +93,7 @@ export const wrongSizes = (
   const { allowedRegions } = decoded.document.spec;
   const reasons = [
     ...(regions.resolve(allowedRegions).regions.length === 0 ? ['stands for no region'] : []),
-    ...declared.flatMap((provider) => tooMany(regions.resolveAllowed(allowedRegions, provider), provider)),
+    ...declared.flatMap((provider) => tooMany(allowedRegions, regions, provider)),
   ];
   return reasons.slice(0, 1).map((reason) => ({
     ...decoded.locate(['spec', 'allowedRegions'], 'key'),
@@ -109,9 +109,24 @@ export const countPlacements = (decoded: DecodedDocument, regions: RegionResolve
   for (const provider of declared) regions.resolve(clusterRegions, provider);
 };
 
-const tooMany = ({ regions, conflicts }: ResolvedRegions, provider: string | undefined): readonly string[] => {
+/** References that a problem names; those that stand for the most regions come first. */
+const NAMED_REFERENCES = 5;
+
+/** `: group:eu for 90, group:us for 60 and 3 more`; nothing where there is one reference. */
+const largestOf = (references: readonly string[], regions: RegionResolver, provider: string | undefined): string => {
+  const counted = references.map((reference) => ({ reference, count: regions.resolve([reference], provider).regions.length }));
+  const named = counted.toSorted((a, b) => b.count - a.count).slice(0, NAMED_REFERENCES);
+  const more = counted.length > named.length ? ` and ${counted.length - named.length} more` : '';
+  return counted.length < 2 ? '' : `: ${named.map(({ reference, count }) => `${reference} for ${count}`).join(', ')}${more}`;
+};
+
+const tooMany = (references: readonly string[], resolver: RegionResolver, provider: string | undefined): readonly string[] => {
+  const { regions, conflicts } = resolver.resolveAllowed(references, provider);
   const where = provider === undefined ? '' : ` in clusters of ${provider}`;
-  if (regions.length > MAX_ALLOWED_REGIONS) return [`stands for ${regions.length} regions${where}, the limit is ${MAX_ALLOWED_REGIONS}`];
+  if (regions.length > MAX_ALLOWED_REGIONS) {
+    const largest = largestOf(references, resolver, provider);
+    return [`stands for ${regions.length} regions${where}, the limit is ${MAX_ALLOWED_REGIONS}${largest}`];
+  }
   if (conflicts.length > MAX_CONFLICTS)
     return [`stands for names that ${conflicts.length} sets of providers read differently${where}, the limit is ${MAX_CONFLICTS}`];
   return [];

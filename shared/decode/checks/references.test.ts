@@ -86,6 +86,26 @@ describe('references to regions', () => {
     expect(createDecoder({}, 'cluster')(files)).toMatchObject({ ok: true });
   });
 
+  it('are refused with the groups that stand for the most, where together they are too many', () => {
+    const names = (provider: string, count: number) =>
+      Array.from({ length: count }, (_, n) => region(`${provider}/${provider}-${n}`, provider === 'gcp' ? 'US' : 'DE'));
+    const files = [
+      catalogFile(catalogOf([...names('aws', 90), ...names('gcp', 90), region('oci/o', 'FR')])),
+      groupFile('north', ['country:DE']),
+      groupFile('west', ['country:US']),
+    ];
+    const where = 'policies/p.yaml:7:3: spec.allowedRegions stands for';
+    expect(problemsOf(...files, allowing('oci/o', 'group:north', 'group:west'))).toEqual([
+      `${where} 181 regions, the limit is 100: group:north for 90, group:west for 90, oci/o for 1`,
+    ]);
+    const many = Array.from({ length: 20 }, (_, n) => `gcp/gcp-${n}`);
+    expect(problemsOf(...files, allowing('group:north', ...many))).toEqual([
+      `${where} 110 regions, the limit is 100: group:north for 90, gcp/gcp-0 for 1, gcp/gcp-1 for 1, gcp/gcp-2 for 1, gcp/gcp-3 for 1 and 16 more`,
+    ]);
+    // What a cluster of one provider gets fits.
+    expect(problemsOf(...files, allowing('group:north', 'group:west'), clusterFile('a', ['aws-1'], {}, 'aws'))).toEqual([]);
+  });
+
   it('are refused where those of placements are too many to be looked up', () => {
     const regions = Array.from({ length: 450 }, (_, n) => region(`aws/r${n}`, 'US', { place: 'p', source: 's' }));
     const groups = Array.from({ length: 100 }, (_, n) => groupFile(`g${n}`, ['country:US']));

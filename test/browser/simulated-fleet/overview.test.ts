@@ -1,4 +1,4 @@
-import { RegionList } from '@fso/shared/api';
+import { RegionPage } from '@fso/shared/api';
 import { describe, it } from 'vitest';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from '../harness/dashboard.ts';
 import { useDashboard, useSimulatedWorld } from '../harness/suite.ts';
@@ -64,7 +64,7 @@ describe('the overview', () => {
 
   it('filters regions by country and provider, and names the catalogue by which they are shown', async () => {
     const page = await dashboard.open('/', { theme: 'dark' });
-    const { items, catalog } = RegionList.parse(await (await fetch(`${world().hub.url}/api/v1/regions`)).json());
+    const { items, catalog } = RegionPage.parse(await (await fetch(`${world().hub.url}/api/v1/regions?limit=500`)).json());
     await expect(page.getByText(`catalogue of regions, version ${catalog.version}`)).toBeVisible();
     const table = page.getByRole('grid', { name: 'Regions on the map' });
     await page.getByRole('combobox', { name: 'Country' }).selectOption('DE');

@@ -1,7 +1,7 @@
 import { type DecodeResult, decodeFiles, type PolicySet, type SourceProblem } from '@fso/shared/decode';
 import { CliError } from '../../errors.ts';
-import { commitAt, decodeCommit } from '../validate/base-revision.ts';
-import { readPolicyFolder } from '../validate/policy-folder.ts';
+import { commitAt, decodeCommit } from '../policy-files/git-commits.ts';
+import { readPolicyFolder } from '../policy-files/policy-folder.ts';
 
 /** A side of a plan. */
 export interface PlanSide {

@@ -4,7 +4,7 @@ import { decodeAlone, FOLDERS, folderOf, type PolicySet, regionsOf } from '@fso/
 import { indexCatalog, RegionResolver } from '@fso/shared/regions';
 import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { CliError } from '../../errors.ts';
-import { readPolicyFolder } from '../validate/policy-folder.ts';
+import { readPolicyFolder } from '../policy-files/policy-folder.ts';
 
 /** The documents below `regions/` of a repository; no others are decoded. @throws CliError */
 export const readRegionFiles = (folder: string): PolicySet => {

@@ -1,3 +1,4 @@
+import { byText } from '@fso/shared/encoding';
 import { countryName, parseReference, type Reading, readingText, referenceProblem } from '@fso/shared/regions';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
@@ -50,13 +51,24 @@ const readingsIn = ({ regions }: RegionSource): readonly Reading[] =>
 const tellSource = (context: Context, { regions, origin }: RegionSource): void =>
   context.progress(`Catalogue ${regions.catalog?.version ?? '-'} of ${origin}.\n`);
 
-/** `fso regions list`: the regions of the catalogue, and zones in other countries than theirs. */
+/**
+ * Readings with a value. @throws CliError with the values that there are, where none has it
+ */
+const select = (readings: readonly Reading[], value: string | undefined, what: 'country' | 'provider'): readonly Reading[] => {
+  const found = value === undefined ? readings : readings.filter((reading) => reading[what] === value);
+  if (found.length > 0 || readings.length === 0) return found;
+  const known = [...new Set(readings.map((reading) => reading[what]))].sort(byText);
+  throw new CliError(`no region to list has the ${what} ${value}: there are ${known.join(', ')}`);
+};
+
+/**
+ * `fso regions list`: the regions of the catalogue, and zones in other countries than theirs.
+ *
+ * @throws CliError where no region has the provider, or none of the provider's the country
+ */
 export const listRegions = async (context: Context, { dir, output, country, provider }: ListRegionsOptions): Promise<void> => {
   const source = openRegions(dir);
-  const rows = readingsIn(source).filter(
-    (reading) =>
-      (country === undefined || reading.country === country.toUpperCase()) && (provider === undefined || reading.provider === provider),
-  );
+  const rows = select(select(readingsIn(source), provider, 'provider'), country?.toUpperCase(), 'country');
   if (isData(output)) return writeData(context, output, rows.map(entryOf));
   tellSource(context, source);
   return writeRows(context, output, rows, COLUMNS);

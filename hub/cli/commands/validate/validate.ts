@@ -4,10 +4,11 @@ import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { renderTable } from '../../render/output.ts';
 import { list, plain } from '../../render/text.ts';
-import { compareFleets, type PolicyChange, policiesAt } from './base-revision.ts';
-import { findSignersProblems, readPolicyFolder } from './policy-folder.ts';
+import { policiesAt } from '../policy-files/git-commits.ts';
+import { findSignersProblems, readPolicyFolder } from '../policy-files/policy-folder.ts';
+import { move, planMoves } from '../policy-files/registrations.ts';
+import { compareFleets, type PolicyChange } from './compare-fleets.ts';
 import { type RegionWarning, regionWarnings } from './region-warnings.ts';
-import { move, planMoves } from './registrations.ts';
 
 interface ClusterCount {
   readonly name: string;

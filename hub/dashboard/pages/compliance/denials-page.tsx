@@ -1,6 +1,6 @@
 import type { DenialGroup, DenialGrouping, DenialView } from '@fso/shared/api';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
 import { denialGroupsQuery, denialKey, denialsQuery } from '../../api/queries.ts';
 import { Empty } from '../../components/empty-states.tsx';
@@ -12,7 +12,7 @@ import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, ownSort, suggestionsOf }
 import { formatNumber } from '../../lib/format.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { OwnersFrame } from './compliance-frame.tsx';
-import { targetOfGroup, textOfOwners } from './group-target.ts';
+import { OwnerGroups } from './owner-groups.tsx';
 
 const route = getRouteApi('/shell/compliance/denials');
 
@@ -94,25 +94,9 @@ const TITLES: Readonly<Record<DenialGrouping, string>> = {
   reason: 'Failing term',
 };
 
-/** Key of a group as people read it. */
-const textOf = (by: DenialGrouping, key: string): string => (by === 'team' && key === '-' ? 'No team' : textOfOwners(by, key));
-
 const numberOf = (value: number | null): string => (value === null ? 'unknown' : formatNumber(value));
 
 const groupColumnsOf = (by: DenialGrouping): readonly Column<DenialGroup>[] => [
-  {
-    title: TITLES[by],
-    sort: 'key',
-    width: 40,
-    cell: ({ key }) =>
-      by === 'team' || by === 'reason' ? (
-        textOf(by, key)
-      ) : (
-        <Link to="/compliance/denials" search={targetOfGroup(by, key)}>
-          {textOf(by, key)}
-        </Link>
-      ),
-  },
   ...(by === 'cluster'
     ? [
         { title: 'Refused pods per hour', sort: 'count', cell: ({ total }: DenialGroup) => numberOf(total) },
@@ -131,21 +115,17 @@ const DenialGroups = ({ by }: { readonly by: DenialGrouping }) => {
   const { q, sort } = route.useSearch();
   const groupSort = ownSort(sort, ['count', 'owners', 'key'], '-count');
   const query = useInfiniteQuery(denialGroupsQuery({ by, q, sort: groupSort }));
-  const title = TITLES[by].toLowerCase();
   return (
-    <SearchableTable
-      toolbar={{ search: `Search by ${title}` }}
-      table={{
-        label: `Denials by ${title}`,
-        noun: [`${title} with denials`, `${title} groups with denials`],
-        query,
-        columns: groupColumnsOf(by),
-        rowKey: ({ key }) => key,
-        sort: groupSort,
-      }}
-      values={{ q }}
-      none={<Empty title="No known denials" />}
-      noMatch="Nothing matches"
+    <OwnerGroups
+      found="Denials"
+      list="/compliance/denials"
+      by={by}
+      title={TITLES[by]}
+      query={query}
+      columns={groupColumnsOf(by)}
+      q={q}
+      sort={groupSort}
+      none="No known denials"
     />
   );
 };

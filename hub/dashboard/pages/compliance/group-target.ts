@@ -34,6 +34,7 @@ export const targetOfGroup = (by: ViolationGrouping | RiskGrouping | DenialGroup
 
 /** Key of a group of owners as people read it. */
 export const textOfOwners = (by: RiskGrouping | DenialGrouping, key: string): string => {
+  if (by === 'team' && key === '-') return 'No team';
   const { cluster = '', namespace, kind, name } = targetOfGroup(by, key);
   if (namespace === undefined) return key;
   return by === 'namespace' ? `${namespace} in ${cluster}` : `${kind} ${namespace}/${name} in ${cluster}`;

@@ -1,7 +1,7 @@
 import type { RiskGroup, RiskGrouping, RiskView } from '@fso/shared/api';
 import { Label } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { type ConnectionOfCluster, useConnections } from '../../api/connections.ts';
 import { findingKey, riskGroupsQuery, risksQuery } from '../../api/queries.ts';
 import { Empty } from '../../components/empty-states.tsx';
@@ -13,7 +13,7 @@ import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, optionsOf, ownSort, sugg
 import { formatNumber } from '../../lib/format.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { OwnersFrame } from './compliance-frame.tsx';
-import { targetOfGroup, textOfOwners } from './group-target.ts';
+import { OwnerGroups } from './owner-groups.tsx';
 
 const route = getRouteApi('/shell/compliance/risks');
 
@@ -102,16 +102,6 @@ const RisksList = () => {
 const TITLES: Readonly<Record<RiskGrouping, string>> = { policy: 'Policy', cluster: 'Cluster', namespace: 'Namespace', owner: 'Owner' };
 
 const groupColumnsOf = (by: RiskGrouping): readonly Column<RiskGroup>[] => [
-  {
-    title: TITLES[by],
-    sort: 'key',
-    width: 40,
-    cell: ({ key }) => (
-      <Link to="/compliance/risks" search={targetOfGroup(by, key)}>
-        {textOfOwners(by, key)}
-      </Link>
-    ),
-  },
   { title: 'Would be refused', sort: 'refused', cell: ({ refused }) => formatNumber(refused) },
   { title: 'Would stay pending', sort: 'pending', cell: ({ pending }) => formatNumber(pending) },
   { title: 'Listed', cell: ({ named }) => formatNumber(named) },
@@ -124,21 +114,17 @@ const RiskGroups = ({ by }: { readonly by: RiskGrouping }) => {
   const { q, sort } = route.useSearch();
   const groupSort = ownSort(sort, ['refused', 'pending', 'key'], '-refused');
   const query = useInfiniteQuery(riskGroupsQuery({ by, q, sort: groupSort }));
-  const title = TITLES[by].toLowerCase();
   return (
-    <SearchableTable
-      toolbar={{ search: `Search by ${title}` }}
-      table={{
-        label: `Owners at risk by ${title}`,
-        noun: [`${title} with owners at risk`, `${title} groups with owners at risk`],
-        query,
-        columns: groupColumnsOf(by),
-        rowKey: ({ key }) => key,
-        sort: groupSort,
-      }}
-      values={{ q }}
-      none={<Empty title="No known risks" />}
-      noMatch="Nothing matches"
+    <OwnerGroups
+      found="Owners at risk"
+      list="/compliance/risks"
+      by={by}
+      title={TITLES[by]}
+      query={query}
+      columns={groupColumnsOf(by)}
+      q={q}
+      sort={groupSort}
+      none="No known risks"
     />
   );
 };

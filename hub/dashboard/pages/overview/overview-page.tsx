@@ -1,5 +1,5 @@
 import './overview.css';
-import type { RegionList, StatusView } from '@fso/shared/api';
+import type { RegionPage, StatusView } from '@fso/shared/api';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
@@ -37,7 +37,7 @@ const useFollow = (): ((target: Target) => void) => {
 };
 
 /** Names the catalogue by which the regions are shown. */
-const CatalogNote = ({ version, source }: RegionList['catalog']) => (
+const CatalogNote = ({ version, source }: RegionPage['catalog']) => (
   <p className="fso-muted">
     {source === 'repository'
       ? `Places by the repository’s catalogue of regions, version ${version}.`

@@ -1,11 +1,11 @@
-import type { RegionList, RegionPlace, RegionView } from '@fso/shared/api';
+import type { RegionPage, RegionPlace, RegionView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import { type CatalogIndex, indexCatalog, type Reading, readingOf } from '@fso/shared/regions';
 import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { weakMemo } from '@fso/shared/runtime';
 
 /** The catalogue by which places are shown. */
-export interface CatalogInForce extends Pick<RegionList['catalog'], 'source'> {
+export interface CatalogInForce extends Pick<RegionPage['catalog'], 'source'> {
   readonly index: CatalogIndex;
 }
 

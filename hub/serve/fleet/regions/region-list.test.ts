@@ -1,4 +1,4 @@
-import { type ClusterPage, RegionList, type RegionView } from '@fso/shared/api';
+import { type ClusterPage, RegionPage, type RegionView } from '@fso/shared/api';
 import type { SourceFile } from '@fso/shared/decode';
 import { SEED_CATALOG } from '@fso/shared/regions/seed';
 import { describe, expect, it } from 'vitest';
@@ -22,10 +22,10 @@ const listing = async (files: readonly SourceFile[], nodes: Readonly<Record<stri
   for (const [cluster, nodesByRegion] of Object.entries(nodes))
     await reportChange(server.ledger, cluster, { full: true, cluster: { ...clusterReport(), nodesByRegion } });
   const read = async (path: string): Promise<unknown> => (await fetch(`${server.url}/api/v1/${path}`)).json();
-  const list = async (): Promise<RegionList> => RegionList.parse(await read('regions'));
+  const list = async (query = ''): Promise<RegionPage> => RegionPage.parse(await read(`regions?${query}`));
   const clusters = async (query: string): Promise<string[]> =>
     ((await read(`clusters?${query}`)) as typeof ClusterPage._output).items.map(({ name }) => name);
-  return { list, clusters, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+  return { read, list, clusters, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 };
 
 const where = ({ region, provider, place }: RegionView): string =>
@@ -72,6 +72,21 @@ describe('regions', () => {
     ]);
   });
 
+  it('come in pages, also where one name is a row for each of two providers', async () => {
+    await using hub = await listing(TWO_PROVIDERS, { eu: { 'eu-west-1': 3 }, us: { 'eu-west-1': 2, 'eu-west-9': 1 } });
+    const all = (await hub.list()).items.map(where);
+    const paged: string[] = [];
+    for (let next: string | null = ''; next !== null; ) {
+      const page: RegionPage = await hub.list(`limit=1${next && `&cursor=${next}`}`);
+      expect([page.items.length, page.total, page.catalog.source]).toEqual([1, 3, 'repository']);
+      paged.push(...page.items.map(where));
+      next = page.next;
+    }
+    expect(paged).toEqual(all);
+    expect(new Set(paged).size).toBe(3);
+    expect(await hub.read('regions?cursor=x')).toMatchObject({ status: 400, detail: expect.stringContaining('cursor') });
+  });
+
   it('have a zone of another country as a place of its own', async () => {
     await using hub = await listing(TWO_PROVIDERS, { eu: { 'eu-central-1-ist-1a': 1 } });
     const zone = (await hub.list()).items.find(({ region }) => region === 'eu-central-1-ist-1a');
@@ -83,5 +98,9 @@ describe('regions', () => {
     expect(await hub.clusters('provider=aws')).toEqual(['eu']);
     expect(await hub.clusters('country=GB')).toEqual(['us']);
     expect(await hub.clusters('country=FR')).toEqual([]);
+    expect(await hub.read('clusters?country=XX')).toMatchObject({
+      status: 400,
+      detail: 'query parameter country: must be a country code of ISO 3166-1 (DE)',
+    });
   });
 });

@@ -1,8 +1,8 @@
-import type { RegionList, RegionView } from '@fso/shared/api';
+import type { RegionPage, RegionView } from '@fso/shared/api';
 import { regionsOf as resolverOf } from '@fso/shared/decode';
 import { byText } from '@fso/shared/encoding';
 import { type CatalogIndex, type RegionResolver, readingOf } from '@fso/shared/regions';
-import type { ListInput } from '../../http/paging.ts';
+import { type ListInput, listPage, type Orders, type PageQuery } from '../../http/paging.ts';
 import { type ClusterEntry, type NamedViolation, providerOf } from '../cluster-entry.ts';
 import type { Fleet } from '../fleet-index.ts';
 import type { PolicyEntry } from '../policy-entry.ts';
@@ -74,8 +74,8 @@ class RegionRows {
     return [...(groups.get(region) ?? [])];
   }
 
-  list(): RegionView[] {
-    return [...this.#rows.values()].sort((a, b) => byText(a.region, b.region) || byText(a.provider ?? '', b.provider ?? ''));
+  values(): Iterable<RegionView> {
+    return this.#rows.values();
   }
 }
 
@@ -108,13 +108,27 @@ const countPolicy = (policy: PolicyEntry, reading: PolicyReading): void => {
   for (const region of namesFor(null, policy, reading)) if (!counted.has(region)) rows.at(null, region).policies += 1;
 };
 
+/** Names of clusters that make a row as heavy as one that has none of them. */
+const CLUSTERS_PER_WEIGHT = 50;
+
+const regionOrders: Orders<RegionView, 'name'> = {
+  keyOf: ({ region, provider }) => `${region} ${provider ?? ''}`,
+  by: { name: ({ region }) => region },
+  weightOf: ({ clusters }) => clusters.length / CLUSTERS_PER_WEIGHT,
+};
+
+interface RegionInput extends ListInput {
+  readonly query: PageQuery;
+}
+
 /**
  * Lists every region that a policy allows, a cluster or node is in, or a violation runs in; by
  * name, once for each provider of clusters.
  *
- * @throws the signal's reason
+ * @throws ApiError as {@link listPage}; the signal's reason
  */
-export const listRegions = async (fleet: Fleet, { work, signal }: ListInput): Promise<RegionList> => {
+export const listRegions = async (fleet: Fleet, { query, ...input }: RegionInput): Promise<RegionPage> => {
+  const { work, signal } = input;
   const set = fleet.desired()?.set;
   const { index, source } = catalogInForce(set);
   const resolver = set && resolverOf(set);
@@ -136,8 +150,9 @@ export const listRegions = async (fleet: Fleet, { work, signal }: ListInput): Pr
   await work.each(members, addCluster, signal);
   await work.each(violations, addViolation, signal);
   await work.each(policies, (policy) => countPolicy(policy, reading), signal);
+  const page = await listPage(rows.values(), { matches: () => true, orders: regionOrders, query: { ...query, sort: 'name' } }, input);
   return {
-    items: rows.list(),
+    ...page,
     nodesWithoutRegion: members.reduce((sum, { record }) => sum + (record.report?.nodesByRegion[''] ?? 0), 0),
     catalog: { version: index.version, source },
   };

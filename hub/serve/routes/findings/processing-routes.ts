@@ -16,7 +16,7 @@ export const processingRoutes: readonly Route<FindingDeps>[] = [
       operationId: 'getProcessingReport',
       summary: 'Observed countries of processing of each governed namespace',
       description:
-        'As JSON or CSV (RFC 4180). Every agent that is connected is asked now, for 2 s at most: where its running pods are, by the catalogue of regions of the commit in force. A country that is not known is null, in CSV `unknown`, and never the last answer. Where data is stored is not observed.',
+        'As JSON or CSV (RFC 4180). Every agent that is connected is asked now, 100 at a time, each for 2 s at most (through another hub 3 s): where its running pods are, by the catalogue of regions of the commit in force. A country that is not known is null, in CSV `unknown`, and never the last answer. Where data is stored is not observed.',
       tag: 'clusters',
       slots: 'export',
       query: ExportQuery,
