@@ -87,7 +87,23 @@ const candidatesBesides = (policies: ClusterRecord['policies'], meant: Placed): 
 
 const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));
 
-/** Every policy over its clusters. */
+/** Policies of one step of an update: a few milliseconds of work at most. */
+const STEP = 64;
+
+/** Calls a function for each entry, in steps. */
+function* inSteps(entries: Iterable<MutablePolicyEntry>, call: (entry: MutablePolicyEntry) => void): Generator<void, void> {
+  let count = 0;
+  for (const entry of entries) {
+    call(entry);
+    count += 1;
+    if (count % STEP === 0) yield;
+  }
+}
+
+/**
+ * Every policy over its clusters. The contribution of a cluster is replaced and removed in steps;
+ * between two of them some of its policies count as before.
+ */
 export class PolicyTable {
   readonly #entries = new Map<string, MutablePolicyEntry>();
   readonly #clusters = new Map<string, Contribution>();
@@ -121,7 +137,7 @@ export class PolicyTable {
    *
    * @returns the number of them in each phase
    */
-  place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Readonly<PhaseCounts> {
+  *place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Generator<void, Readonly<PhaseCounts>> {
     const before = this.#clusters.get(record.name);
     const meantNow = this.#setOf(meant);
     const few = before === undefined ? undefined : this.#fewChanged(before, record, meantNow);
@@ -132,8 +148,8 @@ export class PolicyTable {
     this.#clusters.set(record.name, now);
     if (before !== undefined && isAlike(before, now)) return now.phases;
     this.#noteReporter(record.name, before?.others ?? NONE, others);
-    for (const entry of few ?? [...set, ...others]) this.#replace(entry, before, now);
-    if (before !== undefined) this.#takeBackGone(before, now);
+    yield* inSteps(few ?? [...set, ...others], (entry) => this.#replace(entry, before, now));
+    if (before !== undefined) yield* this.#takeBackGone(before, now);
     this.#boundTimes(now);
     return now.phases;
   }
@@ -152,12 +168,12 @@ export class PolicyTable {
   }
 
   /** Removes the contribution of a cluster. */
-  remove(cluster: string): void {
+  *remove(cluster: string): Generator<void, void> {
     const before = this.#clusters.get(cluster);
     if (before === undefined) return;
     this.#clusters.delete(cluster);
     this.#noteReporter(cluster, before.others, NONE);
-    for (const entry of [...before.meant, ...before.others]) this.#takeBack(entry, before, noPhases());
+    yield* inSteps([...before.meant, ...before.others], (entry) => this.#takeBack(entry, before, noPhases()));
   }
 
   /** Policies sorted by key. */
@@ -187,9 +203,9 @@ export class PolicyTable {
     entry.change(was, is);
   }
 
-  #takeBackGone(before: Contribution, now: Contribution): void {
+  #takeBackGone(before: Contribution, now: Contribution): Generator<void, void> {
     const gone = [...(before.meant === now.meant ? [] : before.meant), ...before.others].filter((entry) => !has(now, entry));
-    for (const entry of gone) this.#takeBack(entry, before, now.phases);
+    return inSteps(gone, (entry) => this.#takeBack(entry, before, now.phases));
   }
 
   #noteReporter(cluster: string, before: Placed, now: Placed): void {
