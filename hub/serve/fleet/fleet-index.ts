@@ -179,9 +179,10 @@ export class FleetIndex {
       // Without the repository no registration is known.
       retired: desired !== null && registration === undefined && !record.connected,
     };
-    const phases = yield* this.#phasesOf(known, before);
+    const keys = before === undefined ? [] : keysBetween(before.record.policies, record.policies);
+    const phases = yield* this.#phasesOf(known, before, keys);
     // In one step with the end: lists that are asked for meanwhile are made of the entry before.
-    const facts = { ...known, phases, ...this.#findingsOf(known, before) };
+    const facts = { ...known, phases, ...this.#findingsOf(known, before, keys) };
     const viewed = { ...facts, view: viewOf(facts) };
     this.#clusters.set(record.name, { ...viewed, counted: factsOf(viewed) });
     this.#dropLists();
@@ -205,16 +206,20 @@ export class FleetIndex {
     this.#members = undefined;
   }
 
-  *#phasesOf({ record, meant, retired }: ClusterBasis, before: ClusterEntry | undefined): Generator<void, Readonly<PhaseCounts>> {
+  *#phasesOf(
+    { record, meant, retired }: ClusterBasis,
+    before: ClusterEntry | undefined,
+    keys: Moments['keys'],
+  ): Generator<void, Readonly<PhaseCounts>> {
     if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) return before.phases;
-    if (!retired) return yield* this.#policies.place(record, meant);
+    if (!retired) return yield* this.#policies.place(record, meant, keys);
     yield* this.#policies.remove(record.name);
     return noPhases();
   }
 
-  #findingsOf(basis: ClusterBasis, before: ClusterEntry | undefined): Findings {
+  #findingsOf(basis: ClusterBasis, before: ClusterEntry | undefined, keys: Moments['keys']): Findings {
     if (before === undefined || before.retired !== basis.retired) return { ...this.#violationsOf(basis), ...this.#risksOf(basis) };
-    const moments = { before: before.record, now: basis.record, keys: keysBetween(before.record.policies, basis.record.policies) };
+    const moments = { before: before.record, now: basis.record, keys };
     const { violations, named } = hasOtherViolations(moments) ? this.#violationsOf(basis) : before;
     const { risks, namedRisks: atRisk } = hasOtherRisks(moments) ? this.#risksOf(basis) : before;
     return { violations, named, risks, namedRisks: atRisk };

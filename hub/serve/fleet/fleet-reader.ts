@@ -3,7 +3,7 @@ import { isExpiring } from '@fso/shared/residency';
 import { type Clock, coalesce, restAfter } from '@fso/shared/runtime';
 import type { Visibility } from '../../access/index.ts';
 import type { FleetState, LedgerChange } from '../../ledger/index.ts';
-import { ThreadSlices } from '../http/limits/request-work.ts';
+import { RequestWork, ThreadSlices } from '../http/limits/request-work.ts';
 import { countFacts } from './cluster-entry.ts';
 import { type Fleet, FleetIndex } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
@@ -56,32 +56,46 @@ export interface FleetDeps {
 
 /** Milliseconds for which an index follows the ledger after it was read. */
 const FOLLOWED_MS = 60_000;
-/** Least and greatest time in which changes gather before the index follows them, in ms. */
-const GATHERED = { minMs: 250, maxMs: 1_000 };
+/**
+ * Least and greatest time in which changes gather before the index follows them, in ms: it takes a
+ * tenth of the time at most, as a cluster may change many times before anybody asks.
+ */
+const GATHERED = { minMs: 250, maxMs: 5_000 };
 
 /**
  * The fleet as a ledger has it now. One for the whole hub, whose routes, stream, metrics and trend
  * share its index, and one for each scope that is asked for.
  *
  * An index that was read within the last minute follows the ledger by itself, so that a reader
- * waits for the changes of a second and not for all since the one before. For one that nobody reads
- * nothing is done.
+ * waits for the changes of a few seconds at most and not for all since the one before. For one that
+ * nobody reads nothing is done.
  */
 export class FleetReader {
   readonly slices: ThreadSlices;
   readonly #deps: FleetReaderDeps;
   readonly #index = new FleetIndex();
+  readonly #work: RequestWork;
   readonly #update = coalesce(() => this.#updateOnce());
   #readAtMs = 0;
   #unsubscribe: (() => void) | undefined;
   /** Whether an update is due that no reader has asked for. */
   #isDue: boolean = false;
-  /** Milliseconds that the last update took. */
+  #spentMs = 0;
+  /** Of it the part of the last update. */
   #tookMs = 0;
 
   constructor(deps: FleetReaderDeps) {
     this.#deps = deps;
     this.slices = deps.slices ?? new ThreadSlices();
+    this.#work = new RequestWork(this.slices);
+    this.#work.chargeTo((ms) => {
+      this.#spentMs += ms;
+    });
+  }
+
+  /** Processor time of all updates of the index so far, in milliseconds. */
+  get spentMs(): number {
+    return this.#spentMs;
   }
 
   /** Version of the hub. */
@@ -120,11 +134,11 @@ export class FleetReader {
 
   /** Each slice begins in a turn of its own: who has awaited a read uses what it gave before. */
   async #updateOnce(): Promise<void> {
-    const { ledger, clock, readVisibility } = this.#deps;
-    const beganMs = clock.monotonicMs();
+    const { ledger, readVisibility } = this.#deps;
     const [desired, clusters, visibility] = await Promise.all([ledger.desired(), ledger.clusters(), readVisibility?.()]);
-    await this.slices.each(this.#index.steps({ desired, clusters, visibility }), () => undefined, { batch: 1 });
-    this.#tookMs = clock.monotonicMs() - beganMs;
+    const before = this.#spentMs;
+    await this.#work.each(this.#index.steps({ desired, clusters, visibility }), () => undefined, undefined, 1);
+    this.#tookMs = this.#spentMs - before;
   }
 
   #follow({ kind }: LedgerChange): void {

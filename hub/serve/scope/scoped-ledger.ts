@@ -12,7 +12,7 @@ import {
   type StateQuery,
 } from '../../ledger/index.ts';
 import { COMMIT_KIND, readRolloutSlot, readRollouts } from '../../rollout/index.ts';
-import { ThreadSlices } from '../http/limits/request-work.ts';
+import { RequestWork, ThreadSlices } from '../http/limits/request-work.ts';
 import { NameSets } from './name-sets.ts';
 import { ScopeState } from './scope-state.ts';
 import { withholdEvent, withholdSource } from './withhold.ts';
@@ -105,7 +105,7 @@ export class ScopedLedger implements FleetState {
     const state = await this.state();
     const seen: ClusterRecord[] = [];
     const restrict = (record: ClusterRecord): unknown => seen.push(...[state.record(record) ?? []].flat());
-    await this.#slices.each(await this.#whole.clusters(), restrict, { batch: RECORDS });
+    await new RequestWork(this.#slices).each(await this.#whole.clusters(), restrict, undefined, RECORDS);
     return seen;
   }
 

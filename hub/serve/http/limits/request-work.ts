@@ -3,15 +3,8 @@ import type { RequestHandler, Response } from 'express';
 
 /** Milliseconds for which one piece of work keeps the thread before others get it. */
 const SLICE_MS = 10;
-/** Items between two looks at the clock. */
+/** Items between two looks at the time, which takes as long as a light item. */
 const BATCH = 64;
-
-interface Visits {
-  readonly signal?: AbortSignal;
-  /** Items between two looks at the clock. Default 64: it takes as long as an item that is light. */
-  readonly batch?: number;
-  readonly run?: (slice: () => boolean) => boolean;
-}
 
 /**
  * Shares the thread in slices: in each turn of the event loop one request, or update of an index,
@@ -19,12 +12,11 @@ interface Visits {
  */
 export class ThreadSlices {
   readonly #waiting: (() => void)[] = [];
-  /** Milliseconds that never go backwards. */
-  readonly #now: () => number;
+  /** The time of this process, in milliseconds that never go backwards. */
+  readonly now: () => number;
 
-  /** @param now default: the time of this process */
   constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
+    this.now = now;
   }
 
   /** Resolves when it is the caller's turn, first come first served. */
@@ -35,40 +27,13 @@ export class ThreadSlices {
     });
   }
 
-  /**
-   * Visits items in slices, with other work in between.
-   *
-   * @param run runs each slice
-   * @throws the signal's reason when it aborts; what a visit throws
-   */
-  async each<T>(
-    items: Iterable<T>,
-    visit: (item: T) => unknown,
-    { signal, batch = BATCH, run = (slice) => slice() }: Visits,
-  ): Promise<void> {
-    const iterator = items[Symbol.iterator]();
-    const visitSome = (): boolean => {
-      const until = this.#now() + SLICE_MS;
-      for (let count = 1; ; count += 1) {
-        const { done, value } = iterator.next();
-        if (done === true) return true;
-        visit(value);
-        if (count % batch === 0 && this.#now() >= until) return false;
-      }
-    };
-    do {
-      await this.next();
-      signal?.throwIfAborted();
-    } while (!run(visitSome));
-  }
-
   #run(): void {
     this.#waiting.shift()?.();
     if (this.#waiting.length > 0) setImmediate(() => this.#run());
   }
 }
 
-/** The work that one request does on the thread. */
+/** The work that one request, or update of an index, does on the thread. */
 export class RequestWork {
   readonly #slices: ThreadSlices;
   #charge: (ms: number) => void = () => undefined;
@@ -95,10 +60,24 @@ export class RequestWork {
   /**
    * Visits items in slices, with other work in between.
    *
+   * @param batch items between two looks at the time; fewer where an item is heavy
    * @throws the signal's reason when it aborts; what a visit throws
    */
-  each<T>(items: Iterable<T>, visit: (item: T) => unknown, signal: AbortSignal): Promise<void> {
-    return this.#slices.each(items, visit, { signal, run: (slice) => this.run(slice) });
+  async each<T>(items: Iterable<T>, visit: (item: T) => unknown, signal?: AbortSignal, batch = BATCH): Promise<void> {
+    const iterator = items[Symbol.iterator]();
+    const visitSome = (): boolean => {
+      const until = this.#slices.now() + SLICE_MS;
+      for (let count = 1; ; count += 1) {
+        const { done, value } = iterator.next();
+        if (done === true) return true;
+        visit(value);
+        if (count % batch === 0 && this.#slices.now() >= until) return false;
+      }
+    };
+    do {
+      await this.#slices.next();
+      signal?.throwIfAborted();
+    } while (!this.run(visitSome));
   }
 }
 
