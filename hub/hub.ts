@@ -176,6 +176,10 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   source.onRevision((revision) => pipeline.take(revision));
   source.onRejected((rejected) => activity.reject(rejected));
   ledger.onSharedHint(() => source.hint());
+  // Their agents say again what is missing.
+  ledger.subscribe(({ kind }) => {
+    if (kind === 'lost') delivery.endStreams();
+  });
   identity?.identity.subscribe((cluster) => delivery.recheck(cluster));
   pauses.onPause((pausedMs) => {
     logger.warn({ pausedMs }, 'this process was paused: what agents said before is not known to be so now');

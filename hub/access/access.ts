@@ -42,12 +42,12 @@ const BEARER = /^Bearer +(\S+)$/i;
 const LOCAL = principalOf({ kind: 'local', id: 'local', name: 'local' }, [{ role: 'admin' }]);
 const ANONYMOUS = principalOf({ kind: 'anonymous', id: 'anonymous', name: 'anonymous' }, [{ role: 'viewer' }]);
 
-const lasting = (principal: Principal, key = principal.id, holds = (): boolean => true): Grant => ({
+const lasting = (principal: Principal, key = principal.id, stillHolds = async (): Promise<boolean> => true): Grant => ({
   principal,
   key,
   byCookie: false,
   expiresAt: null,
-  stillHolds: () => Promise.resolve(holds()),
+  stillHolds,
 });
 
 const invalid = (detail: string): Checked => ({ ok: false, reason: 'invalid', detail });
@@ -65,29 +65,39 @@ const ofSession = async (grant: Grant | undefined, otherwise: string): Promise<C
 /** The static token as it is now. */
 class StaticToken {
   readonly #secret: Secret;
-  #known: { readonly text: string; readonly key: string } | undefined;
+  #known: { readonly text: string; readonly key: Promise<string> } | undefined;
 
   constructor(secret: Secret) {
     this.#secret = secret;
+  }
+
+  matches(token: string): boolean {
+    return sameSecret(token, secretText(this.#secret));
   }
 
   /**
    * Compares a token with one reading of the secret. @returns the key of its grants; undefined: it
    * is another token
    */
-  keyOf(token: string): string | undefined {
+  async keyOf(token: string): Promise<string | undefined> {
     const text = secretText(this.#secret);
     return sameSecret(token, text) ? this.#keyOf(text) : undefined;
   }
 
   /** Key of its grants, and of the sessions that it began. */
-  key(): string {
+  key(): Promise<string> {
     return this.#keyOf(secretText(this.#secret));
   }
 
-  #keyOf(text: string): string {
-    if (this.#known?.text !== text) this.#known = { text, key: `static:${fingerprintOf(text)}` };
-    return this.#known.key;
+  /** Computes the key of each text once, for all who ask meanwhile; after a failure, again. */
+  #keyOf(text: string): Promise<string> {
+    if (this.#known?.text === text) return this.#known.key;
+    const known = { text, key: fingerprintOf(text).then((fingerprint) => `static:${fingerprint}`) };
+    known.key.catch(() => {
+      if (this.#known === known) this.#known = undefined;
+    });
+    this.#known = known;
+    return known.key;
   }
 }
 
@@ -101,8 +111,8 @@ interface BearerDeps {
 /** Checks the token of a `Bearer` header, whose kind is recognised by its form. */
 const createBearerCheck = ({ staticToken, tokens, sessions, bearer }: BearerDeps) => {
   const known = async (token: string): Promise<Checked> => {
-    const key = staticToken?.keyOf(token);
-    if (key !== undefined) return { ok: true, grant: lasting(LOCAL, key, () => staticToken?.keyOf(token) === key) };
+    const key = await staticToken?.keyOf(token);
+    if (key !== undefined) return { ok: true, grant: lasting(LOCAL, key, async () => (await staticToken?.keyOf(token)) === key) };
     if (isApiToken(token)) return granted(await tokens.check(token), 'The API token is unknown, revoked or expired.');
     if (!token.startsWith(CLI_SESSION)) return invalid('The token is not one of this hub.');
     return ofSession(sessions.check(token.slice(CLI_SESSION.length), { byCookie: false }), CLI_LOGIN_ENDED);
@@ -115,7 +125,7 @@ const createBearerCheck = ({ staticToken, tokens, sessions, bearer }: BearerDeps
   return async (authorization: string): Promise<Checked> => {
     const token = BEARER.exec(authorization)?.[1];
     if (token === undefined) return invalid('Send the header Authorization: Bearer <token>.');
-    return bearer !== undefined && isJwt(token) && staticToken?.keyOf(token) === undefined ? ofProvider(token, bearer) : known(token);
+    return bearer !== undefined && isJwt(token) && staticToken?.matches(token) !== true ? ofProvider(token, bearer) : known(token);
   };
 };
 
@@ -132,7 +142,8 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
   const bearer = oidc?.audience !== undefined && provider ? createBearer({ ...oidc, audience: oidc.audience }, provider, clock) : undefined;
   const login = oidc && provider && publicUrl !== undefined ? createLogin(oidc, provider, { publicUrl, clock, logger }) : undefined;
   const staticToken = settings.apiToken === undefined ? undefined : new StaticToken(settings.apiToken);
-  const holds = async (source: string): Promise<boolean> => source === staticToken?.key() || source === login?.key || tokens.holds(source);
+  const holds = async (source: string): Promise<boolean> =>
+    source === login?.key || source === (await staticToken?.key()) || tokens.holds(source);
   const sessions = createSessions({
     store: createSessionStore(deps.records),
     holds,

@@ -1,4 +1,5 @@
-import { createHash, randomBytes, scryptSync, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
 import type { Clock } from '@fso/shared/runtime';
 import { EncryptJWT, type JWTPayload, jwtDecrypt } from 'jose';
 
@@ -13,11 +14,13 @@ export const sameSecret = (a: string, b: string): boolean => timingSafeEqual(dig
  */
 export const hashSecret = (secret: string): string => digest(secret).toString('hex');
 
+const derive = promisify<string, string, number, Buffer>(scrypt);
+
 /**
  * Equal for equal secrets, at every hub. Slow on purpose: people choose such secrets, and a reader
- * of the ledger must not find them by guessing.
+ * of the ledger must not find them by guessing. Computed beside this thread, which others share.
  */
-export const fingerprintOf = (secret: string): string => scryptSync(secret, 'fso-static-token', 16).toString('hex');
+export const fingerprintOf = async (secret: string): Promise<string> => (await derive(secret, 'fso-static-token', 16)).toString('hex');
 
 /** 256 random bits, base64url. */
 export const newSecret = (): string => randomBytes(32).toString('base64url');

@@ -113,12 +113,15 @@ export class Delivery {
     for (const cluster of clusters) this.#byCluster.get(cluster)?.offer(revision);
   }
 
-  /**
-   * Checks again whether the proofs of a cluster's streams still hold, and closes the streams where
-   * they do not.
-   */
+  /** Closes the streams of a cluster whose proofs do not hold any more. */
   recheck(cluster: string): void {
     for (const [session, { proof }] of this.#open) if (session.cluster === cluster) proof.recheck();
+  }
+
+  /** Ends every stream. The agents come back within a time that grows with their number. */
+  endStreams(): void {
+    const reason = describeReturn(returnMsOf(this.#open.size));
+    for (const session of this.#open.keys()) session.close(GOING_AWAY, reason);
   }
 
   /** Whether the stream of a cluster's agent is here. */
@@ -141,8 +144,7 @@ export class Delivery {
     const looking = this.#observations.run(signal);
     while (!signal.aborted) await this.#visitSome(signal);
     await looking;
-    const reason = describeReturn(returnMsOf(this.#open.size));
-    for (const session of this.#open.keys()) session.close(GOING_AWAY, reason);
+    this.endStreams();
     this.#isStopping = true;
     this.#noteClosed();
     // By then the ledger has what the ends of the streams write.

@@ -83,6 +83,11 @@ export class KeyedCache implements KeyedReader {
     this.#notify(key);
   }
 
+  /** Makes the next value of each record count, whatever its version. */
+  forgetVersions(): void {
+    for (const [id, record] of this.#known) this.#known.set(id, { ...record, version: 0 });
+  }
+
   /** Removes records that are not among these keys, unless they are newer than a version. */
   keepOnly(keys: readonly ValueKey[], version: number): void {
     const kept = new Set(keys.map(keyOf));

@@ -58,11 +58,13 @@ export class LedgerCache {
   /** Sorted names of all clusters; undefined: some may have come or gone. */
   #names: readonly string[] | undefined;
   readonly #suspended = new SuspendedClusters();
-  readonly #events: RecentEvents;
+  readonly #eventLimit: number;
+  #events: RecentEvents;
   readonly #handlers = new Set<(change: LedgerChange) => void>();
 
   /** @param eventLimit events kept; see {@link RecentEvents} for which ones */
   constructor(eventLimit: number) {
+    this.#eventLimit = eventLimit;
     this.#events = new RecentEvents(eventLimit);
   }
 
@@ -135,6 +137,17 @@ export class LedgerCache {
   addEvents(added: readonly EventView[]): void {
     this.#events.add(added);
     for (const event of added) this.#notify({ kind: 'event', event });
+  }
+
+  /** Takes the newest events there are for all that are known. Nobody is told of them. */
+  replaceEvents(events: readonly EventView[]): void {
+    this.#events = new RecentEvents(this.#eventLimit);
+    this.#events.add(events);
+  }
+
+  /** Everything was set anew, as commits were lost. */
+  noteLost(): void {
+    this.#notify({ kind: 'lost' });
   }
 
   /** Returns events in memory, newest first. */

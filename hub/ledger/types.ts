@@ -60,9 +60,8 @@ export interface NotObserved {
   readonly what: readonly string[];
 }
 
-/** Time of the last sign of life, updated in place so that records are replaced less often. */
+/** Time of the last sign of life, RFC 3339; updated in place, so that records are replaced less. */
 export interface LastSeen {
-  /** RFC 3339. */
   at: string;
 }
 
@@ -120,7 +119,9 @@ export type LedgerChange =
   | { readonly kind: 'source' }
   | { readonly kind: 'desired'; readonly revision: string }
   | { readonly kind: 'cluster'; readonly cluster: string }
-  | { readonly kind: 'event'; readonly event: EventView };
+  | { readonly kind: 'event'; readonly event: EventView }
+  /** The database had lost commits, and everything was read anew: what agents said may be missing. */
+  | { readonly kind: 'lost' };
 
 /** Connection of an agent; separates the messages on it from those on other connections. */
 export interface AgentStream {

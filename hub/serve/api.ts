@@ -120,6 +120,7 @@ const scopedContext = (whole: ScopedContext, ledger: ScopedLedger): ScopedContex
     ledger,
     clock: whole.runtime.clock,
     version: whole.fleet.version,
+    slices: whole.fleet.slices,
     readVisibility: async () => (await ledger.state()).visibility,
   });
   return {
@@ -162,7 +163,7 @@ export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): exp
   app.use(
     cutUnread(config.unreadMs ?? UNREAD_MS),
     requestId,
-    prepareWork(),
+    prepareWork(fleet.slices),
     identifyCaller({ clock, onAudit }),
     secureHeaders(access.publicOrigin),
     noStore,
@@ -170,7 +171,7 @@ export const createApi = (config: ApiConfig, { onAudit, ...deps }: ApiDeps): exp
   registerFleetMetrics({ fleet, ledger, registry });
   const timed = createRequestTimer({ registry, clock });
   const authorize = createAuthorize(context);
-  const views = new ScopeViews<ScopedContext, HubContext>(context, ledger, (scoped) => scopedContext(context, scoped));
+  const views = new ScopeViews<ScopedContext, HubContext>(context, ledger, (scoped) => scopedContext(context, scoped), fleet.slices);
   for (const route of ROUTES) {
     app[route.method](expressPath(route.path), timed(route.path), ...authorize(route), views.handlerOf(route));
   }

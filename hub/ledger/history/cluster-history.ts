@@ -125,7 +125,8 @@ const policiesBetween = (records: RecordChange, isFull: boolean): Omit<HistoryCh
     const report = reportByName(after, key);
     return report === undefined || isSameState(reportByName(before, key), report) ? [] : [[key, stateOf(report)] as const];
   });
-  const went = keys.filter((key) => reportByName(before, key) !== undefined && reportByName(after, key) === undefined);
+  const [known, names] = [namedIn(before.policies), namedIn(after.policies)];
+  const went = keys.filter((key) => known.has(key) && !names.has(key));
   const isMoved = !readAlike(records);
   if (!isMoved && opened.length === 0 && went.length === 0) return {};
   const named = namedAfter(records, new Set(opened.map(([key]) => key)), { isMoved, isFull });

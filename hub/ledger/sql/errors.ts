@@ -22,6 +22,14 @@ export class BatchTooLargeError extends Error {}
  */
 export class CommittedError extends Error {}
 
+/**
+ * The database has lost commits that this hub knows of: a server took over that did not have them
+ * yet, or an older state was restored.
+ */
+export class CommitsLostError extends Error {
+  override readonly message = 'the database has lost commits';
+}
+
 const codeOf = (error: unknown): string | undefined => {
   const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
   return typeof code === 'string' ? code : undefined;

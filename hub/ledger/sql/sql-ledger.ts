@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, type Logger, Mutex, settlesWithin } from '@fso/shared/runtime';
-import { type Change, isLeaderChange, isNoted } from '../changes.ts';
+import { type Change, isLeaderChange, isNoted, StreamReplacedError } from '../changes.ts';
 import { createKeyedStore, KeyedCache } from '../keyed-store.ts';
 import { foundIn, LedgerCache } from '../ledger-cache.ts';
 import { namedIn, PolicyLists } from '../policies/index.ts';
 import { hasRoom, type ReportLimits, ReportMemory, reportLimits } from '../report-quota.ts';
-import type { AgentStream, Desired, EventQuery, FoundEvents, Ledger } from '../types.ts';
+import type { Desired, EventQuery, FoundEvents, Journal, Ledger } from '../types.ts';
 import { type ChangeInput, writesOf } from '../writes.ts';
 import { createCommit } from './batch/commit.ts';
+import type { StoredCluster } from './batch/plan-batch.ts';
 import { WriteQueue, type WriteQueueOptions } from './batch/write-queue.ts';
 import type { Database } from './database.ts';
 import { describeDatabaseError } from './errors.ts';
@@ -160,6 +161,32 @@ const createReads = ({ searches }: Database, { cache, lists, replicaState }: Led
   };
 };
 
+type Connections = Pick<Journal, 'setConnected'>;
+
+/**
+ * Writes the end of a stream that the database has as open at this hub after it lost commits:
+ * nobody else does.
+ */
+const endStream = async ({ record, connectedBy, stream }: StoredCluster, replica: string, { setConnected }: Connections): Promise<void> => {
+  if (connectedBy !== replica) return;
+  const ended = stream === null ? undefined : { id: stream, isOpen: () => false };
+  await setConnected(record.name, false, ended).catch((error: unknown) => {
+    // The agent is back already.
+    if (!(error instanceof StreamReplacedError)) throw error;
+  });
+};
+
+/** Notes signs of life: in memory, and now and then in the database. */
+const createNoteSeen =
+  ({ cache, replicaState }: LedgerMemory, clock: Clock, { setConnected }: Connections): Journal['noteSeen'] =>
+  async (cluster, stream) => {
+    const { record, stream: holder, writtenSeen } = replicaState.cluster(cluster);
+    const now = clock.now();
+    const isWritten = writtenSeen !== null && now.getTime() - Date.parse(writtenSeen) < SEEN_MS;
+    if (record.connected && holder === stream.id && isWritten) cache.see(cluster, now.toISOString());
+    else await setConnected(cluster, true, stream);
+  };
+
 /** The embedded database does one thing after the other: one search at a time. */
 const createTurns = ({ shared }: Database): InTurn => {
   const mutex = new Mutex();
@@ -195,26 +222,26 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   const keeping = keepHistory(options, memory, { clearing, leads: () => replicas.leads(), signal: closing.signal });
 
   const noteDesired = (next: Desired): Promise<void> => submit({ type: 'desired', revision: next.revision });
-  replicas.onLead(() => {
+  const onFailure = (err: unknown): void => logger.error({ err }, 'ledger write failed');
+  const noteKnown = (): void => {
     const known = cache.desired();
-    if (known !== null) noteDesired(known).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    if (known !== null) noteDesired(known).catch(onFailure);
+  };
+  replicas.onLead(noteKnown);
+  cache.subscribe(({ kind }) => {
+    if (kind !== 'lost') return;
+    logger.error('the database has lost commits that this hub knew of: everything was read anew');
+    for (const { name } of cache.clusters()) endStream(replicaState.cluster(name), replica, writes).catch(onFailure);
+    if (replicas.leads()) noteKnown();
   });
 
   const inTurn = createTurns(database);
   const store = new ListStore({ lists, reads, cache, clock, submit });
   const { setObserved, ...writes } = writesOf(submit);
-  const noteSeen = async (cluster: string, stream: AgentStream): Promise<void> => {
-    const { record, stream: holder, writtenSeen } = replicaState.cluster(cluster);
-    const now = clock.now();
-    const isWritten = writtenSeen !== null && now.getTime() - Date.parse(writtenSeen) < SEEN_MS;
-    if (record.connected && holder === stream.id && isWritten) cache.see(cluster, now.toISOString());
-    else await writes.setConnected(cluster, true, stream);
-  };
-
   return {
     ...writes,
     ...createReads(database, memory, inTurn),
-    noteSeen,
+    noteSeen: createNoteSeen(memory, clock, writes),
     noteObserved: async (cluster, outOfDate, stream) => {
       if (!isNoted(cache.get(cluster), outOfDate)) await setObserved(cluster, outOfDate, stream);
     },

@@ -39,6 +39,10 @@ export const versionIn = ([row]: readonly { readonly value: number }[]): number 
 export const nextVersion = async (trx: Transaction<Schema>, time: string): Promise<number> =>
   versionIn((await trx.executeQuery(versionQuery(trx, time))).rows);
 
+/** Number of the newest batch of a hub that the database has; 0: none. */
+export const readBatch = async (db: Kysely<Schema>, replica: string): Promise<number> =>
+  (await db.selectFrom('replicas').select('batch').where('id', '=', replica).executeTakeFirst())?.batch ?? 0;
+
 /** The version of the newest commit. */
 export const readVersion = async (db: Kysely<Schema>): Promise<number> =>
   (await db.selectFrom('ledger_version').select('value').executeTakeFirstOrThrow()).value;

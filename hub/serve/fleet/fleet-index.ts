@@ -39,7 +39,7 @@ export interface FleetInput {
 }
 
 /** The fleet as of the last update. */
-export type Fleet = Omit<FleetIndex, 'update'>;
+export type Fleet = Omit<FleetIndex, 'update' | 'steps'>;
 
 /** A cluster before its policies and violations are counted. */
 type ClusterBasis = Omit<ClusterFacts, 'phases' | 'violations' | 'named' | 'risks' | 'namedRisks'>;
@@ -99,16 +99,25 @@ export class FleetIndex {
   #risks: readonly NamedRisk[] | undefined;
 
   /** @returns the fleet as it is now: to be read before the next update */
-  update({ desired, clusters, visibility }: FleetInput): Fleet {
+  update(input: FleetInput): Fleet {
+    for (const _step of this.steps(input));
+    return this;
+  }
+
+  /**
+   * Updates the index in steps, each of at most the policies of one cluster. What has begun must
+   * end before the next update: until then some clusters and policies are as before.
+   */
+  *steps({ desired, clusters, visibility }: FleetInput): Generator<void, void> {
     this.#visibility = visibility;
     if (desired !== this.#desired) {
       this.#desired = desired;
       this.#registrations = registrationsOf(desired);
       this.#policies.describe(desired);
+      yield;
     }
-    for (const record of clusters) this.#track(record);
-    if (this.#clusters.size > clusters.length) this.#forgetOthers(clusters);
-    return this;
+    for (const record of clusters) yield* this.#track(record);
+    if (this.#clusters.size > clusters.length) yield* this.#forgetOthers(clusters);
   }
 
   desired(): Desired | null {
@@ -157,7 +166,7 @@ export class FleetIndex {
     return this.#risks;
   }
 
-  #track(record: ClusterRecord): void {
+  *#track(record: ClusterRecord): Generator<void, void> {
     const before = this.#clusters.get(record.name);
     const desired = this.#desired;
     if (before?.record === record && before.desired === desired) return;
@@ -170,18 +179,21 @@ export class FleetIndex {
       // Without the repository no registration is known.
       retired: desired !== null && registration === undefined && !record.connected,
     };
-    const phases = this.#phasesOf(known, before);
-    const facts = { ...known, phases, ...this.#findingsOf(known, before) };
+    const keys = before === undefined ? [] : keysBetween(before.record.policies, record.policies);
+    const phases = yield* this.#phasesOf(known, before, keys);
+    // In one step with the end: lists that are asked for meanwhile are made of the entry before.
+    const facts = { ...known, phases, ...this.#findingsOf(known, before, keys) };
     const viewed = { ...facts, view: viewOf(facts) };
     this.#clusters.set(record.name, { ...viewed, counted: factsOf(viewed) });
     this.#dropLists();
+    yield;
   }
 
-  #forgetOthers(records: readonly ClusterRecord[]): void {
+  *#forgetOthers(records: readonly ClusterRecord[]): Generator<void, void> {
     const names = new Set(records.map(({ name }) => name));
     for (const name of this.#clusters.keys()) {
       if (names.has(name)) continue;
-      this.#policies.remove(name);
+      yield* this.#policies.remove(name);
       this.#clusters.delete(name);
       this.#dropLists();
       this.#violations = undefined;
@@ -194,16 +206,20 @@ export class FleetIndex {
     this.#members = undefined;
   }
 
-  #phasesOf({ record, meant, retired }: ClusterBasis, before: ClusterEntry | undefined): Readonly<PhaseCounts> {
+  *#phasesOf(
+    { record, meant, retired }: ClusterBasis,
+    before: ClusterEntry | undefined,
+    keys: Moments['keys'],
+  ): Generator<void, Readonly<PhaseCounts>> {
     if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) return before.phases;
-    if (!retired) return this.#policies.place(record, meant);
-    this.#policies.remove(record.name);
+    if (!retired) return yield* this.#policies.place(record, meant, keys);
+    yield* this.#policies.remove(record.name);
     return noPhases();
   }
 
-  #findingsOf(basis: ClusterBasis, before: ClusterEntry | undefined): Findings {
+  #findingsOf(basis: ClusterBasis, before: ClusterEntry | undefined, keys: Moments['keys']): Findings {
     if (before === undefined || before.retired !== basis.retired) return { ...this.#violationsOf(basis), ...this.#risksOf(basis) };
-    const moments = { before: before.record, now: basis.record, keys: keysBetween(before.record.policies, basis.record.policies) };
+    const moments = { before: before.record, now: basis.record, keys };
     const { violations, named } = hasOtherViolations(moments) ? this.#violationsOf(basis) : before;
     const { risks, namedRisks: atRisk } = hasOtherRisks(moments) ? this.#risksOf(basis) : before;
     return { violations, named, risks, namedRisks: atRisk };

@@ -1,4 +1,5 @@
 import { CONDITIONS } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import type { ClusterRecord, Desired } from '../../ledger/index.ts';
@@ -11,10 +12,15 @@ import { FleetReader } from './fleet-reader.ts';
  */
 const scrape = async (clusters: readonly ClusterRecord[], desired: Desired | null = desiredOf()) => {
   const registry = new Registry();
-  const clock = { now: () => new Date(TIME) };
+  const clock = new FakeClock(new Date(TIME));
   const source = { url: 'http://git', ref: 'main', revision: null, rejected: null, error: null, lastFetch: TIME };
-  const read = { desired: async () => desired, clusters: async () => clusters, source: async () => source };
-  const fleet = new FleetReader({ ledger: read, clock: clock as never, version: '1.2.3' });
+  const read = {
+    desired: async () => desired,
+    clusters: async () => clusters,
+    source: async () => source,
+    subscribe: () => () => undefined,
+  };
+  const fleet = new FleetReader({ ledger: read, clock, version: '1.2.3' });
   registerFleetMetrics({ fleet, ledger: { health: () => ({ ok: true }), leads: () => true, behindMs: () => 1500 }, registry });
   await registry.metrics();
   return async (name: string): Promise<Record<string, number>> => {

@@ -1,8 +1,9 @@
 import type { SourceView, StatusView } from '@fso/shared/api';
 import { isExpiring } from '@fso/shared/residency';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, coalesce, restAfter } from '@fso/shared/runtime';
 import type { Visibility } from '../../access/index.ts';
-import type { FleetState } from '../../ledger/index.ts';
+import type { FleetState, LedgerChange } from '../../ledger/index.ts';
+import { RequestWork, ThreadSlices } from '../http/limits/request-work.ts';
 import { countFacts } from './cluster-entry.ts';
 import { type Fleet, FleetIndex } from './fleet-index.ts';
 import { countPhase, noPhases, worstPhase } from './phases.ts';
@@ -38,10 +39,12 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
 const UNREAD: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
 export interface FleetReaderDeps {
-  readonly ledger: Pick<FleetState, 'desired' | 'clusters' | 'source'>;
+  readonly ledger: Pick<FleetState, 'desired' | 'clusters' | 'source' | 'subscribe'>;
   readonly clock: Clock;
   /** Version of the hub, a part of its status. */
   readonly version: string;
+  /** Slices of time that updates of the index take turns in. Default: slices of its own. */
+  readonly slices?: ThreadSlices;
   /** Reads which part of the fleet the ledger shows. Absent: all of it. */
   readonly readVisibility?: () => Promise<Pick<Visibility, 'seesEverywhere'>>;
 }
@@ -51,16 +54,48 @@ export interface FleetDeps {
   readonly fleet: FleetReader;
 }
 
+/** Milliseconds for which an index follows the ledger after it was read. */
+const FOLLOWED_MS = 60_000;
+/**
+ * Least and greatest time in which changes gather before the index follows them, in ms: it takes a
+ * tenth of the time at most, as a cluster may change many times before anybody asks.
+ */
+const GATHERED = { minMs: 250, maxMs: 5_000 };
+
 /**
  * The fleet as a ledger has it now. One for the whole hub, whose routes, stream, metrics and trend
  * share its index, and one for each scope that is asked for.
+ *
+ * An index that was read within the last minute follows the ledger by itself, so that a reader
+ * waits for the changes of a few seconds at most and not for all since the one before. For one that
+ * nobody reads nothing is done.
  */
 export class FleetReader {
+  readonly slices: ThreadSlices;
   readonly #deps: FleetReaderDeps;
   readonly #index = new FleetIndex();
+  readonly #work: RequestWork;
+  readonly #update = coalesce(() => this.#updateOnce());
+  #readAtMs = 0;
+  #unsubscribe: (() => void) | undefined;
+  /** Whether an update is due that no reader has asked for. */
+  #isDue: boolean = false;
+  #spentMs = 0;
+  /** Of it the part of the last update. */
+  #tookMs = 0;
 
   constructor(deps: FleetReaderDeps) {
     this.#deps = deps;
+    this.slices = deps.slices ?? new ThreadSlices();
+    this.#work = new RequestWork(this.slices);
+    this.#work.chargeTo((ms) => {
+      this.#spentMs += ms;
+    });
+  }
+
+  /** Processor time of all updates of the index so far, in milliseconds. */
+  get spentMs(): number {
+    return this.#spentMs;
   }
 
   /** Version of the hub. */
@@ -69,14 +104,16 @@ export class FleetReader {
   }
 
   /**
-   * Updates the index.
+   * Brings the index up to date with what the ledger has now, in slices of time.
    *
-   * @returns the fleet, to be used before the next await: the next call changes it
+   * @returns the fleet, to be used before the next await: the next update changes it
    */
   async read(): Promise<Fleet> {
-    const { ledger, readVisibility } = this.#deps;
-    const [desired, clusters, visibility] = await Promise.all([ledger.desired(), ledger.clusters(), readVisibility?.()]);
-    return this.#index.update({ desired, clusters, visibility });
+    const { ledger, clock } = this.#deps;
+    this.#readAtMs = clock.monotonicMs();
+    this.#unsubscribe ??= ledger.subscribe((change) => this.#follow(change));
+    await this.#update();
+    return this.#index;
   }
 
   /** The policy repository; before the first fetch has ended, one without a URL. */
@@ -93,5 +130,30 @@ export class FleetReader {
   /** Milliseconds since 1970. */
   now(): number {
     return this.#deps.clock.now().getTime();
+  }
+
+  /** Each slice begins in a turn of its own: who has awaited a read uses what it gave before. */
+  async #updateOnce(): Promise<void> {
+    const { ledger, readVisibility } = this.#deps;
+    const [desired, clusters, visibility] = await Promise.all([ledger.desired(), ledger.clusters(), readVisibility?.()]);
+    const before = this.#spentMs;
+    await this.#work.each(this.#index.steps({ desired, clusters, visibility }), () => undefined, undefined, 1);
+    this.#tookMs = this.#spentMs - before;
+  }
+
+  #follow({ kind }: LedgerChange): void {
+    if (this.#isDue || (kind !== 'cluster' && kind !== 'desired')) return;
+    this.#isDue = true;
+    // The next reader gets the error.
+    this.#updateSoon().catch(() => undefined);
+  }
+
+  async #updateSoon(): Promise<void> {
+    const { clock } = this.#deps;
+    await clock.sleep(restAfter(this.#tookMs, GATHERED), new AbortController().signal);
+    this.#isDue = false;
+    if (clock.monotonicMs() - this.#readAtMs <= FOLLOWED_MS) return this.#update();
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
   }
 }

@@ -21,6 +21,13 @@ export interface PolicyRows {
   get(cluster: string): PolicyInCluster | undefined;
   /** All rows, in any order. */
   all(): readonly PolicyInCluster[];
+  /** Report of the first cluster by name that has one; makes no row. */
+  first(): FirstReport | undefined;
+}
+
+export interface FirstReport {
+  readonly cluster: string;
+  readonly report: PolicyReport;
 }
 
 /** A policy over all clusters that should have it or report it. */
@@ -62,17 +69,11 @@ const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {
   return latest;
 };
 
-const firstReport = (rows: Iterable<PolicyInCluster>): PolicyReport | undefined => {
-  let first: PolicyInCluster | undefined;
-  for (const row of rows) if (row.report !== null && (first === undefined || row.cluster < first.cluster)) first = row;
-  return first?.report ?? undefined;
-};
-
 export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyEntry => {
   const tally = emptyTally();
   let inGit: PolicyHead | undefined;
   // Computed on demand, and again after a change.
-  let head: PolicyHead | undefined;
+  let first: (FirstReport & { readonly head: PolicyHead }) | undefined;
   let summary: PolicySummary | undefined;
   let lastUpdated: string | null | undefined = null;
 
@@ -87,9 +88,9 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
   };
   const headNow = (): PolicyHead | undefined => {
     if (inGit) return inGit;
-    const report = head ? undefined : firstReport(rows.all());
-    if (report) head = headFromReport(report);
-    return head;
+    const found = first ? undefined : rows.first();
+    if (found) first = { ...found, head: headFromReport(found.report) };
+    return first?.head;
   };
   const described = (): PolicyHead & Pick<PolicyView, 'phase' | 'violations'> => {
     const known = headNow();
@@ -130,7 +131,9 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
     change: (before, now) => {
       recount(tally, before, now);
       noteUpdate(before?.changed, now?.changed);
-      head = undefined;
+      const cluster = (now ?? before)?.cluster ?? '';
+      // It takes a look at every cluster, and none behind the first one matters.
+      if (first !== undefined && cluster <= first.cluster) first = undefined;
       summary = undefined;
     },
     raiseTime: (time) => {
@@ -140,3 +143,16 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
     },
   };
 };
+
+/** Policies of one step of an update: a few milliseconds of work at most. */
+const STEP = 64;
+
+/** Calls a function for each entry, in steps. */
+export function* inSteps(entries: Iterable<MutablePolicyEntry>, call: (entry: MutablePolicyEntry) => void): Generator<void, void> {
+  let count = 0;
+  for (const entry of entries) {
+    call(entry);
+    count += 1;
+    if (count % STEP === 0) yield;
+  }
+}

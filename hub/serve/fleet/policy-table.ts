@@ -2,12 +2,13 @@ import { effectivePhase, isShortReport, type PolicyInCluster, type PolicyReport 
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo2 } from '@fso/shared/runtime';
-import { ClusterPolicies, type ClusterRecord, type Desired, keysBetween, type PolicyList } from '../../ledger/index.ts';
+import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyList } from '../../ledger/index.ts';
 import { samplesOf } from './cluster-entry.ts';
 import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
-import { createPolicyEntry, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
+import { createPolicyEntry, type FirstReport, inSteps, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsFromGit, type PolicyHead } from './policy-head.ts';
 
+type Entries = readonly MutablePolicyEntry[];
 type Placed = ReadonlySet<MutablePolicyEntry>;
 
 /** Changes of policies of the hub, of one cluster, whose times are kept; it bounds the memory. */
@@ -87,7 +88,10 @@ const candidatesBesides = (policies: ClusterRecord['policies'], meant: Placed): 
 
 const isEqual = (a: Placed, b: Placed): boolean => a.size === b.size && [...a].every((entry) => b.has(entry));
 
-/** Every policy over its clusters. */
+/**
+ * Every policy over its clusters. The contribution of a cluster is replaced and removed in steps;
+ * between two of them some of its policies count as before.
+ */
 export class PolicyTable {
   readonly #entries = new Map<string, MutablePolicyEntry>();
   readonly #clusters = new Map<string, Contribution>();
@@ -119,12 +123,14 @@ export class PolicyTable {
    * Takes the policies that a cluster should have and those that it reports: local ones, and
    * hub-managed ones that are not gone yet.
    *
+   * @param keys policies that read differently than at the last call for the cluster
    * @returns the number of them in each phase
    */
-  place(record: ClusterRecord, meant: readonly CompiledPolicy[]): Readonly<PhaseCounts> {
+  *place(record: ClusterRecord, meant: readonly CompiledPolicy[], keys: readonly string[]): Generator<void, Readonly<PhaseCounts>> {
     const before = this.#clusters.get(record.name);
     const meantNow = this.#setOf(meant);
-    const few = before === undefined ? undefined : this.#fewChanged(before, record, meantNow);
+    const isInPlace = before?.meant === meantNow && isKnown(before.record) === isKnown(record);
+    const few = isInPlace ? this.#fewChanged(keys, before, record.policies) : undefined;
     const having: Having = few !== undefined && before !== undefined ? before : this.#havingOf(record, meantNow, before?.others);
     const { meant: set, others } = having;
     const now = before === undefined ? firstOf(record, having) : { ...before, record, meant: set, others, phases: { ...before.phases } };
@@ -132,32 +138,27 @@ export class PolicyTable {
     this.#clusters.set(record.name, now);
     if (before !== undefined && isAlike(before, now)) return now.phases;
     this.#noteReporter(record.name, before?.others ?? NONE, others);
-    for (const entry of few ?? [...set, ...others]) this.#replace(entry, before, now);
-    if (before !== undefined) this.#takeBackGone(before, now);
+    yield* inSteps(few ?? [...set, ...others], (entry) => this.#replace(entry, before, now));
+    if (before !== undefined) yield* this.#takeBackGone(before, now);
     this.#boundTimes(now);
     return now.phases;
   }
 
-  /**
-   * The policies that changed, where these are all that did; undefined: the cluster may have other
-   * policies, or is known now or no longer.
-   */
-  #fewChanged(before: Contribution, record: ClusterRecord, meant: Placed): readonly MutablePolicyEntry[] | undefined {
-    const { policies } = record;
-    if (before.meant !== meant || isKnown(before.record) !== isKnown(record)) return undefined;
-    const entries = keysBetween(before.record.policies, policies).map((key) => this.#entries.get(key));
+  /** The policies that changed, where no others came or went; undefined: some may have. */
+  #fewChanged(keys: readonly string[], { meant, others }: Having, policies: ClusterRecord['policies']): Entries | undefined {
+    const entries = keys.map((key) => this.#entries.get(key));
     const isInPlace = (entry: MutablePolicyEntry | undefined): entry is MutablePolicyEntry =>
-      entry !== undefined && (meant.has(entry) || (before.others.has(entry) && policies.has(entry.key)));
+      entry !== undefined && (meant.has(entry) || (others.has(entry) && policies.has(entry.key)));
     return entries.every(isInPlace) ? entries : undefined;
   }
 
   /** Removes the contribution of a cluster. */
-  remove(cluster: string): void {
+  *remove(cluster: string): Generator<void, void> {
     const before = this.#clusters.get(cluster);
     if (before === undefined) return;
     this.#clusters.delete(cluster);
     this.#noteReporter(cluster, before.others, NONE);
-    for (const entry of [...before.meant, ...before.others]) this.#takeBack(entry, before, noPhases());
+    yield* inSteps([...before.meant, ...before.others], (entry) => this.#takeBack(entry, before, noPhases()));
   }
 
   /** Policies sorted by key. */
@@ -187,9 +188,9 @@ export class PolicyTable {
     entry.change(was, is);
   }
 
-  #takeBackGone(before: Contribution, now: Contribution): void {
+  #takeBackGone(before: Contribution, now: Contribution): Generator<void, void> {
     const gone = [...(before.meant === now.meant ? [] : before.meant), ...before.others].filter((entry) => !has(now, entry));
-    for (const entry of gone) this.#takeBack(entry, before, now.phases);
+    return inSteps(gone, (entry) => this.#takeBack(entry, before, now.phases));
   }
 
   #noteReporter(cluster: string, before: Placed, now: Placed): void {
@@ -226,6 +227,7 @@ export class PolicyTable {
     const entry: MutablePolicyEntry = createPolicyEntry(key, {
       get: (cluster) => this.#row(entry, cluster),
       all: () => this.#rowsOf(entry),
+      first: () => this.#firstOf(entry),
     });
     this.#entries.set(key, entry);
     this.#sorted = undefined;
@@ -237,13 +239,23 @@ export class PolicyTable {
     return contribution !== undefined && has(contribution, entry) ? rowOf(entry, contribution) : undefined;
   }
 
-  /**
-   * Rows of a policy. Any cluster may have a policy that is in Git; the reporters of others are
-   * known.
-   */
+  /** Any cluster may have a policy that is in Git; the reporters of others are known. */
+  #namesOf(entry: MutablePolicyEntry): Iterable<string> {
+    return entry.isInGit() ? this.#clusters.keys() : (this.#reporters.get(entry) ?? []);
+  }
+
   #rowsOf(entry: MutablePolicyEntry): readonly PolicyInCluster[] {
-    const names = entry.isInGit() ? this.#clusters.keys() : (this.#reporters.get(entry) ?? []);
-    return [...names].flatMap((name) => this.#row(entry, name) ?? []);
+    return [...this.#namesOf(entry)].flatMap((name) => this.#row(entry, name) ?? []);
+  }
+
+  #firstOf(entry: MutablePolicyEntry): FirstReport | undefined {
+    let first: ClusterRecord | undefined;
+    for (const name of this.#namesOf(entry)) {
+      const record = this.#clusters.get(name)?.record;
+      if ((first === undefined || name < first.name) && record?.policies.has(entry.key)) first = record;
+    }
+    const report = first?.policies.get(entry.key);
+    return first && report && { cluster: first.name, report };
   }
 
   #dropIfEmpty(entry: MutablePolicyEntry): void {

@@ -14,7 +14,7 @@ export class PendingChanges {
   /** Slots of their records. */
   readonly commits = new Set<string>();
   readonly events: StreamEvent[] = [];
-  /** Whether there were more events than are buffered. */
+  /** Whether there were more events than are buffered, or what was sent may not be so. */
   isCut: boolean = false;
 
   add(change: LedgerChange): void {
@@ -31,6 +31,9 @@ export class PendingChanges {
       case 'event':
         this.#addEvent(change.event);
         break;
+      case 'lost':
+        this.#cut();
+        break;
     }
   }
 
@@ -43,9 +46,11 @@ export class PendingChanges {
   #addEvent(event: EventView): void {
     if (this.isCut) return;
     if (this.events.length < MAX_EVENTS) this.events.push({ event: 'event', data: event });
-    else {
-      this.isCut = true;
-      this.events.length = 0;
-    }
+    else this.#cut();
+  }
+
+  #cut(): void {
+    this.isCut = true;
+    this.events.length = 0;
   }
 }

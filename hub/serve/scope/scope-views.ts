@@ -4,6 +4,7 @@ import type { RequestHandler, Response } from 'express';
 import { grantsCovering } from '../../access/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
 import { callerOf } from '../http/caller.ts';
+import { ThreadSlices } from '../http/limits/request-work.ts';
 import { ApiError } from '../http/problems.ts';
 import type { HubScope, Route } from '../http/route.ts';
 import { ScopedLedger } from './scoped-ledger.ts';
@@ -54,13 +55,15 @@ export class ScopeViews<C, H extends C> {
   readonly #whole: H;
   readonly #ledger: FleetState;
   readonly #contextOf: (ledger: ScopedLedger) => C;
+  readonly #slices: ThreadSlices;
   /** Views by key; the least recently used one first. */
   readonly #views = new Map<string, ScopeView<C>>();
 
-  constructor(whole: H, ledger: FleetState, contextOf: (ledger: ScopedLedger) => C) {
+  constructor(whole: H, ledger: FleetState, contextOf: (ledger: ScopedLedger) => C, slices = new ThreadSlices()) {
     this.#whole = whole;
     this.#ledger = ledger;
     this.#contextOf = contextOf;
+    this.#slices = slices;
   }
 
   /**
@@ -110,7 +113,7 @@ export class ScopeViews<C, H extends C> {
   }
 
   #create(grants: readonly RoleGrant[]): ScopeView<C> {
-    const ledger = new ScopedLedger(this.#ledger, grants);
+    const ledger = new ScopedLedger(this.#ledger, grants, this.#slices);
     const context = this.#contextOf(ledger);
     const handlers = new Map<Route<C, 'scoped'>, RequestHandler>();
     return {

@@ -1,5 +1,6 @@
 import type { EventView, RoleGrant } from '@fso/shared/api';
 import {
+  type ClusterRecord,
   type EventFilter,
   type EventQuery,
   type FleetState,
@@ -10,8 +11,8 @@ import {
   matchesEvent,
   type StateQuery,
 } from '../../ledger/index.ts';
-
 import { COMMIT_KIND, readRolloutSlot, readRollouts } from '../../rollout/index.ts';
+import { RequestWork, ThreadSlices } from '../http/limits/request-work.ts';
 import { NameSets } from './name-sets.ts';
 import { ScopeState } from './scope-state.ts';
 import { withholdEvent, withholdSource } from './withhold.ts';
@@ -23,6 +24,8 @@ import { withholdEvent, withholdSource } from './withhold.ts';
 const MAX_LOOKED_AT = 10_000;
 /** Events that are read at a time. */
 const PAGE = 500;
+/** Records that are restricted between two looks at the clock. */
+const RECORDS = 8;
 
 /**
  * Whether a part of the fleet that was visible before is hidden now, or visible by other grants.
@@ -41,14 +44,16 @@ const isNarrower = (before: ScopeState, now: ScopeState): boolean =>
 export class ScopedLedger implements FleetState {
   readonly #whole: FleetState;
   readonly #grants: readonly RoleGrant[];
+  readonly #slices: ThreadSlices;
   readonly #ended = new AbortController();
   readonly #unsubscribes = new Set<() => void>();
   readonly #names = new NameSets();
   #state: { readonly of: unknown; readonly value: ScopeState } | undefined;
 
-  constructor(whole: FleetState, grants: readonly RoleGrant[]) {
+  constructor(whole: FleetState, grants: readonly RoleGrant[], slices = new ThreadSlices()) {
     this.#whole = whole;
     this.#grants = grants;
+    this.#slices = slices;
   }
 
   /** Aborted once nothing that was read by this view may be shown any more. */
@@ -95,9 +100,13 @@ export class ScopedLedger implements FleetState {
     return (await this.state()).desired;
   }
 
+  /** Restricts records in slices of time: the first time each costs as much as it has deviations. */
   async clusters(): ReturnType<FleetState['clusters']> {
     const state = await this.state();
-    return (await this.#whole.clusters()).flatMap((record) => state.record(record) ?? []);
+    const seen: ClusterRecord[] = [];
+    const restrict = (record: ClusterRecord): unknown => seen.push(...[state.record(record) ?? []].flat());
+    await new RequestWork(this.#slices).each(await this.#whole.clusters(), restrict, undefined, RECORDS);
+    return seen;
   }
 
   async cluster(name: string): ReturnType<FleetState['cluster']> {

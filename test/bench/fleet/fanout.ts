@@ -101,14 +101,16 @@ const measureStalled = async (fleet: BenchFleet, clusters: readonly string[], se
   });
   fleet.stall(clusters);
   const port = Number(new URL(fleet.hub.agentUrl).port);
+  const reader = new LiveReader();
+  await reader.open(fleet.hub.url, API_TOKEN);
   let queues: SendQueues = { full: 0, bytes: 0 };
   for (let fill = 0; fill < MAX_FILLS && queues.full < clusters.length; fill += 1) {
-    await fleet.commit(settings.policies);
+    // With the reader: what the others report of so much must not wait at the hub when the first
+    // commit is measured.
+    await fleet.commit(settings.policies, reader);
     await delay(PROBE_MS);
     queues = readSendQueues(port);
   }
-  const reader = new LiveReader();
-  await reader.open(fleet.hub.url, API_TOKEN);
   const commits = await measureCommits(fleet, reader, settings.commits);
   await reader.close();
   return { count: clusters.length, queues, commits, returns, pss: pssOf(fleet.hub) };

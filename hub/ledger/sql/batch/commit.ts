@@ -2,7 +2,7 @@ import type { Clock, Logger } from '@fso/shared/runtime';
 import type { Transaction } from 'kysely';
 import { isLeaderChange } from '../../changes.ts';
 import type { Database } from '../database.ts';
-import { BatchTooLargeError, CommittedError, describeDatabaseError, isExhausted } from '../errors.ts';
+import { BatchTooLargeError, CommitsLostError, CommittedError, describeDatabaseError, isExhausted } from '../errors.ts';
 import type { HistoryKeeper } from '../history/history-keeper.ts';
 import { missingLists } from '../named-lists.ts';
 import { readEpoch } from '../replicas/lead.ts';
@@ -40,17 +40,27 @@ export const createCommit = (
     try {
       return await db.transaction().execute(async (trx) => {
         const within = { trx, database, replica };
-        const version = await beginBatch(within, number, () => clock.now());
-        if (version === undefined) return undefined;
+        const begun = await beginBatch(within, number, () => clock.now());
+        if (begun === undefined) return undefined;
         isNew = true;
-        if (shared) await replicaState.catchUpOn(trx, version, clustersOf(changes), replica);
+        if (shared) await replicaState.catchUpOn(trx, begun, clustersOf(changes), replica);
         const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, replicaState, replica);
         batch.lists.push(...(await missingLists(trx, { batch, lists: replicaState.lists }, clock.now().toISOString())));
-        return { batch, written: await writeBatch(batch, version, within) };
+        return { batch, written: await writeBatch(batch, begun.version, within) };
       });
     } catch (error) {
       if (isNew && isExhausted(error)) throw new BatchTooLargeError(describeDatabaseError(error), { cause: error });
       throw error;
+    }
+  };
+  /** Plans on what the database has, where it has lost what this hub knows. */
+  const writeAnew = async (changes: readonly PreparedChange[], number: number): Promise<Commit | undefined> => {
+    try {
+      return await write(changes, number);
+    } catch (error) {
+      if (!(error instanceof CommitsLostError)) throw error;
+      await replicaState.startOver(reads, replica);
+      return write(changes, number);
     }
   };
   const learn = ({ batch, written }: Commit): void => {
@@ -63,7 +73,8 @@ export const createCommit = (
     }
   };
   return async (changes: readonly PreparedChange[], number: number): Promise<void> => {
-    const done = await write(changes, number);
+    const done = await writeAnew(changes, number);
+    replicaState.noteCommitted(number);
     try {
       if (done === undefined) await replicaState.refresh(reads, [...clustersOf(changes)]);
       else learn(done);

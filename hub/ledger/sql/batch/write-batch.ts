@@ -96,18 +96,24 @@ interface BatchTransaction {
   readonly replica: string;
 }
 
+export interface BegunBatch {
+  readonly version: number;
+  /** Number of the last batch of this process that a server has, as its statement began; 0: none. */
+  readonly last: number;
+}
+
 /**
  * Begins a batch: waits for other writers and says whether the batch is new. It is not where its
  * commit was done and only the answer was lost; a version without content does no harm.
  *
  * @param now time of the commit, once others do not write any more
- * @returns the version of the batch; undefined: it is not new
+ * @returns undefined: the batch is not new
  */
 export const beginBatch = async (
   { trx, database, replica }: BatchTransaction,
   batch: number,
   now: () => Date,
-): Promise<number | undefined> => {
+): Promise<BegunBatch | undefined> => {
   if (database.shared) await lockWrites(trx);
   const fence = trx
     .insertInto('replicas')
@@ -115,10 +121,10 @@ export const beginBatch = async (
     .onConflict((conflict) =>
       conflict.column('id').doUpdateSet({ batch, heartbeat: sql`current_timestamp` }).where('replicas.batch', '<', batch),
     )
-    .returning('id')
+    .returning(sql<number | null>`(select batch from replicas as known where known.id = replicas.id)`.as('last'))
     .compile();
-  const [passed, versions] = await database.runAll(trx, [fence, versionQuery(trx, now().toISOString())]);
-  return passed.length === 1 ? versionIn(versions) : undefined;
+  const [[passed], versions] = await database.runAll(trx, [fence, versionQuery(trx, now().toISOString())]);
+  return passed && { version: versionIn(versions), last: passed.last ?? 0 };
 };
 
 /**

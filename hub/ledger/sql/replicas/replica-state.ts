@@ -1,17 +1,19 @@
 import type { EventView, SourceView } from '@fso/shared/api';
 import type { Kysely, Transaction } from 'kysely';
+import { unseen } from '../../changes.ts';
 import type { KeyedCache } from '../../keyed-store.ts';
 import type { LedgerCache } from '../../ledger-cache.ts';
 import type { PolicyLists } from '../../policies/index.ts';
 import type { ReportMemory, ReportQuota } from '../../report-quota.ts';
 import type { ClusterRecord } from '../../types.ts';
 import type { Batch, StoredCluster, StoredLedger } from '../batch/plan-batch.ts';
-import type { WrittenBatch } from '../batch/write-batch.ts';
+import type { BegunBatch, WrittenBatch } from '../batch/write-batch.ts';
+import { CommitsLostError } from '../errors.ts';
 import { CLEARED } from '../history/history.ts';
 import { readNewestLists } from '../policy-lists.ts';
 import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
-import { readVersion } from '../write-lock.ts';
+import { readBatch, readVersion } from '../write-lock.ts';
 import { loadState, readClusters, type StoredState } from './load.ts';
 
 const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
@@ -42,6 +44,11 @@ export class ReplicaState implements StoredLedger {
   #recordsUpTo = 0;
   /** Version up to which all is known that others wrote. */
   #upTo = 0;
+  /** Newest version that is known to be committed. */
+  #newest = 0;
+  /** Number of the last batch of this process that was committed. */
+  #lastBatch = 0;
+  #startingOver: Promise<void> | undefined;
 
   constructor(deps: ReplicaStateDeps) {
     this.#deps = deps;
@@ -76,7 +83,7 @@ export class ReplicaState implements StoredLedger {
 
   /** Everything, at start. */
   async load(db: Kysely<Schema>): Promise<void> {
-    const { lists, eventsInMemory } = this.#deps;
+    const { cache, lists, eventsInMemory } = this.#deps;
     const upTo = await readVersion(db);
     const names = await db.selectFrom('clusters').select('name').orderBy('name').execute();
     await this.#learnClusters(
@@ -87,7 +94,44 @@ export class ReplicaState implements StoredLedger {
     await readNewestLists(db, lists);
     this.#learnState(await loadState(db));
     await this.#learnRecords(db);
-    this.#learnEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
+    cache.replaceEvents((await loadNewEvents(db, 0, eventsInMemory)).reverse());
+    this.#newest = upTo;
+  }
+
+  /** @param batch number of a batch of this process that is committed */
+  noteCommitted(batch: number): void {
+    this.#lastBatch = batch;
+  }
+
+  /**
+   * Reads everything as at start, once for all who notice a loss at the same time. What is known is
+   * replaced, also where it is newer. Where that fails, the loss is noticed again.
+   */
+  startOver(db: Kysely<Schema>, replica: string): Promise<void> {
+    this.#startingOver ??= this.#readAnew(db, replica).finally(() => {
+      this.#startingOver = undefined;
+    });
+    return this.#startingOver;
+  }
+
+  async #readAnew(db: Kysely<Schema>, replica: string): Promise<void> {
+    const { cache, records, memory } = this.#deps;
+    const [newest, lastBatch] = [this.#newest, this.#lastBatch];
+    const { source, desired } = this.#state;
+    this.#state = { source: { ...source, version: 0 }, desired: { ...desired, version: 0 } };
+    for (const [name, mark] of this.#marks) this.#marks.set(name, { ...mark, version: 0 });
+    this.#recordsUpTo = 0;
+    records.forgetVersions();
+    await this.load(db);
+    for (const [name, { version }] of this.#marks) {
+      if (version > 0) continue;
+      this.#marks.delete(name);
+      const none = unseen(name);
+      memory.learn(cache.get(name).policies, none.policies);
+      cache.set(none);
+    }
+    this.#lastBatch = await readBatch(db, replica);
+    if (this.#lastBatch < lastBatch || this.#newest < newest) cache.noteLost();
   }
 
   /** Takes over the result of a batch of this process. */
@@ -103,6 +147,7 @@ export class ReplicaState implements StoredLedger {
     this.#recordsUpTo = Math.max(this.#recordsUpTo, version);
     this.#learnEvents(events);
     if (version === this.#upTo + 1) this.#upTo = version;
+    this.#newest = Math.max(this.#newest, version);
   }
 
   /**
@@ -119,12 +164,16 @@ export class ReplicaState implements StoredLedger {
 
   /**
    * Takes over all that others have written. Versions grow in the order of the commits, so none is
-   * missed.
+   * missed; everything is read anew where the newest one is older than one that is known.
    */
   async catchUp(db: Kysely<Schema>, replica: string): Promise<void> {
+    // As of before the question: this hub may commit before it is answered.
+    const newest = this.#newest;
     const upTo = await readVersion(db);
+    if (upTo < newest) return this.startOver(db, replica);
     await this.refresh(db, await this.#writtenByOthers(db, replica));
     this.#upTo = Math.max(this.#upTo, upTo);
+    this.#newest = Math.max(this.#newest, upTo);
   }
 
   /**
@@ -132,9 +181,10 @@ export class ReplicaState implements StoredLedger {
    * own clusters is not read while all hubs wait for the end of this transaction. Most of the time
    * no other hub has written, and nothing is read.
    *
-   * @param version of the transaction
+   * @throws CommitsLostError where the version is not new to this hub, or a batch of its own is gone
    */
-  async catchUpOn(trx: Transaction<Schema>, version: number, names: ReadonlySet<string>, replica: string): Promise<void> {
+  async catchUpOn(trx: Transaction<Schema>, { version, last }: BegunBatch, names: ReadonlySet<string>, replica: string): Promise<void> {
+    if (version <= this.#newest || last < this.#lastBatch) throw new CommitsLostError();
     if (version === this.#upTo + 1) return;
     const written = await this.#writtenByOthers(trx, replica);
     await this.refresh(
@@ -180,9 +230,11 @@ export class ReplicaState implements StoredLedger {
 
   async #learnRecords(db: Kysely<Schema>): Promise<void> {
     const { records } = this.#deps;
-    let rows = await readRecords(db, this.#recordsUpTo);
-    if (clearedUpTo(rows) > this.#recordsUpTo) {
-      rows = await readRecords(db, 0);
+    const known = this.#recordsUpTo;
+    const newer = await readRecords(db, known);
+    const isCleared = clearedUpTo(newer) > known;
+    const rows = known > 0 && isCleared ? await readRecords(db, 0) : newer;
+    if (known === 0 || isCleared) {
       const newest = rows.reduce((last, { version }) => Math.max(last, version), 0);
       records.keepOnly(rows, newest);
     }

@@ -79,19 +79,18 @@ export class SharedReplicas implements Replicas {
   readonly #sync: () => Promise<void>;
   readonly #running: Promise<unknown>;
   #synced: SyncTime;
+  /** Start of the database server that this hub is connected to, and of the one that it has read. */
+  #server: string | undefined;
+  #serverRead: string | undefined;
   /** Whether the log already has a message that this hub is behind. */
   #isBehind: boolean = false;
 
   constructor(deps: ReplicasDeps) {
-    const { database, replica, replicaState, clock, random, logger } = deps;
+    const { database, replica, clock, random, logger } = deps;
     this.#deps = deps;
     this.#backoff = createBackoff({ ...RETRY, random });
     this.#synced = this.#now();
-    this.#sync = coalesce(async () => {
-      const began = this.#now();
-      await replicaState.catchUp(database.reads, replica);
-      this.#noteSynced(began);
-    });
+    this.#sync = coalesce(() => this.#readOthers());
     this.#lead = createLead(replica, clock, (leads) => {
       logger.info({ replica }, leads ? 'this hub leads' : 'this hub no longer leads');
       if (leads) for (const handler of this.#leadHandlers) handler();
@@ -189,6 +188,9 @@ export class SharedReplicas implements Replicas {
     });
     await client.query(KEEPALIVE);
     for (const channel of [NOTIFY_CHANNEL, HINT_CHANNEL, QUESTION_CHANNEL]) await client.query(`listen ${channel}`);
+    const { rows } = await client.query<{ started: string }>('select pg_postmaster_start_time()::text as started');
+    this.#server = rows[0]?.started;
+    this.#serverRead ??= this.#server;
     // What was written while nothing listened.
     this.#onNotification(NOTIFY_CHANNEL);
     const until = AbortSignal.any([ended.signal, this.#stop.signal]);
@@ -197,6 +199,21 @@ export class SharedReplicas implements Replicas {
       this.#backoff.reset();
       await this.#deps.clock.sleep(TICK_MS, until).catch(() => undefined);
     }
+  }
+
+  /**
+   * Reads what others have written. Of another server, or one that was started again, it reads
+   * everything: commits may be lost although others have made new ones meanwhile.
+   */
+  async #readOthers(): Promise<void> {
+    const { database, replica, replicaState } = this.#deps;
+    const [began, server] = [this.#now(), this.#server];
+    if (server === this.#serverRead) await replicaState.catchUp(database.reads, replica);
+    else {
+      await replicaState.startOver(database.reads, replica);
+      this.#serverRead = server;
+    }
+    this.#noteSynced(began);
   }
 
   /** Handles a notification: another hub has written to the ledger, or shares a hint. */
