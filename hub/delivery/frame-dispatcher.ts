@@ -54,6 +54,8 @@ export class FrameDispatcher {
       case 'inspected':
       case 'located':
         return this.#options.inspections.take(frame);
+      case 'previewed':
+        return;
       case 'listed':
         return takeListed(frame, this.#context);
     }
