@@ -254,10 +254,7 @@ export type Inspect = z.infer<typeof Inspect>;
 export const Locate = z.strictObject({ type: z.literal('locate'), id: z.int().min(1) });
 export type Locate = z.infer<typeof Locate>;
 
-/**
- * Asks what a change of policies would do to the workloads of the cluster. None of it is enforced:
- * nothing shows that anybody may decide it.
- */
+/** Asks what a change of policies would do to the workloads of the cluster; nothing is enforced. */
 export const Preview = z.strictObject({
   type: z.literal('preview'),
   id: z.int().min(1),

@@ -205,7 +205,7 @@ const OFF: ClusterPreview = { state: 'NotAnswered', reason: 'Off', message: '' }
 
 const answerOf = (random: Random): ClusterPreview => {
   const name = (): PreviewedOwner => ({ kind: 'Pod', namespace: 'a', name: 'a', reason: '', fix: '', policies: ['a'] });
-  const classOf = () => ({ now: 0, then: below(random, 9), begins: below(random, 9), ends: 0, owners: some(random, 3, name) });
+  const classOf = () => ({ now: 0, after: below(random, 9), begins: below(random, 9), ends: 0, owners: some(random, 3, name) });
   const lookedAt = { namespaces: 1, owners: below(random, 9), pods: 0 };
   return { state: 'Answered', observedAt: TIME, lookedAt, omitted: 0, outside: classOf(), refused: classOf(), pending: classOf() };
 };

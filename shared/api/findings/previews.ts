@@ -22,9 +22,9 @@ export type PreviewedOwner = z.infer<typeof PreviewedOwner>;
 /** Owners of one class, with the policies that are enforced now and with the changed ones. */
 export const PreviewedClass = z.strictObject({
   now: Count.describe('Owners with the policies that are enforced.'),
-  then: Count.describe('Owners with the changed policies.'),
-  begins: Count.describe('Owners of `then` that are not among those of `now`.'),
-  ends: Count.describe('Owners of `now` that are not among those of `then`.'),
+  after: Count.describe('Owners with the changed policies.'),
+  begins: Count.describe('Owners of `after` that are not among those of `now`.'),
+  ends: Count.describe('Owners of `now` that are not among those of `after`.'),
   owners: boundedList(PreviewedOwner, MAX_PREVIEWED_OWNERS)
     .optional()
     .describe('The first of those that begin, by namespace, kind and name. Absent: the agent tells counts only.'),
