@@ -53,9 +53,8 @@ export class FrameDispatcher {
         break;
       case 'inspected':
       case 'located':
-        return this.#options.inspections.take(frame);
       case 'previewed':
-        return;
+        return this.#options.inspections.take(frame);
       case 'listed':
         return takeListed(frame, this.#context);
     }

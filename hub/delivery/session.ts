@@ -120,8 +120,11 @@ export class Session {
 
   /** Asks the agent for what it does not report by itself. */
   async ask(question: AgentQuestion): Promise<AgentAnswer | undefined> {
+    if (!this.#isReady || !this.stream.isOpen()) return undefined;
+    // Behind an offer to a slow agent a large question would make the connection too slow.
+    if (question.preview !== undefined && this.#outbox.isBusy) return { preview: { state: 'NotAnswered', reason: 'Busy', message: '' } };
     const until = { clock: this.#deps.clock, signal: this.#socket.closed };
-    return this.#isReady && this.stream.isOpen() ? this.#inspections.ask(question, this.#context.send, until) : undefined;
+    return this.#inspections.ask(question, (text) => this.#outbox.send(text), until);
   }
 
   /**
