@@ -40,7 +40,7 @@ const isNarrower = (before: ScopeState, now: ScopeState): boolean =>
  */
 export class ScopedLedger implements FleetState {
   readonly #whole: FleetState;
-  readonly #grants: readonly RoleGrant[];
+  readonly grants: readonly RoleGrant[];
   readonly #ended = new AbortController();
   readonly #unsubscribes = new Set<() => void>();
   readonly #names = new NameSets();
@@ -48,7 +48,7 @@ export class ScopedLedger implements FleetState {
 
   constructor(whole: FleetState, grants: readonly RoleGrant[]) {
     this.#whole = whole;
-    this.#grants = grants;
+    this.grants = grants;
   }
 
   /** Aborted once nothing that was read by this view may be shown any more. */
@@ -68,7 +68,7 @@ export class ScopedLedger implements FleetState {
     const desired = await this.#whole.desired();
     const before = this.#state?.value;
     if (before !== undefined && this.#state?.of === desired) return before;
-    const value = new ScopeState(this.#grants, desired, this.#names);
+    const value = new ScopeState(this.grants, desired, this.#names);
     this.#state = { of: desired, value };
     if (before !== undefined && isNarrower(before, value)) this.end();
     return value;
