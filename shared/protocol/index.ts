@@ -5,3 +5,4 @@ export * from './enrolment.ts';
 export * from './event-weight.ts';
 export * from './frames.ts';
 export * from './reports.ts';
+export { validate } from './validation.ts';
