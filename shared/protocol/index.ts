@@ -6,3 +6,4 @@ export * from './event-weight.ts';
 export * from './frames.ts';
 export { exceededJsonLimit } from './json-size.ts';
 export * from './reports.ts';
+export { validate } from './validation.ts';

@@ -240,7 +240,10 @@ const previewOf = (random: Random): HubFrame => ({
   type: 'preview',
   id: 1 + below(random, 9),
   list: pick(random, [null, EMPTY_BASELINE.list]),
-  put: some(random, 5, () => ({ name: `policy-${below(random, 50)}`, spec: pick(random, [{}, SPEC, { ...SPEC, allowedRegions: [] }]) })),
+  put: some(random, 5, () => ({
+    name: `policy-${below(random, 50)}`,
+    spec: pick<unknown>(random, [{}, SPEC, { ...SPEC, allowedRegions: [] }]),
+  })),
   removed: some(random, 5, () => `policy-${below(random, 50)}`),
   at: pick(random, [null, TIME]),
   withoutRegions: some(random, 2, () => 'eu-west-1'),
