@@ -100,7 +100,7 @@ eu       Deployment finance/planted-owner  refused   spec.nodeSelector allows re
         'Not all clusters answered, so it is not known that nothing breaks. Nothing that runs in the 1 cluster that answered gets worse. 1 cluster did not answer.',
       ],
     ]);
-    expect(err).toContain('Not answered: us: their agents are connected and did not answer in time.\n');
+    expect(err).toContain('Not answered: us: their agents are connected and did not answer, or not in time.\n');
     expect((await plan('--allow-missing')).code).toBe(0);
     answers = { eu: WELL, us: WELL };
     expect((await plan()).code).toBe(0);
@@ -113,7 +113,7 @@ eu       Deployment finance/planted-owner  refused   spec.nodeSelector allows re
     expect((await plan('--allow-missing')).code).toBe(0);
   });
 
-  it('compares commits without the hub when told to, and only then takes a base', async () => {
+  it('compares commits without the hub when asked to, and only then takes a base', async () => {
     execFileSync('git', ['init', '--quiet', '--initial-branch', 'main', root], { stdio: 'pipe' });
     execFileSync('git', ['-C', root, 'add', '--all'], { stdio: 'pipe' });
     execFileSync('git', ['-C', root, '-c', 'user.name=Ana', '-c', 'user.email=ana@example.org', 'commit', '--quiet', '-m', 'now'], {
@@ -125,7 +125,7 @@ eu       Deployment finance/planted-owner  refused   spec.nodeSelector allows re
     expect(json.after).toMatchObject({ source: 'main', revision: expect.stringMatching(/^[0-9a-f]{40}$/) });
   });
 
-  it('says what to do where the hub makes no plan', async () => {
+  it('explains why the hub makes no plan', async () => {
     expect(await plan('--cluster', 'moon')).toMatchObject({ code: 2, err: expect.stringContaining('clusters: there is no moon') });
     const older = createServer((_req, res) => {
       const problem = { type: 'urn:x', title: 'Not found', status: 404, code: 'not-found', requestId: 'r' };

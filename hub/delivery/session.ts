@@ -120,11 +120,9 @@ export class Session {
 
   /** Asks the agent for what it does not report by itself. */
   async ask(question: AgentQuestion): Promise<AgentAnswer | undefined> {
-    if (!this.#isReady || !this.stream.isOpen()) return undefined;
     // Behind an offer to a slow agent a large question would make the connection too slow.
-    if (question.preview !== undefined && this.#outbox.isBusy) return { preview: { state: 'NotAnswered', reason: 'Busy', message: '' } };
-    const until = { clock: this.#deps.clock, signal: this.#socket.closed };
-    return this.#inspections.ask(question, (text) => this.#outbox.send(text), until);
+    if (!this.#isReady || !this.stream.isOpen() || (question.preview !== undefined && this.#outbox.isBusy)) return undefined;
+    return this.#inspections.ask(question, (text) => this.#outbox.send(text), { clock: this.#deps.clock, signal: this.#socket.closed });
   }
 
   /**

@@ -42,7 +42,7 @@ const aliasOf = (name: string): string => `plan-${sha256(name).slice(0, 32)}`;
 
 type Asked = Pick<ClusterQuestion, 'names'> & { readonly change: Change };
 
-/** What is asked on behalf of a caller who sees a part of a cluster. */
+/** Question on behalf of a caller who sees a part of a cluster. */
 const askWithin = (grants: GrantSet, [had, has]: readonly [readonly CompiledPolicy[], readonly CompiledPolicy[]]): Asked | 'OutOfScope' => {
   const names = new Set(had.map(({ name }) => name));
   const isWithin = ({ spec: { targetNamespace } }: CompiledPolicy): boolean =>

@@ -40,7 +40,7 @@ describe('a comparison on a thread of its own', () => {
     await expect(comparing).rejects.toThrow('the caller left');
   });
 
-  it('says of a failure what failed, without texts of the request', async () => {
+  it('reports what failed, without texts of the request', async () => {
     const files = { ...SAME, 'policies/x.yaml': `${policyText('x')}# secret-text\n` };
     const broken = { ...inputOf(files), before: {} as never };
     const failure = await compareOnThread(broken, { clock: systemClock, signal }).catch((error: unknown) => error);

@@ -59,7 +59,7 @@ describe('a comparison', () => {
     expect(result.effects.effects.map(({ verdict }) => verdict).sort()).toEqual(['appears', 'disappears', 'tightened']);
   });
 
-  it('asks nobody where no rule changes, whatever else does', () => {
+  it('asks no cluster where no rule changes, though the files do', () => {
     const files = { ...FLEET, 'policies/finance.yaml': `${FLEET['policies/finance.yaml']}# a comment\n` };
     expect(compared({ files })).toMatchObject({ effects: { effects: [] }, questions: [] });
   });
@@ -163,7 +163,7 @@ describe('a comparison for a caller who sees a part', () => {
     );
   });
 
-  it('counts nothing in namespaces outside, by whatever name', () => {
+  it('counts nothing in namespaces outside, also under a name inside', () => {
     const files = { ...FLEET, 'policies/finance.yaml': targeting('secret', 'finance') };
     const result = compared({ files }, { policyNames: ['finance'] });
     expect([result.questions, [...result.notAsked]]).toEqual([

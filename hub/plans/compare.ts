@@ -17,7 +17,7 @@ export interface ComparisonInput {
   readonly grants: readonly RoleGrant[] | undefined;
 }
 
-/** What a change does to possible pods, and the questions for those that run. */
+/** Effects of a change on possible pods, and the questions for those that run. */
 export interface Comparison {
   readonly ok: true;
   readonly effects: Effects;

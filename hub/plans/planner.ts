@@ -34,7 +34,7 @@ export class Planner {
     this.#grants = grants;
   }
 
-  /** The same for callers who see what grants select. */
+  /** Planner for callers who see what grants select. */
   within(grants: readonly RoleGrant[]): Planner {
     return new Planner(this.#parts, grants);
   }

@@ -6,7 +6,7 @@ import { type GrantSet, Visibility } from '../access/index.ts';
 /** The policies of one side that a caller sees. */
 type VisibleSide = Required<Pick<FleetState, 'set' | 'counts'>>;
 
-/** Both sides, as far as a caller sees them. */
+/** Sides of a plan, as far as a caller sees them. */
 export interface VisibleSides {
   readonly before: VisibleSide;
   readonly after: VisibleSide;

@@ -20,7 +20,7 @@ const MESSAGES: Readonly<Record<NotAnsweredReason, string>> = {
   TooLarge: 'the change is too large for one question',
   GaveUp: 'their agents needed the time to enforce',
   NotConnected: 'no agent of them is connected',
-  NoAnswer: 'their agents are connected and did not answer in time',
+  NoAnswer: 'their agents are connected and did not answer, or not in time',
   NotAsked: 'there was no time left to ask them, or another hub has their streams and the question is too large to be passed on',
   OutOfScope: 'the change concerns more of them than you see',
 };

@@ -35,9 +35,9 @@ describe('the result of a plan', () => {
     ['no cluster has the namespace', loosened, workloads([empty]), 'NothingLookedAt'],
     ['one cluster has the namespace', loosened, workloads([empty, cluster()]), 'NothingBreaks'],
     ['the answers are about a part of their clusters', loosened, workloads([cluster({ lookedAt: null })]), 'NothingBreaks'],
-    ['nobody had to be asked', loosened, workloads([]), 'NothingBreaks'],
-    ['nobody was asked', loosened, null, 'NothingBreaks'],
-  ])('where %s', (_what, effects, given, expected) => {
+    ['no cluster had to be asked', loosened, workloads([]), 'NothingBreaks'],
+    ['no cluster was asked', loosened, null, 'NothingBreaks'],
+  ])('is judged by possible pods and by answers: %s', (_what, effects, given, expected) => {
     expect(planResult(effects, given)).toBe(expected);
   });
 });

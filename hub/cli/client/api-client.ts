@@ -114,7 +114,7 @@ const findingCalls = (requests: HubRequests) => ({
   /** Denials added up. */
   denialGroups: (query: { readonly by: DenialGrouping }, signal?: AbortSignal) =>
     requests.list(DenialGroupPage, '/denial-groups', query, signal),
-  /** What files would change, compared with the commit in force. */
+  /** Plan of what files would change, compared with the commit in force. */
   plan: async (body: PlanRequest, signal?: AbortSignal) => {
     // Loaded here: it is much for the commands that need none of it.
     const { Plan } = await import('@fso/shared/effects');

@@ -23,7 +23,7 @@ const readBody = async (req: Request, res: Response): Promise<Uint8Array<ArrayBu
 
 const countOf = (number: number, one: string): string => `${number} ${one}${number === 1 ? '' : 's'}`;
 
-/** What the audit log says of a plan: no text of the request. */
+/** Entry of the audit log for a plan: no text of the request. */
 const auditText = (planned: AuditedPlan): string => {
   if (!planned.ok) return `not compared: ${planned.code}, ${countOf(planned.problems.length, 'problem')}`;
   const { result, effects, workloads } = planned.plan;

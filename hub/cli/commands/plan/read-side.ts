@@ -14,7 +14,7 @@ export interface PlanSide {
   readonly set: PolicySet;
 }
 
-/** One line for each problem, with its place. */
+/** Lines of problems, each with its place. */
 export const problemLines = (problems: readonly ProblemView[]): string =>
   problems.map(({ path, line, column, reason }) => `\n${path}:${line}:${column}: ${reason}`).join('');
 

@@ -80,7 +80,7 @@ export const OWNER_COLUMNS = [
 
 const plural = (number: number, one: string): string => `${number.toLocaleString('en')} ${one}${number === 1 ? '' : 's'}`;
 
-/** One sentence on what runs, classes beside each other. */
+/** Result of a plan for what runs, classes beside each other. */
 export const workloadVerdict = (workloads: Workloads): string => {
   if (workloads === null || workloads.clusters.length + workloads.notAnswered.length === 0) return '';
   const missing = workloads.notAnswered.reduce((sum, { clusters }) => sum + clusters.length, 0);

@@ -220,7 +220,6 @@ export const MARKED_SILENCES: readonly { readonly matchers: readonly string[]; r
   { matchers: ['name="SourceUnreachable"'], reason: 'silence of the hub xglobal' },
 ];
 
-/** Asks agents. */
 export const markedAgents = {
   locate: async (cluster: string) => processingOf(REPORTS[cluster] ?? []),
   inspect: async (cluster: string, key: string) =>
