@@ -118,9 +118,8 @@ export class Session {
     this.#socket.close(code, reason);
   }
 
-  /** Asks the agent for what it does not report by itself. */
+  /** Asks the agent for what it does not report; while an offer is on its way, nothing large. */
   async ask(question: AgentQuestion): Promise<AgentAnswer | undefined> {
-    // Behind an offer to a slow agent a large question would make the connection too slow.
     if (!this.#isReady || !this.stream.isOpen() || (question.preview !== undefined && this.#outbox.isBusy)) return undefined;
     return this.#inspections.ask(question, (text) => this.#outbox.send(text), { clock: this.#deps.clock, signal: this.#socket.closed });
   }
