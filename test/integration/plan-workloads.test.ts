@@ -118,7 +118,7 @@ describe('a plan of what runs', () => {
     const [eu, us] = plan.workloads?.clusters ?? [];
     expect([eu?.cluster, us?.cluster]).toEqual(['eu', 'us']);
     expect(eu).toMatchObject({ lookedAt: { owners: 50 }, refused: { now: 0, after: 50, begins: 50, ends: 0 } });
-    expect(eu?.refused.owners?.map(({ name }) => name).sort()).toEqual([...PLANTED].sort());
+    expect(new Set(eu?.refused.owners?.map(({ name }) => name))).toEqual(new Set(PLANTED));
     expect(eu?.refused.owners?.[0]).toMatchObject({ kind: 'Deployment', namespace: 'finance', policies: ['finance'] });
   });
 
