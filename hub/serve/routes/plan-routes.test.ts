@@ -91,6 +91,15 @@ describe('plans of changes', () => {
     expect(await problem(response)).toMatchObject({ status: 413, code: 'too-large' });
   });
 
+  it('makes 20 plans of a caller an hour', async () => {
+    await using other = await started();
+    const refuse = (): Promise<Response> =>
+      fetch(`${other.url}/api/v1/plans`, { method: 'POST', headers: { 'Content-Encoding': 'unheard-of' }, body: '{}' });
+    for (let count = 0; count < 20; count += 1) expect((await refuse()).status).toBe(400);
+    const last = await refuse();
+    expect([last.headers.get('retry-after'), (await problem(last)).code]).toEqual(['180', 'too-many-requests']);
+  });
+
   it('makes one plan of a caller at a time', async () => {
     const answers = Promise.withResolvers<void>();
     held = answers.promise;
