@@ -138,6 +138,10 @@ const AgentEnvironment = z
       description:
         'Whether the agent writes a Kubernetes Event on each owner whose next pods would be refused or stay pending, once a dry run has shown it.',
     }),
+    FSO_PREVIEW: z.enum(['off', 'counts', 'names']).default('counts').meta({
+      description:
+        'Answer to a hub that asks what a change of policies would do to workloads: off, none; counts of owners; names of the first ones, too.',
+    }),
     FSO_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').meta({
       description: 'trace, debug, info, warn, error or silent.',
     }),
@@ -206,6 +210,8 @@ export interface AgentConfig {
   readonly openReports?: boolean;
   /** Whether owners at risk get Kubernetes Events. Default false. */
   readonly ownerEvents?: boolean;
+  /** Answers to what a change of policies would do. Default `counts`. */
+  readonly preview?: 'off' | 'counts' | 'names';
   /** Maximum ages of observations. Default {@link OBSERVATION_LIMITS}. */
   readonly limits?: ObservationLimits;
   /** Time between two readings of what the API server refused, ms. Default a minute. */
@@ -255,6 +261,7 @@ export const loadAgentConfig = async (environment: Environment): Promise<AgentCo
     bindGate: variables.FSO_BIND_GATE,
     openReports: variables.FSO_OPENREPORTS,
     ownerEvents: variables.FSO_OWNER_EVENTS,
+    preview: variables.FSO_PREVIEW,
     telemetry,
     secretFiles: secrets.files,
   };

@@ -5,7 +5,8 @@ import type { AgentMetrics } from './metrics.ts';
 import type { EventSink } from './observe/index.ts';
 import { type StreamDeps, type StreamState, startStream } from './stream/index.ts';
 
-export interface HubLinkDeps extends Pick<StreamDeps, 'runtime' | 'policies' | 'places' | 'revisions' | 'observatory' | 'outbox'> {
+export interface HubLinkDeps
+  extends Pick<StreamDeps, 'runtime' | 'policies' | 'places' | 'revisions' | 'observatory' | 'outbox' | 'previews'> {
   readonly config: Pick<AgentConfig, 'cluster' | 'trust'> & { readonly hub: HubConfig };
   /** Ends the intake, before the reports. */
   readonly intakeSignal: AbortSignal;
@@ -43,7 +44,7 @@ const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed
  * @throws the error of a part that failed
  */
 export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise<void> => {
-  const { config, runtime, policies, places, revisions, observatory, outbox, intakeSignal, outputs } = deps;
+  const { config, runtime, policies, places, revisions, observatory, outbox, previews, intakeSignal, outputs } = deps;
   const { url: hubUrl, token, ca, proxy } = config.hub;
   const keeper = await createKeeper(deps, () => stream.reconnect());
   const streamConfig = {
@@ -68,6 +69,7 @@ export const linkToHub = async (deps: HubLinkDeps, signal: AbortSignal): Promise
       revisions,
       observatory,
       outbox,
+      ...(previews && { previews }),
       intakeSignal,
       onEvent: outputs.onEvent,
     },

@@ -10,7 +10,8 @@ import type { AgentMetrics } from './metrics.ts';
 import type { LiveObservatory } from './observe/index.ts';
 import { createViolationTimeStore, EventSink, type ViolationTimeStore } from './observe/index.ts';
 import { OpenReports, removeReports } from './openreports/index.ts';
-import { readUninstallRequest, type UninstallRequest, uninstalledText } from './plan/index.ts';
+import { isInjectionServed, readUninstallRequest, type UninstallRequest, uninstalledText } from './plan/index.ts';
+import { Previewer } from './preview/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
 import { ShapeStore } from './risk/index.ts';
 import type { AgentRuntime } from './runtime.ts';
@@ -255,7 +256,17 @@ class LeaderTerm {
     const { policies, places } = this.#cluster.view;
     const outputs = { events: this.#events, metrics, onEvent };
     const { revisions } = controller;
+    const previews = this.#createPreviewer(controller);
     const deps = { runtime, config: { cluster, hub, trust }, policies, places, revisions, observatory, outbox: this.#outbox, outputs };
-    await linkToHub({ ...deps, intakeSignal: this.#enforcing }, this.#signal);
+    await linkToHub({ ...deps, previews, intakeSignal: this.#enforcing }, this.#signal);
+  }
+
+  #createPreviewer({ dryRuns, pool }: Controller): Previewer {
+    const { config, runtime, observatory, metrics } = this.#parts;
+    const { settings, view, owners, shapes } = this.#cluster;
+    const known = { ...runtime, observatory, view, owners, shapes, dryRuns, metrics, events: this.#events };
+    const injects = () => isInjectionServed(view);
+    const isEnforcing = () => pool.waiting > 0;
+    return new Previewer({ ...known, mode: config.preview, place: settings.trust, injects, isEnforcing }, this.#enforcing);
   }
 }

@@ -1,4 +1,4 @@
-import { CONDITIONS, EnforcementAction, isAwaitingNamespace, Phase, RISK_CLASSES } from '@fso/shared/api';
+import { CONDITIONS, EnforcementAction, isAwaitingNamespace, Phase, PREVIEW_REFUSALS, RISK_CLASSES } from '@fso/shared/api';
 import type { ControllerMetrics } from '@fso/shared/kube';
 import type { Ages } from '@fso/shared/protocol';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
@@ -208,6 +208,12 @@ export const createAgentMetrics = (registry: Registry, version: string) => {
     registers,
   });
   const probes = new Counter({ name: 'fso_agent_probes_total', help: 'Probes of the locks by result.', labelNames: ['result'], registers });
+  const previews = new Counter({
+    name: 'fso_agent_previews_total',
+    help: 'Questions of the hub about what a change of policies would do, by outcome: Answered, or why not.',
+    labelNames: ['outcome'],
+    registers,
+  });
   let isProven: boolean | undefined;
   const gauges = createStateGauges(
     registry,
@@ -222,6 +228,7 @@ export const createAgentMetrics = (registry: Registry, version: string) => {
   // A series that begins with its first error would hide that error from rate().
   for (const result of ['ok', 'error']) reconciles.zero({ result });
   for (const result of PROBE_RESULTS) probes.inc({ result }, 0);
+  for (const outcome of ['Answered', ...PREVIEW_REFUSALS]) previews.inc({ outcome }, 0);
   clearState(gauges);
   return {
     registry,
@@ -248,6 +255,7 @@ export const createAgentMetrics = (registry: Registry, version: string) => {
       registers,
     }),
     probes,
+    previews,
     templateDryRuns: new Counter({
       name: 'fso_agent_template_dry_runs_total',
       help: 'Dry runs of pods from the templates of owners, by what answered: admitted, refused by a lock, or unanswered.',

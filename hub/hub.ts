@@ -15,6 +15,7 @@ import { createOffers, DEFAULT_DELIVERY_LIMITS, Delivery, type DeliveryLimits, I
 import { authenticateByToken, certificatesOf, type Identity, type OpenIdentityOptions, openIdentity } from './identity/index.ts';
 import { backUp, createCheckpoints, type Ledger, openAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics, registerHubReadings } from './metrics.ts';
+import { Planner } from './plans/index.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
 import { Activity, type CommitTracer, createTrendRecorder, Pipeline } from './rollout/index.ts';
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
@@ -195,9 +196,11 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   const queues = () => ({ ...delivery.queues(), ledger: ledger.waitingWrites() });
   registerHubReadings(registry, { queues, certificates, lateShare: () => pauses.lateShare() });
   const shutdown = createShutdown(signal, { clock, delayMs: config.shutdownDelayMs ?? 0 });
+  const agents = new Inspector(delivery, ledger);
   const { url, agentUrl, keepCertificate, closed } = await openListeners(config, {
     ...{ ...served, issues, alerts, source, tracer, delivery, identity, limits: deps.deliveryLimits?.listener },
-    agents: new Inspector(delivery, ledger),
+    agents,
+    plans: new Planner({ ledger, agents, clock }),
     backup: (target) => backUp(config.database, { version, key: auditKey }, target),
     onAudit: recordAudit({ ledger, logger }),
     runtime: { clock, logger, registry, shutdown },

@@ -56,7 +56,9 @@ it('reduces a pod to its placement and owner, and a node to the facts of its pla
       affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: REQUIRED } },
     },
     status: { phase: 'Running' },
+    controller: { kind: 'DaemonSet', name: 'logs' },
   });
+  expect(reducePod(podOf()).controller).toBe(reducePod(podOf({ nodeName: 'node-2' })).controller);
   expect(reduceNode(nodeOf('eu-west-1'))).toEqual({
     metadata: { name: 'node-1', uid: '1', resourceVersion: '7' },
     place: { region: 'eu-west-1' },

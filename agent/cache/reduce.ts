@@ -11,17 +11,25 @@ import type {
   ValidatingWebhookConfiguration,
 } from '@fso/shared/kube';
 import { type PlacementSpec, type PodPlacement, reducePlacement, schedulableRegions } from '@fso/shared/residency';
-import { weakMemo } from '@fso/shared/runtime';
+import { memoByText, weakMemo } from '@fso/shared/runtime';
 import { definedOnly, isPlain } from '../compare.ts';
 import { isOwnConstraint, type NamespaceInput, READ_NAMESPACE_KEYS } from '../enforce/index.ts';
 import { reduceConstraintStatus } from './constraint-status.ts';
 import { decoderOf, type Malformed, SHAPES, type Shape } from './decode.ts';
 import { labelsHeldByOthers, specFields, withSpecFields } from './managed-fields.ts';
 
-/** A pod, reduced to its placement constraints, its node and its phase. */
+/** Controller of a pod. */
+export interface PodController {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** A pod, reduced to its placement constraints, its node, its phase and its controller. */
 export interface Pod extends KubeObject {
   spec: PlacementSpec;
   status?: { phase?: string };
+  /** The same object for all pods of one controller. */
+  readonly controller?: PodController;
 }
 
 export const POD_KIND: KindDescriptor<Pod> = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
@@ -33,6 +41,16 @@ export const POD_PAGE = 50;
 
 const decodePod = decoderOf<Pod>(SHAPES.pod);
 
+const internController = memoByText(
+  (kind: string, name: string) => `${kind}/${name}`,
+  (kind, name): PodController => ({ kind, name }),
+);
+
+const controllerOf = (owners: KubeObject['metadata']['ownerReferences']): PodController | undefined => {
+  const owner = (Array.isArray(owners) ? owners : []).find((each) => each?.controller === true);
+  return owner && internController(String(owner.kind).slice(0, 63), String(owner.name).slice(0, 253));
+};
+
 /**
  * Reduces a pod to the fields that the decision and the reports read. One whose spec cannot be read
  * counts as a pod that says nothing.
@@ -41,10 +59,12 @@ export const reducePod = (pod: Pod): Pod & Malformed => {
   const { metadata, spec = {}, status, malformed }: Partial<Pod> & Pick<Pod, 'metadata'> & Malformed = decodePod(pod);
   const { name, namespace, uid, resourceVersion, ownerReferences } = metadata;
   const { ownerReferences: owners, ...placement } = reducePlacement(ownerReferences === undefined ? spec : { ...spec, ownerReferences });
+  const controller = controllerOf(ownerReferences);
   const reduced = {
     metadata: definedOnly({ name, namespace, uid, resourceVersion, ownerReferences: owners }) as Pod['metadata'],
     spec: placement,
     status: definedOnly({ phase: status?.phase }) as Pod['status'] & object,
+    ...(controller !== undefined && { controller }),
     ...(malformed !== undefined && { malformed }),
   };
   // Large affinities are judged page by page: all of them in one round would hold up the agent.

@@ -165,6 +165,11 @@ export class Controller {
     return this.#writer.pool;
   }
 
+  /** Dry runs of the pods of templates. */
+  get dryRuns(): Probers['templates'] {
+    return this.#probers.templates;
+  }
+
   /** Runs until the signal aborts. */
   async run(): Promise<void> {
     const { view, runtime, outputs } = this.#deps;

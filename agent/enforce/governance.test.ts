@@ -1,8 +1,10 @@
 import type { SovereignPolicySpec, SovereignPolicySpecInput } from '@fso/shared/api';
+import { USUAL_PLACE } from '@fso/shared/compile';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planGovernance } from './governance.ts';
+import { createGovernor, planGovernance } from './governance.ts';
 import { anyPolicies, NAMESPACES, NOW, namespaceOf, policyOf } from './testing/policies.ts';
+import { NO_PROVIDERS } from './types.ts';
 
 const namespaces = NAMESPACES.map((name) => namespaceOf(name));
 const EU = ['eu-west-1', 'eu-central-1'];
@@ -227,6 +229,21 @@ describe('planGovernance', () => {
       fc.property(anyPolicies, fc.shuffledSubarray([...namespaces], { minLength: namespaces.length }), (policies, shuffled) => {
         const { from: _, ...plan } = planGovernance(policies, namespaces, NOW);
         expect(planGovernance([...policies].reverse(), shuffled, NOW)).toMatchObject(plan);
+      }),
+    );
+  });
+
+  it('governs single namespaces as a governor of the same policies does', () => {
+    fc.assert(
+      fc.property(anyPolicies, (policies) => {
+        const planned = planGovernance(policies, namespaces, NOW);
+        const steps = createGovernor(policies, { place: USUAL_PLACE, providers: NO_PROVIDERS }, NOW);
+        let step = steps.next();
+        while (step.done !== true) step = steps.next();
+        const { governanceIn, regionsOf } = step.value;
+        for (const name of NAMESPACES) expect(governanceIn(name)).toEqual(planned.namespaces.get(name));
+        for (const [key, outcome] of planned.policies)
+          expect(regionsOf(key)).toEqual('namespaces' in outcome || outcome.kind === 'namespaceMissing' ? outcome.regions : undefined);
       }),
     );
   });

@@ -9,7 +9,7 @@ import { explainMissing } from '@fso/shared/status';
 import { sortedSet } from '../compare.ts';
 import { hasShownMove, planConstraints } from './gatekeeper/desired-constraints.ts';
 import type { Constraint } from './gatekeeper/kinds.ts';
-import { type Rule, rulesOf } from './rules.ts';
+import { type Rule, type RuleContext, rulesOf } from './rules.ts';
 import {
   type ActionGovernance,
   type GlobReach,
@@ -52,9 +52,7 @@ export const planGovernance = (
 ): Governance => {
   const inputs = [providers, ...policies, ...namespaces.map(({ name, terminating }) => (terminating ? undefined : name))];
   if (previous !== undefined && isStillTrue(previous, inputs, now) && !hasShownMove(previous, constraints, now)) return previous;
-  const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
-  const { rules, outcomes } = rulesOf(living, { place, providers }, now);
-  const match = createMatcher(rules, ({ spec }) => spec.targetNamespace);
+  const { living, rules, outcomes, match } = matchRules(policies, { place, providers }, now);
   const matched = new Map<string, readonly Rule[]>();
   const governIn = (names: readonly string[], before: Governance['namespaces'] | undefined) =>
     govern(names, { match, matched, before, from: previous?.from.namespaces });
@@ -72,6 +70,42 @@ export const planGovernance = (
     from: { all: inputs, namespaces: matched },
   };
 };
+
+/** Prepares the policies that are not being deleted, by key, for matching. */
+const matchRules = (policies: readonly PolicyInput[], context: RuleContext, now: Date) => {
+  const living = policies.filter((policy) => !policy.deleting).sort((a, b) => byText(a.key, b.key));
+  const { rules, outcomes } = rulesOf(living, context, now);
+  return { living, rules, outcomes, match: createMatcher(rules, ({ spec }) => spec.targetNamespace) };
+};
+
+/** Governance of single namespaces by policies that need not be in force. */
+export interface Governor {
+  /** The same objects for as long as the same policies say the same. */
+  rulesIn(namespace: string): readonly object[];
+  /** Undefined: no policy governs it. */
+  governanceIn(namespace: string): NamespaceGovernance | undefined;
+  /** Regions that a policy allows; undefined: it does not govern. */
+  regionsOf(policy: string): readonly string[] | undefined;
+  /** Number of globs, which are tried on each namespace. */
+  readonly globs: number;
+}
+
+/** Prepares policies as {@link planGovernance} does, one at a step. */
+export function* createGovernor(policies: readonly PolicyInput[], context: RuleContext, now: Date): Generator<undefined, Governor> {
+  for (const policy of policies) {
+    // The rule is remembered by its policy.
+    rulesOf([policy], context, now);
+    yield;
+  }
+  const { rules, match } = matchRules(policies, context, now);
+  const regions = new Map(rules.map((rule) => [rule.key, rule.regions]));
+  const governanceIn = (namespace: string): NamespaceGovernance | undefined => {
+    const matching = match(namespace);
+    return matching.length === 0 ? undefined : combine(namespace, matching);
+  };
+  const globs = rules.filter(({ spec }) => isGlob(spec.targetNamespace)).length;
+  return { rulesIn: match, governanceIn, regionsOf: (policy) => regions.get(policy), globs };
+}
 
 const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date): boolean =>
   (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(previous.from.all, inputs);

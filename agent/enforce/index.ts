@@ -33,7 +33,7 @@ export {
   WEBHOOK_CONFIGURATION_GONE,
   WEBHOOK_CONFIGURATION_NAME,
 } from './gatekeeper/webhook-configuration.ts';
-export { planGovernance } from './governance.ts';
+export { createGovernor, type Governor, planGovernance } from './governance.ts';
 export { planAdoption } from './guard/adoption.ts';
 export { desiredGuard, planGuard } from './guard/guard.ts';
 export type { GuardProbe } from './guard/guard-probes.ts';

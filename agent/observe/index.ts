@@ -14,7 +14,7 @@ export {
   type StreamFacts,
 } from './observatory.ts';
 export { locatedFrame, locatePods } from './processing.ts';
-export { isFinished, NAMED_PER_NAMESPACE } from './stray-pods.ts';
+export { isFinished, NAMED_PER_NAMESPACE, runningOutside } from './stray-pods.ts';
 export {
   foreignManager,
   NEVER_TAMPERED,

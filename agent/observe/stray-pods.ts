@@ -59,7 +59,8 @@ const findingOf = (pod: Pod, nodes: NodesByName, allowed: ReadonlySet<string>): 
   return { reason: truncate(`may be scheduled outside${decision.admitted ? '' : `: ${decision.violation}`}`, MAX_REASON) };
 };
 
-const runningOutside = (nodeName: string, node: PlacedNode | undefined): Finding => {
+/** Describes the place of a pod that runs outside. */
+export const runningOutside = (nodeName: string, node: PlacedNode | undefined): Finding => {
   if (node === undefined) return { reason: `runs on node ${nodeName}, which is not known`, node: nodeName };
   const { region, verdict, reason } = node;
   if (verdict === 'disputed')

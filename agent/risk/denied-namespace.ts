@@ -12,21 +12,27 @@ export interface DeniedNamespace {
 
 const NO_REGIONS: readonly string[] = [];
 
+/** Regions that a policy allows; undefined: that is not known. */
+export type RegionsOf = (policy: string) => readonly string[] | undefined;
+
+/** Regions of policies by what became of them. */
+export const regionsByOutcome =
+  (policies: Governance['policies']): RegionsOf =>
+  (policy) => {
+    const outcome = policies.get(policy);
+    return outcome === undefined || outcome.kind === 'invalid' ? undefined : outcome.regions;
+  };
+
 /**
  * @param injects whether the API server injects placements where a namespace asks for it
  * @returns undefined: no policy denies there
  */
 export const deniedNamespace = (
-  governance: NamespaceGovernance,
-  policies: Governance['policies'],
+  { namespace, injection, actions: { deny } }: NamespaceGovernance,
+  regionsOf: RegionsOf,
   injects: boolean,
 ): DeniedNamespace | undefined => {
-  const { namespace, injection, actions } = governance;
-  const { deny } = actions;
   if (deny === undefined) return undefined;
-  const regions = deny.policies.map((policy) => {
-    const outcome = policies.get(policy);
-    return outcome !== undefined && outcome.kind !== 'invalid' ? outcome.regions : deny.regions;
-  });
+  const regions = deny.policies.map((policy) => regionsOf(policy) ?? deny.regions);
   return { namespace, deny, injected: injection && injects ? deny.regions : NO_REGIONS, regions };
 };

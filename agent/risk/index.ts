@@ -1,7 +1,11 @@
+export { type DeniedNamespace, deniedNamespace } from './denied-namespace.ts';
+export { type JudgeInput, judgedOwners, judgeOwner, type OwnerJudgement } from './judge-namespace.ts';
 export { OwnerEvents } from './owner-events.ts';
-export { OwnerCache } from './owners/owner-cache.ts';
+export { OwnerCache, type OwnerSet } from './owners/owner-cache.ts';
 export { isOwnerKind, type Owner, ownerDescriptor } from './owners/owner-kinds.ts';
 export { readTemplate } from './owners/reduce-owner.ts';
+export { ownerOfPod } from './pod-owner.ts';
+export { judgeUnder } from './replay.ts';
 export { type KnownRisks, RiskWatch } from './risk-watch.ts';
 export { ShapeRecorder } from './shapes/shape-recorder.ts';
 export { ShapeStore } from './shapes/shape-store.ts';

@@ -11,12 +11,12 @@ import { type FoundRisk, type NamespaceRisks, RiskTally } from './sum-risks.ts';
 import { isAsked, targetKey, targetOf } from './template-targets.ts';
 
 /** Templates of one owner that are judged, such as of the Jobs of a CronJob. */
-const MAX_SOURCES = 8;
+export const MAX_SOURCES = 8;
 const MAX_TEXT = 512;
 const NO_REGIONS: readonly string[] = [];
 
 /** Inputs of the judgement of a namespace. */
-interface JudgeInput {
+export interface JudgeInput {
   readonly denied: DeniedNamespace;
   readonly nodes: readonly NodeFacts[];
   /** Whether the API server can inject placements. */
@@ -26,7 +26,7 @@ interface JudgeInput {
 }
 
 /** Outcome for the next pods of an owner. */
-interface OwnerJudgement {
+export interface OwnerJudgement {
   /** Undefined: it is not at risk, as far as is known. */
   readonly found?: FoundRisk;
   /** Whether only a webhook keeps its pods from being refused. */
@@ -53,7 +53,7 @@ const isCut = ({ template }: TemplateSource): boolean => template?.isCut === tru
 const known = weakMemo((_nodes: readonly NodeFacts[]) => new Map<string, WeakMap<object, TemplateJudgement>>());
 
 /** Judges a template by itself, once for all owners that have it. */
-const judgeSource = (
+export const judgeSource = (
   { denied, nodes }: Pick<JudgeInput, 'denied' | 'nodes'>,
   owner: OwnerTemplates,
   { kind, template }: TemplateSource,
@@ -108,7 +108,7 @@ const refusedByLock = (violation: string, byItself: TemplateJudgement | undefine
 });
 
 /** Judges the next pods of an owner by its templates and what dry runs showed. */
-const judgeOwner = (input: JudgeInput, owner: OwnerTemplates): OwnerJudgement => {
+export const judgeOwner = (input: JudgeInput, owner: OwnerTemplates): OwnerJudgement => {
   const sources = owner.sources.slice(0, MAX_SOURCES);
   const judged = sources.map((source) => judgeByAnswer(input, owner, source)).filter((one) => one !== undefined);
   const worst = worstOf(judged);

@@ -3,7 +3,7 @@ import type { NodeFacts } from '@fso/shared/risk';
 import { sameItems } from '@fso/shared/runtime';
 import type { Governance, PolicyOutcome } from '../enforce/index.ts';
 import type { TemplateAnswer } from '../probe/index.ts';
-import { type DeniedNamespace, deniedNamespace } from './denied-namespace.ts';
+import { type DeniedNamespace, deniedNamespace, regionsByOutcome } from './denied-namespace.ts';
 import { judgedOwners, judgeOwners, type ShapeSource, type Targets, targetsOf } from './judge-namespace.ts';
 import type { OwnerSet } from './owners/owner-cache.ts';
 import { type FoundRisk, type NamespaceRisks, sumRisks } from './sum-risks.ts';
@@ -130,8 +130,9 @@ export class RiskFinder {
 
   #updateNamespaces(input: RiskInput): void {
     const { namespaces, policies } = input.governance;
+    const regionsOf = regionsByOutcome(policies);
     for (const [namespace, governance] of namespaces) {
-      const denied = deniedNamespace(governance, policies, input.injects);
+      const denied = deniedNamespace(governance, regionsOf, input.injects);
       if (denied === undefined) this.#forget(namespace);
       else this.#enqueue(governance, denied, input);
     }

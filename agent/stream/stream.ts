@@ -1,9 +1,10 @@
 import type { ClusterEvent, RevisionFacts } from '@fso/shared/api';
-import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type ReportedState } from '@fso/shared/protocol';
+import { type AgentFrame, type HubFrame, PROTOCOL_VERSION, type Preview, type ReportedState } from '@fso/shared/protocol';
 import { createBucket } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 import { Intake, type IntakeDeps, type IntakeOutcome } from '../intake/index.ts';
 import { type AgentSnapshot, locatedFrame, type Observatory, type StreamFacts } from '../observe/index.ts';
+import type { Previewer } from '../preview/index.ts';
 import { type EventOutbox, Reporter } from '../report/index.ts';
 import { ClockSkew } from './clock-skew.ts';
 import type { Connection, StreamState } from './connection.ts';
@@ -31,6 +32,8 @@ export interface StreamDeps extends Pick<IntakeDeps, 'runtime' | 'policies' | 'p
   readonly intakeSignal?: AbortSignal;
   /** The certificate that proves the agent instead of a token, and its expiry. */
   readonly certificate?: { readonly current: NonNullable<DiallerOptions['certificate']>; readonly expires: () => Date | undefined };
+  /** Answers what a change of policies would do; absent: nothing does. */
+  readonly previews?: Pick<Previewer, 'answer'>;
   /** Gets the events of intake and witness, which the hub gets too. */
   readonly onEvent?: (event: ClusterEvent) => void;
 }
@@ -210,6 +213,9 @@ class HubStream {
       case 'locate':
         this.#connection?.answer(locatedFrame(frame, this.#deps.observatory));
         break;
+      case 'preview':
+        void this.#preview(frame);
+        break;
       case 'list':
         this.#reporter.list(frame.list);
         break;
@@ -220,6 +226,14 @@ class HubStream {
         this.#witness.take(frame);
         break;
     }
+  }
+
+  /** Answers over the connection that the question came over, or nowhere. */
+  async #preview(question: Preview): Promise<void> {
+    const connection = this.#connection;
+    const isWanted = (): boolean => this.#connection === connection;
+    const answer = await this.#deps.previews?.answer(question, isWanted);
+    if (answer !== undefined && isWanted()) connection?.answer(answer);
   }
 
   #sendOutcome(outcome: IntakeOutcome): void {

@@ -40,11 +40,14 @@ interface GrantTest {
   /** undefined: every cluster, registered or not. */
   readonly selectsCluster: PlacementTest | undefined;
   readonly selectsPolicy: PolicyTest | undefined;
+  /** Namespaces, as globs, to which the targets of the policies are bound. */
+  readonly namespaces: readonly string[];
 }
 
 const testOf = ({ clusters, policies }: RoleGrant, regions: RegionResolver): GrantTest => ({
   selectsCluster: clusters && placementTest(clusters, regions, true),
   selectsPolicy: policyTest(policies),
+  namespaces: policies?.targetNamespaces ?? [],
 });
 
 /** The grants that mean a cluster; one object for all clusters that the same grants mean. */
@@ -68,6 +71,11 @@ export class GrantSet {
   /** A grant is for every policy, and so for the cluster itself. */
   get seesAllPolicies(): boolean {
     return this.#tests.some(({ selectsPolicy }) => selectsPolicy === undefined);
+  }
+
+  /** Whether a grant is for policies of these namespaces, whatever their names. */
+  seesNamespaces(target: string): boolean {
+    return this.seesAllPolicies || this.#tests.some(({ namespaces }) => matchesAny(namespaces, target));
   }
 
   sees(policy: PolicyFacts): boolean {

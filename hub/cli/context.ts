@@ -90,6 +90,8 @@ export interface Context extends Terminal {
   readonly interactive: boolean;
   readonly now: () => Date;
   readonly server: string;
+  /** Whether an option or the environment names the hub; else it is the one of this machine. */
+  readonly isServerNamed: boolean;
   /** Tokens that `fso login` stores. */
   readonly credentials: CredentialFile;
   /** The token that was given for this call, by an option. */
@@ -123,7 +125,8 @@ const checkServer = (server: string): string => {
 };
 
 export const createContext = (options: GlobalOptions, environment: CliEnvironment): Context => {
-  const server = options.server ?? environment.server ?? DEFAULT_SERVER;
+  const named = options.server ?? environment.server;
+  const server = named ?? DEFAULT_SERVER;
   const credentials = openCredentials(environment.configFolder);
   const ownToken = (): string | undefined => {
     const { hubToken } = environment;
@@ -145,6 +148,7 @@ export const createContext = (options: GlobalOptions, environment: CliEnvironmen
     paint: createPaint(colors),
     now: () => new Date(),
     server,
+    isServerNamed: named !== undefined,
     credentials,
     givenToken,
     connect: async (chosen) => {

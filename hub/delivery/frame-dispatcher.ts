@@ -53,6 +53,7 @@ export class FrameDispatcher {
         break;
       case 'inspected':
       case 'located':
+      case 'previewed':
         return this.#options.inspections.take(frame);
       case 'listed':
         return takeListed(frame, this.#context);

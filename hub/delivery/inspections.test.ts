@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto';
+import { decodeHubFrame } from '@fso/shared/protocol';
 import { type Clock, systemClock } from '@fso/shared/runtime';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../test/harness/policy-reports.ts';
+import { clusterRecord } from '../serve/testing/fleet.ts';
 import { type AgentQuestion, Inspections, Inspector } from './inspections.ts';
 
 /** Clock that the test advances. */
@@ -15,12 +18,15 @@ const PROCESSING = {
   omitted: 0,
 };
 
+const QUESTION = JSON.stringify({ list: null, put: [], removed: ['finance'], at: null, withoutRegions: [] });
+const REFUSED = { state: 'NotAnswered', reason: 'Off', message: 'off' } as const;
+
 describe('requests to an agent', () => {
   it('are answered each by its own response', async () => {
     const { clock } = startClock();
     const inspections = new Inspections();
     const sent: unknown[] = [];
-    const ask = (policy: string) => inspections.ask({ policy }, (frame) => void sent.push(frame), { clock, signal: open });
+    const ask = (policy: string) => inspections.ask({ policy }, (frame) => void sent.push(JSON.parse(frame)), { clock, signal: open });
     const [first, second] = [ask('a'), ask('b')];
     expect(sent).toEqual([
       { type: 'inspect', id: 1, policy: 'a' },
@@ -38,11 +44,23 @@ describe('requests to an agent', () => {
     const { clock } = startClock();
     const inspections = new Inspections();
     const sent: unknown[] = [];
-    const asking = inspections.ask({}, (frame) => void sent.push(frame), { clock, signal: open });
+    const asking = inspections.ask({}, (frame) => void sent.push(JSON.parse(frame)), { clock, signal: open });
     expect(sent).toEqual([{ type: 'locate', id: 1 }]);
     inspections.take({ type: 'inspected', id: 1, report: null });
     inspections.take({ type: 'located', id: 1, processing: PROCESSING });
     expect(await asking).toEqual({ processing: PROCESSING });
+  });
+
+  it('ask what a change would do, and take no other answer for it', async () => {
+    const { clock } = startClock();
+    const inspections = new Inspections();
+    const sent: string[] = [];
+    const asking = inspections.ask({ preview: QUESTION }, (frame) => void sent.push(frame), { clock, signal: open });
+    expect(sent.map((frame) => decodeHubFrame(frame))).toEqual([{ ok: true, frame: { type: 'preview', id: 1, ...JSON.parse(QUESTION) } }]);
+    inspections.take({ type: 'located', id: 1, processing: PROCESSING });
+    inspections.take({ type: 'inspected', id: 1, report: null });
+    inspections.take({ type: 'previewed', id: 1, answer: REFUSED });
+    expect(await asking).toEqual({ preview: REFUSED });
   });
 
   it('are given up without a response, and only a bounded number wait', async () => {
@@ -61,9 +79,10 @@ describe('an agent with its stream at another hub', () => {
   const asked: string[] = [];
   const here = (cluster: string) => ({
     holds: (name: string) => name === cluster,
-    ask: async (name: string, { policy }: AgentQuestion) => {
+    ask: async (name: string, { policy, preview }: AgentQuestion) => {
       asked.push(`${name} at the hub of ${cluster}`);
       if (name === 'silent') return undefined;
+      if (preview !== undefined) return { preview: { ...REFUSED, message: `${preview.length} characters` } };
       return policy === undefined ? { processing: PROCESSING } : { report: policyReport('a') };
     },
   });
@@ -73,8 +92,8 @@ describe('an agent with its stream at another hub', () => {
     const onAsked = (handler: typeof answer): void => {
       answer = handler;
     };
-    const other = new Inspector(here('eu'), { ask: async () => undefined, onAsked });
-    const own = new Inspector(here('silent'), { ask: (question) => answer(question), onAsked: () => undefined });
+    const other = new Inspector(here('eu'), { ask: async () => undefined, onAsked, cluster: async () => null });
+    const own = new Inspector(here('silent'), { ask: (question) => answer(question), onAsked: () => undefined, cluster: async () => null });
     expect(await own.inspect('eu', 'a')).toEqual(policyReport('a'));
     expect(await own.inspect('silent', 'a')).toBeUndefined();
     expect(await other.inspect('nowhere', 'a')).toBeUndefined();
@@ -89,12 +108,36 @@ describe('an agent with its stream at another hub', () => {
       questions += 1;
       return '{"report":{"name":"a"}}';
     };
-    const own = new Inspector(here('eu'), { ask, onAsked: () => undefined });
+    const own = new Inspector(here('eu'), { ask, onAsked: () => undefined, cluster: async () => null });
     expect(await Promise.all([own.inspect('us', 'a'), own.inspect('us', 'a'), own.inspect('us', 'b')])).toEqual([
       undefined,
       undefined,
       undefined,
     ]);
     expect(questions).toBe(2);
+  });
+
+  it('is asked what a change would do, as far as the question fits into a notification of the database', async () => {
+    let answer: (question: string) => Promise<string | undefined> = async () => undefined;
+    const onAsked = (handler: typeof answer): void => {
+      answer = handler;
+    };
+    const cluster = async (name: string) => (name === 'nowhere' ? null : clusterRecord(name, [], { connected: name !== 'gone' }));
+    new Inspector(here('eu'), { ask: async () => undefined, onAsked, cluster });
+    const sizes: number[] = [];
+    const ask = async (question: string): Promise<string | undefined> => {
+      sizes.push(question.length);
+      return answer(question);
+    };
+    const own = new Inspector(here('silent'), { ask, onAsked: () => undefined, cluster });
+    const large = JSON.stringify({ ...JSON.parse(QUESTION), removed: Array.from({ length: 1_000 }, (_, at) => `policy-${at}`) });
+    for (const question of [QUESTION, large])
+      expect(await own.preview('eu', question)).toEqual({ ...REFUSED, message: `${question.length} characters` });
+    expect(sizes.every((size) => size < 7_500)).toBe(true);
+    const incompressible = JSON.stringify({ list: randomBytes(7_000).toString('base64') });
+    expect(await own.preview('eu', incompressible)).toBe('NotAsked');
+    expect(await own.preview('eu', ' '.repeat(65 * 1024))).toBe('NotAsked');
+    expect(await own.preview('silent', QUESTION)).toBe('NoAnswer');
+    expect([await own.preview('gone', QUESTION), await own.preview('nowhere', QUESTION)]).toEqual(['NotConnected', 'NotConnected']);
   });
 });

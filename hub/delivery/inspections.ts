@@ -1,22 +1,40 @@
-import { ClusterProcessing, PolicyKey, PolicyReport, policyKey, ResourceName } from '@fso/shared/api';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { ClusterPreview, ClusterProcessing, PolicyKey, PolicyReport, policyKey, ResourceName } from '@fso/shared/api';
 import { readJson } from '@fso/shared/encoding';
-import type { HubFrame, Inspected, Located } from '@fso/shared/protocol';
+import { encodeFrame, type HubFrame, type Inspected, type Located, type Previewed } from '@fso/shared/protocol';
 import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
-import type { Lease } from '../ledger/index.ts';
+import type { FleetState, Lease } from '../ledger/index.ts';
+
+const pack = promisify(gzip);
+const unpack = promisify(gunzip);
 
 /** Longest wait for an answer, in milliseconds. An agent has the report in memory. */
 const ANSWER_MS = 2_000;
+/** Longest wait for what a change would do, in milliseconds: agents judge it beside enforcement. */
+const PREVIEW_MS = 8_000;
+/** Milliseconds that another hub has beyond the agent. */
+const RELAY_MS = 1_000;
 /** Most open questions to one agent; one more is refused. */
 const MAX_OPEN = 8;
+/**
+ * Largest question that is passed on to another hub, as text and packed: a notification of the
+ * database has 8,000 bytes.
+ */
+const MAX_PASSED_ON = { text: 64 * 1024, packed: 7_000 };
 
-/** Question to one agent: for the full report of a policy, by key; without one, where pods run. */
-const AgentQuestion = z.strictObject({ policy: PolicyKey.optional() });
+/**
+ * Question to one agent: what a change of policies would do, as the text of a `preview` frame
+ * without its type and id; for the full report of a policy, by key; without either, where pods run.
+ */
+const AgentQuestion = z.strictObject({ policy: PolicyKey.optional(), preview: z.string().optional() });
 export type AgentQuestion = z.infer<typeof AgentQuestion>;
 
 const AgentAnswer = z.union([
   z.strictObject({ report: PolicyReport.nullable() }),
   z.strictObject({ processing: ClusterProcessing.nullable() }),
+  z.strictObject({ preview: ClusterPreview }),
 ]);
 /** `report` null: the agent does not have the policy. `processing` null: it does not know. */
 export type AgentAnswer = z.infer<typeof AgentAnswer>;
@@ -27,45 +45,64 @@ export type AgentAnswer = z.infer<typeof AgentAnswer>;
  */
 export type Told = PolicyReport | null | undefined;
 
+/** Reasons why an agent is not asked what a change would do, or does not answer. */
+export type NoPreview = 'NotConnected' | 'NoAnswer' | 'NotAsked';
+
 interface Open {
-  readonly policy: string | undefined;
+  readonly question: AgentQuestion;
   readonly answer: (answer: AgentAnswer) => void;
 }
 
+/** Returns the text of a frame. */
+const textOf = ({ policy, preview }: AgentQuestion, id: number): string => {
+  if (preview !== undefined) return `{"type":"preview","id":${id},${preview.slice(1)}`;
+  const frame: HubFrame = policy === undefined ? { type: 'locate', id } : { type: 'inspect', id, policy };
+  return encodeFrame(frame);
+};
+
+/** Returns the answer in a frame; undefined: it answers another question. */
+const answerTo = ({ policy, preview }: AgentQuestion, frame: Inspected | Located | Previewed): AgentAnswer | undefined => {
+  switch (frame.type) {
+    case 'previewed':
+      return preview === undefined ? undefined : { preview: frame.answer };
+    case 'located':
+      return policy === undefined && preview === undefined ? { processing: frame.processing } : undefined;
+    case 'inspected':
+      return policy !== undefined && (frame.report === null || policyKey(frame.report) === policy) ? { report: frame.report } : undefined;
+  }
+};
+
 /**
  * Questions to one agent for what the hub is not sent: full reports of policies, of which those
- * that conform have none, and where pods run.
+ * that conform have none, where pods run, and what a change would do.
  */
 export class Inspections {
   readonly #open = new Map<number, Open>();
   #asked: number = 0;
 
   async ask(
-    { policy }: AgentQuestion,
-    send: (frame: HubFrame) => void,
+    question: AgentQuestion,
+    send: (frame: string) => void,
     { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
   ): Promise<AgentAnswer | undefined> {
     if (this.#open.size >= MAX_OPEN) return undefined;
     this.#asked += 1;
     const id = this.#asked;
     const { promise, resolve } = Promise.withResolvers<AgentAnswer>();
-    this.#open.set(id, { policy, answer: resolve });
-    send(policy === undefined ? { type: 'locate', id } : { type: 'inspect', id, policy });
+    this.#open.set(id, { question, answer: resolve });
+    send(textOf(question, id));
     try {
-      return await answerWithin(promise, ANSWER_MS, clock, signal);
+      return await answerWithin(promise, question.preview === undefined ? ANSWER_MS : PREVIEW_MS, clock, signal);
     } finally {
       this.#open.delete(id);
     }
   }
 
   /** Takes an answer. One that was not requested, or comes too late, leaves nothing. */
-  take(frame: Inspected | Located): void {
-    const question = this.#open.get(frame.id);
-    if (question === undefined) return;
-    if (frame.type === 'located') {
-      if (question.policy === undefined) question.answer({ processing: frame.processing });
-    } else if (question.policy !== undefined && (frame.report === null || policyKey(frame.report) === question.policy))
-      question.answer({ report: frame.report });
+  take(frame: Inspected | Located | Previewed): void {
+    const open = this.#open.get(frame.id);
+    const answer = open && answerTo(open.question, frame);
+    if (answer !== undefined) open?.answer(answer);
   }
 }
 
@@ -75,9 +112,16 @@ interface HeldStreams {
   ask(cluster: string, question: AgentQuestion): Promise<AgentAnswer | undefined>;
 }
 
-/** Question of one hub to another. */
+/** Question of one hub to another; the preview is packed. */
 const HubQuestion = AgentQuestion.extend({ cluster: ResourceName });
 type HubQuestion = z.infer<typeof HubQuestion>;
+
+type AskingLedger = Pick<Lease, 'ask' | 'onAsked'> & Pick<FleetState, 'cluster'>;
+
+const unpackQuestion = async ({ policy, preview }: HubQuestion): Promise<AgentQuestion> => {
+  if (preview === undefined) return { policy };
+  return { preview: String(await unpack(Buffer.from(preview, 'base64'), { maxOutputLength: MAX_PASSED_ON.text })) };
+};
 
 /**
  * Asks agents through whichever hub holds their streams. Callers with the same question at the same
@@ -85,15 +129,15 @@ type HubQuestion = z.infer<typeof HubQuestion>;
  */
 export class Inspector {
   readonly #streams: HeldStreams;
-  readonly #ledger: Pick<Lease, 'ask' | 'onAsked'>;
+  readonly #ledger: AskingLedger;
   readonly #asking = new Map<string, Promise<AgentAnswer | undefined>>();
 
-  constructor(streams: HeldStreams, ledger: Pick<Lease, 'ask' | 'onAsked'>) {
+  constructor(streams: HeldStreams, ledger: AskingLedger) {
     this.#streams = streams;
     this.#ledger = ledger;
     ledger.onAsked(async (text) => {
       const question = readJson(HubQuestion, text);
-      const answer = question && (await streams.ask(question.cluster, { policy: question.policy }));
+      const answer = question && (await streams.ask(question.cluster, await unpackQuestion(question)));
       return answer && JSON.stringify(answer);
     });
   }
@@ -108,6 +152,27 @@ export class Inspector {
   async locate(cluster: string): Promise<ClusterProcessing | undefined> {
     const answer = await this.#share({ cluster });
     return answer !== undefined && 'processing' in answer ? (answer.processing ?? undefined) : undefined;
+  }
+
+  /**
+   * Asks what a change would do to the workloads of a cluster, for 8 s at most.
+   *
+   * @param preview text of a `preview` frame without its type and id
+   */
+  async preview(cluster: string, preview: string): Promise<ClusterPreview | NoPreview> {
+    const isHere = this.#streams.holds(cluster);
+    if (!isHere && (await this.#ledger.cluster(cluster))?.connected !== true) return 'NotConnected';
+    const answer = isHere ? await this.#streams.ask(cluster, { preview }) : await this.#passOn(cluster, preview);
+    if (answer === 'NotAsked') return answer;
+    return answer !== undefined && 'preview' in answer ? answer.preview : 'NoAnswer';
+  }
+
+  async #passOn(cluster: string, preview: string): Promise<AgentAnswer | 'NotAsked' | undefined> {
+    if (preview.length > MAX_PASSED_ON.text) return 'NotAsked';
+    const packed = (await pack(preview)).toString('base64');
+    if (packed.length > MAX_PASSED_ON.packed) return 'NotAsked';
+    const answer = await this.#ledger.ask(JSON.stringify({ cluster, preview: packed } satisfies HubQuestion), PREVIEW_MS + RELAY_MS);
+    return answer === undefined ? undefined : readJson(AgentAnswer, answer);
   }
 
   #share(question: HubQuestion): Promise<AgentAnswer | undefined> {

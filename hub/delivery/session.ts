@@ -118,10 +118,10 @@ export class Session {
     this.#socket.close(code, reason);
   }
 
-  /** Asks the agent for what it does not report by itself. */
+  /** Asks the agent for what it does not report; while an offer is on its way, nothing large. */
   async ask(question: AgentQuestion): Promise<AgentAnswer | undefined> {
-    const until = { clock: this.#deps.clock, signal: this.#socket.closed };
-    return this.#isReady && this.stream.isOpen() ? this.#inspections.ask(question, this.#context.send, until) : undefined;
+    if (!this.#isReady || !this.stream.isOpen() || (question.preview !== undefined && this.#outbox.isBusy)) return undefined;
+    return this.#inspections.ask(question, (text) => this.#outbox.send(text), { clock: this.#deps.clock, signal: this.#socket.closed });
   }
 
   /**

@@ -280,8 +280,8 @@ export interface Lease {
   shareHint(): void;
   /** Registers a handler for the hints that other hubs share. */
   onSharedHint(handler: () => void): void;
-  /** Asks the other hubs on the database. @returns the first answer; undefined: none in time */
-  ask(question: string): Promise<string | undefined>;
+  /** Asks the other hubs, for 3 s by default. @returns the first answer; undefined: none in time */
+  ask(question: string, withinMs?: number): Promise<string | undefined>;
   /** @param answer undefined: this hub does not know it */
   onAsked(answer: (question: string) => Promise<string | undefined>): void;
 }

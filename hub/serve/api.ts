@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import type { RoleGrant } from '@fso/shared/api';
 import type { ConnectionLimiter, Runtime, Secret, Shutdown } from '@fso/shared/runtime';
 import express, { type RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
@@ -20,6 +21,7 @@ import type { IssueLister } from './issues/issue-lister.ts';
 import type { StreamOptions } from './live/broadcast.ts';
 import { ROUTES } from './openapi.ts';
 import type { EnrolmentAccess, ForgetAccess } from './routes/enrolment-routes.ts';
+import type { PlanDeps } from './routes/plan-routes.ts';
 import type { PolicyDeps } from './routes/policy-routes.ts';
 import type { WebhookDeps } from './routes/webhook-routes.ts';
 import { ScopeViews } from './scope/scope-views.ts';
@@ -82,6 +84,8 @@ export interface ApiDeps {
   readonly source: WebhookDeps['source'] & { readonly documents: PolicyDocuments };
   /** Agents that are connected. */
   readonly agents: PolicyDeps['agents'];
+  /** Plans of changes, restricted to what a caller sees. */
+  readonly plans: PlanDeps['plans'] & { readonly within: (grants: readonly RoleGrant[]) => PlanDeps['plans'] };
   readonly access: Access;
   readonly alerts: Alerts;
   /** Lister of the current issues. */
@@ -101,6 +105,7 @@ interface ScopedContext {
   readonly fleet: FleetReader;
   readonly issues: IssueLister;
   readonly agents: PolicyDeps['agents'];
+  readonly plans: PlanDeps['plans'];
   readonly alerts: AlertAccess;
   readonly enrolment?: EnrolmentAccess | undefined;
   readonly runtime: ApiRuntime;
@@ -115,7 +120,7 @@ interface HubContext extends Omit<ApiDeps, 'onAudit'> {
 }
 
 /** Restricts the context of scoped routes to a scope. */
-const scopedContext = (whole: ScopedContext, ledger: ScopedLedger): ScopedContext => {
+const scopedContext = (whole: HubContext, ledger: ScopedLedger): ScopedContext => {
   const fleet = new FleetReader({
     ledger,
     clock: whole.runtime.clock,
@@ -128,6 +133,7 @@ const scopedContext = (whole: ScopedContext, ledger: ScopedLedger): ScopedContex
     fleet,
     issues: whole.issues.over(fleet),
     agents: scopeAgents(whole.agents, ledger),
+    plans: whole.plans.within(ledger.grants),
     alerts: scopeAlerts(whole.alerts, ledger),
     enrolment: whole.enrolment && scopeEnrolment(whole.enrolment, ledger),
     runtime: whole.runtime,

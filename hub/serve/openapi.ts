@@ -17,6 +17,7 @@ import { riskRoutes } from './routes/findings/risk-routes.ts';
 import { violationRoutes } from './routes/findings/violation-routes.ts';
 import { historyRoutes } from './routes/history-routes.ts';
 import { fleetRoutes, hubRoutes } from './routes/hub-routes.ts';
+import { planRoutes } from './routes/plan-routes.ts';
 import { policyDocumentRoutes, policyRoutes } from './routes/policy-routes.ts';
 import { reportRoutes } from './routes/report-routes.ts';
 import { tokenRoutes } from './routes/token-routes.ts';
@@ -48,6 +49,7 @@ export const ROUTES = [
   ...webhookRoutes,
   ...policyRoutes,
   ...policyDocumentRoutes,
+  ...planRoutes,
   ...clusterRoutes,
   ...historyRoutes,
   ...violationRoutes,

@@ -5,6 +5,7 @@ export * from './alerts/views.ts';
 export * from './audit.ts';
 export * from './common.ts';
 export * from './findings/denials.ts';
+export * from './findings/previews.ts';
 export * from './findings/processing.ts';
 export * from './floor-parameters.ts';
 export * from './kubernetes.ts';

@@ -177,6 +177,7 @@ export const ProblemDetails = z.object({
   code: z.string(),
   detail: z.string().optional(),
   requestId: z.string(),
+  problems: z.array(ProblemView).optional().describe('Problems of files that were sent, by their place.'),
 });
 export type ProblemDetails = z.infer<typeof ProblemDetails>;
 

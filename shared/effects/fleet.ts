@@ -1,4 +1,4 @@
-import { type CompiledCluster, type CompiledPolicy, compileFleet, createMatcher } from '../compile/index.ts';
+import { type CompiledCluster, type CompiledPolicy, compileFleet, createMatcher, digestOfPolicies } from '../compile/index.ts';
 import type { PolicySet } from '../decode/index.ts';
 import { byText, canonicalJson } from '../encoding/index.ts';
 import { type Rule, rulesOf } from './rules.ts';
@@ -12,6 +12,8 @@ export interface FleetState {
   readonly withoutClusters: readonly string[];
   /** Regions whose nodes are lost. */
   readonly withoutRegions: readonly string[];
+  /** Whether a policy counts in a cluster. Absent: every one does. */
+  readonly counts?: (cluster: string, policy: CompiledPolicy) => boolean;
 }
 
 /** Rules of one list of compiled policies. */
@@ -41,7 +43,16 @@ export interface ClusterGroup {
 /** Clusters by name. */
 export type Fleet = ReadonlyMap<string, ClusterState>;
 
-const NO_POLICIES: Pick<CompiledCluster, 'policies' | 'digest'> = { policies: [], digest: '' };
+type PolicyList = Pick<CompiledCluster, 'policies' | 'digest'>;
+
+const NO_POLICIES: PolicyList = { policies: [], digest: '' };
+
+/** The policies of a cluster that count. */
+const countedOf = ({ cluster, ...list }: CompiledCluster, counts: FleetState['counts']): PolicyList => {
+  if (counts === undefined) return list;
+  const policies = list.policies.filter((policy) => counts(cluster, policy));
+  return { policies, digest: digestOfPolicies(policies) };
+};
 
 /** Makes the rules of a list once, as clusters share lists. */
 const createListReader = (atMs: number) => {
@@ -55,13 +66,14 @@ const createListReader = (atMs: number) => {
 };
 
 /** The clusters of a fleet, by name. */
-export const openFleet = ({ set, atMs, withoutClusters, withoutRegions }: FleetState): Fleet => {
+export const openFleet = ({ set, atMs, withoutClusters, withoutRegions, counts }: FleetState): Fleet => {
   const compiled = compileFleet(set);
   const readList = createListReader(atMs);
   const lost = new Set(withoutClusters);
   return new Map(
     set.clusters.map(({ document: { metadata, spec } }) => {
-      const { policies, digest } = compiled.get(metadata.name) ?? NO_POLICIES;
+      const cluster = compiled.get(metadata.name);
+      const { policies, digest } = cluster === undefined ? NO_POLICIES : countedOf(cluster, counts);
       const regions = lost.has(metadata.name) ? [] : spec.regions.filter((region) => !withoutRegions.includes(region)).toSorted(byText);
       return [metadata.name, { digest, list: readList(policies, digest), regions, hasProvider: spec.provider !== undefined }];
     }),

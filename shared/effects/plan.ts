@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FLOOR_ACTIONS } from '../api/index.ts';
+import { isBreaking, Workloads } from './workloads.ts';
 
 /** The part of a core/v1 PodSpec that a witness needs. */
 export const WitnessPod = z
@@ -87,29 +88,40 @@ export const Effects = z.object({
 export type Effects = z.infer<typeof Effects>;
 
 const Side = z.object({
-  source: z.string().describe('A revision as it was given, or a folder.'),
-  revision: z.string().nullable().describe('Commit id; null: a folder.'),
+  source: z.string().describe('A revision as it was given, a folder, or files.'),
+  revision: z.string().nullable().describe('Commit id; null: a folder, or files.'),
   at: z.iso.datetime().describe('Policies that have expired then do not count.'),
   withoutClusters: z.array(z.string()),
   withoutRegions: z.array(z.string()),
 });
 
 /** Results of a plan; only the first one ends with exit code 0. */
-export const PLAN_RESULTS = ['NothingBreaks', 'Breaks', 'NotAllLookedAt', 'NothingLookedAt'] as const;
+export const PLAN_RESULTS = ['NothingBreaks', 'Breaks', 'NotAllLookedAt', 'NotAllAnswered', 'NothingLookedAt'] as const;
 
-/** A plan, as `fso plan -o json` writes it. */
+/** A plan, as `fso plan -o json` writes it and the hub answers. */
 export const Plan = Effects.extend({
   version: z.literal(1),
   result: z.enum(PLAN_RESULTS),
   before: Side,
   after: Side,
-  workloads: z.null().describe('Workloads that run now: no cluster was asked. A pod that breaks is a possible one.'),
+  workloads: Workloads.nullable().describe('Workloads that run now. null: no cluster was asked; a pod that breaks is a possible one.'),
 });
 export type Plan = z.infer<typeof Plan>;
 
-/** The result of a plan. What was not looked at never counts as fine. */
-export const planResult = ({ effects, lookedAt, notLookedAt }: Effects): Plan['result'] => {
-  if (effects.some(({ breaks }) => breaks)) return 'Breaks';
+/** Whether denying rules change, and no answer is about a namespace in which they do. */
+const isBlind = ({ effects }: Effects, { clusters }: Workloads): boolean =>
+  clusters.length > 0 && effects.some(({ action }) => action === 'deny') && clusters.every(({ lookedAt }) => lookedAt?.namespaces === 0);
+
+/**
+ * The result of a plan. What was not looked at never counts as fine.
+ *
+ * @param workloads null: no cluster was asked
+ */
+export const planResult = (effects: Effects, workloads: Workloads | null = null): Plan['result'] => {
+  const { lookedAt, notLookedAt } = effects;
+  if (effects.effects.some(({ breaks }) => breaks) || workloads?.clusters.some(isBreaking)) return 'Breaks';
   if (notLookedAt.length > 0) return 'NotAllLookedAt';
-  return lookedAt.clusters === 0 || lookedAt.policies === 0 ? 'NothingLookedAt' : 'NothingBreaks';
+  if (workloads !== null && workloads.notAnswered.length > 0) return 'NotAllAnswered';
+  const isNothing = lookedAt.clusters === 0 || lookedAt.policies === 0 || (workloads !== null && isBlind(effects, workloads));
+  return isNothing ? 'NothingLookedAt' : 'NothingBreaks';
 };

@@ -3,12 +3,21 @@ import { baselineOf, EMPTY_BASELINE, emptyReport } from '../../test/harness/base
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { MAX_LISTED, standingOf } from '../status/index.ts';
 import { decodeAgentFrame, decodeHubFrame, describeReturn, encodeFrame, GOING_AWAY, MAX_INVALID_ENTRIES, readReturn } from './codec.ts';
-import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES } from './frames.ts';
+import { type AgentFrame, type HubFrame, MAX_FRAME_BYTES, MAX_HUB_FRAME_BYTES, MAX_PREVIEW_BYTES } from './frames.ts';
 import { EMPTY_DIGEST } from './reports.ts';
 
 const hello: AgentFrame = { type: 'hello', protocol: 1, cluster: 'eu', revision: null, holds: null, anchor: null, agentVersion: '0.1.0' };
 const report: AgentFrame = { ...emptyReport(1), full: true };
 const reported: HubFrame = { type: 'reported', seq: 1 };
+const preview: Extract<HubFrame, { type: 'preview' }> = {
+  type: 'preview',
+  id: 1,
+  list: null,
+  put: [{ name: 'finance', spec: { anything: true } }],
+  removed: ['old'],
+  at: '2027-01-01T00:00:00Z',
+  withoutRegions: ['eu-west-1'],
+};
 
 describe('frames over the wire', () => {
   it('read the hello of an older agent, so that its version can be refused with a reason', () => {
@@ -23,7 +32,7 @@ describe('frames over the wire', () => {
     for (const data of [text, bytes, copy, [bytes.subarray(0, 7), bytes.subarray(7)]]) {
       expect(decodeAgentFrame(data)).toEqual({ ok: true, frame: hello });
     }
-    expect(decodeHubFrame(encodeFrame(reported))).toEqual({ ok: true, frame: reported });
+    for (const frame of [reported, preview]) expect(decodeHubFrame(encodeFrame(frame))).toEqual({ ok: true, frame });
   });
 
   it.each([
@@ -56,7 +65,10 @@ describe('a frame of a hub', () => {
   it.each([
     ['nesting', '['.repeat(1_000), 'nested more than'],
     ['tiny values', `[${'{},'.repeat(1_000_000)}{}]`, 'values'],
-  ])('is refused for %s before it is parsed', (_what, text, reason) => {
+    ['a large question', encodeFrame({ ...preview, put: [{ name: 'a', spec: 'x'.repeat(MAX_PREVIEW_BYTES) }] }), 'the question has'],
+    ['policies beyond a thousand', encodeFrame({ ...preview, removed: Array.from({ length: 1_001 }, () => 'a') }), '1000'],
+    ['a place that is none', encodeFrame({ ...preview, withoutRegions: ['eu west'] }), 'region'],
+  ])('is refused for %s', (_what, text, reason) => {
     expect(decodeHubFrame(text)).toEqual({ ok: false, error: expect.stringContaining(reason) });
   });
 });

@@ -13,7 +13,9 @@ import {
   Located,
   MAX_FRAME_BYTES,
   MAX_HUB_FRAME_BYTES,
+  MAX_PREVIEW_BYTES,
   Nack,
+  Previewed,
   Report,
 } from './frames.ts';
 import { exceededJsonLimit } from './json-size.ts';
@@ -51,7 +53,7 @@ const Envelope = Report.extend({
   events: z.array(z.unknown()).max(1000),
 });
 const Answer = Inspected.extend({ report: z.unknown() });
-const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest, Answer, Located, Listed]);
+const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest, Answer, Located, Previewed, Listed]);
 
 /**
  * Frame that an agent sent. `problems` are of single entries of a report: each was corrected or
@@ -130,6 +132,8 @@ const decode = <F>(schema: z.ZodType<F>, data: FrameData, maxBytes: number = MAX
   }
   if (typeof value !== 'object' || value === null || Object.keys(value).length > MAX_FIELDS)
     return refuse(`the frame is not an object of at most ${MAX_FIELDS} fields`);
+  if (size > MAX_PREVIEW_BYTES && Reflect.get(value, 'type') === 'preview')
+    return refuse(`the question has ${size} bytes, more than the ${MAX_PREVIEW_BYTES} that are accepted`);
   const validation = validate(schema, value, MAX_ERROR_LENGTH);
   return validation.ok ? { ok: true, frame: validation.data } : refuse(validation.problem);
 };

@@ -3,9 +3,11 @@ import {
   AgentClusterReport,
   boundedList,
   ClusterEvent,
+  ClusterPreview,
   ClusterProcessing,
   PolicyKey,
   PolicyReport,
+  Region,
   ResourceName,
   RevisionFacts,
 } from '../api/index.ts';
@@ -17,7 +19,7 @@ import { DeviationGroups } from './deviation-groups.ts';
  * Version of the wire protocol. Hubs and agents of different versions refuse each other in the
  * hello, and the agent enforces on.
  */
-export const PROTOCOL_VERSION = 9;
+export const PROTOCOL_VERSION = 10;
 /**
  * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB
  * of policies; keys and events come on top. The hub decodes it in a heap of 192 MiB, where one
@@ -31,6 +33,8 @@ export const MAX_FRAME_BYTES: number = 16 * 1024 * 1024;
  * without the chain that proves its descent.
  */
 export const MAX_HUB_FRAME_BYTES: number = 16 * 1024 * 1024;
+/** Largest question of a hub for what a change of policies would do, in bytes. */
+export const MAX_PREVIEW_BYTES: number = 4 * 1024 * 1024;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */
 export const MAX_CHECKPOINT_DIGESTS = 10_000;
 /** Close codes beyond RFC 6455; the reason of the close frame says more. */
@@ -173,6 +177,15 @@ export const Listed = z.strictObject({
 });
 export type Listed = z.infer<typeof Listed>;
 
+/** Effects of a change of policies, which the hub asked for. */
+export const Previewed = z.strictObject({
+  type: z.literal('previewed'),
+  /** Id of the request. */
+  id: z.int().min(1),
+  answer: ClusterPreview,
+});
+export type Previewed = z.infer<typeof Previewed>;
+
 export type AgentFrame =
   | z.infer<typeof Hello>
   | z.infer<typeof Ack>
@@ -181,6 +194,7 @@ export type AgentFrame =
   | z.infer<typeof Digest>
   | Inspected
   | Located
+  | Previewed
   | Listed;
 
 // hub → agent
@@ -240,6 +254,20 @@ export type Inspect = z.infer<typeof Inspect>;
 export const Locate = z.strictObject({ type: z.literal('locate'), id: z.int().min(1) });
 export type Locate = z.infer<typeof Locate>;
 
+/** Asks what a change of policies would do to the workloads of the cluster; nothing is enforced. */
+export const Preview = z.strictObject({
+  type: z.literal('preview'),
+  id: z.int().min(1),
+  list: Hash.nullable().describe('Digest of the list of policies that the change starts from; null: the agent has none.'),
+  put: boundedList(z.strictObject({ name: ResourceName, spec: z.unknown() }), 1_000).describe(
+    'Policies as they would be, compiled for the cluster; the agent validates their specs.',
+  ),
+  removed: boundedList(ResourceName, 1_000).describe('Policies that would be gone.'),
+  at: z.iso.datetime({ offset: true }).max(64).nullable().describe('Policies that have expired then do not count; null: now.'),
+  withoutRegions: boundedList(Region, 100).describe('Regions whose nodes would be gone.'),
+});
+export type Preview = z.infer<typeof Preview>;
+
 /** Asks for the policies of a list that the hub does not know. */
 export const List = z.strictObject({ type: z.literal('list'), list: Hash });
 
@@ -256,5 +284,16 @@ export const CheckpointFrame = z.strictObject({
 });
 export type CheckpointFrame = z.infer<typeof CheckpointFrame>;
 
-export const HubFrame = z.discriminatedUnion('type', [Welcome, Offer, Reported, Digest, Resync, Inspect, Locate, List, CheckpointFrame]);
+export const HubFrame = z.discriminatedUnion('type', [
+  Welcome,
+  Offer,
+  Reported,
+  Digest,
+  Resync,
+  Inspect,
+  Locate,
+  Preview,
+  List,
+  CheckpointFrame,
+]);
 export type HubFrame = z.infer<typeof HubFrame>;

@@ -1,4 +1,4 @@
-import type { ClusterEvent, PolicyReport } from '@fso/shared/api';
+import type { ClusterEvent, ClusterPreview, PolicyReport, PreviewedOwner } from '@fso/shared/api';
 import { type AgentFrame, EMPTY_DIGEST, type HubFrame, type NamedTotal, PROTOCOL_VERSION, type Report } from '@fso/shared/protocol';
 import { type Baseline, encodeBitmap, groupDeviations, standingOf } from '@fso/shared/status';
 import { baselineOf, EMPTY_BASELINE, ReportedNames } from '../harness/baselines.ts';
@@ -11,6 +11,8 @@ export type RawFrame = string | Buffer;
 
 const REVISION = 'a'.repeat(40);
 const TIME = '2026-01-01T00:00:00Z';
+
+const SPEC = { targetNamespace: '*', allowedRegions: ['eu-west-1'], enforcementAction: 'deny' };
 
 const below = (random: Random, count: number): number => Math.floor(random() * count);
 const pick = <T>(random: Random, items: readonly [T, ...T[]]): T => items[below(random, items.length)] ?? items[0];
@@ -199,6 +201,15 @@ const agentReport = (random: Random): AgentFrame => {
   };
 };
 
+const OFF: ClusterPreview = { state: 'NotAnswered', reason: 'Off', message: '' };
+
+const answerOf = (random: Random): ClusterPreview => {
+  const name = (): PreviewedOwner => ({ kind: 'Pod', namespace: 'a', name: 'a', reason: '', fix: '', policies: ['a'] });
+  const classOf = () => ({ now: 0, after: below(random, 9), begins: below(random, 9), ends: 0, owners: some(random, 3, name) });
+  const lookedAt = { namespaces: 1, owners: below(random, 9), pods: 0 };
+  return { state: 'Answered', observedAt: TIME, lookedAt, omitted: 0, outside: classOf(), refused: classOf(), pending: classOf() };
+};
+
 const agentFrame = (random: Random): AgentFrame => {
   const revision = pick(random, [REVISION, 'b'.repeat(40)]);
   switch (below(random, 9)) {
@@ -218,10 +229,25 @@ const agentFrame = (random: Random): AgentFrame => {
         list: pick(random, [EMPTY_BASELINE.list, ...UNKNOWN_LISTS]),
         policies: some(random, 50, () => [`policy-${below(random, 50)}`, pick(random, [hash, ...UNKNOWN_LISTS])]),
       };
+    case 6:
+      return { type: 'previewed', id: 1 + below(random, 9), answer: pick(random, [OFF, answerOf(random)]) };
     default:
       return agentReport(random);
   }
 };
+
+const previewOf = (random: Random): HubFrame => ({
+  type: 'preview',
+  id: 1 + below(random, 9),
+  list: pick(random, [null, EMPTY_BASELINE.list]),
+  put: some(random, 5, () => ({
+    name: `policy-${below(random, 50)}`,
+    spec: pick<unknown>(random, [{}, SPEC, { ...SPEC, allowedRegions: [] }]),
+  })),
+  removed: some(random, 5, () => `policy-${below(random, 50)}`),
+  at: pick(random, [null, TIME]),
+  withoutRegions: some(random, 2, () => 'eu-west-1'),
+});
 
 const hubFrame = (random: Random): HubFrame => {
   const data = Buffer.from('x'.repeat(below(random, 200))).toString('base64');
@@ -236,6 +262,7 @@ const hubFrame = (random: Random): HubFrame => {
       return pick(random, [
         { type: 'inspect', id: 1 + below(random, 9), policy: 'policy' },
         { type: 'locate', id: 1 + below(random, 9) },
+        previewOf(random),
       ]);
     case 4:
       return {

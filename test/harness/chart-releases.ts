@@ -36,7 +36,7 @@ export const FULL_AGENT = agentWith({
   signers: { ssh: signer() },
   openReports: { enabled: true },
   telemetry: TELEMETRY,
-  settings: { FSO_LOG_LEVEL: 'debug', FSO_OWNER_EVENTS: 'true', FSO_VERIFY: 'warn' },
+  settings: { FSO_LOG_LEVEL: 'debug', FSO_OWNER_EVENTS: 'true', FSO_PREVIEW: 'names', FSO_VERIFY: 'warn' },
   networkPolicy: {
     apiServer: [{ ipBlock: { cidr: '10.0.0.0/8' } }],
     hub: [{ ipBlock: { cidr: '192.0.2.0/24' } }],

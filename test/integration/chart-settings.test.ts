@@ -104,6 +104,7 @@ describe('the settings of the programs', () => {
       trustedNodeLabelers: ['eks:cloud-controller-manager'],
       openReports: true,
       ownerEvents: true,
+      preview: 'names',
       telemetry: {
         url: 'https://collector.example.com:4318/v1/traces',
         headers: { authorization: 'Bearer abc' },

@@ -92,12 +92,13 @@ class MaliciousHubHarness {
     this.repository.git('config', 'commit.gpgSign', String(key !== null));
   }
 
-  startAgent(hubUrl: string, options: Pick<AgentProcessOptions, 'until'> = {}): Promise<AgentProcess> {
+  startAgent(hubUrl: string, options: Pick<AgentProcessOptions, 'until'> & { readonly preview?: string } = {}): Promise<AgentProcess> {
     const signers = join(this.folder, 'allowed_signers');
     writeFileSync(signers, `ana@example.org ${this.ana?.line}\n`);
     const env = { FSO_HUB_URL: hubUrl, FSO_HUB_TOKEN: 'secret', FSO_SIGNERS_FILE: signers };
-    const settings = { ...env, NODE_OPTIONS: `--max-old-space-size=${CHART.heapMb}` };
-    return startAgentProcess(this.cluster, { ...options, folder: this.folder, env: settings });
+    const { preview, ...others } = options;
+    const settings = { ...env, ...(preview && { FSO_PREVIEW: preview }), NODE_OPTIONS: `--max-old-space-size=${CHART.heapMb}` };
+    return startAgentProcess(this.cluster, { ...others, folder: this.folder, env: settings });
   }
 
   greeted(times: number): Promise<void> {

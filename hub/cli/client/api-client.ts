@@ -43,6 +43,7 @@ import {
   TokenView,
   ViolationPage,
 } from '@fso/shared/api';
+import type { PlanRequest } from '@fso/shared/effects';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { z } from 'zod';
 import { type HubClientOptions, HubError, HubRequests } from './hub-requests.ts';
@@ -113,6 +114,12 @@ const findingCalls = (requests: HubRequests) => ({
   /** Denials added up. */
   denialGroups: (query: { readonly by: DenialGrouping }, signal?: AbortSignal) =>
     requests.list(DenialGroupPage, '/denial-groups', query, signal),
+  /** Plan of what files would change, compared with the commit in force. */
+  plan: async (body: PlanRequest, signal?: AbortSignal) => {
+    // Loaded here: it is much for the commands that need none of it.
+    const { Plan } = await import('@fso/shared/effects');
+    return requests.send(Plan, '/api/v1/plans', { method: 'POST', body }, signal);
+  },
   violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
   /** A report of the whole fleet, as text of that format. */
   report: (kind: 'risks' | 'denials' | 'processing' | 'issues', format: string, signal?: AbortSignal) =>

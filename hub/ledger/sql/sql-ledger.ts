@@ -270,7 +270,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     onLead: (handler) => replicas.onLead(handler),
     shareHint: () => replicas.shareHint(),
     onSharedHint: (handler) => replicas.onSharedHint(handler),
-    ask: (question) => replicas.ask(question),
+    ask: (question, withinMs) => replicas.ask(question, withinMs),
     onAsked: (answer) => replicas.onAsked(answer),
     close: async () => {
       await queue.close();

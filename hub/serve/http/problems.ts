@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ProblemDetails } from '@fso/shared/api';
+import type { ProblemDetails, ProblemView } from '@fso/shared/api';
 import { escapeHtml } from '@fso/shared/encoding';
 import type { Logger } from '@fso/shared/runtime';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
@@ -27,10 +27,13 @@ export const PROBLEM_TYPE = 'application/problem+json';
 export class ApiError extends Error {
   readonly code: ProblemCode;
   readonly headers: Readonly<Record<string, string>>;
-  constructor(code: ProblemCode, detail: string, headers: Readonly<Record<string, string>> = {}) {
+  /** Problems of files that the caller sent. */
+  readonly problems: readonly ProblemView[];
+  constructor(code: ProblemCode, detail: string, headers: Readonly<Record<string, string>> = {}, problems: readonly ProblemView[] = []) {
     super(detail);
     this.code = code;
     this.headers = headers;
+    this.problems = problems;
   }
 }
 
@@ -70,11 +73,19 @@ export const problemHandler =
   (logger: Logger): ErrorRequestHandler =>
   (error: unknown, req: Request, res: Response, next) => {
     if (isLeft(error, res)) return;
-    const { code, message, headers } = toApiError(error);
+    const { code, message, headers, problems } = toApiError(error);
     if (code === 'internal') logger.error({ err: error, requestId: requestIdOf(res), path: req.path }, 'request failed');
     if (res.headersSent) return next(error);
     const { status, title } = PROBLEMS[code];
-    const body: ProblemDetails = { type: `urn:fso:problem:${code}`, title, status, code, detail: message, requestId: requestIdOf(res) };
+    const body: ProblemDetails = {
+      type: `urn:fso:problem:${code}`,
+      title,
+      status,
+      code,
+      detail: message,
+      requestId: requestIdOf(res),
+      ...(problems.length > 0 && { problems: [...problems] }),
+    };
     res.set(headers).status(status).type(PROBLEM_TYPE).send(JSON.stringify(body));
   };
 

@@ -6,7 +6,15 @@ import type { Route } from '../http/route.ts';
 import { ROUTES } from '../openapi.ts';
 import { type ApiHarness, startApiHarness } from '../testing/api-harness.ts';
 import { ScopeViews } from './scope-views.ts';
-import { fillMarkedLedger, MARKED_ALERTS, MARKED_SCOPES, MARKED_SILENCES, type MarkedScope, markedAgents } from './testing/marked-fleet.ts';
+import {
+  fillMarkedLedger,
+  MARKED_ALERTS,
+  MARKED_SCOPES,
+  MARKED_SILENCES,
+  type MarkedScope,
+  markedAgents,
+  markedFiles,
+} from './testing/marked-fleet.ts';
 import { bodyOf, type Call, callsOf, comparable, NOWHERE, queriesOf, saidIn, urlOf } from './testing/route-examples.ts';
 
 /**
@@ -168,7 +176,19 @@ describe.each(MARKED_SCOPES)('$title', (scope) => {
     const { status, text } = await ask(path, token, { method: route.method.toUpperCase(), body });
     return { status, text: comparable(text, cluster, ...own) };
   };
-  const WRITE = ROUTES.filter(({ method, scope: treated }: Route) => method !== 'get' && treated !== 'public');
+  // A plan changes nothing; it is tried below.
+  const WRITE = ROUTES.filter(({ method, scope: treated, slots }: Route) => method !== 'get' && treated !== 'public' && slots !== 'plan');
+
+  it.each(ROLES)('%s: plans the change of everything, and sees of it what is inside', async (role) => {
+    const token = await signIn(role, scope);
+    const files = Object.fromEntries(
+      markedFiles().map(({ path, text }) => [path, text.replace(/allowedRegions: [^\]]+\]/, 'allowedRegions: [ap-south-1]')]),
+    );
+    const { status, text } = await ask('/api/v1/plans', token, { method: 'POST', body: JSON.stringify({ files }) });
+    expect([status, outside.exec(text)?.[0]]).toEqual([200, undefined]);
+    expect(/"verdict":"incomparable"/.test(text)).toBe(inside.length > 0);
+    expect(/"name":"owner-/.test(text)).toBe(inside.length > 0);
+  });
 
   it.each(ROLES)('%s: changes nothing of the whole hub nor outside, for existing and missing names', async (role) => {
     const token = await signIn(role, scope);

@@ -24,7 +24,7 @@ const BUSY_RETRY_SECONDS = '30';
 interface ScopeView<C> {
   readonly ledger: ScopedLedger;
   readonly handlerOf: (route: Route<C, 'scoped'>) => RequestHandler;
-  /** Streams and exports that are open. */
+  /** Streams, exports and plans that are open. */
   readonly open: Set<Response>;
 }
 
@@ -32,7 +32,7 @@ interface ScopeView<C> {
 const keyOf = (grants: readonly RoleGrant[]): string =>
   [...new Set(grants.map(({ clusters, policies }) => canonicalJson({ clusters, policies })))].sort(byText).join('\n');
 
-/** A stream or export ends with what it was read from, and keeps that until it ends. */
+/** A stream, export or plan ends with what it was read from, and keeps that until it ends. */
 const openOn = ({ ledger: { ended }, open }: Pick<ScopeView<never>, 'ledger' | 'open'>, res: Response): void => {
   const cut = (): void => void res.destroy();
   ended.addEventListener('abort', cut, { once: true });
@@ -82,7 +82,7 @@ export class ScopeViews<C, H extends C> {
       const view = await this.#viewOf(grants);
       // A commit may have ended it meanwhile: what is made on it now would never be let go.
       if (view.ledger.ended.aborted) return void res.destroy();
-      if (slots === 'stream' || slots === 'export') openOn(view, res);
+      if (slots === 'stream' || slots === 'export' || slots === 'plan') openOn(view, res);
       return view.handlerOf(route)(req, res, next);
     };
   }

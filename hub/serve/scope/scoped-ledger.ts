@@ -43,7 +43,7 @@ const isNarrower = (before: ScopeState, now: ScopeState): boolean =>
  */
 export class ScopedLedger implements FleetState {
   readonly #whole: FleetState;
-  readonly #grants: readonly RoleGrant[];
+  readonly grants: readonly RoleGrant[];
   readonly #slices: ThreadSlices;
   readonly #ended = new AbortController();
   readonly #unsubscribes = new Set<() => void>();
@@ -52,7 +52,7 @@ export class ScopedLedger implements FleetState {
 
   constructor(whole: FleetState, grants: readonly RoleGrant[], slices = new ThreadSlices()) {
     this.#whole = whole;
-    this.#grants = grants;
+    this.grants = grants;
     this.#slices = slices;
   }
 
@@ -73,7 +73,7 @@ export class ScopedLedger implements FleetState {
     const desired = await this.#whole.desired();
     const before = this.#state?.value;
     if (before !== undefined && this.#state?.of === desired) return before;
-    const value = new ScopeState(this.#grants, desired, this.#names);
+    const value = new ScopeState(this.grants, desired, this.#names);
     this.#state = { of: desired, value };
     if (before !== undefined && isNarrower(before, value)) this.end();
     return value;

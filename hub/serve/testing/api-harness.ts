@@ -14,6 +14,7 @@ import { type AgentListenerIdentity, openIdentity } from '../../identity/index.t
 import { AuditVerifier, createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { createHubMetrics } from '../../metrics.ts';
+import { Planner, type PreviewingAgents } from '../../plans/index.ts';
 import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/index.ts';
 import { createPolicyDocuments } from '../../source/index.ts';
 import { type ApiConfig, type ApiDeps, type ApiRuntime, createApi } from '../api.ts';
@@ -43,7 +44,7 @@ interface HarnessParts {
   readonly folder?: string;
   readonly shutdown?: ApiRuntime['shutdown'];
   /** Default: none can be asked. */
-  readonly agents?: Partial<ApiDeps['agents']>;
+  readonly agents?: Partial<ApiDeps['agents'] & PreviewingAgents>;
   /**
    * Receivers of alerts, for a hub that evaluates them. Default: no receivers and no evaluation.
    */
@@ -123,6 +124,7 @@ export const startApiHarness = async (
         documents: createPolicyDocuments(async (id) => objects.get(id), clock),
       },
       agents: { inspect: async () => undefined, locate: async () => undefined, ...agents },
+      plans: new Planner({ ledger, clock, agents: { preview: async () => 'NotConnected', ...agents } }),
       access,
       alerts,
       issues,

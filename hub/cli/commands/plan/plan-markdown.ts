@@ -1,5 +1,6 @@
 import type { Plan } from '@fso/shared/effects';
 import { type PlanRow, planNotes, planRows, planVerdict } from './plan-text.ts';
+import { WORKLOAD_COLUMNS, workloadRows } from './workload-rows.ts';
 
 /** First line of the comment, by which a workflow finds the one to replace. */
 const MARK = '<!-- fso plan -->';
@@ -22,7 +23,7 @@ const code = (text: string): string => {
 
 const cell = (text: string): string => code(text).replaceAll('|', '\\|');
 
-const COLUMNS: readonly (readonly [string, (row: PlanRow) => string])[] = [
+const COLUMNS: Columns<PlanRow> = [
   ['clusters', ({ clusters }) => clusters],
   ['namespace', ({ namespace }) => namespace],
   ['action', ({ action }) => action],
@@ -35,12 +36,14 @@ const COLUMNS: readonly (readonly [string, (row: PlanRow) => string])[] = [
 
 const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
-const tableOf = (rows: readonly PlanRow[], room: number): string => {
+type Columns<T> = readonly (readonly [title: string, value: (row: T) => string])[];
+
+const tableOf = <T>(columns: Columns<T>, rows: readonly T[], room: number): string => {
   if (rows.length === 0) return '';
-  const lines = [line(COLUMNS.map(([title]) => title)), line(COLUMNS.map(() => '---'))];
+  const lines = [line(columns.map(([title]) => title)), line(columns.map(() => '---'))];
   let left = room - lines.join('\n').length;
   for (const [index, row] of rows.entries()) {
-    const next = line(COLUMNS.map(([, value]) => cell(value(row))));
+    const next = line(columns.map(([, value]) => cell(value(row))));
     left -= next.length + 1;
     if (left < 0) return `${lines.join('\n')}\n\n${rows.length - index} more lines: \`fso plan -o json\` has all.\n\n`;
     lines.push(next);
@@ -48,11 +51,16 @@ const tableOf = (rows: readonly PlanRow[], room: number): string => {
   return `${lines.join('\n')}\n\n`;
 };
 
+/** Columns of clusters: a comment names no workloads, as its readers may see more than they should. */
+const WORKLOADS = WORKLOAD_COLUMNS.map(({ title, value }) => [title.toLowerCase(), value] as const);
+
 /** A plan as the comment of a pull request: the verdict first, and what changes. */
 export const planMarkdown = (plan: Plan): string => {
   const head = `${MARK}\n**${planVerdict(plan)}**\n\n`;
   const notes = planNotes(plan, code)
     .map((note) => `- ${note}\n`)
     .join('');
-  return `${head}${tableOf(planRows(plan), MAX_LENGTH - head.length - notes.length - 100)}${notes}`;
+  const room = MAX_LENGTH - head.length - notes.length - 200;
+  const workloads = tableOf(WORKLOADS, workloadRows(plan.workloads), room / 2);
+  return `${head}${tableOf(COLUMNS, planRows(plan), room - workloads.length)}${workloads}${notes}`;
 };

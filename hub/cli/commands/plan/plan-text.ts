@@ -1,6 +1,7 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import type { Effect, Plan } from '@fso/shared/effects';
 import { shortRevision } from '@fso/shared/text';
+import { workloadVerdict } from './workload-rows.ts';
 
 /** Texts of a plan, which table and Markdown share. */
 
@@ -66,8 +67,8 @@ export const planRows = ({ effects }: Plan): readonly PlanRow[] =>
     })),
   );
 
-/** The result of a plan in one sentence. */
-export const planVerdict = ({ result, effects }: Plan): string => {
+/** The result for every possible pod, in one sentence. */
+const possibleVerdict = ({ result, effects, lookedAt }: Plan): string => {
   const breaking = effects.filter(({ breaks }) => breaks).length;
   const opening = effects.filter(({ action, admitted }) => action === 'deny' && admitted !== null).length;
   const opened = opening === 0 ? '' : ` ${opening} would admit pods that deny refuses now.`;
@@ -76,12 +77,19 @@ export const planVerdict = ({ result, effects }: Plan): string => {
       return `Breaks: ${breaking} of ${count(effects.length, 'change')} would refuse pods that could run before, or leave them pending.${opened}`;
     case 'NotAllLookedAt':
       return 'Not all was looked at, so it is not known that nothing breaks.';
+    case 'NotAllAnswered':
+      return 'Not all clusters answered, so it is not known that nothing breaks.';
     case 'NothingLookedAt':
-      return 'Nothing was looked at: there are no clusters, or no policies.';
+      return lookedAt.clusters === 0 || lookedAt.policies === 0
+        ? 'Nothing was looked at: there are no clusters, or no policies.'
+        : 'Nothing that runs was looked at: the clusters do not have the namespaces whose rules change.';
     case 'NothingBreaks':
       return effects.length === 0 ? 'Nothing changes.' : `Nothing breaks: ${count(effects.length, 'change')}.${opened}`;
   }
 };
+
+/** The result of a plan, for possible pods and for those that run. */
+export const planVerdict = (plan: Plan): string => `${possibleVerdict(plan)}${workloadVerdict(plan.workloads)}`;
 
 const sideText = ({ source, revision, at, withoutClusters, withoutRegions }: Plan['after'], quote: Quote): string =>
   [
@@ -94,11 +102,23 @@ const sideText = ({ source, revision, at, withoutClusters, withoutRegions }: Pla
 /** Writes text of others, such as the name of a branch, so that it is nothing but text. */
 type Quote = (text: string) => string;
 
+/** A text of the hub without what Markdown or a terminal reads as more than text. */
+const plainText = (text: string): string => text.replaceAll(/[^\w ,.;:()=-]/g, ' ');
+
+const workloadNotes = (workloads: Plan['workloads'], quote: Quote): readonly string[] => {
+  if (workloads === null) return ['No cluster was asked which pods run: a pod that breaks is a possible one.'];
+  const omitted = workloads.clusters.filter((cluster) => (cluster.omitted ?? 0) > 0);
+  return [
+    ...workloads.notAnswered.map(({ clusters, message }) => `Not answered: ${quote(some(clusters))}: ${plainText(message)}.`),
+    ...omitted.map((cluster) => `${count(cluster.omitted ?? 0, 'owner')} in ${quote(cluster.cluster)} were not judged whole.`),
+  ];
+};
+
 /** Sentences on what was compared, and what was not. */
-export const planNotes = ({ before, after, lookedAt, notLookedAt }: Plan, quote: Quote): readonly string[] => [
+export const planNotes = ({ before, after, lookedAt, notLookedAt, workloads }: Plan, quote: Quote): readonly string[] => [
   `Compared: ${sideText(before, quote)} with ${sideText(after, quote)}.`,
   `Looked at ${count(lookedAt.clusters, 'cluster')} and ${count(lookedAt.policies, 'policy', 'policies')}; every namespace that is not listed keeps its rules.`,
-  ...notLookedAt.map(({ clusters, reason }) => `Not looked at: ${quote(some(clusters))}: ${reason}.`),
-  'No cluster was asked which pods run: a pod that breaks is a possible one.',
+  ...notLookedAt.map(({ clusters, reason }) => `Not looked at: ${quote(some(clusters))}: ${plainText(reason)}.`),
+  ...workloadNotes(workloads, quote),
   'Capacity, volumes and pod affinity are not looked at.',
 ];

@@ -1,24 +1,30 @@
+import { ProblemDetails } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import { type Effects, effectsOf, type FleetState, type Plan, planResult } from '@fso/shared/effects';
 import { byText } from '@fso/shared/encoding';
 import { listText } from '@fso/shared/text';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
-import { renderTable, writeData } from '../../render/output.ts';
+import { type Column, renderTable, writeData } from '../../render/output.ts';
 import { planMarkdown } from './plan-markdown.ts';
 import { type PlanRow, planNotes, planRows, planVerdict } from './plan-text.ts';
-import { type PlanSide, readCommit, readFolder } from './read-side.ts';
+import { type PlanSide, problemLines, readCommit, readFolder } from './read-side.ts';
+import { OWNER_COLUMNS, ownerRows, WORKLOAD_COLUMNS, workloadRows } from './workload-rows.ts';
 
 export interface PlanOptions {
   readonly output: 'table' | 'json' | 'markdown';
   readonly dir: string;
   readonly ref?: string;
-  readonly base: string;
+  /** Default: `main`. */
+  readonly base?: string;
   /** RFC 3339. */
   readonly at?: string;
   readonly cluster: readonly string[];
   readonly withoutCluster: readonly string[];
   readonly withoutRegion: readonly string[];
+  readonly offline?: true;
+  /** Clusters that did not answer do not fail the plan. */
+  readonly allowMissing?: true;
 }
 
 type Removal = Pick<FleetState, 'withoutClusters' | 'withoutRegions'>;
@@ -42,11 +48,13 @@ const sideOf = ({ source, revision }: PlanSide, at: Date, removal: Removal): Pla
   withoutRegions: [...removal.withoutRegions],
 });
 
+const readChange = (dir: string, ref: string | undefined): PlanSide => (ref === undefined ? readFolder(dir) : readCommit(dir, ref));
+
 const NOTHING_LOST: Removal = { withoutClusters: [], withoutRegions: [] };
 
 const comparePolicies = (context: Context, options: PlanOptions): Plan => {
-  const { dir, ref, base, cluster, withoutCluster: withoutClusters, withoutRegion: withoutRegions } = options;
-  const after = ref === undefined ? readFolder(dir) : readCommit(dir, ref);
+  const { dir, ref, base = 'main', cluster, withoutCluster: withoutClusters, withoutRegion: withoutRegions } = options;
+  const after = readChange(dir, ref);
   const before = readCommit(dir, base);
   checkNames('--cluster', cluster, [...clustersOf(before.set), ...clustersOf(after.set)]);
   checkNames('--without-cluster', withoutClusters, clustersOf(after.set));
@@ -74,6 +82,44 @@ const comparePolicies = (context: Context, options: PlanOptions): Plan => {
   };
 };
 
+/** Lets the hub compare the change with the commit that it follows, and ask its clusters. */
+const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> => {
+  const { dir, ref, base, at, cluster, withoutCluster, withoutRegion } = options;
+  if (base !== undefined)
+    throw new CliError(
+      '--base is for comparing without a hub, which compares with the commit that it follows: leave it out, or add --offline',
+    );
+  const { files, source, revision } = readChange(dir, ref);
+  const client = await context.connect();
+  if (context.interactive) context.progress(`Asking the hub at ${context.server}\n`);
+  const request = {
+    files: Object.fromEntries(files.map(({ path, text }) => [path, text])),
+    ...(at === undefined ? {} : { at: new Date(at).toISOString() }),
+    clusters: [...cluster],
+    withoutClusters: [...withoutCluster],
+    withoutRegions: [...withoutRegion],
+  };
+  try {
+    const plan = await client.plan(request);
+    return { ...plan, after: { ...plan.after, source, revision } };
+  } catch (error) {
+    throw refusalOf(error, context.server) ?? error;
+  }
+};
+
+/** Explains why a hub makes no plan; undefined: as other calls do. */
+const refusalOf = (error: unknown, server: string): CliError | undefined => {
+  const status: unknown = Reflect.get(Object(error), 'status');
+  if (!(error instanceof Error)) return undefined;
+  if (status === 404) return new CliError(`the hub at ${server} makes no plans, as it is older: --offline compares commits of Git alone`);
+  const problem = ProblemDetails.safeParse(Reflect.get(error, 'problem'));
+  const problems = problem.data?.problems ?? [];
+  if (problems.length > 0) return new CliError(`the hub at ${server} refuses the files:${problemLines(problems)}`);
+  return status === 413
+    ? new CliError(`the change is too large for a plan of the hub: ${problem.data?.detail ?? error.message}`)
+    : undefined;
+};
+
 const COLUMNS = [
   { title: 'CLUSTERS', value: ({ clusters }: PlanRow) => clusters },
   { title: 'NAMESPACE', value: ({ namespace }: PlanRow) => namespace },
@@ -87,16 +133,28 @@ const COLUMNS = [
 
 const writeTable = (context: Context, plan: Plan): void => {
   context.out(`${planVerdict(plan)}\n`);
-  const rows = planRows(plan);
-  if (rows.length > 0) context.out(`\n${renderTable(COLUMNS, rows, context.paint)}\n`);
+  const table = <T>(columns: readonly Column<T>[], rows: readonly T[]): void => {
+    if (rows.length > 0) context.out(`\n${renderTable(columns, rows, context.paint)}\n`);
+  };
+  table(COLUMNS, planRows(plan));
+  table(WORKLOAD_COLUMNS, workloadRows(plan.workloads));
+  table(OWNER_COLUMNS, ownerRows(plan.workloads));
   for (const note of planNotes(plan, (text) => text)) context.progress(`${note}\n`);
+};
+
+/** Whether a plan is fine. @param allowMissing what did not answer, or does not run, counts as such */
+const isFine = ({ result, lookedAt }: Plan, allowMissing: boolean): boolean => {
+  if (result === 'NothingBreaks') return true;
+  if (!allowMissing) return false;
+  return result === 'NotAllAnswered' || (result === 'NothingLookedAt' && lookedAt.clusters > 0 && lookedAt.policies > 0);
 };
 
 /** `fso plan`: what a change does to the fleet. @returns the exit code */
 export const plan = async (context: Context, options: PlanOptions): Promise<number> => {
-  const result = comparePolicies(context, options);
-  if (options.output === 'json') await writeData(context, 'json', result);
-  else if (options.output === 'markdown') context.out(planMarkdown(result));
+  const { output, offline = !context.isServerNamed, allowMissing = false } = options;
+  const result = offline ? comparePolicies(context, options) : await planAtHub(context, options);
+  if (output === 'json') await writeData(context, 'json', result);
+  else if (output === 'markdown') context.out(planMarkdown(result));
   else writeTable(context, result);
-  return result.result === 'NothingBreaks' ? EXIT.ok : EXIT.negative;
+  return isFine(result, allowMissing) ? EXIT.ok : EXIT.negative;
 };

@@ -1,6 +1,7 @@
-import { type DecodeResult, decodeFiles, type PolicySet, type SourceProblem } from '@fso/shared/decode';
+import type { ProblemView } from '@fso/shared/api';
+import { decodeFiles, type PolicySet, type SourceFile, type SourceProblem } from '@fso/shared/decode';
 import { CliError } from '../../errors.ts';
-import { commitAt, decodeCommit } from '../policy-files/git-commits.ts';
+import { commitAt, filesAt } from '../policy-files/git-commits.ts';
 import { readPolicyFolder } from '../policy-files/policy-folder.ts';
 
 /** A side of a plan. */
@@ -9,10 +10,16 @@ export interface PlanSide {
   readonly source: string;
   /** Commit id; null: a folder. */
   readonly revision: string | null;
+  readonly files: readonly SourceFile[];
   readonly set: PolicySet;
 }
 
-const validSet = (source: string, decoded: DecodeResult, more: readonly SourceProblem[] = []): PolicySet => {
+/** Lines of problems, each with its place. */
+export const problemLines = (problems: readonly ProblemView[]): string =>
+  problems.map(({ path, line, column, reason }) => `\n${path}:${line}:${column}: ${reason}`).join('');
+
+const validSet = (source: string, files: readonly SourceFile[], more: readonly SourceProblem[] = []): PolicySet => {
+  const decoded = decodeFiles(files);
   const problems = [...more, ...(decoded.ok ? [] : decoded.problems)];
   if (decoded.ok && problems.length === 0) {
     const { policies, clusters } = decoded.set;
@@ -20,8 +27,7 @@ const validSet = (source: string, decoded: DecodeResult, more: readonly SourcePr
     if (policies.length + clusters.length > 0) return decoded.set;
     throw new CliError(`${source} has no policies and no clusters: is it the root of a policy repository?`);
   }
-  const lines = problems.map(({ path, line, column, reason }) => `\n${path}:${line}:${column}: ${reason}`);
-  throw new CliError(`${source} is not valid, so there is nothing to compare:${lines.join('')}`);
+  throw new CliError(`${source} is not valid, so there is nothing to compare:${problemLines(problems)}`);
 };
 
 /**
@@ -31,11 +37,12 @@ const validSet = (source: string, decoded: DecodeResult, more: readonly SourcePr
  */
 export const readCommit = (folder: string, source: string): PlanSide => {
   const revision = commitAt(folder, source);
-  return { source, revision, set: validSet(source, decodeCommit(folder, revision)) };
+  const files = filesAt(folder, revision);
+  return { source, revision, files, set: validSet(source, files) };
 };
 
 /** Reads a folder as it is now. @throws CliError as {@link readCommit} */
 export const readFolder = (folder: string): PlanSide => {
   const { files, problems } = readPolicyFolder(folder);
-  return { source: folder, revision: null, set: validSet(folder, decodeFiles(files), problems) };
+  return { source: folder, revision: null, files, set: validSet(folder, files, problems) };
 };

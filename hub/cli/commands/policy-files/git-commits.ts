@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { type DecodeResult, decodeFiles, isPolicyPath, type PolicySet, type SourceFile } from '@fso/shared/decode';
+import { decodeFiles, isPolicyPath, type PolicySet, type SourceFile } from '@fso/shared/decode';
 import { messageOf } from '@fso/shared/text';
 import { CliError } from '../../errors.ts';
 import { afterMoves, planMoves } from './registrations.ts';
@@ -54,12 +54,12 @@ export const commitAt = (folder: string, revision: string): string =>
     .trim();
 
 /**
- * Policies of a commit in the Git repository that a folder is in, by their paths below it, as they
- * would be after --fix: so the commit that moves registrations can be compared too.
+ * Policy files of a commit in the Git repository that a folder is in, by their paths below it, as
+ * they would be after --fix: so the commit that moves registrations can be compared too.
  *
  * @throws CliError where git cannot read it
  */
-export const decodeCommit = (folder: string, revision: string): DecodeResult => {
+export const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
   const git = gitIn(folder, revision);
   const entries = git(['ls-tree', '-r', '-z', commitAt(folder, revision)])
     .toString()
@@ -70,7 +70,7 @@ export const decodeCommit = (folder: string, revision: string): DecodeResult => 
     });
   const contents = contentsOf(git(['cat-file', '--batch'], entries.map(({ id }) => `${id}\n`).join('')));
   const files: readonly SourceFile[] = entries.map(({ path }, index) => ({ path, text: contents[index]?.toString() ?? '' }));
-  return decodeFiles(afterMoves(files, planMoves(files)));
+  return afterMoves(files, planMoves(files));
 };
 
 /**
@@ -79,7 +79,7 @@ export const decodeCommit = (folder: string, revision: string): DecodeResult => 
  * @throws CliError where git cannot read it, or it is not valid itself
  */
 export const policiesAt = (folder: string, revision: string): PolicySet => {
-  const decoded = decodeCommit(folder, revision);
+  const decoded = decodeFiles(filesAt(folder, revision));
   if (decoded.ok) return decoded.set;
   const [first] = decoded.problems;
   throw new CliError(`the base ${revision} is not valid itself: ${first?.path}:${first?.line}:${first?.column}: ${first?.reason}`);

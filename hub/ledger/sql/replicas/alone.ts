@@ -11,7 +11,7 @@ export interface Replicas {
   onLead(handler: () => void): void;
   shareHint(): void;
   onSharedHint(handler: () => void): void;
-  ask(question: string): Promise<string | undefined>;
+  ask(question: string, withinMs?: number): Promise<string | undefined>;
   onAsked(answer: AnswerQuestion): void;
   /** Milliseconds since all was known here that the others had written. */
   behindMs(): number;

@@ -16,7 +16,7 @@ export const QUESTION_CHANNEL = 'hub_questions';
 const PIECE = 7_000;
 /** Pieces of one answer; a larger one is none. */
 const MAX_PIECES = 500;
-/** The hub that holds the stream waits for 2 s. */
+/** The hub that holds the stream waits for 2 s, unless the question says otherwise. */
 const ANSWER_MS = 3_000;
 /** Maximum number of open questions of one hub; further ones are not sent. */
 const MAX_OPEN = 200;
@@ -69,7 +69,7 @@ export class Questions {
   }
 
   /** Asks all hubs. @returns the first answer; undefined: none came in time */
-  async ask(question: string): Promise<string | undefined> {
+  async ask(question: string, withinMs = ANSWER_MS): Promise<string | undefined> {
     const { replica, clock, notify } = this.#deps;
     if (this.#open.size >= MAX_OPEN) return undefined;
     const id = randomUUID();
@@ -78,7 +78,7 @@ export class Questions {
     try {
       // A database that is away takes longer to say so.
       const asked = notify(JSON.stringify({ id, from: replica, question } satisfies Message)).then(() => promise);
-      return await answerWithin(asked, ANSWER_MS, clock);
+      return await answerWithin(asked, withinMs, clock);
     } finally {
       this.#open.delete(id);
     }

@@ -132,9 +132,9 @@ export class SharedReplicas implements Replicas {
     this.#hintHandlers.push(handler);
   }
 
-  async ask(question: string): Promise<string | undefined> {
+  async ask(question: string, withinMs?: number): Promise<string | undefined> {
     try {
-      return await this.#questions.ask(question);
+      return await this.#questions.ask(question, withinMs);
     } catch (error) {
       this.#deps.logger.debug({ reason: describeDatabaseError(error) }, 'other hubs not asked');
       return undefined;

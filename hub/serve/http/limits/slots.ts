@@ -22,13 +22,14 @@ interface Waiter {
 
 /**
  * Limits by kind of route: streams stay open, exports read much, heavy calls keep the database
- * busy, and lists are computed on the thread that all share.
+ * busy, lists are computed on the thread that all share, and plans on threads of their own.
  */
 export const SLOT_LIMITS = {
   stream: { perCaller: 50, total: 200, waiting: 0 },
   export: { perCaller: 3, total: 8, waiting: 0 },
   heavy: { perCaller: 4, total: 8, waiting: 100 },
   list: { perCaller: 4, total: 16, waiting: 200 },
+  plan: { perCaller: 1, total: 2, waiting: 0 },
 } as const satisfies Readonly<Record<string, SlotLimits>>;
 export type SlotKind = keyof typeof SLOT_LIMITS;
 

@@ -1,4 +1,4 @@
-import { type ClusterDenials, type ClusterProcessing, type PolicyReport, policyKey } from '@fso/shared/api';
+import { type AnsweredPreview, type ClusterDenials, type ClusterProcessing, type PolicyReport, policyKey } from '@fso/shared/api';
 import { TIME } from '../../testing/fleet.ts';
 
 /** Owners under each policy, and one under all of them. */
@@ -21,3 +21,20 @@ export const processingOf = (reports: readonly PolicyReport[]): ClusterProcessin
   }),
   omitted: 0,
 });
+
+/** Owners under these policies that a change would refuse. */
+export const previewOf = (reports: readonly PolicyReport[]): AnsweredPreview => {
+  const owners = reports.flatMap((each) =>
+    (each.risks?.named ?? []).map(({ kind, namespace, name, reason, fix }) => ({
+      kind,
+      namespace,
+      name,
+      reason,
+      fix,
+      policies: [policyKey(each)],
+    })),
+  );
+  const all = { now: 0, after: owners.length, begins: owners.length, ends: 0, owners };
+  const lookedAt = { namespaces: owners.length, owners: owners.length, pods: 0 };
+  return { state: 'Answered', observedAt: TIME, lookedAt, omitted: 0, outside: all, refused: all, pending: all };
+};

@@ -6,7 +6,7 @@ import type { Ledger } from '../../../ledger/index.ts';
 import { packSteps, writeRollout } from '../../../rollout/index.ts';
 import { commitRollout } from '../../testing/api-harness.ts';
 import { baselineIn, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, report, TIME } from '../../testing/fleet.ts';
-import { denialsOf, processingOf } from './marked-denials.ts';
+import { denialsOf, previewOf, processingOf } from './marked-denials.ts';
 
 /**
  * A fleet whose names say who may not see them: `xcluster` is in names of clusters outside of the
@@ -220,11 +220,11 @@ export const MARKED_SILENCES: readonly { readonly matchers: readonly string[]; r
   { matchers: ['name="SourceUnreachable"'], reason: 'silence of the hub xglobal' },
 ];
 
-/** Asks agents. */
 export const markedAgents = {
   locate: async (cluster: string) => processingOf(REPORTS[cluster] ?? []),
   inspect: async (cluster: string, key: string) =>
     REPORTS[cluster]?.some((each) => policyKey(each) === key) ? violating(key, key, 'eu') : undefined,
+  preview: async (cluster: string) => previewOf(REPORTS[cluster] ?? []),
 };
 
 export interface MarkedScope {

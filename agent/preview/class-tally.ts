@@ -1,0 +1,33 @@
+import { MAX_PREVIEWED_OWNERS, type PreviewedClass, type PreviewedOwner } from '@fso/shared/api';
+
+/** Adds up the owners of one class before and after a change. */
+export class ClassTally<T> {
+  readonly #nameOf: (found: T) => PreviewedOwner;
+  readonly #counts = { now: 0, after: 0, begins: 0, ends: 0 };
+  readonly #owners: PreviewedOwner[] = [];
+
+  /** @param nameOf names an owner that is in the class after the change */
+  constructor(nameOf: (found: T) => PreviewedOwner) {
+    this.#nameOf = nameOf;
+  }
+
+  /** Adds an owner. Undefined: it is not in the class. */
+  add(now: T | undefined, after: T | undefined): void {
+    if (now !== undefined) this.#counts.now += 1;
+    if (after === undefined) this.#counts.ends += Number(now !== undefined);
+    else {
+      this.#counts.after += 1;
+      if (now === undefined) this.#begin(after);
+    }
+  }
+
+  #begin(after: T): void {
+    this.#counts.begins += 1;
+    if (this.#owners.length < MAX_PREVIEWED_OWNERS) this.#owners.push(this.#nameOf(after));
+  }
+
+  /** @param withNames whether owners are named */
+  result(withNames: boolean): PreviewedClass {
+    return { ...this.#counts, ...(withNames && { owners: this.#owners }) };
+  }
+}

@@ -1,0 +1,1 @@
+export { Previewer } from './previewer.ts';

@@ -1,0 +1,209 @@
+import { AGENT_LEASE, type ClusterPreview, type PreviewRefusal, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import type { GatekeeperPlace } from '@fso/shared/compile';
+import { byText } from '@fso/shared/encoding';
+import type { Preview, Previewed } from '@fso/shared/protocol';
+import { createBucket, type Runtime, truncate } from '@fso/shared/runtime';
+import type { ClusterView } from '../cache/index.ts';
+import type { AgentConfig } from '../config.ts';
+import { createGovernor, type DesiredPolicies } from '../enforce/index.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import type { EventSink, Observatory } from '../observe/index.ts';
+import type { JudgeInput, OwnerCache, ShapeRecorder } from '../risk/index.ts';
+import { changedNamespaces } from './changed-namespaces.ts';
+import { NotAnswered, readQuestion, type Steps } from './question.ts';
+import { WorkloadEffects } from './workload-effects.ts';
+
+export interface PreviewerDeps extends Pick<Runtime, 'clock' | 'logger'> {
+  readonly mode: AgentConfig['preview'] | undefined;
+  readonly observatory: Pick<Observatory, 'ages' | 'snapshot'>;
+  readonly view: Pick<ClusterView, 'policyInputs' | 'namespaceInputs' | 'podsIn' | 'places'>;
+  readonly owners: Pick<OwnerCache, 'ownersIn' | 'leftOut' | 'problem'>;
+  readonly shapes: Pick<ShapeRecorder, 'in'>;
+  /** Dry runs of the pods of templates under the rules that are enforced. */
+  readonly dryRuns: Pick<JudgeInput, 'answer'>;
+  /** Whether the API server injects placements where a namespace asks for it. */
+  readonly injects: () => boolean;
+  readonly place: GatekeeperPlace;
+  /** Whether writes that enforce wait for their turn. */
+  readonly isEnforcing: () => boolean;
+  readonly events: Pick<EventSink, 'ofCluster' | 'recordOn'>;
+  readonly metrics: Pick<AgentMetrics, 'previews'>;
+}
+
+/** Longest time for which a step of enforcement waits for an answer, ms. */
+const SLICE_MS = 4;
+/** Pause after a slice, in times of it. */
+const REST = 2;
+const HOUR_MS = 3_600_000;
+/** Questions that are answered within an hour. */
+export const MAX_AN_HOUR = 30;
+/** Events of questions, which a hub could ask without end. */
+const EVENTS = { burst: 40, perSecond: 40 / 3_600 };
+/**
+ * Cost of one answer: globs that are tried on namespaces, nodes that are tried for templates, pods.
+ */
+export const MAX_COST = 20_000_000;
+/** Time in all after which an answer comes too late, ms. */
+const MAX_MS = 60_000;
+/** Time in a row for which an answer lets writes go first, ms. */
+const MAX_WAIT_MS = 10_000;
+
+const LEASE = {
+  apiVersion: 'coordination.k8s.io/v1',
+  kind: 'Lease',
+  metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE },
+} as const;
+const NO_POLICIES: DesiredPolicies = new Map();
+
+/**
+ * Answers a hub that asks what a change of policies would do to the workloads of the cluster. It
+ * works in slices beside enforcement, which rests on nothing of it, and keeps nothing of a question
+ * once it is answered.
+ */
+export class Previewer {
+  readonly #deps: PreviewerDeps;
+  readonly #signal: AbortSignal;
+  readonly #mayReport: () => boolean;
+  /** Times of the last hour's questions, monotonic. */
+  #askedAt: readonly number[] = [];
+  #isAnswering: boolean = false;
+
+  constructor(deps: PreviewerDeps, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#signal = signal;
+    this.#mayReport = createBucket(deps.clock, EVENTS);
+  }
+
+  /**
+   * Never rejects.
+   *
+   * @param isWanted whether the hub still waits for the answer
+   */
+  async answer(question: Preview, isWanted: () => boolean): Promise<Previewed> {
+    const answer = await this.#answer(question, isWanted).catch((error: unknown) => this.#refuse(error));
+    this.#report(question, answer.state === 'Answered' ? answer.state : answer.reason);
+    return { type: 'previewed', id: question.id, answer };
+  }
+
+  #refuse(error: unknown): ClusterPreview {
+    const isOwn = error instanceof NotAnswered;
+    // What the error says may be of the question, which is logged nowhere.
+    if (!isOwn && !this.#signal.aborted)
+      this.#deps.logger.error({ error: error instanceof Error ? error.name : typeof error }, 'a question of the hub cannot be answered');
+    const [reason, message] = isOwn ? [error.reason, error.message] : (['GaveUp', 'the agent could not work it out'] as const);
+    return { state: 'NotAnswered', reason, message: truncate(message, 512) };
+  }
+
+  #report({ put, removed }: Preview, outcome: PreviewRefusal | 'Answered'): void {
+    const { metrics, events } = this.#deps;
+    metrics.previews.inc({ outcome });
+    if (!this.#mayReport()) return;
+    const message = `the hub asked what ${put.length} other and ${removed.length} removed policies would do to the workloads here: ${outcome}`;
+    const event = { severity: 'info', reason: 'PreviewAsked', message } as const;
+    events.ofCluster(event);
+    events.recordOn(LEASE, event);
+  }
+
+  async #answer(question: Preview, isWanted: () => boolean): Promise<ClusterPreview> {
+    const observedAt = this.#assertAnswerable(question);
+    this.#isAnswering = true;
+    try {
+      const effects = await this.#work(this.#steps(question), isWanted);
+      this.#assertList(question);
+      return { state: 'Answered', observedAt, ...effects.result(this.#deps.mode === 'names') };
+    } finally {
+      this.#isAnswering = false;
+    }
+  }
+
+  /** @returns start of the round that the answer rests on @throws NotAnswered */
+  #assertAnswerable(question: Preview): string {
+    const { mode, clock } = this.#deps;
+    if (mode === 'off') throw new NotAnswered('Off', 'the agent answers no such questions (FSO_PREVIEW=off)');
+    this.#assertList(question);
+    const observedAt = this.#assertObserved();
+    if (this.#isAnswering) throw new NotAnswered('Busy', 'the agent answers another question');
+    const nowMs = clock.monotonicMs();
+    this.#askedAt = this.#askedAt.filter((atMs) => atMs > nowMs - HOUR_MS);
+    if (this.#askedAt.length >= MAX_AN_HOUR) throw new NotAnswered('TooMany', `the agent has answered ${MAX_AN_HOUR} within the hour`);
+    this.#askedAt = [...this.#askedAt, nowMs];
+    return observedAt;
+  }
+
+  #assertObserved(): string {
+    const { observatory, owners, view } = this.#deps;
+    const { asOf } = observatory.snapshot();
+    const regions = view.places.inForce === undefined ? 'the regions of nodes' : undefined;
+    const unknown = observatory.ages().outOfDate.join(', ') || (owners.problem ?? regions);
+    if (asOf !== undefined && unknown === undefined) return asOf.toISOString();
+    throw new NotAnswered('NotObserved', `the agent does not know how its cluster is now: ${unknown ?? 'no round has looked yet'}`);
+  }
+
+  #assertList({ list }: Preview): void {
+    const accepted = this.#deps.observatory.snapshot().revision?.accepted;
+    if ((accepted?.digest ?? null) !== list)
+      throw new NotAnswered('OtherList', 'other policies are in force than the question starts from');
+  }
+
+  *#steps(question: Preview): Steps<WorkloadEffects> {
+    const { observatory, view, owners, shapes, dryRuns, clock, place, injects: isInjected } = this.#deps;
+    const accepted = observatory.snapshot().revision?.accepted?.policies ?? NO_POLICIES;
+    const local = view.policyInputs().filter(({ managedBy }) => managedBy === 'local');
+    const sides = yield* readQuestion(question, accepted, local);
+    const context = { place, providers: view.places.providers };
+    const now = clock.now();
+    const before = yield* createGovernor(sides.before, context, now);
+    const after = yield* createGovernor(sides.after, context, question.at === null ? now : new Date(question.at));
+    const injects = isInjected();
+    const { byName: nodes, facts } = view.places;
+    const podsIn = (namespace: string) => view.podsIn(namespace);
+    const answer = (target: string) => dryRuns.answer(target);
+    const effects = new WorkloadEffects({ owners, shapes, podsIn, nodes, facts, answer, injects }, question.withoutRegions);
+    const names = view
+      .namespaceInputs()
+      .flatMap(({ name, terminating }) => (terminating ? [] : name))
+      .sort(byText);
+    for (const changed of yield* changedNamespaces(names, { before, after, injects, losesNodes: effects.losesNodes }))
+      yield* effects.count(changed);
+    return effects;
+  }
+
+  async #work<T>(steps: Steps<T>, isWanted: () => boolean): Promise<T> {
+    const { clock } = this.#deps;
+    const lastMs = clock.monotonicMs() + MAX_MS;
+    const slices = this.#slices(steps);
+    for (let slice = slices.next(); ; slice = slices.next()) {
+      if (slice.done === true) return slice.value;
+      await this.#rest();
+      if (!isWanted() || clock.monotonicMs() > lastMs) throw new NotAnswered('GaveUp', 'the answer would have come too late');
+    }
+  }
+
+  /** Yields after each slice of the work. */
+  *#slices<T>(steps: Steps<T>): Generator<undefined, T> {
+    const { clock } = this.#deps;
+    let endMs = clock.monotonicMs() + SLICE_MS;
+    let cost = 0;
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      cost += step.value ?? 1;
+      if (cost > MAX_COST)
+        throw new NotAnswered('TooLarge', 'the question concerns more namespaces, nodes and workloads than are looked at');
+      if (clock.monotonicMs() < endMs) continue;
+      yield;
+      endMs = clock.monotonicMs() + SLICE_MS;
+    }
+  }
+
+  /** Pauses after a slice, and for as long as writes wait that enforce. */
+  async #rest(): Promise<void> {
+    const { clock, observatory, isEnforcing } = this.#deps;
+    const lastMs = clock.monotonicMs() + MAX_WAIT_MS;
+    do {
+      await clock.sleep(SLICE_MS * REST, this.#signal);
+      if (observatory.ages().outOfDate.length > 0 || clock.monotonicMs() > lastMs)
+        throw new NotAnswered('GaveUp', 'enforcement needs the time');
+    } while (isEnforcing());
+  }
+}

@@ -1,0 +1,84 @@
+import { ClusterPolicySpec, type PreviewRefusal, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { type Preview, validate } from '@fso/shared/protocol';
+import type { DesiredPolicies, PolicyInput } from '../enforce/index.ts';
+
+/** Steps of an answer: each yields what it has cost (undefined: 1), and none takes long. */
+export type Steps<T> = Generator<number | undefined, T>;
+
+/** Reason why a question is not answered. */
+export class NotAnswered extends Error {
+  readonly reason: PreviewRefusal;
+
+  constructor(reason: PreviewRefusal, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** Policies that are enforced, and those that would be. */
+export interface PolicySides {
+  readonly before: readonly PolicyInput[];
+  readonly after: readonly PolicyInput[];
+}
+
+/** Policies of one side: the hub's, and those that were applied in the cluster. */
+export const MAX_POLICIES = 5_000;
+/** Values of one spec; one within the bounds of the schema has some 7,000. */
+const MAX_SPEC_VALUES = 10_000;
+const MAX_PROBLEM = 300;
+
+/** Whether a value has so few parts that a schema may look at it. */
+const isSmall = (value: unknown): boolean => {
+  let left = MAX_SPEC_VALUES;
+  const count = (each: unknown): boolean => {
+    if (typeof each !== 'object' || each === null) return true;
+    const values: readonly unknown[] = Object.values(each);
+    left -= values.length;
+    return left >= 0 && values.every(count);
+  };
+  return count(value);
+};
+
+const inputOf = (name: string, spec: PolicyInput['spec']): PolicyInput => ({
+  key: name,
+  namespace: SYSTEM_NAMESPACE,
+  name,
+  managedBy: 'hub',
+  revision: undefined,
+  generation: 0,
+  spec,
+  deleting: false,
+});
+
+const readPolicy = ({ name, spec }: Preview['put'][number]): PolicyInput => {
+  if (!isSmall(spec)) throw new NotAnswered('TooLarge', `policy ${name}: its spec has more than ${MAX_SPEC_VALUES} values`);
+  const validation = validate(ClusterPolicySpec, spec, MAX_PROBLEM);
+  if (validation.ok) return inputOf(name, validation.data);
+  throw new NotAnswered('Invalid', `policy ${name}: ${validation.problem}`);
+};
+
+/**
+ * Reads the policies of a question, one at a step.
+ *
+ * @param accepted policies of the accepted commit
+ * @param local policies that were applied in the cluster, which no question changes
+ * @throws NotAnswered where one is no policy, or there are too many
+ */
+export function* readQuestion(
+  { put, removed }: Pick<Preview, 'put' | 'removed'>,
+  accepted: DesiredPolicies,
+  local: readonly PolicyInput[],
+): Steps<PolicySides> {
+  if (accepted.size + local.length + put.length > MAX_POLICIES)
+    throw new NotAnswered('TooLarge', `more than ${MAX_POLICIES} policies are not compared`);
+  const before = new Map([...accepted].map(([key, { policy }]) => [key, inputOf(key, policy.spec)]));
+  const after = new Map(before);
+  for (const name of removed) after.delete(name);
+  for (const policy of put) {
+    after.set(policy.name, readPolicy(policy));
+    yield;
+  }
+  // What enforcement remembers of its own objects stays as it is.
+  const others = local.map((policy) => ({ ...policy }));
+  return { before: [...before.values(), ...others], after: [...after.values(), ...others] };
+}

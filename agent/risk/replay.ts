@@ -1,0 +1,102 @@
+import { REGION_LABEL } from '@fso/shared/api';
+import type { NodeSelectorTerm } from '@fso/shared/residency';
+import { injectRegions, type PodTemplate } from '@fso/shared/risk';
+import type { TemplateAnswer } from '../probe/index.ts';
+import type { DeniedNamespace } from './denied-namespace.ts';
+import { type JudgeInput, judgeOwner, judgeSource, MAX_SOURCES, type OwnerJudgement } from './judge-namespace.ts';
+import type { OwnerTemplates, TemplateSource } from './next-templates.ts';
+import { isAsked, targetKey } from './template-targets.ts';
+
+type Terms = readonly (NodeSelectorTerm | null)[];
+
+const termsOf = (template: PodTemplate | undefined): Terms =>
+  template?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+
+const namesRegion = (term: NodeSelectorTerm | null | undefined): boolean =>
+  (term?.matchExpressions ?? []).some(({ key }) => key === REGION_LABEL);
+
+/**
+ * Takes off what placement injection added to a pod: the last requirement of each term that says
+ * nothing of a region in its template.
+ */
+const withoutInjected = (pod: PodTemplate, injected: readonly string[], template: PodTemplate): PodTemplate => {
+  const own = termsOf(template);
+  const isInjected = (term: NodeSelectorTerm | null, index: number): boolean => {
+    const last = term?.matchExpressions?.at(-1);
+    return last?.key === REGION_LABEL && last.operator === 'In' && last.values?.join() === injected.join() && !namesRegion(own[index]);
+  };
+  const terms = termsOf(pod);
+  if (injected.length === 0 || !terms.some(isInjected)) return pod;
+  const nodeSelectorTerms = terms.flatMap((term, index) => {
+    if (term === null || !isInjected(term, index)) return term ?? {};
+    const matchExpressions = term.matchExpressions?.slice(0, -1) ?? [];
+    return matchExpressions.length + (term.matchFields?.length ?? 0) === 0 ? [] : { ...term, matchExpressions };
+  });
+  const { affinity: _injected, ...rest } = pod;
+  if (nodeSelectorTerms.length === 0) return rest;
+  return { ...rest, affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } };
+};
+
+/** Whether every pod that one namespace admits is admitted by the other. */
+const admitsAll = (one: DeniedNamespace, other: DeniedNamespace): boolean =>
+  one.deny.regions.every((region) => other.deny.regions.includes(region)) && (one.injected.length === 0 || other.injected.length > 0);
+
+/** A source of pods, judged under two rules. */
+interface Replayed {
+  readonly before: JudgeInput;
+  readonly after: JudgeInput;
+  readonly owner: OwnerTemplates;
+  readonly source: TemplateSource;
+}
+
+/**
+ * The answer that a dry run would get under the rules of `after`. null: its pod is as its template
+ * says, as far as is known; undefined: webhooks change it in a way that is not known.
+ */
+const replayAnswer = (said: TemplateAnswer, replayed: Replayed): TemplateAnswer | null | undefined => {
+  switch (said.kind) {
+    case 'unanswered':
+      return null;
+    case 'refused':
+      return replayRefusal(said, replayed);
+    case 'admitted':
+      return said.template === undefined ? replayUnseen(said, replayed) : replayPod(said.template, replayed);
+  }
+};
+
+const replayRefusal = (said: TemplateAnswer, { before, after, owner, source }: Replayed): TemplateAnswer | null | undefined => {
+  if (judgeSource(before, owner, source)?.risk === 'Refused') return null;
+  return admitsAll(after.denied, before.denied) ? said : undefined;
+};
+
+/** Replays a pod that was admitted, and of which nothing else is known. */
+const replayUnseen = (said: TemplateAnswer, { before, after }: Replayed): TemplateAnswer | undefined =>
+  admitsAll(before.denied, after.denied) ? said : undefined;
+
+const replayPod = (pod: PodTemplate, { before, after, source: { template } }: Replayed): TemplateAnswer | undefined => {
+  const { injected } = before.denied;
+  if (template === undefined && injected.length > 0) return undefined;
+  return { kind: 'admitted', template: injectRegions(withoutInjected(pod, injected, template ?? {}), after.denied.injected) };
+};
+
+/**
+ * Judges the next pods of an owner under rules that are not in force. Dry runs show them under the
+ * present ones: what placement injection added to them is taken off, and that of the other rules
+ * put on.
+ *
+ * @param before undefined: no policy denies there now, and there are no dry runs
+ */
+export const judgeUnder = (after: JudgeInput, before: JudgeInput | undefined, owner: OwnerTemplates): OwnerJudgement => {
+  const replays = new Map<string, TemplateAnswer>();
+  let isUnknown = false;
+  for (const source of owner.sources.slice(0, MAX_SOURCES).filter(isAsked)) {
+    const key = targetKey(after.denied.namespace, source);
+    const said = before?.answer(key);
+    if (before === undefined || said === undefined) continue;
+    const replayed = replayAnswer(said, { before, after, owner, source });
+    if (replayed === undefined) isUnknown = true;
+    else if (replayed !== null) replays.set(key, replayed);
+  }
+  const judged = judgeOwner({ ...after, answer: (key) => replays.get(key) }, owner);
+  return isUnknown ? { ...judged, isUnjudged: true } : judged;
+};

@@ -1,0 +1,94 @@
+import type { Plan, WorkloadClass } from '@fso/shared/effects';
+import { WORKLOAD_CLASSES } from '@fso/shared/effects';
+
+/** Lines on the workloads of a plan, which table and Markdown share. */
+
+type Workloads = Plan['workloads'];
+type ClassName = (typeof WORKLOAD_CLASSES)[number];
+
+/** A cluster in which something changes for what runs. */
+interface WorkloadRow extends Readonly<Record<ClassName, string>> {
+  readonly cluster: string;
+  readonly lookedAt: string;
+}
+
+/** An owner that would be worse off. */
+interface OwnerRow {
+  readonly cluster: string;
+  readonly owner: string;
+  readonly comes: string;
+  readonly reason: string;
+  readonly policies: string;
+  readonly fix: string;
+}
+
+/** `3 (+2 -1)`: three owners afterwards, two come and one goes. */
+const classText = ({ after, begins, ends }: WorkloadClass): string => {
+  const change = [...(begins > 0 ? [`+${begins}`] : []), ...(ends > 0 ? [`-${ends}`] : [])].join(' ');
+  if (after === null) return change === '' ? '0' : change;
+  return change === '' ? `${after}` : `${after} (${change})`;
+};
+
+const lookedAtText = (lookedAt: { readonly owners: number; readonly pods: number } | null): string =>
+  lookedAt === null ? '' : `${lookedAt.owners} owners, ${lookedAt.pods} pods`;
+
+/** Clusters in which something changes for what runs. */
+export const workloadRows = (workloads: Workloads): readonly WorkloadRow[] =>
+  (workloads?.clusters ?? [])
+    .filter((cluster) => WORKLOAD_CLASSES.some((name) => cluster[name].begins + cluster[name].ends > 0))
+    .map(({ cluster, lookedAt, outside, refused, pending }) => ({
+      cluster,
+      outside: classText(outside),
+      refused: classText(refused),
+      pending: classText(pending),
+      lookedAt: lookedAtText(lookedAt),
+    }));
+
+export const WORKLOAD_COLUMNS = [
+  { title: 'CLUSTER', value: ({ cluster }: WorkloadRow) => cluster },
+  { title: 'RUN OUTSIDE', value: ({ outside }: WorkloadRow) => outside },
+  { title: 'REFUSED AT NEXT START', value: ({ refused }: WorkloadRow) => refused },
+  { title: 'WOULD STAY PENDING', value: ({ pending }: WorkloadRow) => pending },
+  { title: 'LOOKED AT', value: ({ lookedAt }: WorkloadRow) => lookedAt },
+];
+
+const COMES: Readonly<Record<ClassName, string>> = { outside: 'runs outside', refused: 'refused', pending: 'stays pending' };
+
+/** Owners that would be worse off, as far as agents name them. */
+export const ownerRows = (workloads: Workloads): readonly OwnerRow[] =>
+  (workloads?.clusters ?? []).flatMap((cluster) =>
+    WORKLOAD_CLASSES.flatMap((name) =>
+      (cluster[name].owners ?? []).map((owner) => ({
+        cluster: cluster.cluster,
+        owner: `${owner.kind} ${owner.namespace}/${owner.name}`,
+        comes: COMES[name],
+        reason: owner.reason,
+        policies: owner.policies.join(', '),
+        fix: owner.fix,
+      })),
+    ),
+  );
+
+export const OWNER_COLUMNS = [
+  { title: 'CLUSTER', value: ({ cluster }: OwnerRow) => cluster },
+  { title: 'OWNER', value: ({ owner }: OwnerRow) => owner },
+  { title: 'WOULD BE', value: ({ comes }: OwnerRow) => comes },
+  { title: 'REASON', value: ({ reason }: OwnerRow) => reason },
+  { title: 'POLICIES', value: ({ policies }: OwnerRow) => policies },
+  { title: 'FIX', value: ({ fix }: OwnerRow) => fix },
+];
+
+const plural = (number: number, one: string): string => `${number.toLocaleString('en')} ${one}${number === 1 ? '' : 's'}`;
+
+/** Result of a plan for what runs, classes beside each other. */
+export const workloadVerdict = (workloads: Workloads): string => {
+  if (workloads === null || workloads.clusters.length + workloads.notAnswered.length === 0) return '';
+  const missing = workloads.notAnswered.reduce((sum, { clusters }) => sum + clusters.length, 0);
+  const unanswered = missing === 0 ? '' : ` ${plural(missing, 'cluster')} did not answer.`;
+  const begins = (name: ClassName): number => workloads.clusters.reduce((sum, cluster) => sum + cluster[name].begins, 0);
+  const [outside, refused, pending] = [begins('outside'), begins('refused'), begins('pending')];
+  if (workloads.clusters.length === 0) return unanswered;
+  if (outside + refused + pending === 0)
+    return ` Nothing that runs in the ${plural(workloads.clusters.length, 'cluster')} that answered gets worse.${unanswered}`;
+  return ` Of what runs, ${plural(outside, 'owner')} would be outside, ${refused} refused at the next start, and ${pending} stay pending.${unanswered}`;
+};

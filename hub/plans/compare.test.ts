@@ -1,0 +1,182 @@
+import type { RoleGrant } from '@fso/shared/api';
+import { compileCluster } from '@fso/shared/compile';
+import { decodeFiles, type SourceFile } from '@fso/shared/decode';
+import { describe, expect, it } from 'vitest';
+import { clusterFile, policyFile } from '../../test/harness/policy-files.ts';
+import { type Compared, type Comparison, compare } from './compare.ts';
+
+const NOW = Date.parse('2026-06-01T00:00:00Z');
+type Files = Readonly<Record<string, string>>;
+
+const FLEET: Files = {
+  'clusters/eu.yaml': clusterFile('eu', ['eu-west-1', 'eu-central-1']),
+  'clusters/us.yaml': clusterFile('us', ['us-east-1']),
+  'policies/finance.yaml': policyFile('finance', ['eu-west-1', 'eu-central-1']),
+  'policies/secret.yaml': policyFile('secret', ['eu-west-1']),
+};
+const setOf = (files: Files) => {
+  const decoded = decodeFiles(Object.entries(files).map(([path, text]): SourceFile => ({ path, text })));
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  return decoded.set;
+};
+const BEFORE = setOf(FLEET);
+const bytesOf = (request: unknown) => Uint8Array.from(Buffer.from(typeof request === 'string' ? request : JSON.stringify(request)));
+const run = (request: unknown, policies?: RoleGrant['policies'], more: Partial<RoleGrant> = {}): Compared =>
+  compare({
+    body: bytesOf(request),
+    before: BEFORE,
+    nowMs: NOW,
+    grants:
+      policies === undefined && more.clusters === undefined ? undefined : [{ role: 'viewer', ...(policies && { policies }), ...more }],
+  });
+const compared = (...args: Parameters<typeof run>): Comparison => {
+  const result = run(...args);
+  if (!result.ok) throw new Error(result.detail);
+  return result;
+};
+/** The clusters that are asked, with the names of the policies of the question. */
+const asked = ({ questions }: Comparison) =>
+  questions.map(({ clusters, text }) => {
+    const { put, removed } = JSON.parse(text) as { put: { name: string }[]; removed: string[] };
+    return [clusters.join(), put.map(({ name }) => name), removed];
+  });
+const targeting = (namespace: string, name: string): string =>
+  policyFile(name).replace(`targetNamespace: ${name}`, `targetNamespace: ${namespace}`);
+const tight: Files = { ...FLEET, 'policies/finance.yaml': policyFile('finance', ['eu-west-1']) };
+
+describe('a comparison', () => {
+  it('asks the clusters whose rules change for the compiled policies, from the list of the commit in force', () => {
+    const local: Files = { ...tight, 'policies/new.yaml': `${policyFile('new')}  placement: { clusterNames: [eu] }\n` };
+    const { 'policies/secret.yaml': _gone, ...files } = local;
+    const result = compared({ files });
+    expect(asked(result)).toEqual([
+      ['eu', ['finance', 'new'], ['secret']],
+      ['us', ['finance'], ['secret']],
+    ]);
+    const [question] = result.questions;
+    expect(JSON.parse(question?.text ?? '')).toMatchObject({ list: compileCluster(BEFORE, 'eu').digest, at: null, withoutRegions: [] });
+    expect(question?.names).toBeNull();
+    expect(result.effects.effects.map(({ verdict }) => verdict).sort()).toEqual(['appears', 'disappears', 'tightened']);
+  });
+
+  it('asks no cluster where no rule changes, though the files do', () => {
+    const files = { ...FLEET, 'policies/finance.yaml': `${FLEET['policies/finance.yaml']}# a comment\n` };
+    expect(compared({ files })).toMatchObject({ effects: { effects: [] }, questions: [] });
+  });
+
+  it('asks what is lost with a region, and at a time; not a cluster that is lost itself, or comes with the change', () => {
+    const lost = compared({ files: FLEET, withoutRegions: ['eu-central-1'], at: '2027-01-01T00:00:00Z' });
+    expect(asked(lost)).toEqual([['eu', [], []]]);
+    expect(JSON.parse(lost.questions[0]?.text ?? '')).toMatchObject({ at: '2027-01-01T00:00:00Z', withoutRegions: ['eu-central-1'] });
+    const without = compared({ files: FLEET, withoutClusters: ['eu'] });
+    expect([without.effects.effects.length > 0, without.questions]).toEqual([true, []]);
+    const more = compared({ files: { ...FLEET, 'clusters/ap.yaml': clusterFile('ap', ['eu-west-1']) } });
+    expect([more.questions, [...more.notAsked]]).toEqual([[], [['ap', 'NotConnected']]]);
+  });
+
+  it('names clusters for which a question has too many policies', () => {
+    const many = Object.fromEntries(
+      Array.from({ length: 1_001 }, (_, at) => [`policies/p${at}.yaml`, policyFile(`p${at}`, ['eu-west-1'])]),
+    );
+    const result = compared({ files: { ...FLEET, ...many } });
+    expect([result.questions, [...result.notAsked]]).toEqual([
+      [],
+      [
+        ['eu', 'TooLarge'],
+        ['us', 'TooLarge'],
+      ],
+    ]);
+  });
+
+  it.each([
+    ['no JSON', '{"files":', 'bad-request', 'not JSON'],
+    ['bytes that are no UTF-8', Buffer.from([0xff]).toString('latin1') && '\ud800', 'bad-request', 'not JSON'],
+    ['another shape', { files: [] }, 'bad-request', 'body files'],
+    ['a field too many', { files: {}, ref: 'main' }, 'bad-request', 'ref'],
+    ['a deep value', `{"files":${'['.repeat(100)}`, 'too-large', 'nested'],
+    ['very many files', { files: Object.fromEntries(Array.from({ length: 40_000 }, (_, at) => [at, ''])) }, 'too-large', 'keys'],
+    ['very large files', { files: { 'policies/a.yaml': 'x'.repeat(9 * 1024 * 1024) } }, 'too-large', 'more than the 8388608 of a commit'],
+    ['no policies', { files: { 'README.md': 'x' } }, 'bad-request', 'no policies and no clusters'],
+    ['an unknown cluster', { files: FLEET, clusters: ['moon'] }, 'bad-request', 'clusters: there is no moon'],
+    ['an unknown region', { files: FLEET, withoutRegions: ['moon'] }, 'bad-request', 'there is no moon'],
+  ])('refuses %s', (_what, request, code, detail) => {
+    expect(run(request)).toMatchObject({
+      ok: false,
+      code,
+      detail: expect.stringContaining(detail),
+      digest: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+  });
+
+  it('refuses bytes that are no text', () => {
+    const body = Uint8Array.from(Buffer.concat([Buffer.from('{"files":{"'), Buffer.from([0xff]), Buffer.from('":""}}')]));
+    expect(compare({ body, before: BEFORE, nowMs: NOW, grants: undefined })).toMatchObject({ ok: false, code: 'bad-request' });
+  });
+
+  it('names the problems of files by their place', () => {
+    const files = { ...FLEET, 'policies/bad.yaml': policyFile('bad', ['eu-west-1']).replace('allowedRegions', 'alowedRegions') };
+    expect(run({ files })).toMatchObject({ ok: false, problems: [{ path: 'policies/bad.yaml', line: expect.any(Number) }, {}] });
+  });
+});
+
+describe('a comparison for a caller who sees a part', () => {
+  const FINANCE = { targetNamespaces: ['finance'] };
+
+  it('has no part in what is outside, also where the files change it', () => {
+    const files = {
+      ...tight,
+      'policies/secret.yaml': policyFile('secret', ['eu-central-1']),
+      'policies/other.yaml': policyFile('other', ['eu-west-1']),
+    };
+    const result = compared({ files }, FINANCE);
+    expect(JSON.stringify(result)).not.toMatch(/secret|other/);
+    expect(result.effects.lookedAt).toMatchObject({ clusters: 2, policies: 1 });
+    expect(asked(result)).toEqual([['eu,us', ['finance'], []]]);
+    expect(result.questions[0]?.names).toEqual(new Map([['finance', 'finance']]));
+  });
+
+  it('has no cluster outside, whatever its registration in the files says', () => {
+    const files = { ...tight, 'clusters/us.yaml': clusterFile('us', ['eu-west-1']) };
+    const result = compared({ files }, undefined, { clusters: { clusterNames: ['eu'] } });
+    expect(asked(result)).toEqual([['eu', ['finance'], []]]);
+    expect(result.questions[0]?.names).toBeNull();
+    expect(JSON.stringify(result)).not.toMatch(/"us"/);
+    for (const name of ['us', 'moon'])
+      expect(run({ files, clusters: [name] }, undefined, { clusters: { clusterNames: ['eu'] } })).toMatchObject({
+        ok: false,
+        detail: `clusters: there is no ${name}`,
+      });
+  });
+
+  it('does not show whether a name that it does not see is taken', () => {
+    const files = (name: string) => ({ ...FLEET, [`policies/${name}.yaml`]: targeting('finance', name) });
+    const ask = (name: string) => {
+      const { questions, notAsked, effects } = compared({ files: files(name) }, FINANCE);
+      return JSON.stringify([questions.map(({ clusters, text }) => [clusters, text]), [...notAsked], effects]);
+    };
+    const { questions } = compared({ files: files('secret') }, FINANCE);
+    expect(asked(compared({ files: files('secret') }, FINANCE))).toEqual([['eu,us', [expect.stringMatching(/^plan-[0-9a-f]{32}$/)], []]]);
+    expect([...(questions[0]?.names?.values() ?? [])]).toEqual(['finance', 'secret']);
+    const alias = /plan-[0-9a-f]{32}/g;
+    expect(ask('secret').replaceAll(alias, 'x').replaceAll('secret', 'x')).toBe(
+      ask('unheard').replaceAll(alias, 'x').replaceAll('unheard', 'x'),
+    );
+  });
+
+  it('counts nothing in namespaces outside, also under a name inside', () => {
+    const files = { ...FLEET, 'policies/finance.yaml': targeting('secret', 'finance') };
+    const result = compared({ files }, { policyNames: ['finance'] });
+    expect([result.questions, [...result.notAsked]]).toEqual([
+      [],
+      [
+        ['eu', 'OutOfScope'],
+        ['us', 'OutOfScope'],
+      ],
+    ]);
+  });
+
+  it('asks nothing that concerns the policies of others too', () => {
+    const result = compared({ files: FLEET, withoutRegions: ['eu-central-1'] }, FINANCE);
+    expect([result.questions, [...result.notAsked]]).toEqual([[], [['eu', 'OutOfScope']]]);
+  });
+});

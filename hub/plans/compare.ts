@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import type { RoleGrant } from '@fso/shared/api';
+import type { PolicySet } from '@fso/shared/decode';
+import { type Effects, effectsOf } from '@fso/shared/effects';
+import { type ClusterQuestion, type NotAsked, questionsOf } from './cluster-questions.ts';
+import { type PlanOptions, type PlanRefusal, readRequest, refusePlan } from './read-request.ts';
+import { visibleSides } from './visible-sides.ts';
+
+export interface ComparisonInput {
+  /** JSON of a `PlanRequest`. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Policies of the commit in force. */
+  readonly before: PolicySet;
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+  /** Grants that bound what is compared; undefined: the caller sees everything. */
+  readonly grants: readonly RoleGrant[] | undefined;
+}
+
+/** Effects of a change on possible pods, and the questions for those that run. */
+export interface Comparison {
+  readonly ok: true;
+  readonly effects: Effects;
+  readonly options: PlanOptions;
+  readonly questions: readonly ClusterQuestion[];
+  readonly notAsked: NotAsked;
+}
+
+/** Result of a comparison, with the SHA-256 (hex) of its request. */
+export type Compared = (Comparison | PlanRefusal) & { readonly digest: string };
+
+const clustersOf = ({ clusters }: PolicySet): readonly string[] => clusters.map(({ document }) => document.metadata.name);
+
+/** The first name that is not there: a plan without it would look at nothing. */
+const unknownName = ({ clusters, withoutClusters, withoutRegions }: PlanOptions, before: PolicySet, after: PolicySet) => {
+  const options: readonly [keyof PlanOptions, readonly string[], readonly string[]][] = [
+    ['clusters', clusters, [...clustersOf(before), ...clustersOf(after)]],
+    ['withoutClusters', withoutClusters, clustersOf(after)],
+    ['withoutRegions', withoutRegions, after.clusters.flatMap(({ document }) => document.spec.regions)],
+  ];
+  for (const [option, given, known] of options) {
+    const names = new Set(known);
+    const unknown = given.find((name) => !names.has(name));
+    if (unknown !== undefined) return `${option}: there is no ${unknown}`;
+  }
+  return undefined;
+};
+
+/** Clusters whose workloads a change may concern. */
+const concerned = ({ effects, notLookedAt }: Effects, { withoutClusters }: PlanOptions): readonly string[] => {
+  const lost = new Set(withoutClusters);
+  return [...new Set([...effects, ...notLookedAt].flatMap(({ clusters }) => clusters))].filter((cluster) => !lost.has(cluster));
+};
+
+const compareRequest = ({ body, before, nowMs, grants }: ComparisonInput): Comparison | PlanRefusal => {
+  const read = readRequest(body);
+  if (!read.ok) return read;
+  const { options, set } = read;
+  const sides = visibleSides(before, set, grants);
+  const unknown = unknownName(options, sides.before.set, sides.after.set);
+  if (unknown !== undefined) return refusePlan(unknown);
+  const { at, clusters, withoutClusters, withoutRegions } = options;
+  const effects = effectsOf(
+    { ...sides.before, atMs: nowMs, withoutClusters: [], withoutRegions: [] },
+    { ...sides.after, atMs: at === undefined ? nowMs : Date.parse(at), withoutClusters, withoutRegions },
+    clusters.length === 0 ? undefined : clusters,
+  );
+  return { ok: true, effects, options, ...questionsOf(concerned(effects, options), options, sides) };
+};
+
+/** Compares the files of a request with the commit in force, as far as the caller sees both. */
+export const compare = (input: ComparisonInput): Compared => ({
+  digest: createHash('sha256').update(input.body).digest('hex'),
+  ...compareRequest(input),
+});

@@ -1,0 +1,73 @@
+import type { ProblemView } from '@fso/shared/api';
+import { createDecoder, type PolicySet } from '@fso/shared/decode';
+import { PlanRequest } from '@fso/shared/effects';
+import { DEFAULT_WALK_LIMITS } from '@fso/shared/git';
+import { exceededJsonLimit } from '@fso/shared/protocol';
+
+/** A request that is not compared. Its texts may quote the files: they go to the caller alone. */
+export interface PlanRefusal {
+  readonly ok: false;
+  readonly code: 'bad-request' | 'too-large';
+  readonly detail: string;
+  readonly problems: readonly ProblemView[];
+}
+
+/** Options of a request; lists that it does not have are empty. */
+export interface PlanOptions {
+  readonly at: string | undefined;
+  readonly clusters: readonly string[];
+  readonly withoutClusters: readonly string[];
+  readonly withoutRegions: readonly string[];
+}
+
+interface ReadRequest {
+  readonly ok: true;
+  readonly options: PlanOptions;
+  readonly set: PolicySet;
+}
+
+/** Bounds on the JSON of a request. As many files as a commit may have fit. */
+const JSON_LIMITS = { depth: 4, values: 60_000, keys: 30_000 };
+
+export const refusePlan = (
+  detail: string,
+  problems: readonly ProblemView[] = [],
+  code: PlanRefusal['code'] = 'bad-request',
+): PlanRefusal => ({ ok: false, code, detail, problems });
+
+const parse = (body: Uint8Array): unknown => {
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+  const exceeded = exceededJsonLimit(text, JSON_LIMITS);
+  if (exceeded !== undefined) throw new RangeError(exceeded);
+  return JSON.parse(text);
+};
+
+const readJson = (body: Uint8Array): PlanRequest | PlanRefusal => {
+  try {
+    const parsed = PlanRequest.safeParse(parse(body));
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    return refusePlan(`body ${issue?.path.join('.')}: ${issue?.message}`);
+  } catch (error) {
+    return error instanceof RangeError
+      ? refusePlan(`body: ${error.message}`, [], 'too-large')
+      : refusePlan('The body is not JSON in UTF-8.');
+  }
+};
+
+/** Reads a request, with the policies of its files decoded as those of a commit. Never throws. */
+export const readRequest = (body: Uint8Array): ReadRequest | PlanRefusal => {
+  const request = readJson(body);
+  if ('ok' in request) return request;
+  const { files: texts, at, clusters = [], withoutClusters = [], withoutRegions = [] } = request;
+  const files = Object.entries(texts).map(([path, text]) => ({ path, text }));
+  const bytes = files.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
+  if (bytes > DEFAULT_WALK_LIMITS.maxTotalBytes)
+    return refusePlan(`The files have ${bytes} bytes, more than the ${DEFAULT_WALK_LIMITS.maxTotalBytes} of a commit.`, [], 'too-large');
+  const decoded = createDecoder()(files);
+  if (!decoded.ok) return refusePlan('The files are not valid, so there is nothing to compare.', decoded.problems);
+  const options = { at, clusters, withoutClusters, withoutRegions };
+  // Else a wrong folder would read as the removal of every policy.
+  if (decoded.set.policies.length + decoded.set.clusters.length > 0) return { ok: true, options, set: decoded.set };
+  return refusePlan('The files have no policies and no clusters: are their paths those of a policy repository?');
+};

@@ -1,0 +1,44 @@
+import type { RoleGrant } from '@fso/shared/api';
+import type { PolicySet } from '@fso/shared/decode';
+import type { FleetState } from '@fso/shared/effects';
+import { type GrantSet, Visibility } from '../access/index.ts';
+
+/** The policies of one side that a caller sees. */
+type VisibleSide = Required<Pick<FleetState, 'set' | 'counts'>>;
+
+/** Sides of a plan, as far as a caller sees them. */
+export interface VisibleSides {
+  readonly before: VisibleSide;
+  readonly after: VisibleSide;
+  /** Grants for a cluster of the commit in force; undefined: the caller sees everything. */
+  readonly grantsAt: (cluster: string) => GrantSet | undefined;
+}
+
+const sideOf = (set: PolicySet, visibility: Visibility): VisibleSide => ({
+  set: { ...set, clusters: set.clusters.filter(({ document }) => !visibility.at(document.metadata.name).isEmpty) },
+  counts: (cluster, { name }) => visibility.seesPolicy(visibility.at(cluster), name),
+});
+
+const visibilityOf = (grants: readonly RoleGrant[], set: PolicySet): Visibility =>
+  new Visibility(grants, { revision: '', set, clusters: new Map() });
+
+/**
+ * Restricts two sets to what grants select. What a caller does not see of the commit in force has
+ * no part in it, so that what the files say of such names reads as if these were new. Files cannot
+ * move a cluster into a scope: for those that are seen, the registration in force decides. Pure.
+ *
+ * @param grants undefined: the caller sees everything
+ */
+export const visibleSides = (before: PolicySet, after: PolicySet, grants: readonly RoleGrant[] | undefined): VisibleSides => {
+  const all = (set: PolicySet): VisibleSide => ({ set, counts: () => true });
+  if (grants === undefined) return { before: all(before), after: all(after), grantsAt: () => undefined };
+  const visibility = visibilityOf(grants, before);
+  const visible = sideOf(before, visibility);
+  const inForce = new Map(visible.set.clusters.map((cluster) => [cluster.document.metadata.name, cluster]));
+  const registered = after.clusters.map((cluster) => inForce.get(cluster.document.metadata.name) ?? cluster);
+  return {
+    before: visible,
+    after: sideOf(after, visibilityOf(grants, { ...after, clusters: registered })),
+    grantsAt: (cluster) => visibility.at(cluster),
+  };
+};

@@ -1,0 +1,110 @@
+import type { AnsweredPreview, ClusterPreview, PreviewedOwner } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { systemClock } from '@fso/shared/runtime';
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../../test/harness/waiting.ts';
+import type { NoPreview } from '../delivery/index.ts';
+import { askAgents, joinAnswers } from './workloads.ts';
+
+const signal = new AbortController().signal;
+const owner = (name: string, ...policies: string[]): PreviewedOwner => ({
+  kind: 'Deployment',
+  namespace: 'finance',
+  name,
+  reason: 'spec.nodeSelector allows region "us-east-1"',
+  fix: 'confine it',
+  policies,
+});
+const classOf = (owners?: PreviewedOwner[]) => ({ now: 7, after: 8, begins: 2, ends: 1, ...(owners && { owners }) });
+const answered = (owners?: PreviewedOwner[]): AnsweredPreview => ({
+  state: 'Answered',
+  observedAt: '2026-06-01T00:00:00.000Z',
+  lookedAt: { namespaces: 1, owners: 9, pods: 10 },
+  omitted: 3,
+  outside: classOf(owners),
+  refused: classOf(owners),
+  pending: classOf(),
+});
+const questionFor = (clusters: string[], text = '{}') => ({ clusters, text, names: null });
+
+describe('answers of agents', () => {
+  it('are joined by cluster, and those without one are named by reason, never counted', () => {
+    const off: ClusterPreview = { state: 'NotAnswered', reason: 'Off', message: 'a text of the agent' };
+    const workloads = joinAnswers(
+      [
+        { cluster: 'us', names: null, answer: answered([owner('api', 'finance')]) },
+        { cluster: 'eu', names: null, answer: answered() },
+        { cluster: 'off', names: null, answer: off },
+        { cluster: 'stopped', names: null, answer: 'NoAnswer' },
+        { cluster: 'gone', names: null, answer: 'NotConnected' },
+      ],
+      new Map([['new', 'NotConnected']]),
+    );
+    expect(workloads.clusters.map(({ cluster, lookedAt, refused }) => [cluster, lookedAt?.owners, refused.owners?.length])).toEqual([
+      ['eu', 9, undefined],
+      ['us', 9, 1],
+    ]);
+    expect(workloads.notAnswered.map(({ clusters, reason }) => [reason, clusters])).toEqual([
+      ['NoAnswer', ['stopped']],
+      ['NotConnected', ['gone', 'new']],
+      ['Off', ['off']],
+    ]);
+    expect(JSON.stringify(workloads)).not.toContain('a text of the agent');
+  });
+
+  it('show a caller who sees a part its own owners, and no count of the whole cluster', () => {
+    const names = new Map([
+      ['finance', 'finance'],
+      ['plan-0', 'mine'],
+    ]);
+    const answer = answered([owner('seen', 'secret', 'finance'), owner('hidden', 'secret'), owner('new', 'plan-0')]);
+    const [cluster] = joinAnswers([{ cluster: 'eu', names, answer }], new Map()).clusters;
+    expect(cluster).toMatchObject({ lookedAt: null, omitted: null, refused: { now: null, after: null, begins: 2, ends: 1 } });
+    expect(cluster?.refused.owners?.map(({ name, policies }) => [name, policies])).toEqual([
+      ['seen', ['finance']],
+      ['new', ['mine']],
+    ]);
+  });
+});
+
+describe('asking agents', () => {
+  const clusters = Array.from({ length: 100 }, (_, at) => `c${at}`);
+
+  it('asks 32 at a time, and fewer where questions are large', async () => {
+    for (const [text, most] of [
+      ['{}', 32],
+      ['x'.repeat(4 * 1024 * 1024), 8],
+    ] as const) {
+      let [open, highest] = [0, 0];
+      const preview = async (): Promise<NoPreview> => {
+        open += 1;
+        highest = Math.max(highest, open);
+        await new Promise((resolve) => setImmediate(resolve));
+        open -= 1;
+        return 'NotConnected';
+      };
+      expect((await askAgents([questionFor(clusters, text)], { preview }, { clock: systemClock, signal })).length).toBe(100);
+      expect(highest).toBe(most);
+    }
+  });
+
+  it('names those for whom no time is left', async () => {
+    const clock = new FakeClock();
+    const preview = async (cluster: string): Promise<NoPreview> => (cluster === 'c99' ? 'NoAnswer' : new Promise(() => undefined));
+    const asking = askAgents([questionFor(clusters)], { preview }, { clock, signal });
+    await eventually(() => clock.sleeping === 32);
+    await clock.advance(30_000);
+    expect(new Set((await asking).map(({ answer }) => answer))).toEqual(new Set(['NotAsked']));
+  });
+
+  it('ends with its caller', async () => {
+    const gone = new AbortController();
+    const asking = askAgents(
+      [questionFor(clusters)],
+      { preview: () => new Promise(() => undefined) },
+      { clock: systemClock, signal: gone.signal },
+    );
+    gone.abort(new Error('the caller left'));
+    await expect(asking).rejects.toThrow('the caller left');
+  });
+});

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import { boundedList } from '../common.ts';
+import { PolicyKey } from '../reports.ts';
+import { Risk } from '../sovereign-policy.ts';
+
+/** Owners that an answer names of each class. */
+export const MAX_PREVIEWED_OWNERS = 200;
+/** Policies that are named of one owner. */
+export const MAX_PREVIEWED_POLICIES = 20;
+
+const Count = z.int().min(0).max(2_147_483_647);
+
+/** An owner to which a change of policies does something. */
+export const PreviewedOwner = Risk.pick({ kind: true, namespace: true, name: true, reason: true, fix: true, nodes: true, lastSeen: true })
+  .extend({
+    pods: z.int().min(1).optional().describe('Its pods that run outside; only in that class.'),
+    policies: z.array(PolicyKey).max(MAX_PREVIEWED_POLICIES).describe('The first policies behind it, by key.'),
+  })
+  .strict();
+export type PreviewedOwner = z.infer<typeof PreviewedOwner>;
+
+/** Owners of one class, with the policies that are enforced now and with the changed ones. */
+export const PreviewedClass = z.strictObject({
+  now: Count.describe('Owners with the policies that are enforced.'),
+  after: Count.describe('Owners with the changed policies.'),
+  begins: Count.describe('Owners of `after` that are not among those of `now`.'),
+  ends: Count.describe('Owners of `now` that are not among those of `after`.'),
+  owners: boundedList(PreviewedOwner, MAX_PREVIEWED_OWNERS)
+    .optional()
+    .describe('The first of those that begin, by namespace, kind and name. Absent: the agent tells counts only.'),
+});
+export type PreviewedClass = z.infer<typeof PreviewedClass>;
+
+/** Reasons why an agent does not answer what a change of policies would do. */
+export const PREVIEW_REFUSALS = ['Off', 'Busy', 'TooMany', 'OtherList', 'NotObserved', 'Invalid', 'TooLarge', 'GaveUp'] as const;
+
+const NotAnswered = z.strictObject({
+  state: z.literal('NotAnswered'),
+  reason: z
+    .enum(PREVIEW_REFUSALS)
+    .describe(
+      'Off: the agent has FSO_PREVIEW=off. Busy: it answers another question. TooMany: it has answered 30 within the hour. OtherList: the question starts from another list of policies than the one in force. NotObserved: what it knows of its cluster is out of date. Invalid: a policy of the question is none. TooLarge: the question asks for more than is looked at. GaveUp: enforcement needed the time.',
+    ),
+  message: z.string().max(512),
+});
+
+const Answered = z.strictObject({
+  state: z.literal('Answered'),
+  observedAt: z.iso.datetime().describe('Start of the reconcile that the answer rests on, by the clock of the cluster.'),
+  lookedAt: z
+    .strictObject({ namespaces: Count, owners: Count, pods: Count })
+    .describe('The namespaces whose denying rule changes, with the owners and running pods there.'),
+  omitted: Count.describe('Owners of those namespaces that were not judged whole: they may be at risk all the same.'),
+  outside: PreviewedClass.describe('Owners with pods that run in a region that is not allowed.'),
+  refused: PreviewedClass.describe('Owners whose next pods the locks would refuse.'),
+  pending: PreviewedClass.describe('Owners whose next pods would stay pending; capacity and volumes are not looked at.'),
+});
+
+/** What a change of policies would do to the workloads of a cluster. Classes are never added up. */
+export const ClusterPreview = z.discriminatedUnion('state', [NotAnswered, Answered]);
+export type ClusterPreview = z.infer<typeof ClusterPreview>;
+export type AnsweredPreview = z.infer<typeof Answered>;
+export type PreviewRefusal = (typeof PREVIEW_REFUSALS)[number];

@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import { Region, ResourceName } from '../api/index.ts';
+
+/** Most bytes of a request for a plan, as JSON. */
+export const MAX_PLAN_BYTES: number = 12 * 1024 * 1024;
+
+/** Files that are compared with the commit that a hub follows. */
+export const PlanRequest = z.strictObject({
+  files: z
+    .record(z.string().max(4096), z.string())
+    .describe(
+      'Texts of the policy repository by path, as they would be: 8 MiB in all, and otherwise as a commit of it is bounded. Others than policy files are passed over.',
+    ),
+  at: z.iso.datetime({ offset: true }).max(64).optional().describe('Policies that have expired then do not count. Default: now.'),
+  clusters: z.array(ResourceName).max(10_000).optional().describe('Only these clusters. Absent: all.'),
+  withoutClusters: z.array(ResourceName).max(10_000).optional().describe('As if these clusters were lost.'),
+  withoutRegions: z.array(Region).max(100).optional().describe('As if all nodes in these regions were lost.'),
+});
+export type PlanRequest = z.infer<typeof PlanRequest>;

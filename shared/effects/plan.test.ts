@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { effectsOf } from './effects.ts';
+import { planResult } from './plan.ts';
+import { fleet, policy } from './testing/policy-sets.ts';
+import type { ClusterWorkloads, Workloads } from './workloads.ts';
+
+const wide = policy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1', 'eu-central-1'] });
+const narrow = policy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
+const loosened = effectsOf(fleet([narrow]), fleet([wide]));
+const tightened = effectsOf(fleet([wide]), fleet([narrow]));
+
+const NONE = { now: 0, after: 0, begins: 0, ends: 0 };
+const cluster = (change: Partial<ClusterWorkloads> = {}): ClusterWorkloads => ({
+  cluster: 'eu',
+  observedAt: '2026-06-01T00:00:00.000Z',
+  lookedAt: { namespaces: 1, owners: 1, pods: 1 },
+  omitted: 0,
+  outside: NONE,
+  refused: NONE,
+  pending: NONE,
+  ...change,
+});
+const workloads = (clusters: ClusterWorkloads[], missing: string[] = []): Workloads => ({
+  clusters,
+  notAnswered: missing.length === 0 ? [] : [{ clusters: missing, reason: 'NoAnswer', message: '' }],
+});
+const empty = cluster({ lookedAt: { namespaces: 0, owners: 0, pods: 0 } });
+
+describe('the result of a plan', () => {
+  it.each([
+    ['a possible pod breaks', tightened, workloads([cluster()]), 'Breaks'],
+    ['something that runs gets worse', loosened, workloads([cluster({ pending: { ...NONE, begins: 1 } })]), 'Breaks'],
+    ['something that runs gets better', loosened, workloads([cluster({ pending: { ...NONE, now: 1, ends: 1 } })]), 'NothingBreaks'],
+    ['one cluster did not answer', loosened, workloads([cluster()], ['us']), 'NotAllAnswered'],
+    ['no cluster has the namespace', loosened, workloads([empty]), 'NothingLookedAt'],
+    ['one cluster has the namespace', loosened, workloads([empty, cluster()]), 'NothingBreaks'],
+    ['the answers are about a part of their clusters', loosened, workloads([cluster({ lookedAt: null })]), 'NothingBreaks'],
+    ['no cluster had to be asked', loosened, workloads([]), 'NothingBreaks'],
+    ['no cluster was asked', loosened, null, 'NothingBreaks'],
+  ])('is judged by possible pods and by answers: %s', (_what, effects, given, expected) => {
+    expect(planResult(effects, given)).toBe(expected);
+  });
+});
+
+it('compares the policies that count', () => {
+  const other = policy('other', { targetNamespace: 'other', allowedRegions: ['eu-west-1'] });
+  const counts = (name: string, { name: one }: { readonly name: string }): boolean => one === 'finance' && name === 'eu';
+  const { effects, lookedAt } = effectsOf({ ...fleet([wide]), counts }, { ...fleet([narrow, other]), counts });
+  expect(effects.map(({ clusters, namespaces }) => [clusters, namespaces.map(({ pattern }) => pattern)])).toEqual([[['eu'], ['finance']]]);
+  expect(lookedAt).toMatchObject({ clusters: 2, policies: 1 });
+});

@@ -1,0 +1,51 @@
+import { z } from 'zod';
+import { PREVIEW_REFUSALS, PreviewedClass, PreviewedOwner, ResourceName } from '../api/index.ts';
+
+/** Reasons why nothing is known of the workloads of a cluster: of its agent, and of the hub. */
+export const NOT_ANSWERED = [...PREVIEW_REFUSALS, 'NotConnected', 'NoAnswer', 'NotAsked', 'OutOfScope'] as const;
+export type NotAnsweredReason = (typeof NOT_ANSWERED)[number];
+
+const { now, after, begins, ends } = PreviewedClass.shape;
+
+const WHOLE_CLUSTER = 'null: it is about the whole cluster, and the caller sees a part of it.';
+
+const WorkloadClass = z.object({
+  now: now.nullable().describe(`Owners with the policies that are enforced. ${WHOLE_CLUSTER}`),
+  after: after.nullable().describe(`Owners with the changed policies. ${WHOLE_CLUSTER}`),
+  begins,
+  ends,
+  owners: z
+    .array(z.object(PreviewedOwner.shape))
+    .optional()
+    .describe('The first 200 of those that begin, by namespace, kind and name. Absent: the agent tells counts only.'),
+});
+export type WorkloadClass = z.infer<typeof WorkloadClass>;
+
+/** Classes of workloads, which are never added up. */
+export const WORKLOAD_CLASSES = ['outside', 'refused', 'pending'] as const;
+
+const ClusterWorkloads = z.object({
+  cluster: ResourceName,
+  observedAt: z.iso.datetime().describe('Time to which the answer applies, by the clock of the cluster.'),
+  lookedAt: z
+    .object({ namespaces: z.int().min(0), owners: z.int().min(0), pods: z.int().min(0) })
+    .nullable()
+    .describe(`The namespaces whose denying rule changes, with the owners and running pods there. ${WHOLE_CLUSTER}`),
+  omitted: z.int().min(0).nullable().describe(`Owners there that were not judged whole, and may be at risk. ${WHOLE_CLUSTER}`),
+  outside: WorkloadClass.describe('Owners with pods that run in a region that is not allowed.'),
+  refused: WorkloadClass.describe('Owners whose next pods the locks would refuse.'),
+  pending: WorkloadClass.describe('Owners whose next pods would stay pending; capacity and volumes are not looked at.'),
+});
+export type ClusterWorkloads = z.infer<typeof ClusterWorkloads>;
+
+/** Workloads that run now in the clusters whose rules change, by the answers of their agents. */
+export const Workloads = z.object({
+  clusters: z.array(ClusterWorkloads).describe('Clusters that answered, by name.'),
+  notAnswered: z
+    .array(z.object({ clusters: z.array(z.string()), reason: z.enum(NOT_ANSWERED), message: z.string() }))
+    .describe('Clusters of whose workloads nothing is known: they never count as fine.'),
+});
+export type Workloads = z.infer<typeof Workloads>;
+
+/** Whether a workload of the cluster would be worse off. */
+export const isBreaking = (cluster: ClusterWorkloads): boolean => WORKLOAD_CLASSES.some((name) => cluster[name].begins > 0);
