@@ -16,7 +16,7 @@ import { authenticateByToken, certificatesOf, type Identity, type OpenIdentityOp
 import { backUp, createCheckpoints, type Ledger, openAuditKey, openLedger } from './ledger/index.ts';
 import { createHubMetrics, registerHubReadings } from './metrics.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
-import { Activity, type CommitTracer, createTrendRecorder, Pipeline } from './rollout/index.ts';
+import { Activity, type CommitTracer, createTrendRecorder, Pipeline, WaveController } from './rollout/index.ts';
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
 import { openSource, type Source } from './source/index.ts';
 
@@ -171,7 +171,8 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   const activity = new Activity({ ...history, metrics: metrics.rollout, tracer });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const onDone = activity.done.bind(activity);
-  const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: log('compile'), metrics, onDone });
+  const rollout = new WaveController({ ledger, targets, delivery, source, clock, logger: log('release') });
+  const pipeline = new Pipeline({ ledger, targets, delivery, waves: rollout, clock, logger: log('compile'), metrics, onDone });
   source.onRevision((revision) => activity.take(revision));
   source.onRevision((revision) => pipeline.take(revision));
   source.onRejected((rejected) => activity.reject(rejected));
@@ -186,13 +187,13 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   // ⑨: what is wrong, metrics, and the API.
   const certificates = () => certificatesOf(config.agentTls, identity);
   const served = { ledger, fleet, auditKey: auditKey.id };
-  const alerting = { clock, pauses, logger: log('alerts'), random, metrics: metrics.alerts };
+  const alerting = { clock, pauses, rollout, logger: log('alerts'), random, metrics: metrics.alerts };
   const { issues, alerts } = openAlerts(config, { ...served, ...alerting, certificates: certificates() });
   const queues = () => ({ ...delivery.queues(), ledger: ledger.waitingWrites() });
-  registerHubReadings(registry, { queues, certificates, lateShare: () => pauses.lateShare() });
+  registerHubReadings(registry, { queues, certificates, lateShare: () => pauses.lateShare(), rollout: () => rollout.readings() });
   const shutdown = createShutdown(signal, { clock, delayMs: config.shutdownDelayMs ?? 0 });
   const { url, agentUrl, keepCertificate, closed } = await openListeners(config, {
-    ...{ ...served, issues, alerts, source, tracer, delivery, identity, limits: deps.deliveryLimits?.listener },
+    ...{ ...served, issues, alerts, rollout, source, tracer, delivery, identity, limits: deps.deliveryLimits?.listener },
     agents: new Inspector(delivery, ledger),
     backup: (target) => backUp(config.database, { version, key: auditKey }, target),
     onAudit: recordAudit({ ledger, logger }),
@@ -200,7 +201,7 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   });
 
   // They run beside each other, end together, and the ledger after them.
-  const parts = [pauses, source, delivery, checkpoints, activity, trend, alerts];
+  const parts = [pauses, source, delivery, rollout, checkpoints, activity, trend, alerts];
   const runs = [...parts.map((part) => (until: AbortSignal) => part.run(until)), keepCertificate];
   const stopped = runUntilStopped({ runs, closed, shutdown, ledger }, deps);
   logger.info({ url, agentUrl, git: source.state().url, ref: config.git.ref }, 'hub started');

@@ -21,6 +21,7 @@ import type { StreamOptions } from './live/broadcast.ts';
 import { ROUTES } from './openapi.ts';
 import type { EnrolmentAccess, ForgetAccess } from './routes/enrolment-routes.ts';
 import type { PolicyDeps } from './routes/policy-routes.ts';
+import type { RolloutDeps } from './routes/rollout-routes.ts';
 import type { WebhookDeps } from './routes/webhook-routes.ts';
 import { ScopeViews } from './scope/scope-views.ts';
 import { type AlertAccess, scopeAlerts } from './scope/scoped-alerts.ts';
@@ -84,6 +85,8 @@ export interface ApiDeps {
   readonly agents: PolicyDeps['agents'];
   readonly access: Access;
   readonly alerts: Alerts;
+  /** Step ③: the rollout of the newest commit. */
+  readonly rollout: RolloutDeps['rollout'];
   /** Lister of the current issues. */
   readonly issues: IssueLister;
   /** Called for every change that a caller made, or tried to make. */

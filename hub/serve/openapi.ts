@@ -19,6 +19,7 @@ import { historyRoutes } from './routes/history-routes.ts';
 import { fleetRoutes, hubRoutes } from './routes/hub-routes.ts';
 import { policyDocumentRoutes, policyRoutes } from './routes/policy-routes.ts';
 import { reportRoutes } from './routes/report-routes.ts';
+import { rolloutRoutes } from './routes/rollout-routes.ts';
 import { tokenRoutes } from './routes/token-routes.ts';
 import { webhookRoutes } from './routes/webhook-routes.ts';
 
@@ -57,6 +58,7 @@ export const ROUTES = [
   ...reportRoutes,
   ...eventRoutes,
   ...commitRoutes,
+  ...rolloutRoutes,
   ...alertRoutes,
   ...receiverRoutes,
   ...silenceRoutes,

@@ -10,11 +10,12 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type Access, type AccessSettings, type AuditRecord, createAccess, type OnAudit } from '../../access/index.ts';
 import { Alerts, type AlertsConfig, AlertsFile } from '../../alerts/index.ts';
+import { RevisionTargets } from '../../delivery/index.ts';
 import { type AgentListenerIdentity, openIdentity } from '../../identity/index.ts';
 import { AuditVerifier, createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { createHubMetrics } from '../../metrics.ts';
-import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/index.ts';
+import { createRolloutRecord, type RolloutRecord, WaveController, writeRollout } from '../../rollout/index.ts';
 import { createPolicyDocuments } from '../../source/index.ts';
 import { type ApiConfig, type ApiDeps, type ApiRuntime, createApi } from '../api.ts';
 import { FleetReader } from '../fleet/fleet-reader.ts';
@@ -27,6 +28,7 @@ export interface ApiHarness extends AsyncDisposable {
   readonly ledger: Ledger;
   readonly access: Access;
   readonly identity: AgentListenerIdentity['identity'];
+  readonly rollout: WaveController;
   hints: number;
   /** Number of connected clients. */
   connections(): Promise<number>;
@@ -96,7 +98,22 @@ export const startApiHarness = async (
   const objects = gitObjectsOf();
   const fleet = new FleetReader({ ledger, clock, version: '0.1.0' });
   const verifier = new AuditVerifier({ audit: ledger.audit, key: auditKey, clock });
-  const hub = { certificates: [], health: () => ledger.health(), verifyAudit: () => verifier.verify() };
+  const targets = new RevisionTargets();
+  const delivery = { connected: () => [], publish: () => undefined };
+  const rollout = new WaveController({
+    ledger,
+    targets,
+    delivery,
+    source: { read: async () => undefined, hint: () => undefined },
+    clock,
+    logger,
+  });
+  const hub = {
+    certificates: [],
+    health: () => ledger.health(),
+    rollout: () => rollout.status(),
+    verifyAudit: () => verifier.verify(),
+  };
   const issues = new IssueLister({ fleet, hub, clock });
   const alerts = new Alerts({
     pausedMs: () => 0,
@@ -125,6 +142,7 @@ export const startApiHarness = async (
       agents: { inspect: async () => undefined, locate: async () => undefined, ...agents },
       access,
       alerts,
+      rollout,
       issues,
       onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
       enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
@@ -140,6 +158,7 @@ export const startApiHarness = async (
     ledger,
     access,
     identity,
+    rollout,
     connections: () => promisify(server.getConnections.bind(server))(),
     [Symbol.asyncDispose]: async () => {
       stop.abort();
