@@ -1,6 +1,5 @@
 import { compileFleet, digestOfPolicies } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
-import type { Logger } from '@fso/shared/runtime';
 import type { Desired } from '../ledger/index.ts';
 
 export interface CompiledRevision {
@@ -23,11 +22,11 @@ export const compileDesired = (revision: string, set: PolicySet): CompiledRevisi
 /** Digest of what a cluster gets that a commit does not register. */
 const NOTHING = digestOfPolicies([]);
 
-export interface KnownCommitsDeps {
-  /** Reads the policies of an older commit; undefined: it cannot be read. */
-  readonly read: (revision: string) => Promise<PolicySet | undefined>;
-  readonly logger: Logger;
-}
+/**
+ * Reads the policies of an older commit. @returns undefined: the clone does not have it, or they
+ * are not valid any more. @throws the error of a clone that cannot be read
+ */
+export type ReadPolicies = (revision: string) => Promise<PolicySet | undefined>;
 
 /** Compiled commits by revision. */
 export type CommitMap = ReadonlyMap<string, CompiledRevision>;
@@ -40,11 +39,11 @@ export const digestIn = (commits: CommitMap, cluster: string, revision: string):
 
 /** Commits that some clusters have or are to have, compiled. */
 export class KnownCommits {
-  readonly #deps: KnownCommitsDeps;
+  readonly #readSet: ReadPolicies;
   #commits: CommitMap = new Map();
 
-  constructor(deps: KnownCommitsDeps) {
-    this.#deps = deps;
+  constructor(read: ReadPolicies) {
+    this.#readSet = read;
   }
 
   /** @param others absent: they are forgotten */
@@ -52,7 +51,10 @@ export class KnownCommits {
     this.#commits = new Map(others === undefined ? [] : this.#commits).set(commit.desired.revision, commit);
   }
 
-  /** Returns these commits, without those that cannot be read, and forgets all others. */
+  /**
+   * Returns these commits, without those that are not in the clone, and forgets all others. @throws
+   * as {@link ReadPolicies}
+   */
   async only(revisions: ReadonlySet<string>): Promise<CommitMap> {
     const commits = new Map<string, CompiledRevision>();
     for (const revision of revisions) {
@@ -64,12 +66,7 @@ export class KnownCommits {
   }
 
   async #read(revision: string): Promise<CompiledRevision | undefined> {
-    try {
-      const set = await this.#deps.read(revision);
-      return set && compileDesired(revision, set);
-    } catch (err) {
-      this.#deps.logger.warn({ err, revision }, 'commit that clusters are held at cannot be read');
-      return undefined;
-    }
+    const set = await this.#readSet(revision);
+    return set && compileDesired(revision, set);
   }
 }

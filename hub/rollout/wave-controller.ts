@@ -4,9 +4,10 @@ import { canonicalJson } from '@fso/shared/encoding';
 import { type Runtime, untilAborted, Wakeup } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { FleetState, HeldCluster, Journal, Lease } from '../ledger/index.ts';
-import { type CommitMap, type CompiledRevision, digestIn, KnownCommits } from './known-commits.ts';
+import { type CommitMap, type CompiledRevision, digestIn, KnownCommits, type ReadPolicies } from './known-commits.ts';
 import { readClusters } from './read-clusters.ts';
 import {
+  describeHalt,
   describeImmediate,
   describeRun,
   parseRun,
@@ -26,11 +27,7 @@ export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
     Pick<Lease, 'leads' | 'onLead'>;
   readonly targets: Pick<RevisionTargets, 'setTarget'>;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
-  readonly source: {
-    /** Reads the policies of an older commit; undefined: it cannot be read. */
-    readonly read: (revision: string) => Promise<PolicySet | undefined>;
-    readonly hint: () => void;
-  };
+  readonly source: { readonly read: ReadPolicies; readonly hint: () => void };
 }
 
 /** Milliseconds between two looks at a run that is under way, and without one. */
@@ -88,9 +85,9 @@ export class WaveController {
   #held: ReadonlyMap<string, HeldCluster> = new Map();
 
   constructor(deps: WaveControllerDeps) {
-    const { ledger, logger } = deps;
+    const { ledger, source } = deps;
     this.#deps = deps;
-    this.#commits = new KnownCommits({ read: deps.source.read, logger });
+    this.#commits = new KnownCommits((revision) => source.read(revision));
     ledger.onLead(() => this.#wakeup.wake());
     ledger.records.subscribe(RUN_KEY.kind, () => this.#wakeup.wake());
     ledger.subscribe((change) => {
@@ -136,9 +133,15 @@ export class WaveController {
   /** The rollout of the newest commit, for people. */
   async status(): Promise<RolloutView> {
     const run = this.#stored();
-    const { input } = (await this.#read(run)) ?? {};
-    if (run === undefined || input === undefined) return describeImmediate(this.#newest?.desired.revision ?? null);
-    return describeRun(run, input);
+    const known = run === undefined ? undefined : await this.#read(run);
+    if (run === undefined || known === undefined) return describeImmediate(this.#newest?.desired.revision ?? null);
+    return describeRun(run, known.input);
+  }
+
+  /** The failed gate that keeps the rollout from going on, if there is one. */
+  halted(): Pick<RolloutView, 'halted' | 'revision'> {
+    const run = this.#stored();
+    return { halted: run === undefined ? null : describeHalt(run), revision: run?.revision ?? null };
   }
 
   /** @throws RolloutChangeRefused */
@@ -158,7 +161,7 @@ export class WaveController {
 
   /** Number of clusters that are held at an older commit, and whether a gate has failed. */
   readings(): { readonly held: number; readonly isHalted: boolean } {
-    return { held: this.#held.size, isHalted: (this.#stored()?.halt ?? null) !== null };
+    return { held: this.#held.size, isHalted: this.halted().halted !== null };
   }
 
   #now(): number {

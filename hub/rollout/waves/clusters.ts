@@ -4,7 +4,7 @@ import type { Facts, Move, RolloutRun } from './run.ts';
 
 /** A cluster as the plan of a rollout sees it. Revisions and digests are null where there is none. */
 export interface RolloutCluster extends SelectedCluster {
-  /** Whether the newest commit registers it. One that it does not leaves the fleet. */
+  /** Whether the newest commit registers it. One that it does not leaves, and no wave waits for it. */
   readonly isRegistered: boolean;
   /** Digest of the policies that it enforces, by its agent. */
   readonly enforced: string | null;
@@ -85,7 +85,7 @@ export class Wave {
 
   /** Progress of a cluster that was moved to a commit. */
   progressOf(cluster: RolloutCluster, { revision, at, unlooked, away }: Move, now: number): Progress {
-    if (unlooked === true) return 'unlooked';
+    if (unlooked === true || !cluster.isRegistered) return 'unlooked';
     if (cluster.proven === revision && (!this.comparesFacts || this.knows(cluster.facts))) return 'proven';
     if (this.isUnreachable(cluster, now)) return 'away';
     if (cluster.refused === revision) return 'refused';
@@ -119,7 +119,7 @@ const isChanged = (
   return digest === undefined || digest !== (digestOf(name, finished) ?? enforced);
 };
 
-/** Members of a wave that the commit of a run changes, without those that leave the fleet. */
+/** Members of a wave for which the commit of a run changes something. */
 export const changedIn = (
   { reached, base, revision }: RolloutRun,
   { number, members }: Wave,
@@ -128,6 +128,6 @@ export const changedIn = (
   const commits = { finished: reached[number] ?? base.revision, revision, digestOf };
   return members.flatMap((name) => {
     const cluster = clusters.get(name);
-    return cluster !== undefined && cluster.isRegistered && isChanged(cluster, commits) ? [cluster] : [];
+    return cluster !== undefined && isChanged(cluster, commits) ? [cluster] : [];
   });
 };

@@ -37,7 +37,8 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
   };
 };
 
-const describeHalt = ({ halt, revision }: RolloutRun): RolloutView['halted'] =>
+/** Describes the failed gate of a run; null: none has failed. */
+export const describeHalt = ({ halt, revision }: RolloutRun): RolloutView['halted'] =>
   halt && {
     ...halt,
     since: timeOf(halt.since),

@@ -17,7 +17,7 @@ const LIMITS = [
   { gate: 'NewlyPending', fact: 'pending', limit: 'maxNewlyPending', what: 'owners whose next pods would newly stay Pending' },
 ] as const satisfies readonly { gate: Gate; fact: keyof Facts; limit: string; what: string }[];
 
-const isCounted = ({ cluster, move }: MovedCluster): boolean => move.unlooked !== true && cluster.accepted === move.revision;
+const isCounted = ({ cluster, move, progress }: MovedCluster): boolean => progress !== 'unlooked' && cluster.accepted === move.revision;
 
 /** By how much a fact of a cluster has grown; 0 where it is not known. */
 const growthOf = ({ cluster: { facts }, move: { before } }: MovedCluster, fact: keyof Facts): number => {
@@ -60,6 +60,7 @@ export const failedGate = (wave: Wave, moved: readonly MovedCluster[]): Failure 
  * go on.
  */
 export const unseenGate = (wave: Wave, moved: readonly MovedCluster[]): Failure | undefined => {
-  if (!wave.comparesFacts || moved.length === 0 || moved.some(({ progress }) => progress === 'proven')) return undefined;
-  return failureOf('NothingLookedAt', moved, 'the gates looked at 0 clusters: none is known as it is now');
+  const registered = moved.filter(({ cluster }) => cluster.isRegistered);
+  if (!wave.comparesFacts || registered.length === 0 || registered.some(({ progress }) => progress === 'proven')) return undefined;
+  return failureOf('NothingLookedAt', registered, 'the gates looked at 0 clusters: none is known as it is now');
 };

@@ -51,13 +51,17 @@ export class RunPlan {
     for (const wave of this.waves) {
       if (this.run.reached[wave.number] === revision) continue;
       const changed = new Set(this.changedIn(wave));
-      for (const cluster of wave.members.flatMap((name) => this.input.clusters.get(name) ?? [])) {
-        const { name } = cluster;
-        if (targetOf(this.run, wave, name) === revision) continue;
-        if (!changed.has(cluster)) moves[name] = { revision, at: this.input.now };
-        else if (this.isEnforced(cluster)) moves[name] = this.moveOn(wave, moves[name]);
+      const due = wave.members.flatMap((name) => this.input.clusters.get(name) ?? []);
+      for (const cluster of due.filter(({ name }) => targetOf(this.run, wave, name) !== revision)) {
+        const move = this.moveAtOnce(wave, cluster, changed.has(cluster));
+        if (move !== undefined) moves[cluster.name] = move;
       }
     }
+  }
+
+  protected moveAtOnce(wave: Wave, cluster: RolloutCluster, isChanged: boolean): Move | undefined {
+    if (!isChanged) return { revision: this.run.revision, at: this.input.now };
+    return this.isEnforced(cluster) ? this.moveOn(wave, this.run.moves[cluster.name]) : undefined;
   }
 
   protected isEnforced({ name, enforced }: RolloutCluster): boolean {
@@ -122,10 +126,12 @@ export class RunPlan {
    * Moves a cluster. Gates need to know how it was before; where that does not become known in
    * time, it is moved and not looked at. @returns undefined: not yet
    */
-  protected firstMove(wave: Wave, { name, facts, ...cluster }: RolloutCluster, since: number): Move | undefined {
+  protected firstMove(wave: Wave, cluster: RolloutCluster, since: number): Move | undefined {
     const { now } = this.input;
-    const isAway = wave.isUnreachable({ name, facts, ...cluster }, now);
+    const { name, facts, isRegistered } = cluster;
+    const isAway = wave.isUnreachable(cluster, now);
     const move: Move = { revision: this.run.revision, at: now, ...(isAway && { away: true }) };
+    if (!isRegistered) return { ...move, unlooked: true };
     if (!wave.comparesFacts) return move;
     const before = this.run.moves[name]?.before ?? facts;
     if (wave.knows(before)) return { ...move, before };

@@ -15,7 +15,7 @@ describe('the lister', () => {
       certificates: [],
       verifyAudit: () => new Promise<never>(() => undefined),
       health: () => ledger.health(),
-      rollout: async () => ({ halted, revision: REVISION }),
+      rollout: () => ({ halted, revision: REVISION }),
     };
     const lister = new IssueLister({ fleet: new FleetReader({ ledger, clock, version: '0' }), hub, clock });
     expect((await lister.list(() => false)).hub).toMatchObject([

@@ -17,7 +17,7 @@ export interface HubState {
   readonly certificates: readonly HubCertificate[];
   readonly health: () => LedgerHealth;
   /** Rollout of the newest commit. */
-  readonly rollout: () => Promise<Pick<RolloutView, 'halted' | 'revision'>>;
+  readonly rollout: () => Pick<RolloutView, 'halted' | 'revision'>;
   /** Reads the whole audit log. */
   readonly verifyAudit: () => Promise<AuditVerification>;
 }
@@ -119,7 +119,7 @@ export class IssueLister {
     const { fleet, hub } = this.#deps;
     return [
       ...listSourceIssues(await fleet.readSource()),
-      ...(hub === undefined ? [] : listRolloutIssues(await hub.rollout())),
+      ...(hub === undefined ? [] : listRolloutIssues(hub.rollout())),
       ...listCertificateIssues(hub?.certificates ?? [], nowMs),
     ];
   }

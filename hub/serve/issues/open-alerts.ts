@@ -16,7 +16,7 @@ export interface OpenAlertsDeps extends Runtime {
   readonly ledger: FleetState & Journal & Lease;
   readonly fleet: FleetReader;
   readonly pauses: PauseDetector;
-  readonly rollout: { readonly status: HubState['rollout'] };
+  readonly rollout: { readonly halted: HubState['rollout'] };
   readonly metrics: AlertMetrics;
   /** Certificates as they are at the start. */
   readonly certificates: readonly HubCertificate[];
@@ -35,7 +35,7 @@ export const openAlerts = (
   const hub: HubState = {
     certificates,
     health: () => ledger.health(),
-    rollout: () => rollout.status(),
+    rollout: () => rollout.halted(),
     verifyAudit: () => verifier.verify(),
   };
   const issues = new IssueLister({ fleet, hub, severityOf: (name) => file.config.rules(name).severity, clock });

@@ -111,7 +111,7 @@ export const startApiHarness = async (
   const hub = {
     certificates: [],
     health: () => ledger.health(),
-    rollout: () => rollout.status(),
+    rollout: () => rollout.halted(),
     verifyAudit: () => verifier.verify(),
   };
   const issues = new IssueLister({ fleet, hub, clock });

@@ -25,7 +25,7 @@ export interface OpenLister {
 }
 
 /** The rollout of a hub without a strategy. */
-export const noRollout = async () => ({ halted: null, revision: null });
+export const noRollout = () => ({ halted: null, revision: null });
 
 /** Opens a lister at a hub whose agents' CA ends in a day and whose audit log is invalid. */
 export const openLister = (reports: ReportLimits = reportLimits()): OpenLister => {

@@ -62,7 +62,7 @@ export class RolloutRules {
     if (before === target || before === null || target === null) return;
     if (this.#world.indexOf(target) < this.#world.indexOf(before)) throw new Error(`${name} went back from ${before} to ${target}`);
     if (target !== this.#world.newest.revision) throw new Error(`${name} was moved to ${target}, which is not the newest`);
-    if (run !== undefined && this.#world.newest.registered.has(name)) this.#checkTurn(cluster, run, target);
+    if (run !== undefined) this.#checkTurn(cluster, run, target);
   }
 
   /** Checks that what is new to a cluster comes in the turn of its wave. */
