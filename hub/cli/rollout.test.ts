@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RolloutRun } from '../rollout/index.ts';
 import type { ApiHarness } from '../serve/testing/api-harness.ts';
 import { desiredOf, FILES } from '../serve/testing/fleet.ts';
-import { fso, startFilledApi } from './testing/run-fso.ts';
+import { type Outcome, runFso, startFilledApi } from './testing/run-fso.ts';
 
 const [BASE, NEWEST] = ['b2', 'c3'].map((pair) => pair.repeat(20)) as [string, string];
 const canary = { name: 'canary', clusterSelector: { matchLabels: { env: 'prod' } }, maxNewViolations: 0 };
@@ -20,18 +20,20 @@ const HALTED: RolloutRun = {
   paused: null,
 };
 
+const TOKEN = 'token-of-an-administrator';
 let server: ApiHarness;
+const fso = (...args: string[]): Promise<Outcome> => runFso(args, { FSO_SERVER: server.url, FSO_TOKEN: TOKEN });
 
 beforeAll(async () => {
-  server = await startFilledApi();
+  server = await startFilledApi({ apiToken: TOKEN });
   await server.ledger.records.update('rollout', 'run', () => HALTED);
   server.rollout.take({ desired: desiredOf(NEWEST, FILES), digests: new Map() });
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
 describe('fso rollout', () => {
-  it('shows the waves, what keeps the rollout from going on, and what to do', async () => {
-    const { code, out } = await fso(server, 'rollout', 'status', '--watch');
+  it('shows the waves, the failed gate, and what to do', async () => {
+    const { code, out } = await fso('rollout', 'status', '--watch');
     expect(code).toBe(1);
     expect(out).toMatch(/^Halted: +wave canary, gate NewViolations, .*: 3 new violations; the wave may have 0$/m);
     expect(out).toMatch(/^Next: +`git revert c3c3c3c3c3c3` and push, .*`fso rollout resume`/m);
@@ -40,10 +42,10 @@ describe('fso rollout', () => {
   });
 
   it('pauses and resumes, and records who did', async () => {
-    expect(await fso(server, 'rollout', 'pause')).toMatchObject({ code: 0, out: expect.stringContaining('c3c3c3c3 is paused') });
-    const ended = await fso(server, 'rollout', 'resume');
+    expect(await fso('rollout', 'pause')).toMatchObject({ code: 0, out: expect.stringContaining('c3c3c3c3 is paused') });
+    const ended = await fso('rollout', 'resume');
     expect([ended.code, ended.out]).toEqual([0, expect.stringMatching(/goes on\.\nStill halted: 3 new violations/)]);
-    const passed = await fso(server, 'rollout', 'resume', '--revision', NEWEST);
+    const passed = await fso('rollout', 'resume', '--revision', NEWEST);
     expect([passed.code, passed.out]).toEqual([0, 'The rollout of c3c3c3c3 goes on.\n']);
     expect(server.audit.map(({ action, detail }) => [action, detail])).toEqual([
       ['pauseRollout', ''],
@@ -53,9 +55,9 @@ describe('fso rollout', () => {
   });
 
   it('refuses a resume of another commit, and one of what is not held', async () => {
-    const other = await fso(server, 'rollout', 'resume', '--revision', BASE);
+    const other = await fso('rollout', 'resume', '--revision', BASE);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining(`The rollout is of ${NEWEST} by now`)]);
-    const none = await fso(server, 'rollout', 'resume');
+    const none = await fso('rollout', 'resume');
     expect([none.code, none.err]).toEqual([1, expect.stringContaining('neither paused nor halted')]);
   });
 });

@@ -10,7 +10,10 @@ export interface PipelineDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly targets: RevisionTargets;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
   readonly metrics: Pick<HubMetrics, 'step'>;
-  /** Decides on commits while a RolloutStrategy is in force. Absent: every cluster gets a commit at once. */
+  /**
+   * Decides on commits while a RolloutStrategy is in force. Absent: every cluster gets a commit at
+   * once.
+   */
   readonly waves?: { take(commit: CompiledRevision): boolean; readonly areInForce: boolean };
   /** Handler that is called when a step of a commit is done. */
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;

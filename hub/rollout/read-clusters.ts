@@ -4,7 +4,7 @@ import { countTried } from '@fso/shared/status';
 import { type ClusterRecord, countViolations, namedIn } from '../ledger/index.ts';
 import type { Facts, RolloutCluster } from './waves/index.ts';
 
-/** Since when a cluster is away or not observed, in ms since 1970: 0 if it was never seen; null: it is there. */
+/** Time of the last contact, in ms since 1970; 0: never seen. null: the cluster is observed now. */
 const awaySince = ({ connected, notObserved, lastSeen }: ClusterRecord): number | null => {
   if (connected) return notObserved === null ? null : Date.parse(notObserved.since);
   return lastSeen === null ? 0 : Date.parse(lastSeen.at);
@@ -27,7 +27,7 @@ type Enforced = Pick<RolloutCluster, 'accepted' | 'proven' | 'refused' | 'enforc
 
 const UNSEEN: Enforced = { accepted: null, proven: null, refused: null, enforced: null, awaySince: 0, facts: null };
 
-/** What a cluster has by its record. @param digestOf of what it gets of a commit, where that is known */
+/** Reads what a cluster has from its record. @param digestOf of what it gets of a commit */
 const enforcedBy = (record: ClusterRecord, digestOf: (revision: string) => string | undefined): Enforced => {
   const { acked, nack, report, baseline } = record;
   const away = awaySince(record);

@@ -40,7 +40,7 @@ afterEach(() => {
   for (const end of ends.splice(0)) end.abort();
 });
 
-/** One life of a hub: its steps ② and ③ on a ledger. */
+/** Starts steps ② and ③ of a hub on a ledger. */
 const start = (ledger: Ledger, clock: FakeClock) => {
   const targets = new RevisionTargets();
   const published: [string, readonly string[]][] = [];
@@ -88,7 +88,7 @@ const open = async () => {
   return { clock, ledger, hub };
 };
 
-/** A fleet in which the strategy is in force, and its canary, eu, has a commit that breaks something. */
+/** Opens a fleet whose canary, eu, has a commit that breaks something. */
 const openHalted = async () => {
   const { clock, ledger, hub } = await open();
   await hub.take(CAREFUL);
@@ -101,7 +101,7 @@ const openHalted = async () => {
 };
 
 describe('WaveController', () => {
-  it('stores nothing and holds nobody without a strategy', async () => {
+  it('stores nothing and holds no cluster without a strategy', async () => {
     const { hub, ledger } = await open();
     expect([hub.targets(), hub.published, ledger.records.list('rollout')]).toEqual([['1', '1'], [['1', ['eu', 'us']]], []]);
     expect((await hub.waves.status()).state).toBe('Immediate');
@@ -130,7 +130,7 @@ describe('WaveController', () => {
     expect([hub.targets(), (await hub.waves.status()).state, (await ledger.desired())?.held]).toEqual([['4', '4'], 'Finished', undefined]);
   });
 
-  it('goes on past a failed gate once a person resumes it', async () => {
+  it('passes a failed gate once a person resumes it', async () => {
     const { hub, clock, ledger } = await openHalted();
     await expect(hub.waves.resume(CAREFUL)).rejects.toThrow('by now');
     await hub.waves.resume(NARROW);
@@ -142,7 +142,7 @@ describe('WaveController', () => {
     await expect(hub.waves.resume()).rejects.toThrow('neither paused nor halted');
   });
 
-  it('goes on at the same point after a restart, and in a pause', async () => {
+  it('continues at the same point after a restart, and keeps a pause', async () => {
     const { hub, clock, ledger } = await openHalted();
     await hub.waves.pause('ada');
     await hub.stop();

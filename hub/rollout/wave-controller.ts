@@ -32,7 +32,7 @@ export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
 
 /** Milliseconds between two looks at a run that is under way, and without one. */
 const LOOK_MS = { busy: 1_000, idle: 60_000 };
-/** Delay in milliseconds by which reports that come together are looked at once, and rest after it. */
+/** Milliseconds for which reports are gathered before a look, and rest after it. */
 const GATHER_MS = 50;
 const REST_MS = 150;
 
@@ -80,7 +80,7 @@ export class WaveController {
   #newest: CompiledRevision | undefined;
   /** Commit that brings the first strategy, until the ledger has the run that it begins. */
   #first: CompiledRevision | undefined;
-  /** Targets that were given out last, as text; null: others may be due. '': every cluster has the newest. */
+  /** Text of the targets given out last; '': every cluster has the newest; null: others are due. */
   #applied: string | null = '';
   #held: ReadonlyMap<string, HeldCluster> = new Map();
 
@@ -277,7 +277,7 @@ export class WaveController {
   }
 }
 
-/** What a plan is made from, and the commits that it is about. */
+/** Input of a plan, and the commits that it is about. */
 interface KnownFleet {
   readonly newest: CompiledRevision;
   readonly commits: CommitMap;

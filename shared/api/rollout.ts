@@ -43,7 +43,7 @@ export const RolloutView = z.object({
 });
 export type RolloutView = z.infer<typeof RolloutView>;
 
-/** Change of a rollout by somebody who has seen it. */
+/** Change of a rollout. */
 export const RolloutChange = z.strictObject({
   revision: Revision.optional().describe('Commit whose rollout is meant; refused where it is not the newest any more. Absent: whichever.'),
 });

@@ -2,9 +2,9 @@ import type { RolloutStrategySpec } from '@fso/shared/api';
 import { durationMs, type SelectedCluster, type WaveMembers, wavesOf } from '@fso/shared/rollout';
 import type { Facts, Move, RolloutRun } from './run.ts';
 
-/** A cluster as the plan of a rollout sees it. Revisions and digests are null where there is none. */
+/** A cluster as the plan of a rollout sees it. null: there is no such commit or digest. */
 export interface RolloutCluster extends SelectedCluster {
-  /** Whether the newest commit registers it. One that it does not leaves, and no wave waits for it. */
+  /** Whether the newest commit registers it. If not, it leaves, and no wave waits for it. */
   readonly isRegistered: boolean;
   /** Digest of the policies that it enforces, by its agent. */
   readonly enforced: string | null;
@@ -14,7 +14,7 @@ export interface RolloutCluster extends SelectedCluster {
   readonly accepted: string | null;
   /** Commit that its agent has refused. */
   readonly refused: string | null;
-  /** Since when it is not connected or not observed, ms since 1970; null: it is. */
+  /** Time since when it is not connected or not observed, ms since 1970; null: it is. */
   readonly awaySince: number | null;
   /** null: not known now. */
   readonly facts: Facts | null;
@@ -30,16 +30,16 @@ export interface RolloutInput {
   readonly digestOf: (cluster: string, revision: string) => string | undefined;
 }
 
-/** What a wave makes of a cluster that it has moved. */
+/** Progress of a cluster that a wave has moved. */
 export type Progress =
   /** Proven, and all facts are known. */
   | 'proven'
   /** Away for so long that no wave waits for it. */
   | 'away'
-  /** No gate looks at it. */
+  /** Left out by the gates. */
   | 'unlooked'
   | 'refused'
-  /** Not proven in time. */
+  /** Unproven after its time. */
   | 'late'
   | 'moving';
 
@@ -107,27 +107,17 @@ export const wavesOfRun = ({ base: { strategy } }: Pick<RolloutRun, 'base'>, clu
 export const targetOf = ({ reached, moves, base }: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
   moves[cluster]?.revision ?? reached[number] ?? base.revision;
 
-/**
- * Whether a commit changes what a cluster gets, compared with the commit that its wave has finished
- * last, or, where that cannot be read, with what it enforces.
- */
-const isChanged = (
-  { name, enforced }: Pick<RolloutCluster, 'name' | 'enforced'>,
-  { finished, revision, digestOf }: { readonly finished: string; readonly revision: string; readonly digestOf: RolloutInput['digestOf'] },
-): boolean => {
-  const digest = digestOf(name, revision);
-  return digest === undefined || digest !== (digestOf(name, finished) ?? enforced);
-};
-
-/** Members of a wave for which the commit of a run changes something. */
+/** Members of a wave that get something else by the commit of a run than what it has finished. */
 export const changedIn = (
   { reached, base, revision }: RolloutRun,
   { number, members }: Wave,
   { clusters, digestOf }: Pick<RolloutInput, 'clusters' | 'digestOf'>,
 ): readonly RolloutCluster[] => {
-  const commits = { finished: reached[number] ?? base.revision, revision, digestOf };
+  const finished = reached[number] ?? base.revision;
   return members.flatMap((name) => {
-    const cluster = clusters.get(name);
-    return cluster !== undefined && isChanged(cluster, commits) ? [cluster] : [];
+    const digest = digestOf(name, revision);
+    // What cannot be read may have changed.
+    const isSame = digest !== undefined && digest === digestOf(name, finished);
+    return isSame ? [] : (clusters.get(name) ?? []);
   });
 };

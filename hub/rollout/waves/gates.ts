@@ -19,7 +19,7 @@ const LIMITS = [
 
 const isCounted = ({ cluster, move, progress }: MovedCluster): boolean => progress !== 'unlooked' && cluster.accepted === move.revision;
 
-/** By how much a fact of a cluster has grown; 0 where it is not known. */
+/** Growth of a fact of a cluster; 0 where it is not known. */
 const growthOf = ({ cluster: { facts }, move: { before } }: MovedCluster, fact: keyof Facts): number => {
   const [now, then] = [facts?.[fact] ?? null, before?.[fact] ?? null];
   return now === null || then === null ? 0 : Math.max(0, now - then);

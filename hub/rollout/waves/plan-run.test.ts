@@ -79,7 +79,7 @@ describe('waves', () => {
     expect(targets()).toEqual(['r1', 'r1', 'r0', 'r0']);
   });
 
-  it('are skipped where nothing changes, in whatever order, and where they are empty', () => {
+  it('are skipped where nothing changes, in any order, and where they are empty', () => {
     const { work, commit, wait, targets } = open({ a: {}, b: {} }, ['b1', 'c1']);
     commit(1, ['b']);
     expect(targets()).toEqual(['r1', 'r1']);
@@ -152,7 +152,7 @@ describe('a newer commit', () => {
     expect(targets()).toEqual(['r2', 'r2', 'r0']);
   });
 
-  it('that changes nothing does not end the soak of the one before', () => {
+  it('continues the soak of the one before where it changes nothing', () => {
     const { world, work, commit, wait, targets } = open({ a: { soak: '1m' } });
     commit(1, ['a', 'b']);
     work();
@@ -168,7 +168,7 @@ describe('a newer commit', () => {
     expect(targets()).toEqual(['r2', 'r2', 'r2']);
   });
 
-  it('that changes the strategy is rolled out by the one before', () => {
+  it('is rolled out by the strategy before the one that it brings', () => {
     const { world, work, commit, wait, targets } = open({ a: {}, b: {} });
     world.commit({ strategy: undefined });
     commit(1);

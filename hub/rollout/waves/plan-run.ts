@@ -26,7 +26,7 @@ export class RunPlan {
     }
   }
 
-  /** Begins anew with a commit that is newer: waves that had finished the one before go first. */
+  /** Begins again with a commit that is newer: waves that had finished the one before go first. */
   protected supersede(): void {
     const { now, newest } = this.input;
     if (this.run.revision === newest.revision) return;
@@ -45,7 +45,9 @@ export class RunPlan {
       if (this.run.reached[wave.number] !== this.run.revision && this.changedIn(wave).length === 0) this.finishWave(wave);
   }
 
-  /** Moves clusters at once for which the commit is what they enforce, or what their wave finished. */
+  /**
+   * Moves clusters at once for which the commit is what they enforce, or what their wave finished.
+   */
   protected moveUnchanged(): void {
     const { revision, moves } = this.run;
     for (const wave of this.waves) {

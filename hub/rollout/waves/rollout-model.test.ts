@@ -11,7 +11,7 @@ it('keeps its rules and ends, in any order of commits, joins, leaves, pauses, an
   fc.assert(rolloutProperty(), { numRuns: 2_000 });
 });
 
-/** Waits in an empty wave for somebody to look at. */
+/** Waits in an empty wave for a cluster to look at. */
 class EmptyWaveWaits extends RunPlan {
   protected override skipUnchanged(): void {
     for (const wave of this.waves)

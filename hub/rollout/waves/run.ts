@@ -21,11 +21,11 @@ const Move = z.object({
   /** Commit that the cluster is to have, although its wave has not finished it. */
   revision: Revision,
   at: Time,
-  /** What gates compare with: from before the first commit that its wave has not finished. */
+  /** Facts that gates compare with: before the first commit that its wave has not finished. */
   before: Facts.optional(),
-  /** No gate waits for it or looks at it. */
+  /** Left out by the gates, which do not wait for it either. */
   unlooked: z.literal(true).optional(),
-  /** It was unreachable when the run last looked. */
+  /** Unreachable when the run last looked. */
   away: z.literal(true).optional(),
 });
 /** A cluster that is ahead of its wave. */

@@ -142,7 +142,10 @@ const waitsForOf = ({ record, desired }: Pick<ClusterEntry, 'record' | 'desired'
   return held === undefined ? {} : { waitsFor: { ...held } };
 };
 
-/** Commit that a cluster is to have now: the newest, or that of its wave; undefined: none was read yet. */
+/**
+ * Commit that a cluster is to have now: the newest, or that of its wave; undefined: none was read
+ * yet.
+ */
 export const revisionFor = ({ record, desired }: Pick<ClusterEntry, 'record' | 'desired'>): string | undefined =>
   desired?.held?.get(record.name)?.revision ?? desired?.revision;
 

@@ -44,8 +44,8 @@ const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
 };
 
 /**
- * Whether a cluster has not accepted the revision that it is to have. A disconnected cluster keeps the
- * revision that it accepted last.
+ * Whether a cluster has not accepted the revision that it is to have. A disconnected cluster keeps
+ * the revision that it accepted last.
  */
 const isBehind = (entry: ClusterEntry): boolean => entry.view.connection !== 'NeverSeen' && entry.view.revision !== revisionFor(entry);
 

@@ -15,7 +15,7 @@ import { type AgentListenerIdentity, openIdentity } from '../../identity/index.t
 import { AuditVerifier, createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { createHubMetrics } from '../../metrics.ts';
-import { createRolloutRecord, type RolloutRecord, WaveController, writeRollout } from '../../rollout/index.ts';
+import { createRolloutRecord, type RolloutRecord, WaveController, type WaveControllerDeps, writeRollout } from '../../rollout/index.ts';
 import { createPolicyDocuments } from '../../source/index.ts';
 import { type ApiConfig, type ApiDeps, type ApiRuntime, createApi } from '../api.ts';
 import { FleetReader } from '../fleet/fleet-reader.ts';
@@ -67,6 +67,20 @@ const WITHOUT_FILES = {
   agentTokens: new Map<string, string>(),
 };
 
+type AlertsDeps = ConstructorParameters<typeof Alerts>[0];
+
+const createAlerts = (deps: Omit<AlertsDeps, 'pausedMs' | 'random' | 'metrics'>): Alerts =>
+  new Alerts({ ...deps, pausedMs: () => 0, random: () => 0.5, metrics: createHubMetrics(new Registry()).alerts });
+
+/** Opens the rollouts of a hub without agents. */
+const openRollout = (deps: Pick<WaveControllerDeps, 'ledger' | 'clock' | 'logger'>): WaveController =>
+  new WaveController({
+    ...deps,
+    targets: new RevisionTargets(),
+    delivery: { connected: () => [], publish: () => undefined },
+    source: { read: async () => undefined, hint: () => undefined },
+  });
+
 /** The API over a real listener and the real in-memory ledger, for tests. */
 export const startApiHarness = async (
   config: HarnessConfig = {},
@@ -98,34 +112,12 @@ export const startApiHarness = async (
   const objects = gitObjectsOf();
   const fleet = new FleetReader({ ledger, clock, version: '0.1.0' });
   const verifier = new AuditVerifier({ audit: ledger.audit, key: auditKey, clock });
-  const targets = new RevisionTargets();
-  const delivery = { connected: () => [], publish: () => undefined };
-  const rollout = new WaveController({
-    ledger,
-    targets,
-    delivery,
-    source: { read: async () => undefined, hint: () => undefined },
-    clock,
-    logger,
-  });
-  const hub = {
-    certificates: [],
-    health: () => ledger.health(),
-    rollout: () => rollout.halted(),
-    verifyAudit: () => verifier.verify(),
-  };
+  const rollout = openRollout({ ledger, clock, logger });
+  const health = () => ledger.health();
+  const hub = { certificates: [], health, rollout: () => rollout.halted(), verifyAudit: () => verifier.verify() };
   const issues = new IssueLister({ fleet, hub, clock });
-  const alerts = new Alerts({
-    pausedMs: () => 0,
-    ledger,
-    issues: (isNamed) => issues.list(isNamed),
-    file: new AlertsFile(undefined, alertsConfig, logger),
-    clock,
-    logger,
-    random: () => 0.5,
-    metrics: createHubMetrics(new Registry()).alerts,
-    hubUrl: publicUrl,
-  });
+  const file = new AlertsFile(undefined, alertsConfig, logger);
+  const alerts = createAlerts({ ledger, issues: (isNamed) => issues.list(isNamed), file, clock, logger, hubUrl: publicUrl });
   const stop = new AbortController();
   const running = alertsConfig === undefined ? undefined : alerts.run(stop.signal);
   const api = createApi(

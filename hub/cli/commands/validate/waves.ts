@@ -7,7 +7,7 @@ export interface WaveClusters {
   readonly clusters: readonly string[];
 }
 
-/** The waves of a commit's strategy, in order, with their clusters; undefined: it has no strategy. */
+/** The waves of a commit in order, with their clusters; undefined: it has no strategy. */
 export const wavesIn = ({ rollout, clusters }: PolicySet): readonly WaveClusters[] | undefined =>
   rollout &&
   wavesOf(

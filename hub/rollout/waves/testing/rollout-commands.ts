@@ -3,7 +3,7 @@ import { pauseRun, resumeRun } from '../resume-run.ts';
 import { RolloutRules, STRATEGIES } from './rollout-rules.ts';
 import { type Faults, RolloutWorld, ZONES } from './rollout-world.ts';
 
-/** What the model of fast-check keeps: the rules, which look at the world. */
+/** Model of fast-check: the rules, which look at the world. */
 interface Model {
   readonly rules: RolloutRules;
 }
@@ -75,9 +75,7 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     const found = world.clusters.get(cluster);
     if (found !== undefined) world.work(found);
   }),
-  happening('agents', fc.constant(2), (world, steps) => {
-    for (let step = 0; step < steps; step += 1) for (const cluster of world.clusters.values()) world.work(cluster);
-  }),
+  happening('agents', fc.constant(2), workAll),
   happening('wait', fc.constantFrom(1, 20, 60, 150, 300), (world, seconds) => {
     world.now += seconds * 1000;
   }),
@@ -85,8 +83,18 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     if (world.run !== undefined) world.run = pauseRun(world.run, by, world.now);
   }),
   happening('resume', fc.constant('someone'), resume),
-  fc.constant(new Happening('crash', () => undefined, true)),
+  // What has happened since the last step is planned, and the hub ends before it is stored.
+  fc.constantFrom(0, 60).map((seconds) => new Happening(`crash after ${seconds} s`, (world) => passTime(world, seconds), true)),
 ];
+
+function workAll(world: RolloutWorld, steps: number): void {
+  for (let step = 0; step < steps; step += 1) for (const cluster of world.clusters.values()) world.work(cluster);
+}
+
+function passTime(world: RolloutWorld, seconds: number): void {
+  workAll(world, 2);
+  world.now += seconds * 1000;
+}
 
 function resume(world: RolloutWorld, _by: string, rules: RolloutRules): void {
   if (world.run?.paused === null && world.run.halt !== null) rules.noteResume();
@@ -98,8 +106,7 @@ const ROUNDS = 60;
 
 /** A minute in which agents do their work and people pass gates. */
 const passMinute = (world: RolloutWorld, rules: RolloutRules): void => {
-  world.now += 60_000;
-  for (const cluster of world.clusters.values()) for (let step = 0; step < 2; step += 1) world.work(cluster);
+  passTime(world, 60);
   resume(world, '', rules);
   const before = rules.moment();
   world.step();
