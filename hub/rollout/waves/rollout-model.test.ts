@@ -7,8 +7,11 @@ import type { RolloutRun } from './run.ts';
 import { rolloutProperty } from './testing/rollout-commands.ts';
 import type { Faults } from './testing/rollout-world.ts';
 
+/** Schedules of each property; FSO_TEST_RUNS is another number of them. */
+const numRuns = fc.readConfigureGlobal().numRuns ?? 2_000;
+
 it('keeps its rules and ends, in any order of commits, joins, leaves, pauses, answers and crashes', () => {
-  fc.assert(rolloutProperty(), { numRuns: 2_000 });
+  fc.assert(rolloutProperty(), { numRuns });
 });
 
 /** Waits in an empty wave for a cluster to look at. */
@@ -57,6 +60,6 @@ const BUGS: Readonly<Record<string, Faults>> = {
 
 describe('finds a planted bug:', () => {
   it.each(Object.entries(BUGS))('%s', (_title, faults) => {
-    expect(fc.check(rolloutProperty(faults), { numRuns: 2_000, endOnFailure: true }).failed).toBe(true);
+    expect(fc.check(rolloutProperty(faults), { numRuns, endOnFailure: true }).failed).toBe(true);
   });
 });
