@@ -1,6 +1,5 @@
 import { CONDITIONS } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
-import { countTried } from '@fso/shared/status';
 import { type ClusterRecord, countViolations, namedIn } from '../ledger/index.ts';
 import type { Facts, RolloutCluster } from './waves/index.ts';
 
@@ -14,13 +13,12 @@ const awaySince = ({ connected, notObserved, lastSeen }: ClusterRecord): number 
 const factsOf = ({ policies, report }: ClusterRecord): Facts => {
   const status = report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status;
   const violations = countViolations(policies);
-  if (status === undefined || status === 'Unknown') return { violations, refused: null, pending: null };
   const risks = [...namedIn(policies).values()].flatMap((named) => named.risks ?? []);
-  return {
-    violations,
-    refused: risks.reduce((sum, each) => sum + countTried(each), 0),
-    pending: risks.reduce((sum, each) => sum + each.pending, 0),
-  };
+  const sumOf = (count: (risk: (typeof risks)[number]) => number): number => risks.reduce((sum, each) => sum + count(each), 0);
+  // A webhook may mend pods of which no dry run was made yet.
+  const isUnknown = status === undefined || status === 'Unknown' || sumOf(({ untried = 0 }) => untried) > 0;
+  if (isUnknown) return { violations, refused: null, pending: null };
+  return { violations, refused: sumOf(({ refused }) => refused), pending: sumOf(({ pending }) => pending) };
 };
 
 type Enforced = Pick<RolloutCluster, 'accepted' | 'proven' | 'refused' | 'enforced' | 'awaySince' | 'facts'>;

@@ -52,7 +52,7 @@ export const failedGate = (wave: Wave, moved: readonly MovedCluster[]): Failure 
   const facts = compareFacts(wave, moved);
   if (facts !== undefined) return facts;
   const late = moved.filter(({ progress }) => progress === 'late');
-  return late.length === 0 ? undefined : failureOf('ProofTime', late, `not proven within ${wave.proofMs / 1000} s`);
+  return late.length === 0 ? undefined : failureOf('ProofTime', late, `not proven and looked at within ${wave.proofMs / 1000} s`);
 };
 
 /**
