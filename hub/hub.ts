@@ -17,7 +17,7 @@ import { backUp, createCheckpoints, type Ledger, openAuditKey, openLedger } from
 import { createHubMetrics, registerHubReadings } from './metrics.ts';
 import { Planner } from './plans/index.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
-import { Activity, type CommitTracer, createTrendRecorder, Pipeline } from './rollout/index.ts';
+import { Activity, type CommitTracer, createTrendRecorder, Pipeline, WaveController } from './rollout/index.ts';
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
 import { openSource, type Source } from './source/index.ts';
 
@@ -172,7 +172,8 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   const activity = new Activity({ ...history, metrics: metrics.rollout, tracer });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const onDone = activity.done.bind(activity);
-  const pipeline = new Pipeline({ ledger, targets, delivery, clock, logger: log('compile'), metrics, onDone });
+  const rollout = new WaveController({ ledger, targets, delivery, source, clock, logger: log('release') });
+  const pipeline = new Pipeline({ ledger, targets, delivery, waves: rollout, clock, logger: log('compile'), metrics, onDone });
   source.onRevision((revision) => activity.take(revision));
   source.onRevision((revision) => pipeline.take(revision));
   source.onRejected((rejected) => activity.reject(rejected));
@@ -191,14 +192,14 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   // ⑨: what is wrong, metrics, and the API.
   const certificates = () => certificatesOf(config.agentTls, identity);
   const served = { ledger, fleet, auditKey: auditKey.id };
-  const alerting = { clock, pauses, logger: log('alerts'), random, metrics: metrics.alerts };
+  const alerting = { clock, pauses, rollout, logger: log('alerts'), random, metrics: metrics.alerts };
   const { issues, alerts } = openAlerts(config, { ...served, ...alerting, certificates: certificates() });
   const queues = () => ({ ...delivery.queues(), ledger: ledger.waitingWrites() });
-  registerHubReadings(registry, { queues, certificates, lateShare: () => pauses.lateShare() });
+  registerHubReadings(registry, { queues, certificates, lateShare: () => pauses.lateShare(), rollout: () => rollout.readings() });
   const shutdown = createShutdown(signal, { clock, delayMs: config.shutdownDelayMs ?? 0 });
   const agents = new Inspector(delivery, ledger);
   const { url, agentUrl, keepCertificate, closed } = await openListeners(config, {
-    ...{ ...served, issues, alerts, source, tracer, delivery, identity, limits: deps.deliveryLimits?.listener },
+    ...{ ...served, issues, alerts, rollout, source, tracer, delivery, identity, limits: deps.deliveryLimits?.listener },
     agents,
     plans: new Planner({ ledger, agents, clock }),
     backup: (target) => backUp(config.database, { version, key: auditKey }, target),
@@ -207,7 +208,7 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   });
 
   // They run beside each other, end together, and the ledger after them.
-  const parts = [pauses, source, delivery, checkpoints, activity, trend, alerts];
+  const parts = [pauses, source, delivery, rollout, checkpoints, activity, trend, alerts];
   const runs = [...parts.map((part) => (until: AbortSignal) => part.run(until)), keepCertificate];
   const stopped = runUntilStopped({ runs, closed, shutdown, ledger }, deps);
   logger.info({ url, agentUrl, git: source.state().url, ref: config.git.ref }, 'hub started');

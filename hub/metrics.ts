@@ -105,10 +105,11 @@ export interface HubReadings {
   readonly certificates: () => readonly HubCertificate[];
   /** See PauseDetector. */
   readonly lateShare: () => number;
+  readonly rollout: () => { readonly held: number; readonly isHalted: boolean };
 }
 
 /** Registers the gauges of this hub that are read at a scrape, so once per registry. */
-export const registerHubReadings = (registry: Registry, { queues, certificates, lateShare }: HubReadings): void => {
+export const registerHubReadings = (registry: Registry, { queues, certificates, lateShare, rollout }: HubReadings): void => {
   const registers = [registry];
   new Gauge({
     name: 'fso_hub_queue_length',
@@ -125,6 +126,22 @@ export const registerHubReadings = (registry: Registry, { queues, certificates, 
     registers,
     collect() {
       this.set(lateShare());
+    },
+  });
+  new Gauge({
+    name: 'fso_hub_rollout_waiting_clusters',
+    help: 'Clusters that keep an older commit until it is the turn of their wave.',
+    registers,
+    collect() {
+      this.set(rollout().held);
+    },
+  });
+  new Gauge({
+    name: 'fso_hub_rollout_halted',
+    help: '1 while a failed gate keeps the rollout of the newest commit from going on.',
+    registers,
+    collect() {
+      this.set(rollout().isHalted ? 1 : 0);
     },
   });
   new Gauge({

@@ -36,6 +36,18 @@ us       us-east-1               1
     });
   });
 
+  it('shows the clusters of each wave, and warns of one that selects none', async () => {
+    const waves =
+      '[{name: canary, clusterSelector: {matchLabels: {env: prod}}}, {name: typo, clusterSelector: {matchLabels: {evn: prod}}}]';
+    put(
+      'rollout.yaml',
+      `apiVersion: compliance.federated.io/v1\nkind: RolloutStrategy\nmetadata: {name: careful}\nspec: {waves: ${waves}}\n`,
+    );
+    const { code, out } = await runFso(['validate', root]);
+    expect([code, out]).toEqual([0, expect.stringMatching(/WAVE +CLUSTERS\ncanary +eu\ntypo +-\n\(others\) +us\n/)]);
+    expect(out).toContain('rollout.yaml:1:1: warning WaveEmpty: wave typo selects no cluster');
+  });
+
   it('answers in JSON too', async () => {
     const { code, out } = await runFso(['validate', root, '-o', 'json']);
     expect([code, JSON.parse(out).clusters[0]]).toEqual([0, { name: 'eu', regions: ['eu-west-1', 'eu-central-1'], policies: 2 }]);

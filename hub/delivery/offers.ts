@@ -240,11 +240,18 @@ const REVISIONS_KEPT = 8;
  */
 export class RevisionTargets {
   #current: string | null = null;
+  #held: ReadonlyMap<string, string | null> = new Map();
   readonly #digests = new Map<string, ReadonlyMap<string, string>>();
 
-  /** Sets the revision that every cluster should enforce from now on. */
-  setTarget(revision: string): void {
+  /**
+   * Sets the revision that clusters should enforce from now on.
+   *
+   * @param held by cluster: another one, that it is held at; null: it cannot be offered. Default:
+   * none
+   */
+  setTarget(revision: string, held: ReadonlyMap<string, string | null> = new Map()): void {
     this.#current = revision;
+    this.#held = held;
   }
 
   /** @param digests by cluster: the digest that an agent has to ack */
@@ -254,8 +261,9 @@ export class RevisionTargets {
   }
 
   /** @returns the revision that a cluster should enforce now; null: none yet */
-  targetOf(_cluster: string): string | null {
-    return this.#current;
+  targetOf(cluster: string): string | null {
+    const held = this.#held.get(cluster);
+    return held === undefined ? this.#current : held;
   }
 
   /**

@@ -12,7 +12,7 @@ export { checkBackup, type RestoreSummary, restoreLedger } from './backup/restor
 export { isRepeated, ReportGapError, StreamReplacedError } from './changes.ts';
 export { type EventFilter, matchesEvent } from './event-filter.ts';
 export { type KeyedReader, type KeyedStore, LOGIN_LINK_KIND, SESSION_KIND } from './keyed-store.ts';
-export { ClusterPolicies, keysBetween, type NamedPolicies, namedIn, PolicyList, PolicyLists } from './policies/index.ts';
+export { ClusterPolicies, countViolations, keysBetween, type NamedPolicies, namedIn, PolicyList, PolicyLists } from './policies/index.ts';
 export { type DatabaseConfig, type DatabaseReader, openDatabase, openReader } from './sql/database.ts';
 export { describeDatabaseError } from './sql/errors.ts';
 export { type ForgetStored, forgetStored } from './sql/forget-stored.ts';

@@ -1,13 +1,13 @@
 import type { AgentClusterReport, ClusterEvent, EventView, PolicyReport, SourceView } from '@fso/shared/api';
-import type { CompiledPolicy } from '@fso/shared/compile';
-import type { PolicySet } from '@fso/shared/decode';
 import type { Reason, Report } from '@fso/shared/protocol';
 import type { Baseline } from '@fso/shared/status';
 import type { AuditLog } from './audit-log.ts';
+import type { Desired } from './desired.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { KeyedReader, KeyedStore } from './keyed-store.ts';
 import type { FoundHistory, HistoryQuery, PolicyStateAt, StateQuery } from './queries/history-query.ts';
 
+export type { Desired, HeldCluster } from './desired.ts';
 export type {
   Dated,
   FoundHistory,
@@ -21,17 +21,6 @@ export type {
 /** A problem of the ledger's database that people can put right; the message says how. */
 export class LedgerError extends Error {
   override readonly name = 'LedgerError';
-}
-
-/**
- * The state that a commit asks of the fleet: the decoded set and the policies of each registered
- * cluster.
- */
-export interface Desired {
-  readonly revision: string;
-  readonly set: PolicySet;
-  /** Compiled policies, by cluster name. */
-  readonly clusters: ReadonlyMap<string, readonly CompiledPolicy[]>;
 }
 
 /** An answer to an offer. */

@@ -117,6 +117,7 @@ const measure = (): Registry => {
     queues: () => ({ connections: 0, agents: 0, offers: 0, ledger: 0 }),
     certificates: () => [],
     lateShare: () => 0,
+    rollout: () => ({ held: 0, isHalted: false }),
   });
   createFailureCounter(deps);
   createRequestTimer(deps);

@@ -34,6 +34,11 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
     check: 'The page Audit of the dashboard, and `fso audit verify` on another machine.',
     more: '[The audit log](ledger.md#the-audit-log).',
   },
+  RolloutHalted: {
+    check:
+      '`fso rollout status` names the wave, the gate, the clusters and what to do; `fso get violations` and `fso get risks` what was found.',
+    more: '[Waves](rollout.md#when-a-gate-fails).',
+  },
   HubCertificateExpiring: {
     check:
       '_certificate of the agents listener cannot be renewed_ in the log; the files of a certificate of yours; ends on the dashboard Hub.',

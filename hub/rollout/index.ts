@@ -5,5 +5,8 @@ export { createRolloutRecord, type RolloutRecord } from './history/rollout-recor
 export { COMMIT_KIND, readRollout, readRolloutSlot, readRollouts, writeRollout } from './history/rollout-store.ts';
 export { createTrendRecorder, pointOf, readTrend, TREND_DAYS } from './history/trend.ts';
 export * from './history/views.ts';
-export { compileDesired, Pipeline } from './pipeline.ts';
+export { compileDesired } from './known-commits.ts';
+export { Pipeline } from './pipeline.ts';
 export { startTracing } from './start-tracing.ts';
+export { RolloutChangeRefused, WaveController, type WaveControllerDeps } from './wave-controller.ts';
+export type { RolloutRun } from './waves/index.ts';

@@ -23,6 +23,7 @@ import { ROUTES } from './openapi.ts';
 import type { EnrolmentAccess, ForgetAccess } from './routes/enrolment-routes.ts';
 import type { PlanDeps } from './routes/plan-routes.ts';
 import type { PolicyDeps } from './routes/policy-routes.ts';
+import type { RolloutDeps } from './routes/rollout-routes.ts';
 import type { WebhookDeps } from './routes/webhook-routes.ts';
 import { ScopeViews } from './scope/scope-views.ts';
 import { type AlertAccess, scopeAlerts } from './scope/scoped-alerts.ts';
@@ -88,6 +89,8 @@ export interface ApiDeps {
   readonly plans: PlanDeps['plans'] & { readonly within: (grants: readonly RoleGrant[]) => PlanDeps['plans'] };
   readonly access: Access;
   readonly alerts: Alerts;
+  /** Step ③: the rollout of the newest commit. */
+  readonly rollout: RolloutDeps['rollout'];
   /** Lister of the current issues. */
   readonly issues: IssueLister;
   /** Called for every change that a caller made, or tried to make. */

@@ -20,6 +20,7 @@ import { fleetRoutes, hubRoutes } from './routes/hub-routes.ts';
 import { planRoutes } from './routes/plan-routes.ts';
 import { policyDocumentRoutes, policyRoutes } from './routes/policy-routes.ts';
 import { reportRoutes } from './routes/report-routes.ts';
+import { rolloutRoutes } from './routes/rollout-routes.ts';
 import { tokenRoutes } from './routes/token-routes.ts';
 import { webhookRoutes } from './routes/webhook-routes.ts';
 
@@ -59,6 +60,7 @@ export const ROUTES = [
   ...reportRoutes,
   ...eventRoutes,
   ...commitRoutes,
+  ...rolloutRoutes,
   ...alertRoutes,
   ...receiverRoutes,
   ...silenceRoutes,

@@ -54,6 +54,15 @@ export class RevisionChecker {
     return examined.ok ? { ...judged, set: examined.set } : examined;
   }
 
+  /**
+   * Reads the policies of a commit that was accepted before. @returns undefined: the clone does not
+   * have it, or they are not valid any more. @throws the error of a clone that cannot be read
+   */
+  async read(revision: string): Promise<PolicySet | undefined> {
+    const examined = await this.#examine(revision);
+    return examined.ok ? examined.set : undefined;
+  }
+
   async #judge(revision: string): Promise<TrustedRevision | RefusedRevision> {
     const proposal = this.#config.mode === 'off' ? { revision, from: null, chain: [revision] } : await this.#propose(revision);
     const judgement = await judge(this.#config, this.#accepted, proposal, { getObject: this.#reader.object, now: this.#now() });

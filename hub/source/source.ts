@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { CommitView, ProblemView, SourceView } from '@fso/shared/api';
+import type { PolicySet } from '@fso/shared/decode';
 import { type Backoff, createBackoff, type Runtime, Wakeup } from '@fso/shared/runtime';
 import { type Clone, isCloneDamaged, openClone } from './git/clone.ts';
 import { createGitAuth } from './git/git-auth.ts';
@@ -111,6 +112,11 @@ export class Source {
 
   state(): SourceView {
     return this.#view;
+  }
+
+  /** Reads the policies of an earlier commit; see `RevisionChecker.read`. */
+  read(revision: string): Promise<PolicySet | undefined> {
+    return this.#checker.read(revision);
   }
 
   /**

@@ -13,6 +13,7 @@ export * from './names.ts';
 export * from './reports.ts';
 export * from './repository/clusters.ts';
 export * from './repository/region-catalog.ts';
+export * from './rollout.ts';
 export * from './sovereign-policy.ts';
 export * from './summaries.ts';
 export * from './views.ts';

@@ -76,6 +76,10 @@ export const ClusterView = z.object({
     .nullable()
     .describe('Commit of which the locks have proven every policy; null: none, or the cluster is not connected or not observed.'),
   inSync: z.boolean().describe('Connected, and its accepted revision is the one meant for it.'),
+  waitsFor: z
+    .object({ wave: z.string(), revision: z.string() })
+    .optional()
+    .describe('Wave whose turn the cluster waits for, and the commit that it is to have until then; absent: it is to have the newest.'),
   nack: z.object({ revision: z.string(), reasons: z.array(ProblemView), time: Time }).nullable(),
   policies: z.object({ total: z.int(), active: z.int(), failed: z.int(), pending: z.int(), expired: z.int() }),
   violations: z.int(),

@@ -66,6 +66,7 @@ const CASES: Readonly<Record<MonitoredChart, Readonly<Record<string, AlertCase>>
       at: [5, 8, 35],
     },
     FsoCommitRejected: gauge(`fso_hub_commit_rejected{${HUB}}`, [1, 0], 1),
+    FsoRolloutHalted: gauge(`fso_hub_rollout_halted{${HUB}}`, [1, 0], 1),
     FsoCommitRefused: kind('fso_hub_clusters', `state="refusing", ${HUB}`, 1),
     FsoPolicyNotProven: kind('fso_hub_clusters', `state="pending", ${HUB}`, 10),
     FsoEnforcementSlow: {

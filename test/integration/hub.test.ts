@@ -182,15 +182,6 @@ describe('from a push to an offer', () => {
     await hub.stop();
     expect(fetches).toBe(3);
   });
-
-  it('reports that a rollout strategy is not followed', async () => {
-    const { repository, startHub } = await open();
-    const rollout = `apiVersion: compliance.federated.io/v1\nkind: RolloutStrategy\nmetadata: {name: careful}\nspec: {waves: [{name: all, clusterSelector: {}}]}\n`;
-    await repository.commit({ ...basicRepository(), 'rollout/careful.yaml': rollout }, 'first');
-    const hub = await startHub();
-    const event = await eventually(async () => (await hub.ledger.events({ limit: 10 })).find((e) => e.reason === 'RolloutStrategyIgnored'));
-    expect(event.message).toContain('rollout/careful.yaml:1');
-  });
 });
 
 it('registers a cluster by a commit', async () => {

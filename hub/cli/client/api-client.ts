@@ -31,6 +31,7 @@ import {
   policyPath,
   ReceiverList,
   RiskPage,
+  RolloutView,
   SessionView,
   SilenceList,
   type SilenceRequest,
@@ -163,6 +164,10 @@ export const createHubClient = (options: HubClientOptions) => {
   return {
     ...alertCalls(requests),
     status: (signal?: AbortSignal) => requests.get(StatusView, '/status', {}, signal),
+    rollout: (signal?: AbortSignal) => requests.get(RolloutView, '/rollout', {}, signal),
+    /** @param revision commit whose rollout is meant; absent: whichever is under way */
+    changeRollout: (change: 'pause' | 'resume', revision?: string, signal?: AbortSignal) =>
+      requests.send(RolloutView, `/api/v1/rollout/${change}`, { method: 'POST', body: { revision } }, signal),
     source: (signal?: AbortSignal) => requests.get(SourceView, '/source', {}, signal),
     /** Policies with the reports of all clusters; `policySummaries` has numbers instead. */
     policies: async (query: PolicyFilter = {}, signal?: AbortSignal): Promise<PolicyView[]> => {

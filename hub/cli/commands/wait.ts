@@ -39,13 +39,16 @@ const has = (wanted: Wanted, revision: string | null): boolean =>
 const place = ({ path, line, column }: { path?: string | undefined; line?: number | undefined; column?: number | undefined }): string =>
   path === undefined ? '' : `${[path, line, column].filter((part) => part !== undefined).join(':')}: `;
 
+const acceptedText = ({ revision, waitsFor }: ClusterView): string =>
+  `has accepted ${shortRevision(revision)}${waitsFor === undefined ? '' : `, and waits for wave ${waitsFor.wave}`}`;
+
 const reasonOf = (wanted: Wanted, cluster: ClusterView): string | undefined => {
   if (cluster.connection !== 'Connected') return `is not connected (${cluster.connection})`;
   if (cluster.nack !== null && has(wanted, cluster.nack.revision)) {
     const [first] = cluster.nack.reasons;
     return `refused the revision${first === undefined ? '' : `: ${place(first)}${first.reason}`}`;
   }
-  if (!has(wanted, cluster.revision)) return `has accepted ${shortRevision(cluster.revision)}`;
+  if (!has(wanted, cluster.revision)) return acceptedText(cluster);
   if (wanted.goal === 'accepted' || has(wanted, cluster.provenRevision)) return undefined;
   if (cluster.notObserved !== null) return `is not observed (${cluster.notObserved.what.join(', ')})`;
   const { active, total, failed } = cluster.policies;

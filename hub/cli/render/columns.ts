@@ -46,6 +46,11 @@ const policiesOf = ({ policies, notKept }: ClusterView): string => {
   return notKept === null ? kept : `${kept} (${notKept} more not kept)`;
 };
 
+const inSyncOf = ({ inSync, waitsFor }: ClusterView): string => {
+  if (!inSync) return 'no';
+  return waitsFor === undefined ? 'yes' : `waits for wave ${waitsFor.wave}`;
+};
+
 export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'NAME', value: ({ name }) => name },
   { title: 'CONNECTION', value: ({ connection, notObserved }) => (notObserved === null ? connection : 'NotObserved') },
@@ -53,7 +58,7 @@ export const clusterColumns = (now: Date): Column<ClusterView>[] => [
   { title: 'REVISION', value: ({ revision }) => shortRevision(revision) },
   { title: 'VERIFICATION', value: ({ report }) => report?.verification ?? '-' },
   { title: 'PROVEN', value: ({ provenRevision }) => shortRevision(provenRevision) },
-  { title: 'IN-SYNC', value: ({ inSync }) => (inSync ? 'yes' : 'no') },
+  { title: 'IN-SYNC', value: inSyncOf },
   { title: 'POLICIES', value: policiesOf },
   { title: 'VIOLATIONS', value: ({ violations }) => String(violations) },
   { title: 'GATEKEEPER', value: ({ report }) => report?.gatekeeper.state ?? '-' },

@@ -230,6 +230,30 @@ const addClusters = (program: Command): void => {
   addRemoval(clusters);
 };
 
+const loadRollout = () => import('../commands/rollout.ts');
+
+/** `fso rollout …` */
+const addRollout = (program: Command): void => {
+  const rollout = program.command('rollout').description('see and hold the rollout of the newest commit in waves');
+  rollout
+    .command('status')
+    .description('show the waves, and what keeps the rollout from going on')
+    .option('-w, --watch', 'show each change until every wave has the commit; exits with 1 where a gate fails', false)
+    .addOption(outputOption())
+    .addHelpText('after', examples('rollout status', 'rollout status --watch'))
+    .action(action(async () => (await loadRollout()).rolloutStatus));
+  rollout
+    .command('pause')
+    .description('hold the rollout: no further cluster gets the commit, unless it changes nothing there (operators)')
+    .action(action(async () => (await loadRollout()).pauseRollout));
+  rollout
+    .command('resume')
+    .description('end a pause; where a gate has failed, go on all the same and accept what it found (operators)')
+    .option('--revision <commit>', 'only if the rollout is of this commit: its whole id')
+    .addHelpText('after', examples('rollout resume', 'rollout resume --revision "$(git rev-parse HEAD)"'))
+    .action(action(async () => (await loadRollout()).resumeRollout));
+};
+
 export const fleetCommands: readonly ((program: Command) => void)[] = [
   addStatus,
   addGet,
@@ -237,5 +261,6 @@ export const fleetCommands: readonly ((program: Command) => void)[] = [
   addHistory,
   addReport,
   addWait,
+  addRollout,
   addClusters,
 ];

@@ -162,6 +162,13 @@ export class UnlistedPolicies extends Map<string, PolicyReport> {
 export const namedIn = (policies: Policies): NamedPolicies =>
   policies instanceof ClusterPolicies || policies instanceof UnlistedPolicies ? policies.named : policies;
 
+/** Counts the violations of all policies. Only those that are reported by name have some. */
+export const countViolations = (policies: Policies): number => {
+  let sum = 0;
+  for (const { violations } of namedIn(policies).values()) sum += violations;
+  return sum;
+};
+
 /**
  * Whether all that is not missing reads the same in two baselines of lists of which only some
  * policies differ.

@@ -75,6 +75,8 @@ describe('access', () => {
     expect(changing).toEqual([
       ['fetchSource', 'operator'],
       ['gitWebhook', 'open'],
+      ['pauseRollout', 'operator'],
+      ['resumeRollout', 'operator'],
       ['testReceiver', 'operator'],
       ['createSilence', 'operator'],
       ['endSilence', 'operator'],

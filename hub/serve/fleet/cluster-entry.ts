@@ -115,12 +115,6 @@ export const addRisks = (sum: RiskCounts, risks: RiskCounts | undefined): RiskCo
 export const countRisks = ({ policies }: ClusterRecord): RiskCounts =>
   [...namedIn(policies).values()].reduce<RiskCounts>((sum, { risks }) => addRisks(sum, risks), NO_RISKS);
 
-export const countViolations = ({ policies }: ClusterRecord): number => {
-  let sum = 0;
-  for (const { violations } of namedIn(policies).values()) sum += violations;
-  return sum;
-};
-
 const connectionOf = (record: ClusterRecord): ClusterView['connection'] => {
   if (record.connected) return 'Connected';
   return record.lastSeen === null ? 'NeverSeen' : 'Disconnected';
@@ -143,6 +137,18 @@ const withoutSamples = ({
 /** Provider that a cluster is registered with; null: none. */
 export const providerOf = (registration: ManagedClusterDocument | undefined): string | null => registration?.spec.provider ?? null;
 
+const waitsForOf = ({ record, desired }: Pick<ClusterEntry, 'record' | 'desired'>): Pick<ClusterView, 'waitsFor'> => {
+  const held = desired?.held?.get(record.name);
+  return held === undefined ? {} : { waitsFor: { ...held } };
+};
+
+/**
+ * Commit that a cluster is to have now: the newest, or that of its wave; undefined: none was read
+ * yet.
+ */
+export const revisionFor = ({ record, desired }: Pick<ClusterEntry, 'record' | 'desired'>): string | undefined =>
+  desired?.held?.get(record.name)?.revision ?? desired?.revision;
+
 /** A cluster that is no longer registered has neither regions nor labels and is never in sync. */
 export const viewOf = ({ record, registration, desired, phases, violations }: ClusterFacts): ClusterView => {
   const revision = record.acked?.revision ?? record.report?.revision ?? null;
@@ -161,7 +167,8 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
     offeredRevision: record.offeredRevision,
     revision,
     provenRevision: isKnown(record) ? (record.report?.provenRevision ?? null) : null,
-    inSync: record.connected && registration !== undefined && revision === desired?.revision,
+    inSync: record.connected && registration !== undefined && revision === revisionFor({ record, desired }),
+    ...waitsForOf({ record, desired }),
     nack: nackOf(record),
     policies: { ...phases },
     violations,
@@ -171,9 +178,9 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
   };
 };
 
-/** Connected, observed, in sync, and every policy of the revision in force proven by the locks. */
-export const isProven = ({ view, desired }: Pick<ClusterEntry, 'view' | 'desired'>): boolean =>
-  view.inSync && view.provenRevision === desired?.revision;
+/** Connected, observed, in sync, and every policy of its revision proven by the locks. */
+export const isProven = (entry: Pick<ClusterEntry, 'view' | 'record' | 'desired'>): boolean =>
+  entry.view.inSync && entry.view.provenRevision === revisionFor(entry);
 
 /**
  * Whether the last report of a cluster says that it was tampered with, also while the cluster is

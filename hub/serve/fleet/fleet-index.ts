@@ -3,13 +3,12 @@ import type { ManagedClusterDocument } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { Visibility } from '../../access/index.ts';
-import { type ClusterRecord, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
+import { type ClusterRecord, countViolations, type Desired, keysBetween, namedIn } from '../../ledger/index.ts';
 import {
   areRisksFresh,
   type ClusterEntry,
   type ClusterFacts,
   countRisks,
-  countViolations,
   factsOf,
   type NamedRisk,
   type NamedViolation,
@@ -227,7 +226,9 @@ export class FleetIndex {
 
   #violationsOf({ record, meant, retired }: ClusterBasis): Pick<Findings, 'violations' | 'named'> {
     this.#violations = undefined;
-    return retired ? { violations: 0, named: [] } : { violations: countViolations(record), named: namedViolations({ record, meant }) };
+    return retired
+      ? { violations: 0, named: [] }
+      : { violations: countViolations(record.policies), named: namedViolations({ record, meant }) };
   }
 
   #risksOf({ record, retired }: ClusterBasis): Pick<Findings, 'risks' | 'namedRisks'> {

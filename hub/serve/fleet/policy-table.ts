@@ -108,7 +108,10 @@ export class PolicyTable {
 
   /** Takes the content of policies from Git. */
   describe(desired: Desired | null): void {
-    const heads = desired ? headsFromGit(desired.set) : new Map<string, PolicyHead>();
+    const heads = new Map<string, PolicyHead>();
+    // Those that the newest commit removes are in Git until the last cluster has it.
+    for (const set of desired === null ? [] : [...(desired.older ?? []), desired.set])
+      for (const [key, head] of headsFromGit(set)) heads.set(key, head);
     this.#meant = new WeakMap();
     this.#namedBefore = this.#named;
     this.#named = new Map();

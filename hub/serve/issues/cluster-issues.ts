@@ -10,7 +10,7 @@ import {
 import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import { HUB_PAUSE } from '../../ledger/index.ts';
-import { type ClusterEntry, denialsKnownOf, LOCK_CONDITIONS } from '../fleet/cluster-entry.ts';
+import { type ClusterEntry, denialsKnownOf, LOCK_CONDITIONS, revisionFor } from '../fleet/cluster-entry.ts';
 import { countedIn } from '../fleet/findings/denial-lists.ts';
 import { isKnown } from '../fleet/phases.ts';
 import { problemText } from './hub-issues.ts';
@@ -44,10 +44,10 @@ const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
 };
 
 /**
- * Whether a cluster has not accepted the desired revision. A disconnected cluster keeps the
- * revision that it accepted last.
+ * Whether a cluster has not accepted the revision that it is to have. A disconnected cluster keeps
+ * the revision that it accepted last.
  */
-const isBehind = ({ view, desired }: ClusterEntry): boolean => view.connection !== 'NeverSeen' && view.revision !== desired?.revision;
+const isBehind = (entry: ClusterEntry): boolean => entry.view.connection !== 'NeverSeen' && entry.view.revision !== revisionFor(entry);
 
 const registrationIssues = (entry: ClusterEntry): Finding[] => {
   const { view, registration, desired, record, retired } = entry;
@@ -58,7 +58,7 @@ const registrationIssues = (entry: ClusterEntry): Finding[] => {
     return [known('ClusterUnregistered', `Not registered in Git, or no longer.${counted}`, null)];
   }
   if (!isBehind(entry)) return [];
-  const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(desired.revision, NO_COMMIT)}.`;
+  const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(revisionFor(entry), NO_COMMIT)}.`;
   return [{ alert: 'ClusterBehind', problem, since: null, isCurrent: isKnown(record) }];
 };
 

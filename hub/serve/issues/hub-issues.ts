@@ -1,4 +1,4 @@
-import { ALERT_RULES, type AlertName, type AuditVerification, type ProblemView, type SourceView } from '@fso/shared/api';
+import { ALERT_RULES, type AlertName, type AuditVerification, type ProblemView, type RolloutView, type SourceView } from '@fso/shared/api';
 import { shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
 import type { HubCertificate } from '../../identity/index.ts';
@@ -38,6 +38,14 @@ export const listSourceIssues = ({ error, rejected, verification, revision }: So
     ? [issueOf('RevisionNotTrusted', `Commit ${shortRevision(revision?.revision)}: ${verification.reason ?? 'unknown'}`)]
     : []),
 ];
+
+/** Lists the failed gate that keeps a rollout from going on. */
+export const listRolloutIssues = ({ halted, revision }: Pick<RolloutView, 'halted' | 'revision'>): Issue[] => {
+  if (halted === null) return [];
+  const named = halted.clusters.length === 0 ? '' : ` (${halted.clusters.join(', ')})`;
+  const problem = `Wave ${halted.wave}: ${halted.problem}${named}. Next: ${halted.next}`;
+  return [issueOf('RolloutHalted', problem, { since: halted.since, ...(revision !== null && { revision }) })];
+};
 
 /** Whether the ledger can be written. */
 export const listLedgerIssues = (health: LedgerHealth): Issue[] =>

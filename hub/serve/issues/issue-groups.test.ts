@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { reportLimits } from '../../ledger/report-quota.ts';
 import { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterReport, desiredOf, FILES, policyReport, REVISION, report } from '../testing/fleet.ts';
-import { DESIRED_WITH_TEAM, FILES_WITH_TEAM, openLister } from '../testing/issue-lister.ts';
+import { DESIRED_WITH_TEAM, FILES_WITH_TEAM, noRollout, openLister } from '../testing/issue-lister.ts';
 import { IssueLister } from './issue-lister.ts';
 
 describe('the groups', () => {
@@ -51,7 +51,7 @@ describe('the groups', () => {
   it('are complete once the repository is read and the audit log is verified', async () => {
     const { ledger, clock } = openLister();
     const verification = Promise.withResolvers<AuditVerification>();
-    const hub = { certificates: [], verifyAudit: () => verification.promise, health: () => ledger.health() };
+    const hub = { certificates: [], verifyAudit: () => verification.promise, health: () => ledger.health(), rollout: noRollout };
     const lister = new IssueLister({ fleet: new FleetReader({ ledger, clock, version: '0' }), hub, clock });
     await ledger.setConnected('eu', true);
     verification.resolve({ ok: true, entries: 1, head: null, checkpoints: 0, witnesses: 0, problems: [] });
@@ -105,6 +105,7 @@ describe('the groups', () => {
       certificates: [],
       verifyAudit: () => Promise.reject(new Error('away')),
       health: () => ({ ok: false as const, since, message: 'disk full' }),
+      rollout: noRollout,
     };
     const severityOf = (name: string) => (name === 'LedgerUnavailable' ? ('info' as const) : undefined);
     const lister = new IssueLister({ fleet, hub, severityOf, clock });

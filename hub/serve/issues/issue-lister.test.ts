@@ -1,10 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { reportLimits } from '../../ledger/report-quota.ts';
+import { FleetReader } from '../fleet/fleet-reader.ts';
 import { baselineIn, clusterReport, policyReport, REVISION, report, reportChange } from '../testing/fleet.ts';
 import { alertNames, DESIRED_WITH_TEAM, openLister } from '../testing/issue-lister.ts';
+import { IssueLister } from './issue-lister.ts';
 
 describe('the lister', () => {
+  it('lists the failed gate of a rollout, with what to do', async () => {
+    const { ledger, clock } = openLister();
+    const since = clock.now().toISOString();
+    const halted = { wave: 'canary', gate: 'NewViolations', clusters: ['eu'], problem: '3 new violations', since, next: 'revert' };
+    const hub = {
+      certificates: [],
+      verifyAudit: () => new Promise<never>(() => undefined),
+      health: () => ledger.health(),
+      rollout: () => ({ halted, revision: REVISION }),
+    };
+    const lister = new IssueLister({ fleet: new FleetReader({ ledger, clock, version: '0' }), hub, clock });
+    expect((await lister.list(() => false)).hub).toMatchObject([
+      { alert: 'RolloutHalted', problem: 'Wave canary: 3 new violations (eu). Next: revert', since, revision: REVISION },
+    ]);
+  });
+
   it('lists no clusters and policies before the repository is known', async () => {
     const { ledger, lister } = openLister();
     await ledger.setConnected('eu', true);

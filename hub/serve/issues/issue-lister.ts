@@ -1,4 +1,4 @@
-import type { AlertName, AlertSeverity, AuditVerification, IssueList } from '@fso/shared/api';
+import type { AlertName, AlertSeverity, AuditVerification, IssueList, RolloutView } from '@fso/shared/api';
 import { type Clock, createYielder } from '@fso/shared/runtime';
 import { countTried, type Deviation } from '@fso/shared/status';
 import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../../alerts/index.ts';
@@ -8,7 +8,7 @@ import { type ClusterEntry, risksKnownOf } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { clusterLabels, isRiseUnknown, listClusterIssues, listLastingIssues, listTimedIssues } from './cluster-issues.ts';
-import { listAuditIssues, listCertificateIssues, listLedgerIssues, listSourceIssues } from './hub-issues.ts';
+import { listAuditIssues, listCertificateIssues, listLedgerIssues, listRolloutIssues, listSourceIssues } from './hub-issues.ts';
 import { IssueGroups, policyGroupsOf } from './issue-groups.ts';
 import { listClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
 
@@ -16,6 +16,8 @@ import { listClusterPolicyIssues, listPolicyIssues } from './policy-issues.ts';
 export interface HubState {
   readonly certificates: readonly HubCertificate[];
   readonly health: () => LedgerHealth;
+  /** Rollout of the newest commit. */
+  readonly rollout: () => Pick<RolloutView, 'halted' | 'revision'>;
   /** Reads the whole audit log. */
   readonly verifyAudit: () => Promise<AuditVerification>;
 }
@@ -115,7 +117,11 @@ export class IssueLister {
 
   async #listHub(nowMs: number): Promise<Issue[]> {
     const { fleet, hub } = this.#deps;
-    return [...listSourceIssues(await fleet.readSource()), ...listCertificateIssues(hub?.certificates ?? [], nowMs)];
+    return [
+      ...listSourceIssues(await fleet.readSource()),
+      ...(hub === undefined ? [] : listRolloutIssues(hub.rollout())),
+      ...listCertificateIssues(hub?.certificates ?? [], nowMs),
+    ];
   }
 
   /** Lists the issues of the ledger and the audit log, which reach alerts on a separate path. */

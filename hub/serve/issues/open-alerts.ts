@@ -3,7 +3,7 @@ import { type AlertMetrics, Alerts, type AlertsConfig, AlertsFile } from '../../
 import type { HubCertificate } from '../../identity/index.ts';
 import { AuditVerifier, type FleetState, type Journal, type Lease } from '../../ledger/index.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
-import { IssueLister } from './issue-lister.ts';
+import { type HubState, IssueLister } from './issue-lister.ts';
 
 export interface AlertsSettings {
   /** Receivers and routes; undefined: no receiver is notified. */
@@ -16,6 +16,7 @@ export interface OpenAlertsDeps extends Runtime {
   readonly ledger: FleetState & Journal & Lease;
   readonly fleet: FleetReader;
   readonly pauses: PauseDetector;
+  readonly rollout: { readonly halted: HubState['rollout'] };
   readonly metrics: AlertMetrics;
   /** Certificates as they are at the start. */
   readonly certificates: readonly HubCertificate[];
@@ -26,12 +27,17 @@ export interface OpenAlertsDeps extends Runtime {
 /** Opens the list of issues of the fleet, and the alerts about them. */
 export const openAlerts = (
   { alerts: receivers, access }: AlertsSettings,
-  { fleet, pauses, certificates, auditKey, ...deps }: OpenAlertsDeps,
+  { fleet, pauses, certificates, auditKey, rollout, ...deps }: OpenAlertsDeps,
 ): { readonly issues: IssueLister; readonly alerts: Alerts } => {
   const { ledger, clock, logger } = deps;
   const verifier = new AuditVerifier({ audit: ledger.audit, key: auditKey, clock });
   const file = new AlertsFile(receivers?.file, receivers?.config, logger);
-  const hub = { certificates, health: () => ledger.health(), verifyAudit: () => verifier.verify() };
+  const hub: HubState = {
+    certificates,
+    health: () => ledger.health(),
+    rollout: () => rollout.halted(),
+    verifyAudit: () => verifier.verify(),
+  };
   const issues = new IssueLister({ fleet, hub, severityOf: (name) => file.config.rules(name).severity, clock });
   const alerts = new Alerts({
     ...deps,

@@ -104,14 +104,17 @@ export class ScopeState {
     return hidden.size === 0 ? listed : this.#names.get([...listed].filter((name) => !hidden.has(name)));
   }
 
-  #desiredOf({ revision, set, clusters }: Desired): Desired {
+  #desiredOf({ revision, set, clusters, held, older = [] }: Desired): Desired {
     const seen = new Map(
       [...clusters].flatMap(([name, policies]) => {
         const at = this.visibility.at(name);
         return at.isEmpty ? [] : [[name, this.#meant(at, policies)] as const];
       }),
     );
-    return { revision, set: this.#setOf(set, seen), clusters: seen };
+    const inScope = { revision, set: this.#setOf(set, seen), clusters: seen };
+    if (held === undefined) return inScope;
+    const waiting = new Map([...held].filter(([name]) => this.seesCluster(name)));
+    return { ...inScope, held: waiting, older: older.map((each) => this.#setOf(each, seen)) };
   }
 
   /**

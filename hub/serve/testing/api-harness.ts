@@ -10,12 +10,13 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type Access, type AccessSettings, type AuditRecord, createAccess, type OnAudit } from '../../access/index.ts';
 import { Alerts, type AlertsConfig, AlertsFile } from '../../alerts/index.ts';
+import { RevisionTargets } from '../../delivery/index.ts';
 import { type AgentListenerIdentity, openIdentity } from '../../identity/index.ts';
 import { AuditVerifier, createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { createHubMetrics } from '../../metrics.ts';
 import { Planner, type PreviewingAgents } from '../../plans/index.ts';
-import { createRolloutRecord, type RolloutRecord, writeRollout } from '../../rollout/index.ts';
+import { createRolloutRecord, type RolloutRecord, WaveController, type WaveControllerDeps, writeRollout } from '../../rollout/index.ts';
 import { createPolicyDocuments } from '../../source/index.ts';
 import { type ApiConfig, type ApiDeps, type ApiRuntime, createApi } from '../api.ts';
 import { FleetReader } from '../fleet/fleet-reader.ts';
@@ -28,6 +29,7 @@ export interface ApiHarness extends AsyncDisposable {
   readonly ledger: Ledger;
   readonly access: Access;
   readonly identity: AgentListenerIdentity['identity'];
+  readonly rollout: WaveController;
   hints: number;
   /** Number of connected clients. */
   connections(): Promise<number>;
@@ -66,6 +68,20 @@ const WITHOUT_FILES = {
   agentTokens: new Map<string, string>(),
 };
 
+type AlertsDeps = ConstructorParameters<typeof Alerts>[0];
+
+const createAlerts = (deps: Omit<AlertsDeps, 'pausedMs' | 'random' | 'metrics'>): Alerts =>
+  new Alerts({ ...deps, pausedMs: () => 0, random: () => 0.5, metrics: createHubMetrics(new Registry()).alerts });
+
+/** Opens the rollouts of a hub without agents. */
+const openRollout = (deps: Pick<WaveControllerDeps, 'ledger' | 'clock' | 'logger'>): WaveController =>
+  new WaveController({
+    ...deps,
+    targets: new RevisionTargets(),
+    delivery: { connected: () => [], publish: () => undefined },
+    source: { read: async () => undefined, hint: () => undefined },
+  });
+
 /** The API over a real listener and the real in-memory ledger, for tests. */
 export const startApiHarness = async (
   config: HarnessConfig = {},
@@ -97,19 +113,12 @@ export const startApiHarness = async (
   const objects = gitObjectsOf();
   const fleet = new FleetReader({ ledger, clock, version: '0.1.0' });
   const verifier = new AuditVerifier({ audit: ledger.audit, key: auditKey, clock });
-  const hub = { certificates: [], health: () => ledger.health(), verifyAudit: () => verifier.verify() };
+  const rollout = openRollout({ ledger, clock, logger });
+  const health = () => ledger.health();
+  const hub = { certificates: [], health, rollout: () => rollout.halted(), verifyAudit: () => verifier.verify() };
   const issues = new IssueLister({ fleet, hub, clock });
-  const alerts = new Alerts({
-    pausedMs: () => 0,
-    ledger,
-    issues: (isNamed) => issues.list(isNamed),
-    file: new AlertsFile(undefined, alertsConfig, logger),
-    clock,
-    logger,
-    random: () => 0.5,
-    metrics: createHubMetrics(new Registry()).alerts,
-    hubUrl: publicUrl,
-  });
+  const file = new AlertsFile(undefined, alertsConfig, logger);
+  const alerts = createAlerts({ ledger, issues: (isNamed) => issues.list(isNamed), file, clock, logger, hubUrl: publicUrl });
   const stop = new AbortController();
   const running = alertsConfig === undefined ? undefined : alerts.run(stop.signal);
   const api = createApi(
@@ -127,6 +136,7 @@ export const startApiHarness = async (
       plans: new Planner({ ledger, clock, agents: { preview: async () => 'NotConnected', ...agents } }),
       access,
       alerts,
+      rollout,
       issues,
       onAudit: onAudit ?? (async (record) => void started.audit.push(record)),
       enrolment: { identity, agentUrl: () => 'wss://hub.example.com:8443' },
@@ -142,6 +152,7 @@ export const startApiHarness = async (
     ledger,
     access,
     identity,
+    rollout,
     connections: () => promisify(server.getConnections.bind(server))(),
     [Symbol.asyncDispose]: async () => {
       stop.abort();

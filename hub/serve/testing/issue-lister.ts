@@ -24,6 +24,9 @@ export interface OpenLister {
   readonly lister: IssueLister;
 }
 
+/** The rollout of a hub without a strategy. */
+export const noRollout = () => ({ halted: null, revision: null });
+
 /** Opens a lister at a hub whose agents' CA ends in a day and whose audit log is invalid. */
 export const openLister = (reports: ReportLimits = reportLimits()): OpenLister => {
   const clock = new FakeClock();
@@ -41,7 +44,11 @@ export const openLister = (reports: ReportLimits = reportLimits()): OpenLister =
   return {
     clock,
     ledger,
-    lister: new IssueLister({ fleet, hub: { certificates, verifyAudit, health: () => ledger.health() }, clock }),
+    lister: new IssueLister({
+      fleet,
+      hub: { certificates, verifyAudit, health: () => ledger.health(), rollout: noRollout },
+      clock,
+    }),
   };
 };
 

@@ -56,6 +56,13 @@ export const ALERT_RULES = {
     meaning: 'The hub, or the agent of a cluster, took the commit in force although the check of its signature failed (`FSO_VERIFY=warn`).',
     remedy: 'Sign the next commit with a configured key, or set `FSO_VERIFY=strict`.',
   },
+  RolloutHalted: {
+    severity: 'warning',
+    forSeconds: 0,
+    title: 'The rollout of the newest commit is halted',
+    meaning: 'A gate of a wave failed: the clusters of that wave have the newest commit, those of later waves keep the one before.',
+    remedy: 'Revert the commit, which needs no soak, or accept what was found with `fso rollout resume`.',
+  },
   LedgerUnavailable: {
     severity: 'critical',
     forSeconds: MINUTE,

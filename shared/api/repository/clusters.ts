@@ -41,21 +41,34 @@ export type PolicyScopeDocument = z.infer<typeof PolicyScopeDocument>;
 const Duration = z
   .string()
   .max(16)
-  .regex(/^\d+(s|m|h)$/, 'must be a number and a unit: 30s, 10m, 2h');
+  .regex(/^\d{1,6}(s|m|h)$/, 'must be a number and a unit: 30s, 10m, 2h');
+
+/** Gate on a number that a wave adds up over its clusters. */
+const gate = (what: string) => z.int().min(0).optional().describe(`Gate: ${what} that the wave may have; absent: any number.`);
+
+export const RolloutWave = z.strictObject({
+  name: z.string().min(1).max(63),
+  clusterSelector: LabelSelector,
+  maxConcurrency: z.int().min(1).optional().describe('Clusters of the wave that may be on their way at a time; absent: all.'),
+  soak: Duration.optional().describe('How long the wave must hold before the next one starts.'),
+  maxNewViolations: gate('new violations'),
+  maxNewlyRefused: gate('owners newly refused at their next start'),
+  maxNewlyPending: gate('owners whose next pods would newly stay Pending'),
+  proofWithin: Duration.optional().describe('Gate: how long a cluster may take to prove the commit; default 10m.'),
+});
+export type RolloutWave = z.infer<typeof RolloutWave>;
 
 export const RolloutStrategySpec = z.strictObject({
   waves: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1).max(63),
-        clusterSelector: LabelSelector,
-        soak: Duration.optional().describe('How long the wave must hold before the next one starts.'),
-        maxNewViolations: z.int().min(0).optional().describe('Gate: new violations that the wave may have; absent: any number.'),
-      }),
-    )
+    .array(RolloutWave)
     .min(1)
-    .max(50),
+    .max(50)
+    .describe('In order. Clusters that no wave selects follow in a last one, without soak and gates.'),
+  unreachableAfter: Duration.optional().describe(
+    'Clusters that have been away, or not observed, for so long do not hold their wave; default 5m.',
+  ),
 });
+export type RolloutStrategySpec = z.infer<typeof RolloutStrategySpec>;
 /** Ordered waves in which a commit reaches the clusters. At most one per repository. */
 export const RolloutStrategyDocument = gitDocument('RolloutStrategy', RolloutStrategySpec);
 export type RolloutStrategyDocument = z.infer<typeof RolloutStrategyDocument>;

@@ -10,8 +10,8 @@ import {
 import { parseReference, type Reading, readingText } from '@fso/shared/regions';
 
 /** Warning of a part of a valid commit that may not be what its author means. */
-export interface RegionWarning extends SourceProblem {
-  readonly type: 'RegionAmbiguous';
+export interface ValidationWarning extends SourceProblem {
+  readonly type: 'RegionAmbiguous' | 'WaveEmpty';
 }
 
 /** A list of references or names in a document. */
@@ -35,12 +35,12 @@ export const regionWarnings = (
   set: PolicySet,
   files: readonly SourceFile[],
   isPlaced: (policy: string) => boolean,
-): readonly RegionWarning[] => {
+): readonly ValidationWarning[] => {
   const { catalog } = regionsOf(set);
   if (catalog === undefined) return [];
   const texts = new Map(files.map((file) => [file.path, file]));
   return listsOf(set, isPlaced).flatMap(({ sourced: { source }, field, names, remedy }) =>
-    names.flatMap((name, index): RegionWarning[] => {
+    names.flatMap((name, index): ValidationWarning[] => {
       const readings = parseReference(name).type === 'name' ? (catalog.names.get(name) ?? []) : [];
       if (new Set(readings.map(({ country }) => country)).size < 2) return [];
       const file = texts.get(source.path);

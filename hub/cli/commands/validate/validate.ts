@@ -8,7 +8,8 @@ import { policiesAt } from '../policy-files/git-commits.ts';
 import { findSignersProblems, readPolicyFolder } from '../policy-files/policy-folder.ts';
 import { move, planMoves } from '../policy-files/registrations.ts';
 import { compareFleets, type PolicyChange } from './compare-fleets.ts';
-import { type RegionWarning, regionWarnings } from './region-warnings.ts';
+import { regionWarnings, type ValidationWarning } from './region-warnings.ts';
+import { type WaveClusters, wavesIn, waveWarnings } from './waves.ts';
 
 interface ClusterCount {
   readonly name: string;
@@ -22,7 +23,9 @@ type ValidationResult =
       readonly ok: true;
       readonly counts: Readonly<Record<'policies' | 'scopes' | 'clusters' | 'regionGroups' | 'rollout', number>>;
       readonly clusters: readonly ClusterCount[];
-      readonly warnings: readonly RegionWarning[];
+      /** Clusters of each wave; absent: there is no strategy. */
+      readonly waves?: readonly WaveClusters[];
+      readonly warnings: readonly ValidationWarning[];
       /** Changes since the base; absent: none was given. */
       readonly changes?: readonly PolicyChange[];
     };
@@ -37,6 +40,7 @@ const accepted = (set: PolicySet, files: readonly SourceFile[], changes: readonl
   const fleet = compileFleet(set);
   const unnamed = set.clusters.filter(({ document }) => document.spec.provider === undefined);
   const placed = new Set(unnamed.flatMap(({ document }) => fleet.get(document.metadata.name)?.policies.map(({ name }) => name) ?? []));
+  const waves = wavesIn(set);
   return {
     ok: true,
     counts: {
@@ -51,7 +55,8 @@ const accepted = (set: PolicySet, files: readonly SourceFile[], changes: readonl
       regions: spec.regions,
       policies: fleet.get(metadata.name)?.policies.length ?? 0,
     })),
-    warnings: regionWarnings(set, files, (policy) => placed.has(policy)),
+    ...(waves && { waves }),
+    warnings: [...regionWarnings(set, files, (policy) => placed.has(policy)), ...waveWarnings(set, waves ?? [])],
     ...(changes && { changes }),
   };
 };
@@ -74,7 +79,11 @@ const writeProblems = (context: Context, problems: readonly SourceProblem[]): vo
   context.progress(`${plural(problems.length, 'problem')}\n`);
 };
 
-const writeSummary = (context: Context, { counts, clusters }: Extract<ValidationResult, { ok: true }>): void => {
+const NAMES_SHOWN = 5;
+const some = (names: readonly string[]): string =>
+  names.length <= NAMES_SHOWN ? list(names) : `${list(names.slice(0, NAMES_SHOWN))} and ${names.length - NAMES_SHOWN} more`;
+
+const writeSummary = (context: Context, { counts, clusters, waves = [] }: Extract<ValidationResult, { ok: true }>): void => {
   const parts = [
     plural(counts.policies, 'policy', 'policies'),
     ...(counts.scopes === 0 ? [] : [plural(counts.scopes, 'scope')]),
@@ -89,17 +98,18 @@ const writeSummary = (context: Context, { counts, clusters }: Extract<Validation
     { title: 'POLICIES', value: ({ policies }: ClusterCount) => String(policies) },
   ];
   if (clusters.length > 0) context.out(`\n${renderTable(columns, clusters, context.paint)}`);
+  const waveColumns = [
+    { title: 'WAVE', value: ({ name }: WaveClusters) => name },
+    { title: 'CLUSTERS', value: ({ clusters: members }: WaveClusters) => (members.length === 0 ? '-' : some(members)) },
+  ];
+  if (waves.length > 0) context.out(`\n${renderTable(waveColumns, waves, context.paint)}`);
 };
 
-const writeWarnings = (context: Context, warnings: readonly RegionWarning[]): void => {
+const writeWarnings = (context: Context, warnings: readonly ValidationWarning[]): void => {
   if (warnings.length > 0) context.out('\n');
   for (const { path, line, column, type, reason } of warnings)
     context.out(`${plain(path)}:${line}:${column}: warning ${type}: ${plain(reason)}\n`);
 };
-
-const NAMES_SHOWN = 5;
-const some = (names: readonly string[]): string =>
-  names.length <= NAMES_SHOWN ? list(names) : `${list(names.slice(0, NAMES_SHOWN))} and ${names.length - NAMES_SHOWN} more`;
 
 const writeChanges = (context: Context, base: string, changes: readonly PolicyChange[]): void => {
   if (changes.length === 0) {

@@ -65,7 +65,7 @@ const Verification = ({ report }: Pick<ClusterView, 'report'>) => {
 
 /** The commits that are offered to the cluster, accepted and proven. */
 export const RevisionCard = ({ cluster }: { readonly cluster: ClusterView }) => {
-  const { offeredRevision, revision, provenRevision, nack, report, policies } = cluster;
+  const { offeredRevision, revision, provenRevision, waitsFor, nack, report, policies } = cluster;
   return (
     <SectionCard title="Commit in force">
       <Facts
@@ -75,6 +75,7 @@ export const RevisionCard = ({ cluster }: { readonly cluster: ClusterView }) => 
           Offered: <RevisionLink revision={offeredRevision} />,
           Accepted: <RevisionLink revision={revision} />,
           Proven: <RevisionLink revision={provenRevision} />,
+          'Waits for': waitsFor && `wave ${waitsFor.wave} of the rollout`,
           'Refused before':
             nack === null || isRefusing(cluster) ? undefined : (
               <>

@@ -1,0 +1,63 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RolloutRun } from '../rollout/index.ts';
+import type { ApiHarness } from '../serve/testing/api-harness.ts';
+import { desiredOf, FILES } from '../serve/testing/fleet.ts';
+import { type Outcome, runFso, startFilledApi } from './testing/run-fso.ts';
+
+const [BASE, NEWEST] = ['b2', 'c3'].map((pair) => pair.repeat(20)) as [string, string];
+const canary = { name: 'canary', clusterSelector: { matchLabels: { env: 'prod' } }, maxNewViolations: 0 };
+
+/** A run whose canary, eu, has a commit with new violations. */
+const HALTED: RolloutRun = {
+  sequence: 1,
+  base: { revision: BASE, strategy: { waves: [canary] } },
+  revision: NEWEST,
+  since: Date.parse('2026-01-03T10:30:00Z'),
+  reached: [BASE, BASE],
+  moves: { eu: { revision: NEWEST, at: 0, before: { violations: 0, refused: null, pending: null } } },
+  wave: { since: 0, soakSince: null, waived: false },
+  halt: { wave: 'canary', gate: 'NewViolations', clusters: ['eu'], problem: '3 new violations; the wave may have 0', since: 0 },
+  paused: null,
+};
+
+const TOKEN = 'token-of-an-administrator';
+let server: ApiHarness;
+const fso = (...args: string[]): Promise<Outcome> => runFso(args, { FSO_SERVER: server.url, FSO_TOKEN: TOKEN });
+
+beforeAll(async () => {
+  server = await startFilledApi({ apiToken: TOKEN });
+  await server.ledger.records.update('rollout', 'run', () => HALTED);
+  server.rollout.take({ desired: desiredOf(NEWEST, FILES), digests: new Map() });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+describe('fso rollout', () => {
+  it('shows the waves, the failed gate, and what to do', async () => {
+    const { code, out } = await fso('rollout', 'status', '--watch');
+    expect(code).toBe(1);
+    expect(out).toMatch(/^Halted: +wave canary, gate NewViolations, .*: 3 new violations; the wave may have 0$/m);
+    expect(out).toMatch(/^Next: +`git revert c3c3c3c3c3c3` and push, .*`fso rollout resume`/m);
+    expect(out).toMatch(/^canary +Halted +b2b2b2b2 +1 /m);
+    expect(out).toMatch(/^\(others\) +Waiting +b2b2b2b2 +1 /m);
+  });
+
+  it('pauses and resumes, and records who did', async () => {
+    expect(await fso('rollout', 'pause')).toMatchObject({ code: 0, out: expect.stringContaining('c3c3c3c3 is paused') });
+    const ended = await fso('rollout', 'resume');
+    expect([ended.code, ended.out]).toEqual([0, expect.stringMatching(/goes on\.\nStill halted: 3 new violations/)]);
+    const passed = await fso('rollout', 'resume', '--revision', NEWEST);
+    expect([passed.code, passed.out]).toEqual([0, 'The rollout of c3c3c3c3 goes on.\n']);
+    expect(server.audit.map(({ action, detail }) => [action, detail])).toEqual([
+      ['pauseRollout', ''],
+      ['resumeRollout', ''],
+      ['resumeRollout', 'canary: 3 new violations; the wave may have 0'],
+    ]);
+  });
+
+  it('refuses a resume of another commit, and one of what is not held', async () => {
+    const other = await fso('rollout', 'resume', '--revision', BASE);
+    expect([other.code, other.err]).toEqual([1, expect.stringContaining(`The rollout is of ${NEWEST} by now`)]);
+    const none = await fso('rollout', 'resume');
+    expect([none.code, none.err]).toEqual([1, expect.stringContaining('neither paused nor halted')]);
+  });
+});

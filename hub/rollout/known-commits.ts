@@ -1,0 +1,72 @@
+import { compileFleet, digestOfPolicies } from '@fso/shared/compile';
+import type { PolicySet } from '@fso/shared/decode';
+import type { Desired } from '../ledger/index.ts';
+
+export interface CompiledRevision {
+  readonly desired: Desired;
+  /** Digests that agents have to acknowledge, by cluster. */
+  readonly digests: ReadonlyMap<string, string>;
+}
+
+/**
+ * Compiles a commit for each registered cluster, step ②. Pure; agents compile by the same rules.
+ */
+export const compileDesired = (revision: string, set: PolicySet): CompiledRevision => {
+  const fleet = [...compileFleet(set)];
+  return {
+    desired: { revision, set, clusters: new Map(fleet.map(([cluster, compiled]) => [cluster, compiled.policies])) },
+    digests: new Map(fleet.map(([cluster, compiled]) => [cluster, compiled.digest])),
+  };
+};
+
+/** Digest of what a cluster gets that a commit does not register. */
+const NOTHING = digestOfPolicies([]);
+
+/**
+ * Reads the policies of an older commit. @returns undefined: the clone does not have it, or they
+ * are not valid any more. @throws the error of a clone that cannot be read
+ */
+export type ReadPolicies = (revision: string) => Promise<PolicySet | undefined>;
+
+/** Compiled commits by revision. */
+export type CommitMap = ReadonlyMap<string, CompiledRevision>;
+
+/** Digest of what a cluster gets of a commit; undefined: the commit cannot be read. */
+export const digestIn = (commits: CommitMap, cluster: string, revision: string): string | undefined => {
+  const commit = commits.get(revision);
+  return commit && (commit.digests.get(cluster) ?? NOTHING);
+};
+
+/** Commits that some clusters have or are to have, compiled. */
+export class KnownCommits {
+  readonly #readSet: ReadPolicies;
+  #commits: CommitMap = new Map();
+
+  constructor(read: ReadPolicies) {
+    this.#readSet = read;
+  }
+
+  /** @param others absent: they are forgotten */
+  add(commit: CompiledRevision, others?: 'keep'): void {
+    this.#commits = new Map(others === undefined ? [] : this.#commits).set(commit.desired.revision, commit);
+  }
+
+  /**
+   * Returns these commits, without those that are not in the clone, and forgets all others. @throws
+   * as {@link ReadPolicies}
+   */
+  async only(revisions: ReadonlySet<string>): Promise<CommitMap> {
+    const commits = new Map<string, CompiledRevision>();
+    for (const revision of revisions) {
+      const commit = this.#commits.get(revision) ?? (await this.#read(revision));
+      if (commit !== undefined) commits.set(revision, commit);
+    }
+    this.#commits = commits;
+    return commits;
+  }
+
+  async #read(revision: string): Promise<CompiledRevision | undefined> {
+    const set = await this.#readSet(revision);
+    return set && compileDesired(revision, set);
+  }
+}

@@ -1,0 +1,76 @@
+import { CONDITIONS, type PolicyReport } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { expect, it } from 'vitest';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
+import { clusterReport, desiredOf, policyReport, REVISION, report } from '../serve/testing/fleet.ts';
+import { readClusters } from './read-clusters.ts';
+
+const known = {
+  type: CONDITIONS.risksKnown,
+  status: 'True',
+  reason: 'Judged',
+  message: '',
+  lastTransitionTime: '2026-01-01T00:00:00Z',
+} as const;
+
+/** Reads the cluster eu after a report. */
+const readEu = async (change: {
+  policy?: Partial<PolicyReport>;
+  conditions?: readonly (typeof known)[];
+  provenRevision?: string | null;
+}) => {
+  const clock = new FakeClock();
+  const ledger = createMemoryLedger({ clock });
+  const desired = desiredOf();
+  await ledger.setDesired(desired);
+  await ledger.setConnected('eu', true);
+  await ledger.setAck('eu', { revision: REVISION, digest: 'd' });
+  const cluster = { ...clusterReport(REVISION, change.provenRevision), conditions: [...(change.conditions ?? [known])] };
+  await ledger.applyReport('eu', report({ cluster, policies: [policyReport('finance', change.policy)] }));
+  const records = await ledger.clusters();
+  return { ledger, eu: readClusters({ newest: desired.set, base: undefined, records, digestOf: () => undefined }).get('eu'), desired };
+};
+
+const risks = (untried: number) => ({ refused: 3, pending: 1, unconfirmed: 0, untried, mended: 0, named: [] });
+
+it('reads what a cluster enforces, has proven and reports', async () => {
+  const { eu } = await readEu({ policy: { violations: 2, risks: risks(0) } });
+  expect(eu).toEqual({
+    name: 'eu',
+    labels: { env: 'prod' },
+    isRegistered: true,
+    accepted: REVISION,
+    proven: REVISION,
+    refused: null,
+    enforced: 'd',
+    awaySince: null,
+    facts: { violations: 2, refused: 3, pending: 1 },
+  });
+});
+
+it.each([
+  ['the agent does not judge', { conditions: [] }],
+  ['no dry run was made yet', { policy: { risks: risks(1) } }],
+])('takes risks for unknown where %s', async (_title, change) => {
+  expect((await readEu(change)).eu?.facts).toEqual({ violations: 0, refused: null, pending: null });
+});
+
+it('knows nothing of now of a cluster that is away, and names since when', async () => {
+  const { ledger, desired } = await readEu({});
+  await ledger.setConnected('eu', false);
+  const clusters = readClusters({ newest: desired.set, base: undefined, records: await ledger.clusters(), digestOf: () => undefined });
+  expect(clusters.get('eu')).toMatchObject({
+    accepted: REVISION,
+    proven: null,
+    facts: null,
+    awaySince: Date.parse('2026-01-01T00:00:00Z'),
+  });
+  expect(clusters.get('us')).toMatchObject({ accepted: null, awaySince: 0 });
+});
+
+it('takes labels and clusters from the base, and marks those that leave', async () => {
+  const { ledger, desired } = await readEu({});
+  const newest = { ...desired.set, clusters: [] };
+  const clusters = readClusters({ newest, base: desired.set, records: await ledger.clusters(), digestOf: () => 'other' });
+  expect(clusters.get('eu')).toMatchObject({ labels: { env: 'prod' }, isRegistered: false, enforced: 'other' });
+});

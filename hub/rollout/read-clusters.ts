@@ -1,0 +1,69 @@
+import { CONDITIONS } from '@fso/shared/api';
+import type { PolicySet } from '@fso/shared/decode';
+import { type ClusterRecord, countViolations, namedIn } from '../ledger/index.ts';
+import type { Facts, RolloutCluster } from './waves/index.ts';
+
+/** Time of the last contact, in ms since 1970; 0: never seen. null: the cluster is observed now. */
+const awaySince = ({ connected, notObserved, lastSeen }: ClusterRecord): number | null => {
+  if (connected) return notObserved === null ? null : Date.parse(notObserved.since);
+  return lastSeen === null ? 0 : Date.parse(lastSeen.at);
+};
+
+/** Facts that gates compare, of a cluster that is observed now. */
+const factsOf = ({ policies, report }: ClusterRecord): Facts => {
+  const status = report?.conditions.find(({ type }) => type === CONDITIONS.risksKnown)?.status;
+  const violations = countViolations(policies);
+  const risks = [...namedIn(policies).values()].flatMap((named) => named.risks ?? []);
+  const sumOf = (count: (risk: (typeof risks)[number]) => number): number => risks.reduce((sum, each) => sum + count(each), 0);
+  // A webhook may mend pods of which no dry run was made yet.
+  const isUnknown = status === undefined || status === 'Unknown' || sumOf(({ untried = 0 }) => untried) > 0;
+  if (isUnknown) return { violations, refused: null, pending: null };
+  return { violations, refused: sumOf(({ refused }) => refused), pending: sumOf(({ pending }) => pending) };
+};
+
+type Enforced = Pick<RolloutCluster, 'accepted' | 'proven' | 'refused' | 'enforced' | 'awaySince' | 'facts'>;
+
+const UNSEEN: Enforced = { accepted: null, proven: null, refused: null, enforced: null, awaySince: 0, facts: null };
+
+/** Reads what a cluster has from its record. @param digestOf of what it gets of a commit */
+const enforcedBy = (record: ClusterRecord, digestOf: (revision: string) => string | undefined): Enforced => {
+  const { acked, nack, report, baseline } = record;
+  const away = awaySince(record);
+  const accepted = acked?.revision ?? null;
+  const isReported = away === null && report !== null && report.revision === accepted;
+  return {
+    accepted,
+    proven: isReported ? report.provenRevision : null,
+    refused: nack?.revision ?? null,
+    enforced: accepted === null ? null : (digestOf(accepted) ?? acked?.digest ?? baseline?.list ?? null),
+    awaySince: away,
+    facts: away === null && report !== null ? factsOf(record) : null,
+  };
+};
+
+export interface FleetOfRun {
+  readonly newest: PolicySet;
+  /** undefined: the base cannot be read. */
+  readonly base: PolicySet | undefined;
+  readonly records: readonly ClusterRecord[];
+  readonly digestOf: (cluster: string, revision: string) => string | undefined;
+}
+
+/**
+ * The clusters of a rollout, by name: those that the newest commit or the base registers. Labels
+ * are those of the base, so that a commit does not choose its own wave.
+ */
+export const readClusters = ({ newest, base, records, digestOf }: FleetOfRun): ReadonlyMap<string, RolloutCluster> => {
+  const byName = new Map(records.map((record) => [record.name, record]));
+  const registered = new Set(newest.clusters.map(({ document }) => document.metadata.name));
+  const labels = new Map(
+    [...newest.clusters, ...(base?.clusters ?? [])].map(({ document: { metadata } }) => [metadata.name, metadata.labels ?? {}]),
+  );
+  return new Map(
+    [...labels].map(([name, its]) => {
+      const record = byName.get(name);
+      const has = record === undefined ? UNSEEN : enforcedBy(record, (revision) => digestOf(name, revision));
+      return [name, { name, labels: its, isRegistered: registered.has(name), ...has }];
+    }),
+  );
+};

@@ -1,0 +1,157 @@
+import { decodeFiles } from '@fso/shared/decode';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { pino } from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { RevisionTargets } from '../delivery/index.ts';
+import type { Ledger } from '../ledger/index.ts';
+import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
+import { clusterReport, FILES, policyReport, report } from '../serve/testing/fleet.ts';
+import type { SourceRevision } from '../source/index.ts';
+import { Pipeline } from './pipeline.ts';
+import { RolloutChangeRefused, WaveController } from './wave-controller.ts';
+
+const STRATEGY = {
+  path: 'rollout.yaml',
+  text: `apiVersion: compliance.federated.io/v1
+kind: RolloutStrategy
+metadata: {name: careful}
+spec: {waves: [{name: canary, clusterSelector: {matchLabels: {env: prod}}, maxNewViolations: 0}]}
+`,
+};
+const narrowed = FILES.map((file) =>
+  file.path === 'policies/finance.yaml' ? { ...file, text: file.text.replace("'group:eu'", 'eu-west-1') } : file,
+);
+const [PLAIN, CAREFUL, NARROW, REVERT] = ['1', '2', '3', '4'].map((digit) => digit.repeat(40)) as [string, string, string, string];
+const COMMITS: Readonly<Record<string, readonly { path: string; text: string }[]>> = {
+  [PLAIN]: FILES,
+  [CAREFUL]: [...FILES, STRATEGY],
+  [NARROW]: [...narrowed, STRATEGY],
+  [REVERT]: [...FILES, STRATEGY],
+};
+
+const setOf = (revision: string) => {
+  const decoded = decodeFiles(COMMITS[revision] ?? []);
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  return decoded.set;
+};
+
+const ends: AbortController[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end.abort();
+});
+
+/** Starts steps ② and ③ of a hub on a ledger. */
+const start = (ledger: Ledger, clock: FakeClock) => {
+  const targets = new RevisionTargets();
+  const published: [string, readonly string[]][] = [];
+  const delivery = {
+    connected: () => ['eu', 'us'],
+    publish: (revision: string, clusters: readonly string[]) => void published.push([revision.slice(0, 1), clusters]),
+  };
+  const logger = pino({ level: 'silent' });
+  const source = { read: async (revision: string) => (revision in COMMITS ? setOf(revision) : undefined), hint: () => undefined };
+  const waves = new WaveController({ ledger, targets, delivery, source, clock, logger });
+  const pipeline = new Pipeline({ ledger, targets, delivery, waves, clock, logger, metrics: { step: () => undefined } });
+  const end = new AbortController();
+  ends.push(end);
+  const ended = waves.run(end.signal);
+  return {
+    waves,
+    published,
+    take: async (revision: string) => {
+      pipeline.take({ commit: { revision }, set: setOf(revision) } as SourceRevision);
+      await clock.advance(2_000);
+    },
+    /** First digits of the targets of eu and us. */
+    targets: () => ['eu', 'us'].map((name) => targets.targetOf(name)?.slice(0, 1)),
+    stop: async () => {
+      end.abort();
+      await ended;
+    },
+  };
+};
+
+/** A cluster accepts a commit, proves it and reports violations. */
+const prove = async (ledger: Ledger, cluster: string, revision: string, violations = 0): Promise<void> => {
+  await ledger.setConnected(cluster, true);
+  await ledger.setAck(cluster, { revision, digest: 'd' });
+  const policies = [policyReport('finance', { violations })];
+  await ledger.applyReport(cluster, report({ cluster: clusterReport(revision), policies, full: true }));
+};
+
+const open = async () => {
+  const clock = new FakeClock();
+  const ledger = createMemoryLedger({ clock });
+  const hub = start(ledger, clock);
+  await hub.take(PLAIN);
+  for (const cluster of ['eu', 'us']) await prove(ledger, cluster, PLAIN);
+  return { clock, ledger, hub };
+};
+
+/** Opens a fleet whose canary, eu, has a commit that breaks something. */
+const openHalted = async () => {
+  const { clock, ledger, hub } = await open();
+  await hub.take(CAREFUL);
+  for (const cluster of ['eu', 'us']) await prove(ledger, cluster, CAREFUL);
+  await clock.advance(2_000);
+  await hub.take(NARROW);
+  await prove(ledger, 'eu', NARROW, 3);
+  await clock.advance(2_000);
+  return { clock, ledger, hub };
+};
+
+describe('WaveController', () => {
+  it('stores nothing and holds no cluster without a strategy', async () => {
+    const { hub, ledger } = await open();
+    expect([hub.targets(), hub.published, ledger.records.list('rollout')]).toEqual([['1', '1'], [['1', ['eu', 'us']]], []]);
+    expect((await hub.waves.status()).state).toBe('Immediate');
+    await expect(hub.waves.pause('ada')).rejects.toThrow(RolloutChangeRefused);
+  });
+
+  it('gives the first strategy to all at once, and the next commit to the first wave', async () => {
+    const { hub, ledger } = await open();
+    await hub.take(CAREFUL);
+    expect([hub.targets(), (await hub.waves.status()).state]).toEqual([['2', '2'], 'Finished']);
+    await hub.take(NARROW);
+    expect([hub.targets(), hub.published.at(-2), hub.waves.readings()]).toEqual([['3', '2'], ['3', ['eu']], { held: 1, isHalted: false }]);
+    const desired = await ledger.desired();
+    expect([desired?.revision, desired?.held?.get('us')]).toEqual([NARROW, { revision: CAREFUL, wave: '(others)' }]);
+    const regionsIn = (cluster: string) => desired?.clusters.get(cluster)?.find(({ name }) => name === 'finance')?.effectiveRegions;
+    expect([regionsIn('eu'), regionsIn('us')]).toEqual([['eu-west-1'], ['eu-central-1', 'eu-west-1']]);
+  });
+
+  it('halts with an event where a gate fails, and lets a revert through', async () => {
+    const { hub, ledger } = await openHalted();
+    const status = await hub.waves.status();
+    expect([hub.targets(), status.state, status.halted?.clusters]).toEqual([['3', '2'], 'Halted', ['eu']]);
+    const [event] = await ledger.events({ limit: 1 });
+    expect([event?.reason, event?.severity, event?.revision]).toEqual(['RolloutHalted', 'alert', NARROW]);
+    await hub.take(REVERT);
+    expect([hub.targets(), (await hub.waves.status()).state, (await ledger.desired())?.held]).toEqual([['4', '4'], 'Finished', undefined]);
+  });
+
+  it('passes a failed gate once a person resumes it', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await expect(hub.waves.resume(CAREFUL)).rejects.toThrow('by now');
+    await hub.waves.resume(NARROW);
+    await clock.advance(2_000);
+    expect(hub.targets()).toEqual(['3', '3']);
+    await prove(ledger, 'us', NARROW);
+    await clock.advance(2_000);
+    expect((await hub.waves.status()).state).toBe('Finished');
+    await expect(hub.waves.resume()).rejects.toThrow('neither paused nor halted');
+  });
+
+  it('continues at the same point after a restart, and keeps a pause', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.waves.pause('ada');
+    await hub.stop();
+    const next = start(ledger, clock);
+    await next.take(NARROW);
+    const status = await next.waves.status();
+    expect([next.targets(), status.state, status.paused?.by, status.halted?.gate]).toEqual([['3', '2'], 'Paused', 'ada', 'NewViolations']);
+    expect((await ledger.desired())?.held?.size).toBe(1);
+    await next.waves.resume();
+    expect((await next.waves.status()).state).toBe('Halted');
+  });
+});

@@ -1,0 +1,298 @@
+import type { ClusterEvent, RolloutView } from '@fso/shared/api';
+import type { PolicySet } from '@fso/shared/decode';
+import { canonicalJson } from '@fso/shared/encoding';
+import { type Runtime, untilAborted, Wakeup } from '@fso/shared/runtime';
+import type { Delivery, RevisionTargets } from '../delivery/index.ts';
+import type { FleetState, HeldCluster, Journal, Lease } from '../ledger/index.ts';
+import { type CommitMap, type CompiledRevision, digestIn, KnownCommits, type ReadPolicies } from './known-commits.ts';
+import { readClusters } from './read-clusters.ts';
+import {
+  describeHalt,
+  describeImmediate,
+  describeRun,
+  parseRun,
+  pauseRun,
+  planRun,
+  type RolloutInput,
+  type RolloutRun,
+  RUN_KEY,
+  resumeRun,
+  targetOf,
+  wavesOfRun,
+} from './waves/index.ts';
+
+export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
+  readonly ledger: Pick<FleetState, 'clusters' | 'subscribe'> &
+    Pick<Journal, 'records' | 'setDesired' | 'addEvent'> &
+    Pick<Lease, 'leads' | 'onLead'>;
+  readonly targets: Pick<RevisionTargets, 'setTarget'>;
+  readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
+  readonly source: { readonly read: ReadPolicies; readonly hint: () => void };
+}
+
+/** Milliseconds between two looks at a run that is under way, and without one. */
+const LOOK_MS = { busy: 1_000, idle: 60_000 };
+/** Milliseconds for which reports are gathered before a look, and rest after it. */
+const GATHER_MS = 50;
+const REST_MS = 150;
+
+/** Thrown for a change of a rollout that is not, or no longer, the one that was meant. */
+export class RolloutChangeRefused extends Error {
+  override readonly name = 'RolloutChangeRefused';
+}
+
+const isUnderWay = (run: RolloutRun | undefined): boolean => run !== undefined && run.base.revision !== run.revision;
+
+/** Commits whose policies have to be known to go on with a run. */
+const commitsOf = ({ base, reached, moves, revision }: RolloutRun): readonly string[] => [
+  base.revision,
+  revision,
+  ...reached,
+  ...Object.values(moves).map((move) => move.revision),
+];
+
+/** The events that a change of a run brings. Pure. */
+export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | undefined): readonly Omit<ClusterEvent, 'time'>[] => {
+  const events: Omit<ClusterEvent, 'time'>[] = [];
+  const { halt, revision } = after ?? {};
+  if (halt && revision !== undefined && (before?.halt ?? null) === null) {
+    const named = halt.clusters.length === 0 ? '' : ` (${halt.clusters.join(', ')})`;
+    const message = `Wave ${halt.wave}: ${halt.problem}${named}. Later waves keep the commit that they have.`.slice(0, 4096);
+    events.push({ severity: 'alert', reason: 'RolloutHalted', message, revision });
+  }
+  if (isUnderWay(before) && !isUnderWay(after)) {
+    const finished = after?.revision ?? before?.revision;
+    const message = 'Every wave has the commit.';
+    events.push({ severity: 'info', reason: 'RolloutFinished', message, ...(finished !== undefined && { revision: finished }) });
+  }
+  return events;
+};
+
+/**
+ * Step ③ where a RolloutStrategy is in force: decides which clusters may have the newest commit.
+ * The leading hub writes the run into the ledger; each hub gives its agents the targets that follow
+ * from what is stored, so that a hub that starts, or takes the lead, goes on from there.
+ */
+export class WaveController {
+  readonly #deps: WaveControllerDeps;
+  readonly #commits: KnownCommits;
+  readonly #wakeup = new Wakeup();
+  #newest: CompiledRevision | undefined;
+  /** Commit that brings the first strategy, until the ledger has the run that it begins. */
+  #first: CompiledRevision | undefined;
+  /** Text of the targets given out last; '': every cluster has the newest; null: others are due. */
+  #applied: string | null = '';
+  #held: ReadonlyMap<string, HeldCluster> = new Map();
+
+  constructor(deps: WaveControllerDeps) {
+    const { ledger, source } = deps;
+    this.#deps = deps;
+    this.#commits = new KnownCommits((revision) => source.read(revision));
+    ledger.onLead(() => this.#wakeup.wake());
+    ledger.records.subscribe(RUN_KEY.kind, () => this.#wakeup.wake());
+    ledger.subscribe((change) => {
+      if (change.kind === 'cluster' && isUnderWay(this.#stored())) this.#wakeup.wake();
+    });
+  }
+
+  /**
+   * Takes the newest commit. @returns whether waves decide who gets it; if not, every cluster does
+   */
+  take(commit: CompiledRevision): boolean {
+    const isFree = !this.areInForce;
+    this.#newest = commit;
+    this.#commits.add(commit, ...(isFree ? [] : (['keep'] as const)));
+    this.#applied = isFree ? '' : null;
+    if (isFree) this.#held = new Map();
+    if (isFree && commit.desired.set.rollout === undefined) return false;
+    if (isFree) this.#first = commit;
+    this.#wakeup.wake();
+    return !isFree;
+  }
+
+  /** Whether the next commit goes out in waves. */
+  get areInForce(): boolean {
+    return this.#stored() !== undefined || this.#first !== undefined;
+  }
+
+  /** Works on runs until aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.#deps;
+    while (!signal.aborted) {
+      const waitMs = isUnderWay(this.#stored()) ? LOOK_MS.busy : LOOK_MS.idle;
+      await this.#wakeup.waitAtMost(waitMs, clock, signal).catch(() => undefined);
+      await clock.sleep(GATHER_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      // A write waits while the database is away; the end of the hub does not.
+      const looking = this.#look().catch((err: unknown) => logger.error({ err }, 'rollout not worked on'));
+      await Promise.race([looking, untilAborted(signal)]);
+      await clock.sleep(REST_MS, signal).catch(() => undefined);
+    }
+  }
+
+  /** The rollout of the newest commit, for people. */
+  async status(): Promise<RolloutView> {
+    const run = this.#stored();
+    const known = run === undefined ? undefined : await this.#read(run);
+    if (run === undefined || known === undefined) return describeImmediate(this.#newest?.desired.revision ?? null);
+    return describeRun(run, known.input);
+  }
+
+  /** The failed gate that keeps the rollout from going on, if there is one. */
+  halted(): Pick<RolloutView, 'halted' | 'revision'> {
+    const run = this.#stored();
+    return { halted: run === undefined ? null : describeHalt(run), revision: run?.revision ?? null };
+  }
+
+  /** @throws RolloutChangeRefused */
+  async pause(by: string, revision?: string): Promise<void> {
+    await this.#change(revision, (run) => pauseRun(run, by, this.#now()));
+  }
+
+  /** Ends a pause, or passes the gate that has failed. @throws RolloutChangeRefused */
+  async resume(revision?: string): Promise<void> {
+    const { input } = (await this.#read(this.#stored())) ?? {};
+    await this.#change(revision, (run) => {
+      if (input === undefined || (run.paused === null && run.halt === null))
+        throw new RolloutChangeRefused('The rollout is neither paused nor halted.');
+      return resumeRun(run, input);
+    });
+  }
+
+  /** Number of clusters that are held at an older commit, and whether a gate has failed. */
+  readings(): { readonly held: number; readonly isHalted: boolean } {
+    return { held: this.#held.size, isHalted: this.halted().halted !== null };
+  }
+
+  #now(): number {
+    return this.#deps.clock.now().getTime();
+  }
+
+  #stored(): RolloutRun | undefined {
+    return parseRun(this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name));
+  }
+
+  async #change(revision: string | undefined, change: (run: RolloutRun) => RolloutRun): Promise<void> {
+    await this.#deps.ledger.records.update(RUN_KEY.kind, RUN_KEY.name, (value) => {
+      const run = parseRun(value);
+      if (run === undefined) throw new RolloutChangeRefused('No RolloutStrategy is in force: every cluster gets a commit at once.');
+      if (revision !== undefined && revision !== run.revision)
+        throw new RolloutChangeRefused(`The rollout is of ${run.revision} by now; look at it again.`);
+      const next = change(run);
+      return next === run ? value : { ...next, sequence: run.sequence + 1 };
+    });
+    this.#wakeup.wake();
+  }
+
+  async #look(): Promise<void> {
+    const stored = this.#stored();
+    const isFree = stored === undefined && this.#first === undefined && this.#applied === '';
+    if (this.#newest === undefined || (isFree && this.#newest.desired.set.rollout === undefined)) return;
+    if (this.#deps.ledger.leads()) await this.#lead(stored);
+    // What the leading hub has not stored is not in force.
+    else this.#first = undefined;
+    const run = this.#stored();
+    const known = await this.#read(run);
+    if (known !== undefined && this.#first === undefined) this.#apply(run, known);
+  }
+
+  /** Brings the stored run to where it can be now. Only the hub that leads does. */
+  async #lead(stored: RolloutRun | undefined): Promise<void> {
+    const first = stored === undefined ? this.#first : undefined;
+    const known = await this.#read(stored, first);
+    if (known === undefined) return;
+    const planned = planRun(stored, known.input);
+    if (canonicalJson(planned ?? null) !== canonicalJson(stored ?? null)) await this.#store(stored, planned);
+    if (this.#stored() === undefined && first !== undefined) return;
+    this.#first = undefined;
+    // A commit that came meanwhile is the next one.
+    if (first !== undefined && this.#newest !== first) this.#wakeup.wake();
+  }
+
+  async #store(before: RolloutRun | undefined, planned: RolloutRun | undefined): Promise<void> {
+    const { ledger, logger } = this.#deps;
+    const next = planned && { ...planned, sequence: (before?.sequence ?? 0) + 1 };
+    let isOurs = false;
+    await ledger.records.update(RUN_KEY.kind, RUN_KEY.name, (value) => {
+      // Another hub, or a person, may have changed it meanwhile.
+      isOurs = parseRun(value)?.sequence === before?.sequence;
+      return isOurs ? next : value;
+    });
+    if (!isOurs) return this.#wakeup.wake();
+    const time = new Date(this.#now()).toISOString();
+    for (const event of eventsOfRun(before, next)) {
+      logger.info({ revision: event.revision, reason: event.reason }, 'rollout changed');
+      ledger.addEvent(null, { ...event, time }).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+    }
+  }
+
+  /** Reads what a plan is made from; undefined: no commit was read yet. */
+  async #read(run: RolloutRun | undefined, newest = this.#newest): Promise<KnownFleet | undefined> {
+    if (newest === undefined) return undefined;
+    const { revision, set } = newest.desired;
+    const latest = this.#newest?.desired.revision ?? revision;
+    const commits = await this.#commits.only(new Set([revision, latest, ...(run === undefined ? [] : commitsOf(run))]));
+    const digestOf: RolloutInput['digestOf'] = (cluster, at) => digestIn(commits, cluster, at);
+    const base = run && commits.get(run.base.revision)?.desired.set;
+    const clusters = readClusters({ newest: set, base, records: await this.#deps.ledger.clusters(), digestOf });
+    const input = { now: this.#now(), newest: { revision, strategy: set.rollout?.document.spec }, clusters, digestOf };
+    return { newest, commits, input };
+  }
+
+  /** Gives each cluster the target that the stored run has for it. */
+  #apply(run: RolloutRun | undefined, known: KnownFleet): void {
+    const { targets, delivery, source } = this.#deps;
+    const { newest, commits, input } = known;
+    // Another hub is ahead of what this one has fetched: its agents keep what they have until then.
+    const isBehind = run !== undefined && !commits.has(run.revision);
+    if (isBehind) source.hint();
+    // Or a newer commit has come meanwhile, and another look follows.
+    if (isBehind || newest !== this.#newest) return;
+    const { revision } = newest.desired;
+    const held = heldBy(run, input.clusters, revision);
+    const text = canonicalJson([revision, Object.fromEntries(held)]);
+    if (text === this.#applied) return;
+    this.#applied = run === undefined ? '' : text;
+    this.#held = held;
+    const targetsOfHeld = new Map([...held].map(([name, at]) => [name, commits.has(at.revision) ? at.revision : null]));
+    targets.setTarget(revision, targetsOfHeld);
+    this.#setDesired(known, held);
+    const groups = Map.groupBy(delivery.connected(), (name) => (held.has(name) ? (targetsOfHeld.get(name) ?? null) : revision));
+    for (const [target, names] of groups) if (target !== null) delivery.publish(target, names);
+  }
+
+  /** Sets what each cluster should have: of those that wait, what their commit says. */
+  #setDesired({ newest: { desired }, commits }: KnownFleet, held: ReadonlyMap<string, HeldCluster>): void {
+    const { ledger, logger } = this.#deps;
+    const clusters = new Map(desired.clusters);
+    const older = new Set<PolicySet>();
+    for (const [name, { revision }] of held) {
+      const commit = commits.get(revision)?.desired;
+      if (commit === undefined || !clusters.has(name)) continue;
+      clusters.set(name, commit.clusters.get(name) ?? []);
+      older.add(commit.set);
+    }
+    const next = held.size === 0 ? desired : { ...desired, clusters, held, older: [...older] };
+    ledger.setDesired(next).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  }
+}
+
+/** Input of a plan, and the commits that it is about. */
+interface KnownFleet {
+  readonly newest: CompiledRevision;
+  readonly commits: CommitMap;
+  readonly input: RolloutInput;
+}
+
+/** Clusters that have another commit than the newest until their wave begins. */
+const heldBy = (run: RolloutRun | undefined, clusters: RolloutInput['clusters'], newest: string): ReadonlyMap<string, HeldCluster> => {
+  if (run === undefined) return new Map();
+  return new Map(
+    wavesOfRun(run, clusters).flatMap((wave) =>
+      wave.members.flatMap((name): [string, HeldCluster][] => {
+        const revision = targetOf(run, wave, name);
+        return revision === newest ? [] : [[name, { revision, wave: wave.name }]];
+      }),
+    ),
+  );
+};

@@ -1,0 +1,123 @@
+import type { RolloutStrategySpec } from '@fso/shared/api';
+import { durationMs, type SelectedCluster, type WaveMembers, wavesOf } from '@fso/shared/rollout';
+import type { Facts, Move, RolloutRun } from './run.ts';
+
+/** A cluster as the plan of a rollout sees it. null: there is no such commit or digest. */
+export interface RolloutCluster extends SelectedCluster {
+  /** Whether the newest commit registers it. If not, it leaves, and no wave waits for it. */
+  readonly isRegistered: boolean;
+  /** Digest of the policies that it enforces, by its agent. */
+  readonly enforced: string | null;
+  /** Commit that every lock has proven; null also where that is not known now. */
+  readonly proven: string | null;
+  /** Commit that its agent has accepted last. */
+  readonly accepted: string | null;
+  /** Commit that its agent has refused. */
+  readonly refused: string | null;
+  /** Time since when it is not connected or not observed, ms since 1970; null: it is. */
+  readonly awaySince: number | null;
+  /** null: not known now. */
+  readonly facts: Facts | null;
+}
+
+export interface RolloutInput {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly newest: { readonly revision: string; readonly strategy: RolloutStrategySpec | undefined };
+  /** Clusters that the newest commit or the base registers. */
+  readonly clusters: ReadonlyMap<string, RolloutCluster>;
+  /** Digest of what a cluster gets of a commit; undefined: the commit cannot be read. */
+  readonly digestOf: (cluster: string, revision: string) => string | undefined;
+}
+
+/** Progress of a cluster that a wave has moved. */
+export type Progress =
+  /** Proven, and all facts are known. */
+  | 'proven'
+  /** Away for so long that no wave waits for it. */
+  | 'away'
+  /** Left out by the gates. */
+  | 'unlooked'
+  | 'refused'
+  /** Unproven after its time. */
+  | 'late'
+  | 'moving';
+
+const DEFAULT_UNREACHABLE = '5m';
+const DEFAULT_PROOF = '10m';
+
+/** A wave with its rules. */
+export class Wave {
+  readonly number: number;
+  readonly name: string;
+  readonly members: readonly string[];
+  readonly rule: WaveMembers['wave'];
+  readonly soakMs: number;
+  readonly proofMs: number;
+  readonly #unreachableMs: number;
+
+  constructor({ name, wave, clusters }: WaveMembers, number: number, strategy: RolloutStrategySpec) {
+    this.number = number;
+    this.name = name;
+    this.members = clusters;
+    this.rule = wave;
+    this.soakMs = durationMs(wave?.soak ?? '0s');
+    this.proofMs = durationMs(wave?.proofWithin ?? DEFAULT_PROOF);
+    this.#unreachableMs = durationMs(strategy.unreachableAfter ?? DEFAULT_UNREACHABLE);
+  }
+
+  /** Whether its gates compare facts, beside refusals and the time to proof. */
+  get comparesFacts(): boolean {
+    const { maxNewViolations, maxNewlyRefused, maxNewlyPending } = this.rule ?? {};
+    return [maxNewViolations, maxNewlyRefused, maxNewlyPending].some((limit) => limit !== undefined);
+  }
+
+  /** Whether all that its gates compare is known. */
+  knows(facts: Facts | null): facts is Facts {
+    const { maxNewlyRefused, maxNewlyPending } = this.rule ?? {};
+    const comparesRisks = maxNewlyRefused !== undefined || maxNewlyPending !== undefined;
+    return facts !== null && !(comparesRisks && facts.refused === null);
+  }
+
+  isUnreachable({ awaySince }: RolloutCluster, now: number): boolean {
+    return awaySince !== null && now - awaySince >= this.#unreachableMs;
+  }
+
+  /** Progress of a cluster that was moved to a commit. */
+  progressOf(cluster: RolloutCluster, { revision, at, unlooked, away }: Move, now: number): Progress {
+    if (unlooked === true || !cluster.isRegistered) return 'unlooked';
+    if (cluster.proven === revision && (!this.comparesFacts || this.knows(cluster.facts))) return 'proven';
+    if (this.isUnreachable(cluster, now)) return 'away';
+    if (cluster.refused === revision) return 'refused';
+    return away !== true && now - at >= this.proofMs ? 'late' : 'moving';
+  }
+
+  /** Whether the wave need not wait for a cluster any more. The last one waits for nobody. */
+  isDone(progress: Progress): boolean {
+    if (this.rule === undefined) return progress !== 'moving';
+    return progress === 'proven' || progress === 'away' || progress === 'unlooked';
+  }
+}
+
+/** The waves of a run, in order, with the clusters of each. */
+export const wavesOfRun = ({ base: { strategy } }: Pick<RolloutRun, 'base'>, clusters: RolloutInput['clusters']): readonly Wave[] =>
+  wavesOf(strategy, clusters.values()).map((members, number) => new Wave(members, number, strategy));
+
+/** Commit that a cluster of a wave is to have now. */
+export const targetOf = ({ reached, moves, base }: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
+  moves[cluster]?.revision ?? reached[number] ?? base.revision;
+
+/** Members of a wave that get something else by the commit of a run than what it has finished. */
+export const changedIn = (
+  { reached, base, revision }: RolloutRun,
+  { number, members }: Wave,
+  { clusters, digestOf }: Pick<RolloutInput, 'clusters' | 'digestOf'>,
+): readonly RolloutCluster[] => {
+  const finished = reached[number] ?? base.revision;
+  return members.flatMap((name) => {
+    const digest = digestOf(name, revision);
+    // What cannot be read may have changed.
+    const isSame = digest !== undefined && digest === digestOf(name, finished);
+    return isSame ? [] : (clusters.get(name) ?? []);
+  });
+};

@@ -1,0 +1,78 @@
+import type { RolloutView } from '@fso/shared/api';
+import { changedIn, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
+import type { RolloutRun } from './run.ts';
+
+/** Clusters that a wave names. */
+const NAMED = 20;
+
+type WaveView = RolloutView['waves'][number];
+
+const timeOf = (ms: number): string => new Date(ms).toISOString();
+
+const stateOf = ({ halt, wave }: RolloutRun, isAtWork: boolean): WaveView['state'] => {
+  if (isAtWork && halt !== null) return 'Halted';
+  if (!isAtWork || wave === null) return 'Waiting';
+  return wave.soakSince === null ? 'Moving' : 'Soaking';
+};
+
+const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: RolloutInput): WaveView => {
+  const { number, name, members, soakMs } = wave;
+  const revision = run.reached[number] ?? run.base.revision;
+  const changed = revision === run.revision ? [] : changedIn(run, wave, input);
+  const moved = changed.filter((cluster) => run.moves[cluster.name]?.revision === run.revision);
+  const soakSince = isAtWork ? (run.wave?.soakSince ?? null) : null;
+  return {
+    name,
+    state: revision === run.revision ? 'Finished' : stateOf(run, isAtWork),
+    revision,
+    clusters: members.length,
+    changed: changed.length,
+    moved: moved.length,
+    proven: moved.filter(({ proven }) => proven === run.revision).length,
+    unreachable: changed
+      .filter((cluster) => wave.isUnreachable(cluster, input.now))
+      .slice(0, NAMED)
+      .map((cluster) => cluster.name),
+    soaksUntil: soakSince === null ? null : timeOf(soakSince + soakMs),
+  };
+};
+
+/** Describes the failed gate of a run; null: none has failed. */
+export const describeHalt = ({ halt, revision }: RolloutRun): RolloutView['halted'] =>
+  halt && {
+    ...halt,
+    since: timeOf(halt.since),
+    next: `\`git revert ${revision.slice(0, 12)}\` and push, which needs no soak; or \`fso rollout resume\`, which accepts what was found.`,
+  };
+
+const overallState = ({ base, revision, halt, paused }: RolloutRun): RolloutView['state'] => {
+  if (paused !== null) return 'Paused';
+  if (halt !== null) return 'Halted';
+  return base.revision === revision ? 'Finished' : 'Progressing';
+};
+
+/** Describes a run for people. */
+export const describeRun = (run: RolloutRun, input: RolloutInput): RolloutView => {
+  const waves = wavesOfRun(run, input.clusters);
+  const atWork = waves.find(({ number }) => run.reached[number] !== run.revision);
+  return {
+    revision: run.revision,
+    state: overallState(run),
+    base: run.base.revision,
+    since: timeOf(run.since),
+    waves: waves.map((wave) => describeWave(run, wave, wave === atWork, input)),
+    halted: describeHalt(run),
+    paused: run.paused && { ...run.paused, since: timeOf(run.paused.since) },
+  };
+};
+
+/** View while no strategy is in force. */
+export const describeImmediate = (revision: string | null): RolloutView => ({
+  revision,
+  state: 'Immediate',
+  base: null,
+  since: null,
+  waves: [],
+  halted: null,
+  paused: null,
+});

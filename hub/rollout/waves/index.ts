@@ -1,0 +1,5 @@
+export { type RolloutCluster, type RolloutInput, targetOf, wavesOfRun } from './clusters.ts';
+export { describeHalt, describeImmediate, describeRun } from './describe-run.ts';
+export { planRun } from './plan-run.ts';
+export { pauseRun, resumeRun } from './resume-run.ts';
+export { type Facts, parseRun, type RolloutRun, RUN_KEY } from './run.ts';

@@ -1,0 +1,207 @@
+import { changedIn, type RolloutCluster, type RolloutInput, targetOf, type Wave, wavesOfRun } from './clusters.ts';
+import { failedGate, type MovedCluster, unseenGate } from './gates.ts';
+import type { Move, RolloutRun } from './run.ts';
+
+/** Parts of a plan that a subclass may replace; tests plant bugs there. */
+export class RunPlan {
+  protected readonly input: RolloutInput;
+  protected run: RolloutRun;
+  protected readonly waves: readonly Wave[];
+
+  constructor(before: RolloutRun, input: RolloutInput) {
+    this.input = input;
+    this.run = { ...before, reached: [...before.reached], moves: { ...before.moves } };
+    this.waves = wavesOfRun(before, input.clusters);
+  }
+
+  /** @returns the run after all that can happen now; undefined: no strategy is in force any more */
+  execute(): RolloutRun | undefined {
+    this.supersede();
+    this.skipUnchanged();
+    this.moveUnchanged();
+    for (;;) {
+      const wave = this.waves.find(({ number }) => this.run.reached[number] !== this.run.revision);
+      if (wave === undefined) return this.finishRun();
+      if (!this.work(wave)) return this.run;
+    }
+  }
+
+  /** Begins again with a commit that is newer: waves that had finished the one before go first. */
+  protected supersede(): void {
+    const { now, newest } = this.input;
+    if (this.run.revision === newest.revision) return;
+    // What is kept of clusters that are gone must not add up over commits.
+    const moves = Object.fromEntries(Object.entries(this.run.moves).filter(([name]) => this.input.clusters.has(name)));
+    this.run = { ...this.run, revision: newest.revision, since: now, moves, wave: null, halt: null };
+  }
+
+  protected changedIn(wave: Wave): readonly RolloutCluster[] {
+    return changedIn(this.run, wave, this.input);
+  }
+
+  /** Waves in which nothing changes have finished the commit, in whatever order. */
+  protected skipUnchanged(): void {
+    for (const wave of this.waves)
+      if (this.run.reached[wave.number] !== this.run.revision && this.changedIn(wave).length === 0) this.finishWave(wave);
+  }
+
+  /**
+   * Moves clusters at once for which the commit is what they enforce, or what their wave finished.
+   */
+  protected moveUnchanged(): void {
+    const { revision, moves } = this.run;
+    for (const wave of this.waves) {
+      if (this.run.reached[wave.number] === revision) continue;
+      const changed = new Set(this.changedIn(wave));
+      const due = wave.members.flatMap((name) => this.input.clusters.get(name) ?? []);
+      for (const cluster of due.filter(({ name }) => targetOf(this.run, wave, name) !== revision)) {
+        const move = this.moveAtOnce(wave, cluster, changed.has(cluster));
+        if (move !== undefined) moves[cluster.name] = move;
+      }
+    }
+  }
+
+  protected moveAtOnce(wave: Wave, cluster: RolloutCluster, isChanged: boolean): Move | undefined {
+    if (!isChanged) return { revision: this.run.revision, at: this.input.now };
+    return this.isEnforced(cluster) ? this.moveOn(wave, this.run.moves[cluster.name]) : undefined;
+  }
+
+  protected isEnforced({ name, enforced }: RolloutCluster): boolean {
+    return enforced !== null && enforced === this.input.digestOf(name, this.run.revision);
+  }
+
+  /**
+   * Moves a cluster to a commit that changes nothing for it while its wave still works on what it
+   * has. What it was compared with stays.
+   */
+  protected moveOn(wave: Wave, before: Move | undefined): Move {
+    const { revision } = this.run;
+    if (before !== undefined) return { ...before, revision };
+    return { revision, at: this.input.now, ...(wave.comparesFacts && { unlooked: true }) };
+  }
+
+  /** Works on a wave. @returns whether it has finished the commit */
+  protected work(wave: Wave): boolean {
+    const { now } = this.input;
+    if (this.run.halt !== null) return false;
+    if (this.run.wave === null && this.run.paused === null)
+      this.run = { ...this.run, wave: { since: now, soakSince: null, waived: false } };
+    const failed = failedGate(wave, this.movedIn(wave));
+    if (failed !== undefined) return this.halt(wave, failed);
+    if (this.run.paused !== null || this.run.wave === null) return false;
+    this.release(wave, this.run.wave.since);
+    return this.soak(wave, this.run.wave);
+  }
+
+  protected halt(wave: Wave, failure: Omit<NonNullable<RolloutRun['halt']>, 'wave' | 'since'>): false {
+    this.run = { ...this.run, halt: { ...failure, wave: wave.name, since: this.input.now } };
+    return false;
+  }
+
+  /** Clusters of the wave that were moved to the commit, with their progress; notes who is away. */
+  protected movedIn(wave: Wave): readonly MovedCluster[] {
+    const { now } = this.input;
+    const { moves, revision } = this.run;
+    return this.changedIn(wave).flatMap((cluster) => {
+      const before = moves[cluster.name];
+      if (before?.revision !== revision) return [];
+      const move = noteAway(before, wave.isUnreachable(cluster, now), now);
+      moves[cluster.name] = move;
+      return [{ cluster, move, progress: wave.progressOf(cluster, move, now) }];
+    });
+  }
+
+  /** Moves the next clusters of the wave, as many as may be on their way. */
+  protected release(wave: Wave, since: number): void {
+    const { moves, revision } = this.run;
+    const underWay = this.movedIn(wave).filter(({ progress }) => progress === 'moving').length;
+    let free = (wave.rule?.maxConcurrency ?? Number.POSITIVE_INFINITY) - underWay;
+    for (const cluster of this.changedIn(wave)) {
+      const move = moves[cluster.name]?.revision === revision ? undefined : this.firstMove(wave, cluster, since);
+      if (move === undefined || (occupies(move) && free <= 0)) continue;
+      moves[cluster.name] = move;
+      if (occupies(move)) free -= 1;
+    }
+  }
+
+  /**
+   * Moves a cluster. Gates need to know how it was before; where that does not become known in
+   * time, it is moved and not looked at. @returns undefined: not yet
+   */
+  protected firstMove(wave: Wave, cluster: RolloutCluster, since: number): Move | undefined {
+    const { now } = this.input;
+    const { name, facts, isRegistered } = cluster;
+    const isAway = wave.isUnreachable(cluster, now);
+    const move: Move = { revision: this.run.revision, at: now, ...(isAway && { away: true }) };
+    if (!isRegistered) return { ...move, unlooked: true };
+    if (!wave.comparesFacts) return move;
+    const before = this.run.moves[name]?.before ?? facts;
+    if (wave.knows(before)) return { ...move, before };
+    return isAway || now - since >= wave.proofMs ? { ...move, unlooked: true } : undefined;
+  }
+
+  /** Lets a wave hold for its time once all its clusters have. @returns whether it has finished */
+  protected soak(wave: Wave, { soakSince, ...state }: NonNullable<RolloutRun['wave']>): boolean {
+    const { now } = this.input;
+    const moved = this.movedIn(wave);
+    const isDone = moved.length === this.changedIn(wave).length && moved.every(({ progress }) => wave.isDone(progress));
+    if (!isDone) return false;
+    const unseen = state.waived ? undefined : unseenGate(wave, moved);
+    if (unseen !== undefined) return this.halt(wave, unseen);
+    const since = soakSince ?? now;
+    if (now - since < wave.soakMs) {
+      this.run = { ...this.run, wave: { ...state, soakSince: since } };
+      return false;
+    }
+    this.finishWave(wave);
+    this.run = { ...this.run, wave: null };
+    return true;
+  }
+
+  protected finishWave({ number, members }: Wave): void {
+    this.run.reached[number] = this.run.revision;
+    for (const name of members) delete this.run.moves[name];
+  }
+
+  protected finishRun(): RolloutRun | undefined {
+    const { revision, strategy } = this.input.newest;
+    if (this.run.base.revision === revision) return this.run;
+    return strategy && { ...this.run, base: { revision, strategy }, reached: reachedOf(strategy, revision), moves: {}, wave: null };
+  }
+}
+
+const reachedOf = ({ waves }: RolloutRun['base']['strategy'], revision: string): string[] => [...waves.map(() => revision), revision];
+
+/** Whether a cluster counts among those that are on their way. */
+const occupies = ({ unlooked, away }: Move): boolean => unlooked !== true && away !== true;
+
+/** A cluster that comes back has the whole time again to prove the commit. */
+const noteAway = ({ away, ...move }: Move, isAway: boolean, now: number): Move => {
+  if (isAway) return { ...move, away: true };
+  return away === true ? { ...move, at: now } : move;
+};
+
+const beginRun = ({ now, newest: { revision, strategy } }: RolloutInput): RolloutRun | undefined =>
+  strategy && {
+    sequence: 0,
+    base: { revision, strategy },
+    revision,
+    since: now,
+    reached: reachedOf(strategy, revision),
+    moves: {},
+    wave: null,
+    halt: null,
+    paused: null,
+  };
+
+/**
+ * Plans the next state of a rollout from the one before and what the clusters say now. Pure:
+ * time is a value, and planning again from the result changes nothing.
+ *
+ * Without a run every cluster has the newest commit; a first strategy is in force from the commit
+ * after the one that brings it.
+ *
+ * @returns undefined: no strategy is in force
+ */
+export const planRun = (before: RolloutRun | undefined, input: RolloutInput, Plan = RunPlan): RolloutRun | undefined =>
+  before === undefined ? beginRun(input) : new Plan(before, input).execute();

@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { RolloutInput, Wave } from './clusters.ts';
+import type { MovedCluster } from './gates.ts';
+import { RunPlan } from './plan-run.ts';
+import type { RolloutRun } from './run.ts';
+import { rolloutProperty } from './testing/rollout-commands.ts';
+import type { Faults } from './testing/rollout-world.ts';
+
+/** Schedules of each property; FSO_TEST_RUNS is another number of them. */
+const numRuns = fc.readConfigureGlobal().numRuns ?? 2_000;
+
+it('keeps its rules and ends, in any order of commits, joins, leaves, pauses, answers and crashes', () => {
+  fc.assert(rolloutProperty(), { numRuns });
+});
+
+/** Waits in an empty wave for a cluster to look at. */
+class EmptyWaveWaits extends RunPlan {
+  protected override skipUnchanged(): void {
+    for (const wave of this.waves)
+      if (wave.members.length > 0 && this.run.reached[wave.number] !== this.run.revision && this.changedIn(wave).length === 0)
+        this.finishWave(wave);
+  }
+  protected override soak(wave: Wave, state: NonNullable<RolloutRun['wave']>): boolean {
+    return wave.members.length > 0 && super.soak(wave, state);
+  }
+}
+
+/** Takes waves that had finished the superseded commit for those that have finished the newest. */
+class SupersedesOneTooFar extends RunPlan {
+  protected override supersede(): void {
+    const { revision, base } = this.run;
+    super.supersede();
+    if (revision === this.run.revision || revision === base.revision) return;
+    this.run.reached = this.run.reached.map((reached) => (reached === revision ? this.run.revision : reached));
+  }
+}
+
+/** Orders the waves by the strategy that the newest commit brings. */
+class NewStrategyRules extends RunPlan {
+  constructor(before: RolloutRun, input: RolloutInput) {
+    super({ ...before, base: { ...before.base, strategy: input.newest.strategy ?? before.base.strategy } }, input);
+  }
+}
+
+/** Waits for clusters that are gone. */
+class WaitsForTheUnreachable extends RunPlan {
+  protected override movedIn(wave: Wave): readonly MovedCluster[] {
+    return super.movedIn(wave).map((each) => (each.progress === 'away' ? { ...each, progress: 'moving' as const } : each));
+  }
+}
+
+const BUGS: Readonly<Record<string, Faults>> = {
+  'an empty wave that waits': { Plan: EmptyWaveWaits },
+  'a supersession that goes one too far': { Plan: SupersedesOneTooFar },
+  'a write that is lost': { losesWrites: true },
+  'the strategy of the new commit': { Plan: NewStrategyRules },
+  'an unreachable cluster that holds its wave': { Plan: WaitsForTheUnreachable },
+};
+
+describe('finds a planted bug:', () => {
+  it.each(Object.entries(BUGS))('%s', (_title, faults) => {
+    expect(fc.check(rolloutProperty(faults), { numRuns, endOnFailure: true }).failed).toBe(true);
+  });
+});

@@ -1,0 +1,143 @@
+import fc from 'fast-check';
+import { pauseRun, resumeRun } from '../resume-run.ts';
+import { RolloutRules, STRATEGIES } from './rollout-rules.ts';
+import { type Faults, RolloutWorld, ZONES } from './rollout-world.ts';
+
+/** Model of fast-check: the rules, which look at the world. */
+interface Model {
+  readonly rules: RolloutRules;
+}
+
+const NAMES = ['a1', 'a2', 'b1', 'b2', 'c1', 'c2'] as const;
+const name = fc.constantFrom(...NAMES);
+
+/** A command that changes the world; a step of the hub follows, and the rules are checked. */
+class Happening implements fc.Command<Model, RolloutWorld> {
+  readonly #text: string;
+  readonly #change: (world: RolloutWorld, rules: RolloutRules) => void;
+  readonly #crashes: boolean;
+
+  constructor(text: string, change: (world: RolloutWorld, rules: RolloutRules) => void, crashes = false) {
+    this.#text = text;
+    this.#change = change;
+    this.#crashes = crashes;
+  }
+
+  check(): boolean {
+    return true;
+  }
+
+  run({ rules }: Model, world: RolloutWorld): void {
+    this.#change(world, rules);
+    const before = rules.moment();
+    world.step(this.#crashes);
+    rules.check(before);
+  }
+
+  toString(): string {
+    return this.#text;
+  }
+}
+
+const happening = <T>(label: string, values: fc.Arbitrary<T>, change: (world: RolloutWorld, value: T, rules: RolloutRules) => void) =>
+  values.map((value) => new Happening(`${label} ${JSON.stringify(value)}`, (world, rules) => change(world, value, rules)));
+
+const register = (world: RolloutWorld, cluster: (typeof NAMES)[number]): void => {
+  const zone = ZONES.find((each) => cluster.startsWith(each)) ?? 'a';
+  if (!world.clusters.has(cluster))
+    world.clusters.set(cluster, { name: cluster, zone, awaySince: null, accepted: null, proven: null, refused: null, target: null });
+  world.commit({ registered: new Set([...world.newest.registered, cluster]) });
+};
+
+const deregister = (world: RolloutWorld, cluster: string): void =>
+  world.commit({ registered: new Set([...world.newest.registered].filter((each) => each !== cluster)) });
+
+const content = fc.integer({ min: 0, max: 5 });
+
+const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
+  happening('commit', fc.record({ a: content, b: content, c: content }), (world, contents) => world.commit({ contents })),
+  happening('commit in one zone', fc.tuple(fc.constantFrom(...ZONES), content), (world, [zone, value]) =>
+    world.commit({ contents: { ...world.newest.contents, [zone]: value } }),
+  ),
+  happening('revert', fc.nat(3), (world, back) => world.commit({ contents: (world.commits.at(-2 - back) ?? world.newest).contents })),
+  happening('strategy', fc.nat(STRATEGIES.length - 1), (world, at) => world.commit({ strategy: STRATEGIES[at] })),
+  happening('join', name, register),
+  happening('leave', name, deregister),
+  happening('away', name, (world, cluster) => {
+    const found = world.clusters.get(cluster);
+    if (found !== undefined) found.awaySince ??= world.now;
+  }),
+  happening('return', name, (world, cluster) => {
+    const found = world.clusters.get(cluster);
+    if (found !== undefined) found.awaySince = null;
+  }),
+  happening('agent', name, (world, cluster) => {
+    const found = world.clusters.get(cluster);
+    if (found !== undefined) world.work(found);
+  }),
+  happening('agents', fc.constant(2), workAll),
+  happening('wait', fc.constantFrom(1, 20, 60, 150, 300), (world, seconds) => {
+    world.now += seconds * 1000;
+  }),
+  happening('pause', fc.constant('someone'), (world, by) => {
+    if (world.run !== undefined) world.run = pauseRun(world.run, by, world.now);
+  }),
+  happening('resume', fc.constant('someone'), resume),
+  // What has happened since the last step is planned, and the hub ends before it is stored.
+  fc.constantFrom(0, 60).map((seconds) => new Happening(`crash after ${seconds} s`, (world) => passTime(world, seconds), true)),
+];
+
+function workAll(world: RolloutWorld, steps: number): void {
+  for (let step = 0; step < steps; step += 1) for (const cluster of world.clusters.values()) world.work(cluster);
+}
+
+function passTime(world: RolloutWorld, seconds: number): void {
+  workAll(world, 2);
+  world.now += seconds * 1000;
+}
+
+function resume(world: RolloutWorld, _by: string, rules: RolloutRules): void {
+  if (world.run?.paused === null && world.run.halt !== null) rules.noteResume();
+  if (world.run !== undefined) world.run = resumeRun(world.run, world.input());
+}
+
+/** Rounds of a minute within which every run ends once no more commits come. */
+const ROUNDS = 60;
+
+/** A minute in which agents do their work and people pass gates. */
+const passMinute = (world: RolloutWorld, rules: RolloutRules): void => {
+  passTime(world, 60);
+  resume(world, '', rules);
+  const before = rules.moment();
+  world.step();
+  rules.check(before);
+};
+
+/** @throws Error where a run does not end once nothing happens */
+const settle = (world: RolloutWorld, rules: RolloutRules): void => {
+  for (let round = 0; round < ROUNDS; round += 1) passMinute(world, rules);
+  const { newest, run } = world;
+  if (run !== undefined && run.base.revision !== newest.revision) throw new Error(`the run stays at ${JSON.stringify(run)}`);
+  for (const { name: cluster, target } of world.clusters.values())
+    if (target !== newest.revision) throw new Error(`${cluster} stays at ${target}`);
+};
+
+/** @returns a fleet of three clusters whose first commit brings a strategy */
+const begin = (faults: Faults): RolloutWorld => {
+  const world = new RolloutWorld(faults);
+  world.commit({});
+  for (const cluster of ['a1', 'b1', 'c1'] as const) register(world, cluster);
+  world.commit({ strategy: STRATEGIES[1] });
+  world.step();
+  for (const cluster of world.clusters.values()) for (let step = 0; step < 2; step += 1) world.work(cluster);
+  return world;
+};
+
+/** Property: whatever happens, no step breaks a rule, and every run ends once nothing happens. */
+export const rolloutProperty = (faults: Faults = {}) =>
+  fc.property(fc.commands(COMMANDS, { maxCommands: 60 }), (commands) => {
+    const world = begin(faults);
+    const rules = new RolloutRules(world);
+    fc.modelRun(() => ({ model: { rules }, real: world }), commands);
+    settle(world, rules);
+  });

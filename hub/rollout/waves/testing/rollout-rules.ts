@@ -1,0 +1,155 @@
+import type { RolloutStrategySpec } from '@fso/shared/api';
+import { durationMs } from '@fso/shared/rollout';
+import type { RolloutRun } from '../run.ts';
+import { type RolloutWorld, type SimulatedCluster, ZONES } from './rollout-world.ts';
+
+/** A state of the world between two steps. */
+export interface Moment {
+  readonly run: RolloutRun | undefined;
+  readonly targets: ReadonlyMap<string, string | null>;
+}
+
+/**
+ * Rules of a rollout, written down a second time and without the code that plans. They know
+ * strategies from the commits, never from the run.
+ */
+export class RolloutRules {
+  readonly #world: RolloutWorld;
+  /** Time at which a cluster was first seen to have proven a commit, by both. */
+  readonly #provenAt = new Map<string, number>();
+  /** Commits for which someone has passed a gate. */
+  readonly #passed = new Set<string>();
+
+  constructor(world: RolloutWorld) {
+    this.#world = world;
+  }
+
+  moment(): Moment {
+    const { run, clusters } = this.#world;
+    return { run, targets: new Map([...clusters.values()].map(({ name, target }) => [name, target])) };
+  }
+
+  noteResume(): void {
+    this.#passed.add(this.#world.newest.revision);
+  }
+
+  /** @throws Error that names the rule that a step has broken */
+  check(before: Moment): void {
+    for (const { name, proven } of this.#world.clusters.values())
+      if (proven !== null && !this.#provenAt.has(`${name} ${proven}`)) this.#provenAt.set(`${name} ${proven}`, this.#world.now);
+    if (before.run !== undefined) this.#checkWaves(before.run, this.#world.run);
+    for (const cluster of this.#world.clusters.values()) this.#checkTarget(cluster, before);
+  }
+
+  #strategyOf(run: RolloutRun): RolloutStrategySpec {
+    const commit = this.#world.commits[this.#world.indexOf(run.base.revision)];
+    if (commit?.strategy === undefined) throw new Error('a run without a strategy');
+    return commit.strategy;
+  }
+
+  #waveOf({ zone }: SimulatedCluster, { waves }: RolloutStrategySpec): number {
+    const at = waves.findIndex(({ clusterSelector }) => clusterSelector.matchLabels?.['zone'] === zone);
+    return at < 0 ? waves.length : at;
+  }
+
+  #reached({ base, reached }: RolloutRun, wave: number): string {
+    return reached[wave] ?? base.revision;
+  }
+
+  #checkTarget(cluster: SimulatedCluster, { run, targets }: Moment): void {
+    const { name, target } = cluster;
+    const before = targets.get(name) ?? null;
+    if (before === target || before === null || target === null) return;
+    if (this.#world.indexOf(target) < this.#world.indexOf(before)) throw new Error(`${name} went back from ${before} to ${target}`);
+    if (target !== this.#world.newest.revision) throw new Error(`${name} was moved to ${target}, which is not the newest`);
+    if (run !== undefined) this.#checkTurn(cluster, run, target);
+  }
+
+  /** Checks that what is new to a cluster comes in the turn of its wave. */
+  #checkTurn(cluster: SimulatedCluster, run: RolloutRun, target: string): void {
+    if (!this.#isNew(cluster, run, target)) return;
+    if (run.paused !== null) throw new Error(`${cluster.name} was moved during a pause`);
+    const strategy = this.#strategyOf(run);
+    const wave = this.#waveOf(cluster, strategy);
+    const before = [...this.#world.clusters.values()].filter(
+      (other) => this.#waveOf(other, strategy) < wave && this.#world.newest.registered.has(other.name) && other.target !== target,
+    );
+    const skipped = before.find((other) => this.#isNew(other, run, target));
+    if (skipped !== undefined) throw new Error(`${cluster.name} was moved to ${target} before ${skipped.name}`);
+  }
+
+  /** Whether a commit brings a cluster what its wave has not finished and it does not enforce. */
+  #isNew(cluster: SimulatedCluster, run: RolloutRun, revision: string): boolean {
+    const { name, accepted } = cluster;
+    const digest = this.#world.digestOf(name, revision);
+    const finished = this.#reached(run, this.#waveOf(cluster, this.#strategyOf(run)));
+    const known = [finished, accepted].flatMap((each) => (each === null ? [] : this.#world.digestOf(name, each)));
+    return !known.includes(digest);
+  }
+
+  #checkWaves(before: RolloutRun, after: RolloutRun | undefined): void {
+    const { newest } = this.#world;
+    const strategy = this.#strategyOf(before);
+    const isFinished = after === undefined || after.base.revision !== before.base.revision;
+    for (let wave = 0; wave < strategy.waves.length; wave += 1) {
+      const was = this.#reached(before, wave);
+      const is = isFinished ? newest.revision : this.#reached(after, wave);
+      if (was === is) continue;
+      const changed = [...this.#world.clusters.values()].filter(
+        (cluster) =>
+          this.#waveOf(cluster, strategy) === wave &&
+          newest.registered.has(cluster.name) &&
+          this.#world.digestOf(cluster.name, is) !== this.#world.digestOf(cluster.name, was),
+      );
+      if (changed.length > 0) this.#checkFinished(wave, { strategy, changed, was, is });
+    }
+  }
+
+  #checkFinished(
+    wave: number,
+    { strategy, changed, was, is }: { strategy: RolloutStrategySpec; changed: readonly SimulatedCluster[]; was: string; is: string },
+  ): void {
+    const { now } = this.#world;
+    const rule = strategy.waves[wave];
+    if (rule === undefined || this.#passed.has(is)) return;
+    const unreachableMs = durationMs(strategy.unreachableAfter ?? '5m');
+    const waits = changed.filter(({ awaySince, proven }) => proven !== is && (awaySince === null || now - awaySince < unreachableMs));
+    if (waits.length > 0) throw new Error(`wave ${rule.name} finished ${is} before ${waits[0]?.name} had proven it`);
+    const proven = changed.filter((cluster) => cluster.proven === is);
+    const since = Math.min(...proven.map(({ name }) => this.#provenAt.get(`${name} ${is}`) ?? now));
+    if (proven.length > 0 && now - since < durationMs(rule.soak ?? '0s')) throw new Error(`wave ${rule.name} did not soak`);
+    if (rule.maxNewViolations === undefined) return;
+    const known = proven.filter(({ awaySince }) => awaySince === null);
+    const found = known.reduce(
+      (sum, { name }) => sum + Math.max(0, this.#world.violationsAt(name, is) - this.#world.violationsAt(name, was)),
+      0,
+    );
+    if (known.length === 0) throw new Error(`wave ${rule.name} finished ${is} although nothing was looked at`);
+    if (found > rule.maxNewViolations) throw new Error(`wave ${rule.name} finished ${is} with ${found} new violations`);
+  }
+}
+
+/** Strategies of the tests: `undefined` removes it. */
+export const STRATEGIES: readonly (RolloutStrategySpec | undefined)[] = [
+  undefined,
+  strategyOf([{ zone: 'a', soak: '60s' }, { zone: 'b' }]),
+  strategyOf([
+    { zone: 'b', soak: '30s', maxNewViolations: 1 },
+    { zone: 'a', maxConcurrency: 1 },
+  ]),
+  strategyOf([
+    { zone: 'none', maxNewViolations: 0 },
+    { zone: 'a', maxNewViolations: 0 },
+    { zone: 'c', soak: '2m' },
+  ]),
+  strategyOf(ZONES.map((zone) => ({ zone, soak: '45s', maxNewViolations: 3 }))),
+];
+
+function strategyOf(
+  waves: readonly { zone: string; soak?: string; maxNewViolations?: number; maxConcurrency?: number }[],
+): RolloutStrategySpec {
+  return {
+    unreachableAfter: '2m',
+    waves: waves.map(({ zone, ...rule }) => ({ name: zone, clusterSelector: { matchLabels: { zone } }, proofWithin: '4m', ...rule })),
+  };
+}

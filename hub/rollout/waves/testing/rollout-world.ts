@@ -1,0 +1,137 @@
+import type { RolloutStrategySpec } from '@fso/shared/api';
+import type { RolloutCluster, RolloutInput } from '../clusters.ts';
+import { targetOf, wavesOfRun } from '../clusters.ts';
+import { planRun, type RunPlan } from '../plan-run.ts';
+import type { RolloutRun } from '../run.ts';
+
+/** Zones of clusters; strategies select by them, and commits have a content for each. */
+export const ZONES = ['a', 'b', 'c'] as const;
+export type Zone = (typeof ZONES)[number];
+
+export interface Commit {
+  readonly revision: string;
+  readonly strategy: RolloutStrategySpec | undefined;
+  readonly contents: Readonly<Record<Zone, number>>;
+  readonly registered: ReadonlySet<string>;
+}
+
+/** A content that agents refuse, and one by which workloads violate. */
+export const REFUSED = 3;
+export const VIOLATED = 4;
+
+export interface SimulatedCluster {
+  readonly name: string;
+  readonly zone: Zone;
+  awaySince: number | null;
+  accepted: string | null;
+  proven: string | null;
+  refused: string | null;
+  target: string | null;
+}
+
+/** Faults of a hub that is tested. */
+export interface Faults {
+  readonly Plan?: typeof RunPlan;
+  /** Targets are given out before the run is stored. */
+  readonly losesWrites?: boolean;
+}
+
+/** A hub, its agents and its repository, on virtual time: around the real plan. */
+export class RolloutWorld {
+  now = 0;
+  readonly commits: Commit[] = [];
+  readonly clusters = new Map<string, SimulatedCluster>();
+  run: RolloutRun | undefined;
+  readonly #faults: Faults;
+
+  constructor(faults: Faults = {}) {
+    this.#faults = faults;
+  }
+
+  get newest(): Commit {
+    const commit = this.commits.at(-1);
+    if (commit === undefined) throw new Error('no commit');
+    return commit;
+  }
+
+  /** Place of a commit in the order in which the hub saw them; -1: none. */
+  indexOf(revision: string | null): number {
+    return this.commits.findIndex((commit) => commit.revision === revision);
+  }
+
+  digestOf(name: string, revision: string): string | undefined {
+    const commit = this.commits[this.indexOf(revision)];
+    const zone = this.clusters.get(name)?.zone;
+    if (commit === undefined || zone === undefined) return undefined;
+    return commit.registered.has(name) ? `${zone}${commit.contents[zone]}` : 'nothing';
+  }
+
+  violationsAt(name: string, revision: string | null): number {
+    return revision !== null && this.digestOf(name, revision)?.endsWith(String(VIOLATED)) === true ? 2 : 0;
+  }
+
+  commit(change: Partial<Omit<Commit, 'revision'>>): void {
+    const before = this.commits.at(-1) ?? { strategy: undefined, contents: { a: 0, b: 0, c: 0 }, registered: new Set<string>() };
+    this.commits.push({ ...before, ...change, revision: `r${this.commits.length}` });
+  }
+
+  /** An agent takes one step: it answers an offer, or proves what it has accepted. */
+  work(cluster: SimulatedCluster): void {
+    const { target } = cluster;
+    if (cluster.awaySince !== null || target === null) return;
+    if (cluster.accepted === target) {
+      cluster.proven = target;
+      return;
+    }
+    if (this.digestOf(cluster.name, target)?.endsWith(String(REFUSED)) === true) {
+      cluster.refused = target;
+      return;
+    }
+    cluster.accepted = target;
+    cluster.refused = null;
+  }
+
+  /** Plans, stores and applies. @param crashes before the run is stored */
+  step(crashes = false): void {
+    const planned = planRun(this.run, this.input(), this.#faults.Plan);
+    if (this.#faults.losesWrites === true) this.#apply(planned);
+    if (crashes) return;
+    this.run = planned;
+    this.#apply(planned);
+  }
+
+  input(): RolloutInput {
+    const base = this.commits[this.indexOf(this.run?.base.revision ?? null)];
+    const known = [...this.clusters.values()].filter(({ name }) => this.newest.registered.has(name) || base?.registered.has(name));
+    return {
+      now: this.now,
+      newest: this.newest,
+      clusters: new Map(known.map((cluster) => [cluster.name, this.#read(cluster)])),
+      digestOf: (name, revision) => this.digestOf(name, revision),
+    };
+  }
+
+  #read({ name, zone, awaySince, accepted, proven, refused }: SimulatedCluster): RolloutCluster {
+    const isKnown = awaySince === null;
+    return {
+      name,
+      labels: { zone },
+      isRegistered: this.newest.registered.has(name),
+      enforced: accepted === null ? null : (this.digestOf(name, accepted) ?? null),
+      proven: isKnown ? proven : null,
+      accepted,
+      refused,
+      awaySince,
+      facts: isKnown ? { violations: this.violationsAt(name, accepted), refused: 0, pending: 0 } : null,
+    };
+  }
+
+  #apply(run: RolloutRun | undefined): void {
+    const { clusters } = this.input();
+    const waves = run === undefined ? [] : wavesOfRun(run, clusters);
+    for (const cluster of this.clusters.values()) {
+      const wave = waves.find(({ members }) => members.includes(cluster.name));
+      cluster.target = run === undefined || wave === undefined ? this.newest.revision : targetOf(run, wave, cluster.name);
+    }
+  }
+}

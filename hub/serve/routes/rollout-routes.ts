@@ -1,0 +1,68 @@
+import { RolloutChange, RolloutView } from '@fso/shared/api';
+import { RolloutChangeRefused, type WaveController } from '../../rollout/index.ts';
+import { ApiError } from '../http/problems.ts';
+import { GLOBAL_READ, type HubScope, jsonRoute, type Route } from '../http/route.ts';
+
+export interface RolloutDeps {
+  readonly rollout: Pick<WaveController, 'status' | 'pause' | 'resume'>;
+}
+
+/** A change of the rollout, which is of the whole fleet. */
+const CHANGE = {
+  method: 'post',
+  tag: 'hub',
+  access: 'operator',
+  scope: 'global',
+  body: RolloutChange,
+  problems: ['conflict'],
+} as const;
+const RESPONSE = { schema: RolloutView, description: 'The rollout after the change.' };
+
+/** @throws ApiError `conflict` */
+const refuse = (error: unknown): never => {
+  throw error instanceof RolloutChangeRefused ? new ApiError('conflict', error.message) : error;
+};
+
+/** Routes of the rollout of the newest commit. */
+export const rolloutRoutes: readonly Route<RolloutDeps, HubScope>[] = [
+  jsonRoute(
+    {
+      ...GLOBAL_READ,
+      path: '/api/v1/rollout',
+      operationId: 'getRollout',
+      summary: 'The rollout of the newest commit: its waves, and what keeps it from going on',
+      tag: 'hub',
+    },
+    { schema: RolloutView, description: 'The rollout.' },
+    ({ rollout }) => rollout.status(),
+  ),
+  jsonRoute(
+    {
+      ...CHANGE,
+      path: '/api/v1/rollout/pause',
+      operationId: 'pauseRollout',
+      summary: 'Holds the rollout: no further cluster gets the newest commit unless it changes nothing there',
+    },
+    RESPONSE,
+    async ({ rollout }, { body: { revision }, caller }) => {
+      caller.about(revision ?? '');
+      await rollout.pause(caller.principal.name, revision).catch(refuse);
+      return rollout.status();
+    },
+  ),
+  jsonRoute(
+    {
+      ...CHANGE,
+      path: '/api/v1/rollout/resume',
+      operationId: 'resumeRollout',
+      summary: 'Ends a pause, or else passes the gate that has failed, with what it has found',
+    },
+    RESPONSE,
+    async ({ rollout }, { body: { revision }, caller }) => {
+      const { halted, paused, revision: newest } = await rollout.status();
+      caller.about(revision ?? newest ?? '', paused === null && halted !== null ? `${halted.wave}: ${halted.problem}` : '');
+      await rollout.resume(revision).catch(refuse);
+      return rollout.status();
+    },
+  ),
+];

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { ResourceName } from './common.ts';
+
+/** The rollout of the newest commit in waves. */
+
+const Time = z.iso.datetime({ offset: true });
+const Count = z.int().min(0);
+const Revision = z.string().max(64);
+
+export const RolloutWaveView = z.object({
+  name: z.string(),
+  state: z
+    .enum(['Finished', 'Waiting', 'Moving', 'Soaking', 'Halted'])
+    .describe('Finished: it has the newest commit. Waiting: for the waves before it, or for the end of a pause.'),
+  revision: Revision.describe('Commit that it has finished last: clusters that join it get this one.'),
+  clusters: Count,
+  changed: Count.describe('Clusters for which the newest commit changes something; the others have it already.'),
+  moved: Count.describe('Of those, the ones that were given the commit.'),
+  proven: Count.describe('Of those, the ones that have proven it.'),
+  unreachable: z.array(ResourceName).describe('Clusters that are away and that the wave does not wait for; at most 20.'),
+  soaksUntil: Time.nullable(),
+});
+
+export const RolloutView = z.object({
+  revision: Revision.nullable().describe('The newest commit; null: none was read yet.'),
+  state: z
+    .enum(['Immediate', 'Finished', 'Progressing', 'Halted', 'Paused'])
+    .describe('Immediate: no strategy is in force, and every cluster gets a commit at once.'),
+  base: Revision.nullable().describe('Commit that every wave has finished; its strategy orders the waves. null: no strategy is in force.'),
+  since: Time.nullable().describe('When the rollout of the newest commit began.'),
+  waves: z.array(RolloutWaveView).describe('In order, with a last one for clusters that no wave selects.'),
+  halted: z
+    .object({
+      wave: z.string(),
+      gate: z.string(),
+      clusters: z.array(ResourceName).describe('Clusters that the gate failed for; at most 20.'),
+      problem: z.string(),
+      since: Time,
+      next: z.string().describe('What to do.'),
+    })
+    .nullable(),
+  paused: z.object({ since: Time, by: z.string() }).nullable(),
+});
+export type RolloutView = z.infer<typeof RolloutView>;
+
+/** Change of a rollout. */
+export const RolloutChange = z.strictObject({
+  revision: Revision.optional().describe('Commit whose rollout is meant; refused where it is not the newest any more. Absent: whichever.'),
+});

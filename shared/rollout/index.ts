@@ -1,0 +1,1 @@
+export { durationMs, OTHERS, type SelectedCluster, type WaveMembers, wavesOf } from './waves.ts';

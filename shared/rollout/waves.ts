@@ -1,0 +1,37 @@
+import type { RolloutStrategySpec, RolloutWave } from '../api/index.ts';
+import { matchesSelector } from '../decode/index.ts';
+
+/** Name of the last wave, of the clusters that no other wave selects. */
+export const OTHERS = '(others)';
+
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** Milliseconds of a duration as a strategy writes it: `30s`, `10m`, `2h`. */
+export const durationMs = (text: string): number => Number(text.slice(0, -1)) * (UNITS[text.slice(-1)] ?? 0);
+
+/** A cluster by what selectors see of it. */
+export interface SelectedCluster {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface WaveMembers {
+  readonly name: string;
+  /** undefined: the last wave, of clusters that no other selects. */
+  readonly wave: RolloutWave | undefined;
+  /** Names, in the order in which they were given. */
+  readonly clusters: readonly string[];
+}
+
+/**
+ * Assigns clusters to the waves of a strategy, in order: each to the first wave that selects it,
+ * the rest to a last one. Pure. A wave may be empty.
+ */
+export const wavesOf = ({ waves }: RolloutStrategySpec, clusters: Iterable<SelectedCluster>): readonly WaveMembers[] => {
+  const members: string[][] = [...waves.map((): string[] => []), []];
+  for (const { name, labels } of clusters) {
+    const at = waves.findIndex(({ clusterSelector }) => matchesSelector(clusterSelector, labels));
+    members.at(at)?.push(name);
+  }
+  return members.map((names, at) => ({ name: waves[at]?.name ?? OTHERS, wave: waves[at], clusters: names }));
+};
