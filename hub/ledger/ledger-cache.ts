@@ -139,13 +139,13 @@ export class LedgerCache {
     for (const event of added) this.#notify({ kind: 'event', event });
   }
 
-  /** Takes the newest events there are for all that are known. Nobody is told of them. */
+  /** Replaces all events by the newest ones there are, without a notification. */
   replaceEvents(events: readonly EventView[]): void {
     this.#events = new RecentEvents(this.#eventLimit);
     this.#events.add(events);
   }
 
-  /** Everything was set anew, as commits were lost. */
+  /** Notifies that everything was read again, as commits were lost. */
   noteLost(): void {
     this.#notify({ kind: 'lost' });
   }

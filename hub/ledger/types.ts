@@ -109,7 +109,7 @@ export type LedgerChange =
   | { readonly kind: 'desired'; readonly revision: string }
   | { readonly kind: 'cluster'; readonly cluster: string }
   | { readonly kind: 'event'; readonly event: EventView }
-  /** The database had lost commits, and everything was read anew: what agents said may be missing. */
+  /** The database had lost commits, and was read again: what agents reported may be missing. */
   | { readonly kind: 'lost' };
 
 /** Connection of an agent; separates the messages on it from those on other connections. */

@@ -230,7 +230,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
   replicas.onLead(noteKnown);
   cache.subscribe(({ kind }) => {
     if (kind !== 'lost') return;
-    logger.error('the database has lost commits that this hub knew of: everything was read anew');
+    logger.error('the database has lost commits that this hub knew of: everything was read again');
     for (const { name } of cache.clusters()) endStream(replicaState.cluster(name), replica, writes).catch(onFailure);
     if (replicas.leads()) noteKnown();
   });

@@ -43,6 +43,13 @@ export const nextVersion = async (trx: Transaction<Schema>, time: string): Promi
 export const readBatch = async (db: Kysely<Schema>, replica: string): Promise<number> =>
   (await db.selectFrom('replicas').select('batch').where('id', '=', replica).executeTakeFirst())?.batch ?? 0;
 
+/**
+ * The version of the newest commit at a server that takes writes: a standby, which a pooler may ask
+ * for what is only read, can be behind. Only on PostgreSQL.
+ */
+export const readWrittenVersion = async (db: Kysely<Schema>): Promise<number> =>
+  (await db.selectFrom('ledger_version').select('value').forUpdate().executeTakeFirstOrThrow()).value;
+
 /** The version of the newest commit. */
 export const readVersion = async (db: Kysely<Schema>): Promise<number> =>
   (await db.selectFrom('ledger_version').select('value').executeTakeFirstOrThrow()).value;

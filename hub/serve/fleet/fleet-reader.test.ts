@@ -124,7 +124,7 @@ class History {
 }
 
 describe('a reader of the fleet', () => {
-  it('answers with a whole state, none from before it was asked, whatever comes meanwhile', async () => {
+  it('answers with a whole state, none from before it was asked, after any changes meanwhile', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 16 }), async (steps) => {
         const history = new History();

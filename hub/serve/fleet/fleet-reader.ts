@@ -81,7 +81,7 @@ export class FleetReader {
   /** Whether an update is due that no reader has asked for. */
   #isDue: boolean = false;
   #spentMs = 0;
-  /** Of it the part of the last update. */
+  /** Part of it that the last update took. */
   #tookMs = 0;
 
   constructor(deps: FleetReaderDeps) {
@@ -132,7 +132,7 @@ export class FleetReader {
     return this.#deps.clock.now().getTime();
   }
 
-  /** Each slice begins in a turn of its own: who has awaited a read uses what it gave before. */
+  /** Updates the index. Each slice has a turn of its own: a read that has ended is used before. */
   async #updateOnce(): Promise<void> {
     const { ledger, readVisibility } = this.#deps;
     const [desired, clusters, visibility] = await Promise.all([ledger.desired(), ledger.clusters(), readVisibility?.()]);

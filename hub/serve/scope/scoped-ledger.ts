@@ -100,7 +100,7 @@ export class ScopedLedger implements FleetState {
     return (await this.state()).desired;
   }
 
-  /** Restricts records in slices of time: the first time each costs as much as it has deviations. */
+  /** Restricts records in slices of time: each costs as much as it has deviations, once. */
   async clusters(): ReturnType<FleetState['clusters']> {
     const state = await this.state();
     const seen: ClusterRecord[] = [];

@@ -101,16 +101,16 @@ const measureStalled = async (fleet: BenchFleet, clusters: readonly string[], se
   });
   fleet.stall(clusters);
   const port = Number(new URL(fleet.hub.agentUrl).port);
-  const reader = new LiveReader();
-  await reader.open(fleet.hub.url, API_TOKEN);
   let queues: SendQueues = { full: 0, bytes: 0 };
   for (let fill = 0; fill < MAX_FILLS && queues.full < clusters.length; fill += 1) {
-    // With the reader: what the others report of so much must not wait at the hub when the first
-    // commit is measured.
-    await fleet.commit(settings.policies, reader);
+    await fleet.commit(settings.policies);
     await delay(PROBE_MS);
     queues = readSendQueues(port);
   }
+  const reader = new LiveReader();
+  await reader.open(fleet.hub.url, API_TOKEN);
+  // What the others have reported of the fill waits at the hub until then.
+  await fleet.commit(1, reader);
   const commits = await measureCommits(fleet, reader, settings.commits);
   await reader.close();
   return { count: clusters.length, queues, commits, returns, pss: pssOf(fleet.hub) };

@@ -98,7 +98,7 @@ interface BatchTransaction {
 
 export interface BegunBatch {
   readonly version: number;
-  /** Number of the last batch of this process that a server has, as its statement began; 0: none. */
+  /** Number of the last batch of this process that the server had before; 0: none. */
   readonly last: number;
 }
 

@@ -13,7 +13,7 @@ import { CLEARED } from '../history/history.ts';
 import { readNewestLists } from '../policy-lists.ts';
 import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
-import { readBatch, readVersion } from '../write-lock.ts';
+import { readBatch, readVersion, readWrittenVersion } from '../write-lock.ts';
 import { loadState, readClusters, type StoredState } from './load.ts';
 
 const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records'][]> =>
@@ -108,13 +108,13 @@ export class ReplicaState implements StoredLedger {
    * replaced, also where it is newer. Where that fails, the loss is noticed again.
    */
   startOver(db: Kysely<Schema>, replica: string): Promise<void> {
-    this.#startingOver ??= this.#readAnew(db, replica).finally(() => {
+    this.#startingOver ??= this.#readAgain(db, replica).finally(() => {
       this.#startingOver = undefined;
     });
     return this.#startingOver;
   }
 
-  async #readAnew(db: Kysely<Schema>, replica: string): Promise<void> {
+  async #readAgain(db: Kysely<Schema>, replica: string): Promise<void> {
     const { cache, records, memory } = this.#deps;
     const [newest, lastBatch] = [this.#newest, this.#lastBatch];
     const { source, desired } = this.#state;
@@ -164,13 +164,13 @@ export class ReplicaState implements StoredLedger {
 
   /**
    * Takes over all that others have written. Versions grow in the order of the commits, so none is
-   * missed; everything is read anew where the newest one is older than one that is known.
+   * missed; everything is read again where the newest one is older than one that is known.
    */
   async catchUp(db: Kysely<Schema>, replica: string): Promise<void> {
     // As of before the question: this hub may commit before it is answered.
     const newest = this.#newest;
     const upTo = await readVersion(db);
-    if (upTo < newest) return this.startOver(db, replica);
+    if (upTo < newest && (await readWrittenVersion(db)) < newest) return this.startOver(db, replica);
     await this.refresh(db, await this.#writtenByOthers(db, replica));
     this.#upTo = Math.max(this.#upTo, upTo);
     this.#newest = Math.max(this.#newest, upTo);
@@ -181,7 +181,7 @@ export class ReplicaState implements StoredLedger {
    * own clusters is not read while all hubs wait for the end of this transaction. Most of the time
    * no other hub has written, and nothing is read.
    *
-   * @throws CommitsLostError where the version is not new to this hub, or a batch of its own is gone
+   * @throws CommitsLostError where the version is not new to this hub, or its last batch is gone
    */
   async catchUpOn(trx: Transaction<Schema>, { version, last }: BegunBatch, names: ReadonlySet<string>, replica: string): Promise<void> {
     if (version <= this.#newest || last < this.#lastBatch) throw new CommitsLostError();

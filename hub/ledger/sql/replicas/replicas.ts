@@ -79,7 +79,7 @@ export class SharedReplicas implements Replicas {
   readonly #sync: () => Promise<void>;
   readonly #running: Promise<unknown>;
   #synced: SyncTime;
-  /** Start of the database server that this hub is connected to, and of the one that it has read. */
+  /** Start of the database server that this hub is connected to, and of the one that was read. */
   #server: string | undefined;
   #serverRead: string | undefined;
   /** Whether the log already has a message that this hub is behind. */
