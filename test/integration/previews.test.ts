@@ -36,10 +36,10 @@ const ASKED = {
 const INJECTED = { plain: {}, ssd: { nodeSelector: { disk: 'ssd' } } };
 const NAMESPACES = ['apps', 'injected', 'shapes'] as const;
 const STOPPABLE: readonly WorkloadKind[] = ['Deployment', 'StatefulSet', 'ReplicaSet', 'Job', 'CronJob'];
-/** Sets of workloads, each of which is started once: a controller that was refused waits longer each time. */
+/** Sets of workloads, each started once: a controller that was refused waits longer each time. */
 const SETS = ['first', 'second', 'third'] as const;
 
-/** Number of workloads that wait for a disk. A Job that was started by hand counts beside its CronJob. */
+/** Number of workloads that wait for a disk. A Job started by hand counts beside its CronJob. */
 const waitingWith = (started: number): number => SETS.length * STOPPABLE.length + started;
 
 interface Ref {
