@@ -196,6 +196,17 @@ const measureLocks = (cluster: AgentSnapshot['cluster'], { lockReady }: StateGau
   lockReady.set({ lock: 'gatekeeper' }, gatekeeper.state === 'Ready' ? 1 : 0);
 };
 
+const createPreviewCounter = (registers: Registry[]) => {
+  const previews = new Counter({
+    name: 'fso_agent_previews_total',
+    help: 'Questions of the hub about what a change of policies would do, by outcome: Answered, or why not.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of ['Answered', ...PREVIEW_REFUSALS]) previews.inc({ outcome }, 0);
+  return previews;
+};
+
 /** Registers the metrics, so once per registry. @param version of the agent */
 export const createAgentMetrics = (registry: Registry, version: string) => {
   const registers = [registry];
@@ -208,12 +219,6 @@ export const createAgentMetrics = (registry: Registry, version: string) => {
     registers,
   });
   const probes = new Counter({ name: 'fso_agent_probes_total', help: 'Probes of the locks by result.', labelNames: ['result'], registers });
-  const previews = new Counter({
-    name: 'fso_agent_previews_total',
-    help: 'Questions of the hub about what a change of policies would do, by outcome: Answered, or why not.',
-    labelNames: ['outcome'],
-    registers,
-  });
   let isProven: boolean | undefined;
   const gauges = createStateGauges(
     registry,
@@ -228,7 +233,6 @@ export const createAgentMetrics = (registry: Registry, version: string) => {
   // A series that begins with its first error would hide that error from rate().
   for (const result of ['ok', 'error']) reconciles.zero({ result });
   for (const result of PROBE_RESULTS) probes.inc({ result }, 0);
-  for (const outcome of ['Answered', ...PREVIEW_REFUSALS]) previews.inc({ outcome }, 0);
   clearState(gauges);
   return {
     registry,
@@ -255,7 +259,7 @@ export const createAgentMetrics = (registry: Registry, version: string) => {
       registers,
     }),
     probes,
-    previews,
+    previews: createPreviewCounter(registers),
     templateDryRuns: new Counter({
       name: 'fso_agent_template_dry_runs_total',
       help: 'Dry runs of pods from the templates of owners, by what answered: admitted, refused by a lock, or unanswered.',

@@ -31,7 +31,7 @@ export interface PreviewerDeps extends Pick<Runtime, 'clock' | 'logger'> {
 }
 
 /** Longest time for which a step of enforcement waits for an answer, ms. */
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 /** Pause after a slice, in times of it. */
 const REST = 2;
 const HOUR_MS = 3_600_000;

@@ -10,7 +10,7 @@ export interface StrayOwner {
   readonly name: string;
   /** Number of its pods that are outside by the rule that is enforced. */
   now: number;
-  /** By the changed rule. */
+  /** Number of those by the changed rule. */
   after: number;
   /** Place of the first of those that are outside by the changed rule. */
   reason: string;

@@ -19,7 +19,7 @@ const questionOf = (id: number, more: Partial<Preview> = {}): Preview => ({
   ...more,
 });
 
-/** As many globs, exclusions and regions as a frame has room for. */
+/** Policies that cost much: with globs, exclusions and regions up to their bounds. */
 const costly = (policies: number) =>
   Array.from({ length: policies }, (_, index) => ({
     name: `${PLANTED}-${index}`,

@@ -187,3 +187,7 @@ export const questionOf = (question: Partial<Preview>): Preview => ({
   ...{ type: 'preview', id: 1, list: LIST, put: [], removed: [], at: null, withoutRegions: [] },
   ...question,
 });
+
+/** The policies of a question, by name. */
+export const put = (...policies: readonly (readonly [name: string, ...Parameters<typeof denying>])[]) =>
+  policies.map(([name, ...spec]) => ({ name, spec: denying(...spec) }));

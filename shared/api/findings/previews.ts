@@ -56,7 +56,7 @@ const Answered = z.strictObject({
   pending: PreviewedClass.describe('Owners whose next pods would stay pending; capacity and volumes are not looked at.'),
 });
 
-/** What a change of policies would do to the workloads of a cluster. Classes are never added up. */
+/** Effects of a change of policies on the workloads of a cluster. Classes are never added up. */
 export const ClusterPreview = z.discriminatedUnion('state', [NotAnswered, Answered]);
 export type ClusterPreview = z.infer<typeof ClusterPreview>;
 export type AnsweredPreview = z.infer<typeof Answered>;
