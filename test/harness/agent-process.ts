@@ -24,7 +24,7 @@ export interface AgentProcessOptions {
   readonly folder: string;
   /** More settings, e.g. those of a hub. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Probe to wait for: /healthz where the agent cannot be ready yet. Default: ready. */
+  /** Probe to wait for: /readyz, or /healthz of an agent that cannot be ready yet. */
   readonly until?: 'ready' | 'alive';
 }
 
