@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LABELS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND, type KubeClient, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
-import { mapConcurrently } from '@fso/shared/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isConstraintEnforced } from '../../agent/enforce/index.ts';
 import { AgentHarness } from '../harness/agent-harness.ts';
@@ -11,7 +10,7 @@ import { type AgentProcess, startAgentProcess } from '../harness/agent-process.t
 import { GATEKEEPER_WEBHOOKS, removeFloor } from '../harness/locks.ts';
 import { eventually } from '../harness/waiting.ts';
 import { ALLOWED, Arena } from './arena.ts';
-import { Campaign, IN_FLIGHT } from './campaign.ts';
+import { Campaign } from './campaign.ts';
 import { CATALOGUE } from './catalogue.ts';
 import { asAttack, CONTROLS } from './controls.ts';
 import { LEGACY_PODS } from './legacy-pods.ts';
@@ -105,9 +104,7 @@ const isRefusedBy = async (namespace: string, lock: string): Promise<boolean> =>
 
 /** Waits until this lock refuses a pod without a region in every namespace of the attacks. */
 const everywhereRefusedBy = async (lock: string, setting: string): Promise<void> => {
-  await mapConcurrently([...campaign(setting).scenes.values()], IN_FLIGHT, ({ namespace }) =>
-    eventually(() => isRefusedBy(namespace, lock)),
-  );
+  for (const { namespace } of campaign(setting).scenes.values()) await eventually(() => isRefusedBy(namespace, lock));
 };
 
 const LOCK_ONE = "ValidatingAdmissionPolicy 'fso-floor-";

@@ -5,8 +5,7 @@ import type { Arena } from './arena.ts';
 import type { Attacker } from './attacker.ts';
 import { type Attack, podsOf, type Scene, settled } from './scene.ts';
 
-/** Namespaces that are prepared, or looked at, at a time. */
-export const IN_FLIGHT = 12;
+const IN_FLIGHT = 12;
 
 /**
  * Prefix of a namespace: no policy governs `free-*`, a local policy governs `atk-*`, and a policy
