@@ -188,25 +188,27 @@ export class WaveController {
     const stored = this.#stored();
     const isFree = stored === undefined && this.#first === undefined && this.#applied === '';
     if (this.#newest === undefined || (isFree && this.#newest.desired.set.rollout === undefined)) return;
-    if (this.#deps.ledger.leads()) await this.#lead(stored);
+    let planned: KnownFleet | undefined;
+    if (this.#deps.ledger.leads()) planned = await this.#lead(stored);
     // What the leading hub has not stored is not in force.
     else this.#first = undefined;
     const run = this.#stored();
-    const known = await this.#read(run);
+    const known = run === stored && planned?.newest === this.#newest ? planned : await this.#read(run);
     if (known !== undefined && this.#first === undefined) this.#apply(run, known);
   }
 
-  /** Brings the stored run to where it can be now. Only the hub that leads does. */
-  async #lead(stored: RolloutRun | undefined): Promise<void> {
+  /** Brings the stored run to where it can be now. @returns what it was planned from */
+  async #lead(stored: RolloutRun | undefined): Promise<KnownFleet | undefined> {
     const first = stored === undefined ? this.#first : undefined;
     const known = await this.#read(stored, first);
-    if (known === undefined) return;
+    if (known === undefined) return undefined;
     const planned = planRun(stored, known.input);
     if (canonicalJson(planned ?? null) !== canonicalJson(stored ?? null)) await this.#store(stored, planned);
-    if (this.#stored() === undefined && first !== undefined) return;
+    if (this.#stored() === undefined && first !== undefined) return known;
     this.#first = undefined;
     // A commit that came meanwhile is the next one.
     if (first !== undefined && this.#newest !== first) this.#wakeup.wake();
+    return known;
   }
 
   async #store(before: RolloutRun | undefined, planned: RolloutRun | undefined): Promise<void> {
