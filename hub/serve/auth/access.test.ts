@@ -75,6 +75,8 @@ describe('access', () => {
     expect(changing).toEqual([
       ['fetchSource', 'operator'],
       ['gitWebhook', 'open'],
+      // It changes nothing: it is a question that has a body.
+      ['createPlan', 'viewer'],
       ['pauseRollout', 'operator'],
       ['resumeRollout', 'operator'],
       ['testReceiver', 'operator'],

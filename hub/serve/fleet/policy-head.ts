@@ -1,5 +1,6 @@
 import { type PolicyReport, type PolicyView, policyKey, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { type PolicySet, regionsOf } from '@fso/shared/decode';
+import type { Desired } from '../../ledger/index.ts';
 
 /** Content of a policy, without its state in the clusters. */
 export type PolicyHead = Omit<PolicyView, 'phase' | 'violations' | 'clusters' | 'next'>;
@@ -27,6 +28,13 @@ export const headsFromGit = (set: PolicySet): Map<string, PolicyHead> => {
   }
   return heads;
 };
+
+/**
+ * Policies that clusters should have, by key. Those that the newest commit removes count until the
+ * last cluster has it.
+ */
+export const headsOf = (desired: Desired | null): ReadonlyMap<string, PolicyHead> =>
+  new Map(desired === null ? [] : [...(desired.older ?? []), desired.set].flatMap((set) => [...headsFromGit(set)]));
 
 /** A policy that is not in Git: local, or hub-managed and on its way out. */
 export const headFromReport = (report: PolicyReport): PolicyHead => ({

@@ -6,7 +6,7 @@ import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyList } fr
 import { samplesOf } from './cluster-entry.ts';
 import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import { createPolicyEntry, type FirstReport, inSteps, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
-import { headsFromGit, type PolicyHead } from './policy-head.ts';
+import { headsOf } from './policy-head.ts';
 
 type Entries = readonly MutablePolicyEntry[];
 /** Steps of an update, and the number of policies in each phase. */
@@ -110,10 +110,7 @@ export class PolicyTable {
 
   /** Takes the content of policies from Git. */
   describe(desired: Desired | null): void {
-    const heads = new Map<string, PolicyHead>();
-    // Those that the newest commit removes are in Git until the last cluster has it.
-    for (const set of desired === null ? [] : [...(desired.older ?? []), desired.set])
-      for (const [key, head] of headsFromGit(set)) heads.set(key, head);
+    const heads = headsOf(desired);
     this.#meant = new WeakMap();
     this.#namedBefore = this.#named;
     this.#named = new Map();
