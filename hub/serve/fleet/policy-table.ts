@@ -10,7 +10,7 @@ import { headsOf } from './policy-head.ts';
 
 type Entries = readonly MutablePolicyEntry[];
 /** Steps of an update, and the number of policies in each phase. */
-type Placing = Generator<void, Readonly<PhaseCounts>>;
+type Steps = Generator<void, Readonly<PhaseCounts>>;
 type Placed = ReadonlySet<MutablePolicyEntry>;
 
 /** Changes of policies of the hub, of one cluster, whose times are kept; it bounds the memory. */
@@ -128,7 +128,7 @@ export class PolicyTable {
    * @param keys policies that read differently than at the last call for the cluster
    * @returns the number of them in each phase
    */
-  *place(record: ClusterRecord, meant: readonly CompiledPolicy[], keys: readonly string[]): Placing {
+  *place(record: ClusterRecord, meant: readonly CompiledPolicy[], keys: readonly string[]): Steps {
     const before = this.#clusters.get(record.name);
     const meantNow = this.#setOf(meant);
     const isInPlace = before?.meant === meantNow && isKnown(before.record) === isKnown(record);
