@@ -142,7 +142,7 @@ const writeTable = (context: Context, plan: Plan): void => {
   for (const note of planNotes(plan, (text) => text)) context.progress(`${note}\n`);
 };
 
-/** Whether a plan is fine. @param allowMissing what did not answer, or does not run, counts as such */
+/** Whether a plan is fine. @param allowMissing clusters without an answer count as such */
 const isFine = ({ result, lookedAt }: Plan, allowMissing: boolean): boolean => {
   if (result === 'NothingBreaks') return true;
   if (!allowMissing) return false;
