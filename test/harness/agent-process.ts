@@ -24,7 +24,7 @@ export interface AgentProcessOptions {
   readonly folder: string;
   /** More settings, e.g. those of a hub. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What to wait for: /readyz, or /healthz of an agent that cannot be ready yet. Default: ready. */
+  /** Probe to wait for; /healthz is for an agent that cannot be ready yet. Default: ready. */
   readonly until?: 'ready' | 'alive';
 }
 
