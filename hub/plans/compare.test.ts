@@ -135,7 +135,7 @@ describe('a comparison for a caller who sees a part', () => {
     expect(result.questions[0]?.names).toEqual(new Map([['finance', 'finance']]));
   });
 
-  it('has no cluster outside, also where its registration in the files changes', () => {
+  it('has no cluster outside, also where the files register it in the scope', () => {
     const files = { ...tight, 'clusters/us.yaml': clusterFile('us', ['eu-west-1']) };
     const result = compared({ files }, undefined, { clusters: { clusterNames: ['eu'] } });
     expect(asked(result)).toEqual([['eu', ['finance'], []]]);

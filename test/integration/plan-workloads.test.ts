@@ -22,9 +22,7 @@ const SECRET = 'planted-text-5b1c';
 const PLANTED = Array.from({ length: 50 }, (_, at) => `planted-${at}`);
 const BOTH = ['eu-west-1', 'eu-central-1'];
 
-/**
- * A real control plane with the agent as a process, a hub, and a cluster whose agent is a script.
- */
+/** A control plane with its agent as a process, a hub, and a cluster whose agent is a script. */
 describe('a plan of what runs', () => {
   const stop = new AbortController();
   const { signal } = stop;

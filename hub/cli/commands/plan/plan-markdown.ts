@@ -51,9 +51,7 @@ const tableOf = <T>(columns: Columns<T>, rows: readonly T[], room: number): stri
   return `${lines.join('\n')}\n\n`;
 };
 
-/**
- * Columns of clusters: a comment names no workloads, as its readers may see more than they should.
- */
+/** Columns of clusters. A comment names no workloads: its readers may be many. */
 const WORKLOADS = WORKLOAD_COLUMNS.map(({ title, value }) => [title.toLowerCase(), value] as const);
 
 /** A plan as the comment of a pull request: the verdict first, and what changes. */

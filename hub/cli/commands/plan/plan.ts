@@ -134,19 +134,16 @@ const COLUMNS = [
 const writeTable = (context: Context, plan: Plan): void => {
   context.out(`${planVerdict(plan)}\n`);
   const table = <T>(columns: readonly Column<T>[], rows: readonly T[]): void => {
-    if (rows.length > 0) context.out(`\n${renderTable(columns, rows, context.paint)}\n`);
+    if (rows.length > 0) context.out(`\n${renderTable(columns, rows, context.paint)}`);
   };
   table(COLUMNS, planRows(plan));
   table(WORKLOAD_COLUMNS, workloadRows(plan.workloads));
   table(OWNER_COLUMNS, ownerRows(plan.workloads));
+  if (plan.effects.length > 0) context.out('\n');
   for (const note of planNotes(plan, (text) => text)) context.progress(`${note}\n`);
 };
 
-/**
- * Whether a plan is fine.
- *
- * @param allowMissing what did not answer, or does not run, counts as such
- */
+/** Whether a plan is fine. @param allowMissing clusters without an answer count as such */
 const isFine = ({ result, lookedAt }: Plan, allowMissing: boolean): boolean => {
   if (result === 'NothingBreaks') return true;
   if (!allowMissing) return false;
