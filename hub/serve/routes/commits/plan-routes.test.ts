@@ -1,9 +1,9 @@
 import { MAX_PLAN_BYTES, Plan } from '@fso/shared/effects';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ApiHarness } from '../testing/api-harness.ts';
-import { FILES, REVISION } from '../testing/fleet.ts';
-import { problem, started } from '../testing/requests.ts';
+import type { ApiHarness } from '../../testing/api-harness.ts';
+import { FILES, REVISION } from '../../testing/fleet.ts';
+import { problem, started } from '../../testing/requests.ts';
 
 const SECRET = 'planted-secret-7d1f';
 const files = (change: Readonly<Record<string, string>> = {}) => ({

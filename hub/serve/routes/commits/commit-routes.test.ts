@@ -1,9 +1,9 @@
 import { CommitActivity, CommitPage, PolicyHistory, PolicySourceView, Trend } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { describe, expect, it } from 'vitest';
-import { writeRollout } from '../../rollout/index.ts';
-import { commitRollout, fillLedger, startApiHarness } from '../testing/api-harness.ts';
-import { desiredOf, REVISION, TIME } from '../testing/fleet.ts';
+import { writeRollout } from '../../../rollout/index.ts';
+import { commitRollout, fillLedger, startApiHarness } from '../../testing/api-harness.ts';
+import { desiredOf, REVISION, TIME } from '../../testing/fleet.ts';
 
 const started = async () => {
   const clock = new FakeClock(new Date(TIME));

@@ -1,10 +1,10 @@
 import { MAX_PLAN_BYTES, Plan, PlanRequest } from '@fso/shared/effects';
 import { type Clock, createRateLimit } from '@fso/shared/runtime';
 import express, { type Request, type Response } from 'express';
-import type { AuditedPlan } from '../../plans/index.ts';
-import { callerOf } from '../http/caller.ts';
-import { ApiError } from '../http/problems.ts';
-import { type Route, untilClosed } from '../http/route.ts';
+import type { AuditedPlan } from '../../../plans/index.ts';
+import { callerOf } from '../../http/caller.ts';
+import { ApiError } from '../../http/problems.ts';
+import { type Route, untilClosed } from '../../http/route.ts';
 
 export interface PlanDeps {
   readonly plans: {

@@ -1,12 +1,12 @@
 import { CommitActivity, CommitPage, Trend } from '@fso/shared/api';
 import { z } from 'zod';
-import type { FleetState } from '../../ledger/index.ts';
-import { activityOf, pointOf, readRollout, readRollouts, readTrend, summaryOf, TREND_DAYS } from '../../rollout/index.ts';
-import type { FleetDeps } from '../fleet/fleet-reader.ts';
-import { nextCursor, numberOf } from '../http/paging.ts';
-import { PageQuery, wholeNumber } from '../http/parameters.ts';
-import { ApiError } from '../http/problems.ts';
-import { jsonRoute, type Route, SCOPED_READ } from '../http/route.ts';
+import type { FleetState } from '../../../ledger/index.ts';
+import { activityOf, pointOf, readRollout, readRollouts, readTrend, summaryOf, TREND_DAYS } from '../../../rollout/index.ts';
+import type { FleetDeps } from '../../fleet/fleet-reader.ts';
+import { nextCursor, numberOf } from '../../http/paging.ts';
+import { PageQuery, wholeNumber } from '../../http/parameters.ts';
+import { ApiError } from '../../http/problems.ts';
+import { jsonRoute, type Route, SCOPED_READ } from '../../http/route.ts';
 
 const CommitParams = z.strictObject({ revision: z.string().max(64) });
 

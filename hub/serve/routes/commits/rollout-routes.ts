@@ -1,7 +1,7 @@
 import { RolloutChange, RolloutView } from '@fso/shared/api';
-import { RolloutChangeRefused, type WaveController } from '../../rollout/index.ts';
-import { ApiError } from '../http/problems.ts';
-import { GLOBAL_READ, type HubScope, jsonRoute, type Route } from '../http/route.ts';
+import { RolloutChangeRefused, type WaveController } from '../../../rollout/index.ts';
+import { ApiError } from '../../http/problems.ts';
+import { GLOBAL_READ, type HubScope, jsonRoute, type Route } from '../../http/route.ts';
 
 export interface RolloutDeps {
   readonly rollout: Pick<WaveController, 'status' | 'pause' | 'resume'>;
