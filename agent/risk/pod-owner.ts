@@ -1,9 +1,7 @@
 import type { Pod } from '../cache/index.ts';
 import type { OwnerSet } from './owners/owner-cache.ts';
-import { OWNER_KINDS, type OwnerKind } from './owners/owner-kinds.ts';
+import { isOwnerKind } from './owners/owner-kinds.ts';
 import { namePattern } from './shapes/name-pattern.ts';
-
-const isOwnerKind = (kind: string): kind is OwnerKind => (OWNER_KINDS as readonly string[]).includes(kind);
 
 /** Kinds whose objects controllers make, by the kind of those. */
 const MADE_BY: Readonly<Record<string, string>> = { ReplicaSet: 'Deployment', Job: 'CronJob' };
