@@ -131,6 +131,22 @@ describe('the answer to a change of policies', () => {
     cluster.addOwner('Deployment', 'finance/huge', undefined, { template: undefined as never });
     expect((await answered({ put: put(['finance', 'finance', [WEST]]) })).omitted).toBe(8);
   });
+
+  it('counts owners of which no dry run has shown a pod yet', async () => {
+    cluster.untried.add('Deployment/finance/west').add('DaemonSet/finance/logs').add('Deployment/hr/us');
+    const tightened = { put: put(['finance', 'finance', [WEST]]) };
+    expect((await answered(tightened)).omitted).toBe(1);
+    // Where no policy denies yet, none is made.
+    expect((await answered({ put: put(['hr', 'hr', EU]) })).omitted).toBe(0);
+    cluster.untried.clear();
+    expect((await answered(tightened)).omitted).toBe(0);
+  });
+
+  it('counts shapes that were forgotten, where it concerns any namespace', async () => {
+    cluster.shapes.restore({ shapes: [], forgotten: { count: 3, namespace: 'hr', at: cluster.clock.now().toISOString() } });
+    expect((await answered({ put: put(['finance', 'finance', [WEST]]) })).omitted).toBe(3);
+    expect((await answered({ put: put(['finance', 'finance', EU]) })).omitted).toBe(0);
+  });
 });
 
 describe('workloads', () => {

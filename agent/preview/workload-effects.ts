@@ -20,7 +20,7 @@ import { findStrayOwners, type PodSource, type StrayOwner } from './stray-owners
 /** Workloads of the cluster, with their nodes. */
 export interface Workloads extends Omit<PodSource, 'withoutRegions'>, Pick<JudgeInput, 'injects' | 'answer'> {
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'leftOut'>;
-  readonly shapes: Pick<ShapeRecorder, 'in'>;
+  readonly shapes: Pick<ShapeRecorder, 'in' | 'forgotten'>;
   readonly facts: readonly NodeFacts[];
 }
 
@@ -121,9 +121,11 @@ export class WorkloadEffects {
 
   /** @param withNames whether owners are named */
   result(withNames: boolean): Omit<AnsweredPreview, 'state' | 'observedAt'> {
+    // Of which namespaces they were is not known.
+    const forgotten = this.#lookedAt.namespaces === 0 ? 0 : (this.#workloads.shapes.forgotten?.count ?? 0);
     return {
       lookedAt: { ...this.#lookedAt },
-      omitted: this.#omitted,
+      omitted: this.#omitted + forgotten,
       outside: this.#outside.result(withNames),
       refused: this.#refused.result(withNames),
       pending: this.#pending.result(withNames),

@@ -90,10 +90,11 @@ export const judgeUnder = (after: JudgeInput, before: JudgeInput | undefined, ow
   const replays = new Map<string, TemplateAnswer>();
   let isUnknown = false;
   for (const source of owner.sources.slice(0, MAX_SOURCES).filter(isAsked)) {
+    if (before === undefined) continue;
     const key = targetKey(after.denied.namespace, source);
-    const said = before?.answer(key);
-    if (before === undefined || said === undefined) continue;
-    const replayed = replayAnswer(said, { before, after, owner, source });
+    const said = before.answer(key);
+    // Until a dry run has shown its pod, nothing is known of what webhooks do to it.
+    const replayed = said && replayAnswer(said, { before, after, owner, source });
     if (replayed === undefined) isUnknown = true;
     else if (replayed !== null) replays.set(key, replayed);
   }

@@ -57,7 +57,9 @@ export class PreviewedCluster {
   readonly events: Pick<ClusterEvent, 'severity' | 'reason' | 'message'>[] = [];
   readonly logged: string[] = [];
   readonly metrics = createAgentMetrics(new Registry(), 'test');
+  /** What dry runs of templates showed. The others were tried in vain, if they are not untried. */
   readonly answers = new Map<string, TemplateAnswer>();
+  readonly untried = new Set<string>();
   readonly leftOut = new Map<string, number>();
   readonly local: PolicyInput[] = [];
   ages: ReturnType<LiveObservatory['ages']> = OBSERVED;
@@ -151,7 +153,7 @@ export class PreviewedCluster {
           },
         },
         shapes: this.shapes,
-        dryRuns: { answer: (target) => this.answers.get(target) },
+        dryRuns: { answer: (target) => (this.untried.has(target) ? undefined : (this.answers.get(target) ?? { kind: 'unanswered' })) },
         injects: () => this.injects,
         place: { gatekeeperNamespace: 'gatekeeper-system' },
         isEnforcing: () => this.isEnforcing,
