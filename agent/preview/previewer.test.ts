@@ -1,4 +1,5 @@
 import type { ClusterPreview } from '@fso/shared/api';
+import { PREVIEW_MS } from '@fso/shared/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MAX_AN_HOUR, MAX_COST } from './previewer.ts';
 import { MAX_POLICIES } from './question.ts';
@@ -62,8 +63,8 @@ describe('a question', () => {
   });
 
   it('is given up once it has cost what an answer may', async () => {
-    for (let index = 0; index < 10_000; index += 1) cluster.addNode(`n-${index}`, WEST);
-    for (let index = 0; index < MAX_COST / 20_000; index += 1) cluster.addOwner('Deployment', `finance/d-${index}`, undefined);
+    for (let index = 0; index < 40_000; index += 1) cluster.addNode(`n-${index}`, WEST);
+    for (let index = 0; index < MAX_COST / 40_000; index += 1) cluster.addOwner('Deployment', `finance/d-${index}`, undefined);
     const question = { put: put(['finance', 'finance', EU]) };
     expect(reasonOf(await cluster.ask(question))).toBe('TooLarge');
     expect(reasonOf(await cluster.ask({ put: put(['hr', 'hr', EU]) }))).toBe('Answered');
@@ -99,6 +100,20 @@ describe('a question', () => {
     expect(reasonOf(answer)).toBe('Answered');
     cluster.isEnforcing = true;
     expect(reasonOf(await cluster.ask())).toBe('GaveUp');
+  });
+
+  it.each([
+    ['there is much to look at', 5_000, false],
+    ['writes wait all the time', 50, true],
+  ])('is given up before the hub stops waiting where %s, and keeps no other one busy', async (_why, namespaces, isEnforcing) => {
+    for (let index = 0; index < namespaces; index += 1) cluster.addNamespace(`n-${index}`);
+    const previewer = cluster.open();
+    cluster.isEnforcing = isEnforcing;
+    let answer: ClusterPreview | undefined;
+    void previewer.answer(questionOf({}), () => true).then((frame) => (answer = frame.answer));
+    await cluster.clock.advance(PREVIEW_MS - 1);
+    expect(answer).toMatchObject({ reason: 'GaveUp' });
+    expect(reasonOf(await cluster.ask({}, { previewer }))).toBe('GaveUp');
   });
 
   it('is given up when the cluster is no longer observed, or the hub no longer waits for the answer', async () => {

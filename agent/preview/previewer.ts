@@ -1,7 +1,7 @@
 import { AGENT_LEASE, type ClusterPreview, type PreviewRefusal, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { GatekeeperPlace } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import type { Preview, Previewed } from '@fso/shared/protocol';
+import { PREVIEW_MS, type Preview, type Previewed } from '@fso/shared/protocol';
 import { createBucket, type Runtime, truncate } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import type { AgentConfig } from '../config.ts';
@@ -43,10 +43,8 @@ const EVENTS = { burst: 40, perSecond: 40 / 3_600 };
  * Cost of one answer: globs that are tried on namespaces, nodes that are tried for templates, pods.
  */
 export const MAX_COST = 20_000_000;
-/** Time in all after which an answer comes too late, ms. */
-const MAX_MS = 60_000;
-/** Time in a row for which an answer lets writes go first, ms. */
-const MAX_WAIT_MS = 10_000;
+/** Time in all after which an answer comes too late, ms: it has to reach a hub that still waits. */
+const MAX_MS = PREVIEW_MS - 500;
 
 const LEASE = {
   apiVersion: 'coordination.k8s.io/v1',
@@ -174,8 +172,7 @@ export class Previewer {
     const slices = this.#slices(steps);
     for (let slice = slices.next(); ; slice = slices.next()) {
       if (slice.done === true) return slice.value;
-      await this.#rest();
-      if (!isWanted() || clock.monotonicMs() > lastMs) throw new NotAnswered('GaveUp', 'the answer would have come too late');
+      await this.#rest(() => isWanted() && clock.monotonicMs() <= lastMs);
     }
   }
 
@@ -196,14 +193,17 @@ export class Previewer {
     }
   }
 
-  /** Pauses after a slice, and for as long as writes wait that enforce. */
-  async #rest(): Promise<void> {
+  /**
+   * Pauses after a slice, and for as long as writes wait that enforce.
+   *
+   * @throws NotAnswered once the answer would come too late
+   */
+  async #rest(isInTime: () => boolean): Promise<void> {
     const { clock, observatory, isEnforcing } = this.#deps;
-    const lastMs = clock.monotonicMs() + MAX_WAIT_MS;
     do {
       await clock.sleep(SLICE_MS * REST, this.#signal);
-      if (observatory.ages().outOfDate.length > 0 || clock.monotonicMs() > lastMs)
-        throw new NotAnswered('GaveUp', 'enforcement needs the time');
+      if (observatory.ages().outOfDate.length > 0) throw new NotAnswered('GaveUp', 'enforcement needs the time');
+      if (!isInTime()) throw new NotAnswered('GaveUp', 'the answer would have come too late');
     } while (isEnforcing());
   }
 }

@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { ClusterPreview, ClusterProcessing, PolicyKey, PolicyReport, policyKey, ResourceName } from '@fso/shared/api';
 import { readJson } from '@fso/shared/encoding';
-import { encodeFrame, type HubFrame, type Inspected, type Located, type Previewed } from '@fso/shared/protocol';
+import { encodeFrame, type HubFrame, type Inspected, type Located, PREVIEW_MS, type Previewed } from '@fso/shared/protocol';
 import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { FleetState, Lease } from '../ledger/index.ts';
@@ -12,8 +12,6 @@ const unpack = promisify(gunzip);
 
 /** Longest wait for an answer, in milliseconds. An agent has the report in memory. */
 const ANSWER_MS = 2_000;
-/** Longest wait for what a change would do, in milliseconds: agents judge it beside enforcement. */
-const PREVIEW_MS = 8_000;
 /** Milliseconds that another hub has beyond the agent. */
 const RELAY_MS = 1_000;
 /** Most open questions to one agent; one more is refused. */
