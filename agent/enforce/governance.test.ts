@@ -249,8 +249,8 @@ describe('planGovernance', () => {
       fc.property(anyPolicies, (policies) => {
         const planned = planGovernance(policies, namespaces, NOW);
         const steps = createGovernor(policies, { place: USUAL_PLACE, providers: NO_PROVIDERS }, NOW);
-        const { governanceIn, regionsOf } = resultOf(steps);
-        for (const name of NAMESPACES) expect(governanceIn(name)).toEqual(planned.namespaces.get(name));
+        const { rulesIn, governanceIn, regionsOf } = resultOf(steps);
+        for (const name of NAMESPACES) expect(governanceIn(name, rulesIn(name))).toEqual(planned.namespaces.get(name));
         for (const [key, outcome] of planned.policies) expect(regionsOf(key)).toEqual(regionsInForce(outcome));
       }),
     );

@@ -80,14 +80,17 @@ const matchRules = (policies: readonly PolicyInput[], context: RuleContext, now:
 
 /** Governance of single namespaces by policies that need not be in force. */
 export interface Governor {
+  /** Number of patterns that {@link rulesIn} tries, at most. */
+  patternsFor(namespace: string): number;
   /** The same objects for as long as the same policies say the same. */
-  rulesIn(namespace: string): readonly object[];
-  /** Undefined: no policy governs it. */
-  governanceIn(namespace: string): NamespaceGovernance | undefined;
+  rulesIn(namespace: string): readonly Rule[];
+  /**
+   * @param rules those in the namespace
+   * @returns undefined: no policy governs it
+   */
+  governanceIn(namespace: string, rules: readonly Rule[]): NamespaceGovernance | undefined;
   /** Regions that a policy allows; undefined: it does not govern. */
   regionsOf(policy: string): readonly string[] | undefined;
-  /** Number of globs, which are tried on each namespace. */
-  readonly globs: number;
 }
 
 /** Prepares policies as {@link planGovernance} does, one at a step. */
@@ -99,13 +102,27 @@ export function* createGovernor(policies: readonly PolicyInput[], context: RuleC
   }
   const { rules, match } = matchRules(policies, context, now);
   const regions = new Map(rules.map((rule) => [rule.key, rule.regions]));
-  const governanceIn = (namespace: string): NamespaceGovernance | undefined => {
-    const matching = match(namespace);
-    return matching.length === 0 ? undefined : combine(namespace, matching);
+  const patterns = countPatterns(rules);
+  return {
+    patternsFor: (namespace) => (patterns.get(GLOBS) ?? 0) + (patterns.get(namespace) ?? 0),
+    rulesIn: match,
+    governanceIn: (namespace, matching) => (matching.length === 0 ? undefined : combine(namespace, matching)),
+    regionsOf: (policy) => regions.get(policy),
   };
-  const globs = rules.filter(({ spec }) => isGlob(spec.targetNamespace)).length;
-  return { rulesIn: match, governanceIn, regionsOf: (policy) => regions.get(policy), globs };
 }
+
+/** Key of all globs, which are tried on each namespace. */
+const GLOBS = '*';
+
+/** Counts the targets and exclusions of rules, by exact target. */
+const countPatterns = (rules: readonly Rule[]): ReadonlyMap<string, number> => {
+  const counts = new Map<string, number>();
+  for (const { spec, excluded } of rules) {
+    const key = isGlob(spec.targetNamespace) ? GLOBS : spec.targetNamespace;
+    counts.set(key, (counts.get(key) ?? 0) + 1 + excluded.length);
+  }
+  return counts;
+};
 
 const isStillTrue = (previous: Governance, inputs: readonly unknown[], now: Date): boolean =>
   (previous.nextChangeAt === undefined || now < previous.nextChangeAt) && sameItems(previous.from.all, inputs);

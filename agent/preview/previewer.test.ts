@@ -1,4 +1,5 @@
 import type { ClusterPreview } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
 import { PREVIEW_MS } from '@fso/shared/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MAX_AN_HOUR, MAX_COST } from './previewer.ts';
@@ -133,6 +134,31 @@ describe('a question', () => {
     await cluster.ask();
     // A look at the clock takes a millisecond here, and a slice one.
     expect(cluster.clock.now().getTime() - began).toBeGreaterThanOrEqual(100 * 2);
+  });
+
+  it('pauses for twice the time that a long step took', async () => {
+    cluster.accept({ finance: denying('finance', EU) });
+    for (let index = 0; index < 20; index += 1) cluster.addOwner('Deployment', `finance/d-${index}`, undefined);
+    let workMs = 0;
+    const answer = (): undefined => {
+      cluster.clock.work(30);
+      workMs += 30;
+    };
+    const began = cluster.clock.now().getTime();
+    await cluster.ask({ put: put(['finance', 'finance', [WEST]]) }, { previewer: cluster.open({ dryRuns: { answer } }) });
+    expect(workMs).toBeGreaterThanOrEqual(20 * 30);
+    expect(cluster.clock.now().getTime() - began).toBeGreaterThanOrEqual(2 * workMs);
+  });
+
+  it('is given up once its globs cost too much, by exclusions and regions', async () => {
+    const names = (prefix: string) => Array.from({ length: 100 }, (_, index) => `${prefix}-${index}`);
+    for (let index = 0; index < 250; index += 1) cluster.addNamespace(`n-${index}`);
+    const spec = denying('*', names('region'), { excludedNamespaces: names('other') });
+    const costly = (count: number) => ({ put: Array.from({ length: count }, (_, index) => ({ name: `p-${index}`, spec })) });
+    // By a clock that stands still only the cost counts.
+    const previewer = cluster.open({ clock: new FakeClock() });
+    expect(reasonOf(await cluster.ask(costly(100), { previewer }))).toBe('Answered');
+    expect(reasonOf(await cluster.ask(costly(500), { previewer }))).toBe('TooLarge');
   });
 
   it('is an event without its texts, and leaves none of them in the log', async () => {

@@ -9,7 +9,7 @@ import { createGovernor, type DesiredPolicies } from '../enforce/index.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { EventSink, Observatory } from '../observe/index.ts';
 import type { JudgeInput, OwnerCache, ShapeRecorder } from '../risk/index.ts';
-import { changedNamespaces } from './changed-namespaces.ts';
+import { changedNamespace } from './changed-namespace.ts';
 import { NotAnswered, readQuestion, type Steps } from './question.ts';
 import { WorkloadEffects } from './workload-effects.ts';
 
@@ -30,9 +30,9 @@ export interface PreviewerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly metrics: Pick<AgentMetrics, 'previews'>;
 }
 
-/** Longest time for which a step of enforcement waits for an answer, ms. */
+/** Time after which a slice ends with its step, ms. */
 const SLICE_MS = 1;
-/** Pause after a slice, in times of it. */
+/** Pause after a slice, in times of what it took. */
 const REST = 2;
 const HOUR_MS = 3_600_000;
 /** Questions that are answered within an hour. */
@@ -40,7 +40,8 @@ export const MAX_AN_HOUR = 30;
 /** Events of questions, which a hub could ask without end. */
 const EVENTS = { burst: 40, perSecond: 40 / 3_600 };
 /**
- * Cost of one answer: globs that are tried on namespaces, nodes that are tried for templates, pods.
+ * Cost of one answer: patterns that are tried on namespaces, regions that are intersected, nodes,
+ * policies and regions that are tried for templates, pods.
  */
 export const MAX_COST = 20_000_000;
 /** Time in all after which an answer comes too late, ms: it has to reach a hub that still waits. */
@@ -161,8 +162,11 @@ export class Previewer {
       .namespaceInputs()
       .flatMap(({ name, terminating }) => (terminating ? [] : name))
       .sort(byText);
-    for (const changed of yield* changedNamespaces(names, { before, after, injects, losesNodes: effects.losesNodes }))
-      yield* effects.count(changed);
+    const change = { before, after, injects, losesNodes: effects.losesNodes };
+    for (const name of names) {
+      const changed = yield* changedNamespace(name, change);
+      if (changed !== undefined) yield* effects.count(changed);
+    }
     return effects;
   }
 
@@ -172,14 +176,14 @@ export class Previewer {
     const slices = this.#slices(steps);
     for (let slice = slices.next(); ; slice = slices.next()) {
       if (slice.done === true) return slice.value;
-      await this.#rest(() => isWanted() && clock.monotonicMs() <= lastMs);
+      await this.#rest(slice.value * REST, () => isWanted() && clock.monotonicMs() <= lastMs);
     }
   }
 
-  /** Yields after each slice of the work. */
-  *#slices<T>(steps: Steps<T>): Generator<undefined, T> {
+  /** Yields after each slice of the work the time that it took, ms. */
+  *#slices<T>(steps: Steps<T>): Generator<number, T> {
     const { clock } = this.#deps;
-    let endMs = clock.monotonicMs() + SLICE_MS;
+    let beganMs = clock.monotonicMs();
     let cost = 0;
     for (;;) {
       const step = steps.next();
@@ -187,9 +191,10 @@ export class Previewer {
       cost += step.value ?? 1;
       if (cost > MAX_COST)
         throw new NotAnswered('TooLarge', 'the question concerns more namespaces, nodes and workloads than are looked at');
-      if (clock.monotonicMs() < endMs) continue;
-      yield;
-      endMs = clock.monotonicMs() + SLICE_MS;
+      const tookMs = clock.monotonicMs() - beganMs;
+      if (tookMs < SLICE_MS) continue;
+      yield tookMs;
+      beganMs = clock.monotonicMs();
     }
   }
 
@@ -198,10 +203,10 @@ export class Previewer {
    *
    * @throws NotAnswered once the answer would come too late
    */
-  async #rest(isInTime: () => boolean): Promise<void> {
+  async #rest(ms: number, isInTime: () => boolean): Promise<void> {
     const { clock, observatory, isEnforcing } = this.#deps;
     do {
-      await clock.sleep(SLICE_MS * REST, this.#signal);
+      await clock.sleep(ms, this.#signal);
       if (observatory.ages().outOfDate.length > 0) throw new NotAnswered('GaveUp', 'enforcement needs the time');
       if (!isInTime()) throw new NotAnswered('GaveUp', 'the answer would have come too late');
     } while (isEnforcing());

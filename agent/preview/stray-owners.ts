@@ -1,7 +1,7 @@
 import type { NodesByName, PlacedNode, Pod } from '../cache/index.ts';
 import { isFinished, runningOutside } from '../observe/index.ts';
 import { type DeniedNamespace, type OwnerCache, type OwnerSet, ownerOfPod } from '../risk/index.ts';
-import type { ChangedNamespace } from './changed-namespaces.ts';
+import type { ChangedNamespace } from './changed-namespace.ts';
 import type { Steps } from './question.ts';
 
 /** Running pods of an owner. */

@@ -1,6 +1,9 @@
 import { type AnsweredPreview, type PreviewedClass, REGION_LABEL } from '@fso/shared/api';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Owner, OwnerSet } from '../risk/index.ts';
+import { MAX_SOURCES } from '../risk/judge-namespace.ts';
 import { CENTRAL, denying, PreviewedCluster, put, US, WEST } from './testing/previewed-cluster.ts';
+import { WorkloadEffects } from './workload-effects.ts';
 
 let cluster: PreviewedCluster;
 
@@ -146,6 +149,37 @@ describe('the answer to a change of policies', () => {
     cluster.shapes.restore({ shapes: [], forgotten: { count: 3, namespace: 'hr', at: cluster.clock.now().toISOString() } });
     expect((await answered({ put: put(['finance', 'finance', [WEST]]) })).omitted).toBe(3);
     expect((await answered({ put: put(['finance', 'finance', EU]) })).omitted).toBe(0);
+  });
+});
+
+describe('the cost of an owner', () => {
+  it('has the policies that may refuse it, on both sides, and at most those of the templates that are judged', () => {
+    const [policies, jobs, nodes] = [1_000, 20, 3];
+    const named = (name: string): Owner => {
+      const template = cluster.template({ nodeSelector: { ...inRegion(US), for: name } });
+      return { metadata: { name, namespace: 'finance', uid: name }, ...(template && { template }) };
+    };
+    const controller = { kind: 'CronJob', name: 'many', uid: 'many' };
+    const made = Array.from({ length: jobs }, (_, index): [string, Owner] => [`many-${index}`, { ...named(`many-${index}`), controller }]);
+    const owners: OwnerSet = new Map([
+      ['Deployment', new Map([['one', named('one')]])],
+      ['CronJob', new Map([['many', named('many')]])],
+      ['Job', new Map(made)],
+    ]);
+    const keys = Array.from({ length: policies }, (_, index) => `p-${index}`);
+    const denied = {
+      namespace: 'finance',
+      deny: { regions: EU, policies: keys, revisions: keys },
+      injected: [],
+      regions: keys.map(() => EU),
+    };
+    const facts = EU.concat(US).map((region, index) => ({ name: `n-${index}`, region, labels: inRegion(region), taints: [] }));
+    const workloads = { owners: { ownersIn: () => owners, leftOut: new Map() }, podsIn: () => [], nodes: new Map(), facts };
+    const effects = new WorkloadEffects({ ...workloads, shapes: cluster.shapes, answer: () => undefined, injects: true }, []);
+    const costs = [...effects.count({ namespace: 'finance', before: denied, after: denied })].map((cost = 1) => cost);
+    const one = 1 + nodes + policies;
+    expect(costs.filter((cost) => cost >= one)).toHaveLength(2 * 2);
+    expect(Math.max(...costs)).toBe(1 + MAX_SOURCES * one);
   });
 });
 

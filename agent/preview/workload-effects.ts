@@ -8,11 +8,13 @@ import {
   judgedOwners,
   judgeOwner,
   judgeUnder,
+  judgingCost,
   type OwnerCache,
   type OwnerJudgement,
+  type OwnerTemplates,
   type ShapeRecorder,
 } from '../risk/index.ts';
-import type { ChangedNamespace } from './changed-namespaces.ts';
+import type { ChangedNamespace } from './changed-namespace.ts';
 import { ClassTally } from './class-tally.ts';
 import type { Steps } from './question.ts';
 import { findStrayOwners, type PodSource, type StrayOwner } from './stray-owners.ts';
@@ -49,6 +51,8 @@ const nameStray = ({ kind, namespace, name, reason, fix, after, policies }: Name
 
 const inClass = ({ found }: OwnerJudgement, risk: RiskClass): FoundRisk | undefined => (found?.risk.risk === risk ? found : undefined);
 
+const costOf = (input: JudgeInput | undefined, owner: OwnerTemplates): number => (input === undefined ? 0 : judgingCost(input, owner));
+
 /** Counts what a change does to the workloads of namespaces, one owner or a few pods at a step. */
 export class WorkloadEffects {
   readonly #workloads: Workloads;
@@ -84,11 +88,10 @@ export class WorkloadEffects {
     const [before, after] = [this.#inputOf(changed.before, this.#nodesBefore), this.#inputOf(changed.after, this.#nodesAfter)];
     const fixes = new Map<string, string>();
     for (const owner of judged.owners) {
-      const cost = owner.sources.length * (1 + this.#nodesBefore.length);
+      yield 1 + costOf(before, owner);
       const now = before === undefined ? NOT_AT_RISK : judgeOwner(before, owner);
-      yield cost;
+      yield costOf(after, owner);
       const then = after === undefined ? NOT_AT_RISK : judgeUnder(after, before, owner);
-      yield cost;
       this.#addOwner(now, then);
       if (then.found !== undefined) fixes.set(`${owner.kind}/${owner.owner.metadata.name}`, then.found.risk.fix);
     }

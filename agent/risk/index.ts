@@ -1,5 +1,6 @@
 export { type DeniedNamespace, deniedNamespace } from './denied-namespace.ts';
-export { type JudgeInput, judgedOwners, judgeOwner, type OwnerJudgement } from './judge-namespace.ts';
+export { type JudgeInput, judgedOwners, judgeOwner, judgingCost, type OwnerJudgement } from './judge-namespace.ts';
+export type { OwnerTemplates } from './next-templates.ts';
 export { OwnerEvents } from './owner-events.ts';
 export { OwnerCache, type OwnerSet } from './owners/owner-cache.ts';
 export { isOwnerKind, type Owner, ownerDescriptor } from './owners/owner-kinds.ts';

@@ -1,6 +1,7 @@
 import type { Risk } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
-import { judgeTemplate, type NodeFacts, refusalOf, type TemplateJudgement } from '@fso/shared/risk';
+import { schedulableRegions } from '@fso/shared/residency';
+import { injectRegions, judgeTemplate, type NodeFacts, type TemplateJudgement } from '@fso/shared/risk';
 import { truncate, weakMemo } from '@fso/shared/runtime';
 import type { TemplateAnswer, TemplateTarget } from '../probe/index.ts';
 import type { DeniedNamespace } from './denied-namespace.ts';
@@ -159,14 +160,24 @@ const mendsByInjection = ({ denied, nodes, injects }: JudgeInput, owner: OwnerTe
   return owner.sources.every((source) => !isCut(source) && judgeSource(withInjection, owner, source)?.risk === 'None');
 };
 
+const setOf = weakMemo((regions: readonly string[]): ReadonlySet<string> => new Set(regions));
+
 /** The policies whose own regions refuse the pods; all, where that is not to be told apart. */
 const refusing = ({ deny, injected, regions }: DeniedNamespace, sources: readonly TemplateSource[]): readonly string[] => {
   if (deny.policies.length === 1) return deny.policies;
-  const named = deny.policies.filter((_policy, index) =>
-    sources.some(({ template }) => template !== undefined && refusalOf(template, injected, regions[index] ?? deny.regions) !== undefined),
-  );
+  const asked = sources
+    .slice(0, MAX_SOURCES)
+    .flatMap(({ template }) => (template === undefined ? [] : { regions: schedulableRegions(injectRegions(template, injected)) }));
+  const named = deny.policies.filter((_policy, index) => {
+    const allowed = setOf(regions[index] ?? deny.regions);
+    return asked.some((each) => each.regions === undefined || !each.regions.every((region) => allowed.has(region)));
+  });
   return named.length > 0 ? named : deny.policies;
 };
+
+/** Number of nodes and policies that the templates of an owner are compared with, at most. */
+export const judgingCost = ({ denied, nodes }: Pick<JudgeInput, 'denied' | 'nodes'>, { sources }: OwnerTemplates): number =>
+  Math.min(sources.length, MAX_SOURCES) * (1 + nodes.length + denied.deny.policies.length);
 
 /** Owners that are judged in a namespace: a tenant may create any number. */
 export const MAX_JUDGED = 1_000;

@@ -1,3 +1,3 @@
 export { injectRegions } from './inject.ts';
-export { judgeTemplate, refusalOf, type TemplateJudgement, type TemplateQuestion } from './judge.ts';
+export { judgeTemplate, type TemplateJudgement, type TemplateQuestion } from './judge.ts';
 export type { NodeFacts, PodTemplate, Taint, Toleration } from './template.ts';

@@ -137,12 +137,6 @@ export const judgeTemplate = (question: TemplateQuestion): TemplateJudgement => 
   return template.isCut === true ? NONE : judgeFit(next, question);
 };
 
-/** Reason why the locks refuse the pods of a template; undefined: they admit them. */
-export const refusalOf = (template: PodTemplate, injected: readonly string[], regions: readonly string[]): string | undefined => {
-  const decision = decideResidency(injectRegions(template, injected), regions);
-  return decision.admitted ? undefined : decision.violation;
-};
-
 /**
  * Pods of a DaemonSet pass at admission, and the bind gate decides on the node of each: those for
  * nodes outside stay pending.

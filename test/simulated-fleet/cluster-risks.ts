@@ -1,6 +1,7 @@
 import { type KubeObject, type PolicyRisks, REGION_LABEL } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
-import { type NodeFacts, refusalOf } from '@fso/shared/risk';
+import { decideResidency } from '@fso/shared/residency';
+import type { NodeFacts } from '@fso/shared/risk';
 import type { Pod } from '../../agent/cache/reduce.ts';
 import type { Governance } from '../../agent/enforce/types.ts';
 import type { TemplateAnswer } from '../../agent/probe/index.ts';
@@ -77,7 +78,7 @@ export class ClusterRisks {
       ?.get(name)?.template;
     const deny = this.#governance?.namespaces.get(namespace)?.actions.deny;
     if (template === undefined || deny === undefined) return undefined;
-    const violation = refusalOf(template, [], deny.regions);
-    return violation === undefined ? { kind: 'admitted', template } : { kind: 'refused', violation };
+    const decision = decideResidency(template, deny.regions);
+    return decision.admitted ? { kind: 'admitted', template } : { kind: 'refused', violation: decision.violation };
   }
 }

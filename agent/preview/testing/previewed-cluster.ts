@@ -18,6 +18,12 @@ export const [WEST, CENTRAL, US] = ['eu-west-1', 'eu-central-1', 'us-east-1'];
 /** A clock by which each look at it takes a millisecond. */
 class WorkClock extends FakeClock {
   #workMs = 0;
+
+  /** Lets a step take time. */
+  work(ms: number): void {
+    this.#workMs += ms;
+  }
+
   override monotonicMs(): number {
     this.#workMs += 1;
     return super.monotonicMs() + this.#workMs;
