@@ -1,6 +1,5 @@
-import type { ClusterPreview } from '@fso/shared/api';
+import { type ClusterPreview, PREVIEW_MS } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { PREVIEW_MS } from '@fso/shared/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MAX_AN_HOUR, MAX_COST } from './previewer.ts';
 import { MAX_POLICIES } from './question.ts';

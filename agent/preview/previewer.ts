@@ -1,7 +1,7 @@
-import { AGENT_LEASE, type ClusterPreview, type PreviewRefusal, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_LEASE, type ClusterPreview, PREVIEW_MS, type PreviewRefusal, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import type { GatekeeperPlace } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
-import { PREVIEW_MS, type Preview, type Previewed } from '@fso/shared/protocol';
+import type { Preview, Previewed } from '@fso/shared/protocol';
 import { createBucket, type Runtime, truncate } from '@fso/shared/runtime';
 import type { ClusterView } from '../cache/index.ts';
 import type { AgentConfig } from '../config.ts';

@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { ClusterPreview, ClusterProcessing, PolicyKey, PolicyReport, policyKey, ResourceName } from '@fso/shared/api';
+import { ClusterPreview, ClusterProcessing, PolicyKey, PolicyReport, PREVIEW_MS, policyKey, ResourceName } from '@fso/shared/api';
 import { readJson } from '@fso/shared/encoding';
-import { encodeFrame, type HubFrame, type Inspected, type Located, PREVIEW_MS, type Previewed } from '@fso/shared/protocol';
+import { encodeFrame, type HubFrame, type Inspected, type Located, type Previewed } from '@fso/shared/protocol';
 import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { FleetState, Lease } from '../ledger/index.ts';

@@ -35,8 +35,6 @@ export const MAX_FRAME_BYTES: number = 16 * 1024 * 1024;
 export const MAX_HUB_FRAME_BYTES: number = 16 * 1024 * 1024;
 /** Largest question of a hub for what a change of policies would do, in bytes. */
 export const MAX_PREVIEW_BYTES: number = 4 * 1024 * 1024;
-/** Longest wait of a hub for what a change would do, ms: agents judge it beside enforcement. */
-export const PREVIEW_MS = 8_000;
 /** Entries of the audit log between two checkpoints of one frame; more go in several. */
 export const MAX_CHECKPOINT_DIGESTS = 10_000;
 /** Close codes beyond RFC 6455; the reason of the close frame says more. */

@@ -63,7 +63,7 @@ export class PreviewedCluster {
   readonly events: Pick<ClusterEvent, 'severity' | 'reason' | 'message'>[] = [];
   readonly logged: string[] = [];
   readonly metrics = createAgentMetrics(new Registry(), 'test');
-  /** What dry runs of templates showed. The others were tried in vain, if they are not untried. */
+  /** Answers of dry runs, by target. Without one, and not {@link untried}: unanswered. */
   readonly answers = new Map<string, TemplateAnswer>();
   readonly untried = new Set<string>();
   readonly leftOut = new Map<string, number>();

@@ -7,6 +7,8 @@ import { Risk } from '../sovereign-policy.ts';
 export const MAX_PREVIEWED_OWNERS = 200;
 /** Policies that are named of one owner. */
 export const MAX_PREVIEWED_POLICIES = 20;
+/** Longest wait of a hub for what a change would do, ms: agents judge it beside enforcement. */
+export const PREVIEW_MS = 8_000;
 
 const Count = z.int().min(0).max(2_147_483_647);
 
