@@ -18,7 +18,7 @@ export interface PreviewerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly observatory: Pick<Observatory, 'ages' | 'snapshot'>;
   readonly view: Pick<ClusterView, 'policyInputs' | 'namespaceInputs' | 'podsIn' | 'places'>;
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'leftOut' | 'problem'>;
-  readonly shapes: Pick<ShapeRecorder, 'in' | 'forgotten'>;
+  readonly shapes: Pick<ShapeRecorder, 'in'>;
   /** Dry runs of the pods of templates under the rules that are enforced. */
   readonly dryRuns: Pick<JudgeInput, 'answer'>;
   /** Whether the API server injects placements where a namespace asks for it. */

@@ -144,12 +144,6 @@ describe('the answer to a change of policies', () => {
     cluster.untried.clear();
     expect((await answered(tightened)).omitted).toBe(0);
   });
-
-  it('counts shapes that were forgotten, where it concerns any namespace', async () => {
-    cluster.shapes.restore({ shapes: [], forgotten: { count: 3, namespace: 'hr', at: cluster.clock.now().toISOString() } });
-    expect((await answered({ put: put(['finance', 'finance', [WEST]]) })).omitted).toBe(3);
-    expect((await answered({ put: put(['finance', 'finance', EU]) })).omitted).toBe(0);
-  });
 });
 
 describe('the cost of an owner', () => {

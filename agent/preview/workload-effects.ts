@@ -22,7 +22,7 @@ import { findStrayOwners, type PodSource, type StrayOwner } from './stray-owners
 /** Workloads of the cluster, with their nodes. */
 export interface Workloads extends Omit<PodSource, 'withoutRegions'>, Pick<JudgeInput, 'injects' | 'answer'> {
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'leftOut'>;
-  readonly shapes: Pick<ShapeRecorder, 'in' | 'forgotten'>;
+  readonly shapes: Pick<ShapeRecorder, 'in'>;
   readonly facts: readonly NodeFacts[];
 }
 
@@ -124,11 +124,9 @@ export class WorkloadEffects {
 
   /** @param withNames whether owners are named */
   result(withNames: boolean): Omit<AnsweredPreview, 'state' | 'observedAt'> {
-    // Of which namespaces they were is not known.
-    const forgotten = this.#lookedAt.namespaces === 0 ? 0 : (this.#workloads.shapes.forgotten?.count ?? 0);
     return {
       lookedAt: { ...this.#lookedAt },
-      omitted: this.#omitted + forgotten,
+      omitted: this.#omitted,
       outside: this.#outside.result(withNames),
       refused: this.#refused.result(withNames),
       pending: this.#pending.result(withNames),
