@@ -17,7 +17,9 @@ const WorkloadClass = z.object({
   owners: z
     .array(z.object(PreviewedOwner.shape))
     .optional()
-    .describe('The first 200 of those that begin, by namespace, kind and name. Absent: the agent tells counts only.'),
+    .describe(
+      'The first of those that begin, by namespace, kind and name: at most 200, and 3,000 in a plan, in equal shares for each class of each cluster that was asked. Absent: the agent tells counts only.',
+    ),
 });
 export type WorkloadClass = z.infer<typeof WorkloadClass>;
 
