@@ -18,7 +18,7 @@ const MESSAGES: Readonly<Record<NotAnsweredReason, string>> = {
   Off: 'their agents answer no plans (FSO_PREVIEW=off)',
   Busy: 'their agents are busy',
   TooMany: 'their agents have answered 30 plans within the hour',
-  OtherList: 'their agents do not have the policies of the commit in force',
+  OtherList: 'their agents do not have the policies of the commit in force, as while a rollout in waves holds these back',
   NotObserved: 'what their agents know of them is out of date',
   Invalid: 'their agents do not take the changed policies; they may be older',
   TooLarge: 'the change is too large for one question',
@@ -120,7 +120,7 @@ export const askAgents = async (
   return mapConcurrently(calls, limit, async ({ cluster, text, names }) => {
     signal.throwIfAborted();
     const left = until - clock.monotonicMs();
-    const answer = left <= 0 ? undefined : await answerWithin(agents.preview(cluster, text), left, clock, signal);
-    return keepAnswer(cluster, answer ?? 'NotAsked', { names, owners });
+    const answer = left <= 0 ? 'NotAsked' : await answerWithin(agents.preview(cluster, text), left, clock, signal);
+    return keepAnswer(cluster, answer ?? 'NoAnswer', { names, owners });
   });
 };
