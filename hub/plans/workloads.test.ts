@@ -70,6 +70,16 @@ describe('answers of agents', () => {
   });
 
   it.each([
+    [9, 0, 'Whole'],
+    [9, 3, 'Part'],
+    [0, 0, 'None'],
+  ])('say to a caller who sees a part what they are about: %i namespaces, %i owners left out', async (namespaces, omitted, coverage) => {
+    const eu = { ...answered(), lookedAt: { namespaces, owners: 9, pods: 10 }, omitted };
+    const { clusters } = await joined({ eu }, new Map([['finance', 'finance']]));
+    expect(clusters).toMatchObject([{ coverage, lookedAt: null, omitted: null }]);
+  });
+
+  it.each([
     ['everything', null],
     ['a part', new Map([['finance', 'finance']])],
   ])('name 3,000 owners in all, with bounded texts, to a caller who sees %s; counts stay whole', async (_what, names) => {

@@ -69,6 +69,11 @@ const keepClass = ({ now, after, begins, ends, owners }: AnsweredPreview['outsid
   ...(owners && { owners: keepOwners(owners, share) }),
 });
 
+const coverageOf = ({ lookedAt, omitted }: AnsweredPreview): ClusterWorkloads['coverage'] => {
+  if (omitted > 0) return 'Part';
+  return lookedAt.namespaces === 0 ? 'None' : 'Whole';
+};
+
 const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: Share): Answer => {
   if (typeof answer === 'string') return { cluster, kept: answer };
   if (answer.state === 'NotAnswered') return { cluster, kept: answer.reason };
@@ -79,6 +84,8 @@ const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: 
     kept: {
       cluster,
       observedAt,
+      // Before the counts are cut: a plan that looked at a part or at nothing is not fine.
+      coverage: coverageOf(answer),
       ...whole,
       outside: keepClass(answer.outside, share),
       refused: keepClass(answer.refused, share),
