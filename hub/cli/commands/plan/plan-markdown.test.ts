@@ -99,7 +99,7 @@ describe('planMarkdown', () => {
     );
   });
 
-  it('ends before 60,000 characters, whatever the number of clusters', () => {
+  it('ends before 60,000 characters with 5,000 clusters', () => {
     const none = { now: null, after: null, begins: 0, ends: 1 };
     const clusters = Array.from({ length: 5_000 }, (_, at) => ({
       cluster: `cluster-${at}`,

@@ -105,7 +105,7 @@ type Quote = (text: string) => string;
 /** A text of the hub without what Markdown or a terminal reads as more than text. */
 const plainText = (text: string): string => text.replaceAll(/[^\w ,.;:()=-]/g, ' ');
 
-/** One sentence for all clusters: a comment is bounded. */
+/** Makes one sentence for all clusters, as a comment is bounded. */
 const omittedNotes = (clusters: NonNullable<Plan['workloads']>['clusters'], quote: Quote): readonly string[] => {
   const partly = clusters.filter(({ coverage }) => coverage === 'Part');
   if (partly.length === 0) return [];
