@@ -73,7 +73,7 @@ describe('answers of agents', () => {
     [9, 0, 'Whole'],
     [9, 3, 'Part'],
     [0, 0, 'None'],
-  ])('tell a caller who sees a part their coverage: %i namespaces, %i owners left out', async (namespaces, omitted, coverage) => {
+  ])('give a caller who sees a part their coverage: %i namespaces, %i owners left out', async (namespaces, omitted, coverage) => {
     const eu = { ...answered(), lookedAt: { namespaces, owners: 9, pods: 10 }, omitted };
     const { clusters } = await joined({ eu }, new Map([['finance', 'finance']]));
     expect(clusters).toMatchObject([{ coverage, lookedAt: null, omitted: null }]);
@@ -121,7 +121,7 @@ describe('asking agents', () => {
     }
   });
 
-  it('tells agents without an answer in time from agents that nobody asked', async () => {
+  it('distinguishes agents that give no answer in time from agents that are not asked', async () => {
     const clock = new FakeClock();
     const preview = async (cluster: string): Promise<NoPreview> => (cluster === 'c99' ? 'NoAnswer' : new Promise(() => undefined));
     const asking = askAgents([questionFor(clusters)], { preview }, { clock, signal });
