@@ -106,6 +106,25 @@ eu       Deployment finance/planted-owner  refused   spec.nodeSelector allows re
     expect((await plan()).code).toBe(0);
   });
 
+  it.each(['TooLarge', 'OtherList'] as const)('lets no cluster pass that is not away: %s', async (reason) => {
+    answers = { eu: WELL, us: { state: 'NotAnswered', reason, message: '' } };
+    expect((await plan('--allow-missing')).code).toBe(1);
+  });
+
+  it('lets agents pass that are off, and not where none answered', async () => {
+    const off: ClusterPreview = { state: 'NotAnswered', reason: 'Off', message: '' };
+    answers = { eu: WELL, us: off };
+    expect((await plan('--allow-missing')).code).toBe(0);
+    answers = { eu: off };
+    expect(await plan('--allow-missing')).toMatchObject({ code: 1, out: expect.stringContaining('Not all clusters answered') });
+  });
+
+  it('does not call it fine where owners were left out, also with --allow-missing', async () => {
+    answers = { eu: { ...WELL, omitted: 2 }, us: WELL };
+    for (const args of [[], ['--allow-missing']])
+      expect(await plan(...args)).toMatchObject({ code: 1, out: expect.stringContaining('Not all was looked at') });
+  });
+
   it('does not call it fine where no cluster has the namespace', async () => {
     answers = Object.fromEntries(['eu', 'us'].map((name) => [name, { ...WELL, lookedAt: { namespaces: 0, owners: 0, pods: 0 } }]));
     const { code, out } = await plan();

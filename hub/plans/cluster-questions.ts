@@ -1,4 +1,4 @@
-import { type CompiledCluster, type CompiledPolicy, compileFleet, matchesNamespace } from '@fso/shared/compile';
+import { type CompiledCluster, type CompiledPolicy, compileFleet, isGlob, matchesNamespace } from '@fso/shared/compile';
 import type { NotAnsweredReason } from '@fso/shared/effects';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { MAX_PREVIEW_BYTES, Preview } from '@fso/shared/protocol';
@@ -40,13 +40,22 @@ const changeOf = (had: readonly CompiledPolicy[], has: readonly CompiledPolicy[]
  */
 const aliasOf = (name: string): string => `plan-${sha256(name).slice(0, 32)}`;
 
+/** Whether one policy governs every namespace that another one does. */
+const covers = ({ spec: own }: CompiledPolicy, { spec: next }: CompiledPolicy): boolean => {
+  // Exclusions of the other one may be wider, and a name is governed unless one matches it.
+  const isOutside = (out: string): boolean =>
+    (next.excludedNamespaces ?? []).some((also) => matchesNamespace(also, out)) ||
+    (!isGlob(next.targetNamespace) && !matchesNamespace(out, next.targetNamespace));
+  return matchesNamespace(own.targetNamespace, next.targetNamespace) && (own.excludedNamespaces ?? []).every(isOutside);
+};
+
 type Asked = Pick<ClusterQuestion, 'names'> & { readonly change: Change };
 
 /** Question on behalf of a caller who sees a part of a cluster. */
 const askWithin = (grants: GrantSet, [had, has]: readonly [readonly CompiledPolicy[], readonly CompiledPolicy[]]): Asked | 'OutOfScope' => {
   const names = new Set(had.map(({ name }) => name));
-  const isWithin = ({ spec: { targetNamespace } }: CompiledPolicy): boolean =>
-    grants.seesNamespaces(targetNamespace) || had.some(({ spec }) => matchesNamespace(spec.targetNamespace, targetNamespace));
+  const isWithin = (policy: CompiledPolicy): boolean =>
+    grants.seesNamespaces(policy.spec.targetNamespace) || had.some((own) => covers(own, policy));
   const { put, removed } = changeOf(had, has);
   const changed = new Set(put.map(({ name }) => name));
   // Counts of other namespaces are not the caller's, whatever the name of the policy.

@@ -175,6 +175,25 @@ describe('a comparison for a caller who sees a part', () => {
     ]);
   });
 
+  it.each([
+    ['a namespace that it leaves out', 'secret', undefined, false],
+    ['a glob that holds one', 'se*', undefined, false],
+    ['itself without what it leaves out', '*', '[finance]', false],
+    ['a namespace beside', 'finance', undefined, true],
+    ['itself', '*', '[secret, finance]', true],
+    ['itself with wider exclusions', '*', '["se*"]', true],
+  ])('counts in namespaces of a policy that it sees, and not in those that this one leaves out: %s', (_what, target, excluded, isAsked) => {
+    const all = (namespace: string, exclusions: string | undefined) =>
+      targeting(`"${namespace}"`, 'all') + (exclusions === undefined ? '' : `  excludedNamespaces: ${exclusions}\n`);
+    const scope = { policyNames: ['all', 'mine'] };
+    const before = setOf({ ...FLEET, 'policies/all.yaml': all('*', '[secret]') });
+    const mine = all(target, excluded).replace('name: all', 'name: mine').replace('eu-west-1', 'eu-central-1');
+    const files = { ...FLEET, 'policies/all.yaml': all('*', '[secret]'), 'policies/mine.yaml': mine };
+    const result = compare({ body: bytesOf({ files }), before, nowMs: NOW, grants: [{ role: 'viewer', policies: scope }] });
+    if (!result.ok) throw new Error(JSON.stringify(result));
+    expect([result.questions.length, [...result.notAsked.values()]]).toEqual(isAsked ? [1, []] : [0, ['OutOfScope', 'OutOfScope']]);
+  });
+
   it('asks nothing that concerns the policies of others too', () => {
     const result = compared({ files: FLEET, withoutRegions: ['eu-central-1'] }, FINANCE);
     expect([result.questions, [...result.notAsked]]).toEqual([[], [['eu', 'OutOfScope']]]);

@@ -1,7 +1,7 @@
 import type { AnsweredPreview, ClusterPreview, PreviewedOwner } from '@fso/shared/api';
-import type { ClusterWorkloads, NotAnsweredReason, WorkloadClass, Workloads } from '@fso/shared/effects';
+import { type ClusterWorkloads, type NotAnsweredReason, WORKLOAD_CLASSES, type WorkloadClass, type Workloads } from '@fso/shared/effects';
 import { byText, groupBy } from '@fso/shared/encoding';
-import { answerWithin, type Clock, mapConcurrently } from '@fso/shared/runtime';
+import { answerWithin, type Clock, mapConcurrently, truncate } from '@fso/shared/runtime';
 import type { NoPreview } from '../delivery/index.ts';
 import type { ClusterQuestion, NotAsked } from './cluster-questions.ts';
 
@@ -9,12 +9,16 @@ import type { ClusterQuestion, NotAsked } from './cluster-questions.ts';
 const AT_ONCE = { agents: 32, bytes: 32 * 1024 * 1024 };
 /** Time in which all agents are asked, in milliseconds; then the others are named. */
 const ASKING_MS = 30_000;
+/** Owners that a plan names, in equal shares for each class of each cluster that is asked. */
+const MAX_NAMED = 3_000;
+/** Characters of a reason or fix, and policies, that a plan has of one owner. */
+const OF_OWNER = { characters: 256, policies: 5 };
 
 const MESSAGES: Readonly<Record<NotAnsweredReason, string>> = {
   Off: 'their agents answer no plans (FSO_PREVIEW=off)',
   Busy: 'their agents are busy',
   TooMany: 'their agents have answered 30 plans within the hour',
-  OtherList: 'their agents do not have the policies of the commit in force',
+  OtherList: 'their agents do not have the policies of the commit in force, as while a rollout in waves holds these back',
   NotObserved: 'what their agents know of them is out of date',
   Invalid: 'their agents do not take the changed policies; they may be older',
   TooLarge: 'the change is too large for one question',
@@ -30,55 +34,73 @@ export interface PreviewingAgents {
   preview(cluster: string, question: string): Promise<ClusterPreview | NoPreview>;
 }
 
+/** The part of an answer that is kept, or the reason why there is none. */
 interface Answer {
   readonly cluster: string;
-  readonly names: ClusterQuestion['names'];
-  readonly answer: ClusterPreview | NoPreview;
+  readonly kept: ClusterWorkloads | NotAnsweredReason;
 }
 
-/** The policies of an owner that the caller sees; undefined: none, and so not the owner. */
-const seenOwner = (owner: PreviewedOwner, names: ReadonlyMap<string, string>): PreviewedOwner | undefined => {
-  const policies = owner.policies.flatMap((policy) => names.get(policy) ?? []);
-  return policies.length === 0 ? undefined : { ...owner, policies };
+/** Bounds the part of an answer that is kept. */
+interface Share {
+  readonly names: ClusterQuestion['names'];
+  /** Owners of one class. */
+  readonly owners: number;
+}
+
+/** The policies of an owner that the caller sees; none: nor does the caller see the owner. */
+const seenPolicies = ({ policies }: PreviewedOwner, { names }: Share): readonly string[] =>
+  names === null ? policies : policies.flatMap((policy) => names.get(policy) ?? []);
+
+const keepOwners = (owners: readonly PreviewedOwner[], share: Share): PreviewedOwner[] =>
+  owners
+    .map((owner) => ({ ...owner, policies: seenPolicies(owner, share).slice(0, OF_OWNER.policies) }))
+    .filter(({ policies }) => share.names === null || policies.length > 0)
+    .slice(0, share.owners)
+    .map(({ reason, fix, ...owner }) => ({
+      ...owner,
+      reason: truncate(reason, OF_OWNER.characters),
+      fix: truncate(fix, OF_OWNER.characters),
+    }));
+
+const keepClass = ({ now, after, begins, ends, owners }: AnsweredPreview['outside'], share: Share): WorkloadClass => ({
+  ...(share.names === null ? { now, after } : { now: null, after: null }),
+  begins,
+  ends,
+  ...(owners && { owners: keepOwners(owners, share) }),
+});
+
+const coverageOf = ({ lookedAt, omitted }: AnsweredPreview): ClusterWorkloads['coverage'] => {
+  if (omitted > 0) return 'Part';
+  return lookedAt.namespaces === 0 ? 'None' : 'Whole';
 };
 
-/** The part of an answer that the caller sees. */
-const seenClass = (whole: AnsweredPreview['outside'], names: ClusterQuestion['names']): WorkloadClass => {
-  if (names === null) return whole;
-  const { begins, ends, owners } = whole;
-  return { now: null, after: null, begins, ends, ...(owners && { owners: owners.flatMap((owner) => seenOwner(owner, names) ?? []) }) };
-};
-
-const workloadsOf = (cluster: string, answer: AnsweredPreview, names: ClusterQuestion['names']): ClusterWorkloads => {
+const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: Share): Answer => {
+  if (typeof answer === 'string') return { cluster, kept: answer };
+  if (answer.state === 'NotAnswered') return { cluster, kept: answer.reason };
   const { observedAt, lookedAt, omitted } = answer;
-  const whole = names === null ? { lookedAt, omitted } : { lookedAt: null, omitted: null };
+  const whole = share.names === null ? { lookedAt, omitted } : { lookedAt: null, omitted: null };
   return {
     cluster,
-    observedAt,
-    ...whole,
-    outside: seenClass(answer.outside, names),
-    refused: seenClass(answer.refused, names),
-    pending: seenClass(answer.pending, names),
+    kept: {
+      cluster,
+      observedAt,
+      // Before the counts are cut: a plan that looked at a part or at nothing is not fine.
+      coverage: coverageOf(answer),
+      ...whole,
+      outside: keepClass(answer.outside, share),
+      refused: keepClass(answer.refused, share),
+      pending: keepClass(answer.pending, share),
+    },
   };
-};
-
-const reasonOf = (answer: ClusterPreview | NoPreview): NotAnsweredReason | undefined => {
-  if (typeof answer === 'string') return answer;
-  return answer.state === 'NotAnswered' ? answer.reason : undefined;
 };
 
 /** Joins answers. Clusters without one are named, by reason. Pure. */
 export const joinAnswers = (answers: readonly Answer[], notAsked: NotAsked): Workloads => {
-  const unanswered = answers.flatMap(({ cluster, answer }) => {
-    const reason = reasonOf(answer);
-    return reason === undefined ? [] : [{ cluster, reason }];
-  });
+  const unanswered = answers.flatMap(({ cluster, kept }) => (typeof kept === 'string' ? [{ cluster, reason: kept }] : []));
   const missing = [...[...notAsked].map(([cluster, reason]) => ({ cluster, reason })), ...unanswered];
   return {
     clusters: answers
-      .flatMap(({ cluster, answer, names }) =>
-        typeof answer !== 'string' && answer.state === 'Answered' ? [workloadsOf(cluster, answer, names)] : [],
-      )
+      .flatMap(({ kept }) => (typeof kept === 'string' ? [] : [kept]))
       .sort((left, right) => byText(left.cluster, right.cluster)),
     notAnswered: [...groupBy(missing, ({ reason }) => reason)]
       .map(([reason, those]) => ({ clusters: those.map(({ cluster }) => cluster).sort(byText), reason, message: MESSAGES[reason] }))
@@ -86,7 +108,12 @@ export const joinAnswers = (answers: readonly Answer[], notAsked: NotAsked): Wor
   };
 };
 
-/** Asks agents, some at a time. @throws the signal's reason */
+/**
+ * Asks agents, some at a time, and keeps the bounded part of each answer when it comes, so that
+ * the answers of all take no more memory than those of a few.
+ *
+ * @throws the signal's reason
+ */
 export const askAgents = async (
   questions: readonly ClusterQuestion[],
   agents: PreviewingAgents,
@@ -96,10 +123,11 @@ export const askAgents = async (
   const calls = questions.flatMap(({ clusters, text, names }) => clusters.map((cluster) => ({ cluster, text, names })));
   const largest = Math.max(1, ...questions.map(({ text }) => text.length));
   const limit = Math.max(1, Math.min(AT_ONCE.agents, Math.floor(AT_ONCE.bytes / largest)));
+  const owners = Math.floor(MAX_NAMED / (WORKLOAD_CLASSES.length * Math.max(1, calls.length)));
   return mapConcurrently(calls, limit, async ({ cluster, text, names }) => {
     signal.throwIfAborted();
     const left = until - clock.monotonicMs();
-    const answer = left <= 0 ? undefined : await answerWithin(agents.preview(cluster, text), left, clock, signal);
-    return { cluster, names, answer: answer ?? 'NotAsked' };
+    const answer = left <= 0 ? 'NotAsked' : await answerWithin(agents.preview(cluster, text), left, clock, signal);
+    return keepAnswer(cluster, answer ?? 'NoAnswer', { names, owners });
   });
 };

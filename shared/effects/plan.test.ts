@@ -14,6 +14,7 @@ const cluster = (change: Partial<ClusterWorkloads> = {}): ClusterWorkloads => ({
   cluster: 'eu',
   observedAt: '2026-06-01T00:00:00.000Z',
   lookedAt: { namespaces: 1, owners: 1, pods: 1 },
+  coverage: 'Whole',
   omitted: 0,
   outside: NONE,
   refused: NONE,
@@ -24,7 +25,9 @@ const workloads = (clusters: ClusterWorkloads[], missing: string[] = []): Worklo
   clusters,
   notAnswered: missing.length === 0 ? [] : [{ clusters: missing, reason: 'NoAnswer', message: '' }],
 });
-const empty = cluster({ lookedAt: { namespaces: 0, owners: 0, pods: 0 } });
+const empty = cluster({ lookedAt: { namespaces: 0, owners: 0, pods: 0 }, coverage: 'None' });
+/** The same for a caller who sees a part of the cluster. */
+const scoped = (coverage: ClusterWorkloads['coverage']): ClusterWorkloads => cluster({ lookedAt: null, omitted: null, coverage });
 
 describe('the result of a plan', () => {
   it.each([
@@ -34,7 +37,10 @@ describe('the result of a plan', () => {
     ['one cluster did not answer', loosened, workloads([cluster()], ['us']), 'NotAllAnswered'],
     ['no cluster has the namespace', loosened, workloads([empty]), 'NothingLookedAt'],
     ['one cluster has the namespace', loosened, workloads([empty, cluster()]), 'NothingBreaks'],
-    ['the answers are about a part of their clusters', loosened, workloads([cluster({ lookedAt: null })]), 'NothingBreaks'],
+    ['owners were left out', loosened, workloads([cluster({ omitted: 1, coverage: 'Part' })], ['us']), 'NotAllLookedAt'],
+    ['the caller sees a part', loosened, workloads([scoped('Whole')]), 'NothingBreaks'],
+    ['the caller sees a part, and owners were left out', loosened, workloads([scoped('Part')]), 'NotAllLookedAt'],
+    ['the caller sees a part, and no cluster has the namespace', loosened, workloads([scoped('None')]), 'NothingLookedAt'],
     ['no cluster had to be asked', loosened, workloads([]), 'NothingBreaks'],
     ['no cluster was asked', loosened, null, 'NothingBreaks'],
   ])('is judged by possible pods and by answers: %s', (_what, effects, given, expected) => {

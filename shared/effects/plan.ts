@@ -110,7 +110,7 @@ export type Plan = z.infer<typeof Plan>;
 
 /** Whether denying rules change, and no answer is about a namespace in which they do. */
 const isBlind = ({ effects }: Effects, { clusters }: Workloads): boolean =>
-  clusters.length > 0 && effects.some(({ action }) => action === 'deny') && clusters.every(({ lookedAt }) => lookedAt?.namespaces === 0);
+  clusters.length > 0 && effects.some(({ action }) => action === 'deny') && clusters.every(({ coverage }) => coverage === 'None');
 
 /**
  * The result of a plan. What was not looked at never counts as fine.
@@ -120,7 +120,7 @@ const isBlind = ({ effects }: Effects, { clusters }: Workloads): boolean =>
 export const planResult = (effects: Effects, workloads: Workloads | null = null): Plan['result'] => {
   const { lookedAt, notLookedAt } = effects;
   if (effects.effects.some(({ breaks }) => breaks) || workloads?.clusters.some(isBreaking)) return 'Breaks';
-  if (notLookedAt.length > 0) return 'NotAllLookedAt';
+  if (notLookedAt.length > 0 || workloads?.clusters.some(({ coverage }) => coverage === 'Part')) return 'NotAllLookedAt';
   if (workloads !== null && workloads.notAnswered.length > 0) return 'NotAllAnswered';
   const isNothing = lookedAt.clusters === 0 || lookedAt.policies === 0 || (workloads !== null && isBlind(effects, workloads));
   return isNothing ? 'NothingLookedAt' : 'NothingBreaks';

@@ -17,7 +17,9 @@ const WorkloadClass = z.object({
   owners: z
     .array(z.object(PreviewedOwner.shape))
     .optional()
-    .describe('The first 200 of those that begin, by namespace, kind and name. Absent: the agent tells counts only.'),
+    .describe(
+      'The first of those that begin, by namespace, kind and name: at most 200, and 3,000 in a plan, in equal shares for each class of each cluster that was asked. Absent: the agent tells counts only.',
+    ),
 });
 export type WorkloadClass = z.infer<typeof WorkloadClass>;
 
@@ -31,6 +33,11 @@ const ClusterWorkloads = z.object({
     .object({ namespaces: z.int().min(0), owners: z.int().min(0), pods: z.int().min(0) })
     .nullable()
     .describe(`The namespaces whose denying rule changes, with the owners and running pods there. ${WHOLE_CLUSTER}`),
+  coverage: z
+    .enum(['None', 'Part', 'Whole'])
+    .describe(
+      'Whole: all owners of the namespaces whose denying rule changes were judged. Part: some were not, and may be at risk. None: the cluster has no such namespace.',
+    ),
   omitted: z.int().min(0).nullable().describe(`Owners there that were not judged whole, and may be at risk. ${WHOLE_CLUSTER}`),
   outside: WorkloadClass.describe('Owners with pods that run in a region that is not allowed.'),
   refused: WorkloadClass.describe('Owners whose next pods the locks would refuse.'),

@@ -26,7 +26,10 @@ export const addPlan = (program: Command): void => {
     .option('--without-cluster <name>', 'as if this cluster were lost; may be repeated', gather, [])
     .option('--without-region <region>', 'as if all nodes in this region were lost; may be repeated', gather, [])
     .option('--offline', 'ask no hub')
-    .option('--allow-missing', 'clusters that do not answer, or do not have the namespaces yet, do not fail the plan')
+    .option(
+      '--allow-missing',
+      'clusters whose agents are away or off, or that do not have the namespaces yet, do not fail the plan, if any answered',
+    )
     .addOption(new Option('-o, --output <format>', 'output format').choices(['table', 'json', 'markdown']).default('table'))
     .addHelpText(
       'after',

@@ -149,10 +149,9 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
   const findRefusal = (req: Request, route: Route, grant: Grant): Refusal | undefined =>
     foreignPage(req, route, grant, ownOrigin(deps, req)) ?? foreignName(req, grant) ?? lackingRole(route, grant);
 
-  const slots = Object.fromEntries(Object.entries(SLOT_LIMITS).map(([kind, limits]) => [kind, new Slots(limits)])) as Record<
-    SlotKind,
-    Slots
-  >;
+  const slots = Object.fromEntries(
+    Object.entries(SLOT_LIMITS).map(([kind, limits]) => [kind, new Slots(limits, deps.runtime.clock)]),
+  ) as Record<SlotKind, Slots>;
   const budgets = new ThreadBudgets(deps.runtime.clock);
   /** Takes a slot and releases it when the response is closed. */
   const takeSlot = async (kind: SlotKind, res: Response, caller: string): Promise<void> => {

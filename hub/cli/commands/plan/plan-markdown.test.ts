@@ -98,4 +98,28 @@ describe('planMarkdown', () => {
       }),
     );
   });
+
+  it('ends before 60,000 characters with 5,000 clusters', () => {
+    const none = { now: null, after: null, begins: 0, ends: 1 };
+    const clusters = Array.from({ length: 5_000 }, (_, at) => ({
+      cluster: `cluster-${at}`,
+      observedAt: '2026-06-01T00:00:00.000Z',
+      lookedAt: null,
+      coverage: 'Part' as const,
+      omitted: at,
+      outside: none,
+      refused: none,
+      pending: none,
+    }));
+    const [given] = fc.sample(plan, { numRuns: 1, seed: 1 });
+    if (given === undefined) throw new Error('no plan');
+    const markdown = planMarkdown({ ...given, workloads: { clusters, notAnswered: [] } });
+    expect(markdown.length).toBeLessThan(60_000);
+    expect(markdown).toContain('- 12,497,500 owners in `cluster-0, cluster-1, cluster-2, cluster-3, cluster-4 and 4995 more` were not');
+    const scoped = planMarkdown({
+      ...given,
+      workloads: { clusters: clusters.map((each) => ({ ...each, omitted: null })), notAnswered: [] },
+    });
+    expect(scoped).toContain('- Some owners in `cluster-0,');
+  });
 });

@@ -105,12 +105,20 @@ type Quote = (text: string) => string;
 /** A text of the hub without what Markdown or a terminal reads as more than text. */
 const plainText = (text: string): string => text.replaceAll(/[^\w ,.;:()=-]/g, ' ');
 
+/** Makes one sentence for all clusters, as a comment is bounded. */
+const omittedNotes = (clusters: NonNullable<Plan['workloads']>['clusters'], quote: Quote): readonly string[] => {
+  const partly = clusters.filter(({ coverage }) => coverage === 'Part');
+  if (partly.length === 0) return [];
+  const omitted = partly.reduce((sum, cluster) => sum + (cluster.omitted ?? 0), 0);
+  const owners = partly.some((cluster) => cluster.omitted === null) ? 'Some owners' : count(omitted, 'owner');
+  return [`${owners} in ${quote(some(partly.map(({ cluster }) => cluster)))} were not judged whole.`];
+};
+
 const workloadNotes = (workloads: Plan['workloads'], quote: Quote): readonly string[] => {
   if (workloads === null) return ['No cluster was asked which pods run: a pod that breaks is a possible one.'];
-  const omitted = workloads.clusters.filter((cluster) => (cluster.omitted ?? 0) > 0);
   return [
     ...workloads.notAnswered.map(({ clusters, message }) => `Not answered: ${quote(some(clusters))}: ${plainText(message)}.`),
-    ...omitted.map((cluster) => `${count(cluster.omitted ?? 0, 'owner')} in ${quote(cluster.cluster)} were not judged whole.`),
+    ...omittedNotes(workloads.clusters, quote),
   ];
 };
 

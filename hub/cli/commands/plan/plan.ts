@@ -1,6 +1,6 @@
 import { ProblemDetails } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
-import { type Effects, effectsOf, type FleetState, type Plan, planResult } from '@fso/shared/effects';
+import { type Effects, effectsOf, type FleetState, type NotAnsweredReason, type Plan, planResult } from '@fso/shared/effects';
 import { byText } from '@fso/shared/encoding';
 import { listText } from '@fso/shared/text';
 import type { Context } from '../../context.ts';
@@ -23,7 +23,7 @@ export interface PlanOptions {
   readonly withoutCluster: readonly string[];
   readonly withoutRegion: readonly string[];
   readonly offline?: true;
-  /** Clusters that did not answer do not fail the plan. */
+  /** Clusters whose agents are away or off do not fail the plan. */
   readonly allowMissing?: true;
 }
 
@@ -143,11 +143,16 @@ const writeTable = (context: Context, plan: Plan): void => {
   for (const note of planNotes(plan, (text) => text)) context.progress(`${note}\n`);
 };
 
-/** Whether a plan is fine. @param allowMissing clusters without an answer count as such */
-const isFine = ({ result, lookedAt }: Plan, allowMissing: boolean): boolean => {
+/** Reasons that `--allow-missing` lets pass: agents that are away, or off. */
+const AWAY: readonly NotAnsweredReason[] = ['NotConnected', 'NoAnswer', 'Off'];
+
+/** Whether a plan is fine. @param allowMissing agents that are away or off, if others answered */
+const isFine = ({ result, workloads }: Plan, allowMissing: boolean): boolean => {
   if (result === 'NothingBreaks') return true;
-  if (!allowMissing) return false;
-  return result === 'NotAllAnswered' || (result === 'NothingLookedAt' && lookedAt.clusters > 0 && lookedAt.policies > 0);
+  if (!allowMissing || workloads === null || workloads.clusters.length === 0) return false;
+  return (
+    result === 'NothingLookedAt' || (result === 'NotAllAnswered' && workloads.notAnswered.every(({ reason }) => AWAY.includes(reason)))
+  );
 };
 
 /** `fso plan`: what a change does to the fleet. @returns the exit code */

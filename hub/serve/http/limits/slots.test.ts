@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { FakeClock } from '@fso/shared/fake-clock';
+import { systemClock } from '@fso/shared/runtime';
 import express from 'express';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
@@ -25,7 +27,7 @@ const isDone = async (promise: Promise<unknown>): Promise<boolean> => {
 };
 
 it('gives each caller its share and all together a total, with waiting callers in turn', async () => {
-  const slots = new Slots(LIMITS);
+  const slots = new Slots(LIMITS, systemClock);
   const first = await slots.acquire('ada', never);
   await slots.acquire('ada', never);
   const third = slots.acquire('ada', never);
@@ -43,7 +45,7 @@ it('gives each caller its share and all together a total, with waiting callers i
 });
 
 it('leaves other callers room to wait', async () => {
-  const slots = new Slots({ perCaller: 1, total: 1, waiting: 8 });
+  const slots = new Slots({ perCaller: 1, total: 1, waiting: 8 }, systemClock);
   const release = await slots.acquire('ada', never);
   const waiting = [slots.acquire('ada', never), slots.acquire('ada', never)];
   await expect(slots.acquire('ada', never)).rejects.toMatchObject({ code: 'too-many-requests' });
@@ -53,7 +55,7 @@ it('leaves other callers room to wait', async () => {
 });
 
 it('drops a caller that is gone', async () => {
-  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 });
+  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 }, systemClock);
   const release = await slots.acquire('ada', never);
   const gone = new AbortController();
   const waiting = slots.acquire('bob', gone.signal);
@@ -63,9 +65,25 @@ it('drops a caller that is gone', async () => {
   await slots.acquire('cleo', never);
 });
 
+it('refuses a caller that has waited for 45 s, which leaves its place to others', async () => {
+  const clock = new FakeClock();
+  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 }, clock);
+  const release = await slots.acquire('ada', never);
+  const bobs = slots.acquire('bob', never);
+  bobs.catch(() => undefined);
+  await clock.advance(44_999);
+  expect(await isDone(bobs.catch(() => undefined))).toBe(false);
+  await clock.advance(1);
+  await expect(bobs).rejects.toMatchObject({ code: 'too-many-requests' });
+  const cleo = slots.acquire('cleo', never);
+  release();
+  (await cleo)();
+  expect(clock.sleeping).toBe(0);
+});
+
 it('does not count a caller that leaves while it waits as a failure of the hub', async () => {
   const logged: string[] = [];
-  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 });
+  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 }, systemClock);
   await slots.acquire('ada', never);
   const waiting = Promise.withResolvers<Promise<unknown>[]>();
   const app = express();

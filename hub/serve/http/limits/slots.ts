@@ -1,3 +1,4 @@
+import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { ApiError } from '../problems.ts';
 
 export interface SlotLimits {
@@ -15,6 +16,12 @@ export interface SlotLimits {
 /** Share of the waiting calls that one caller may have, which leaves room for others. */
 const WAITING_SHARE = 0.25;
 
+/**
+ * Longest wait for a slot, in milliseconds. A body that is not read meanwhile has to come within
+ * 60 s of its connection.
+ */
+const WAIT_MS = 45_000;
+
 interface Waiter {
   readonly caller: string;
   readonly start: () => void;
@@ -29,19 +36,24 @@ export const SLOT_LIMITS = {
   export: { perCaller: 3, total: 8, waiting: 0 },
   heavy: { perCaller: 4, total: 8, waiting: 100 },
   list: { perCaller: 4, total: 16, waiting: 200 },
-  plan: { perCaller: 1, total: 2, waiting: 0 },
+  plan: { perCaller: 1, total: 2, waiting: 16 },
 } as const satisfies Readonly<Record<string, SlotLimits>>;
 export type SlotKind = keyof typeof SLOT_LIMITS;
+
+const tooMany = (): ApiError =>
+  new ApiError('too-many-requests', 'Too many calls of this kind are under way. Try again soon.', { 'Retry-After': '5' });
 
 /** Bounds how many calls of a kind are under way, of one caller and in all. */
 export class Slots {
   readonly #limits: SlotLimits;
+  readonly #clock: Clock;
   readonly #taken = new Map<string, number>();
   #total = 0;
   #waiters: Waiter[] = [];
 
-  constructor(limits: SlotLimits) {
+  constructor(limits: SlotLimits, clock: Clock) {
     this.#limits = limits;
+    this.#clock = clock;
   }
 
   /**
@@ -86,27 +98,27 @@ export class Slots {
   }
 
   async #wait(caller: string, signal: AbortSignal): Promise<void> {
-    if (!this.#mayWait(caller))
-      throw new ApiError('too-many-requests', 'Too many calls of this kind are under way. Try again soon.', { 'Retry-After': '5' });
+    if (!this.#mayWait(caller)) throw tooMany();
     const turn = Promise.withResolvers<void>();
+    let isStarted = false;
+    const leave = (): void => {
+      this.#waiters = this.#waiters.filter((each) => each !== waiter);
+    };
     const waiter: Waiter = {
       caller,
       start: () => {
         leave();
         this.#take(caller);
+        isStarted = true;
         turn.resolve();
       },
     };
-    const giveUp = (): void => {
-      leave();
-      turn.reject(signal.reason);
-    };
-    const leave = (): void => {
-      signal.removeEventListener('abort', giveUp);
-      this.#waiters = this.#waiters.filter((each) => each !== waiter);
-    };
     this.#waiters.push(waiter);
-    signal.addEventListener('abort', giveUp, { once: true });
-    await turn.promise;
+    await answerWithin(turn.promise, WAIT_MS, this.#clock, signal);
+    // Its turn may come in the moment in which its time ends: then the slot is taken.
+    if (isStarted) return;
+    leave();
+    signal.throwIfAborted();
+    throw tooMany();
   }
 }
