@@ -168,6 +168,19 @@ describe('a newer commit', () => {
     expect(targets()).toEqual(['r2', 'r2', 'r2']);
   });
 
+  it('has the whole time to be proven where it changes nothing, however long the soak has lasted', () => {
+    const { world, work, commit, wait, targets, view } = open({ a: { soak: '1h', proofWithin: '3m' } });
+    commit(1, ['a', 'b']);
+    work();
+    wait(1);
+    wait(1_800);
+    world.commit({});
+    world.step();
+    expect([targets(), view()?.halted]).toEqual([['r2', 'r0', 'r2'], null]);
+    wait(180);
+    expect(view()?.halted?.gate).toBe('ProofTime');
+  });
+
   it('is rolled out by the strategy before the one that it brings', () => {
     const { world, work, commit, wait, targets } = open({ a: {}, b: {} });
     world.commit({ strategy: undefined });

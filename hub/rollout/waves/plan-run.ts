@@ -72,11 +72,11 @@ export class RunPlan {
 
   /**
    * Moves a cluster to a commit that changes nothing for it while its wave still works on what it
-   * has. What it was compared with stays.
+   * has. What it was compared with stays, and it has the whole time to prove this commit.
    */
   protected moveOn(wave: Wave, before: Move | undefined): Move {
     const { revision } = this.run;
-    if (before !== undefined) return { ...before, revision };
+    if (before !== undefined) return { ...before, revision, at: this.input.now };
     return { revision, at: this.input.now, ...(wave.comparesFacts && { unlooked: true }) };
   }
 
