@@ -43,6 +43,13 @@ export type Progress =
   | 'late'
   | 'moving';
 
+/** A cluster that a wave has moved. */
+export interface MovedCluster {
+  readonly cluster: RolloutCluster;
+  readonly move: Move;
+  readonly progress: Progress;
+}
+
 const DEFAULT_UNREACHABLE = '5m';
 const DEFAULT_PROOF = '10m';
 
@@ -84,12 +91,28 @@ export class Wave {
   }
 
   /** Progress of a cluster that was moved to a commit. */
-  progressOf(cluster: RolloutCluster, { revision, at, unlooked, away }: Move, now: number): Progress {
+  #progressOf(cluster: RolloutCluster, { revision, at, unlooked, away }: Move, now: number): Progress {
     if (unlooked === true || !cluster.isRegistered) return 'unlooked';
     if (cluster.proven === revision && (!this.comparesFacts || this.knows(cluster.facts))) return 'proven';
     if (this.isUnreachable(cluster, now)) return 'away';
     if (cluster.refused === revision) return 'refused';
-    return away !== true && now - at >= this.proofMs ? 'late' : 'moving';
+    return away !== true && cluster.awaySince === null && now - at >= this.proofMs ? 'late' : 'moving';
+  }
+
+  /**
+   * Looks at a cluster that was moved. One that comes back, or that had proven the commit and does
+   * not show it now, has the whole time again: its agent may have restarted, or judge risks anew.
+   */
+  follow(cluster: RolloutCluster, { away, seen, ...move }: Move, now: number): MovedCluster {
+    if (cluster.awaySince !== null) {
+      const gone: Move = { ...move, away: true };
+      return { cluster, move: gone, progress: this.#progressOf(cluster, gone, now) };
+    }
+    const progress = this.#progressOf(cluster, move, now);
+    if (progress === 'proven') return { cluster, move: { ...move, seen: true }, progress };
+    if (away !== true && seen !== true) return { cluster, move, progress };
+    const again = { ...move, at: now };
+    return { cluster, move: again, progress: this.#progressOf(cluster, again, now) };
   }
 
   /** Whether the wave need not wait for a cluster any more. The last one waits for nobody. */

@@ -1,12 +1,5 @@
-import type { Progress, RolloutCluster, Wave } from './clusters.ts';
-import type { Facts, Gate, Halt, Move } from './run.ts';
-
-/** A cluster that a wave has moved. */
-export interface MovedCluster {
-  readonly cluster: RolloutCluster;
-  readonly move: Move;
-  readonly progress: Progress;
-}
+import type { MovedCluster, Wave } from './clusters.ts';
+import type { Facts, Gate, Halt } from './run.ts';
 
 /** Clusters that a halt names. */
 const NAMED = 20;

@@ -136,6 +136,31 @@ describe('waves', () => {
   });
 });
 
+it.each([
+  ['is disconnected for a moment', (world: RolloutWorld) => ({ awaySince: world.now })],
+  ['restarts', () => ({ proven: null })],
+])('gives a proven cluster that %s in a long soak the whole time again', (_title, interrupt) => {
+  const { world, cluster, work, commit, wait, view } = open({ a: { soak: '2h', proofWithin: '3m' } });
+  commit(1);
+  work();
+  wait(1);
+  wait(1_800);
+  Object.assign(cluster('a1'), interrupt(world));
+  wait(1);
+  cluster('a1').awaySince = null;
+  cluster('a1').proven = null;
+  wait(1);
+  expect(view()?.halted).toBeNull();
+  wait(178);
+  work();
+  wait(1);
+  expect(view()).toMatchObject({ halted: null, waves: [{ state: 'Soaking' }, {}] });
+  cluster('a1').proven = null;
+  wait(1);
+  wait(180);
+  expect(view()?.halted?.gate).toBe('ProofTime');
+});
+
 describe('a newer commit', () => {
   it('goes first to the waves that had finished the one before', () => {
     const { work, commit, wait, targets } = open({ a: { soak: '1m' }, b: { soak: '1m' } });

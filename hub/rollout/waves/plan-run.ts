@@ -1,5 +1,5 @@
-import { changedIn, type RolloutCluster, type RolloutInput, targetOf, type Wave, wavesOfRun } from './clusters.ts';
-import { failedGate, type MovedCluster, unseenGate } from './gates.ts';
+import { changedIn, type MovedCluster, type RolloutCluster, type RolloutInput, targetOf, type Wave, wavesOfRun } from './clusters.ts';
+import { failedGate, unseenGate } from './gates.ts';
 import type { Move, RolloutRun } from './run.ts';
 
 /** Parts of a plan that a subclass may replace; tests plant bugs there. */
@@ -82,10 +82,8 @@ export class RunPlan {
 
   /** Works on a wave. @returns whether it has finished the commit */
   protected work(wave: Wave): boolean {
-    const { now } = this.input;
     if (this.run.halt !== null) return false;
-    if (this.run.wave === null && this.run.paused === null)
-      this.run = { ...this.run, wave: { since: now, soakSince: null, waived: false } };
+    if (this.run.wave === null && this.run.paused === null) this.begin(wave);
     const failed = failedGate(wave, this.movedIn(wave));
     if (failed !== undefined) return this.halt(wave, failed);
     if (this.run.paused !== null || this.run.wave === null) return false;
@@ -93,21 +91,31 @@ export class RunPlan {
     return this.soak(wave, this.run.wave);
   }
 
+  /** Begins a wave; clusters that had the commit before have as long as those that it moves. */
+  protected begin({ members }: Wave): void {
+    const { now } = this.input;
+    this.run = { ...this.run, wave: { since: now, soakSince: null, waived: false } };
+    for (const name of members) {
+      const move = this.run.moves[name];
+      if (move?.revision === this.run.revision) this.run.moves[name] = { ...move, at: now };
+    }
+  }
+
   protected halt(wave: Wave, failure: Omit<NonNullable<RolloutRun['halt']>, 'wave' | 'since'>): false {
     this.run = { ...this.run, halt: { ...failure, wave: wave.name, since: this.input.now } };
     return false;
   }
 
-  /** Clusters of the wave that were moved to the commit, with their progress; notes who is away. */
+  /** Clusters of the wave that were moved to the commit, with their progress, which it notes. */
   protected movedIn(wave: Wave): readonly MovedCluster[] {
     const { now } = this.input;
     const { moves, revision } = this.run;
     return this.changedIn(wave).flatMap((cluster) => {
       const before = moves[cluster.name];
       if (before?.revision !== revision) return [];
-      const move = noteAway(before, wave.isUnreachable(cluster, now), now);
-      moves[cluster.name] = move;
-      return [{ cluster, move, progress: wave.progressOf(cluster, move, now) }];
+      const moved = wave.follow(cluster, before, now);
+      moves[cluster.name] = moved.move;
+      return [moved];
     });
   }
 
@@ -174,12 +182,6 @@ const reachedOf = ({ waves }: RolloutRun['base']['strategy'], revision: string):
 
 /** Whether a cluster counts among those that are on their way. */
 const occupies = ({ unlooked, away }: Move): boolean => unlooked !== true && away !== true;
-
-/** A cluster that comes back has the whole time again to prove the commit. */
-const noteAway = ({ away, ...move }: Move, isAway: boolean, now: number): Move => {
-  if (isAway) return { ...move, away: true };
-  return away === true ? { ...move, at: now } : move;
-};
 
 const beginRun = ({ now, newest: { revision, strategy } }: RolloutInput): RolloutRun | undefined =>
   strategy && {

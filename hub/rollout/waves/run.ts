@@ -20,13 +20,16 @@ export type Facts = z.infer<typeof Facts>;
 const Move = z.object({
   /** Commit that the cluster is to have, although its wave has not finished it. */
   revision: Revision,
+  /** Start of the time that it has to prove the commit. */
   at: Time,
   /** Facts that gates compare with: before the first commit that its wave has not finished. */
   before: Facts.optional(),
   /** Left out by the gates, which do not wait for it either. */
   unlooked: z.literal(true).optional(),
-  /** Unreachable when the run last looked. */
+  /** Away when the run last looked. */
   away: z.literal(true).optional(),
+  /** Proven when the run last looked. */
+  seen: z.literal(true).optional(),
 });
 /** A cluster that is ahead of its wave. */
 export type Move = z.infer<typeof Move>;
