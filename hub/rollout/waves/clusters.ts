@@ -1,6 +1,6 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
 import { durationMs, type SelectedCluster, type WaveMembers, wavesOf } from '@fso/shared/rollout';
-import type { Facts, Move, RolloutRun } from './run.ts';
+import { type Facts, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** A cluster as the plan of a rollout sees it. null: there is no such commit or digest. */
 export interface RolloutCluster extends SelectedCluster {
@@ -127,8 +127,8 @@ export const wavesOfRun = ({ base: { strategy } }: Pick<RolloutRun, 'base'>, clu
   wavesOf(strategy, clusters.values()).map((members, number) => new Wave(members, number, strategy));
 
 /** Commit that a cluster of a wave is to have now. */
-export const targetOf = ({ reached, moves, base }: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
-  moves[cluster]?.revision ?? reached[number] ?? base.revision;
+export const targetOf = (run: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
+  moveOf(run, cluster)?.revision ?? run.reached[number] ?? run.base.revision;
 
 /** Members of a wave that get something else by the commit of a run than what it has finished. */
 export const changedIn = (

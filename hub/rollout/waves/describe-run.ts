@@ -1,6 +1,6 @@
 import type { RolloutView } from '@fso/shared/api';
 import { changedIn, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
-import type { RolloutRun } from './run.ts';
+import { moveOf, type RolloutRun } from './run.ts';
 
 /** Clusters that a wave names. */
 const NAMED = 20;
@@ -19,7 +19,7 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
   const { number, name, members, soakMs } = wave;
   const revision = run.reached[number] ?? run.base.revision;
   const changed = revision === run.revision ? [] : changedIn(run, wave, input);
-  const moved = changed.filter((cluster) => run.moves[cluster.name]?.revision === run.revision);
+  const moved = changed.filter((cluster) => moveOf(run, cluster.name)?.revision === run.revision);
   const soakSince = isAtWork ? (run.wave?.soakSince ?? null) : null;
   return {
     name,

@@ -1,6 +1,6 @@
 import { changedIn, type MovedCluster, type RolloutCluster, type RolloutInput, targetOf, type Wave, wavesOfRun } from './clusters.ts';
 import { failedGate, unseenGate } from './gates.ts';
-import type { Move, RolloutRun } from './run.ts';
+import { type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** Parts of a plan that a subclass may replace; tests plant bugs there. */
 export class RunPlan {
@@ -63,7 +63,7 @@ export class RunPlan {
 
   protected moveAtOnce(wave: Wave, cluster: RolloutCluster, isChanged: boolean): Move | undefined {
     if (!isChanged) return { revision: this.run.revision, at: this.input.now };
-    return this.isEnforced(cluster) ? this.moveOn(wave, this.run.moves[cluster.name]) : undefined;
+    return this.isEnforced(cluster) ? this.moveOn(wave, moveOf(this.run, cluster.name)) : undefined;
   }
 
   protected isEnforced({ name, enforced }: RolloutCluster): boolean {
@@ -96,7 +96,7 @@ export class RunPlan {
     const { now } = this.input;
     this.run = { ...this.run, wave: { since: now, soakSince: null, waived: false } };
     for (const name of members) {
-      const move = this.run.moves[name];
+      const move = moveOf(this.run, name);
       if (move?.revision === this.run.revision) this.run.moves[name] = { ...move, at: now };
     }
   }
@@ -111,7 +111,7 @@ export class RunPlan {
     const { now } = this.input;
     const { moves, revision } = this.run;
     return this.changedIn(wave).flatMap((cluster) => {
-      const before = moves[cluster.name];
+      const before = moveOf(this.run, cluster.name);
       if (before?.revision !== revision) return [];
       const moved = wave.follow(cluster, before, now);
       moves[cluster.name] = moved.move;
@@ -125,7 +125,7 @@ export class RunPlan {
     const underWay = this.movedIn(wave).filter(({ progress }) => progress === 'moving').length;
     let free = (wave.rule?.maxConcurrency ?? Number.POSITIVE_INFINITY) - underWay;
     for (const cluster of this.changedIn(wave)) {
-      const move = moves[cluster.name]?.revision === revision ? undefined : this.firstMove(wave, cluster, since);
+      const move = moveOf(this.run, cluster.name)?.revision === revision ? undefined : this.firstMove(wave, cluster, since);
       if (move === undefined || (occupies(move) && free <= 0)) continue;
       moves[cluster.name] = move;
       if (occupies(move)) free -= 1;
@@ -143,7 +143,7 @@ export class RunPlan {
     const move: Move = { revision: this.run.revision, at: now, ...(isAway && { away: true }) };
     if (!isRegistered) return { ...move, unlooked: true };
     if (!wave.comparesFacts) return move;
-    const before = this.run.moves[name]?.before ?? facts;
+    const before = moveOf(this.run, name)?.before ?? facts;
     if (wave.knows(before)) return { ...move, before };
     return isAway || now - since >= wave.proofMs ? { ...move, unlooked: true } : undefined;
   }

@@ -37,6 +37,11 @@ export type Move = z.infer<typeof Move>;
 export const GATES = ['Refused', 'ProofTime', 'NewViolations', 'NewlyRefused', 'NewlyPending', 'NothingLookedAt'] as const;
 export type Gate = (typeof GATES)[number];
 
+/** Facts that gates compare. */
+export const FACT_OF_GATE = { NewViolations: 'violations', NewlyRefused: 'refused', NewlyPending: 'pending' } as const satisfies Partial<
+  Record<Gate, keyof Facts>
+>;
+
 const Halt = z.object({ wave: z.string(), gate: z.enum(GATES), clusters: z.array(z.string()), problem: z.string(), since: Time });
 /** Failed gate that keeps a run from going on. */
 export type Halt = z.infer<typeof Halt>;
@@ -65,6 +70,10 @@ const RolloutRun = z.object({
   paused: z.object({ since: Time, by: z.string().max(512) }).nullable(),
 });
 export type RolloutRun = z.infer<typeof RolloutRun>;
+
+/** How far a cluster is ahead of its wave; undefined: it is not. A cluster may be named constructor. */
+export const moveOf = ({ moves }: Pick<RolloutRun, 'moves'>, cluster: string): Move | undefined =>
+  Object.hasOwn(moves, cluster) ? moves[cluster] : undefined;
 
 /** Kind and name of the record of the run. */
 export const RUN_KEY = { kind: 'rollout', name: 'run' } as const;

@@ -142,6 +142,7 @@ export class RolloutRules {
     const proven = changed.filter((cluster) => cluster.proven === is);
     const since = Math.min(...proven.map(({ name }) => this.#provenAt.get(`${name} ${is}`) ?? now));
     if (proven.length > 0 && now - since < durationMs(rule.soak ?? '0s')) throw new Error(`wave ${rule.name} did not soak`);
+    if (proven.length === 0) throw new Error(`wave ${rule.name} finished ${is} although nobody had proven it`);
     if (rule.maxNewViolations === undefined) return;
     const known = proven.filter(({ awaySince }) => awaySince === null);
     const found = known.reduce(
