@@ -130,7 +130,10 @@ export const wavesOfRun = ({ base: { strategy } }: Pick<RolloutRun, 'base'>, clu
 export const targetOf = (run: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
   moveOf(run, cluster)?.revision ?? run.reached[number] ?? run.base.revision;
 
-/** Members of a wave that get something else by the commit of a run than what it has finished. */
+/**
+ * Members of a wave that get something else by the commit of a run than what it has finished, last
+ * or with every other wave.
+ */
 export const changedIn = (
   { reached, base, revision }: RolloutRun,
   { number, members }: Wave,
@@ -140,7 +143,7 @@ export const changedIn = (
   return members.flatMap((name) => {
     const digest = digestOf(name, revision);
     // What cannot be read may have changed.
-    const isSame = digest !== undefined && digest === digestOf(name, finished);
+    const isSame = digest !== undefined && (digest === digestOf(name, finished) || digest === digestOf(name, base.revision));
     return isSame ? [] : (clusters.get(name) ?? []);
   });
 };

@@ -333,6 +333,34 @@ it('halts a wave that nobody has proven, without gates that compare facts as wel
   expect([view()?.halted?.gate, targets()]).toEqual(['NothingLookedAt', ['r1', 'r0', 'r0']]);
 });
 
+it('lets a revert to the base through at once, also where the canary had finished the commit, and during a pause', () => {
+  const { world, work, commit, wait, targets, view } = open({ a: {}, b: {} });
+  commit(1);
+  work();
+  wait(1);
+  expect(targets()).toEqual(['r1', 'r1', 'r0']);
+  if (world.run !== undefined) world.run = pauseRun(world.run, 'ada', world.now);
+  commit(0);
+  expect([targets(), view()?.waves.map(({ revision }) => revision)]).toEqual([
+    ['r2', 'r2', 'r2'],
+    ['r2', 'r2', 'r2'],
+  ]);
+});
+
+it('compares with no facts of a commit that was superseded', () => {
+  const { world, cluster, work, commit, wait, targets, view } = open({ a: { maxNewViolations: 0 } }, ['a1', 'b1']);
+  cluster('a1').awaySince = world.now;
+  wait(120);
+  commit(VIOLATED);
+  cluster('a1').awaySince = null;
+  work();
+  commit(10 + VIOLATED);
+  // It violates as much as before, by the commit that it got without a comparison.
+  expect([targets()[0], view()?.halted]).toEqual(['r1', null]);
+  wait(600);
+  expect([targets(), view()?.halted?.gate]).toEqual([['r2', 'r0'], 'NothingLookedAt']);
+});
+
 it('plans the way of a cluster that is named like a property of every object', () => {
   const { world, work, wait, targets } = open({ c: { maxNewViolations: 0 } }, ['constructor', 'c2', 'b1']);
   world.commit({ contents: { ...world.newest.contents, c: 1 } });

@@ -143,9 +143,18 @@ export class RunPlan {
     const move: Move = { revision: this.run.revision, at: now, ...(isAway && { away: true }) };
     if (!isRegistered) return { ...move, unlooked: true };
     if (!wave.comparesFacts) return move;
-    const before = moveOf(this.run, name)?.before ?? facts;
+    const before = moveOf(this.run, name)?.before ?? (this.hasFinished(wave, cluster) ? facts : null);
     if (wave.knows(before)) return { ...move, before };
     return isAway || now - since >= wave.proofMs ? { ...move, unlooked: true } : undefined;
+  }
+
+  /** Whether a cluster has what its wave has finished, and not a commit in between. */
+  protected hasFinished({ number }: Wave, { name, enforced, proven }: RolloutCluster): boolean {
+    const { reached, base } = this.run;
+    const finished = reached[number] ?? base.revision;
+    if (proven === null || proven === finished) return proven !== null;
+    const digest = this.input.digestOf(name, finished);
+    return digest !== undefined && enforced === digest && this.input.digestOf(name, proven) === digest;
   }
 
   /** Lets a wave hold for its time once all its clusters have. @returns whether it has finished */

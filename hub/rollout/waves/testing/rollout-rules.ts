@@ -107,7 +107,7 @@ export class RolloutRules {
     const { name, accepted } = cluster;
     const digest = this.#world.digestOf(name, revision);
     const finished = this.#reached(run, this.#waveOf(cluster, this.#strategyOf(run)));
-    const known = [finished, accepted].flatMap((each) => (each === null ? [] : this.#world.digestOf(name, each)));
+    const known = [finished, run.base.revision, accepted].flatMap((each) => (each === null ? [] : this.#world.digestOf(name, each)));
     return !known.includes(digest);
   }
 
@@ -123,7 +123,7 @@ export class RolloutRules {
         (cluster) =>
           this.#waveOf(cluster, strategy) === wave &&
           newest.registered.has(cluster.name) &&
-          this.#world.digestOf(cluster.name, is) !== this.#world.digestOf(cluster.name, was),
+          ![was, before.base.revision].some((each) => this.#world.digestOf(cluster.name, is) === this.#world.digestOf(cluster.name, each)),
       );
       if (changed.length > 0) this.#checkFinished(wave, { strategy, changed, was, is });
     }
