@@ -1,15 +1,19 @@
-import type { ClusterEvent, RolloutView } from '@fso/shared/api';
+import type { RolloutView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import { canonicalJson } from '@fso/shared/encoding';
 import { type Runtime, untilAborted, Wakeup } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { FleetState, HeldCluster, Journal, Lease } from '../ledger/index.ts';
+import type { Source } from '../source/index.ts';
 import { type CommitMap, type CompiledRevision, digestIn, KnownCommits, type ReadPolicies } from './known-commits.ts';
 import { readClusters } from './read-clusters.ts';
 import {
+  commitsOf,
   describeHalt,
   describeImmediate,
   describeRun,
+  eventsOfRun,
+  isUnderWay,
   parseRun,
   pauseRun,
   planRun,
@@ -27,7 +31,7 @@ export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
     Pick<Lease, 'leads' | 'onLead'>;
   readonly targets: Pick<RevisionTargets, 'setTarget'>;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
-  readonly source: { readonly read: ReadPolicies; readonly hint: () => void };
+  readonly source: { readonly read: ReadPolicies } & Pick<Source, 'hint' | 'state'> & { readonly objects: Pick<Source['objects'], 'chain'> };
 }
 
 /** Milliseconds between two looks at a run that is under way, and without one. */
@@ -40,33 +44,6 @@ const REST_MS = 150;
 export class RolloutChangeRefused extends Error {
   override readonly name = 'RolloutChangeRefused';
 }
-
-const isUnderWay = (run: RolloutRun | undefined): boolean => run !== undefined && run.base.revision !== run.revision;
-
-/** Commits whose policies have to be known to go on with a run. */
-const commitsOf = ({ base, reached, moves, revision }: RolloutRun): readonly string[] => [
-  base.revision,
-  revision,
-  ...reached,
-  ...Object.values(moves).map((move) => move.revision),
-];
-
-/** The events that a change of a run brings. Pure. */
-export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | undefined): readonly Omit<ClusterEvent, 'time'>[] => {
-  const events: Omit<ClusterEvent, 'time'>[] = [];
-  const { halt, revision } = after ?? {};
-  if (halt && revision !== undefined && (before?.halt ?? null) === null) {
-    const named = halt.clusters.length === 0 ? '' : ` (${halt.clusters.join(', ')})`;
-    const message = `Wave ${halt.wave}: ${halt.problem}${named}. Later waves keep the commit that they have.`.slice(0, 4096);
-    events.push({ severity: 'alert', reason: 'RolloutHalted', message, revision });
-  }
-  if (isUnderWay(before) && !isUnderWay(after)) {
-    const finished = after?.revision ?? before?.revision;
-    const message = 'Every wave has the commit.';
-    events.push({ severity: 'info', reason: 'RolloutFinished', message, ...(finished !== undefined && { revision: finished }) });
-  }
-  return events;
-};
 
 /**
  * Step ③ where a RolloutStrategy is in force: decides which clusters may have the newest commit.
@@ -83,12 +60,15 @@ export class WaveController {
   /** Text of the targets given out last; '': every cluster has the newest; null: others are due. */
   #applied: string | null = '';
   #held: ReadonlyMap<string, HeldCluster> = new Map();
+  /** Milliseconds since 1970 since when a cluster that is not connected is away. */
+  #watchingSince: number;
 
   constructor(deps: WaveControllerDeps) {
     const { ledger, source } = deps;
     this.#deps = deps;
     this.#commits = new KnownCommits((revision) => source.read(revision));
-    ledger.onLead(() => this.#wakeup.wake());
+    this.#watchingSince = this.#now();
+    ledger.onLead(() => this.watchAnew());
     ledger.records.subscribe(RUN_KEY.kind, () => this.#wakeup.wake());
     ledger.subscribe((change) => {
       if (change.kind === 'cluster' && isUnderWay(this.#stored())) this.#wakeup.wake();
@@ -113,6 +93,12 @@ export class WaveController {
   /** Whether the next commit goes out in waves. */
   get areInForce(): boolean {
     return this.#stored() !== undefined || this.#first !== undefined;
+  }
+
+  /** Takes no cluster for away by what this hub missed: it begins to lead, or was paused. */
+  watchAnew(): void {
+    this.#watchingSince = this.#now();
+    this.#wakeup.wake();
   }
 
   /** Works on runs until aborted. */
@@ -236,7 +222,8 @@ export class WaveController {
     const commits = await this.#commits.only(new Set([revision, latest, ...(run === undefined ? [] : commitsOf(run))]));
     const digestOf: RolloutInput['digestOf'] = (cluster, at) => digestIn(commits, cluster, at);
     const base = run && commits.get(run.base.revision)?.desired.set;
-    const clusters = readClusters({ newest: set, base, records: await this.#deps.ledger.clusters(), digestOf });
+    const records = await this.#deps.ledger.clusters();
+    const clusters = readClusters({ newest: set, base, records, watchingSince: this.#watchingSince, digestOf });
     const input = { now: this.#now(), newest: { revision, strategy: set.rollout?.document.spec }, clusters, digestOf };
     return { newest, commits, input };
   }

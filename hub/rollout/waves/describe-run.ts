@@ -1,6 +1,6 @@
-import type { RolloutView } from '@fso/shared/api';
+import type { ClusterEvent, RolloutView } from '@fso/shared/api';
 import { changedIn, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
-import { moveOf, type RolloutRun } from './run.ts';
+import { isUnderWay, moveOf, type RolloutRun } from './run.ts';
 
 /** Clusters that a wave names. */
 const NAMED = 20;
@@ -76,3 +76,20 @@ export const describeImmediate = (revision: string | null): RolloutView => ({
   halted: null,
   paused: null,
 });
+
+/** The events that a change of a run brings. Pure. */
+export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | undefined): readonly Omit<ClusterEvent, 'time'>[] => {
+  const events: Omit<ClusterEvent, 'time'>[] = [];
+  const { halt, revision } = after ?? {};
+  if (halt && revision !== undefined && (before?.halt ?? null) === null) {
+    const named = halt.clusters.length === 0 ? '' : ` (${halt.clusters.join(', ')})`;
+    const message = `Wave ${halt.wave}: ${halt.problem}${named}. Later waves keep the commit that they have.`.slice(0, 4096);
+    events.push({ severity: 'alert', reason: 'RolloutHalted', message, revision });
+  }
+  if (isUnderWay(before) && !isUnderWay(after)) {
+    const finished = after?.revision ?? before?.revision;
+    const message = 'Every wave has the commit.';
+    events.push({ severity: 'info', reason: 'RolloutFinished', message, ...(finished !== undefined && { revision: finished }) });
+  }
+  return events;
+};

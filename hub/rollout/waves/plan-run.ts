@@ -149,12 +149,11 @@ export class RunPlan {
   }
 
   /** Whether a cluster has what its wave has finished, and not a commit in between. */
-  protected hasFinished({ number }: Wave, { name, enforced, proven }: RolloutCluster): boolean {
+  protected hasFinished({ number }: Wave, { name, enforced, proven, accepted }: RolloutCluster): boolean {
     const { reached, base } = this.run;
     const finished = reached[number] ?? base.revision;
-    if (proven === null || proven === finished) return proven !== null;
-    const digest = this.input.digestOf(name, finished);
-    return digest !== undefined && enforced === digest && this.input.digestOf(name, proven) === digest;
+    if (proven === null || proven !== accepted) return false;
+    return proven === finished || (enforced !== null && enforced === this.input.digestOf(name, finished));
   }
 
   /** Lets a wave hold for its time once all its clusters have. @returns whether it has finished */

@@ -75,6 +75,17 @@ export type RolloutRun = z.infer<typeof RolloutRun>;
 export const moveOf = ({ moves }: Pick<RolloutRun, 'moves'>, cluster: string): Move | undefined =>
   Object.hasOwn(moves, cluster) ? moves[cluster] : undefined;
 
+/** Whether some wave has yet to finish the newest commit. */
+export const isUnderWay = (run: RolloutRun | undefined): boolean => run !== undefined && run.base.revision !== run.revision;
+
+/** Commits whose policies have to be known to go on with a run. */
+export const commitsOf = ({ base, reached, moves, revision }: RolloutRun): readonly string[] => [
+  base.revision,
+  revision,
+  ...reached,
+  ...Object.values(moves).map((move) => move.revision),
+];
+
 /** Kind and name of the record of the run. */
 export const RUN_KEY = { kind: 'rollout', name: 'run' } as const;
 
