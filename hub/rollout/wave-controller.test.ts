@@ -74,6 +74,7 @@ const start = (ledger: Ledger, clock: FakeClock) => {
     },
     /** First digits of the targets of eu and us. */
     targets: () => ['eu', 'us'].map((name) => targets.targetOf(name)?.slice(0, 1)),
+    targetDigest: (cluster: string, revision: string) => targets.digestOf(cluster, revision),
     stop: async () => {
       end.abort();
       await ended;
@@ -182,5 +183,28 @@ describe('WaveController', () => {
     await prove(ledger, 'eu', NARROW);
     await clock.advance(2_000);
     expect(next.targets()).toEqual(['3', '3']);
+  });
+
+  it('plans nothing with an older commit than that of the run, until a fetch shows that the branch goes there', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.stop();
+    const stored = ledger.records.get('rollout', 'run');
+    const behind = start(ledger, clock);
+    await behind.take(CAREFUL);
+    await clock.advance(60_000);
+    expect([ledger.records.get('rollout', 'run'), behind.targets()]).toEqual([stored, [undefined, undefined]]);
+    expect(behind.fetches.hints).toBeGreaterThan(1);
+    behind.fetches.last = clock.now().toISOString();
+    await clock.advance(60_000);
+    expect([behind.targets(), (await behind.waves.status()).state]).toEqual([['2', '2'], 'Finished']);
+  });
+
+  it('knows what held clusters have to acknowledge, after a restart as well', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.stop();
+    const next = start(ledger, clock);
+    await next.take(NARROW);
+    expect(next.targetDigest('us', CAREFUL)).toMatch(/./);
+    expect(next.targetDigest('us', NARROW)).toMatch(/./);
   });
 });

@@ -4,8 +4,8 @@ import { canonicalJson } from '@fso/shared/encoding';
 import { type Runtime, untilAborted, Wakeup } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { FleetState, HeldCluster, Journal, Lease } from '../ledger/index.ts';
-import type { Source } from '../source/index.ts';
-import { type CommitMap, type CompiledRevision, digestIn, KnownCommits, type ReadPolicies } from './known-commits.ts';
+import { CommitOrder, type OrderedSource } from './commit-order.ts';
+import { type CommitMap, type CompiledRevision, digestIn, KnownCommits } from './known-commits.ts';
 import { readClusters } from './read-clusters.ts';
 import {
   commitsOf,
@@ -29,9 +29,9 @@ export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<FleetState, 'clusters' | 'subscribe'> &
     Pick<Journal, 'records' | 'setDesired' | 'addEvent'> &
     Pick<Lease, 'leads' | 'onLead'>;
-  readonly targets: Pick<RevisionTargets, 'setTarget'>;
+  readonly targets: Pick<RevisionTargets, 'setTarget' | 'keepDigests'>;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
-  readonly source: { readonly read: ReadPolicies } & Pick<Source, 'hint' | 'state'> & { readonly objects: Pick<Source['objects'], 'chain'> };
+  readonly source: OrderedSource;
 }
 
 /** Milliseconds between two looks at a run that is under way, and without one. */
@@ -53,6 +53,7 @@ export class RolloutChangeRefused extends Error {
 export class WaveController {
   readonly #deps: WaveControllerDeps;
   readonly #commits: KnownCommits;
+  readonly #order: CommitOrder;
   readonly #wakeup = new Wakeup();
   #newest: CompiledRevision | undefined;
   /** Commit that brings the first strategy, until the ledger has the run that it begins. */
@@ -60,6 +61,7 @@ export class WaveController {
   /** Text of the targets given out last; '': every cluster has the newest; null: others are due. */
   #applied: string | null = '';
   #held: ReadonlyMap<string, HeldCluster> = new Map();
+  #isBehind: boolean = false;
   /** Milliseconds since 1970 since when a cluster that is not connected is away. */
   #watchingSince: number;
 
@@ -67,6 +69,7 @@ export class WaveController {
     const { ledger, source } = deps;
     this.#deps = deps;
     this.#commits = new KnownCommits((revision) => source.read(revision));
+    this.#order = new CommitOrder(source);
     this.#watchingSince = this.#now();
     ledger.onLead(() => this.watchAnew());
     ledger.records.subscribe(RUN_KEY.kind, () => this.#wakeup.wake());
@@ -105,7 +108,7 @@ export class WaveController {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#deps;
     while (!signal.aborted) {
-      const waitMs = isUnderWay(this.#stored()) ? LOOK_MS.busy : LOOK_MS.idle;
+      const waitMs = this.#isBehind || isUnderWay(this.#stored()) ? LOOK_MS.busy : LOOK_MS.idle;
       await this.#wakeup.waitAtMost(waitMs, clock, signal).catch(() => undefined);
       await clock.sleep(GATHER_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
@@ -174,6 +177,9 @@ export class WaveController {
     const stored = this.#stored();
     const isFree = stored === undefined && this.#first === undefined && this.#applied === '';
     if (this.#newest === undefined || (isFree && this.#newest.desired.set.rollout === undefined)) return;
+    // Another hub is ahead of what this one has fetched: nothing moves until then.
+    this.#isBehind = stored !== undefined && (await this.#order.isBehind(this.#newest.desired.revision, stored.revision));
+    if (this.#isBehind) return;
     let planned: KnownFleet | undefined;
     if (this.#deps.ledger.leads()) planned = await this.#lead(stored);
     // What the leading hub has not stored is not in force.
@@ -230,13 +236,10 @@ export class WaveController {
 
   /** Gives each cluster the target that the stored run has for it. */
   #apply(run: RolloutRun | undefined, known: KnownFleet): void {
-    const { targets, delivery, source } = this.#deps;
+    const { targets, delivery } = this.#deps;
     const { newest, commits, input } = known;
-    // Another hub is ahead of what this one has fetched: its agents keep what they have until then.
-    const isBehind = run !== undefined && !commits.has(run.revision);
-    if (isBehind) source.hint();
-    // Or a newer commit has come meanwhile, and another look follows.
-    if (isBehind || newest !== this.#newest) return;
+    // A newer commit has come meanwhile, here or to another hub, and another look follows.
+    if (newest !== this.#newest || (run !== undefined && !commits.has(run.revision))) return;
     const { revision } = newest.desired;
     const held = heldBy(run, input.clusters, revision);
     const text = canonicalJson([revision, Object.fromEntries(held)]);
@@ -245,6 +248,8 @@ export class WaveController {
     this.#held = held;
     const targetsOfHeld = new Map([...held].map(([name, at]) => [name, commits.has(at.revision) ? at.revision : null]));
     targets.setTarget(revision, targetsOfHeld);
+    for (const [at, { digests }] of commits) if (at !== revision) targets.keepDigests(at, digests);
+    targets.keepDigests(revision, newest.digests);
     this.#setDesired(known, held);
     const groups = Map.groupBy(delivery.connected(), (name) => (held.has(name) ? (targetsOfHeld.get(name) ?? null) : revision));
     for (const [target, names] of groups) if (target !== null) delivery.publish(target, names);

@@ -42,7 +42,7 @@ export class RunPlan {
   /** Waves in which nothing changes have finished the commit, in whatever order. */
   protected skipUnchanged(): void {
     for (const wave of this.waves)
-      if (this.run.reached[wave.number] !== this.run.revision && this.changedIn(wave).length === 0) this.finishWave(wave);
+      if (this.run.reached[wave.number] === this.run.revision || this.changedIn(wave).length === 0) this.finishWave(wave);
   }
 
   /**
