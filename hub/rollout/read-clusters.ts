@@ -30,11 +30,7 @@ type Enforced = Pick<RolloutCluster, 'accepted' | 'proven' | 'refused' | 'enforc
 const UNSEEN: Omit<Enforced, 'awaySince'> = { accepted: null, proven: null, refused: null, enforced: null, facts: null };
 
 /** Reads what a cluster has from its record. @param digestOf of what it gets of a commit */
-const enforcedBy = (
-  record: ClusterRecord,
-  watchingSince: number,
-  digestOf: (revision: string) => string | undefined,
-): Enforced => {
+const enforcedBy = (record: ClusterRecord, watchingSince: number, digestOf: (revision: string) => string | undefined): Enforced => {
   const { acked, nack, report, baseline } = record;
   const away = awaySince(record, watchingSince);
   const accepted = acked?.revision ?? null;
@@ -72,7 +68,10 @@ export const readClusters = ({ newest, base, records, watchingSince, digestOf }:
   return new Map(
     [...labels].map(([name, its]) => {
       const record = byName.get(name);
-      const has = record === undefined ? { ...UNSEEN, awaySince: watchingSince } : enforcedBy(record, watchingSince, (revision) => digestOf(name, revision));
+      const has =
+        record === undefined
+          ? { ...UNSEEN, awaySince: watchingSince }
+          : enforcedBy(record, watchingSince, (revision) => digestOf(name, revision));
       return [name, { name, labels: its, isRegistered: registered.has(name), ...has }];
     }),
   );

@@ -207,4 +207,21 @@ describe('WaveController', () => {
     expect(next.targetDigest('us', CAREFUL)).toMatch(/./);
     expect(next.targetDigest('us', NARROW)).toMatch(/./);
   });
+
+  it('releases nothing beside a run that it cannot read, and says so', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.stop();
+    await ledger.records.update('rollout', 'run', () => ({ version: 2 }));
+    const older = start(ledger, clock);
+    await older.take(REVERT);
+    expect([older.targets(), older.published, (await older.waves.status()).state]).toEqual([[undefined, undefined], [], 'Unreadable']);
+    await expect(older.waves.resume()).rejects.toThrow('Another version of the hub');
+    expect(ledger.records.get('rollout', 'run')).toEqual({ version: 2 });
+  });
+
+  it('does not say that no strategy is in force before it has read the repository', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.stop();
+    expect(await start(ledger, clock).waves.status()).toMatchObject({ state: 'NotRead', revision: NARROW });
+  });
 });

@@ -10,9 +10,10 @@ import { readClusters } from './read-clusters.ts';
 import {
   commitsOf,
   describeHalt,
-  describeImmediate,
   describeRun,
+  describeWithoutRun,
   eventsOfRun,
+  heldBy,
   isUnderWay,
   parseRun,
   pauseRun,
@@ -21,8 +22,6 @@ import {
   type RolloutRun,
   RUN_KEY,
   resumeRun,
-  targetOf,
-  wavesOfRun,
 } from './waves/index.ts';
 
 export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
@@ -62,6 +61,7 @@ export class WaveController {
   #applied: string | null = '';
   #held: ReadonlyMap<string, HeldCluster> = new Map();
   #isBehind: boolean = false;
+  #isReported: boolean = false;
   /** Milliseconds since 1970 since when a cluster that is not connected is away. */
   #watchingSince: number;
 
@@ -95,7 +95,7 @@ export class WaveController {
 
   /** Whether the next commit goes out in waves. */
   get areInForce(): boolean {
-    return this.#stored() !== undefined || this.#first !== undefined;
+    return this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name) !== undefined || this.#first !== undefined;
   }
 
   /** Takes no cluster for away by what this hub missed: it begins to lead, or was paused. */
@@ -123,8 +123,9 @@ export class WaveController {
   async status(): Promise<RolloutView> {
     const run = this.#stored();
     const known = run === undefined ? undefined : await this.#read(run);
-    if (run === undefined || known === undefined) return describeImmediate(this.#newest?.desired.revision ?? null);
-    return describeRun(run, known.input);
+    if (run !== undefined && known !== undefined) return describeRun(run, known.input);
+    const state = this.#isUnreadable() ? 'Unreadable' : run === undefined ? 'Immediate' : 'NotRead';
+    return describeWithoutRun(state, this.#newest?.desired.revision ?? run?.revision ?? null);
   }
 
   /** The failed gate that keeps the rollout from going on, if there is one. */
@@ -161,9 +162,16 @@ export class WaveController {
     return parseRun(this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name));
   }
 
+  /** Whether there is a run that this version cannot read: nothing is released beside it. */
+  #isUnreadable(): boolean {
+    return this.#stored() === undefined && this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name) !== undefined;
+  }
+
   async #change(revision: string | undefined, change: (run: RolloutRun) => RolloutRun): Promise<void> {
     await this.#deps.ledger.records.update(RUN_KEY.kind, RUN_KEY.name, (value) => {
       const run = parseRun(value);
+      if (run === undefined && value !== undefined)
+        throw new RolloutChangeRefused('Another version of the hub has stored the rollout: upgrade this one to change it.');
       if (run === undefined) throw new RolloutChangeRefused('No RolloutStrategy is in force: every cluster gets a commit at once.');
       if (revision !== undefined && revision !== run.revision)
         throw new RolloutChangeRefused(`The rollout is of ${run.revision} by now; look at it again.`);
@@ -173,8 +181,15 @@ export class WaveController {
     this.#wakeup.wake();
   }
 
+  /** Logs once that nothing moves. */
+  #reportUnreadable(): void {
+    if (!this.#isReported) this.#deps.logger.error('the stored rollout is of another version of the hub: every cluster keeps what it has');
+    this.#isReported = true;
+  }
+
   async #look(): Promise<void> {
     const stored = this.#stored();
+    if (this.#isUnreadable()) return this.#reportUnreadable();
     const isFree = stored === undefined && this.#first === undefined && this.#applied === '';
     if (this.#newest === undefined || (isFree && this.#newest.desired.set.rollout === undefined)) return;
     // Another hub is ahead of what this one has fetched: nothing moves until then.
@@ -277,16 +292,3 @@ interface KnownFleet {
   readonly commits: CommitMap;
   readonly input: RolloutInput;
 }
-
-/** Clusters that have another commit than the newest until their wave begins. */
-const heldBy = (run: RolloutRun | undefined, clusters: RolloutInput['clusters'], newest: string): ReadonlyMap<string, HeldCluster> => {
-  if (run === undefined) return new Map();
-  return new Map(
-    wavesOfRun(run, clusters).flatMap((wave) =>
-      wave.members.flatMap((name): [string, HeldCluster][] => {
-        const revision = targetOf(run, wave, name);
-        return revision === newest ? [] : [[name, { revision, wave: wave.name }]];
-      }),
-    ),
-  );
-};

@@ -1,5 +1,6 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
 import { durationMs, type SelectedCluster, type WaveMembers, wavesOf } from '@fso/shared/rollout';
+import type { HeldCluster } from '../../ledger/index.ts';
 import { type Facts, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** A cluster as the plan of a rollout sees it. null: there is no such commit or digest. */
@@ -146,4 +147,21 @@ export const changedIn = (
     const isSame = digest !== undefined && (digest === digestOf(name, finished) || digest === digestOf(name, base.revision));
     return isSame ? [] : (clusters.get(name) ?? []);
   });
+};
+
+/** Clusters that have another commit than the newest until their wave begins. */
+export const heldBy = (
+  run: RolloutRun | undefined,
+  clusters: RolloutInput['clusters'],
+  newest: string,
+): ReadonlyMap<string, HeldCluster> => {
+  if (run === undefined) return new Map();
+  return new Map(
+    wavesOfRun(run, clusters).flatMap((wave) =>
+      wave.members.flatMap((name): [string, HeldCluster][] => {
+        const revision = targetOf(run, wave, name);
+        return revision === newest ? [] : [[name, { revision, wave: wave.name }]];
+      }),
+    ),
+  );
 };

@@ -66,10 +66,10 @@ export const describeRun = (run: RolloutRun, input: RolloutInput): RolloutView =
   };
 };
 
-/** View while no strategy is in force. */
-export const describeImmediate = (revision: string | null): RolloutView => ({
+/** View without a run that can be described. */
+export const describeWithoutRun = (state: 'Immediate' | 'NotRead' | 'Unreadable', revision: string | null): RolloutView => ({
   revision,
-  state: 'Immediate',
+  state,
   base: null,
   since: null,
   waves: [],
