@@ -54,7 +54,9 @@ const start = (ledger: Ledger, clock: FakeClock) => {
   const fetches = { hints: 0, last: null as string | null };
   const source = {
     read: async (revision: string) => (revision in COMMITS ? setOf(revision) : undefined),
-    hint: () => void (fetches.hints += 1),
+    hint: () => {
+      fetches.hints += 1;
+    },
     state: () => ({ ...state, lastFetch: fetches.last }),
     // The commits follow each other in the order of their digits.
     objects: { chain: async (from: string, to: string) => (from < to ? [to] : null) },

@@ -181,20 +181,24 @@ export class WaveController {
     this.#wakeup.wake();
   }
 
-  /** Logs once that nothing moves. */
-  #reportUnreadable(): void {
-    if (!this.#isReported) this.#deps.logger.error('the stored rollout is of another version of the hub: every cluster keeps what it has');
-    this.#isReported = true;
+  /** Whether this hub can work on a run. Logs once that it cannot read the one that is stored. */
+  async #isReady(stored: RolloutRun | undefined): Promise<boolean> {
+    if (this.#isUnreadable()) {
+      if (!this.#isReported)
+        this.#deps.logger.error('the stored rollout is of another version of the hub: every cluster keeps what it has');
+      this.#isReported = true;
+      return false;
+    }
+    if (this.#newest === undefined) return false;
+    if (stored === undefined) return this.#first !== undefined || this.#applied !== '' || this.#newest.desired.set.rollout !== undefined;
+    // Another hub may be ahead of what this one has fetched: nothing moves until then.
+    this.#isBehind = await this.#order.isBehind(this.#newest.desired.revision, stored.revision);
+    return !this.#isBehind;
   }
 
   async #look(): Promise<void> {
     const stored = this.#stored();
-    if (this.#isUnreadable()) return this.#reportUnreadable();
-    const isFree = stored === undefined && this.#first === undefined && this.#applied === '';
-    if (this.#newest === undefined || (isFree && this.#newest.desired.set.rollout === undefined)) return;
-    // Another hub is ahead of what this one has fetched: nothing moves until then.
-    this.#isBehind = stored !== undefined && (await this.#order.isBehind(this.#newest.desired.revision, stored.revision));
-    if (this.#isBehind) return;
+    if (!(await this.#isReady(stored))) return;
     let planned: KnownFleet | undefined;
     if (this.#deps.ledger.leads()) planned = await this.#lead(stored);
     // What the leading hub has not stored is not in force.
@@ -261,10 +265,9 @@ export class WaveController {
     if (text === this.#applied) return;
     this.#applied = run === undefined ? '' : text;
     this.#held = held;
-    const targetsOfHeld = new Map([...held].map(([name, at]) => [name, commits.has(at.revision) ? at.revision : null]));
+    const targetsOfHeld = new Map([...held].map(([name, at]) => [name, commits.get(at.revision)?.desired.revision ?? null]));
     targets.setTarget(revision, targetsOfHeld);
-    for (const [at, { digests }] of commits) if (at !== revision) targets.keepDigests(at, digests);
-    targets.keepDigests(revision, newest.digests);
+    for (const [at, { digests }] of [...commits, [revision, newest] as const]) targets.keepDigests(at, digests);
     this.#setDesired(known, held);
     const groups = Map.groupBy(delivery.connected(), (name) => (held.has(name) ? (targetsOfHeld.get(name) ?? null) : revision));
     for (const [target, names] of groups) if (target !== null) delivery.publish(target, names);

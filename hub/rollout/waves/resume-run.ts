@@ -1,5 +1,5 @@
-import { type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
-import { FACT_OF_GATE, type Halt, type Move, moveOf, type RolloutRun } from './run.ts';
+import { type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
+import { FACT_OF_GATE, type Facts, type Halt, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** Holds a run where it is; a commit that changes nothing for a cluster still reaches it. */
 export const pauseRun = (run: RolloutRun, by: string, now: number): RolloutRun =>
@@ -7,6 +7,12 @@ export const pauseRun = (run: RolloutRun, by: string, now: number): RolloutRun =
 
 /** The wave at work begins its times anew: what nobody looked at is no part of a soak. */
 const renewed = ({ wave }: RolloutRun, now: number): RolloutRun['wave'] => wave && { ...wave, since: now, soakSince: null };
+
+/** Other gates still compare with what was before, and this one where it is not known now. */
+const acceptFact = (fact: keyof Facts, { before }: Move, { facts }: RolloutCluster): Pick<Move, 'before'> => {
+  const known = facts?.[fact] ?? null;
+  return known === null || before === undefined ? {} : { before: { ...before, [fact]: known } };
+};
 
 /** Accepts what a gate has found, as of now: it fails again only by what comes in addition. */
 const waive = (wave: Wave, { gate }: Halt, move: Move, { name, input }: { name: string; input: RolloutInput }): Move => {
@@ -17,10 +23,7 @@ const waive = (wave: Wave, { gate }: Halt, move: Move, { name, input }: { name: 
     const isFound = followed.progress === (gate === 'Refused' ? 'refused' : 'late');
     return isFound ? { ...followed.move, unlooked: true } : followed.move;
   }
-  const fact = FACT_OF_GATE[gate];
-  const known = cluster.facts?.[fact] ?? null;
-  // Other gates still compare with what was before, and this one where it is not known now.
-  return known === null || move.before === undefined ? move : { ...move, before: { ...move.before, [fact]: known } };
+  return { ...move, ...acceptFact(FACT_OF_GATE[gate], move, cluster) };
 };
 
 /** Passes the gate. Where that leaves no cluster to look at, this is passed as well. */

@@ -140,9 +140,9 @@ export class RolloutRules {
     const waits = changed.filter(({ awaySince, proven }) => proven !== is && (awaySince === null || now - awaySince < unreachableMs));
     if (waits.length > 0) throw new Error(`wave ${rule.name} finished ${is} before ${waits[0]?.name} had proven it`);
     const proven = changed.filter((cluster) => cluster.proven === is);
-    const since = Math.min(...proven.map(({ name }) => this.#provenAt.get(`${name} ${is}`) ?? now));
-    if (proven.length > 0 && now - since < durationMs(rule.soak ?? '0s')) throw new Error(`wave ${rule.name} did not soak`);
     if (proven.length === 0) throw new Error(`wave ${rule.name} finished ${is} although nobody had proven it`);
+    const since = Math.min(...proven.map(({ name }) => this.#provenAt.get(`${name} ${is}`) ?? now));
+    if (now - since < durationMs(rule.soak ?? '0s')) throw new Error(`wave ${rule.name} did not soak`);
     if (rule.maxNewViolations === undefined) return;
     const known = proven.filter(({ awaySince }) => awaySince === null);
     const found = known.reduce(
