@@ -186,7 +186,7 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   pauses.onPause((pausedMs) => {
     logger.warn({ pausedMs }, 'this process was paused: what agents said before is not known to be so now');
     delivery.suspendObservation();
-    rollout.watchAnew();
+    rollout.watchAgain();
   });
   await recordSource(source, { ledger, clock, logger });
 

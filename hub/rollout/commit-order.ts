@@ -3,7 +3,7 @@ import type { Source } from '../source/index.ts';
 /** Part of the source that knows the order of commits. */
 export type OrderedSource = Pick<Source, 'read' | 'hint' | 'state'> & { readonly objects: Pick<Source['objects'], 'chain'> };
 
-/** How far the source had come when its newest commit was found to be older than that of a run. */
+/** State of the source when its newest commit was compared with that of a run. */
 interface Lag {
   readonly key: string;
   readonly isBehind: boolean;
@@ -21,8 +21,8 @@ export class CommitOrder {
 
   /**
    * Whether the commit of a run is newer than the newest of the source, which is then asked to
-   * fetch. By a fetch after that, which brings nothing newer and refuses nothing, the branch is what
-   * the source says.
+   * fetch. A fetch after that, which brings nothing newer and refuses nothing, shows that the
+   * branch was rewritten.
    */
   async isBehind(newest: string, ofRun: string): Promise<boolean> {
     const { lastFetch, rejected } = this.#source.state();
@@ -39,7 +39,7 @@ export class CommitOrder {
     if ((await this.#source.read(ofRun)) === undefined) return true;
     const { objects } = this.#source;
     const descends = async (from: string, to: string) => (await objects.chain(from, to).catch(() => null)) !== null;
-    // Most often the newest is a child of the other; only where it is not is the history walked.
+    // Most often the newest is a child of the other; else the history is walked.
     return !(await descends(ofRun, newest)) && descends(newest, ofRun);
   }
 }

@@ -210,7 +210,7 @@ describe('WaveController', () => {
     expect(next.targetDigest('us', NARROW)).toMatch(/./);
   });
 
-  it('releases nothing beside a run that it cannot read, and says so', async () => {
+  it('releases nothing beside a run that it cannot read', async () => {
     const { hub, clock, ledger } = await openHalted();
     await hub.stop();
     await ledger.records.update('rollout', 'run', () => ({ version: 2 }));
@@ -221,7 +221,7 @@ describe('WaveController', () => {
     expect(ledger.records.get('rollout', 'run')).toEqual({ version: 2 });
   });
 
-  it('does not say that no strategy is in force before it has read the repository', async () => {
+  it('shows that the repository is not read yet', async () => {
     const { hub, clock, ledger } = await openHalted();
     await hub.stop();
     expect(await start(ledger, clock).waves.status()).toMatchObject({ state: 'NotRead', revision: NARROW });

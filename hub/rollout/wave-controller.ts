@@ -71,7 +71,7 @@ export class WaveController {
     this.#commits = new KnownCommits((revision) => source.read(revision));
     this.#order = new CommitOrder(source);
     this.#watchingSince = this.#now();
-    ledger.onLead(() => this.watchAnew());
+    ledger.onLead(() => this.watchAgain());
     ledger.records.subscribe(RUN_KEY.kind, () => this.#wakeup.wake());
     ledger.subscribe((change) => {
       if (change.kind === 'cluster' && isUnderWay(this.#stored())) this.#wakeup.wake();
@@ -99,7 +99,7 @@ export class WaveController {
   }
 
   /** Takes no cluster for away by what this hub missed: it begins to lead, or was paused. */
-  watchAnew(): void {
+  watchAgain(): void {
     this.#watchingSince = this.#now();
     this.#wakeup.wake();
   }

@@ -61,7 +61,7 @@ class PendingCommits {
 export interface ActivityDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: FleetState & Pick<Journal, 'records' | 'audit'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly metrics: HubMetrics['rollout'];
-  /** Whether commits go out in waves: their times are then no measure of the hub. Absent: they do not. */
+  /** Whether commits go out in waves, and their times are no measure of the hub. Default: no. */
   readonly inWaves?: () => boolean;
   /** Makes spans of the rollouts. Absent: nothing is traced. */
   readonly tracer?: CommitTracer | undefined;

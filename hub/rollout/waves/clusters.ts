@@ -102,7 +102,7 @@ export class Wave {
 
   /**
    * Looks at a cluster that was moved. One that comes back, or that had proven the commit and does
-   * not show it now, has the whole time again: its agent may have restarted, or judge risks anew.
+   * not show it now, has the whole time again: its agent may have restarted, or judge risks again.
    */
   follow(cluster: RolloutCluster, { away, seen, ...move }: Move, now: number): MovedCluster {
     if (cluster.awaySince !== null) {

@@ -5,7 +5,7 @@ import { FACT_OF_GATE, type Facts, type Halt, type Move, moveOf, type RolloutRun
 export const pauseRun = (run: RolloutRun, by: string, now: number): RolloutRun =>
   run.paused === null ? { ...run, paused: { since: now, by: by.slice(0, 512) } } : run;
 
-/** The wave at work begins its times anew: what nobody looked at is no part of a soak. */
+/** The wave at work begins its times again: what nobody looked at is no part of a soak. */
 const renewed = ({ wave }: RolloutRun, now: number): RolloutRun['wave'] => wave && { ...wave, since: now, soakSince: null };
 
 /** Other gates still compare with what was before, and this one where it is not known now. */

@@ -71,7 +71,7 @@ const RolloutRun = z.object({
 });
 export type RolloutRun = z.infer<typeof RolloutRun>;
 
-/** How far a cluster is ahead of its wave; undefined: it is not. A cluster may be named constructor. */
+/** Move of a cluster; undefined: it is not ahead. A cluster may be named `constructor`. */
 export const moveOf = ({ moves }: Pick<RolloutRun, 'moves'>, cluster: string): Move | undefined =>
   Object.hasOwn(moves, cluster) ? moves[cluster] : undefined;
 

@@ -17,7 +17,7 @@ export class RolloutRules {
   readonly #world: RolloutWorld;
   /** Time at which a cluster was first seen to have proven a commit, by both. */
   readonly #provenAt = new Map<string, number>();
-  /** Time at which the hub last saw that a cluster was away, had proven the newest commit or got it. */
+  /** Time at which the hub last saw a cluster away, proven, or without the newest commit. */
   readonly #fineAt = new Map<string, number>();
   /** Commits for which someone has passed a gate. */
   readonly #passed = new Set<string>();
