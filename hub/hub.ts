@@ -169,10 +169,10 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   );
   const fleet = new FleetReader({ ledger, clock, version });
   const history = { ledger, clock, logger: log('activity') };
-  const activity = new Activity({ ...history, metrics: metrics.rollout, tracer });
+  const rollout = new WaveController({ ledger, targets, delivery, source, clock, logger: log('release') });
+  const activity = new Activity({ ...history, metrics: metrics.rollout, tracer, inWaves: () => rollout.areInForce });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const onDone = activity.done.bind(activity);
-  const rollout = new WaveController({ ledger, targets, delivery, source, clock, logger: log('release') });
   const pipeline = new Pipeline({ ledger, targets, delivery, waves: rollout, clock, logger: log('compile'), metrics, onDone });
   source.onRevision((revision) => activity.take(revision));
   source.onRevision((revision) => pipeline.take(revision));
@@ -186,6 +186,7 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   pauses.onPause((pausedMs) => {
     logger.warn({ pausedMs }, 'this process was paused: what agents said before is not known to be so now');
     delivery.suspendObservation();
+    rollout.watchAgain();
   });
   await recordSource(source, { ledger, clock, logger });
 

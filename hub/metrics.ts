@@ -56,13 +56,13 @@ export const createHubMetrics = (registry: Registry) => {
   });
   const commitEnforcement = new Histogram({
     name: 'fso_hub_commit_enforcement_seconds',
-    help: 'Time from the fetch of a commit until every connected cluster has proven it; observed by the hub that leads.',
+    help: 'Time from the fetch of a commit until every connected cluster has proven it; observed by the hub that leads, while no RolloutStrategy is in force.',
     buckets: ENFORCEMENT_BUCKETS,
     registers,
   });
   const clusterEnforcement = new Histogram({
     name: 'fso_hub_cluster_enforcement_seconds',
-    help: 'Time from the offer of a commit to a cluster until the cluster has proven it; observed by the hub that leads.',
+    help: 'Time from the offer of a commit to a cluster until the cluster has proven it; observed by the hub that leads, while no RolloutStrategy is in force.',
     buckets: ENFORCEMENT_BUCKETS,
     registers,
   });

@@ -256,6 +256,7 @@ export class RevisionTargets {
 
   /** @param digests by cluster: the digest that an agent has to ack */
   keepDigests(revision: string, digests: ReadonlyMap<string, string>): void {
+    this.#digests.delete(revision);
     this.#digests.set(revision, digests);
     dropOldest(this.#digests, REVISIONS_KEPT);
   }

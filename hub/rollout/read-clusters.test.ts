@@ -28,7 +28,11 @@ const readEu = async (change: {
   const cluster = { ...clusterReport(REVISION, change.provenRevision), conditions: [...(change.conditions ?? [known])] };
   await ledger.applyReport('eu', report({ cluster, policies: [policyReport('finance', change.policy)] }));
   const records = await ledger.clusters();
-  return { ledger, eu: readClusters({ newest: desired.set, base: undefined, records, digestOf: () => undefined }).get('eu'), desired };
+  return {
+    ledger,
+    eu: readClusters({ newest: desired.set, base: undefined, records, watchingSince: 0, digestOf: () => undefined }).get('eu'),
+    desired,
+  };
 };
 
 const risks = (untried: number) => ({ refused: 3, pending: 1, unconfirmed: 0, untried, mended: 0, named: [] });
@@ -58,7 +62,13 @@ it.each([
 it('knows nothing of now of a cluster that is away, and names since when', async () => {
   const { ledger, desired } = await readEu({});
   await ledger.setConnected('eu', false);
-  const clusters = readClusters({ newest: desired.set, base: undefined, records: await ledger.clusters(), digestOf: () => undefined });
+  const clusters = readClusters({
+    newest: desired.set,
+    base: undefined,
+    records: await ledger.clusters(),
+    watchingSince: 0,
+    digestOf: () => undefined,
+  });
   expect(clusters.get('eu')).toMatchObject({
     accepted: REVISION,
     proven: null,
@@ -71,6 +81,6 @@ it('knows nothing of now of a cluster that is away, and names since when', async
 it('takes labels and clusters from the base, and marks those that leave', async () => {
   const { ledger, desired } = await readEu({});
   const newest = { ...desired.set, clusters: [] };
-  const clusters = readClusters({ newest, base: desired.set, records: await ledger.clusters(), digestOf: () => 'other' });
+  const clusters = readClusters({ newest, base: desired.set, records: await ledger.clusters(), watchingSince: 0, digestOf: () => 'other' });
   expect(clusters.get('eu')).toMatchObject({ labels: { env: 'prod' }, isRegistered: false, enforced: 'other' });
 });

@@ -3,10 +3,14 @@ import type { PolicySet } from '@fso/shared/decode';
 import { type ClusterRecord, countViolations, namedIn } from '../ledger/index.ts';
 import type { Facts, RolloutCluster } from './waves/index.ts';
 
-/** Time of the last contact, in ms since 1970; 0: never seen. null: the cluster is observed now. */
-const awaySince = ({ connected, notObserved, lastSeen }: ClusterRecord): number | null => {
-  if (connected) return notObserved === null ? null : Date.parse(notObserved.since);
-  return lastSeen === null ? 0 : Date.parse(lastSeen.at);
+/**
+ * Time since when a cluster is away, in ms since 1970: its last contact, or when this hub began to
+ * watch. null: it is observed now.
+ */
+const awaySince = ({ connected, notObserved, lastSeen }: ClusterRecord, watchingSince: number): number | null => {
+  if (connected && notObserved === null) return null;
+  const since = connected ? notObserved?.since : lastSeen?.at;
+  return Math.max(since === undefined ? 0 : Date.parse(since), watchingSince);
 };
 
 /** Facts that gates compare, of a cluster that is observed now. */
@@ -23,12 +27,12 @@ const factsOf = ({ policies, report }: ClusterRecord): Facts => {
 
 type Enforced = Pick<RolloutCluster, 'accepted' | 'proven' | 'refused' | 'enforced' | 'awaySince' | 'facts'>;
 
-const UNSEEN: Enforced = { accepted: null, proven: null, refused: null, enforced: null, awaySince: 0, facts: null };
+const UNSEEN: Omit<Enforced, 'awaySince'> = { accepted: null, proven: null, refused: null, enforced: null, facts: null };
 
 /** Reads what a cluster has from its record. @param digestOf of what it gets of a commit */
-const enforcedBy = (record: ClusterRecord, digestOf: (revision: string) => string | undefined): Enforced => {
+const enforcedBy = (record: ClusterRecord, watchingSince: number, digestOf: (revision: string) => string | undefined): Enforced => {
   const { acked, nack, report, baseline } = record;
-  const away = awaySince(record);
+  const away = awaySince(record, watchingSince);
   const accepted = acked?.revision ?? null;
   const isReported = away === null && report !== null && report.revision === accepted;
   return {
@@ -46,6 +50,8 @@ export interface FleetOfRun {
   /** undefined: the base cannot be read. */
   readonly base: PolicySet | undefined;
   readonly records: readonly ClusterRecord[];
+  /** Time since when this hub watches, in ms since 1970: before it, no cluster counts as away. */
+  readonly watchingSince: number;
   readonly digestOf: (cluster: string, revision: string) => string | undefined;
 }
 
@@ -53,7 +59,7 @@ export interface FleetOfRun {
  * The clusters of a rollout, by name: those that the newest commit or the base registers. Labels
  * are those of the base, so that a commit does not choose its own wave.
  */
-export const readClusters = ({ newest, base, records, digestOf }: FleetOfRun): ReadonlyMap<string, RolloutCluster> => {
+export const readClusters = ({ newest, base, records, watchingSince, digestOf }: FleetOfRun): ReadonlyMap<string, RolloutCluster> => {
   const byName = new Map(records.map((record) => [record.name, record]));
   const registered = new Set(newest.clusters.map(({ document }) => document.metadata.name));
   const labels = new Map(
@@ -62,7 +68,10 @@ export const readClusters = ({ newest, base, records, digestOf }: FleetOfRun): R
   return new Map(
     [...labels].map(([name, its]) => {
       const record = byName.get(name);
-      const has = record === undefined ? UNSEEN : enforcedBy(record, (revision) => digestOf(name, revision));
+      const has =
+        record === undefined
+          ? { ...UNSEEN, awaySince: watchingSince }
+          : enforcedBy(record, watchingSince, (revision) => digestOf(name, revision));
       return [name, { name, labels: its, isRegistered: registered.has(name), ...has }];
     }),
   );

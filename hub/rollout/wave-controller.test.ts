@@ -1,3 +1,4 @@
+import type { SourceView } from '@fso/shared/api';
 import { decodeFiles } from '@fso/shared/decode';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { pino } from 'pino';
@@ -49,7 +50,17 @@ const start = (ledger: Ledger, clock: FakeClock) => {
     publish: (revision: string, clusters: readonly string[]) => void published.push([revision.slice(0, 1), clusters]),
   };
   const logger = pino({ level: 'silent' });
-  const source = { read: async (revision: string) => (revision in COMMITS ? setOf(revision) : undefined), hint: () => undefined };
+  const state: SourceView = { url: '', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null };
+  const fetches = { hints: 0, last: null as string | null };
+  const source = {
+    read: async (revision: string) => (revision in COMMITS ? setOf(revision) : undefined),
+    hint: () => {
+      fetches.hints += 1;
+    },
+    state: () => ({ ...state, lastFetch: fetches.last }),
+    // The commits follow each other in the order of their digits.
+    objects: { chain: async (from: string, to: string) => (from < to ? [to] : null) },
+  };
   const waves = new WaveController({ ledger, targets, delivery, source, clock, logger });
   const pipeline = new Pipeline({ ledger, targets, delivery, waves, clock, logger, metrics: { step: () => undefined } });
   const end = new AbortController();
@@ -57,6 +68,7 @@ const start = (ledger: Ledger, clock: FakeClock) => {
   const ended = waves.run(end.signal);
   return {
     waves,
+    fetches,
     published,
     take: async (revision: string) => {
       pipeline.take({ commit: { revision }, set: setOf(revision) } as SourceRevision);
@@ -64,6 +76,7 @@ const start = (ledger: Ledger, clock: FakeClock) => {
     },
     /** First digits of the targets of eu and us. */
     targets: () => ['eu', 'us'].map((name) => targets.targetOf(name)?.slice(0, 1)),
+    targetDigest: (cluster: string, revision: string) => targets.digestOf(cluster, revision),
     stop: async () => {
       end.abort();
       await ended;
@@ -112,6 +125,7 @@ describe('WaveController', () => {
     const { hub, ledger } = await open();
     await hub.take(CAREFUL);
     expect([hub.targets(), (await hub.waves.status()).state]).toEqual([['2', '2'], 'Finished']);
+    await prove(ledger, 'eu', CAREFUL);
     await hub.take(NARROW);
     expect([hub.targets(), hub.published.at(-2), hub.waves.readings()]).toEqual([['3', '2'], ['3', ['eu']], { held: 1, isHalted: false }]);
     const desired = await ledger.desired();
@@ -153,5 +167,63 @@ describe('WaveController', () => {
     expect((await ledger.desired())?.held?.size).toBe(1);
     await next.waves.resume();
     expect((await next.waves.status()).state).toBe('Halted');
+  });
+
+  it('takes no cluster for away by the time that the hub itself was away', async () => {
+    const { hub, clock, ledger } = await open();
+    await hub.take(CAREFUL);
+    for (const cluster of ['eu', 'us']) await prove(ledger, cluster, CAREFUL);
+    await clock.advance(2_000);
+    await hub.take(NARROW);
+    await hub.stop();
+    for (const cluster of ['eu', 'us']) await ledger.setConnected(cluster, false);
+    await clock.advance(3_600_000);
+    const next = start(ledger, clock);
+    await next.take(NARROW);
+    await clock.advance(200_000);
+    expect([next.targets(), (await next.waves.status()).state]).toEqual([['3', '2'], 'Progressing']);
+    await prove(ledger, 'eu', NARROW);
+    await clock.advance(2_000);
+    expect(next.targets()).toEqual(['3', '3']);
+  });
+
+  it('plans nothing with an older commit than that of the run, until a fetch shows that the branch goes there', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.stop();
+    const stored = ledger.records.get('rollout', 'run');
+    const behind = start(ledger, clock);
+    await behind.take(CAREFUL);
+    await clock.advance(60_000);
+    expect([ledger.records.get('rollout', 'run'), behind.targets()]).toEqual([stored, [undefined, undefined]]);
+    expect(behind.fetches.hints).toBeGreaterThan(1);
+    behind.fetches.last = clock.now().toISOString();
+    await clock.advance(60_000);
+    expect([behind.targets(), (await behind.waves.status()).state]).toEqual([['2', '2'], 'Finished']);
+  });
+
+  it('knows what held clusters have to acknowledge, after a restart as well', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.stop();
+    const next = start(ledger, clock);
+    await next.take(NARROW);
+    expect(next.targetDigest('us', CAREFUL)).toMatch(/./);
+    expect(next.targetDigest('us', NARROW)).toMatch(/./);
+  });
+
+  it('releases nothing beside a run that it cannot read', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.stop();
+    await ledger.records.update('rollout', 'run', () => ({ version: 2 }));
+    const older = start(ledger, clock);
+    await older.take(REVERT);
+    expect([older.targets(), older.published, (await older.waves.status()).state]).toEqual([[undefined, undefined], [], 'Unreadable']);
+    await expect(older.waves.resume()).rejects.toThrow('Another version of the hub');
+    expect(ledger.records.get('rollout', 'run')).toEqual({ version: 2 });
+  });
+
+  it('shows that the repository is not read yet', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.stop();
+    expect(await start(ledger, clock).waves.status()).toMatchObject({ state: 'NotRead', revision: NARROW });
   });
 });

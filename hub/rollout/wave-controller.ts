@@ -1,15 +1,20 @@
-import type { ClusterEvent, RolloutView } from '@fso/shared/api';
+import type { RolloutView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import { canonicalJson } from '@fso/shared/encoding';
 import { type Runtime, untilAborted, Wakeup } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { FleetState, HeldCluster, Journal, Lease } from '../ledger/index.ts';
-import { type CommitMap, type CompiledRevision, digestIn, KnownCommits, type ReadPolicies } from './known-commits.ts';
+import { CommitOrder, type OrderedSource } from './commit-order.ts';
+import { type CommitMap, type CompiledRevision, digestIn, KnownCommits } from './known-commits.ts';
 import { readClusters } from './read-clusters.ts';
 import {
+  commitsOf,
   describeHalt,
-  describeImmediate,
   describeRun,
+  describeWithoutRun,
+  eventsOfRun,
+  heldBy,
+  isUnderWay,
   parseRun,
   pauseRun,
   planRun,
@@ -17,17 +22,15 @@ import {
   type RolloutRun,
   RUN_KEY,
   resumeRun,
-  targetOf,
-  wavesOfRun,
 } from './waves/index.ts';
 
 export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<FleetState, 'clusters' | 'subscribe'> &
     Pick<Journal, 'records' | 'setDesired' | 'addEvent'> &
     Pick<Lease, 'leads' | 'onLead'>;
-  readonly targets: Pick<RevisionTargets, 'setTarget'>;
+  readonly targets: Pick<RevisionTargets, 'setTarget' | 'keepDigests'>;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
-  readonly source: { readonly read: ReadPolicies; readonly hint: () => void };
+  readonly source: OrderedSource;
 }
 
 /** Milliseconds between two looks at a run that is under way, and without one. */
@@ -41,33 +44,6 @@ export class RolloutChangeRefused extends Error {
   override readonly name = 'RolloutChangeRefused';
 }
 
-const isUnderWay = (run: RolloutRun | undefined): boolean => run !== undefined && run.base.revision !== run.revision;
-
-/** Commits whose policies have to be known to go on with a run. */
-const commitsOf = ({ base, reached, moves, revision }: RolloutRun): readonly string[] => [
-  base.revision,
-  revision,
-  ...reached,
-  ...Object.values(moves).map((move) => move.revision),
-];
-
-/** The events that a change of a run brings. Pure. */
-export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | undefined): readonly Omit<ClusterEvent, 'time'>[] => {
-  const events: Omit<ClusterEvent, 'time'>[] = [];
-  const { halt, revision } = after ?? {};
-  if (halt && revision !== undefined && (before?.halt ?? null) === null) {
-    const named = halt.clusters.length === 0 ? '' : ` (${halt.clusters.join(', ')})`;
-    const message = `Wave ${halt.wave}: ${halt.problem}${named}. Later waves keep the commit that they have.`.slice(0, 4096);
-    events.push({ severity: 'alert', reason: 'RolloutHalted', message, revision });
-  }
-  if (isUnderWay(before) && !isUnderWay(after)) {
-    const finished = after?.revision ?? before?.revision;
-    const message = 'Every wave has the commit.';
-    events.push({ severity: 'info', reason: 'RolloutFinished', message, ...(finished !== undefined && { revision: finished }) });
-  }
-  return events;
-};
-
 /**
  * Step ③ where a RolloutStrategy is in force: decides which clusters may have the newest commit.
  * The leading hub writes the run into the ledger; each hub gives its agents the targets that follow
@@ -76,6 +52,7 @@ export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | 
 export class WaveController {
   readonly #deps: WaveControllerDeps;
   readonly #commits: KnownCommits;
+  readonly #order: CommitOrder;
   readonly #wakeup = new Wakeup();
   #newest: CompiledRevision | undefined;
   /** Commit that brings the first strategy, until the ledger has the run that it begins. */
@@ -83,12 +60,18 @@ export class WaveController {
   /** Text of the targets given out last; '': every cluster has the newest; null: others are due. */
   #applied: string | null = '';
   #held: ReadonlyMap<string, HeldCluster> = new Map();
+  #isBehind: boolean = false;
+  #isReported: boolean = false;
+  /** Milliseconds since 1970 since when a cluster that is not connected is away. */
+  #watchingSince: number;
 
   constructor(deps: WaveControllerDeps) {
     const { ledger, source } = deps;
     this.#deps = deps;
     this.#commits = new KnownCommits((revision) => source.read(revision));
-    ledger.onLead(() => this.#wakeup.wake());
+    this.#order = new CommitOrder(source);
+    this.#watchingSince = this.#now();
+    ledger.onLead(() => this.watchAgain());
     ledger.records.subscribe(RUN_KEY.kind, () => this.#wakeup.wake());
     ledger.subscribe((change) => {
       if (change.kind === 'cluster' && isUnderWay(this.#stored())) this.#wakeup.wake();
@@ -112,14 +95,20 @@ export class WaveController {
 
   /** Whether the next commit goes out in waves. */
   get areInForce(): boolean {
-    return this.#stored() !== undefined || this.#first !== undefined;
+    return this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name) !== undefined || this.#first !== undefined;
+  }
+
+  /** Takes no cluster for away by what this hub missed: it begins to lead, or was paused. */
+  watchAgain(): void {
+    this.#watchingSince = this.#now();
+    this.#wakeup.wake();
   }
 
   /** Works on runs until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#deps;
     while (!signal.aborted) {
-      const waitMs = isUnderWay(this.#stored()) ? LOOK_MS.busy : LOOK_MS.idle;
+      const waitMs = this.#isBehind || isUnderWay(this.#stored()) ? LOOK_MS.busy : LOOK_MS.idle;
       await this.#wakeup.waitAtMost(waitMs, clock, signal).catch(() => undefined);
       await clock.sleep(GATHER_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
@@ -134,8 +123,9 @@ export class WaveController {
   async status(): Promise<RolloutView> {
     const run = this.#stored();
     const known = run === undefined ? undefined : await this.#read(run);
-    if (run === undefined || known === undefined) return describeImmediate(this.#newest?.desired.revision ?? null);
-    return describeRun(run, known.input);
+    if (run !== undefined && known !== undefined) return describeRun(run, known.input);
+    const state = this.#isUnreadable() ? 'Unreadable' : run === undefined ? 'Immediate' : 'NotRead';
+    return describeWithoutRun(state, this.#newest?.desired.revision ?? run?.revision ?? null);
   }
 
   /** The failed gate that keeps the rollout from going on, if there is one. */
@@ -172,9 +162,16 @@ export class WaveController {
     return parseRun(this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name));
   }
 
+  /** Whether there is a run that this version cannot read: nothing is released beside it. */
+  #isUnreadable(): boolean {
+    return this.#stored() === undefined && this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name) !== undefined;
+  }
+
   async #change(revision: string | undefined, change: (run: RolloutRun) => RolloutRun): Promise<void> {
     await this.#deps.ledger.records.update(RUN_KEY.kind, RUN_KEY.name, (value) => {
       const run = parseRun(value);
+      if (run === undefined && value !== undefined)
+        throw new RolloutChangeRefused('Another version of the hub has stored the rollout: upgrade this one to change it.');
       if (run === undefined) throw new RolloutChangeRefused('No RolloutStrategy is in force: every cluster gets a commit at once.');
       if (revision !== undefined && revision !== run.revision)
         throw new RolloutChangeRefused(`The rollout is of ${run.revision} by now; look at it again.`);
@@ -184,10 +181,24 @@ export class WaveController {
     this.#wakeup.wake();
   }
 
+  /** Whether this hub can work on a run. Logs once that it cannot read the one that is stored. */
+  async #isReady(stored: RolloutRun | undefined): Promise<boolean> {
+    if (this.#isUnreadable()) {
+      if (!this.#isReported)
+        this.#deps.logger.error('the stored rollout is of another version of the hub: every cluster keeps what it has');
+      this.#isReported = true;
+      return false;
+    }
+    if (this.#newest === undefined) return false;
+    if (stored === undefined) return this.#first !== undefined || this.#applied !== '' || this.#newest.desired.set.rollout !== undefined;
+    // Another hub may be ahead of what this one has fetched: nothing moves until then.
+    this.#isBehind = await this.#order.isBehind(this.#newest.desired.revision, stored.revision);
+    return !this.#isBehind;
+  }
+
   async #look(): Promise<void> {
     const stored = this.#stored();
-    const isFree = stored === undefined && this.#first === undefined && this.#applied === '';
-    if (this.#newest === undefined || (isFree && this.#newest.desired.set.rollout === undefined)) return;
+    if (!(await this.#isReady(stored))) return;
     let planned: KnownFleet | undefined;
     if (this.#deps.ledger.leads()) planned = await this.#lead(stored);
     // What the leading hub has not stored is not in force.
@@ -236,28 +247,27 @@ export class WaveController {
     const commits = await this.#commits.only(new Set([revision, latest, ...(run === undefined ? [] : commitsOf(run))]));
     const digestOf: RolloutInput['digestOf'] = (cluster, at) => digestIn(commits, cluster, at);
     const base = run && commits.get(run.base.revision)?.desired.set;
-    const clusters = readClusters({ newest: set, base, records: await this.#deps.ledger.clusters(), digestOf });
+    const records = await this.#deps.ledger.clusters();
+    const clusters = readClusters({ newest: set, base, records, watchingSince: this.#watchingSince, digestOf });
     const input = { now: this.#now(), newest: { revision, strategy: set.rollout?.document.spec }, clusters, digestOf };
     return { newest, commits, input };
   }
 
   /** Gives each cluster the target that the stored run has for it. */
   #apply(run: RolloutRun | undefined, known: KnownFleet): void {
-    const { targets, delivery, source } = this.#deps;
+    const { targets, delivery } = this.#deps;
     const { newest, commits, input } = known;
-    // Another hub is ahead of what this one has fetched: its agents keep what they have until then.
-    const isBehind = run !== undefined && !commits.has(run.revision);
-    if (isBehind) source.hint();
-    // Or a newer commit has come meanwhile, and another look follows.
-    if (isBehind || newest !== this.#newest) return;
+    // A newer commit has come meanwhile, here or to another hub, and another look follows.
+    if (newest !== this.#newest || (run !== undefined && !commits.has(run.revision))) return;
     const { revision } = newest.desired;
     const held = heldBy(run, input.clusters, revision);
     const text = canonicalJson([revision, Object.fromEntries(held)]);
     if (text === this.#applied) return;
     this.#applied = run === undefined ? '' : text;
     this.#held = held;
-    const targetsOfHeld = new Map([...held].map(([name, at]) => [name, commits.has(at.revision) ? at.revision : null]));
+    const targetsOfHeld = new Map([...held].map(([name, at]) => [name, commits.get(at.revision)?.desired.revision ?? null]));
     targets.setTarget(revision, targetsOfHeld);
+    for (const [at, { digests }] of [...commits, [revision, newest] as const]) targets.keepDigests(at, digests);
     this.#setDesired(known, held);
     const groups = Map.groupBy(delivery.connected(), (name) => (held.has(name) ? (targetsOfHeld.get(name) ?? null) : revision));
     for (const [target, names] of groups) if (target !== null) delivery.publish(target, names);
@@ -285,16 +295,3 @@ interface KnownFleet {
   readonly commits: CommitMap;
   readonly input: RolloutInput;
 }
-
-/** Clusters that have another commit than the newest until their wave begins. */
-const heldBy = (run: RolloutRun | undefined, clusters: RolloutInput['clusters'], newest: string): ReadonlyMap<string, HeldCluster> => {
-  if (run === undefined) return new Map();
-  return new Map(
-    wavesOfRun(run, clusters).flatMap((wave) =>
-      wave.members.flatMap((name): [string, HeldCluster][] => {
-        const revision = targetOf(run, wave, name);
-        return revision === newest ? [] : [[name, { revision, wave: wave.name }]];
-      }),
-    ),
-  );
-};

@@ -24,8 +24,10 @@ export const RolloutWaveView = z.object({
 export const RolloutView = z.object({
   revision: Revision.nullable().describe('The newest commit; null: none was read yet.'),
   state: z
-    .enum(['Immediate', 'Finished', 'Progressing', 'Halted', 'Paused'])
-    .describe('Immediate: no strategy is in force, and every cluster gets a commit at once.'),
+    .enum(['Immediate', 'Finished', 'Progressing', 'Halted', 'Paused', 'NotRead', 'Unreadable'])
+    .describe(
+      'Immediate: no strategy is in force, and every cluster gets a commit at once. NotRead: this hub has not read the repository yet. Unreadable: another version of the hub has stored the rollout; every cluster keeps what it has.',
+    ),
   base: Revision.nullable().describe('Commit that every wave has finished; its strategy orders the waves. null: no strategy is in force.'),
   since: Time.nullable().describe('When the rollout of the newest commit began.'),
   waves: z.array(RolloutWaveView).describe('In order, with a last one for clusters that no wave selects.'),

@@ -22,9 +22,15 @@ const COLUMNS: readonly Column<WaveView>[] = [
   { title: 'UNREACHABLE', value: ({ unreachable }) => list(unreachable) },
 ];
 
+const STATES: Readonly<Partial<Record<RolloutView['state'], string>>> = {
+  Immediate: 'no RolloutStrategy is in force: every cluster gets a commit at once',
+  NotRead: 'not known: the hub has not read the repository yet',
+  Unreadable: 'not known: another version of the hub has stored the rollout, and every cluster keeps what it has; upgrade the hub',
+};
+
 const factsOf = ({ revision, state, base, since, halted, paused }: RolloutView, now: Date): Facts => [
   ['Revision', revision === null ? '-' : shortRevision(revision)],
-  ['State', state === 'Immediate' ? 'no RolloutStrategy is in force: every cluster gets a commit at once' : state],
+  ['State', STATES[state] ?? state],
   ['Every wave has', base === null ? undefined : shortRevision(base)],
   ['Since', since === null ? undefined : age(since, now)],
   ['Paused', paused === null ? undefined : `by ${paused.by}, for ${age(paused.since, now)}`],
@@ -39,7 +45,8 @@ const write = async (context: Context, output: Format, view: RolloutView): Promi
   if (view.waves.length > 0) context.out(`\n${renderTable(COLUMNS, view.waves, context.paint)}`);
 };
 
-const codeOf = ({ state }: RolloutView): number => (state === 'Halted' ? EXIT.negative : EXIT.ok);
+/** A failed gate counts during a pause as well. */
+const codeOf = ({ state, halted }: RolloutView): number => (halted !== null || state === 'Unreadable' ? EXIT.negative : EXIT.ok);
 
 /** `fso rollout status`. @returns the exit code */
 export const rolloutStatus = async (context: Context, { output, watch }: { output: Format; watch: boolean }): Promise<number> => {
@@ -50,7 +57,8 @@ export const rolloutStatus = async (context: Context, { output, watch }: { outpu
     const text = JSON.stringify(view);
     if (text !== shown) await write(context, output, view);
     shown = text;
-    if (!watch || view.state === 'Finished' || view.state === 'Immediate' || view.state === 'Halted') return codeOf(view);
+    const isEnd = view.halted !== null || ['Finished', 'Immediate', 'Unreadable'].includes(view.state);
+    if (!watch || isEnd) return codeOf(view);
     await delay(WATCH_MS);
   }
 };

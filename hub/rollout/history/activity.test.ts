@@ -20,6 +20,17 @@ describe('activity of a commit', () => {
     ]);
   });
 
+  it('is followed but not measured while commits go out in waves', async () => {
+    const { clock, ledger, begin, ack, prove, show, seconds } = open(true);
+    await ledger.setConnected('eu', true);
+    begin().take(A);
+    await ack('eu', A);
+    await clock.advance(100);
+    await prove('eu', A);
+    await clock.advance(2000);
+    expect([show(A).state, seconds]).toEqual(['enforced', { enforced: [], proven: [] }]);
+  });
+
   it('is followed through the hub and through each cluster, until it is enforced', async () => {
     const { clock, ledger, begin, ack, prove, show, seconds, logged } = open();
     const hub = begin();

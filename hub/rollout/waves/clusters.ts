@@ -1,6 +1,7 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
 import { durationMs, type SelectedCluster, type WaveMembers, wavesOf } from '@fso/shared/rollout';
-import type { Facts, Move, RolloutRun } from './run.ts';
+import type { HeldCluster } from '../../ledger/index.ts';
+import { type Facts, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** A cluster as the plan of a rollout sees it. null: there is no such commit or digest. */
 export interface RolloutCluster extends SelectedCluster {
@@ -43,6 +44,13 @@ export type Progress =
   | 'late'
   | 'moving';
 
+/** A cluster that a wave has moved. */
+export interface MovedCluster {
+  readonly cluster: RolloutCluster;
+  readonly move: Move;
+  readonly progress: Progress;
+}
+
 const DEFAULT_UNREACHABLE = '5m';
 const DEFAULT_PROOF = '10m';
 
@@ -84,12 +92,28 @@ export class Wave {
   }
 
   /** Progress of a cluster that was moved to a commit. */
-  progressOf(cluster: RolloutCluster, { revision, at, unlooked, away }: Move, now: number): Progress {
+  #progressOf(cluster: RolloutCluster, { revision, at, unlooked, away }: Move, now: number): Progress {
     if (unlooked === true || !cluster.isRegistered) return 'unlooked';
     if (cluster.proven === revision && (!this.comparesFacts || this.knows(cluster.facts))) return 'proven';
     if (this.isUnreachable(cluster, now)) return 'away';
     if (cluster.refused === revision) return 'refused';
-    return away !== true && now - at >= this.proofMs ? 'late' : 'moving';
+    return away !== true && cluster.awaySince === null && now - at >= this.proofMs ? 'late' : 'moving';
+  }
+
+  /**
+   * Looks at a cluster that was moved. One that comes back, or that had proven the commit and does
+   * not show it now, has the whole time again: its agent may have restarted, or judge risks again.
+   */
+  follow(cluster: RolloutCluster, { away, seen, ...move }: Move, now: number): MovedCluster {
+    if (cluster.awaySince !== null) {
+      const gone: Move = { ...move, away: true };
+      return { cluster, move: gone, progress: this.#progressOf(cluster, gone, now) };
+    }
+    const progress = this.#progressOf(cluster, move, now);
+    if (progress === 'proven') return { cluster, move: { ...move, seen: true }, progress };
+    if (away !== true && seen !== true) return { cluster, move, progress };
+    const again = { ...move, at: now };
+    return { cluster, move: again, progress: this.#progressOf(cluster, again, now) };
   }
 
   /** Whether the wave need not wait for a cluster any more. The last one waits for nobody. */
@@ -104,10 +128,13 @@ export const wavesOfRun = ({ base: { strategy } }: Pick<RolloutRun, 'base'>, clu
   wavesOf(strategy, clusters.values()).map((members, number) => new Wave(members, number, strategy));
 
 /** Commit that a cluster of a wave is to have now. */
-export const targetOf = ({ reached, moves, base }: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
-  moves[cluster]?.revision ?? reached[number] ?? base.revision;
+export const targetOf = (run: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
+  moveOf(run, cluster)?.revision ?? run.reached[number] ?? run.base.revision;
 
-/** Members of a wave that get something else by the commit of a run than what it has finished. */
+/**
+ * Members of a wave that get something else by the commit of a run than what it has finished, last
+ * or with every other wave.
+ */
 export const changedIn = (
   { reached, base, revision }: RolloutRun,
   { number, members }: Wave,
@@ -117,7 +144,24 @@ export const changedIn = (
   return members.flatMap((name) => {
     const digest = digestOf(name, revision);
     // What cannot be read may have changed.
-    const isSame = digest !== undefined && digest === digestOf(name, finished);
+    const isSame = digest !== undefined && (digest === digestOf(name, finished) || digest === digestOf(name, base.revision));
     return isSame ? [] : (clusters.get(name) ?? []);
   });
+};
+
+/** Clusters that have another commit than the newest until their wave begins. */
+export const heldBy = (
+  run: RolloutRun | undefined,
+  clusters: RolloutInput['clusters'],
+  newest: string,
+): ReadonlyMap<string, HeldCluster> => {
+  if (run === undefined) return new Map();
+  return new Map(
+    wavesOfRun(run, clusters).flatMap((wave) =>
+      wave.members.flatMap((name): [string, HeldCluster][] => {
+        const revision = targetOf(run, wave, name);
+        return revision === newest ? [] : [[name, { revision, wave: wave.name }]];
+      }),
+    ),
+  );
 };

@@ -1,6 +1,6 @@
-import type { RolloutView } from '@fso/shared/api';
+import type { ClusterEvent, RolloutView } from '@fso/shared/api';
 import { changedIn, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
-import type { RolloutRun } from './run.ts';
+import { isUnderWay, moveOf, type RolloutRun } from './run.ts';
 
 /** Clusters that a wave names. */
 const NAMED = 20;
@@ -19,7 +19,7 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
   const { number, name, members, soakMs } = wave;
   const revision = run.reached[number] ?? run.base.revision;
   const changed = revision === run.revision ? [] : changedIn(run, wave, input);
-  const moved = changed.filter((cluster) => run.moves[cluster.name]?.revision === run.revision);
+  const moved = changed.filter((cluster) => moveOf(run, cluster.name)?.revision === run.revision);
   const soakSince = isAtWork ? (run.wave?.soakSince ?? null) : null;
   return {
     name,
@@ -66,13 +66,30 @@ export const describeRun = (run: RolloutRun, input: RolloutInput): RolloutView =
   };
 };
 
-/** View while no strategy is in force. */
-export const describeImmediate = (revision: string | null): RolloutView => ({
+/** View without a run that can be described. */
+export const describeWithoutRun = (state: 'Immediate' | 'NotRead' | 'Unreadable', revision: string | null): RolloutView => ({
   revision,
-  state: 'Immediate',
+  state,
   base: null,
   since: null,
   waves: [],
   halted: null,
   paused: null,
 });
+
+/** The events that a change of a run brings. Pure. */
+export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | undefined): readonly Omit<ClusterEvent, 'time'>[] => {
+  const events: Omit<ClusterEvent, 'time'>[] = [];
+  const { halt, revision } = after ?? {};
+  if (halt && revision !== undefined && (before?.halt ?? null) === null) {
+    const named = halt.clusters.length === 0 ? '' : ` (${halt.clusters.join(', ')})`;
+    const message = `Wave ${halt.wave}: ${halt.problem}${named}. Later waves keep the commit that they have.`.slice(0, 4096);
+    events.push({ severity: 'alert', reason: 'RolloutHalted', message, revision });
+  }
+  if (isUnderWay(before) && !isUnderWay(after)) {
+    const finished = after?.revision ?? before?.revision;
+    const message = 'Every wave has the commit.';
+    events.push({ severity: 'info', reason: 'RolloutFinished', message, ...(finished !== undefined && { revision: finished }) });
+  }
+  return events;
+};

@@ -1,21 +1,14 @@
-import type { Progress, RolloutCluster, Wave } from './clusters.ts';
-import type { Facts, Gate, Halt, Move } from './run.ts';
-
-/** A cluster that a wave has moved. */
-export interface MovedCluster {
-  readonly cluster: RolloutCluster;
-  readonly move: Move;
-  readonly progress: Progress;
-}
+import type { MovedCluster, Wave } from './clusters.ts';
+import { FACT_OF_GATE, type Facts, type Gate, type Halt } from './run.ts';
 
 /** Clusters that a halt names. */
 const NAMED = 20;
 
 const LIMITS = [
-  { gate: 'NewViolations', fact: 'violations', limit: 'maxNewViolations', what: 'new violations' },
-  { gate: 'NewlyRefused', fact: 'refused', limit: 'maxNewlyRefused', what: 'owners newly refused at their next start' },
-  { gate: 'NewlyPending', fact: 'pending', limit: 'maxNewlyPending', what: 'owners whose next pods would newly stay Pending' },
-] as const satisfies readonly { gate: Gate; fact: keyof Facts; limit: string; what: string }[];
+  { gate: 'NewViolations', limit: 'maxNewViolations', what: 'new violations' },
+  { gate: 'NewlyRefused', limit: 'maxNewlyRefused', what: 'owners newly refused at their next start' },
+  { gate: 'NewlyPending', limit: 'maxNewlyPending', what: 'owners whose next pods would newly stay Pending' },
+] as const satisfies readonly { gate: keyof typeof FACT_OF_GATE; limit: string; what: string }[];
 
 const isCounted = ({ cluster, move, progress }: MovedCluster): boolean => progress !== 'unlooked' && cluster.accepted === move.revision;
 
@@ -34,7 +27,8 @@ const failureOf = (gate: Gate, clusters: readonly MovedCluster[], problem: strin
 });
 
 const compareFacts = (wave: Wave, moved: readonly MovedCluster[]): Failure | undefined => {
-  for (const { gate, fact, limit: key, what } of LIMITS) {
+  for (const { gate, limit: key, what } of LIMITS) {
+    const fact = FACT_OF_GATE[gate];
     const limit = wave.rule?.[key];
     if (limit === undefined) continue;
     const grown = moved.filter((each) => isCounted(each) && growthOf(each, fact) > 0);
@@ -55,12 +49,9 @@ export const failedGate = (wave: Wave, moved: readonly MovedCluster[]): Failure 
   return late.length === 0 ? undefined : failureOf('ProofTime', late, `not proven and looked at within ${wave.proofMs / 1000} s`);
 };
 
-/**
- * The failure of gates that compare facts and saw none: that nothing was found is then no reason to
- * go on.
- */
+/** The failure of a wave that nobody has proven: that nothing was found is no reason to go on. */
 export const unseenGate = (wave: Wave, moved: readonly MovedCluster[]): Failure | undefined => {
   const registered = moved.filter(({ cluster }) => cluster.isRegistered);
-  if (!wave.comparesFacts || registered.length === 0 || registered.some(({ progress }) => progress === 'proven')) return undefined;
-  return failureOf('NothingLookedAt', registered, 'the gates looked at 0 clusters: none is known as it is now');
+  if (wave.rule === undefined || registered.length === 0 || registered.some(({ progress }) => progress === 'proven')) return undefined;
+  return failureOf('NothingLookedAt', registered, 'the gates looked at 0 clusters: none has proven the commit and is known as it is now');
 };

@@ -1,50 +1,7 @@
-import type { RolloutWave } from '@fso/shared/api';
 import { describe, expect, it } from 'vitest';
-import { describeRun } from './describe-run.ts';
-import { planRun } from './plan-run.ts';
-import { pauseRun, resumeRun } from './resume-run.ts';
-import { REFUSED, RolloutWorld, type SimulatedCluster, VIOLATED, type Zone } from './testing/rollout-world.ts';
-
-type Rule = Partial<Omit<RolloutWave, 'name' | 'clusterSelector'>>;
-
-/** A fleet with a strategy of one wave for each zone, whose clusters have the first commit. */
-const open = (rules: Readonly<Partial<Record<Zone, Rule>>>, names: readonly string[] = ['a1', 'b1', 'c1']) => {
-  const world = new RolloutWorld();
-  const waves = Object.entries(rules).map(([zone, rule]) => ({ name: zone, clusterSelector: { matchLabels: { zone } }, ...rule }));
-  for (const name of names) world.clusters.set(name, create(name));
-  world.commit({ strategy: { waves, unreachableAfter: '2m' }, registered: new Set(names) });
-  const cluster = (name: string): SimulatedCluster => world.clusters.get(name) ?? create(name);
-  const work = (...some: string[]): void => {
-    for (const name of some.length === 0 ? world.clusters.keys() : some) for (let step = 0; step < 2; step += 1) world.work(cluster(name));
-  };
-  world.step();
-  work();
-  return {
-    world,
-    cluster,
-    work,
-    commit: (content: number, zones: readonly Zone[] = ['a', 'b', 'c']) => {
-      world.commit({ contents: { ...world.newest.contents, ...Object.fromEntries(zones.map((zone) => [zone, content])) } });
-      world.step();
-    },
-    wait: (seconds: number) => {
-      world.now += seconds * 1000;
-      world.step();
-    },
-    targets: () => [...world.clusters.values()].map(({ target }) => target),
-    view: () => (world.run === undefined ? undefined : describeRun(world.run, world.input())),
-  };
-};
-
-const create = (name: string): SimulatedCluster => ({
-  name,
-  zone: name.charAt(0) as Zone,
-  awaySince: null,
-  accepted: null,
-  proven: null,
-  refused: null,
-  target: null,
-});
+import { resumeRun } from './resume-run.ts';
+import { create, open } from './testing/rollout-fleet.ts';
+import { REFUSED, type RolloutWorld, VIOLATED } from './testing/rollout-world.ts';
 
 describe('waves', () => {
   it('get a commit in order, each once the one before has proven it and held for its time', () => {
@@ -136,6 +93,31 @@ describe('waves', () => {
   });
 });
 
+it.each([
+  ['is disconnected for a moment', (world: RolloutWorld) => ({ awaySince: world.now })],
+  ['restarts', () => ({ proven: null })],
+])('gives a proven cluster that %s in a long soak the whole time again', (_title, interrupt) => {
+  const { world, cluster, work, commit, wait, view } = open({ a: { soak: '2h', proofWithin: '3m' } });
+  commit(1);
+  work();
+  wait(1);
+  wait(1_800);
+  Object.assign(cluster('a1'), interrupt(world));
+  wait(1);
+  cluster('a1').awaySince = null;
+  cluster('a1').proven = null;
+  wait(1);
+  expect(view()?.halted).toBeNull();
+  wait(178);
+  work();
+  wait(1);
+  expect(view()).toMatchObject({ halted: null, waves: [{ state: 'Soaking' }, {}] });
+  cluster('a1').proven = null;
+  wait(1);
+  wait(180);
+  expect(view()?.halted?.gate).toBe('ProofTime');
+});
+
 describe('a newer commit', () => {
   it('goes first to the waves that had finished the one before', () => {
     const { work, commit, wait, targets } = open({ a: { soak: '1m' }, b: { soak: '1m' } });
@@ -166,6 +148,19 @@ describe('a newer commit', () => {
     expect(targets()).toEqual(['r2', 'r0', 'r2']);
     wait(1);
     expect(targets()).toEqual(['r2', 'r2', 'r2']);
+  });
+
+  it('has the whole time to be proven where it changes nothing, however long the soak has lasted', () => {
+    const { world, work, commit, wait, targets, view } = open({ a: { soak: '1h', proofWithin: '3m' } });
+    commit(1, ['a', 'b']);
+    work();
+    wait(1);
+    wait(1_800);
+    world.commit({});
+    world.step();
+    expect([targets(), view()?.halted]).toEqual([['r2', 'r0', 'r2'], null]);
+    wait(180);
+    expect(view()?.halted?.gate).toBe('ProofTime');
   });
 
   it('is rolled out by the strategy before the one that it brings', () => {
@@ -232,21 +227,4 @@ describe('a failed gate', () => {
     world.step();
     expect(targets()).toEqual(['r1', 'r1', 'r0']);
   });
-});
-
-it('holds every wave during a pause, but not a revert', () => {
-  const { world, work, commit, wait, targets, view } = open({ a: {}, b: {} });
-  commit(1);
-  if (world.run !== undefined) world.run = pauseRun(world.run, 'ada', world.now);
-  work();
-  wait(1);
-  expect([targets(), view()?.paused?.by]).toEqual([['r1', 'r0', 'r0'], 'ada']);
-  commit(0);
-  expect(targets()).toEqual(['r2', 'r2', 'r2']);
-});
-
-it('plans nothing new from its own result', () => {
-  const { world, commit } = open({ a: { maxNewViolations: 0 }, b: {} });
-  commit(1);
-  expect(planRun(world.run, world.input())).toEqual(world.run);
 });

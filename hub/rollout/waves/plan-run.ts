@@ -1,6 +1,6 @@
-import { changedIn, type RolloutCluster, type RolloutInput, targetOf, type Wave, wavesOfRun } from './clusters.ts';
-import { failedGate, type MovedCluster, unseenGate } from './gates.ts';
-import type { Move, RolloutRun } from './run.ts';
+import { changedIn, type MovedCluster, type RolloutCluster, type RolloutInput, targetOf, type Wave, wavesOfRun } from './clusters.ts';
+import { failedGate, unseenGate } from './gates.ts';
+import { type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** Parts of a plan that a subclass may replace; tests plant bugs there. */
 export class RunPlan {
@@ -42,7 +42,7 @@ export class RunPlan {
   /** Waves in which nothing changes have finished the commit, in whatever order. */
   protected skipUnchanged(): void {
     for (const wave of this.waves)
-      if (this.run.reached[wave.number] !== this.run.revision && this.changedIn(wave).length === 0) this.finishWave(wave);
+      if (this.run.reached[wave.number] === this.run.revision || this.changedIn(wave).length === 0) this.finishWave(wave);
   }
 
   /**
@@ -63,7 +63,7 @@ export class RunPlan {
 
   protected moveAtOnce(wave: Wave, cluster: RolloutCluster, isChanged: boolean): Move | undefined {
     if (!isChanged) return { revision: this.run.revision, at: this.input.now };
-    return this.isEnforced(cluster) ? this.moveOn(wave, this.run.moves[cluster.name]) : undefined;
+    return this.isEnforced(cluster) ? this.moveOn(wave, moveOf(this.run, cluster.name)) : undefined;
   }
 
   protected isEnforced({ name, enforced }: RolloutCluster): boolean {
@@ -72,20 +72,18 @@ export class RunPlan {
 
   /**
    * Moves a cluster to a commit that changes nothing for it while its wave still works on what it
-   * has. What it was compared with stays.
+   * has. What it was compared with stays, and it has the whole time to prove this commit.
    */
   protected moveOn(wave: Wave, before: Move | undefined): Move {
     const { revision } = this.run;
-    if (before !== undefined) return { ...before, revision };
+    if (before !== undefined) return { ...before, revision, at: this.input.now };
     return { revision, at: this.input.now, ...(wave.comparesFacts && { unlooked: true }) };
   }
 
   /** Works on a wave. @returns whether it has finished the commit */
   protected work(wave: Wave): boolean {
-    const { now } = this.input;
     if (this.run.halt !== null) return false;
-    if (this.run.wave === null && this.run.paused === null)
-      this.run = { ...this.run, wave: { since: now, soakSince: null, waived: false } };
+    if (this.run.wave === null && this.run.paused === null) this.begin(wave);
     const failed = failedGate(wave, this.movedIn(wave));
     if (failed !== undefined) return this.halt(wave, failed);
     if (this.run.paused !== null || this.run.wave === null) return false;
@@ -93,21 +91,31 @@ export class RunPlan {
     return this.soak(wave, this.run.wave);
   }
 
+  /** Begins a wave; clusters that had the commit before have as long as those that it moves. */
+  protected begin({ members }: Wave): void {
+    const { now } = this.input;
+    this.run = { ...this.run, wave: { since: now, soakSince: null, waived: false } };
+    for (const name of members) {
+      const move = moveOf(this.run, name);
+      if (move?.revision === this.run.revision) this.run.moves[name] = { ...move, at: now };
+    }
+  }
+
   protected halt(wave: Wave, failure: Omit<NonNullable<RolloutRun['halt']>, 'wave' | 'since'>): false {
     this.run = { ...this.run, halt: { ...failure, wave: wave.name, since: this.input.now } };
     return false;
   }
 
-  /** Clusters of the wave that were moved to the commit, with their progress; notes who is away. */
+  /** Clusters of the wave that were moved to the commit, with their progress, which it notes. */
   protected movedIn(wave: Wave): readonly MovedCluster[] {
     const { now } = this.input;
     const { moves, revision } = this.run;
     return this.changedIn(wave).flatMap((cluster) => {
-      const before = moves[cluster.name];
+      const before = moveOf(this.run, cluster.name);
       if (before?.revision !== revision) return [];
-      const move = noteAway(before, wave.isUnreachable(cluster, now), now);
-      moves[cluster.name] = move;
-      return [{ cluster, move, progress: wave.progressOf(cluster, move, now) }];
+      const moved = wave.follow(cluster, before, now);
+      moves[cluster.name] = moved.move;
+      return [moved];
     });
   }
 
@@ -117,7 +125,7 @@ export class RunPlan {
     const underWay = this.movedIn(wave).filter(({ progress }) => progress === 'moving').length;
     let free = (wave.rule?.maxConcurrency ?? Number.POSITIVE_INFINITY) - underWay;
     for (const cluster of this.changedIn(wave)) {
-      const move = moves[cluster.name]?.revision === revision ? undefined : this.firstMove(wave, cluster, since);
+      const move = moveOf(this.run, cluster.name)?.revision === revision ? undefined : this.firstMove(wave, cluster, since);
       if (move === undefined || (occupies(move) && free <= 0)) continue;
       moves[cluster.name] = move;
       if (occupies(move)) free -= 1;
@@ -135,9 +143,17 @@ export class RunPlan {
     const move: Move = { revision: this.run.revision, at: now, ...(isAway && { away: true }) };
     if (!isRegistered) return { ...move, unlooked: true };
     if (!wave.comparesFacts) return move;
-    const before = this.run.moves[name]?.before ?? facts;
+    const before = moveOf(this.run, name)?.before ?? (this.hasFinished(wave, cluster) ? facts : null);
     if (wave.knows(before)) return { ...move, before };
     return isAway || now - since >= wave.proofMs ? { ...move, unlooked: true } : undefined;
+  }
+
+  /** Whether a cluster has what its wave has finished, and not a commit in between. */
+  protected hasFinished({ number }: Wave, { name, enforced, proven, accepted }: RolloutCluster): boolean {
+    const { reached, base } = this.run;
+    const finished = reached[number] ?? base.revision;
+    if (proven === null || proven !== accepted) return false;
+    return proven === finished || (enforced !== null && enforced === this.input.digestOf(name, finished));
   }
 
   /** Lets a wave hold for its time once all its clusters have. @returns whether it has finished */
@@ -174,12 +190,6 @@ const reachedOf = ({ waves }: RolloutRun['base']['strategy'], revision: string):
 
 /** Whether a cluster counts among those that are on their way. */
 const occupies = ({ unlooked, away }: Move): boolean => unlooked !== true && away !== true;
-
-/** A cluster that comes back has the whole time again to prove the commit. */
-const noteAway = ({ away, ...move }: Move, isAway: boolean, now: number): Move => {
-  if (isAway) return { ...move, away: true };
-  return away === true ? { ...move, at: now } : move;
-};
 
 const beginRun = ({ now, newest: { revision, strategy } }: RolloutInput): RolloutRun | undefined =>
   strategy && {

@@ -1,30 +1,46 @@
-import { type RolloutInput, wavesOfRun } from './clusters.ts';
-import type { Halt, Move, RolloutRun } from './run.ts';
+import { type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
+import { FACT_OF_GATE, type Facts, type Halt, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** Holds a run where it is; a commit that changes nothing for a cluster still reaches it. */
 export const pauseRun = (run: RolloutRun, by: string, now: number): RolloutRun =>
   run.paused === null ? { ...run, paused: { since: now, by: by.slice(0, 512) } } : run;
 
-/** Accepts what a gate has found, as of now: it fails again only by what comes in addition. */
-const waive = ({ gate, clusters: named }: Halt, name: string, move: Move, { clusters }: RolloutInput): Move => {
-  if (gate === 'Refused' || gate === 'ProofTime') return named.includes(name) ? { ...move, unlooked: true } : move;
-  const facts = clusters.get(name)?.facts ?? null;
-  return facts === null || move.before === undefined ? move : { ...move, before: facts };
+/** The wave at work begins its times again: what nobody looked at is no part of a soak. */
+const renewed = ({ wave }: RolloutRun, now: number): RolloutRun['wave'] => wave && { ...wave, since: now, soakSince: null };
+
+/** Other gates still compare with what was before, and this one where it is not known now. */
+const acceptFact = (fact: keyof Facts, { before }: Move, { facts }: RolloutCluster): Pick<Move, 'before'> => {
+  const known = facts?.[fact] ?? null;
+  return known === null || before === undefined ? {} : { before: { ...before, [fact]: known } };
 };
 
-const passGate = (run: RolloutRun, halt: Halt, input: RolloutInput): RolloutRun => {
-  const members = wavesOfRun(run, input.clusters).find(({ name }) => name === halt.wave)?.members ?? [];
-  const moves = { ...run.moves };
-  for (const name of members) {
-    const move = moves[name];
-    if (move?.revision === run.revision) moves[name] = waive(halt, name, move, input);
+/** Accepts what a gate has found, as of now: it fails again only by what comes in addition. */
+const waive = (wave: Wave, { gate }: Halt, move: Move, { name, input }: { name: string; input: RolloutInput }): Move => {
+  const cluster = input.clusters.get(name);
+  if (cluster === undefined || gate === 'NothingLookedAt') return move;
+  if (gate === 'Refused' || gate === 'ProofTime') {
+    const followed = wave.follow(cluster, move, input.now);
+    const isFound = followed.progress === (gate === 'Refused' ? 'refused' : 'late');
+    return isFound ? { ...followed.move, unlooked: true } : followed.move;
   }
-  const wave = run.wave && { ...run.wave, waived: run.wave.waived || halt.gate === 'NothingLookedAt' };
-  return { ...run, moves, wave, halt: null };
+  return { ...move, ...acceptFact(FACT_OF_GATE[gate], move, cluster) };
+};
+
+/** Passes the gate. Where that leaves no cluster to look at, this is passed as well. */
+const passGate = (run: RolloutRun, halt: Halt, input: RolloutInput): RolloutRun => {
+  const moves = { ...run.moves };
+  const halted = wavesOfRun(run, input.clusters).find(({ name }) => name === halt.wave);
+  for (const name of halted?.members ?? []) {
+    const move = moveOf(run, name);
+    if (halted !== undefined && move?.revision === run.revision) moves[name] = waive(halted, halt, move, { name, input });
+  }
+  const looked = halted?.members.some((name) => moveOf({ moves }, name)?.revision === run.revision && moves[name]?.unlooked !== true);
+  const wave = renewed(run, input.now);
+  return { ...run, moves, wave: wave && { ...wave, waived: wave.waived || halt.gate === 'NothingLookedAt' || !looked }, halt: null };
 };
 
 /** Ends a pause, or else passes the gate that has failed. The same run: there is neither. */
 export const resumeRun = (run: RolloutRun, input: RolloutInput): RolloutRun => {
-  if (run.paused !== null) return { ...run, paused: null };
+  if (run.paused !== null) return { ...run, paused: null, wave: renewed(run, input.now) };
   return run.halt === null ? run : passGate(run, run.halt, input);
 };

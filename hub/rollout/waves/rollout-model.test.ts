@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { RolloutInput, Wave } from './clusters.ts';
-import type { MovedCluster } from './gates.ts';
+import type { MovedCluster, RolloutInput, Wave } from './clusters.ts';
 import { RunPlan } from './plan-run.ts';
 import type { RolloutRun } from './run.ts';
 import { rolloutProperty } from './testing/rollout-commands.ts';
@@ -50,12 +49,21 @@ class WaitsForTheUnreachable extends RunPlan {
   }
 }
 
+/** Takes a cluster for late as soon as it does not show its proof any more. */
+class ForgetsProofs extends RunPlan {
+  constructor(before: RolloutRun, input: RolloutInput) {
+    const moves = Object.entries(before.moves).map(([name, { seen: _, ...move }]) => [name, move]);
+    super({ ...before, moves: Object.fromEntries(moves) }, input);
+  }
+}
+
 const BUGS: Readonly<Record<string, Faults>> = {
   'an empty wave that waits': { Plan: EmptyWaveWaits },
   'a supersession that goes one too far': { Plan: SupersedesOneTooFar },
   'a write that is lost': { losesWrites: true },
   'the strategy of the new commit': { Plan: NewStrategyRules },
   'an unreachable cluster that holds its wave': { Plan: WaitsForTheUnreachable },
+  'a proven cluster that is late once it restarts': { Plan: ForgetsProofs },
 };
 
 describe('finds a planted bug:', () => {

@@ -20,19 +20,27 @@ export type Facts = z.infer<typeof Facts>;
 const Move = z.object({
   /** Commit that the cluster is to have, although its wave has not finished it. */
   revision: Revision,
+  /** Start of the time that it has to prove the commit. */
   at: Time,
   /** Facts that gates compare with: before the first commit that its wave has not finished. */
   before: Facts.optional(),
   /** Left out by the gates, which do not wait for it either. */
   unlooked: z.literal(true).optional(),
-  /** Unreachable when the run last looked. */
+  /** Away when the run last looked. */
   away: z.literal(true).optional(),
+  /** Proven when the run last looked. */
+  seen: z.literal(true).optional(),
 });
 /** A cluster that is ahead of its wave. */
 export type Move = z.infer<typeof Move>;
 
 export const GATES = ['Refused', 'ProofTime', 'NewViolations', 'NewlyRefused', 'NewlyPending', 'NothingLookedAt'] as const;
 export type Gate = (typeof GATES)[number];
+
+/** Facts that gates compare. */
+export const FACT_OF_GATE = { NewViolations: 'violations', NewlyRefused: 'refused', NewlyPending: 'pending' } as const satisfies Partial<
+  Record<Gate, keyof Facts>
+>;
 
 const Halt = z.object({ wave: z.string(), gate: z.enum(GATES), clusters: z.array(z.string()), problem: z.string(), since: Time });
 /** Failed gate that keeps a run from going on. */
@@ -62,6 +70,21 @@ const RolloutRun = z.object({
   paused: z.object({ since: Time, by: z.string().max(512) }).nullable(),
 });
 export type RolloutRun = z.infer<typeof RolloutRun>;
+
+/** Move of a cluster; undefined: it is not ahead. A cluster may be named `constructor`. */
+export const moveOf = ({ moves }: Pick<RolloutRun, 'moves'>, cluster: string): Move | undefined =>
+  Object.hasOwn(moves, cluster) ? moves[cluster] : undefined;
+
+/** Whether some wave has yet to finish the newest commit. */
+export const isUnderWay = (run: RolloutRun | undefined): boolean => run !== undefined && run.base.revision !== run.revision;
+
+/** Commits whose policies have to be known to go on with a run. */
+export const commitsOf = ({ base, reached, moves, revision }: RolloutRun): readonly string[] => [
+  base.revision,
+  revision,
+  ...reached,
+  ...Object.values(moves).map((move) => move.revision),
+];
 
 /** Kind and name of the record of the run. */
 export const RUN_KEY = { kind: 'rollout', name: 'run' } as const;

@@ -79,7 +79,12 @@ const openRollout = (deps: Pick<WaveControllerDeps, 'ledger' | 'clock' | 'logger
     ...deps,
     targets: new RevisionTargets(),
     delivery: { connected: () => [], publish: () => undefined },
-    source: { read: async () => undefined, hint: () => undefined },
+    source: {
+      read: async () => undefined,
+      hint: () => undefined,
+      objects: { chain: async () => null },
+      state: () => ({ url: '', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null }),
+    },
   });
 
 /** The API over a real listener and the real in-memory ledger, for tests. */

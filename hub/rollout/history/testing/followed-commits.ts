@@ -35,16 +35,17 @@ interface EnforcementSeconds {
 
 /** Traces of the lives of a hub, beside the ledger. */
 interface Watched {
+  readonly inWaves: boolean;
   readonly seconds: EnforcementSeconds;
   readonly logged: unknown[];
   readonly spans: SpanCollector;
 }
 
 /** Starts the activity of a hub, as one of its lives. */
-const life = (ledger: Ledger, clock: FakeClock, { seconds, logged, spans }: Watched) => {
+const life = (ledger: Ledger, clock: FakeClock, { inWaves, seconds, logged, spans }: Watched) => {
   const metrics = { enforced: (time: number) => seconds.enforced.push(time), proven: (time: number) => seconds.proven.push(time) };
   const logger = pino({ base: null }, { write: (line) => void logged.push(JSON.parse(line)) });
-  const activity = new Activity({ ledger, clock, logger, metrics, tracer: new CommitTracer(spans) });
+  const activity = new Activity({ ledger, clock, logger, metrics, inWaves: () => inWaves, tracer: new CommitTracer(spans) });
   const end = new AbortController();
   const done = activity.run(end.signal);
   const times = () => ({ noticed: clock.now().toISOString(), fetched: clock.now().toISOString(), judged: clock.now().toISOString() });
@@ -70,14 +71,15 @@ const life = (ledger: Ledger, clock: FakeClock, { seconds, logged, spans }: Watc
   };
 };
 
-export const open = () => {
+/** @param inWaves whether a RolloutStrategy is in force */
+export const open = (inWaves = false) => {
   const clock = new FakeClock(new Date(START));
   const ledger = createMemoryLedger({ clock });
   const seconds: EnforcementSeconds = { enforced: [], proven: [] };
   const logged: unknown[] = [];
   const spans = collectSpans();
   const begin = (own = spans) => {
-    const hub = life(ledger, clock, { seconds, logged, spans: own });
+    const hub = life(ledger, clock, { inWaves, seconds, logged, spans: own });
     onTestFinished(hub.stop);
     return hub;
   };

@@ -31,7 +31,7 @@ class Happening implements fc.Command<Model, RolloutWorld> {
     this.#change(world, rules);
     const before = rules.moment();
     world.step(this.#crashes);
-    rules.check(before);
+    rules.check(before, !this.#crashes);
   }
 
   toString(): string {
@@ -70,6 +70,9 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
   happening('return', name, (world, cluster) => {
     const found = world.clusters.get(cluster);
     if (found !== undefined) found.awaySince = null;
+  }),
+  happening('restart', fc.constant('every agent'), (world) => {
+    for (const cluster of world.clusters.values()) cluster.proven = null;
   }),
   happening('agent', name, (world, cluster) => {
     const found = world.clusters.get(cluster);

@@ -17,6 +17,8 @@ export class RolloutRules {
   readonly #world: RolloutWorld;
   /** Time at which a cluster was first seen to have proven a commit, by both. */
   readonly #provenAt = new Map<string, number>();
+  /** Time at which the hub last saw a cluster away, proven, or without the newest commit. */
+  readonly #fineAt = new Map<string, number>();
   /** Commits for which someone has passed a gate. */
   readonly #passed = new Set<string>();
 
@@ -33,12 +35,34 @@ export class RolloutRules {
     this.#passed.add(this.#world.newest.revision);
   }
 
-  /** @throws Error that names the rule that a step has broken */
-  check(before: Moment): void {
-    for (const { name, proven } of this.#world.clusters.values())
-      if (proven !== null && !this.#provenAt.has(`${name} ${proven}`)) this.#provenAt.set(`${name} ${proven}`, this.#world.now);
-    if (before.run !== undefined) this.#checkWaves(before.run, this.#world.run);
+  /**
+   * @param isStored whether the hub has stored what it saw in the step
+   * @throws Error that names the rule that a step has broken
+   */
+  check(before: Moment, isStored = true): void {
+    const { run } = this.#world;
+    for (const cluster of this.#world.clusters.values()) this.#note(cluster, before, isStored);
+    if (before.run !== undefined) this.#checkWaves(before.run, run);
+    if (run?.halt?.gate === 'ProofTime' && before.run?.halt === null) this.#checkLate(run, run.halt.clusters);
     for (const cluster of this.#world.clusters.values()) this.#checkTarget(cluster, before);
+  }
+
+  #note({ name, proven, awaySince }: SimulatedCluster, { targets }: Moment, isStored: boolean): void {
+    const { now, newest } = this.#world;
+    if (proven !== null && !this.#provenAt.has(`${name} ${proven}`)) this.#provenAt.set(`${name} ${proven}`, now);
+    const isFine = awaySince !== null || proven === newest.revision || targets.get(name) !== newest.revision;
+    if (isStored && isFine) this.#fineAt.set(name, now);
+  }
+
+  #checkLate(run: RolloutRun, clusters: readonly string[]): void {
+    const { now } = this.#world;
+    for (const name of clusters) {
+      const { zone } = this.#world.clusters.get(name) ?? {};
+      const rule = this.#strategyOf(run).waves.find(({ clusterSelector }) => clusterSelector.matchLabels?.['zone'] === zone);
+      const since = this.#fineAt.get(name) ?? now;
+      if (now - since < durationMs(rule?.proofWithin ?? '0s'))
+        throw new Error(`${name} was taken for late ${now - since} ms after it was fine`);
+    }
   }
 
   #strategyOf(run: RolloutRun): RolloutStrategySpec {
@@ -83,7 +107,7 @@ export class RolloutRules {
     const { name, accepted } = cluster;
     const digest = this.#world.digestOf(name, revision);
     const finished = this.#reached(run, this.#waveOf(cluster, this.#strategyOf(run)));
-    const known = [finished, accepted].flatMap((each) => (each === null ? [] : this.#world.digestOf(name, each)));
+    const known = [finished, run.base.revision, accepted].flatMap((each) => (each === null ? [] : this.#world.digestOf(name, each)));
     return !known.includes(digest);
   }
 
@@ -99,7 +123,7 @@ export class RolloutRules {
         (cluster) =>
           this.#waveOf(cluster, strategy) === wave &&
           newest.registered.has(cluster.name) &&
-          this.#world.digestOf(cluster.name, is) !== this.#world.digestOf(cluster.name, was),
+          ![was, before.base.revision].some((each) => this.#world.digestOf(cluster.name, is) === this.#world.digestOf(cluster.name, each)),
       );
       if (changed.length > 0) this.#checkFinished(wave, { strategy, changed, was, is });
     }
@@ -116,8 +140,9 @@ export class RolloutRules {
     const waits = changed.filter(({ awaySince, proven }) => proven !== is && (awaySince === null || now - awaySince < unreachableMs));
     if (waits.length > 0) throw new Error(`wave ${rule.name} finished ${is} before ${waits[0]?.name} had proven it`);
     const proven = changed.filter((cluster) => cluster.proven === is);
+    if (proven.length === 0) throw new Error(`wave ${rule.name} finished ${is} although nobody had proven it`);
     const since = Math.min(...proven.map(({ name }) => this.#provenAt.get(`${name} ${is}`) ?? now));
-    if (proven.length > 0 && now - since < durationMs(rule.soak ?? '0s')) throw new Error(`wave ${rule.name} did not soak`);
+    if (now - since < durationMs(rule.soak ?? '0s')) throw new Error(`wave ${rule.name} did not soak`);
     if (rule.maxNewViolations === undefined) return;
     const known = proven.filter(({ awaySince }) => awaySince === null);
     const found = known.reduce(
@@ -132,7 +157,7 @@ export class RolloutRules {
 /** Strategies of the tests: `undefined` removes it. */
 export const STRATEGIES: readonly (RolloutStrategySpec | undefined)[] = [
   undefined,
-  strategyOf([{ zone: 'a', soak: '60s' }, { zone: 'b' }]),
+  strategyOf([{ zone: 'a', soak: '4m', proofWithin: '1m' }, { zone: 'b' }]),
   strategyOf([
     { zone: 'b', soak: '30s', maxNewViolations: 1 },
     { zone: 'a', maxConcurrency: 1 },
@@ -146,7 +171,7 @@ export const STRATEGIES: readonly (RolloutStrategySpec | undefined)[] = [
 ];
 
 function strategyOf(
-  waves: readonly { zone: string; soak?: string; maxNewViolations?: number; maxConcurrency?: number }[],
+  waves: readonly { zone: string; soak?: string; proofWithin?: string; maxNewViolations?: number; maxConcurrency?: number }[],
 ): RolloutStrategySpec {
   return {
     unreachableAfter: '2m',

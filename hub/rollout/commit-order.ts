@@ -1,0 +1,45 @@
+import type { Source } from '../source/index.ts';
+
+/** Part of the source that knows the order of commits. */
+export type OrderedSource = Pick<Source, 'read' | 'hint' | 'state'> & { readonly objects: Pick<Source['objects'], 'chain'> };
+
+/** State of the source when its newest commit was compared with that of a run. */
+interface Lag {
+  readonly key: string;
+  readonly isBehind: boolean;
+  readonly lastFetch: string | null;
+}
+
+/** Tells a source that has yet to fetch the commit of a run from a branch that was rewritten. */
+export class CommitOrder {
+  readonly #source: OrderedSource;
+  #lag: Lag | undefined;
+
+  constructor(source: OrderedSource) {
+    this.#source = source;
+  }
+
+  /**
+   * Whether the commit of a run is newer than the newest of the source, which is then asked to
+   * fetch. A fetch after that, which brings nothing newer and refuses nothing, shows that the
+   * branch was rewritten.
+   */
+  async isBehind(newest: string, ofRun: string): Promise<boolean> {
+    const { lastFetch, rejected } = this.#source.state();
+    const key = `${newest} ${ofRun}`;
+    if (this.#lag?.key !== key) this.#lag = { key, lastFetch, isBehind: await this.#isOlder(newest, ofRun) };
+    const { isBehind, lastFetch: before } = this.#lag;
+    if (!isBehind || (before !== lastFetch && rejected === null)) return false;
+    this.#source.hint();
+    return true;
+  }
+
+  async #isOlder(newest: string, ofRun: string): Promise<boolean> {
+    if (newest === ofRun) return false;
+    if ((await this.#source.read(ofRun)) === undefined) return true;
+    const { objects } = this.#source;
+    const descends = async (from: string, to: string) => (await objects.chain(from, to).catch(() => null)) !== null;
+    // Most often the newest is a child of the other; else the history is walked.
+    return !(await descends(ofRun, newest)) && descends(newest, ofRun);
+  }
+}
