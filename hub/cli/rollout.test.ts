@@ -44,7 +44,7 @@ describe('fso rollout', () => {
   it('pauses and resumes, and records who did', async () => {
     expect(await fso('rollout', 'pause')).toMatchObject({ code: 0, out: expect.stringContaining('c3c3c3c3 is paused') });
     const held = await fso('rollout', 'status', '--watch');
-    expect([held.code, held.out]).toEqual([1, expect.stringMatching(/^State: +Paused$[^]*^Halted: +wave canary/m)]);
+    expect([held.code, held.out]).toEqual([1, expect.stringMatching(/^State: +Paused$[\s\S]*^Halted: +wave canary/m)]);
     const ended = await fso('rollout', 'resume');
     expect([ended.code, ended.out]).toEqual([0, expect.stringMatching(/goes on\.\nStill halted: 3 new violations/)]);
     const passed = await fso('rollout', 'resume', '--revision', NEWEST);
