@@ -28,7 +28,7 @@ export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<FleetState, 'clusters' | 'subscribe'> &
     Pick<Journal, 'records' | 'setDesired' | 'addEvent'> &
     Pick<Lease, 'leads' | 'onLead'>;
-  readonly targets: Pick<RevisionTargets, 'setTarget' | 'keepDigests'>;
+  readonly targets: Pick<RevisionTargets, 'setTarget' | 'targetOf' | 'keepDigests'>;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
   readonly source: OrderedSource;
 }
@@ -265,11 +265,10 @@ export class WaveController {
     if (text === this.#applied) return;
     this.#applied = run === undefined ? '' : text;
     this.#held = held;
-    const targetsOfHeld = new Map([...held].map(([name, at]) => [name, commits.get(at.revision)?.desired.revision ?? null]));
-    targets.setTarget(revision, targetsOfHeld);
+    targets.setTarget(revision, new Map([...held].map(([name, at]) => [name, commits.has(at.revision) ? at.revision : null])));
     for (const [at, { digests }] of [...commits, [revision, newest] as const]) targets.keepDigests(at, digests);
     this.#setDesired(known, held);
-    const groups = Map.groupBy(delivery.connected(), (name) => (held.has(name) ? (targetsOfHeld.get(name) ?? null) : revision));
+    const groups = Map.groupBy(delivery.connected(), (name) => targets.targetOf(name));
     for (const [target, names] of groups) if (target !== null) delivery.publish(target, names);
   }
 

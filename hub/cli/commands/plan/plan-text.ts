@@ -1,6 +1,7 @@
 import { REGION_LABEL } from '@fso/shared/api';
 import type { Effect, Plan } from '@fso/shared/effects';
 import { shortRevision } from '@fso/shared/text';
+import { count } from '../../render/text.ts';
 import { workloadVerdict } from './workload-rows.ts';
 
 /** Texts of a plan, which table and Markdown share. */
@@ -24,8 +25,6 @@ const SHOWN = 5;
 /** `a, b and 3 more` */
 const some = (values: readonly string[]): string =>
   values.length <= SHOWN ? values.join(', ') : `${values.slice(0, SHOWN).join(', ')} and ${values.length - SHOWN} more`;
-
-const count = (number: number, one: string, many = `${one}s`): string => `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
 
 const regionsText = (rule: Effect['before']): string => {
   if (rule === null) return 'any';

@@ -1,5 +1,6 @@
 import type { Plan, WorkloadClass } from '@fso/shared/effects';
 import { WORKLOAD_CLASSES } from '@fso/shared/effects';
+import { count } from '../../render/text.ts';
 
 /** Lines on the workloads of a plan, which table and Markdown share. */
 
@@ -78,17 +79,15 @@ export const OWNER_COLUMNS = [
   { title: 'FIX', value: ({ fix }: OwnerRow) => fix },
 ];
 
-const plural = (number: number, one: string): string => `${number.toLocaleString('en')} ${one}${number === 1 ? '' : 's'}`;
-
 /** Result of a plan for what runs, classes beside each other. */
 export const workloadVerdict = (workloads: Workloads): string => {
   if (workloads === null || workloads.clusters.length + workloads.notAnswered.length === 0) return '';
   const missing = workloads.notAnswered.reduce((sum, { clusters }) => sum + clusters.length, 0);
-  const unanswered = missing === 0 ? '' : ` ${plural(missing, 'cluster')} did not answer.`;
+  const unanswered = missing === 0 ? '' : ` ${count(missing, 'cluster')} did not answer.`;
   const begins = (name: ClassName): number => workloads.clusters.reduce((sum, cluster) => sum + cluster[name].begins, 0);
   const [outside, refused, pending] = [begins('outside'), begins('refused'), begins('pending')];
   if (workloads.clusters.length === 0) return unanswered;
   if (outside + refused + pending === 0)
-    return ` Nothing that runs in the ${plural(workloads.clusters.length, 'cluster')} that answered gets worse.${unanswered}`;
-  return ` Of what runs, ${plural(outside, 'owner')} would be outside, ${refused} refused at the next start, and ${pending} stay pending.${unanswered}`;
+    return ` Nothing that runs in the ${count(workloads.clusters.length, 'cluster')} that answered gets worse.${unanswered}`;
+  return ` Of what runs, ${count(outside, 'owner')} would be outside, ${refused} refused at the next start, and ${pending} stay pending.${unanswered}`;
 };
