@@ -1,6 +1,6 @@
 import type { RoleGrant } from '@fso/shared/api';
 import { type Plan, planResult } from '@fso/shared/effects';
-import type { Clock } from '@fso/shared/runtime';
+import { type Clock, createRateLimit } from '@fso/shared/runtime';
 import type { FleetState } from '../ledger/index.ts';
 import type { Comparison } from './compare.ts';
 import { type CompareLimits, compareOnThread } from './compare-on-thread.ts';
@@ -21,22 +21,31 @@ export type AuditedPlan = ({ readonly ok: true; readonly plan: Plan } | PlanRefu
 };
 
 /**
+ * Plans of one caller: this many at once, then that many an hour. Agents answer 30 questions an
+ * hour, and others keep some.
+ */
+const PLANS = { burst: 20, perSecond: 20 / 3600, addresses: 10_000 };
+
+/**
  * Plans what a change of policies does, to every possible pod and to what runs. Nothing of a
  * request outlives it.
  */
 export class Planner {
+  /** Whether a caller may make one more plan, which counts from then on. */
+  readonly mayPlan: (caller: string) => boolean;
   readonly #parts: PlannerParts;
   readonly #grants: readonly RoleGrant[] | undefined;
 
   /** @param grants what its callers see; undefined: everything */
-  constructor(parts: PlannerParts, grants?: readonly RoleGrant[]) {
+  constructor(parts: PlannerParts, grants?: readonly RoleGrant[], mayPlan = createRateLimit(parts.clock, PLANS)) {
     this.#parts = parts;
     this.#grants = grants;
+    this.mayPlan = mayPlan;
   }
 
-  /** Planner for callers who see what grants select. */
+  /** Planner for callers who see what grants select. It counts with this one. */
   within(grants: readonly RoleGrant[]): Planner {
-    return new Planner(this.#parts, grants);
+    return new Planner(this.#parts, grants, this.mayPlan);
   }
 
   /**

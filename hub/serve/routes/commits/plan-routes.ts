@@ -1,5 +1,4 @@
 import { MAX_PLAN_BYTES, Plan, PlanRequest } from '@fso/shared/effects';
-import { type Clock, createRateLimit } from '@fso/shared/runtime';
 import express, { type Request, type Response } from 'express';
 import type { AuditedPlan } from '../../../plans/index.ts';
 import { callerOf } from '../../http/caller.ts';
@@ -8,17 +7,11 @@ import { type Route, untilClosed } from '../../http/route.ts';
 
 export interface PlanDeps {
   readonly plans: {
+    mayPlan(caller: string): boolean;
     /** @param body JSON of a `PlanRequest`; is given away */
     plan(body: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<AuditedPlan>;
   };
-  readonly runtime: { readonly clock: Clock };
 }
-
-/**
- * Plans of one caller: this many at once, then that many an hour. Agents answer 30 questions an
- * hour, and others keep some.
- */
-const PLANS = { burst: 20, perSecond: 20 / 3600, addresses: 10_000 };
 
 // The hub's own thread does not parse it: that takes time, and bounds of its own.
 const readBytes = express.raw({ type: () => true, limit: MAX_PLAN_BYTES });
@@ -55,14 +48,14 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
     body: PlanRequest,
     response: { status: 200, description: 'The plan.', schema: Plan },
     problems: ['bad-request', 'too-large', 'too-many-requests'],
-    handler: ({ plans, runtime: { clock } }) => {
-      const mayPlan = createRateLimit(clock, PLANS);
-      return async (req, res) => {
+    handler:
+      ({ plans }) =>
+      async (req, res) => {
         const caller = callerOf(res);
         const { kind, id } = caller.principal;
         // First: a body that cannot be read costs its caller no plan.
         const body = await readBody(req, res);
-        if (!mayPlan(`${kind}:${id}`))
+        if (!plans.mayPlan(`${kind}:${id}`))
           throw new ApiError('too-many-requests', 'You have made 20 plans within the hour. Try again later.', { 'Retry-After': '180' });
         const planned = await plans.plan(body, untilClosed(res)).catch(async (error: unknown) => {
           await caller.audit('createPlan', 'failed', res.destroyed ? 'the caller left' : 'see the log of the hub');
@@ -72,7 +65,6 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
         await caller.audit('createPlan', planned.ok ? 'done' : 'refused', auditText(planned));
         if (!planned.ok) throw new ApiError(planned.code, planned.detail, {}, planned.problems);
         res.json(planned.plan);
-      };
-    },
+      },
   },
 ];
