@@ -36,7 +36,7 @@ const GIVE_UP_MS = 600_000;
 const EXIT_WITH_PARENT = new URL('exit-with-parent.ts', import.meta.url).href;
 
 /** Error of a program that has ended, which ends the wait for what it would have done. */
-class ProgramEnded extends Error {
+export class ProgramEnded extends Error {
   override readonly name = 'ProgramEnded';
 }
 

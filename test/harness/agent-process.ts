@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
 import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
+import { tail } from '../../clusters/processes.ts';
 import { eventually } from './waiting.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
@@ -19,6 +20,8 @@ export interface AgentProcess {
   stop(signal?: NodeJS.Signals): Promise<void>;
   /** @throws with the end of its log, where it has ended */
   assertRunning(): void;
+  /** The end of its log, for the message of a wait that is not met. */
+  log(): string;
 }
 
 export interface AgentProcessOptions {
@@ -38,12 +41,13 @@ export const startAgentProcess = async (
   const kubeconfig = join(folder, `agent-${cluster.name}.kubeconfig`);
   await writeAgentKubeconfig(cluster.kubeconfig, kubeconfig);
   const port = await freePort();
+  const logFile = join(folder, `agent-${cluster.name}.log`);
   const program: Program = startProgram({
     name: `agent-${cluster.name}`,
     command: [PROGRAM],
     // The lease of an agent that was killed must not hold the next one up for long.
     env: { FSO_CLUSTER: cluster.name, KUBECONFIG: kubeconfig, FSO_LISTEN: `127.0.0.1:${port}`, FSO_LEASE_DURATION_MS: '8000', ...env },
-    logFile: join(folder, `agent-${cluster.name}.log`),
+    logFile,
   });
   const url = `http://127.0.0.1:${port}`;
   try {
@@ -56,5 +60,5 @@ export const startAgentProcess = async (
     throw error;
   }
   const { pid, assertRunning } = program;
-  return { url, pid, kubeconfig, assertRunning, stop: (signal) => program.stop(signal) };
+  return { url, pid, kubeconfig, assertRunning, log: () => tail(logFile), stop: (signal) => program.stop(signal) };
 };

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ProgramEnded } from '../../clusters/demo/programs.ts';
 
 /**
  * Limit that guards against hanging, and does not measure speed: about ten times the slowest wait
@@ -20,7 +21,7 @@ export const never: AbortSignal = new AbortController().signal;
 
 /**
  * Waits until `check` throws nothing, e.g. until its expectations hold. @returns what it returns
- * @throws what it threw last
+ * @throws what it threw last; at once where that is the end of a program that was waited for
  */
 export const waitFor = async <T>(check: () => Promise<T> | T, hangMs = HANG_MS): Promise<T> => {
   const deadline = performance.now() + hangMs;
@@ -28,7 +29,7 @@ export const waitFor = async <T>(check: () => Promise<T> | T, hangMs = HANG_MS):
     try {
       return await check();
     } catch (error) {
-      if (performance.now() > deadline) throw error;
+      if (error instanceof ProgramEnded || performance.now() > deadline) throw error;
     }
     await delay(pause);
   }

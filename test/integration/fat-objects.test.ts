@@ -13,7 +13,7 @@ import { sovereignPolicyCrd } from '../../shared/gen/crd.ts';
 import { type AgentProcess, startAgentProcess } from '../harness/agent-process.ts';
 import { ClusterHarness } from '../harness/cluster-harness.ts';
 import { TEMPLATE_CRD } from '../harness/template-crd.ts';
-import { eventually, never } from '../harness/waiting.ts';
+import { eventually, never, waitFor } from '../harness/waiting.ts';
 
 /**
  * Heap of the agent. Either the policies or the templates would fill it beside what an agent needs
@@ -82,18 +82,24 @@ describe('large objects of any number', () => {
   });
 
   it('stop no agent, neither at its start nor while it runs', async () => {
-    const env = { NODE_OPTIONS: `${nodeSettings.NODE_OPTIONS} --max-old-space-size=${HEAP_MB}`, FSO_GATEKEEPER_GRACE_MS: '1000' };
+    const env = {
+      NODE_OPTIONS: `${nodeSettings.NODE_OPTIONS} --max-old-space-size=${HEAP_MB}`,
+      FSO_GATEKEEPER_GRACE_MS: '1000',
+      // Half a gigabyte is parsed here: beside other work, a short lease would be lost again and again.
+      FSO_LEASE_DURATION_MS: '60000',
+    };
     const agent = await startAgentProcess(world.cluster, { folder: world.folder, env });
     try {
       await world.applyPolicy('finance', { targetNamespace: 'finance', allowedRegions: ['eu-west-1'] });
-      await eventually(async () => {
+      await waitFor(async () => {
         agent.assertRunning();
-        return (await world.policy('finance'))?.status?.phase === 'Active';
+        const { status } = (await world.policy('finance')) ?? {};
+        expect(status?.phase, `${JSON.stringify(status)}\n${agent.log()}`).toBe('Active');
       });
       // One beyond those of a namespace that are honoured.
-      await eventually(async () => {
+      await waitFor(async () => {
         const policy = await client.get(SOVEREIGN_POLICY_KIND, { namespace: 'team-a', name: `fat-${POLICIES - 1}` }, never);
-        return policy?.status?.phase === 'Failed';
+        expect(policy?.status?.phase, agent.log()).toBe('Failed');
       });
       expect((await fetch(`${agent.url}/healthz`)).ok).toBe(true);
       console.log(`${POLICIES} policies and ${TEMPLATES} templates: the agent takes ${Math.round(await residentMb(agent))} MB`);
