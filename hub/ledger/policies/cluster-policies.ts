@@ -16,7 +16,7 @@ import {
   textOfDeviation,
   unjudged,
 } from '@fso/shared/status';
-import { differenceOf, type PolicyList, reportOf } from './policy-list.ts';
+import { differenceOf, type PolicyList } from './policy-list.ts';
 
 export type Policies = ReadonlyMap<string, PolicyReport>;
 /** Policies that a cluster reports by name, by key. */
@@ -105,8 +105,8 @@ export class ClusterPolicies implements Policies {
   /** @param governs as if it governed, whatever bits and time say */
   #reportOf(policy: ListedPolicy, governs = false): PolicyReport {
     const { profile, namespaces } = this.baseline;
-    if (governs) return reportOf(policy, { profile, namespaces, asOf: 0, isMissing: false });
-    return reportOf(policy, { profile, namespaces, asOf: this.#asOf, isMissing: this.isMissing(policy.name) });
+    if (governs) return this.list.reportOf(policy, { profile, namespaces, asOf: 0, isMissing: false });
+    return this.list.reportOf(policy, { profile, namespaces, asOf: this.#asOf, isMissing: this.isMissing(policy.name) });
   }
 }
 

@@ -70,6 +70,17 @@ interface PartOfList {
   readonly bits: ReadonlyMap<string, number>;
 }
 
+/** Standing of a policy, as its cluster reports it. */
+export interface Standing {
+  readonly profile: ClusterProfile;
+  /** Milliseconds since 1970. */
+  readonly asOf: number;
+  /** Whether the policy governs no namespace. */
+  readonly isMissing: boolean;
+  /** Namespaces that globs mean. */
+  readonly namespaces: readonly string[];
+}
+
 /**
  * List of policies that a commit gives clusters, as far as their expected state depends on it.
  * Immutable, but for how it is stored.
@@ -86,6 +97,8 @@ export class PolicyList {
   #storedDepth: number | undefined;
   readonly #places: ReadonlyMap<string, number>;
   readonly #bits: ReadonlyMap<string, number>;
+  /** Of each policy, at its place. */
+  readonly #expected: readonly ExpectedReports[];
 
   /** @param named absent: it is of a commit, and whole */
   constructor(digest: string, policies: readonly ListedPolicy[], named?: PartOfList) {
@@ -95,6 +108,7 @@ export class PolicyList {
     this.isWhole = named === undefined || named.size === policies.length;
     this.#places = new Map(policies.map(({ name }, place) => [name, place]));
     this.#bits = named?.bits ?? this.#places;
+    this.#expected = policies.map(expectedReports);
   }
 
   /** Number of stored lists below it; undefined: this process has not written or read it. */
@@ -120,6 +134,18 @@ export class PolicyList {
     return this.#bits.get(name) ?? -1;
   }
 
+  /**
+   * The report of a policy of the list that is not reported by name. The same object for the same
+   * policy, profile and state, and array of namespaces.
+   */
+  reportOf(policy: ListedPolicy, { profile, asOf, isMissing, namespaces }: Standing): PolicyReport {
+    // By its place: to look it up by identity costs more than all the rest.
+    const expected = this.#expected[this.#places.get(policy.name) ?? -1] ?? expectedReports(policy);
+    if (isExpired(policy.expiryDate, asOf)) return expected.get(profile, 'expired');
+    if (isMissing) return expected.get(profile, 'missing');
+    return isGlobPolicy(policy) ? expected.ofGlob(profile, namespaces) : expected.get(profile, 'governing');
+  }
+
   /** Number of its policies that have expired. @param asOf RFC 3339 */
   countExpired(asOf: string): number {
     return countExpired(this.policies, Date.parse(asOf));
@@ -132,28 +158,6 @@ export class PolicyList {
 }
 
 const hasGlobs = weakMemo((list: PolicyList): boolean => list.policies.some(isGlobPolicy));
-
-/** Standing of a policy, as its cluster reports it. */
-export interface Standing {
-  readonly profile: ClusterProfile;
-  /** Milliseconds since 1970. */
-  readonly asOf: number;
-  /** Whether the policy governs no namespace. */
-  readonly isMissing: boolean;
-  /** Namespaces that globs mean. */
-  readonly namespaces: readonly string[];
-}
-
-/**
- * The report of a policy that is not reported by name. The same object for the same policy, profile
- * and state, and array of namespaces.
- */
-export const reportOf = (policy: ListedPolicy, { profile, asOf, isMissing, namespaces }: Standing): PolicyReport => {
-  const expected = expectedReports(policy);
-  if (isExpired(policy.expiryDate, asOf)) return expected.get(profile, 'expired');
-  if (isMissing) return expected.get(profile, 'missing');
-  return isGlobPolicy(policy) ? expected.ofGlob(profile, namespaces) : expected.get(profile, 'governing');
-};
 
 /**
  * Names of the policies that read differently in two lists, or are in one alone, and whether the

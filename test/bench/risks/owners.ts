@@ -3,7 +3,7 @@ import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import { type KindDescriptor, objectPath } from '@fso/shared/kube';
 import { mapConcurrently } from '@fso/shared/runtime';
 import nodeSettings from '../../../node-settings.json' with { type: 'json' };
-import { startAgentProcess } from '../../harness/agent-process.ts';
+import { type AgentProcess, startAgentProcess } from '../../harness/agent-process.ts';
 import { makePods, type OneCluster, withOneCluster } from '../cluster/one-cluster.ts';
 import { enforcePolicies } from '../cluster/policy-watch.ts';
 import { between, clusterPrograms, readUsage, type Usage } from '../commit/usage.ts';
@@ -84,7 +84,7 @@ interface Phase {
 }
 
 /** Measures the agent until some work is done. */
-const during = async (work: Promise<unknown>, pid: number, usage: () => Promise<Usage>): Promise<Phase> => {
+const during = async (work: Promise<unknown>, agent: AgentProcess, usage: () => Promise<Usage>): Promise<Phase> => {
   const before = await usage();
   let isDone = false;
   let rss = 0;
@@ -92,7 +92,8 @@ const during = async (work: Promise<unknown>, pid: number, usage: () => Promise<
     isDone = true;
   });
   while (!isDone) {
-    rss = Math.max(rss, memoryOf(pid).reduce((sum, each) => sum + each.rss, 0) / MIB);
+    agent.assertRunning();
+    rss = Math.max(rss, memoryOf(agent.pid).reduce((sum, each) => sum + each.rss, 0) / MIB);
     await Promise.race([done, delay(LOOK_MS)]);
   }
   await done;
@@ -122,7 +123,7 @@ const measure = async (one: OneCluster, settings: Settings, signal: AbortSignal)
     await enforcePolicies(world, namespaces);
     const programs = new Map([['agent', [agent.pid]], ...clusterPrograms(folder, ['bench'])]);
     const usage = () => readUsage(programs, [cluster.kubeconfig]);
-    const measured = (work: Promise<unknown>): Promise<Phase> => during(work, agent.pid, usage);
+    const measured = (work: Promise<unknown>): Promise<Phase> => during(work, agent, usage);
     const rest = (minutes: number) => delay(minutes * 60_000, undefined, { signal });
     const idle = await measured(rest(settings.minutes));
     const [namespace = ''] = namespaces;

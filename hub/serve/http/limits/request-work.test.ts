@@ -36,6 +36,37 @@ it('lets other work run between slices of any computation', async () => {
   expect(turns).toBeGreaterThan(20);
 });
 
+it.each([
+  ['does little', 1, 10],
+  ['takes 40 ms a turn', 40, 40],
+  ['takes a second a turn', 1_000, 100],
+])('gives a slice of its length where other work %s', async (_what, othersMs, sliceMs) => {
+  let now = 0;
+  const slices = new ThreadSlices(() => now);
+  const lengths: number[] = [];
+  let begun = 0;
+  const work = new RequestWork(slices).each(
+    Array.from({ length: 3 * sliceMs }, (_, n) => n),
+    () => {
+      if (begun === 0) begun = now;
+      now += 1;
+      lengths[lengths.length - 1] = now - begun;
+    },
+    never,
+    1,
+  );
+  const others = async (): Promise<void> => {
+    for (let turn = 0; turn < 3; turn += 1) {
+      now += othersMs;
+      lengths.push(0);
+      begun = 0;
+      await turnOfLoop();
+    }
+  };
+  await Promise.all([work, others()]);
+  expect(lengths).toEqual([sliceMs, sliceMs, sliceMs]);
+});
+
 it('charges what the work costs', async () => {
   const work = new RequestWork(new ThreadSlices());
   let charged = 0;

@@ -1,17 +1,24 @@
 import { threadCpuMs } from '@fso/shared/runtime';
 import type { RequestHandler, Response } from 'express';
 
-/** Milliseconds for which one piece of work keeps the thread before others get it. */
-const SLICE_MS = 10;
+/**
+ * Least and greatest time for which one piece of work keeps the thread before others get it, in ms.
+ */
+const SLICE_MS = { min: 10, max: 100 };
 /** Items between two looks at the time, which takes as long as a light item. */
 const BATCH = 64;
 
 /**
- * Shares the thread in slices: in each turn of the event loop one request, or update of an index,
- * works for one slice, so that all other work waits for a single slice.
+ * Shares the thread in slices: in each turn of the event loop requests, and updates of an index,
+ * work for one slice, so that all other work waits for a single slice. It lasts as long as the
+ * other work of the turn did: where the thread is busy, they get half of it.
  */
 export class ThreadSlices {
   readonly #waiting: (() => void)[] = [];
+  /** When the last slice ended, or the first one in the queue came. */
+  #waitsSince = 0;
+  /** End of the slice of this turn. */
+  #until = Number.NEGATIVE_INFINITY;
   /** The time of this process, in milliseconds that never go backwards. */
   readonly now: () => number;
 
@@ -19,17 +26,43 @@ export class ThreadSlices {
     this.now = now;
   }
 
-  /** Resolves when it is the caller's turn, first come first served. */
-  next(): Promise<void> {
+  /**
+   * Runs a piece of work in its turn, first come first served.
+   *
+   * @param work gets the time until which it may keep the thread
+   * @throws what it throws
+   */
+  async run<T>(work: (until: number) => T): Promise<T> {
+    if (this.#waiting.length > 0 || this.now() >= this.#until) await this.#turn();
+    try {
+      return work(this.#until);
+    } finally {
+      this.#goOn();
+    }
+  }
+
+  #turn(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) setImmediate(() => this.#run());
+      if (this.#waiting.length === 1) this.#waitForTurn();
     });
   }
 
-  #run(): void {
-    this.#waiting.shift()?.();
-    if (this.#waiting.length > 0) setImmediate(() => this.#run());
+  #waitForTurn(): void {
+    this.#waitsSince = this.now();
+    setImmediate(() => {
+      const begun = this.now();
+      this.#until = begun + Math.min(Math.max(begun - this.#waitsSince, SLICE_MS.min), SLICE_MS.max);
+      this.#waiting[0]?.();
+    });
+  }
+
+  /** Lets the next one work in what is left of the slice, or in the next turn. */
+  #goOn(): void {
+    this.#waiting.shift();
+    if (this.#waiting.length === 0) return;
+    if (this.now() < this.#until) this.#waiting[0]?.();
+    else this.#waitForTurn();
   }
 }
 
@@ -65,8 +98,8 @@ export class RequestWork {
    */
   async each<T>(items: Iterable<T>, visit: (item: T) => unknown, signal?: AbortSignal, batch = BATCH): Promise<void> {
     const iterator = items[Symbol.iterator]();
-    const visitSome = (): boolean => {
-      const until = this.#slices.now() + SLICE_MS;
+    const visitSome = (until: number): boolean => {
+      signal?.throwIfAborted();
       for (let count = 1; ; count += 1) {
         const { done, value } = iterator.next();
         if (done === true) return true;
@@ -74,10 +107,7 @@ export class RequestWork {
         if (count % batch === 0 && this.#slices.now() >= until) return false;
       }
     };
-    do {
-      await this.#slices.next();
-      signal?.throwIfAborted();
-    } while (!this.run(visitSome));
+    while (!(await this.#slices.run((until) => this.run(() => visitSome(until)))));
   }
 }
 
