@@ -24,6 +24,8 @@ export class RolloutRules {
   readonly #fineAt = new Map<string, number>();
   /** Times at which a cluster was first seen away since it was last there for long, and came back. */
   readonly #absences = new Map<string, { readonly since: number; back: number | null }>();
+  /** Times since when clusters have proven nothing. */
+  readonly #unprovenSince = new Map<string, number>();
   /** Commits for which someone has passed a gate. */
   readonly #passed = new Set<string>();
 
@@ -58,6 +60,8 @@ export class RolloutRules {
     const isFine = awaySince !== null || proven === newest.revision || targets.get(name) !== newest.revision;
     if (isStored && isFine) this.#fineAt.set(name, now);
     if (isStored) this.#noteAbsence(name, awaySince);
+    if (proven !== null) this.#unprovenSince.delete(name);
+    else if (isStored && !this.#unprovenSince.has(name)) this.#unprovenSince.set(name, now);
   }
 
   #noteAbsence(name: string, awaySince: number | null): void {
@@ -68,12 +72,15 @@ export class RolloutRules {
     else if (absence !== undefined) absence.back ??= now;
   }
 
-  /** Whether no wave need wait for a cluster: it is away, or has come and gone for long. */
-  #isExcused({ name, awaySince }: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, { proofWithin }: RolloutWave): boolean {
-    const { now } = this.#world;
-    const [unreachableMs, proofMs] = [durationMs(unreachableAfter ?? '5m'), durationMs(proofWithin ?? '10m')];
-    if (awaySince !== null && now - awaySince >= unreachableMs) return true;
-    return now - (this.#absences.get(name)?.since ?? now) >= unreachableMs + proofMs;
+  /**
+   * Whether no wave need wait for a cluster: it is away, has come and gone for long, or was not
+   * known in time as it was before.
+   */
+  #isExcused({ name, awaySince }: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
+    const [unreachableMs, proofMs] = [durationMs(unreachableAfter ?? '5m'), durationMs(rule.proofWithin ?? '10m')];
+    const passed = (since: number | null | undefined): number => this.#world.now - (since ?? this.#world.now);
+    if (passed(awaySince) >= unreachableMs || passed(this.#absences.get(name)?.since) >= unreachableMs + proofMs) return true;
+    return rule.maxNewViolations !== undefined && passed(this.#unprovenSince.get(name)) >= proofMs;
   }
 
   #checkLate(run: RolloutRun, clusters: readonly string[]): void {
@@ -110,7 +117,10 @@ export class RolloutRules {
       throw new Error(`${name}, which has ${accepted}, was sent back to ${target}`);
     if (before === target || before === null || target === null) return;
     if (this.#world.indexOf(target) < this.#world.indexOf(before)) throw new Error(`${name} went back from ${before} to ${target}`);
-    if (target !== this.#world.newest.revision) throw new Error(`${name} was moved to ${target}, which is not the newest`);
+    const { newest, run: after } = this.#world;
+    // One that changes its wave gets what its new wave has finished.
+    if (after !== undefined && target === this.#reached(after, this.#waveOf(cluster, after))) return;
+    if (target !== newest.revision) throw new Error(`${name} was moved to ${target}, which is not the newest`);
     if (run !== undefined) this.#checkTurn(cluster, run, target);
   }
 
