@@ -13,6 +13,7 @@ const HALTED: RolloutRun = {
   base: { revision: BASE, strategy: { waves: [canary] } },
   revision: NEWEST,
   since: Date.parse('2026-01-03T10:30:00Z'),
+  superseded: [],
   reached: [BASE, BASE],
   moves: { eu: { revision: NEWEST, at: 0, before: { violations: 0, refused: null, pending: null } } },
   wave: { since: 0, soakSince: null, waived: false },
@@ -36,7 +37,7 @@ describe('fso rollout', () => {
     const { code, out } = await fso('rollout', 'status', '--watch');
     expect(code).toBe(1);
     expect(out).toMatch(/^Halted: +wave canary, gate NewViolations, .*: 3 new violations; the wave may have 0$/m);
-    expect(out).toMatch(/^Next: +`git revert c3c3c3c3c3c3` and push, .*`fso rollout resume`/m);
+    expect(out).toMatch(/^Next: +`git revert c3c3c3c3c3c3` and push, .*`fso rollout resume --halt 1970-01-01T00:00:00\.000Z`/m);
     expect(out).toMatch(/^canary +Halted +b2b2b2b2 +1 /m);
     expect(out).toMatch(/^\(others\) +Waiting +b2b2b2b2 +1 /m);
   });
@@ -47,11 +48,19 @@ describe('fso rollout', () => {
     expect([held.code, held.out]).toEqual([1, expect.stringMatching(/^State: +Paused$[\s\S]*^Halted: +wave canary/m)]);
     const ended = await fso('rollout', 'resume');
     expect([ended.code, ended.out]).toEqual([0, expect.stringMatching(/goes on\.\nStill halted: 3 new violations/)]);
+    const other = await fso('rollout', 'resume', '--halt', '1970-01-01T00:00:01Z');
+    expect([other.code, other.out, other.err]).toEqual([
+      1,
+      '',
+      expect.stringMatching(/Gate NewViolations of wave canary has failed at 1970-01-01T00:00:00/),
+    ]);
     const passed = await fso('rollout', 'resume', '--revision', NEWEST);
-    expect([passed.code, passed.out]).toEqual([0, 'The rollout of c3c3c3c3 goes on.\n']);
+    const gate = 'Passes gate NewViolations of wave canary: 3 new violations; the wave may have 0 (eu).';
+    expect([passed.code, passed.out]).toEqual([0, `${gate}\nThe rollout of c3c3c3c3 goes on.\n`]);
     expect(server.audit.map(({ action, detail }) => [action, detail])).toEqual([
       ['pauseRollout', ''],
       ['resumeRollout', ''],
+      ['resumeRollout', expect.stringMatching(/^Gate NewViolations of wave canary has failed/)],
       ['resumeRollout', 'canary: 3 new violations; the wave may have 0'],
     ]);
   });

@@ -56,11 +56,13 @@ export class OfferSender {
   }
 
   /**
-   * Brings the agent to a revision, unless it is on its way there. A failed offer closes the
-   * stream.
+   * Brings the agent to a revision, unless it is on its way there or has a later one. A failed offer
+   * closes the stream.
    */
-  offer(revision: string): void {
-    const { commits } = this.#context.state;
+  offer(wanted: string): void {
+    const { state, deps } = this.#context;
+    const { commits } = state;
+    const revision = deps.targets.laterOf(wanted, commits.revision);
     if (commits.target === revision) return;
     commits.target = revision;
     this.#options.outbox.dropWaiting();

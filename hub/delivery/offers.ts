@@ -231,6 +231,9 @@ export class OfferTooLargeError extends Error {
 /** Makes offers from the clone. */
 export const createOffers = (access: ObjectAccess): Offers => new OfferMaker(access);
 
+/** Returns the later of a revision that is to be offered and one that an agent has. */
+type LaterOf = (revision: string, has: string) => string;
+
 /** Revisions whose digests stay, for agents that are a little behind. */
 const REVISIONS_KEPT = 8;
 
@@ -241,6 +244,7 @@ const REVISIONS_KEPT = 8;
 export class RevisionTargets {
   #current: string | null = null;
   #held: ReadonlyMap<string, string | null> = new Map();
+  #laterOf: LaterOf | undefined;
   readonly #digests = new Map<string, ReadonlyMap<string, string>>();
 
   /**
@@ -248,10 +252,12 @@ export class RevisionTargets {
    *
    * @param held by cluster: another one, that it is held at; null: it cannot be offered. Default:
    * none
+   * @param laterOf absent: a cluster may be sent back
    */
-  setTarget(revision: string, held: ReadonlyMap<string, string | null> = new Map()): void {
+  setTarget(revision: string, held: ReadonlyMap<string, string | null> = new Map(), laterOf?: LaterOf): void {
     this.#current = revision;
     this.#held = held;
+    this.#laterOf = laterOf;
   }
 
   /** @param digests by cluster: the digest that an agent has to ack */
@@ -265,6 +271,14 @@ export class RevisionTargets {
   targetOf(cluster: string): string | null {
     const held = this.#held.get(cluster);
     return held === undefined ? this.#current : held;
+  }
+
+  /**
+   * @param has commit that an agent enforces by its own word, which may be ahead of the ledger
+   * @returns what it may be offered in the place of a revision that is to be offered
+   */
+  laterOf(revision: string, has: string | null): string {
+    return has === null ? revision : (this.#laterOf?.(revision, has) ?? revision);
   }
 
   /**

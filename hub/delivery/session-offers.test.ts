@@ -141,3 +141,30 @@ it('writes an offer down with its answer, or when none comes', async () => {
   agent.terminate();
   server.close();
 });
+
+it('offers an agent nothing older than what it says it has, where the ledger does not know that', async () => {
+  const deps = createSessionDeps(new FakeClock());
+  const offerOf = (revision: string) => ({
+    revision,
+    objects: 0,
+    shared: Buffer.from(`{"type":"offer","revision":"${revision}"`),
+    own: Buffer.from('}'),
+  });
+  const server = await SessionServer.start({ ...deps, offers: { get: async (_agent, revision) => offerOf(revision), made: () => 0 } });
+  const [older, has, newest] = ['1', '2', '3'].map((digit) => digit.repeat(40)) as [string, string, string];
+  deps.targets.setTarget(newest, new Map([['eu', older]]), (target, held) => (target < held ? held : target));
+  const agent = server.open();
+  const offers: string[] = [];
+  agent.on('message', (data) => {
+    const frame = JSON.parse(String(data));
+    if (frame.type === 'offer') offers.push(frame.revision);
+  });
+  await once(agent, 'open');
+  agent.send(encodeHello({ revision: has }));
+  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.acked?.revision).toBe(has);
+  server.session().offer(older);
+  server.session().offer(newest);
+  await expect.poll(() => offers).toEqual([newest]);
+  agent.terminate();
+  server.close();
+});

@@ -8,5 +8,5 @@ export * from './history/views.ts';
 export { compileDesired } from './known-commits.ts';
 export { Pipeline } from './pipeline.ts';
 export { startTracing } from './start-tracing.ts';
-export { RolloutChangeRefused, WaveController, type WaveControllerDeps } from './wave-controller.ts';
-export type { RolloutRun } from './waves/index.ts';
+export { WaveController, type WaveControllerDeps } from './wave-controller.ts';
+export { RolloutChangeRefused, type RolloutRun } from './waves/index.ts';

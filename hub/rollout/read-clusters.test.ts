@@ -3,7 +3,7 @@ import { FakeClock } from '@fso/shared/fake-clock';
 import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { clusterReport, desiredOf, policyReport, REVISION, report } from '../serve/testing/fleet.ts';
-import { readClusters } from './read-clusters.ts';
+import { hadBy, readClusters } from './read-clusters.ts';
 
 const known = {
   type: CONDITIONS.risksKnown,
@@ -30,7 +30,14 @@ const readEu = async (change: {
   const records = await ledger.clusters();
   return {
     ledger,
-    eu: readClusters({ newest: desired.set, base: undefined, records, watchingSince: 0, digestOf: () => undefined }).get('eu'),
+    eu: readClusters({
+      newest: desired.set,
+      base: undefined,
+      records,
+      watchingSince: 0,
+      digestOf: () => undefined,
+      targetOf: () => null,
+    }).get('eu'),
     desired,
   };
 };
@@ -44,10 +51,12 @@ it('reads what a cluster enforces, has proven and reports', async () => {
     labels: { env: 'prod' },
     isRegistered: true,
     accepted: REVISION,
+    had: [REVISION],
     proven: REVISION,
     refused: null,
     enforced: 'd',
     awaySince: null,
+    wasSeenLeaving: false,
     facts: { violations: 2, refused: 3, pending: 1 },
   });
 });
@@ -68,6 +77,7 @@ it('knows nothing of now of a cluster that is away, and names since when', async
     records: await ledger.clusters(),
     watchingSince: 0,
     digestOf: () => undefined,
+    targetOf: () => null,
   });
   expect(clusters.get('eu')).toMatchObject({
     accepted: REVISION,
@@ -81,6 +91,18 @@ it('knows nothing of now of a cluster that is away, and names since when', async
 it('takes labels and clusters from the base, and marks those that leave', async () => {
   const { ledger, desired } = await readEu({});
   const newest = { ...desired.set, clusters: [] };
-  const clusters = readClusters({ newest, base: desired.set, records: await ledger.clusters(), watchingSince: 0, digestOf: () => 'other' });
+  const asOf = { watchingSince: 0, digestOf: () => 'other', targetOf: () => null };
+  const clusters = readClusters({ newest, base: desired.set, records: await ledger.clusters(), ...asOf });
   expect(clusters.get('eu')).toMatchObject({ labels: { env: 'prod' }, isRegistered: false, enforced: 'other' });
+});
+
+it('reads what a cluster was offered or is to have, unless it refused that', async () => {
+  const ledger = createMemoryLedger({ clock: new FakeClock() });
+  await ledger.setAck('eu', { revision: 'r1', digest: 'd' });
+  await ledger.setOffered('eu', 'r2');
+  const had = async (target: string | null) => (await ledger.clusters()).map((record) => hadBy(record, target));
+  expect(await had('r3')).toEqual([['r1', 'r2', 'r3']]);
+  expect(await had('r1')).toEqual([['r1', 'r2']]);
+  await ledger.setNack('eu', { revision: 'r2', reasons: [] });
+  expect(await had('r2')).toEqual([['r1']]);
 });

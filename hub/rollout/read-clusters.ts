@@ -25,22 +25,41 @@ const factsOf = ({ policies, report }: ClusterRecord): Facts => {
   return { violations, refused: sumOf(({ refused }) => refused), pending: sumOf(({ pending }) => pending) };
 };
 
-type Enforced = Pick<RolloutCluster, 'accepted' | 'proven' | 'refused' | 'enforced' | 'awaySince' | 'facts'>;
+type Enforced = Omit<RolloutCluster, 'name' | 'labels' | 'isRegistered'>;
 
-const UNSEEN: Omit<Enforced, 'awaySince'> = { accepted: null, proven: null, refused: null, enforced: null, facts: null };
+const UNSEEN: Omit<Enforced, 'awaySince'> = {
+  accepted: null,
+  had: [],
+  proven: null,
+  refused: null,
+  enforced: null,
+  wasSeenLeaving: false,
+  facts: null,
+};
 
-/** Reads what a cluster has from its record. @param digestOf of what it gets of a commit */
-const enforcedBy = (record: ClusterRecord, watchingSince: number, digestOf: (revision: string) => string | undefined): Enforced => {
+/** Commits that a cluster has accepted or was offered; what it refused it does not have. */
+export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: string | null): readonly string[] => {
+  const had = [acked?.revision, ...[offeredRevision, target].filter((each) => each !== nack?.revision)];
+  return [...new Set(had)].filter((each) => each !== undefined && each !== null);
+};
+
+/** Reads what a cluster has from its record. */
+const enforcedBy = (
+  record: ClusterRecord,
+  { watchingSince, digestOf, targetOf }: Omit<FleetOfRun, 'newest' | 'base' | 'records'>,
+): Enforced => {
   const { acked, nack, report, baseline } = record;
   const away = awaySince(record, watchingSince);
   const accepted = acked?.revision ?? null;
   const isReported = away === null && report !== null && report.revision === accepted;
   return {
     accepted,
+    had: hadBy(record, targetOf(record.name)),
     proven: isReported ? report.provenRevision : null,
     refused: nack?.revision ?? null,
-    enforced: accepted === null ? null : (digestOf(accepted) ?? acked?.digest ?? baseline?.list ?? null),
+    enforced: accepted === null ? null : (digestOf(record.name, accepted) ?? acked?.digest ?? baseline?.list ?? null),
     awaySince: away,
+    wasSeenLeaving: away !== null && away > watchingSince,
     facts: away === null && report !== null ? factsOf(record) : null,
   };
 };
@@ -53,13 +72,15 @@ export interface FleetOfRun {
   /** Time since when this hub watches, in ms since 1970: before it, no cluster counts as away. */
   readonly watchingSince: number;
   readonly digestOf: (cluster: string, revision: string) => string | undefined;
+  /** Commit that this hub has a cluster have; null: none yet. */
+  readonly targetOf: (cluster: string) => string | null;
 }
 
 /**
  * The clusters of a rollout, by name: those that the newest commit or the base registers. Labels
  * are those of the base, so that a commit does not choose its own wave.
  */
-export const readClusters = ({ newest, base, records, watchingSince, digestOf }: FleetOfRun): ReadonlyMap<string, RolloutCluster> => {
+export const readClusters = ({ newest, base, records, ...asOf }: FleetOfRun): ReadonlyMap<string, RolloutCluster> => {
   const byName = new Map(records.map((record) => [record.name, record]));
   const registered = new Set(newest.clusters.map(({ document }) => document.metadata.name));
   const labels = new Map(
@@ -68,10 +89,7 @@ export const readClusters = ({ newest, base, records, watchingSince, digestOf }:
   return new Map(
     [...labels].map(([name, its]) => {
       const record = byName.get(name);
-      const has =
-        record === undefined
-          ? { ...UNSEEN, awaySince: watchingSince }
-          : enforcedBy(record, watchingSince, (revision) => digestOf(name, revision));
+      const has = record === undefined ? { ...UNSEEN, awaySince: asOf.watchingSince } : enforcedBy(record, asOf);
       return [name, { name, labels: its, isRegistered: registered.has(name), ...has }];
     }),
   );

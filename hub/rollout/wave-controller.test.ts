@@ -9,7 +9,8 @@ import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { clusterReport, FILES, policyReport, report } from '../serve/testing/fleet.ts';
 import type { SourceRevision } from '../source/index.ts';
 import { Pipeline } from './pipeline.ts';
-import { RolloutChangeRefused, WaveController } from './wave-controller.ts';
+import { WaveController } from './wave-controller.ts';
+import { RolloutChangeRefused } from './waves/index.ts';
 
 const STRATEGY = {
   path: 'rollout.yaml',
@@ -146,14 +147,16 @@ describe('WaveController', () => {
 
   it('passes a failed gate once a person resumes it', async () => {
     const { hub, clock, ledger } = await openHalted();
-    await expect(hub.waves.resume(CAREFUL)).rejects.toThrow('by now');
-    await hub.waves.resume(NARROW);
+    const { halted } = await hub.waves.status();
+    const halt = halted?.since;
+    await expect(hub.waves.resume({ revision: CAREFUL, halt })).rejects.toThrow('by now');
+    expect(await hub.waves.resume({ revision: NARROW, halt })).toEqual(halted);
     await clock.advance(2_000);
     expect(hub.targets()).toEqual(['3', '3']);
     await prove(ledger, 'us', NARROW);
     await clock.advance(2_000);
     expect((await hub.waves.status()).state).toBe('Finished');
-    await expect(hub.waves.resume()).rejects.toThrow('neither paused nor halted');
+    await expect(hub.waves.resume({})).rejects.toThrow('neither paused nor halted');
   });
 
   it('continues at the same point after a restart, and keeps a pause', async () => {
@@ -165,8 +168,14 @@ describe('WaveController', () => {
     const status = await next.waves.status();
     expect([next.targets(), status.state, status.paused?.by, status.halted?.gate]).toEqual([['3', '2'], 'Paused', 'ada', 'NewViolations']);
     expect((await ledger.desired())?.held?.size).toBe(1);
-    await next.waves.resume();
+    const halt = status.halted?.since;
+    await expect(next.waves.resume({ halt })).rejects.toThrow('paused by ada meanwhile');
+    expect(await next.waves.resume({})).toBeNull();
     expect((await next.waves.status()).state).toBe('Halted');
+    // A person that saw the pause has not seen the halt, nor has one that saw an earlier halt.
+    await expect(next.waves.resume({})).rejects.toThrow('Gate NewViolations of wave canary has failed at');
+    await expect(next.waves.resume({ halt: '2026-01-01T00:00:00.001Z' })).rejects.toThrow('3 new violations; the wave may have 0');
+    expect((await next.waves.status()).halted).toEqual(status.halted);
   });
 
   it('takes no cluster for away by the time that the hub itself was away', async () => {
@@ -217,7 +226,7 @@ describe('WaveController', () => {
     const older = start(ledger, clock);
     await older.take(REVERT);
     expect([older.targets(), older.published, (await older.waves.status()).state]).toEqual([[undefined, undefined], [], 'Unreadable']);
-    await expect(older.waves.resume()).rejects.toThrow('Another version of the hub');
+    await expect(older.waves.resume({})).rejects.toThrow('Another version of the hub');
     expect(ledger.records.get('rollout', 'run')).toEqual({ version: 2 });
   });
 

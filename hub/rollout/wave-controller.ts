@@ -1,4 +1,4 @@
-import type { RolloutView } from '@fso/shared/api';
+import type { RolloutResume, RolloutView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import { canonicalJson } from '@fso/shared/encoding';
 import { type Runtime, untilAborted, Wakeup } from '@fso/shared/runtime';
@@ -6,8 +6,9 @@ import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { FleetState, HeldCluster, Journal, Lease } from '../ledger/index.ts';
 import { CommitOrder, type OrderedSource } from './commit-order.ts';
 import { type CommitMap, type CompiledRevision, digestIn, KnownCommits } from './known-commits.ts';
-import { readClusters } from './read-clusters.ts';
+import { hadBy, readClusters } from './read-clusters.ts';
 import {
+  assertResumable,
   commitsOf,
   describeHalt,
   describeRun,
@@ -15,9 +16,12 @@ import {
   eventsOfRun,
   heldBy,
   isUnderWay,
+  laterOf,
+  meantRun,
   parseRun,
   pauseRun,
   planRun,
+  RolloutChangeRefused,
   type RolloutInput,
   type RolloutRun,
   RUN_KEY,
@@ -38,11 +42,6 @@ const LOOK_MS = { busy: 1_000, idle: 60_000 };
 /** Milliseconds for which reports are gathered before a look, and rest after it. */
 const GATHER_MS = 50;
 const REST_MS = 150;
-
-/** Thrown for a change of a rollout that is not, or no longer, the one that was meant. */
-export class RolloutChangeRefused extends Error {
-  override readonly name = 'RolloutChangeRefused';
-}
 
 /**
  * Step ③ where a RolloutStrategy is in force: decides which clusters may have the newest commit.
@@ -139,14 +138,21 @@ export class WaveController {
     await this.#change(revision, (run) => pauseRun(run, by, this.#now()));
   }
 
-  /** Ends a pause, or passes the gate that has failed. @throws RolloutChangeRefused */
-  async resume(revision?: string): Promise<void> {
+  /**
+   * Ends a pause, or passes the gate that has failed. @returns the gate that was passed; null: none
+   *
+   * @throws RolloutChangeRefused also where another gate has failed than the one that is meant
+   */
+  async resume({ revision, halt }: RolloutResume): Promise<RolloutView['halted']> {
     const { input } = (await this.#read(this.#stored())) ?? {};
+    let passed: RolloutView['halted'] = null;
     await this.#change(revision, (run) => {
-      if (input === undefined || (run.paused === null && run.halt === null))
-        throw new RolloutChangeRefused('The rollout is neither paused nor halted.');
+      if (input === undefined) throw new RolloutChangeRefused('The hub has not read the repository yet.');
+      assertResumable(run, halt);
+      passed = run.paused === null ? describeHalt(run) : null;
       return resumeRun(run, input);
     });
+    return passed;
   }
 
   /** Number of clusters that are held at an older commit, and whether a gate has failed. */
@@ -169,12 +175,7 @@ export class WaveController {
 
   async #change(revision: string | undefined, change: (run: RolloutRun) => RolloutRun): Promise<void> {
     await this.#deps.ledger.records.update(RUN_KEY.kind, RUN_KEY.name, (value) => {
-      const run = parseRun(value);
-      if (run === undefined && value !== undefined)
-        throw new RolloutChangeRefused('Another version of the hub has stored the rollout: upgrade this one to change it.');
-      if (run === undefined) throw new RolloutChangeRefused('No RolloutStrategy is in force: every cluster gets a commit at once.');
-      if (revision !== undefined && revision !== run.revision)
-        throw new RolloutChangeRefused(`The rollout is of ${run.revision} by now; look at it again.`);
+      const run = meantRun(value, revision);
       const next = change(run);
       return next === run ? value : { ...next, sequence: run.sequence + 1 };
     });
@@ -244,11 +245,13 @@ export class WaveController {
     if (newest === undefined) return undefined;
     const { revision, set } = newest.desired;
     const latest = this.#newest?.desired.revision ?? revision;
-    const commits = await this.#commits.only(new Set([revision, latest, ...(run === undefined ? [] : commitsOf(run))]));
+    const records = await this.#deps.ledger.clusters();
+    const targetOf = (cluster: string) => this.#deps.targets.targetOf(cluster);
+    const had = records.flatMap((record) => hadBy(record, targetOf(record.name)));
+    const commits = await this.#commits.only(new Set([revision, latest, ...(run === undefined ? [] : commitsOf(run, had))]));
     const digestOf: RolloutInput['digestOf'] = (cluster, at) => digestIn(commits, cluster, at);
     const base = run && commits.get(run.base.revision)?.desired.set;
-    const records = await this.#deps.ledger.clusters();
-    const clusters = readClusters({ newest: set, base, records, watchingSince: this.#watchingSince, digestOf });
+    const clusters = readClusters({ newest: set, base, records, watchingSince: this.#watchingSince, digestOf, targetOf });
     const input = { now: this.#now(), newest: { revision, strategy: set.rollout?.document.spec }, clusters, digestOf };
     return { newest, commits, input };
   }
@@ -265,7 +268,8 @@ export class WaveController {
     if (text === this.#applied) return;
     this.#applied = run === undefined ? '' : text;
     this.#held = held;
-    targets.setTarget(revision, new Map([...held].map(([name, at]) => [name, commits.has(at.revision) ? at.revision : null])));
+    const offered = new Map([...held].map(([name, at]) => [name, commits.has(at.revision) ? at.revision : null]));
+    targets.setTarget(revision, offered, run && ((target, has) => laterOf(run, target, has)));
     for (const [at, { digests }] of [...commits, [revision, newest] as const]) targets.keepDigests(at, digests);
     this.#setDesired(known, held);
     const groups = Map.groupBy(delivery.connected(), (name) => targets.targetOf(name));

@@ -17,8 +17,17 @@ export const RolloutWaveView = z.object({
   changed: Count.describe('Clusters for which the newest commit changes something; the others have it already.'),
   moved: Count.describe('Of those, the ones that were given the commit.'),
   proven: Count.describe('Of those, the ones that have proven it.'),
-  unreachable: z.array(ResourceName).describe('Clusters that are away and that the wave does not wait for; at most 20.'),
+  unreachable: z.array(ResourceName).describe('Clusters that are away, or come and go, and that the wave does not wait for; at most 20.'),
   soaksUntil: Time.nullable(),
+});
+
+const FailedGate = z.object({
+  wave: z.string(),
+  gate: z.string(),
+  clusters: z.array(ResourceName).describe('Clusters that the gate failed for; at most 20.'),
+  problem: z.string(),
+  since: Time,
+  next: z.string().describe('What to do.'),
 });
 
 export const RolloutView = z.object({
@@ -31,16 +40,7 @@ export const RolloutView = z.object({
   base: Revision.nullable().describe('Commit that every wave has finished; its strategy orders the waves. null: no strategy is in force.'),
   since: Time.nullable().describe('When the rollout of the newest commit began.'),
   waves: z.array(RolloutWaveView).describe('In order, with a last one for clusters that no wave selects.'),
-  halted: z
-    .object({
-      wave: z.string(),
-      gate: z.string(),
-      clusters: z.array(ResourceName).describe('Clusters that the gate failed for; at most 20.'),
-      problem: z.string(),
-      since: Time,
-      next: z.string().describe('What to do.'),
-    })
-    .nullable(),
+  halted: FailedGate.nullable(),
   paused: z.object({ since: Time, by: z.string() }).nullable(),
 });
 export type RolloutView = z.infer<typeof RolloutView>;
@@ -48,4 +48,16 @@ export type RolloutView = z.infer<typeof RolloutView>;
 /** Change of a rollout. */
 export const RolloutChange = z.strictObject({
   revision: Revision.optional().describe('Commit whose rollout is meant; refused where it is not the newest any more. Absent: whichever.'),
+});
+
+/** End of a pause, or the pass of a failed gate. */
+export const RolloutResume = RolloutChange.extend({
+  halt: Time.optional().describe(
+    'The `since` of the failed gate that is to be passed; refused where another one has failed by now. Absent: only a pause is ended.',
+  ),
+});
+export type RolloutResume = z.infer<typeof RolloutResume>;
+
+export const ResumedRollout = RolloutView.extend({
+  passed: FailedGate.nullable().describe('The gate that was passed; null: a pause was ended.'),
 });

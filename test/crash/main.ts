@@ -1,31 +1,44 @@
 /**
  * Kills the hub (and PostgreSQL, and agents) with -9 at random points under load and looks for
- * whatever it had acknowledged.
+ * whatever it had acknowledged; or, with --rollout, at every write of a rollout, and compares how it
+ * ends.
  *
  *   npm run test:crash -- --kills 100 [--seed 42] [--database embedded|postgres]
+ *   npm run test:crash -- --rollout [--database embedded|postgres]
  */
 import { readOptions, refuseOptions } from '../harness/options.ts';
 import { type CrashOptions, crash } from './crash.ts';
+import { crashRollouts } from './rollout-crash.ts';
 
-const USAGE = 'npm run test:crash -- [--kills 100] [--seed 42] [--database embedded|postgres]';
+const USAGE = 'npm run test:crash -- [--kills 100] [--seed 42] [--rollout] [--database embedded|postgres]';
 const values = readOptions(USAGE, {
   kills: { type: 'string', default: '100' },
   seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
   database: { type: 'string' },
+  rollout: { type: 'boolean', default: false },
 });
 const kills = Number(values.kills);
 const seed = Number(values.seed);
 const databases = (['embedded', 'postgres'] as const).filter((name) => values.database === undefined || values.database === name);
 if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed) || databases.length === 0) refuseOptions(USAGE);
 
-for (const database of databases) {
+const crashUnderLoad = async (database: CrashOptions['database'], log: CrashOptions['log']): Promise<void> => {
   console.log(`${database}: ${kills} kills, seed ${seed}`);
-  const options: CrashOptions = { database, kills, seed, log: (line) => console.log(`${database}: ${line}`) };
-  const { hubKills, serverKills, agentKills, ...counts } = await crash(options);
+  const { hubKills, serverKills, agentKills, ...counts } = await crash({ database, kills, seed, log });
   const { reports, events, auditEntries, tokens, enrolments, renewals, revocations } = counts;
   console.log(
     `${database}: hub killed ${hubKills} times, PostgreSQL ${serverKills} times, agents ${agentKills} times; acknowledged and all there: ` +
       `${reports} reports, ${events} events, ${tokens} enrolment tokens, ${enrolments} enrolments, ${renewals} renewals, ` +
       `${revocations} revocations, ${auditEntries} audit entries; the audit log is intact`,
   );
+};
+
+const crashAtEachWrite = async (database: CrashOptions['database'], log: CrashOptions['log']): Promise<void> => {
+  const { writes, kills: done } = await crashRollouts({ database, every: 1, log });
+  log(`a rollout makes ${writes} writes; ${done} kills before and after each, and every rollout ended as one without`);
+};
+
+for (const database of databases) {
+  const log = (line: string): void => console.log(`${database}: ${line}`);
+  await (values.rollout ? crashAtEachWrite : crashUnderLoad)(database, log);
 }

@@ -24,7 +24,7 @@ export interface HubHarness {
   readonly folder: string;
   startHub(change?: { config?: Partial<HubConfig>; gitConfig?: Partial<HubConfig['git']>; deps?: Partial<HubDeps> }): Promise<RunningHub>;
   /** Connects as a cluster and says hello. */
-  agent(hub: RunningHub, cluster: string): Promise<StreamClient>;
+  agent(hub: RunningHub, cluster: string, hello?: Parameters<StreamClient['hello']>[0]): Promise<StreamClient>;
   close(): Promise<void>;
 }
 
@@ -71,10 +71,10 @@ export const openHubHarness = async (gitOptions: Partial<GitServerOptions> = {})
       hubs.push(hub);
       return hub;
     },
-    agent: async (hub, cluster) => {
+    agent: async (hub, cluster, hello) => {
       const stream = await connectStream(hub.agentUrl, TOKENS.get(cluster) ?? '', cluster);
       streams.push(stream);
-      stream.hello();
+      stream.hello(hello);
       return stream;
     },
     close: async () => {

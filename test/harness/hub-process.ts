@@ -12,6 +12,8 @@ export interface HubProcess {
   readonly pid: number | undefined;
   /** Resolves once both listeners answer. */
   start(): Promise<void>;
+  /** @throws ProgramEnded with the end of its log where it has ended by itself */
+  assertRunning(): void;
   /** kill -9 */
   kill(): Promise<void>;
   /** SIGTERM */
@@ -76,6 +78,7 @@ export const createHubProcess = async (options: HubProcessOptions): Promise<HubP
       };
       await until(`${name} answers`, answers, new AbortController().signal);
     },
+    assertRunning: () => program?.assertRunning(),
     kill: () => stop('SIGKILL'),
     stop: () => stop('SIGTERM'),
     lastLines: () => tail(logFile, 8),

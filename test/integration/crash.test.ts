@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { crash } from '../crash/crash.ts';
+import { crashRollouts } from '../crash/rollout-crash.ts';
 
 /** A few of the kills that `npm run test:crash` does a hundred times. */
 const KILLS = 5;
+/** Writes of a rollout that are passed over, of those that `npm run test:crash -- --rollout` kills at. */
+const EVERY = 10;
 const SEED = Number(process.env['FSO_TEST_CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 describe(`kill -9 of hub, server and agents under load, seed ${SEED}`, () => {
@@ -18,4 +21,12 @@ describe(`kill -9 of hub, server and agents under load, seed ${SEED}`, () => {
     },
     300_000,
   );
+});
+
+describe('kill -9 of the hub at writes of a rollout', () => {
+  it.each(['embedded', 'postgres'] as const)('%s: ends as without', async (database) => {
+    const { writes, kills } = await crashRollouts({ database, every: EVERY, log: () => undefined });
+    expect(writes).toBeGreaterThan(EVERY);
+    expect(kills).toBeGreaterThan(0);
+  });
 });

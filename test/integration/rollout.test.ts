@@ -90,3 +90,48 @@ it('lets a revert through at once', async () => {
   await release(hub, reverted);
   for (const stream of streams) expect((await stream.next('offer')).revision).toBe(reverted);
 });
+
+it('offers a cluster that leaves and joins again nothing older than it has, over a restart as well', async () => {
+  const dataDir = `${bench.folder}/strays`;
+  const hub = await bench.startHub({ config: { dataDir } });
+  const [eu, stray] = [await bench.agent(hub, 'eu'), await bench.agent(hub, 'stray')];
+  const { revision: base } = await takeOffer(eu, hub, 'eu');
+  await prove(eu, hub, 'eu', base);
+  await takeOffer(stray, hub, 'stray');
+  await eventually(() => hub.ledger.records.get('rollout', 'run') !== undefined);
+
+  // The first wave finishes with it; the cluster us, which is away, has yet to get the commit.
+  const joined = { 'clusters/stray.yaml': clusterFile('stray', ['eu-west-1'], 'stage: canary') };
+  const registered = await bench.repository.commit({ ...joined, 'policies/finance.yaml': policyFile('finance', ['eu-west-1']) }, 'joins');
+  await release(hub, registered);
+  for (const [stream, cluster] of [
+    [eu, 'eu'],
+    [stray, 'stray'],
+  ] as const) {
+    expect((await takeOffer(stream, hub, cluster)).revision).toBe(registered);
+    await prove(stream, hub, cluster, registered);
+  }
+  await eventually(async () => !(await heldIn(hub)).includes('us'));
+  const left = await bench.repository.commit({ 'clusters/stray.yaml': null }, 'leaves');
+  await release(hub, left);
+  expect((await takeOffer(stray, hub, 'stray')).revision).toBe(left);
+
+  // It joins the last wave, which has finished an older commit than it has.
+  const again = {
+    'clusters/stray.yaml': clusterFile('stray', ['eu-west-1']),
+    'policies/finance.yaml': policyFile('finance', ['eu-west-1', 'eu-central-1']),
+  };
+  const newest = await bench.repository.commit(again, 'joins again');
+  await release(hub, newest);
+  const heldAt = async (running: RunningHub) => (await running.ledger.desired())?.held?.get('stray')?.revision;
+  expect(await heldAt(hub)).toBe(left);
+  await hub.stop();
+
+  const next = await bench.startHub({ config: { dataDir } });
+  const [canary, other] = [await bench.agent(next, 'eu'), await bench.agent(next, 'stray', { revision: left, anchor: left })];
+  await release(next, newest);
+  expect(await heldAt(next)).toBe(left);
+  expect((await takeOffer(canary, next, 'eu')).revision).toBe(newest);
+  await prove(canary, next, 'eu', newest);
+  expect((await takeOffer(other, next, 'stray')).revision).toBe(newest);
+});

@@ -30,7 +30,9 @@ import {
   policyKey,
   policyPath,
   ReceiverList,
+  ResumedRollout,
   RiskPage,
+  type RolloutResume,
   RolloutView,
   SessionView,
   SilenceList,
@@ -165,9 +167,9 @@ export const createHubClient = (options: HubClientOptions) => {
     ...alertCalls(requests),
     status: (signal?: AbortSignal) => requests.get(StatusView, '/status', {}, signal),
     rollout: (signal?: AbortSignal) => requests.get(RolloutView, '/rollout', {}, signal),
-    /** @param revision commit whose rollout is meant; absent: whichever is under way */
-    changeRollout: (change: 'pause' | 'resume', revision?: string, signal?: AbortSignal) =>
-      requests.send(RolloutView, `/api/v1/rollout/${change}`, { method: 'POST', body: { revision } }, signal),
+    pauseRollout: (signal?: AbortSignal) => requests.send(RolloutView, '/api/v1/rollout/pause', { method: 'POST', body: {} }, signal),
+    resumeRollout: (body: RolloutResume, signal?: AbortSignal) =>
+      requests.send(ResumedRollout, '/api/v1/rollout/resume', { method: 'POST', body }, signal),
     source: (signal?: AbortSignal) => requests.get(SourceView, '/source', {}, signal),
     /** Policies with the reports of all clusters; `policySummaries` has numbers instead. */
     policies: async (query: PolicyFilter = {}, signal?: AbortSignal): Promise<PolicyView[]> => {

@@ -65,13 +65,23 @@ export const rolloutStatus = async (context: Context, { output, watch }: { outpu
 
 /** `fso rollout pause` */
 export const pauseRollout = async (context: Context): Promise<void> => {
-  const { revision } = await (await context.connect()).changeRollout('pause');
+  const { revision } = await (await context.connect()).pauseRollout();
   context.out(`The rollout of ${shortRevision(revision)} is paused; \`fso rollout resume\` ends that.\n`);
 };
 
-/** `fso rollout resume` */
-export const resumeRollout = async (context: Context, { revision: meant }: { revision?: string }): Promise<void> => {
-  const { revision, halted } = await (await context.connect()).changeRollout('resume', meant);
+const gateText = ({ wave, gate, problem, clusters }: NonNullable<RolloutView['halted']>): string =>
+  `gate ${gate} of wave ${wave}: ${plain(problem)}${clusters.length === 0 ? '' : ` (${list(clusters)})`}`;
+
+/** `fso rollout resume`: says which gate it will pass, and passes no other one. */
+export const resumeRollout = async (context: Context, meant: { revision?: string; halt?: string }): Promise<void> => {
+  const hub = await context.connect();
+  const seen = await hub.rollout();
+  const gate = seen.paused === null ? seen.halted : null;
+  if (gate !== null && Date.parse(meant.halt ?? gate.since) === Date.parse(gate.since)) context.out(`Passes ${gateText(gate)}.\n`);
+  const { revision, halted } = await hub.resumeRollout({
+    revision: meant.revision ?? seen.revision ?? undefined,
+    halt: meant.halt ?? gate?.since,
+  });
   context.out(`The rollout of ${shortRevision(revision)} goes on.\n`);
   if (halted !== null) context.out(`Still halted: ${plain(halted.problem)}. Next: ${plain(halted.next)}\n`);
 };

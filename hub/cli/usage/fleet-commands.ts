@@ -248,8 +248,9 @@ const addRollout = (program: Command): void => {
     .action(action(async () => (await loadRollout()).pauseRollout));
   rollout
     .command('resume')
-    .description('end a pause; where a gate has failed, go on all the same and accept what it found (operators)')
+    .description('end a pause; where a gate has failed, say which, go on all the same and accept what it found (operators)')
     .option('--revision <commit>', 'only if the rollout is of this commit: its whole id')
+    .option('--halt <time>', 'only if it is halted since then, as `fso rollout status` says')
     .addHelpText('after', examples('rollout resume', 'rollout resume --revision "$(git rev-parse HEAD)"'))
     .action(action(async () => (await loadRollout()).resumeRollout));
 };

@@ -1,7 +1,7 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
 import { durationMs, type SelectedCluster, type WaveMembers, wavesOf } from '@fso/shared/rollout';
 import type { HeldCluster } from '../../ledger/index.ts';
-import { type Facts, type Move, moveOf, type RolloutRun } from './run.ts';
+import { type Facts, laterOf, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** A cluster as the plan of a rollout sees it. null: there is no such commit or digest. */
 export interface RolloutCluster extends SelectedCluster {
@@ -13,10 +13,14 @@ export interface RolloutCluster extends SelectedCluster {
   readonly proven: string | null;
   /** Commit that its agent has accepted last. */
   readonly accepted: string | null;
+  /** Commits that it has accepted, or was or is to be offered and did not refuse. */
+  readonly had: readonly string[];
   /** Commit that its agent has refused. */
   readonly refused: string | null;
   /** Time since when it is not connected or not observed, ms since 1970; null: it is. */
   readonly awaySince: number | null;
+  /** Whether the hub that plans has seen it leave: it was not away when that one began to watch. */
+  readonly wasSeenLeaving: boolean;
   /** null: not known now. */
   readonly facts: Facts | null;
 }
@@ -91,27 +95,45 @@ export class Wave {
     return awaySince !== null && now - awaySince >= this.#unreachableMs;
   }
 
+  /**
+   * Whether a cluster comes and goes: it left again, and was not there for the whole time to proof
+   * within what an absence and a proof may take together.
+   */
+  #isUnsteady({ absences }: Move, now: number): boolean {
+    return absences?.isRepeated === true && now - absences.since >= this.#unreachableMs + this.proofMs;
+  }
+
   /** Progress of a cluster that was moved to a commit. */
-  #progressOf(cluster: RolloutCluster, { revision, at, unlooked, away }: Move, now: number): Progress {
+  #progressOf(cluster: RolloutCluster, move: Move, now: number): Progress {
+    const { revision, at, unlooked, away } = move;
     if (unlooked === true || !cluster.isRegistered) return 'unlooked';
     if (cluster.proven === revision && (!this.comparesFacts || this.knows(cluster.facts))) return 'proven';
     if (this.isUnreachable(cluster, now)) return 'away';
     if (cluster.refused === revision) return 'refused';
+    if (this.#isUnsteady(move, now)) return 'away';
     return away !== true && cluster.awaySince === null && now - at >= this.proofMs ? 'late' : 'moving';
+  }
+
+  /** Notes that a cluster leaves, comes back, or has stayed. */
+  #noteAbsence({ awaySince, wasSeenLeaving }: RolloutCluster, { away, absences, ...move }: Move, now: number): Move {
+    const before = absences && { absences };
+    if (awaySince !== null) {
+      if (away === true || !wasSeenLeaving) return { ...move, ...before, away: true };
+      return { ...move, away: true, absences: { since: absences?.since ?? now, isRepeated: absences !== undefined, back: null } };
+    }
+    if (away === true) return { ...move, ...(absences && { absences: { ...absences, back: now } }), at: now };
+    return now - (absences?.back ?? now) < this.proofMs ? { ...move, ...before } : move;
   }
 
   /**
    * Looks at a cluster that was moved. One that comes back, or that had proven the commit and does
    * not show it now, has the whole time again: its agent may have restarted, or judge risks again.
    */
-  follow(cluster: RolloutCluster, { away, seen, ...move }: Move, now: number): MovedCluster {
-    if (cluster.awaySince !== null) {
-      const gone: Move = { ...move, away: true };
-      return { cluster, move: gone, progress: this.#progressOf(cluster, gone, now) };
-    }
+  follow(cluster: RolloutCluster, { seen, ...before }: Move, now: number): MovedCluster {
+    const move = this.#noteAbsence(cluster, before, now);
     const progress = this.#progressOf(cluster, move, now);
     if (progress === 'proven') return { cluster, move: { ...move, seen: true }, progress };
-    if (away !== true && seen !== true) return { cluster, move, progress };
+    if (seen !== true || cluster.awaySince !== null) return { cluster, move, progress };
     const again = { ...move, at: now };
     return { cluster, move: again, progress: this.#progressOf(cluster, again, now) };
   }
@@ -127,9 +149,16 @@ export class Wave {
 export const wavesOfRun = ({ base: { strategy } }: Pick<RolloutRun, 'base'>, clusters: RolloutInput['clusters']): readonly Wave[] =>
   wavesOf(strategy, clusters.values()).map((members, number) => new Wave(members, number, strategy));
 
-/** Commit that a cluster of a wave is to have now. */
-export const targetOf = (run: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
+/** Commit that the turn of its wave gives a cluster. */
+export const turnOf = (run: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
   moveOf(run, cluster)?.revision ?? run.reached[number] ?? run.base.revision;
+
+/**
+ * Commit that a cluster of a wave is to have now. Never one before what it has: one that left and
+ * joined again, or changed its wave, waits with that for its turn.
+ */
+export const targetOf = (run: RolloutRun, wave: Pick<Wave, 'number'>, { name, had }: RolloutCluster): string =>
+  had.reduce((target, each) => laterOf(run, target, each), turnOf(run, wave, name));
 
 /**
  * Members of a wave that get something else by the commit of a run than what it has finished, last
@@ -159,8 +188,9 @@ export const heldBy = (
   return new Map(
     wavesOfRun(run, clusters).flatMap((wave) =>
       wave.members.flatMap((name): [string, HeldCluster][] => {
-        const revision = targetOf(run, wave, name);
-        return revision === newest ? [] : [[name, { revision, wave: wave.name }]];
+        const cluster = clusters.get(name);
+        const revision = cluster && targetOf(run, wave, cluster);
+        return revision === undefined || revision === newest ? [] : [[name, { revision, wave: wave.name }]];
       }),
     ),
   );

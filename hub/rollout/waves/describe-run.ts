@@ -1,5 +1,5 @@
 import type { ClusterEvent, RolloutView } from '@fso/shared/api';
-import { changedIn, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
+import { changedIn, type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
 import { isUnderWay, moveOf, type RolloutRun } from './run.ts';
 
 /** Clusters that a wave names. */
@@ -20,6 +20,10 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
   const revision = run.reached[number] ?? run.base.revision;
   const changed = revision === run.revision ? [] : changedIn(run, wave, input);
   const moved = changed.filter((cluster) => moveOf(run, cluster.name)?.revision === run.revision);
+  const isAway = (cluster: RolloutCluster): boolean => {
+    const move = moved.includes(cluster) ? moveOf(run, cluster.name) : undefined;
+    return wave.isUnreachable(cluster, input.now) || (move !== undefined && wave.follow(cluster, move, input.now).progress === 'away');
+  };
   const soakSince = isAtWork ? (run.wave?.soakSince ?? null) : null;
   return {
     name,
@@ -30,7 +34,7 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
     moved: moved.length,
     proven: moved.filter(({ proven }) => proven === run.revision).length,
     unreachable: changed
-      .filter((cluster) => wave.isUnreachable(cluster, input.now))
+      .filter(isAway)
       .slice(0, NAMED)
       .map((cluster) => cluster.name),
     soaksUntil: soakSince === null ? null : timeOf(soakSince + soakMs),
@@ -42,7 +46,7 @@ export const describeHalt = ({ halt, revision }: RolloutRun): RolloutView['halte
   halt && {
     ...halt,
     since: timeOf(halt.since),
-    next: `\`git revert ${revision.slice(0, 12)}\` and push, which needs no soak; or \`fso rollout resume\`, which accepts what was found.`,
+    next: `\`git revert ${revision.slice(0, 12)}\` and push, which needs no soak; or \`fso rollout resume --halt ${timeOf(halt.since)}\`, which accepts what was found.`,
   };
 
 const overallState = ({ base, revision, halt, paused }: RolloutRun): RolloutView['state'] => {

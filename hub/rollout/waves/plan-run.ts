@@ -1,6 +1,6 @@
-import { changedIn, type MovedCluster, type RolloutCluster, type RolloutInput, targetOf, type Wave, wavesOfRun } from './clusters.ts';
+import { changedIn, type MovedCluster, type RolloutCluster, type RolloutInput, turnOf, type Wave, wavesOfRun } from './clusters.ts';
 import { failedGate, unseenGate } from './gates.ts';
-import { type Move, moveOf, type RolloutRun } from './run.ts';
+import { MAX_SUPERSEDED, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** Parts of a plan that a subclass may replace; tests plant bugs there. */
 export class RunPlan {
@@ -32,7 +32,9 @@ export class RunPlan {
     if (this.run.revision === newest.revision) return;
     // What is kept of clusters that are gone must not add up over commits.
     const moves = Object.fromEntries(Object.entries(this.run.moves).filter(([name]) => this.input.clusters.has(name)));
-    this.run = { ...this.run, revision: newest.revision, since: now, moves, wave: null, halt: null };
+    const { revision, base } = this.run;
+    const superseded = revision === base.revision ? [] : [...this.run.superseded, revision].slice(-MAX_SUPERSEDED);
+    this.run = { ...this.run, revision: newest.revision, since: now, superseded, moves, wave: null, halt: null };
   }
 
   protected changedIn(wave: Wave): readonly RolloutCluster[] {
@@ -54,7 +56,7 @@ export class RunPlan {
       if (this.run.reached[wave.number] === revision) continue;
       const changed = new Set(this.changedIn(wave));
       const due = wave.members.flatMap((name) => this.input.clusters.get(name) ?? []);
-      for (const cluster of due.filter(({ name }) => targetOf(this.run, wave, name) !== revision)) {
+      for (const cluster of due.filter(({ name }) => turnOf(this.run, wave, name) !== revision)) {
         const move = this.moveAtOnce(wave, cluster, changed.has(cluster));
         if (move !== undefined) moves[cluster.name] = move;
       }
@@ -182,7 +184,9 @@ export class RunPlan {
   protected finishRun(): RolloutRun | undefined {
     const { revision, strategy } = this.input.newest;
     if (this.run.base.revision === revision) return this.run;
-    return strategy && { ...this.run, base: { revision, strategy }, reached: reachedOf(strategy, revision), moves: {}, wave: null };
+    if (strategy === undefined) return undefined;
+    const ended = { superseded: [], reached: reachedOf(strategy, revision), moves: {}, wave: null };
+    return { ...this.run, base: { revision, strategy }, ...ended };
   }
 }
 
@@ -197,6 +201,7 @@ const beginRun = ({ now, newest: { revision, strategy } }: RolloutInput): Rollou
     base: { revision, strategy },
     revision,
     since: now,
+    superseded: [],
     reached: reachedOf(strategy, revision),
     moves: {},
     wave: null,

@@ -1,5 +1,21 @@
 import { type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
-import { FACT_OF_GATE, type Facts, type Halt, type Move, moveOf, type RolloutRun } from './run.ts';
+import { FACT_OF_GATE, type Facts, type Halt, type Move, moveOf, parseRun, type RolloutRun } from './run.ts';
+
+/** Thrown for a change of a rollout that is not, or no longer, the one that was meant. */
+export class RolloutChangeRefused extends Error {
+  override readonly name = 'RolloutChangeRefused';
+}
+
+/** @returns the stored run that a person means to change. @throws RolloutChangeRefused */
+export const meantRun = (stored: unknown, revision: string | undefined): RolloutRun => {
+  const run = parseRun(stored);
+  if (run === undefined && stored !== undefined)
+    throw new RolloutChangeRefused('Another version of the hub has stored the rollout: upgrade this one to change it.');
+  if (run === undefined) throw new RolloutChangeRefused('No RolloutStrategy is in force: every cluster gets a commit at once.');
+  if (revision !== undefined && revision !== run.revision)
+    throw new RolloutChangeRefused(`The rollout is of ${run.revision} by now; look at it again.`);
+  return run;
+};
 
 /** Holds a run where it is; a commit that changes nothing for a cluster still reaches it. */
 export const pauseRun = (run: RolloutRun, by: string, now: number): RolloutRun =>
@@ -37,6 +53,22 @@ const passGate = (run: RolloutRun, halt: Halt, input: RolloutInput): RolloutRun 
   const looked = halted?.members.some((name) => moveOf({ moves }, name)?.revision === run.revision && moves[name]?.unlooked !== true);
   const wave = renewed(run, input.now);
   return { ...run, moves, wave: wave && { ...wave, waived: wave.waived || halt.gate === 'NothingLookedAt' || !looked }, halt: null };
+};
+
+/**
+ * @param halt time of the failed gate that a person means, RFC 3339; absent: a pause is meant
+ * @throws RolloutChangeRefused where something else keeps the run from going on
+ */
+export const assertResumable = ({ paused, halt: failed }: RolloutRun, halt: string | undefined): void => {
+  if (paused !== null) {
+    if (halt === undefined) return;
+    throw new RolloutChangeRefused(`The rollout was paused by ${paused.by} meanwhile; look at it again.`);
+  }
+  if (failed === null) throw new RolloutChangeRefused('The rollout is neither paused nor halted.');
+  if (halt !== undefined && Date.parse(halt) === failed.since) return;
+  const since = new Date(failed.since).toISOString();
+  const found = `Gate ${failed.gate} of wave ${failed.wave} has failed at ${since}: ${failed.problem}.`;
+  throw new RolloutChangeRefused(`${found} Look at it; a resume that passes it names that time.`);
 };
 
 /** Ends a pause, or else passes the gate that has failed. The same run: there is neither. */

@@ -7,10 +7,12 @@ import { rolloutProperty } from './testing/rollout-commands.ts';
 import type { Faults } from './testing/rollout-world.ts';
 
 /** Schedules of each property; FSO_TEST_RUNS is another number of them. */
-const numRuns = fc.readConfigureGlobal().numRuns ?? 2_000;
+const { numRuns = 2_000, seed = Math.floor(Math.random() * 2 ** 31) } = fc.readConfigureGlobal();
 
-it('keeps its rules and ends, in any order of commits, joins, leaves, pauses, answers and crashes', () => {
-  fc.assert(rolloutProperty(), { numRuns });
+describe(`a rollout in ${numRuns} schedules of seed ${seed}`, () => {
+  it('keeps its rules and ends, in any order of commits, joins, leaves, labels, pauses, answers and crashes', () => {
+    fc.assert(rolloutProperty(), { numRuns, seed });
+  });
 });
 
 /** Waits in an empty wave for a cluster to look at. */
@@ -57,6 +59,14 @@ class ForgetsProofs extends RunPlan {
   }
 }
 
+/** Gives a cluster that comes back the whole time again, however often it does. */
+class ForgetsAbsences extends RunPlan {
+  constructor(before: RolloutRun, input: RolloutInput) {
+    const moves = Object.entries(before.moves).map(([name, { absences: _, ...move }]) => [name, move]);
+    super({ ...before, moves: Object.fromEntries(moves) }, input);
+  }
+}
+
 const BUGS: Readonly<Record<string, Faults>> = {
   'an empty wave that waits': { Plan: EmptyWaveWaits },
   'a supersession that goes one too far': { Plan: SupersedesOneTooFar },
@@ -64,10 +74,12 @@ const BUGS: Readonly<Record<string, Faults>> = {
   'the strategy of the new commit': { Plan: NewStrategyRules },
   'an unreachable cluster that holds its wave': { Plan: WaitsForTheUnreachable },
   'a proven cluster that is late once it restarts': { Plan: ForgetsProofs },
+  'a cluster that comes and goes and holds its wave': { Plan: ForgetsAbsences },
+  'a cluster that is sent back': { sendsBack: true },
 };
 
 describe('finds a planted bug:', () => {
   it.each(Object.entries(BUGS))('%s', (_title, faults) => {
-    expect(fc.check(rolloutProperty(faults), { numRuns, endOnFailure: true }).failed).toBe(true);
+    expect(fc.check(rolloutProperty(faults), { numRuns, seed, endOnFailure: true }).failed).toBe(true);
   });
 });

@@ -30,6 +30,11 @@ const Move = z.object({
   away: z.literal(true).optional(),
   /** Proven when the run last looked. */
   seen: z.literal(true).optional(),
+  /**
+   * Absences since it was last there for the whole time to proof: start of the first, whether there
+   * were more, and when it came back from the last one.
+   */
+  absences: z.object({ since: Time, isRepeated: z.boolean(), back: Time.nullable() }).optional(),
 });
 /** A cluster that is ahead of its wave. */
 export type Move = z.infer<typeof Move>;
@@ -46,6 +51,9 @@ const Halt = z.object({ wave: z.string(), gate: z.enum(GATES), clusters: z.array
 /** Failed gate that keeps a run from going on. */
 export type Halt = z.infer<typeof Halt>;
 
+/** Superseded commits that a run remembers. */
+export const MAX_SUPERSEDED = 100;
+
 /**
  * Rollout of the newest commit, as it is stored. It holds what cannot be derived from Git and the
  * reports of the clusters, and at most one entry for each cluster.
@@ -61,6 +69,8 @@ const RolloutRun = z.object({
   /** The newest commit. A run is under way while it is not that of the base. */
   revision: Revision,
   since: Time,
+  /** Commits between the base and the newest one, in their order; the oldest are forgotten. */
+  superseded: z.array(Revision).max(MAX_SUPERSEDED).default([]),
   /** Commit that each wave has finished last, by the number of the wave. */
   reached: z.array(Revision),
   moves: z.record(z.string(), Move),
@@ -78,13 +88,41 @@ export const moveOf = ({ moves }: Pick<RolloutRun, 'moves'>, cluster: string): M
 /** Whether some wave has yet to finish the newest commit. */
 export const isUnderWay = (run: RolloutRun | undefined): boolean => run !== undefined && run.base.revision !== run.revision;
 
-/** Commits whose policies have to be known to go on with a run. */
-export const commitsOf = ({ base, reached, moves, revision }: RolloutRun): readonly string[] => [
-  base.revision,
-  revision,
-  ...reached,
-  ...Object.values(moves).map((move) => move.revision),
-];
+/** Place of a commit that is not among those that a run remembers. */
+const FORGOTTEN = 0.5;
+
+/** Place of a commit in the order in which the run met it, from 0: the base. */
+const placeIn = ({ base, superseded, revision }: RolloutRun, commit: string, unknown: number): number => {
+  if (commit === revision) return superseded.length + 1;
+  const at = superseded.lastIndexOf(commit);
+  if (at >= 0) return at + 1;
+  return commit === base.revision ? 0 : unknown;
+};
+
+/**
+ * The later one of a commit that a cluster is to have and one that it has or was offered. A run that
+ * has forgotten commits cannot tell an older one from these: the cluster keeps what it has.
+ */
+export const laterOf = (run: RolloutRun, target: string, has: string): string => {
+  if (target === has) return target;
+  const unknown = run.superseded.length < MAX_SUPERSEDED ? -1 : FORGOTTEN;
+  return placeIn(run, has, unknown) >= placeIn(run, target, FORGOTTEN) ? has : target;
+};
+
+/** Older commits that are read for the clusters that are to have them, the latest first. */
+const MAX_OLDER = 16;
+
+/**
+ * Commits whose policies have to be known to go on with a run. @param had by clusters, or offered to
+ * them; those that the run does not remember do not count
+ */
+export const commitsOf = (run: RolloutRun, had: Iterable<string>): readonly string[] => {
+  const { base, reached, moves, revision, superseded } = run;
+  const remembered = new Set(superseded);
+  const older = new Set([...Object.values(moves).map((move) => move.revision), ...[...had].filter((each) => remembered.has(each))]);
+  const latest = [...older].sort((a, b) => placeIn(run, b, FORGOTTEN) - placeIn(run, a, FORGOTTEN)).slice(0, MAX_OLDER);
+  return [base.revision, revision, ...reached, ...latest];
+};
 
 /** Kind and name of the record of the run. */
 export const RUN_KEY = { kind: 'rollout', name: 'run' } as const;

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { pauseRun, resumeRun } from '../resume-run.ts';
+import { create } from './rollout-fleet.ts';
 import { RolloutRules, STRATEGIES } from './rollout-rules.ts';
-import { type Faults, RolloutWorld, ZONES } from './rollout-world.ts';
+import { type Faults, RolloutWorld, ZONES, type Zone } from './rollout-world.ts';
 
 /** Model of fast-check: the rules, which look at the world. */
 interface Model {
@@ -42,15 +43,13 @@ class Happening implements fc.Command<Model, RolloutWorld> {
 const happening = <T>(label: string, values: fc.Arbitrary<T>, change: (world: RolloutWorld, value: T, rules: RolloutRules) => void) =>
   values.map((value) => new Happening(`${label} ${JSON.stringify(value)}`, (world, rules) => change(world, value, rules)));
 
-const register = (world: RolloutWorld, cluster: (typeof NAMES)[number]): void => {
-  const zone = ZONES.find((each) => cluster.startsWith(each)) ?? 'a';
-  if (!world.clusters.has(cluster))
-    world.clusters.set(cluster, { name: cluster, zone, awaySince: null, accepted: null, proven: null, refused: null, target: null });
-  world.commit({ registered: new Set([...world.newest.registered, cluster]) });
+const register = (world: RolloutWorld, cluster: (typeof NAMES)[number], label?: Zone): void => {
+  const { zone } = world.clusters.get(cluster) ?? create(cluster);
+  world.commit({ registered: new Map([...world.newest.registered, [cluster, label ?? zone]]) });
 };
 
 const deregister = (world: RolloutWorld, cluster: string): void =>
-  world.commit({ registered: new Set([...world.newest.registered].filter((each) => each !== cluster)) });
+  world.commit({ registered: new Map([...world.newest.registered].filter(([each]) => each !== cluster)) });
 
 const content = fc.integer({ min: 0, max: 5 });
 
@@ -61,7 +60,8 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
   ),
   happening('revert', fc.nat(3), (world, back) => world.commit({ contents: (world.commits.at(-2 - back) ?? world.newest).contents })),
   happening('strategy', fc.nat(STRATEGIES.length - 1), (world, at) => world.commit({ strategy: STRATEGIES[at] })),
-  happening('join', name, register),
+  happening('join', name, (world, cluster) => register(world, cluster)),
+  happening('label', fc.tuple(name, fc.constantFrom(...ZONES)), (world, [cluster, label]) => register(world, cluster, label)),
   happening('leave', name, deregister),
   happening('away', name, (world, cluster) => {
     const found = world.clusters.get(cluster);
@@ -71,6 +71,11 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     const found = world.clusters.get(cluster);
     if (found !== undefined) found.awaySince = null;
   }),
+  happening('flap', name, (world, cluster) => {
+    const { flapping } = world;
+    if (!flapping.delete(cluster)) flapping.add(cluster);
+  }),
+  happening('restart', fc.constant('the hub'), (world) => world.restart()),
   happening('restart', fc.constant('every agent'), (world) => {
     for (const cluster of world.clusters.values()) cluster.proven = null;
   }),
@@ -87,11 +92,32 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
   }),
   happening('resume', fc.constant('someone'), resume),
   // What has happened since the last step is planned, and the hub ends before it is stored.
+  fc
+    .tuple(fc.constantFrom(...ZONES), content)
+    .map(
+      ([zone, value]) =>
+        new Happening(
+          `crash at a commit ${zone}${value}`,
+          (world) => world.commit({ contents: { ...world.newest.contents, [zone]: value } }),
+          true,
+        ),
+    ),
   fc.constantFrom(0, 60).map((seconds) => new Happening(`crash after ${seconds} s`, (world) => passTime(world, seconds), true)),
 ];
 
 function workAll(world: RolloutWorld, steps: number): void {
   for (let step = 0; step < steps; step += 1) for (const cluster of world.clusters.values()) world.work(cluster);
+}
+
+/** Those that come and go are there for a minute and away for one, in turn, and prove nothing. */
+function flap(world: RolloutWorld): void {
+  for (const [at, name] of [...world.flapping].entries()) {
+    const cluster = world.clusters.get(name);
+    if (cluster === undefined) continue;
+    const isAway = (Math.round(world.now / 60_000) + at) % 2 === 0;
+    cluster.awaySince = isAway ? (cluster.awaySince ?? world.now) : null;
+    cluster.proven = null;
+  }
 }
 
 function passTime(world: RolloutWorld, seconds: number): void {
@@ -104,31 +130,35 @@ function resume(world: RolloutWorld, _by: string, rules: RolloutRules): void {
   if (world.run !== undefined) world.run = resumeRun(world.run, world.input());
 }
 
-/** Rounds of a minute within which every run ends once no more commits come. */
-const ROUNDS = 60;
+/** Minutes within which every run ends once no more commits come. */
+const MINUTES = 120;
 
-/** A minute in which agents do their work and people pass gates. */
+/** A minute in which some come or go, agents do their work and people pass gates. */
 const passMinute = (world: RolloutWorld, rules: RolloutRules): void => {
+  flap(world);
   passTime(world, 60);
-  resume(world, '', rules);
   const before = rules.moment();
   world.step();
   rules.check(before);
+  // What a gate has found is accepted while it is known.
+  resume(world, '', rules);
 };
 
 /** @throws Error where a run does not end once nothing happens */
 const settle = (world: RolloutWorld, rules: RolloutRules): void => {
-  for (let round = 0; round < ROUNDS; round += 1) passMinute(world, rules);
-  const { newest, run } = world;
-  if (run !== undefined && run.base.revision !== newest.revision) throw new Error(`the run stays at ${JSON.stringify(run)}`);
-  for (const { name: cluster, target } of world.clusters.values())
-    if (target !== newest.revision) throw new Error(`${cluster} stays at ${target}`);
+  const { newest, clusters } = world;
+  const isSettled = (): boolean =>
+    (world.run === undefined || world.run.base.revision === newest.revision) &&
+    [...clusters.values()].every(({ target }) => target === newest.revision);
+  for (let minute = 0; minute < MINUTES && !isSettled(); minute += 1) passMinute(world, rules);
+  if (!isSettled()) throw new Error(`the run stays at ${JSON.stringify([world.run, ...clusters.values()])}`);
 };
 
-/** @returns a fleet of three clusters whose first commit brings a strategy */
+/** @returns a fleet of six agents, of which a first commit with a strategy registers three */
 const begin = (faults: Faults): RolloutWorld => {
   const world = new RolloutWorld(faults);
   world.commit({});
+  for (const cluster of NAMES) world.clusters.set(cluster, create(cluster));
   for (const cluster of ['a1', 'b1', 'c1'] as const) register(world, cluster);
   world.commit({ strategy: STRATEGIES[1] });
   world.step();

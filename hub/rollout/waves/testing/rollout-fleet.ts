@@ -9,7 +9,8 @@ export const open = (rules: Readonly<Partial<Record<Zone, Rule>>>, names: readon
   const world = new RolloutWorld();
   const waves = Object.entries(rules).map(([zone, rule]) => ({ name: zone, clusterSelector: { matchLabels: { zone } }, ...rule }));
   for (const name of names) world.clusters.set(name, create(name));
-  world.commit({ strategy: { waves, unreachableAfter: '2m' }, registered: new Set(names) });
+  const registered = new Map([...world.clusters.values()].map(({ name, zone }) => [name, zone]));
+  world.commit({ strategy: { waves, unreachableAfter: '2m' }, registered });
   const cluster = (name: string): SimulatedCluster => world.clusters.get(name) ?? create(name);
   const work = (...some: string[]): void => {
     for (const name of some.length === 0 ? world.clusters.keys() : some) for (let step = 0; step < 2; step += 1) world.work(cluster(name));
@@ -41,4 +42,5 @@ export const create = (name: string): SimulatedCluster => ({
   proven: null,
   refused: null,
   target: null,
+  offered: null,
 });

@@ -1,7 +1,10 @@
-import type { RolloutStrategySpec } from '@fso/shared/api';
+import type { RolloutStrategySpec, RolloutWave } from '@fso/shared/api';
 import { durationMs } from '@fso/shared/rollout';
 import type { RolloutRun } from '../run.ts';
 import { type RolloutWorld, type SimulatedCluster, ZONES } from './rollout-world.ts';
+
+/** Longest time to proof of the strategies, in milliseconds. */
+const LONGEST_PROOF_MS = 240_000;
 
 /** A state of the world between two steps. */
 export interface Moment {
@@ -19,6 +22,10 @@ export class RolloutRules {
   readonly #provenAt = new Map<string, number>();
   /** Time at which the hub last saw a cluster away, proven, or without the newest commit. */
   readonly #fineAt = new Map<string, number>();
+  /** Times at which a cluster was first seen away since it was last there for long, and came back. */
+  readonly #absences = new Map<string, { readonly since: number; back: number | null }>();
+  /** Times since when clusters have proven nothing. */
+  readonly #unprovenSince = new Map<string, number>();
   /** Commits for which someone has passed a gate. */
   readonly #passed = new Set<string>();
 
@@ -52,13 +59,34 @@ export class RolloutRules {
     if (proven !== null && !this.#provenAt.has(`${name} ${proven}`)) this.#provenAt.set(`${name} ${proven}`, now);
     const isFine = awaySince !== null || proven === newest.revision || targets.get(name) !== newest.revision;
     if (isStored && isFine) this.#fineAt.set(name, now);
+    if (isStored) this.#noteAbsence(name, awaySince);
+    if (proven !== null) this.#unprovenSince.delete(name);
+    else if (isStored && !this.#unprovenSince.has(name)) this.#unprovenSince.set(name, now);
+  }
+
+  #noteAbsence(name: string, awaySince: number | null): void {
+    const { now } = this.#world;
+    const absence = this.#absences.get(name);
+    if (awaySince !== null) this.#absences.set(name, { since: absence?.since ?? awaySince, back: null });
+    else if (now - (absence?.back ?? now) >= LONGEST_PROOF_MS) this.#absences.delete(name);
+    else if (absence !== undefined) absence.back ??= now;
+  }
+
+  /**
+   * Whether no wave need wait for a cluster: it is away, has come and gone for long, or was not
+   * known in time as it was before.
+   */
+  #isExcused({ name, awaySince }: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
+    const [unreachableMs, proofMs] = [durationMs(unreachableAfter ?? '5m'), durationMs(rule.proofWithin ?? '10m')];
+    const passed = (since: number | null | undefined): number => this.#world.now - (since ?? this.#world.now);
+    if (passed(awaySince) >= unreachableMs || passed(this.#absences.get(name)?.since) >= unreachableMs + proofMs) return true;
+    return rule.maxNewViolations !== undefined && passed(this.#unprovenSince.get(name)) >= proofMs;
   }
 
   #checkLate(run: RolloutRun, clusters: readonly string[]): void {
     const { now } = this.#world;
     for (const name of clusters) {
-      const { zone } = this.#world.clusters.get(name) ?? {};
-      const rule = this.#strategyOf(run).waves.find(({ clusterSelector }) => clusterSelector.matchLabels?.['zone'] === zone);
+      const rule = this.#strategyOf(run).waves[this.#waveOf({ name }, run)];
       const since = this.#fineAt.get(name) ?? now;
       if (now - since < durationMs(rule?.proofWithin ?? '0s'))
         throw new Error(`${name} was taken for late ${now - since} ms after it was fine`);
@@ -71,7 +99,9 @@ export class RolloutRules {
     return commit.strategy;
   }
 
-  #waveOf({ zone }: SimulatedCluster, { waves }: RolloutStrategySpec): number {
+  #waveOf({ name }: Pick<SimulatedCluster, 'name'>, run: RolloutRun): number {
+    const { waves } = this.#strategyOf(run);
+    const zone = this.#world.labelOf(name, run);
     const at = waves.findIndex(({ clusterSelector }) => clusterSelector.matchLabels?.['zone'] === zone);
     return at < 0 ? waves.length : at;
   }
@@ -81,11 +111,16 @@ export class RolloutRules {
   }
 
   #checkTarget(cluster: SimulatedCluster, { run, targets }: Moment): void {
-    const { name, target } = cluster;
+    const { name, target, accepted } = cluster;
     const before = targets.get(name) ?? null;
+    if (target !== null && this.#world.indexOf(target) < this.#world.indexOf(accepted))
+      throw new Error(`${name}, which has ${accepted}, was sent back to ${target}`);
     if (before === target || before === null || target === null) return;
     if (this.#world.indexOf(target) < this.#world.indexOf(before)) throw new Error(`${name} went back from ${before} to ${target}`);
-    if (target !== this.#world.newest.revision) throw new Error(`${name} was moved to ${target}, which is not the newest`);
+    const { newest, run: after } = this.#world;
+    // One that changes its wave gets what its new wave has finished.
+    if (after !== undefined && target === this.#reached(after, this.#waveOf(cluster, after))) return;
+    if (target !== newest.revision) throw new Error(`${name} was moved to ${target}, which is not the newest`);
     if (run !== undefined) this.#checkTurn(cluster, run, target);
   }
 
@@ -93,10 +128,9 @@ export class RolloutRules {
   #checkTurn(cluster: SimulatedCluster, run: RolloutRun, target: string): void {
     if (!this.#isNew(cluster, run, target)) return;
     if (run.paused !== null) throw new Error(`${cluster.name} was moved during a pause`);
-    const strategy = this.#strategyOf(run);
-    const wave = this.#waveOf(cluster, strategy);
+    const wave = this.#waveOf(cluster, run);
     const before = [...this.#world.clusters.values()].filter(
-      (other) => this.#waveOf(other, strategy) < wave && this.#world.newest.registered.has(other.name) && other.target !== target,
+      (other) => this.#waveOf(other, run) < wave && this.#world.newest.registered.has(other.name) && other.target !== target,
     );
     const skipped = before.find((other) => this.#isNew(other, run, target));
     if (skipped !== undefined) throw new Error(`${cluster.name} was moved to ${target} before ${skipped.name}`);
@@ -106,7 +140,7 @@ export class RolloutRules {
   #isNew(cluster: SimulatedCluster, run: RolloutRun, revision: string): boolean {
     const { name, accepted } = cluster;
     const digest = this.#world.digestOf(name, revision);
-    const finished = this.#reached(run, this.#waveOf(cluster, this.#strategyOf(run)));
+    const finished = this.#reached(run, this.#waveOf(cluster, run));
     const known = [finished, run.base.revision, accepted].flatMap((each) => (each === null ? [] : this.#world.digestOf(name, each)));
     return !known.includes(digest);
   }
@@ -121,7 +155,7 @@ export class RolloutRules {
       if (was === is) continue;
       const changed = [...this.#world.clusters.values()].filter(
         (cluster) =>
-          this.#waveOf(cluster, strategy) === wave &&
+          this.#waveOf(cluster, before) === wave &&
           newest.registered.has(cluster.name) &&
           ![was, before.base.revision].some((each) => this.#world.digestOf(cluster.name, is) === this.#world.digestOf(cluster.name, each)),
       );
@@ -136,8 +170,7 @@ export class RolloutRules {
     const { now } = this.#world;
     const rule = strategy.waves[wave];
     if (rule === undefined || this.#passed.has(is)) return;
-    const unreachableMs = durationMs(strategy.unreachableAfter ?? '5m');
-    const waits = changed.filter(({ awaySince, proven }) => proven !== is && (awaySince === null || now - awaySince < unreachableMs));
+    const waits = changed.filter((cluster) => cluster.proven !== is && !this.#isExcused(cluster, strategy, rule));
     if (waits.length > 0) throw new Error(`wave ${rule.name} finished ${is} before ${waits[0]?.name} had proven it`);
     const proven = changed.filter((cluster) => cluster.proven === is);
     if (proven.length === 0) throw new Error(`wave ${rule.name} finished ${is} although nobody had proven it`);

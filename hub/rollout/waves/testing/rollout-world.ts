@@ -1,6 +1,6 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
 import type { RolloutCluster, RolloutInput } from '../clusters.ts';
-import { targetOf, wavesOfRun } from '../clusters.ts';
+import { heldBy } from '../clusters.ts';
 import { planRun, type RunPlan } from '../plan-run.ts';
 import type { RolloutRun } from '../run.ts';
 
@@ -12,7 +12,8 @@ export interface Commit {
   readonly revision: string;
   readonly strategy: RolloutStrategySpec | undefined;
   readonly contents: Readonly<Record<Zone, number>>;
-  readonly registered: ReadonlySet<string>;
+  /** Labels of the clusters that it registers, by name. */
+  readonly registered: ReadonlyMap<string, Zone>;
 }
 
 /** A content that agents refuse, and one by which workloads violate. */
@@ -21,12 +22,16 @@ export const VIOLATED = 4;
 
 export interface SimulatedCluster {
   readonly name: string;
+  /** Decides what it gets of a commit; a commit may label it otherwise. */
   readonly zone: Zone;
   awaySince: number | null;
   accepted: string | null;
   proven: string | null;
   refused: string | null;
+  /** Commit that the hub has it have; null: it has not decided since it started. */
   target: string | null;
+  /** Commit of its last offer that the ledger has. */
+  offered: string | null;
 }
 
 /** Faults of a hub that is tested. */
@@ -34,6 +39,8 @@ export interface Faults {
   readonly Plan?: typeof RunPlan;
   /** Targets are given out before the run is stored. */
   readonly losesWrites?: boolean;
+  /** A cluster has what the turn of its wave gives it, whatever it had before. */
+  readonly sendsBack?: boolean;
 }
 
 /** A hub, its agents and its repository, on virtual time: around the real plan. */
@@ -42,7 +49,10 @@ export class RolloutWorld {
   readonly commits: Commit[] = [];
   readonly clusters = new Map<string, SimulatedCluster>();
   run: RolloutRun | undefined;
+  /** Clusters that come and go, without a proof. */
+  readonly flapping = new Set<string>();
   readonly #faults: Faults;
+  #watchingSince = -1;
 
   constructor(faults: Faults = {}) {
     this.#faults = faults;
@@ -71,7 +81,7 @@ export class RolloutWorld {
   }
 
   commit(change: Partial<Omit<Commit, 'revision'>>): void {
-    const before = this.commits.at(-1) ?? { strategy: undefined, contents: { a: 0, b: 0, c: 0 }, registered: new Set<string>() };
+    const before = this.commits.at(-1) ?? { strategy: undefined, contents: { a: 0, b: 0, c: 0 }, registered: new Map<string, Zone>() };
     this.commits.push({ ...before, ...change, revision: `r${this.commits.length}` });
   }
 
@@ -79,8 +89,9 @@ export class RolloutWorld {
   work(cluster: SimulatedCluster): void {
     const { target } = cluster;
     if (cluster.awaySince !== null || target === null) return;
+    cluster.offered = target;
     if (cluster.accepted === target) {
-      cluster.proven = target;
+      cluster.proven = this.flapping.has(cluster.name) ? null : target;
       return;
     }
     if (this.digestOf(cluster.name, target)?.endsWith(String(REFUSED)) === true) {
@@ -89,6 +100,18 @@ export class RolloutWorld {
     }
     cluster.accepted = target;
     cluster.refused = null;
+  }
+
+  /** Label of a cluster by which a run assigns it to a wave. */
+  labelOf(name: string, run = this.run): Zone | undefined {
+    const base = this.commits[this.indexOf(run?.base.revision ?? null)];
+    return base?.registered.get(name) ?? this.newest.registered.get(name);
+  }
+
+  /** Ends the hub, which forgets what it did not store; another one begins to watch. */
+  restart(): void {
+    this.#watchingSince = this.now;
+    for (const cluster of this.clusters.values()) cluster.target = null;
   }
 
   /** Plans, stores and applies. @param crashes before the run is stored */
@@ -111,27 +134,28 @@ export class RolloutWorld {
     };
   }
 
-  #read({ name, zone, awaySince, accepted, proven, refused }: SimulatedCluster): RolloutCluster {
+  #read({ name, zone, awaySince, accepted, proven, refused, target, offered }: SimulatedCluster): RolloutCluster {
     const isKnown = awaySince === null;
     return {
       name,
-      labels: { zone },
+      labels: { zone: this.labelOf(name) ?? zone },
       isRegistered: this.newest.registered.has(name),
       enforced: accepted === null ? null : (this.digestOf(name, accepted) ?? null),
       proven: isKnown ? proven : null,
       accepted,
+      had: this.#faults.sendsBack
+        ? []
+        : [accepted, ...[offered, target].filter((each) => each !== refused)].filter((each) => each !== null),
       refused,
-      awaySince,
+      awaySince: isKnown ? null : Math.max(awaySince, this.#watchingSince),
+      wasSeenLeaving: awaySince !== null && awaySince > this.#watchingSince,
       facts: isKnown ? { violations: this.violationsAt(name, accepted), refused: 0, pending: 0 } : null,
     };
   }
 
   #apply(run: RolloutRun | undefined): void {
     const { clusters } = this.input();
-    const waves = run === undefined ? [] : wavesOfRun(run, clusters);
-    for (const cluster of this.clusters.values()) {
-      const wave = waves.find(({ members }) => members.includes(cluster.name));
-      cluster.target = run === undefined || wave === undefined ? this.newest.revision : targetOf(run, wave, cluster.name);
-    }
+    const held = heldBy(run, clusters, this.newest.revision);
+    for (const cluster of this.clusters.values()) cluster.target = held.get(cluster.name)?.revision ?? this.newest.revision;
   }
 }

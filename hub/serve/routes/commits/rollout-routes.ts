@@ -1,4 +1,4 @@
-import { RolloutChange, RolloutView } from '@fso/shared/api';
+import { ResumedRollout, RolloutChange, RolloutResume, RolloutView } from '@fso/shared/api';
 import { RolloutChangeRefused, type WaveController } from '../../../rollout/index.ts';
 import { ApiError } from '../../http/problems.ts';
 import { GLOBAL_READ, type HubScope, jsonRoute, type Route } from '../../http/route.ts';
@@ -13,10 +13,9 @@ const CHANGE = {
   tag: 'hub',
   access: 'operator',
   scope: 'global',
-  body: RolloutChange,
   problems: ['conflict'],
 } as const;
-const RESPONSE = { schema: RolloutView, description: 'The rollout after the change.' };
+const RESPONSE = { description: 'The rollout after the change.' };
 
 /** @throws ApiError `conflict` */
 const refuse = (error: unknown): never => {
@@ -39,11 +38,12 @@ export const rolloutRoutes: readonly Route<RolloutDeps, HubScope>[] = [
   jsonRoute(
     {
       ...CHANGE,
+      body: RolloutChange,
       path: '/api/v1/rollout/pause',
       operationId: 'pauseRollout',
       summary: 'Holds the rollout: no further cluster gets the newest commit unless it changes nothing there',
     },
-    RESPONSE,
+    { ...RESPONSE, schema: RolloutView },
     async ({ rollout }, { body: { revision }, caller }) => {
       caller.about(revision ?? '');
       await rollout.pause(caller.principal.name, revision).catch(refuse);
@@ -53,16 +53,18 @@ export const rolloutRoutes: readonly Route<RolloutDeps, HubScope>[] = [
   jsonRoute(
     {
       ...CHANGE,
+      body: RolloutResume,
       path: '/api/v1/rollout/resume',
       operationId: 'resumeRollout',
-      summary: 'Ends a pause, or else passes the gate that has failed, with what it has found',
+      summary: 'Ends a pause, or passes the failed gate that it names, with what it has found',
     },
-    RESPONSE,
-    async ({ rollout }, { body: { revision }, caller }) => {
-      const { halted, paused, revision: newest } = await rollout.status();
-      caller.about(revision ?? newest ?? '', paused === null && halted !== null ? `${halted.wave}: ${halted.problem}` : '');
-      await rollout.resume(revision).catch(refuse);
-      return rollout.status();
+    { ...RESPONSE, schema: ResumedRollout },
+    async ({ rollout }, { body, caller }) => {
+      caller.about(body.revision ?? '');
+      const passed = await rollout.resume(body).catch(refuse);
+      const after = await rollout.status();
+      caller.about(after.revision ?? '', passed === null ? '' : `${passed.wave}: ${passed.problem}`);
+      return { ...after, passed };
     },
   ),
 ];

@@ -1,0 +1,94 @@
+import type { CompiledCluster } from '@fso/shared/compile';
+import { clusterReport } from '../../hub/serve/testing/fleet.ts';
+import { connectStream, type StreamClient } from '../harness/stream-client.ts';
+import type { Commits } from '../simulated-fleet/commits.ts';
+import { delay, type Load } from './load.ts';
+
+export interface RolloutAgentOptions {
+  readonly cluster: string;
+  readonly token: string;
+  /** Address of the hub that runs now. */
+  readonly agentUrl: () => string;
+  readonly commits: Pick<Commits, 'compiled'>;
+  /** Called with each commit that a hub offers, before the agent accepts it. */
+  readonly onOffer: (agent: RolloutAgent, revision: string) => void;
+}
+
+const RETRY_MS = 50;
+
+/** The network side of an agent that accepts and proves each commit at once, whichever hub runs. */
+export class RolloutAgent implements Load {
+  readonly cluster: string;
+  /** Commit that it has accepted last, and has proven. */
+  accepted: string | null = null;
+  readonly #options: RolloutAgentOptions;
+  #wanted: boolean = false;
+  #stream: StreamClient | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: RolloutAgentOptions) {
+    this.cluster = options.cluster;
+    this.#options = options;
+  }
+
+  run(): void {
+    this.#wanted = true;
+    this.#running = this.#live();
+  }
+
+  async pause(): Promise<void> {
+    this.#wanted = false;
+    this.#stream?.close();
+    await this.#running;
+  }
+
+  async #live(): Promise<void> {
+    const { cluster, token, agentUrl } = this.#options;
+    while (this.#wanted) {
+      try {
+        this.#stream = await connectStream(agentUrl(), token, cluster);
+        this.#stream.hello({ revision: this.accepted, anchor: this.accepted });
+        await this.#follow(this.#stream);
+      } catch {
+        // No hub: that is the point of it.
+      }
+      this.#stream?.close();
+      await delay(RETRY_MS);
+    }
+  }
+
+  /** Takes offers and reports until the stream ends. */
+  async #follow(stream: StreamClient): Promise<void> {
+    const closed = stream.closed.then(() => undefined);
+    const welcome = await Promise.race([stream.next('welcome'), closed]);
+    if (welcome === undefined) return;
+    let seq = welcome.reported.seq;
+    const report = (): void => {
+      if (this.accepted === null) return;
+      seq += 1;
+      const cluster = clusterReport(this.accepted);
+      stream.send({ type: 'report', seq, full: true, cluster, policies: [], removed: [], events: [] });
+    };
+    report();
+    void this.#answerResyncs(stream, report);
+    for (;;) {
+      const offer = await Promise.race([stream.next('offer'), closed]);
+      if (offer === undefined) return;
+      await this.#take(stream, offer.revision);
+      report();
+    }
+  }
+
+  async #take(stream: StreamClient, revision: string): Promise<void> {
+    const { cluster, commits, onOffer } = this.#options;
+    onOffer(this, revision);
+    const { digest }: CompiledCluster = await commits.compiled(revision, cluster);
+    this.accepted = revision;
+    stream.send({ type: 'ack', revision, digest });
+  }
+
+  async #answerResyncs(stream: StreamClient, report: () => void): Promise<void> {
+    const closed = stream.closed.then(() => undefined);
+    while ((await Promise.race([stream.next('resync'), closed])) !== undefined) report();
+  }
+}
