@@ -25,9 +25,9 @@ const factsOf = ({ policies, report }: ClusterRecord): Facts => {
   return { violations, refused: sumOf(({ refused }) => refused), pending: sumOf(({ pending }) => pending) };
 };
 
-type Enforced = Pick<RolloutCluster, 'accepted' | 'proven' | 'refused' | 'enforced' | 'awaySince' | 'facts'>;
+type Enforced = Pick<RolloutCluster, 'accepted' | 'proven' | 'refused' | 'enforced' | 'held' | 'awaySince' | 'facts'>;
 
-const UNSEEN: Omit<Enforced, 'awaySince'> = { accepted: null, proven: null, refused: null, enforced: null, facts: null };
+const UNSEEN: Omit<Enforced, 'awaySince'> = { accepted: null, proven: null, refused: null, enforced: null, held: null, facts: null };
 
 /** Reads what a cluster has from its record. @param digestOf of what it gets of a commit */
 const enforcedBy = (record: ClusterRecord, watchingSince: number, digestOf: (revision: string) => string | undefined): Enforced => {
@@ -40,6 +40,7 @@ const enforcedBy = (record: ClusterRecord, watchingSince: number, digestOf: (rev
     proven: isReported ? report.provenRevision : null,
     refused: nack?.revision ?? null,
     enforced: accepted === null ? null : (digestOf(accepted) ?? acked?.digest ?? baseline?.list ?? null),
+    held: (away === null ? report?.held : undefined) ?? null,
     awaySince: away,
     facts: away === null && report !== null ? factsOf(record) : null,
   };

@@ -1,4 +1,4 @@
-import type { RolloutStrategySpec } from '@fso/shared/api';
+import type { HeldRevision, RolloutStrategySpec } from '@fso/shared/api';
 import { durationMs, type SelectedCluster, type WaveMembers, wavesOf } from '@fso/shared/rollout';
 import type { HeldCluster } from '../../ledger/index.ts';
 import { type Facts, type Move, moveOf, type RolloutRun } from './run.ts';
@@ -15,6 +15,8 @@ export interface RolloutCluster extends SelectedCluster {
   readonly accepted: string | null;
   /** Commit that its agent has refused. */
   readonly refused: string | null;
+  /** Commit that its agent does not take yet, as it lacks an approval; null also where unknown. */
+  readonly held: HeldRevision | null;
   /** Time since when it is not connected or not observed, ms since 1970; null: it is. */
   readonly awaySince: number | null;
   /** null: not known now. */
@@ -92,26 +94,37 @@ export class Wave {
   }
 
   /** Progress of a cluster that was moved to a commit. */
-  #progressOf(cluster: RolloutCluster, { revision, at, unlooked, away }: Move, now: number): Progress {
+  #progressOf(cluster: RolloutCluster, move: Move, now: number): Progress {
+    const { revision, at, unlooked } = move;
     if (unlooked === true || !cluster.isRegistered) return 'unlooked';
     if (cluster.proven === revision && (!this.comparesFacts || this.knows(cluster.facts))) return 'proven';
     if (this.isUnreachable(cluster, now)) return 'away';
     if (cluster.refused === revision) return 'refused';
-    return away !== true && cluster.awaySince === null && now - at >= this.proofMs ? 'late' : 'moving';
+    return this.#isExpected(cluster, move) && now - at >= this.proofMs ? 'late' : 'moving';
+  }
+
+  /** Whether a cluster could prove by now. The last wave waits for no approval either. */
+  #isExpected({ awaySince }: RolloutCluster, { away, held }: Move): boolean {
+    return awaySince === null && away !== true && (held !== true || this.rule === undefined);
   }
 
   /**
-   * Looks at a cluster that was moved. One that comes back, or that had proven the commit and does
-   * not show it now, has the whole time again: its agent may have restarted, or judge risks again.
+   * Looks at a cluster that was moved. One that comes back, that got its approval, or that had
+   * proven the commit and does not show it now, has the whole time again: its agent may have
+   * restarted, or judge risks again.
    */
-  follow(cluster: RolloutCluster, { away, seen, ...move }: Move, now: number): MovedCluster {
+  follow(cluster: RolloutCluster, { away, seen, held, ...move }: Move, now: number): MovedCluster {
     if (cluster.awaySince !== null) {
       const gone: Move = { ...move, away: true };
       return { cluster, move: gone, progress: this.#progressOf(cluster, gone, now) };
     }
+    if (cluster.held?.revision === move.revision) {
+      const waiting: Move = { ...move, held: true };
+      return { cluster, move: waiting, progress: this.#progressOf(cluster, waiting, now) };
+    }
     const progress = this.#progressOf(cluster, move, now);
     if (progress === 'proven') return { cluster, move: { ...move, seen: true }, progress };
-    if (away !== true && seen !== true) return { cluster, move, progress };
+    if (away !== true && seen !== true && held !== true) return { cluster, move, progress };
     const again = { ...move, at: now };
     return { cluster, move: again, progress: this.#progressOf(cluster, again, now) };
   }

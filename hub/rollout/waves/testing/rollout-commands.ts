@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { pauseRun, resumeRun } from '../resume-run.ts';
+import { create } from './rollout-fleet.ts';
 import { RolloutRules, STRATEGIES } from './rollout-rules.ts';
 import { type Faults, RolloutWorld, ZONES } from './rollout-world.ts';
 
@@ -43,9 +44,7 @@ const happening = <T>(label: string, values: fc.Arbitrary<T>, change: (world: Ro
   values.map((value) => new Happening(`${label} ${JSON.stringify(value)}`, (world, rules) => change(world, value, rules)));
 
 const register = (world: RolloutWorld, cluster: (typeof NAMES)[number]): void => {
-  const zone = ZONES.find((each) => cluster.startsWith(each)) ?? 'a';
-  if (!world.clusters.has(cluster))
-    world.clusters.set(cluster, { name: cluster, zone, awaySince: null, accepted: null, proven: null, refused: null, target: null });
+  if (!world.clusters.has(cluster)) world.clusters.set(cluster, create(cluster));
   world.commit({ registered: new Set([...world.newest.registered, cluster]) });
 };
 

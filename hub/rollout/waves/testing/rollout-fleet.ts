@@ -40,5 +40,6 @@ export const create = (name: string): SimulatedCluster => ({
   accepted: null,
   proven: null,
   refused: null,
+  held: null,
   target: null,
 });

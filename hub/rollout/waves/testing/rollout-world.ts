@@ -26,6 +26,8 @@ export interface SimulatedCluster {
   accepted: string | null;
   proven: string | null;
   refused: string | null;
+  /** Commit that its agent does not take, as it lacks an approval. */
+  held: string | null;
   target: string | null;
 }
 
@@ -78,7 +80,7 @@ export class RolloutWorld {
   /** An agent takes one step: it answers an offer, or proves what it has accepted. */
   work(cluster: SimulatedCluster): void {
     const { target } = cluster;
-    if (cluster.awaySince !== null || target === null) return;
+    if (cluster.awaySince !== null || target === null || cluster.held === target) return;
     if (cluster.accepted === target) {
       cluster.proven = target;
       return;
@@ -111,7 +113,7 @@ export class RolloutWorld {
     };
   }
 
-  #read({ name, zone, awaySince, accepted, proven, refused }: SimulatedCluster): RolloutCluster {
+  #read({ name, zone, awaySince, accepted, proven, refused, held }: SimulatedCluster): RolloutCluster {
     const isKnown = awaySince === null;
     return {
       name,
@@ -121,6 +123,10 @@ export class RolloutWorld {
       proven: isKnown ? proven : null,
       accepted,
       refused,
+      held:
+        held === null || !isKnown
+          ? null
+          : { revision: held, tag: `fso/approve/${held}/${zone}`, missing: 1, approvers: ['bob'], problems: [] },
       awaySince,
       facts: isKnown ? { violations: this.violationsAt(name, accepted), refused: 0, pending: 0 } : null,
     };
