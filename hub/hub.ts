@@ -17,7 +17,7 @@ import { backUp, createCheckpoints, type Ledger, openAuditKey, openLedger } from
 import { createHubMetrics, registerHubReadings } from './metrics.ts';
 import { Planner } from './plans/index.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
-import { Activity, type CommitTracer, createTrendRecorder, Pipeline, WaveController } from './rollout/index.ts';
+import { Activity, ApprovalRelay, type CommitTracer, createTrendRecorder, Pipeline, WaveController } from './rollout/index.ts';
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
 import { openSource, type Source } from './source/index.ts';
 
@@ -165,11 +165,12 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   const delivery = new Delivery(
     identity?.authenticate ?? authenticateByToken(config.agentTokens),
     { version, limits: { ...DEFAULT_DELIVERY_LIMITS, ...deps.deliveryLimits } },
-    { ledger, offers, checkpoints, targets, clock, logger: log('delivery'), metrics: metrics.delivery },
+    { ledger, offers, checkpoints, targets, approvals: source.approvals, clock, logger: log('delivery'), metrics: metrics.delivery },
   );
   const fleet = new FleetReader({ ledger, clock, version });
   const history = { ledger, clock, logger: log('activity') };
   const rollout = new WaveController({ ledger, targets, delivery, source, clock, logger: log('release') });
+  new ApprovalRelay({ ledger, source, targets, delivery, logger: log('release') }).open();
   const activity = new Activity({ ...history, metrics: metrics.rollout, tracer, inWaves: () => rollout.areInForce });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const onDone = activity.done.bind(activity);

@@ -2,7 +2,17 @@ import { type CompiledCluster, compileCluster } from '@fso/shared/compile';
 import { type AloneDecoder, type DecodeResult, type PolicySet, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import { type ClusterPart, filesOfRevision, type RawObject, reasonOf } from '@fso/shared/git';
 import type { Offer, Reason } from '@fso/shared/protocol';
-import { type AcceptedRevision, type Judgement, judge, type TrustConfig } from '@fso/shared/trust';
+import type { Signers } from '@fso/shared/signatures';
+import {
+  type AcceptedRevision,
+  type ApprovalRule,
+  approvalRuleOf,
+  findApproverProblem,
+  type Judgement,
+  judge,
+  signersOf,
+  type TrustConfig,
+} from '@fso/shared/trust';
 import type { CommitPlaces } from '../cache/index.ts';
 import { type CheckedObjects, checkObjects, type ObjectStore } from './object-store.ts';
 
@@ -14,6 +24,8 @@ export interface CompiledOffer {
   readonly objects: ReadonlyMap<string, RawObject>;
   /** Part of the repository that is for this cluster. */
   readonly part: ClusterPart;
+  /** Rule for the step to the next one; undefined: it needs no approval. */
+  readonly approval: ApprovalRule | undefined;
   /** Signer of the commit, and the signers trusted for its descendants. */
   readonly verified: Extract<VerifiedOffer, { ok: true }>;
 }
@@ -58,14 +70,27 @@ export const compileOffer = async (offer: Offer, context: CompileContext): Promi
   if (part.registration === null && !mayLeave) return refuse([notRegistered(cluster)]);
   const decoded = decode(files);
   if (!decoded.ok) return refuse(decoded.problems.map(reasonOf));
+  const unapprovable = approverProblem(decoded.set, signersOf(verify.trust, verified.trust));
+  if (unapprovable !== undefined) return refuse([unapprovable]);
   const compiled = compileCluster(decoded.set, cluster);
   const places = placesFor(decoded.set, cluster);
-  return { ok: true, offer: { revision: offer.revision, compiled, places, objects, part, verified } };
+  const approval = approvalFor(decoded.set, cluster);
+  return { ok: true, offer: { revision: offer.revision, compiled, places, objects, part, approval, verified } };
 };
 
 const placesFor = ({ catalog, clusters }: PolicySet, cluster: string): CommitPlaces => {
   const provider = clusters.find(({ document }) => document.metadata.name === cluster)?.document.spec.provider;
   return { ...(catalog && { catalog: catalog.document.spec }), ...(provider !== undefined && { provider }) };
+};
+
+const approverProblem = ({ rollout }: PolicySet, signers: Signers | undefined): Reason | undefined => {
+  const message = rollout && signers && findApproverProblem(rollout.document.spec, signers);
+  return message === undefined ? undefined : { path: rollout?.source.path, message };
+};
+
+const approvalFor = ({ rollout, clusters }: PolicySet, cluster: string): ApprovalRule | undefined => {
+  const own = clusters.find(({ document }) => document.metadata.name === cluster)?.document;
+  return own && approvalRuleOf(rollout?.document.spec, own.metadata.labels ?? {});
 };
 
 /**

@@ -1,2 +1,3 @@
-export { Intake, type IntakeDeps, type IntakeOutcome } from './intake.ts';
+export { Intake, type IntakeDeps } from './intake.ts';
+export type { IntakeOutcome } from './intake-events.ts';
 export { loadAcceptedPlaces } from './state-store.ts';

@@ -1,9 +1,17 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import type { ClusterPart } from '@fso/shared/git';
+import type { Reason } from '@fso/shared/protocol';
 import { type Clock, listText, messageOf } from '@fso/shared/runtime';
 import type { TargetCommit } from '../control/index.ts';
 import type { AcceptedState } from './state-store.ts';
+
+export type IntakeOutcome =
+  | { readonly type: 'ack'; readonly revision: string; readonly digest: string }
+  /** The commit is good, and waits for an approval. */
+  | { readonly type: 'held'; readonly revision: string }
+  /** `missing`: the hub has to send in full what it thought this agent holds. */
+  | { readonly type: 'nack'; readonly revision: string; readonly reasons: readonly Reason[]; readonly missing: boolean };
 
 /** Longest message of an event, in characters. */
 const MAX_MESSAGE = 4096;

@@ -1,24 +1,21 @@
-import { type ClusterEvent, isHubManaged, policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
+import { isDeepStrictEqual } from 'node:util';
+import { type ClusterEvent, type HeldRevision, isHubManaged, policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
 import { createAloneDecoder, createDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import type { ClusterPart, RawObject } from '@fso/shared/git';
 import type { Informer } from '@fso/shared/kube';
-import type { Offer, Reason } from '@fso/shared/protocol';
+import type { Approvals, Offer } from '@fso/shared/protocol';
 import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
 import type { CommitPlaces, PlacedNodes } from '../cache/index.ts';
 import type { RevisionSlot, TargetCommit } from '../control/index.ts';
 import { ALERT_AFTER, desiredPolicies } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
+import { ApprovalGate } from './approval-gate.ts';
 import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
-import { IntakeEvents } from './intake-events.ts';
+import { IntakeEvents, type IntakeOutcome } from './intake-events.ts';
 import { ObjectStore } from './object-store.ts';
 import { digestOfPlaces, savePlaces } from './places-store.ts';
-import { type AcceptedState, ensureNamespace, type LoadedState, loadState, saveState } from './state-store.ts';
-
-export type IntakeOutcome =
-  | { readonly type: 'ack'; readonly revision: string; readonly digest: string }
-  /** `missing`: the hub has to send in full what it thought this agent holds. */
-  | { readonly type: 'nack'; readonly revision: string; readonly reasons: readonly Reason[]; readonly missing: boolean };
+import { type AcceptedState, type LoadedState, restoreState, saveState } from './state-store.ts';
 
 export interface IntakeDeps {
   readonly runtime: AgentRuntime;
@@ -43,6 +40,8 @@ interface Target extends TargetCommit, AcceptedRevision {
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
+/** Time after which a commit that waits is judged again, as approvals come of age and end. */
+const RECHECK_MS = 60_000;
 
 /**
  * Step ⑤: judges the commits that the hub offers, has the rounds write them, and persists each that
@@ -70,11 +69,13 @@ export class Intake {
   #kept: AcceptedRevision | undefined;
   #holds: string | null = null;
   readonly #events: IntakeEvents;
+  readonly #gate: ApprovalGate;
   #compiling: boolean = false;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
     this.#events = new IntakeEvents(deps.runtime.clock, deps.onEvent);
+    this.#gate = new ApprovalGate(deps.trust);
     deps.revisions.onWritten((target) => {
       this.#writtenTarget = target;
       this.#written.wake();
@@ -88,7 +89,12 @@ export class Intake {
 
   /** Commit that the next one must descend from. */
   get anchor(): string | null {
-    return this.#last?.revision ?? null;
+    return (this.#gate.verified ?? this.#last)?.revision ?? null;
+  }
+
+  /** The commit that waits for an approval; undefined: none does. */
+  get held(): HeldRevision | undefined {
+    return this.#gate.held;
   }
 
   /** Whether the presently configured signers have judged the accepted commit. */
@@ -125,32 +131,22 @@ export class Intake {
     this.#wakeup.wake();
   }
 
+  /** Takes signed tags about a commit, which may let one go on that waits. */
+  approvals(approvals: Approvals): void {
+    this.#gate.setApprovals(approvals);
+    this.#wakeup.wake();
+  }
+
   /** Drops the held objects, so that the next offer carries everything. */
   forgetObjects(): void {
     this.#holds = null;
     this.#held.clear();
   }
 
-  /**
-   * Loads the accepted state; retries while the API server cannot be reached. @throws the signal's
-   * reason
-   */
+  /** Loads the accepted state, see {@link restoreState}. @throws the signal's reason */
   async restore(signal: AbortSignal): Promise<void> {
     const { runtime, policies } = this.#deps;
-    const { client, clock, random, logger } = runtime;
-    const backoff = createBackoff({ ...RETRY, random });
-    for (;;) {
-      try {
-        await policies.ready(signal);
-        await ensureNamespace(client, signal);
-        this.#resume(await loadState(client, signal));
-        return;
-      } catch (error) {
-        signal.throwIfAborted();
-        logger.warn({ err: error, attempt: backoff.failures }, 'accepted state could not be read');
-        await clock.sleep(backoff.next(), signal);
-      }
-    }
+    this.#resume(await restoreState(runtime, (until) => policies.ready(until), signal));
   }
 
   /** Works until the signal aborts. @throws the signal's reason */
@@ -174,7 +170,9 @@ export class Intake {
 
   async #compileOffers(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#wakeup.wait(signal);
+      if (this.#gate.waiting === undefined) await this.#wakeup.wait(signal);
+      else await this.#wakeup.waitAtMost(RECHECK_MS, this.#deps.runtime.clock, signal);
+      if (this.#gate.waiting !== undefined && this.#offered === undefined) this.#admit(this.#gate.waiting);
       for (let offer = this.#offered; offer !== undefined; offer = this.#offered) {
         this.#offered = undefined;
         await this.#take(offer);
@@ -188,11 +186,13 @@ export class Intake {
     const { revision } = offer;
     this.#compiling = true;
     trace?.offered(revision);
+    this.#gate.drop();
     try {
-      const verify = { trust, held: this.#held, now: clock.now(), accepted: this.#last };
+      const accepted = revision === this.#last?.revision ? this.#last : (this.#gate.verified ?? this.#last);
+      const verify = { trust, held: this.#held, now: clock.now(), accepted };
       const decoders = { decode: this.#decode, decodeAlone: this.#decodeAlone };
       const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, ...decoders });
-      if (result.ok) this.#aimAt(result.offer);
+      if (result.ok) this.#admit(result.offer);
       else this.#refuse(revision, result);
     } catch (error) {
       logger.error({ revision, err: error }, 'offer could not be judged');
@@ -202,6 +202,18 @@ export class Intake {
     } finally {
       this.#compiling = false;
     }
+  }
+
+  /** Enforces a commit, or has it wait for its approval. */
+  #admit(offer: CompiledOffer): void {
+    const { runtime, onOutcome } = this.#deps;
+    const { revision } = offer;
+    const isTarget = revision === this.#target?.revision;
+    const before = this.#gate.held;
+    if (isTarget || this.#gate.admits(offer, this.#last, runtime.clock.now())) this.#aimAt(offer);
+    if (this.#gate.held === undefined || isDeepStrictEqual(before, this.#gate.held)) return;
+    runtime.logger.info(this.#gate.held, 'offer is good, and waits for an approval');
+    onOutcome({ type: 'held', revision });
   }
 
   #refuse(revision: string, { reasons, missing }: Extract<OfferResult, { ok: false }>): void {
@@ -216,7 +228,7 @@ export class Intake {
     onOutcome({ type: 'nack', revision, reasons, missing });
   }
 
-  #aimAt({ revision, compiled, places, objects, part, verified }: CompiledOffer): void {
+  #aimAt({ revision, compiled, places, objects, part, approval, verified }: CompiledOffer): void {
     const { verification, trust } = verified;
     if (verification.state === 'failed') this.#events.notTrusted(revision, `taken all the same, ${verification.reason}`);
     const before = this.#target?.desired ?? new Map();
@@ -228,7 +240,8 @@ export class Intake {
     trace?.aimed(revision, { policies: desired.size, objects: objects.size });
     logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
     const { registration, outside } = part;
-    this.#target = { revision, digest: compiled.digest, verification, trust, registration, outside, places, desired, objects };
+    const { digest } = compiled;
+    this.#target = { revision, digest, verification, trust, approval, registration, outside, places, desired, objects };
     this.#deps.places.judgeBy(places);
     this.#aimed.wake();
     this.#deps.revisions.setTarget(this.#target);
@@ -274,6 +287,7 @@ export class Intake {
     await saveState(client, state, signal);
     this.#events.scopeLeft(this.#accepted, written);
     this.#accepted = state;
+    this.#gate.noteAccepted();
     // A newer one may have been written while this one was persisted.
     if (this.#writtenTarget === written) this.#writtenTarget = undefined;
     this.#deps.revisions.accept(written, state);

@@ -2,12 +2,13 @@ import { AGENT_STATE, FIELD_MANAGERS, type KubeObject, RevisionVerification, SYS
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient, NAMESPACE_KIND } from '@fso/shared/kube';
-import { messageOf } from '@fso/shared/runtime';
-import { type AcceptedRevision, StoredTrust } from '@fso/shared/trust';
+import { createBackoff, messageOf } from '@fso/shared/runtime';
+import { type AcceptedRevision, ApprovalRule, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
 import type { CommitPlaces } from '../cache/index.ts';
 import { packJson, unpackJson } from '../config-map-store.ts';
 import type { DesiredPolicies } from '../enforce/index.ts';
+import type { AgentRuntime } from '../runtime.ts';
 import { getPlaces, readPlaces } from './places-store.ts';
 
 /**
@@ -41,6 +42,7 @@ const StateData = z.object({
   digest: z.string().max(128),
   verification: RevisionVerification,
   trust: StoredTrust.optional(),
+  approval: ApprovalRule.optional(),
   registration: z.string().nullish().catch(undefined),
   places: z
     .string()
@@ -81,15 +83,37 @@ export const loadState = async (client: KubeClient, signal: AbortSignal): Promis
   const stored = await getPlaces(client, signal);
   let kept: AcceptedRevision | undefined;
   try {
-    const { policies, trust, registration, places, ...data } = parseState(map);
-    const state = { ...data, trust, registration, places };
-    kept = { revision: state.revision, verification: state.verification, trust };
+    const { policies, trust, registration, places, approval, ...data } = parseState(map);
+    const state = { ...data, trust, registration, places, approval };
+    kept = { revision: state.revision, verification: state.verification, trust, approval };
     // A hub that is asked for the commit again sends them.
     await readPlaces(stored, places);
     return { state: policies === 'stored' ? await withPolicies(state, map) : { ...state, policies: undefined } };
   } catch (error) {
     const problem = messageOf(error);
     return { state: undefined, problem, ...(kept && { kept }) };
+  }
+};
+
+const RETRY = { baseMs: 500, maxMs: 30_000 };
+
+/** Loads the state; retries while the API server cannot be reached. @throws the signal's reason */
+export const restoreState = async (
+  { client, clock, random, logger }: AgentRuntime,
+  isReady: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<LoadedState> => {
+  const backoff = createBackoff({ ...RETRY, random });
+  for (;;) {
+    try {
+      await isReady(signal);
+      await ensureNamespace(client, signal);
+      return await loadState(client, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      logger.warn({ err: error, attempt: backoff.failures }, 'accepted state could not be read');
+      await clock.sleep(backoff.next(), signal);
+    }
   }
 };
 
@@ -146,6 +170,7 @@ export const saveState = async (client: KubeClient, state: AcceptedState, signal
     digest: state.digest,
     verification: state.verification,
     trust: state.trust,
+    approval: state.approval,
     registration: state.registration,
     places: state.places,
     policies: fits ? 'stored' : 'too-large',

@@ -201,6 +201,9 @@ class HubStream {
       case 'offer':
         this.#intake.offer(frame);
         break;
+      case 'approvals':
+        this.#intake.approvals(frame);
+        break;
       case 'reported':
         this.#reporter.acknowledged(frame.seq);
         break;
@@ -243,6 +246,10 @@ class HubStream {
       this.#reporter.accepted(outcome);
       return;
     }
+    if (outcome.type === 'held') {
+      this.#reporter.poke();
+      return;
+    }
     // An ack that came after it would take it back.
     this.#reporter.sendAck();
     this.#connection?.send({ type: 'nack', revision: outcome.revision, reasons: [...outcome.reasons] });
@@ -271,10 +278,11 @@ class HubStream {
   #facts({ revision }: AgentSnapshot): RevisionFacts & StreamFacts {
     const { observatory, certificate } = this.#deps;
     const expires = certificate?.expires();
-    const skewMs = this.#skew.ms;
+    const [skewMs, held] = [this.#skew.ms, this.#intake.held];
     const { provenRevision, ...facts } = revision?.facts ?? NOTHING_ACCEPTED;
     return {
       ...facts,
+      ...(held && { held }),
       // What was proven says nothing while the cluster is not observed.
       provenRevision: observatory.ages().outOfDate.length === 0 ? provenRevision : null,
       ...(skewMs === undefined ? {} : { clockSkewMs: skewMs }),

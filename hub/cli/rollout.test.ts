@@ -65,6 +65,26 @@ describe('fso rollout', () => {
     ]);
   });
 
+  it('prints what approves the commit for a wave, and signs nothing', async () => {
+    const { code, out } = await fso('rollout', 'approve', 'canary', '--suffix', 'bob');
+    const name = `fso/approve/${NEWEST}/canary+bob`;
+    expect([code, out.split('\n')]).toEqual([
+      0,
+      [
+        'git fetch origin',
+        `git diff ${BASE} ${NEWEST}`,
+        `git tag -s -m 'Approve c3c3c3c3 for wave canary' ${name} ${NEWEST}`,
+        `git push origin ${name}`,
+        '',
+      ],
+    ]);
+    expect(await fso('rollout', 'approve', 'production')).toMatchObject({ code: 1, err: expect.stringContaining('No rollout has a wave') });
+    expect(await fso('rollout', 'approve', 'canary', '--suffix', '$(id)')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('No tag'),
+    });
+  });
+
   it('refuses a resume of another commit, and one of what is not held', async () => {
     const other = await fso('rollout', 'resume', '--revision', BASE);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining(`The rollout is of ${NEWEST} by now`)]);

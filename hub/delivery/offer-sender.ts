@@ -1,5 +1,6 @@
 import { GitObjectError } from '@fso/shared/git';
-import { messageOf } from '@fso/shared/runtime';
+import { type Approvals, encodeFrame } from '@fso/shared/protocol';
+import { messageOf, weakMemo } from '@fso/shared/runtime';
 import { allowAnswer, type Frame, type FrameContext } from './frame-handlers.ts';
 import { type EncodedOffer, OfferTooLargeError } from './offers.ts';
 import type { Outbox } from './outbox.ts';
@@ -12,6 +13,9 @@ const REFUSALS = [OfferTooLargeError, GitObjectError];
  * the report that goes with it.
  */
 const ANSWER_MS = 2_000;
+
+/** Encodes once what goes to all agents that are offered the commit. */
+const encodeApprovals = weakMemo((frame: Approvals) => encodeFrame(frame));
 
 export interface OfferSenderOptions {
   readonly outbox: Outbox;
@@ -33,6 +37,8 @@ export class OfferSender {
    * The agent took nothing of its last offers: the next one waits until it has shown that it reads.
    */
   #isOnTrial: boolean = false;
+  /** Tags that were sent last. */
+  #approvals: Approvals | undefined;
 
   constructor(context: FrameContext, options: OfferSenderOptions) {
     this.#context = context;
@@ -56,13 +62,14 @@ export class OfferSender {
   }
 
   /**
-   * Brings the agent to a revision, unless it is on its way there or has a later one. A failed offer
-   * closes the stream.
+   * Brings the agent to a revision, unless it is on its way there or has a later one; what signed
+   * tags say of it goes ahead. A failed offer closes the stream.
    */
   offer(wanted: string): void {
     const { state, deps } = this.#context;
     const { commits } = state;
     const revision = deps.targets.laterOf(wanted, commits.revision);
+    this.#sendApprovals(revision);
     if (commits.target === revision) return;
     commits.target = revision;
     this.#options.outbox.dropWaiting();
@@ -90,6 +97,13 @@ export class OfferSender {
     if (offered === undefined || deps.clock.now().getTime() - offered.at.getTime() < ANSWER_MS) return;
     state.commits.offered = undefined;
     deps.ledger.setOffered(cluster, offered.revision, stream, offered.at.toISOString()).catch(this.#options.onWriteFailure);
+  }
+
+  #sendApprovals(revision: string): void {
+    const approvals = this.#context.deps.approvals.of(revision);
+    if (approvals === undefined || approvals === this.#approvals) return;
+    this.#approvals = approvals;
+    this.#options.outbox.send(encodeApprovals(approvals));
   }
 
   #offerTarget(): void {

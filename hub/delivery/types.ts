@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { Approvals } from '@fso/shared/protocol';
 import type { Clock, Logger } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import type { Checkpoints, FleetState, Journal } from '../ledger/index.ts';
@@ -71,6 +72,8 @@ export interface DeliveryDeps {
   readonly offers: Offers;
   readonly checkpoints: Pick<Checkpoints, 'key' | 'framesFor'>;
   readonly targets: RevisionTargets;
+  /** Signed tags about a commit; undefined: none are known. */
+  readonly approvals: { of(revision: string): Approvals | undefined };
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: DeliveryMetrics;

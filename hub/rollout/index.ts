@@ -1,3 +1,4 @@
+export { ApprovalRelay } from './approval-relay.ts';
 export { Activity } from './history/activity.ts';
 export { type ClusterSteps, packSteps, unpackSteps } from './history/cluster-steps.ts';
 export type { CommitTracer } from './history/commit-tracer.ts';

@@ -55,6 +55,7 @@ it('reads what a cluster enforces, has proven and reports', async () => {
     proven: REVISION,
     refused: null,
     enforced: 'd',
+    held: null,
     awaySince: null,
     wasSeenLeaving: false,
     facts: { violations: 2, refused: 3, pending: 1 },

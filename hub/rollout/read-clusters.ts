@@ -33,6 +33,7 @@ const UNSEEN: Omit<Enforced, 'awaySince'> = {
   proven: null,
   refused: null,
   enforced: null,
+  held: null,
   wasSeenLeaving: false,
   facts: null,
 };
@@ -58,6 +59,7 @@ const enforcedBy = (
     proven: isReported ? report.provenRevision : null,
     refused: nack?.revision ?? null,
     enforced: accepted === null ? null : (digestOf(record.name, accepted) ?? acked?.digest ?? baseline?.list ?? null),
+    held: (away === null ? report?.held : undefined) ?? null,
     awaySince: away,
     wasSeenLeaving: away !== null && away > watchingSince,
     facts: away === null && report !== null ? factsOf(record) : null,

@@ -18,3 +18,9 @@ export const commitView = (
   subject: message.split('\n', 1)[0] ?? '',
   time: timeOf(committer),
 });
+
+/** @returns the URL of a repository for people, without what may be a secret */
+export const redact = (url: string): string => {
+  const parsed = new URL(url);
+  return `${parsed.protocol}//${parsed.host}${parsed.pathname}`;
+};

@@ -6,6 +6,25 @@ import type { Clone } from './git/clone.ts';
 import { createRevisionReader } from './object-access.ts';
 import { RevisionChecker } from './revision-checker.ts';
 
+it('refuses a wave that needs an approval where no approver has a key', async () => {
+  const key = makeKey();
+  const signers = parseSigners({ allowedSigners: `ana ${key.line}\n` });
+  const box = new ObjectBox();
+  const clone = { object: async (id: string) => box.get(id) };
+  const reader = createRevisionReader(clone as Pick<Clone, 'object'> as Clone, 20);
+  const check = (approver: string, mode: 'strict' | 'off') => {
+    const strategy = `apiVersion: compliance.federated.io/v1\nkind: RolloutStrategy\nmetadata: {name: r}\nspec: {approvers: [${approver}], waves: [{name: w, clusterSelector: {}, approval: Required}]}\n`;
+    const config = mode === 'off' ? { mode } : { mode, signers };
+    return new RevisionChecker(config, reader, () => new Date()).check(box.commit({ key, files: { 'rollout.yaml': strategy } }));
+  };
+  expect(await check('bob', 'strict')).toMatchObject({
+    ok: false,
+    problems: [{ path: 'rollout.yaml', reason: expect.stringContaining('none of them has a key') }],
+  });
+  expect(await check('ana', 'strict')).toMatchObject({ ok: true });
+  expect(await check('bob', 'off')).toMatchObject({ ok: true });
+});
+
 describe('a signed commit above one that is too large to be parsed', () => {
   const key = makeKey();
   const signers = parseSigners({ allowedSigners: `x ${key.line}\n` });

@@ -1,7 +1,16 @@
 import type { ProblemView, RevisionVerification } from '@fso/shared/api';
 import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/decode';
 import { GitObjectError, GitObjectTooLargeError } from '@fso/shared/git';
-import { type AcceptedRevision, judge, type Proposal, type StoredTrust, type TrustConfig, TrustError } from '@fso/shared/trust';
+import {
+  type AcceptedRevision,
+  findApproverProblem,
+  judge,
+  type Proposal,
+  type StoredTrust,
+  signersOf,
+  type TrustConfig,
+  TrustError,
+} from '@fso/shared/trust';
 import type { RevisionReader } from './object-access.ts';
 
 interface RefusedRevision {
@@ -51,7 +60,11 @@ export class RevisionChecker {
     const judged = await this.#judge(revision);
     if (!judged.ok) return judged;
     const examined = await this.#examine(revision);
-    return examined.ok ? { ...judged, set: examined.set } : examined;
+    if (!examined.ok) return examined;
+    const { rollout } = examined.set;
+    const signers = signersOf(this.#config, judged.trust);
+    const reason = rollout && signers && findApproverProblem(rollout.document.spec, signers);
+    return reason === undefined ? { ...judged, set: examined.set } : { ok: false, problems: [{ path: rollout?.source.path, reason }] };
   }
 
   /**

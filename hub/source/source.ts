@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import type { CommitView, ProblemView, SourceView } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import { type Backoff, createBackoff, type Runtime, Wakeup } from '@fso/shared/runtime';
+import { ApprovalTags } from './approval-tags.ts';
+import { redact } from './commit-view.ts';
 import { type Clone, isCloneDamaged, openClone } from './git/clone.ts';
 import { createGitAuth } from './git/git-auth.ts';
 import { describeGitError } from './git/git-errors.ts';
@@ -28,12 +30,6 @@ const JITTER = 0.1;
 const DEFAULT_MAX_PACKS = 64;
 const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** @returns the URL for people, without what may be a secret */
-const redact = (url: string): string => {
-  const parsed = new URL(url);
-  return `${parsed.protocol}//${parsed.host}${parsed.pathname}`;
-};
-
 interface OpenedRepository {
   readonly http: GitHttp;
   readonly clone: Clone;
@@ -47,6 +43,7 @@ interface OpenedRepository {
 export class Source {
   readonly objects: RevisionReader;
   readonly documents: PolicyDocuments;
+  readonly approvals: ApprovalTags;
   readonly #options: SourceOptions;
   readonly #deps: SourceDeps;
   readonly #http: GitHttp;
@@ -73,6 +70,7 @@ export class Source {
     this.#clone = clone;
     this.objects = createRevisionReader(clone, options.limits?.chain ?? DEFAULT_LIMITS.chain);
     this.documents = createPolicyDocuments(this.objects.object, clock);
+    this.approvals = new ApprovalTags(clone, logger);
     this.#checker = new RevisionChecker(options.trust, this.objects, () => clock.now());
     this.#stateFile = createStateFile(options.dataDir, logger);
     this.#backoff = createBackoff({
@@ -207,6 +205,7 @@ export class Source {
     this.#backoff.reset();
     this.#change({ error: null, lastFetch: this.#now() });
     if (hasRecovered) logger.info({ revision: id }, 'source reachable again');
+    await this.approvals.sync(signal);
   }
 
   async #fail(error: unknown): Promise<void> {

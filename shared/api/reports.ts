@@ -126,6 +126,19 @@ export type RevisionVerification = z.infer<typeof RevisionVerification>;
 /** A {@link policyKey}: namespace and name at their longest, and the slash. */
 export const PolicyKey = z.string().max(317).describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 
+/** Approvers that a report names. */
+export const MAX_APPROVERS = 50;
+
+/** A commit that an agent has verified and does not take yet, as it lacks an approval. */
+export const HeldRevision = z.object({
+  revision: Revision,
+  tag: z.string().max(160).describe('Name of the signed tag that approves it.'),
+  missing: z.int().min(0).max(2).describe('Number of approvals that are missing; 0: a signer has revoked it.'),
+  approvers: z.array(z.string().max(320)).max(MAX_APPROVERS).describe('Principals whose approval counts.'),
+  problems: z.array(z.string().max(512)).max(8).describe('Why tags that the agent got do not count.'),
+});
+export type HeldRevision = z.infer<typeof HeldRevision>;
+
 /** The part of a cluster's report about the commits of the hub, which each commit changes. */
 export const RevisionFacts = z.object({
   /** Commit that the agent accepted and whose policies it wrote to its cluster. */
@@ -139,6 +152,7 @@ export const RevisionFacts = z.object({
   verification: RevisionVerification.shape.state,
   signer: RevisionVerification.shape.signer,
   verificationReason: RevisionVerification.shape.reason,
+  held: HeldRevision.optional().describe('A newer commit that waits for an approval; absent: none does.'),
 });
 export type RevisionFacts = z.infer<typeof RevisionFacts>;
 

@@ -19,6 +19,16 @@ export const RolloutWaveView = z.object({
   proven: Count.describe('Of those, the ones that have proven it.'),
   unreachable: z.array(ResourceName).describe('Clusters that are away, or come and go, and that the wave does not wait for; at most 20.'),
   soaksUntil: Time.nullable(),
+  approval: z
+    .object({
+      clusters: Count.describe('Clusters that wait for it.'),
+      tag: z.string().describe('Name of the signed tag that they wait for.'),
+      missing: Count.describe('Number of approvals that are missing; 0: a signer has revoked it.'),
+      approvers: z.array(z.string()).describe('Principals whose approval counts.'),
+      problems: z.array(z.string()).describe('Why tags that are there do not count.'),
+    })
+    .nullable()
+    .describe('Approval that agents wait for; null: none does, or they do not report it yet.'),
 });
 
 const FailedGate = z.object({

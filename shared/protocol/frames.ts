@@ -12,14 +12,16 @@ import {
   RevisionFacts,
 } from '../api/index.ts';
 import { Baseline, MAX_LISTED } from '../status/index.ts';
+import { Approvals } from './approvals.ts';
 import { Checkpoint, Hash } from './checkpoint.ts';
 import { DeviationGroups } from './deviation-groups.ts';
+import { GitObject, ObjectId } from './git-objects.ts';
 
 /**
  * Version of the wire protocol. Hubs and agents of different versions refuse each other in the
  * hello, and the agent enforces on.
  */
-export const PROTOCOL_VERSION = 10;
+export const PROTOCOL_VERSION = 11;
 /**
  * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB
  * of policies; keys and events come on top. The hub decodes it in a heap of 192 MiB, where one
@@ -40,27 +42,8 @@ export const MAX_CHECKPOINT_DIGESTS = 10_000;
 /** Close codes beyond RFC 6455; the reason of the close frame says more. */
 export const CLOSE_CODES = { unauthorized: 4401, unsupportedProtocol: 4406, replaced: 4409, badFrame: 4422, tooSlow: 4429 } as const;
 
-const ObjectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a Git object id');
-
 /** PostgreSQL keeps no NUL in a text, and a digest has none. */
 const DigestText = z.string().regex(/^[\x21-\x7e]{1,128}$/, 'must be a digest');
-
-/** A Git object, whole. `data` is the content without the object header, base64. */
-export const WholeObject = z.strictObject({ id: ObjectId, type: z.enum(['commit', 'tree', 'blob']), data: z.base64() });
-export type WholeObject = z.infer<typeof WholeObject>;
-
-/**
- * A tree by what differs from one that the agent holds. Each edit: offset, bytes that go there, and
- * what comes in their place, base64.
- */
-const EditedTree = z.strictObject({
-  id: ObjectId,
-  base: ObjectId,
-  edits: z.array(z.tuple([z.int().min(0), z.int().min(0), z.base64()])).max(10_000),
-});
-
-export const GitObject = z.union([WholeObject, EditedTree]);
-export type GitObject = z.infer<typeof GitObject>;
 
 const GitObjects = boundedList(GitObject, 50_000);
 
@@ -287,6 +270,7 @@ export type CheckpointFrame = z.infer<typeof CheckpointFrame>;
 export const HubFrame = z.discriminatedUnion('type', [
   Welcome,
   Offer,
+  Approvals,
   Reported,
   Digest,
   Resync,

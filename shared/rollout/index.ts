@@ -1,1 +1,2 @@
-export { durationMs, OTHERS, type SelectedCluster, type WaveMembers, wavesOf } from './waves.ts';
+export { approvalTag, revocationTag } from './approval-tags.ts';
+export { durationMs, OTHERS, type SelectedCluster, type WaveMembers, waveOf, wavesOf } from './waves.ts';

@@ -23,15 +23,20 @@ export interface WaveMembers {
   readonly clusters: readonly string[];
 }
 
+/** The first wave that selects a cluster; undefined: it is in the last one. */
+export const waveOf = ({ waves }: RolloutStrategySpec, labels: SelectedCluster['labels']): RolloutWave | undefined =>
+  waves.find(({ clusterSelector }) => matchesSelector(clusterSelector, labels));
+
 /**
  * Assigns clusters to the waves of a strategy, in order: each to the first wave that selects it,
  * the rest to a last one. Pure. A wave may be empty.
  */
-export const wavesOf = ({ waves }: RolloutStrategySpec, clusters: Iterable<SelectedCluster>): readonly WaveMembers[] => {
+export const wavesOf = (strategy: RolloutStrategySpec, clusters: Iterable<SelectedCluster>): readonly WaveMembers[] => {
+  const { waves } = strategy;
   const members: string[][] = [...waves.map((): string[] => []), []];
   for (const { name, labels } of clusters) {
-    const at = waves.findIndex(({ clusterSelector }) => matchesSelector(clusterSelector, labels));
-    members.at(at)?.push(name);
+    const wave = waveOf(strategy, labels);
+    members.at(wave === undefined ? -1 : waves.indexOf(wave))?.push(name);
   }
   return members.map((names, at) => ({ name: waves[at]?.name ?? OTHERS, wave: waves[at], clusters: names }));
 };

@@ -1,16 +1,10 @@
-import { malformed, SignatureError, unsupported } from './errors.ts';
-import { PGP_SIGNATURE } from './openpgp/armor.ts';
-import { checkPgpSignature, SKEW_MS, type Times } from './openpgp/check.ts';
+import { asText, checkSigned, type SignedObject, type Signer } from './check-signed.ts';
+import { malformed, SignatureError } from './errors.ts';
+import { SKEW_MS } from './openpgp/check.ts';
 import type { Signers } from './signers.ts';
-import { findAllowedSigner, GIT_NAMESPACE } from './ssh/allowed-signers.ts';
-import { checkSshSignature, parseSshSignature, SSH_SIGNATURE } from './ssh/sshsig.ts';
 
 /** A commit as its signer saw it, and the signature that was put into it. */
-interface SignedCommit {
-  /** The commit without its signature: the bytes that were signed. */
-  readonly payload: Buffer;
-  /** Armoured. */
-  readonly signature: string;
+interface SignedCommit extends SignedObject {
   /** Time by the commit itself; part of what was signed. */
   readonly committed: Date;
 }
@@ -69,39 +63,6 @@ const splitSignedCommit = (data: Uint8Array): SignedCommit => {
   };
 };
 
-const asText = (latin1: string): string => {
-  if (/[^\n\r\t\x20-\x7e]/.test(latin1)) throw malformed('the signature has characters that no signature has');
-  return latin1;
-};
-
-/** Signer of a commit. */
-export interface CommitSigner {
-  /** Name in the signers' file: principals, or a user id. */
-  readonly name: string;
-  /** `SHA256:…` of an SSH key, 40 hexadecimal digits of an OpenPGP key. */
-  readonly fingerprint: string;
-}
-
-const checkSsh = ({ signature, payload, committed }: SignedCommit, signers: Signers): CommitSigner => {
-  const parsed = parseSshSignature(signature);
-  if (parsed.namespace !== GIT_NAMESPACE)
-    throw new SignatureError('signature-invalid', 'the SSH signature was made for another purpose than Git (its namespace)');
-  const allowed = findAllowedSigner(signers.ssh, parsed.fingerprint, committed);
-  checkSshSignature(parsed, payload);
-  return { name: allowed.principals, fingerprint: parsed.fingerprint };
-};
-
-const checkPgp = ({ signature, payload }: SignedCommit, signers: Signers, times: Times): CommitSigner => {
-  const { key, owner } = checkPgpSignature(signature, payload, signers.openpgp, times);
-  return { name: owner, fingerprint: key.fingerprint };
-};
-
-const checkByKind = (commit: SignedCommit, signers: Signers, times: Times): CommitSigner => {
-  if (commit.signature.startsWith(`-----BEGIN ${SSH_SIGNATURE}-----`)) return checkSsh(commit, signers);
-  if (commit.signature.startsWith(`-----BEGIN ${PGP_SIGNATURE}-----`)) return checkPgp(commit, signers, times);
-  throw unsupported('the commit is signed in another way than with SSH or OpenPGP');
-};
-
 /**
  * Checks the signature of a raw commit object. A key is judged by the commit's own time, as git
  * does it for SSH: an old commit stays good when its key expires. The time must not lie in the
@@ -110,9 +71,9 @@ const checkByKind = (commit: SignedCommit, signers: Signers, times: Times): Comm
  * @param data the object without its header; its id is the caller's to check
  * @throws SignatureError
  */
-export const verifyCommit = (data: Uint8Array, signers: Signers, now: Date): CommitSigner => {
+export const verifyCommit = (data: Uint8Array, signers: Signers, now: Date): Signer => {
   const commit = splitSignedCommit(data);
-  const signer = checkByKind(commit, signers, { committed: commit.committed, now });
+  const signer = checkSigned(commit, signers, { committed: commit.committed, now });
   if (commit.committed.getTime() > now.getTime() + SKEW_MS)
     throw new SignatureError('commit-in-future', `the commit is of ${commit.committed.toISOString()}, which is in the future`);
   return signer;

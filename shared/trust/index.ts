@@ -1,3 +1,4 @@
+export * from './approval.ts';
 export { TrustError, type TrustProblem } from './errors.ts';
 export type { Proposal } from './judge.ts';
 export * from './trust-config.ts';

@@ -1,10 +1,10 @@
 import { decodeText, findTreeEntry, type GetObject, GitObjectError, SIGNERS_FILES, SIGNERS_FOLDER, type TreeEntry } from '../git/index.ts';
 import {
-  type CommitSigner,
   MAX_SIGNERS_BYTES,
   parseSigners,
   SignatureError,
   type SignatureProblem,
+  type Signer,
   type SignerFiles,
   type Signers,
   SignersError,
@@ -67,7 +67,7 @@ export interface Proposal {
 }
 
 export interface Trusted {
-  readonly signer: CommitSigner;
+  readonly signer: Signer;
   readonly state: TrustState;
 }
 
@@ -161,7 +161,7 @@ class Judge {
    *
    * @returns undefined: the path may hand the keys over to its signer
    */
-  async #checkEarly(revision: string, mayHandOver: boolean): Promise<CommitSigner | undefined> {
+  async #checkEarly(revision: string, mayHandOver: boolean): Promise<Signer | undefined> {
     try {
       return await this.#checkSignature(revision, this.#state.signers);
     } catch (error) {
@@ -170,7 +170,7 @@ class Judge {
     }
   }
 
-  async #checkSignature(commit: string, signers: Signers): Promise<CommitSigner> {
+  async #checkSignature(commit: string, signers: Signers): Promise<Signer> {
     const data = await this.#reader.commit(commit);
     try {
       return verifyCommit(data, signers, this.#context.now);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RevisionVerification } from '../api/index.ts';
-import { parseSigners, type Signers, SignersError } from '../signatures/index.ts';
+import { parseSigners, type Signer, type Signers, SignersError } from '../signatures/index.ts';
+import type { ApprovalRule } from './approval.ts';
 import { TrustError, type TrustProblem } from './errors.ts';
 import { type JudgeContext, judgeRevision, type Proposal, type TrustState } from './judge.ts';
 import type { TrustConfig } from './trust-config.ts';
@@ -24,10 +25,14 @@ export interface AcceptedRevision {
   readonly revision: string;
   readonly verification: RevisionVerification;
   readonly trust: StoredTrust | undefined;
+  /** undefined: not known, or it was not verified. */
+  readonly signer?: Signer | undefined;
+  /** Rule for the step to the next one; undefined: it needs no approval. */
+  readonly approval?: ApprovalRule | undefined;
 }
 
 export type Judgement =
-  | { readonly ok: true; readonly verification: RevisionVerification; readonly trust: StoredTrust | undefined }
+  | ({ readonly ok: true } & Pick<AcceptedRevision, 'verification' | 'trust' | 'signer'>)
   /** `missing`: an object was not there. */
   | { readonly ok: false; readonly code: TrustProblem; readonly message: string; readonly missing: boolean };
 
@@ -62,6 +67,10 @@ const restoreTrust = (root: Signers, accepted: AcceptedRevision | undefined): Tr
   return signers === undefined ? configured : { anchor, signers, signersTree: stored.signersTree };
 };
 
+/** Signers that a judged commit trusts; undefined: nothing is verified. */
+export const signersOf = (config: TrustConfig, trust: StoredTrust | undefined): Signers | undefined =>
+  config.mode === 'off' ? undefined : restoreTrust(config.signers, { revision: '', verification: { state: 'verified' }, trust }).signers;
+
 /**
  * Whether what was accepted has been judged by the signers that are configured now, as strictly as
  * is asked now.
@@ -81,12 +90,12 @@ export const judge = async (
 ): Promise<Judgement> => {
   if (config.mode === 'off') return { ok: true, verification: { state: 'unverified' }, trust: accepted?.trust };
   if (accepted?.revision === proposal.revision && isJudged(config, accepted))
-    return { ok: true, verification: accepted.verification, trust: accepted.trust };
+    return { ok: true, verification: accepted.verification, trust: accepted.trust, signer: accepted.signer };
   const before = restoreTrust(config.signers, accepted);
   try {
     const { signer, state } = await judgeRevision(before, proposal, context);
     const verification: RevisionVerification = { state: 'verified', signer: `${signer.name} (${signer.fingerprint})` };
-    return { ok: true, verification, trust: storeTrust(config.signers, state) };
+    return { ok: true, verification, trust: storeTrust(config.signers, state), signer };
   } catch (error) {
     if (!(error instanceof TrustError)) throw error;
     const { code, message, missing } = error;

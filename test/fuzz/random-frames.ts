@@ -280,6 +280,7 @@ const hubFrame = (random: Random): HubFrame => {
         reported: { seq: 0, policies: EMPTY_DIGEST, cluster: null, baseline: pick(random, [null, hash]) },
       };
     case 6:
+      if (random() < 0.5) return { type: 'approvals', revision: REVISION, tags: some(random, 40, () => data) };
       return { type: 'list', list: pick(random, [hash, ...UNKNOWN_LISTS]) };
     default:
       return {

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RolloutView } from '@fso/shared/api';
+import { approvalTag } from '@fso/shared/rollout';
 import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
-import { EXIT } from '../errors.ts';
+import { CliError, EXIT } from '../errors.ts';
 import { type Column, type Facts, type Format, renderTable, writeData, writeFacts } from '../render/output.ts';
 import { age, list, plain } from '../render/text.ts';
 
@@ -39,9 +40,19 @@ const factsOf = ({ revision, state, base, since, halted, paused }: RolloutView, 
   ['Next', halted?.next],
 ];
 
+/** @returns a fact for each wave whose agents wait for an approval */
+const approvalsOf = ({ waves }: RolloutView): Facts =>
+  waves.flatMap(({ name, approval }) => {
+    if (approval === null) return [];
+    const { clusters, tag, missing, approvers, problems } = approval;
+    const asked = `wave ${name} waits (${clusters} clusters) for ${missing} signed tag${missing === 1 ? '' : 's'} ${tag} by ${approvers.join(', ')}`;
+    const text = missing === 0 ? `wave ${name} (${clusters} clusters)` : asked;
+    return [['Approval', [text, ...problems].join('; ')]];
+  });
+
 const write = async (context: Context, output: Format, view: RolloutView): Promise<void> => {
   if (output === 'json' || output === 'yaml') return writeData(context, output, view);
-  writeFacts(context, factsOf(view, context.now()));
+  writeFacts(context, [...factsOf(view, context.now()), ...approvalsOf(view)]);
   if (view.waves.length > 0) context.out(`\n${renderTable(COLUMNS, view.waves, context.paint)}`);
 };
 
@@ -84,4 +95,26 @@ export const resumeRollout = async (context: Context, meant: { revision?: string
   });
   context.out(`The rollout of ${shortRevision(revision)} goes on.\n`);
   if (halted !== null) context.out(`Still halted: ${plain(halted.problem)}. Next: ${plain(halted.next)}\n`);
+};
+
+/** Ids and tags as they may be typed into a shell; a hub that was taken over may send others. */
+const COMMIT = /^[0-9a-f]{40}$/;
+const TAG = /^fso\/approve\/[0-9a-f]{40}\/[a-z0-9][-a-z0-9]{0,62}(\+[a-z0-9][-a-z0-9]{0,62})?$/;
+
+/**
+ * `fso rollout approve`: prints the commands of Git that approve the newest commit for a wave. It
+ * signs and pushes nothing, as neither key nor right to push is the hub's.
+ */
+export const approveRollout = async (context: Context, name: string, { suffix }: { suffix?: string }): Promise<void> => {
+  const { revision, waves } = await (await context.connect()).rollout();
+  const wave = waves.find((each) => each.name === name);
+  if (wave === undefined || revision === null)
+    throw new CliError(`No rollout has a wave ${plain(name)}; \`fso rollout status\` shows the waves.`, EXIT.negative);
+  const tag = (wave.approval?.tag ?? approvalTag(revision, name)) + (suffix === undefined ? '' : `+${suffix}`);
+  if (!COMMIT.test(revision) || !COMMIT.test(wave.revision)) throw new CliError('The hub answered with an id that is none of a commit.');
+  if (!TAG.test(tag)) throw new CliError('No tag can have this name: it takes lower case letters, digits and -.');
+  const message = `Approve ${shortRevision(revision)} for wave ${name}`;
+  context.out(
+    `git fetch origin\ngit diff ${wave.revision} ${revision}\ngit tag -s -m '${message}' ${tag} ${revision}\ngit push origin ${tag}\n`,
+  );
 };

@@ -253,6 +253,13 @@ const addRollout = (program: Command): void => {
     .option('--halt <time>', 'only if it is halted since then, as `fso rollout status` says')
     .addHelpText('after', examples('rollout resume', 'rollout resume --revision "$(git rev-parse HEAD)"'))
     .action(action(async () => (await loadRollout()).resumeRollout));
+  rollout
+    .command('approve')
+    .description('print the commands of Git that approve the commit for a wave; nothing is signed or pushed')
+    .argument('<wave>', 'a wave whose agents wait for an approval, or will')
+    .option('--suffix <name>', 'makes the name of the tag another one, where a second approver is needed')
+    .addHelpText('after', examples('rollout approve production', 'rollout approve production --suffix bob'))
+    .action(action(async () => (await loadRollout()).approveRollout));
 };
 
 export const fleetCommands: readonly ((program: Command) => void)[] = [

@@ -63,6 +63,7 @@ const start = async (
       checkpoints: createCheckpoints({ ledger, key: createAuditKey(), clock, logger }),
       offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
       targets: new RevisionTargets(),
+      approvals: { of: () => undefined },
       clock,
       logger,
       metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },

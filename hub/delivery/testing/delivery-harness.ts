@@ -85,6 +85,7 @@ export const startDelivery = async (limits: Partial<DeliveryLimits> = {}): Promi
       checkpoints,
       offers: OFFERS,
       targets,
+      approvals: { of: () => undefined },
       clock: systemClock,
       logger,
       metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },

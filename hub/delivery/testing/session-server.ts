@@ -29,6 +29,7 @@ export const createSessionDeps = (clock: FakeClock): DeliveryDeps => {
     logger,
     metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },
     targets: new RevisionTargets(),
+    approvals: { of: () => undefined },
   };
 };
 

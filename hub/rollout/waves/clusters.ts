@@ -1,4 +1,4 @@
-import type { RolloutStrategySpec } from '@fso/shared/api';
+import type { HeldRevision, RolloutStrategySpec } from '@fso/shared/api';
 import { durationMs, type SelectedCluster, type WaveMembers, wavesOf } from '@fso/shared/rollout';
 import type { HeldCluster } from '../../ledger/index.ts';
 import { type Facts, laterOf, type Move, moveOf, type RolloutRun } from './run.ts';
@@ -17,6 +17,8 @@ export interface RolloutCluster extends SelectedCluster {
   readonly had: readonly string[];
   /** Commit that its agent has refused. */
   readonly refused: string | null;
+  /** Commit that its agent does not take yet, as it lacks an approval; null also where unknown. */
+  readonly held: HeldRevision | null;
   /** Time since when it is not connected or not observed, ms since 1970; null: it is. */
   readonly awaySince: number | null;
   /** Whether the hub that plans has seen it leave: it was not away when that one began to watch. */
@@ -105,13 +107,18 @@ export class Wave {
 
   /** Progress of a cluster that was moved to a commit. */
   #progressOf(cluster: RolloutCluster, move: Move, now: number): Progress {
-    const { revision, at, unlooked, away } = move;
+    const { revision, at, unlooked } = move;
     if (unlooked === true || !cluster.isRegistered) return 'unlooked';
     if (cluster.proven === revision && (!this.comparesFacts || this.knows(cluster.facts))) return 'proven';
     if (this.isUnreachable(cluster, now)) return 'away';
     if (cluster.refused === revision) return 'refused';
     if (this.#isUnsteady(move, now)) return 'away';
-    return away !== true && cluster.awaySince === null && now - at >= this.proofMs ? 'late' : 'moving';
+    return this.#isExpected(cluster, move) && now - at >= this.proofMs ? 'late' : 'moving';
+  }
+
+  /** Whether a cluster could prove by now. The last wave waits for no approval either. */
+  #isExpected({ awaySince }: RolloutCluster, { away, held }: Move): boolean {
+    return awaySince === null && away !== true && (held !== true || this.rule === undefined);
   }
 
   /** Notes that a cluster leaves, comes back, or has stayed. */
@@ -126,14 +133,17 @@ export class Wave {
   }
 
   /**
-   * Looks at a cluster that was moved. One that comes back, or that had proven the commit and does
-   * not show it now, has the whole time again: its agent may have restarted, or judge risks again.
+   * Looks at a cluster that was moved. One that comes back, that got its approval, or that had
+   * proven the commit and does not show it now, has the whole time again: its agent may have
+   * restarted, or judge risks again.
    */
-  follow(cluster: RolloutCluster, { seen, ...before }: Move, now: number): MovedCluster {
-    const move = this.#noteAbsence(cluster, before, now);
+  follow(cluster: RolloutCluster, { seen, held, ...before }: Move, now: number): MovedCluster {
+    const noted = this.#noteAbsence(cluster, before, now);
+    const isHeld = cluster.awaySince === null && cluster.held?.revision === noted.revision;
+    const move: Move = isHeld ? { ...noted, held: true } : noted;
     const progress = this.#progressOf(cluster, move, now);
     if (progress === 'proven') return { cluster, move: { ...move, seen: true }, progress };
-    if (seen !== true || cluster.awaySince !== null) return { cluster, move, progress };
+    if (isHeld || cluster.awaySince !== null || (seen !== true && held !== true)) return { cluster, move, progress };
     const again = { ...move, at: now };
     return { cluster, move: again, progress: this.#progressOf(cluster, again, now) };
   }

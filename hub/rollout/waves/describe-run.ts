@@ -15,6 +15,15 @@ const stateOf = ({ halt, wave }: RolloutRun, isAtWork: boolean): WaveView['state
   return wave.soakSince === null ? 'Moving' : 'Soaking';
 };
 
+/** The approval that clusters of a wave wait for, as the first of them reports it. */
+const approvalOf = ({ revision }: RolloutRun, { members }: Wave, { clusters }: RolloutInput): WaveView['approval'] => {
+  const held = members.flatMap((name) => clusters.get(name)?.held ?? []).filter((each) => each.revision === revision);
+  const [first] = held;
+  if (first === undefined) return null;
+  const { revision: _revision, ...approval } = first;
+  return { clusters: held.length, ...approval };
+};
+
 const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: RolloutInput): WaveView => {
   const { number, name, members, soakMs } = wave;
   const revision = run.reached[number] ?? run.base.revision;
@@ -38,6 +47,7 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
       .slice(0, NAMED)
       .map((cluster) => cluster.name),
     soaksUntil: soakSince === null ? null : timeOf(soakSince + soakMs),
+    approval: approvalOf(run, wave, input),
   };
 };
 

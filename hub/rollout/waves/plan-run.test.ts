@@ -45,6 +45,25 @@ describe('waves', () => {
     expect(targets()).toEqual(['r1', 'r1', 'r0', 'r0']);
   });
 
+  it('wait for approvals that agents ask for, however long, and give the whole time to prove after that', () => {
+    const { cluster, work, commit, wait, targets, view } = open({ a: { proofWithin: '10m' }, b: {} });
+    cluster('a1').held = 'r1';
+    commit(1);
+    work();
+    for (let hours = 0; hours < 3; hours += 1) wait(3_600);
+    expect([targets(), view()?.halted, view()?.waves.map(({ approval }) => approval?.tag)]).toEqual([
+      ['r1', 'r0', 'r0'],
+      null,
+      ['fso/approve/r1/a', undefined, undefined],
+    ]);
+    cluster('a1').held = null;
+    wait(1);
+    wait(599);
+    expect(view()?.halted).toBeNull();
+    wait(1);
+    expect(view()?.halted?.gate).toBe('ProofTime');
+  });
+
   it('are skipped where nothing changes, in any order, and where they are empty', () => {
     const { work, commit, wait, targets } = open({ a: {}, b: {} }, ['b1', 'c1']);
     commit(1, ['b']);

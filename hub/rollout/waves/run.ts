@@ -28,6 +28,8 @@ const Move = z.object({
   unlooked: z.literal(true).optional(),
   /** Away when the run last looked. */
   away: z.literal(true).optional(),
+  /** Held by its agent when the run last looked, as it lacks an approval. */
+  held: z.literal(true).optional(),
   /** Proven when the run last looked. */
   seen: z.literal(true).optional(),
   /**

@@ -125,6 +125,7 @@ describe('what a webhook is about', () => {
     [push('refs/heads/main', 'governance/policies')],
     [push('refs/heads/main', 'Governance/Policies')],
     [push('refs/heads/main')],
+    [push(`refs/tags/fso/approve/${'a'.repeat(40)}/production`, 'governance/policies')],
     [{ ref: 'refs/heads/main', project: { path_with_namespace: 'scm/governance/policies' } }],
     [{}],
     ['no JSON'],
@@ -137,6 +138,7 @@ describe('what a webhook is about', () => {
   it.each([
     [push('refs/heads/feature', 'governance/policies'), 'this hub follows main, not refs/heads/feature'],
     [push('refs/heads/main2'), 'this hub follows main'],
+    [push('refs/tags/v1'), 'this hub follows main'],
     [push('refs/heads/main', 'governance/other'), 'does not follow the repository governance/other'],
     [push('refs/heads/main', 'vernance/policies'), 'does not follow the repository'],
     [`payload=${encodeURIComponent(JSON.stringify(push('refs/heads/x')))}`, 'this hub follows main'],

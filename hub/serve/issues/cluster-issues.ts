@@ -49,6 +49,12 @@ const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
  */
 const isBehind = (entry: ClusterEntry): boolean => entry.view.connection !== 'NeverSeen' && entry.view.revision !== revisionFor(entry);
 
+/** The approval that its agent waits for, as a further sentence. */
+const describeHeld = ({ record }: ClusterEntry): string => {
+  const held = record.report?.held;
+  return held === undefined ? '' : ` Its agent waits for an approval: the signed tag ${held.tag} by ${held.approvers.join(' or ')}.`;
+};
+
 const registrationIssues = (entry: ClusterEntry): Finding[] => {
   const { view, registration, desired, record, retired } = entry;
   // Before the hub has read the repository it does not know who is registered.
@@ -58,7 +64,8 @@ const registrationIssues = (entry: ClusterEntry): Finding[] => {
     return [known('ClusterUnregistered', `Not registered in Git, or no longer.${counted}`, null)];
   }
   if (!isBehind(entry)) return [];
-  const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(revisionFor(entry), NO_COMMIT)}.`;
+  const held = describeHeld(entry);
+  const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(revisionFor(entry), NO_COMMIT)}.${held}`;
   return [{ alert: 'ClusterBehind', problem, since: null, isCurrent: isKnown(record) }];
 };
 

@@ -70,7 +70,7 @@ export const withholdClusterReport = (
   policies: ClusterRecord['policies'],
   seesAllPolicies: boolean,
 ): ClusterReport => {
-  const { signer: _signer, verificationReason: _reason, ...rest } = report;
+  const { signer: _signer, verificationReason: _reason, held: _held, ...rest } = report;
   if (seesAllPolicies) return rest;
   const { message: _message, ...gatekeeper } = rest.gatekeeper;
   const { violationSamples, riskSamples, denials } = rest;

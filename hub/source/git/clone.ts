@@ -7,6 +7,7 @@ import git from 'isomorphic-git';
 import { commitView } from '../commit-view.ts';
 import { GitTransportError } from './git-errors.ts';
 import type { GitHttp } from './git-http.ts';
+import { checkRefsAnswer } from './pack-limits.ts';
 import { receivePack } from './receive-pack.ts';
 
 /**
@@ -26,6 +27,10 @@ export interface Clone {
   packs(): Promise<number>;
   /** Memory that the clone takes once all of it has been read, in bytes. */
   weight(): Promise<number>;
+  /** Lists the tags whose names begin so, with the ids of their objects. */
+  listTags(prefix: string, signal: AbortSignal): Promise<readonly { readonly name: string; readonly id: string }[]>;
+  /** Fetches an annotated tag. @returns its object; undefined: the tag names another object */
+  fetchTag(name: string, id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
   /**
    * Fetches everything once more, as one pack, and puts it in the clone's place. Reads wait for
    * that moment alone.
@@ -51,6 +56,7 @@ export const isCloneDamaged = (error: unknown): boolean => error instanceof git.
 
 /** Annotated tags of tags. */
 const MAX_TAGS = 8;
+const TAG_REFS = 'refs/tags/';
 const TAGGED = /^object ([0-9a-f]{40})\n/;
 
 /**
@@ -123,8 +129,34 @@ class ReplacementGuard {
   }
 }
 
+/** Fetches one ref of the repository into a clone. */
+const fetchRef = ({ gitdir, url, http }: CloneOptions, cache: object, remoteRef: string, signal: AbortSignal) =>
+  git.fetch({
+    fs,
+    gitdir,
+    cache,
+    url,
+    http: http.client(signal, (answer, stop) => receivePack(answer, gitdir, stop)),
+    // `ref` names what the server learns that the clone has, `remoteRef` what the clone asks for.
+    ref: HELD_REF,
+    remoteRef,
+    remote: 'origin',
+    singleBranch: true,
+    tags: false,
+  });
+
+/** See {@link Clone.listTags}. */
+const listTags = async ({ url, http }: CloneOptions, prefix: string, signal: AbortSignal) => {
+  const client = http.client(signal, async (answer) => {
+    checkRefsAnswer(answer);
+    return answer;
+  });
+  const refs = await git.listServerRefs({ http: client, url, prefix: TAG_REFS + prefix });
+  return refs.map(({ ref, oid }) => ({ name: ref.slice(TAG_REFS.length), id: oid }));
+};
+
 export const openClone = async (options: CloneOptions): Promise<Clone> => {
-  const { gitdir, url, ref, http } = options;
+  const { gitdir, url, ref } = options;
   // isomorphic-git keeps parsed pack indexes here; never shared between clones.
   let cache = {};
   const init = async (): Promise<void> => {
@@ -151,20 +183,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
   return {
     fetch: async (signal) => {
       if ((await weightOf(gitdir)) > CACHE_WEIGHT) cache = {};
-      const { fetchHead } = await git.fetch({
-        fs,
-        gitdir,
-        cache,
-        url,
-        http: http.client(signal, (answer, stop) => receivePack(answer, gitdir, stop)),
-        // `ref` names what the server learns that the clone has, `remoteRef` what the clone asks
-        // for.
-        ref: HELD_REF,
-        remoteRef: ref,
-        remote: 'origin',
-        singleBranch: true,
-        tags: false,
-      });
+      const { fetchHead } = await fetchRef(options, cache, ref, signal);
       if (fetchHead === null) throw new GitTransportError('the repository has no commits');
       const oid = await peel(fetchHead);
       await git.writeRef({ fs, gitdir, ref: HELD_REF, value: oid, force: true });
@@ -175,6 +194,12 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
       const { type, data } = await read(id);
       if (type !== 'commit' && type !== 'tree' && type !== 'blob') throw new Error(`object ${id} is a ${type}`);
       return { type, data };
+    },
+    listTags: (prefix, signal) => listTags(options, prefix, signal),
+    fetchTag: async (name, id, signal) => {
+      await fetchRef(options, cache, TAG_REFS + name, signal);
+      const { type, data } = await read(id);
+      return type === 'tag' ? data : undefined;
     },
     reset: async () => {
       await remove(gitdir);

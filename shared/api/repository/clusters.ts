@@ -55,8 +55,18 @@ export const RolloutWave = z.strictObject({
   maxNewlyRefused: gate('owners newly refused at their next start'),
   maxNewlyPending: gate('owners whose next pods would newly stay Pending'),
   proofWithin: Duration.optional().describe('Gate: how long a cluster may take to prove the commit; default 10m.'),
+  approval: z
+    .enum(['Required'])
+    .optional()
+    .describe('Required: agents of the wave take a commit only with an approval; absent: without one.'),
 });
 export type RolloutWave = z.infer<typeof RolloutWave>;
+
+/** Principal of an allowed signers file, or fingerprint of an OpenPGP primary key. */
+const Principal = z
+  .string()
+  .max(320)
+  .regex(/^[^\s,"*?!]+$/, 'must be one principal of signers/allowed_signers, or the fingerprint of an OpenPGP primary key');
 
 export const RolloutStrategySpec = z.strictObject({
   waves: z
@@ -64,6 +74,17 @@ export const RolloutStrategySpec = z.strictObject({
     .min(1)
     .max(50)
     .describe('In order. Clusters that no wave selects follow in a last one, without soak and gates.'),
+  approvers: z
+    .array(Principal)
+    .min(1)
+    .max(50)
+    .optional()
+    .describe('Signers whose signed tags approve commits; needed by waves with an approval.'),
+  hostingSigners: z
+    .array(Principal)
+    .max(20)
+    .optional()
+    .describe('Signers that are no person, such as the key of a hosting service: what they sign needs two approvers.'),
   unreachableAfter: Duration.optional().describe(
     'Clusters that have been away, or not observed, for so long do not hold their wave; default 5m.',
   ),

@@ -1,4 +1,10 @@
-import { KEY_PREFIX, type LabelSelector, type SovereignPolicyDocument, SYSTEM_NAMESPACE } from '../../api/index.ts';
+import {
+  KEY_PREFIX,
+  type LabelSelector,
+  type RolloutStrategySpec,
+  type SovereignPolicyDocument,
+  SYSTEM_NAMESPACE,
+} from '../../api/index.ts';
 import { pathText, type ValueProblem } from '../issue-text.ts';
 import type { PolicyDocument } from '../paths.ts';
 import type { ValuePath } from '../yaml/yaml-file.ts';
@@ -23,6 +29,7 @@ export const checkDocument = (document: PolicyDocument): readonly ValueProblem[]
           checkSelector(clusterSelector, ['spec', 'waves', index, 'clusterSelector']),
         ),
         ...repeatedWaves(document.spec.waves.map(({ name }) => name)),
+        ...checkApprovals(document.spec),
       ];
     case 'RegionCatalog':
       return [...common, ...checkCatalog(document.spec)];
@@ -81,3 +88,22 @@ const repeatedWaves = (names: readonly string[]): readonly ValueProblem[] =>
   names.flatMap((name, index) =>
     names.indexOf(name) === index ? [] : [value(['spec', 'waves', index, 'name'], `is the name of wave ${names.indexOf(name) + 1} too`)],
   );
+
+/** Names that a Git ref may have as its last part, on any file system (git-check-ref-format(1)). */
+const WAVE_IN_TAG = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+
+/** An approval is a tag that names the wave, by one of the approvers. */
+const checkApprovals = ({ waves, approvers }: RolloutStrategySpec): readonly ValueProblem[] =>
+  waves.flatMap(({ name, approval }, index) => {
+    if (approval === undefined) return [];
+    const path = ['spec', 'waves', index];
+    const named = WAVE_IN_TAG.test(name)
+      ? []
+      : [
+          value(
+            [...path, 'name'],
+            'is part of the names of tags: where approval is Required, it has lower case letters, digits and - only',
+          ),
+        ];
+    return approvers === undefined ? [...named, value([...path, 'approval'], 'needs spec.approvers')] : named;
+  });

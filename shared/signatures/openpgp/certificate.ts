@@ -7,6 +7,8 @@ import { findSeconds, findSubpacket, isSignedBy, type PgpSignature, parseSignatu
 /** A key that may sign, and until when, taken from a keyring. */
 export interface SigningKey {
   readonly key: PgpPublicKey;
+  /** Fingerprint of the primary key of its certificate. */
+  readonly primary: string;
   /** First user id of its certificate, as far as it can be shown. */
   readonly owner: string;
   /** Reason why nothing it signs counts, whatever the time. */
@@ -173,6 +175,7 @@ const isCrossCertified = (binding: PgpSignature, subkey: PgpPublicKey, data: Buf
 
 interface Primary {
   readonly key: PgpPublicKey;
+  readonly primary: string;
   readonly owner: string;
   readonly refused: string | undefined;
   readonly expires: Date | undefined;
@@ -180,8 +183,8 @@ interface Primary {
 
 const readSubkey = (component: Component, primary: Primary): SigningKey => {
   const key = parsePublicKey(component.packet.body);
-  const { owner } = primary;
-  const refused = (reason: string): SigningKey => ({ key, owner, refused: reason, expires: undefined });
+  const { owner, primary: fingerprint } = primary;
+  const refused = (reason: string): SigningKey => ({ key, primary: fingerprint, owner, refused: reason, expires: undefined });
   if (primary.refused !== undefined) return refused(primary.refused);
   if (holds(component, [subkeyRevocation])) return refused('the subkey is revoked');
   const data = Buffer.concat([hashedKey(primary.key.body), hashedKey(key.body)]);
@@ -189,7 +192,7 @@ const readSubkey = (component: Component, primary: Primary): SigningKey => {
   if (binding === undefined) return refused('the primary key does not vouch for the subkey in a way that is accepted');
   if (!canSign(binding)) return refused('the subkey is not meant for signing');
   if (!isCrossCertified(binding, key, data)) return refused('the subkey does not vouch for its primary key');
-  return { key, owner, refused: undefined, expires: earlier(primary.expires, expiryOf(key, binding)) };
+  return { key, primary: fingerprint, owner, refused: undefined, expires: earlier(primary.expires, expiryOf(key, binding)) };
 };
 
 const readCertificate = (certificate: Certificate): readonly SigningKey[] => {
@@ -199,7 +202,7 @@ const readCertificate = (certificate: Certificate): readonly SigningKey[] => {
   const broken = self === undefined ? 'the key has no signature by itself that is accepted (SHA-256 or better)' : undefined;
   const refused = isKeyRevoked(certificate) ? 'the key is revoked' : broken;
   const expires = self === undefined ? undefined : expiryOf(key, self);
-  const primary: Primary = { key, owner, refused, expires };
+  const primary: Primary = { key, primary: key.fingerprint, owner, refused, expires };
   const noSigning = self !== undefined && !canSign(self) ? 'the primary key is not meant for signing' : undefined;
   return [{ ...primary, refused: refused ?? noSigning }, ...certificate.subkeys.map((subkey) => readSubkey(subkey, primary))];
 };

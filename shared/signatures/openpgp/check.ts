@@ -16,7 +16,7 @@ const readOne = (armored: string): PgpSignature => {
   if (signature.type !== SIGNATURE_TYPES.binary)
     throw new SignatureError(
       'signature-unsupported',
-      `OpenPGP signatures of type ${signature.type} are not accepted for commits, only those over binary data`,
+      `OpenPGP signatures of type ${signature.type} are not accepted, only those over binary data`,
     );
   return signature;
 };
@@ -46,7 +46,7 @@ const candidates = (signature: PgpSignature, keys: readonly SigningKey[]): reado
   const named = keys.filter(({ key }) => isNamed(key, issuers));
   if (named.length > 0) return named;
   const who = issuers.length === 0 ? 'a key that it does not name' : `the key ${[...new Set(issuers)].join(' = ')}`;
-  throw new SignatureError('signer-unknown', `the commit is signed by ${who}, which is not in the keyring`);
+  throw new SignatureError('signer-unknown', `it is signed by ${who}, which is not in the keyring`);
 };
 
 const notValid = ({ key, owner }: SigningKey, why: string): SignatureError =>
@@ -70,7 +70,7 @@ const checkTimes = (signature: PgpSignature, signer: SigningKey, { committed, no
 export const SKEW_MS: number = 5 * 60 * 1000;
 
 export interface Times {
-  /** Time of the commit, at which the key must be valid. */
+  /** Time at which the key must be valid: that of the commit, or now. */
   readonly committed: Date;
   readonly now: Date;
 }
@@ -85,7 +85,7 @@ export const checkPgpSignature = (armored: string, payload: Uint8Array, keys: re
   const signature = readOne(armored);
   const signer = candidates(signature, keys).find(({ key }) => isSignedBy(signature, key, payload));
   if (signer === undefined)
-    throw new SignatureError('signature-invalid', 'the signature is not one of this commit by a key that it can be of');
+    throw new SignatureError('signature-invalid', 'the signature is not one of this object by a key that it can be of');
   if (signer.refused !== undefined) throw notValid(signer, signer.refused);
   checkTimes(signature, signer, times);
   return signer;

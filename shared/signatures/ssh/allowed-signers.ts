@@ -97,6 +97,10 @@ const parseKey = (type: string, base64: string, fail: Fail): string => {
   return sshFingerprint(blob);
 };
 
+/** Names of a line that stand for one owner each: patterns name nobody. */
+export const principalsOf = ({ principals }: Pick<AllowedSigner, 'principals'>): readonly string[] =>
+  principals.split(',').filter((name) => name !== '' && !/[*?!]/.test(name));
+
 /** Fields are separated by blanks; within double quotes blanks belong to the field. */
 const fieldsOf = (line: string): readonly string[] => line.match(/(?:"[^"]*"|[^\s"])+/g) ?? [];
 
@@ -157,6 +161,6 @@ export const findAllowedSigner = (signers: readonly AllowedSigner[], fingerprint
   const windows = forGit.map(describeWindow).join(', or ');
   throw new SignatureError(
     'signer-not-valid',
-    `the key ${fingerprint} of ${any.principals} is valid ${windows}, the commit is of ${time.toISOString()}`,
+    `the key ${fingerprint} of ${any.principals} is valid ${windows}, the time is ${time.toISOString()}`,
   );
 };

@@ -19,7 +19,7 @@ const VERSION = 1;
 export const SSH_SIGNATURE = 'SSH SIGNATURE';
 
 const invalid = (): SignatureError =>
-  new SignatureError('signature-invalid', 'the signature is not one of this commit by the key it names');
+  new SignatureError('signature-invalid', 'the signature is not one of this object by the key it names');
 
 const readHash = (name: string): SshSignature['hash'] => {
   if (name === 'sha256' || name === 'sha512') return name;

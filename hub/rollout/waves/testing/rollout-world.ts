@@ -28,6 +28,8 @@ export interface SimulatedCluster {
   accepted: string | null;
   proven: string | null;
   refused: string | null;
+  /** Commit that its agent does not take, as it lacks an approval. */
+  held: string | null;
   /** Commit that the hub has it have; null: it has not decided since it started. */
   target: string | null;
   /** Commit of its last offer that the ledger has. */
@@ -90,6 +92,7 @@ export class RolloutWorld {
     const { target } = cluster;
     if (cluster.awaySince !== null || target === null) return;
     cluster.offered = target;
+    if (cluster.held === target) return;
     if (cluster.accepted === target) {
       cluster.proven = this.flapping.has(cluster.name) ? null : target;
       return;
@@ -134,7 +137,7 @@ export class RolloutWorld {
     };
   }
 
-  #read({ name, zone, awaySince, accepted, proven, refused, target, offered }: SimulatedCluster): RolloutCluster {
+  #read({ name, zone, awaySince, accepted, proven, refused, held, target, offered }: SimulatedCluster): RolloutCluster {
     const isKnown = awaySince === null;
     return {
       name,
@@ -149,6 +152,10 @@ export class RolloutWorld {
       refused,
       awaySince: isKnown ? null : Math.max(awaySince, this.#watchingSince),
       wasSeenLeaving: awaySince !== null && awaySince > this.#watchingSince,
+      held:
+        held === null || !isKnown
+          ? null
+          : { revision: held, tag: `fso/approve/${held}/${zone}`, missing: 1, approvers: ['bob'], problems: [] },
       facts: isKnown ? { violations: this.violationsAt(name, accepted), refused: 0, pending: 0 } : null,
     };
   }

@@ -1,0 +1,99 @@
+import type { HeldRevision } from '@fso/shared/api';
+import { canonicalJson } from '@fso/shared/encoding';
+import type { Approvals } from '@fso/shared/protocol';
+import { type AcceptedRevision, findMissingApproval, signersOf, type TrustConfig } from '@fso/shared/trust';
+import type { CompiledOffer } from './compile-offer.ts';
+import { digestOfPlaces } from './places-store.ts';
+import type { AcceptedState } from './state-store.ts';
+
+/** The commit in force, as far as it is known. */
+type EnforcedCommit = AcceptedRevision & Partial<Pick<AcceptedState, 'digest' | 'places' | 'registration'>>;
+
+/** Whether a commit changes nothing for this cluster, nor who signs and approves after it. */
+const isUnchanged = ({ compiled, places, part, approval, verified }: CompiledOffer, enforced: EnforcedCommit): boolean =>
+  compiled.digest === enforced.digest &&
+  digestOfPlaces(places) === enforced.places &&
+  part.registration === enforced.registration &&
+  canonicalJson([approval, verified.trust]) === canonicalJson([enforced.approval, enforced.trust]);
+
+/**
+ * Holds verified commits back until they are approved as the commit in force asks for it. Those who
+ * may sign do not wait: what follows a commit that is held has to descend from it, and is judged by
+ * its signers.
+ */
+export class ApprovalGate {
+  readonly #trust: TrustConfig;
+  /** Newest frame only. */
+  #approvals: Approvals | undefined;
+  #waiting: { readonly offer: CompiledOffer; readonly held: HeldRevision } | undefined;
+  #verified: AcceptedRevision | undefined;
+
+  constructor(trust: TrustConfig) {
+    this.#trust = trust;
+  }
+
+  /** The newest commit that was verified and held back, until one is accepted. */
+  get verified(): AcceptedRevision | undefined {
+    return this.#verified;
+  }
+
+  /** The commit that waits. */
+  get waiting(): CompiledOffer | undefined {
+    return this.#waiting?.offer;
+  }
+
+  /** Approval that the commit lacks which waits. */
+  get held(): HeldRevision | undefined {
+    return this.#waiting?.held;
+  }
+
+  setApprovals(approvals: Approvals): void {
+    this.#approvals = approvals;
+  }
+
+  /** Lets the commit that waits go, as another one is wanted. */
+  drop(): void {
+    this.#waiting = undefined;
+  }
+
+  /** Takes note that a commit is accepted: the next one has to descend from it, or what waits. */
+  noteAccepted(): void {
+    if (this.#waiting === undefined) this.#verified = undefined;
+  }
+
+  /**
+   * Whether a verified commit may be enforced now; if not, it waits here.
+   *
+   * @param enforced undefined: there is none, and nothing to judge by
+   */
+  admits(offer: CompiledOffer, enforced: EnforcedCommit | undefined, now: Date): boolean {
+    this.#waiting = undefined;
+    const held = this.#findMissing(offer, enforced, now);
+    if (held === undefined) return true;
+    const { revision, approval, verified } = offer;
+    this.#waiting = { offer, held };
+    this.#verified = { revision, approval, verification: verified.verification, trust: verified.trust, signer: verified.signer };
+    return false;
+  }
+
+  /** Rule of the commit in force. Other configured signers are a new root, without a rule. */
+  #ruleOf(enforced: EnforcedCommit | undefined): AcceptedRevision['approval'] {
+    const isRoot = this.#trust.mode !== 'off' && enforced?.trust?.root === this.#trust.signers.digest;
+    return isRoot ? enforced?.approval : undefined;
+  }
+
+  #findMissing(offer: CompiledOffer, enforced: EnforcedCommit | undefined, now: Date): HeldRevision | undefined {
+    const rule = this.#ruleOf(enforced);
+    const { revision, verified } = offer;
+    // What is taken without a signature has no signer that an approver could differ from.
+    if (rule === undefined || verified.verification.state !== 'verified') return undefined;
+    if (enforced === undefined || enforced.revision === revision || isUnchanged(offer, enforced)) return undefined;
+    const [base, newest] = [enforced, verified].map(({ trust }) => signersOf(this.#trust, trust));
+    const { signer } = verified;
+    if (base === undefined || newest === undefined || signer === undefined)
+      throw new Error(`the signer of commit ${revision} is not known`);
+    const tags = this.#approvals?.revision === revision ? this.#approvals.tags : [];
+    const raw = tags.map((tag) => Buffer.from(tag, 'base64'));
+    return findMissingApproval({ revision, rule, signer, base, newest, tags: raw, now });
+  }
+}

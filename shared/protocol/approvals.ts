@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { ObjectId } from './git-objects.ts';
+
+/** Bounds of the tags of a frame: their number, and the bytes of one. */
+export const MAX_APPROVAL_TAGS = 32;
+export const MAX_TAG_BYTES: number = 16 * 1024;
+
+/**
+ * Signed tags about a commit: approvals of it, and revocations of these. The hub found them in the
+ * repository; agents judge each for themselves. A frame replaces those before it.
+ */
+export const Approvals = z.strictObject({
+  type: z.literal('approvals'),
+  revision: ObjectId,
+  /** Tag objects, without the object header, base64. */
+  tags: z.array(z.base64().max(Math.ceil(MAX_TAG_BYTES / 3) * 4)).max(MAX_APPROVAL_TAGS),
+});
+export type Approvals = z.infer<typeof Approvals>;
