@@ -63,8 +63,10 @@ describe('doors', () => {
 
 /** Imports past a door that are meant, as `from → to`. */
 const PAST_DOORS: readonly string[] = [
-  // Browsers read documents and catalogues, and these doors load modules of Node.js.
+  // Browsers read documents, catalogues and plans, and these doors load modules of Node.js.
   'shared/decode/portable.ts → shared/encoding/canonical-json.ts',
+  'shared/effects/plan-text.ts → shared/runtime/text.ts',
+  'shared/effects/workload-rows.ts → shared/runtime/text.ts',
   'shared/regions/conflicts.ts → shared/encoding/canonical-json.ts',
   'shared/regions/reference-problem.ts → shared/runtime/text.ts',
   'shared/regions/resolver.ts → shared/encoding/group-by.ts',

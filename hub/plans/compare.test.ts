@@ -59,6 +59,32 @@ describe('a comparison', () => {
     expect(result.effects.effects.map(({ verdict }) => verdict).sort()).toEqual(['appears', 'disappears', 'tightened']);
   });
 
+  it('puts a patch onto the commit in force, and removes nothing', () => {
+    const files = { 'policies/any/file.yaml': `${policyFile('finance', ['eu-west-1'])}---\n${policyFile('new')}` };
+    expect(asked(compared({ patch: true, files }))).toEqual([['eu,us', ['finance', 'new'], []]]);
+    expect(asked(compared({ patch: false, files: { ...FLEET, ...files, 'policies/finance.yaml': '' } }))).toEqual([
+      ['eu,us', ['finance', 'new'], []],
+    ]);
+  });
+
+  it.each([
+    ['other documents', clusterFile('eu', ['eu-west-1']), 'only a SovereignPolicy can be put onto a commit, is a ManagedCluster'],
+    ['no document', '# nothing\n', 'the files have no policy'],
+    [
+      'a group that the commit does not have',
+      policyFile('finance', ['group:moon']),
+      expect.stringContaining('there is no RegionGroup moon'),
+    ],
+    [
+      'a cluster that the commit does not have',
+      `${policyFile('new')}  placement: { clusterNames: [moon] }\n`,
+      'there is no ManagedCluster moon',
+    ],
+  ])('refuses a patch of %s', (_what, text, reason) => {
+    const path = text.includes('ManagedCluster') ? 'clusters/eu.yaml' : 'policies/new.yaml';
+    expect(run({ patch: true, files: { [path]: text } })).toMatchObject({ ok: false, problems: [{ reason }] });
+  });
+
   it('asks no cluster where no rule changes, though the files do', () => {
     const files = { ...FLEET, 'policies/finance.yaml': `${FLEET['policies/finance.yaml']}# a comment\n` };
     expect(compared({ files })).toMatchObject({ effects: { effects: [] }, questions: [] });
@@ -161,6 +187,43 @@ describe('a comparison for a caller who sees a part', () => {
     expect(ask('secret').replaceAll(alias, 'x').replaceAll('secret', 'x')).toBe(
       ask('unheard').replaceAll(alias, 'x').replaceAll('unheard', 'x'),
     );
+  });
+
+  it('puts a patch onto what it sees: the rest reads as if it were not there', () => {
+    const patch = (name: string, more = '') => ({ patch: true, files: { 'policies/x.yaml': targeting('finance', name) + more } });
+    const answer = (name: string) => {
+      const { questions, notAsked, effects } = compared(patch(name), FINANCE);
+      return JSON.stringify([questions.map(({ clusters, text }) => [clusters, text]), [...notAsked], effects])
+        .replaceAll(/plan-[0-9a-f]{32}/g, 'x')
+        .replaceAll(name, 'x');
+    };
+    expect(answer('secret')).toBe(answer('unheard'));
+    const placed = (cluster: string) =>
+      run(patch('new', `  placement: { clusterNames: [${cluster}] }\n`), undefined, { clusters: { clusterNames: ['eu'] } });
+    for (const name of ['us', 'moon'])
+      expect(placed(name)).toMatchObject({ ok: false, problems: [{ reason: `there is no ManagedCluster ${name}` }] });
+    expect(placed('eu')).toMatchObject({ ok: true });
+  });
+
+  it('refers to groups of policies that it sees alone', () => {
+    const group = (name: string) =>
+      `apiVersion: compliance.federated.io/v1\nkind: RegionGroup\nmetadata: {name: ${name}}\nspec: {regions: [eu-west-1]}\n`;
+    const before = setOf({
+      ...FLEET,
+      'regions/own.yaml': group('own'),
+      'regions/hidden.yaml': group('hidden'),
+      'policies/finance.yaml': policyFile('finance', ['group:own']),
+      'policies/secret.yaml': policyFile('secret', ['group:hidden']),
+    });
+    const put = (name: string) =>
+      compare({
+        body: bytesOf({ patch: true, files: { 'policies/finance.yaml': policyFile('finance', [`group:${name}`, 'eu-central-1']) } }),
+        ...{ before, nowMs: NOW, grants: [{ role: 'viewer', policies: FINANCE }] },
+      });
+    expect(put('own')).toMatchObject({ ok: true });
+    const refused = { ...put('hidden'), digest: '' };
+    expect(refused).toMatchObject({ ok: false });
+    expect(JSON.stringify({ ...put('moon'), digest: '' }).replaceAll('moon', 'x')).toBe(JSON.stringify(refused).replaceAll('hidden', 'x'));
   });
 
   it('counts nothing in namespaces outside, also under a name inside', () => {

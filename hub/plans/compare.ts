@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { RoleGrant } from '@fso/shared/api';
-import type { PolicySet } from '@fso/shared/decode';
+import { decodeOnto, type PolicySet } from '@fso/shared/decode';
 import { type Effects, effectsOf } from '@fso/shared/effects';
 import { type ClusterQuestion, type NotAsked, questionsOf } from './cluster-questions.ts';
 import { type PlanOptions, type PlanRefusal, readRequest, refusePlan } from './read-request.ts';
-import { visibleSides } from './visible-sides.ts';
+import { visibleDefinitions, visibleSides } from './visible-sides.ts';
 
 export interface ComparisonInput {
   /** JSON of a `PlanRequest`. */
@@ -53,7 +53,7 @@ const concerned = ({ effects, notLookedAt }: Effects, { withoutClusters }: PlanO
 };
 
 const compareRequest = ({ body, before, nowMs, grants }: ComparisonInput): Comparison | PlanRefusal => {
-  const read = readRequest(body);
+  const read = readRequest(body, (files) => decodeOnto(before, visibleDefinitions(before, grants), files));
   if (!read.ok) return read;
   const { options, set } = read;
   const sides = visibleSides(before, set, grants);

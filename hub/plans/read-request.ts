@@ -1,5 +1,5 @@
 import type { ProblemView } from '@fso/shared/api';
-import { createDecoder, type PolicySet } from '@fso/shared/decode';
+import { createDecoder, type decodeOnto, type PolicySet, type SourceFile } from '@fso/shared/decode';
 import { PlanRequest } from '@fso/shared/effects';
 import { DEFAULT_WALK_LIMITS } from '@fso/shared/git';
 import { exceededJsonLimit } from '@fso/shared/protocol';
@@ -55,16 +55,23 @@ const readJson = (body: Uint8Array): PlanRequest | PlanRefusal => {
   }
 };
 
-/** Reads a request, with the policies of its files decoded as those of a commit. Never throws. */
-export const readRequest = (body: Uint8Array): ReadRequest | PlanRefusal => {
+/**
+ * Reads a request, with the policies of its files decoded as those of a commit. Never throws.
+ *
+ * @param patch decodes files that are put onto the commit in force
+ */
+export const readRequest = (
+  body: Uint8Array,
+  patch: (files: readonly SourceFile[]) => ReturnType<typeof decodeOnto>,
+): ReadRequest | PlanRefusal => {
   const request = readJson(body);
   if ('ok' in request) return request;
-  const { files: texts, at, clusters = [], withoutClusters = [], withoutRegions = [] } = request;
+  const { files: texts, patch: isPatch = false, at, clusters = [], withoutClusters = [], withoutRegions = [] } = request;
   const files = Object.entries(texts).map(([path, text]) => ({ path, text }));
   const bytes = files.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
   if (bytes > DEFAULT_WALK_LIMITS.maxTotalBytes)
     return refusePlan(`The files have ${bytes} bytes, more than the ${DEFAULT_WALK_LIMITS.maxTotalBytes} of a commit.`, [], 'too-large');
-  const decoded = createDecoder()(files);
+  const decoded = isPatch ? patch(files) : createDecoder()(files);
   if (!decoded.ok) return refusePlan('The files are not valid, so there is nothing to compare.', decoded.problems);
   const options = { at, clusters, withoutClusters, withoutRegions };
   // Else a wrong folder would read as the removal of every policy.

@@ -1,5 +1,6 @@
 import type { RoleGrant } from '@fso/shared/api';
-import type { PolicySet } from '@fso/shared/decode';
+import { compileFleet } from '@fso/shared/compile';
+import { groupsNamed, type PolicySet } from '@fso/shared/decode';
 import type { FleetState } from '@fso/shared/effects';
 import { type GrantSet, Visibility } from '../access/index.ts';
 
@@ -41,4 +42,23 @@ export const visibleSides = (before: PolicySet, after: PolicySet, grants: readon
     after: sideOf(after, visibilityOf(grants, { ...after, clusters: registered })),
     grantsAt: (cluster) => visibility.at(cluster),
   };
+};
+
+/**
+ * Definitions of a commit that a caller may refer to: the clusters that the caller sees, and the
+ * groups that policies name which the caller sees there. Pure.
+ *
+ * @param grants undefined: the caller sees everything
+ */
+export const visibleDefinitions = (
+  commit: PolicySet,
+  grants: readonly RoleGrant[] | undefined,
+): Pick<PolicySet, 'clusters' | 'regionGroups'> => {
+  if (grants === undefined) return commit;
+  const { set, counts } = sideOf(commit, visibilityOf(grants, commit));
+  const compiled = [...compileFleet(set).values()];
+  const seen = new Set(compiled.flatMap(({ cluster, policies }) => policies.flatMap((each) => (counts(cluster, each) ? each.name : []))));
+  const references = set.policies.flatMap(({ document: { metadata, spec } }) => (seen.has(metadata.name) ? spec.allowedRegions : []));
+  const groups = groupsNamed(references, set);
+  return { clusters: set.clusters, regionGroups: set.regionGroups.filter(({ document }) => groups.has(document.metadata.name)) };
 };

@@ -7,6 +7,9 @@ const Time = z.iso.datetime({ offset: true });
 const Count = z.int().min(0);
 const Revision = z.string().max(64);
 
+/** States of a cluster in its wave, those that hold the wave first. */
+export const ROLLOUT_CLUSTER_STATES = ['Refused', 'Late', 'Moving', 'Waiting', 'Unreachable', 'LeftOut', 'Proven'] as const;
+
 export const RolloutWaveView = z.object({
   name: z.string(),
   state: z
@@ -14,10 +17,27 @@ export const RolloutWaveView = z.object({
     .describe('Finished: it has the newest commit. Waiting: for the waves before it, or for the end of a pause.'),
   revision: Revision.describe('Commit that it has finished last: clusters that join it get this one.'),
   clusters: Count,
-  changed: Count.describe('Clusters for which the newest commit changes something; the others have it already.'),
+  changed: Count.describe(
+    'Clusters for which the newest commit changes something; the others have it already. 0 once every wave has finished it.',
+  ),
   moved: Count.describe('Of those, the ones that were given the commit.'),
   proven: Count.describe('Of those, the ones that have proven it.'),
   unreachable: z.array(ResourceName).describe('Clusters that are away, or come and go, and that the wave does not wait for; at most 20.'),
+  progress: z
+    .array(z.object({ cluster: ResourceName, state: z.enum(ROLLOUT_CLUSTER_STATES) }))
+    .describe(
+      'Clusters for which the commit changes something, those that hold the wave first; at most 100. Waiting: it was not given the commit. Moving: given, and not proven. Late: not proven in time. LeftOut: the gates do not look at it.',
+    ),
+  gates: z
+    .array(
+      z.object({
+        gate: z.string(),
+        limit: Count,
+        found: Count.describe('In the clusters that were given the commit and of which it is known.'),
+        unknown: Count.describe('Clusters that were given the commit and of which it is not known now.'),
+      }),
+    )
+    .describe('Gates that compare figures; none of a wave that has finished.'),
   soaksUntil: Time.nullable(),
   approval: z
     .object({
@@ -39,6 +59,7 @@ const FailedGate = z.object({
   since: Time,
   next: z.string().describe('What to do.'),
 });
+export type RolloutWaveView = z.infer<typeof RolloutWaveView>;
 
 export const RolloutView = z.object({
   revision: Revision.nullable().describe('The newest commit; null: none was read yet.'),

@@ -50,6 +50,40 @@ export const createDecoder = (
   };
 };
 
+/**
+ * Decodes policies that take the place of those of the same name in a set, or come to it. Problems
+ * are those of the given files, which hold nothing but policies. Never throws.
+ *
+ * @param known definitions of the set that the policies may refer to
+ */
+export const decodeOnto = (
+  set: PolicySet,
+  known: Pick<PolicySet, 'clusters' | 'regionGroups'>,
+  files: readonly SourceFile[],
+): DecodeResult => {
+  const limits = DEFAULT_LIMITS;
+  const decoded = [...new Decodings(limits).of(files.slice(0, limits.maxFiles))];
+  const documents = decoded.flatMap((file) => file.documents);
+  const names = new Set(documents.map(({ document }) => document.metadata.name));
+  const { policies } = toSet(documents);
+  const kept = set.policies.filter(({ document }) => !names.has(document.metadata.name));
+  const merged: PolicySet = { ...set, policies: [...kept, ...policies] };
+  const problems = [
+    ...sizeProblems('files', files.length, limits.maxFiles),
+    ...sizeProblems('documents', merged.policies.length, limits.maxDocuments),
+    ...decoded.flatMap((file) => file.problems),
+    ...documents.filter(({ document }) => document.kind !== 'SovereignPolicy').map(notPolicy),
+  ];
+  if (problems.length === 0 && policies.length === 0) problems.push({ path: '.', line: 1, column: 1, reason: 'the files have no policy' });
+  if (problems.length === 0) problems.push(...checkSet(documents, { ...merged, ...known }, 'repository'));
+  return problems.length === 0 ? { ok: true, set: merged } : { ok: false, problems: listed(problems, limits.maxProblems) };
+};
+
+const notPolicy = ({ document, locate }: DecodedDocument): SourceProblem => ({
+  ...locate(['kind']),
+  reason: `only a SovereignPolicy can be put onto a commit, is a ${document.kind}`,
+});
+
 type DecodedAlone = { readonly set: PolicySet; readonly problems: readonly SourceProblem[] };
 
 /**

@@ -1,6 +1,6 @@
 export { checkSelector } from './checks/check-document.ts';
 export type { Extent } from './checks/check-set.ts';
-export { type AloneDecoder, createAloneDecoder, createDecoder, decodeAlone, decodeFiles } from './decode.ts';
+export { type AloneDecoder, createAloneDecoder, createDecoder, decodeAlone, decodeFiles, decodeOnto } from './decode.ts';
 export { pathText, type ValueProblem, valueProblems } from './issue-text.ts';
 export {
   FOLDERS,

@@ -11,6 +11,12 @@ export const PlanRequest = z.strictObject({
     .describe(
       'Texts of the policy repository by path, as they would be: 8 MiB in all, and otherwise as a commit of it is bounded. Others than policy files are passed over.',
     ),
+  patch: z
+    .boolean()
+    .optional()
+    .describe(
+      'The files hold policies that take the place of those of the same name in the commit in force, or come to it. Default: they are the whole repository.',
+    ),
   at: z.iso.datetime({ offset: true }).max(64).optional().describe('Policies that have expired then do not count. Default: now.'),
   clusters: z.array(ResourceName).max(10_000).optional().describe('Only these clusters. Absent: all.'),
   withoutClusters: z.array(ResourceName).max(10_000).optional().describe('As if these clusters were lost.'),

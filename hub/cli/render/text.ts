@@ -15,10 +15,6 @@ export const age = (time: string | null | undefined, now: Date): string => {
   return `${Math.floor(seconds / size)}${unit}`;
 };
 
-/** `1 owner`, `1,200 owners` */
-export const count = (number: number, one: string, many = `${one}s`): string =>
-  `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
-
 export const list = (values: readonly string[]): string => (values.length === 0 ? '-' : values.join(','));
 
 export type Color = 'red' | 'green' | 'yellow' | 'dim';

@@ -6,9 +6,11 @@ import {
   type ForgottenCluster,
   type Page,
   type ProblemDetails,
+  type RolloutView,
   type SilenceRequest,
   type SilenceView,
 } from '@fso/shared/api';
+import type { Plan, PlanRequest } from '@fso/shared/effects/portable';
 
 /** An error response of the hub (RFC 9457). */
 export class ApiProblem extends Error {
@@ -139,6 +141,19 @@ export const createSilence = (silence: SilenceRequest): Promise<SilenceView> => 
 export const endSilence = (id: string): Promise<SilenceView> => deleteJson(`/api/v1/alerts/silences/${encodeURIComponent(id)}`);
 /** @returns what the receiver answered, or why it could not be reached */
 export const testReceiver = (receiver: string): Promise<AlertTestView> => postJson('/api/v1/alerts/test', { receiver });
+
+/**
+ * Holds the rollout that is shown. @throws ApiProblem where it is of another commit by now, or the
+ * role does not cover it
+ */
+export const pauseRollout = ({ revision }: RolloutView): Promise<RolloutView> =>
+  postJson('/api/v1/rollout/pause', { revision: revision ?? undefined });
+/** Ends the pause that is shown, or else passes the failed gate. @throws ApiProblem as above */
+export const resumeRollout = ({ revision, paused, halted }: RolloutView): Promise<RolloutView> =>
+  postJson('/api/v1/rollout/resume', { revision: revision ?? undefined, halt: paused === null ? halted?.since : undefined });
+
+/** @throws ApiProblem with the problems of the files, or where the caller has to wait */
+export const createPlan = (request: PlanRequest, signal: AbortSignal): Promise<Plan> => postJson('/api/v1/plans', request, signal);
 
 /**
  * The hub looks at the policy repository now. @throws ApiProblem where the role does not cover it

@@ -28,6 +28,7 @@ import {
   type RegionPage,
   type RiskGroup,
   type RiskView,
+  type RolloutView,
   type SilenceList,
   type StatusView,
   type Trend,
@@ -195,6 +196,14 @@ export const commitsQuery = listOf<CommitSummary>('/api/v1/commits', {
 });
 export const commitQuery = (revision: string) =>
   oneOf<CommitActivity>(`/api/v1/commits/${encodeURIComponent(revision)}`, keys.commits.one(revision));
+
+/** Interval of reads: a soak ends, and another user pauses, without an event. */
+const ROLLOUT_MS = { busy: 2_000, idle: 15_000 };
+
+export const rolloutQuery = queryOptions({
+  ...oneOf<RolloutView>('/api/v1/rollout', keys.rollout),
+  refetchInterval: ({ state: { data } }) => (data?.state === 'Progressing' ? ROLLOUT_MS.busy : ROLLOUT_MS.idle),
+});
 
 export const eventsQuery = (params: Params) =>
   listOf<EventView>('/api/v1/events', { queryKey: keys.events.list(params), params, keyOf: ({ id }) => String(id) });

@@ -1,6 +1,15 @@
 import { PageSection } from '@patternfly/react-core';
 import type { QueryClient } from '@tanstack/react-query';
-import { createRootRouteWithContext, createRoute, type ErrorComponentProps, Link, Outlet, redirect } from '@tanstack/react-router';
+import {
+  type AnyValidator,
+  createRootRouteWithContext,
+  createRoute,
+  type ErrorComponentProps,
+  Link,
+  Outlet,
+  type RouteComponent,
+  redirect,
+} from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { isUnauthorized } from '../api/client.ts';
 import { isSessionEnded, markSessionRenewed, sessionQuery } from '../api/session.ts';
@@ -76,3 +85,10 @@ export const shellRoute = createRoute({
   beforeLoad: ({ context, location }) => requireSession(context, location.href),
   component: Shell,
 });
+
+/** Route of a page with the frame of the application. */
+export const pageRoute = <const Path extends string, Search extends AnyValidator = undefined>(page: {
+  readonly path: Path;
+  readonly validateSearch?: Search;
+  readonly component: RouteComponent;
+}) => createRoute({ getParentRoute: () => shellRoute, ...page });

@@ -1,19 +1,10 @@
-import {
-  ALERT_NAMES,
-  ALERT_SEVERITIES,
-  ALERT_STATES,
-  DENIAL_GROUPS,
-  Region,
-  RISK_CLASSES,
-  RISK_GROUPS,
-  VIOLATION_GROUPS,
-} from '@fso/shared/api';
+import { ALERT_NAMES, ALERT_SEVERITIES, ALERT_STATES } from '@fso/shared/api';
 import type { QueryClient } from '@tanstack/react-query';
-import { type AnyValidator, createRoute, createRouter, lazyRouteComponent, type RouteComponent } from '@tanstack/react-router';
+import { createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { z } from 'zod';
 import { SPANS } from '../pages/audit/period.ts';
-import { NO_REGION } from '../pages/compliance/group-target.ts';
-import { PageError, PageNotFound, PagePending, rootRoute, shellRoute } from './root-route.tsx';
+import { complianceRoutes } from './compliance-routes.ts';
+import { PageError, PageNotFound, PagePending, pageRoute, rootRoute, shellRoute } from './root-route.tsx';
 import {
   actionParam,
   choiceParam,
@@ -21,7 +12,6 @@ import {
   countryParam,
   flagParam,
   labelParam,
-  longTextParam,
   namespaceParam,
   parseSearch,
   patternParam,
@@ -49,13 +39,6 @@ const sessionRoutes = [
     component: lazyRouteComponent(() => import('./session/login-page.tsx'), 'SignedInPage'),
   }),
 ] as const;
-
-/** Route of a page with the frame of the application. */
-const pageRoute = <const Path extends string, Search extends AnyValidator = undefined>(page: {
-  readonly path: Path;
-  readonly validateSearch?: Search;
-  readonly component: RouteComponent;
-}) => createRoute({ getParentRoute: () => shellRoute, ...page });
 
 const policiesRoute = createRoute({ getParentRoute: () => shellRoute, path: '/policies' });
 
@@ -152,74 +135,7 @@ const pageRoutes = [
     }),
     component: lazyRouteComponent(() => import('../pages/clusters/detail/cluster-page.tsx'), 'ClusterPage'),
   }),
-  pageRoute({
-    path: '/compliance',
-    validateSearch: z.object({
-      q: textParam,
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
-      kind: labelParam,
-      name: textParam,
-      region: z.literal(NO_REGION).or(Region).optional().catch(undefined),
-      action: actionParam,
-      sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'region', 'since']),
-      /** Absent: the list itself. */
-      by: choiceParam(VIOLATION_GROUPS),
-      groupSort: sortParam(['violations', 'key']),
-      /** The violation that is open, a key of api/queries.ts. */
-      open: longTextParam,
-    }),
-    component: lazyRouteComponent(() => import('../pages/compliance/violations-page.tsx'), 'ViolationsPage'),
-  }),
-  pageRoute({
-    path: '/compliance/risks',
-    validateSearch: z.object({
-      q: textParam,
-      risk: choiceParam(RISK_CLASSES),
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
-      kind: labelParam,
-      name: textParam,
-      sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'risk', 'refused', 'pending', 'key']),
-      /** Absent: the list itself. */
-      by: choiceParam(RISK_GROUPS),
-    }),
-    component: lazyRouteComponent(() => import('../pages/compliance/risks-page.tsx'), 'RisksPage'),
-  }),
-  pageRoute({
-    path: '/compliance/denials',
-    validateSearch: z.object({
-      q: textParam,
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
-      kind: labelParam,
-      name: textParam,
-      sort: sortParam(['cluster', 'namespace', 'name', 'count', 'since', 'last', 'owners', 'key']),
-      /** Absent: the list itself. */
-      by: choiceParam(DENIAL_GROUPS),
-    }),
-    component: lazyRouteComponent(() => import('../pages/compliance/denials-page.tsx'), 'DenialsPage'),
-  }),
-  pageRoute({
-    path: '/compliance/checker',
-    validateSearch: z.object({
-      by: choiceParam(['policy', 'namespace', 'regions']),
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
-      regions: longTextParam,
-      /** The reported violation that was picked, a key of api/queries.ts. */
-      picked: longTextParam,
-    }),
-    component: lazyRouteComponent(() => import('../pages/compliance/checker/checker-page.tsx'), 'CheckerPage'),
-  }),
-  pageRoute({
-    path: '/compliance/report',
-    component: lazyRouteComponent(() => import('../pages/compliance/report-page.tsx'), 'ReportPage'),
-  }),
+  ...complianceRoutes,
   pageRoute({
     path: '/alerts',
     validateSearch: z.object({
@@ -257,6 +173,15 @@ const pageRoutes = [
   pageRoute({
     path: '/audit/verification',
     component: lazyRouteComponent(() => import('../pages/audit/verification-page.tsx'), 'VerificationPage'),
+  }),
+  pageRoute({
+    path: '/plan',
+    validateSearch: z.object({ policy: policyParam }),
+    component: lazyRouteComponent(() => import('../pages/plan/plan-page.tsx'), 'PlanPage'),
+  }),
+  pageRoute({
+    path: '/rollout',
+    component: lazyRouteComponent(() => import('../pages/rollout/rollout-page.tsx'), 'RolloutPage'),
   }),
   pageRoute({
     path: '/activity',

@@ -44,6 +44,8 @@ import { ExpiryWarning, SessionDialog, useSessionEnded } from './session/session
 const PAGES = [
   { to: '/', text: 'Overview' },
   { to: '/policies', text: 'Policies' },
+  { to: '/plan', text: 'Plan' },
+  { to: '/rollout', text: 'Rollout' },
   { to: '/clusters', text: 'Clusters' },
   { to: '/compliance', text: 'Compliance' },
   { to: '/alerts', text: 'Alerts' },
@@ -53,9 +55,11 @@ const PAGES = [
 
 /**
  * Pages for users who see a part of the fleet: they read its events, as the audit log is of the
- * whole hub.
+ * whole hub, and so is the rollout.
  */
-const SCOPED_PAGES = PAGES.map((page) => (page.to === '/audit' ? ({ to: '/audit/events', text: 'Events' } as const) : page));
+const SCOPED_PAGES = PAGES.filter(({ to }) => to !== '/rollout').map((page) =>
+  page.to === '/audit' ? ({ to: '/audit/events', text: 'Events' } as const) : page,
+);
 
 const isAt = (pathname: string, to: string): boolean => (to === '/' ? pathname === '/' : pathname === to || pathname.startsWith(`${to}/`));
 

@@ -3,9 +3,6 @@ import type { CommitSummary, ProblemView } from '@fso/shared/api';
 /** @returns `1,200`, whatever the language of the browser: all other text is English */
 export const formatNumber = (value: number): string => value.toLocaleString('en');
 
-/** @returns `1 cluster`, `1,200 clusters` */
-export const count = (number: number, one: string, many = `${one}s`): string => `${formatNumber(number)} ${number === 1 ? one : many}`;
-
 /** @returns `2 added, 1 removed`; `none` */
 export const formatChanges = ({ added, changed, removed }: CommitSummary['policies']): string => {
   const parts = [

@@ -1,5 +1,5 @@
+import { count } from '@fso/shared/text';
 import type { ChartOption, Palette } from '../charts/chart.ts';
-import { count } from '../lib/format.ts';
 import { describeRegion, type MapRegion, type RegionState } from './map-regions.ts';
 import { type ClusterMarker, type Markers, project, type RegionMarker, unproject, type View } from './markers.ts';
 

@@ -1,5 +1,5 @@
 import type { ConnectionState, RegionView } from '@fso/shared/api';
-import { count } from '../lib/format.ts';
+import { count } from '@fso/shared/text';
 import { placeNote, regionText } from '../lib/region-text.ts';
 
 /** States and texts of a region, for the map and its table. */

@@ -1,4 +1,5 @@
 import './map.css';
+import { count } from '@fso/shared/text';
 import { Button } from '@patternfly/react-core';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -6,7 +7,7 @@ import { SearchToolbar } from '../components/search-toolbar.tsx';
 import { PlainTable, type PlainTableProps } from '../components/tables/plain-table.tsx';
 import { Heading } from '../components/text.tsx';
 import type { Values } from '../lib/filters.ts';
-import { count, formatNumber } from '../lib/format.ts';
+import { formatNumber } from '../lib/format.ts';
 import { clusterSearch, placeNote, regionFilters } from '../lib/region-text.ts';
 import { type MapRegion, type RegionState, STATE_TEXTS } from './map-regions.ts';
 

@@ -1,7 +1,7 @@
 import './map.css';
+import { count } from '@fso/shared/text';
 import { lazy, useMemo } from 'react';
 import { LazyPart } from '../charts/lazy-part.tsx';
-import { count } from '../lib/format.ts';
 import type { MapCanvasProps } from './map-canvas.tsx';
 import { countStates, type MapRegion, type Spot, STATE_TEXTS } from './map-regions.ts';
 import { viewOf } from './markers.ts';

@@ -1,22 +1,24 @@
-import type { ClusterEvent, RolloutView } from '@fso/shared/api';
-import { changedIn, type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
+import { type ClusterEvent, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
+import { changedIn, type MovedCluster, type Progress, type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
+import { describeGates } from './gates.ts';
 import { isUnderWay, moveOf, type RolloutRun } from './run.ts';
 
-/** Clusters that a wave names. */
+/** Clusters that a wave names: unreachable ones, and with their progress. */
 const NAMED = 20;
+const FOLLOWED = 100;
 
-type WaveView = RolloutView['waves'][number];
+type ClusterState = RolloutWaveView['progress'][number]['state'];
 
 const timeOf = (ms: number): string => new Date(ms).toISOString();
 
-const stateOf = ({ halt, wave }: RolloutRun, isAtWork: boolean): WaveView['state'] => {
+const stateOf = ({ halt, wave }: RolloutRun, isAtWork: boolean): RolloutWaveView['state'] => {
   if (isAtWork && halt !== null) return 'Halted';
   if (!isAtWork || wave === null) return 'Waiting';
   return wave.soakSince === null ? 'Moving' : 'Soaking';
 };
 
 /** The approval that clusters of a wave wait for, as the first of them reports it. */
-const approvalOf = ({ revision }: RolloutRun, { members }: Wave, { clusters }: RolloutInput): WaveView['approval'] => {
+const approvalOf = ({ revision }: RolloutRun, { members }: Wave, { clusters }: RolloutInput): RolloutWaveView['approval'] => {
   const held = members.flatMap((name) => clusters.get(name)?.held ?? []).filter((each) => each.revision === revision);
   const [first] = held;
   if (first === undefined) return null;
@@ -24,28 +26,53 @@ const approvalOf = ({ revision }: RolloutRun, { members }: Wave, { clusters }: R
   return { clusters: held.length, ...approval };
 };
 
-const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: RolloutInput): WaveView => {
+const STATES: Readonly<Record<Progress, ClusterState>> = {
+  proven: 'Proven',
+  away: 'Unreachable',
+  unlooked: 'LeftOut',
+  refused: 'Refused',
+  late: 'Late',
+  moving: 'Moving',
+};
+
+const followIn = (run: RolloutRun, wave: Wave, changed: readonly RolloutCluster[], now: number): readonly MovedCluster[] =>
+  changed.flatMap((cluster) => {
+    const move = moveOf(run, cluster.name);
+    return move?.revision === run.revision ? [wave.follow(cluster, move, now)] : [];
+  });
+
+const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: RolloutInput): RolloutWaveView => {
   const { number, name, members, soakMs } = wave;
   const revision = run.reached[number] ?? run.base.revision;
-  const changed = revision === run.revision ? [] : changedIn(run, wave, input);
-  const moved = changed.filter((cluster) => moveOf(run, cluster.name)?.revision === run.revision);
-  const isAway = (cluster: RolloutCluster): boolean => {
-    const move = moved.includes(cluster) ? moveOf(run, cluster.name) : undefined;
-    return wave.isUnreachable(cluster, input.now) || (move !== undefined && wave.follow(cluster, move, input.now).progress === 'away');
+  const isFinished = revision === run.revision;
+  // The changes of a wave that has finished the commit are those since every wave had the base.
+  const changed = changedIn(isFinished ? { ...run, reached: [] } : run, wave, input);
+  const moved = isFinished ? [] : followIn(run, wave, changed, input.now);
+  const states = new Map(moved.map(({ cluster, progress }) => [cluster, STATES[progress]]));
+  const isAway = (cluster: RolloutCluster): boolean => wave.isUnreachable(cluster, input.now) || states.get(cluster) === 'Unreachable';
+  const stateIn = (cluster: RolloutCluster): ClusterState => {
+    if (isFinished && cluster.proven === run.revision) return 'Proven';
+    if (isAway(cluster)) return 'Unreachable';
+    return states.get(cluster) ?? (isFinished ? 'Moving' : 'Waiting');
   };
   const soakSince = isAtWork ? (run.wave?.soakSince ?? null) : null;
   return {
     name,
-    state: revision === run.revision ? 'Finished' : stateOf(run, isAtWork),
+    state: isFinished ? 'Finished' : stateOf(run, isAtWork),
     revision,
     clusters: members.length,
     changed: changed.length,
-    moved: moved.length,
-    proven: moved.filter(({ proven }) => proven === run.revision).length,
+    moved: isFinished ? changed.length : moved.length,
+    proven: changed.filter((cluster) => cluster.proven === run.revision).length,
     unreachable: changed
       .filter(isAway)
       .slice(0, NAMED)
       .map((cluster) => cluster.name),
+    progress: changed
+      .map((cluster) => ({ cluster: cluster.name, state: stateIn(cluster) }))
+      .sort((a, b) => ROLLOUT_CLUSTER_STATES.indexOf(a.state) - ROLLOUT_CLUSTER_STATES.indexOf(b.state))
+      .slice(0, FOLLOWED),
+    gates: isFinished ? [] : describeGates(wave, moved),
     soaksUntil: soakSince === null ? null : timeOf(soakSince + soakMs),
     approval: approvalOf(run, wave, input),
   };

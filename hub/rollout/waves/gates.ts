@@ -1,3 +1,4 @@
+import type { RolloutWaveView } from '@fso/shared/api';
 import type { MovedCluster, Wave } from './clusters.ts';
 import { FACT_OF_GATE, type Facts, type Gate, type Halt } from './run.ts';
 
@@ -10,12 +11,12 @@ const LIMITS = [
   { gate: 'NewlyPending', limit: 'maxNewlyPending', what: 'owners whose next pods would newly stay Pending' },
 ] as const satisfies readonly { gate: keyof typeof FACT_OF_GATE; limit: string; what: string }[];
 
-const isCounted = ({ cluster, move, progress }: MovedCluster): boolean => progress !== 'unlooked' && cluster.accepted === move.revision;
+const isLooked = ({ progress }: MovedCluster): boolean => progress !== 'unlooked';
 
-/** Growth of a fact of a cluster; 0 where it is not known. */
-const growthOf = ({ cluster: { facts }, move: { before } }: MovedCluster, fact: keyof Facts): number => {
+/** Growth of a fact of a cluster since before the commit; null: not known now. */
+const growthOf = ({ cluster: { accepted, facts }, move: { revision, before } }: MovedCluster, fact: keyof Facts): number | null => {
   const [now, then] = [facts?.[fact] ?? null, before?.[fact] ?? null];
-  return now === null || then === null ? 0 : Math.max(0, now - then);
+  return accepted !== revision || now === null || then === null ? null : Math.max(0, now - then);
 };
 
 type Failure = Omit<Halt, 'wave' | 'since'>;
@@ -26,16 +27,42 @@ const failureOf = (gate: Gate, clusters: readonly MovedCluster[], problem: strin
   problem,
 });
 
-const compareFacts = (wave: Wave, moved: readonly MovedCluster[]): Failure | undefined => {
-  for (const { gate, limit: key, what } of LIMITS) {
-    const fact = FACT_OF_GATE[gate];
+/** Figure of a gate that compares facts. */
+interface GateFigure {
+  readonly gate: Gate;
+  readonly what: string;
+  readonly limit: number;
+  readonly found: number;
+  /** Clusters in which the fact has grown. */
+  readonly grown: readonly MovedCluster[];
+  /** Number of clusters of which it is not known. */
+  readonly unknown: number;
+}
+
+const figuresOf = (wave: Wave, moved: readonly MovedCluster[]): readonly GateFigure[] =>
+  LIMITS.flatMap(({ gate, limit: key, what }) => {
     const limit = wave.rule?.[key];
-    if (limit === undefined) continue;
-    const grown = moved.filter((each) => isCounted(each) && growthOf(each, fact) > 0);
-    const sum = grown.reduce((total, each) => total + growthOf(each, fact), 0);
-    if (sum > limit) return failureOf(gate, grown, `${sum} ${what}; the wave may have ${limit}`);
-  }
-  return undefined;
+    if (limit === undefined) return [];
+    const growths = moved.filter(isLooked).map((each) => ({ each, growth: growthOf(each, FACT_OF_GATE[gate]) }));
+    return [
+      {
+        gate,
+        what,
+        limit,
+        found: growths.reduce((total, { growth }) => total + (growth ?? 0), 0),
+        grown: growths.flatMap(({ each, growth }) => ((growth ?? 0) > 0 ? [each] : [])),
+        unknown: growths.filter(({ growth }) => growth === null).length,
+      },
+    ];
+  });
+
+/** Describes the gates of a wave that compare facts, failed or not. */
+export const describeGates = (wave: Wave, moved: readonly MovedCluster[]): RolloutWaveView['gates'] =>
+  figuresOf(wave, moved).map(({ gate, limit, found, unknown }) => ({ gate, limit, found, unknown }));
+
+const compareFacts = (wave: Wave, moved: readonly MovedCluster[]): Failure | undefined => {
+  const failed = figuresOf(wave, moved).find(({ found, limit }) => found > limit);
+  return failed && failureOf(failed.gate, failed.grown, `${failed.found} ${failed.what}; the wave may have ${failed.limit}`);
 };
 
 /** The first gate of a wave that fails by what its clusters say now. The last wave has no gates. */

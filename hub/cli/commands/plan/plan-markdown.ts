@@ -1,6 +1,4 @@
-import type { Plan } from '@fso/shared/effects';
-import { type PlanRow, planNotes, planRows, planVerdict } from './plan-text.ts';
-import { WORKLOAD_COLUMNS, workloadRows } from './workload-rows.ts';
+import { type Plan, type PlanRow, planNotes, planRows, planVerdict, WORKLOAD_COLUMNS, workloadRows } from '@fso/shared/effects';
 
 /** First line of the comment, by which a workflow finds the one to replace. */
 const MARK = '<!-- fso plan -->';

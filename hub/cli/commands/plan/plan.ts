@@ -1,15 +1,28 @@
 import { ProblemDetails } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
-import { type Effects, effectsOf, type FleetState, type NotAnsweredReason, type Plan, planResult } from '@fso/shared/effects';
+import {
+  type Effects,
+  effectsOf,
+  type FleetState,
+  type NotAnsweredReason,
+  OWNER_COLUMNS,
+  ownerRows,
+  type Plan,
+  type PlanRow,
+  planNotes,
+  planResult,
+  planRows,
+  planVerdict,
+  WORKLOAD_COLUMNS,
+  workloadRows,
+} from '@fso/shared/effects';
 import { byText } from '@fso/shared/encoding';
 import { listText } from '@fso/shared/text';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { type Column, renderTable, writeData } from '../../render/output.ts';
 import { planMarkdown } from './plan-markdown.ts';
-import { type PlanRow, planNotes, planRows, planVerdict } from './plan-text.ts';
 import { type PlanSide, problemLines, readCommit, readFolder } from './read-side.ts';
-import { OWNER_COLUMNS, ownerRows, WORKLOAD_COLUMNS, workloadRows } from './workload-rows.ts';
 
 export interface PlanOptions {
   readonly output: 'table' | 'json' | 'markdown';

@@ -30,6 +30,14 @@ describe('an event', () => {
     expect(client.getQueryData(keys.alerts.firing)).toEqual({ total: 0, worst: undefined });
   });
 
+  it('invalidates the rollout where a cluster, a commit or what happened may have moved it', () => {
+    const commit = { commit: { revision: 'a1' } } as Extract<StreamEvent, { event: 'commit' }>['data'];
+    const happened = { reason: 'RolloutHalted' } as Extract<StreamEvent, { event: 'event' }>['data'];
+    expect(texts({ event: 'cluster', data: { name: 'eu' } as ClusterView })).toContain('rollout');
+    expect(texts({ event: 'commit', data: commit })).toContain('rollout');
+    expect(texts({ event: 'event', data: happened })).toContain('rollout');
+  });
+
   it('invalidates everything on a reset', async () => {
     const client = new QueryClient();
     client.setQueryData(keys.status, {});

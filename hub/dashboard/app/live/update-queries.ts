@@ -42,14 +42,15 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
         keys.denials.all,
         keys.issues.all,
         keys.regions,
+        keys.rollout,
         ['commits', 'one'],
       ];
     case 'policy':
       return policyKeys(event.data);
     case 'event':
-      return [keys.events.all, keys.growing.allNewest];
+      return [keys.events.all, keys.growing.allNewest, keys.rollout];
     case 'commit':
-      return [keys.commits.list, keys.commits.one(event.data.commit.revision), keys.growing.allNewest];
+      return [keys.commits.list, keys.commits.one(event.data.commit.revision), keys.growing.allNewest, keys.rollout];
     case 'alerts':
       return [['alerts', 'list'], keys.alerts.silences, keys.alerts.receivers];
     case 'reset':

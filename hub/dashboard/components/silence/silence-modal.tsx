@@ -1,5 +1,6 @@
 import './silence.css';
 import type { SilenceView } from '@fso/shared/api';
+import { count } from '@fso/shared/text';
 import {
   Form,
   FormGroup,
@@ -15,7 +16,6 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, type SubmitEvent, useId, useState } from 'react';
 import { createSilence } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
-import { count } from '../../lib/format.ts';
 import { exactTime, localOf } from '../../lib/time.ts';
 import { Dialog } from '../dialog.tsx';
 import { showToast } from '../toasts.tsx';

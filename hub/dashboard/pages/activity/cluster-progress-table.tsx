@@ -1,4 +1,5 @@
 import type { CommitActivity } from '@fso/shared/api';
+import { count } from '@fso/shared/text';
 import BanIcon from '@patternfly/react-icons/dist/esm/icons/ban-icon';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import HourglassHalfIcon from '@patternfly/react-icons/dist/esm/icons/hourglass-half-icon';
@@ -11,7 +12,7 @@ import { LocalTable } from '../../components/tables/data-table.tsx';
 import type { Column } from '../../components/tables/virtual-table.tsx';
 import { Heading, ProblemList } from '../../components/text.tsx';
 import type { Filter } from '../../lib/filters.ts';
-import { count, formatNumber } from '../../lib/format.ts';
+import { formatNumber } from '../../lib/format.ts';
 import { formatDuration } from '../../lib/time.ts';
 import {
   type ClusterProgress,

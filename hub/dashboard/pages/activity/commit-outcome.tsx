@@ -1,9 +1,10 @@
 import type { CommitActivity, CommitSummary, Page } from '@fso/shared/api';
 import { Alert, StackItem } from '@patternfly/react-core';
-import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
+import { type InfiniteData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
-import { commitsQuery } from '../../api/queries.ts';
+import { commitsQuery, rolloutQuery } from '../../api/queries.ts';
+import { useScope } from '../../api/session.ts';
 import { RevisionLink } from '../../components/links.tsx';
 import { ProblemList } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
@@ -80,11 +81,25 @@ const Signature = ({ verification, commit }: Pick<CommitActivity, 'verification'
   </p>
 );
 
+/** Link to the rollout of a commit that goes out in waves. */
+const InWaves = ({ revision }: { readonly revision: string }) => {
+  // The rollout is of the whole fleet.
+  const { data } = useQuery({ ...rolloutQuery, enabled: useScope() === undefined });
+  if (data === undefined || data.waves.length === 0 || data.revision !== revision) return null;
+  const where = data.halted === null ? data.state.toLowerCase() : `halted in wave ${data.halted.wave}`;
+  return (
+    <p>
+      It goes out in waves: <Link to="/rollout">{where}</Link>.
+    </p>
+  );
+};
+
 /** The outcome of a commit, and its signer. */
 export const CommitOutcome = ({ activity }: { readonly activity: CommitActivity }) => (
   <>
     <StackItem>
       <Signature verification={activity.verification} commit={activity.commit} />
+      <InWaves revision={activity.commit.revision} />
     </StackItem>
     {activity.state === 'inProgress' ? null : <StackItem>{OUTCOMES[activity.state](activity)}</StackItem>}
   </>

@@ -1,4 +1,5 @@
 import type { SilenceView } from '@fso/shared/api';
+import { count } from '@fso/shared/text';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { endSilence } from '../../api/client.ts';
@@ -12,7 +13,7 @@ import { NO_MATCHERS } from '../../components/silence/silence-draft.ts';
 import { type Column, VirtualTable } from '../../components/tables/virtual-table.tsx';
 import { RelativeTime } from '../../components/text.tsx';
 import { showToast } from '../../components/toasts.tsx';
-import { count, formatNumber } from '../../lib/format.ts';
+import { formatNumber } from '../../lib/format.ts';
 import { SilenceStateLabel } from './alert-labels.tsx';
 import { AlertsFrame, READ_MS } from './alerts-frame.tsx';
 

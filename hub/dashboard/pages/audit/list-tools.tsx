@@ -1,10 +1,10 @@
+import { count } from '@fso/shared/text';
 import { Button, FormSelect, FormSelectOption, InputGroup, InputGroupItem, InputGroupText, TextInput } from '@patternfly/react-core';
 import ArrowUpIcon from '@patternfly/react-icons/dist/esm/icons/arrow-up-icon';
 import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import { useMemo, useState } from 'react';
 import { urlOf } from '../../api/client.ts';
 import type { Values } from '../../lib/filters.ts';
-import { count } from '../../lib/format.ts';
 import { localOf, timeOf } from '../../lib/time.ts';
 import { boundsOf, type Period, SPAN_TEXTS, SPANS } from './period.ts';
 

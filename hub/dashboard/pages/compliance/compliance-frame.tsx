@@ -1,3 +1,4 @@
+import { count } from '@fso/shared/text';
 import { Alert, Button, Content, Flex, ToggleGroup, ToggleGroupItem } from '@patternfly/react-core';
 import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
 import { useQuery } from '@tanstack/react-query';
@@ -8,7 +9,6 @@ import { statusQuery } from '../../api/queries.ts';
 import { Empty } from '../../components/empty-states.tsx';
 import { Page } from '../../components/page-header.tsx';
 import type { Values } from '../../lib/filters.ts';
-import { count } from '../../lib/format.ts';
 
 const PAGES = [
   { to: '/compliance', text: 'Violations' },

@@ -1,4 +1,5 @@
 import type { IssueGroup, IssueList } from '@fso/shared/api';
+import { count } from '@fso/shared/text';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
@@ -7,7 +8,7 @@ import { QueryView } from '../../components/empty-states.tsx';
 import { HubLink } from '../../components/links.tsx';
 import { AlertSeverityLabel } from '../../components/state-label.tsx';
 import { RelativeTime, SectionCard, Sentence } from '../../components/text.tsx';
-import { count, formatNumber } from '../../lib/format.ts';
+import { formatNumber } from '../../lib/format.ts';
 
 /** Issues of a group that stand there in full; of more, these are named. */
 const MAX_SUBJECTS = 3;

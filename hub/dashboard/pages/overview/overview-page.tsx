@@ -1,5 +1,6 @@
 import './overview.css';
 import type { RegionPage, StatusView } from '@fso/shared/api';
+import { count } from '@fso/shared/text';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useCallback, useMemo, useState } from 'react';
@@ -8,7 +9,6 @@ import { clustersQuery, regionsQuery, statusQuery } from '../../api/queries.ts';
 import { Empty, QueryView } from '../../components/empty-states.tsx';
 import { Page } from '../../components/page-header.tsx';
 import { SectionCard } from '../../components/text.tsx';
-import { count } from '../../lib/format.ts';
 import { clusterSearch } from '../../lib/region-text.ts';
 import type { Target } from '../../map/map-option.ts';
 import { type ConnectionOf, toMapRegions } from '../../map/map-regions.ts';

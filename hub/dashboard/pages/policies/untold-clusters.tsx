@@ -1,5 +1,5 @@
+import { count } from '@fso/shared/text';
 import { Content } from '@patternfly/react-core';
-import { count } from '../../lib/format.ts';
 import type { PolicyDetails } from './use-policy-details.ts';
 
 const textOf = ({ untold, isAsking, isFailed }: PolicyDetails): string => {

@@ -9,11 +9,11 @@ import { Heading } from '../../../components/text.tsx';
 import { listInspectCommands } from '../../../lib/commands.ts';
 import { useSearchChange } from '../../../lib/filters.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
+import { type LineRange, showLines } from '../../../lib/show-lines.ts';
 import { useDebouncedText } from '../../../lib/use-debounced-text.ts';
 import { ComplianceFrame } from '../compliance-frame.tsx';
 import type { NamespaceGovernance } from './decide.ts';
 import { GovernanceForm } from './governance-form.tsx';
-import type { LineRange } from './pasted-text.ts';
 import { type Choice, type GoverningRules, useRules } from './use-rules.ts';
 import { VerdictCard } from './verdict-card.tsx';
 import { type Pasted, readWorkloads } from './workloads.ts';
@@ -74,14 +74,6 @@ const PickedViolation = ({ of }: { readonly of: FindingRef }) => {
 const route = getRouteApi('/shell/compliance/checker');
 
 const TEXT_FIELD = 'pasted';
-
-/** Selects lines in the text field and scrolls to them. */
-const showLines = (field: HTMLTextAreaElement, lines: readonly string[], { from, to }: LineRange): void => {
-  const startOf = (line: number): number => lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
-  field.focus();
-  field.setSelectionRange(startOf(from), startOf(to) + (lines[to - 1]?.length ?? 0));
-  field.scrollTop = (field.scrollHeight / Math.max(1, lines.length)) * Math.max(0, from - 4);
-};
 
 const searchOf = (ref: FindingRef | undefined) =>
   ref === undefined

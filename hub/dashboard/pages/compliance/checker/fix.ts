@@ -10,8 +10,8 @@ import {
   VIOLATIONS,
 } from '@fso/shared/residency';
 import { type Document, isCollection, isMap } from 'yaml';
+import type { LineRange } from '../../../lib/show-lines.ts';
 import type { RegionRule } from './decide.ts';
-import type { LineRange } from './pasted-text.ts';
 import type { Workload } from './workloads.ts';
 
 const TERMS: readonly string[] = ['affinity', 'nodeAffinity', 'requiredDuringSchedulingIgnoredDuringExecution', 'nodeSelectorTerms'];

@@ -1,5 +1,6 @@
 import { DEFAULT_LIMITS, type DecodeLimits, readYamlFile, type ValuePath } from '@fso/shared/decode/portable';
 import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'yaml';
+import type { LineRange } from '../../../lib/show-lines.ts';
 
 /** The limits of a pasted text are those of a file of a policy repository, with fewer documents. */
 export const PASTE_LIMITS: DecodeLimits = { ...DEFAULT_LIMITS, maxDocumentsPerFile: 100 };
@@ -8,12 +9,6 @@ export interface PasteProblem {
   /** Line number, from 1. */
   readonly line: number;
   readonly reason: string;
-}
-
-/** Lines of the pasted text, from 1, the last one included. */
-export interface LineRange {
-  readonly from: number;
-  readonly to: number;
 }
 
 /** A YAML or JSON document of the pasted text. */

@@ -15,12 +15,12 @@ import {
 } from '@patternfly/react-core';
 import { useMemo, useState } from 'react';
 import { CopyButton } from '../../../components/buttons.tsx';
+import { DiffLines } from '../../../components/code/diff-lines.tsx';
 import { ActionLabel } from '../../../components/state-label.tsx';
 import { Heading } from '../../../components/text.tsx';
-import { compactDiff } from '../../../lib/text-diff.ts';
+import type { LineRange } from '../../../lib/show-lines.ts';
 import { decide, outcomeOf, type RegionRule, type RuleDecision } from './decide.ts';
 import { findBlamedLines, fixRegions, planFix } from './fix.ts';
-import type { LineRange } from './pasted-text.ts';
 import type { Workload } from './workloads.ts';
 
 interface FixViewProps {
@@ -28,9 +28,6 @@ interface FixViewProps {
   readonly violation: string;
   readonly rules: readonly RegionRule[];
 }
-
-const SIGNS = { added: '+', removed: '-', same: ' ', gap: ' ' } as const;
-const SPOKEN = { added: 'Added: ', removed: 'Removed: ', same: '', gap: 'Lines left out' } as const;
 
 /** The change that mends a workload, and the whole of it to copy. */
 const FixView = ({ workload, violation, rules }: FixViewProps) => {
@@ -54,7 +51,6 @@ const FixView = ({ workload, violation, rules }: FixViewProps) => {
 
 const Change = ({ workload, violation, rules, region }: FixViewProps & { readonly region: string }) => {
   const fix = useMemo(() => planFix(workload, { region, violation, rules }), [workload, violation, rules, region]);
-  const lines = useMemo(() => compactDiff(fix.before, fix.after), [fix]);
   return (
     <>
       <CodeBlock
@@ -64,15 +60,7 @@ const Change = ({ workload, violation, rules, region }: FixViewProps & { readonl
           </CodeBlockAction>
         }
       >
-        <CodeBlockCode>
-          {lines.map(({ kind, text, key }) => (
-            <span key={key} className={`fso-code-line fso-diff-${kind}`}>
-              <span aria-hidden>{SIGNS[kind]} </span>
-              <span className="pf-v6-screen-reader">{SPOKEN[kind]}</span>
-              {text}
-            </span>
-          ))}
-        </CodeBlockCode>
+        <DiffLines before={fix.before} after={fix.after} />
       </CodeBlock>
       {fix.also.map((line) => (
         <Content component="small" key={line}>

@@ -1,4 +1,5 @@
 import type { PolicyView } from '@fso/shared/api';
+import { count } from '@fso/shared/text';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { useMemo } from 'react';
 import { Empty } from '../../../components/empty-states.tsx';
@@ -9,7 +10,7 @@ import { LocalTable } from '../../../components/tables/data-table.tsx';
 import type { Column } from '../../../components/tables/virtual-table.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
 import { type Filter, optionsOf } from '../../../lib/filters.ts';
-import { count, formatNumber } from '../../../lib/format.ts';
+import { formatNumber } from '../../../lib/format.ts';
 import { PHASE_FILTER } from '../policy-values.tsx';
 import { usePolicyDetails } from '../use-policy-details.ts';
 import { usePolicyKey, usePolicySearch } from '../use-policy-search.ts';

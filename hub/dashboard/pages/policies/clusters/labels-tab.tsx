@@ -1,4 +1,5 @@
 import { KEY_PREFIX, type PolicyView } from '@fso/shared/api';
+import { count } from '@fso/shared/text';
 import { Content } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationTriangleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-triangle-icon';
@@ -10,7 +11,7 @@ import { LastKnownCluster } from '../../../components/stale-state.tsx';
 import { LocalTable } from '../../../components/tables/data-table.tsx';
 import type { Column } from '../../../components/tables/virtual-table.tsx';
 import type { Filter } from '../../../lib/filters.ts';
-import { count, formatNumber } from '../../../lib/format.ts';
+import { formatNumber } from '../../../lib/format.ts';
 import { UntoldClusters } from '../untold-clusters.tsx';
 import { usePolicyDetails } from '../use-policy-details.ts';
 import { usePolicySearch } from '../use-policy-search.ts';

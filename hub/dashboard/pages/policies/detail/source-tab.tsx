@@ -1,6 +1,7 @@
 import { type PolicyView, policyKey } from '@fso/shared/api';
 import { Button, CodeBlock, CodeBlockAction } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { type ReactNode, useMemo, useState } from 'react';
 import { policySourceQuery } from '../../../api/queries.ts';
 import { CopyButton } from '../../../components/buttons.tsx';
@@ -90,7 +91,10 @@ const FromGit = ({ policy }: { readonly policy: string }) => {
               <code>
                 {path}:{line}
               </code>{' '}
-              at the commit in force, <RevisionLink revision={revision} />
+              at the commit in force, <RevisionLink revision={revision} />.{' '}
+              <Link to="/plan" search={{ policy }}>
+                Plan a change of it
+              </Link>
             </p>
             <YamlView yaml={yaml} firstLine={line} />
           </>

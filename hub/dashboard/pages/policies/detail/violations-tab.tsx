@@ -1,4 +1,5 @@
 import { type PolicyView, policyKey, type ViolationView } from '@fso/shared/api';
+import { count } from '@fso/shared/text';
 import { Content } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { type ConnectionOfCluster, useConnections } from '../../../api/connections.ts';
@@ -9,7 +10,7 @@ import { ClusterName } from '../../../components/stale-state.tsx';
 import { type Column, SearchableTable } from '../../../components/tables/data-table.tsx';
 import { LongText, RelativeTime } from '../../../components/text.tsx';
 import { ownSort } from '../../../lib/filters.ts';
-import { count, formatNumber } from '../../../lib/format.ts';
+import { formatNumber } from '../../../lib/format.ts';
 import { usePolicySearch } from '../use-policy-search.ts';
 
 const SORTS = ['cluster', 'namespace', 'name', 'region', 'since'];

@@ -1,8 +1,8 @@
-import type { Plan, WorkloadClass } from '@fso/shared/effects';
-import { WORKLOAD_CLASSES } from '@fso/shared/effects';
-import { count } from '../../render/text.ts';
+import { count } from '../runtime/text.ts';
+import type { Plan } from './plan.ts';
+import { WORKLOAD_CLASSES, type WorkloadClass } from './workloads.ts';
 
-/** Lines on the workloads of a plan, which table and Markdown share. */
+/** Lines on the workloads of a plan, which table, Markdown and dashboard share. */
 
 type Workloads = Plan['workloads'];
 type ClassName = (typeof WORKLOAD_CLASSES)[number];

@@ -1,10 +1,9 @@
-import { REGION_LABEL } from '@fso/shared/api';
-import type { Effect, Plan } from '@fso/shared/effects';
-import { shortRevision } from '@fso/shared/text';
-import { count } from '../../render/text.ts';
+import { REGION_LABEL } from '../api/index.ts';
+import { count, shortRevision } from '../runtime/text.ts';
+import type { Effect, Plan } from './plan.ts';
 import { workloadVerdict } from './workload-rows.ts';
 
-/** Texts of a plan, which table and Markdown share. */
+/** Texts of a plan, which table, Markdown and dashboard share. */
 
 /** A line of a plan: an effect in one namespace, or pattern of namespaces. */
 export interface PlanRow {

@@ -1,0 +1,46 @@
+import type { PolicySourceView } from '@fso/shared/api';
+import { Button, CodeBlock, Flex } from '@patternfly/react-core';
+import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
+import { CopyButton } from '../../components/buttons.tsx';
+import { DiffLines } from '../../components/code/diff-lines.tsx';
+import { Heading } from '../../components/text.tsx';
+import { fileName, type PlanDraft } from './plan-draft.ts';
+
+/** Lets the browser store a text as a file. */
+const download = (draft: PlanDraft): void => {
+  const url = URL.createObjectURL(new Blob([draft.text], { type: 'application/yaml' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = fileName(draft);
+  link.click();
+  URL.revokeObjectURL(url);
+};
+
+interface CommitCardProps {
+  /** The draft of the plan. */
+  readonly draft: PlanDraft;
+  /** Document that was edited; undefined: a new one. */
+  readonly source: PolicySourceView | undefined;
+}
+
+/** The document to commit, with what changes in it. */
+export const CommitCard = ({ draft, source }: CommitCardProps) => (
+  <>
+    <Heading level={3}>Commit it yourself</Heading>
+    <p>
+      Nothing was saved. Write the document to <code>{draft.path.trim()}</code> of the policy repository
+      {source !== undefined && source.line > 1 ? `, in the place of the one from line ${source.line} on` : ''}, and open a pull request.
+    </p>
+    <Flex>
+      <CopyButton variant="secondary" text={draft.text} label="Copy the document" />
+      <Button variant="secondary" icon={<DownloadIcon />} onClick={() => download(draft)}>
+        Download {fileName(draft)}
+      </Button>
+    </Flex>
+    {source === undefined || source.yaml === draft.text ? null : (
+      <CodeBlock>
+        <DiffLines before={source.yaml} after={draft.text} />
+      </CodeBlock>
+    )}
+  </>
+);

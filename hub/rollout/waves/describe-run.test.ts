@@ -1,0 +1,54 @@
+import { expect, it } from 'vitest';
+import { open } from './testing/rollout-fleet.ts';
+import { VIOLATED } from './testing/rollout-world.ts';
+
+it('describes the clusters and gates of a wave at work, and what those after it wait for', () => {
+  const { cluster, work, commit, wait, view } = open({ a: { maxNewViolations: 0, maxNewlyRefused: 5 }, b: {} }, ['a1', 'a2', 'b1', 'c1']);
+  cluster('a2').awaySince = 0;
+  wait(120);
+  commit(VIOLATED, ['a', 'b']);
+  expect(view()?.waves[0]).toMatchObject({
+    progress: [
+      { cluster: 'a1', state: 'Moving' },
+      { cluster: 'a2', state: 'Unreachable' },
+    ],
+    gates: [
+      { gate: 'NewViolations', limit: 0, found: 0, unknown: 1 },
+      { gate: 'NewlyRefused', limit: 5, found: 0, unknown: 1 },
+    ],
+  });
+  work('a1');
+  wait(1);
+  const [first, second, others] = view()?.waves ?? [];
+  expect(first).toMatchObject({ state: 'Halted', proven: 1, gates: [{ found: 2, unknown: 0 }, { limit: 5 }] });
+  expect(first?.progress).toEqual([
+    { cluster: 'a2', state: 'Unreachable' },
+    { cluster: 'a1', state: 'Proven' },
+  ]);
+  expect(second).toMatchObject({ state: 'Waiting', progress: [{ cluster: 'b1', state: 'Waiting' }], gates: [] });
+  expect(others).toMatchObject({ state: 'Finished', clusters: 1, changed: 0, progress: [] });
+});
+
+it('shows what a wave that has finished changed, until every wave has', () => {
+  const { work, commit, wait, view } = open({ a: {}, b: { soak: '1m' } });
+  commit(1, ['a', 'b']);
+  work('a1');
+  wait(1);
+  expect(view()?.waves[0]).toMatchObject({ state: 'Finished', changed: 1, moved: 1, proven: 1, gates: [] });
+  expect(view()?.waves[0]?.progress).toEqual([{ cluster: 'a1', state: 'Proven' }]);
+  work('b1');
+  wait(1);
+  expect(view()?.waves[1]).toMatchObject({ state: 'Soaking', proven: 1 });
+  wait(60);
+  expect(view()).toMatchObject({ state: 'Finished', waves: [{ changed: 0 }, { changed: 0 }, { changed: 0 }] });
+});
+
+it('names 100 clusters, those that hold the wave first', () => {
+  const names = Array.from({ length: 150 }, (_, at) => `a${at}`);
+  const { work, commit, wait, view } = open({ a: { maxNewViolations: 0 } }, [...names, 'b1']);
+  commit(1, ['a']);
+  work(...names.slice(0, 149));
+  wait(1);
+  const progress = view()?.waves[0]?.progress ?? [];
+  expect([progress.length, progress[0]]).toEqual([100, { cluster: 'a149', state: 'Moving' }]);
+});

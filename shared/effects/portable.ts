@@ -1,0 +1,6 @@
+/** The part of this folder that runs without Node.js: browsers, too, show plans with it. */
+export type { Plan } from './plan.ts';
+export type { PlanRequest } from './plan-request.ts';
+export { type PlanRow, planRows, planVerdict } from './plan-text.ts';
+export { ownerRows } from './workload-rows.ts';
+export { type ClusterWorkloads, WORKLOAD_CLASSES, type WorkloadClass } from './workloads.ts';
