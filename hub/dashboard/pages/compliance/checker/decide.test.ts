@@ -16,6 +16,14 @@ describe('outcomeOf', () => {
     expect(outcomeOf(outside, POD)).toMatchObject({ level: 'danger', text: 'Not admitted: the pod is refused.' });
   });
 
+  it('says of a DaemonSet that its pods wait at nodes outside, as admission lets them pass', () => {
+    expect(outcomeOf(outside, { kind: 'DaemonSet' })).toMatchObject({
+      level: 'warning',
+      text: 'Accepted with a warning: its pods run on nodes in allowed regions, and stay pending on others.',
+    });
+    expect(outcomeOf(outside, { kind: 'Deployment' })).toMatchObject({ level: 'danger' });
+  });
+
   it('never claims admission where a pod is refused', () => {
     for (const decisions of [[], inside]) {
       expect(outcomeOf(decisions, POD, 'no report')).toEqual({
