@@ -26,7 +26,7 @@ export interface Workload {
   readonly isOfOperator: boolean;
   /** Whether it makes no pods any more, whatever is restarted. */
   readonly isOver: boolean;
-  /** Whether it is a Job that has ended, and is made anew at the restart. */
+  /** Whether it is a Job that has ended, and is made again at the restart. */
   readonly isRerun: boolean;
   readonly spec: object;
   /** Changes that are made once its first pods are there. */

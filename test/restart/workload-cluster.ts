@@ -8,7 +8,7 @@ interface WorkloadRef {
   readonly kind: WorkloadKind;
   readonly namespace: string;
   readonly name: string;
-  /** Whether it is a Job that has ended, and is made anew at a restart. */
+  /** Whether it is a Job that has ended, and is made again at a restart. */
   readonly isRerun?: boolean;
 }
 
@@ -69,8 +69,8 @@ export class WorkloadCluster {
   }
 
   /**
-   * Deletes every pod, starts every CronJob, and what is scaled to zero or suspended, and makes pods
-   * without a template and Jobs that have ended anew; returns once the deleted pods are gone.
+   * Deletes every pod, starts every CronJob, and what is scaled to zero or suspended, and makes
+   * again pods without a template and Jobs that have ended; returns once the deleted pods are gone.
    */
   async restart(workloads: readonly WorkloadRef[]): Promise<void> {
     const before = new Set((await this.pods()).map(({ metadata }) => metadata.uid));
@@ -112,7 +112,7 @@ export class WorkloadCluster {
     await waitFor(ask);
   }
 
-  async #makeAnew(ref: WorkloadRef): Promise<void> {
+  async #makeAgain(ref: WorkloadRef): Promise<void> {
     const kind = WORKLOAD_KINDS[ref.kind];
     await this.#client.delete(kind, ref, this.#signal);
     // Until the one before is gone it exists already.
@@ -127,7 +127,7 @@ export class WorkloadCluster {
 
   async #start(workload: WorkloadRef): Promise<void> {
     if (isUntemplated(workload.kind)) return this.#createPod(workload);
-    if (workload.isRerun === true) return this.#makeAnew(workload);
+    if (workload.isRerun === true) return this.#makeAgain(workload);
     if (workload.kind === 'CronJob') return this.startJob(workload, 'now');
     const { spec } = await this.#get(workload);
     if (spec?.replicas === 0) return this.patch(workload, [setField('/spec/replicas', 1)]);

@@ -97,7 +97,7 @@ export class BenchWorkloads {
     );
   }
 
-  /** Each policy has a namespace of its name. */
+  /** The namespaces of the cluster: each policy has one of its name. */
   get #namespaces(): readonly string[] {
     const names = [...(this.#accepted()?.policies.keys() ?? [])];
     if (this.#owners.size === 0 && names.length > 0) this.#fill(names);

@@ -63,7 +63,11 @@ class Plans {
     this.#admin = createHubClient({ server: fleet.hub.url, token: API_TOKEN });
   }
 
-  /** Plans that the first policies lose a region. @returns the plan, and the time that it took, ms */
+  /**
+   * Plans that the first policies lose a region.
+   *
+   * @returns the plan, and the time that it took, ms
+   */
   async make(policies: number): Promise<{ readonly plan: Plan; readonly ms: number }> {
     const client = await this.#caller();
     const files = tightened(this.#fleet.files, policies);

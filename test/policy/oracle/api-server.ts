@@ -103,7 +103,7 @@ const untilGoverned = async (client: KubeClient, signal: AbortSignal): Promise<v
   for (const { namespace } of WORLDS) while (!(await refuses(namespace))) await delay(50, undefined, { signal: timeout });
 };
 
-/** Resolves once pods of a namespace that nothing governs are admitted: its service account is there. */
+/** Waits until a namespace that nothing governs admits pods: its service account is there. */
 const untilFree = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
   await waitFor(() => ask(client, podOf({ governed: { namespace: FREE_NAMESPACE }, pod: {} }), signal));
 };

@@ -16,7 +16,7 @@ import { rego } from './implementations.ts';
 import type { GoOracle } from './pipe.ts';
 import { isFree, keyOf, objectOf, type Workload } from './workloads.ts';
 
-/** What becomes of the next pods of a workload at admission. */
+/** Outcome for the next pods of a workload at admission. */
 export type Verdict = { readonly state: 'admitted' } | { readonly state: 'unknown' } | { readonly state: 'refused'; readonly text: string };
 
 /** A part of the system that judges workloads. */

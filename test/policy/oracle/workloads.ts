@@ -35,7 +35,7 @@ const podTerm = fc
   .constantFrom('topology.kubernetes.io/region', 'topology.kubernetes.io/zone')
   .map((topologyKey) => ({ requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey, labelSelector }] }));
 
-/** What never confines a pod. */
+/** Fields that never confine a pod. */
 const beside = fc.record(
   {
     tolerations: fc.array(toleration, { minLength: 1, maxLength: 2 }),
