@@ -65,7 +65,7 @@ const draft = fc
     pod: workload.kind === 'Pod' || workload.kind === 'DaemonSet' ? withoutNodeName(pod) : pod,
   }));
 
-/** A name without digits or parts that look made: shapes of pods are told apart by it. */
+/** A name without digits or parts that look made: shapes of pods differ by it. */
 const nameOf = (index: number): string => `app-${[...index.toString(4)].map((digit) => 'aeio'[Number(digit)]).join('')}`;
 
 /** Generates workloads, each with a name of its own. The same ones for the same seed. */
