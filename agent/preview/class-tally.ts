@@ -4,6 +4,7 @@ import { MAX_PREVIEWED_OWNERS, type PreviewedClass, type PreviewedOwner } from '
 export class ClassTally<T> {
   readonly #nameOf: (found: T) => PreviewedOwner;
   readonly #counts = { now: 0, after: 0, begins: 0, ends: 0 };
+  #eased = 0;
   readonly #owners: PreviewedOwner[] = [];
 
   /** @param nameOf names an owner that is in the class after the change */
@@ -11,23 +12,28 @@ export class ClassTally<T> {
     this.#nameOf = nameOf;
   }
 
-  /** Adds an owner. Undefined: it is not in the class. */
-  add(now: T | undefined, after: T | undefined): void {
+  /**
+   * Adds an owner. Undefined: it is not in the class.
+   *
+   * @param isEased whether it comes from a class that is worse
+   */
+  add(now: T | undefined, after: T | undefined, isEased = false): void {
     if (now !== undefined) this.#counts.now += 1;
     if (after === undefined) this.#counts.ends += Number(now !== undefined);
     else {
       this.#counts.after += 1;
-      if (now === undefined) this.#begin(after);
+      if (now === undefined) this.#begin(after, isEased);
     }
   }
 
-  #begin(after: T): void {
+  #begin(after: T, isEased: boolean): void {
     this.#counts.begins += 1;
+    if (isEased) this.#eased += 1;
     if (this.#owners.length < MAX_PREVIEWED_OWNERS) this.#owners.push(this.#nameOf(after));
   }
 
   /** @param withNames whether owners are named */
   result(withNames: boolean): PreviewedClass {
-    return { ...this.#counts, ...(withNames && { owners: this.#owners }) };
+    return { ...this.#counts, ...(this.#eased > 0 && { eased: this.#eased }), ...(withNames && { owners: this.#owners }) };
   }
 }

@@ -85,6 +85,13 @@ describe('the answer to a change of policies', () => {
     });
   });
 
+  it('counts as eased what would stay pending and is refused now', async () => {
+    cluster.accept({ finance: denying('finance', [WEST]) });
+    const { refused, pending } = await answered({ put: put(['finance', 'finance', [CENTRAL]]) });
+    expect(textOf(refused)).toBe('4→3 +1 -2: Deployment finance/west');
+    expect(pending).toMatchObject({ begins: 1, ends: 1, eased: 1, owners: [{ kind: 'CronJob', name: 'waits' }] });
+  });
+
   it('concerns only the namespaces whose denying rule differs', async () => {
     const same = { put: put(['finance', 'finance', EU]), removed: ['nobody-has-it'] };
     expect(await answered(same)).toMatchObject({ lookedAt: { namespaces: 0, owners: 0, pods: 0 } });

@@ -106,8 +106,9 @@ export class WorkloadEffects {
   #addOwner(now: OwnerJudgement, then: OwnerJudgement): void {
     this.#lookedAt.owners += 1;
     if (now.isUnjudged === true || then.isUnjudged === true) this.#omitted += 1;
-    this.#refused.add(inClass(now, 'Refused'), inClass(then, 'Refused'));
-    this.#pending.add(inClass(now, 'Pending'), inClass(then, 'Pending'));
+    const refused = inClass(now, 'Refused');
+    this.#refused.add(refused, inClass(then, 'Refused'));
+    this.#pending.add(inClass(now, 'Pending'), inClass(then, 'Pending'), refused !== undefined);
   }
 
   *#countPods(changed: ChangedNamespace, fixes: ReadonlyMap<string, string>): Steps<void> {

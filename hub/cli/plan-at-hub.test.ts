@@ -5,9 +5,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClusterPreview } from '@fso/shared/api';
 import { Plan } from '@fso/shared/effects';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../test/harness/waiting.ts';
 import type { ApiHarness } from '../serve/testing/api-harness.ts';
 import { FILES, REVISION } from '../serve/testing/fleet.ts';
 import { fso, runFso, startFilledApi } from './testing/run-fso.ts';
@@ -121,8 +123,56 @@ eu       Deployment finance/planted-owner  refused   spec.nodeSelector allows re
 
   it('does not call it fine where owners were left out, also with --allow-missing', async () => {
     answers = { eu: { ...WELL, omitted: 2 }, us: WELL };
-    for (const args of [[], ['--allow-missing']])
-      expect(await plan(...args)).toMatchObject({ code: 1, out: expect.stringContaining('Not all was looked at') });
+    for (const args of [[], ['--allow-missing']]) {
+      const { code, out } = await plan(...args);
+      expect([code, out.split('\n', 1)]).toEqual([1, ['Not all was looked at, so it is not known that nothing breaks.']]);
+    }
+  });
+
+  it('calls it fine where what is refused now would stay pending instead', async () => {
+    finance('allowedRegions: [eu-west-1, eu-central-1, eu-north-1]');
+    answers = { eu: { ...WELL, refused: { ...NONE, now: 2, ends: 2 }, pending: { ...NONE, after: 2, begins: 2, eased: 2 } }, us: WELL };
+    const { code, out } = await plan();
+    expect([code, out.split('\n', 1)[0]?.split('. ').slice(2)]).toEqual([
+      0,
+      ['Nothing that runs in the 2 clusters that answered gets worse', '2 owners refused now would stay pending instead.'],
+    ]);
+  });
+
+  it('waits for its turn at a hub that makes as many plans of its caller as it may, and reports it', async () => {
+    const turn = Promise.withResolvers<ClusterPreview>();
+    await using busy = await startFilledApi({ agents: { preview: () => turn.promise } });
+    const body = JSON.stringify({ files: Object.fromEntries(FILES.map(({ path, text }) => [path, text])), withoutRegions: ['eu-west-1'] });
+    const send = () => fetch(`${busy.url}/api/v1/plans`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+    const sent: Promise<Response>[] = [];
+    // One is made, and four wait.
+    await eventually(async () => {
+      sent.push(send());
+      return (await Promise.race([sent.at(-1), delay(200)]))?.status === 429;
+    });
+    const waiting = runFso(['plan', '--dir', root], { FSO_SERVER: busy.url }, (err) => {
+      if (err.includes('Asking once more in 5 s.')) turn.resolve(WELL);
+    });
+    expect(await waiting).toMatchObject({ code: 0, err: expect.stringContaining(`The hub at ${busy.url}: Too many requests`) });
+    expect((await Promise.all(sent)).map(({ status }) => status)).toEqual([...Array(5).fill(200), 429]);
+  });
+
+  it.each([
+    ['an hour', '3600', 1],
+    ['no time', undefined, 1],
+    ['a moment, twice', '0', 2],
+  ])('gives up at a hub that is to be asked again after %s', async (_what, retryAfter, expected) => {
+    let calls = 0;
+    const busy = createServer((_req, res) => {
+      calls += 1;
+      const problem = { type: 'urn:x', title: 'Too many requests', status: 429, code: 'too-many-requests', requestId: 'r' };
+      const headers = { 'Content-Type': 'application/problem+json', ...(retryAfter !== undefined && { 'Retry-After': retryAfter }) };
+      res.writeHead(429, headers).end(JSON.stringify(problem));
+    }).listen(0, '127.0.0.1');
+    await once(busy, 'listening');
+    const { code } = await runFso(['plan', '--dir', root], { FSO_SERVER: `http://127.0.0.1:${(busy.address() as AddressInfo).port}` });
+    expect([code, calls]).toEqual([2, expected]);
+    busy.close();
   });
 
   it('does not call it fine where no cluster has the namespace', async () => {

@@ -14,7 +14,7 @@ const unpack = promisify(gunzip);
 const ANSWER_MS = 2_000;
 /** Milliseconds that another hub has beyond the agent. */
 const RELAY_MS = 1_000;
-/** Most open questions to one agent; one more is refused. */
+/** Most questions to one agent that are open or wait; one more is refused. */
 const MAX_OPEN = 8;
 /**
  * Largest question that is passed on to another hub, as text and packed: a notification of the
@@ -51,6 +51,21 @@ interface Open {
   readonly answer: (answer: AgentAnswer) => void;
 }
 
+/** The way to the agent. */
+interface Sender {
+  /** Whether an offer is on its way: nothing large is sent meanwhile. */
+  readonly isBusy: boolean;
+  send(frame: string): void;
+}
+
+interface Until {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Answer on behalf of an agent that is still at another preview. */
+const BUSY: AgentAnswer = { preview: { state: 'NotAnswered', reason: 'Busy', message: 'the agent answers other questions' } };
+
 /** Returns the text of a frame. */
 const textOf = ({ policy, preview }: AgentQuestion, id: number): string => {
   if (preview !== undefined) return `{"type":"preview","id":${id},${preview.slice(1)}`;
@@ -77,20 +92,39 @@ const answerTo = ({ policy, preview }: AgentQuestion, frame: Inspected | Located
 export class Inspections {
   readonly #open = new Map<number, Open>();
   #asked: number = 0;
+  #waiting: number = 0;
+  /** The end of the last preview: an agent works on one at a time. */
+  #lastPreview: Promise<unknown> = Promise.resolve();
 
-  async ask(
-    question: AgentQuestion,
-    send: (frame: string) => void,
-    { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-  ): Promise<AgentAnswer | undefined> {
-    if (this.#open.size >= MAX_OPEN) return undefined;
+  async ask(question: AgentQuestion, sender: Sender, until: Until): Promise<AgentAnswer | undefined> {
+    if (this.#open.size + this.#waiting >= MAX_OPEN) return undefined;
+    return question.preview === undefined ? this.#ask(question, sender, ANSWER_MS, until) : this.#preview(question, sender, until);
+  }
+
+  /** Asks once those before have their answer, if that is soon. */
+  async #preview(question: AgentQuestion, sender: Sender, until: Until): Promise<AgentAnswer | undefined> {
+    const turn = this.#lastPreview.then(() => 'come' as const);
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    this.#lastPreview = turn.then(() => over);
+    try {
+      this.#waiting += 1;
+      const come = await answerWithin(turn, PREVIEW_MS, until.clock, until.signal).finally(() => (this.#waiting -= 1));
+      if (come === undefined) return until.signal.aborted ? undefined : BUSY;
+      return await this.#ask(question, sender, PREVIEW_MS, until);
+    } finally {
+      end();
+    }
+  }
+
+  async #ask(question: AgentQuestion, sender: Sender, ms: number, { clock, signal }: Until) {
+    if (question.preview !== undefined && sender.isBusy) return undefined;
     this.#asked += 1;
     const id = this.#asked;
     const { promise, resolve } = Promise.withResolvers<AgentAnswer>();
     this.#open.set(id, { question, answer: resolve });
-    send(textOf(question, id));
+    sender.send(textOf(question, id));
     try {
-      return await answerWithin(promise, question.preview === undefined ? ANSWER_MS : PREVIEW_MS, clock, signal);
+      return await answerWithin(promise, ms, clock, signal);
     } finally {
       this.#open.delete(id);
     }
@@ -153,7 +187,8 @@ export class Inspector {
   }
 
   /**
-   * Asks what a change would do to the workloads of a cluster, for 8 s at most.
+   * Asks what a change would do to the workloads of a cluster, for 16 s at most: a turn may take as
+   * long as the answer.
    *
    * @param preview text of a `preview` frame without its type and id
    */
@@ -169,7 +204,7 @@ export class Inspector {
     if (preview.length > MAX_PASSED_ON.text) return 'NotAsked';
     const packed = (await pack(preview)).toString('base64');
     if (packed.length > MAX_PASSED_ON.packed) return 'NotAsked';
-    const answer = await this.#ledger.ask(JSON.stringify({ cluster, preview: packed } satisfies HubQuestion), PREVIEW_MS + RELAY_MS);
+    const answer = await this.#ledger.ask(JSON.stringify({ cluster, preview: packed } satisfies HubQuestion), 2 * PREVIEW_MS + RELAY_MS);
     return answer === undefined ? undefined : readJson(AgentAnswer, answer);
   }
 

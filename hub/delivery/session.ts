@@ -120,8 +120,8 @@ export class Session {
 
   /** Asks the agent for what it does not report; while an offer is on its way, nothing large. */
   async ask(question: AgentQuestion): Promise<AgentAnswer | undefined> {
-    if (!this.#isReady || !this.stream.isOpen() || (question.preview !== undefined && this.#outbox.isBusy)) return undefined;
-    return this.#inspections.ask(question, (text) => this.#outbox.send(text), { clock: this.#deps.clock, signal: this.#socket.closed });
+    if (!this.#isReady || !this.stream.isOpen()) return undefined;
+    return this.#inspections.ask(question, this.#outbox, { clock: this.#deps.clock, signal: this.#socket.closed });
   }
 
   /**

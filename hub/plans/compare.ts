@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RoleGrant } from '@fso/shared/api';
 import { decodeOnto, type PolicySet } from '@fso/shared/decode';
-import { type Effects, effectsOf } from '@fso/shared/effects';
+import { type Effects, effectsOf, unknownName } from '@fso/shared/effects';
 import { type ClusterQuestion, type NotAsked, questionsOf } from './cluster-questions.ts';
 import { type PlanOptions, type PlanRefusal, readRequest, refusePlan } from './read-request.ts';
 import { visibleDefinitions, visibleSides } from './visible-sides.ts';
@@ -29,23 +29,6 @@ export interface Comparison {
 /** Result of a comparison, with the SHA-256 (hex) of its request. */
 export type Compared = (Comparison | PlanRefusal) & { readonly digest: string };
 
-const clustersOf = ({ clusters }: PolicySet): readonly string[] => clusters.map(({ document }) => document.metadata.name);
-
-/** The first name that is not there: a plan without it would look at nothing. */
-const unknownName = ({ clusters, withoutClusters, withoutRegions }: PlanOptions, before: PolicySet, after: PolicySet) => {
-  const options: readonly [keyof PlanOptions, readonly string[], readonly string[]][] = [
-    ['clusters', clusters, [...clustersOf(before), ...clustersOf(after)]],
-    ['withoutClusters', withoutClusters, clustersOf(after)],
-    ['withoutRegions', withoutRegions, after.clusters.flatMap(({ document }) => document.spec.regions)],
-  ];
-  for (const [option, given, known] of options) {
-    const names = new Set(known);
-    const unknown = given.find((name) => !names.has(name));
-    if (unknown !== undefined) return `${option}: there is no ${unknown}`;
-  }
-  return undefined;
-};
-
 /** Clusters whose workloads a change may concern. */
 const concerned = ({ effects, notLookedAt }: Effects, { withoutClusters }: PlanOptions): readonly string[] => {
   const lost = new Set(withoutClusters);
@@ -58,7 +41,7 @@ const compareRequest = ({ body, before, nowMs, grants }: ComparisonInput): Compa
   const { options, set } = read;
   const sides = visibleSides(before, set, grants);
   const unknown = unknownName(options, sides.before.set, sides.after.set);
-  if (unknown !== undefined) return refusePlan(unknown);
+  if (unknown !== undefined) return refusePlan(`${unknown.part}: there is no ${unknown.name}`);
   const { at, clusters, withoutClusters, withoutRegions } = options;
   const effects = effectsOf(
     { ...sides.before, atMs: nowMs, withoutClusters: [], withoutRegions: [] },

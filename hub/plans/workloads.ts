@@ -62,10 +62,11 @@ const keepOwners = (owners: readonly PreviewedOwner[], share: Share): PreviewedO
       fix: truncate(fix, OF_OWNER.characters),
     }));
 
-const keepClass = ({ now, after, begins, ends, owners }: AnsweredPreview['outside'], share: Share): WorkloadClass => ({
+const keepClass = ({ now, after, begins, ends, eased, owners }: AnsweredPreview['outside'], share: Share): WorkloadClass => ({
   ...(share.names === null ? { now, after } : { now: null, after: null }),
   begins,
   ends,
+  ...(eased !== undefined && { eased }),
   ...(owners && { owners: keepOwners(owners, share) }),
 });
 

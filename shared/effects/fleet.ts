@@ -16,6 +16,35 @@ export interface FleetState {
   readonly counts?: (cluster: string, policy: CompiledPolicy) => boolean;
 }
 
+/** Names that restrict a comparison to clusters, or take clusters and regions away. */
+export interface NamedParts extends Pick<FleetState, 'withoutClusters' | 'withoutRegions'> {
+  /** Clusters that are compared; none: all. */
+  readonly clusters: readonly string[];
+}
+
+/** A name that neither side of a comparison has, and those that there are, sorted. */
+export interface UnknownName {
+  readonly part: keyof NamedParts;
+  readonly name: string;
+  readonly known: readonly string[];
+}
+
+/** Finds the first name that is not there: a comparison with it would look at nothing. */
+export const unknownName = (named: NamedParts, before: PolicySet, after: PolicySet): UnknownName | undefined => {
+  const clustersOf = ({ clusters }: PolicySet): readonly string[] => clusters.map(({ document }) => document.metadata.name);
+  const parts: readonly (readonly [keyof NamedParts, readonly string[]])[] = [
+    ['clusters', [...clustersOf(before), ...clustersOf(after)]],
+    ['withoutClusters', clustersOf(after)],
+    ['withoutRegions', after.clusters.flatMap(({ document }) => document.spec.regions)],
+  ];
+  for (const [part, all] of parts) {
+    const known = new Set(all);
+    const name = named[part].find((each) => !known.has(each));
+    if (name !== undefined) return { part, name, known: [...known].sort(byText) };
+  }
+  return undefined;
+};
+
 /** Rules of one list of compiled policies. */
 export interface RuleList {
   readonly rules: readonly Rule[];

@@ -87,7 +87,7 @@ const possibleVerdict = ({ result, effects, lookedAt }: Plan): string => {
 };
 
 /** The result of a plan, for possible pods and for those that run. */
-export const planVerdict = (plan: Plan): string => `${possibleVerdict(plan)}${workloadVerdict(plan.workloads)}`;
+export const planVerdict = (plan: Plan): string => `${possibleVerdict(plan)}${workloadVerdict(plan)}`;
 
 const sideText = ({ source, revision, at, withoutClusters, withoutRegions }: Plan['after'], quote: Quote): string =>
   [

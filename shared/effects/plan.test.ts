@@ -33,6 +33,8 @@ describe('the result of a plan', () => {
   it.each([
     ['a possible pod breaks', tightened, workloads([cluster()]), 'Breaks'],
     ['something that runs gets worse', loosened, workloads([cluster({ pending: { ...NONE, begins: 1 } })]), 'Breaks'],
+    ['what was refused stays pending', loosened, workloads([cluster({ pending: { ...NONE, begins: 2, eased: 2 } })]), 'NothingBreaks'],
+    ['more than what was refused stays pending', loosened, workloads([cluster({ pending: { ...NONE, begins: 2, eased: 1 } })]), 'Breaks'],
     ['something that runs gets better', loosened, workloads([cluster({ pending: { ...NONE, now: 1, ends: 1 } })]), 'NothingBreaks'],
     ['one cluster did not answer', loosened, workloads([cluster()], ['us']), 'NotAllAnswered'],
     ['no cluster has the namespace', loosened, workloads([empty]), 'NothingLookedAt'],

@@ -1,6 +1,6 @@
 import { count } from '../runtime/text.ts';
 import type { Plan } from './plan.ts';
-import { WORKLOAD_CLASSES, type WorkloadClass } from './workloads.ts';
+import { type ClusterWorkloads, WORKLOAD_CLASSES, type WorkloadClass, worseOff } from './workloads.ts';
 
 /** Lines on the workloads of a plan, which table, Markdown and dashboard share. */
 
@@ -13,7 +13,7 @@ interface WorkloadRow extends Readonly<Record<ClassName, string>> {
   readonly lookedAt: string;
 }
 
-/** An owner that would be worse off. */
+/** An owner that comes into a class. */
 interface OwnerRow {
   readonly cluster: string;
   readonly owner: string;
@@ -55,7 +55,7 @@ export const WORKLOAD_COLUMNS = [
 
 const COMES: Readonly<Record<ClassName, string>> = { outside: 'runs outside', refused: 'refused', pending: 'stays pending' };
 
-/** Owners that would be worse off, as far as agents name them. */
+/** Owners that come into a class, as far as agents name them. */
 export const ownerRows = (workloads: Workloads): readonly OwnerRow[] =>
   (workloads?.clusters ?? []).flatMap((cluster) =>
     WORKLOAD_CLASSES.flatMap((name) =>
@@ -79,15 +79,23 @@ export const OWNER_COLUMNS = [
   { title: 'FIX', value: ({ fix }: OwnerRow) => fix },
 ];
 
+/** Whether all that runs in the clusters that answered was judged. */
+const isWhole = ({ result, notLookedAt, workloads }: Plan): boolean =>
+  result !== 'NothingLookedAt' && notLookedAt.length === 0 && workloads?.clusters.every(({ coverage }) => coverage !== 'Part') === true;
+
 /** Result of a plan for what runs, classes beside each other. */
-export const workloadVerdict = (workloads: Workloads): string => {
-  if (workloads === null || workloads.clusters.length + workloads.notAnswered.length === 0) return '';
-  const missing = workloads.notAnswered.reduce((sum, { clusters }) => sum + clusters.length, 0);
+export const workloadVerdict = (plan: Plan): string => {
+  const { clusters = [], notAnswered = [] } = plan.workloads ?? {};
+  const missing = notAnswered.reduce((sum, each) => sum + each.clusters.length, 0);
   const unanswered = missing === 0 ? '' : ` ${count(missing, 'cluster')} did not answer.`;
-  const begins = (name: ClassName): number => workloads.clusters.reduce((sum, cluster) => sum + cluster[name].begins, 0);
-  const [outside, refused, pending] = [begins('outside'), begins('refused'), begins('pending')];
-  if (workloads.clusters.length === 0) return unanswered;
-  if (outside + refused + pending === 0)
-    return ` Nothing that runs in the ${count(workloads.clusters.length, 'cluster')} that answered gets worse.${unanswered}`;
-  return ` Of what runs, ${count(outside, 'owner')} would be outside, ${refused} refused at the next start, and ${pending} stay pending.${unanswered}`;
+  if (clusters.length === 0) return unanswered;
+  const sumOf = (numberIn: (cluster: ClusterWorkloads) => number): number => clusters.reduce((sum, each) => sum + numberIn(each), 0);
+  const [outside, refused, pending] = WORKLOAD_CLASSES.map((name) => sumOf((cluster) => worseOff(cluster[name])));
+  const eased = sumOf((cluster) => cluster.pending.eased ?? 0);
+  const instead = eased === 0 ? '' : ` ${count(eased, 'owner')} refused now would stay pending instead.`;
+  if (outside === 0 && refused === 0 && pending === 0)
+    return isWhole(plan)
+      ? ` Nothing that runs in the ${count(clusters.length, 'cluster')} that answered gets worse.${instead}${unanswered}`
+      : `${instead}${unanswered}`;
+  return ` Of what runs, ${count(outside ?? 0, 'owner')} would be outside, ${refused} refused at the next start, and ${pending} stay pending.${instead}${unanswered}`;
 };

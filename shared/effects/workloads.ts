@@ -5,7 +5,7 @@ import { PREVIEW_REFUSALS, PreviewedClass, PreviewedOwner, ResourceName } from '
 export const NOT_ANSWERED = [...PREVIEW_REFUSALS, 'NotConnected', 'NoAnswer', 'NotAsked', 'OutOfScope'] as const;
 export type NotAnsweredReason = (typeof NOT_ANSWERED)[number];
 
-const { now, after, begins, ends } = PreviewedClass.shape;
+const { now, after, begins, ends, eased } = PreviewedClass.shape;
 
 const WHOLE_CLUSTER = 'null: it is about the whole cluster, and the caller sees a part of it.';
 
@@ -14,6 +14,7 @@ const WorkloadClass = z.object({
   after: after.nullable().describe(`Owners with the changed policies. ${WHOLE_CLUSTER}`),
   begins,
   ends,
+  eased,
   owners: z
     .array(z.object(PreviewedOwner.shape))
     .optional()
@@ -54,5 +55,11 @@ export const Workloads = z.object({
 });
 export type Workloads = z.infer<typeof Workloads>;
 
+/**
+ * Number of owners that would be worse off. What is refused now and would stay pending is not: it
+ * cannot start either way, and may once there is a node.
+ */
+export const worseOff = ({ begins: come, eased: better = 0 }: WorkloadClass): number => Math.max(0, come - better);
+
 /** Whether a workload of the cluster would be worse off. */
-export const isBreaking = (cluster: ClusterWorkloads): boolean => WORKLOAD_CLASSES.some((name) => cluster[name].begins > 0);
+export const isBreaking = (cluster: ClusterWorkloads): boolean => WORKLOAD_CLASSES.some((name) => worseOff(cluster[name]) > 0);

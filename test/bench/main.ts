@@ -14,6 +14,7 @@
  *   npm run bench -- images
  *   npm run bench -- fanout --agents 6000 --policies 1000 --scopes 20 --database postgres --heap 400 --stalled 10%
  *   npm run bench -- hostile --agents 100
+ *   npm run bench -- plan --agents 50 --policies 1000 --workloads 200
  *   npm run bench -- resync --agents 3000 --policies 1000 --changed 0.1 --database postgres --heap 400
  *   npm run bench -- risks --owners 5000 --placements 100000 --heap 256
  *   npm run bench -- risk-export --clusters 500
@@ -32,6 +33,7 @@ import { commit } from './commit/commit.ts';
 import { curve } from './curve/curve.ts';
 import { fanout } from './fleet/fanout.ts';
 import { hostile } from './fleet/hostile.ts';
+import { plan } from './fleet/plan.ts';
 import { resync } from './fleet/resync.ts';
 import { scale } from './fleet/scale.ts';
 import { status } from './fleet/status.ts';
@@ -56,6 +58,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   images,
   ledger,
   memory,
+  plan,
   resync,
   'risk-export': riskExport,
   'risk-judging': riskJudging,

@@ -1,5 +1,5 @@
 /** Options of the benches over a simulated fleet. */
-const FLEET = `  of fanout, status, resync, scale, hostile and curve:
+const FLEET = `  of fanout, status, resync, scale, hostile, plan and curve:
     --agents 500  --policies 1000  --scopes 0         how many; folders with a scope that the policies are spread over
     --database embedded|postgres                      the hub's ledger
     --heap 400                                        MiB of the hub's heap; default: what Node.js takes
@@ -21,6 +21,9 @@ ${FLEET}
     --commits 3                                       commits of one policy that are measured, after one that does not count
     --stalled 10%                                     share of the agents that then stop reading their sockets: the same commits again
     --floor                                           the CPU of the messages of a commit alone
+  of plan:
+    --workloads 200                                   workloads of each cluster, which its agent judges for a plan
+    --commits 20                                      commits beside plans, and as many without
   of resync:
     --changed 0.1                                     share of each agent's policies that fail while the hub is away
   of risks:

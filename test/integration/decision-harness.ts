@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { REGION_LABEL } from '@fso/shared/api';
 import {
-  CONSTRAINT_TEMPLATE_KIND,
-  CRD_KIND,
   FLOOR_PARAMETERS_KIND,
   GEO_RESIDENCY_KIND,
   KubeApiError,
@@ -23,17 +21,15 @@ import { runAction } from '../../agent/apply/apply-action.ts';
 import { bootstrapCluster, whoAmI } from '../../agent/bootstrap.ts';
 import {
   type Action,
-  isConstraintEnforced,
-  isTemplateReady,
   NO_EXCEPTIONS,
   type PolicyInput,
   planFloor,
   planFloorParameters,
-  planGatekeeper,
   planGovernance,
   planNamespaces,
 } from '../../agent/enforce/index.ts';
 import { policyOf } from '../../agent/enforce/testing/policies.ts';
+import { planGatekeeperLock, putGatekeeperLock } from '../harness/gatekeeper-lock.ts';
 import { openKubeClient } from '../harness/kube-client.ts';
 import { startTestCluster } from '../harness/local-cluster.ts';
 import { eventually, never as signal } from '../harness/waiting.ts';
@@ -134,11 +130,6 @@ class DecisionHarness {
     return answerOf(as.create(POD_KIND, pod, { dryRun: true }, signal));
   }
 
-  async constraintsServed(): Promise<boolean> {
-    const definition = await this.client.get(CRD_KIND, { name: 'k8sgeoresidency.constraints.gatekeeper.sh' }, signal);
-    return definition?.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True') === true;
-  }
-
   /** Refusals by policies. */
   async ownConstraints() {
     return (await this.client.list(GEO_RESIDENCY_KIND, {}, signal)).filter(({ metadata }) => metadata.name !== 'geo-canary');
@@ -158,22 +149,12 @@ class DecisionHarness {
     await this.runAll(planNamespaces(governance, namespaces, now));
   }
 
-  async gatekeeperRound(policies: readonly PolicyInput[]): Promise<Action[]> {
-    const template = await this.client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal);
-    const constraints = (await this.constraintsServed()) ? await this.client.list(GEO_RESIDENCY_KIND, {}, signal) : undefined;
-    const governance = planGovernance(policies, [], new Date());
-    return planGatekeeper({ governance, template, constraints, gatekeeperServed: true });
+  gatekeeperRound(policies: readonly PolicyInput[]): Promise<Action[]> {
+    return planGatekeeperLock(this.client, policies, signal);
   }
 
-  async installGatekeeperLock(policies: readonly PolicyInput[]): Promise<void> {
-    await eventually(async () => {
-      const actions = await this.gatekeeperRound(policies);
-      await this.runAll(actions);
-      const template = await this.client.get(CONSTRAINT_TEMPLATE_KIND, { name: GEO_RESIDENCY_KIND.plural }, signal);
-      if (actions.length > 0 || template === undefined || !isTemplateReady(template) || !(await this.constraintsServed())) return false;
-      const constraints = await this.client.list(GEO_RESIDENCY_KIND, {}, signal);
-      return constraints.length > 0 && constraints.every(isConstraintEnforced);
-    });
+  installGatekeeperLock(policies: readonly PolicyInput[]): Promise<void> {
+    return putGatekeeperLock(this.client, policies, signal);
   }
 
   /**

@@ -8,9 +8,10 @@ import { EXCEPTIONS } from '../policy/oracle/exceptions.ts';
 import { typescript } from '../policy/oracle/implementations.ts';
 import { type OracleReport, runOracle } from '../policy/oracle/oracle.ts';
 import { type GoOracle, startGoOracle } from '../policy/oracle/pipe.ts';
-import { findingText, mismatchText, table } from '../policy/oracle/report.ts';
+import { findingText, mismatchText, table, verdictTable } from '../policy/oracle/report.ts';
 import { runPhase } from '../policy/oracle/run-phase.ts';
 import type { Implementation } from '../policy/oracle/types.ts';
+import { compareVerdicts } from '../policy/oracle/verdicts.ts';
 
 const { signal } = new AbortController();
 const seed = randomInt(2 ** 31 - 1);
@@ -39,6 +40,18 @@ describe(`the three implementations against Kubernetes' own matcher, seed ${seed
   it('meets every exception', () => {
     const met = report.columns.find(({ name }) => name === 'TypeScript')?.result.counts.excepted;
     for (const { name } of EXCEPTIONS) expect(met?.get(name) ?? 0, name).toBeGreaterThan(0);
+  });
+});
+
+describe('the verdicts about the same workloads', () => {
+  it('are equal in plan, audit, checker and both locks', async () => {
+    const report = await compareVerdicts({ seed, workloads: 600, log }, signal);
+    log(verdictTable(report));
+    expect(report.differences).toEqual([]);
+    for (const { name, admitted, refused } of report.sources) {
+      expect(admitted, name).toBeGreaterThan(100);
+      expect(refused, name).toBeGreaterThan(200);
+    }
   });
 });
 

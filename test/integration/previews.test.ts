@@ -35,7 +35,7 @@ const ASKED = {
 /** Those in the namespace with placement injection. */
 const INJECTED = { plain: {}, ssd: { nodeSelector: { disk: 'ssd' } } };
 const NAMESPACES = ['apps', 'injected', 'shapes'] as const;
-const STOPPABLE: readonly WorkloadKind[] = ['Deployment', 'StatefulSet', 'ReplicaSet', 'Job', 'CronJob'];
+const STOPPABLE: readonly WorkloadKind[] = ['Deployment', 'StatefulSet', 'ReplicaSet', 'ReplicationController', 'Job', 'CronJob'];
 /** Sets of workloads, each started once: a controller that was refused waits longer each time. */
 const SETS = ['first', 'second', 'third'] as const;
 

@@ -26,6 +26,8 @@ export interface Workload {
   readonly isOfOperator: boolean;
   /** Whether it makes no pods any more, whatever is restarted. */
   readonly isOver: boolean;
+  /** Whether it is a Job that has ended, and is made again at the restart. */
+  readonly isRerun: boolean;
   readonly spec: object;
   /** Changes that are made once its first pods are there. */
   readonly change: readonly PatchStep[];
@@ -50,10 +52,11 @@ interface Draft {
   readonly startsJob?: boolean;
   readonly isOfOperator?: boolean;
   readonly isOver?: boolean;
+  readonly isRerun?: boolean;
   readonly namespace?: string;
 }
 
-const DEFAULTS = { runsOutside: false, change: [], startsJob: false, isOver: false } as const;
+const DEFAULTS = { runsOutside: false, change: [], startsJob: false, isOver: false, isRerun: false } as const;
 
 type Choose = (...of: readonly (keyof Placements)[]) => Placement;
 type Recipe = (choose: Choose) => Draft;
@@ -127,11 +130,23 @@ const split = (of: keyof Placements, next: Next): Recipes => ({
 const setCronPlacement = (placement: Placement): readonly PatchStep[] =>
   setPlacement(placement).map(({ path, value }) => setField(path.replace('/spec', '/spec/jobTemplate/spec'), value));
 
+/**
+ * Pods that nothing makes again, alone and of an operator. A pod that names its node is not told
+ * from one that was scheduled there, so theirs do not.
+ */
+const untemplated = (next: Next, of: keyof Placements, runsOutside = false): Recipes =>
+  each(['Pod', 'Database'], 'pod', (kind, choose) => {
+    let placement = choose(of);
+    while (placement.nodeName !== undefined) placement = choose(of);
+    return { placement, next, runsOutside, isOfOperator: kind === 'Database' };
+  });
+
 const OUTSIDE_NOW: Recipes = {
   ...each(RUNNING, 'running', (_kind, choose) => ({ placement: choose('outside'), next: 'Refused', runsOutside: true })),
   ...changed('since mended', 'outside', ['fine', 'None']),
   ...changed('since moved', 'outside', ['pending', 'Pending']),
   ...held('outside', 'Refused', 'fine'),
+  ...untemplated('Refused', 'outside', true),
   // Its controller names the node of each pod: the bind gate keeps those outside waiting.
   DaemonSet: () => ({ kind: 'DaemonSet', placement: {}, next: 'Pending', runsOutside: true }),
   'watched Deployment': (choose) => ({
@@ -149,6 +164,15 @@ const REFUSED: Recipes = {
   ...changed('since spoiled', 'fine', ['unconfined', 'Refused']),
   ...held('lucky', 'Refused', 'fine'),
   ...split('lucky', 'Refused'),
+  ...untemplated('Refused', 'lucky'),
+  // Nothing of it runs: the agent has seen the pod that has ended.
+  'Job that is run again': (choose) => ({
+    kind: 'Job',
+    placement: choose('outside'),
+    next: 'Refused',
+    fields: { suspend: false },
+    isRerun: true,
+  }),
 };
 
 const PENDING: Recipes = {
@@ -160,6 +184,7 @@ const PENDING: Recipes = {
   })),
   ...changed('since moved', 'fine', ['pending', 'Pending']),
   ...split('pending', 'Pending'),
+  ...untemplated('Pending', 'pending'),
   'Deployment amid a rollout': (choose) => ({
     kind: 'Deployment',
     placement: choose('fine'),
@@ -179,14 +204,8 @@ const FINE: Recipes = {
   ...dormant('None', 'fine'),
   ...each(RUNNING, 'running', (_kind, choose) => ({ placement: choose('fine'), next: 'None' })),
   ...held('fine', 'None', 'unconfined'),
+  ...untemplated('None', 'fine'),
   'DaemonSet inside': () => ({ kind: 'DaemonSet', placement: IN_OPEN, next: 'None' }),
-  'Job that has finished': (choose) => ({
-    kind: 'Job',
-    placement: choose('outside'),
-    next: 'None',
-    fields: { suspend: false },
-    isOver: true,
-  }),
   'past revision of an operator': (choose) => ({
     kind: 'ReplicaSet',
     placement: choose('outside'),
@@ -210,14 +229,14 @@ const INJECTING: Recipes = {
 
 /** Number of workloads of each sort in one cluster. */
 const PLAN: readonly (readonly [sort: string, count: number, recipes: Recipes])[] = [
-  ['outside', 22, OUTSIDE_NOW],
-  ['refused', 22, REFUSED],
-  ['pending', 22, PENDING],
-  ['fine', 22, FINE],
-  ['mended by a webhook', 4, webhook('mend', 'None', (choose) => choose('unconfined'))],
-  ['spoiled by a webhook', 4, webhook('spoil', 'Refused', () => IN_OPEN)],
-  ['stranded by a webhook', 2, webhook('strand', 'Pending', (choose) => choose('fine'))],
-  ['injected', 2, INJECTING],
+  ['outside', 28, OUTSIDE_NOW],
+  ['refused', 28, REFUSED],
+  ['pending', 28, PENDING],
+  ['fine', 28, FINE],
+  ['mended by a webhook', 6, webhook('mend', 'None', (choose) => choose('unconfined'))],
+  ['spoiled by a webhook', 6, webhook('spoil', 'Refused', () => IN_OPEN)],
+  ['stranded by a webhook', 4, webhook('strand', 'Pending', (choose) => choose('fine'))],
+  ['injected', 6, INJECTING],
 ];
 
 /** Share of the workloads that an operator controls. */
@@ -243,6 +262,10 @@ const generateCluster = (cluster: ClusterName, random: () => number): readonly W
     return { ...DEFAULTS, namespace: TEAMS[index % TEAMS.length] ?? '', ...draft, cluster, name, recipe, spec, hasPods };
   });
 };
+
+/** Kind of owner of a workload, for people: `Deployment`, `Deployment of an operator`. */
+export const ownerKind = ({ kind, isOfOperator }: Workload): string =>
+  isOfOperator && kind !== 'Database' ? `${kind} of an operator` : kind;
 
 /** Generates the workloads of all clusters; the same ones for the same seed. */
 export const generateWorkloads = (seed: number): readonly Workload[] => {

@@ -46,10 +46,10 @@ export class HubAnswers {
   }
 }
 
-/** `one Deployment team-1/w001` */
+/** `one Deployment team-1/w001`; of pods without a controller their names but for the last part. */
 export const fleetKey = (of: {
   readonly cluster: string;
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
-}): string => `${of.cluster} ${keyOf(of)}`;
+}): string => `${of.cluster} ${keyOf({ ...of, name: of.kind === 'Pod' ? of.name.replace(/-\*$/, '') : of.name })}`;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openGitRepository } from '../../clusters/demo/git-repository.ts';
+import { type GitRepository, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../clusters/demo/git-server.ts';
 import { startAgentProcess } from '../harness/agent-process.ts';
 import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
@@ -9,42 +9,47 @@ import { clusterFile, policyFile } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
 import { INJECTED, TEAMS, WATCHED, type Workload } from './generate-workloads.ts';
 import { HubAnswers } from './hub-answers.ts';
-import { CLUSTERS, INSIDE, regionsOf } from './regions.ts';
+import { CLUSTERS, INSIDE, OUTSIDE, regionsOf } from './regions.ts';
 import { RestartCluster } from './restart-cluster.ts';
 
 const API_TOKEN = 'api-token-0123456789';
-const ALLOWED = Object.values(INSIDE);
 
-const FILES: Readonly<Record<string, string>> = {
+const filesOf = (allowed: readonly string[]): Readonly<Record<string, string>> => ({
   ...Object.fromEntries(CLUSTERS.map((name) => [`clusters/${name}.yaml`, clusterFile(name, regionsOf(name))])),
-  ...Object.fromEntries(TEAMS.map((name) => [`policies/${name}.yaml`, policyFile(name, ALLOWED)])),
-  [`policies/${WATCHED}.yaml`]: `${policyFile(WATCHED, ALLOWED)}  enforcementAction: warn\n`,
-  [`policies/${INJECTED}.yaml`]: `${policyFile(INJECTED, ALLOWED)}  placementInjection: true\n`,
-};
+  ...Object.fromEntries(TEAMS.map((name) => [`policies/${name}.yaml`, policyFile(name, allowed)])),
+  [`policies/${WATCHED}.yaml`]: `${policyFile(WATCHED, allowed)}  enforcementAction: warn\n`,
+  [`policies/${INJECTED}.yaml`]: `${policyFile(INJECTED, allowed)}  placementInjection: true\n`,
+});
+/** The change: no policy allows the regions outside any more. */
+export const CHANGED = filesOf(Object.values(INSIDE));
+const BEFORE = filesOf([...Object.values(INSIDE), ...Object.values(OUTSIDE)]);
 
 /** Three control planes with workloads, and a hub that governs none of them yet. */
 export interface RestartWorld {
   readonly clusters: readonly RestartCluster[];
   readonly answers: HubAnswers;
-  /** Starts the agents; returns once every cluster has proven the policies. */
+  /** Starts the agents; returns once every cluster has proven the policies before the change. */
   govern(): Promise<void>;
+  /** Merges the change; returns once every cluster has proven it. */
+  merge(): Promise<void>;
 }
 
 type CleanUp = (end: () => Promise<unknown>) => void;
 
 const tokenOf = (cluster: string): string => `token-of-${cluster}-0123456789`;
 
-const startHub = async (folder: string, cleanUp: CleanUp): Promise<HubProcess> => {
+const startHub = async (folder: string, cleanUp: CleanUp): Promise<{ hub: HubProcess; repository: GitRepository }> => {
   const git = await startGitServer({ root: join(folder, 'repositories') });
   cleanUp(() => git.stop());
   await git.create('policies.git');
   const gitUrl = git.url('policies.git');
-  await (await openGitRepository(join(folder, 'work'), gitUrl)).commit(FILES, 'policies');
+  const repository = await openGitRepository(join(folder, 'work'), gitUrl);
+  await repository.commit(BEFORE, 'policies');
   const tokens = new Map(CLUSTERS.map((name) => [name, tokenOf(name)]));
   const hub = await createHubProcess({ name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens, env: { FSO_API_TOKEN: API_TOKEN } });
   cleanUp(() => hub.stop());
   await hub.start();
-  return hub;
+  return { hub, repository };
 };
 
 const startClusters = (folder: string, workloads: readonly Workload[], cleanUp: CleanUp, signal: AbortSignal) =>
@@ -59,19 +64,26 @@ const startClusters = (folder: string, workloads: readonly Workload[], cleanUp: 
 
 const openWorld = async (folder: string, workloads: readonly Workload[], cleanUp: CleanUp, signal: AbortSignal): Promise<RestartWorld> => {
   const clusters = await startClusters(folder, workloads, cleanUp, signal);
-  const hub = await startHub(folder, cleanUp);
+  const { hub, repository } = await startHub(folder, cleanUp);
   const answers = new HubAnswers(hub.url, API_TOKEN);
+  const untilProven = async (revision?: string): Promise<void> => {
+    await eventually(async () => {
+      const { clusters: counts, source } = await answers.client.status();
+      return (revision === undefined || source.revision?.revision === revision) && counts.proven === clusters.length;
+    });
+  };
   return {
     clusters,
     answers,
     govern: async () => {
       for (const { cluster } of clusters) {
-        const env = { FSO_HUB_URL: `${hub.agentUrl}/agent/v1/stream`, FSO_HUB_TOKEN: tokenOf(cluster.name) };
+        const env = { FSO_HUB_URL: `${hub.agentUrl}/agent/v1/stream`, FSO_HUB_TOKEN: tokenOf(cluster.name), FSO_PREVIEW: 'names' };
         const agent = await startAgentProcess(cluster, { folder, env });
         cleanUp(() => agent.stop());
       }
-      await eventually(async () => (await answers.client.status()).clusters.proven === clusters.length);
+      await untilProven();
     },
+    merge: async () => untilProven(await repository.commit(CHANGED, 'no regions outside')),
   };
 };
 

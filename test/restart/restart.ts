@@ -1,18 +1,13 @@
 import type { RiskView } from '@fso/shared/api';
-import { byText } from '@fso/shared/encoding';
 import { messageOf } from '@fso/shared/runtime';
 import { waitFor } from '../harness/waiting.ts';
-import { generateWorkloads, type Workload } from './generate-workloads.ts';
+import { generateWorkloads, WATCHED, type Workload } from './generate-workloads.ts';
 import { fleetKey, type HubAnswers } from './hub-answers.ts';
+import { type Classes, type Comparison, classesOf, isDaemonSet, isSame, missingIn, unique } from './owner-classes.ts';
+import { planChange } from './plan-change.ts';
 import type { RestartCluster } from './restart-cluster.ts';
 import { type RestartWorld, withRestartWorld } from './restart-world.ts';
-
-/** Owners of a class as the hub says, and as Kubernetes treated them. */
-export interface Comparison {
-  readonly what: string;
-  readonly said: readonly string[];
-  readonly done: readonly string[];
-}
+import { isUntemplated } from './workload.ts';
 
 /** Outcome of a run. */
 export interface RestartResult {
@@ -21,11 +16,6 @@ export interface RestartResult {
 }
 
 type Log = (line: string) => void;
-
-/** Elements of one list that the other one lacks. */
-export const missingIn = (all: readonly string[], of: readonly string[]): readonly string[] => all.filter((each) => !of.includes(each));
-
-const isSame = ({ said, done }: Comparison): boolean => missingIn(said, done).length === 0 && missingIn(done, said).length === 0;
 
 /** Describes how the comparisons differ; empty: they do not. */
 export const differencesOf = (comparisons: readonly Comparison[], workloads: readonly Workload[]): readonly string[] => {
@@ -37,21 +27,13 @@ export const differencesOf = (comparisons: readonly Comparison[], workloads: rea
   ]);
 };
 
-const isDaemonSet = ({ kind }: { readonly kind: string }): boolean => kind === 'DaemonSet';
-const unique = (keys: Iterable<string>): readonly string[] => [...new Set(keys)].sort(byText);
-
-/** Sorts owners by class; DaemonSets have the number of their pods. */
-const classesOf = (risks: readonly Pick<RiskView, 'risk' | 'cluster' | 'kind' | 'namespace' | 'name' | 'nodes'>[]) => ({
-  refused: unique(risks.filter(({ risk }) => risk === 'Refused').map(fleetKey)),
-  pending: unique(risks.filter((each) => each.risk === 'Pending' && !isDaemonSet(each)).map(fleetKey)),
-  waiting: unique(risks.filter((each) => each.risk === 'Pending' && isDaemonSet(each)).map((each) => `${fleetKey(each)}: ${each.nodes}`)),
-});
-type Classes = ReturnType<typeof classesOf>;
+/** Whether a dry run says something of the pods of a workload. */
+const isTried = ({ kind, isRerun }: Workload): boolean => kind !== 'DaemonSet' && !isUntemplated(kind) && !isRerun;
 
 /** Waits until the agents have tried every template that a dry run says something of. */
 const untilTried = async (clusters: readonly RestartCluster[], began: string): Promise<void> => {
   for (const { audit, workloads, name } of clusters) {
-    const tried = workloads.filter((each) => !isDaemonSet(each) && !each.isOver && each.namespace !== 'watched').map(fleetKey);
+    const tried = workloads.filter((each) => isTried(each) && !each.isOver && each.namespace !== WATCHED).map(fleetKey);
     await waitFor(async () => {
       const owners = [...(await audit.read(began)).tried].map((owner) => `${name} ${owner}`);
       const left = missingIn(tried, owners);
@@ -67,13 +49,14 @@ const untilTried = async (clusters: readonly RestartCluster[], began: string): P
 const readSettled = async (answers: HubAnswers, workloads: readonly Workload[], log: Log): Promise<readonly RiskView[]> => {
   const expected = workloads.filter((each) => each.next !== 'None' && !isDaemonSet(each));
   const wanted = classesOf(expected.map((each) => ({ ...each, risk: each.next === 'Refused' ? 'Refused' : 'Pending' })));
+  const tried = new Set(workloads.filter(isTried).map(fleetKey));
   let risks: readonly RiskView[] = [];
   const look = async (): Promise<void> => {
     risks = await answers.risks();
     const said = classesOf(risks);
     const classes = (['refused', 'pending'] as const).map((each) => ({ what: each, said: said[each], done: wanted[each] }));
     const differences = differencesOf(classes, workloads);
-    const unconfirmed = risks.filter((each) => !isDaemonSet(each) && each.confirmation !== 'Confirmed');
+    const unconfirmed = risks.filter((each) => tried.has(fleetKey(each)) && each.confirmation !== 'Confirmed');
     if (differences.length > 0) throw new Error(differences.join('\n'));
     if (unconfirmed.length > 0) throw new Error(`not confirmed: ${unconfirmed.map(fleetKey).join(', ')}`);
   };
@@ -128,13 +111,23 @@ const readDone = async ({ name, audit, pods }: RestartCluster, began: string) =>
   };
 };
 
-const compareRestart = async ({ clusters }: RestartWorld, said: Classes, workloads: readonly Workload[], began: string) => {
+interface Foreseen {
+  /** The next start, as the hub says once the policies are in force. */
+  readonly said: Classes;
+  /** The same, as a plan said before the merge. */
+  readonly planned: Classes;
+}
+
+const compareRestart = async ({ clusters }: RestartWorld, { said, planned }: Foreseen, workloads: readonly Workload[], began: string) => {
   const all = await Promise.all(clusters.map((cluster) => readDone(cluster, began)));
   const done = (of: keyof (typeof all)[number]): readonly string[] => unique(all.flatMap((each) => each[of]));
   const atRisk = new Set([...said.refused, ...said.pending]);
   const others = workloads.filter((each) => !isDaemonSet(each) && !each.isOver && !atRisk.has(fleetKey(each))).map(fleetKey);
   const bound = done('bound').filter((key) => others.includes(key));
   return [
+    { what: 'plan: refused, as in the audit log', said: planned.refused, done: done('refused') },
+    { what: 'plan: pending, as Unschedulable', said: planned.pending, done: done('pending') },
+    { what: 'plan: DaemonSets, by pods without a node', said: planned.waiting, done: done('waiting') },
     { what: 'refused, as in the audit log', said: said.refused, done: done('refused') },
     { what: 'pending, as Unschedulable', said: said.pending, done: done('pending') },
     { what: 'DaemonSets, by pods without a node', said: said.waiting, done: done('waiting') },
@@ -166,8 +159,13 @@ export const restart = (seed: number, log: Log): Promise<RestartResult> => {
   const workloads = generateWorkloads(seed);
   return withRestartWorld(workloads, async (world) => {
     log('three clusters run, with all workloads; their agents start');
-    const governed = new Date().toISOString();
+    const started = new Date().toISOString();
     await world.govern();
+    await untilTried(world.clusters, started);
+    const planned = await planChange(world.answers);
+    log('the change is planned; it is merged');
+    const governed = new Date().toISOString();
+    await world.merge();
     const outside = await compareViolations(world);
     log(`the policies are in force; ${outside.owners.length} owners run outside`);
     await untilTried(world.clusters, governed);
@@ -178,13 +176,15 @@ export const restart = (seed: number, log: Log): Promise<RestartResult> => {
     const began = new Date().toISOString();
     const restarted = (cluster: RestartCluster) => cluster.workloads.filter(({ isOver }) => !isOver);
     await Promise.all(world.clusters.map((cluster) => cluster.pods.restart(restarted(cluster))));
-    const compare = (): Promise<readonly Comparison[]> => compareRestart(world, said, workloads, began);
+    const compare = (): Promise<readonly Comparison[]> => compareRestart(world, { said, planned }, workloads, began);
     const same = async (): Promise<readonly Comparison[]> => {
       const compared = await compare();
       if (!compared.every(isSame)) throw new Error('not the same yet');
       return compared;
     };
     const comparisons = await waitFor(same).catch(compare);
-    return { workloads, comparisons: [outside.comparison, ...commands, ...comparisons] };
+    const denied = outside.owners.filter((key) => !key.includes(` ${WATCHED}/`));
+    const plan = [planned.counts, { what: 'plan: owners that run outside', said: planned.outside, done: denied }];
+    return { workloads, comparisons: [...plan, outside.comparison, ...commands, ...comparisons] };
   });
 };

@@ -12,8 +12,14 @@ export const WORKLOAD_KINDS = {
   Job: kind('batch/v1', 'Job', 'jobs'),
   CronJob: kind('batch/v1', 'CronJob', 'cronjobs'),
   ReplicationController: kind('v1', 'ReplicationController', 'replicationcontrollers'),
+  Pod: kind('v1', 'Pod', 'pods'),
+  /** Pods that an operator makes itself for its custom resource, which is their controller. */
+  Database: kind('v1', 'Pod', 'pods'),
 } as const;
 export type WorkloadKind = keyof typeof WORKLOAD_KINDS;
+
+/** Whether pods are made one by one, by nobody whose template can be read. */
+export const isUntemplated = (of: string): of is 'Pod' | 'Database' => of === 'Pod' || of === 'Database';
 
 /** The fields of a pod spec that decide where the pod may run. */
 export interface Placement {
@@ -46,6 +52,9 @@ export const ownerOf = ({ namespace = '', labels = {} }: Partial<KubeObject['met
   return of === undefined || name === undefined ? undefined : keyOf({ kind: of, namespace, name });
 };
 
+/** Labels of the pods of a workload. */
+export const labelsOf = (of: WorkloadKind, name: string): PodLabels => ({ [LABELS.name]: name, [LABELS.kind]: of });
+
 interface Pods {
   readonly name: string;
   readonly placement: Placement;
@@ -55,13 +64,10 @@ interface Pods {
 /** The spec of a workload whose pods are placed so: one pod, or none yet of a Job or CronJob. */
 export const specOf = (of: WorkloadKind, { name, placement, labels = {} }: Pods) => {
   const app = { [LABELS.name]: name };
+  const pod = { ...placement, containers: [{ name: 'main', image: 'app:1' }] };
   const template = {
-    metadata: { labels: { ...app, [LABELS.kind]: of, ...labels } },
-    spec: {
-      ...placement,
-      containers: [{ name: 'main', image: 'app:1' }],
-      ...((of === 'Job' || of === 'CronJob') && { restartPolicy: 'Never' }),
-    },
+    metadata: { labels: { ...labelsOf(of, name), ...labels } },
+    spec: { ...pod, ...((of === 'Job' || of === 'CronJob') && { restartPolicy: 'Never' }) },
   };
   const selector = { matchLabels: app };
   switch (of) {
@@ -78,6 +84,9 @@ export const specOf = (of: WorkloadKind, { name, placement, labels = {} }: Pods)
       return { suspend: true, template };
     case 'CronJob':
       return { schedule: '0 0 1 1 *', suspend: true, jobTemplate: { spec: { template } } };
+    case 'Pod':
+    case 'Database':
+      return pod;
   }
 };
 

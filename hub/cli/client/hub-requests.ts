@@ -1,15 +1,25 @@
 import { type Page, ProblemDetails } from '@fso/shared/api';
+import { parseRetryAfter } from '@fso/shared/retry-after';
 import type { z } from 'zod';
 
 /** An answer of the hub that is not the one asked for. `status` 0: there was no answer. */
 export class HubError extends Error {
   readonly status: number;
   readonly problem: ProblemDetails | undefined;
-  constructor(message: string, status: number, options: { problem?: ProblemDetails | undefined; cause?: unknown } = {}) {
+  /** Time after which the hub may be asked again, ms; undefined: it names none. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, status: number, options: HubErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.status = status;
     this.problem = options.problem;
+    this.retryAfterMs = options.retryAfterMs;
   }
+}
+
+interface HubErrorOptions extends ErrorOptions {
+  readonly problem?: ProblemDetails;
+  readonly retryAfterMs?: number | undefined;
 }
 
 export interface HubClientOptions {
@@ -33,7 +43,10 @@ const problemOf = async (response: Response): Promise<HubError> => {
   const problem = ProblemDetails.safeParse(body);
   if (!problem.success) return new HubError(`the server answered ${response.status}; is it a hub of this version?`, response.status);
   const { title, detail } = problem.data;
-  return new HubError(detail === undefined ? title : `${title}: ${detail}`, response.status, { problem: problem.data });
+  return new HubError(detail === undefined ? title : `${title}: ${detail}`, response.status, {
+    problem: problem.data,
+    retryAfterMs: parseRetryAfter(response.headers.get('Retry-After'), { now: new Date() }),
+  });
 };
 
 const withoutUndefined = (query: Query): [string, string][] =>

@@ -1,8 +1,4 @@
-/** Lines of a text, from 1, the last one included. */
-export interface LineRange {
-  readonly from: number;
-  readonly to: number;
-}
+import type { LineRange } from './line-range.ts';
 
 /** Selects lines in a text field and scrolls to them. */
 export const showLines = (field: HTMLTextAreaElement, lines: readonly string[], { from, to }: LineRange): void => {

@@ -27,6 +27,9 @@ export const PreviewedClass = z.strictObject({
   after: Count.describe('Owners with the changed policies.'),
   begins: Count.describe('Owners of `after` that are not among those of `now`.'),
   ends: Count.describe('Owners of `now` that are not among those of `after`.'),
+  eased: Count.min(1)
+    .optional()
+    .describe('Owners of `begins` whose next pods are refused now, of the class pending: nothing that could start is lost. Absent: none.'),
   owners: boundedList(PreviewedOwner, MAX_PREVIEWED_OWNERS)
     .optional()
     .describe('The first of those that begin, by namespace, kind and name. Absent: the agent tells counts only.'),

@@ -1,11 +1,13 @@
 import { sha256 } from '@fso/shared/encoding';
-import { type AgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
+import { type AgentFrame, encodeFrame, type HubFrame, PROTOCOL_VERSION, type Preview } from '@fso/shared/protocol';
 import { createLogger, systemClock } from '@fso/shared/runtime';
 import { type AcceptedPolicies, type AgentSnapshot, LiveObservatory } from '../../../agent/observe/index.ts';
+import type { Previewer } from '../../../agent/preview/index.ts';
 import { EventOutbox, Reporter } from '../../../agent/report/index.ts';
 import type { Connection } from '../../../agent/stream/connection.ts';
 import { Dialler } from '../../../agent/stream/dialler.ts';
 import type { ConnectionConfig } from '../../../agent/stream/hub-socket.ts';
+import { BenchWorkloads } from './bench-workloads.ts';
 import { stopReading } from './client-sockets.ts';
 import { clusterFacts, type PolicyCondition, PROFILE, snapshotOf } from './cluster-state.ts';
 import { type AgentProof, type Cause, type News, now, type Order, type Turn } from './orders.ts';
@@ -68,8 +70,11 @@ export class BenchAgent {
   /** Size of the last offer. */
   #bytes = 0;
   #dials = 0;
+  /** Commit that it was offered and has not reported yet. */
+  #coming: string | undefined;
+  readonly #previewer: Previewer | undefined;
 
-  constructor({ hubUrl, ca, missing }: Extract<Order, { type: 'start' }>, proof: AgentProof, deps: AgentDeps) {
+  constructor({ hubUrl, ca, missing, workloads }: Extract<Order, { type: 'start' }>, proof: AgentProof, deps: AgentDeps) {
     const { cluster, token, certificate } = proof;
     this.cluster = cluster;
     this.#proof = proof;
@@ -81,6 +86,11 @@ export class BenchAgent {
     const outbox = new EventOutbox({ clock: systemClock, logger });
     const accepted = () => (this.#revision === null ? undefined : { ...this.#list, generationOf: () => 1, version: 0, isChanging: false });
     this.#reporter = new Reporter({ observatory: this.#observatory, outbox, clock: systemClock, logger, revisions, accepted });
+    if (workloads > 0)
+      this.#previewer = new BenchWorkloads(workloads, accepted).createPreviewer(
+        () => this.#coming !== undefined,
+        new AbortController().signal,
+      );
     this.#dialler = new Dialler(
       {
         config: this.#config,
@@ -207,6 +217,7 @@ export class BenchAgent {
     this.#saidList = frame.baseline?.list;
     const revision = (frame.cluster ?? frame.revision)?.provenRevision;
     if (!revision) return;
+    if (revision === this.#coming) this.#coming = undefined;
     const reportBytes = Buffer.byteLength(encodeFrame(frame));
     this.#deps.tell({ type: 'reported', cluster: this.cluster, at: now(), revision, bytes: this.#bytes, reportBytes });
   }
@@ -225,7 +236,9 @@ export class BenchAgent {
     if (this.#isStalled) return;
     if (frame.type === 'resync') this.#reporter.resync();
     if (frame.type === 'list') this.#answer(frame.list);
+    if (frame.type === 'preview') void this.#preview(frame);
     if (frame.type === 'offer') {
+      this.#coming = frame.revision;
       this.#bytes = Buffer.byteLength(encodeFrame(frame));
       void this.#deps.commitOf(frame.revision).then((commit) => this.#accept(commit));
     }
@@ -233,6 +246,12 @@ export class BenchAgent {
     this.#reporter.acknowledged(frame.seq);
     if (frame.seq === this.#unanswered) this.#unanswered = 0;
     this.#settle();
+  }
+
+  async #preview(question: Preview): Promise<void> {
+    const connection = this.#connection;
+    const answer = await this.#previewer?.answer(question, () => this.#connection === connection);
+    if (answer !== undefined && this.#connection === connection) connection?.answer(answer);
   }
 
   #answer(list: string): void {

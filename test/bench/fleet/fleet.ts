@@ -89,6 +89,11 @@ export class BenchFleet {
     for (const child of this.#children) child.on('message', (news: News) => this.news.take(news));
   }
 
+  /** Paths and contents of the last commit. */
+  get files(): Readonly<Record<string, string>> {
+    return this.#files;
+  }
+
   /** PEM of the hub's CA. */
   get ca(): string {
     return caOf(this.dataDir);
@@ -106,7 +111,8 @@ export class BenchFleet {
     for (const [index, child] of this.#children.entries()) {
       const agents = order.agents.filter((_, at) => at % this.#children.length === index);
       this.#send(child, commit);
-      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ca: this.ca, agents, missing: this.#settings.missing });
+      const { missing, workloads = 0 } = this.#settings;
+      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ca: this.ca, agents, missing, workloads });
     }
   }
 

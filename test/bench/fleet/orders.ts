@@ -54,6 +54,8 @@ export type Order =
       readonly agents: readonly AgentProof[];
       /** Share of the policies whose namespace is missing, others in each cluster. */
       readonly missing: number;
+      /** Workloads of each cluster; 0: agents answer no plans. */
+      readonly workloads: number;
     }
   | Commit
   | Turn

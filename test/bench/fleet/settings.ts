@@ -10,6 +10,8 @@ export interface FleetSettings {
   readonly processes: number;
   /** Share of the policies whose namespace is missing, others in each cluster. */
   readonly missing: number;
+  /** Workloads of each cluster, about which agents answer plans; default: none. */
+  readonly workloads?: number;
   /** More environment of the hub. */
   readonly env: Readonly<Record<string, string>>;
   /** Credentials of agents at the hub; default: static tokens. */

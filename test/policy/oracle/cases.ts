@@ -1,4 +1,6 @@
+import { SovereignPolicySpec } from '@fso/shared/api';
 import fc from 'fast-check';
+import type { PolicyInput } from '../../../agent/enforce/index.ts';
 import { acceptedPlacement, allowedRegions, anyPlacement } from './placements.ts';
 import type { GovernedNamespace, OracleCase } from './types.ts';
 
@@ -6,6 +8,8 @@ import type { GovernedNamespace, OracleCase } from './types.ts';
 export interface World {
   readonly namespace: string;
   readonly lists: Readonly<Record<string, readonly string[]>>;
+  /** Glob of its policies; default: the namespace. They exclude {@link FREE_NAMESPACE}. */
+  readonly target?: string;
   /** Whether the namespace has no labels yet: then the index of the floor judges. */
   readonly byIndex?: true;
 }
@@ -20,9 +24,13 @@ export const WORLDS: readonly World[] = [
   { namespace: 'many', lists: { many: ['eu-west-1', ...Array.from({ length: 30 }, (_, at) => `region-${at}`)] } },
   { namespace: 'overlap', lists: { left: ['eu-west-1', 'us-east-1'], right: ['us-east-1', 'us-west-2'] } },
   { namespace: 'conflict', lists: { left: ['eu-west-1'], right: ['us-east-1'] } },
+  { namespace: 'team-a', lists: { teams: ['eu-west-1', 'us-west-2'] }, target: 'team-*' },
   { namespace: 'unlabelled', lists: { unlabelled: ['eu-west-1', 'eu-central-1'] }, byIndex: true },
   { namespace: 'unlabelled-conflict', lists: { left: ['eu-west-1'], right: ['us-east-1'] }, byIndex: true },
 ];
+
+/** A namespace that a glob matches, and that its policy excludes. */
+export const FREE_NAMESPACE = 'team-out';
 
 /** The namespace in which the policies of a world live. */
 export const POLICY_NAMESPACE = 'team';
@@ -39,7 +47,26 @@ export const governedOf = (world: World): GovernedNamespace => {
   };
 };
 
-const ofWorlds = fc.constantFrom(...WORLDS.map(governedOf));
+/** The policies of all worlds. */
+export const POLICIES: readonly PolicyInput[] = WORLDS.flatMap((world) =>
+  Object.entries(world.lists).map(([list, regions]) => ({
+    key: `${POLICY_NAMESPACE}/${policyName(world, list)}`,
+    namespace: POLICY_NAMESPACE,
+    name: policyName(world, list),
+    managedBy: 'local' as const,
+    revision: undefined,
+    generation: 1,
+    spec: SovereignPolicySpec.parse({
+      targetNamespace: world.target ?? world.namespace,
+      allowedRegions: [...regions],
+      ...(world.target !== undefined && { excludedNamespaces: [FREE_NAMESPACE] }),
+    }),
+    deleting: false,
+  })),
+);
+
+/** The governed namespaces of a real API server. */
+export const ofWorlds: fc.Arbitrary<GovernedNamespace> = fc.constantFrom(...WORLDS.map(governedOf));
 const ofAnyList = allowedRegions.map((regions) => governedOf({ namespace: 'governed', lists: { policy: regions } }));
 
 /** Cases that the real API server accepts. */

@@ -1,6 +1,7 @@
 import type { Counts, Mismatch } from './compare.ts';
 import { EXCEPTIONS } from './exceptions.ts';
 import type { Finding, PhaseResult } from './run-phase.ts';
+import type { VerdictCounts, VerdictReport } from './verdicts.ts';
 
 export interface Column {
   readonly name: string;
@@ -28,11 +29,25 @@ const ROWS: readonly (readonly [string, (result: PhaseResult) => number])[] = [
 const exceptedOf = ({ excepted }: Counts): number => [...excepted.values()].reduce((sum, count) => sum + count, 0);
 
 /** Formats the figures as a table: a row for each figure, a column for each implementation. */
-export const table = (columns: readonly Column[]): string => {
-  const rows = [
+export const table = (columns: readonly Column[]): string =>
+  align([
     ['', ...columns.map(({ name }) => name)],
     ...ROWS.map(([label, of]) => [label, ...columns.map(({ result }) => number(of(result)))]),
-  ];
+  ]);
+
+/** Formats the counts of verdicts as a table: a column for each source. */
+export const verdictTable = ({ sources }: VerdictReport): string => {
+  const row = (label: string, of: (counts: VerdictCounts) => number): string[] => [label, ...sources.map((each) => number(of(each)))];
+  return align([
+    ['', ...sources.map(({ name }) => name)],
+    row('admitted', ({ admitted }) => admitted),
+    row('refused', ({ refused }) => refused),
+    ...[...(sources[0]?.refusedOf.keys() ?? [])].map((kind) => row(`  ${kind}`, ({ refusedOf }) => refusedOf.get(kind) ?? 0)),
+    row('not judged whole', ({ unknown }) => unknown),
+  ]);
+};
+
+const align = (rows: readonly (readonly string[])[]): string => {
   const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)));
   const cell = (text: string, at: number): string => (at === 0 ? text.padEnd(widths[at] ?? 0) : text.padStart((widths[at] ?? 0) + 2));
   return rows.map((row) => row.map(cell).join('')).join('\n');

@@ -1,5 +1,4 @@
-import { ProblemDetails } from '@fso/shared/api';
-import type { PolicySet } from '@fso/shared/decode';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Effects,
   effectsOf,
@@ -8,16 +7,19 @@ import {
   OWNER_COLUMNS,
   ownerRows,
   type Plan,
+  type PlanRequest,
   type PlanRow,
   planNotes,
   planResult,
   planRows,
   planVerdict,
+  unknownName,
   WORKLOAD_COLUMNS,
   workloadRows,
 } from '@fso/shared/effects';
-import { byText } from '@fso/shared/encoding';
-import { listText } from '@fso/shared/text';
+import { listText, messageOf } from '@fso/shared/text';
+import type { HubClient } from '../../client/api-client.ts';
+import { HubError } from '../../client/hub-requests.ts';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { type Column, renderTable, writeData } from '../../render/output.ts';
@@ -42,15 +44,14 @@ export interface PlanOptions {
 
 type Removal = Pick<FleetState, 'withoutClusters' | 'withoutRegions'>;
 
-const clustersOf = ({ clusters }: PolicySet): readonly string[] => clusters.map(({ document }) => document.metadata.name);
+/** Option of the command line for each part that names restrict. */
+const OPTIONS = { clusters: '--cluster', withoutClusters: '--without-cluster', withoutRegions: '--without-region' } as const;
 
-/** @throws CliError for a name that is not there: a plan without it would look at nothing */
-const checkNames = (option: string, given: readonly string[], known: readonly string[]): void => {
-  const unknown = given.find((name) => !known.includes(name));
+/** @throws CliError for a name that is not there */
+const assertKnown = (unknown: ReturnType<typeof unknownName>): void => {
   if (unknown === undefined) return;
-  throw new CliError(
-    `${option}: there is no ${unknown}; there are: ${known.length === 0 ? '-' : listText([...new Set(known)].sort(byText))}`,
-  );
+  const { part, name, known } = unknown;
+  throw new CliError(`${OPTIONS[part]}: there is no ${name}; there are: ${known.length === 0 ? '-' : listText(known)}`);
 };
 
 const sideOf = ({ source, revision }: PlanSide, at: Date, removal: Removal): Plan['after'] => ({
@@ -69,13 +70,7 @@ const comparePolicies = (context: Context, options: PlanOptions): Plan => {
   const { dir, ref, base = 'main', cluster, withoutCluster: withoutClusters, withoutRegion: withoutRegions } = options;
   const after = readChange(dir, ref);
   const before = readCommit(dir, base);
-  checkNames('--cluster', cluster, [...clustersOf(before.set), ...clustersOf(after.set)]);
-  checkNames('--without-cluster', withoutClusters, clustersOf(after.set));
-  checkNames(
-    '--without-region',
-    withoutRegions,
-    after.set.clusters.flatMap(({ document }) => document.spec.regions),
-  );
+  assertKnown(unknownName({ clusters: cluster, withoutClusters, withoutRegions }, before.set, after.set));
   const now = context.now();
   const at = options.at === undefined ? now : new Date(options.at);
   const removal = { withoutClusters, withoutRegions };
@@ -93,6 +88,26 @@ const comparePolicies = (context: Context, options: PlanOptions): Plan => {
     workloads: null,
     ...effects,
   };
+};
+
+/** Longest time for which a plan waits until the hub may be asked again, ms. */
+const MAX_WAIT_MS = 300_000;
+
+/**
+ * Asks for a plan, once more after the time that a hub names which makes as many as it may.
+ *
+ * @throws HubError
+ */
+const requestPlan = async ({ progress, server }: Context, client: HubClient, request: PlanRequest): Promise<Plan> => {
+  try {
+    return await client.plan(request);
+  } catch (error) {
+    const waitMs = error instanceof HubError && error.status === 429 ? error.retryAfterMs : undefined;
+    if (waitMs === undefined || waitMs > MAX_WAIT_MS) throw error;
+    progress(`The hub at ${server}: ${messageOf(error)} Asking once more in ${Math.ceil(waitMs / 1000)} s.\n`);
+    await delay(waitMs);
+    return client.plan(request);
+  }
 };
 
 /** Lets the hub compare the change with the commit that it follows, and ask its clusters. */
@@ -113,7 +128,7 @@ const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> 
     withoutRegions: [...withoutRegion],
   };
   try {
-    const plan = await client.plan(request);
+    const plan = await requestPlan(context, client, request);
     return { ...plan, after: { ...plan.after, source, revision } };
   } catch (error) {
     throw refusalOf(error, context.server) ?? error;
@@ -122,15 +137,12 @@ const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> 
 
 /** Explains why a hub makes no plan; undefined: as other calls do. */
 const refusalOf = (error: unknown, server: string): CliError | undefined => {
-  const status: unknown = Reflect.get(Object(error), 'status');
-  if (!(error instanceof Error)) return undefined;
+  if (!(error instanceof HubError)) return undefined;
+  const { status, problem, message } = error;
   if (status === 404) return new CliError(`the hub at ${server} makes no plans, as it is older: --offline compares commits of Git alone`);
-  const problem = ProblemDetails.safeParse(Reflect.get(error, 'problem'));
-  const problems = problem.data?.problems ?? [];
+  const problems = problem?.problems ?? [];
   if (problems.length > 0) return new CliError(`the hub at ${server} refuses the files:${problemLines(problems)}`);
-  return status === 413
-    ? new CliError(`the change is too large for a plan of the hub: ${problem.data?.detail ?? error.message}`)
-    : undefined;
+  return status === 413 ? new CliError(`the change is too large for a plan of the hub: ${problem?.detail ?? message}`) : undefined;
 };
 
 const COLUMNS = [

@@ -1,5 +1,6 @@
 import { compileFleet } from '@fso/shared/compile';
 import { decodeFiles, type PolicySet, type SourceFile, type SourceProblem } from '@fso/shared/decode';
+import { count } from '@fso/shared/text';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { renderTable } from '../../render/output.ts';
@@ -72,11 +73,9 @@ const validateFolder = (folder: string, base: string | undefined): ValidationRes
   return accepted(decoded.set, files, base === undefined ? undefined : compareFleets(policiesAt(folder, base), decoded.set));
 };
 
-const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
-
 const writeProblems = (context: Context, problems: readonly SourceProblem[]): void => {
   for (const { path, line, column, reason } of problems) context.out(`${plain(path)}:${line}:${column}: ${plain(reason)}\n`);
-  context.progress(`${plural(problems.length, 'problem')}\n`);
+  context.progress(`${count(problems.length, 'problem')}\n`);
 };
 
 const NAMES_SHOWN = 5;
@@ -85,10 +84,10 @@ const some = (names: readonly string[]): string =>
 
 const writeSummary = (context: Context, { counts, clusters, waves = [] }: Extract<ValidationResult, { ok: true }>): void => {
   const parts = [
-    plural(counts.policies, 'policy', 'policies'),
-    ...(counts.scopes === 0 ? [] : [plural(counts.scopes, 'scope')]),
-    plural(counts.clusters, 'cluster'),
-    plural(counts.regionGroups, 'region group'),
+    count(counts.policies, 'policy', 'policies'),
+    ...(counts.scopes === 0 ? [] : [count(counts.scopes, 'scope')]),
+    count(counts.clusters, 'cluster'),
+    count(counts.regionGroups, 'region group'),
     counts.rollout === 0 ? 'no rollout strategy' : 'a rollout strategy',
   ];
   context.out(`ok: ${parts.join(', ')}\n`);

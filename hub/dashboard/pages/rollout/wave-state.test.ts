@@ -14,6 +14,7 @@ const wave = (change: Partial<RolloutWaveView>): RolloutWaveView => ({
   progress: [],
   gates: [],
   soaksUntil: null,
+  approval: null,
   ...change,
 });
 const underWay = { state: 'Progressing', base: 'a1', revision: 'b2' } as const;

@@ -40,7 +40,7 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
     operationId: 'createPlan',
     summary: 'Effects of a change of policies, before it is merged',
     description:
-      'The files, up to 12 MiB of JSON, are compared with the commit in force. Agents of the clusters whose rules change are asked now, 32 at a time and for 8 s at most, what the change would do to the workloads there. Callers who see a part of the fleet get a plan of that part. Nothing is stored but an entry of the audit log with the digest of the request, and counts. One plan of a caller at a time and 20 an hour; two in all at a time. Four more of a caller, and 16 in all, wait for up to 45 s.',
+      'The files, up to 12 MiB of JSON, are compared with the commit in force. Agents of the clusters whose rules change are asked now, 32 at a time and for 8 s at most, after up to 8 s in which they answer others, what the change would do to the workloads there. Callers who see a part of the fleet get a plan of that part. Nothing is stored but an entry of the audit log with the digest of the request, and counts. One plan of a caller at a time and 20 an hour; two in all at a time. Four more of a caller, and 16 in all, wait for up to 45 s.',
     tag: 'policies',
     access: 'viewer',
     scope: 'scoped',

@@ -16,6 +16,14 @@ describe('outcomeOf', () => {
     expect(outcomeOf(outside, POD)).toMatchObject({ level: 'danger', text: 'Not admitted: the pod is refused.' });
   });
 
+  it('lets pods of a DaemonSet wait at nodes outside, as they pass admission', () => {
+    expect(outcomeOf(outside, { kind: 'DaemonSet' })).toMatchObject({
+      level: 'warning',
+      text: 'Accepted with a warning: its pods run on nodes in allowed regions, and stay pending on others.',
+    });
+    expect(outcomeOf(outside, { kind: 'Deployment' })).toMatchObject({ level: 'danger' });
+  });
+
   it('never claims admission where a pod is refused', () => {
     for (const decisions of [[], inside]) {
       expect(outcomeOf(decisions, POD, 'no report')).toEqual({

@@ -98,6 +98,12 @@ const OF_POD: Readonly<Record<EnforcementAction, Omit<Outcome, 'failed'>>> = {
   custom: { level: 'warning', text: 'Outside the allowed regions: the consequence depends on the scoped actions of the policy.' },
 };
 
+/** Its controller names the node of each pod, and lock 1 decides when they are bound. */
+const HELD_AT_NODES: Omit<Outcome, 'failed'> = {
+  level: 'warning',
+  text: 'Accepted with a warning: its pods run on nodes in allowed regions, and stay pending on others.',
+};
+
 /** Consequence for a workload: both locks only warn of it, and its pods make the difference. */
 const templateText = (action: EnforcementAction, kind: string): string => {
   if (action === 'deny') return `Not admitted: the ${kind} is accepted with a warning, but each of its pods is refused.`;
@@ -123,8 +129,9 @@ export const outcomeOf = (decisions: readonly RuleDecision[], { kind }: Pick<Wor
   const failed = decisions.find(({ decision }) => !decision.admitted);
   if (failed === undefined) return admittedOutcome(decisions.length > 0, gaps);
   const { action } = failed.rule;
-  const { level, text } = OF_POD[action];
-  const sentence = kind === 'Pod' ? text : templateText(action, kind);
+  const isHeldAtNodes = kind === 'DaemonSet' && action === 'deny';
+  const { level, text } = isHeldAtNodes ? HELD_AT_NODES : OF_POD[action];
+  const sentence = kind === 'Pod' || isHeldAtNodes ? text : templateText(action, kind);
   return {
     level,
     text: gaps === undefined ? sentence : `By the known policies: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`,
