@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { createClientProgram, runProgram } from './program.ts';
+import { createClientProgram, runProcess } from './program.ts';
 
 /** The program of the npm package (deploy/cli). */
-await runProgram(createClientProgram());
+await runProcess(createClientProgram());

@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { messageOf } from '@fso/shared/text';
 import type { HubClient } from './client/api-client.ts';
-import type { CliEnvironment } from './client/environment.ts';
+import { readEnvironment } from './client/environment.ts';
+import type { Io } from './command-line.ts';
 import { CliError } from './errors.ts';
 import type { Terminal } from './render/output.ts';
 import { createPaint, printable } from './render/text.ts';
@@ -86,6 +87,7 @@ export interface GlobalOptions {
 
 /** Environment of a command: its output, its clock, and the hub that it calls. */
 export interface Context extends Terminal {
+  readonly io: Io;
   /** Whether a person sees the messages. */
   readonly interactive: boolean;
   readonly now: () => Date;
@@ -124,7 +126,8 @@ const checkServer = (server: string): string => {
   throw new CliError(`--server must be an http or https URL, such as ${DEFAULT_SERVER}; it is ${server}`);
 };
 
-export const createContext = (options: GlobalOptions, environment: CliEnvironment): Context => {
+export const createContext = (options: GlobalOptions, io: Io): Context => {
+  const environment = readEnvironment(io.env);
   const named = options.server ?? environment.server;
   const server = named ?? DEFAULT_SERVER;
   const credentials = openCredentials(environment.configFolder);
@@ -135,16 +138,17 @@ export const createContext = (options: GlobalOptions, environment: CliEnvironmen
   };
   const givenToken = (): string | undefined =>
     options.token ?? (options.tokenFile === undefined ? undefined : readToken(options.tokenFile));
-  const colors = options.color && !environment.noColor && process.stdout.isTTY === true;
+  const colors = options.color && !environment.noColor && io.stdout.isTTY === true;
   return {
+    io,
     out: (text) => {
-      process.stdout.write(text);
+      io.stdout.write(text);
     },
     progress: (text) => {
       // It may quote the hub, and what the hub quotes.
-      process.stderr.write(printable(text));
+      io.stderr.write(printable(text));
     },
-    interactive: process.stderr.isTTY === true,
+    interactive: io.stderr.isTTY === true,
     paint: createPaint(colors),
     now: () => new Date(),
     server,

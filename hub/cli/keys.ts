@@ -6,7 +6,6 @@ import { KEY_FILES, loadKeyPaths } from '../config/config.ts';
 import { makeAgentCa } from '../identity/index.ts';
 import { makeAuditKeyPem } from '../ledger/index.ts';
 import manifest from '../package.json' with { type: 'json' };
-import { hubEnvironment } from './client/environment.ts';
 import type { Context } from './context.ts';
 import { CliError } from './errors.ts';
 
@@ -36,7 +35,7 @@ const secretOf = (name: string, { namespace }: Namespace, { caCert, caKey, audit
 /** `fso keys show`: the keys of the hub on this machine, as a Secret. */
 export const showKeys = async (context: Context, name: string, namespace: Namespace): Promise<void> => {
   try {
-    const { caCert, caKey, auditKey } = loadKeyPaths(hubEnvironment());
+    const { caCert, caKey, auditKey } = loadKeyPaths(context.io.env);
     const [cert = '', ...others] = await Promise.all([caCert, caKey, auditKey].map((path) => readFile(path, 'utf8')));
     const [key = '', audit = ''] = others;
     context.out(stringify(secretOf(name, namespace, { caCert: cert, caKey: key, auditKey: audit })));
@@ -52,7 +51,7 @@ const NAMESPACE_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace'
 export const createKeys = async (context: Context, name: string, { namespace }: Namespace): Promise<void> => {
   const where = namespace ?? (await readIfThere(NAMESPACE_FILE))?.trim();
   if (where === undefined) throw new CliError('outside of a pod, --namespace is needed');
-  const client = createKubeClient({ kubeconfig: hubEnvironment()['KUBECONFIG'] || undefined, userAgent: `fso/${manifest.version}` });
+  const client = createKubeClient({ kubeconfig: context.io.env['KUBECONFIG'] || undefined, userAgent: `fso/${manifest.version}` });
   try {
     const { cert, key } = await makeAgentCa(context.now());
     const secret = secretOf(name, { namespace: where }, { caCert: cert, caKey: key, auditKey: makeAuditKeyPem() });

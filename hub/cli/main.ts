@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { createProgram, runProgram } from './program.ts';
+import { createProgram, runProcess } from './program.ts';
 
 /**
  * Loads the settings of the hub. Only `serve` and its help need them, and loading them costs as
@@ -10,4 +10,4 @@ const hubSettings = async (): Promise<string> => {
   return formatSettings(HUB_SETTINGS);
 };
 
-await runProgram(createProgram(process.argv.includes('serve') ? await hubSettings() : ''));
+await runProcess(createProgram(process.argv.includes('serve') ? await hubSettings() : ''));

@@ -3,9 +3,8 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiHarness, startApiHarness } from '../serve/testing/api-harness.ts';
-import { readEnvironment } from './client/environment.ts';
 import { createContext } from './context.ts';
-import { runFso } from './testing/run-fso.ts';
+import { recordIo, runFso } from './testing/run-fso.ts';
 
 const STATIC = 'static-token-0123456789';
 let home: string;
@@ -173,7 +172,7 @@ describe('fso login-link', () => {
 
 describe("the hub's own token", () => {
   const context = (env: NodeJS.ProcessEnv, server?: string) =>
-    createContext({ color: false, ...(server !== undefined && { server }) }, readEnvironment({ XDG_CONFIG_HOME: home, ...env }));
+    createContext({ color: false, ...(server !== undefined && { server }) }, recordIo({ env: { XDG_CONFIG_HOME: home, ...env } }).io);
   /** Header of the call that a command would make. */
   const sent = async (env: NodeJS.ProcessEnv, server?: string): Promise<string | null> => {
     let header: string | null = null;

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
-import { Command } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
+import { CommandLine, type Io } from './command-line.ts';
 import { DEFAULT_SERVER } from './context.ts';
 import { EXIT } from './errors.ts';
 import { accessCommands } from './usage/access-commands.ts';
@@ -46,10 +47,8 @@ const addValidate = (program: Command): void => {
     .action(action(async () => (await import('./commands/validate/validate.ts')).validate));
 };
 
-const withSubcommands = (command: Command): Command[] => [command, ...command.commands.flatMap(withSubcommands)];
-
-const assemble = (commands: readonly ((program: Command) => void)[]): Command => {
-  const program = new Command('fso')
+const assemble = (io: Io, commands: readonly ((program: Command) => void)[]): CommandLine => {
+  const program = new CommandLine(io)
     .description('Federated Sovereignty Operator: where the workloads of many clusters may run, from Git.')
     .version(manifest.version)
     .option('--server <url>', `URL of the hub (default: ${DEFAULT_SERVER})`)
@@ -60,9 +59,6 @@ const assemble = (commands: readonly ((program: Command) => void)[]): Command =>
     .showHelpAfterError('(add --help for the options)')
     .addHelpText('after', `${EPILOGUE}\n${examples('validate .', 'get policies -o wide', 'wait --revision "$(git rev-parse HEAD)"')}`);
   for (const add of commands) add(program);
-  // Wrong usage ends with the exit code of an error.
-  const exit = (error: { exitCode: number }): never => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.error);
-  for (const command of withSubcommands(program)) command.exitOverride(exit);
   return program;
 };
 
@@ -79,33 +75,50 @@ const CLIENT_COMMANDS = [
 ];
 
 /** The commands that need no hub on this machine: the npm package has these. */
-export const createClientProgram = (): Command => assemble([...CLIENT_COMMANDS, addBackupFromHub]);
+export const createClientProgram = (io: Io = process): CommandLine => assemble(io, [...CLIENT_COMMANDS, addBackupFromHub]);
 
 /**
  * All commands. @param settings of the hub, as the help of `serve` prints them; they cost loading
  * the hub
  */
-export const createProgram = (settings = ''): Command => assemble([(program) => addHubCommands(program, settings), ...CLIENT_COMMANDS]);
+export const createProgram = (settings = '', io: Io = process): CommandLine =>
+  assemble(io, [(program) => addHubCommands(program, settings), ...CLIENT_COMMANDS]);
 
 /** kubectl runs `kubectl-fso` for `kubectl fso`, and `kubectl_complete-fso` to complete it. */
 const COMPLETER = 'kubectl_complete-fso';
 const PLUGIN = 'kubectl-fso';
 
+/**
+ * Runs a command.
+ *
+ * @param argv path of the program, and its arguments
+ * @returns the exit code
+ */
+export const run = async (program: CommandLine, [path = '', ...args]: readonly string[]): Promise<number> => {
+  const name = basename(path);
+  const words = name === COMPLETER ? args : args[0] === COMPLETE ? args.slice(1) : undefined;
+  if (words !== undefined) {
+    program.io.stdout.write(formatCompletion(complete(program, words)));
+    return EXIT.ok;
+  }
+  if (name === PLUGIN) program.name('kubectl fso');
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return program.exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Wrong usage ends with the exit code of an error.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.error;
+  }
+};
+
 /** Runs the command line of this process. */
-export const runProgram = async (program: Command): Promise<void> => {
+export const runProcess = async (program: CommandLine): Promise<void> => {
   // The reader of a pipe has read enough (`fso get policies | head -1`): no error, and nobody is
   // left to write for.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     process.exit(0);
   });
-  const [, path = '', ...args] = process.argv;
-  const name = basename(path);
-  const words = name === COMPLETER ? args : args[0] === COMPLETE ? args.slice(1) : undefined;
-  if (words !== undefined) {
-    process.stdout.write(formatCompletion(complete(program, words)));
-    return;
-  }
-  if (name === PLUGIN) program.name('kubectl fso');
-  await program.parseAsync();
+  process.exitCode = await run(program, process.argv.slice(1));
 };

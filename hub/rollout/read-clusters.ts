@@ -44,12 +44,16 @@ export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: s
   return [...new Set(had)].filter((each) => each !== undefined && each !== null);
 };
 
+/** What a cluster gets of the commit that it has accepted, by digest; null: it is not known. */
+const digestHad = ({ name, acked, baseline }: ClusterRecord, digestOf: FleetOfRun['digestOf']): string | null =>
+  acked === null ? null : (digestOf(name, acked.revision) ?? acked.digest ?? baseline?.list ?? null);
+
 /** Reads what a cluster has from its record. */
 const enforcedBy = (
   record: ClusterRecord,
   { watchingSince, digestOf, targetOf }: Omit<FleetOfRun, 'newest' | 'base' | 'records'>,
 ): Enforced => {
-  const { acked, nack, report, baseline } = record;
+  const { acked, nack, report } = record;
   const away = awaySince(record, watchingSince);
   const accepted = acked?.revision ?? null;
   const isReported = away === null && report !== null && report.revision === accepted;
@@ -58,7 +62,7 @@ const enforcedBy = (
     had: hadBy(record, targetOf(record.name)),
     proven: isReported ? report.provenRevision : null,
     refused: nack?.revision ?? null,
-    enforced: accepted === null ? null : (digestOf(record.name, accepted) ?? acked?.digest ?? baseline?.list ?? null),
+    enforced: digestHad(record, digestOf),
     held: (away === null ? report?.held : undefined) ?? null,
     awaySince: away,
     wasSeenLeaving: away !== null && away > watchingSince,

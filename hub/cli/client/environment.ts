@@ -1,10 +1,7 @@
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 
-/**
- * Settings of the command from its environment. This is the only file of the `fso` command that
- * reads it.
- */
+/** Settings of the command from its environment. */
 export interface CliEnvironment {
   readonly server: string | undefined;
   readonly token: string | undefined;
@@ -21,7 +18,7 @@ const hubTokenOf = (env: NodeJS.ProcessEnv): CliEnvironment['hubToken'] => {
   return env['FSO_API_TOKEN_FILE'] ? { file: env['FSO_API_TOKEN_FILE'] } : undefined;
 };
 
-export const readEnvironment = (env: NodeJS.ProcessEnv = process.env): CliEnvironment => ({
+export const readEnvironment = (env: NodeJS.ProcessEnv): CliEnvironment => ({
   server: env['FSO_SERVER'] || undefined,
   token: env['FSO_TOKEN'] || undefined,
   hubToken: hubTokenOf(env),
@@ -30,19 +27,16 @@ export const readEnvironment = (env: NodeJS.ProcessEnv = process.env): CliEnviro
 });
 
 /** Name of the pod that the command runs in, which Kubernetes gives it as its host name. */
-export const podName = (env: NodeJS.ProcessEnv = process.env): string | undefined =>
+export const podName = (env: NodeJS.ProcessEnv): string | undefined =>
   env['KUBERNETES_SERVICE_HOST'] === undefined ? undefined : hostname();
 
 /**
  * Environment of git, without the hub's settings, some of which are secrets. @param more variables
  */
-export const gitEnvironment = (more: Readonly<Record<string, string>> = {}, env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => ({
+export const gitEnvironment = (env: NodeJS.ProcessEnv, more: Readonly<Record<string, string>>): NodeJS.ProcessEnv => ({
   PATH: env['PATH'],
   HOME: env['HOME'],
   XDG_CONFIG_HOME: env['XDG_CONFIG_HOME'],
   SSH_AUTH_SOCK: env['SSH_AUTH_SOCK'],
   ...more,
 });
-
-/** The hub's own settings, for commands that work on its database without it. */
-export const hubEnvironment = (env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv => env;

@@ -1,6 +1,7 @@
 import { CLI_SESSION, ClusterScope, describeScope, isUnscoped, PolicyScopeSelector, type Role, type SessionView } from '@fso/shared/api';
 import { decodeValue } from '@fso/shared/decode';
 import type { z } from 'zod';
+import type { Io } from '../command-line.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { tokenColumns } from '../render/columns.ts';
@@ -12,9 +13,9 @@ const isLogin = (token: string): boolean => token.startsWith(CLI_SESSION);
 
 const MAX_TOKEN_LENGTH = 16_384;
 
-const readStdin = async (): Promise<string> => {
+const readStdin = async ({ stdin }: Io): Promise<string> => {
   let text = '';
-  for await (const chunk of process.stdin) {
+  for await (const chunk of stdin) {
     text += String(chunk);
     if (text.length > MAX_TOKEN_LENGTH) throw new CliError('the text on standard input is too long for a token');
   }
@@ -27,7 +28,7 @@ const describe = ({ name, role }: SessionView): string => `${name} (${role ?? 'w
 const tokenFor = async (context: Context, withToken: boolean): Promise<string> => {
   const given = context.givenToken();
   if (given !== undefined) return given;
-  if (withToken) return readStdin();
+  if (withToken) return readStdin(context.io);
   const { browserLogin } = await import('./browser-login.ts');
   return browserLogin(context);
 };

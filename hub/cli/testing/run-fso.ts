@@ -1,41 +1,46 @@
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { type ApiHarness, fillLedger, startApiHarness } from '../../serve/testing/api-harness.ts';
+import type { Io } from '../command-line.ts';
+import { createProgram, run } from '../program.ts';
 
 export interface Outcome {
-  readonly code: number | null;
+  readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
-/** Compiling the command line again for each run would take half of its time. */
-const { NODE_COMPILE_CACHE = '' } = process.env;
-const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+interface RecordOptions {
+  readonly env?: Readonly<NodeJS.ProcessEnv>;
+  /** Text on standard input. */
+  readonly input?: string | undefined;
+  /** Called with all of the standard error output so far. */
+  readonly onProgress?: (err: string) => void;
+}
 
-/** Runs the `fso` command as a process of its own, for tests. */
-export const runFso = (
+/** Streams of a command that keep what it writes; no terminals. */
+export const recordIo = ({ env = {}, input = '', onProgress }: RecordOptions) => {
+  const text = { out: '', err: '' };
+  const write = (stream: keyof typeof text, chunk: string): void => {
+    text[stream] += chunk;
+    if (stream === 'err') onProgress?.(text.err);
+  };
+  const stdin = (async function* () {
+    yield input;
+  })();
+  const io: Io = { env, stdin, stdout: { write: (chunk) => write('out', chunk) }, stderr: { write: (chunk) => write('err', chunk) } };
+  return { io, text };
+};
+
+/** Runs the `fso` command in this process, with nothing else in its environment, for tests. */
+export const runFso = async (
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   onProgress: (err: string) => void = () => undefined,
   input?: string,
-): Promise<Outcome> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
-      env: { NODE_COMPILE_CACHE, ...env },
-      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    });
-    child.stdin?.end(input);
-    const text = { out: '', err: '' };
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text.out += chunk.toString();
-    });
-    child.stderr?.on('data', (chunk: Buffer) => {
-      text.err += chunk.toString();
-      onProgress(text.err);
-    });
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, ...text }));
-  });
+): Promise<Outcome> => {
+  const { io, text } = recordIo({ env, input, onProgress });
+  const code = await run(createProgram('', io), ['fso', ...args]);
+  return { code, ...text };
+};
 
 /** The API with the fleet of {@link fillLedger}. */
 export const startFilledApi = async (config: Parameters<typeof startApiHarness>[0] = {}): Promise<ApiHarness> => {

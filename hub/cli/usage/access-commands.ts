@@ -37,7 +37,7 @@ ${examples('login-link')}  $ kubectl -n fso exec fso-hub-0 -- fso login-link
     .action(
       action(async () => {
         const { loginLink } = await load();
-        return (context: Context) => loginLink(context, podName());
+        return (context: Context) => loginLink(context, podName(context.io.env));
       }),
     );
   program

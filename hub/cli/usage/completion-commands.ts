@@ -1,6 +1,7 @@
 import { Argument, type Command } from 'commander';
+import type { Context } from '../context.ts';
 import { COMPLETE } from './complete.ts';
-import { examples } from './options.ts';
+import { action, examples } from './options.ts';
 
 /** The scripts ask the program, so that a shell offers what the installed version has. */
 const SCRIPTS = {
@@ -59,7 +60,11 @@ export const addCompletion = (program: Command): void => {
         'completion fish > ~/.config/fish/completions/fso.fish',
       ),
     )
-    .action((shell: Shell) => {
-      process.stdout.write(SCRIPTS[shell]);
-    });
+    .action(
+      action(
+        () =>
+          ({ out }: Context, shell: Shell) =>
+            out(SCRIPTS[shell]),
+      ),
+    );
 };

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Context } from '../context.ts';
 import { addBackup } from './backup-command.ts';
 import { action, examples, parseName } from './options.ts';
 
@@ -12,10 +13,12 @@ const addServe = (program: Command, settings: string): void => {
     .command('serve')
     .description('run the hub in the foreground; its settings are environment variables')
     .addHelpText('after', settings === '' ? '' : `\nEnvironment:\n${settings}`)
-    .action(async () => {
-      const [{ shutdownSignal }, { runHub }] = await Promise.all([import('@fso/shared/runtime'), import('../../program.ts')]);
-      process.exitCode = await runHub(process.env, shutdownSignal());
-    });
+    .action(
+      action(async () => {
+        const [{ shutdownSignal }, { runHub }] = await Promise.all([import('@fso/shared/runtime'), import('../../program.ts')]);
+        return ({ io }: Context) => runHub(io.env, shutdownSignal());
+      }),
+    );
 };
 
 const LEDGER_ENVIRONMENT = `

@@ -1,5 +1,5 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import { readEnvironment } from '../client/environment.ts';
+import { commandLineOf } from '../command-line.ts';
 import type { Kind } from '../commands/get.ts';
 import { type Context, createContext, type GlobalOptions } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
@@ -118,16 +118,17 @@ export const action =
   (load: () => Act | Promise<Act>) =>
   async (...args: unknown[]): Promise<void> => {
     const command = args.pop() as Command;
-    const context = createContext(command.optsWithGlobals<GlobalOptions>(), readEnvironment());
+    const root = commandLineOf(command);
+    const context = createContext(command.optsWithGlobals<GlobalOptions>(), root.io);
     try {
       const act = await load();
       const code = await act(context, ...(args as never[]));
-      process.exitCode = typeof code === 'number' ? code : EXIT.ok;
+      root.exitCode = typeof code === 'number' ? code : EXIT.ok;
     } catch (error) {
       const known = toCliError(error, context.server);
       if (known === undefined) throw error;
       context.progress(`fso: ${known.message}
 `);
-      process.exitCode = known.exitCode;
+      root.exitCode = known.exitCode;
     }
   };

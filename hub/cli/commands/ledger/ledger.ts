@@ -21,7 +21,6 @@ import {
   restoreLedger,
 } from '../../../ledger/index.ts';
 import manifest from '../../../package.json' with { type: 'json' };
-import { hubEnvironment } from '../../client/environment.ts';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { plain } from '../../render/text.ts';
@@ -35,11 +34,12 @@ const explain = (error: unknown): never => {
 
 /** Works on what the hub would open. */
 const withDatabase = async <D extends DatabaseReader, T>(
+  { io }: Context,
   open: Open<D>,
   use: (database: D, auditKeyFile: string) => Promise<T>,
 ): Promise<T> => {
   try {
-    const config = await loadLedgerConfig(hubEnvironment());
+    const config = await loadLedgerConfig(io.env);
     const database = await open(config.database);
     try {
       return await use(database, config.auditKeyFile);
@@ -71,7 +71,7 @@ const operator = () => ({ kind: 'operator' as const, id: userName(), roles: [] }
 export const backup = (context: Context, target: string, options: BackupOptions): Promise<void> => {
   if (options.fromHub) return backupFromHub(context, target, options);
   const write = async (path: string, replace: boolean) =>
-    withDatabase(openReader, async (database, auditKeyFile) => {
+    withDatabase(context, openReader, async (database, auditKeyFile) => {
       const key = await findKey(auditKeyFile);
       return backupLedger(database, { path, replace, version: manifest.version, key });
     });
@@ -90,7 +90,7 @@ interface MovedLedger {
  * @throws LedgerError while a hub has it open, or where it is on a server
  */
 const setAside = async (context: Context): Promise<MovedLedger | undefined> => {
-  const { database } = await loadLedgerConfig(hubEnvironment());
+  const { database } = await loadLedgerConfig(context.io.env);
   if ('url' in database) throw new LedgerError('--replace is for the embedded ledger: name a new, empty database in DATABASE_URL');
   const { folder } = database;
   if (!existsSync(folder)) return undefined;
@@ -110,7 +110,7 @@ export const restore = async (context: Context, file: string, { replace }: { rea
   // A file that cannot be restored must not cost the ledger that is there.
   const checked = await checkBackup(resolve(file)).catch(explain);
   const moved = replace ? await setAside(context).catch(explain) : undefined;
-  const restoring = withDatabase(openDatabase, (database) => restoreLedger(database, checked, operator()));
+  const restoring = withDatabase(context, openDatabase, (database) => restoreLedger(database, checked, operator()));
   const { created, rows, notes } = await restoring.catch(async (error: unknown) => {
     // What is signed by whom shows only once the rows are read.
     if (moved !== undefined) await putBack(moved);
@@ -129,7 +129,7 @@ export const forgetInLedger = async (context: Context, cluster: string, { yes }:
     );
     return EXIT.error;
   }
-  const isSigned = await withDatabase(openDatabase, async (database, auditKeyFile) => {
+  const isSigned = await withDatabase(context, openDatabase, async (database, auditKeyFile) => {
     const forget = { cluster, actor: operator(), enrolment: forgetEnrolment(cluster, systemClock.now()), key: await findKey(auditKeyFile) };
     return forgetStored(database, forget, systemClock);
   });

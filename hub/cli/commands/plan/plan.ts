@@ -62,14 +62,15 @@ const sideOf = ({ source, revision }: PlanSide, at: Date, removal: Removal): Pla
   withoutRegions: [...removal.withoutRegions],
 });
 
-const readChange = (dir: string, ref: string | undefined): PlanSide => (ref === undefined ? readFolder(dir) : readCommit(dir, ref));
+const readChange = ({ io }: Context, { dir, ref }: PlanOptions): PlanSide =>
+  ref === undefined ? readFolder(dir) : readCommit(dir, ref, io.env);
 
 const NOTHING_LOST: Removal = { withoutClusters: [], withoutRegions: [] };
 
 const comparePolicies = (context: Context, options: PlanOptions): Plan => {
-  const { dir, ref, base = 'main', cluster, withoutCluster: withoutClusters, withoutRegion: withoutRegions } = options;
-  const after = readChange(dir, ref);
-  const before = readCommit(dir, base);
+  const { dir, base = 'main', cluster, withoutCluster: withoutClusters, withoutRegion: withoutRegions } = options;
+  const after = readChange(context, options);
+  const before = readCommit(dir, base, context.io.env);
   assertKnown(unknownName({ clusters: cluster, withoutClusters, withoutRegions }, before.set, after.set));
   const now = context.now();
   const at = options.at === undefined ? now : new Date(options.at);
@@ -112,12 +113,12 @@ const requestPlan = async ({ progress, server }: Context, client: HubClient, req
 
 /** Lets the hub compare the change with the commit that it follows, and ask its clusters. */
 const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> => {
-  const { dir, ref, base, at, cluster, withoutCluster, withoutRegion } = options;
+  const { base, at, cluster, withoutCluster, withoutRegion } = options;
   if (base !== undefined)
     throw new CliError(
       '--base is for comparing without a hub, which compares with the commit that it follows: leave it out, or add --offline',
     );
-  const { files, source, revision } = readChange(dir, ref);
+  const { files, source, revision } = readChange(context, options);
   const client = await context.connect();
   if (context.interactive) context.progress(`Asking the hub at ${context.server}\n`);
   const request = {

@@ -35,9 +35,9 @@ const validSet = (source: string, files: readonly SourceFile[], more: readonly S
  *
  * @throws CliError where git cannot read it, and with all problems where it is not valid
  */
-export const readCommit = (folder: string, source: string): PlanSide => {
-  const revision = commitAt(folder, source);
-  const files = filesAt(folder, revision);
+export const readCommit = (folder: string, source: string, env: NodeJS.ProcessEnv): PlanSide => {
+  const revision = commitAt(folder, source, env);
+  const files = filesAt(folder, revision, env);
   return { source, revision, files, set: validSet(source, files) };
 };
 

@@ -10,10 +10,10 @@ type Git = (args: readonly string[], input?: string) => Buffer;
 
 /** Runs git in a folder. @throws CliError with its output */
 const gitIn =
-  (folder: string, revision: string): Git =>
+  (folder: string, revision: string, env: NodeJS.ProcessEnv): Git =>
   (args, input) => {
     try {
-      return execFileSync('git', ['-C', folder, ...args], { input, maxBuffer: MAX_BYTES, stdio: ['pipe', 'pipe', 'pipe'] });
+      return execFileSync('git', ['-C', folder, ...args], { env, input, maxBuffer: MAX_BYTES, stdio: ['pipe', 'pipe', 'pipe'] });
     } catch (error) {
       if (Reflect.get(Object(error), 'code') === 'ENOENT')
         throw new CliError('reading a commit needs the program git, which is not in the PATH');
@@ -45,10 +45,11 @@ const contentsOf = (answer: Buffer): readonly Buffer[] => {
  *
  * @throws CliError
  */
-export const commitAt = (folder: string, revision: string): string =>
+export const commitAt = (folder: string, revision: string, env: NodeJS.ProcessEnv): string =>
   gitIn(
     folder,
     revision,
+    env,
   )(['rev-parse', '--verify', '--end-of-options', `${revision}^{commit}`])
     .toString()
     .trim();
@@ -59,9 +60,9 @@ export const commitAt = (folder: string, revision: string): string =>
  *
  * @throws CliError where git cannot read it
  */
-export const filesAt = (folder: string, revision: string): readonly SourceFile[] => {
-  const git = gitIn(folder, revision);
-  const entries = git(['ls-tree', '-r', '-z', commitAt(folder, revision)])
+export const filesAt = (folder: string, revision: string, env: NodeJS.ProcessEnv): readonly SourceFile[] => {
+  const git = gitIn(folder, revision, env);
+  const entries = git(['ls-tree', '-r', '-z', commitAt(folder, revision, env)])
     .toString()
     .split('\0')
     .flatMap((line) => {
@@ -78,8 +79,8 @@ export const filesAt = (folder: string, revision: string): readonly SourceFile[]
  *
  * @throws CliError where git cannot read it, or it is not valid itself
  */
-export const policiesAt = (folder: string, revision: string): PolicySet => {
-  const decoded = decodeFiles(filesAt(folder, revision));
+export const policiesAt = (folder: string, revision: string, env: NodeJS.ProcessEnv): PolicySet => {
+  const decoded = decodeFiles(filesAt(folder, revision, env));
   if (decoded.ok) return decoded.set;
   const [first] = decoded.problems;
   throw new CliError(`the base ${revision} is not valid itself: ${first?.path}:${first?.line}:${first?.column}: ${first?.reason}`);

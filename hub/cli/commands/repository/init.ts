@@ -20,20 +20,25 @@ export interface InitOptions {
 
 const run = promisify(execFile);
 
-const git = async (folder: string, ...args: readonly string[]): Promise<string> => {
-  try {
-    const { stdout } = await run('git', ['-C', folder, ...args], { env: gitEnvironment({ GIT_TERMINAL_PROMPT: '0' }) });
-    return stdout.trim();
-  } catch (error) {
-    const said = Reflect.get(Object(error), 'stderr');
-    throw new CliError(`git ${args[0]}: ${typeof said === 'string' && said !== '' ? said.trim() : messageOf(error)}`);
-  }
-};
+type Git = (...args: readonly string[]) => Promise<string>;
+
+/** Runs git in a folder. @throws CliError with its output */
+const gitIn =
+  (folder: string, env: NodeJS.ProcessEnv): Git =>
+  async (...args) => {
+    try {
+      const { stdout } = await run('git', ['-C', folder, ...args], { env: gitEnvironment(env, { GIT_TERMINAL_PROMPT: '0' }) });
+      return stdout.trim();
+    } catch (error) {
+      const said = Reflect.get(Object(error), 'stderr');
+      throw new CliError(`git ${args[0]}: ${typeof said === 'string' && said !== '' ? said.trim() : messageOf(error)}`);
+    }
+  };
 
 /** Identity of the commit, which a trial may be made without. */
 const STAND_IN = { name: 'Governance', email: 'governance@example.com' };
 
-const settingOf = (folder: string, name: string, otherwise: string): Promise<string> => git(folder, 'config', '--default', otherwise, name);
+const settingOf = (git: Git, name: string, otherwise: string): Promise<string> => git('config', '--default', otherwise, name);
 
 /** A line of allowed signers (ssh-keygen(1)), for commits alone. */
 const signerLine = (email: string, file: string): string => {
@@ -55,10 +60,10 @@ const writeFiles = (folder: string, files: Readonly<Record<string, string>>): vo
   }
 };
 
-const commit = async (folder: string, signed: boolean, { name, email }: typeof STAND_IN): Promise<void> => {
-  await git(folder, 'add', '--all');
+const commit = async (git: Git, signed: boolean, { name, email }: typeof STAND_IN): Promise<void> => {
+  await git('add', '--all');
   const identity = ['-c', `user.name=${name}`, '-c', `user.email=${email}`];
-  await git(folder, ...identity, 'commit', '--quiet', signed ? '--gpg-sign' : '--no-gpg-sign', '--message', 'Policies to begin with');
+  await git(...identity, 'commit', '--quiet', signed ? '--gpg-sign' : '--no-gpg-sign', '--message', 'Policies to begin with');
 };
 
 /**
@@ -72,8 +77,9 @@ export const init = async (context: Context, dir: string, options: InitOptions):
   const { cluster, signer } = options;
   const registration = cluster === undefined ? {} : { [`clusters/${cluster}.yaml`]: await registrationOf(cluster, options) };
   mkdirSync(folder, { recursive: true });
-  await git(folder, 'init', '--quiet', '--initial-branch=main');
-  const who = { name: await settingOf(folder, 'user.name', STAND_IN.name), email: await settingOf(folder, 'user.email', STAND_IN.email) };
+  const git = gitIn(folder, context.io.env);
+  await git('init', '--quiet', '--initial-branch=main');
+  const who = { name: await settingOf(git, 'user.name', STAND_IN.name), email: await settingOf(git, 'user.email', STAND_IN.email) };
   const signers = signer === undefined ? {} : { 'signers/allowed_signers': signerLine(who.email, signer) };
   if (signer !== undefined) {
     for (const [name, value] of [
@@ -81,11 +87,11 @@ export const init = async (context: Context, dir: string, options: InitOptions):
       ['user.signingKey', resolve(signer)],
       ['commit.gpgSign', 'true'],
     ] as const)
-      await git(folder, 'config', name, value);
+      await git('config', name, value);
   }
   const files = { ...samples, ...registration, ...signers };
   writeFiles(folder, files);
-  await commit(folder, signer !== undefined, who);
+  await commit(git, signer !== undefined, who);
   context.progress(`Made ${folder}, with ${Object.keys(files).length} files in its first commit; its README says what is where.\n`);
   if (signer !== undefined)
     context.progress(`Give the signers to hub and agents: --set-file signers.ssh=${join(folder, 'signers/allowed_signers')}\n`);

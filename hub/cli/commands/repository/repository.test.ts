@@ -58,7 +58,7 @@ describe('fso serve-git', () => {
   afterEach(() => server?.close());
   const serve = async (): Promise<string> => {
     await fso('init', policies);
-    server = await startTrialServer(policies, { address: '127.0.0.1', port: 0 });
+    server = await startTrialServer(policies, { address: '127.0.0.1', port: 0 }, env());
     return server.url;
   };
 

@@ -38,7 +38,7 @@ const pathOf = (request: IncomingMessage, name: string): string | undefined => {
  *
  * @throws CliError where the folder is no repository, or the address cannot be had
  */
-export const startTrialServer = async (folder: string, { address, port }: ServeOptions): Promise<TrialServer> => {
+export const startTrialServer = async (folder: string, { address, port }: ServeOptions, env: NodeJS.ProcessEnv): Promise<TrialServer> => {
   const root = resolve(folder);
   const name = encodeURIComponent(basename(root));
   if (!existsSync(join(root, '.git')))
@@ -54,7 +54,7 @@ export const startTrialServer = async (folder: string, { address, port }: ServeO
     response.once('close', () => {
       fetches -= 1;
     });
-    answerByGit(request, response, { root, path, env: gitEnvironment(trusted) });
+    answerByGit(request, response, { root, path, env: gitEnvironment(env, trusted) });
   };
   const server = createServer(LIMITS, answer);
   server.maxConnections = MAX_CONNECTIONS;
@@ -82,8 +82,8 @@ const nextSteps = (url: string): string => `Next, in another terminal:
 
 /** `fso serve-git`, until Ctrl-C. */
 export const serveGit = async (context: Context, folder: string, options: ServeOptions): Promise<void> => {
+  const server = await startTrialServer(folder, options, context.io.env);
   const ended = shutdownSignal();
-  const server = await startTrialServer(folder, options);
   context.progress(`${resolve(folder)} can be fetched from ${server.url}
 For trials: everybody who reaches this address reads it, without TLS; commits are made in the folder. Ctrl-C ends it.
 ${nextSteps(server.url)}`);

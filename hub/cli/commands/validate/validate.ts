@@ -62,7 +62,7 @@ const accepted = (set: PolicySet, files: readonly SourceFile[], changes: readonl
   };
 };
 
-const validateFolder = (folder: string, base: string | undefined): ValidationResult => {
+const validateFolder = (folder: string, base: string | undefined, env: NodeJS.ProcessEnv): ValidationResult => {
   const { files, problems } = readPolicyFolder(folder);
   if (files.length === 0 && problems.length === 0) {
     throw new CliError(`no policy files in ${folder}: they are YAML under policies/, clusters/, regions/ and rollout/, or rollout.yaml`);
@@ -70,7 +70,7 @@ const validateFolder = (folder: string, base: string | undefined): ValidationRes
   const decoded = decodeFiles(files);
   const all = [...problems, ...(decoded.ok ? [] : decoded.problems), ...findSignersProblems(folder)];
   if (!decoded.ok || all.length > 0) return { ok: false, problems: all };
-  return accepted(decoded.set, files, base === undefined ? undefined : compareFleets(policiesAt(folder, base), decoded.set));
+  return accepted(decoded.set, files, base === undefined ? undefined : compareFleets(policiesAt(folder, base, env), decoded.set));
 };
 
 const writeProblems = (context: Context, problems: readonly SourceProblem[]): void => {
@@ -136,7 +136,7 @@ const fixRegistrations = (context: Context, folder: string): void => {
 /** `fso validate`: the hub's result on a commit of this folder. @returns the exit code */
 export const validate = (context: Context, folder: string, { output, base, fix = false }: ValidateOptions): number => {
   if (fix) fixRegistrations(context, folder);
-  const result = validateFolder(folder, base);
+  const result = validateFolder(folder, base, context.io.env);
   if (output === 'json') context.out(`${JSON.stringify(result, null, 2)}\n`);
   else if (result.ok) {
     writeSummary(context, result);
