@@ -48,6 +48,8 @@ export class RecentEvents {
 
   /** @param events newer than those that are here, in the order of their ids */
   add(events: readonly EventView[]): void {
+    // Most batches bring none, and to join the lists copies the one in memory.
+    if (events.length === 0) return;
     this.#count += events.length;
     // As many as are asked of a database at a time: between them and those before some may be
     // missing.

@@ -28,7 +28,7 @@ export class OfferLimit {
   readonly #maxBytes: number;
   readonly #clock: Clock;
   readonly #sending = new Set<Sending>();
-  #waiting: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
   #bytes = 0;
   #isStarting: boolean = false;
   #isChecking: boolean = false;
@@ -60,14 +60,12 @@ export class OfferLimit {
   #startWaiting(): void {
     if (this.#isStarting) return;
     this.#isStarting = true;
-    let started = 0;
     try {
-      for (let next = this.#waiting[0]; next !== undefined && this.#hasRoom(next.bytes()); next = this.#waiting[started]) {
-        started += 1;
+      for (let [next] = this.#waiting; next !== undefined && this.#hasRoom(next.bytes()); [next] = this.#waiting) {
+        this.#waiting.shift();
         this.#start(next);
       }
     } finally {
-      if (started > 0) this.#waiting = this.#waiting.slice(started);
       this.#isStarting = false;
     }
     if (this.#waiting.length > 0 && !this.#isChecking) void this.#checkForStalled();
