@@ -56,8 +56,8 @@ export class OfferSender {
   }
 
   /**
-   * Brings the agent to a revision, unless it is on its way there or has a later one. A failed offer
-   * closes the stream.
+   * Brings the agent to a revision, unless it is on its way there or has a later one. A failed
+   * offer closes the stream.
    */
   offer(wanted: string): void {
     const { state, deps } = this.#context;

@@ -22,7 +22,7 @@ export class RolloutRules {
   readonly #provenAt = new Map<string, number>();
   /** Time at which the hub last saw a cluster away, proven, or without the newest commit. */
   readonly #fineAt = new Map<string, number>();
-  /** Times at which a cluster was first seen away since it was last there for long, and came back. */
+  /** Times of the first absence since a cluster was last there for long, and of its return. */
   readonly #absences = new Map<string, { readonly since: number; back: number | null }>();
   /** Times since when clusters have proven nothing. */
   readonly #unprovenSince = new Map<string, number>();
