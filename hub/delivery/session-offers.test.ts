@@ -152,7 +152,9 @@ it('offers no commit older than the one in the hello, which the ledger may lack'
   });
   const server = await SessionServer.start({ ...deps, offers: { get: async (_agent, revision) => offerOf(revision), made: () => 0 } });
   const [older, has, newest] = ['1', '2', '3'].map((digit) => digit.repeat(40)) as [string, string, string];
-  deps.targets.setTarget(newest, new Map([['eu', older]]), (target, held) => [target, held].sort().at(-1) ?? target);
+  const order = [older, has, newest];
+  const laterOf = (target: string, held: string) => order[Math.max(order.indexOf(target), order.indexOf(held))] ?? target;
+  deps.targets.setTarget(newest, new Map([['eu', older]]), laterOf);
   const agent = server.open();
   const offers: string[] = [];
   agent.on('message', (data) => {
