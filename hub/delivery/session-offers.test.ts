@@ -142,7 +142,7 @@ it('writes an offer down with its answer, or when none comes', async () => {
   server.close();
 });
 
-it('offers an agent nothing older than what it says it has, where the ledger does not know that', async () => {
+it('offers no commit older than the one in the hello, which the ledger may lack', async () => {
   const deps = createSessionDeps(new FakeClock());
   const offerOf = (revision: string) => ({
     revision,
@@ -152,7 +152,9 @@ it('offers an agent nothing older than what it says it has, where the ledger doe
   });
   const server = await SessionServer.start({ ...deps, offers: { get: async (_agent, revision) => offerOf(revision), made: () => 0 } });
   const [older, has, newest] = ['1', '2', '3'].map((digit) => digit.repeat(40)) as [string, string, string];
-  deps.targets.setTarget(newest, new Map([['eu', older]]), (target, held) => (target < held ? held : target));
+  const order = [older, has, newest];
+  const laterOf = (target: string, held: string) => order[Math.max(order.indexOf(target), order.indexOf(held))] ?? target;
+  deps.targets.setTarget(newest, new Map([['eu', older]]), laterOf);
   const agent = server.open();
   const offers: string[] = [];
   agent.on('message', (data) => {

@@ -1,7 +1,7 @@
 /**
  * Kills the hub (and PostgreSQL, and agents) with -9 at random points under load and looks for
- * whatever it had acknowledged; or, with --rollout, at every write of a rollout, and compares how it
- * ends.
+ * whatever it had acknowledged; or, with --rollout, at every write of a rollout, and compares how
+ * it ends.
  *
  *   npm run test:crash -- --kills 100 [--seed 42] [--database embedded|postgres]
  *   npm run test:crash -- --rollout [--database embedded|postgres]

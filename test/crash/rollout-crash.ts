@@ -122,7 +122,10 @@ class RolloutFleet {
     }
   }
 
-  /** What the hub says of the newest commit, without times and ids; undefined: it is not everywhere. */
+  /**
+   * Reads what the hub says of the newest commit, without times and ids. @returns undefined: it is
+   * not everywhere
+   */
   async #endAt(client: HubClient): Promise<unknown> {
     const newest = this.#order.at(-1);
     const { revision, base, state, waves, halted, paused } = await client.rollout();
@@ -181,8 +184,8 @@ const openFleet = async (database: RolloutCrashOptions['database']) => {
 };
 
 /**
- * Rolls one commit after another out, each with a kill -9 of the hub at another of its writes, before
- * and after the database has it; and compares the end with that of a rollout without.
+ * Rolls one commit after another out, each with a kill -9 of the hub at another of its writes,
+ * before and after the database has it; and compares the end with that of a rollout without.
  *
  * @throws Error that says what is different
  */

@@ -4,7 +4,7 @@ import { crashRollouts } from '../crash/rollout-crash.ts';
 
 /** A few of the kills that `npm run test:crash` does a hundred times. */
 const KILLS = 5;
-/** Writes of a rollout that are passed over, of those that `npm run test:crash -- --rollout` kills at. */
+/** Interval of kills, in writes of a rollout; `npm run test:crash -- --rollout` kills at each. */
 const EVERY = 10;
 const SEED = Number(process.env['FSO_TEST_CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 

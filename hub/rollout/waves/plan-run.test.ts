@@ -3,7 +3,7 @@ import { resumeRun } from './resume-run.ts';
 import { create, open } from './testing/rollout-fleet.ts';
 import { REFUSED, type RolloutWorld, VIOLATED } from './testing/rollout-world.ts';
 
-/** Lets pairs of minutes pass: of two clusters one is away in the first, and the other in the second. */
+/** Lets pairs of minutes pass: one cluster is away in the first, and another in the second. */
 const flap = ({ cluster, world, wait }: ReturnType<typeof open>, [one, other]: readonly [string, string], pairs: number): void => {
   for (let minute = 0; minute < 2 * pairs; minute += 1) {
     cluster(one).awaySince = minute % 2 === 0 ? world.now : null;

@@ -8,7 +8,7 @@ describe('a cluster that leaves and joins again within a run', () => {
   const registration = ({ newest }: RolloutWorld, name: string, label: Zone) => new Map([...newest.registered, [name, label]]);
   const without = (world: RolloutWorld, name: string) => new Map([...world.newest.registered].filter(([each]) => each !== name));
 
-  /** A fleet in which its first wave has finished with it, and a later one, which it joins, holds the run. */
+  /** Opens a fleet whose first wave has finished with it; a later one, which it joins, holds. */
   const openJoined = () => {
     const fleet = open({ a: {}, b: { soak: '2h' } });
     const { world, work, wait, cluster } = fleet;

@@ -102,8 +102,8 @@ const placeIn = ({ base, superseded, revision }: RolloutRun, commit: string, unk
 };
 
 /**
- * The later one of a commit that a cluster is to have and one that it has or was offered. A run that
- * has forgotten commits cannot tell an older one from these: the cluster keeps what it has.
+ * The later one of a commit that a cluster is to have and one that it has or was offered. A run
+ * that has forgotten commits cannot tell an older one from these: the cluster keeps what it has.
  */
 export const laterOf = (run: RolloutRun, target: string, has: string): string => {
   if (target === has) return target;
@@ -115,8 +115,9 @@ export const laterOf = (run: RolloutRun, target: string, has: string): string =>
 const MAX_OLDER = 16;
 
 /**
- * Commits whose policies have to be known to go on with a run. @param had by clusters, or offered to
- * them; those that the run does not remember do not count
+ * Commits whose policies have to be known to go on with a run.
+ *
+ * @param had by clusters, or offered to them; those that the run does not remember do not count
  */
 export const commitsOf = (run: RolloutRun, had: Iterable<string>): readonly string[] => {
   const { base, reached, moves, revision, superseded } = run;

@@ -22,7 +22,7 @@ export class RolloutRules {
   readonly #provenAt = new Map<string, number>();
   /** Time at which the hub last saw a cluster away, proven, or without the newest commit. */
   readonly #fineAt = new Map<string, number>();
-  /** Times at which a cluster was first seen away since it was last there for long, and came back. */
+  /** Times of the first absence since a cluster was last there for long, and of its return. */
   readonly #absences = new Map<string, { readonly since: number; back: number | null }>();
   /** Times since when clusters have proven nothing. */
   readonly #unprovenSince = new Map<string, number>();
@@ -57,7 +57,8 @@ export class RolloutRules {
   #note({ name, proven, awaySince }: SimulatedCluster, { targets }: Moment, isStored: boolean): void {
     const { now, newest } = this.#world;
     if (proven !== null && !this.#provenAt.has(`${name} ${proven}`)) this.#provenAt.set(`${name} ${proven}`, now);
-    const isFine = awaySince !== null || proven === newest.revision || targets.get(name) !== newest.revision;
+    // A hub that started has not decided yet what a cluster is to have.
+    const isFine = awaySince !== null || proven === newest.revision || (targets.get(name) ?? newest.revision) !== newest.revision;
     if (isStored && isFine) this.#fineAt.set(name, now);
     if (isStored) this.#noteAbsence(name, awaySince);
     if (proven !== null) this.#unprovenSince.delete(name);
@@ -87,7 +88,7 @@ export class RolloutRules {
     const { now } = this.#world;
     for (const name of clusters) {
       const rule = this.#strategyOf(run).waves[this.#waveOf({ name }, run)];
-      const since = this.#fineAt.get(name) ?? now;
+      const since = this.#fineAt.get(name) ?? 0;
       if (now - since < durationMs(rule?.proofWithin ?? '0s'))
         throw new Error(`${name} was taken for late ${now - since} ms after it was fine`);
     }
