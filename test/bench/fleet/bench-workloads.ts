@@ -2,11 +2,9 @@ import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
 import { decideResidency } from '@fso/shared/residency';
 import { createLogger, systemClock } from '@fso/shared/runtime';
-import { Registry } from 'prom-client';
 import { PlacedNodes } from '../../../agent/cache/nodes/placed-nodes.ts';
 import { reduceNode } from '../../../agent/cache/nodes/reduce-node.ts';
 import { type Pod, reducePod } from '../../../agent/cache/reduce.ts';
-import { createAgentMetrics } from '../../../agent/metrics.ts';
 import type { AcceptedPolicies, Observatory } from '../../../agent/observe/index.ts';
 import { Previewer } from '../../../agent/preview/index.ts';
 import type { TemplateAnswer } from '../../../agent/probe/index.ts';
@@ -91,7 +89,7 @@ export class BenchWorkloads {
         injects: () => true,
         place: { gatekeeperNamespace: 'gatekeeper-system' },
         events: { ofCluster: () => undefined, recordOn: () => undefined },
-        metrics: createAgentMetrics(new Registry(), 'bench'),
+        metrics: { previews: { inc: () => undefined } },
       },
       signal,
     );
