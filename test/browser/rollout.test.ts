@@ -42,7 +42,11 @@ describe('a fleet in three waves', () => {
       `clusters/${name}.yaml`,
       clusterFile(name, ['eu-west-1'], `wave: ${label}`),
     ]);
-    fleet = await openSmallFleet(Object.values(CLUSTERS), { ...Object.fromEntries(clusters), [PATH]: WIDE, 'rollout.yaml': STRATEGY }, TOKEN);
+    fleet = await openSmallFleet(
+      Object.values(CLUSTERS),
+      { ...Object.fromEntries(clusters), [PATH]: WIDE, 'rollout.yaml': STRATEGY },
+      TOKEN,
+    );
     // What the narrower policy leaves outside.
     for (const agent of fleet.agents.values()) await agent.addViolation(NAMESPACE, 'settlement');
   });
