@@ -108,7 +108,7 @@ describe('a fleet in three waves', () => {
     await expect(past.getByRole('row').filter({ hasText: 'RolloutHalted' })).toContainText(shortRevision(broken));
   });
 
-  it('goes on once an operator accepts what the gate has found', async () => {
+  it('continues once an operator accepts what the gate has found', async () => {
     const page = await dashboard.open('/rollout', { token: TOKEN });
     const broken = await fleet.commit({ [PATH]: `${NARROW}# meant\n` }, 'Ireland only, and that is meant');
     await expect(wave(page, 'canary')).toContainText('Halted');

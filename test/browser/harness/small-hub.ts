@@ -45,7 +45,10 @@ const FILES = {
   'policies/ledger.yaml': policyText('ledger', 'ledger-api'),
 };
 
-/** @param clusters names, which the files register @param apiToken absent: the hub runs without authentication */
+/**
+ * @param clusters names, which the files register
+ * @param apiToken absent: the hub runs without authentication
+ */
 export const openSmallFleet = async (clusters: readonly string[], files: Files, apiToken?: string): Promise<SmallFleet> => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-small-'));
   const git = await startGitServer({ root: join(folder, 'repositories') });

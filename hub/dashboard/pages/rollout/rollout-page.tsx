@@ -99,7 +99,7 @@ const RolloutFacts = ({ rollout: { revision, base, since } }: { readonly rollout
 
 const EVENTS = 10;
 
-/** How earlier rollouts halted and finished. */
+/** Events of rollouts: earlier ones, too, halted and finished. */
 const Past = () => {
   const query = useInfiniteQuery(eventsQuery({ q: 'Rollout', limit: EVENTS }));
   const events = rowsOf(query.data).filter(({ reason }) => reason.startsWith('Rollout'));

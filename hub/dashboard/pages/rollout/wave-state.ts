@@ -5,7 +5,7 @@ export type WaveState = RolloutWaveView['state'] | 'Skipped';
 
 type Shown = Pick<RolloutView, 'state' | 'base' | 'revision'>;
 
-/** @param rollout the one of the wave: once every wave has its commit, nothing tells what changed */
+/** @param rollout the one of the wave: once it has finished, nothing tells what it changed */
 export const waveState = ({ state, changed }: RolloutWaveView, { base, revision }: Shown): WaveState =>
   state === 'Finished' && changed === 0 && base !== revision ? 'Skipped' : state;
 
