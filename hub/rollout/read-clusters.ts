@@ -44,7 +44,7 @@ export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: s
   return [...new Set(had)].filter((each) => each !== undefined && each !== null);
 };
 
-/** What a cluster gets of the commit that it has accepted, by digest; null: it is not known. */
+/** Digest of what a cluster gets of the commit that it has accepted; null: it is not known. */
 const digestHad = ({ name, acked, baseline }: ClusterRecord, digestOf: FleetOfRun['digestOf']): string | null =>
   acked === null ? null : (digestOf(name, acked.revision) ?? acked.digest ?? baseline?.list ?? null);
 

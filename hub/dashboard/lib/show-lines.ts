@@ -1,4 +1,4 @@
-import type { LineRange } from './line-range.ts';
+import type { LineRange } from './text-diff.ts';
 
 /** Selects lines in a text field and scrolls to them. */
 export const showLines = (field: HTMLTextAreaElement, lines: readonly string[], { from, to }: LineRange): void => {

@@ -1,6 +1,12 @@
 import type { PolicyRevision } from '@fso/shared/api';
 import { structuredPatch } from 'diff';
 
+/** Lines of a text, from 1, the last one included. */
+export interface LineRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface DiffLine {
   readonly kind: 'same' | 'removed' | 'added';
   readonly text: string;

@@ -97,7 +97,7 @@ export class PolicyList {
   #storedDepth: number | undefined;
   readonly #places: ReadonlyMap<string, number>;
   readonly #bits: ReadonlyMap<string, number>;
-  /** Of each policy, at its place. */
+  /** Expected reports of each policy, at its place. */
   readonly #expected: readonly ExpectedReports[];
 
   /** @param named absent: it is of a commit, and whole */

@@ -15,7 +15,7 @@ const BATCH = 64;
  */
 export class ThreadSlices {
   readonly #waiting: (() => void)[] = [];
-  /** When the last slice ended, or the first one in the queue came. */
+  /** Time at which the last slice ended, or the first one in the queue came. */
   #waitsSince = 0;
   /** End of the slice of this turn. */
   #until = Number.NEGATIVE_INFINITY;

@@ -10,7 +10,7 @@ import {
   VIOLATIONS,
 } from '@fso/shared/residency';
 import { type Document, isCollection, isMap } from 'yaml';
-import type { LineRange } from '../../../lib/line-range.ts';
+import type { LineRange } from '../../../lib/text-diff.ts';
 import type { RegionRule } from './decide.ts';
 import type { Workload } from './workloads.ts';
 

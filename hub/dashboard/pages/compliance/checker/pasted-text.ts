@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS, type DecodeLimits, readYamlFile, type ValuePath } from '@fso/shared/decode/portable';
 import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from 'yaml';
-import type { LineRange } from '../../../lib/line-range.ts';
+import type { LineRange } from '../../../lib/text-diff.ts';
 
 /** The limits of a pasted text are those of a file of a policy repository, with fewer documents. */
 export const PASTE_LIMITS: DecodeLimits = { ...DEFAULT_LIMITS, maxDocumentsPerFile: 100 };

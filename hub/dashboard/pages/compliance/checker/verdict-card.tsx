@@ -18,7 +18,7 @@ import { CopyButton } from '../../../components/buttons.tsx';
 import { DiffLines } from '../../../components/code/diff-lines.tsx';
 import { ActionLabel } from '../../../components/state-label.tsx';
 import { Heading } from '../../../components/text.tsx';
-import type { LineRange } from '../../../lib/line-range.ts';
+import type { LineRange } from '../../../lib/text-diff.ts';
 import { decide, outcomeOf, type RegionRule, type RuleDecision } from './decide.ts';
 import { findBlamedLines, fixRegions, planFix } from './fix.ts';
 import type { Workload } from './workloads.ts';
