@@ -24,12 +24,19 @@ const PROCESSING = {
 const QUESTION = JSON.stringify({ list: null, put: [], removed: ['finance'], at: null, withoutRegions: [] });
 const REFUSED = { state: 'NotAnswered', reason: 'Off', message: 'off' } as const;
 
+const senderTo = (take: (frame: string) => unknown) => ({ isBusy: false, send: (frame: string) => void take(frame) });
+
 describe('requests to an agent', () => {
   it('are answered each by its own response', async () => {
     const { clock } = startClock();
     const inspections = new Inspections();
     const sent: unknown[] = [];
-    const ask = (policy: string) => inspections.ask({ policy }, (frame) => sent.push(JSON.parse(frame)) > 0, { clock, signal: open });
+    const ask = (policy: string) =>
+      inspections.ask(
+        { policy },
+        senderTo((frame) => sent.push(JSON.parse(frame))),
+        { clock, signal: open },
+      );
     const [first, second] = [ask('a'), ask('b')];
     expect(sent).toEqual([
       { type: 'inspect', id: 1, policy: 'a' },
@@ -47,7 +54,11 @@ describe('requests to an agent', () => {
     const { clock } = startClock();
     const inspections = new Inspections();
     const sent: unknown[] = [];
-    const asking = inspections.ask({}, (frame) => sent.push(JSON.parse(frame)) > 0, { clock, signal: open });
+    const asking = inspections.ask(
+      {},
+      senderTo((frame) => sent.push(JSON.parse(frame))),
+      { clock, signal: open },
+    );
     expect(sent).toEqual([{ type: 'locate', id: 1 }]);
     inspections.take({ type: 'inspected', id: 1, report: null });
     inspections.take({ type: 'located', id: 1, processing: PROCESSING });
@@ -58,7 +69,11 @@ describe('requests to an agent', () => {
     const { clock } = startClock();
     const inspections = new Inspections();
     const sent: string[] = [];
-    const asking = inspections.ask({ preview: QUESTION }, (frame) => sent.push(frame) > 0, { clock, signal: open });
+    const asking = inspections.ask(
+      { preview: QUESTION },
+      senderTo((frame) => sent.push(frame)),
+      { clock, signal: open },
+    );
     await eventually(() => sent.length > 0);
     expect(sent.map((frame) => decodeHubFrame(frame))).toEqual([{ ok: true, frame: { type: 'preview', id: 1, ...JSON.parse(QUESTION) } }]);
     inspections.take({ type: 'located', id: 1, processing: PROCESSING });
@@ -71,7 +86,12 @@ describe('requests to an agent', () => {
     const clock = new FakeClock();
     const inspections = new Inspections();
     const sent: string[] = [];
-    const ask = () => inspections.ask({ preview: QUESTION }, (frame) => sent.push(frame) > 0, { clock, signal: open });
+    const ask = () =>
+      inspections.ask(
+        { preview: QUESTION },
+        senderTo((frame) => sent.push(frame)),
+        { clock, signal: open },
+      );
     const [first, second, third] = [ask(), ask(), ask()];
     await eventually(() => sent.length === 1 && clock.sleeping === 3);
     await clock.advance(PREVIEW_MS - 1);
@@ -92,13 +112,20 @@ describe('requests to an agent', () => {
   });
 
   it('are not sent where the stream takes nothing large now', async () => {
-    expect(await new Inspections().ask({ preview: QUESTION }, () => false, { clock: new FakeClock(), signal: open })).toBeUndefined();
+    expect(
+      await new Inspections().ask({ preview: QUESTION }, { isBusy: true, send: () => undefined }, { clock: new FakeClock(), signal: open }),
+    ).toBeUndefined();
   });
 
   it('are given up without a response, and only a bounded number wait', async () => {
     const { clock, pass } = startClock();
     const inspections = new Inspections();
-    const ask = () => inspections.ask({ policy: 'a' }, () => true, { clock, signal: open });
+    const ask = () =>
+      inspections.ask(
+        { policy: 'a' },
+        senderTo(() => undefined),
+        { clock, signal: open },
+      );
     const waiting = Array.from({ length: 8 }, ask);
     expect(await ask()).toBeUndefined();
     pass();

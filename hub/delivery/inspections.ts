@@ -51,8 +51,12 @@ interface Open {
   readonly answer: (answer: AgentAnswer) => void;
 }
 
-/** Sends a frame to the agent. @returns false: its stream does not take it now */
-type Send = (frame: string) => boolean;
+/** The way to the agent. */
+interface Sender {
+  /** Whether an offer is on its way: nothing large is sent meanwhile. */
+  readonly isBusy: boolean;
+  send(frame: string): void;
+}
 
 interface Until {
   readonly clock: Clock;
@@ -92,13 +96,13 @@ export class Inspections {
   /** The end of the last preview: an agent works on one at a time. */
   #lastPreview: Promise<unknown> = Promise.resolve();
 
-  async ask(question: AgentQuestion, send: Send, until: Until): Promise<AgentAnswer | undefined> {
+  async ask(question: AgentQuestion, sender: Sender, until: Until): Promise<AgentAnswer | undefined> {
     if (this.#open.size + this.#waiting >= MAX_OPEN) return undefined;
-    return question.preview === undefined ? this.#ask(question, send, ANSWER_MS, until) : this.#preview(question, send, until);
+    return question.preview === undefined ? this.#ask(question, sender, ANSWER_MS, until) : this.#preview(question, sender, until);
   }
 
   /** Asks once those before have their answer, if that is soon. */
-  async #preview(question: AgentQuestion, send: Send, until: Until): Promise<AgentAnswer | undefined> {
+  async #preview(question: AgentQuestion, sender: Sender, until: Until): Promise<AgentAnswer | undefined> {
     const turn = this.#lastPreview.then(() => 'come' as const);
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
     this.#lastPreview = turn.then(() => over);
@@ -106,19 +110,21 @@ export class Inspections {
       this.#waiting += 1;
       const come = await answerWithin(turn, PREVIEW_MS, until.clock, until.signal).finally(() => (this.#waiting -= 1));
       if (come === undefined) return until.signal.aborted ? undefined : BUSY;
-      return await this.#ask(question, send, PREVIEW_MS, until);
+      return await this.#ask(question, sender, PREVIEW_MS, until);
     } finally {
       end();
     }
   }
 
-  async #ask(question: AgentQuestion, send: Send, ms: number, { clock, signal }: Until) {
+  async #ask(question: AgentQuestion, sender: Sender, ms: number, { clock, signal }: Until) {
+    if (question.preview !== undefined && sender.isBusy) return undefined;
     this.#asked += 1;
     const id = this.#asked;
     const { promise, resolve } = Promise.withResolvers<AgentAnswer>();
     this.#open.set(id, { question, answer: resolve });
+    sender.send(textOf(question, id));
     try {
-      return send(textOf(question, id)) ? await answerWithin(promise, ms, clock, signal) : undefined;
+      return await answerWithin(promise, ms, clock, signal);
     } finally {
       this.#open.delete(id);
     }

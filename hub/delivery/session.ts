@@ -120,12 +120,8 @@ export class Session {
 
   /** Asks the agent for what it does not report; while an offer is on its way, nothing large. */
   async ask(question: AgentQuestion): Promise<AgentAnswer | undefined> {
-    const send = (text: string): boolean => {
-      const isTaken = this.#isReady && this.stream.isOpen() && (question.preview === undefined || !this.#outbox.isBusy);
-      if (isTaken) this.#outbox.send(text);
-      return isTaken;
-    };
-    return this.#inspections.ask(question, send, { clock: this.#deps.clock, signal: this.#socket.closed });
+    if (!this.#isReady || !this.stream.isOpen()) return undefined;
+    return this.#inspections.ask(question, this.#outbox, { clock: this.#deps.clock, signal: this.#socket.closed });
   }
 
   /**
