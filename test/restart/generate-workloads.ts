@@ -26,6 +26,8 @@ export interface Workload {
   readonly isOfOperator: boolean;
   /** Whether it makes no pods any more, whatever is restarted. */
   readonly isOver: boolean;
+  /** Whether it is a Job that has ended, and is made again at the restart. */
+  readonly isRerun: boolean;
   readonly spec: object;
   /** Changes that are made once its first pods are there. */
   readonly change: readonly PatchStep[];
@@ -50,10 +52,11 @@ interface Draft {
   readonly startsJob?: boolean;
   readonly isOfOperator?: boolean;
   readonly isOver?: boolean;
+  readonly isRerun?: boolean;
   readonly namespace?: string;
 }
 
-const DEFAULTS = { runsOutside: false, change: [], startsJob: false, isOver: false } as const;
+const DEFAULTS = { runsOutside: false, change: [], startsJob: false, isOver: false, isRerun: false } as const;
 
 type Choose = (...of: readonly (keyof Placements)[]) => Placement;
 type Recipe = (choose: Choose) => Draft;
@@ -162,6 +165,14 @@ const REFUSED: Recipes = {
   ...held('lucky', 'Refused', 'fine'),
   ...split('lucky', 'Refused'),
   ...untemplated('Refused', 'lucky'),
+  // Nothing of it runs: the agent has seen the pod that has ended.
+  'Job that is run again': (choose) => ({
+    kind: 'Job',
+    placement: choose('outside'),
+    next: 'Refused',
+    fields: { suspend: false },
+    isRerun: true,
+  }),
 };
 
 const PENDING: Recipes = {
@@ -195,13 +206,6 @@ const FINE: Recipes = {
   ...held('fine', 'None', 'unconfined'),
   ...untemplated('None', 'fine'),
   'DaemonSet inside': () => ({ kind: 'DaemonSet', placement: IN_OPEN, next: 'None' }),
-  'Job that has finished': (choose) => ({
-    kind: 'Job',
-    placement: choose('outside'),
-    next: 'None',
-    fields: { suspend: false },
-    isOver: true,
-  }),
   'past revision of an operator': (choose) => ({
     kind: 'ReplicaSet',
     placement: choose('outside'),

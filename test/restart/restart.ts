@@ -27,8 +27,8 @@ export const differencesOf = (comparisons: readonly Comparison[], workloads: rea
   ]);
 };
 
-/** Whether a dry run says something of the pods of an owner. */
-const isTried = ({ kind }: { readonly kind: string }): boolean => kind !== 'DaemonSet' && !isUntemplated(kind);
+/** Whether a dry run says something of the pods of a workload. */
+const isTried = ({ kind, isRerun }: Workload): boolean => kind !== 'DaemonSet' && !isUntemplated(kind) && !isRerun;
 
 /** Waits until the agents have tried every template that a dry run says something of. */
 const untilTried = async (clusters: readonly RestartCluster[], began: string): Promise<void> => {
@@ -49,13 +49,14 @@ const untilTried = async (clusters: readonly RestartCluster[], began: string): P
 const readSettled = async (answers: HubAnswers, workloads: readonly Workload[], log: Log): Promise<readonly RiskView[]> => {
   const expected = workloads.filter((each) => each.next !== 'None' && !isDaemonSet(each));
   const wanted = classesOf(expected.map((each) => ({ ...each, risk: each.next === 'Refused' ? 'Refused' : 'Pending' })));
+  const tried = new Set(workloads.filter(isTried).map(fleetKey));
   let risks: readonly RiskView[] = [];
   const look = async (): Promise<void> => {
     risks = await answers.risks();
     const said = classesOf(risks);
     const classes = (['refused', 'pending'] as const).map((each) => ({ what: each, said: said[each], done: wanted[each] }));
     const differences = differencesOf(classes, workloads);
-    const unconfirmed = risks.filter((each) => isTried(each) && each.confirmation !== 'Confirmed');
+    const unconfirmed = risks.filter((each) => tried.has(fleetKey(each)) && each.confirmation !== 'Confirmed');
     if (differences.length > 0) throw new Error(differences.join('\n'));
     if (unconfirmed.length > 0) throw new Error(`not confirmed: ${unconfirmed.map(fleetKey).join(', ')}`);
   };

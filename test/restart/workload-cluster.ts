@@ -8,6 +8,8 @@ interface WorkloadRef {
   readonly kind: WorkloadKind;
   readonly namespace: string;
   readonly name: string;
+  /** Whether it is a Job that has ended, and is made again at a restart. */
+  readonly isRerun?: boolean;
 }
 
 interface WorkloadObject extends KubeObject {
@@ -33,8 +35,8 @@ export interface PodOutcomes {
 export class WorkloadCluster {
   readonly #client: KubeClient;
   readonly #signal: AbortSignal;
-  /** The first pods of workloads that have no template, by key. */
-  readonly #untemplated = new Map<string, Pick<KubeObject, 'metadata'>>();
+  /** Objects as they were created, by key of the workload. */
+  readonly #bodies = new Map<string, KubeObject>();
 
   constructor(client: KubeClient, signal: AbortSignal) {
     this.#client = client;
@@ -42,13 +44,10 @@ export class WorkloadCluster {
   }
 
   async create({ kind, namespace, name }: WorkloadRef, spec: object, metadata: Partial<ObjectMeta> = {}): Promise<void> {
-    if (isUntemplated(kind)) {
-      const body = { metadata: { ...metadata, labels: labelsOf(kind, name), namespace, name: `${name}-1` }, spec };
-      this.#untemplated.set(keyOf({ kind, namespace, name }), body);
-      await this.#client.create(POD_KIND, body as Pod, {}, this.#signal);
-      return;
-    }
-    await this.#client.create(WORKLOAD_KINDS[kind], { metadata: { ...metadata, namespace, name }, spec } as KubeObject, {}, this.#signal);
+    const own = isUntemplated(kind) ? { labels: labelsOf(kind, name), name: `${name}-1` } : { name };
+    const body = { metadata: { ...metadata, ...own, namespace }, spec } as KubeObject;
+    this.#bodies.set(keyOf({ kind, namespace, name }), body);
+    await this.#client.create(WORKLOAD_KINDS[kind], body, {}, this.#signal);
   }
 
   async patch({ kind, ...ref }: WorkloadRef, steps: readonly PatchStep[]): Promise<void> {
@@ -70,8 +69,8 @@ export class WorkloadCluster {
   }
 
   /**
-   * Deletes every pod, starts every CronJob, and what is scaled to zero or suspended, and asks for
-   * pods again that have no template; returns once the deleted pods are gone.
+   * Deletes every pod, starts every CronJob, and what is scaled to zero or suspended, and makes
+   * again pods without a template and Jobs that have ended; returns once the deleted pods are gone.
    */
   async restart(workloads: readonly WorkloadRef[]): Promise<void> {
     const before = new Set((await this.pods()).map(({ metadata }) => metadata.uid));
@@ -101,17 +100,34 @@ export class WorkloadCluster {
   }
 
   /** Asks for a pod as its operator does; the audit log says what came of it. */
-  async #createAgain(ref: WorkloadRef): Promise<void> {
-    const body = this.#untemplated.get(keyOf(ref));
-    if (body === undefined) throw new Error(`${keyOf(ref)} had no pod`);
-    const next = { ...body, metadata: { ...body.metadata, name: `${ref.name}-2` } } as Pod;
-    await this.#client.create(POD_KIND, next, {}, this.#signal).catch((error: unknown) => {
-      if (!(error instanceof KubeApiError) || error.status !== 403) throw error;
-    });
+  async #createPod(ref: WorkloadRef): Promise<void> {
+    const body = this.#bodyOf(ref);
+    const next = { ...body, metadata: { ...body.metadata, name: `${ref.name}-2` } };
+    const ask = async (): Promise<void> => {
+      await this.#client.create(WORKLOAD_KINDS.Pod, next, {}, this.#signal).catch((error: unknown) => {
+        if (!(error instanceof KubeApiError) || error.status !== 403) throw error;
+      });
+    };
+    // A webhook of a busy machine may take longer than the API server waits.
+    await waitFor(ask);
+  }
+
+  async #makeAgain(ref: WorkloadRef): Promise<void> {
+    const kind = WORKLOAD_KINDS[ref.kind];
+    await this.#client.delete(kind, ref, this.#signal);
+    // Until the one before is gone it exists already.
+    await waitFor(() => this.#client.create(kind, this.#bodyOf(ref), {}, this.#signal));
+  }
+
+  #bodyOf(ref: WorkloadRef): KubeObject {
+    const body = this.#bodies.get(keyOf(ref));
+    if (body === undefined) throw new Error(`${keyOf(ref)} was not created here`);
+    return body;
   }
 
   async #start(workload: WorkloadRef): Promise<void> {
-    if (isUntemplated(workload.kind)) return this.#createAgain(workload);
+    if (isUntemplated(workload.kind)) return this.#createPod(workload);
+    if (workload.isRerun === true) return this.#makeAgain(workload);
     if (workload.kind === 'CronJob') return this.startJob(workload, 'now');
     const { spec } = await this.#get(workload);
     if (spec?.replicas === 0) return this.patch(workload, [setField('/spec/replicas', 1)]);
