@@ -27,7 +27,7 @@ export interface PreviewerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   /** Whether writes that enforce wait for their turn. */
   readonly isEnforcing: () => boolean;
   readonly events: Pick<EventSink, 'ofCluster' | 'recordOn'>;
-  readonly metrics: Pick<AgentMetrics, 'previews'>;
+  readonly metrics: { readonly previews: Pick<AgentMetrics['previews'], 'inc'> };
 }
 
 /** Time after which a slice ends with its step, ms. */

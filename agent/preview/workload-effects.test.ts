@@ -85,7 +85,7 @@ describe('the answer to a change of policies', () => {
     });
   });
 
-  it('tells those that would stay pending from those that are refused now, and are no worse off', async () => {
+  it('counts as eased what would stay pending and is refused now', async () => {
     cluster.accept({ finance: denying('finance', [WEST]) });
     const { refused, pending } = await answered({ put: put(['finance', 'finance', [CENTRAL]]) });
     expect(textOf(refused)).toBe('4→3 +1 -2: Deployment finance/west');

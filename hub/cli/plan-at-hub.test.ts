@@ -139,7 +139,7 @@ eu       Deployment finance/planted-owner  refused   spec.nodeSelector allows re
     ]);
   });
 
-  it('waits for its turn at a hub that makes as many plans of its caller as it may, and says so', async () => {
+  it('waits for its turn at a hub that makes as many plans of its caller as it may, and reports it', async () => {
     const turn = Promise.withResolvers<ClusterPreview>();
     await using busy = await startFilledApi({ agents: { preview: () => turn.promise } });
     const body = JSON.stringify({ files: Object.fromEntries(FILES.map(({ path, text }) => [path, text])), withoutRegions: ['eu-west-1'] });

@@ -18,7 +18,7 @@ export interface FleetState {
 
 /** Names that restrict a comparison to clusters, or take clusters and regions away. */
 export interface NamedParts extends Pick<FleetState, 'withoutClusters' | 'withoutRegions'> {
-  /** None: all. */
+  /** Clusters that are compared; none: all. */
   readonly clusters: readonly string[];
 }
 

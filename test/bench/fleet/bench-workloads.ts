@@ -2,11 +2,9 @@ import { type KubeObject, REGION_LABEL } from '@fso/shared/api';
 import type { Node } from '@fso/shared/kube';
 import { decideResidency } from '@fso/shared/residency';
 import { createLogger, systemClock } from '@fso/shared/runtime';
-import { Registry } from 'prom-client';
 import { PlacedNodes } from '../../../agent/cache/nodes/placed-nodes.ts';
 import { reduceNode } from '../../../agent/cache/nodes/reduce-node.ts';
 import { type Pod, reducePod } from '../../../agent/cache/reduce.ts';
-import { createAgentMetrics } from '../../../agent/metrics.ts';
 import type { AcceptedPolicies, Observatory } from '../../../agent/observe/index.ts';
 import { Previewer } from '../../../agent/preview/index.ts';
 import type { TemplateAnswer } from '../../../agent/probe/index.ts';
@@ -91,13 +89,13 @@ export class BenchWorkloads {
         injects: () => true,
         place: { gatekeeperNamespace: 'gatekeeper-system' },
         events: { ofCluster: () => undefined, recordOn: () => undefined },
-        metrics: createAgentMetrics(new Registry(), 'bench'),
+        metrics: { previews: { inc: () => undefined } },
       },
       signal,
     );
   }
 
-  /** Each policy has a namespace of its name. */
+  /** The namespaces of the cluster: each policy has one of its name. */
   get #namespaces(): readonly string[] {
     const names = [...(this.#accepted()?.policies.keys() ?? [])];
     if (this.#owners.size === 0 && names.length > 0) this.#fill(names);

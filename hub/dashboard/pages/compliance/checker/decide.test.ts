@@ -16,7 +16,7 @@ describe('outcomeOf', () => {
     expect(outcomeOf(outside, POD)).toMatchObject({ level: 'danger', text: 'Not admitted: the pod is refused.' });
   });
 
-  it('says of a DaemonSet that its pods wait at nodes outside, as admission lets them pass', () => {
+  it('lets pods of a DaemonSet wait at nodes outside, as they pass admission', () => {
     expect(outcomeOf(outside, { kind: 'DaemonSet' })).toMatchObject({
       level: 'warning',
       text: 'Accepted with a warning: its pods run on nodes in allowed regions, and stay pending on others.',
