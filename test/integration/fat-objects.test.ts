@@ -85,7 +85,8 @@ describe('large objects of any number', () => {
     const env = {
       NODE_OPTIONS: `${nodeSettings.NODE_OPTIONS} --max-old-space-size=${HEAP_MB}`,
       FSO_GATEKEEPER_GRACE_MS: '1000',
-      // Half a gigabyte is parsed here: beside other work, a short lease would be lost again and again.
+      // Half a gigabyte is parsed here: beside other work, a short lease would be lost again and
+      // again.
       FSO_LEASE_DURATION_MS: '60000',
     };
     const agent = await startAgentProcess(world.cluster, { folder: world.folder, env });
