@@ -79,5 +79,4 @@ it('an agent reports the restored log of its hub, until its checkpoint is delete
   await startAgent();
   await eventually(stored);
   expect(await forks()).toBe(1);
-  expect(await fso('audit', 'verify')).toContain('intact');
 });
