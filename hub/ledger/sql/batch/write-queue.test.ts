@@ -132,6 +132,24 @@ it('refuses on closing what waits for a database that is away', async () => {
   await expect(queue.submit(change('b'))).rejects.toThrow('the ledger is closed');
 });
 
+it.each([
+  ['gathers more where several have come', ['b', 'c'], [1, 3]],
+  ['begins at once with a single one', ['b'], [1, 1, 1]],
+])('%s during a transaction', async (_what, names, sizes) => {
+  const first = Promise.withResolvers<undefined>();
+  const { queue, commits } = openQueue(() => first.promise);
+  const writes = [queue.submit(change('a'))];
+  await expect.poll(() => commits.length).toBe(1);
+  writes.push(...names.map((name) => queue.submit(change(name))));
+  first.resolve(undefined);
+  await writes[0];
+  // Without a turn of the event loop, no time that it waits can end.
+  for (let step = 0; step < 50; step += 1) await Promise.resolve();
+  writes.push(queue.submit(change('last')));
+  await Promise.all(writes);
+  expect(commits.map(({ reasons }) => reasons.length)).toEqual(sizes);
+});
+
 it('ends a hanging commit on closing, and refuses its writes', async () => {
   const hanging = Promise.withResolvers<Error>();
   const { queue, commits } = openQueue(
