@@ -226,6 +226,20 @@ describe('workloads', () => {
     expect([told(looser).refused, looser.omitted]).toEqual(['1→0 +0 -1: ', 1]);
   });
 
+  it('count as omitted where only a shape is known that asks for more than is kept, and nothing else refuses it', async () => {
+    cluster.accept({ finance: denying('finance', EU) });
+    cluster.addNamespace('finance');
+    const values = Array.from({ length: 100 }, (_, n) => `region-${n}-${'x'.repeat(20)}`);
+    const nodeSelectorTerms = [{ matchExpressions: [{ key: REGION_LABEL, operator: 'In', values }] }];
+    const large = { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } };
+    cluster.shapes.see({ metadata: { namespace: 'finance', name: 'vast-1' }, spec: large });
+    const alone = await answered(tightened);
+    expect([told(alone).refused, alone.lookedAt.owners, alone.omitted]).toEqual(['0→0 +0 -0: ', 1, 1]);
+    cluster.shapes.see({ metadata: { namespace: 'finance', name: 'vast-2' }, spec: { nodeSelector: inRegion(CENTRAL) } });
+    const beside = await answered(tightened);
+    expect([told(beside).refused, beside.omitted]).toEqual(['0→1 +1 -0: Pod finance/vast-*', 1]);
+  });
+
   it('are also those of which only shapes are known', async () => {
     cluster.accept({ finance: denying('finance', EU) });
     cluster.addNamespace('finance');

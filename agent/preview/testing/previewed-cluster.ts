@@ -106,11 +106,17 @@ export class PreviewedCluster {
   /** Adds an owner whose template asks for these labels of a node. */
   addOwner(kind: Kinds, place: string, nodeSelector: Record<string, string> | undefined, more: Partial<Owner> = {}): void {
     const [namespace = '', name = ''] = place.split('/');
+    const template = this.template(nodeSelector === undefined ? {} : { nodeSelector });
+    this.addObject(kind, { metadata: { name, namespace, uid: `${kind}-${name}` }, ...(template && { template }), ...more });
+  }
+
+  /** Adds an owner as it is kept. */
+  addObject(kind: Kinds, owner: Owner): void {
+    const { namespace = '', name } = owner.metadata;
     if (!this.#names.has(namespace)) this.addNamespace(namespace);
     const kinds = this.#owners.get(namespace) ?? new Map<Kinds, Map<string, Owner>>();
     const owners = kinds.get(kind) ?? new Map<string, Owner>();
-    const template = this.template(nodeSelector === undefined ? {} : { nodeSelector });
-    owners.set(name, { metadata: { name, namespace, uid: `${kind}-${name}` }, ...(template && { template }), ...more });
+    owners.set(name, owner);
     this.#owners.set(namespace, kinds.set(kind, owners));
   }
 

@@ -73,7 +73,6 @@ export class ShapeRecorder {
     const { namespace = '', name } = pod.metadata;
     if (controller === undefined) return;
     const read = readTemplate({ spec: pod.spec });
-    if (read === undefined) return;
     const isOver = hasEnded(pod);
     const end = isOver ? finishedAt(pod) : undefined;
     const { creationTimestamp } = pod.metadata;

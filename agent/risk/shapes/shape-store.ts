@@ -7,8 +7,11 @@ import { readTemplate } from '../owners/reduce-owner.ts';
 import type { ShapeRecorder, StoredShapes } from './shape-recorder.ts';
 
 const Time = z.iso.datetime();
+const [Text, Placement] = [z.string(), z.looseObject({ isCut: z.literal(true).optional() })];
 const Stored = z.object({
-  shapes: z.array(z.tuple([z.string(), z.string(), z.string(), Time, z.looseObject({ isCut: z.literal(true).optional() })])),
+  shapes: z.array(z.tuple([Text, Text, Text, Time, Placement])),
+  /** Apart from the others, as agents of earlier releases take only those with a placement. */
+  unread: z.array(z.tuple([Text, Text, Text, Time])).default([]),
   forgotten: z.object({ count: z.int(), namespace: z.string(), at: Time }).optional(),
 });
 
@@ -19,14 +22,22 @@ const FIRST_MS = 60_000;
 const NONE: StoredShapes = { shapes: [] };
 
 const parse = (json: unknown): StoredShapes => {
-  const { shapes, forgotten } = Stored.parse(json);
+  const { shapes, unread, forgotten } = Stored.parse(json);
+  const read = shapes.map(([namespace, kind, name, lastSeen, { isCut, ...placement }]) => {
+    const whole = readTemplate({ spec: placement });
+    const template: PodTemplate | undefined = whole && isCut ? { ...whole, isCut } : whole;
+    return { namespace, kind, name, lastSeen, template };
+  });
+  const others = unread.map(([namespace, kind, name, lastSeen]) => ({ namespace, kind, name, lastSeen, template: undefined }));
+  return { forgotten, shapes: [...read, ...others] };
+};
+
+const toJson = ({ shapes, forgotten }: StoredShapes) => {
+  const { read = [], unread = [] } = Object.groupBy(shapes, ({ template }) => (template === undefined ? 'unread' : 'read'));
   return {
+    shapes: read.map(({ namespace, kind, name, lastSeen, template }) => [namespace, kind, name, lastSeen, template]),
+    unread: unread.map(({ namespace, kind, name, lastSeen }) => [namespace, kind, name, lastSeen]),
     forgotten,
-    shapes: shapes.flatMap(([namespace, kind, name, lastSeen, { isCut, ...placement }]) => {
-      const read = readTemplate({ spec: placement });
-      const template: PodTemplate | undefined = read && isCut ? { ...read, isCut } : read;
-      return template === undefined ? [] : [{ namespace, kind, name, lastSeen, template }];
-    }),
   };
 };
 
@@ -58,10 +69,7 @@ export class ShapeStore {
         key: 'shapes',
         empty: NONE,
         parse,
-        toJson: ({ shapes, forgotten }) => ({
-          shapes: shapes.map(({ namespace, kind, name, lastSeen, template }) => [namespace, kind, name, lastSeen, template]),
-          forgotten,
-        }),
+        toJson,
         isSame: (a, b) => a === b || JSON.stringify(a) === JSON.stringify(b),
       },
       deps,

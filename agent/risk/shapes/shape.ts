@@ -33,7 +33,8 @@ const withoutInjection = (terms: readonly (NodeSelectorTerm | null)[]): readonly
  * what admission adds to every pod. In a namespace with placement injection its requirement goes,
  * too, as the next pod gets that of its own time.
  */
-export const askedPlacement = (pod: PodTemplate, isInjecting: boolean): PodTemplate => {
+export const askedPlacement = (pod: PodTemplate | undefined, isInjecting: boolean): PodTemplate | undefined => {
+  if (pod === undefined) return undefined;
   const { nodeName: _bound, affinity, tolerations, ...rest } = pod;
   const terms = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
   const nodeSelectorTerms = isInjecting ? withoutInjection(terms) : terms;
@@ -89,7 +90,8 @@ export interface Shape {
   /** Kind of the controller; of pods without one `Pod`. */
   readonly kind: string;
   readonly name: string;
-  readonly template: PodTemplate;
+  /** Undefined: it is too large to be judged, or cannot be read. */
+  readonly template: PodTemplate | undefined;
   /** Hour in which a pod of it was there last, RFC 3339. */
   readonly lastSeen: string;
 }

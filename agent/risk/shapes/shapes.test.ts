@@ -194,6 +194,18 @@ describe('shapes of pods', () => {
     ).toEqual(['other-*']);
   });
 
+  it('are also of pods that ask for more than is kept, without a placement', () => {
+    const values = Array.from({ length: 100 }, (_, n) => `region-${n}-${'x'.repeat(20)}`);
+    const nodeSelectorTerms = [{ matchExpressions: [{ key: REGION_LABEL, operator: 'In', values }] }];
+    const spec = { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } };
+    see('a/runner-1', { spec });
+    see('a/runner-2', { spec });
+    expect(seen()).toEqual([['Pod runner-*', [undefined], undefined]]);
+    recorder.gone('a/runner-1');
+    recorder.gone('a/runner-2');
+    expect(seen()).toEqual([['Pod runner-*', [undefined], '2026-01-01T00:00:00.000Z']]);
+  });
+
   it('wait until it is known where placements are injected', () => {
     const early = new ShapeRecorder({ clock, isInjecting: () => injecting.has('a'), hasPod });
     recorder = early;
