@@ -72,7 +72,7 @@ it('renews with one request', async () => {
 it.each([
   ['another program annotates its lease', ['PUT', 'GET', 'PUT'], { annotations: { note: 'x' } }],
   ['its lease was deleted', ['PUT', 'GET', 'POST'], undefined],
-])('goes on leading where %s', async (_what, requests, metadata) => {
+])('stays the leader where %s', async (_what, requests, metadata) => {
   await using leader = await lead();
   const { server, clock, terms } = leader;
   server.take();
