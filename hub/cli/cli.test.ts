@@ -220,6 +220,17 @@ describe('a reader that stops early', () => {
   });
 });
 
+describe('the process of the command', () => {
+  it.each([
+    [2, 'wrong usage', ['get', 'policies', '--output', 'none']],
+    [2, 'an error', ['validate', import.meta.dirname]],
+    [0, 'success', ['completion', 'bash']],
+  ])('exits with %i after %s', async (code, _what, args) => {
+    const child = spawn(process.execPath, [MAIN, ...args], { env: {}, stdio: 'ignore' });
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(code);
+  });
+});
+
 describe('fso --help', () => {
   it('lists every setting of the hub for serve', async () => {
     // Only the program of a process loads the settings.

@@ -74,7 +74,7 @@ it('an agent reports the restored log of its hub, until its checkpoint is delete
   await shell.run(`kubectl -n ${SYSTEM_NAMESPACE} create deployment fso-agent --image=fso-agent --replicas=2`);
   await shell.run(documentedCommands('docs/operate/backup.md', 'checkpoint'));
   const { checkpoint, ...rest } = (await state())?.data ?? {};
-  expect([checkpoint, Object.keys(rest).length]).toEqual([undefined, expect.any(Number)]);
+  expect(checkpoint).toBeUndefined();
   expect(Object.keys(rest)).not.toEqual([]);
   await startAgent();
   await eventually(stored);

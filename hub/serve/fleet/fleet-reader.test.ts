@@ -63,7 +63,10 @@ const open = () => {
     source: async () => null,
     subscribe: cache.subscribe.bind(cache),
   };
-  return { cache, clock, reader: new FleetReader({ ledger, clock, version: '0', slices }) };
+  const endSlice = (): void => {
+    ms += 1_000;
+  };
+  return { cache, clock, endSlice, reader: new FleetReader({ ledger, clock, version: '0', slices }) };
 };
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -133,6 +136,28 @@ describe('a reader of the fleet', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('answers with a whole state where the next update begins right after the one that was waited for', async () => {
+    for (let delay = 0; delay < 15; delay += 1) {
+      const { cache, endSlice, reader } = open();
+      const states: FleetInput[] = [];
+      const change = (names: readonly string[], failed: number): void => {
+        for (const name of names) cache.set(recordOf(name, failed));
+        states.push({ desired: cache.desired(), clusters: cache.clusters() });
+      };
+      change(CLUSTERS, 0);
+      await reader.read();
+      endSlice();
+      // Begins a slice, most of which is left for the updates below.
+      await reader.read();
+      change(['a'], 1);
+      const reading = reader.read().then(shownFleet);
+      for (let step = 0; step < delay; step += 1) await Promise.resolve();
+      change(CLUSTERS, 2);
+      const [shown] = await Promise.all([reading, reader.read()]);
+      expect(states.slice(1).map((state) => shownFleet(new FleetIndex().update(state)))).toContainEqual(shown);
+    }
   });
 
   it('never holds the thread for longer than a slice, however much there is to take in', async () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { SourceView, StatusView } from '@fso/shared/api';
 import { isExpiring } from '@fso/shared/residency';
 import { type Clock, coalesce, restAfter } from '@fso/shared/runtime';
@@ -76,6 +77,8 @@ export class FleetReader {
   readonly #index = new FleetIndex();
   readonly #work: RequestWork;
   readonly #update = coalesce(() => this.#updateOnce());
+  /** Resolves once the fleet as of the last update has been used. */
+  #used: Promise<unknown> = Promise.resolve();
   #readAtMs = 0;
   #unsubscribe: (() => void) | undefined;
   /** Whether an update is due that no reader has asked for. */
@@ -132,13 +135,18 @@ export class FleetReader {
     return this.#deps.clock.now().getTime();
   }
 
-  /** Updates the index. Each slice has a turn of its own: a read that has ended is used before. */
+  /**
+   * Updates the index, beginning in a later turn of the event loop than the one in which the update
+   * before ended: those who waited for that one use the index first.
+   */
   async #updateOnce(): Promise<void> {
+    await this.#used;
     const { ledger, readVisibility } = this.#deps;
     const [desired, clusters, visibility] = await Promise.all([ledger.desired(), ledger.clusters(), readVisibility?.()]);
     const before = this.#spentMs;
     await this.#work.each(this.#index.steps({ desired, clusters, visibility }), () => undefined, undefined, 1);
     this.#tookMs = this.#spentMs - before;
+    this.#used = setImmediate();
   }
 
   #follow({ kind }: LedgerChange): void {

@@ -50,9 +50,9 @@ type Attempt = { readonly end: 'committed' } | { readonly end: 'again' } | { rea
  */
 const MAX_BATCH = { changes: 2_000, rows: 20_000, size: 8 * 1024 * 1024 };
 /**
- * While several writes come during each transaction, the next one waits this long for more, in
- * milliseconds: a transaction takes the hub about 2 ms of CPU, whatever it holds. A single write,
- * which may be the next step of the one before, waits for none.
+ * Time that a transaction waits for more writes, in milliseconds, where several came during the one
+ * before: each takes the hub about 2 ms of CPU, whatever it holds. A single write, which may be the
+ * next step of the one before, waits for none.
  */
 const GATHER = { ms: 20, from: 2, upTo: 100 };
 const RETRY = { baseMs: 100, maxMs: 5_000, minMs: 20 };

@@ -67,6 +67,31 @@ it.each([
   expect(lengths).toEqual([sliceMs, sliceMs, sliceMs]);
 });
 
+it('shares a slice among all requests that are done within it, in their order', async () => {
+  const slices = new ThreadSlices(() => 0);
+  const done: number[] = [];
+  const requests = Array.from({ length: 50 }, (_, n) => new RequestWork(slices).each([n], (each) => done.push(each), never));
+  const ended = Promise.all(requests);
+  await turnOfLoop();
+  expect(done).toEqual(requests.map((_, n) => n));
+  await ended;
+});
+
+it('leaves out no work that is asked for by other work', async () => {
+  let now = 0;
+  const slices = new ThreadSlices(() => now);
+  const visit = (work: () => unknown): Promise<void> => new RequestWork(slices).each([1], work, never);
+  // Begins a slice, so that the work below does not wait for one.
+  await visit(() => undefined);
+  let asked: Promise<void> | undefined;
+  await visit(() => {
+    now += 1_000;
+    asked = visit(() => undefined);
+  });
+  await asked;
+  expect(asked).toBeDefined();
+});
+
 it('charges what the work costs', async () => {
   const work = new RequestWork(new ThreadSlices());
   let charged = 0;

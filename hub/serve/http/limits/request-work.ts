@@ -33,7 +33,8 @@ export class ThreadSlices {
    * @throws what it throws
    */
   async run<T>(work: (until: number) => T): Promise<T> {
-    if (this.#waiting.length > 0 || this.now() >= this.#until) await this.#turn();
+    if (this.#waiting.length === 0 && this.now() < this.#until) return work(this.#until);
+    await this.#turn();
     try {
       return work(this.#until);
     } finally {
