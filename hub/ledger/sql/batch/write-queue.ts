@@ -50,8 +50,8 @@ type Attempt = { readonly end: 'committed' } | { readonly end: 'again' } | { rea
  */
 const MAX_BATCH = { changes: 2_000, rows: 20_000, size: 8 * 1024 * 1024 };
 /**
- * While several writes come during each transaction, the next one waits this long for more, in
- * milliseconds: a transaction takes the hub about 2 ms of CPU, whatever it holds. A single write,
+ * Milliseconds for which the next transaction waits for more while several writes come during each:
+ * a transaction takes the hub about 2 ms of CPU, whatever it holds. A single write,
  * which may be the next step of the one before, waits for none.
  */
 const GATHER = { ms: 20, from: 2, upTo: 100 };
