@@ -1,9 +1,11 @@
 import { createAloneDecoder, decodeFiles } from '@fso/shared/decode';
+import { FakeClock } from '@fso/shared/fake-clock';
 import type { GitObject } from '@fso/shared/protocol';
 import { approvalTag } from '@fso/shared/rollout';
+import { type Clock, systemClock, Wakeup } from '@fso/shared/runtime';
 import { parseSigners } from '@fso/shared/signatures';
 import type { TrustConfig } from '@fso/shared/trust';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { makeKey, ObjectBox, signSsh, type TestKey } from '../../shared/trust/testing/commits.ts';
 import { clusterFile, policyFile } from '../../test/harness/policy-files.ts';
 import { ApprovalGate } from './approval-gate.ts';
@@ -67,32 +69,57 @@ const approvalBy = (key: TestKey, revision: string): string => {
   return Buffer.from(`${payload}${signSsh(key, Buffer.from(payload))}\n`).toString('base64');
 };
 
-const open = async (trust = STRICT) => {
+const open = async (trust = STRICT, clock: Clock = systemClock) => {
   const first = box.commit({ files: FILES, key: ana });
   const enforced = stateOf(await compiledFrom(first));
   const next = box.commit({ files: NARROW, key: ana, parents: [first] });
-  return { gate: new ApprovalGate(trust), first, enforced, next, offer: await compiledFrom(next, enforced, trust) };
+  return { gate: new ApprovalGate(trust, clock), first, enforced, next, offer: await compiledFrom(next, enforced, trust) };
 };
-const now = () => new Date();
 
 describe('the gate of approvals', () => {
   it('holds a commit until its approval comes, before or after the offer', async () => {
     const { gate, enforced, next, offer } = await open();
-    expect([gate.admits(offer, enforced, now()), gate.held?.missing, gate.verified?.revision]).toEqual([false, 1, next]);
+    expect([gate.admits(offer, enforced), gate.held?.missing, gate.verified?.revision]).toEqual([false, 1, next]);
     gate.setApprovals({ type: 'approvals', revision: 'f'.repeat(40), tags: [approvalBy(bob, next)] });
-    expect(gate.admits(offer, enforced, now())).toBe(false);
+    expect(gate.admits(offer, enforced)).toBe(false);
     gate.setApprovals({ type: 'approvals', revision: next, tags: [approvalBy(bob, next)] });
-    expect([gate.admits(offer, enforced, now()), gate.held]).toEqual([true, undefined]);
+    expect([gate.admits(offer, enforced), gate.held]).toEqual([true, undefined]);
     gate.noteAccepted();
     expect(gate.verified).toBeUndefined();
   });
 
+  it('judges what waits again at a pace, however often a hub sends tags', async () => {
+    const clock = new FakeClock(new Date());
+    const { gate, enforced, offer } = await open(STRICT, clock);
+    let spentMs = 0;
+    const cpu = vi.spyOn(process, 'threadCpuUsage').mockImplementation(() => {
+      spentMs += 600;
+      return { user: spentMs * 1000, system: 0 };
+    });
+    const wakeup = new Wakeup();
+    const { signal } = new AbortController();
+    const judge = async (): Promise<void> => {
+      wakeup.wake();
+      await gate.wait(wakeup, signal);
+      gate.admits(offer, enforced);
+    };
+    gate.admits(offer, enforced);
+    await judge();
+    let isDone = false;
+    const third = judge().then(() => (isDone = true));
+    await clock.advance(1_900);
+    expect(isDone).toBe(false);
+    await clock.advance(200);
+    await third;
+    cpu.mockRestore();
+  });
+
   it('admits the first commit, the one in force, and one that changes nothing', async () => {
     const { gate, first, enforced, offer } = await open();
-    expect(gate.admits(offer, undefined, now())).toBe(true);
-    expect(gate.admits(await compiledFrom(first), enforced, now())).toBe(true);
+    expect(gate.admits(offer, undefined)).toBe(true);
+    expect(gate.admits(await compiledFrom(first), enforced)).toBe(true);
     const same = box.commit({ files: { ...FILES, 'README.md': 'more' }, key: ana, parents: [first] });
-    expect(gate.admits(await compiledFrom(same, enforced), enforced, now())).toBe(true);
+    expect(gate.admits(await compiledFrom(same, enforced), enforced)).toBe(true);
   });
 
   it('holds a commit that changes only who approves, or where the cluster is', async () => {
@@ -110,19 +137,19 @@ describe('the gate of approvals', () => {
     for (const change of changes) {
       const files = Object.fromEntries(Object.entries({ ...FILES, ...change }).filter(([, text]) => text !== ''));
       const commit = box.commit({ files, key: ana, parents: [first] });
-      expect(gate.admits(await compiledFrom(commit, enforced), enforced, now())).toBe(false);
+      expect(gate.admits(await compiledFrom(commit, enforced), enforced)).toBe(false);
     }
   });
 
   it('has no rule where other signers are configured, and none for what is taken unverified', async () => {
     const { gate, first, enforced, next, offer } = await open();
-    expect(gate.admits(offer, enforced, now())).toBe(false);
+    expect(gate.admits(offer, enforced)).toBe(false);
     const other: TrustConfig = { mode: 'strict', signers: parseSigners({ allowedSigners: allowed({ ana, bob, eve }) }) };
-    expect(new ApprovalGate(other).admits(await compiledFrom(next, enforced, other), enforced, now())).toBe(true);
+    expect(new ApprovalGate(other, systemClock).admits(await compiledFrom(next, enforced, other), enforced)).toBe(true);
     const warn: TrustConfig = { mode: 'warn', signers: STRICT.signers };
     const unsigned = box.commit({ files: NARROW, parents: [first] });
-    expect(new ApprovalGate(warn).admits(await compiledFrom(unsigned, enforced, warn), enforced, now())).toBe(true);
-    expect(new ApprovalGate(warn).admits(await compiledFrom(next, enforced, warn), enforced, now())).toBe(false);
+    expect(new ApprovalGate(warn, systemClock).admits(await compiledFrom(unsigned, enforced, warn), enforced)).toBe(true);
+    expect(new ApprovalGate(warn, systemClock).admits(await compiledFrom(next, enforced, warn), enforced)).toBe(false);
   });
 });
 

@@ -1,13 +1,22 @@
 import type { HeldRevision } from '@fso/shared/api';
 import { canonicalJson } from '@fso/shared/encoding';
-import type { Approvals } from '@fso/shared/protocol';
-import { type AcceptedRevision, findMissingApproval, signersOf, type TrustConfig } from '@fso/shared/trust';
+import type { Approvals, Offer } from '@fso/shared/protocol';
+import { type Allowance, type Clock, createAllowance, threadCpuMs, type Wakeup, weakMemo } from '@fso/shared/runtime';
+import type { Signers } from '@fso/shared/signatures';
+import { type AcceptedRevision, findMissingApproval, type StoredTrust, signersOf, type TrustConfig } from '@fso/shared/trust';
 import type { CompiledOffer } from './compile-offer.ts';
 import { digestOfPlaces } from './places-store.ts';
 import type { AcceptedState } from './state-store.ts';
 
 /** The commit in force, as far as it is known. */
 type EnforcedCommit = AcceptedRevision & Partial<Pick<AcceptedState, 'digest' | 'places' | 'registration'>>;
+
+/** Time after which a commit that waits is judged again, as approvals come of age and end. */
+const RECHECK_MS = 60_000;
+/**
+ * CPU time of judging a commit that waits again, in milliseconds: a hub may send tags without end.
+ */
+const JUDGING_CPU = { burst: 1_000, perSecond: 100 };
 
 /** Whether a commit changes nothing for this cluster, nor who signs and approves after it. */
 const isUnchanged = ({ compiled, places, part, approval, verified }: CompiledOffer, enforced: EnforcedCommit): boolean =>
@@ -23,13 +32,22 @@ const isUnchanged = ({ compiled, places, part, approval, verified }: CompiledOff
  */
 export class ApprovalGate {
   readonly #trust: TrustConfig;
+  readonly #clock: Clock;
+  readonly #cpu: Allowance;
+  /** Parses a keyring once: each of its keys is checked. */
+  readonly #signersOf: (trust: StoredTrust) => Signers | undefined;
   /** Newest frame only. */
   #approvals: Approvals | undefined;
   #waiting: { readonly offer: CompiledOffer; readonly held: HeldRevision } | undefined;
   #verified: AcceptedRevision | undefined;
+  /** Offer of the commit that waits, while another commit is on its way to be in force. */
+  #again: Offer | undefined;
 
-  constructor(trust: TrustConfig) {
+  constructor(trust: TrustConfig, clock: Clock) {
     this.#trust = trust;
+    this.#clock = clock;
+    this.#cpu = createAllowance(clock, JUDGING_CPU);
+    this.#signersOf = weakMemo((stored: StoredTrust) => signersOf(trust, stored));
   }
 
   /** The newest commit that was verified and held back, until one is accepted. */
@@ -54,11 +72,34 @@ export class ApprovalGate {
   /** Lets the commit that waits go, as another one is wanted. */
   drop(): void {
     this.#waiting = undefined;
+    this.#again = undefined;
   }
 
-  /** Takes note that a commit is accepted: the next one has to descend from it, or what waits. */
-  noteAccepted(): void {
-    if (this.#waiting === undefined) this.#verified = undefined;
+  /** Keeps the offer of the commit that waits: another commit may be in force before it. */
+  keepOffer(offer: Offer): void {
+    if (this.#waiting !== undefined) this.#again = offer;
+  }
+
+  /**
+   * Takes note that another commit is in force: the next one has to descend from it. @returns offer
+   * that waits and was judged before that; undefined: none
+   */
+  noteAccepted(): Offer | undefined {
+    const again = this.#again;
+    this.#again = undefined;
+    this.#verified = undefined;
+    return again;
+  }
+
+  /**
+   * Waits until there is something to judge: a frame of the hub, or the commit that waits, after a
+   * minute. @throws the signal's reason
+   */
+  async wait(wakeup: Wakeup, signal: AbortSignal): Promise<void> {
+    if (this.#waiting === undefined) return wakeup.wait(signal);
+    await wakeup.waitAtMost(RECHECK_MS, this.#clock, signal);
+    const restMs = this.#cpu.charge(0);
+    if (restMs > 0) await this.#clock.sleep(restMs, signal);
   }
 
   /**
@@ -66,10 +107,15 @@ export class ApprovalGate {
    *
    * @param enforced undefined: there is none, and nothing to judge by
    */
-  admits(offer: CompiledOffer, enforced: EnforcedCommit | undefined, now: Date): boolean {
+  admits(offer: CompiledOffer, enforced: EnforcedCommit | undefined): boolean {
     this.#waiting = undefined;
-    const held = this.#findMissing(offer, enforced, now);
-    if (held === undefined) return true;
+    const before = threadCpuMs();
+    const held = this.#findMissing(offer, enforced, this.#clock.now());
+    this.#cpu.charge(threadCpuMs() - before);
+    if (held === undefined) {
+      this.#again = undefined;
+      return true;
+    }
     const { revision, approval, verified } = offer;
     this.#waiting = { offer, held };
     this.#verified = { revision, approval, verification: verified.verification, trust: verified.trust, signer: verified.signer };
@@ -88,7 +134,7 @@ export class ApprovalGate {
     // What is taken without a signature has no signer that an approver could differ from.
     if (rule === undefined || verified.verification.state !== 'verified') return undefined;
     if (enforced === undefined || enforced.revision === revision || isUnchanged(offer, enforced)) return undefined;
-    const [base, newest] = [enforced, verified].map(({ trust }) => signersOf(this.#trust, trust));
+    const [base, newest] = [enforced, verified].map(({ trust }) => trust && this.#signersOf(trust));
     const { signer } = verified;
     if (base === undefined || newest === undefined || signer === undefined)
       throw new Error(`the signer of commit ${revision} is not known`);

@@ -40,8 +40,6 @@ interface Target extends TargetCommit, AcceptedRevision {
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
-/** Time after which a commit that waits is judged again, as approvals come of age and end. */
-const RECHECK_MS = 60_000;
 
 /**
  * Step ⑤: judges the commits that the hub offers, has the rounds write them, and persists each that
@@ -75,7 +73,7 @@ export class Intake {
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
     this.#events = new IntakeEvents(deps.runtime.clock, deps.onEvent);
-    this.#gate = new ApprovalGate(deps.trust);
+    this.#gate = new ApprovalGate(deps.trust, deps.runtime.clock);
     deps.revisions.onWritten((target) => {
       this.#writtenTarget = target;
       this.#written.wake();
@@ -170,8 +168,7 @@ export class Intake {
 
   async #compileOffers(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (this.#gate.waiting === undefined) await this.#wakeup.wait(signal);
-      else await this.#wakeup.waitAtMost(RECHECK_MS, this.#deps.runtime.clock, signal);
+      await this.#gate.wait(this.#wakeup, signal);
       if (this.#gate.waiting !== undefined && this.#offered === undefined) this.#admit(this.#gate.waiting);
       for (let offer = this.#offered; offer !== undefined; offer = this.#offered) {
         this.#offered = undefined;
@@ -188,12 +185,16 @@ export class Intake {
     trace?.offered(revision);
     this.#gate.drop();
     try {
-      const accepted = revision === this.#last?.revision ? this.#last : (this.#gate.verified ?? this.#last);
+      const last = this.#last;
+      const accepted = revision === last?.revision ? last : (this.#gate.verified ?? last);
       const verify = { trust, held: this.#held, now: clock.now(), accepted };
       const decoders = { decode: this.#decode, decodeAlone: this.#decodeAlone };
       const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, ...decoders });
-      if (result.ok) this.#admit(result.offer);
-      else this.#refuse(revision, result);
+      // Another commit is in force meanwhile, by which it has to be judged.
+      if (this.#last?.revision !== last?.revision) this.#offered ??= offer;
+      else if (!result.ok) this.#refuse(revision, result);
+      else this.#admit(result.offer);
+      if (this.#target?.revision !== last?.revision) this.#gate.keepOffer(offer);
     } catch (error) {
       logger.error({ revision, err: error }, 'offer could not be judged');
       const message = `the agent failed on this offer: ${messageOf(error)}`.slice(0, 4096);
@@ -208,9 +209,8 @@ export class Intake {
   #admit(offer: CompiledOffer): void {
     const { runtime, onOutcome } = this.#deps;
     const { revision } = offer;
-    const isTarget = revision === this.#target?.revision;
     const before = this.#gate.held;
-    if (isTarget || this.#gate.admits(offer, this.#last, runtime.clock.now())) this.#aimAt(offer);
+    if (revision === this.#target?.revision || this.#gate.admits(offer, this.#last)) this.#aimAt(offer);
     if (this.#gate.held === undefined || isDeepStrictEqual(before, this.#gate.held)) return;
     runtime.logger.info(this.#gate.held, 'offer is good, and waits for an approval');
     onOutcome({ type: 'held', revision });
@@ -239,8 +239,7 @@ export class Intake {
     const { logger, trace } = this.#deps.runtime;
     trace?.aimed(revision, { policies: desired.size, objects: objects.size });
     logger.info({ revision, policies: desired.size, objects: objects.size }, 'offer is good, writing its policies');
-    const { registration, outside } = part;
-    const { digest } = compiled;
+    const [{ registration, outside }, { digest }] = [part, compiled];
     this.#target = { revision, digest, verification, trust, approval, registration, outside, places, desired, objects };
     this.#deps.places.judgeBy(places);
     this.#aimed.wake();
@@ -286,8 +285,9 @@ export class Intake {
     await savePlaces(client, places, this.#accepted?.places, signal);
     await saveState(client, state, signal);
     this.#events.scopeLeft(this.#accepted, written);
+    const again = revision === this.#last?.revision ? undefined : this.#gate.noteAccepted();
     this.#accepted = state;
-    this.#gate.noteAccepted();
+    if (again !== undefined) this.offer(this.#offered ?? again);
     // A newer one may have been written while this one was persisted.
     if (this.#writtenTarget === written) this.#writtenTarget = undefined;
     this.#deps.revisions.accept(written, state);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RolloutRun } from '../rollout/index.ts';
 import type { ApiHarness } from '../serve/testing/api-harness.ts';
-import { desiredOf, FILES } from '../serve/testing/fleet.ts';
+import { clusterReport, desiredOf, FILES, report } from '../serve/testing/fleet.ts';
 import { type Outcome, runFso, startFilledApi } from './testing/run-fso.ts';
 
 const [BASE, NEWEST] = ['b2', 'c3'].map((pair) => pair.repeat(20)) as [string, string];
@@ -83,6 +83,15 @@ describe('fso rollout', () => {
       code: 2,
       err: expect.stringContaining('No tag'),
     });
+  });
+
+  it('prints no tag that an agent has chosen', async () => {
+    const other = `fso/approve/${NEWEST}/production`;
+    const held = { revision: NEWEST, tag: other, missing: 1, approvers: ['bob'], problems: [] };
+    await server.ledger.applyReport('eu', report({ cluster: { ...clusterReport(BASE), held } }));
+    const { code, out, err } = await fso('rollout', 'approve', 'canary');
+    expect([code, out]).toEqual([0, expect.stringContaining(`git push origin fso/approve/${NEWEST}/canary\n`)]);
+    expect([out.includes(other), err]).toEqual([false, expect.stringContaining(other)]);
   });
 
   it('refuses a resume of another commit, and one of what is not held', async () => {

@@ -14,8 +14,8 @@ const REFUSALS = [OfferTooLargeError, GitObjectError];
  */
 const ANSWER_MS = 2_000;
 
-/** Encodes once what goes to all agents that are offered the commit. */
-const encodeApprovals = weakMemo((frame: Approvals) => encodeFrame(frame));
+/** Encodes once what goes to all agents that are offered the commit: they share its bytes. */
+const encodeApprovals = weakMemo((frame: Approvals) => Buffer.from(encodeFrame(frame)));
 
 export interface OfferSenderOptions {
   readonly outbox: Outbox;

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { GitObjectError } from '@fso/shared/git';
-import { type CheckpointFrame, encodeFrame } from '@fso/shared/protocol';
+import { type Approvals, type CheckpointFrame, encodeFrame } from '@fso/shared/protocol';
 import { expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
+import { Outbox } from './outbox.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { encodeHello } from './testing/frames.ts';
 import { createSessionDeps, SessionServer } from './testing/session-server.ts';
@@ -139,6 +140,26 @@ it('writes an offer down with its answer, or when none comes', async () => {
   await expect.poll(async () => (await read())[0]).toBe(second);
   expect(await read()).toEqual([second, later, first]);
   agent.terminate();
+  server.close();
+});
+
+it('sends the tags about a commit ahead of it, as bytes that all agents share', async () => {
+  const deps = createSessionDeps(new FakeClock());
+  const revision = 'b'.repeat(40);
+  const approvals: Approvals = { type: 'approvals', revision, tags: ['AAAA'] };
+  const server = await SessionServer.start({ ...deps, approvals: { of: (about) => (about === revision ? approvals : undefined) } });
+  const sent: unknown[] = [];
+  vi.spyOn(Outbox.prototype, 'send').mockImplementation((payload) => void sent.push(payload));
+  for (const at of [0, 1]) {
+    const agent = server.open();
+    await once(agent, 'open');
+    server.session(at).offer(revision);
+    server.session(at).offer(revision);
+    agent.terminate();
+  }
+  vi.restoreAllMocks();
+  expect(sent).toHaveLength(2);
+  expect([Buffer.isBuffer(sent[0]), sent[0] === sent[1]]).toEqual([true, true]);
   server.close();
 });
 

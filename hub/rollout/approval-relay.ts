@@ -39,8 +39,13 @@ export class ApprovalRelay {
 
   /** Reads which clusters waited before this hub started. */
   open(): void {
-    this.#held.clear();
-    this.#look(this.#deps.ledger.clusters().then((records) => records.map((record) => [record.name, record])));
+    this.#look(
+      this.#deps.ledger.clusters().then((records) => {
+        // What is known stays where they cannot be read.
+        this.#held.clear();
+        return records.map((record) => [record.name, record]);
+      }),
+    );
   }
 
   /** The newest commit, if a cluster waits for an approval of it. */

@@ -1,4 +1,4 @@
-import { CONDITIONS, type PolicyReport } from '@fso/shared/api';
+import { CONDITIONS, type HeldRevision, type PolicyReport } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
@@ -18,6 +18,7 @@ const readEu = async (change: {
   policy?: Partial<PolicyReport>;
   conditions?: readonly (typeof known)[];
   provenRevision?: string | null;
+  held?: HeldRevision;
 }) => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
@@ -25,7 +26,7 @@ const readEu = async (change: {
   await ledger.setDesired(desired);
   await ledger.setConnected('eu', true);
   await ledger.setAck('eu', { revision: REVISION, digest: 'd' });
-  const cluster = { ...clusterReport(REVISION, change.provenRevision), conditions: [...(change.conditions ?? [known])] };
+  const cluster = { ...clusterReport(REVISION, change.provenRevision), conditions: [...(change.conditions ?? [known])], held: change.held };
   await ledger.applyReport('eu', report({ cluster, policies: [policyReport('finance', change.policy)] }));
   const records = await ledger.clusters();
   return {
@@ -67,6 +68,21 @@ it.each([
   ['no dry run was made yet', { policy: { risks: risks(1) } }],
 ])('takes risks for unknown where %s', async (_title, change) => {
   expect((await readEu(change)).eu?.facts).toEqual({ violations: 0, refused: null, pending: null });
+});
+
+it('takes a commit that waits for an approval for held, also where it was refused before', async () => {
+  const [before, next] = ['1', '2'].map((digit) => digit.repeat(40)) as [string, string];
+  const held = { revision: next, tag: 'fso/approve', missing: 1, approvers: ['bob'], problems: [] };
+  const { ledger, desired } = await readEu({ held });
+  const read = async () => {
+    const records = await ledger.clusters();
+    const input = { newest: desired.set, base: undefined, records, watchingSince: 0, digestOf: () => undefined, targetOf: () => null };
+    return readClusters(input).get('eu')?.refused;
+  };
+  await ledger.setNack('eu', { revision: next, reasons: [{ code: 'object-missing', message: 'missing' }] });
+  expect(await read()).toBeNull();
+  await ledger.setNack('eu', { revision: before, reasons: [{ message: 'bad' }] });
+  expect(await read()).toBe(before);
 });
 
 it('knows nothing of now of a cluster that is away, and names since when', async () => {

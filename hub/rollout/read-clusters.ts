@@ -56,14 +56,16 @@ const enforcedBy = (
   const { acked, nack, report } = record;
   const away = awaySince(record, watchingSince);
   const accepted = acked?.revision ?? null;
+  const held = (away === null ? report?.held : undefined) ?? null;
   const isReported = away === null && report !== null && report.revision === accepted;
   return {
     accepted,
     had: hadBy(record, targetOf(record.name)),
     proven: isReported ? report.provenRevision : null,
-    refused: nack?.revision ?? null,
+    // It had refused for want of an object what it holds now.
+    refused: nack === null || nack.revision === held?.revision ? null : nack.revision,
     enforced: digestHad(record, digestOf),
-    held: (away === null ? report?.held : undefined) ?? null,
+    held,
     awaySince: away,
     wasSeenLeaving: away !== null && away > watchingSince,
     facts: away === null && report !== null ? factsOf(record) : null,

@@ -110,9 +110,13 @@ export const approveRollout = async (context: Context, name: string, { suffix }:
   const wave = waves.find((each) => each.name === name);
   if (wave === undefined || revision === null)
     throw new CliError(`No rollout has a wave ${plain(name)}; \`fso rollout status\` shows the waves.`, EXIT.negative);
-  const tag = (wave.approval?.tag ?? approvalTag(revision, name)) + (suffix === undefined ? '' : `+${suffix}`);
+  const named = approvalTag(revision, name);
+  const tag = named + (suffix === undefined ? '' : `+${suffix}`);
   if (!COMMIT.test(revision) || !COMMIT.test(wave.revision)) throw new CliError('The hub answered with an id that is none of a commit.');
   if (!TAG.test(tag)) throw new CliError('No tag can have this name: it takes lower case letters, digits and -.');
+  const { tag: asked = named } = wave.approval ?? {};
+  // An agent may report any tag: an approver signs for the wave and the commit that they named.
+  if (asked !== named) context.progress(`Agents of this wave report that they wait for another tag, ${plain(asked)}: look at why.\n`);
   const message = `Approve ${shortRevision(revision)} for wave ${name}`;
   context.out(
     `git fetch origin\ngit diff ${wave.revision} ${revision}\ngit tag -s -m '${message}' ${tag} ${revision}\ngit push origin ${tag}\n`,

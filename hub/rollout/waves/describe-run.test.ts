@@ -1,4 +1,8 @@
+import { approvalTag } from '@fso/shared/rollout';
 import { expect, it } from 'vitest';
+import type { RolloutCluster } from './clusters.ts';
+import { describeRun } from './describe-run.ts';
+import type { RolloutRun } from './run.ts';
 import { open } from './testing/rollout-fleet.ts';
 import { VIOLATED } from './testing/rollout-world.ts';
 
@@ -41,6 +45,31 @@ it('shows what a wave that has finished changed, until every wave has', () => {
   expect(view()?.waves[1]).toMatchObject({ state: 'Soaking', proven: 1 });
   wait(60);
   expect(view()).toMatchObject({ state: 'Finished', waves: [{ changed: 0 }, { changed: 0 }, { changed: 0 }] });
+});
+
+it('shows the approval that an agent waits for by the name of the wave', () => {
+  const wave = { name: 'production', clusterSelector: {} };
+  const [base, revision] = ['r0', 'r1'];
+  const run: RolloutRun = {
+    sequence: 1,
+    base: { revision: base, strategy: { waves: [wave] } },
+    revision,
+    since: 0,
+    superseded: [],
+    reached: [base, base],
+    moves: {},
+    wave: null,
+    halt: null,
+    paused: null,
+  };
+  const waiting = (name: string, asked: string): [string, RolloutCluster] => {
+    const held = { revision, tag: approvalTag(revision, asked), missing: 1, approvers: [], problems: [] };
+    const has = { accepted: base, had: [base], proven: base, refused: null, enforced: base, awaySince: null, wasSeenLeaving: false };
+    return [name, { name, labels: {}, isRegistered: true, held, facts: null, ...has }];
+  };
+  const clusters = new Map([waiting('a1', 'other'), waiting('a2', 'production')]);
+  const input = { now: 0, newest: { revision, strategy: undefined }, clusters, digestOf: (_cluster: string, at: string) => at };
+  expect(describeRun(run, input).waves[0]?.approval).toMatchObject({ clusters: 2, tag: 'fso/approve/r1/production' });
 });
 
 it('names 100 clusters, those that hold the wave first', () => {

@@ -1,4 +1,5 @@
 import { type ClusterEvent, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
+import { approvalTag } from '@fso/shared/rollout';
 import { changedIn, type MovedCluster, type Progress, type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
 import { describeGates } from './gates.ts';
 import { isUnderWay, moveOf, type RolloutRun } from './run.ts';
@@ -17,10 +18,13 @@ const stateOf = ({ halt, wave }: RolloutRun, isAtWork: boolean): RolloutWaveView
   return wave.soakSince === null ? 'Moving' : 'Soaking';
 };
 
-/** The approval that clusters of a wave wait for, as the first of them reports it. */
-const approvalOf = ({ revision }: RolloutRun, { members }: Wave, { clusters }: RolloutInput): RolloutWaveView['approval'] => {
-  const held = members.flatMap((name) => clusters.get(name)?.held ?? []).filter((each) => each.revision === revision);
-  const [first] = held;
+/**
+ * The approval that clusters of a wave wait for, as the first of them reports it that knows the
+ * wave by its name.
+ */
+const approvalOf = ({ revision }: RolloutRun, { name, members }: Wave, { clusters }: RolloutInput): RolloutWaveView['approval'] => {
+  const held = members.flatMap((member) => clusters.get(member)?.held ?? []).filter((each) => each.revision === revision);
+  const first = held.find(({ tag }) => tag === approvalTag(revision, name)) ?? held[0];
   if (first === undefined) return null;
   const { revision: _revision, ...approval } = first;
   return { clusters: held.length, ...approval };

@@ -68,6 +68,17 @@ describe('issues of a cluster', () => {
   ])('are %j', (problems, change) => {
     expect(problemsOf(change)).toEqual(problems);
   });
+
+  it('name no approver that an agent waits for', () => {
+    const held = { revision: 'b2'.repeat(20), tag: 'fso/approve/b2/production', missing: 1, approvers: ['bob@example.org'], problems: [] };
+    const acked = { revision: 'c3'.repeat(20), digest: 'd', time: inHours(-1) };
+    const seen = clusterRecord('eu', []);
+    const report = { ...clusterReport(), certificateExpires: inHours(20), held };
+    const record = { ...seen, acked, report: { ...seen.report, ...report } } as ClusterRecord;
+    const [issue] = listClusterIssues(entryOf(new FleetIndex(), record), nowMs);
+    expect(issue).toMatchObject({ alert: 'ClusterBehind', problem: expect.stringContaining('waits for an approval') });
+    expect(issue?.problem).not.toContain('bob');
+  });
 });
 
 describe('the severity of violations where the hub does not know the list of the cluster', () => {

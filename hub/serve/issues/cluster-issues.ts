@@ -49,11 +49,12 @@ const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
  */
 const isBehind = (entry: ClusterEntry): boolean => entry.view.connection !== 'NeverSeen' && entry.view.revision !== revisionFor(entry);
 
-/** The approval that its agent waits for, as a further sentence. */
-const describeHeld = ({ record }: ClusterEntry): string => {
-  const held = record.report?.held;
-  return held === undefined ? '' : ` Its agent waits for an approval: the signed tag ${held.tag} by ${held.approvers.join(' or ')}.`;
-};
+/**
+ * Says of an agent that waits for an approval that it does. Names of approvers are for those who
+ * see the whole fleet.
+ */
+const describeHeld = ({ record }: ClusterEntry): string =>
+  record.report?.held === undefined ? '' : ' Its agent waits for an approval: `fso rollout status` says for which.';
 
 const registrationIssues = (entry: ClusterEntry): Finding[] => {
   const { view, registration, desired, record, retired } = entry;

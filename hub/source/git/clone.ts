@@ -152,7 +152,9 @@ const listTags = async ({ url, http }: CloneOptions, prefix: string, signal: Abo
     return answer;
   });
   const refs = await git.listServerRefs({ http: client, url, prefix: TAG_REFS + prefix });
-  return refs.map(({ ref, oid }) => ({ name: ref.slice(TAG_REFS.length), id: oid }));
+  // A server may ignore the prefix (gitprotocol-v2(5), ls-refs).
+  const named = refs.filter(({ ref }) => ref.startsWith(TAG_REFS + prefix));
+  return named.map(({ ref, oid }) => ({ name: ref.slice(TAG_REFS.length), id: oid }));
 };
 
 export const openClone = async (options: CloneOptions): Promise<Clone> => {
