@@ -1,7 +1,10 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RolloutRun } from '../rollout/index.ts';
 import type { ApiHarness } from '../serve/testing/api-harness.ts';
-import { desiredOf, FILES } from '../serve/testing/fleet.ts';
+import { clusterReport, desiredOf, FILES, reportChange } from '../serve/testing/fleet.ts';
 import { type Outcome, runFso, startFilledApi } from './testing/run-fso.ts';
 
 const [BASE, NEWEST] = ['b2', 'c3'].map((pair) => pair.repeat(20)) as [string, string];
@@ -85,10 +88,33 @@ describe('fso rollout', () => {
     });
   });
 
+  it('prints no tag of another wave, whatever an agent asks for', async () => {
+    const held = { revision: NEWEST, tag: `fso/approve/${NEWEST}/production`, missing: 1, approvers: ['bob'], problems: [] };
+    await server.ledger.setAck('eu', { revision: BASE, digest: 'd' });
+    await reportChange(server.ledger, 'eu', { cluster: { ...clusterReport(BASE), held } });
+    const { code, out, err } = await fso('rollout', 'approve', 'canary');
+    expect([code, out.match(/fso\/approve\/[^ \n]*/g)]).toEqual([0, Array(2).fill(`fso/approve/${NEWEST}/canary`)]);
+    expect(err).toContain(`wait for another tag, which approves something else: fso/approve/${NEWEST}/production`);
+  });
+
   it('refuses a resume of another commit, and one of what is not held', async () => {
     const other = await fso('rollout', 'resume', '--revision', BASE);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining(`The rollout is of ${NEWEST} by now`)]);
     const none = await fso('rollout', 'resume');
     expect([none.code, none.err]).toEqual([1, expect.stringContaining('neither paused nor halted')]);
+  });
+
+  it('writes no control characters of a hub to the terminal', async () => {
+    const halted = { wave: 'a\u001b[2J', gate: 'b\u001b[2J', clusters: [], problem: 'c\u001b[2J', since: '2026-01-01T00:00:00Z', next: '' };
+    const rollout = { revision: NEWEST, state: 'Halted', base: BASE, since: null, waves: [], halted, paused: null };
+    const hub = createServer((req, res) => {
+      const answer = req.method === 'POST' ? { ...rollout, halted: null, passed: halted } : rollout;
+      res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer));
+    }).listen(0, '127.0.0.1');
+    await once(hub, 'listening');
+    const { port } = hub.address() as AddressInfo;
+    const { out } = await runFso(['rollout', 'resume'], { FSO_SERVER: `http://127.0.0.1:${port}` });
+    expect(out).toBe('Passes gate b [2J of wave a [2J: c [2J.\nThe rollout of c3c3c3c3 goes on.\n');
+    hub.close();
   });
 });

@@ -81,7 +81,7 @@ export const pauseRollout = async (context: Context): Promise<void> => {
 };
 
 const gateText = ({ wave, gate, problem, clusters }: NonNullable<RolloutView['halted']>): string =>
-  `gate ${gate} of wave ${wave}: ${plain(problem)}${clusters.length === 0 ? '' : ` (${list(clusters)})`}`;
+  plain(`gate ${gate} of wave ${wave}: ${problem}${clusters.length === 0 ? '' : ` (${list(clusters)})`}`);
 
 /** `fso rollout resume`: says which gate it will pass, and passes no other one. */
 export const resumeRollout = async (context: Context, meant: { revision?: string; halt?: string }): Promise<void> => {
@@ -110,9 +110,13 @@ export const approveRollout = async (context: Context, name: string, { suffix }:
   const wave = waves.find((each) => each.name === name);
   if (wave === undefined || revision === null)
     throw new CliError(`No rollout has a wave ${plain(name)}; \`fso rollout status\` shows the waves.`, EXIT.negative);
-  const tag = (wave.approval?.tag ?? approvalTag(revision, name)) + (suffix === undefined ? '' : `+${suffix}`);
+  // Of the wave that was asked for: what an agent or the hub asks for may approve another one.
+  const wanted = approvalTag(revision, name);
+  const tag = suffix === undefined ? wanted : `${wanted}+${suffix}`;
   if (!COMMIT.test(revision) || !COMMIT.test(wave.revision)) throw new CliError('The hub answered with an id that is none of a commit.');
   if (!TAG.test(tag)) throw new CliError('No tag can have this name: it takes lower case letters, digits and -.');
+  if (wave.approval !== null && wave.approval.tag !== wanted)
+    context.progress(`Agents of this wave wait for another tag, which approves something else: ${plain(wave.approval.tag)}\n`);
   const message = `Approve ${shortRevision(revision)} for wave ${name}`;
   context.out(
     `git fetch origin\ngit diff ${wave.revision} ${revision}\ngit tag -s -m '${message}' ${tag} ${revision}\ngit push origin ${tag}\n`,
