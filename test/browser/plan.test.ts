@@ -6,7 +6,7 @@ import type { Page } from '@playwright/test';
 import { afterAll, beforeAll, it } from 'vitest';
 import { CENTRAL, denying, PreviewedCluster, US, WEST } from '../../agent/preview/testing/previewed-cluster.ts';
 import { type ApiHarness, fillLedger, startApiHarness } from '../../hub/serve/testing/api-harness.ts';
-import { desiredOf } from '../../hub/serve/testing/fleet.ts';
+import { desiredOf, FILES } from '../../hub/serve/testing/fleet.ts';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
 import { useDashboard } from './harness/suite.ts';
 
@@ -118,6 +118,20 @@ it('ends a plan at the hub that is cancelled, or whose page is left', async () =
   }
   held.resolve();
   held = undefined;
+});
+
+it('opens a policy again that Git has changed, and says what to do with one that moves', async () => {
+  const page = await dashboard.open('/plan?policy=finance');
+  await narrow(page);
+  await page.getByRole('textbox', { name: 'File of the policy repository' }).fill('policies/moved.yaml');
+  await page.getByRole('button', { name: 'Plan', exact: true }).click();
+  await expect(page.getByText('Take the one from line 1 of policies/finance.yaml out')).toBeVisible();
+  const files = FILES.map(({ path, text: yaml }) => ({ path, text: path === 'policies/finance.yaml' ? `${yaml}# said in Git\n` : yaml }));
+  await server.ledger.setDesired(desiredOf('d4'.repeat(20), files));
+  await page.getByRole('button', { name: 'Open it again' }).click();
+  await expect(text(page)).toHaveValue(/# said in Git\n$/);
+  await expect(page.getByRole('button', { name: 'Open it again' })).toHaveCount(0);
+  await expectAccessible(page);
 });
 
 it('leads from the document of a policy to its plan', async () => {
