@@ -88,7 +88,7 @@ describe('fso rollout', () => {
     });
   });
 
-  it('prints no tag of another wave, whatever an agent asks for', async () => {
+  it('prints no tag of another wave, also where an agent asks for it', async () => {
     const held = { revision: NEWEST, tag: `fso/approve/${NEWEST}/production`, missing: 1, approvers: ['bob'], problems: [] };
     await server.ledger.setAck('eu', { revision: BASE, digest: 'd' });
     await reportChange(server.ledger, 'eu', { cluster: { ...clusterReport(BASE), held } });

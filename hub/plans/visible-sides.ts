@@ -44,7 +44,7 @@ export const visibleSides = (before: PolicySet, after: PolicySet, grants: readon
   };
 };
 
-/** What a patch is put onto. */
+/** The part of a commit that a patch is put onto. */
 type PatchBase = Pick<PolicySet, 'policies' | 'scopes' | 'clusters' | 'regionGroups'>;
 
 /**

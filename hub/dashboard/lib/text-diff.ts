@@ -85,7 +85,7 @@ interface CompactDiffLine {
   readonly key: string;
 }
 
-/** One text in the place of the other, without looking for what they have in common. */
+/** Replaces one text by the other, without looking for what they have in common. */
 const replaced = (before: string, after: string): Pick<CompactDiffLine, 'kind' | 'text'>[] => [
   ...before.split('\n').map((text) => ({ kind: 'removed' as const, text })),
   ...after.split('\n').map((text) => ({ kind: 'added' as const, text })),

@@ -24,7 +24,7 @@ interface CommitCardProps {
   readonly source: PolicySourceView | undefined;
 }
 
-/** What to do with the document that was edited: a repository has no policy twice. */
+/** Tells what to do with the document that was edited: a repository has no policy twice. */
 const Former = ({ draft, source }: CommitCardProps): ReactNode => {
   if (source === undefined || (source.path === draft.path.trim() && source.line === 1)) return null;
   if (source.path === draft.path.trim()) return <> It takes the place of the one from line {source.line} on.</>;
