@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RolloutRun } from '../rollout/index.ts';
 import type { ApiHarness } from '../serve/testing/api-harness.ts';
@@ -99,5 +102,19 @@ describe('fso rollout', () => {
     expect([other.code, other.err]).toEqual([1, expect.stringContaining(`The rollout is of ${NEWEST} by now`)]);
     const none = await fso('rollout', 'resume');
     expect([none.code, none.err]).toEqual([1, expect.stringContaining('neither paused nor halted')]);
+  });
+
+  it('writes no control characters of a hub to the terminal', async () => {
+    const halted = { wave: 'a\u001b[2J', gate: 'b\u001b[2J', clusters: [], problem: 'c\u001b[2J', since: '2026-01-01T00:00:00Z', next: '' };
+    const rollout = { revision: NEWEST, state: 'Halted', base: BASE, since: null, waves: [], halted, paused: null };
+    const hub = createServer((req, res) => {
+      const answer = req.method === 'POST' ? { ...rollout, halted: null, passed: halted } : rollout;
+      res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer));
+    }).listen(0, '127.0.0.1');
+    await once(hub, 'listening');
+    const { port } = hub.address() as AddressInfo;
+    const { out } = await runFso(['rollout', 'resume'], { FSO_SERVER: `http://127.0.0.1:${port}` });
+    expect(out).toBe('Passes gate b [2J of wave a [2J: c [2J.\nThe rollout of c3c3c3c3 goes on.\n');
+    hub.close();
   });
 });

@@ -2,7 +2,7 @@ import type { RoleGrant } from '@fso/shared/api';
 import { compileCluster } from '@fso/shared/compile';
 import { decodeFiles, type SourceFile } from '@fso/shared/decode';
 import { describe, expect, it } from 'vitest';
-import { clusterFile, policyFile } from '../../test/harness/policy-files.ts';
+import { clusterFile, policyFile, scopeFile } from '../../test/harness/policy-files.ts';
 import { type Compared, type Comparison, compare } from './compare.ts';
 
 const NOW = Date.parse('2026-06-01T00:00:00Z');
@@ -224,6 +224,42 @@ describe('a comparison for a caller who sees a part', () => {
     const refused = { ...put('hidden'), digest: '' };
     expect(refused).toMatchObject({ ok: false });
     expect(JSON.stringify({ ...put('moon'), digest: '' }).replaceAll('moon', 'x')).toBe(JSON.stringify(refused).replaceAll('hidden', 'x'));
+  });
+
+  it('knows the scopes of the folders of policies that it sees alone', () => {
+    const before = setOf({
+      ...FLEET,
+      'policies/own/scope.yaml': scopeFile('own', 'clusterNames: [eu]'),
+      'policies/own/ledger.yaml': targeting('finance', 'ledger'),
+      'policies/hidden/scope.yaml': scopeFile('hidden', 'clusterNames: [eu]'),
+      'policies/hidden/other.yaml': policyFile('other'),
+    });
+    const put = (folder: string, placement: string) => {
+      const files = { [`policies/${folder}/new.yaml`]: `${targeting('finance', 'new')}${placement}` };
+      const input = { before, nowMs: NOW, grants: [{ role: 'viewer' as const, policies: FINANCE }] };
+      const result = compare({ body: bytesOf({ patch: true, files }), ...input });
+      return JSON.stringify({ ...result, digest: '' }).replaceAll(folder, 'x');
+    };
+    const [everywhere, us] = ['', '  placement: { clusterNames: [us] }\n'];
+    for (const placement of [everywhere, us]) expect(put('hidden', placement)).toBe(put('unheard', placement));
+    expect(put('own', us)).toContain('cluster us is outside of the scope in policies/x/scope.yaml');
+    expect(put('own', everywhere)).not.toBe(put('unheard', everywhere));
+  });
+
+  it('learns nothing of policies outside by the bound on documents', () => {
+    const [finance, secret] = BEFORE.policies;
+    if (finance === undefined || secret === undefined) throw new Error('two policies are there');
+    const { metadata } = secret.document;
+    const many = Array.from({ length: 20_000 }, (_, at) => ({
+      ...secret,
+      document: { ...secret.document, metadata: { ...metadata, name: `secret-${at}` } },
+    }));
+    const input = { before: { ...BEFORE, policies: [finance, ...many] }, nowMs: NOW };
+    const body = () => bytesOf({ patch: true, files: { 'policies/new.yaml': targeting('finance', 'new') } });
+    expect(compare({ ...input, body: body(), grants: [{ role: 'viewer', policies: FINANCE }] })).toMatchObject({ ok: true });
+    expect(compare({ ...input, body: body(), grants: undefined })).toMatchObject({
+      problems: [{ reason: 'the repository has 20002 policy documents, the limit is 20000' }],
+    });
   });
 
   it('counts nothing in namespaces outside, also under a name inside', () => {

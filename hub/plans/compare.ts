@@ -4,7 +4,7 @@ import { decodeOnto, type PolicySet } from '@fso/shared/decode';
 import { type Effects, effectsOf, unknownName } from '@fso/shared/effects';
 import { type ClusterQuestion, type NotAsked, questionsOf } from './cluster-questions.ts';
 import { type PlanOptions, type PlanRefusal, readRequest, refusePlan } from './read-request.ts';
-import { visibleDefinitions, visibleSides } from './visible-sides.ts';
+import { visibleBase, visibleSides } from './visible-sides.ts';
 
 export interface ComparisonInput {
   /** JSON of a `PlanRequest`. */
@@ -36,7 +36,7 @@ const concerned = ({ effects, notLookedAt }: Effects, { withoutClusters }: PlanO
 };
 
 const compareRequest = ({ body, before, nowMs, grants }: ComparisonInput): Comparison | PlanRefusal => {
-  const read = readRequest(body, (files) => decodeOnto(before, visibleDefinitions(before, grants), files));
+  const read = readRequest(body, (files) => decodeOnto(before, visibleBase(before, grants), files));
   if (!read.ok) return read;
   const { options, set } = read;
   const sides = visibleSides(before, set, grants);

@@ -1,6 +1,6 @@
 import type { RoleGrant } from '@fso/shared/api';
 import { compileFleet } from '@fso/shared/compile';
-import { groupsNamed, type PolicySet } from '@fso/shared/decode';
+import { groupsNamed, type PolicySet, scopesAbove, scopesOf } from '@fso/shared/decode';
 import type { FleetState } from '@fso/shared/effects';
 import { type GrantSet, Visibility } from '../access/index.ts';
 
@@ -44,21 +44,30 @@ export const visibleSides = (before: PolicySet, after: PolicySet, grants: readon
   };
 };
 
+/** The part of a commit that a patch is put onto. */
+type PatchBase = Pick<PolicySet, 'policies' | 'scopes' | 'clusters' | 'regionGroups'>;
+
 /**
- * Definitions of a commit that a caller may refer to: the clusters that the caller sees, and the
- * groups that policies name which the caller sees there. Pure.
+ * The part of a commit that a caller sees: clusters, the policies that the caller sees there, the
+ * groups that these name, and the scopes that they lie in. What a patch brings reads as if nothing
+ * else were there, whether it is a name, a folder or a number. Pure.
  *
  * @param grants undefined: the caller sees everything
  */
-export const visibleDefinitions = (
-  commit: PolicySet,
-  grants: readonly RoleGrant[] | undefined,
-): Pick<PolicySet, 'clusters' | 'regionGroups'> => {
+export const visibleBase = (commit: PolicySet, grants: readonly RoleGrant[] | undefined): PatchBase => {
   if (grants === undefined) return commit;
   const { set, counts } = sideOf(commit, visibilityOf(grants, commit));
   const compiled = [...compileFleet(set).values()];
   const seen = new Set(compiled.flatMap(({ cluster, policies }) => policies.flatMap((each) => (counts(cluster, each) ? each.name : []))));
-  const references = set.policies.flatMap(({ document: { metadata, spec } }) => (seen.has(metadata.name) ? spec.allowedRegions : []));
+  const policies = set.policies.filter(({ document }) => seen.has(document.metadata.name));
+  const references = policies.flatMap(({ document }) => document.spec.allowedRegions);
   const groups = groupsNamed(references, set);
-  return { clusters: set.clusters, regionGroups: set.regionGroups.filter(({ document }) => groups.has(document.metadata.name)) };
+  const folders = scopesOf(set);
+  const scopes = new Set(policies.flatMap(({ source }) => scopesAbove(source.path, folders)));
+  return {
+    policies,
+    scopes: [...scopes],
+    clusters: set.clusters,
+    regionGroups: set.regionGroups.filter(({ document }) => groups.has(document.metadata.name)),
+  };
 };

@@ -129,6 +129,7 @@ export const askAgents = async (
     signal.throwIfAborted();
     const left = until - clock.monotonicMs();
     const answer = left <= 0 ? 'NotAsked' : await answerWithin(agents.preview(cluster, text), left, clock, signal);
+    // Nobody reads a plan that was given up: it must not count as made.
     signal.throwIfAborted();
     return keepAnswer(cluster, answer ?? 'NoAnswer', { names, owners });
   });

@@ -54,11 +54,12 @@ export const createDecoder = (
  * Decodes policies that take the place of those of the same name in a set, or come to it. Problems
  * are those of the given files, which hold nothing but policies. Never throws.
  *
- * @param known definitions of the set that the policies may refer to
+ * @param known policies of the set that stay, the scopes of its folders, and definitions that the
+ * given policies may refer to: what is not among them has no part in the result
  */
 export const decodeOnto = (
   set: PolicySet,
-  known: Pick<PolicySet, 'clusters' | 'regionGroups'>,
+  { policies: own, scopes, ...definitions }: Pick<PolicySet, 'policies' | 'scopes' | 'clusters' | 'regionGroups'>,
   files: readonly SourceFile[],
 ): DecodeResult => {
   const limits = DEFAULT_LIMITS;
@@ -66,8 +67,8 @@ export const decodeOnto = (
   const documents = decoded.flatMap((file) => file.documents);
   const names = new Set(documents.map(({ document }) => document.metadata.name));
   const { policies } = toSet(documents);
-  const kept = set.policies.filter(({ document }) => !names.has(document.metadata.name));
-  const merged: PolicySet = { ...set, policies: [...kept, ...policies] };
+  const kept = own.filter(({ document }) => !names.has(document.metadata.name));
+  const merged: PolicySet = { ...set, scopes, policies: [...kept, ...policies] };
   const problems = [
     ...sizeProblems('files', files.length, limits.maxFiles),
     ...sizeProblems('documents', merged.policies.length, limits.maxDocuments),
@@ -75,7 +76,7 @@ export const decodeOnto = (
     ...documents.filter(({ document }) => document.kind !== 'SovereignPolicy').map(notPolicy),
   ];
   if (problems.length === 0 && policies.length === 0) problems.push({ path: '.', line: 1, column: 1, reason: 'the files have no policy' });
-  if (problems.length === 0) problems.push(...checkSet(documents, { ...merged, ...known }, 'repository'));
+  if (problems.length === 0) problems.push(...checkSet(documents, { ...merged, ...definitions }, 'repository'));
   return problems.length === 0 ? { ok: true, set: merged } : { ok: false, problems: listed(problems, limits.maxProblems) };
 };
 

@@ -6,7 +6,7 @@ import type { Page } from '@playwright/test';
 import { afterAll, beforeAll, it } from 'vitest';
 import { CENTRAL, denying, PreviewedCluster, US, WEST } from '../../agent/preview/testing/previewed-cluster.ts';
 import { type ApiHarness, fillLedger, startApiHarness } from '../../hub/serve/testing/api-harness.ts';
-import { desiredOf } from '../../hub/serve/testing/fleet.ts';
+import { desiredOf, FILES, REVISION } from '../../hub/serve/testing/fleet.ts';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
 import { useDashboard } from './harness/suite.ts';
 
@@ -137,4 +137,24 @@ it('can be read on a phone and in the dark', async () => {
     await expectNoSidewaysScroll(page);
     await expectAccessible(page);
   }
+});
+
+it('opens a policy again after a change in Git, and names the file of the former document', async () => {
+  const page = await dashboard.open('/plan?policy=finance');
+  await narrow(page);
+  await page.getByRole('textbox', { name: 'File of the policy repository' }).fill('policies/moved.yaml');
+  await page.getByRole('button', { name: 'Plan', exact: true }).click();
+  await expect(page.getByText(/Take the one from line 1 of policies\/finance\.yaml out/)).toBeVisible();
+  await page.route('**/api/v1/policy-sources/finance', async (route) => {
+    const response = await route.fetch();
+    const source = await response.json();
+    await route.fulfill({ response, json: { ...source, yaml: `${source.yaml}# said in Git\n` } });
+  });
+  const files = FILES.map((file) => ({ ...file, text: file.text.replace("'group:eu'", 'eu-west-1') }));
+  await server.ledger.setDesired(desiredOf(REVISION, files));
+  await page.getByRole('button', { name: 'Open it again' }).click();
+  await expect(text(page)).toHaveValue(/# said in Git\n$/);
+  await expect(page.getByRole('textbox', { name: 'File of the policy repository' })).toHaveValue('policies/finance.yaml');
+  await expect(page.getByRole('button', { name: 'Open it again' })).toHaveCount(0);
+  await expectAccessible(page);
 });

@@ -81,7 +81,7 @@ export const pauseRollout = async (context: Context): Promise<void> => {
 };
 
 const gateText = ({ wave, gate, problem, clusters }: NonNullable<RolloutView['halted']>): string =>
-  `gate ${gate} of wave ${wave}: ${plain(problem)}${clusters.length === 0 ? '' : ` (${list(clusters)})`}`;
+  plain(`gate ${gate} of wave ${wave}: ${problem}${clusters.length === 0 ? '' : ` (${list(clusters)})`}`);
 
 /** `fso rollout resume`: says which gate it will pass, and passes no other one. */
 export const resumeRollout = async (context: Context, meant: { revision?: string; halt?: string }): Promise<void> => {

@@ -1,7 +1,7 @@
 import type { PolicyRevision } from '@fso/shared/api';
 import { expect, it } from 'vitest';
 import { TIME } from '../pages/policies/testing/policy-reports.ts';
-import { authorName, diffRevision, diffTexts } from './text-diff.ts';
+import { authorName, compactDiff, diffRevision, diffTexts } from './text-diff.ts';
 
 const revision = (yaml: string | null, change: PolicyRevision['change'] = 'changed', path = 'policies/a.yaml'): PolicyRevision => ({
   commit: { revision: 'a1', author: 'Ada <ada@example.com>', subject: 'why', time: TIME },
@@ -25,6 +25,13 @@ it('leaves out what is far from any change', () => {
   const lines = Array.from({ length: 30 }, (_, index) => `line ${index}`);
   const changed = lines.map((line, index) => (index === 2 || index === 27 ? `${line}!` : line));
   expect(shown(lines.join('\n'), changed.join('\n')).map((hunk) => hunk.length)).toEqual([7, 7]);
+});
+
+it('shows texts that have too little in common as one in the place of the other', () => {
+  const [before, after] = ['a', 'b'].map((letter) => Array.from({ length: 20_000 }, (_, line) => `${letter}${line}`));
+  const lines = compactDiff(before?.join('\n') ?? '', after?.join('\n') ?? '');
+  expect(lines.map(({ text }) => text)).toEqual([...(before ?? []), ...(after ?? [])]);
+  expect(new Set(lines.map(({ key }) => key)).size).toBe(40_000);
 });
 
 it('compares a revision with the one before', () => {

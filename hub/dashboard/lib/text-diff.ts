@@ -85,10 +85,18 @@ interface CompactDiffLine {
   readonly key: string;
 }
 
-/** Changed lines with three around them; a gap stands for lines left out between two changes. */
+/** Replaces one text by the other, without looking for what they have in common. */
+const replaced = (before: string, after: string): Pick<CompactDiffLine, 'kind' | 'text'>[] => [
+  ...before.split('\n').map((text) => ({ kind: 'removed' as const, text })),
+  ...after.split('\n').map((text) => ({ kind: 'added' as const, text })),
+];
+
+/**
+ * Changed lines with three around them; a gap stands for lines left out between two changes. All
+ * lines have changed where it takes too long to find out which.
+ */
 export const compactDiff = (before: string, after: string): readonly CompactDiffLine[] => {
-  // Without a limit, as a fix is of no use unless its change is shown.
-  const hunks = diffTexts(before, after, Number.POSITIVE_INFINITY) ?? [];
+  const hunks = diffTexts(before, after) ?? [{ lines: replaced(before, after) }];
   return hunks.flatMap(({ lines }, hunk) => [
     ...(hunk > 0 ? [{ kind: 'gap' as const, text: '…', key: `gap-${hunk}` }] : []),
     ...lines.map(({ kind, text }, index) => ({ kind, text, key: `${hunk}-${index}` })),

@@ -72,6 +72,18 @@ it('shows the approval that an agent waits for by the name of the wave', () => {
   expect(describeRun(run, input).waves[0]?.approval).toMatchObject({ clusters: 2, tag: 'fso/approve/r1/production' });
 });
 
+it('holds no place for a cluster that leaves, at work or finished', () => {
+  const { world, work, wait, view } = open({ a: { soak: '1m' }, b: { soak: '1m' } }, ['a1', 'a2', 'b1']);
+  world.commit({ registered: new Map([...world.newest.registered].slice(1)), contents: { a: 1, b: 1, c: 1 } });
+  const states = () => view()?.waves[0]?.progress.map(({ cluster, state }) => `${cluster} ${state}`);
+  world.step();
+  expect(states()).toEqual(['a2 Moving', 'a1 LeftOut']);
+  work('a2');
+  wait(1);
+  wait(60);
+  expect([view()?.waves[0]?.state, states()]).toEqual(['Finished', ['a1 LeftOut', 'a2 Proven']]);
+});
+
 it('names 100 clusters, those that hold the wave first', () => {
   const names = Array.from({ length: 150 }, (_, at) => `a${at}`);
   const { work, commit, wait, view } = open({ a: { maxNewViolations: 0 } }, [...names, 'b1']);

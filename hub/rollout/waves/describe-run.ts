@@ -55,6 +55,7 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
   const states = new Map(moved.map(({ cluster, progress }) => [cluster, STATES[progress]]));
   const isAway = (cluster: RolloutCluster): boolean => wave.isUnreachable(cluster, input.now) || states.get(cluster) === 'Unreachable';
   const stateIn = (cluster: RolloutCluster): ClusterState => {
+    if (!cluster.isRegistered) return 'LeftOut';
     if (isFinished && cluster.proven === run.revision) return 'Proven';
     if (isAway(cluster)) return 'Unreachable';
     return states.get(cluster) ?? (isFinished ? 'Moving' : 'Waiting');

@@ -1,6 +1,7 @@
 import type { PolicySourceView } from '@fso/shared/api';
 import { Button, CodeBlock, Flex } from '@patternfly/react-core';
 import DownloadIcon from '@patternfly/react-icons/dist/esm/icons/download-icon';
+import type { ReactNode } from 'react';
 import { CopyButton } from '../../components/buttons.tsx';
 import { DiffLines } from '../../components/code/diff-lines.tsx';
 import { Heading } from '../../components/text.tsx';
@@ -23,13 +24,25 @@ interface CommitCardProps {
   readonly source: PolicySourceView | undefined;
 }
 
+/** Tells what to do with the document that was edited: a repository has no policy twice. */
+const Former = ({ draft, source }: CommitCardProps): ReactNode => {
+  if (source === undefined || (source.path === draft.path.trim() && source.line === 1)) return null;
+  if (source.path === draft.path.trim()) return <> It takes the place of the one from line {source.line} on.</>;
+  return (
+    <>
+      {' '}
+      Take the one from line {source.line} of <code>{source.path}</code> out, unless the policy has another name now.
+    </>
+  );
+};
+
 /** The document to commit, with what changes in it. */
 export const CommitCard = ({ draft, source }: CommitCardProps) => (
   <>
     <Heading level={3}>Commit it yourself</Heading>
     <p>
-      Nothing was saved. Write the document to <code>{draft.path.trim()}</code> of the policy repository
-      {source !== undefined && source.line > 1 ? `, in the place of the one from line ${source.line} on` : ''}, and open a pull request.
+      Nothing was saved. Write the document to <code>{draft.path.trim()}</code> of the policy repository, and open a pull request.
+      <Former draft={draft} source={source} />
     </p>
     <Flex>
       <CopyButton variant="secondary" text={draft.text} label="Copy the document" />

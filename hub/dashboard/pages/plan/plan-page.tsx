@@ -169,16 +169,29 @@ const PlanPane = ({ planning: { made, error, isPending, cancel }, draft, opened 
   );
 };
 
-const ChangedInGit = () => (
-  <Alert isInline variant="warning" component="p" title="Git has changed this policy since you opened it">
-    Open it again before you commit your change.
+const ChangedInGit = ({ onOpen }: { readonly onOpen: () => void }) => (
+  <Alert
+    isInline
+    variant="warning"
+    component="p"
+    title="Git has changed this policy since you opened it"
+    actionLinks={
+      <Button variant="link" isInline onClick={onOpen}>
+        Open it again
+      </Button>
+    }
+  >
+    That drops your change of the text.
   </Alert>
 );
 
+/** The draft of a document as it is in Git; undefined: a new one. */
+const draftOf = (source: PolicySourceView | undefined): PlanDraft => ({ path: source?.path ?? NEW_PATH, text: source?.yaml ?? '' });
+
 /** A draft beside its plan. @param source document that is edited; undefined: a new one */
 const Editor = ({ source }: { readonly source: PolicySourceView | undefined }) => {
-  const [opened] = useState(source);
-  const [draft, setDraft] = useState<PlanDraft>({ path: opened?.path ?? NEW_PATH, text: opened?.yaml ?? '' });
+  const [opened, setOpened] = useState(source);
+  const [draft, setDraft] = useState(draftOf(source));
   const field = useRef<HTMLTextAreaElement>(null);
   const planning = usePlan();
   const { error, isPending, mutate } = planning;
@@ -189,6 +202,11 @@ const Editor = ({ source }: { readonly source: PolicySourceView | undefined }) =
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     if (problem === undefined && !isPending) mutate(draft);
+  };
+  const openAgain = (): void => {
+    setOpened(source);
+    setDraft(draftOf(source));
+    planning.cancel();
   };
   return (
     <Grid hasGutter>
@@ -203,7 +221,7 @@ const Editor = ({ source }: { readonly source: PolicySourceView | undefined }) =
           </Flex>
         </Form>
         {error === null ? null : <PlanProblem error={error} onShow={show} />}
-        {source?.yaml === opened?.yaml ? null : <ChangedInGit />}
+        {source?.yaml === opened?.yaml ? null : <ChangedInGit onOpen={openAgain} />}
       </GridItem>
       <GridItem xl={7} className="fso-stack">
         <Heading level={2}>Plan</Heading>
