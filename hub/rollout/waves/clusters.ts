@@ -116,9 +116,12 @@ export class Wave {
     return this.#isExpected(cluster, move) && now - at >= this.proofMs ? 'late' : 'moving';
   }
 
-  /** Whether a cluster could prove by now. The last wave waits for no approval either. */
+  /**
+   * Whether a cluster could prove by now. Where its wave needs no approval, one that reports that it
+   * lacks one is late in the end, as nobody can give it.
+   */
   #isExpected({ awaySince }: RolloutCluster, { away, held }: Move): boolean {
-    return awaySince === null && away !== true && (held !== true || this.rule === undefined);
+    return awaySince === null && away !== true && (held !== true || this.rule?.approval === undefined);
   }
 
   /** Notes that a cluster leaves, comes back, or has stayed. */

@@ -46,7 +46,7 @@ describe('waves', () => {
   });
 
   it('wait for approvals that agents ask for, however long, and give the whole time to prove after that', () => {
-    const { cluster, work, commit, wait, targets, view } = open({ a: { proofWithin: '10m' }, b: {} });
+    const { cluster, work, commit, wait, targets, view } = open({ a: { proofWithin: '10m', approval: 'Required' }, b: {} });
     cluster('a1').held = 'r1';
     commit(1);
     work();
@@ -62,6 +62,17 @@ describe('waves', () => {
     expect(view()?.halted).toBeNull();
     wait(1);
     expect(view()?.halted?.gate).toBe('ProofTime');
+  });
+
+  it('halt where an agent waits for an approval that its wave does not need', () => {
+    const { cluster, work, commit, wait, view } = open({ a: { proofWithin: '10m' }, b: {} });
+    cluster('a1').held = 'r1';
+    commit(1);
+    work();
+    wait(599);
+    expect(view()?.halted).toBeNull();
+    wait(1);
+    expect(view()?.halted).toMatchObject({ wave: 'a', gate: 'ProofTime', clusters: ['a1'] });
   });
 
   it('are skipped where nothing changes, in any order, and where they are empty', () => {
