@@ -12,6 +12,7 @@ import { eventually } from '../harness/waiting.ts';
 import { startPlacementWebhook } from '../restart/placement-webhook.ts';
 import { PodAudit } from '../restart/refusals.ts';
 import {
+  isUntemplated,
   keyOf,
   type Placement,
   type PodLabels,
@@ -26,7 +27,8 @@ import { WorkloadCluster } from '../restart/workload-cluster.ts';
 const EU = ['eu-central-1', 'eu-west-1'];
 const [INSIDE, OUTSIDE] = ['eu-west-1', 'us-east-1'];
 
-const ALL = Object.keys(WORKLOAD_KINDS) as WorkloadKind[];
+/** Kinds with a template, which alone can be mended before the next pod is made. */
+const ALL = (Object.keys(WORKLOAD_KINDS) as WorkloadKind[]).filter((of) => !isUntemplated(of));
 const namespaceOf = (of: WorkloadKind): string => `of-${of.toLowerCase()}`;
 
 /** Placements of templates, by what is to become of their next pods. */
