@@ -117,8 +117,8 @@ export class Wave {
   }
 
   /**
-   * Whether a cluster could prove by now. Where its wave needs no approval, one that reports that it
-   * lacks one is late in the end, as nobody can give it.
+   * Whether a cluster could prove by now. Where its wave needs no approval, one that reports that
+   * it lacks one is late in the end, as nobody can give it.
    */
   #isExpected({ awaySince }: RolloutCluster, { away, held }: Move): boolean {
     return awaySince === null && away !== true && (held !== true || this.rule?.approval === undefined);
