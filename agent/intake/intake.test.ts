@@ -52,40 +52,46 @@ const openIntake = () => {
     onOutcome: (outcome: IntakeOutcome) => void outcomes.push(outcome),
     onEvent: quiet,
   } as unknown as IntakeDeps);
-  return {
-    intake,
-    offer: (revision: string, anchor: string | null): void => {
-      const objects = [...box.objects].map(([id, { type, data }]): GitObject => ({ id, type, data: Buffer.from(data).toString('base64') }));
-      intake.offer({ type: 'offer', revision, anchor, chain: [revision], objects });
-    },
-    approve: (revision: string): void => {
-      const seconds = Math.floor(Date.now() / 1000);
-      const payload = `object ${revision}\ntype commit\ntag ${approvalTag(revision, 'production')}\ntagger B <b> ${seconds} +0000\n\nApprove\n`;
-      const tag = Buffer.from(`${payload}${signSsh(bob, Buffer.from(payload))}\n`).toString('base64');
-      const frame = decodeHubFrame(JSON.stringify({ type: 'approvals', revision, tags: [tag] }));
-      if (frame.ok && frame.frame.type === 'approvals') intake.approvals(frame.frame);
-    },
-    isAimed: (revision: string): Promise<unknown> => eventually(() => target?.revision === revision),
-    write: (): void => {
-      if (target !== undefined) written(target);
-    },
-    outcome: async (type: IntakeOutcome['type'], revision: string): Promise<void> => {
-      await eventually(() => outcomes.some((each) => each.type === type && each.revision === revision));
-    },
+  const offer = (revision: string, anchor: string | null): void => {
+    const objects = [...box.objects].map(([id, { type, data }]): GitObject => ({ id, type, data: Buffer.from(data).toString('base64') }));
+    intake.offer({ type: 'offer', revision, anchor, chain: [revision], objects });
   };
+  const approve = (revision: string): void => {
+    const seconds = Math.floor(Date.now() / 1000);
+    const payload = `object ${revision}\ntype commit\ntag ${approvalTag(revision, 'production')}\ntagger B <b> ${seconds} +0000\n\nApprove\n`;
+    const tag = Buffer.from(`${payload}${signSsh(bob, Buffer.from(payload))}\n`).toString('base64');
+    const frame = decodeHubFrame(JSON.stringify({ type: 'approvals', revision, tags: [tag] }));
+    if (frame.ok && frame.frame.type === 'approvals') intake.approvals(frame.frame);
+  };
+  const isAimed = (revision: string): Promise<unknown> => eventually(() => target?.revision === revision);
+  const write = (): void => {
+    if (target !== undefined) written(target);
+  };
+  const outcome = async (type: IntakeOutcome['type'], revision: string): Promise<void> => {
+    await eventually(() => outcomes.some((each) => each.type === type && each.revision === revision));
+  };
+  /** Brings the first commit into force. */
+  const enforce = async (revision: string): Promise<void> => {
+    offer(revision, null);
+    await isAimed(revision);
+    write();
+    await outcome('ack', revision);
+  };
+  const ending = new AbortController();
+  const running = intake.run(ending.signal).catch(quiet);
+  const stop = async (): Promise<void> => {
+    ending.abort();
+    await running;
+  };
+  return { intake, offer, approve, isAimed, write, outcome, enforce, stop };
 };
 
 it('judges what waits for an approval again, once another commit is in force', async () => {
   const first = box.commit({ files: FILES, key: ana });
   const next = box.commit({ files: withRegions('eu-west-1', 'eu-central-1'), key: ana, parents: [first] });
   const sibling = box.commit({ files: withRegions('eu-central-1'), key: ana, parents: [first] });
-  const { intake, offer, approve, isAimed, write, outcome } = openIntake();
-  const stop = new AbortController();
-  const running = intake.run(stop.signal).catch(quiet);
-  offer(first, null);
-  await isAimed(first);
-  write();
-  await outcome('ack', first);
+  const { intake, offer, approve, isAimed, write, outcome, enforce, stop } = openIntake();
+  await enforce(first);
   approve(next);
   offer(next, first);
   await isAimed(next);
@@ -97,20 +103,14 @@ it('judges what waits for an approval again, once another commit is in force', a
   approve(sibling);
   await outcome('nack', sibling);
   expect([intake.accepted?.revision, intake.anchor, intake.held]).toEqual([next, next, undefined]);
-  stop.abort();
-  await running;
+  await stop();
 });
 
 it('forgets no commit that waits where the one in force is offered again', async () => {
   const first = box.commit({ files: FILES, key: ana });
   const next = box.commit({ files: withRegions('eu-central-1'), key: ana, parents: [first] });
-  const { intake, offer, isAimed, write, outcome } = openIntake();
-  const stop = new AbortController();
-  const running = intake.run(stop.signal).catch(quiet);
-  offer(first, null);
-  await isAimed(first);
-  write();
-  await outcome('ack', first);
+  const { intake, offer, write, outcome, enforce, stop } = openIntake();
+  await enforce(first);
   offer(next, first);
   await outcome('held', next);
   const before = intake.accepted;
@@ -121,6 +121,5 @@ it('forgets no commit that waits where the one in force is offered again', async
     return intake.accepted !== before;
   });
   expect([intake.accepted?.revision, intake.anchor]).toEqual([first, next]);
-  stop.abort();
-  await running;
+  await stop();
 });

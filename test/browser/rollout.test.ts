@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, it } from 'vitest';
 import type { RolloutRun } from '../../hub/rollout/index.ts';
 import { type ApiHarness, fillLedger, startApiHarness } from '../../hub/serve/testing/api-harness.ts';
 import { desiredOf, FILES, REVISION } from '../../hub/serve/testing/fleet.ts';
-import { clusterFile } from '../harness/policy-files.ts';
+import { CANARY_STRATEGY, clusterFile } from '../harness/policy-files.ts';
 import { expect, expectAccessible, expectNoSidewaysScroll, PHONE } from './harness/dashboard.ts';
 import { NAMESPACE, OUTSIDE, openSmallFleet, POLICY, policyText, type SmallFleet } from './harness/small-hub.ts';
 import { useDashboard } from './harness/suite.ts';
@@ -17,14 +17,6 @@ const TOKEN = 'static-token-0123456789';
 const CLUSTERS = { canary: 'one', second: 'two', none: 'three' } as const;
 const WAVES = ['canary', 'second', '(others)'] as const;
 
-const STRATEGY = `apiVersion: compliance.federated.io/v1
-kind: RolloutStrategy
-metadata: { name: careful }
-spec:
-  waves:
-    - { name: canary, clusterSelector: { matchLabels: { wave: canary } }, maxNewViolations: 0 }
-    - { name: second, clusterSelector: { matchLabels: { wave: second } } }
-`;
 const PATH = `policies/${POLICY}.yaml`;
 const WIDE = policyText(POLICY, NAMESPACE, `eu-west-1, ${OUTSIDE}`);
 const NARROW = policyText(POLICY, NAMESPACE);
@@ -44,7 +36,7 @@ describe('a fleet in three waves', () => {
     ]);
     fleet = await openSmallFleet(
       Object.values(CLUSTERS),
-      { ...Object.fromEntries(clusters), [PATH]: WIDE, 'rollout.yaml': STRATEGY },
+      { ...Object.fromEntries(clusters), [PATH]: WIDE, 'rollout.yaml': CANARY_STRATEGY },
       TOKEN,
     );
     // What the narrower policy leaves outside.

@@ -1,3 +1,5 @@
+import type { StreamClient } from '../harness/stream-client.ts';
+
 /** Load on a hub that runs until it is paused. */
 export interface Load {
   run(): void;
@@ -32,3 +34,52 @@ export const createLoad = (once: () => Promise<unknown>, everyMs: number): Load 
     },
   };
 };
+
+const RETRY_MS = 50;
+
+/** Load by one stream after the other, to whichever hub runs. */
+export class StreamLoad implements Load {
+  readonly #load: Load;
+  #stream: StreamClient | undefined;
+  #isWanted: boolean = false;
+
+  /**
+   * @param connect fails where there is no hub, which is expected
+   * @param serve works until the stream ends
+   */
+  constructor(connect: () => Promise<StreamClient>, serve: (stream: StreamClient) => Promise<void>) {
+    this.#load = createLoad(async () => {
+      try {
+        this.#stream = await connect();
+        await serve(this.#stream);
+      } finally {
+        this.#stream?.close();
+      }
+    }, RETRY_MS);
+  }
+
+  get isWanted(): boolean {
+    return this.#isWanted;
+  }
+
+  run(): void {
+    this.#isWanted = true;
+    this.#load.run();
+  }
+
+  pause(): Promise<void> {
+    return this.#end((stream) => stream.close());
+  }
+
+  /** Ends without a close. */
+  die(): Promise<void> {
+    return this.#end((stream) => stream.terminate());
+  }
+
+  async #end(leave: (stream: StreamClient) => void): Promise<void> {
+    this.#isWanted = false;
+    const ended = this.#load.pause();
+    if (this.#stream !== undefined) leave(this.#stream);
+    await ended;
+  }
+}

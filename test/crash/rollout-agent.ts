@@ -2,7 +2,7 @@ import type { CompiledCluster } from '@fso/shared/compile';
 import { clusterReport } from '../../hub/serve/testing/fleet.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import type { Commits } from '../simulated-fleet/commits.ts';
-import { delay, type Load } from './load.ts';
+import { type Load, StreamLoad } from './load.ts';
 
 export interface RolloutAgentOptions {
   readonly cluster: string;
@@ -14,51 +14,34 @@ export interface RolloutAgentOptions {
   readonly onOffer: (agent: RolloutAgent, revision: string) => void;
 }
 
-const RETRY_MS = 50;
-
 /** The network side of an agent that accepts and proves each commit at once, whichever hub runs. */
 export class RolloutAgent implements Load {
   readonly cluster: string;
   /** Commit that it has accepted last, and has proven. */
   accepted: string | null = null;
   readonly #options: RolloutAgentOptions;
-  #wanted: boolean = false;
-  #stream: StreamClient | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #streams: StreamLoad;
 
   constructor(options: RolloutAgentOptions) {
     this.cluster = options.cluster;
     this.#options = options;
+    this.#streams = new StreamLoad(
+      () => connectStream(options.agentUrl(), options.token, options.cluster),
+      (stream) => this.#follow(stream),
+    );
   }
 
   run(): void {
-    this.#wanted = true;
-    this.#running = this.#live();
+    this.#streams.run();
   }
 
-  async pause(): Promise<void> {
-    this.#wanted = false;
-    this.#stream?.close();
-    await this.#running;
-  }
-
-  async #live(): Promise<void> {
-    const { cluster, token, agentUrl } = this.#options;
-    while (this.#wanted) {
-      try {
-        this.#stream = await connectStream(agentUrl(), token, cluster);
-        this.#stream.hello({ revision: this.accepted, anchor: this.accepted });
-        await this.#follow(this.#stream);
-      } catch {
-        // No hub: that is the point of it.
-      }
-      this.#stream?.close();
-      await delay(RETRY_MS);
-    }
+  pause(): Promise<void> {
+    return this.#streams.pause();
   }
 
   /** Takes offers and reports until the stream ends. */
   async #follow(stream: StreamClient): Promise<void> {
+    stream.hello({ revision: this.accepted, anchor: this.accepted });
     const closed = stream.closed.then(() => undefined);
     const welcome = await Promise.race([stream.next('welcome'), closed]);
     if (welcome === undefined) return;

@@ -6,6 +6,7 @@ import { judgeCheckpoint } from '../../agent/stream/witness.ts';
 import { differenceBetween } from '../harness/deviations.ts';
 import { connectStream, type StreamClient } from '../harness/stream-client.ts';
 import { ClusterModel, type ModelStatus } from './cluster-model.ts';
+import { StreamLoad } from './load.ts';
 
 /**
  * The network side of an agent under load: reports one after another, and remembers what the hub
@@ -56,9 +57,6 @@ export interface SimulatedAgentOptions {
 }
 
 const TIME = '2026-01-01T00:00:00Z';
-const RETRY_MS = 50;
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Whether the state that a hub reports is that of a status. */
 const isOf = ({ named, baseline }: ModelStatus, reported: ReportedState): boolean =>
@@ -104,31 +102,29 @@ class CrashAgent implements SimulatedAgent {
   /** Whether the process is the one that sent the reports. */
   #remembers: boolean = false;
   #seq = 0;
-  #wanted: boolean = false;
-  #stream: StreamClient | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #streams: StreamLoad;
 
   constructor(options: SimulatedAgentOptions) {
     this.cluster = options.cluster;
     this.#options = options;
     this.#model = new ClusterModel(options.compiled, options.random);
+    const { agentUrl, token, cluster, ca } = options;
+    this.#streams = new StreamLoad(
+      () => connectStream(agentUrl, token, cluster, { ca }),
+      (stream) => this.#reportAll(stream),
+    );
   }
 
   run(): void {
-    this.#wanted = true;
-    this.#running = this.#live();
+    this.#streams.run();
   }
 
-  async pause(): Promise<void> {
-    this.#wanted = false;
-    this.#stream?.close();
-    await this.#running;
+  pause(): Promise<void> {
+    return this.#streams.pause();
   }
 
   async die(): Promise<void> {
-    this.#wanted = false;
-    this.#stream?.terminate();
-    await this.#running;
+    await this.#streams.die();
     // Policies and the checkpoint are the cluster's; these were of the process.
     this.#unacknowledged = [];
     this.#remembers = false;
@@ -139,22 +135,9 @@ class CrashAgent implements SimulatedAgent {
     this.possible = this.possible.slice(this.possible.indexOf(status));
   }
 
-  async #live(): Promise<void> {
-    const { agentUrl, token, ca, revision } = this.#options;
-    while (this.#wanted) {
-      try {
-        this.#stream = await connectStream(agentUrl, token, this.cluster, { ca });
-        this.#stream.hello({ revision, holds: revision, anchor: revision, checkpoint: this.#held ?? null });
-        await this.#reportAll(this.#stream);
-      } catch {
-        // No hub: that is the point of it.
-      }
-      this.#stream?.close();
-      await delay(RETRY_MS);
-    }
-  }
-
   async #reportAll(client: StreamClient): Promise<void> {
+    const { revision } = this.#options;
+    client.hello({ revision, holds: revision, anchor: revision, checkpoint: this.#held ?? null });
     const welcome = await Promise.race([client.next('welcome'), client.closed]);
     if ('code' in welcome) return;
     void this.#answerLists(client);
@@ -162,7 +145,7 @@ class CrashAgent implements SimulatedAgent {
     this.#seq = welcome.reported.seq;
     const answers = new Answers(client);
     let judged = 0;
-    while (this.#wanted) {
+    while (this.#streams.isWanted) {
       const { report, status } = this.#nextReport(before);
       client.send(report);
       const answer = await this.#answerTo(report, answers);

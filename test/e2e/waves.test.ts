@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openRealWorld, type RealWorld } from '../browser/harness/real-world.ts';
 import { processesOf } from '../harness/left-processes.ts';
+import { CANARY_STRATEGY } from '../harness/policy-files.ts';
 import { eventually } from '../harness/waiting.ts';
 import { policy, runCommand } from './command.ts';
 
@@ -14,15 +15,6 @@ const CLUSTERS = ['apac', 'eu', 'us'] as const;
 /** A policy of all clusters. */
 const PATH = 'policies/customer-data.yaml';
 const REGIONS = { apac: 'ap-southeast-1', eu: 'eu-central-1', us: 'us-east-1' } as const;
-
-const STRATEGY = `apiVersion: compliance.federated.io/v1
-kind: RolloutStrategy
-metadata: { name: careful }
-spec:
-  waves:
-    - { name: canary, clusterSelector: { matchLabels: { wave: canary } }, maxNewViolations: 0 }
-    - { name: second, clusterSelector: { matchLabels: { wave: second } } }
-`;
 
 const registration = (name: (typeof CLUSTERS)[number], wave: string): string => {
   const { labels = {}, regions } = registered.get(name) ?? expect.fail(`no cluster ${name}`);
@@ -57,7 +49,7 @@ it('halts a commit that breaks workloads in the first wave, and lets its revert 
   );
   // A pod of each cluster that the next commit leaves outside.
   for (const name of CLUSTERS) await world.createPod(name, { namespace: 'customer-data', name: 'settlement' }, REGIONS[name]);
-  const careful = await world.repository.commit({ ...files, 'rollout.yaml': STRATEGY }, 'Go step by step');
+  const careful = await world.repository.commit({ ...files, 'rollout.yaml': CANARY_STRATEGY }, 'Go step by step');
   await provenEverywhere(careful);
 
   const broken = await world.repository.commit({ [PATH]: policy('customer-data', 'customer-data', ['eu-west-1']) }, 'Ireland only');

@@ -17,6 +17,16 @@ export const scopeFile = (name: string, placement: string): string =>
 /** JSON is YAML. */
 export const catalogFile = (spec: RegionCatalogSpec): string => `${header('RegionCatalog', 'regions')}spec: ${JSON.stringify(spec)}\n`;
 
+/** A strategy by the label `wave`; a new violation in its first wave, the canary, halts. */
+export const CANARY_STRATEGY = `apiVersion: compliance.federated.io/v1
+kind: RolloutStrategy
+metadata: { name: careful }
+spec:
+  waves:
+    - { name: canary, clusterSelector: { matchLabels: { wave: canary } }, maxNewViolations: 0 }
+    - { name: second, clusterSelector: { matchLabels: { wave: second } } }
+`;
+
 /** A small repository: two clusters and one policy. */
 export const basicRepository = (): Record<string, string> => ({
   'clusters/eu.yaml': clusterFile('eu', ['eu-west-1', 'eu-central-1']),

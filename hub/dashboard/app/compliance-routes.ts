@@ -15,16 +15,21 @@ import {
   textParam,
 } from './search-params.ts';
 
+/** Filters of lists of objects in clusters. */
+const objectParams = {
+  policy: policyParam,
+  cluster: clusterParam,
+  namespace: namespaceParam,
+  kind: labelParam,
+  name: textParam,
+};
+
 export const complianceRoutes = [
   pageRoute({
     path: '/compliance',
     validateSearch: z.object({
       q: textParam,
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
-      kind: labelParam,
-      name: textParam,
+      ...objectParams,
       region: z.literal(NO_REGION).or(Region).optional().catch(undefined),
       action: actionParam,
       sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'region', 'since']),
@@ -41,11 +46,7 @@ export const complianceRoutes = [
     validateSearch: z.object({
       q: textParam,
       risk: choiceParam(RISK_CLASSES),
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
-      kind: labelParam,
-      name: textParam,
+      ...objectParams,
       sort: sortParam(['cluster', 'policy', 'namespace', 'name', 'risk', 'refused', 'pending', 'key']),
       /** Absent: the list itself. */
       by: choiceParam(RISK_GROUPS),
@@ -56,11 +57,7 @@ export const complianceRoutes = [
     path: '/compliance/denials',
     validateSearch: z.object({
       q: textParam,
-      policy: policyParam,
-      cluster: clusterParam,
-      namespace: namespaceParam,
-      kind: labelParam,
-      name: textParam,
+      ...objectParams,
       sort: sortParam(['cluster', 'namespace', 'name', 'count', 'since', 'last', 'owners', 'key']),
       /** Absent: the list itself. */
       by: choiceParam(DENIAL_GROUPS),
