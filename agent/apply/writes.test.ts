@@ -1,10 +1,12 @@
 import { CANARY_NAMESPACE, FINALIZER, floorPoliciesAnnotation, LABELS, type SovereignPolicy, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { FakeClock } from '@fso/shared/fake-clock';
 import type { KubeClient } from '@fso/shared/kube';
 import { describe, expect, it } from 'vitest';
 import { reducePolicy } from '../cache/reduce-policy.ts';
 import { canaryBody } from '../enforce/gatekeeper/canary.ts';
 import { CANARY_GOVERNANCE, CANARY_NAME } from '../enforce/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
+import { WritePool } from './write-pool.ts';
 import { buildFinalizerWrites, type WriteContext } from './writes.ts';
 
 const POLICY = 'team/eu';
@@ -35,6 +37,7 @@ interface Situation {
 const writesFor = (policy: SovereignPolicy, cluster: Cluster, { pending = [], stuck = [], client }: Situation) => {
   const view = {
     livePolicies: () => [policy],
+    versionOf: () => policy.metadata.resourceVersion,
     namespaces: { list: () => cluster.namespaces ?? [] },
     templates: { served: cluster.isGatekeeperServed ?? true },
     constraints: { list: () => cluster.constraints ?? [] },
@@ -53,6 +56,26 @@ describe('the finalizer of a policy', () => {
     expect(reasonsFor(policyOf({ finalizers: [FINALIZER] }))).toEqual([]);
     expect(reasonsFor(DELETED)).toEqual(['Released']);
     expect(reasonsFor(policyOf({ deletionTimestamp: '2026-01-03T10:30:00Z' }))).toEqual([]);
+  });
+
+  it('is not written again every second while the watch is late', async () => {
+    let patches = 0;
+    const client = {
+      mergePatch: async () => {
+        patches += 1;
+      },
+    } as unknown as KubeClient;
+    const clock = new FakeClock();
+    const stop = new AbortController();
+    const retry = { firstMs: 5_000, secondMs: 30_000, capMs: 300_000, random: () => 0 };
+    const ignore = (): void => undefined;
+    const pool = new WritePool({ concurrency: 16, clock, retry, echoMs: 1_000, onDone: ignore, onFailure: ignore }, stop.signal);
+    for (let second = 0; second < 20; second += 1) {
+      pool.submit(writesFor(policyOf({ resourceVersion: '1' }), {}, { client }));
+      await clock.advance(1_000);
+    }
+    stop.abort();
+    expect(patches).toBe(1);
   });
 
   it('stays while a lock enforces the policy', () => {

@@ -56,8 +56,9 @@ const FLOOR_RETRY = { capMs: 5_000 } as const;
 /** Retries of policies of the hub. A policy that is not written is not enforced. */
 const POLICY_RETRY = { firstMs: 500, secondMs: 1_000, capMs: 30_000 } as const;
 /**
- * Time to wait for the cache to show a policy of the hub, in ms. A commit can change all policies,
- * which are not written again every second where the watch shows nothing.
+ * Time to wait for the cache to show a write to a policy, in ms. A commit can change all policies,
+ * and a policy can be half a megabyte: where the watch is late, none is written again every second,
+ * which would make it later still.
  */
 const POLICY_ECHO_MS = 30_000;
 const FLOOR_OBJECT = /^ValidatingAdmissionPolicy(Binding)?\/fso-(floor|guard)-/;
@@ -190,6 +191,7 @@ export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolic
     policies: [key],
     reason: 'Status',
     priority: PRIORITIES.status,
+    echoMs: POLICY_ECHO_MS,
     liveVersion: () => context.view.versionOf(POLICY_KIND, keyOfObject(policy)),
     run: async (signal): Promise<WriteOutcome> => {
       const options = { fieldManager: FIELD_MANAGERS.status, force: true, subresource: 'status' } as const;
@@ -237,6 +239,7 @@ const buildFinalizerWrite = (policy: SovereignPolicy, context: WriteContext): Wr
     policies: [key],
     reason: policy.metadata.deletionTimestamp === undefined ? 'Hold' : 'Released',
     priority: PRIORITIES.policies,
+    echoMs: POLICY_ECHO_MS,
     liveVersion: () => context.view.versionOf(POLICY_KIND, keyOfObject(policy)),
     run: async (signal): Promise<WriteOutcome> => {
       const whole = await withAllFinalizers(policy, context.client, signal);
