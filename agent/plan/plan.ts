@@ -163,7 +163,7 @@ export const planCluster = (
     guardWhole: guard.isWhole,
     overflow: index.overflow,
     unlisted: index.unlisted,
-    isIndexed: (namespace) => index.covers(namespace) && isIndexEnough(namespace, governance, view),
+    isIndexed: indexedBy(index, governance, view),
     namespaces: [...actions.namespaces, ...record],
     reasons: collectReasons(Object.values(actions).flat(), view),
     unapplied: governed.unapplied,
@@ -176,6 +176,15 @@ export const planCluster = (
     constraintsByPolicy: constraintsByPolicy(governance),
   };
 };
+
+/**
+ * Apart from the rest of a round: a function that is kept keeps all that functions beside it use,
+ * here the plan of the round before, and with that every earlier one.
+ */
+const indexedBy =
+  (index: ReturnType<typeof unknownParameters>, governance: Governance, view: ClusterView): ClusterPlan['isIndexed'] =>
+  (namespace) =>
+    index.covers(namespace) && isIndexEnough(namespace, governance, view);
 
 type Actions = Pick<ClusterPlan, 'floor' | 'parameters' | 'foundation' | 'injection' | 'namespaces' | 'gatekeeper'>;
 
