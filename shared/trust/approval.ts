@@ -226,8 +226,8 @@ const judgeTags = (input: TagInput, name: string, isRevocation: (name: string) =
 };
 
 /**
- * Judges the tags by which a commit with the trailer `Rollout: immediate` skips waves. Whoever has
- * revoked it for any wave does not want it in all of them. Pure.
+ * Judges the tags by which a commit with the trailer `Rollout: immediate` skips waves. A signer who
+ * has revoked it for one wave does not want it in all of them. Pure.
  */
 export const judgeImmediate = (input: TagInput): TagVerdict => {
   const { revision } = input;

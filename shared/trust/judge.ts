@@ -207,3 +207,36 @@ const BY_KEYS: readonly string[] = ['signer-unknown', 'signer-not-valid', 'signa
  */
 export const judgeRevision = (state: TrustState, proposal: Proposal, context: JudgeContext): Promise<Trusted> =>
   new Judge(state, context).judge(proposal);
+
+/**
+ * Reads the signers whom a verified commit trusts for those after it: its own, or else the
+ * configured ones. @throws TrustError
+ */
+export const signersIn = async (commit: string, configured: Signers, getObject: GetObject): Promise<Signers> => {
+  const tree = await new ProofReader(getObject).signersTreeOf(commit);
+  return tree === null ? configured : readCommittedSigners(tree, commit, getObject);
+};
+
+/** Parents of a merge whose signers are tried. */
+const MAX_PARENTS = 8;
+
+/**
+ * Finds the signer of a verified commit, by the keys of a parent or by the configured ones.
+ *
+ * @returns undefined: none of these has signed it
+ * @throws TrustError
+ */
+export const signerOf = async (revision: string, configured: Signers, { getObject, now }: JudgeContext): Promise<Signer | undefined> => {
+  const reader = new ProofReader(getObject);
+  const data = await reader.commit(revision);
+  const { parents } = await reader.links(revision);
+  for (const parent of [...parents.slice(0, MAX_PARENTS), undefined]) {
+    const signers = parent === undefined ? configured : await signersIn(parent, configured, getObject);
+    try {
+      return verifyCommit(data, signers, now);
+    } catch (error) {
+      if (!(error instanceof SignatureError)) throw error;
+    }
+  }
+  return undefined;
+};
