@@ -129,14 +129,19 @@ describe('fso rollout', () => {
 
   it('writes no control characters of a hub to the terminal', async () => {
     const halted = { wave: 'a\u001b[2J', gate: 'b\u001b[2J', clusters: [], problem: 'c\u001b[2J', since: '2026-01-01T00:00:00Z', next: '' };
-    const rollout = { revision: NEWEST, state: 'Halted', base: BASE, since: null, waves: [], halted, paused: null };
+    const asked = { tag: `fso/immediate/${NEWEST}`, signer: 'ana', taggedBy: [], since: null, missing: 2, approvers: ['bob', 'carol'] };
+    const immediate = { ...asked, problems: ['d\u001b[2J'] };
+    const rollout = { revision: NEWEST, state: 'Halted', base: BASE, since: null, waves: [], halted, paused: null, immediate };
     const hub = createServer((req, res) => {
       const answer = req.method === 'POST' ? { ...rollout, halted: null, passed: halted } : rollout;
       res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer));
     }).listen(0, '127.0.0.1');
     await once(hub, 'listening');
     const { port } = hub.address() as AddressInfo;
-    const { out } = await runFso(['rollout', 'resume'], { FSO_SERVER: `http://127.0.0.1:${port}` });
+    const settings = { FSO_SERVER: `http://127.0.0.1:${port}` };
+    const status = await runFso(['rollout', 'status'], settings);
+    expect(status.out).toContain(`goes by waves until there are 2 signed tags fso/immediate/${NEWEST} by bob, carol; d [2J\n`);
+    const { out } = await runFso(['rollout', 'resume'], settings);
     expect(out).toBe('Passes gate b [2J of wave a [2J: c [2J.\nThe rollout of c3c3c3c3 goes on.\n');
     hub.close();
   });

@@ -21,11 +21,13 @@ const open = (commit: CommitSpec = {}, trust: TrustConfig = STRICT, verification
   const revision = box.commit({ key: ana, message: MESSAGE, parents: [base], ...commit });
   const tags: string[] = [];
   const fetches = { hints: 0 };
+  const view = (id: string) => ({ revision: id, author: '', subject: '', time: '' });
+  const newest = { commit: view(revision) };
   const source = {
     hint: () => {
       fetches.hints += 1;
     },
-    state: () => ({ url: '', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null, verification }),
+    state: () => ({ url: '', ref: 'main', revision: newest.commit, rejected: null, error: null, lastFetch: null, verification }),
     objects: { object: async (id: string) => box.get(id) },
     approvals: { of: (of: string) => (of === revision ? { type: 'approvals' as const, revision, tags } : undefined) },
   };
@@ -41,7 +43,16 @@ const open = (commit: CommitSpec = {}, trust: TrustConfig = STRICT, verification
       const payload = `object ${revision}\ntype commit\ntag ${name}\ntagger B <b> ${seconds} +0000\n\nNow\n`;
       tags.push(Buffer.from(`${payload}${signSsh(key, Buffer.from(payload))}\n`).toString('base64'));
     },
-    judge: (of = revision) => check.check({ revision: base, strategy: STRATEGY }, of),
+    /** Judges a commit that the source has verified. */
+    judge: (of = revision) => {
+      newest.commit = view(of);
+      return check.check({ revision: base, strategy: STRATEGY }, of);
+    },
+    /** Judges it before the source says that it has verified it. */
+    judgeEarly: () => {
+      newest.commit = view(base);
+      return check.check({ revision: base, strategy: STRATEGY }, revision);
+    },
   };
 };
 
@@ -66,6 +77,14 @@ describe('ImmediateCheck', () => {
     expect([await judge(), check.awaited]).toEqual([undefined, null]);
   });
 
+  it('lets nobody tag where the strategy names no approvers', async () => {
+    const { check, base, revision, tag, judge } = open();
+    tag(bob);
+    expect(await judge()).toMatchObject({ isGiven: true });
+    const { waves } = STRATEGY;
+    expect(await check.check({ revision: base, strategy: { waves } }, revision)).toMatchObject({ isGiven: false, missing: 1 });
+  });
+
   it('counts keys of the signers before and after the commit alone', async () => {
     const signers = { allowed_signers: allowed(['ana', ana], ['bob', bobToo]) };
     const added = open({ signers });
@@ -79,11 +98,17 @@ describe('ImmediateCheck', () => {
   });
 
   it('finds the signer among the keys that a parent handed over, who then needs two others', async () => {
-    const { box, base, check } = open();
+    const { box, base, judge } = open();
     const handing = box.commit({ key: ana, parents: [base], signers: { allowed_signers: allowed(...NAMES, ['carol', carol]) } });
     const revision = box.commit({ key: carol, parents: [handing], message: MESSAGE, signers: { allowed_signers: allowed(...NAMES) } });
-    const found = await check.check({ revision: base, strategy: STRATEGY }, revision);
-    expect(found).toMatchObject({ missing: 2, signer: expect.stringMatching(/^carol /), problems: [] });
+    expect(await judge(revision)).toMatchObject({ missing: 2, signer: expect.stringMatching(/^carol /), problems: [] });
+  });
+
+  it('takes the name of the signer from the commit in force, not from a branch that was merged', async () => {
+    const { box, base, judge } = open();
+    const renaming = box.commit({ key: ana, parents: [base], signers: { allowed_signers: allowed(['zed', ana], ['bob', bob]) } });
+    const revision = box.commit({ key: ana, parents: [renaming, base], message: MESSAGE });
+    expect(await judge(revision)).toMatchObject({ missing: 1, signer: expect.stringMatching(/^ana /) });
   });
 
   it('lets nothing skip waves that was not verified, or cannot be read now', async () => {
@@ -92,8 +117,9 @@ describe('ImmediateCheck', () => {
       tag(bob);
       expect(await judge()).toMatchObject({ isGiven: false, missing: 1, problems: [expect.stringMatching(/verified|signed/)] });
     }
-    const { box, judge, tag, base } = open();
+    const { box, judge, judgeEarly, tag, base } = open();
     tag(bob);
+    expect(await judgeEarly()).toMatchObject({ isGiven: false, problems: ['this hub has not verified the commit'] });
     const lost = box.objects.get(base);
     box.objects.delete(base);
     expect(await judge()).toMatchObject({ isGiven: false, problems: [expect.stringContaining(base)] });

@@ -22,7 +22,15 @@ interface Base {
 }
 
 /** Signatures of a step, which do not change. */
-type Step = { readonly signer: Signer; readonly base: Signers; readonly newest: Signers } | { readonly problem: string };
+type Step =
+  | {
+      readonly signer: Signer;
+      /** Signer as the check of the commit has found it, for people. */
+      readonly label: string;
+      readonly base: Signers;
+      readonly newest: Signers;
+    }
+  | { readonly problem: string };
 
 /**
  * Judges by the same rules as agents do whether the newest commit may go to every cluster at once.
@@ -66,12 +74,14 @@ export class ImmediateCheck {
   }
 
   #judge(step: Step, { strategy: { approvers = [], hostingSigners = [] } }: Base, revision: string): ImmediateTags {
-    if ('problem' in step) return { signer: '', isGiven: false, missing: 1, approvers: [], problems: [step.problem] };
+    const refused = { isGiven: false, missing: 1, approvers: [] };
+    if ('problem' in step) return { ...refused, signer: '', problems: [step.problem] };
+    if (approvers.length === 0) return { ...refused, signer: step.label, problems: ['the strategy in force names no approvers'] };
     const tags = this.#deps.source.approvals.of(revision)?.tags ?? [];
     const raw = tags.map((tag) => Buffer.from(tag, 'base64'));
     const rule = { approvers, hostingSigners };
     const verdict = judgeImmediate({ revision, rule, tags: raw, now: this.#deps.clock.now(), ...step });
-    return { ...verdict, signer: labelOf(step.signer) };
+    return { ...verdict, signer: step.label };
   }
 
   async #read(base: Base, revision: string): Promise<Step | undefined> {
@@ -81,15 +91,15 @@ export class ImmediateCheck {
       const getObject = (id: string): Promise<RawObject | undefined> => source.objects.object(id);
       const commit = await getObject(revision);
       if (commit === undefined || !asksImmediate(commit.data)) return undefined;
-      const { verification } = source.state();
-      if (trust.mode === 'off' || verification?.state !== 'verified') return { problem: 'this hub has not verified the commit' };
-      const signer = await signerOf(revision, trust.signers, { getObject, now: clock.now() });
+      const { verification, revision: current } = source.state();
+      const isVerified = verification?.state === 'verified' && current?.revision === revision;
+      if (trust.mode === 'off' || !isVerified) return { problem: 'this hub has not verified the commit' };
+      const before = await signersIn(base.revision, trust.signers, getObject);
+      const newest = await signersIn(revision, trust.signers, getObject);
+      const keys = { known: [before, newest], configured: trust.signers };
+      const signer = await signerOf(revision, keys, { getObject, now: clock.now() });
       if (signer === undefined) return { problem: 'no key among the signers before the commit has signed it' };
-      const [before, newest] = [
-        await signersIn(base.revision, trust.signers, getObject),
-        await signersIn(revision, trust.signers, getObject),
-      ];
-      return { signer, base: before, newest };
+      return { signer, label: verification.signer ?? labelOf(signer), base: before, newest };
     } catch (error) {
       return { problem: messageOf(error) };
     }

@@ -221,17 +221,23 @@ export const signersIn = async (commit: string, configured: Signers, getObject: 
 const MAX_PARENTS = 8;
 
 /**
- * Finds the signer of a verified commit, by the keys of a parent or by the configured ones.
+ * Finds the signer of a verified commit.
  *
+ * @param known signers that are tried before the configured ones and those of its parents, which
+ * may name a key as the author likes
  * @returns undefined: none of these has signed it
  * @throws TrustError
  */
-export const signerOf = async (revision: string, configured: Signers, { getObject, now }: JudgeContext): Promise<Signer | undefined> => {
+export const signerOf = async (
+  revision: string,
+  { known, configured }: { readonly known: readonly Signers[]; readonly configured: Signers },
+  { getObject, now }: JudgeContext,
+): Promise<Signer | undefined> => {
   const reader = new ProofReader(getObject);
   const data = await reader.commit(revision);
   const { parents } = await reader.links(revision);
-  for (const parent of [...parents.slice(0, MAX_PARENTS), undefined]) {
-    const signers = parent === undefined ? configured : await signersIn(parent, configured, getObject);
+  for (const candidate of [...known, configured, ...parents.slice(0, MAX_PARENTS)]) {
+    const signers = typeof candidate === 'string' ? await signersIn(candidate, configured, getObject) : candidate;
     try {
       return verifyCommit(data, signers, now);
     } catch (error) {

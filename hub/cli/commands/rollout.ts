@@ -34,8 +34,9 @@ const immediateText = (immediate: NonNullable<RolloutView['immediate']>, now: Da
   const { tag, signer, taggedBy, since, missing, approvers, problems } = immediate;
   if (since !== null)
     return `every cluster was given the commit at once, ${age(since, now)} ago: signed by ${signer}, tagged by ${taggedBy.join(' and ')}`;
-  const asked = missing === 1 ? 'a signed tag' : `${missing} signed tags`;
-  const awaited = `the commit goes by waves until there is ${asked} ${tag} by ${approvers.length === 0 ? 'nobody: spec.approvers is empty' : approvers.join(', ')}`;
+  const asked = missing === 1 ? 'is a signed tag' : `are ${missing} signed tags`;
+  const by = approvers.length === 0 ? '' : ` by ${approvers.join(', ')}`;
+  const awaited = `the commit goes by waves until there ${asked} ${tag}${by}`;
   return [missing === 0 ? 'the commit goes by waves' : awaited, ...problems].join('; ');
 };
 

@@ -92,7 +92,7 @@ const ImmediateAlert = ({ immediate }: { readonly immediate: NonNullable<Rollout
         <p>
           {missing === 0
             ? 'It goes by waves.'
-            : `It goes by waves until ${count(missing, 'signed tag')} ${tag} by ${approvers.join(' or ')} ${missing === 1 ? 'is' : 'are'} there.`}
+            : `It goes by waves until there ${missing === 1 ? 'is' : 'are'} ${count(missing, 'signed tag')} ${tag}, by ${approvers.join(' or ') || 'nobody'}.`}
         </p>
         {problems.map((problem) => (
           <p key={problem}>{problem}</p>
