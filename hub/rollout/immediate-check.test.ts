@@ -77,7 +77,7 @@ describe('ImmediateCheck', () => {
     expect([await judge(), check.awaited]).toEqual([undefined, null]);
   });
 
-  it('lets nobody tag where the strategy names no approvers', async () => {
+  it('counts no tag where the strategy names no approvers', async () => {
     const { check, base, revision, tag, judge } = open();
     tag(bob);
     expect(await judge()).toMatchObject({ isGiven: true });
