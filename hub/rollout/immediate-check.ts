@@ -90,7 +90,8 @@ export class ImmediateCheck {
       const { trust, source, clock } = this.#deps;
       const getObject = (id: string): Promise<RawObject | undefined> => source.objects.object(id);
       const commit = await getObject(revision);
-      if (commit === undefined || !asksImmediate(commit.data)) return undefined;
+      if (commit === undefined) return { problem: 'the commit is not in the clone' };
+      if (!asksImmediate(commit.data)) return undefined;
       const { verification, revision: current } = source.state();
       const isVerified = verification?.state === 'verified' && current?.revision === revision;
       if (trust.mode === 'off' || !isVerified) return { problem: 'this hub has not verified the commit' };
