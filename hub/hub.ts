@@ -17,7 +17,15 @@ import { backUp, createCheckpoints, type Ledger, openAuditKey, openLedger } from
 import { createHubMetrics, registerHubReadings } from './metrics.ts';
 import { Planner } from './plans/index.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
-import { Activity, ApprovalRelay, type CommitTracer, createTrendRecorder, Pipeline, WaveController } from './rollout/index.ts';
+import {
+  Activity,
+  ApprovalRelay,
+  type CommitTracer,
+  createTrendRecorder,
+  ImmediateCheck,
+  Pipeline,
+  WaveController,
+} from './rollout/index.ts';
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
 import { openSource, type Source } from './source/index.ts';
 
@@ -169,8 +177,9 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   );
   const fleet = new FleetReader({ ledger, clock, version });
   const history = { ledger, clock, logger: log('activity') };
-  const rollout = new WaveController({ ledger, targets, delivery, source, clock, logger: log('release') });
-  new ApprovalRelay({ ledger, source, targets, delivery, logger: log('release') }).open();
+  const immediate = new ImmediateCheck({ trust: config.git.trust, source, clock });
+  const rollout = new WaveController({ ledger, targets, delivery, source, immediate, clock, logger: log('release') });
+  new ApprovalRelay({ ledger, source, targets, delivery, immediate, logger: log('release') }).open();
   const activity = new Activity({ ...history, metrics: metrics.rollout, tracer, inWaves: () => rollout.areInForce });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const onDone = activity.done.bind(activity);

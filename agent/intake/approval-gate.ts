@@ -130,7 +130,7 @@ export class ApprovalGate {
 
   #findMissing(offer: CompiledOffer, enforced: EnforcedCommit | undefined, now: Date): HeldRevision | undefined {
     const rule = this.#ruleOf(enforced);
-    const { revision, verified } = offer;
+    const { revision, isImmediate, verified } = offer;
     // What is taken without a signature has no signer that an approver could differ from.
     if (rule === undefined || verified.verification.state !== 'verified') return undefined;
     if (enforced === undefined || enforced.revision === revision || isUnchanged(offer, enforced)) return undefined;
@@ -140,6 +140,6 @@ export class ApprovalGate {
       throw new Error(`the signer of commit ${revision} is not known`);
     const tags = this.#approvals?.revision === revision ? this.#approvals.tags : [];
     const raw = tags.map((tag) => Buffer.from(tag, 'base64'));
-    return findMissingApproval({ revision, rule, signer, base, newest, tags: raw, now });
+    return findMissingApproval({ revision, rule, isImmediate, signer, base, newest, tags: raw, now });
   }
 }

@@ -7,6 +7,7 @@ import {
   type AcceptedRevision,
   type ApprovalRule,
   approvalRuleOf,
+  asksImmediate,
   findApproverProblem,
   type Judgement,
   judge,
@@ -26,6 +27,8 @@ export interface CompiledOffer {
   readonly part: ClusterPart;
   /** Rule for the step to the next one; undefined: it needs no approval. */
   readonly approval: ApprovalRule | undefined;
+  /** Whether it asks by its trailer to skip waves. */
+  readonly isImmediate: boolean;
   /** Signer of the commit, and the signers trusted for its descendants. */
   readonly verified: Extract<VerifiedOffer, { ok: true }>;
 }
@@ -75,8 +78,11 @@ export const compileOffer = async (offer: Offer, context: CompileContext): Promi
   const compiled = compileCluster(decoded.set, cluster);
   const places = placesFor(decoded.set, cluster);
   const approval = approvalFor(decoded.set, cluster);
-  return { ok: true, offer: { revision: offer.revision, compiled, places, objects, part, approval, verified } };
+  const isImmediate = isImmediateCommit(objects.get(offer.revision));
+  return { ok: true, offer: { revision: offer.revision, compiled, places, objects, part, approval, isImmediate, verified } };
 };
+
+const isImmediateCommit = (commit: RawObject | undefined): boolean => commit !== undefined && asksImmediate(commit.data);
 
 const placesFor = ({ catalog, clusters }: PolicySet, cluster: string): CommitPlaces => {
   const provider = clusters.find(({ document }) => document.metadata.name === cluster)?.document.spec.provider;

@@ -97,6 +97,29 @@ describe('fso rollout', () => {
     expect([out.includes(other), err]).toEqual([false, expect.stringContaining(other)]);
   });
 
+  it('prints what lets a commit skip waves, only for one that asks for it, and shows who let it', async () => {
+    expect(await fso('rollout', 'approve')).toMatchObject({ code: 2, err: expect.stringContaining('Name a wave, or say --immediate') });
+    expect(await fso('rollout', 'approve', 'canary', '--immediate')).toMatchObject({ code: 2 });
+    const none = await fso('rollout', 'approve', '--immediate');
+    expect([none.code, none.out, none.err]).toEqual([1, '', expect.stringContaining('no trailer `Rollout: immediate`')]);
+    const before = server.ledger.records.get('rollout', 'run');
+    const immediate = { from: BASE, since: Date.parse('2026-01-03T10:30:00Z'), signer: 'ana (SHA256:a)', taggedBy: ['bob (SHA256:b)'] };
+    const base = { revision: NEWEST, strategy: { waves: [canary] } };
+    await server.ledger.records.update('rollout', 'run', () => ({ ...HALTED, base, halt: null, moves: {}, immediate }));
+    const { code, out } = await fso('rollout', 'status');
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/^Immediate: +every cluster .* ago: signed by ana \(SHA256:a\), tagged by bob/m),
+    ]);
+    const name = `fso/immediate/${NEWEST}+carol`;
+    expect((await fso('rollout', 'approve', '--immediate', '--suffix', 'carol')).out.split('\n').slice(2)).toEqual([
+      `git tag -s -m 'Give c3c3c3c3 to every cluster at once' ${name} ${NEWEST}`,
+      `git push origin ${name}`,
+      '',
+    ]);
+    await server.ledger.records.update('rollout', 'run', () => before);
+  });
+
   it('refuses a resume of another commit, and one of what is not held', async () => {
     const other = await fso('rollout', 'resume', '--revision', BASE);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining(`The rollout is of ${NEWEST} by now`)]);
@@ -106,14 +129,19 @@ describe('fso rollout', () => {
 
   it('writes no control characters of a hub to the terminal', async () => {
     const halted = { wave: 'a\u001b[2J', gate: 'b\u001b[2J', clusters: [], problem: 'c\u001b[2J', since: '2026-01-01T00:00:00Z', next: '' };
-    const rollout = { revision: NEWEST, state: 'Halted', base: BASE, since: null, waves: [], halted, paused: null };
+    const asked = { tag: `fso/immediate/${NEWEST}`, signer: 'ana', taggedBy: [], since: null, missing: 2, approvers: ['bob', 'carol'] };
+    const immediate = { ...asked, problems: ['d\u001b[2J'] };
+    const rollout = { revision: NEWEST, state: 'Halted', base: BASE, since: null, waves: [], halted, paused: null, immediate };
     const hub = createServer((req, res) => {
       const answer = req.method === 'POST' ? { ...rollout, halted: null, passed: halted } : rollout;
       res.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer));
     }).listen(0, '127.0.0.1');
     await once(hub, 'listening');
     const { port } = hub.address() as AddressInfo;
-    const { out } = await runFso(['rollout', 'resume'], { FSO_SERVER: `http://127.0.0.1:${port}` });
+    const settings = { FSO_SERVER: `http://127.0.0.1:${port}` };
+    const status = await runFso(['rollout', 'status'], settings);
+    expect(status.out).toContain(`goes by waves until there are 2 signed tags fso/immediate/${NEWEST} by bob, carol; d [2J\n`);
+    const { out } = await runFso(['rollout', 'resume'], settings);
     expect(out).toBe('Passes gate b [2J of wave a [2J: c [2J.\nThe rollout of c3c3c3c3 goes on.\n');
     hub.close();
   });

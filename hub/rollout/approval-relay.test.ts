@@ -11,6 +11,7 @@ it('follows tags while a cluster waits, also where the clusters cannot be read a
   let tell: (change: typeof lost) => void = () => undefined;
   const clusters = vi.fn<typeof memory.clusters>(() => memory.clusters());
   let wanted: () => string | null = () => null;
+  const immediate = { awaited: null as string | null };
   const error = vi.fn<() => void>();
   const deps = {
     ledger: {
@@ -31,6 +32,7 @@ it('follows tags while a cluster waits, also where the clusters cannot be read a
     },
     targets: { targetOf: () => revision },
     delivery: { connected: () => [], publish: () => undefined },
+    immediate,
     logger: { error },
   } as unknown as ApprovalRelayDeps;
   await memory.setConnected('eu', true);
@@ -41,5 +43,12 @@ it('follows tags while a cluster waits, also where the clusters cannot be read a
   clusters.mockRejectedValueOnce(new Error('no database'));
   tell(lost);
   await expect.poll(() => error.mock.calls.length).toBe(1);
+  expect(wanted()).toBe(revision);
+  await memory.applyReport('eu', report({ cluster: clusterReport() }));
+  tell(lost);
+  await expect.poll(() => wanted()).toBeNull();
+  immediate.awaited = 'c'.repeat(40);
+  expect(wanted()).toBeNull();
+  immediate.awaited = revision;
   expect(wanted()).toBe(revision);
 });

@@ -1,6 +1,7 @@
 import { compileFleet, digestOfPolicies } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
-import type { Desired } from '../ledger/index.ts';
+import type { Desired, HeldCluster } from '../ledger/index.ts';
+import type { RolloutInput } from './waves/index.ts';
 
 export interface CompiledRevision {
   readonly desired: Desired;
@@ -36,6 +37,27 @@ export const digestIn = (commits: CommitMap, cluster: string, revision: string):
   const commit = commits.get(revision);
   return commit && (commit.digests.get(cluster) ?? NOTHING);
 };
+
+/** Returns what each cluster should have: those that wait, what their older commit says. */
+export const desiredWith = ({ desired }: CompiledRevision, commits: CommitMap, held: ReadonlyMap<string, HeldCluster>): Desired => {
+  if (held.size === 0) return desired;
+  const clusters = new Map(desired.clusters);
+  const older = new Set<PolicySet>();
+  for (const [name, { revision }] of held) {
+    const commit = commits.get(revision)?.desired;
+    if (commit === undefined || !clusters.has(name)) continue;
+    clusters.set(name, commit.clusters.get(name) ?? []);
+    older.add(commit.set);
+  }
+  return { ...desired, clusters, held, older: [...older] };
+};
+
+/** Input of a plan, and the commits that it is about. */
+export interface KnownFleet {
+  readonly newest: CompiledRevision;
+  readonly commits: CommitMap;
+  readonly input: RolloutInput;
+}
 
 /** Commits that some clusters have or are to have, compiled. */
 export class KnownCommits {

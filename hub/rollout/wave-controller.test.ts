@@ -10,7 +10,7 @@ import { clusterReport, FILES, policyReport, report } from '../serve/testing/fle
 import type { SourceRevision } from '../source/index.ts';
 import { Pipeline } from './pipeline.ts';
 import { WaveController } from './wave-controller.ts';
-import { RolloutChangeRefused } from './waves/index.ts';
+import { type ImmediateTags, RolloutChangeRefused } from './waves/index.ts';
 
 const STRATEGY = {
   path: 'rollout.yaml',
@@ -52,6 +52,7 @@ const start = (ledger: Ledger, clock: FakeClock) => {
   };
   const logger = pino({ level: 'silent' });
   const state: SourceView = { url: '', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null };
+  const tagged = new Map<string, ImmediateTags>();
   const fetches = { hints: 0, last: null as string | null };
   const source = {
     read: async (revision: string) => (revision in COMMITS ? setOf(revision) : undefined),
@@ -62,13 +63,15 @@ const start = (ledger: Ledger, clock: FakeClock) => {
     // The commits follow each other in the order of their digits.
     objects: { chain: async (from: string, to: string) => (from < to ? [to] : null) },
   };
-  const waves = new WaveController({ ledger, targets, delivery, source, clock, logger });
+  const immediate = { check: async (_base: unknown, revision: string) => tagged.get(revision) };
+  const waves = new WaveController({ ledger, targets, delivery, source, immediate, clock, logger });
   const pipeline = new Pipeline({ ledger, targets, delivery, waves, clock, logger, metrics: { step: () => undefined } });
   const end = new AbortController();
   ends.push(end);
   const ended = waves.run(end.signal);
   return {
     waves,
+    tagged,
     fetches,
     published,
     take: async (revision: string) => {
@@ -176,6 +179,34 @@ describe('WaveController', () => {
     await expect(next.waves.resume({})).rejects.toThrow('Gate NewViolations of wave canary has failed at');
     await expect(next.waves.resume({ halt: '2026-01-01T00:00:00.001Z' })).rejects.toThrow('3 new violations; the wave may have 0');
     expect((await next.waves.status()).halted).toEqual(status.halted);
+  });
+
+  it('gives a tagged commit to all clusters at once, records who signed, and keeps that over a restart', async () => {
+    const { hub, clock, ledger } = await openHalted();
+    await hub.take(NARROW);
+    const tags = { signer: 'ana (A)', isGiven: true, missing: 0, approvers: ['bob (B)'], problems: [] };
+    hub.tagged.set(NARROW, tags);
+    await clock.advance(2_000);
+    const { state, immediate, halted } = await hub.waves.status();
+    expect([hub.targets(), state, halted, immediate?.signer, immediate?.taggedBy]).toEqual([
+      ['3', '3'],
+      'Finished',
+      null,
+      'ana (A)',
+      ['bob (B)'],
+    ]);
+    expect((await ledger.desired())?.held).toBeUndefined();
+    const reasons = (await ledger.events({ limit: 2 })).map(({ reason }) => reason);
+    expect(reasons).toContain('RolloutImmediate');
+    const recorded = { actor: { kind: 'git', id: 'ana (A)' }, subject: NARROW, detail: { before: CAREFUL, taggedBy: ['bob (B)'] } };
+    expect(await ledger.audit.list({ action: 'rollout.immediate', limit: 9 })).toMatchObject([recorded]);
+    await hub.stop();
+    const next = start(ledger, clock);
+    await next.take(NARROW);
+    expect([next.targets(), (await next.waves.status()).immediate]).toEqual([['3', '3'], immediate]);
+    for (const cluster of ['eu', 'us']) await prove(ledger, cluster, NARROW);
+    await next.take(REVERT);
+    expect([next.targets(), (await next.waves.status()).immediate]).toEqual([['4', '3'], null]);
   });
 
   it('takes no cluster for away by the time that the hub itself was away', async () => {

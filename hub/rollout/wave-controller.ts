@@ -1,11 +1,11 @@
 import type { RolloutResume, RolloutView } from '@fso/shared/api';
-import type { PolicySet } from '@fso/shared/decode';
 import { canonicalJson } from '@fso/shared/encoding';
 import { type Runtime, untilAborted, Wakeup } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { FleetState, HeldCluster, Journal, Lease } from '../ledger/index.ts';
 import { CommitOrder, type OrderedSource } from './commit-order.ts';
-import { type CommitMap, type CompiledRevision, digestIn, KnownCommits } from './known-commits.ts';
+import type { ImmediateCheck } from './immediate-check.ts';
+import { type CompiledRevision, desiredWith, digestIn, KnownCommits, type KnownFleet } from './known-commits.ts';
 import { hadBy, readClusters } from './read-clusters.ts';
 import {
   assertResumable,
@@ -15,6 +15,7 @@ import {
   describeWithoutRun,
   eventsOfRun,
   heldBy,
+  immediateOf,
   isUnderWay,
   laterOf,
   meantRun,
@@ -25,16 +26,19 @@ import {
   type RolloutInput,
   type RolloutRun,
   RUN_KEY,
+  recordsOfImmediate,
   resumeRun,
 } from './waves/index.ts';
 
 export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<FleetState, 'clusters' | 'subscribe'> &
-    Pick<Journal, 'records' | 'setDesired' | 'addEvent'> &
+    Pick<Journal, 'records' | 'setDesired' | 'addEvent' | 'audit'> &
     Pick<Lease, 'leads' | 'onLead'>;
   readonly targets: Pick<RevisionTargets, 'setTarget' | 'targetOf' | 'keepDigests'>;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
   readonly source: OrderedSource;
+  /** Absent: no commit skips waves. */
+  readonly immediate?: Pick<ImmediateCheck, 'check'>;
 }
 
 /** Milliseconds between two looks at a run that is under way, and without one. */
@@ -215,6 +219,7 @@ export class WaveController {
     const known = await this.#read(stored, first);
     if (known === undefined) return undefined;
     const planned = planRun(stored, known.input);
+    await this.#recordImmediate(stored, known);
     if (canonicalJson(planned ?? null) !== canonicalJson(stored ?? null)) await this.#store(stored, planned);
     if (this.#stored() === undefined && first !== undefined) return known;
     this.#first = undefined;
@@ -223,8 +228,24 @@ export class WaveController {
     return known;
   }
 
-  async #store(before: RolloutRun | undefined, planned: RolloutRun | undefined): Promise<void> {
+  /** Records that a commit skips waves before it does: a crash in between leaves two entries. */
+  async #recordImmediate(stored: RolloutRun | undefined, { input }: KnownFleet): Promise<void> {
+    const immediate = stored && immediateOf(stored, input);
+    if (immediate === undefined) return;
+    const { entry, event } = recordsOfImmediate(input.newest.revision, immediate);
+    await this.#deps.ledger.audit.append(entry);
+    this.#addEvent(event);
+  }
+
+  #addEvent(event: ReturnType<typeof eventsOfRun>[number]): void {
     const { ledger, logger } = this.#deps;
+    logger.info({ revision: event.revision, reason: event.reason }, 'rollout changed');
+    const time = new Date(this.#now()).toISOString();
+    ledger.addEvent(null, { ...event, time }).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
+  }
+
+  async #store(before: RolloutRun | undefined, planned: RolloutRun | undefined): Promise<void> {
+    const { ledger } = this.#deps;
     const next = planned && { ...planned, sequence: (before?.sequence ?? 0) + 1 };
     let isOurs = false;
     await ledger.records.update(RUN_KEY.kind, RUN_KEY.name, (value) => {
@@ -233,11 +254,7 @@ export class WaveController {
       return isOurs ? next : value;
     });
     if (!isOurs) return this.#wakeup.wake();
-    const time = new Date(this.#now()).toISOString();
-    for (const event of eventsOfRun(before, next)) {
-      logger.info({ revision: event.revision, reason: event.reason }, 'rollout changed');
-      ledger.addEvent(null, { ...event, time }).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
-    }
+    for (const event of eventsOfRun(before, next)) this.#addEvent(event);
   }
 
   /** Reads what a plan is made from; undefined: no commit was read yet. */
@@ -252,13 +269,14 @@ export class WaveController {
     const digestOf: RolloutInput['digestOf'] = (cluster, at) => digestIn(commits, cluster, at);
     const base = run && commits.get(run.base.revision)?.desired.set;
     const clusters = readClusters({ newest: set, base, records, watchingSince: this.#watchingSince, digestOf, targetOf });
-    const input = { now: this.#now(), newest: { revision, strategy: set.rollout?.document.spec }, clusters, digestOf };
+    const immediate = run && (await this.#deps.immediate?.check(run.base, revision));
+    const input = { now: this.#now(), newest: { revision, strategy: set.rollout?.document.spec, immediate }, clusters, digestOf };
     return { newest, commits, input };
   }
 
   /** Gives each cluster the target that the stored run has for it. */
   #apply(run: RolloutRun | undefined, known: KnownFleet): void {
-    const { targets, delivery } = this.#deps;
+    const { ledger, logger, targets, delivery } = this.#deps;
     const { newest, commits, input } = known;
     // A newer commit has come meanwhile, here or to another hub, and another look follows.
     if (newest !== this.#newest || (run !== undefined && !commits.has(run.revision))) return;
@@ -271,30 +289,8 @@ export class WaveController {
     const offered = new Map([...held].map(([name, at]) => [name, commits.has(at.revision) ? at.revision : null]));
     targets.setTarget(revision, offered, run && ((target, has) => laterOf(run, target, has)));
     for (const [at, { digests }] of [...commits, [revision, newest] as const]) targets.keepDigests(at, digests);
-    this.#setDesired(known, held);
+    ledger.setDesired(desiredWith(newest, commits, held)).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
     const groups = Map.groupBy(delivery.connected(), (name) => targets.targetOf(name));
     for (const [target, names] of groups) if (target !== null) delivery.publish(target, names);
   }
-
-  /** Sets what each cluster should have: of those that wait, what their commit says. */
-  #setDesired({ newest: { desired }, commits }: KnownFleet, held: ReadonlyMap<string, HeldCluster>): void {
-    const { ledger, logger } = this.#deps;
-    const clusters = new Map(desired.clusters);
-    const older = new Set<PolicySet>();
-    for (const [name, { revision }] of held) {
-      const commit = commits.get(revision)?.desired;
-      if (commit === undefined || !clusters.has(name)) continue;
-      clusters.set(name, commit.clusters.get(name) ?? []);
-      older.add(commit.set);
-    }
-    const next = held.size === 0 ? desired : { ...desired, clusters, held, older: [...older] };
-    ledger.setDesired(next).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
-  }
-}
-
-/** Input of a plan, and the commits that it is about. */
-interface KnownFleet {
-  readonly newest: CompiledRevision;
-  readonly commits: CommitMap;
-  readonly input: RolloutInput;
 }

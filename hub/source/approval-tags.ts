@@ -1,6 +1,6 @@
 import { byText } from '@fso/shared/encoding';
 import { type Approvals, MAX_APPROVAL_TAGS, MAX_TAG_BYTES } from '@fso/shared/protocol';
-import { approvalTag, revocationTag } from '@fso/shared/rollout';
+import { approvalTag, immediateTag, revocationTag } from '@fso/shared/rollout';
 import type { Logger } from '@fso/shared/runtime';
 import type { Clone } from './git/clone.ts';
 import { describeGitError } from './git/git-errors.ts';
@@ -8,14 +8,17 @@ import { describeGitError } from './git/git-errors.ts';
 /** Tags fetched in one go: each costs two requests, while the next commit waits. */
 const FETCHED_AT_ONCE = 8;
 
+/** Tags that let a commit skip waves: they may not keep its approvals away, nor these them. */
+const MAX_IMMEDIATE = 4;
+
 type NamedTag = Awaited<ReturnType<Clone['listTags']>>[number];
 
 /** Short names first: those with a suffix may be of anyone who can push. */
 const byLength = (left: NamedTag, right: NamedTag): number => left.name.length - right.name.length || byText(left.name, right.name);
 
 /**
- * Signed tags about the commit that agents wait for an approval of. Agents judge them: here they
- * are only found, and bounded in number and size.
+ * Signed tags about the commit that waits for them. Who waits judges them: here they are only
+ * found, and bounded in number and size.
  */
 export class ApprovalTags {
   readonly #clone: Pick<Clone, 'listTags' | 'fetchTag'>;
@@ -35,7 +38,7 @@ export class ApprovalTags {
   /**
    * Follows the tags about a commit from the next fetch on.
    *
-   * @param wanted asked at each fetch; null: no agent waits for an approval
+   * @param wanted asked at each fetch; null: nobody waits for tags
    * @param onChange called where the tags about a commit are others than before
    */
   follow(wanted: () => string | null, onChange: (revision: string) => void): void {
@@ -75,8 +78,10 @@ export class ApprovalTags {
   async #fetch(revision: string, signal: AbortSignal): Promise<readonly string[]> {
     const revoked = await this.#clone.listTags(revocationTag(revision, ''), signal);
     const approved = await this.#clone.listTags(approvalTag(revision, ''), signal);
+    const immediate = await this.#clone.listTags(immediateTag(revision), signal);
     const half = MAX_APPROVAL_TAGS / 2;
-    const wanted = [...revoked.toSorted(byLength).slice(0, half), ...approved.toSorted(byLength).slice(0, half)];
+    const given = [...immediate.toSorted(byLength).slice(0, MAX_IMMEDIATE), ...approved.toSorted(byLength)];
+    const wanted = [...revoked.toSorted(byLength).slice(0, half), ...given.slice(0, half)];
     const read = new Map<string, string | null>();
     let fetched = 0;
     for (const { name, id } of wanted) {

@@ -73,6 +73,19 @@ export const RolloutView = z.object({
   waves: z.array(RolloutWaveView).describe('In order, with a last one for clusters that no wave selects.'),
   halted: FailedGate.nullable(),
   paused: z.object({ since: Time, by: z.string() }).nullable(),
+  immediate: z
+    .object({
+      tag: z.string().describe('Name of the signed tag that it needs for that.'),
+      signer: z.string().describe("The commit's signer: name, and fingerprint of the key; empty: not known."),
+      taggedBy: z.array(z.string()).describe('Those whose signed tags count.'),
+      since: Time.nullable().describe('When every cluster was given it at once; null: it goes by waves until its tags are there.'),
+      missing: Count.describe('Number of tags that are missing; 0 also where a signer has revoked it, or the rollout is paused.'),
+      approvers: z.array(z.string()).describe('Principals whose tags count; empty once it was given to every cluster.'),
+      problems: z.array(z.string()).describe('Why tags that are there do not count.'),
+    })
+    .nullable()
+    .default(null)
+    .describe('A newest commit with the trailer `Rollout: immediate`; null: it has none.'),
 });
 export type RolloutView = z.infer<typeof RolloutView>;
 

@@ -1,2 +1,2 @@
-export { approvalTag, revocationTag } from './approval-tags.ts';
+export { approvalTag, immediateTag, revocationTag } from './approval-tags.ts';
 export { durationMs, OTHERS, type SelectedCluster, type WaveMembers, waveOf, wavesOf } from './waves.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type HeldRevision, MAX_APPROVERS, type RolloutStrategySpec } from '../api/index.ts';
-import { approvalTag, revocationTag, waveOf } from '../rollout/index.ts';
+import { parseCommit, trailersOf } from '../git/index.ts';
+import { approvalTag, immediateTag, revocationTag, waveOf } from '../rollout/index.ts';
 import {
   aliasesOf,
   hasKeyOf,
@@ -49,14 +50,28 @@ export const findApproverProblem = ({ waves, approvers = [] }: RolloutStrategySp
     ? undefined
     : 'spec.approvers: none of them has a key among the signers, so nobody could approve the next commit';
 
-/** The step of a cluster to a commit, and the tags about it. */
-export interface ApprovalInput {
+const IMMEDIATE = { key: 'rollout', value: 'immediate' } as const;
+
+/**
+ * Whether a commit asks by the trailer `Rollout: immediate` to skip waves. One that says other
+ * things beside it does not.
+ *
+ * @param commit the object without its header
+ * @throws GitObjectError
+ */
+export const asksImmediate = (commit: Uint8Array): boolean => {
+  const said = trailersOf(parseCommit(commit).message).filter(({ key }) => key === IMMEDIATE.key);
+  return said.length > 0 && said.every(({ value }) => value.toLowerCase() === IMMEDIATE.value);
+};
+
+/** The step from a commit in force to a new one, and the tags about that. */
+export interface TagInput {
   readonly revision: string;
-  /** Rule of the commit that the cluster enforces. */
-  readonly rule: ApprovalRule;
+  /** Rule of the commit in force. */
+  readonly rule: Pick<ApprovalRule, 'approvers' | 'hostingSigners'>;
   /** Signer of the new commit. */
   readonly signer: Signer;
-  /** Signers of the commit that the cluster enforces. */
+  /** Signers of the commit in force. */
   readonly base: Signers;
   /** Signers of the new commit. */
   readonly newest: Signers;
@@ -64,6 +79,17 @@ export interface ApprovalInput {
   readonly tags: readonly Uint8Array[];
   readonly now: Date;
 }
+
+/** The step of a cluster to a commit. */
+export interface ApprovalInput extends TagInput {
+  /** Rule of the commit that the cluster enforces. */
+  readonly rule: ApprovalRule;
+  /** Whether the new commit asks to skip waves, see {@link asksImmediate}. */
+  readonly isImmediate: boolean;
+}
+
+/** Returns the text of a signer for people: the name, and the fingerprint of the key. */
+export const labelOf = ({ name, fingerprint }: Signer): string => `${name} (${fingerprint})`;
 
 /** Time for which an approval holds, in milliseconds. */
 const APPROVAL_MS = 24 * 60 * 60 * 1000;
@@ -79,15 +105,20 @@ class TagProblem extends Error {}
 
 const otherCommit = (commit: string): TagProblem => new TagProblem(`it names commit ${commit.slice(0, 12)}`);
 
-const checkTag = ({ commit, tagged }: SignedTag, { revision, now }: ApprovalInput): void => {
+const checkTag = ({ commit, tagged }: SignedTag, { revision, now }: TagInput): void => {
   if (commit !== revision) throw otherCommit(commit);
   if (tagged.getTime() > now.getTime() + SKEW_MS) throw new TagProblem(`it is of ${tagged.toISOString()}, which is in the future`);
   if (now.getTime() - tagged.getTime() > APPROVAL_MS)
     throw new TagProblem(`it is of ${tagged.toISOString()}, and an approval ends after 24 h`);
 };
 
-/** Names of the owner of a key. */
+/** Aliases of the owner of a key. */
 type Person = readonly string[];
+
+interface Approver {
+  readonly name: string;
+  readonly person: Person;
+}
 
 const isSamePerson = (left: Person, right: Person): boolean => left.some((alias) => right.includes(alias));
 
@@ -97,7 +128,7 @@ const isSamePerson = (left: Person, right: Person): boolean => left.some((alias)
  *
  * @throws TagProblem, SignatureError
  */
-const approverOf = (tag: SignedTag, input: ApprovalInput): Person => {
+const approverOf = (tag: SignedTag, input: TagInput): Approver => {
   const { rule, base, newest, now } = input;
   checkTag(tag, input);
   const signers = [base, newest].map((each) => verifyTag(tag, each, now));
@@ -105,10 +136,10 @@ const approverOf = (tag: SignedTag, input: ApprovalInput): Person => {
   if (stranger !== undefined) throw new TagProblem(`${stranger.name} is no approver`);
   const person = signers.flatMap(({ aliases }) => aliases);
   if (isSamePerson(person, authorOf(input))) throw new TagProblem(`${signers[0]?.name} has signed the commit itself`);
-  return person;
+  return { name: signers.map(labelOf)[0] ?? '', person };
 };
 
-const authorOf = ({ signer, base, newest }: ApprovalInput): Person => [
+const authorOf = ({ signer, base, newest }: TagInput): Person => [
   ...signer.aliases,
   ...aliasesOf(base, signer.fingerprint),
   ...aliasesOf(newest, signer.fingerprint),
@@ -118,7 +149,7 @@ const authorOf = ({ signer, base, newest }: ApprovalInput): Person => [
  * Number of approvers that a commit needs. Its signer must be a person that the commit in force
  * knows: a signer who adds another name is still one person.
  */
-const neededFor = (input: ApprovalInput): number => {
+const neededFor = (input: TagInput): number => {
   const { signer, rule, base } = input;
   const isHosting = isSamePerson(
     authorOf(input),
@@ -131,7 +162,7 @@ const neededFor = (input: ApprovalInput): number => {
  * The signer who revokes by a tag: any may take an approval back, and that does not end. @throws
  * TagProblem, SignatureError
  */
-const revokerOf = (tag: SignedTag, { revision, newest, now }: ApprovalInput): Signer => {
+const revokerOf = (tag: SignedTag, { revision, newest, now }: TagInput): Signer => {
   if (tag.commit !== revision) throw otherCommit(tag.commit);
   return verifyTag(tag, newest, now);
 };
@@ -158,30 +189,63 @@ class TagReader {
   }
 }
 
-const distinct = (approvers: readonly Person[]): readonly Person[] =>
-  approvers.filter((approver, index) => !approvers.slice(0, index).some((other) => isSamePerson(approver, other)));
+const distinct = (approvers: readonly Approver[]): readonly Approver[] =>
+  approvers.filter(({ person }, index) => !approvers.slice(0, index).some((other) => isSamePerson(person, other.person)));
+
+/** Verdict on the tags about a commit. */
+export interface TagVerdict {
+  /** Whether there are enough, and no signer has taken them back. */
+  readonly isGiven: boolean;
+  /** Number of approvers that lack; 0 also where a signer has taken them back. */
+  readonly missing: number;
+  /** Names of those whose tags count, each with the fingerprint of the key. */
+  readonly approvers: readonly string[];
+  /** Reasons why other tags do not count. */
+  readonly problems: readonly string[];
+}
 
 /**
- * Judges whether a cluster may step to a commit: an approver other than its signer has approved it
- * for the wave, two if no person known there has signed it, and no signer has revoked that. A key
- * counts if it is valid now in both commits. Pure.
+ * Judges the tags about a commit that count under a name: of an approver other than its signer, of
+ * two if no person known in the commit in force has signed it, and without a revocation. A key
+ * counts if it is valid now in both commits.
+ */
+const judgeTags = (input: TagInput, name: string, isRevocation: (name: string) => boolean): TagVerdict => {
+  const reader = new TagReader();
+  const parsed = input.tags.flatMap((data) => reader.read('a tag', () => parseTag(data)) ?? []);
+  const revoked = parsed
+    .filter((tag) => isRevocation(tag.name))
+    .flatMap((each) => reader.read(each.name, () => `revoked by the tag ${each.name} of ${revokerOf(each, input).name}`) ?? []);
+  if (revoked.length > 0) return { isGiven: false, missing: 0, approvers: [], problems: bounded(revoked) };
+  const given = parsed
+    .filter((tag) => isNamed(tag.name, name))
+    .map((each) => reader.read(each.name, () => approverOf(each, input)))
+    .filter((approver) => approver !== undefined);
+  const approvers = distinct(given);
+  const missing = Math.max(0, neededFor(input) - approvers.length);
+  return { isGiven: missing === 0, missing, approvers: approvers.map((each) => each.name), problems: reader.problems };
+};
+
+/**
+ * Judges the tags by which a commit with the trailer `Rollout: immediate` skips waves. A signer who
+ * has revoked it for one wave does not want it in all of them. Pure.
+ */
+export const judgeImmediate = (input: TagInput): TagVerdict => {
+  const { revision } = input;
+  return judgeTags(input, immediateTag(revision), (name) => name.startsWith(revocationTag(revision, '')));
+};
+
+/**
+ * Judges whether a cluster may step to a commit: it is approved for the wave of the cluster, or for
+ * all at once. Pure.
  *
  * @returns undefined: it may; else what is missing
  */
 export const findMissingApproval = (input: ApprovalInput): HeldRevision | undefined => {
-  const { revision, rule, tags } = input;
-  const reader = new TagReader();
-  const parsed = tags.flatMap((data) => reader.read('a tag', () => parseTag(data)) ?? []);
+  const { revision, rule } = input;
   const tag = approvalTag(revision, rule.wave);
-  const held = { revision, tag, approvers: rule.approvers };
-  const revoked = parsed
-    .filter(({ name }) => isNamed(name, revocationTag(revision, rule.wave)))
-    .flatMap((each) => reader.read(each.name, () => `revoked by the tag ${each.name} of ${revokerOf(each, input).name}`) ?? []);
-  if (revoked.length > 0) return { ...held, missing: 0, problems: bounded(revoked) };
-  const given = parsed
-    .filter(({ name }) => isNamed(name, tag))
-    .map((each) => reader.read(each.name, () => approverOf(each, input)))
-    .filter((person) => person !== undefined);
-  const missing = Math.max(0, neededFor(input) - distinct(given).length);
-  return missing === 0 ? undefined : { ...held, missing, problems: reader.problems };
+  const { isGiven, missing, problems } = judgeTags(input, tag, (name) => isNamed(name, revocationTag(revision, rule.wave)));
+  const immediate = input.isImmediate && !isGiven ? judgeImmediate(input) : undefined;
+  if (isGiven || immediate?.isGiven === true) return undefined;
+  const others = immediate?.problems.filter((problem) => !problems.includes(problem)) ?? [];
+  return { revision, tag, approvers: rule.approvers, missing, problems: bounded([...problems, ...others]) };
 };

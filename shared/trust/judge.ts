@@ -207,3 +207,42 @@ const BY_KEYS: readonly string[] = ['signer-unknown', 'signer-not-valid', 'signa
  */
 export const judgeRevision = (state: TrustState, proposal: Proposal, context: JudgeContext): Promise<Trusted> =>
   new Judge(state, context).judge(proposal);
+
+/**
+ * Reads the signers whom a verified commit trusts for those after it: its own, or else the
+ * configured ones. @throws TrustError
+ */
+export const signersIn = async (commit: string, configured: Signers, getObject: GetObject): Promise<Signers> => {
+  const tree = await new ProofReader(getObject).signersTreeOf(commit);
+  return tree === null ? configured : readCommittedSigners(tree, commit, getObject);
+};
+
+/** Parents of a merge whose signers are tried. */
+const MAX_PARENTS = 8;
+
+/**
+ * Finds the signer of a verified commit.
+ *
+ * @param known signers that are tried before the configured ones and those of its parents, which
+ * may name a key as the author likes
+ * @returns undefined: none of these has signed it
+ * @throws TrustError
+ */
+export const signerOf = async (
+  revision: string,
+  { known, configured }: { readonly known: readonly Signers[]; readonly configured: Signers },
+  { getObject, now }: JudgeContext,
+): Promise<Signer | undefined> => {
+  const reader = new ProofReader(getObject);
+  const data = await reader.commit(revision);
+  const { parents } = await reader.links(revision);
+  for (const candidate of [...known, configured, ...parents.slice(0, MAX_PARENTS)]) {
+    const signers = typeof candidate === 'string' ? await signersIn(candidate, configured, getObject) : candidate;
+    try {
+      return verifyCommit(data, signers, now);
+    } catch (error) {
+      if (!(error instanceof SignatureError)) throw error;
+    }
+  }
+  return undefined;
+};

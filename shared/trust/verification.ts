@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RevisionVerification } from '../api/index.ts';
 import { parseSigners, type Signer, type Signers, SignersError } from '../signatures/index.ts';
-import type { ApprovalRule } from './approval.ts';
+import { type ApprovalRule, labelOf } from './approval.ts';
 import { TrustError, type TrustProblem } from './errors.ts';
 import { type JudgeContext, judgeRevision, type Proposal, type TrustState } from './judge.ts';
 import type { TrustConfig } from './trust-config.ts';
@@ -94,7 +94,7 @@ export const judge = async (
   const before = restoreTrust(config.signers, accepted);
   try {
     const { signer, state } = await judgeRevision(before, proposal, context);
-    const verification: RevisionVerification = { state: 'verified', signer: `${signer.name} (${signer.fingerprint})` };
+    const verification: RevisionVerification = { state: 'verified', signer: labelOf(signer) };
     return { ok: true, verification, trust: storeTrust(config.signers, state), signer };
   } catch (error) {
     if (!(error instanceof TrustError)) throw error;

@@ -165,4 +165,28 @@ describe('a hub without agents', () => {
     await expect(dark.getByRole('dialog')).toHaveCount(0);
     await expectAccessible(dark);
   });
+
+  it('shows who let a commit skip its waves', async () => {
+    const immediate = {
+      from: REVISION,
+      since: PAUSED.since,
+      signer: 'ana@example.org (SHA256:a)',
+      taggedBy: ['bob@example.org (SHA256:b)'],
+    };
+    const finished = {
+      base: { ...PAUSED.base, revision: NEWEST },
+      reached: [NEWEST, NEWEST],
+      moves: {},
+      wave: null,
+      halt: null,
+      paused: null,
+    };
+    await server.ledger.records.update('rollout', 'run', () => ({ ...PAUSED, ...finished, immediate }));
+    server.rollout.take({ desired: desiredOf(NEWEST, FILES), digests: new Map() });
+    const page = await dashboard.open('/rollout', { viewport: PHONE, allow: [/status of 404 .*\/api\/v1\/commits\//] });
+    await expect(page.getByRole('heading', { level: 2, name: /Every cluster was given the commit at once/ })).toBeVisible();
+    await expect(page.getByText(/signed by ana@example.org \(SHA256:a\), tagged by bob@example.org \(SHA256:b\)/)).toBeVisible();
+    await expectNoSidewaysScroll(page);
+    await expectAccessible(page);
+  });
 });

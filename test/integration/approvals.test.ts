@@ -1,9 +1,13 @@
-import { approvalTag } from '@fso/shared/rollout';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { approvalTag, immediateTag } from '@fso/shared/rollout';
+import { parseSigners } from '@fso/shared/signatures';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { makeSigningKey } from '../../clusters/demo/git-repository.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { clusterReport } from '../../hub/serve/testing/fleet.ts';
 import { accepted, type HubHarness, openHubHarness, takeOffer } from '../harness/hub-harness.ts';
-import { basicRepository, policyFile } from '../harness/policy-files.ts';
+import { basicRepository, clusterFile, policyFile } from '../harness/policy-files.ts';
 import type { StreamClient } from '../harness/stream-client.ts';
 import { eventually } from '../harness/waiting.ts';
 
@@ -65,4 +69,70 @@ it('passes tags about the newest commit on to agents that wait for them, over re
   expect(textsOf(await us.next('approvals'))).toEqual([early, late]);
   expect((await us.next('offer')).revision).toBe(second);
   expect(us.frames.map(({ type }) => type).filter((type) => type === 'approvals' || type === 'offer')).toEqual(['approvals', 'offer']);
+});
+
+const STRATEGY = `apiVersion: compliance.federated.io/v1
+kind: RolloutStrategy
+metadata: {name: careful}
+spec:
+  approvers: [bob@example.org]
+  waves: [{name: canary, clusterSelector: {matchLabels: {wave: canary}}, soak: 1h}]
+`;
+
+/** Makes keys that sign, by their principals. */
+const makeKeys = async (folder: string, names: readonly string[]) =>
+  Promise.all(
+    names.map(async (name) => {
+      const key = await makeSigningKey(join(folder, name));
+      if (key === undefined) throw new Error('there is no ssh-keygen');
+      return { file: key.file, line: `${name} ${await readFile(`${key.file}.pub`, 'utf8')}` };
+    }),
+  );
+
+/** Opens a repository whose commits Ana signs, and what a hub needs to verify them. */
+const openSigned = async () => {
+  const harness = await openHubHarness();
+  const [ana, bob] = await makeKeys(harness.folder, ['ana@example.org', 'bob@example.org']);
+  if (ana === undefined || bob === undefined) throw new Error('there are no keys');
+  const { repository } = harness;
+  for (const [name, value] of [
+    ['gpg.format', 'ssh'],
+    ['user.signingKey', ana.file],
+    ['commit.gpgSign', 'true'],
+  ] as const)
+    await repository.git('config', name, value);
+  const trust = { mode: 'strict' as const, signers: parseSigners({ allowedSigners: `${ana.line}${bob.line}` }) };
+  return { ...harness, bob, trust, [Symbol.asyncDispose]: () => harness.close() };
+};
+
+it('gives a commit to every wave at once by the trailer of its signer and the tag of another principal', async () => {
+  await using signed = await openSigned();
+  const { repository, startHub, agent, bob, trust } = signed;
+  const canary = clusterFile('eu', ['eu-west-1', 'eu-central-1'], 'wave: canary');
+  await repository.commit({ ...basicRepository(), 'clusters/eu.yaml': canary, 'rollout.yaml': STRATEGY }, 'first');
+  const hub = await startHub({ gitConfig: { trust } });
+  const [eu, us] = [await agent(hub, 'eu'), await agent(hub, 'us')];
+  await takeOffer(eu, hub, 'eu');
+  await takeOffer(us, hub, 'us');
+  await eventually(() => hub.ledger.records.get('rollout', 'run') !== undefined);
+  const narrow = { 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) };
+  const second = await repository.commit(narrow, 'Stop it\n\nRollout: immediate');
+  hub.source.hint();
+  expect((await eu.next('offer')).revision).toBe(second);
+  const name = immediateTag(second);
+  const tagBy = async (...settings: string[]): Promise<void> => {
+    await repository.git(...settings, 'tag', '--force', '--sign', '--message', 'Now', name, second);
+    await repository.git('push', '--quiet', '--force', 'origin', `refs/tags/${name}`);
+    hub.source.hint();
+  };
+  // The signer alone, whose tag the hub has seen by the time that it passes it on.
+  await tagBy();
+  expect((await eu.next('approvals')).revision).toBe(second);
+  expect(us.frames.filter(({ type }) => type === 'offer')).toHaveLength(1);
+  expect(await hub.ledger.audit.list({ action: 'rollout.immediate', limit: 1 })).toEqual([]);
+  await tagBy('-c', `user.signingKey=${bob.file}`);
+  expect((await us.next('offer')).revision).toBe(second);
+  const [entry] = await hub.ledger.audit.list({ action: 'rollout.immediate', limit: 9 });
+  expect(entry).toMatchObject({ actor: { id: expect.stringMatching(/^ana@example.org /) }, subject: second });
+  expect(entry?.detail).toMatchObject({ taggedBy: [expect.stringMatching(/^bob@example.org /)] });
 });

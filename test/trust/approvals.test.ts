@@ -1,4 +1,4 @@
-import { approvalTag, revocationTag } from '@fso/shared/rollout';
+import { approvalTag, immediateTag, revocationTag } from '@fso/shared/rollout';
 import { describe, expect, it } from 'vitest';
 import { clusterFile, policyFile } from '../harness/policy-files.ts';
 import { waitFor } from '../harness/waiting.ts';
@@ -87,6 +87,23 @@ describe('a wave that needs an approval', () => {
     );
     expect(bench.hub.got('nack')).toEqual([]);
     await letGo(next, approvalBy(bench.bob, next));
+  });
+
+  it('takes a commit that asks to skip waves once another principal than its signer has tagged it', async () => {
+    bench.repository.commit({ [POLICY]: policyFile('finance', ['eu-west-1']) });
+    bench.repository.git('commit', '--quiet', '--amend', '--no-edit', '--trailer', 'Rollout: immediate');
+    const next = bench.repository.git('rev-parse', 'HEAD');
+    const immediateBy = (key: SshKey | undefined, target = next): string => tagBy(key, immediateTag(next), target);
+    await offerHeld(next);
+    await isNotEnough(next, 'ana@example.org is no approver', immediateBy(bench.ana));
+    await isNotEnough(next, 'names commit', immediateBy(bench.bob, bench.head));
+    await isNotEnough(next, 'revoked by', immediateBy(bench.bob), tagBy(bench.eve, revocationTag(next, 'immediate'), next));
+    await letGo(next, immediateBy(bench.bob));
+    const plain = bench.repository.commit({ [POLICY]: policyFile('finance', ['eu-central-1']) });
+    await offerHeld(plain);
+    const tag = tagBy(bench.bob, immediateTag(plain), plain);
+    await isNotEnough(plain, 'ana@example.org is no approver', tag, approvalBy(bench.ana, plain));
+    await letGo(plain, approvalBy(bench.bob, plain));
   });
 
   it('takes what changes nothing for the cluster without one', async () => {

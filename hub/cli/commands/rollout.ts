@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RolloutView } from '@fso/shared/api';
-import { approvalTag } from '@fso/shared/rollout';
+import { approvalTag, immediateTag } from '@fso/shared/rollout';
 import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
@@ -29,11 +29,23 @@ const STATES: Readonly<Partial<Record<RolloutView['state'], string>>> = {
   Unreadable: 'not known: another version of the hub has stored the rollout, and every cluster keeps what it has; upgrade the hub',
 };
 
-const factsOf = ({ revision, state, base, since, halted, paused }: RolloutView, now: Date): Facts => [
+/** Text about a commit that asks to skip waves. */
+const immediateText = (immediate: NonNullable<RolloutView['immediate']>, now: Date): string => {
+  const { tag, signer, taggedBy, since, missing, approvers, problems } = immediate;
+  if (since !== null)
+    return `every cluster was given the commit at once, ${age(since, now)} ago: signed by ${signer}, tagged by ${taggedBy.join(' and ')}`;
+  const asked = missing === 1 ? 'is a signed tag' : `are ${missing} signed tags`;
+  const by = approvers.length === 0 ? '' : ` by ${approvers.join(', ')}`;
+  const awaited = `the commit goes by waves until there ${asked} ${tag}${by}`;
+  return [missing === 0 ? 'the commit goes by waves' : awaited, ...problems].join('; ');
+};
+
+const factsOf = ({ revision, state, base, since, halted, paused, immediate }: RolloutView, now: Date): Facts => [
   ['Revision', revision === null ? '-' : shortRevision(revision)],
   ['State', STATES[state] ?? state],
   ['Every wave has', base === null ? undefined : shortRevision(base)],
   ['Since', since === null ? undefined : age(since, now)],
+  ['Immediate', immediate === null ? undefined : immediateText(immediate, now)],
   ['Paused', paused === null ? undefined : `by ${paused.by}, for ${age(paused.since, now)}`],
   ['Halted', halted === null ? undefined : `wave ${halted.wave}, gate ${halted.gate}, for ${age(halted.since, now)}: ${halted.problem}`],
   ['Clusters', halted === null || halted.clusters.length === 0 ? undefined : list(halted.clusters)],
@@ -99,26 +111,53 @@ export const resumeRollout = async (context: Context, meant: { revision?: string
 
 /** Ids and tags as they may be typed into a shell; a hub that was taken over may send others. */
 const COMMIT = /^[0-9a-f]{40}$/;
-const TAG = /^fso\/approve\/[0-9a-f]{40}\/[a-z0-9][-a-z0-9]{0,62}(\+[a-z0-9][-a-z0-9]{0,62})?$/;
+const TAG = /^fso\/(approve\/[0-9a-f]{40}\/[a-z0-9][-a-z0-9]{0,62}|immediate\/[0-9a-f]{40})(\+[a-z0-9][-a-z0-9]{0,62})?$/;
+
+interface PrintedTag {
+  readonly tag: string;
+  readonly message: string;
+  /** Commit in force, which the new one is compared with. */
+  readonly from: string;
+  readonly revision: string;
+}
+
+const printTag = (context: Context, { tag, message, from, revision }: PrintedTag): void => {
+  if (!COMMIT.test(revision) || !COMMIT.test(from)) throw new CliError('The hub answered with an id that is none of a commit.');
+  if (!TAG.test(tag)) throw new CliError('No tag can have this name: it takes lower case letters, digits and -.');
+  context.out(`git fetch origin\ngit diff ${from} ${revision}\ngit tag -s -m '${message}' ${tag} ${revision}\ngit push origin ${tag}\n`);
+};
+
+const suffixed = (tag: string, suffix: string | undefined): string => tag + (suffix === undefined ? '' : `+${suffix}`);
+
+/** Prints what lets the newest commit skip its waves. */
+const printImmediate = (context: Context, { revision, base, immediate }: RolloutView, suffix: string | undefined): void => {
+  if (revision === null || base === null || immediate === null)
+    throw new CliError('The newest commit has no trailer `Rollout: immediate`, or goes by no waves.', EXIT.negative);
+  const message = `Give ${shortRevision(revision)} to every cluster at once`;
+  printTag(context, { tag: suffixed(immediateTag(revision), suffix), message, from: base, revision });
+};
+
+interface ApproveOptions {
+  readonly suffix?: string;
+  readonly immediate: boolean;
+}
 
 /**
- * `fso rollout approve`: prints the commands of Git that approve the newest commit for a wave. It
- * signs and pushes nothing, as neither key nor right to push is the hub's.
+ * `fso rollout approve`: prints the commands of Git that approve the newest commit for a wave, or
+ * for all at once. It signs and pushes nothing, as neither key nor right to push is the hub's.
  */
-export const approveRollout = async (context: Context, name: string, { suffix }: { suffix?: string }): Promise<void> => {
-  const { revision, waves } = await (await context.connect()).rollout();
+export const approveRollout = async (context: Context, name: string | undefined, { suffix, immediate }: ApproveOptions): Promise<void> => {
+  if (immediate === (name !== undefined)) throw new CliError('Name a wave, or say --immediate.');
+  const rollout = await (await context.connect()).rollout();
+  if (name === undefined) return printImmediate(context, rollout, suffix);
+  const { revision, waves } = rollout;
   const wave = waves.find((each) => each.name === name);
   if (wave === undefined || revision === null)
     throw new CliError(`No rollout has a wave ${plain(name)}; \`fso rollout status\` shows the waves.`, EXIT.negative);
   const named = approvalTag(revision, name);
-  const tag = named + (suffix === undefined ? '' : `+${suffix}`);
-  if (!COMMIT.test(revision) || !COMMIT.test(wave.revision)) throw new CliError('The hub answered with an id that is none of a commit.');
-  if (!TAG.test(tag)) throw new CliError('No tag can have this name: it takes lower case letters, digits and -.');
+  const message = `Approve ${shortRevision(revision)} for wave ${name}`;
+  printTag(context, { tag: suffixed(named, suffix), message, from: wave.revision, revision });
   const { tag: asked = named } = wave.approval ?? {};
   // An agent may report any tag: an approver signs for the wave and the commit that they named.
   if (asked !== named) context.progress(`Agents of this wave report that they wait for another tag, ${plain(asked)}: look at why.\n`);
-  const message = `Approve ${shortRevision(revision)} for wave ${name}`;
-  context.out(
-    `git fetch origin\ngit diff ${wave.revision} ${revision}\ngit tag -s -m '${message}' ${tag} ${revision}\ngit push origin ${tag}\n`,
-  );
 };

@@ -255,10 +255,11 @@ const addRollout = (program: Command): void => {
     .action(action(async () => (await loadRollout()).resumeRollout));
   rollout
     .command('approve')
-    .description('print the commands of Git that approve the commit for a wave; nothing is signed or pushed')
-    .argument('<wave>', 'a wave whose agents wait for an approval, or will')
+    .description('print the commands of Git that approve the commit for a wave, or for all at once; nothing is signed or pushed')
+    .argument('[wave]', 'a wave whose agents wait for an approval, or will')
+    .option('--immediate', 'for every cluster at once, without waves: a commit with the trailer `Rollout: immediate`', false)
     .option('--suffix <name>', 'makes the name of the tag another one, where a second approver is needed')
-    .addHelpText('after', examples('rollout approve production', 'rollout approve production --suffix bob'))
+    .addHelpText('after', examples('rollout approve production', 'rollout approve production --suffix bob', 'rollout approve --immediate'))
     .action(action(async () => (await loadRollout()).approveRollout));
 };
 

@@ -1,5 +1,6 @@
 import type { HeldRevision, RolloutStrategySpec } from '@fso/shared/api';
 import { durationMs, type SelectedCluster, type WaveMembers, wavesOf } from '@fso/shared/rollout';
+import type { TagVerdict } from '@fso/shared/trust';
 import type { HeldCluster } from '../../ledger/index.ts';
 import { type Facts, laterOf, type Move, moveOf, type RolloutRun } from './run.ts';
 
@@ -27,10 +28,21 @@ export interface RolloutCluster extends SelectedCluster {
   readonly facts: Facts | null;
 }
 
+/** Tags of a commit that asks to skip waves. */
+export interface ImmediateTags extends TagVerdict {
+  /** Signer of the commit; '': not known, and no tag counts. */
+  readonly signer: string;
+}
+
 export interface RolloutInput {
   /** Milliseconds since 1970. */
   readonly now: number;
-  readonly newest: { readonly revision: string; readonly strategy: RolloutStrategySpec | undefined };
+  readonly newest: {
+    readonly revision: string;
+    readonly strategy: RolloutStrategySpec | undefined;
+    /** undefined: it does not ask to skip waves, or has them behind it. */
+    readonly immediate?: ImmediateTags | undefined;
+  };
   /** Clusters that the newest commit or the base registers. */
   readonly clusters: ReadonlyMap<string, RolloutCluster>;
   /** Digest of what a cluster gets of a commit; undefined: the commit cannot be read. */

@@ -1,5 +1,5 @@
-import { type ClusterEvent, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
-import { approvalTag } from '@fso/shared/rollout';
+import { type ClusterEvent, type NewAuditEntry, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
+import { approvalTag, immediateTag } from '@fso/shared/rollout';
 import { changedIn, type MovedCluster, type Progress, type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
 import { describeGates } from './gates.ts';
 import { isUnderWay, moveOf, type RolloutRun } from './run.ts';
@@ -50,7 +50,8 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
   const revision = run.reached[number] ?? run.base.revision;
   const isFinished = revision === run.revision;
   // The changes of a wave that has finished the commit are those since every wave had the base.
-  const changed = changedIn(isFinished ? { ...run, reached: [] } : run, wave, input);
+  const since = { ...run.base, revision: run.immediate?.from ?? run.base.revision };
+  const changed = changedIn(isFinished ? { ...run, base: since, reached: [] } : run, wave, input);
   const moved = isFinished ? [] : followIn(run, wave, changed, input.now);
   const states = new Map(moved.map(({ cluster, progress }) => [cluster, STATES[progress]]));
   const isAway = (cluster: RolloutCluster): boolean => wave.isUnreachable(cluster, input.now) || states.get(cluster) === 'Unreachable';
@@ -91,6 +92,19 @@ export const describeHalt = ({ halt, revision }: RolloutRun): RolloutView['halte
     next: `\`git revert ${revision.slice(0, 12)}\` and push, which needs no soak; or \`fso rollout resume --halt ${timeOf(halt.since)}\`, which accepts what was found.`,
   };
 
+/** Describes whether the newest commit skips waves; null: it does not ask for that. */
+const describeImmediate = ({ revision, base, immediate }: RolloutRun, { newest }: RolloutInput): RolloutView['immediate'] => {
+  const tag = immediateTag(revision);
+  if (immediate !== undefined) {
+    const { signer, taggedBy, since } = immediate;
+    return { tag, signer, taggedBy, since: timeOf(since), missing: 0, approvers: [], problems: [] };
+  }
+  if (newest.immediate === undefined || newest.revision !== revision) return null;
+  const { signer, approvers: taggedBy, missing, problems } = newest.immediate;
+  const { approvers = [] } = base.strategy;
+  return { tag, signer, taggedBy: [...taggedBy], since: null, missing, approvers, problems: [...problems] };
+};
+
 const overallState = ({ base, revision, halt, paused }: RolloutRun): RolloutView['state'] => {
   if (paused !== null) return 'Paused';
   if (halt !== null) return 'Halted';
@@ -109,6 +123,7 @@ export const describeRun = (run: RolloutRun, input: RolloutInput): RolloutView =
     waves: waves.map((wave) => describeWave(run, wave, wave === atWork, input)),
     halted: describeHalt(run),
     paused: run.paused && { ...run.paused, since: timeOf(run.paused.since) },
+    immediate: describeImmediate(run, input),
   };
 };
 
@@ -121,7 +136,26 @@ export const describeWithoutRun = (state: 'Immediate' | 'NotRead' | 'Unreadable'
   waves: [],
   halted: null,
   paused: null,
+  immediate: null,
 });
+
+/** The entry of the audit log, and the event, of a commit that skips waves. */
+export const recordsOfImmediate = (
+  revision: string,
+  { from, signer, taggedBy }: NonNullable<RolloutRun['immediate']>,
+): { readonly entry: NewAuditEntry; readonly event: Omit<ClusterEvent, 'time'> } => {
+  const message = `Every cluster gets the commit at once, without waves: signed by ${signer}, tagged by ${taggedBy.join(' and ')}.`;
+  return {
+    entry: {
+      actor: { kind: 'git', id: signer.slice(0, 512), roles: [] },
+      from: null,
+      action: 'rollout.immediate',
+      subject: revision,
+      detail: { before: from, taggedBy },
+    },
+    event: { severity: 'warning', reason: 'RolloutImmediate', message: message.slice(0, 4096), revision },
+  };
+};
 
 /** The events that a change of a run brings. Pure. */
 export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | undefined): readonly Omit<ClusterEvent, 'time'>[] => {

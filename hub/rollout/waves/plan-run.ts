@@ -17,6 +17,8 @@ export class RunPlan {
   /** @returns the run after all that can happen now; undefined: no strategy is in force any more */
   execute(): RolloutRun | undefined {
     this.supersede();
+    const immediate = immediateOf(this.run, this.input);
+    if (immediate !== undefined) return this.finishAtOnce(immediate);
     this.skipUnchanged();
     this.moveUnchanged();
     for (;;) {
@@ -32,9 +34,10 @@ export class RunPlan {
     if (this.run.revision === newest.revision) return;
     // What is kept of clusters that are gone must not add up over commits.
     const moves = Object.fromEntries(Object.entries(this.run.moves).filter(([name]) => this.input.clusters.has(name)));
-    const { revision, base } = this.run;
+    const { immediate: _past, ...run } = this.run;
+    const { revision, base } = run;
     const superseded = revision === base.revision ? [] : [...this.run.superseded, revision].slice(-MAX_SUPERSEDED);
-    this.run = { ...this.run, revision: newest.revision, since: now, superseded, moves, wave: null, halt: null };
+    this.run = { ...run, revision: newest.revision, since: now, superseded, moves, wave: null, halt: null };
   }
 
   protected changedIn(wave: Wave): readonly RolloutCluster[] {
@@ -181,6 +184,12 @@ export class RunPlan {
     for (const name of members) delete this.run.moves[name];
   }
 
+  /** Gives every wave the commit, without soak and gates. */
+  protected finishAtOnce(immediate: NonNullable<RolloutRun['immediate']>): RolloutRun | undefined {
+    const finished = this.finishRun();
+    return finished && { ...finished, halt: null, immediate };
+  }
+
   protected finishRun(): RolloutRun | undefined {
     const { revision, strategy } = this.input.newest;
     if (this.run.base.revision === revision) return this.run;
@@ -189,6 +198,16 @@ export class RunPlan {
     return { ...this.run, base: { revision, strategy }, ...ended };
   }
 }
+
+/**
+ * Decides whether a commit under way skips what waves it has before it: its tags are there, and
+ * nobody has paused the run. @returns undefined: it goes by waves
+ */
+export const immediateOf = ({ base, paused }: RolloutRun, { now, newest }: RolloutInput): RolloutRun['immediate'] => {
+  const { revision, immediate } = newest;
+  if (immediate?.isGiven !== true || paused !== null || base.revision === revision) return undefined;
+  return { from: base.revision, since: now, signer: immediate.signer, taggedBy: [...immediate.approvers] };
+};
 
 const reachedOf = ({ waves }: RolloutRun['base']['strategy'], revision: string): string[] => [...waves.map(() => revision), revision];
 

@@ -53,6 +53,15 @@ const Halt = z.object({ wave: z.string(), gate: z.enum(GATES), clusters: z.array
 /** Failed gate that keeps a run from going on. */
 export type Halt = z.infer<typeof Halt>;
 
+const Immediate = z.object({
+  /** Commit that every wave had before. */
+  from: Revision,
+  since: Time,
+  /** Signer of the commit, and those who signed tags for it. */
+  signer: z.string(),
+  taggedBy: z.array(z.string()),
+});
+
 /** Superseded commits that a run remembers. */
 export const MAX_SUPERSEDED = 100;
 
@@ -80,6 +89,8 @@ const RolloutRun = z.object({
   wave: z.object({ since: Time, soakSince: Time.nullable(), waived: z.boolean() }).nullable(),
   halt: Halt.nullable(),
   paused: z.object({ since: Time, by: z.string().max(512) }).nullable(),
+  /** Proof that the commit skipped its waves by signed tags; absent: it did not. */
+  immediate: Immediate.optional(),
 });
 export type RolloutRun = z.infer<typeof RolloutRun>;
 
@@ -120,11 +131,11 @@ const MAX_OLDER = 16;
  * @param had by clusters, or offered to them; those that the run does not remember do not count
  */
 export const commitsOf = (run: RolloutRun, had: Iterable<string>): readonly string[] => {
-  const { base, reached, moves, revision, superseded } = run;
+  const { base, reached, moves, revision, superseded, immediate } = run;
   const remembered = new Set(superseded);
   const older = new Set([...Object.values(moves).map((move) => move.revision), ...[...had].filter((each) => remembered.has(each))]);
   const latest = [...older].sort((a, b) => placeIn(run, b, FORGOTTEN) - placeIn(run, a, FORGOTTEN)).slice(0, MAX_OLDER);
-  return [base.revision, revision, ...reached, ...latest];
+  return [base.revision, revision, ...(immediate === undefined ? [] : [immediate.from]), ...reached, ...latest];
 };
 
 /** Kind and name of the record of the run. */

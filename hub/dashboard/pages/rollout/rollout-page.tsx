@@ -1,5 +1,6 @@
 import './rollout.css';
 import type { EventView, RolloutView } from '@fso/shared/api';
+import { count } from '@fso/shared/text';
 import { Alert, CodeBlock, CodeBlockCode, EmptyState, EmptyStateBody, Stack, StackItem } from '@patternfly/react-core';
 import CheckCircleIcon from '@patternfly/react-icons/dist/esm/icons/check-circle-icon';
 import ExclamationCircleIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
@@ -75,6 +76,32 @@ const PausedAlert = ({ paused: { by, since } }: { readonly paused: NonNullable<R
     </div>
   </Alert>
 );
+
+/** Those who let the commit skip its waves, or what it still needs for that. */
+const ImmediateAlert = ({ immediate }: { readonly immediate: NonNullable<RolloutView['immediate']> }) => {
+  const { tag, signer, taggedBy, since, missing, approvers, problems } = immediate;
+  if (since !== null)
+    return (
+      <Alert isInline variant="warning" component="h2" title="Every cluster was given the commit at once">
+        <RelativeTime time={since} />, without waves: signed by {signer}, tagged by {taggedBy.join(' and ')}.
+      </Alert>
+    );
+  return (
+    <Alert isInline variant="info" component="h2" title="The commit asks to skip its waves">
+      <div className="fso-stack">
+        <p>
+          {missing === 0
+            ? 'It goes by waves.'
+            : `It goes by waves until there ${missing === 1 ? 'is' : 'are'} ${count(missing, 'signed tag')} ${tag}, by ${approvers.join(' or ') || 'nobody'}.`}
+        </p>
+        {problems.map((problem) => (
+          <p key={problem}>{problem}</p>
+        ))}
+        <Commands commands={['fso rollout approve --immediate']} />
+      </div>
+    </Alert>
+  );
+};
 
 const Subject = ({ revision }: { readonly revision: string }) => {
   const { data } = useQuery(commitQuery(revision));
@@ -178,6 +205,11 @@ const Body = ({ rollout }: { readonly rollout: RolloutView }) => {
       {rollout.halted === null ? null : (
         <StackItem>
           <HaltedAlert halted={rollout.halted} />
+        </StackItem>
+      )}
+      {rollout.immediate === null ? null : (
+        <StackItem>
+          <ImmediateAlert immediate={rollout.immediate} />
         </StackItem>
       )}
       <StackItem>

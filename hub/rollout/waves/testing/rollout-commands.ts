@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { pauseRun, resumeRun } from '../resume-run.ts';
 import { create } from './rollout-fleet.ts';
 import { RolloutRules, STRATEGIES } from './rollout-rules.ts';
-import { type Faults, RolloutWorld, ZONES, type Zone } from './rollout-world.ts';
+import { type Faults, RolloutWorld, TAGGED, UNTAGGED, ZONES, type Zone } from './rollout-world.ts';
 
 /** Model of fast-check: the rules, which look at the world. */
 interface Model {
@@ -58,6 +58,11 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
   happening('commit in one zone', fc.tuple(fc.constantFrom(...ZONES), content), (world, [zone, value]) =>
     world.commit({ contents: { ...world.newest.contents, [zone]: value } }),
   ),
+  happening('skip waves', content, (world, value) => {
+    const { contents, immediate } = world.newest;
+    if (immediate === undefined) world.commit({ contents: { ...contents, a: value, b: value }, immediate: UNTAGGED });
+    else world.newest.immediate = TAGGED;
+  }),
   happening('revert', fc.nat(3), (world, back) => world.commit({ contents: (world.commits.at(-2 - back) ?? world.newest).contents })),
   happening('strategy', fc.nat(STRATEGIES.length - 1), (world, at) => world.commit({ strategy: STRATEGIES[at] })),
   happening('join', name, (world, cluster) => register(world, cluster)),

@@ -49,9 +49,27 @@ export class RolloutRules {
   check(before: Moment, isStored = true): void {
     const { run } = this.#world;
     for (const cluster of this.#world.clusters.values()) this.#note(cluster, before, isStored);
-    if (before.run !== undefined) this.#checkWaves(before.run, run);
+    if (isStored && this.#skipsWaves(before.run)) this.#checkAtOnce();
+    else this.#checkTurns(before);
     if (run?.halt?.gate === 'ProofTime' && before.run?.halt === null) this.#checkLate(run, run.halt.clusters);
+  }
+
+  #checkTurns(before: Moment): void {
+    if (before.run !== undefined) this.#checkWaves(before.run, this.#world.run);
     for (const cluster of this.#world.clusters.values()) this.#checkTarget(cluster, before);
+  }
+
+  /** Whether the newest commit goes to every cluster at once. */
+  #skipsWaves(run: RolloutRun | undefined): boolean {
+    const { revision, immediate } = this.#world.newest;
+    return run !== undefined && run.base.revision !== revision && run.paused === null && immediate?.isGiven === true;
+  }
+
+  #checkAtOnce(): void {
+    const { clusters, newest, run } = this.#world;
+    const left = [...clusters.values()].find(({ target }) => target !== newest.revision);
+    if (left !== undefined) throw new Error(`${left.name} did not get ${newest.revision} at once`);
+    if (run !== undefined && run.base.revision !== newest.revision) throw new Error(`${newest.revision} did not go at once`);
   }
 
   #note({ name, proven, awaySince }: SimulatedCluster, { targets }: Moment, isStored: boolean): void {

@@ -1,5 +1,5 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
-import type { RolloutCluster, RolloutInput } from '../clusters.ts';
+import type { ImmediateTags, RolloutCluster, RolloutInput } from '../clusters.ts';
 import { heldBy } from '../clusters.ts';
 import { planRun, type RunPlan } from '../plan-run.ts';
 import type { RolloutRun } from '../run.ts';
@@ -14,7 +14,13 @@ export interface Commit {
   readonly contents: Readonly<Record<Zone, number>>;
   /** Labels of the clusters that it registers, by name. */
   readonly registered: ReadonlyMap<string, Zone>;
+  /** Tags of one that asks to skip waves, which may come or go. */
+  immediate?: ImmediateTags | undefined;
 }
+
+/** Tags of a commit that asks to skip waves, before they are there, and then. */
+export const UNTAGGED: ImmediateTags = { signer: 'ana', isGiven: false, missing: 1, approvers: [], problems: [] };
+export const TAGGED: ImmediateTags = { ...UNTAGGED, isGiven: true, missing: 0, approvers: ['bob'] };
 
 /** A content that agents refuse, and one by which workloads violate. */
 export const REFUSED = 3;
@@ -84,7 +90,7 @@ export class RolloutWorld {
 
   commit(change: Partial<Omit<Commit, 'revision'>>): void {
     const before = this.commits.at(-1) ?? { strategy: undefined, contents: { a: 0, b: 0, c: 0 }, registered: new Map<string, Zone>() };
-    this.commits.push({ ...before, ...change, revision: `r${this.commits.length}` });
+    this.commits.push({ ...before, immediate: undefined, ...change, revision: `r${this.commits.length}` });
   }
 
   /** An agent takes one step: it answers an offer, or proves what it has accepted. */
