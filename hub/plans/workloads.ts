@@ -63,11 +63,10 @@ const keepOwners = (owners: readonly PreviewedOwner[], share: Share): PreviewedO
       fix: truncate(fix, OF_OWNER.characters),
     }));
 
-const keepClass = ({ now, after, begins, ends, eased, owners }: AnsweredPreview['outside'], share: Share): WorkloadClass => ({
+const keepClass = ({ now, after, begins, ends, owners }: AnsweredPreview['outside'], share: Share): WorkloadClass => ({
   ...(share.names === null ? { now, after } : { now: null, after: null }),
   begins,
   ends,
-  ...(eased !== undefined && { eased }),
   ...(owners && { owners: keepOwners(owners, share) }),
 });
 
@@ -79,7 +78,8 @@ const coverageOf = ({ lookedAt, omitted }: AnsweredPreview): ClusterWorkloads['c
 const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: Share): Answer => {
   if (typeof answer === 'string') return { cluster, kept: answer };
   if (answer.state === 'NotAnswered') return { cluster, kept: answer.reason };
-  const { observedAt, lookedAt, omitted } = answer;
+  const { observedAt, lookedAt, omitted, pending } = answer;
+  const { eased } = pending;
   const whole = share.names === null ? { lookedAt, omitted } : { lookedAt: null, omitted: null };
   return {
     cluster,
@@ -91,7 +91,7 @@ const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: 
       ...whole,
       outside: keepClass(answer.outside, share),
       refused: keepClass(answer.refused, share),
-      pending: keepClass(answer.pending, share),
+      pending: { ...keepClass(pending, share), ...(eased !== undefined && { eased }) },
     },
   };
 };
