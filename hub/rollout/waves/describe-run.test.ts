@@ -64,8 +64,8 @@ it('shows the approval that an agent waits for by the name of the wave', () => {
   };
   const waiting = (name: string, asked: string): [string, RolloutCluster] => {
     const held = { revision, tag: approvalTag(revision, asked), missing: 1, approvers: [], problems: [] };
-    const has = { accepted: base, had: [base], proven: base, refused: null, enforced: base, awaySince: null, wasSeenLeaving: false };
-    return [name, { name, labels: {}, isRegistered: true, held, facts: null, ...has }];
+    const has = { accepted: base, had: [base], proven: base, enforced: base, awaySince: null, wasSeenLeaving: false };
+    return [name, { name, labels: {}, isRegistered: true, held, refused: null, lacking: null, facts: null, ...has }];
   };
   const clusters = new Map([waiting('a1', 'other'), waiting('a2', 'production')]);
   const input = { now: 0, newest: { revision, strategy: undefined }, clusters, digestOf: (_cluster: string, at: string) => at };

@@ -41,6 +41,7 @@ export const create = (name: string): SimulatedCluster => ({
   accepted: null,
   proven: null,
   refused: null,
+  lacking: null,
   held: null,
   target: null,
   offered: null,
