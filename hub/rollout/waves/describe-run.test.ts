@@ -69,7 +69,11 @@ it('shows the approval that an agent waits for by the name of the wave', () => {
   };
   const clusters = new Map([waiting('a1', 'other'), waiting('a2', 'production')]);
   const input = { now: 0, newest: { revision, strategy: undefined }, clusters, digestOf: (_cluster: string, at: string) => at };
-  expect(describeRun(run, input).waves[0]?.approval).toMatchObject({ clusters: 2, tag: 'fso/approve/r1/production' });
+  const problems = ['the hub cannot fetch tag fso/approve/r1/production'];
+  expect(describeRun(run, input, problems).waves.map(({ approval }) => approval)).toMatchObject([
+    { clusters: 2, tag: 'fso/approve/r1/production', problems },
+    null,
+  ]);
 });
 
 it('holds no place for a cluster that leaves, at work or finished', () => {
