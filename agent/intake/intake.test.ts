@@ -3,7 +3,7 @@ import { decodeHubFrame, type GitObject } from '@fso/shared/protocol';
 import { approvalTag } from '@fso/shared/rollout';
 import { systemClock } from '@fso/shared/runtime';
 import { parseSigners } from '@fso/shared/signatures';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { makeKey, ObjectBox, signSsh } from '../../shared/trust/testing/commits.ts';
 import { clusterFile, policyFile } from '../../test/harness/policy-files.ts';
 import { eventually } from '../../test/harness/waiting.ts';
@@ -27,12 +27,24 @@ const withRegions = (...regions: string[]) => ({ ...FILES, 'policies/finance.yam
 const quiet = () => undefined;
 const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet, fatal: quiet };
 
+/** Lets everything run that waits for nothing but its turn. */
+const turns = async (): Promise<void> => {
+  for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+};
+
 /** An intake whose rounds write what a test says. */
 const openIntake = () => {
   let target: TargetCommit | undefined;
+  const targets: string[] = [];
   let written: (commit: TargetCommit) => void = quiet;
   const outcomes: IntakeOutcome[] = [];
-  const client = { get: async () => undefined, apply: async () => undefined, delete: async () => undefined };
+  /** What the API server answers to the writes of the accepted state. */
+  const store = { answer: async (): Promise<unknown> => undefined, isAsked: false };
+  const apply = (): Promise<unknown> => {
+    store.isAsked = true;
+    return store.answer();
+  };
+  const client = { get: async () => undefined, apply, delete: async () => undefined };
   const intake = new Intake({
     runtime: { client: client as unknown as KubeClient, clock: systemClock, random: Math.random, logger },
     cluster: 'eu',
@@ -45,6 +57,7 @@ const openIntake = () => {
       },
       setTarget: (commit: TargetCommit) => {
         target = commit;
+        targets.push(commit.revision);
       },
       accept: quiet,
       notePersistFailures: quiet,
@@ -77,13 +90,25 @@ const openIntake = () => {
     write();
     await outcome('ack', revision);
   };
+  /** Writes the target, whose state the API server takes only once that is allowed. */
+  const holdPersisting = async () => {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    Object.assign(store, { answer: () => promise, isAsked: false });
+    write();
+    await eventually(() => store.isAsked);
+    const finish = (): void => {
+      store.answer = async () => undefined;
+      resolve(undefined);
+    };
+    return { finish, fail: () => reject(new Error('the API server does not answer')) };
+  };
   const ending = new AbortController();
   const running = intake.run(ending.signal).catch(quiet);
   const stop = async (): Promise<void> => {
     ending.abort();
     await running;
   };
-  return { intake, offer, approve, isAimed, write, outcome, enforce, stop };
+  return { intake, targets, offer, approve, isAimed, write, holdPersisting, outcome, enforce, stop };
 };
 
 it('judges what waits for an approval again, once another commit is in force', async () => {
@@ -122,4 +147,78 @@ it('forgets no commit that waits where the one in force is offered again', async
   });
   expect([intake.accepted?.revision, intake.anchor]).toEqual([first, next]);
   await stop();
+});
+
+describe('a commit that comes while another one is persisted', () => {
+  const first = box.commit({ files: FILES, key: ana });
+  const next = box.commit({ files: withRegions('eu-west-1', 'eu-central-1'), key: ana, parents: [first] });
+  const sibling = box.commit({ files: withRegions('eu-central-1'), key: ana, parents: [first] });
+  const child = box.commit({ files: withRegions('eu-central-1'), key: ana, parents: [next] });
+
+  /** Has the second commit written, and not persisted yet. */
+  const persistNext = async () => {
+    const opened = openIntake();
+    await opened.enforce(first);
+    opened.approve(next);
+    opened.offer(next, first);
+    await opened.isAimed(next);
+    return { ...opened, ...(await opened.holdPersisting()) };
+  };
+
+  it('is refused where it does not descend from that one', async () => {
+    const { intake, targets, offer, approve, outcome, finish, stop } = await persistNext();
+    approve(sibling);
+    offer(sibling, first);
+    // Time to judge it by the commit that is still in force.
+    await turns();
+    finish();
+    await outcome('nack', sibling);
+    expect([targets, intake.accepted?.revision, intake.busy]).toEqual([[first, next], next, false]);
+    await stop();
+  });
+
+  it('is refused likewise where its approval comes meanwhile', async () => {
+    const opened = openIntake();
+    const { intake, targets, offer, approve, isAimed, outcome, stop } = opened;
+    await opened.enforce(first);
+    approve(next);
+    offer(next, first);
+    await isAimed(next);
+    offer(sibling, first);
+    await outcome('held', sibling);
+    const { finish } = await opened.holdPersisting();
+    approve(sibling);
+    await turns();
+    finish();
+    await outcome('nack', sibling);
+    expect([targets, intake.accepted?.revision]).toEqual([[first, next], next]);
+    await stop();
+  });
+
+  it('is taken where it descends from that one', async () => {
+    const { intake, targets, offer, approve, isAimed, write, outcome, finish, stop } = await persistNext();
+    approve(child);
+    offer(child, next);
+    await turns();
+    finish();
+    await isAimed(child);
+    write();
+    await outcome('ack', child);
+    expect([targets, intake.accepted?.revision]).toEqual([[first, next, child], child]);
+    await stop();
+  });
+
+  it('is taken in its place where it cannot be persisted', async () => {
+    const { intake, targets, offer, approve, isAimed, write, outcome, finish, fail, stop } = await persistNext();
+    approve(sibling);
+    offer(sibling, first);
+    await turns();
+    fail();
+    await isAimed(sibling);
+    finish();
+    write();
+    await outcome('ack', sibling);
+    expect([targets, intake.accepted?.revision]).toEqual([[first, next, sibling], sibling]);
+    await stop();
+  });
 });

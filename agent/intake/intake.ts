@@ -41,10 +41,7 @@ interface Target extends TargetCommit, AcceptedRevision {
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 
-/**
- * Step ⑤: judges the commits that the hub offers, has the rounds write them, and persists each that
- * is written.
- */
+/** Step ⑤: judges commits of the hub, has rounds write them, and persists each that is written. */
 export class Intake {
   readonly #deps: IntakeDeps;
   readonly #held = new ObjectStore();
@@ -58,9 +55,9 @@ export class Intake {
   #target: Target | undefined;
   /** The target as the rounds found it written; undefined: they have not yet. */
   #writtenTarget: TargetCommit | undefined;
-  /**
-   * Newest offer only: a hub that sends faster than the agent verifies must not fill its memory.
-   */
+  /** Ends with the attempt to persist a target: until then no other commit may take its place. */
+  #persisting: Promise<void> = Promise.resolve();
+  /** Newest offer: a hub that sends faster than the agent verifies must not fill its memory. */
   #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
   /** The part of a lost state that is still readable. */
@@ -169,6 +166,7 @@ export class Intake {
   async #compileOffers(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#gate.wait(this.#wakeup, signal);
+      await this.#persisting;
       if (this.#gate.waiting !== undefined && this.#offered === undefined) this.#admit(this.#gate.waiting);
       for (let offer = this.#offered; offer !== undefined; offer = this.#offered) {
         this.#offered = undefined;
@@ -190,6 +188,7 @@ export class Intake {
       const verify = { trust, held: this.#held, now: clock.now(), accepted };
       const decoders = { decode: this.#decode, decodeAlone: this.#decodeAlone };
       const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, ...decoders });
+      await this.#persisting;
       // Another commit is in force meanwhile, by which it has to be judged.
       if (this.#last?.revision !== last?.revision) this.#offered ??= offer;
       else if (!result.ok) this.#refuse(revision, result);
@@ -256,8 +255,10 @@ export class Intake {
       const target = this.#target;
       if (target === undefined || target !== this.#writtenTarget) continue;
       if (target !== failing) backoff.reset();
+      const accepting = this.#accept(target, signal);
+      this.#persisting = accepting.catch(() => undefined);
       try {
-        await this.#accept(target, signal);
+        await accepting;
       } catch (error) {
         signal.throwIfAborted();
         failing = target;
@@ -288,8 +289,7 @@ export class Intake {
     const again = revision === this.#last?.revision ? undefined : this.#gate.noteAccepted();
     this.#accepted = state;
     if (again !== undefined) this.offer(this.#offered ?? again);
-    // A newer one may have been written while this one was persisted.
-    if (this.#writtenTarget === written) this.#writtenTarget = undefined;
+    this.#writtenTarget = undefined;
     this.#deps.revisions.accept(written, state);
     this.#held.accept(objects);
     this.#holds = revision;

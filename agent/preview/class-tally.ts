@@ -1,4 +1,4 @@
-import { MAX_PREVIEWED_OWNERS, type PreviewedClass, type PreviewedOwner } from '@fso/shared/api';
+import { MAX_PREVIEWED_OWNERS, type PreviewedOwner, type PreviewedPending } from '@fso/shared/api';
 
 /** Adds up the owners of one class before and after a change. */
 export class ClassTally<T> {
@@ -33,7 +33,7 @@ export class ClassTally<T> {
   }
 
   /** @param withNames whether owners are named */
-  result(withNames: boolean): PreviewedClass {
+  result(withNames: boolean): PreviewedPending {
     return { ...this.#counts, ...(this.#eased > 0 && { eased: this.#eased }), ...(withNames && { owners: this.#owners }) };
   }
 }

@@ -8,6 +8,7 @@ import WebSocket from 'ws';
 import { baselineOf, type LooseReport, ReportedNames } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
 import { desiredOf, REVISION } from '../serve/testing/fleet.ts';
+import { Inspector } from './inspections.ts';
 import { type DeliveryHarness, startDelivery } from './testing/delivery-harness.ts';
 import { encodeHello, encodeReport, frameTypesOf } from './testing/frames.ts';
 
@@ -55,6 +56,34 @@ it('requests full reports from an agent, and applies them to what it requested',
   expect([bench.delivery.holds('eu'), bench.delivery.holds('us')]).toEqual([true, false]);
   // What it said in answer is kept nowhere.
   await waitForReports([conforming]);
+});
+
+it('sends no question about a change whose caller left while it waited for its turn', async () => {
+  const { socket } = await bench.connect('eu');
+  const asked: number[] = [];
+  socket.on('message', (data) => {
+    const decoded = decodeHubFrame(data as Buffer);
+    if (decoded.ok && decoded.frame.type === 'preview') asked.push(decoded.frame.id);
+  });
+  socket.send(encodeHello());
+  socket.send(encodeReport({ policies: [conforming] }));
+  await waitForReports([conforming]);
+  const inspector = new Inspector(bench.delivery, { ...bench.ledger, ask: async () => undefined, onAsked: () => undefined });
+  const question = JSON.stringify({ list: null, put: [], removed: ['finance'], at: null, withoutRegions: [] });
+  const off = { state: 'NotAnswered', reason: 'Off', message: 'off' } as const;
+  const answer = (id: number): void => socket.send(encodeFrame({ type: 'previewed', id, answer: off }));
+  const gone = new AbortController();
+  const first = inspector.preview('eu', question);
+  const second = inspector.preview('eu', question, gone.signal);
+  const third = inspector.preview('eu', question);
+  await expect.poll(() => asked).toEqual([1]);
+  gone.abort();
+  expect(await second).toBe('NoAnswer');
+  answer(1);
+  expect(await first).toEqual(off);
+  await expect.poll(() => asked).toEqual([1, 2]);
+  answer(2);
+  expect(await third).toEqual(off);
 });
 
 it('writes a report before its ack; another ack waits for it, and a failed ack ends the stream', async () => {

@@ -130,8 +130,8 @@ export class Delivery {
   }
 
   /** Asks the agent of a cluster, if its stream is here. */
-  async ask(cluster: string, question: AgentQuestion): Promise<AgentAnswer | undefined> {
-    return this.#byCluster.get(cluster)?.ask(question);
+  async ask(cluster: string, question: AgentQuestion, caller?: AbortSignal): Promise<AgentAnswer | undefined> {
+    return this.#byCluster.get(cluster)?.ask(question, caller);
   }
 
   /** @returns names of the connected clusters */

@@ -111,6 +111,32 @@ describe('requests to an agent', () => {
     expect(await next).toEqual({ preview: REFUSED });
   });
 
+  it('are not sent once their callers have left, and keep nobody waiting', async () => {
+    const clock = new FakeClock();
+    const inspections = new Inspections();
+    const sent: string[] = [];
+    const ask = (caller?: AbortSignal) =>
+      inspections.ask(
+        { preview: QUESTION },
+        senderTo((frame) => sent.push(frame)),
+        { clock, signal: open, caller },
+      );
+    const [asking, waiting] = [new AbortController(), new AbortController()];
+    const [first, second, third] = [ask(asking.signal), ask(waiting.signal), ask()];
+    await eventually(() => sent.length === 1 && clock.sleeping === 3);
+    waiting.abort();
+    expect(await second).toBeUndefined();
+    // The agent is still at this one.
+    asking.abort();
+    inspections.take({ type: 'previewed', id: 1, answer: REFUSED });
+    expect(await first).toEqual({ preview: REFUSED });
+    await eventually(() => sent.length === 2);
+    inspections.take({ type: 'previewed', id: 2, answer: REFUSED });
+    expect(await third).toEqual({ preview: REFUSED });
+    expect(await ask(waiting.signal)).toBeUndefined();
+    expect(sent.length).toBe(2);
+  });
+
   it('are not sent where the stream takes nothing large now', async () => {
     expect(
       await new Inspections().ask({ preview: QUESTION }, { isBusy: true, send: () => undefined }, { clock: new FakeClock(), signal: open }),

@@ -60,7 +60,10 @@ interface Sender {
 
 interface Until {
   readonly clock: Clock;
+  /** Aborts with the stream. */
   readonly signal: AbortSignal;
+  /** Aborts once nobody waits for the answer; undefined: somebody always does. */
+  readonly caller?: AbortSignal | undefined;
 }
 
 /** Answer on behalf of an agent that is still at another preview. */
@@ -101,15 +104,19 @@ export class Inspections {
     return question.preview === undefined ? this.#ask(question, sender, ANSWER_MS, until) : this.#preview(question, sender, until);
   }
 
-  /** Asks once those before have their answer, if that is soon. */
+  /** Asks once those before have their answer, if that is soon and the caller is still there. */
   async #preview(question: AgentQuestion, sender: Sender, until: Until): Promise<AgentAnswer | undefined> {
     const turn = this.#lastPreview.then(() => 'come' as const);
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
     this.#lastPreview = turn.then(() => over);
+    const { clock, signal, caller = signal } = until;
+    const given = AbortSignal.any([signal, caller]);
     try {
       this.#waiting += 1;
-      const come = await answerWithin(turn, PREVIEW_MS, until.clock, until.signal).finally(() => (this.#waiting -= 1));
-      if (come === undefined) return until.signal.aborted ? undefined : BUSY;
+      const come = await answerWithin(turn, PREVIEW_MS, clock, given).finally(() => (this.#waiting -= 1));
+      if (given.aborted) return undefined;
+      if (come === undefined) return BUSY;
+      // Once it is sent, the next one waits for the answer even if the caller leaves.
       return await this.#ask(question, sender, PREVIEW_MS, until);
     } finally {
       end();
@@ -141,7 +148,8 @@ export class Inspections {
 /** The streams that this hub holds. */
 interface HeldStreams {
   holds(cluster: string): boolean;
-  ask(cluster: string, question: AgentQuestion): Promise<AgentAnswer | undefined>;
+  /** @param caller aborts once nobody waits for the answer */
+  ask(cluster: string, question: AgentQuestion, caller?: AbortSignal): Promise<AgentAnswer | undefined>;
 }
 
 /** Question of one hub to another; the preview is packed. */
@@ -191,11 +199,13 @@ export class Inspector {
    * long as the answer.
    *
    * @param preview text of a `preview` frame without its type and id
+   * @param caller aborts once nobody waits for the answer: a question that still waits for its turn
+   * here is not asked then
    */
-  async preview(cluster: string, preview: string): Promise<ClusterPreview | NoPreview> {
+  async preview(cluster: string, preview: string, caller?: AbortSignal): Promise<ClusterPreview | NoPreview> {
     const isHere = this.#streams.holds(cluster);
     if (!isHere && (await this.#ledger.cluster(cluster))?.connected !== true) return 'NotConnected';
-    const answer = isHere ? await this.#streams.ask(cluster, { preview }) : await this.#passOn(cluster, preview);
+    const answer = isHere ? await this.#streams.ask(cluster, { preview }, caller) : await this.#passOn(cluster, preview);
     if (answer === 'NotAsked') return answer;
     return answer !== undefined && 'preview' in answer ? answer.preview : 'NoAnswer';
   }

@@ -119,9 +119,9 @@ export class Session {
   }
 
   /** Asks the agent for what it does not report; while an offer is on its way, nothing large. */
-  async ask(question: AgentQuestion): Promise<AgentAnswer | undefined> {
+  async ask(question: AgentQuestion, caller?: AbortSignal): Promise<AgentAnswer | undefined> {
     if (!this.#isReady || !this.stream.isOpen()) return undefined;
-    return this.#inspections.ask(question, this.#outbox, { clock: this.#deps.clock, signal: this.#socket.closed });
+    return this.#inspections.ask(question, this.#outbox, { clock: this.#deps.clock, signal: this.#socket.closed, caller });
   }
 
   /**

@@ -130,6 +130,25 @@ describe('asking agents', () => {
     expect((await asking).map(({ kept }) => kept)).toEqual([...Array(32).fill('NoAnswer'), ...Array(68).fill('NotAsked')]);
   });
 
+  it('gives up the questions that still wait when its caller leaves, or its time is over', async () => {
+    for (const end of ['caller', 'time']) {
+      const clock = new FakeClock();
+      const gone = new AbortController();
+      const callers: AbortSignal[] = [];
+      const preview = (_cluster: string, _question: string, caller: AbortSignal): Promise<NoPreview> => {
+        callers.push(caller);
+        return new Promise(() => undefined);
+      };
+      const asking = askAgents([questionFor(clusters)], { preview }, { clock, signal: gone.signal }).catch(() => undefined);
+      await eventually(() => clock.sleeping === 32);
+      expect(callers.some(({ aborted }) => aborted)).toBe(false);
+      if (end === 'time') await clock.advance(30_000);
+      else gone.abort();
+      await asking;
+      expect(callers.map(({ aborted }) => aborted)).toEqual(Array(32).fill(true));
+    }
+  });
+
   it.each([100, 2])('ends with its caller while %i clusters are asked', async (number) => {
     const gone = new AbortController();
     const asking = askAgents(

@@ -31,7 +31,8 @@ const MESSAGES: Readonly<Record<NotAnsweredReason, string>> = {
 
 /** Asks the agent of a cluster what a change would do. */
 export interface PreviewingAgents {
-  preview(cluster: string, question: string): Promise<ClusterPreview | NoPreview>;
+  /** @param caller aborts once nobody waits for the answer */
+  preview(cluster: string, question: string, caller: AbortSignal): Promise<ClusterPreview | NoPreview>;
 }
 
 /** The part of an answer that is kept, or the reason why there is none. */
@@ -62,11 +63,10 @@ const keepOwners = (owners: readonly PreviewedOwner[], share: Share): PreviewedO
       fix: truncate(fix, OF_OWNER.characters),
     }));
 
-const keepClass = ({ now, after, begins, ends, eased, owners }: AnsweredPreview['outside'], share: Share): WorkloadClass => ({
+const keepClass = ({ now, after, begins, ends, owners }: AnsweredPreview['outside'], share: Share): WorkloadClass => ({
   ...(share.names === null ? { now, after } : { now: null, after: null }),
   begins,
   ends,
-  ...(eased !== undefined && { eased }),
   ...(owners && { owners: keepOwners(owners, share) }),
 });
 
@@ -78,7 +78,8 @@ const coverageOf = ({ lookedAt, omitted }: AnsweredPreview): ClusterWorkloads['c
 const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: Share): Answer => {
   if (typeof answer === 'string') return { cluster, kept: answer };
   if (answer.state === 'NotAnswered') return { cluster, kept: answer.reason };
-  const { observedAt, lookedAt, omitted } = answer;
+  const { observedAt, lookedAt, omitted, pending } = answer;
+  const { eased } = pending;
   const whole = share.names === null ? { lookedAt, omitted } : { lookedAt: null, omitted: null };
   return {
     cluster,
@@ -90,7 +91,7 @@ const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: 
       ...whole,
       outside: keepClass(answer.outside, share),
       refused: keepClass(answer.refused, share),
-      pending: keepClass(answer.pending, share),
+      pending: { ...keepClass(pending, share), ...(eased !== undefined && { eased }) },
     },
   };
 };
@@ -125,12 +126,18 @@ export const askAgents = async (
   const largest = Math.max(1, ...questions.map(({ text }) => text.length));
   const limit = Math.max(1, Math.min(AT_ONCE.agents, Math.floor(AT_ONCE.bytes / largest)));
   const owners = Math.floor(MAX_NAMED / (WORKLOAD_CLASSES.length * Math.max(1, calls.length)));
-  return mapConcurrently(calls, limit, async ({ cluster, text, names }) => {
+  const over = new AbortController();
+  const ask = async ({ cluster, text, names }: (typeof calls)[number]): Promise<Answer> => {
     signal.throwIfAborted();
     const left = until - clock.monotonicMs();
-    const answer = left <= 0 ? 'NotAsked' : await answerWithin(agents.preview(cluster, text), left, clock, signal);
+    const answer = left <= 0 ? 'NotAsked' : await answerWithin(agents.preview(cluster, text, over.signal), left, clock, signal);
     // Nobody reads a plan that was given up: it must not count as made.
     signal.throwIfAborted();
     return keepAnswer(cluster, answer ?? 'NoAnswer', { names, owners });
-  });
+  };
+  try {
+    return await mapConcurrently(calls, limit, ask);
+  } finally {
+    over.abort();
+  }
 };

@@ -3,6 +3,9 @@ import type { Source } from '../source/index.ts';
 /** Part of the source that knows the order of commits. */
 export type OrderedSource = Pick<Source, 'read' | 'hint' | 'state'> & { readonly objects: Pick<Source['objects'], 'chain'> };
 
+/** Part of the source that a rollout reads. */
+export type RolloutSource = OrderedSource & { readonly approvals: Pick<Source['approvals'], 'problemsOf'> };
+
 /** State of the source when its newest commit was compared with that of a run. */
 interface Lag {
   readonly key: string;

@@ -55,6 +55,7 @@ it('reads what a cluster enforces, has proven and reports', async () => {
     had: [REVISION],
     proven: REVISION,
     refused: null,
+    lacking: null,
     enforced: 'd',
     held: null,
     awaySince: null,
@@ -77,12 +78,27 @@ it('takes a commit that waits for an approval for held, also where it was refuse
   const read = async () => {
     const records = await ledger.clusters();
     const input = { newest: desired.set, base: undefined, records, watchingSince: 0, digestOf: () => undefined, targetOf: () => null };
-    return readClusters(input).get('eu')?.refused;
+    const { refused, lacking } = readClusters(input).get('eu') ?? {};
+    return { refused, lacking };
   };
   await ledger.setNack('eu', { revision: next, reasons: [{ code: 'object-missing', message: 'missing' }] });
-  expect(await read()).toBeNull();
+  expect(await read()).toEqual({ refused: null, lacking: null });
   await ledger.setNack('eu', { revision: before, reasons: [{ message: 'bad' }] });
-  expect(await read()).toBe(before);
+  expect(await read()).toEqual({ refused: before, lacking: null });
+});
+
+it('takes a commit of which objects are missing for one that the agent lacks, and has not refused', async () => {
+  const { ledger, desired } = await readEu({});
+  const next = '2'.repeat(40);
+  const missing = { code: 'object-missing', message: 'missing' };
+  const read = async (...reasons: { code?: string; message: string }[]) => {
+    await ledger.setNack('eu', { revision: next, reasons });
+    const records = await ledger.clusters();
+    const input = { newest: desired.set, base: undefined, records, watchingSince: 0, digestOf: () => undefined, targetOf: () => null };
+    return readClusters(input).get('eu');
+  };
+  expect(await read(missing, missing)).toMatchObject({ refused: null, lacking: next });
+  expect(await read(missing, { code: 'object-altered', message: 'altered' })).toMatchObject({ refused: next, lacking: null });
 });
 
 it('knows nothing of now of a cluster that is away, and names since when', async () => {
@@ -120,6 +136,8 @@ it('reads what a cluster was offered or is to have, unless it refused that', asy
   const had = async (target: string | null) => (await ledger.clusters()).map((record) => hadBy(record, target));
   expect(await had('r3')).toEqual([['r1', 'r2', 'r3']]);
   expect(await had('r1')).toEqual([['r1', 'r2']]);
-  await ledger.setNack('eu', { revision: 'r2', reasons: [] });
+  await ledger.setNack('eu', { revision: 'r2', reasons: [{ code: 'object-missing', message: 'missing' }] });
+  expect(await had('r2')).toEqual([['r1', 'r2']]);
+  await ledger.setNack('eu', { revision: 'r2', reasons: [{ message: 'bad' }] });
   expect(await had('r2')).toEqual([['r1']]);
 });

@@ -32,15 +32,20 @@ const UNSEEN: Omit<Enforced, 'awaySince'> = {
   had: [],
   proven: null,
   refused: null,
+  lacking: null,
   enforced: null,
   held: null,
   wasSeenLeaving: false,
   facts: null,
 };
 
+/** Whether an agent lacks objects of a commit: it asks for them again, and may take it then. */
+const isLacking = ({ reasons }: NonNullable<ClusterRecord['nack']>): boolean => reasons.every(({ code }) => code === 'object-missing');
+
 /** Commits that a cluster has accepted or was offered; what it refused it does not have. */
 export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: string | null): readonly string[] => {
-  const had = [acked?.revision, ...[offeredRevision, target].filter((each) => each !== nack?.revision)];
+  const refused = nack !== null && !isLacking(nack) ? nack.revision : null;
+  const had = [acked?.revision, ...[offeredRevision, target].filter((each) => each !== refused)];
   return [...new Set(had)].filter((each) => each !== undefined && each !== null);
 };
 
@@ -48,12 +53,19 @@ export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: s
 const digestHad = ({ name, acked, baseline }: ClusterRecord, digestOf: FleetOfRun['digestOf']): string | null =>
   acked === null ? null : (digestOf(name, acked.revision) ?? acked.digest ?? baseline?.list ?? null);
 
+/** Commit that an agent has refused, or of which it lacks objects. */
+const refusalOf = ({ nack }: ClusterRecord, held: Enforced['held']): Pick<Enforced, 'refused' | 'lacking'> => {
+  // It had refused for want of an object what it holds now.
+  if (nack === null || nack.revision === held?.revision) return { refused: null, lacking: null };
+  return isLacking(nack) ? { refused: null, lacking: nack.revision } : { refused: nack.revision, lacking: null };
+};
+
 /** Reads what a cluster has from its record. */
 const enforcedBy = (
   record: ClusterRecord,
   { watchingSince, digestOf, targetOf }: Omit<FleetOfRun, 'newest' | 'base' | 'records'>,
 ): Enforced => {
-  const { acked, nack, report } = record;
+  const { acked, report } = record;
   const away = awaySince(record, watchingSince);
   const accepted = acked?.revision ?? null;
   const held = (away === null ? report?.held : undefined) ?? null;
@@ -62,8 +74,7 @@ const enforcedBy = (
     accepted,
     had: hadBy(record, targetOf(record.name)),
     proven: isReported ? report.provenRevision : null,
-    // It had refused for want of an object what it holds now.
-    refused: nack === null || nack.revision === held?.revision ? null : nack.revision,
+    ...refusalOf(record, held),
     enforced: digestHad(record, digestOf),
     held,
     awaySince: away,

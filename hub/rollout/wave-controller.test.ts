@@ -60,6 +60,7 @@ const start = (ledger: Ledger, clock: FakeClock) => {
       fetches.hints += 1;
     },
     state: () => ({ ...state, lastFetch: fetches.last }),
+    approvals: { problemsOf: () => [] },
     // The commits follow each other in the order of their digits.
     objects: { chain: async (from: string, to: string) => (from < to ? [to] : null) },
   };

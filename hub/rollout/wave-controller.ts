@@ -3,7 +3,7 @@ import { canonicalJson } from '@fso/shared/encoding';
 import { type Runtime, untilAborted, Wakeup } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { FleetState, HeldCluster, Journal, Lease } from '../ledger/index.ts';
-import { CommitOrder, type OrderedSource } from './commit-order.ts';
+import { CommitOrder, type RolloutSource } from './commit-order.ts';
 import type { ImmediateCheck } from './immediate-check.ts';
 import { type CompiledRevision, desiredWith, digestIn, KnownCommits, type KnownFleet } from './known-commits.ts';
 import { hadBy, readClusters } from './read-clusters.ts';
@@ -36,7 +36,7 @@ export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
     Pick<Lease, 'leads' | 'onLead'>;
   readonly targets: Pick<RevisionTargets, 'setTarget' | 'targetOf' | 'keepDigests'>;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
-  readonly source: OrderedSource;
+  readonly source: RolloutSource;
   /** Absent: no commit skips waves. */
   readonly immediate?: Pick<ImmediateCheck, 'check'>;
 }
@@ -125,8 +125,8 @@ export class WaveController {
   /** The rollout of the newest commit, for people. */
   async status(): Promise<RolloutView> {
     const run = this.#stored();
-    const known = run === undefined ? undefined : await this.#read(run);
-    if (run !== undefined && known !== undefined) return describeRun(run, known.input);
+    const known = run && (await this.#read(run));
+    if (run && known) return describeRun(run, known.input, this.#deps.source.approvals.problemsOf(run.revision));
     const state = this.#isUnreadable() ? 'Unreadable' : run === undefined ? 'Immediate' : 'NotRead';
     return describeWithoutRun(state, this.#newest?.desired.revision ?? run?.revision ?? null);
   }

@@ -70,7 +70,7 @@ export class Source {
     this.#clone = clone;
     this.objects = createRevisionReader(clone, options.limits?.chain ?? DEFAULT_LIMITS.chain);
     this.documents = createPolicyDocuments(this.objects.object, clock);
-    this.approvals = new ApprovalTags(clone, logger);
+    this.approvals = new ApprovalTags(clone, deps);
     this.#checker = new RevisionChecker(options.trust, this.objects, () => clock.now());
     this.#stateFile = createStateFile(options.dataDir, logger);
     this.#backoff = createBackoff({

@@ -29,12 +29,16 @@ const empty = cluster({ lookedAt: { namespaces: 0, owners: 0, pods: 0 }, coverag
 /** The same for a caller who sees a part of the cluster. */
 const scoped = (coverage: ClusterWorkloads['coverage']): ClusterWorkloads => cluster({ lookedAt: null, omitted: null, coverage });
 
+/** One owner begins, which an answer calls eased. */
+const EASED = { ...NONE, begins: 1, eased: 1 };
+
 describe('the result of a plan', () => {
   it.each([
     ['a possible pod breaks', tightened, workloads([cluster()]), 'Breaks'],
     ['something that runs gets worse', loosened, workloads([cluster({ pending: { ...NONE, begins: 1 } })]), 'Breaks'],
     ['what was refused stays pending', loosened, workloads([cluster({ pending: { ...NONE, begins: 2, eased: 2 } })]), 'NothingBreaks'],
     ['more than what was refused stays pending', loosened, workloads([cluster({ pending: { ...NONE, begins: 2, eased: 1 } })]), 'Breaks'],
+    ['eased is no number of another class', loosened, workloads([cluster({ outside: EASED, refused: EASED })]), 'Breaks'],
     ['something that runs gets better', loosened, workloads([cluster({ pending: { ...NONE, now: 1, ends: 1 } })]), 'NothingBreaks'],
     ['one cluster did not answer', loosened, workloads([cluster()], ['us']), 'NotAllAnswered'],
     ['no cluster has the namespace', loosened, workloads([empty]), 'NothingLookedAt'],

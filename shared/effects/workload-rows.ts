@@ -90,7 +90,7 @@ export const workloadVerdict = (plan: Plan): string => {
   const unanswered = missing === 0 ? '' : ` ${count(missing, 'cluster')} did not answer.`;
   if (clusters.length === 0) return unanswered;
   const sumOf = (numberIn: (cluster: ClusterWorkloads) => number): number => clusters.reduce((sum, each) => sum + numberIn(each), 0);
-  const [outside, refused, pending] = WORKLOAD_CLASSES.map((name) => sumOf((cluster) => worseOff(cluster[name])));
+  const [outside, refused, pending] = WORKLOAD_CLASSES.map((name) => sumOf((cluster) => worseOff(cluster, name)));
   const eased = sumOf((cluster) => cluster.pending.eased ?? 0);
   const instead = eased === 0 ? '' : ` ${count(eased, 'owner')} refused now would stay pending instead.`;
   if (outside === 0 && refused === 0 && pending === 0)

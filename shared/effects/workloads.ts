@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { PREVIEW_REFUSALS, PreviewedClass, PreviewedOwner, ResourceName } from '../api/index.ts';
+import { PREVIEW_REFUSALS, PreviewedClass, PreviewedOwner, PreviewedPending, ResourceName } from '../api/index.ts';
 
 /** Reasons why nothing is known of the workloads of a cluster: of its agent, and of the hub. */
 export const NOT_ANSWERED = [...PREVIEW_REFUSALS, 'NotConnected', 'NoAnswer', 'NotAsked', 'OutOfScope'] as const;
 export type NotAnsweredReason = (typeof NOT_ANSWERED)[number];
 
-const { now, after, begins, ends, eased } = PreviewedClass.shape;
+const { now, after, begins, ends } = PreviewedClass.shape;
 
 const WHOLE_CLUSTER = 'null: it is about the whole cluster, and the caller sees a part of it.';
 
@@ -14,7 +14,6 @@ const WorkloadClass = z.object({
   after: after.nullable().describe(`Owners with the changed policies. ${WHOLE_CLUSTER}`),
   begins,
   ends,
-  eased,
   owners: z
     .array(z.object(PreviewedOwner.shape))
     .optional()
@@ -42,7 +41,9 @@ const ClusterWorkloads = z.object({
   omitted: z.int().min(0).nullable().describe(`Owners there that were not judged whole, and may be at risk. ${WHOLE_CLUSTER}`),
   outside: WorkloadClass.describe('Owners with pods that run in a region that is not allowed.'),
   refused: WorkloadClass.describe('Owners whose next pods the locks would refuse.'),
-  pending: WorkloadClass.describe('Owners whose next pods would stay pending; capacity and volumes are not looked at.'),
+  pending: WorkloadClass.extend({ eased: PreviewedPending.shape.eased }).describe(
+    'Owners whose next pods would stay pending; capacity and volumes are not looked at.',
+  ),
 });
 export type ClusterWorkloads = z.infer<typeof ClusterWorkloads>;
 
@@ -56,10 +57,11 @@ export const Workloads = z.object({
 export type Workloads = z.infer<typeof Workloads>;
 
 /**
- * Number of owners that would be worse off. What is refused now and would stay pending is not: it
- * cannot start either way, and may once there is a node.
+ * Number of owners of a class that would be worse off. What is refused now and would stay pending
+ * is not: it cannot start either way, and may once there is a node.
  */
-export const worseOff = ({ begins: come, eased: better = 0 }: WorkloadClass): number => Math.max(0, come - better);
+export const worseOff = (cluster: ClusterWorkloads, name: (typeof WORKLOAD_CLASSES)[number]): number =>
+  Math.max(0, cluster[name].begins - (name === 'pending' ? (cluster.pending.eased ?? 0) : 0));
 
 /** Whether a workload of the cluster would be worse off. */
-export const isBreaking = (cluster: ClusterWorkloads): boolean => WORKLOAD_CLASSES.some((name) => worseOff(cluster[name]) > 0);
+export const isBreaking = (cluster: ClusterWorkloads): boolean => WORKLOAD_CLASSES.some((name) => worseOff(cluster, name) > 0);

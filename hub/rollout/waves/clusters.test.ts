@@ -36,6 +36,29 @@ describe('waves with clusters that come and go', () => {
     expect(view()?.halted).toMatchObject({ gate: 'ProofTime', clusters: ['a1'] });
   });
 
+  it('do not go on without one that lacks objects and comes again to ask for them', () => {
+    const fleet = open({ a: { proofWithin: '3m' } }, ['a1', 'a2', 'b1']);
+    fleet.commit(1);
+    fleet.world.starved.add('a1');
+    fleet.work();
+    expect(fleet.view()?.halted).toBeNull();
+    flap(fleet, ['a1', 'none'], 4);
+    expect([fleet.targets(), fleet.view()?.halted]).toMatchObject([['r1', 'r1', 'r0'], { gate: 'ProofTime', clusters: ['a1'] }]);
+  });
+
+  it('go on once one has got the objects that it lacked', () => {
+    const fleet = open({ a: { proofWithin: '3m' } }, ['a1', 'b1']);
+    fleet.commit(1);
+    fleet.world.starved.add('a1');
+    fleet.work();
+    fleet.wait(60);
+    expect([fleet.targets(), fleet.view()?.halted]).toEqual([['r1', 'r0'], null]);
+    fleet.world.starved.delete('a1');
+    fleet.work();
+    fleet.wait(60);
+    expect([fleet.targets(), fleet.view()?.halted]).toEqual([['r1', 'r1'], null]);
+  });
+
   it('do not count what a hub missed that was itself away', () => {
     const fleet = open({ a: { proofWithin: '3m' } }, ['a1', 'a2', 'b1']);
     fleet.commit(1);

@@ -18,6 +18,10 @@ export interface RolloutCluster extends SelectedCluster {
   readonly had: readonly string[];
   /** Commit that its agent has refused. */
   readonly refused: string | null;
+  /**
+   * Commit of which its agent did not get all objects so far: it says nothing of the commit itself.
+   */
+  readonly lacking: string | null;
   /** Commit that its agent does not take yet, as it lacks an approval; null also where unknown. */
   readonly held: HeldRevision | null;
   /** Time since when it is not connected or not observed, ms since 1970; null: it is. */
@@ -72,6 +76,12 @@ export interface MovedCluster {
 const DEFAULT_UNREACHABLE = '5m';
 const DEFAULT_PROOF = '10m';
 
+/**
+ * Progress of a cluster that comes and goes. An agent that lacks objects does so to ask for them:
+ * its wave must not go on without it, as for one that is away.
+ */
+const progressOfUnsteady = ({ lacking }: RolloutCluster, { revision }: Move): Progress => (lacking === revision ? 'late' : 'away');
+
 /** A wave with its rules. */
 export class Wave {
   readonly number: number;
@@ -124,7 +134,7 @@ export class Wave {
     if (cluster.proven === revision && (!this.comparesFacts || this.knows(cluster.facts))) return 'proven';
     if (this.isUnreachable(cluster, now)) return 'away';
     if (cluster.refused === revision) return 'refused';
-    if (this.#isUnsteady(move, now)) return 'away';
+    if (this.#isUnsteady(move, now)) return progressOfUnsteady(cluster, move);
     return this.#isExpected(cluster, move) && now - at >= this.proofMs ? 'late' : 'moving';
   }
 

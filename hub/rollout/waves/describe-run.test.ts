@@ -64,12 +64,16 @@ it('shows the approval that an agent waits for by the name of the wave', () => {
   };
   const waiting = (name: string, asked: string): [string, RolloutCluster] => {
     const held = { revision, tag: approvalTag(revision, asked), missing: 1, approvers: [], problems: [] };
-    const has = { accepted: base, had: [base], proven: base, refused: null, enforced: base, awaySince: null, wasSeenLeaving: false };
-    return [name, { name, labels: {}, isRegistered: true, held, facts: null, ...has }];
+    const has = { accepted: base, had: [base], proven: base, enforced: base, awaySince: null, wasSeenLeaving: false };
+    return [name, { name, labels: {}, isRegistered: true, held, refused: null, lacking: null, facts: null, ...has }];
   };
   const clusters = new Map([waiting('a1', 'other'), waiting('a2', 'production')]);
   const input = { now: 0, newest: { revision, strategy: undefined }, clusters, digestOf: (_cluster: string, at: string) => at };
-  expect(describeRun(run, input).waves[0]?.approval).toMatchObject({ clusters: 2, tag: 'fso/approve/r1/production' });
+  const problems = ['the hub cannot fetch tag fso/approve/r1/production'];
+  expect(describeRun(run, input, problems).waves.map(({ approval }) => approval)).toMatchObject([
+    { clusters: 2, tag: 'fso/approve/r1/production', problems },
+    null,
+  ]);
 });
 
 it('holds no place for a cluster that leaves, at work or finished', () => {

@@ -111,8 +111,14 @@ const overallState = ({ base, revision, halt, paused }: RolloutRun): RolloutView
   return base.revision === revision ? 'Finished' : 'Progressing';
 };
 
-/** Describes a run for people. */
-export const describeRun = (run: RolloutRun, input: RolloutInput): RolloutView => {
+/** The view of a wave with why the hub does not know tags that it waits for. */
+const withProblems = ({ approval, ...wave }: RolloutWaveView, tagProblems: readonly string[]): RolloutWaveView => ({
+  ...wave,
+  approval: approval && { ...approval, problems: [...approval.problems, ...tagProblems] },
+});
+
+/** Describes a run for people. @param tagProblems why the hub does not know tags about the commit */
+export const describeRun = (run: RolloutRun, input: RolloutInput, tagProblems: readonly string[]): RolloutView => {
   const waves = wavesOfRun(run, input.clusters);
   const atWork = waves.find(({ number }) => run.reached[number] !== run.revision);
   return {
@@ -120,7 +126,7 @@ export const describeRun = (run: RolloutRun, input: RolloutInput): RolloutView =
     state: overallState(run),
     base: run.base.revision,
     since: timeOf(run.since),
-    waves: waves.map((wave) => describeWave(run, wave, wave === atWork, input)),
+    waves: waves.map((wave) => withProblems(describeWave(run, wave, wave === atWork, input), tagProblems)),
     halted: describeHalt(run),
     paused: run.paused && { ...run.paused, since: timeOf(run.paused.since) },
     immediate: describeImmediate(run, input),

@@ -83,6 +83,7 @@ const openRollout = (deps: Pick<WaveControllerDeps, 'ledger' | 'clock' | 'logger
       read: async () => undefined,
       hint: () => undefined,
       objects: { chain: async () => null },
+      approvals: { problemsOf: () => [] },
       state: () => ({ url: '', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null }),
     },
   });

@@ -27,14 +27,19 @@ export const PreviewedClass = z.strictObject({
   after: Count.describe('Owners with the changed policies.'),
   begins: Count.describe('Owners of `after` that are not among those of `now`.'),
   ends: Count.describe('Owners of `now` that are not among those of `after`.'),
-  eased: Count.min(1)
-    .optional()
-    .describe('Owners of `begins` whose next pods are refused now, of the class pending: nothing that could start is lost. Absent: none.'),
   owners: boundedList(PreviewedOwner, MAX_PREVIEWED_OWNERS)
     .optional()
     .describe('The first of those that begin, by namespace, kind and name. Absent: the agent tells counts only.'),
 });
 export type PreviewedClass = z.infer<typeof PreviewedClass>;
+
+/** The owners that stay pending. What was refused before is no worse off there. */
+export const PreviewedPending = PreviewedClass.extend({
+  eased: Count.min(1)
+    .optional()
+    .describe('Owners of `begins` whose next pods are refused now: nothing that could start is lost. Absent: none.'),
+});
+export type PreviewedPending = z.infer<typeof PreviewedPending>;
 
 /** Reasons why an agent does not answer what a change of policies would do. */
 export const PREVIEW_REFUSALS = ['Off', 'Busy', 'TooMany', 'OtherList', 'NotObserved', 'Invalid', 'TooLarge', 'GaveUp'] as const;
@@ -58,7 +63,7 @@ const Answered = z.strictObject({
   omitted: Count.describe('Owners of those namespaces that were not judged whole: they may be at risk all the same.'),
   outside: PreviewedClass.describe('Owners with pods that run in a region that is not allowed.'),
   refused: PreviewedClass.describe('Owners whose next pods the locks would refuse.'),
-  pending: PreviewedClass.describe('Owners whose next pods would stay pending; capacity and volumes are not looked at.'),
+  pending: PreviewedPending.describe('Owners whose next pods would stay pending; capacity and volumes are not looked at.'),
 });
 
 /** Effects of a change of policies on the workloads of a cluster. Classes are never added up. */

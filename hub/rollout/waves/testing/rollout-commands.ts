@@ -80,6 +80,9 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     const { flapping } = world;
     if (!flapping.delete(cluster)) flapping.add(cluster);
   }),
+  happening('starve', name, (world, cluster) => {
+    if (!world.starved.delete(cluster)) world.starved.add(cluster);
+  }),
   happening('restart', fc.constant('the hub'), (world) => world.restart()),
   happening('restart', fc.constant('every agent'), (world) => {
     for (const cluster of world.clusters.values()) cluster.proven = null;

@@ -30,7 +30,7 @@ export const open = (rules: Readonly<Partial<Record<Zone, Rule>>>, names: readon
       world.step();
     },
     targets: () => [...world.clusters.values()].map(({ target }) => target),
-    view: () => (world.run === undefined ? undefined : describeRun(world.run, world.input())),
+    view: () => (world.run === undefined ? undefined : describeRun(world.run, world.input(), [])),
   };
 };
 
@@ -41,6 +41,7 @@ export const create = (name: string): SimulatedCluster => ({
   accepted: null,
   proven: null,
   refused: null,
+  lacking: null,
   held: null,
   target: null,
   offered: null,

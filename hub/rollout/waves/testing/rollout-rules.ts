@@ -27,7 +27,7 @@ export class RolloutRules {
   /** Times since when clusters have proven nothing. */
   readonly #unprovenSince = new Map<string, number>();
   /** Commits for which someone has passed a gate. */
-  readonly #passed = new Set<string>();
+  readonly #waived = new Set<string>();
 
   constructor(world: RolloutWorld) {
     this.#world = world;
@@ -39,7 +39,7 @@ export class RolloutRules {
   }
 
   noteResume(): void {
-    this.#passed.add(this.#world.newest.revision);
+    this.#waived.add(this.#world.newest.revision);
   }
 
   /**
@@ -92,23 +92,30 @@ export class RolloutRules {
   }
 
   /**
-   * Whether no wave need wait for a cluster: it is away, has come and gone for long, or was not
-   * known in time as it was before.
+   * Whether no wave need wait for a cluster: it is away, has come and gone for long and does not
+   * lack objects, or was not known in time as it was before.
    */
-  #isExcused({ name, awaySince }: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
+  #isExcused({ name, awaySince, lacking }: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
     const [unreachableMs, proofMs] = [durationMs(unreachableAfter ?? '5m'), durationMs(rule.proofWithin ?? '10m')];
-    const passed = (since: number | null | undefined): number => this.#world.now - (since ?? this.#world.now);
-    if (passed(awaySince) >= unreachableMs || passed(this.#absences.get(name)?.since) >= unreachableMs + proofMs) return true;
-    return rule.maxNewViolations !== undefined && passed(this.#unprovenSince.get(name)) >= proofMs;
+    if (this.#passed(awaySince) >= unreachableMs) return true;
+    if (lacking !== this.#world.newest.revision && this.#passed(this.#absences.get(name)?.since) >= unreachableMs + proofMs) return true;
+    return rule.maxNewViolations !== undefined && this.#passed(this.#unprovenSince.get(name)) >= proofMs;
+  }
+
+  /** Milliseconds since a time; 0 where there is none. */
+  #passed(since: number | null | undefined): number {
+    return this.#world.now - (since ?? this.#world.now);
   }
 
   #checkLate(run: RolloutRun, clusters: readonly string[]): void {
     const { now } = this.#world;
+    const { waves, unreachableAfter } = this.#strategyOf(run);
     for (const name of clusters) {
-      const rule = this.#strategyOf(run).waves[this.#waveOf({ name }, run)];
+      const proofMs = durationMs(waves[this.#waveOf({ name }, run)]?.proofWithin ?? '0s');
       const since = this.#fineAt.get(name) ?? 0;
-      if (now - since < durationMs(rule?.proofWithin ?? '0s'))
-        throw new Error(`${name} was taken for late ${now - since} ms after it was fine`);
+      const isLacking = this.#world.clusters.get(name)?.lacking === run.revision;
+      const mayComeAndGo = !isLacking || this.#passed(this.#absences.get(name)?.since) < durationMs(unreachableAfter ?? '5m') + proofMs;
+      if (now - since < proofMs && mayComeAndGo) throw new Error(`${name} was taken for late ${now - since} ms after it was fine`);
     }
   }
 
@@ -188,7 +195,7 @@ export class RolloutRules {
   ): void {
     const { now } = this.#world;
     const rule = strategy.waves[wave];
-    if (rule === undefined || this.#passed.has(is)) return;
+    if (rule === undefined || this.#waived.has(is)) return;
     const waits = changed.filter((cluster) => cluster.proven !== is && !this.#isExcused(cluster, strategy, rule));
     if (waits.length > 0) throw new Error(`wave ${rule.name} finished ${is} before ${waits[0]?.name} had proven it`);
     const proven = changed.filter((cluster) => cluster.proven === is);

@@ -34,6 +34,8 @@ export interface SimulatedCluster {
   accepted: string | null;
   proven: string | null;
   refused: string | null;
+  /** Commit of which its agent did not get all objects. */
+  lacking: string | null;
   /** Commit that its agent does not take, as it lacks an approval. */
   held: string | null;
   /** Commit that the hub has it have; null: it has not decided since it started. */
@@ -59,6 +61,8 @@ export class RolloutWorld {
   run: RolloutRun | undefined;
   /** Clusters that come and go, without a proof. */
   readonly flapping = new Set<string>();
+  /** Clusters whose agents get no objects. */
+  readonly starved = new Set<string>();
   readonly #faults: Faults;
   #watchingSince = -1;
 
@@ -103,6 +107,11 @@ export class RolloutWorld {
       cluster.proven = this.flapping.has(cluster.name) ? null : target;
       return;
     }
+    if (this.starved.has(cluster.name)) {
+      cluster.lacking = target;
+      return;
+    }
+    cluster.lacking = null;
     if (this.digestOf(cluster.name, target)?.endsWith(String(REFUSED)) === true) {
       cluster.refused = target;
       return;
@@ -143,7 +152,7 @@ export class RolloutWorld {
     };
   }
 
-  #read({ name, zone, awaySince, accepted, proven, refused, held, target, offered }: SimulatedCluster): RolloutCluster {
+  #read({ name, zone, awaySince, accepted, proven, refused, lacking, held, target, offered }: SimulatedCluster): RolloutCluster {
     const isKnown = awaySince === null;
     return {
       name,
@@ -156,6 +165,7 @@ export class RolloutWorld {
         ? []
         : [accepted, ...[offered, target].filter((each) => each !== refused)].filter((each) => each !== null),
       refused,
+      lacking,
       awaySince: isKnown ? null : Math.max(awaySince, this.#watchingSince),
       wasSeenLeaving: awaySince !== null && awaySince > this.#watchingSince,
       held:
