@@ -163,10 +163,18 @@ export class Intake {
     this.#deps.revisions.resume(state, this.#target);
   }
 
+  /** Resolves once no target is being persisted. */
+  async #persisted(): Promise<void> {
+    for (let seen: Promise<void> | undefined; seen !== this.#persisting; ) {
+      seen = this.#persisting;
+      await seen;
+    }
+  }
+
   async #compileOffers(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#gate.wait(this.#wakeup, signal);
-      await this.#persisting;
+      await this.#persisted();
       if (this.#gate.waiting !== undefined && this.#offered === undefined) this.#admit(this.#gate.waiting);
       for (let offer = this.#offered; offer !== undefined; offer = this.#offered) {
         this.#offered = undefined;
@@ -188,7 +196,7 @@ export class Intake {
       const verify = { trust, held: this.#held, now: clock.now(), accepted };
       const decoders = { decode: this.#decode, decodeAlone: this.#decodeAlone };
       const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, ...decoders });
-      await this.#persisting;
+      await this.#persisted();
       // Another commit is in force meanwhile, by which it has to be judged.
       if (this.#last?.revision !== last?.revision) this.#offered ??= offer;
       else if (!result.ok) this.#refuse(revision, result);
@@ -289,7 +297,7 @@ export class Intake {
     const again = revision === this.#last?.revision ? undefined : this.#gate.noteAccepted();
     this.#accepted = state;
     if (again !== undefined) this.offer(this.#offered ?? again);
-    this.#writtenTarget = undefined;
+    if (this.#writtenTarget === written) this.#writtenTarget = undefined;
     this.#deps.revisions.accept(written, state);
     this.#held.accept(objects);
     this.#holds = revision;

@@ -20,7 +20,7 @@ const open = (commit: CommitSpec = {}, trust: TrustConfig = STRICT, verification
   const base = box.commit({ key: ana });
   const revision = box.commit({ key: ana, message: MESSAGE, parents: [base], ...commit });
   const tags: string[] = [];
-  const fetches = { hints: 0 };
+  const fetches = { hints: 0, hasUnread: false };
   const view = (id: string) => ({ revision: id, author: '', subject: '', time: '' });
   const newest = { commit: view(revision) };
   const source = {
@@ -29,7 +29,10 @@ const open = (commit: CommitSpec = {}, trust: TrustConfig = STRICT, verification
     },
     state: () => ({ url: '', ref: 'main', revision: newest.commit, rejected: null, error: null, lastFetch: null, verification }),
     objects: { object: async (id: string) => box.get(id) },
-    approvals: { of: (of: string) => (of === revision ? { type: 'approvals' as const, revision, tags } : undefined) },
+    approvals: {
+      of: (of: string) => (of === revision ? { type: 'approvals' as const, revision, tags } : undefined),
+      hasUnreadRevocation: () => fetches.hasUnread,
+    },
   };
   const check = new ImmediateCheck({ trust, source, clock: systemClock });
   return {
@@ -69,6 +72,21 @@ describe('ImmediateCheck', () => {
     tag(ana, revocationTag(revision, 'immediate'));
     expect(await judge()).toMatchObject({ isGiven: false, missing: 0 });
     expect([await judge(base), check.awaited]).toEqual([undefined, null]);
+  });
+
+  it('lets nothing skip waves while a revocation is there that cannot be read', async () => {
+    const { judge, tag, fetches } = open();
+    tag(bob);
+    fetches.hasUnread = true;
+    expect(await judge()).toMatchObject({ isGiven: false, missing: 0 });
+    fetches.hasUnread = false;
+    expect(await judge()).toMatchObject({ isGiven: true });
+  });
+
+  it('looks for no tags once no waves are in force', async () => {
+    const { judge, check, revision } = open();
+    await judge();
+    expect([check.awaited, await check.check(undefined, revision), check.awaited]).toEqual([revision, undefined, null]);
   });
 
   it('does not judge a commit that does not ask for it', async () => {

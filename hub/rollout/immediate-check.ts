@@ -10,7 +10,7 @@ export interface ImmediateCheckDeps {
   readonly trust: TrustConfig;
   readonly source: Pick<Source, 'hint' | 'state'> & {
     readonly objects: Pick<Source['objects'], 'object'>;
-    readonly approvals: Pick<Source['approvals'], 'of'>;
+    readonly approvals: Pick<Source['approvals'], 'of' | 'hasUnreadRevocation'>;
   };
   readonly clock: Clock;
 }
@@ -54,9 +54,14 @@ export class ImmediateCheck {
   /**
    * Judges the tags about the newest commit. What cannot be read is a reason to go by waves.
    *
+   * @param base undefined: no waves are in force
    * @returns undefined: it does not ask to skip waves, or every wave has it
    */
-  async check(base: Base, revision: string): Promise<ImmediateTags | undefined> {
+  async check(base: Base | undefined, revision: string): Promise<ImmediateTags | undefined> {
+    if (base === undefined) {
+      this.#await(null);
+      return undefined;
+    }
     const key = `${base.revision} ${revision}`;
     if (this.#step?.key !== key) this.#step = { key, read: this.#read(base, revision) };
     const { read } = this.#step;
@@ -81,7 +86,8 @@ export class ImmediateCheck {
     const raw = tags.map((tag) => Buffer.from(tag, 'base64'));
     const rule = { approvers, hostingSigners };
     const verdict = judgeImmediate({ revision, rule, tags: raw, now: this.#deps.clock.now(), ...step });
-    return { ...verdict, signer: step.label };
+    const isUnsure = verdict.isGiven && this.#deps.source.approvals.hasUnreadRevocation(revision);
+    return { ...verdict, isGiven: verdict.isGiven && !isUnsure, signer: step.label };
   }
 
   async #read(base: Base, revision: string): Promise<Step | undefined> {

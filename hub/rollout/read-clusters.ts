@@ -39,8 +39,10 @@ const UNSEEN: Omit<Enforced, 'awaySince'> = {
   facts: null,
 };
 
+const ASKS_AGAIN: readonly (string | undefined)[] = ['object-missing', 'chain-incomplete'];
+
 /** Whether an agent lacks objects of a commit: it asks for them again, and may take it then. */
-const isLacking = ({ reasons }: NonNullable<ClusterRecord['nack']>): boolean => reasons.every(({ code }) => code === 'object-missing');
+const isLacking = ({ reasons }: NonNullable<ClusterRecord['nack']>): boolean => reasons.every(({ code }) => ASKS_AGAIN.includes(code));
 
 /** Commits that a cluster has accepted or was offered; what it refused it does not have. */
 export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: string | null): readonly string[] => {

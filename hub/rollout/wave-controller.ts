@@ -41,6 +41,8 @@ export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly immediate?: Pick<ImmediateCheck, 'check'>;
 }
 
+type RolloutEvent = ReturnType<typeof eventsOfRun>[number];
+
 /** Milliseconds between two looks at a run that is under way, and without one. */
 const LOOK_MS = { busy: 1_000, idle: 60_000 };
 /** Milliseconds for which reports are gathered before a look, and rest after it. */
@@ -219,8 +221,8 @@ export class WaveController {
     const known = await this.#read(stored, first);
     if (known === undefined) return undefined;
     const planned = planRun(stored, known.input);
-    await this.#recordImmediate(stored, known);
-    if (canonicalJson(planned ?? null) !== canonicalJson(stored ?? null)) await this.#store(stored, planned);
+    const skips = await this.#recordImmediate(stored, known);
+    await this.#store(stored, planned, skips);
     if (this.#stored() === undefined && first !== undefined) return known;
     this.#first = undefined;
     // A commit that came meanwhile is the next one.
@@ -228,23 +230,28 @@ export class WaveController {
     return known;
   }
 
-  /** Records that a commit skips waves before it does: a crash in between leaves two entries. */
-  async #recordImmediate(stored: RolloutRun | undefined, { input }: KnownFleet): Promise<void> {
+  /**
+   * Records that a commit skips waves before it does: a crash or a pause in between leaves an entry
+   * of a commit that did not. @returns the event of it
+   */
+  async #recordImmediate(stored: RolloutRun | undefined, { input }: KnownFleet): Promise<RolloutEvent | undefined> {
     const immediate = stored && immediateOf(stored, input);
-    if (immediate === undefined) return;
+    if (immediate === undefined) return undefined;
     const { entry, event } = recordsOfImmediate(input.newest.revision, immediate);
     await this.#deps.ledger.audit.append(entry);
-    this.#addEvent(event);
+    return event;
   }
 
-  #addEvent(event: ReturnType<typeof eventsOfRun>[number]): void {
+  #addEvent(event: RolloutEvent): void {
     const { ledger, logger } = this.#deps;
     logger.info({ revision: event.revision, reason: event.reason }, 'rollout changed');
     const time = new Date(this.#now()).toISOString();
     ledger.addEvent(null, { ...event, time }).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   }
 
-  async #store(before: RolloutRun | undefined, planned: RolloutRun | undefined): Promise<void> {
+  /** @param skips event of a commit that skips waves by what is stored */
+  async #store(before: RolloutRun | undefined, planned: RolloutRun | undefined, skips: RolloutEvent | undefined): Promise<void> {
+    if (canonicalJson(planned ?? null) === canonicalJson(before ?? null)) return;
     const { ledger } = this.#deps;
     const next = planned && { ...planned, sequence: (before?.sequence ?? 0) + 1 };
     let isOurs = false;
@@ -254,7 +261,7 @@ export class WaveController {
       return isOurs ? next : value;
     });
     if (!isOurs) return this.#wakeup.wake();
-    for (const event of eventsOfRun(before, next)) this.#addEvent(event);
+    for (const event of [...(skips ? [skips] : []), ...eventsOfRun(before, next)]) this.#addEvent(event);
   }
 
   /** Reads what a plan is made from; undefined: no commit was read yet. */
@@ -269,7 +276,7 @@ export class WaveController {
     const digestOf: RolloutInput['digestOf'] = (cluster, at) => digestIn(commits, cluster, at);
     const base = run && commits.get(run.base.revision)?.desired.set;
     const clusters = readClusters({ newest: set, base, records, watchingSince: this.#watchingSince, digestOf, targetOf });
-    const immediate = run && (await this.#deps.immediate?.check(run.base, revision));
+    const immediate = await this.#deps.immediate?.check(run?.base, revision);
     const input = { now: this.#now(), newest: { revision, strategy: set.rollout?.document.spec, immediate }, clusters, digestOf };
     return { newest, commits, input };
   }

@@ -1,5 +1,5 @@
 import { FakeClock } from '@fso/shared/fake-clock';
-import { approvalTag } from '@fso/shared/rollout';
+import { approvalTag, revocationTag } from '@fso/shared/rollout';
 import pino from 'pino';
 import { beforeEach, expect, it } from 'vitest';
 import { ApprovalTags } from './approval-tags.ts';
@@ -25,9 +25,11 @@ beforeEach(() => {
   revision = REVISION;
   const repository = {
     listTags: async (prefix: string) =>
-      names.map((name, at) => ({ name: approvalTag(REVISION, name), id: idOf(at) })).filter(({ name }) => name.startsWith(prefix)),
+      names
+        .map((name, at) => ({ name: name.startsWith('fso/') ? name : approvalTag(REVISION, name), id: idOf(at) }))
+        .filter(({ name }) => name.startsWith(prefix)),
     fetchTag: async (name: string) => {
-      const short = name.slice(approvalTag(REVISION, '').length);
+      const short = name.replace(approvalTag(REVISION, ''), '');
       asked.push(short);
       if (broken.has(short)) throw Object.assign(new Error('no'), { code: 'HttpError', data: { statusCode: 500 } });
       return Buffer.from(short);
@@ -84,6 +86,19 @@ it('tries one that was made again at once, and forgets all once nothing waits', 
   revision = null;
   await poll(1);
   expect(tags.problemsOf(REVISION)).toEqual([]);
+});
+
+it('knows of a revocation that cannot be fetched, and forgets it with its commit', async () => {
+  names = [revocationTag(REVISION, 'immediate'), 'good'];
+  await poll(1);
+  expect(tags.hasUnreadRevocation(REVISION)).toBe(false);
+  names = [revocationTag(REVISION, 'production'), 'good', revocationTag(REVISION, 'canary')];
+  broken = new Set([revocationTag(REVISION, 'canary')]);
+  await poll(1);
+  expect([tags.hasUnreadRevocation(REVISION), tags.hasUnreadRevocation('2'.repeat(40))]).toEqual([true, false]);
+  revision = '2'.repeat(40);
+  await poll(1);
+  expect([tags.hasUnreadRevocation(REVISION), tags.problemsOf(revision)]).toEqual([false, []]);
 });
 
 it('asks once for one that no agent would take', async () => {

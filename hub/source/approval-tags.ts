@@ -19,6 +19,7 @@ type NamedTag = Awaited<ReturnType<Clone['listTags']>>[number];
 
 /** A tag that could not be fetched. */
 interface FailedTag {
+  readonly name: string;
   readonly backoff: Backoff;
   /** Monotonic time from which on it is tried again, in milliseconds. */
   readonly until: number;
@@ -78,10 +79,19 @@ export class ApprovalTags {
     return [...(this.#problem === undefined ? [] : [this.#problem]), ...failed].slice(0, SHOWN);
   }
 
+  /**
+   * Whether a revocation about a commit is there that could not be fetched: until it is read, what
+   * it revokes may not count.
+   */
+  hasUnreadRevocation(revision: string): boolean {
+    return [...this.#read.values()].some((tag) => isFailed(tag) && tag.name.startsWith(revocationTag(revision, '')));
+  }
+
   /** Brings the tags up to date. A failure is logged, and stops no commit. */
   async sync(signal: AbortSignal): Promise<void> {
     const { logger } = this.#runtime;
     const revision = this.#wanted();
+    if (revision !== this.#revision) this.#read = new Map();
     this.#revision = revision;
     if (revision === null) {
       // What is not followed may have been revoked since.
@@ -143,7 +153,12 @@ export class ApprovalTags {
       const retryInMs = backoff.next();
       const reason = describeGitError(err, name);
       logger.warn({ tag: name, reason, attempt: backoff.failures, retryInMs }, 'tag cannot be fetched');
-      return { backoff, until: clock.monotonicMs() + retryInMs, problem: `the hub cannot fetch tag ${name}: ${reason}`.slice(0, 512) };
+      return {
+        name,
+        backoff,
+        until: clock.monotonicMs() + retryInMs,
+        problem: `the hub cannot fetch tag ${name}: ${reason}`.slice(0, 512),
+      };
     }
   }
 }

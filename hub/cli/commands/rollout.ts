@@ -34,6 +34,8 @@ const immediateText = (immediate: NonNullable<RolloutView['immediate']>, now: Da
   const { tag, signer, taggedBy, since, missing, approvers, problems } = immediate;
   if (since !== null)
     return `every cluster was given the commit at once, ${age(since, now)} ago: signed by ${signer}, tagged by ${taggedBy.join(' and ')}`;
+  if (missing === 0 && problems.length === 0)
+    return `goes to every cluster once the rollout is resumed: signed by ${signer}, tagged by ${taggedBy.join(' and ')}`;
   const asked = missing === 1 ? 'is a signed tag' : `are ${missing} signed tags`;
   const by = approvers.length === 0 ? '' : ` by ${approvers.join(', ')}`;
   const awaited = `the commit goes by waves until there ${asked} ${tag}${by}`;
@@ -124,7 +126,13 @@ interface PrintedTag {
 const printTag = (context: Context, { tag, message, from, revision }: PrintedTag): void => {
   if (!COMMIT.test(revision) || !COMMIT.test(from)) throw new CliError('The hub answered with an id that is none of a commit.');
   if (!TAG.test(tag)) throw new CliError('No tag can have this name: it takes lower case letters, digits and -.');
-  context.out(`git fetch origin\ngit diff ${from} ${revision}\ngit tag -s -m '${message}' ${tag} ${revision}\ngit push origin ${tag}\n`);
+  const isSame = from === revision;
+  if (isSame)
+    context.progress(
+      'Every wave counts as having this commit: compare it with the commit that the waiting clusters enforce, as `fso get clusters` shows.\n',
+    );
+  const compare = isSame ? '' : `git diff ${from} ${revision}\n`;
+  context.out(`git fetch origin\n${compare}git tag -s -m '${message}' ${tag} ${revision}\ngit push origin ${tag}\n`);
 };
 
 const suffixed = (tag: string, suffix: string | undefined): string => tag + (suffix === undefined ? '' : `+${suffix}`);

@@ -93,7 +93,11 @@ export const describeHalt = ({ halt, revision }: RolloutRun): RolloutView['halte
   };
 
 /** Describes whether the newest commit skips waves; null: it does not ask for that. */
-const describeImmediate = ({ revision, base, immediate }: RolloutRun, { newest }: RolloutInput): RolloutView['immediate'] => {
+const describeImmediate = (
+  { revision, base, immediate }: RolloutRun,
+  { newest }: RolloutInput,
+  tagProblems: readonly string[],
+): RolloutView['immediate'] => {
   const tag = immediateTag(revision);
   if (immediate !== undefined) {
     const { signer, taggedBy, since } = immediate;
@@ -102,7 +106,7 @@ const describeImmediate = ({ revision, base, immediate }: RolloutRun, { newest }
   if (newest.immediate === undefined || newest.revision !== revision) return null;
   const { signer, approvers: taggedBy, missing, problems } = newest.immediate;
   const { approvers = [] } = base.strategy;
-  return { tag, signer, taggedBy: [...taggedBy], since: null, missing, approvers, problems: [...problems] };
+  return { tag, signer, taggedBy: [...taggedBy], since: null, missing, approvers, problems: [...problems, ...tagProblems] };
 };
 
 const overallState = ({ base, revision, halt, paused }: RolloutRun): RolloutView['state'] => {
@@ -129,7 +133,7 @@ export const describeRun = (run: RolloutRun, input: RolloutInput, tagProblems: r
     waves: waves.map((wave) => withProblems(describeWave(run, wave, wave === atWork, input), tagProblems)),
     halted: describeHalt(run),
     paused: run.paused && { ...run.paused, since: timeOf(run.paused.since) },
-    immediate: describeImmediate(run, input),
+    immediate: describeImmediate(run, input, tagProblems),
   };
 };
 

@@ -86,13 +86,15 @@ const ImmediateAlert = ({ immediate }: { readonly immediate: NonNullable<Rollout
         <RelativeTime time={since} />, without waves: signed by {signer}, tagged by {taggedBy.join(' and ')}.
       </Alert>
     );
+  const isHeld = missing === 0 && problems.length === 0;
   return (
     <Alert isInline variant="info" component="h2" title="The commit asks to skip its waves">
       <div className="fso-stack">
         <p>
-          {missing === 0
-            ? 'It goes by waves.'
-            : `It goes by waves until there ${missing === 1 ? 'is' : 'are'} ${count(missing, 'signed tag')} ${tag}, by ${approvers.join(' or ') || 'nobody'}.`}
+          {isHeld && `It goes to every cluster once the rollout is resumed: signed by ${signer}, tagged by ${taggedBy.join(' and ')}.`}
+          {missing === 0 && !isHeld && 'It goes by waves.'}
+          {missing > 0 &&
+            `It goes by waves until there ${missing === 1 ? 'is' : 'are'} ${count(missing, 'signed tag')} ${tag}, by ${approvers.join(' or ') || 'nobody'}.`}
         </p>
         {problems.map((problem) => (
           <p key={problem}>{problem}</p>
