@@ -3,6 +3,7 @@ import { type Clock, messageOf } from '@fso/shared/runtime';
 import type { WriteFailure } from '../enforce/index.ts';
 import type { Trace } from '../observe/index.ts';
 import { NotKeptError } from './apply-action.ts';
+import { Echo } from './echo.ts';
 
 /** An object that someone else changed or deleted, and that a write restores. */
 export interface Repair {
@@ -35,6 +36,11 @@ export interface Write {
   /** Time to wait for the cache to show the write, in ms. Default: the time of the pool. */
   readonly echoMs?: number;
   /**
+   * Content that is written. Where it differs from what was written last, it waits for no longer
+   * than the time of the pool. Absent: it never does.
+   */
+  readonly content?: unknown;
+  /**
    * Version of the target in the local cache. After a successful write the pool leaves a target
    * alone until the cache shows another version: until then every plan rests on the state before
    * the write.
@@ -47,7 +53,10 @@ export interface WritePoolOptions {
   readonly concurrency: number;
   readonly clock: Clock;
   readonly retry: RetryPolicy;
-  /** Time to wait for the cache to show a write, in ms. */
+  /**
+   * Time to wait for the cache to show a write, in ms. It doubles, up to 30 s, each time that a
+   * target is written again and the cache has not shown it.
+   */
   readonly echoMs: number;
   readonly onDone: (write: Write, outcome: WriteOutcome) => void;
   readonly onFailure: (write: Write, failure: WriteFailure, error: unknown) => void;
@@ -92,14 +101,12 @@ interface KeyState {
   notKept: boolean;
   policies: readonly string[];
   notBefore: number;
-  readonly liveVersion: Write['liveVersion'];
-  /** Set after a success: the version that the cache had before it. */
-  echo: { readonly before: string | undefined; readonly until: number } | undefined;
+  /** Set after a success, until the cache shows it. */
+  echo: Echo | undefined;
 }
 
 /** Whether the cache does not show yet what was written. */
-const isUnshown = ({ echo, liveVersion }: KeyState, now: number): boolean =>
-  echo !== undefined && echo.until > now && echo.before === liveVersion();
+const isUnshown = ({ echo }: KeyState, now: number): boolean => echo?.isAwaited(now) === true;
 
 /**
  * Number of reports that are written at once. Reports are a convenience, and must not crowd out the
@@ -147,6 +154,7 @@ export class WritePool {
     const now = this.#options.clock.monotonicMs();
     const wanted = new Set(writes.map((write) => write.key));
     for (const [key, state] of this.#states) {
+      if (state.echo?.isShown === true) state.echo = undefined;
       if (state.planner !== planner || wanted.has(key) || this.#running.has(key) || isUnshown(state, now)) continue;
       this.#states.delete(key);
       // The round that submits these has published the failure: without another one it would stand
@@ -192,6 +200,7 @@ export class WritePool {
   #isDue(write: Write, now: number): boolean {
     const state = this.#states.get(write.key);
     if (state === undefined) return true;
+    state.echo?.follow(write);
     return state.notBefore <= now && !isUnshown(state, now);
   }
 
@@ -231,18 +240,18 @@ export class WritePool {
   }
 
   #succeeded({ write, planner }: Planned, before: string | undefined, outcome: WriteOutcome): void {
-    const until = this.#options.clock.monotonicMs() + (write.echoMs ?? this.#options.echoMs);
+    const { clock, echoMs, onDone } = this.#options;
+    const last = this.#states.get(write.key)?.echo;
     this.#states.set(write.key, {
       planner,
       failures: 0,
       error: '',
       notKept: false,
       policies: write.policies,
-      liveVersion: write.liveVersion.bind(write),
       notBefore: 0,
-      echo: { before, until },
+      echo: new Echo(write, { before, echoMs, now: clock.monotonicMs(), last }),
     });
-    this.#options.onDone(write, outcome);
+    onDone(write, outcome);
   }
 
   #failed({ write, planner }: Planned, error: unknown): void {
@@ -252,8 +261,7 @@ export class WritePool {
     const notBefore = clock.monotonicMs() + retryDelayMs(failures, { ...retry, ...write.retry });
     const notKept = error instanceof NotKeptError;
     const { key, policies } = write;
-    const liveVersion = write.liveVersion.bind(write);
-    this.#states.set(key, { planner, failures, error: message, notKept, policies, liveVersion, notBefore, echo: undefined });
+    this.#states.set(key, { planner, failures, error: message, notKept, policies, notBefore, echo: undefined });
     this.#options.onFailure(write, { key: write.key, policies: write.policies, error: message, failures }, error);
   }
 

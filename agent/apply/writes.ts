@@ -88,6 +88,7 @@ export const buildWrites = (actions: readonly Action[], context: WriteContext): 
       ...(isRepair ? { repair: repairOf(first, policies, context.view) } : {}),
       priority: FIRST.has(first.kind.kind) ? PRIORITIES.locks : PRIORITIES.policies,
       ...waitsOf(key, first.kind),
+      content: steps,
       liveVersion: () => context.view.versionOf(first.kind, cacheKeyOf(first)),
       run: async (signal: AbortSignal) => {
         const outcomes: WriteOutcome[] = [];

@@ -38,7 +38,7 @@ const openIntake = () => {
   const targets: string[] = [];
   let written: (commit: TargetCommit) => void = quiet;
   const outcomes: IntakeOutcome[] = [];
-  /** What the API server answers to the writes of the accepted state. */
+  /** Answer of the API server to the writes of the accepted state. */
   const store = { answer: async (): Promise<unknown> => undefined, isAsked: false };
   const apply = (): Promise<unknown> => {
     store.isAsked = true;
@@ -149,13 +149,13 @@ it('forgets no commit that waits where the one in force is offered again', async
   await stop();
 });
 
-describe('a commit that comes while another one is persisted', () => {
+describe('a commit that comes while the one before is persisted', () => {
   const first = box.commit({ files: FILES, key: ana });
   const next = box.commit({ files: withRegions('eu-west-1', 'eu-central-1'), key: ana, parents: [first] });
   const sibling = box.commit({ files: withRegions('eu-central-1'), key: ana, parents: [first] });
   const child = box.commit({ files: withRegions('eu-central-1'), key: ana, parents: [next] });
 
-  /** Has the second commit written, and not persisted yet. */
+  /** Brings the second commit to where it is written, and not persisted yet. */
   const persistNext = async () => {
     const opened = openIntake();
     await opened.enforce(first);

@@ -111,7 +111,7 @@ describe('requests to an agent', () => {
     expect(await next).toEqual({ preview: REFUSED });
   });
 
-  it('are not sent once their callers have left, and keep nobody waiting', async () => {
+  it('are not sent once their callers have left, and hold up no others', async () => {
     const clock = new FakeClock();
     const inspections = new Inspections();
     const sent: string[] = [];

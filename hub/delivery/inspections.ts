@@ -62,7 +62,7 @@ interface Until {
   readonly clock: Clock;
   /** Aborts with the stream. */
   readonly signal: AbortSignal;
-  /** Aborts once nobody waits for the answer; undefined: somebody always does. */
+  /** Aborts once nobody waits for the answer; undefined: a caller always does. */
   readonly caller?: AbortSignal | undefined;
 }
 

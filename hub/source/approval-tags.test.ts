@@ -53,7 +53,7 @@ const poll = async (times: number): Promise<readonly string[]> => {
 };
 const found = () => tags.of(REVISION)?.tags.map((tag) => Buffer.from(tag, 'base64').toString());
 
-it('tries a tag that cannot be fetched ever more seldom, and tells why it is not known', async () => {
+it('tries a tag that cannot be fetched with growing waits, and shows why it is not known', async () => {
   names = ['bad', 'good'];
   broken = new Set(['bad']);
   expect(await poll(1)).toEqual(['bad', 'good']);

@@ -43,12 +43,12 @@ export class ApprovalTags {
   readonly #runtime: Runtime;
   #wanted: () => string | null = () => null;
   #onChange: (revision: string) => void = () => undefined;
-  /** By id. One that failed waits on its own, and takes no turn of the others meanwhile. */
+  /** Tags by id. One that failed waits on its own, and takes no turn of the others meanwhile. */
   #read: ReadonlyMap<string, ReadTag> = new Map();
   #approvals: Approvals | undefined;
   /** Commit that was followed last. */
   #revision: string | null = null;
-  /** Why tags cannot be listed now; undefined: they can. */
+  /** Reason why tags cannot be listed now; undefined: they can. */
   #problem: string | undefined;
 
   constructor(clone: Pick<Clone, 'listTags' | 'fetchTag'>, runtime: Runtime) {
@@ -72,7 +72,7 @@ export class ApprovalTags {
     return this.#approvals?.revision === revision ? this.#approvals : undefined;
   }
 
-  /** Why tags about a commit are not known, the first few. */
+  /** Reasons why tags about a commit are not known, the first few. */
   problemsOf(revision: string): readonly string[] {
     if (this.#revision !== revision) return [];
     const failed = [...this.#read.values()].filter(isFailed).map(({ problem }) => problem);

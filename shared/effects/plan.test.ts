@@ -29,7 +29,7 @@ const empty = cluster({ lookedAt: { namespaces: 0, owners: 0, pods: 0 }, coverag
 /** The same for a caller who sees a part of the cluster. */
 const scoped = (coverage: ClusterWorkloads['coverage']): ClusterWorkloads => cluster({ lookedAt: null, omitted: null, coverage });
 
-/** One owner begins, which an answer calls eased. */
+/** Class in which one owner begins, which an answer calls eased. */
 const EASED = { ...NONE, begins: 1, eased: 1 };
 
 describe('the result of a plan', () => {

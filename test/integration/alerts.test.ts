@@ -13,7 +13,7 @@ import { policyReport } from '../harness/policy-reports.ts';
 import { startPostgres } from '../harness/postgres.ts';
 import { createRandom } from '../harness/random.ts';
 import { ReportingCluster } from '../harness/reporting-cluster.ts';
-import { eventually, never } from '../harness/waiting.ts';
+import { eventually, HANG_MS, never } from '../harness/waiting.ts';
 
 const API_TOKEN = 'static-token-0123456789';
 const CLUSTERS = ['eu-1', 'eu-2', 'us-1', 'us-2', 'ap-1', 'ap-2'];
@@ -119,6 +119,50 @@ const untilTold = async (cluster: string, status: Delivery['status'], times: num
   await eventually(async () => (await firesInAlertmanager(cluster)) === (status === 'firing'));
 };
 
+/** Alerts that fire and end again and again, each time once everybody knows. */
+const startChanges = (clusters: readonly ReportingCluster[]) => {
+  let goesOn: boolean = true;
+  const changes = new Map(clusters.map(({ name }) => [name, 0]));
+  const comeAndGo = async (cluster: ReportingCluster): Promise<void> => {
+    const { name } = cluster;
+    for (let times = toldTimes(name, 'firing') + 1; goesOn; times += 1) {
+      for (const status of ['firing', 'resolved'] as const) {
+        cluster.report(reportOf(status === 'firing'));
+        await untilTold(name, status, times);
+        changes.set(name, (changes.get(name) ?? 0) + 1);
+      }
+    }
+  };
+  const running = Promise.all(clusters.map(comeAndGo));
+  return {
+    /** Waits until everybody knows of one more change of each, or one could not wait. */
+    untilAllChanged: async (): Promise<void> => {
+      const before = new Map(changes);
+      await Promise.race([running, eventually(() => [...before].every(([name, times]) => (changes.get(name) ?? 0) > times))]);
+    },
+    /** @returns number of changes of all */
+    stop: async (): Promise<number> => {
+      goesOn = false;
+      await running;
+      return [...changes.values()].reduce((sum, each) => sum + each);
+    },
+  };
+};
+
+/**
+ * Kills the hub at random moments. Every other one lives until alerts have come or gone, however
+ * long that takes here; the others are killed from their first moment on.
+ */
+const killHub = async (times: number, untilAllChanged: () => Promise<void>): Promise<void> => {
+  const random = createRandom(SEED);
+  for (let kill = 0; kill < times; kill += 1) {
+    if (kill % 2 === 0) await untilAllChanged();
+    await delay(random() * 4_000);
+    await world.hub.kill();
+    await world.hub.start();
+  }
+};
+
 const callHub = async (path: string, init: RequestInit = {}) => {
   const headers = { authorization: `Bearer ${API_TOKEN}`, 'content-type': 'application/json' };
   return (await fetch(`${world.hub.url}/api/v1${path}`, { ...init, headers })).json() as Promise<Record<string, unknown>>;
@@ -182,30 +226,11 @@ describe.each(['embedded', 'postgres'] as const)('alerts, with the database %s,'
     expect(new Set(actions.map(({ action }) => action))).toEqual(new Set(['api.create-silence', 'api.end-silence']));
   });
 
-  it('survive a hub that is killed at random moments; a repeated notification has the same key', async () => {
-    const random = createRandom(SEED);
-    const before = new Map(CLUSTERS.map((name) => [name, toldTimes(name, 'firing')]));
-    let goesOn: boolean = true;
-    let transitions = 0;
-    /** Fires and ends again and again, each time once everybody knows. */
-    const comeAndGo = async (cluster: ReportingCluster): Promise<void> => {
-      for (let times = (before.get(cluster.name) ?? 0) + 1; goesOn; times += 1) {
-        for (const status of ['firing', 'resolved'] as const) {
-          cluster.report(reportOf(status === 'firing'));
-          await untilTold(cluster.name, status, times);
-          transitions += 1;
-        }
-      }
-    };
-    const running = world.clusters.map(comeAndGo);
-    for (let kill = 0; kill < KILLS[database]; kill += 1) {
-      // From its first moment on to a time at which alerts have come and gone.
-      await delay(random() * 4_000);
-      await world.hub.kill();
-      await world.hub.start();
-    }
-    goesOn = false;
-    await Promise.all(running);
+  const survives = 'survive a hub that is killed at random moments; a repeated notification has the same key';
+  it(survives, { timeout: KILLS[database] * HANG_MS }, async () => {
+    const { untilAllChanged, stop } = startChanges(world.clusters);
+    await killHub(KILLS[database], untilAllChanged);
+    const transitions = await stop();
     const all = receivers.deliveries();
     const repeats = KINDS.map((kind) => all[kind].length - keysOf(all[kind]).size);
     console.log(

@@ -36,7 +36,7 @@ describe('waves with clusters that come and go', () => {
     expect(view()?.halted).toMatchObject({ gate: 'ProofTime', clusters: ['a1'] });
   });
 
-  it('do not go on without one that lacks objects and comes again to ask for them', () => {
+  it('wait for one that lacks objects, also where it comes and goes to ask for them', () => {
     const fleet = open({ a: { proofWithin: '3m' } }, ['a1', 'a2', 'b1']);
     fleet.commit(1);
     fleet.world.starved.add('a1');
@@ -46,7 +46,7 @@ describe('waves with clusters that come and go', () => {
     expect([fleet.targets(), fleet.view()?.halted]).toMatchObject([['r1', 'r1', 'r0'], { gate: 'ProofTime', clusters: ['a1'] }]);
   });
 
-  it('go on once one has got the objects that it lacked', () => {
+  it('continue once one has got the objects that it lacked', () => {
     const fleet = open({ a: { proofWithin: '3m' } }, ['a1', 'b1']);
     fleet.commit(1);
     fleet.world.starved.add('a1');

@@ -121,7 +121,7 @@ const withProblems = ({ approval, ...wave }: RolloutWaveView, tagProblems: reado
   approval: approval && { ...approval, problems: [...approval.problems, ...tagProblems] },
 });
 
-/** Describes a run for people. @param tagProblems why the hub does not know tags about the commit */
+/** Describes a run for people. @param tagProblems why the hub does not know tags of the commit */
 export const describeRun = (run: RolloutRun, input: RolloutInput, tagProblems: readonly string[]): RolloutView => {
   const waves = wavesOfRun(run, input.clusters);
   const atWork = waves.find(({ number }) => run.reached[number] !== run.revision);
