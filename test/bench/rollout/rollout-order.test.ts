@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CommitStep } from '../fleet/orders.ts';
-import { breachesOf, finishedBy, furthestWaves, type Rollouts } from './rollout-order.ts';
+import { breachesOf, countReached, type Rollouts } from './rollout-order.ts';
 
 const ROLLOUTS: Rollouts = {
   waves: [
@@ -23,7 +23,7 @@ const rulesOf = (...lines: string[]): string[] => breachesOf(ROLLOUTS, steps(...
 const ALL = ['a1', 'a2', 'b1', 'b2', 'b3', 'c1'];
 const FIRST = ALL.flatMap((cluster) => [`0 ${cluster} offered r0`, `1 ${cluster} proven r0`]);
 const CANARY = ['10 a1 offered r1', '10 a2 offered r1', '20 a1 proven r1', '30 a2 proven r1'];
-/** The first commit in all clusters, the second in two waves, and the third, which supersedes it. */
+/** Steps of one commit in all clusters, one in two waves, and one that supersedes that. */
 const KEPT = [
   ...FIRST,
   ...CANARY,
@@ -67,18 +67,9 @@ describe('finds a planted breach:', () => {
   });
 });
 
-it('counts commits by the last wave that they reached', () => {
-  expect([...furthestWaves(ROLLOUTS, steps(...KEPT))]).toEqual([
-    ['rest', 2],
-    ['early', 1],
-  ]);
-  expect([...furthestWaves(ROLLOUTS, steps(...FIRST))]).toEqual([
-    ['rest', 1],
-    ['', 2],
-  ]);
-});
-
-it('counts a commit as finished once every cluster has proven it itself', () => {
-  expect([...finishedBy(ROLLOUTS, steps(...KEPT))]).toEqual(['r0', 'r2']);
-  expect([...finishedBy(ROLLOUTS, steps(...KEPT.slice(0, -1)))]).toEqual(['r0']);
+it('counts commits by how far they came', () => {
+  const countIn = (lines: readonly string[]) => Object.fromEntries(countReached(ROLLOUTS, steps(...lines)));
+  expect(countIn(KEPT)).toEqual({ finished: 2, early: 1 });
+  expect(countIn(KEPT.slice(0, -1))).toEqual({ finished: 1, early: 1, rest: 1 });
+  expect(countIn(FIRST)).toEqual({ finished: 1, none: 2 });
 });

@@ -101,22 +101,16 @@ export const breachesOf = (rollouts: Rollouts, steps: readonly CommitStep[]): re
   return witness.breaches;
 };
 
-/** Commits that all clusters have proven themselves, not a newer one instead. */
-export const finishedBy = ({ waves, revisions }: Rollouts, steps: readonly CommitStep[]): ReadonlySet<string> => {
-  const total = waves.reduce((sum, { clusters }) => sum + clusters.length, 0);
-  const proven = Map.groupBy(
-    steps.filter(({ type }) => type === 'proven'),
-    ({ revision }) => revision,
-  );
-  return new Set(revisions.filter((revision) => new Set(proven.get(revision)?.map(({ cluster }) => cluster)).size === total));
-};
-
-/** Counts commits by the last wave in which they were offered; those that none got count under ''. */
-export const furthestWaves = ({ waves, revisions }: Rollouts, steps: readonly CommitStep[]): ReadonlyMap<string, number> => {
-  const offered = Map.groupBy(steps, ({ revision }) => revision);
-  const nameOf = (revision: string): string => {
-    const clusters = new Set((offered.get(revision) ?? []).map(({ cluster }) => cluster));
-    return waves.findLast((wave) => wave.clusters.some((cluster) => clusters.has(cluster)))?.name ?? '';
+/**
+ * Counts commits by how far they came: `finished` where all clusters have proven them, and not a
+ * newer one instead, else the last wave in which they were offered; `none`: in no wave.
+ */
+export const countReached = ({ waves, revisions }: Rollouts, steps: readonly CommitStep[]): ReadonlyMap<string, number> => {
+  const seen = new Set(steps.map(({ type, cluster, revision }) => `${type} ${cluster} ${revision}`));
+  const reachedBy = (revision: string): string => {
+    const isSeen = (type: CommitStep['type']) => (cluster: string) => seen.has(`${type} ${cluster} ${revision}`);
+    if (waves.every(({ clusters }) => clusters.every(isSeen('proven')))) return 'finished';
+    return waves.findLast(({ clusters }) => clusters.some(isSeen('offered')))?.name ?? 'none';
   };
-  return new Map([...Map.groupBy(revisions, nameOf)].map(([name, of]) => [name, of.length]));
+  return new Map([...Map.groupBy(revisions, reachedBy)].map(([reached, of]) => [reached, of.length]));
 };

@@ -14,7 +14,7 @@ import {
 import { type CommitStep, type News, now } from '../fleet/orders.ts';
 import { FLEET_OPTIONS, type FleetSettings, toFleetSettings } from '../fleet/settings.ts';
 import { readCount, readOptions } from '../options.ts';
-import { type Breach, breachesOf, finishedBy, furthestWaves, type Rollouts, type WaveRule } from './rollout-order.ts';
+import { type Breach, breachesOf, countReached, type Rollouts, type WaveRule } from './rollout-order.ts';
 
 const OPTIONS = { ...FLEET_OPTIONS, agents: { type: 'string', default: '1000' }, commits: { type: 'string', default: '20' } } as const;
 
@@ -150,9 +150,7 @@ const rowsOf = (first: FirstRound, figures: RolloutFigures, rollouts: Rollouts, 
   const { aloneMs, allMs, lastMs, endedMs, cpuMs, pss } = figures;
   const superseding = rollouts.revisions.slice(2);
   const offers = steps.filter(({ type, revision }) => type === 'offered' && superseding.includes(revision)).length;
-  const finished = finishedBy(rollouts, steps);
-  const superseded = superseding.filter((revision) => !finished.has(revision));
-  const reached = [...furthestWaves({ ...rollouts, revisions: superseded }, steps)].map(([wave, count]) => `${count} in ${wave || 'none'}`);
+  const reached = [...countReached({ ...rollouts, revisions: superseding }, steps)];
   const waves = rollouts.waves.map(({ clusters, maxConcurrency }) => `${clusters.length} clusters, ${maxConcurrency} at a time`);
   return {
     'first round, until the hub has all reports': `${seconds(first.ms)}, of the hub's CPU ${seconds(first.cpuMs)}`,
@@ -160,8 +158,7 @@ const rowsOf = (first: FirstRound, figures: RolloutFigures, rollouts: Rollouts, 
     'one commit alone, push → proven in all clusters': seconds(aloneMs),
     [`${superseding.length} commits, first push → the last is proven in all clusters`]: seconds(allMs),
     'of it from the last push on': `${seconds(lastMs)}, until the hub has finished it ${seconds(endedMs)}`,
-    'commits that all clusters have proven': String(superseding.length - superseded.length),
-    'superseded before, by the wave that they had come to': `${superseded.length}: ${reached.join(', ')}`,
+    'commits by the wave in which they were superseded, or finished': reached.map(([wave, count]) => `${count} ${wave}`).join(', '),
     'offers that agents got': String(offers),
     "the hub's CPU": `${seconds(cpuMs)}, ${((100 * cpuMs) / allMs).toFixed(0)} % of a core`,
     'of it for one offer': milliseconds(cpuMs / offers),
