@@ -19,6 +19,7 @@
  *   npm run bench -- risks --owners 5000 --placements 100000 --heap 256
  *   npm run bench -- risk-export --clusters 500
  *   npm run bench -- risk-judging --owners 1000 --nodes 1000
+ *   npm run bench -- rollout --agents 1000 --commits 20 --scopes 20 --database postgres --heap 400
  *   npm run bench -- scale --json scale.json
  *   npm run bench -- status --agents 1000 --policies 1000 --database postgres --heap 400
  *   npm run bench -- curve --agents 250,1000,3000,6000 --scopes 20 --database postgres --heap 400
@@ -44,6 +45,7 @@ import { isUsageError } from './options.ts';
 import { riskExport } from './risks/export.ts';
 import { riskJudging } from './risks/judging.ts';
 import { risks } from './risks/owners.ts';
+import { rollout } from './rollout/rollout.ts';
 import { usageOf } from './usage.ts';
 
 const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => Promise<void>>> = {
@@ -63,6 +65,7 @@ const benches: Readonly<Record<string, (args: string[], signal: AbortSignal) => 
   'risk-export': riskExport,
   'risk-judging': riskJudging,
   risks,
+  rollout,
   scale,
   soak,
   status,

@@ -1,5 +1,5 @@
 /** Options of the benches over a simulated fleet. */
-const FLEET = `  of fanout, status, resync, scale, hostile, plan and curve:
+const FLEET = `  of fanout, status, resync, scale, hostile, plan, curve and rollout:
     --agents 500  --policies 1000  --scopes 0         how many; folders with a scope that the policies are spread over
     --database embedded|postgres                      the hub's ledger
     --heap 400                                        MiB of the hub's heap; default: what Node.js takes
@@ -32,6 +32,8 @@ ${FLEET}
     --namespaces 1  --owners 1000  --nodes 1000       owners in each namespace, no two of them alike
   of risk-export:
     --clusters 500  --readers 3                       clusters with 20 named owners each; readers that read nothing
+  of rollout:
+    --agents 1000  --commits 20                       commits that supersede each other in three waves of 1, 19 and 80 %
   of curve:
     --agents 250,1000,3000,6000  --commits 3          a fleet of each size, one after the other
     --svg docs/images/fleet-curve.svg                 file of the picture

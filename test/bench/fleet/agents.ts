@@ -67,6 +67,9 @@ const take = (order: Order): void => {
     case 'rows':
       for (const agent of agents) tell({ type: 'rows', cluster: agent.cluster, rows: agent.rows() });
       break;
+    case 'steps':
+      for (const agent of agents) tell({ type: 'steps', cluster: agent.cluster, steps: agent.steps });
+      break;
     case 'stop':
       stop.abort(new Error('stopped'));
       break;

@@ -10,7 +10,7 @@ import type { ConnectionConfig } from '../../../agent/stream/hub-socket.ts';
 import { BenchWorkloads } from './bench-workloads.ts';
 import { stopReading } from './client-sockets.ts';
 import { clusterFacts, type PolicyCondition, PROFILE, snapshotOf } from './cluster-state.ts';
-import { type AgentProof, type Cause, type News, now, type Order, type Turn } from './orders.ts';
+import { type AgentProof, type Cause, type CommitStep, type News, now, type Order, type Turn } from './orders.ts';
 import { type ClusterRows, digestOfRows } from './rows.ts';
 
 /** The policies of the clusters of a team. */
@@ -50,8 +50,12 @@ export class BenchAgent {
   readonly #missing: number;
   readonly #drawn = new Map<string, number>();
   #list: TeamList = NO_LIST;
+  /** Steps of the commits that it was offered, in their order. */
+  readonly steps: CommitStep[] = [];
+  readonly #proofMs: number;
   /** null: it has taken no commit yet. */
   #revision: string | null = null;
+  #proven: string | null = null;
   #connection: Connection | undefined;
   #greetedAt = 0;
   #sentPolicies = 0;
@@ -74,15 +78,16 @@ export class BenchAgent {
   #coming: string | undefined;
   readonly #previewer: Previewer | undefined;
 
-  constructor({ hubUrl, ca, missing, workloads }: Extract<Order, { type: 'start' }>, proof: AgentProof, deps: AgentDeps) {
+  constructor({ hubUrl, ca, missing, workloads, proofMs }: Extract<Order, { type: 'start' }>, proof: AgentProof, deps: AgentDeps) {
     const { cluster, token, certificate } = proof;
     this.cluster = cluster;
     this.#proof = proof;
     this.#deps = deps;
     this.#missing = missing;
+    this.#proofMs = proofMs;
     this.#config = { hubUrl, ca, ...(token === undefined ? {} : { token }) };
     this.#observatory = new LiveObservatory(this.#snapshot());
-    const revisions = () => ({ revision: this.#revision, provenRevision: this.#revision, verification: 'unverified' }) as const;
+    const revisions = () => ({ revision: this.#revision, provenRevision: this.#proven, verification: 'unverified' }) as const;
     const outbox = new EventOutbox({ clock: systemClock, logger });
     const accepted = () => (this.#revision === null ? undefined : { ...this.#list, generationOf: () => 1, version: 0, isChanging: false });
     this.#reporter = new Reporter({ observatory: this.#observatory, outbox, clock: systemClock, logger, revisions, accepted });
@@ -218,6 +223,7 @@ export class BenchAgent {
     const revision = (frame.cluster ?? frame.revision)?.provenRevision;
     if (!revision) return;
     if (revision === this.#coming) this.#coming = undefined;
+    this.#note('proven', revision);
     const reportBytes = Buffer.byteLength(encodeFrame(frame));
     this.#deps.tell({ type: 'reported', cluster: this.cluster, at: now(), revision, bytes: this.#bytes, reportBytes });
   }
@@ -239,6 +245,7 @@ export class BenchAgent {
     if (frame.type === 'preview') void this.#preview(frame);
     if (frame.type === 'offer') {
       this.#coming = frame.revision;
+      this.#note('offered', frame.revision);
       this.#bytes = Buffer.byteLength(encodeFrame(frame));
       void this.#deps.commitOf(frame.revision).then((commit) => this.#accept(commit));
     }
@@ -259,10 +266,23 @@ export class BenchAgent {
     if (answer !== undefined) this.#connection?.answer(answer);
   }
 
+  #note(type: CommitStep['type'], revision: string): void {
+    const isKnown = type === 'proven' && this.steps.some((step) => step.type === type && step.revision === revision);
+    if (!isKnown) this.steps.push({ cluster: this.cluster, revision, type, at: Date.now() });
+  }
+
   #accept({ revision, lists }: TakenCommit): void {
     this.#list = lists[Number(this.cluster.split('-')[1]) % lists.length] ?? NO_LIST;
     this.#revision = revision;
+    if (this.#proofMs === 0) this.#proven = revision;
+    else setTimeout(() => this.#prove(revision), this.#proofMs * (0.5 + drawOf(`${this.cluster} proves ${revision}`)));
     this.#observatory.publish(this.#snapshot());
     this.#reporter.accepted({ revision, digest: this.#list.digest });
+  }
+
+  #prove(revision: string): void {
+    if (this.#revision !== revision) return;
+    this.#proven = revision;
+    this.#observatory.publish(this.#snapshot());
   }
 }

@@ -20,7 +20,7 @@ const condition = (type: string, status: Condition['status'], reason: string, me
 });
 
 const PROVEN_MESSAGE = 'The API server refuses what it must refuse and admits what it must admit.';
-const { ready, floorReady, gatekeeperReady, tampered } = CONDITIONS;
+const { ready, floorReady, gatekeeperReady, risksKnown, tampered } = CONDITIONS;
 const PROVEN = [ready, floorReady, gatekeeperReady].map((type) => condition(type, 'True', 'Proven', PROVEN_MESSAGE));
 
 /** The proven conditions, with others in the place of those of the same type. */
@@ -104,19 +104,25 @@ export const snapshotOf = (accepted: DesiredPolicy, state: PolicyCondition): Pol
   return snapshot;
 };
 
+/** Conditions of a cluster whose owners' next pods were judged: gates of waves wait for that. */
+const clusterConditions = (...others: readonly Condition[]): Condition[] => [
+  ...withConditions(...others),
+  condition(risksKnown, 'True', 'Judged', ''),
+];
+
 const FACTS: AgentSnapshot['cluster'] = {
   agentVersion: 'bench',
   kubernetesVersion: 'v1.36.3',
   gatekeeper: { state: 'Ready' },
   nodesByRegion: { 'eu-west-1': 3 },
-  conditions: PROVEN,
+  conditions: clusterConditions(),
 };
 
 const FACTS_OF: Readonly<Record<Cause, AgentSnapshot['cluster']>> = {
   failing: FACTS,
   gatekeeper: { ...FACTS, gatekeeper: { state: 'NotReady', message: 'no pod of Gatekeeper answers' } },
-  index: { ...FACTS, conditions: withConditions(condition(floorReady, 'False', 'IndexOpen', 'the index of lock 1 judges nothing')) },
-  tampering: { ...FACTS, conditions: withConditions(condition(tampered, 'True', 'PutBack', 'the floor was changed, and put back')) },
+  index: { ...FACTS, conditions: clusterConditions(condition(floorReady, 'False', 'IndexOpen', 'the index of lock 1 judges nothing')) },
+  tampering: { ...FACTS, conditions: clusterConditions(condition(tampered, 'True', 'PutBack', 'the floor was changed, and put back')) },
 };
 
 /**

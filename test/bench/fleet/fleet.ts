@@ -3,36 +3,24 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { registrationPaths } from '@fso/shared/decode';
 import { type GitRepository, openGitRepository } from '../../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../../clusters/demo/git-server.ts';
 import { caOf } from '../../harness/enrolment-client.ts';
 import { createHubProcess, type HubProcess } from '../../harness/hub-process.ts';
-import { clusterFile, policyFile, scopeFile } from '../../harness/policy-files.ts';
 import { startPostgres } from '../../harness/postgres.ts';
-import { createCommits } from '../../simulated-fleet/commits.ts';
 import { printRows, writeFigures } from '../figures.ts';
 import { cpuMsOf, memoryOf } from '../memory-of.ts';
 import { enrolAll } from './enrol.ts';
 import type { LiveReader } from './live-reader.ts';
 import { NewsRoom } from './news-room.ts';
-import { type AgentProof, type Commit, type News, now, type Order, type Turn } from './orders.ts';
+import { type AgentProof, type Commit, type CommitStep, type News, now, type Order, type Turn } from './orders.ts';
+import { changedFiles, firstFiles, numbered, teamsOf } from './repository-files.ts';
 import type { ClusterRows } from './rows.ts';
 import type { FleetSettings } from './settings.ts';
 
-const REGIONS = ['eu-west-1', 'eu-central-1'];
 const POLL_MS = '200';
 /** API token of an administrator at the hub. */
 export const API_TOKEN = 'token-of-the-bench-0123456789';
-
-/** Returns the path of a policy. */
-const pathOf = (policy: number, { scopes }: FleetSettings): string =>
-  scopes === 0 ? `policies/policy-${policy}.yaml` : `policies/t-${policy % scopes}/policy-${policy}.yaml`;
-
-/** Returns the path of a registration, as `fso validate --fix` chooses it. */
-const registrationPath = (cluster: string, { agents }: FleetSettings): string => registrationPaths(cluster)[agents > 1000 ? 1 : 0];
-
-const numbered = (what: string, count: number): string[] => Array.from({ length: count }, (_, n) => `${what}-${n}`);
 
 export const tokenOf = (cluster: string): string => `token-of-${cluster}-0123456789`;
 
@@ -41,6 +29,13 @@ export const pssOf = (hub: HubProcess): number => memoryOf(hub.pid ?? 0).reduce(
 export type Settled = Extract<News, { type: 'settled' }>;
 export type Reported = Extract<News, { type: 'reported' }>;
 type Shaken = Extract<News, { type: 'shaken' }>;
+
+/** A commit that is not made yet. */
+export interface PreparedCommit {
+  readonly message: string;
+  readonly files: Readonly<Record<string, string>>;
+  readonly teams: Commit['teams'];
+}
 
 /**
  * A commit that is in force in each agent that reads. Times are in milliseconds since it was made.
@@ -68,6 +63,8 @@ export class BenchFleet {
   readonly dataDir: string;
   /** Clusters whose agents do not read. */
   readonly stalled = new Set<string>();
+  /** Commits that were made, oldest first. */
+  readonly revisions: string[] = [];
   #files: Record<string, string>;
   #commits = 0;
 
@@ -107,23 +104,36 @@ export class BenchFleet {
 
   /** Starts the agents, which have nothing at first: they take the first commit from the hub. */
   start(order: { agents: readonly AgentProof[]; policies: readonly string[]; revision: string }): void {
-    const commit: Commit = { type: 'commit', revision: order.revision, teams: this.#teams(order.policies) };
+    this.revisions.push(order.revision);
+    const commit: Commit = { type: 'commit', revision: order.revision, teams: teamsOf(this.#settings, this.#files, order.policies) };
     for (const [index, child] of this.#children.entries()) {
       const agents = order.agents.filter((_, at) => at % this.#children.length === index);
       this.#send(child, commit);
-      const { missing, workloads = 0 } = this.#settings;
-      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ca: this.ca, agents, missing, workloads });
+      const { missing, workloads = 0, proofMs = 0 } = this.#settings;
+      this.#send(child, { type: 'start', hubUrl: this.hub.agentUrl, ca: this.ca, agents, missing, workloads, proofMs });
     }
   }
 
-  /** Compiles the present files for the teams of agents. */
-  #teams(changed: readonly string[]): Commit['teams'] {
-    const compiled = createCommits().compile(this.#files);
-    const names = new Set(changed);
-    return numbered('cluster', Math.max(1, this.#settings.scopes)).map((cluster) => {
-      const { digest = '', policies = [] } = compiled.get(cluster) ?? {};
-      return { digest, changed: policies.filter(({ name }) => names.has(name)) };
-    });
+  /**
+   * Compiles a change of the first policies, as agents will have it. Commits are made in the order
+   * in which they are prepared.
+   *
+   * @param policies how many change
+   */
+  prepare(policies = 1): PreparedCommit {
+    this.#commits += 1;
+    const [changed, message] = [numbered('policy', policies), `change ${this.#commits}`];
+    const files = changedFiles(this.#settings, changed, message);
+    this.#files = { ...this.#files, ...files };
+    return { message, files, teams: teamsOf(this.#settings, this.#files, changed) };
+  }
+
+  /** Commits what was prepared, and resolves with the revision before any agent has it. */
+  async push({ message, files, teams }: PreparedCommit): Promise<string> {
+    const revision = await this.#repository.commit(files, message);
+    this.revisions.push(revision);
+    this.order({ type: 'commit', revision, teams });
+    return revision;
   }
 
   /**
@@ -133,17 +143,12 @@ export class BenchFleet {
    * @param policies how many change
    */
   async commit(policies = 1, reader?: LiveReader): Promise<Committed> {
-    this.#commits += 1;
-    const changed = numbered('policy', policies);
-    const description = `  description: change ${this.#commits}\n`;
-    const files = Object.fromEntries(changed.map((name, at) => [pathOf(at, this.#settings), `${policyFile(name, REGIONS)}${description}`]));
-    this.#files = { ...this.#files, ...files };
     // Before the commit: the agents wait for it.
-    const teams = this.#teams(changed);
+    const prepared = this.prepare(policies);
     const wanted = this.#settings.agents - this.stalled.size;
     reader?.begin();
     const begin = now();
-    const revision = await this.#repository.commit(files, `change ${this.#commits}`);
+    const revision = await this.push(prepared);
     let count = 0;
     const isReported = (news: News): news is Reported => {
       const is = news.type === 'reported' && news.revision === revision && !this.stalled.has(news.cluster);
@@ -152,7 +157,6 @@ export class BenchFleet {
     };
     const reported = this.news.fromAll(wanted, isReported, this.#signal);
     const seen = reader?.watch({ revision, wanted, reported: () => count, without: this.stalled });
-    this.order({ type: 'commit', revision, teams });
     const [all, times = []] = await Promise.all([reported, seen]);
     return { reported: all.map((news) => ({ ...news, at: news.at - begin })), seen: times.map((at) => at - begin) };
   }
@@ -181,10 +185,7 @@ export class BenchFleet {
 
   /** Opens a stream of each agent to a bare server. Resolves with when the last one was open. */
   async openBare(order: Extract<Order, { type: 'handshake' | 'echo' }>): Promise<number> {
-    const isShaken = (news: News): news is Shaken => news.type === 'shaken';
-    const shaken = this.news.fromAll(this.#settings.agents, isShaken, this.#signal);
-    this.order(order);
-    const all = await shaken;
+    const all = await this.#ask(order, (news): news is Shaken => news.type === 'shaken');
     const failed = all.filter((news) => news.failed !== undefined);
     if (failed[0] !== undefined) throw new Error(`${failed.length} streams to the bare server failed: ${failed[0].failed}`);
     return Math.max(...all.map(({ at }) => at));
@@ -192,10 +193,21 @@ export class BenchFleet {
 
   /** Returns what each agent's cluster has. */
   async rows(): Promise<ReadonlyMap<string, ClusterRows>> {
-    const isRows = (news: News): news is Extract<News, { type: 'rows' }> => news.type === 'rows';
-    const all = this.news.fromAll(this.#settings.agents, isRows, this.#signal);
-    this.order({ type: 'rows' });
-    return new Map((await all).map(({ cluster, rows }) => [cluster, rows]));
+    const all = await this.#ask({ type: 'rows' }, (news): news is Extract<News, { type: 'rows' }> => news.type === 'rows');
+    return new Map(all.map(({ cluster, rows }) => [cluster, rows]));
+  }
+
+  /** Returns what each agent was offered and has proven since it began. */
+  async steps(): Promise<readonly CommitStep[]> {
+    const all = await this.#ask({ type: 'steps' }, (news): news is Extract<News, { type: 'steps' }> => news.type === 'steps');
+    return all.flatMap(({ steps }) => steps);
+  }
+
+  /** Gives an order, and resolves with the answer of each agent. */
+  #ask<T extends News>(order: Order, isAnswer: (news: News) => news is T): Promise<readonly T[]> {
+    const all = this.news.fromAll(this.#settings.agents, isAnswer, this.#signal);
+    this.order(order);
+    return all;
   }
 
   cpuMs(): number {
@@ -229,19 +241,6 @@ export interface FirstRound {
 
 /** Connections that agents began until they were settled. */
 export const dialsOf = (settled: readonly Settled[]): number => settled.reduce((sum, { dials }) => sum + dials, 0);
-
-const firstFiles = (settings: FleetSettings, names: readonly string[], policies: readonly string[]): Record<string, string> =>
-  Object.fromEntries([
-    ...names.map((name, at) => [
-      registrationPath(name, settings),
-      clusterFile(name, REGIONS, `team: t-${at % Math.max(1, settings.scopes)}`),
-    ]),
-    ...policies.map((name, at) => [pathOf(at, settings), policyFile(name, REGIONS)]),
-    ...Array.from({ length: settings.scopes }, (_, team) => [
-      `policies/t-${team}/scope.yaml`,
-      scopeFile(`t-${team}`, `clusterSelector: { matchLabels: { team: t-${team} } }`),
-    ]),
-  ]);
 
 /** Opens a fleet and measures with it. */
 export const withFleet = async <T>(

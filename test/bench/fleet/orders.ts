@@ -38,6 +38,17 @@ export interface Turn {
   readonly pick: 'first' | 'drawn';
 }
 
+/**
+ * Step of a commit in a cluster: the hub has offered it to the agent, which takes each, or the
+ * agent reports that it is proven. `at`: milliseconds since 1970 by the clock of all processes.
+ */
+export interface CommitStep {
+  readonly cluster: string;
+  readonly revision: string;
+  readonly type: 'offered' | 'proven';
+  readonly at: number;
+}
+
 /** Credentials of an agent at the hub. */
 export interface AgentProof {
   readonly cluster: string;
@@ -56,6 +67,8 @@ export type Order =
       readonly missing: number;
       /** Workloads of each cluster; 0: agents answer no plans. */
       readonly workloads: number;
+      /** About how long an agent takes to prove a commit that it has accepted, ms. */
+      readonly proofMs: number;
     }
   | Commit
   | Turn
@@ -73,6 +86,8 @@ export type Order =
   | { readonly type: 'echo'; readonly url: string; readonly bytes: number }
   /** Order to send the rows of each cluster. */
   | { readonly type: 'rows' }
+  /** Order to send the steps of each commit. */
+  | { readonly type: 'steps' }
   | { readonly type: 'stop' };
 
 /** Message from one agent. */
@@ -109,6 +124,7 @@ export type News =
    * not.
    */
   | { readonly type: 'shaken'; readonly cluster: string; readonly at: number; readonly failed?: string }
-  | { readonly type: 'rows'; readonly cluster: string; readonly rows: ClusterRows };
+  | { readonly type: 'rows'; readonly cluster: string; readonly rows: ClusterRows }
+  | { readonly type: 'steps'; readonly cluster: string; readonly steps: readonly CommitStep[] };
 
 export const now = (): number => performance.timeOrigin + performance.now();

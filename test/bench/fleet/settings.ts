@@ -12,6 +12,10 @@ export interface FleetSettings {
   readonly missing: number;
   /** Workloads of each cluster, about which agents answer plans; default: none. */
   readonly workloads?: number;
+  /** About how long agents take to prove a commit, ms; default: they have proven it at once. */
+  readonly proofMs?: number;
+  /** Strategy of rollouts, and the labels of each cluster for it; default: all clusters at once. */
+  readonly rollout?: { readonly strategy: string; readonly labelsOf: (cluster: number) => readonly string[] };
   /** More environment of the hub. */
   readonly env: Readonly<Record<string, string>>;
   /** Credentials of agents at the hub; default: static tokens. */
