@@ -15,6 +15,7 @@ import {
   type TrustConfig,
 } from '@fso/shared/trust';
 import type { CommitPlaces } from '../cache/index.ts';
+import type { TargetCommit } from '../control/index.ts';
 import { type CheckedObjects, checkObjects, type ObjectStore } from './object-store.ts';
 
 /** A verified offer: its policies for this cluster, and the objects that it consists of. */
@@ -31,6 +32,17 @@ export interface CompiledOffer {
   readonly isImmediate: boolean;
   /** Signer of the commit, and the signers trusted for its descendants. */
   readonly verified: Extract<VerifiedOffer, { ok: true }>;
+}
+
+/** The commit that rounds write. */
+export interface Target extends TargetCommit, AcceptedRevision {
+  readonly digest: string;
+  readonly registration: string | null | undefined;
+  readonly places: CommitPlaces;
+  /** Folders whose scope the cluster is outside of. */
+  readonly outside: ClusterPart['outside'];
+  /** Empty after a restart: objects are not persisted. */
+  readonly objects: ReadonlyMap<string, RawObject>;
 }
 
 export type OfferResult =

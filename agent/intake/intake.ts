@@ -1,17 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ClusterEvent, type HeldRevision, isHubManaged, policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
 import { createAloneDecoder, createDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
-import type { ClusterPart, RawObject } from '@fso/shared/git';
 import type { Informer } from '@fso/shared/kube';
 import type { Approvals, Offer } from '@fso/shared/protocol';
 import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
-import type { CommitPlaces, PlacedNodes } from '../cache/index.ts';
+import type { PlacedNodes } from '../cache/index.ts';
 import type { RevisionSlot, TargetCommit } from '../control/index.ts';
 import { ALERT_AFTER, desiredPolicies } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ApprovalGate } from './approval-gate.ts';
-import { type CompiledOffer, compileOffer, type OfferResult } from './compile-offer.ts';
+import { type CompiledOffer, compileOffer, type OfferResult, type Target } from './compile-offer.ts';
 import { IntakeEvents, type IntakeOutcome } from './intake-events.ts';
 import { ObjectStore } from './object-store.ts';
 import { digestOfPlaces, savePlaces } from './places-store.ts';
@@ -27,16 +26,6 @@ export interface IntakeDeps {
   readonly revisions: RevisionSlot;
   readonly onOutcome: (outcome: IntakeOutcome) => void;
   readonly onEvent: (event: ClusterEvent) => void;
-}
-
-interface Target extends TargetCommit, AcceptedRevision {
-  readonly digest: string;
-  readonly registration: string | null | undefined;
-  readonly places: CommitPlaces;
-  /** Folders whose scope the cluster is outside of. */
-  readonly outside: ClusterPart['outside'];
-  /** Empty after a restart: objects are not persisted. */
-  readonly objects: ReadonlyMap<string, RawObject>;
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
@@ -55,8 +44,8 @@ export class Intake {
   #target: Target | undefined;
   /** The target as the rounds found it written; undefined: they have not yet. */
   #writtenTarget: TargetCommit | undefined;
-  /** Ends with the attempt to persist a target: until then no other commit may take its place. */
-  #persisting: Promise<void> = Promise.resolve();
+  /** Attempt to persist a target: until it has ended no other commit may take its place. */
+  #persisting: Promise<void> | undefined;
   /** Newest offer: a hub that sends faster than the agent verifies must not fill its memory. */
   #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
@@ -165,10 +154,7 @@ export class Intake {
 
   /** Resolves once no target is being persisted. */
   async #persisted(): Promise<void> {
-    for (let seen: Promise<void> | undefined; seen !== this.#persisting; ) {
-      seen = this.#persisting;
-      await seen;
-    }
+    while (this.#persisting !== undefined) await this.#persisting.catch(() => undefined);
   }
 
   async #compileOffers(signal: AbortSignal): Promise<void> {
@@ -263,10 +249,11 @@ export class Intake {
       const target = this.#target;
       if (target === undefined || target !== this.#writtenTarget) continue;
       if (target !== failing) backoff.reset();
-      const accepting = this.#accept(target, signal);
-      this.#persisting = accepting.catch(() => undefined);
+      this.#persisting = this.#accept(target, signal).finally(() => {
+        this.#persisting = undefined;
+      });
       try {
-        await accepting;
+        await this.#persisting;
       } catch (error) {
         signal.throwIfAborted();
         failing = target;

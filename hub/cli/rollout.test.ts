@@ -112,7 +112,10 @@ describe('fso rollout', () => {
       expect.stringMatching(/^Immediate: +every cluster .* ago: signed by ana \(SHA256:a\), tagged by bob/m),
     ]);
     const name = `fso/immediate/${NEWEST}+carol`;
-    expect((await fso('rollout', 'approve', '--immediate', '--suffix', 'carol')).out.split('\n').slice(2)).toEqual([
+    const late = await fso('rollout', 'approve', '--immediate', '--suffix', 'carol');
+    expect(late.err).toContain('Every wave counts as having this commit');
+    expect(late.out.split('\n')).toEqual([
+      'git fetch origin',
       `git tag -s -m 'Give c3c3c3c3 to every cluster at once' ${name} ${NEWEST}`,
       `git push origin ${name}`,
       '',

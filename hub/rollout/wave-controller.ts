@@ -230,10 +230,7 @@ export class WaveController {
     return known;
   }
 
-  /**
-   * Records that a commit skips waves before it does: a crash or a pause in between leaves an entry
-   * of a commit that did not. @returns the event of it
-   */
+  /** Records that a commit skips waves, before it does. @returns the event of it */
   async #recordImmediate(stored: RolloutRun | undefined, { input }: KnownFleet): Promise<RolloutEvent | undefined> {
     const immediate = stored && immediateOf(stored, input);
     if (immediate === undefined) return undefined;
