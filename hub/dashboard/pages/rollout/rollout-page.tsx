@@ -10,7 +10,7 @@ import PauseCircleIcon from '@patternfly/react-icons/dist/esm/icons/pause-circle
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { commitQuery, eventsQuery, rolloutQuery } from '../../api/queries.ts';
+import { commitsQuery, eventsQuery, rolloutQuery } from '../../api/queries.ts';
 import { Copyable } from '../../components/buttons.tsx';
 import { QueryView } from '../../components/empty-states.tsx';
 import { ClusterLink, RevisionLink } from '../../components/links.tsx';
@@ -105,9 +105,10 @@ const ImmediateAlert = ({ immediate }: { readonly immediate: NonNullable<Rollout
   );
 };
 
+/** Subject of a commit, from the list: a commit that is new may not be found by its id yet. */
 const Subject = ({ revision }: { readonly revision: string }) => {
-  const { data } = useQuery(commitQuery(revision));
-  return data === undefined ? null : <> {data.commit.subject}</>;
+  const found = rowsOf(useInfiniteQuery(commitsQuery).data).find(({ commit }) => commit.revision === revision);
+  return found === undefined ? null : <> {found.commit.subject}</>;
 };
 
 const RolloutFacts = ({ rollout: { revision, base, since } }: { readonly rollout: RolloutView }) => (
