@@ -93,7 +93,11 @@ describe('a preview of a change', () => {
     const next = repository.commit({ 'clusters/test.yaml': clusterFile('test', ALL), ...policies });
     hub.send(await repository.offer(next, null, head));
     head = next;
-    await eventually(() => agent.observatory.snapshot().revision?.facts.provenRevision === next);
+    await waitFor(() => {
+      const { revision, policies, cluster } = agent.observatory.snapshot();
+      const unproven = [...policies].filter(([, { proven }]) => !proven).map(([key, { report }]) => [key, report.phase, report.message]);
+      expect(revision?.facts.provenRevision, JSON.stringify({ ...revision?.facts, unproven, cluster })).toBe(next);
+    });
   };
 
   const ask = async (question: Partial<Preview>): Promise<AnsweredPreview> => {
@@ -179,6 +183,8 @@ describe('a preview of a change', () => {
     agent = await world.startAgent('previews', {
       hub: { url: hub.url, token: TOKENS.get('eu'), enrolToken: undefined, ca: undefined },
       preview: 'names',
+      // In each term of a leader all proofs begin again, which takes minutes here.
+      leaseDurationMs: 60_000,
     });
     await eventually(() => hub.got('hello').length > 0);
     await enforce(ALL);
