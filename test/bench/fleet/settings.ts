@@ -58,7 +58,7 @@ const LARGE_FLEET = 1_000;
 /** Returns the settings that give a hub a heap of so many MiB. */
 const heapOf = (heap: string | undefined, agents: number): Readonly<Record<string, string>> => {
   if (heap === undefined) return {};
-  const semiSpace = agents > LARGE_FLEET ? 64 : 4;
+  const semiSpace = agents > LARGE_FLEET ? 16 : 4;
   return { NODE_OPTIONS: `--max-semi-space-size=${semiSpace} --max-old-space-size=${readCount('heap', heap, 64)}` };
 };
 
