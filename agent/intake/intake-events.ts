@@ -1,9 +1,9 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
-import type { ClusterPart } from '@fso/shared/git';
 import type { Reason } from '@fso/shared/protocol';
 import { type Clock, listText, messageOf } from '@fso/shared/runtime';
 import type { TargetCommit } from '../control/index.ts';
+import type { Target } from './compile-offer.ts';
 import type { AcceptedState } from './state-store.ts';
 
 export type IntakeOutcome =
@@ -17,11 +17,7 @@ export type IntakeOutcome =
 const MAX_MESSAGE = 4096;
 
 /** A commit whose policies are written, and where the cluster stands in it. */
-interface WrittenCommit extends TargetCommit {
-  readonly registration: string | null | undefined;
-  /** Folders whose scope the cluster is outside of. */
-  readonly outside: ClusterPart['outside'];
-}
+type WrittenCommit = TargetCommit & Pick<Target, 'registration' | 'outside'>;
 
 /** The events of the cluster about commits. */
 export class IntakeEvents {

@@ -48,7 +48,7 @@ export const makeSigningKey = async (folder: string): Promise<SigningKey | undef
  * Makes a working copy of branch `main` that pushes to `url`. @param key signs its commits; without
  * one they are not signed
  */
-export const openGitRepository = async (folder: string, url: string, key?: SigningKey) => {
+export const openGitRepository = async (folder: string, url: string, key?: Pick<SigningKey, 'file'>) => {
   await mkdir(folder, { recursive: true });
   const git = (...args: readonly string[]): Promise<string> => runGit(folder, args);
   await git('init', '--quiet', '--initial-branch=main');
@@ -56,11 +56,12 @@ export const openGitRepository = async (folder: string, url: string, key?: Signi
   // A person who commits here may have no identity of their own on this machine.
   await git('config', 'user.name', 'Governance');
   await git('config', 'user.email', 'governance@example.com');
-  if (key !== undefined) {
+  const signAs = async (signer: Pick<SigningKey, 'file'> | undefined): Promise<void> => {
     await git('config', 'gpg.format', 'ssh');
-    await git('config', 'user.signingKey', key.file);
-    await git('config', 'commit.gpgSign', 'true');
-  }
+    await git('config', 'user.signingKey', signer?.file ?? '');
+    await git('config', 'commit.gpgSign', String(signer !== undefined));
+  };
+  if (key !== undefined) await signAs(key);
 
   const change = async (path: string, content: string | null): Promise<void> => {
     const target = join(folder, path);
@@ -73,6 +74,8 @@ export const openGitRepository = async (folder: string, url: string, key?: Signi
     folder,
     /** Any other git command in the working copy. */
     git,
+    /** Sets the key that signs the next commits; undefined: none does. */
+    signAs,
     /** Commits changes (null deletes a file) and pushes them. @returns the commit id */
     commit: async (files: Readonly<Record<string, string | null>>, message: string): Promise<string> => {
       for (const [path, content] of Object.entries(files)) await change(path, content);

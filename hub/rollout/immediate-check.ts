@@ -33,8 +33,8 @@ type Step =
   | { readonly problem: string };
 
 /**
- * Judges by the same rules as agents do whether the newest commit may go to every cluster at once.
- * That holds for this hub alone: agents whose wave needs an approval judge the tags themselves.
+ * Judges by the same rules as agents do whether this hub may give the newest commit to every
+ * cluster at once. Agents whose wave needs an approval judge the tags themselves.
  */
 export class ImmediateCheck {
   readonly #deps: ImmediateCheckDeps;
@@ -86,8 +86,8 @@ export class ImmediateCheck {
     const raw = tags.map((tag) => Buffer.from(tag, 'base64'));
     const rule = { approvers, hostingSigners };
     const verdict = judgeImmediate({ revision, rule, tags: raw, now: this.#deps.clock.now(), ...step });
-    const isUnsure = verdict.isGiven && this.#deps.source.approvals.hasUnreadRevocation(revision);
-    return { ...verdict, isGiven: verdict.isGiven && !isUnsure, signer: step.label };
+    const isGiven = verdict.isGiven && !this.#deps.source.approvals.hasUnreadRevocation(revision);
+    return { ...verdict, isGiven, signer: step.label };
   }
 
   async #read(base: Base, revision: string): Promise<Step | undefined> {

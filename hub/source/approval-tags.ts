@@ -96,7 +96,6 @@ export class ApprovalTags {
     if (revision === null) {
       // What is not followed may have been revoked since.
       this.#approvals = undefined;
-      this.#read = new Map();
       return;
     }
     try {

@@ -94,13 +94,7 @@ const openSigned = async () => {
   const harness = await openHubHarness();
   const [ana, bob] = await makeKeys(harness.folder, ['ana@example.org', 'bob@example.org']);
   if (ana === undefined || bob === undefined) throw new Error('there are no keys');
-  const { repository } = harness;
-  for (const [name, value] of [
-    ['gpg.format', 'ssh'],
-    ['user.signingKey', ana.file],
-    ['commit.gpgSign', 'true'],
-  ] as const)
-    await repository.git('config', name, value);
+  await harness.repository.signAs(ana);
   const trust = { mode: 'strict' as const, signers: parseSigners({ allowedSigners: `${ana.line}${bob.line}` }) };
   return { ...harness, bob, trust, [Symbol.asyncDispose]: () => harness.close() };
 };

@@ -40,15 +40,9 @@ beforeAll(async () => {
   git = await startGitServer({ root: join(folder, 'git') });
   cleanups.push(() => git.stop());
   await git.create('policies.git');
-  repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'));
   // The signer is the attacker here: a signature proves the author, not that the content is
   // sensible.
-  for (const [name, value] of [
-    ['gpg.format', 'ssh'],
-    ['user.signingKey', ana.file],
-    ['commit.gpgSign', 'true'],
-  ] as const)
-    await repository.git('config', name, value);
+  repository = await openGitRepository(join(folder, 'work'), git.url('policies.git'), ana);
   good = await repository.commit(basicRepository(), 'good');
   writeFileSync(join(folder, 'tokens.json'), JSON.stringify({ eu: 'token-of-eu-0123456789' }));
   writeFileSync(join(folder, 'allowed_signers'), `ana@example.org ${ana.line}\n`);

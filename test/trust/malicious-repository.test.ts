@@ -43,13 +43,7 @@ const trusting = (mode: 'strict' | 'warn' = 'strict'): TrustConfig => ({
   signers: parseSigners({ allowedSigners: lineOf(ana), keyring: gpg.export(pgp.ana) }),
 });
 
-/** Sets the key that signs the next commits of the working copy; undefined: none. */
-const signAs = async (key: SshKey | undefined): Promise<void> => {
-  const { repository } = bench;
-  await repository.git('config', 'gpg.format', 'ssh');
-  await repository.git('config', 'user.signingKey', key?.file ?? '');
-  await repository.git('config', 'commit.gpgSign', String(key !== undefined));
-};
+const signAs = (key: SshKey | undefined): Promise<void> => bench.repository.signAs(key);
 const pushForced = async (revision: string): Promise<void> => {
   await bench.repository.git('push', '--quiet', '--force', 'origin', `${revision}:main`);
 };

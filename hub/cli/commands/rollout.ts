@@ -35,7 +35,7 @@ const immediateText = (immediate: NonNullable<RolloutView['immediate']>, now: Da
   if (since !== null)
     return `every cluster was given the commit at once, ${age(since, now)} ago: signed by ${signer}, tagged by ${taggedBy.join(' and ')}`;
   if (missing === 0 && problems.length === 0)
-    return `goes to every cluster once the rollout is resumed: signed by ${signer}, tagged by ${taggedBy.join(' and ')}`;
+    return `the commit goes to every cluster once the rollout is resumed: signed by ${signer}, tagged by ${taggedBy.join(' and ')}`;
   const asked = missing === 1 ? 'is a signed tag' : `are ${missing} signed tags`;
   const by = approvers.length === 0 ? '' : ` by ${approvers.join(', ')}`;
   const awaited = `the commit goes by waves until there ${asked} ${tag}${by}`;
