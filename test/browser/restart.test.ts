@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
+import { freePort } from '../../clusters/demo/programs.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
-import { freePort } from '../harness/identity-provider.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';
 import { expect } from './harness/dashboard.ts';
 import { useDashboard } from './harness/suite.ts';

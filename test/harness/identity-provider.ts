@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Provider, { type Configuration } from 'oidc-provider';
+import { freePort } from '../../clusters/demo/programs.ts';
 
 export const CLIENT_ID = 'fso';
 /** A client without a secret. */
@@ -131,14 +132,6 @@ const close = (server: Server): Promise<void> =>
     server.close(() => resolve());
     server.closeAllConnections();
   });
-
-/** A port that was free a moment ago. */
-export const freePort = async (): Promise<number> => {
-  const probe = createServer();
-  const port = await bind(probe, 0);
-  await close(probe);
-  return port;
-};
 
 export const startIdentityProvider = async (options: IdentityProviderOptions): Promise<IdentityProvider> => {
   const port = await freePort();

@@ -1,10 +1,11 @@
 import { type ProblemDetails, SessionView } from '@fso/shared/api';
 import { type Clock, systemClock } from '@fso/shared/runtime';
+import { freePort } from '../../clusters/demo/programs.ts';
 import { type OidcSettings, parseRoleMap } from '../../hub/access/index.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { type Browser, createBrowser } from './browser.ts';
 import { type HubHarness, openHubHarness } from './hub-harness.ts';
-import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, freePort, type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
+import { AUDIENCE, CLIENT_ID, CLIENT_SECRET, type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
 import { basicRepository } from './policy-files.ts';
 
 export const API_TOKEN = 'static-token-0123456789';
