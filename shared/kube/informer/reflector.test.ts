@@ -74,7 +74,8 @@ describe('reflector', () => {
 
   it('lists again after a watch without events, also where an earlier one had some', async () => {
     server.script = [list('5', []), events([{ type: 'ADDED', object: object('x', '6') }], false), list('7', [object('y', '7')])];
-    const options = { logger, clock, random: () => 0, watchSilenceMs: 50 };
+    // Long enough for a request to reach the server of a busy machine.
+    const options = { logger, clock, random: () => 0, watchSilenceMs: 1_000 };
     const informer = createInformers(server.client, options, server.signal).informer(CONFIG_MAP_KIND);
     await soon(() => expect(server.requests.slice(0, 4)).toEqual(['list', 'watch 5', 'list', 'watch 7']));
     expect(informer.list().map(({ metadata }) => metadata.name)).toEqual(['y']);

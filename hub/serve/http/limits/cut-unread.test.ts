@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import express, { type Response } from 'express';
 import { afterEach, expect, it } from 'vitest';
 import { cutUnread } from '../../api.ts';
@@ -37,10 +38,32 @@ it('ends an answer of which nothing is read', async () => {
 });
 
 it('lets a slow reader read', async () => {
-  const { response, isFinished } = await start((res) => res.send(Buffer.alloc(LARGE)), 1_000);
-  // About a thousand chunks: all of them take longer than it may stand still.
-  for await (const _chunk of response) await new Promise((resolve) => setTimeout(resolve, 2));
-  expect(await isFinished).toBe(true);
+  for (let unreadMs = 1_000; ; unreadMs *= 2) {
+    const { response, isFinished } = await start((res) => res.send(Buffer.alloc(LARGE)), unreadMs);
+    const begun = performance.now();
+    let [last, longestMs] = [begun, 0];
+    const note = (): void => {
+      longestMs = Math.max(longestMs, performance.now() - last);
+      last = performance.now();
+    };
+    const read = async () => {
+      for await (const _chunk of response) {
+        note();
+        // About a thousand chunks: all of them take longer than it may stand still.
+        await delay(unreadMs / 500);
+      }
+    };
+    await read().catch(() => undefined);
+    note();
+    if (longestMs < unreadMs / 2) {
+      expect(await isFinished).toBe(true);
+      expect(last - begun).toBeGreaterThan(unreadMs);
+      return;
+    }
+    // A reader that the machine kept from reading for so long shows nothing: once more, slower.
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 it('waits for a hub that is slow to answer', async () => {
