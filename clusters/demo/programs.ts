@@ -1,11 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '@fso/shared/text';
 import nodeSettings from '../../node-settings.json' with { type: 'json' };
-import { portProblem } from '../local/ports.ts';
 import { runMark, tail } from '../processes.ts';
 
 /** A program of this repository that the demo runs as a process of its own. */
@@ -28,9 +26,6 @@ export interface ProgramOptions {
   readonly node?: string;
 }
 
-// Below the ports of local clusters.
-const LOWEST_PORT = 12_000;
-const HIGHEST_PORT = 19_999;
 const KILL_AFTER_MS = 5000;
 const POLL_MS = 20;
 /** Guards against hanging alone: ten times what the slowest wait takes on an idle machine. */
@@ -80,20 +75,6 @@ export function startProgram(options: ProgramOptions): Program {
         throw new ProgramEnded(`${options.name} ended (${child.signalCode ?? child.exitCode}):\n${tail(options.logFile, 8)}`);
     },
   };
-}
-
-/**
- * A port of 127.0.0.1 that is free now. It lies below those that the kernel gives to connections
- * and to servers that ask for any, so that a program may stop and find it free again.
- *
- * @throws Error when none was found
- */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const port = randomInt(LOWEST_PORT, HIGHEST_PORT + 1);
-    if ((await portProblem(port)) === undefined) return port;
-  }
-  throw new Error(`no free port between ${LOWEST_PORT} and ${HIGHEST_PORT}`);
 }
 
 /**

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { createHubClient, type HubClient } from '@fso/hub/client';
 import { createKubeClient, type KubeClient } from '@fso/shared/kube';
 import { downFleet, type FleetCluster, knownClusters, readDefinition, upFleet } from '../fleet/index.ts';
+import { freePort } from '../local/ports.ts';
 import { writeAgentKubeconfig } from './agent-identity.ts';
 import { type GitRepository, makeSigningKey, openGitRepository, type SigningKey } from './git-repository.ts';
 import { type GitServer, startGitServer } from './git-server.ts';
-import { freePort, type Program, startProgram, until } from './programs.ts';
+import { type Program, startProgram, until } from './programs.ts';
 
 /** Timeout of requests to the API servers: a busy machine may take its time. */
 const KUBE_TIMEOUT_MS = 120_000;

@@ -17,8 +17,10 @@ export interface ClusterPorts {
  * block.
  */
 export const BLOCK = 8;
-// Below the range from which systems take ports for outgoing connections (Linux 32768, macOS
-// 49152): a cluster that restarts a process must find its port free again.
+// Both below the range from which systems take ports for outgoing connections (Linux 32768, macOS
+// 49152): a process that is restarted must find its port free again.
+/** Ports of single programs. */
+const SINGLE = { lowest: 12_000, highest: 19_999 };
 const LOWEST = 20_000;
 const BLOCKS = 1_500;
 const ATTEMPTS = 200;
@@ -103,4 +105,18 @@ export async function claimPorts(base?: number): Promise<PortClaim> {
     if ('ports' in claim) return claim;
   }
   throw new Error(`found no ${BLOCK} free ports in a row on 127.0.0.1 from ${LOWEST} to ${LOWEST + BLOCK * BLOCKS}`);
+}
+
+/**
+ * A port of 127.0.0.1 that is free now. The system gives it to no other program, so that a program
+ * that is restarted finds it free again.
+ *
+ * @throws Error when none was found
+ */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const port = randomInt(SINGLE.lowest, SINGLE.highest + 1);
+    if ((await portProblem(port)) === undefined) return port;
+  }
+  throw new Error(`found no free port on 127.0.0.1 from ${SINGLE.lowest} to ${SINGLE.highest}`);
 }

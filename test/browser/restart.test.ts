@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { freePort } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { basicRepository, policyFile } from '../harness/policy-files.ts';

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { freePort } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import { launchChromium } from '../browser/harness/chromium.ts';
 import { documentedCommands, Shell, type Terminal } from '../harness/shell.ts';
 import { HELM_TOOL } from '../harness/tools.ts';

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { LocalCluster } from '@fso/clusters/local';
 import { writeAgentKubeconfig } from '../../clusters/demo/agent-identity.ts';
-import { freePort, type Program, startProgram } from '../../clusters/demo/programs.ts';
+import { type Program, startProgram } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import { tail } from '../../clusters/processes.ts';
 import { eventually } from './waiting.ts';
 

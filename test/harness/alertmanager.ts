@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { freePort } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import { runMark } from '../../clusters/processes.ts';
 import type { ToolModule } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, type Program, startProgram, until } from '../../clusters/demo/programs.ts';
+import { type Program, startProgram, until } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import { tail } from '../../clusters/processes.ts';
 
 /** A hub as a process of its own, which can be killed and started again on what it left. */

@@ -1,6 +1,6 @@
 import { type ProblemDetails, SessionView } from '@fso/shared/api';
 import { type Clock, systemClock } from '@fso/shared/runtime';
-import { freePort } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import { type OidcSettings, parseRoleMap } from '../../hub/access/index.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { type Browser, createBrowser } from './browser.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { freePort } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import { runMark } from '../../clusters/processes.ts';
 import { installPackages, isRoot } from './debian.ts';
 import { HANG_MS } from './waiting.ts';

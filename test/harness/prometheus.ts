@@ -4,7 +4,7 @@ import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
-import { freePort } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import { runMark } from '../../clusters/processes.ts';
 import type { ToolModule } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';

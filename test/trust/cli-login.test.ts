@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CliLoginView } from '@fso/shared/api';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import { type Outcome, runFso } from '../../hub/cli/testing/run-fso.ts';
 import { type Browser, createBrowser } from '../harness/browser.ts';
 import { HOUR, openPeopleHarness, type PeopleHarness, problemOf } from '../harness/people-harness.ts';

@@ -1,6 +1,7 @@
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, type Program, until } from '../../clusters/demo/programs.ts';
+import { type Program, until } from '../../clusters/demo/programs.ts';
+import { freePort } from '../../clusters/local/ports.ts';
 import { createHubClient } from '../../hub/cli/client/api-client.ts';
 import { runCommand, startVersion, type Version } from './versions.ts';
 
