@@ -72,7 +72,7 @@ export const CommitActivity = CommitSummary.extend({
 });
 export type CommitActivity = z.infer<typeof CommitActivity>;
 
-/** The fleet at one moment in the past; null: no data from then on. */
+/** Counts of the fleet at one time; null: unknown from then until the next point. */
 export const TrendPoint = z.object({
   time: Time,
   violations: Count.nullable(),
