@@ -124,6 +124,10 @@ export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernan
   return isOurs(answer.message, floor) ? judgeRefusalText(answer.message, governance) : judgeForeign(answer);
 };
 
+/**
+ * Judges the text of a refusal by lock 1. Unless it names the policies and regions in force, the
+ * floor still enforces an older state, and nothing is proven.
+ */
 export const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
   deny === undefined || squeeze(message).includes(expectedText(namespace, deny))
     ? PROVEN

@@ -169,7 +169,10 @@ const REPORT_LABELS: Readonly<Record<string, string>> = {
 const IS_REPORT_ON_OURS = `[object, oldObject].exists(o, o != null && (${Object.entries(REPORT_LABELS)
   .map(([key, value]) => `o.metadata.?labels[?${celString(key)}].orValue("") == ${celString(value)}`)
   .join(' || ')}))`;
-/** All other objects of Gatekeeper are its own. */
+/**
+ * CEL: whether the object is evidence of lock 2: a report of Gatekeeper about this system's template
+ * or a constraint, or one of these two.
+ */
 export const IS_EVIDENCE = `request.resource.group == "status.gatekeeper.sh" ? ${IS_REPORT_ON_OURS} : ${IS_OURS_OF_GATEKEEPER}`;
 
 export const isNamed = (names: readonly string[]): string => `${NAME} in ${celList(names)}`;
