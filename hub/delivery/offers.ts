@@ -219,7 +219,10 @@ class OfferMaker implements Offers {
   }
 }
 
-/** An offer that no agent would take, although it has no chain. */
+/**
+ * Error of an offer that does not fit into one frame. Offers.get tries again without the chain of
+ * commits, so its callers get the error only if that is too large, too.
+ */
 export class OfferTooLargeError extends Error {
   override readonly name = 'OfferTooLargeError';
 

@@ -79,6 +79,7 @@ const CA_KEY = 'ca.key';
 /** Name of the empty file that requests a new CA; it is removed once the database has that CA. */
 const NEW_CA = 'new-ca';
 
+/** Options of openAuthority: origin and records of the CA that issues the agents' certificates. */
 export interface AuthorityOptions {
   /** The hub's own CA is kept here. */
   readonly folder: string;

@@ -11,7 +11,7 @@ import {
 } from '@fso/shared/git';
 import type { GitObject } from '@fso/shared/protocol';
 import { dropOldest } from '@fso/shared/runtime';
-import { type Clone, isObjectMissing } from './git/clone.ts';
+import { type Clone, isGitObjectMissing } from './git/clone.ts';
 import { RevisionParts } from './revision-parts.ts';
 import type { ObjectAccess } from './types.ts';
 
@@ -155,7 +155,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     try {
       return await clone.object(id);
     } catch (error) {
-      if (isObjectMissing(error)) return undefined;
+      if (isGitObjectMissing(error)) return undefined;
       throw error;
     }
   };

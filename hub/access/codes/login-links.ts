@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { type KeyedStore, LOGIN_LINK_KIND } from '../../ledger/index.ts';
 import type { Grant, Principal } from '../principal.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
-import { StoredPrincipal, storedPrincipal } from '../session-store.ts';
+import { StoredPrincipal, toStoredPrincipal } from '../session-store.ts';
 
 export const LINK_MS = 600_000;
 /** Links that wait to be used, of one credential and of all. */
@@ -66,7 +66,7 @@ const add = (links: readonly LinkRecord[], link: LinkRecord): readonly LinkRecor
 };
 
 const stored = (links: readonly LinkRecord[]): unknown =>
-  links.length === 0 ? undefined : links.map((link) => ({ ...link, principal: storedPrincipal(link.principal) }));
+  links.length === 0 ? undefined : links.map((link) => ({ ...link, principal: toStoredPrincipal(link.principal) }));
 
 /**
  * Creates and redeems one-time links into the dashboard, hashed in the ledger: any hub on it

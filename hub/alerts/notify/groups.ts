@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { StoredAlert } from '../alert.ts';
-import type { Route } from './routing.ts';
+import type { AlertRoute } from './routing.ts';
 
 const STATES = ['pending', 'firing', 'muted', 'resolved'] as const;
 
@@ -53,7 +53,7 @@ export interface GroupMember {
 export interface GroupInput {
   readonly record: GroupRecord;
   readonly members: readonly GroupMember[];
-  readonly route: Pick<Route, 'groupWaitMs' | 'groupIntervalMs' | 'repeatIntervalMs'>;
+  readonly route: Pick<AlertRoute, 'groupWaitMs' | 'groupIntervalMs' | 'repeatIntervalMs'>;
   readonly sendResolved: boolean;
   readonly nowMs: number;
 }

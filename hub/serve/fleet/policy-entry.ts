@@ -22,10 +22,11 @@ export interface PolicyRows {
   /** All rows, in any order. */
   all(): readonly PolicyInCluster[];
   /** Report of the first cluster by name that has one; makes no row. */
-  first(): FirstReport | undefined;
+  first(): ClusterPolicyReport | undefined;
 }
 
-export interface FirstReport {
+/** A report of a policy, and the cluster that sent it. */
+export interface ClusterPolicyReport {
   readonly cluster: string;
   readonly report: PolicyReport;
 }
@@ -73,7 +74,7 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
   const tally = emptyTally();
   let inGit: PolicyHead | undefined;
   // Computed on demand, and again after a change.
-  let first: (FirstReport & { readonly head: PolicyHead }) | undefined;
+  let first: (ClusterPolicyReport & { readonly head: PolicyHead }) | undefined;
   let summary: PolicySummary | undefined;
   let lastUpdated: string | null | undefined = null;
 

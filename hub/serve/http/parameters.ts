@@ -19,7 +19,11 @@ export const paging = {
 export const Text = z.string().regex(/^\P{Cc}*$/u, 'must not have control characters');
 
 export const Search = Text.min(1).max(253).optional().describe('Part of a name, upper and lower case alike.');
-export const PolicyName = Text.min(1).max(317).optional().describe("Name of a policy; outside of the agent's namespace, namespace/name.");
+/** Query parameter that selects a policy by its key: name, or namespace/name. Optional. */
+export const PolicyKeyParameter = Text.min(1)
+  .max(317)
+  .optional()
+  .describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 
 export const PageQuery = z.strictObject(paging);
 
@@ -34,7 +38,7 @@ export const period = { since: Moment.describe('Not before this time.'), until: 
 
 export const eventFilters = {
   cluster: ResourceName.optional(),
-  policy: PolicyName,
+  policy: PolicyKeyParameter,
   severity: z.enum(['info', 'warning', 'alert']).optional(),
   q: Search.describe('Part of the reason, the message, the policy or the cluster, upper and lower case alike.'),
   ...period,
