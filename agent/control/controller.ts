@@ -53,8 +53,8 @@ const WORKLOAD_DELAY_MS = 250;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
- * The enforcing side: one level-triggered reconcile over the whole cluster. A round only plans;
- * writes and proofs run separately, and ask for the next round when they end.
+ * Step ⑥: one level-triggered reconcile over the whole cluster. A round only plans; writes and
+ * proofs run separately, and ask for the next round when they end.
  */
 export class Controller {
   readonly #deps: ControllerDeps;

@@ -35,9 +35,9 @@ const OUTAGE =
   'Gatekeeper is not called, or does not answer, in any namespace: check its pods and ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration; meanwhile requests pass without it';
 
 /**
- * Proves, by dry-run pods that only the canary constraint refuses, that Gatekeeper is called for
- * each governed namespace and answers. Gatekeeper's own reports cannot prove it: a webhook that is
- * gone, or was never called, fails open.
+ * Step ⑦ for lock 2: proves, by dry-run pods that only the canary constraint refuses, that
+ * Gatekeeper is called for each governed namespace and answers. Gatekeeper's own reports cannot
+ * prove it: a webhook that is gone, or was never called, fails open.
  */
 export class CanaryProber {
   readonly #patienceMs: number;

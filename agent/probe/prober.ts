@@ -53,9 +53,9 @@ const OUTAGE =
 const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind', 'mustNotBindOutside'];
 
 /**
- * Proves, by dry-run requests, that lock 1 enforces the governance of each namespace. It probes a
- * namespace whose governance changed at once and until it is proven, see {@link ProbeRetries}; then
- * all take turns, see {@link ProbeSchedule}.
+ * Step ⑦ for lock 1: proves, by dry-run requests, that it enforces the governance of each
+ * namespace. It probes a namespace whose governance changed at once and until it is proven, see
+ * {@link ProbeRetries}; then all take turns, see {@link ProbeSchedule}.
  */
 export class Prober {
   readonly #bindGate: boolean;

@@ -62,8 +62,8 @@ export interface StatusPublisherDeps {
 }
 
 /**
- * Publishes the outcome of a round: the status and the events of each policy, the snapshot that the
- * report reads, metrics.
+ * Step ⑦, its results: publishes the status and the events of each policy, the snapshot that the
+ * report reads, and metrics after each round.
  */
 export class StatusPublisher {
   readonly #deps: StatusPublisherDeps;

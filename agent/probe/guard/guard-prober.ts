@@ -57,9 +57,9 @@ const CAUSES =
   'check its ValidatingAdmissionPolicy and binding, and whether an API server was started with ValidatingAdmissionPolicy disabled';
 
 /**
- * Proves, by dry runs of the agent that only one guard refuses, that the API server enforces each
- * guard. That its policy and binding read as desired proves nothing: the agent may no longer be
- * able to read them, and an API server may not evaluate them.
+ * Step ⑦ for the guard: proves, by dry runs of the agent that only one guard refuses, that the API
+ * server enforces each guard. That its policy and binding read as desired proves nothing: the agent
+ * may no longer be able to read them, and an API server may not evaluate them.
  */
 export class GuardProber {
   readonly #deps: Omit<ProberDeps, 'floor'>;
