@@ -64,8 +64,8 @@ const FOLLOWED_MS = 60_000;
 const GATHERED = { minMs: 250, maxMs: 5_000 };
 
 /**
- * The fleet as a ledger has it now. One for the whole hub, whose routes, stream, metrics and trend
- * share its index, and one for each scope that is asked for.
+ * Step ⑨, its reads: the fleet as a ledger has it now. One for the whole hub, whose routes, stream,
+ * metrics and trend share its index, and one for each scope that is asked for.
  *
  * An index that was read within the last minute follows the ledger by itself, so that a reader
  * waits for the changes of a few seconds at most and not for all since the one before. For one that
