@@ -22,6 +22,7 @@ const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
 const PAUSE_MS = 5_000;
 const RETRY_MS = 30_000;
 
+/** The API server that a {@link ConfigMapStore} writes to. */
 export interface ConfigMapStoreDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly client: KubeClient;
 }

@@ -30,6 +30,7 @@ import type { RevisionSlot } from './revision-slot.ts';
 import { RoundPlanner } from './round-planner.ts';
 import { RoundWriter } from './round-writer.ts';
 
+/** Caches, settings and receivers of the outcome of rounds. */
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
   readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits' | 'readDenialsEveryMs' | 'ownerEvents'>;

@@ -65,6 +65,7 @@ const StoredPolicies = z.array(
   }),
 );
 
+/** The accepted commit as the ConfigMap has it; undefined: none is stored, or none can be read. */
 export interface LoadedState {
   readonly state: AcceptedState | undefined;
   /** Reason why there is no state, though something is stored. */

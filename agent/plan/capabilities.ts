@@ -38,6 +38,7 @@ const EVERY_MS = 60_000;
  */
 const IN_A_ROW = 3;
 
+/** The API server, and the capabilities that it had at the agent's start. */
 export interface UpgradeWatchOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly client: Pick<KubeClient, 'version'>;
   readonly known: Capabilities;

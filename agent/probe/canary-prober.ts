@@ -8,6 +8,7 @@ import type { ProberDeps, ProberOptions } from './prober.ts';
 import { ProofTimes } from './proof-times.ts';
 import { Semaphore } from './semaphore.ts';
 
+/** A namespace in which lock 2 is to be proven. */
 export interface CanaryTarget {
   /** A region that lock 1 allows: else the refusal of lock 1 would come first. */
   readonly region: string;

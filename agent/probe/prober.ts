@@ -10,6 +10,7 @@ import { type NodeOutside, type ProofKind, Proofs, proofsOf, proveAll, withNote 
 import type { RetryBudget } from './retry-budget.ts';
 import { Semaphore } from './semaphore.ts';
 
+/** A namespace in which lock 1 is to be proven, and by which rules. */
 export interface ProbeTarget {
   readonly governance: NamespaceGovernance;
   /** Fingerprint that changes whenever earlier proofs no longer count. */
@@ -19,6 +20,7 @@ export interface ProbeTarget {
   readonly floorVersion: number;
 }
 
+/** Bounds of a prober: requests at a time, times in ms. */
 export interface ProberOptions {
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
@@ -33,6 +35,7 @@ export interface ProberOptions {
   readonly longestWaitMs: number;
 }
 
+/** The API server that probers ask, and receivers of their results. */
 export interface ProberDeps {
   readonly client: ProbeClient;
   readonly clock: Clock;

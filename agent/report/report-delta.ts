@@ -2,6 +2,7 @@ import { MAX_LISTED, type NamedPolicy } from '@fso/shared/status';
 
 type Named = ReadonlyMap<string, NamedPolicy>;
 
+/** Difference between two reports, in policies that are reported by name. */
 export interface ReportDelta {
   /** Policies that came or read otherwise, by key. */
   readonly named: Named;

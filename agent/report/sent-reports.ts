@@ -9,6 +9,7 @@ interface SentState extends KnownState {
   readonly seq: number;
 }
 
+/** State of a hub that has no report of this agent. */
 export const NOTHING_SENT: SentState = { seq: 0, ground: null, policies: new Map(), cluster: undefined };
 
 /** Digest of all that is reported by name; once for each map. */

@@ -182,6 +182,7 @@ export const judgingCost = ({ denied, nodes }: Pick<JudgeInput, 'denied' | 'node
 /** Owners that are judged in a namespace: a tenant may create any number. */
 export const MAX_JUDGED = 1_000;
 
+/** Templates to try by dry runs, by key. */
 export type Targets = ReadonlyMap<string, TemplateTarget>;
 
 /** The owners of a namespace that are judged, and the number of the others. */

@@ -13,6 +13,7 @@ import {
 } from '../enforce/index.ts';
 import type { ProbeState, ProofState } from '../probe/index.ts';
 
+/** State of one lock for one policy, and why. */
 export interface LockFacts {
   readonly state: LockState;
   readonly message?: string;
@@ -20,6 +21,7 @@ export interface LockFacts {
   readonly unanswered?: true;
 }
 
+/** States of all locks for one policy. */
 export interface PolicyLocks {
   readonly admission: LockFacts;
   readonly gatekeeper: LockFacts;

@@ -34,6 +34,7 @@ import { SnapshotCache } from './snapshot-cache.ts';
 import { StatusCache, type StatusResult } from './status-cache.ts';
 import { isUnobserved, TURN_MS, TurnLimit } from './unobserved-status.ts';
 
+/** Sources of the states of locks, and receivers of the outcome of a round. */
 export interface StatusPublisherDeps {
   readonly clock: Clock;
   readonly capabilities: Capabilities;

@@ -30,6 +30,7 @@ const judgeGuard = (answer: ProbeAnswer, guard: string): ProbeVerdict => {
   return { kind: 'inconclusive', foreign: true, message: `the API server refuses the dry run that proves it for another reason: ${text}` };
 };
 
+/** A policy of the guard that is to be proven, with the dry run that it must refuse. */
 export interface GuardTarget {
   readonly probe: GuardProbe;
   /** Fingerprint that changes whenever earlier proofs no longer count. */
