@@ -20,6 +20,7 @@ export interface CommitLinks {
   readonly parents: readonly string[];
 }
 
+/** A parsed commit. */
 export interface GitCommit extends CommitLinks {
   /** Author as in the commit: `name <email> seconds zone`. */
   readonly author: string;
@@ -29,6 +30,7 @@ export interface GitCommit extends CommitLinks {
 
 export type TreeEntryKind = 'tree' | 'blob' | 'symlink' | 'submodule';
 
+/** An entry of a Git tree: mode in octal, name, and id of the object. */
 export interface TreeEntry {
   readonly mode: string;
   readonly kind: TreeEntryKind;

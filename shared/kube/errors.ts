@@ -23,6 +23,7 @@ export interface Status {
   };
 }
 
+/** Method and path of a request, as errors name it. */
 export interface RequestSummary {
   readonly method: string;
   readonly path: string;

@@ -3,11 +3,13 @@ import { malformed } from '../errors.ts';
 
 /** Packets (RFC 9580 sections 4 and 5) as far as verification needs them. */
 
+/** An OpenPGP packet (RFC 9580): its type and content. */
 export interface Packet {
   readonly tag: number;
   readonly body: Buffer;
 }
 
+/** Types of OpenPGP packets (RFC 9580, section 5). */
 export const TAGS = {
   signature: 2,
   secretKey: 5,
@@ -64,6 +66,7 @@ export const readMpi = (reader: ByteReader): Buffer => {
   return bytes;
 };
 
+/** A subpacket of an OpenPGP signature; unknown critical ones invalidate it. */
 export interface Subpacket {
   readonly type: number;
   readonly critical: boolean;

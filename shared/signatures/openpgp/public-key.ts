@@ -15,6 +15,7 @@ export interface PgpPublicKey {
   readonly material: KeyMaterial | undefined;
 }
 
+/** A public key, and the algorithm that verifies with it. */
 export interface KeyMaterial {
   readonly key: KeyObject;
   readonly scheme: 'rsa' | 'ecdsa' | 'eddsa-legacy' | 'ed25519';

@@ -16,6 +16,7 @@ export interface SshPublicKey {
   readonly fingerprint: string;
 }
 
+/** Parameters of a NIST curve. */
 export interface Curve {
   readonly jwk: 'P-256' | 'P-384' | 'P-521';
   readonly hash: 'sha256' | 'sha384' | 'sha512';
@@ -57,6 +58,7 @@ export const importKey = (jwk: JsonWebKey): KeyObject => {
 
 const url = (bytes: Buffer): string => bytes.toString('base64url');
 
+/** Imports a raw Ed25519 public key. @throws SignatureError unless it has 32 bytes */
 export const ed25519Key = (bytes: Buffer): KeyObject => {
   if (bytes.length !== ED25519_BYTES) throw malformed('the Ed25519 key does not have 32 bytes');
   return importKey({ kty: 'OKP', crv: 'Ed25519', x: url(bytes) });
@@ -107,6 +109,7 @@ const READERS: Readonly<Record<string, { read: (reader: ByteReader) => Parts; in
   'sk-ecdsa-sha2-nistp256@openssh.com': { read: (reader) => readEcdsa(reader, 'nistp256'), inToken: true },
 };
 
+/** Fingerprint of a public key, as `ssh-keygen -l` prints it. @param blob in SSH wire format */
 export const sshFingerprint = (blob: Uint8Array): string =>
   `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 
@@ -125,4 +128,5 @@ export const parseSshPublicKey = (blob: Uint8Array): SshPublicKey => {
   return { type, ...parts, application, fingerprint: sshFingerprint(blob) };
 };
 
+/** Makes a text safe for messages: printable ASCII, at most 64 characters. */
 export const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 64);
