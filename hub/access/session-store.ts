@@ -37,6 +37,7 @@ export const SessionRecord = z.object({
 });
 export type SessionRecord = Readonly<z.infer<typeof SessionRecord>>;
 
+/** Changes of the stored sessions, by this hub or another. */
 export interface SessionChanges {
   /** Sessions that exist, whether new, changed or neither. */
   readonly here: readonly SessionRecord[];

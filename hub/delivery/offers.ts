@@ -23,6 +23,7 @@ export interface AgentHistory {
   readonly anchor: string | null;
 }
 
+/** Makes offers from the clone, and keeps what several agents get. */
 export interface Offers {
   /**
    * The frame that brings an agent from what it has to a revision; all but its end is made once for

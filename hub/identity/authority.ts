@@ -6,6 +6,7 @@ import { ConfigError, messageOf, readIfThere, syncFolder, writeDurably } from '@
 import type { KeyedStore } from '../ledger/index.ts';
 import { createCa, issue, issueServer, KEY_RULE, type KeyPair, SERIAL_NUMBER, signingAlgorithmOf, type Validity } from './x509.ts';
 
+/** Content of an agent's certificate to be issued. */
 export interface AgentCertificate extends Validity {
   readonly cluster: string;
   readonly generation: number;

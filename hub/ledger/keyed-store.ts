@@ -34,6 +34,7 @@ export interface KeyedStore extends KeyedReader {
   update(kind: string, name: string, change: ValueChange): Promise<unknown>;
 }
 
+/** Kind and name of a stored value. */
 export interface ValueKey {
   readonly kind: string;
   readonly name: string;

@@ -21,6 +21,7 @@ import type { ObjectAccess } from './types.ts';
  */
 const REVISIONS_KEPT = 4;
 
+/** Reads commits and their policy files from the clone. */
 export interface RevisionReader extends ObjectAccess {
   /** The policy files of a commit, read by the same walk that agents check it with. */
   files(revision: string): Promise<RevisionFiles>;

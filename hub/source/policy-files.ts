@@ -82,6 +82,7 @@ class WeighedCache<V> {
 const charactersOf = (policies: readonly PolicyText[] | undefined): number =>
   (policies ?? []).reduce((sum, { yaml }) => sum + yaml.length, 0);
 
+/** Makes a reader of the policy files of commits, which keeps those read lately. */
 export const createPolicyFiles = (find: FindObject) => {
   const trees = new WeighedCache<Entries>({ count: ENTRIES_KEPT, weight: ENTRIES_KEPT }, ({ size }) => size);
   const files = new WeighedCache<readonly PolicyText[] | undefined>({ count: FILES_KEPT, weight: FILE_CHARACTERS }, charactersOf);

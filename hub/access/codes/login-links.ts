@@ -5,6 +5,7 @@ import type { Grant, Principal } from '../principal.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
 import { StoredPrincipal, toStoredPrincipal } from '../session-store.ts';
 
+/** Time for which a login link is good, in ms. */
 export const LINK_MS = 600_000;
 /** Links that wait to be used, of one credential and of all. */
 const MAX_LINKS = { ofOne: 10, ofAll: 100 };
@@ -33,6 +34,7 @@ export interface LinkedLogin {
   readonly endsAt: number | undefined;
 }
 
+/** Makes and uses up one-time links that sign a browser in. */
 export interface LoginLinks {
   /** @returns the code of a new link, which is nowhere kept, and until when it is good */
   make(grant: Grant): Promise<{ code: string; until: number }>;

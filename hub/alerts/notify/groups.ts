@@ -50,6 +50,7 @@ export interface GroupMember {
   readonly silenced: boolean;
 }
 
+/** A group with its alerts, from which its next notification is planned. */
 export interface GroupInput {
   readonly record: GroupRecord;
   readonly members: readonly GroupMember[];
@@ -192,6 +193,7 @@ const dueOf = ({ record, route, nowMs }: GroupInput, { marks, hasNew, goesOn }: 
   return Math.min(Math.max(next, wait), repeat);
 };
 
+/** Makes the record of a group that nobody was notified of yet. */
 export const newGroup = (key: string, receiver: string, labels: GroupRecord['labels']): GroupRecord => ({
   key,
   receiver,

@@ -44,6 +44,7 @@ export type Outcome =
   /** Failure that is not retried. */
   | { readonly kind: 'refused'; readonly reason: string };
 
+/** A receiver of notifications, ready to send. */
 export interface Receiver {
   readonly name: string;
   readonly kind: ReceiverKind;

@@ -47,6 +47,7 @@ export const findPolicy = async (context: Context, given: string): Promise<Polic
 /** Kinds of objects that can be listed. */
 export type Kind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues';
 
+/** Options of `fso get`, of all kinds together. */
 export interface GetOptions {
   readonly output: Format;
   readonly cluster?: string;

@@ -39,6 +39,7 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
 /** State of the source before the first fetch has ended. */
 const UNREAD: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
+/** Ledger that the index follows, and the time that it may take. */
 export interface FleetReaderDeps {
   readonly ledger: Pick<FleetState, 'desired' | 'clusters' | 'source' | 'subscribe'>;
   readonly clock: Clock;

@@ -11,6 +11,7 @@ import type { ClusterRecord } from '../../ledger/index.ts';
 export const isKnown = ({ connected, notObserved }: Pick<ClusterRecord, 'connected' | 'notObserved'>): boolean =>
   connected && notObserved === null;
 
+/** Numbers of policies by phase. */
 export interface PhaseCounts {
   total: number;
   active: number;

@@ -50,6 +50,7 @@ export interface PolicyEntry {
   summary(): PolicySummary;
 }
 
+/** A policy in the index, which only the index changes. */
 export interface MutablePolicyEntry extends PolicyEntry {
   /** Sets the content that the policy has in Git; undefined if it is not in Git. */
   describe(head: PolicyHead | undefined): void;
@@ -70,6 +71,7 @@ const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {
   return latest;
 };
 
+/** Makes the entry of a policy. @param rows its clusters, which change beside it */
 export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyEntry => {
   const tally = emptyTally();
   let inGit: PolicyHead | undefined;

@@ -8,6 +8,7 @@ import type { PolicyEntry } from './policy-entry.ts';
 
 /** Selection and order of policies. */
 
+/** Query parameters of the list of policies. */
 export const PolicyQuery = z.strictObject({
   cluster: ResourceName.optional().describe('Policies of this cluster, with their phase there as the one that `phase` filters by.'),
   phase: Phase.optional(),
@@ -25,6 +26,7 @@ export type PolicyQuery = z.output<typeof PolicyQuery>;
 
 export type PolicySort = 'name' | 'target' | 'phase' | 'violations' | 'expiry' | 'updated';
 
+/** Orders of the list of policies, by the name of `sort`. */
 export const policyOrders: Orders<PolicyEntry, PolicySort> = {
   keyOf: ({ key }) => key,
   by: {

@@ -1,5 +1,6 @@
 import type { CookieOptions, Request, Response } from 'express';
 
+/** Address of the hub, on which the attributes of cookies depend. */
 export interface CookieDeps {
   readonly access: {
     /** Origin at which browsers reach the hub, without a path; undefined: only on this machine. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { RequestWork } from './limits/request-work.ts';
 import { ApiError } from './problems.ts';
 
+/** Page to read: its size, and the cursor of the page before; absent: the first one. */
 export interface PageQuery {
   readonly limit: number;
   readonly cursor?: string | undefined;
@@ -69,6 +70,7 @@ export interface Orders<T, S extends string> {
   readonly weightOf?: (item: T) => number;
 }
 
+/** Page to read, in which order. */
 export interface SortedQuery<S extends string> extends PageQuery {
   /** Order of the items; a leading `-` reverses it, keys too. */
   readonly sort: S | `-${S}`;

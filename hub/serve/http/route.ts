@@ -46,6 +46,7 @@ export interface Route<in D = never, out S extends RouteScope = RouteScope> {
   readonly handler: (deps: D) => RequestHandler;
 }
 
+/** A response of a route, for the OpenAPI document. */
 export interface RouteResponse {
   readonly status: number;
   readonly description: string;

@@ -9,6 +9,7 @@ import { ApiError, requestIdOf } from '../http/problems.ts';
 import { type HubScope, OPEN, type Route } from '../http/route.ts';
 import { type Push, readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
+/** Source that webhooks hint, and the log of them. */
 export interface WebhookDeps {
   readonly ledger: Pick<Journal, 'audit' | 'health'>;
   readonly source: {

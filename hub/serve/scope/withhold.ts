@@ -43,6 +43,7 @@ export const withholdSource = (source: SourceView): SourceView => ({
 
 type Nack = NonNullable<ClusterRecord['nack']>;
 
+/** Removes the texts of a refusal, which may name what a caller may not see. */
 export const withholdNack = ({ revision, time, reasons }: Nack): Nack => ({
   revision,
   time,

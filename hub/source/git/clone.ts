@@ -41,6 +41,7 @@ export interface Clone {
   renew(keep: string, signal: AbortSignal): Promise<void>;
 }
 
+/** Folder of a clone, and the repository and ref that it follows. */
 export interface CloneOptions {
   readonly gitdir: string;
   readonly url: string;
@@ -159,6 +160,7 @@ const listTags = async ({ url, http }: CloneOptions, prefix: string, signal: Abo
   return named.map(({ ref, oid }) => ({ name: ref.slice(TAG_REFS.length), id: oid }));
 };
 
+/** Opens a bare clone, or makes an empty one. */
 export const openClone = async (options: CloneOptions): Promise<Clone> => {
   const { gitdir, url, ref } = options;
   // isomorphic-git keeps parsed pack indexes here; never shared between clones.

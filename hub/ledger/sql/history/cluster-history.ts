@@ -137,6 +137,7 @@ const readWholeUntil = async (db: Kysely<Schema>): Promise<string | undefined> =
   return (await db.selectFrom('cluster_history').select('time').orderBy('id', 'desc').limit(1).executeTakeFirst())?.time;
 };
 
+/** Stored clusters by which gaps of the history are closed. */
 export interface MendOptions {
   readonly now: () => Date;
   /** Clusters as they are stored. */

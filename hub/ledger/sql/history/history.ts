@@ -5,6 +5,7 @@ import type { Schema } from '../schema.ts';
 import { lockWrites, nextVersion } from '../write-lock.ts';
 import { endConnections } from './cluster-history.ts';
 
+/** Days and events that are kept. */
 export interface HistoryLimits {
   readonly days: number;
   /** Events kept; of the clusters with the most of them the oldest go first. */
