@@ -15,7 +15,7 @@ const REGION_REFERENCE =
  */
 const NAMESPACE_GLOB = /^(\*|\*?[a-z0-9-]+\*?)$/;
 
-/** Name of a Kubernetes object, or of a cluster: an RFC 1123 subdomain of at most 253 characters. */
+/** Name of a Kubernetes object or a cluster: an RFC 1123 subdomain of at most 253 characters. */
 export const ResourceName: z.ZodString = z.string().min(1).max(253).regex(DNS_SUBDOMAIN, 'must be a lowercase RFC 1123 subdomain');
 /** Name of a namespace: an RFC 1123 label of at most 63 characters. */
 export const NamespaceName: z.ZodString = z.string().min(1).max(63).regex(DNS_LABEL, 'must be a lowercase RFC 1123 label');

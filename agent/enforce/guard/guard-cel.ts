@@ -183,8 +183,8 @@ const IS_REPORT_ON_OURS = `[object, oldObject].exists(o, o != null && (${Object.
   .map(([key, value]) => `o.metadata.?labels[?${celString(key)}].orValue("") == ${celString(value)}`)
   .join(' || ')}))`;
 /**
- * CEL: whether the object is evidence of lock 2: a report of Gatekeeper about this system's template
- * or a constraint, or one of these two.
+ * CEL: whether the object is evidence of lock 2: a report of Gatekeeper about this system's
+ * template or a constraint, or one of these two.
  */
 export const IS_EVIDENCE = `request.resource.group == "status.gatekeeper.sh" ? ${IS_REPORT_ON_OURS} : ${IS_OURS_OF_GATEKEEPER}`;
 

@@ -41,8 +41,8 @@ export const forgetReports = async (db: QueryExecutorProvider): Promise<void> =>
 };
 
 /**
- * Stores each compiled policy list once, and for each cluster only how it deviates from one. Reports
- * from before are removed.
+ * Stores each compiled policy list once, and for each cluster only how it deviates from one.
+ * Reports from before are removed.
  */
 export const policyLists: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {
