@@ -8,6 +8,8 @@ import { type Runtime, Wakeup } from '@fso/shared/runtime';
 export const packJson = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');
 
 /**
+ * Unpacks gzipped JSON in base64.
+ *
  * @param maxBytes limits the memory of tampered data. @throws if the text is not such JSON, or is
  * larger
  */

@@ -78,7 +78,7 @@ const readAdmission = (view: ClusterView, { defaults }: PlanSettings) => {
   };
 };
 
-/** @throws UnreadKindError */
+/** Plans the policies of the floor. @throws UnreadKindError */
 export const planFloorPart = (view: ClusterView, settings: PlanSettings): AdmissionPlan => {
   if (!settings.capabilities.floor) return NO_ADMISSION;
   const { policies, bindings } = readAdmission(view, settings);
@@ -86,7 +86,7 @@ export const planFloorPart = (view: ClusterView, settings: PlanSettings): Admiss
   return { actions, isWhole: isInPlace(actions) && PARAMETERS.every((name) => view.parameters.get(name) !== undefined) };
 };
 
-/** @throws UnreadKindError */
+/** Plans the policies of the guard. @throws UnreadKindError */
 export const planGuardPart = (view: ClusterView, settings: PlanSettings): AdmissionPlan => {
   if (!settings.capabilities.floor) return NO_ADMISSION;
   const { policies, bindings } = readAdmission(view, settings);

@@ -5,7 +5,7 @@ import { messageOf } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 
-/** The requests of proofs. */
+/** Requests to the API server that proofs are made of. */
 export type ProbeClient = Pick<KubeClient, 'raw' | 'list'>;
 
 /** The API server's response to a dry-run write. */

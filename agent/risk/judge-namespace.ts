@@ -198,7 +198,11 @@ const templatesOf: (owners: OwnerSet) => readonly OwnerTemplates[] = weakMemo((o
   ),
 );
 
-/** @param shapes of owners of which nothing may be there now */
+/**
+ * Chooses the owners that are judged, and counts those beyond the limit.
+ *
+ * @param shapes of owners of which nothing may be there now
+ */
 export const judgedOwners = (owners: OwnerSet, shapes: ShapeSource): JudgedOwners => {
   const present = templatesOf(owners);
   const gone = shapes.apartFrom(present);

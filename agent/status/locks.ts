@@ -217,7 +217,7 @@ const canaryProblem = (namespace: string, input: Pick<LockInput, 'gatekeeper'>):
   return { message, isError: false, ...(canary.state === 'unanswered' && { unanswered: true }) };
 };
 
-/** The first of the worst. */
+/** Returns the first problem that is an error, else the first one; undefined: there is none. */
 export const worst = <T extends GatekeeperProblem>(problems: readonly (T | undefined)[]): T | undefined =>
   problems.find((problem) => problem?.isError === true) ?? problems.find((problem) => problem !== undefined);
 

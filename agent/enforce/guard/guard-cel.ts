@@ -165,7 +165,7 @@ export const KEEPS_FINALIZER = `request.operation != "UPDATE" || !(${hasFinalize
 
 /** Whether the object belongs to this system: any constraint, but a single ConstraintTemplate. */
 export const IS_OURS_OF_GATEKEEPER = `request.resource.resource != "constrainttemplates" || ${NAME} == ${celString(TEMPLATE_NAME)}`;
-/** Gatekeeper may write metadata. */
+/** CEL: whether Gatekeeper updates an object and leaves its spec alone. */
 export const isGatekeeperMetadata = (
   trust: Trust,
 ): string => `request.resource.group.endsWith(".gatekeeper.sh") && request.operation == "UPDATE" &&
@@ -209,7 +209,12 @@ export const MOVES_NODE: string = [
 const REGISTERS_ITSELF = `request.operation == "CREATE" && ${USER} == "system:node:" + object.metadata.name`;
 const GROUP = 'group:';
 
-/** @param labelers user names, `group:<name>` for groups */
+/**
+ * CEL: whether the user may set where a node is: a trusted labeler, or the node that registers
+ * itself.
+ *
+ * @param labelers user names, `group:<name>` for groups
+ */
 export const mayMoveNode = ({ nodeLabelers }: Trust): string => {
   const groups = nodeLabelers.filter((name) => name.startsWith(GROUP)).map((name) => name.slice(GROUP.length));
   const users = nodeLabelers.filter((name) => !name.startsWith(GROUP));
