@@ -38,7 +38,7 @@ const oldLength = (reader: ByteReader, lengthType: number): number => {
   throw malformed('an OpenPGP packet has no length');
 };
 
-/** @throws SignatureError */
+/** Splits binary OpenPGP data into packets. @throws SignatureError */
 export const readPackets = (bytes: Uint8Array, what: string): readonly Packet[] => {
   const reader = new ByteReader(bytes, what);
   const packets: Packet[] = [];
@@ -73,7 +73,7 @@ export interface Subpacket {
   readonly body: Buffer;
 }
 
-/** @throws SignatureError */
+/** Splits the subpackets of a signature. @throws SignatureError */
 export const readSubpackets = (bytes: Uint8Array): readonly Subpacket[] => {
   const reader = new ByteReader(bytes, 'the subpackets of an OpenPGP signature');
   const subpackets: Subpacket[] = [];

@@ -91,7 +91,7 @@ export const hashedKey = (body: Buffer): Buffer => {
   return Buffer.concat([header, body]);
 };
 
-/** @throws SignatureError */
+/** Parses the content of a public key packet. @throws SignatureError */
 export const parsePublicKey = (body: Buffer): PgpPublicKey => {
   const reader = new ByteReader(body, 'an OpenPGP key');
   const version = reader.uint8();

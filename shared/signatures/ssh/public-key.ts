@@ -45,6 +45,8 @@ export const positiveNumber = (bytes: Buffer, what: string): Buffer => {
 };
 
 /**
+ * Imports a public key from its JWK.
+ *
  * @throws SignatureError `signature-malformed` for what is no key, e.g. a point that is not on its
  * curve
  */
@@ -64,7 +66,7 @@ export const ed25519Key = (bytes: Buffer): KeyObject => {
   return importKey({ kty: 'OKP', crv: 'Ed25519', x: url(bytes) });
 };
 
-/** @param point uncompressed */
+/** Imports a public key on a NIST curve. @param point uncompressed */
 export const ecKey = (curve: Curve, point: Buffer): KeyObject => {
   if (point[0] !== UNCOMPRESSED || point.length !== 1 + 2 * curve.bytes) throw malformed(`the key is no point of ${curve.jwk}`);
   const [x, y] = [point.subarray(1, 1 + curve.bytes), point.subarray(1 + curve.bytes)];
@@ -74,7 +76,7 @@ export const ecKey = (curve: Curve, point: Buffer): KeyObject => {
 /** Bits of a number without leading zeros. */
 const bitLength = (bytes: Buffer): number => (bytes.length === 0 ? 0 : bytes.length * 8 - Math.clz32(bytes[0] ?? 0) + 24);
 
-/** @param numbers without leading zeros */
+/** Imports an RSA public key. @param numbers without leading zeros */
 export const rsaKey = (numbers: { n: Buffer; e: Buffer }): KeyObject => {
   const bits = bitLength(numbers.n);
   if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
@@ -114,6 +116,8 @@ export const sshFingerprint = (blob: Uint8Array): string =>
   `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 
 /**
+ * Parses a public key in SSH wire format.
+ *
  * @throws SignatureError `signature-malformed`, `signature-unsupported` (certificates, DSA, short
  * RSA keys)
  */
