@@ -45,7 +45,11 @@ const CommitUrl = z
 /** Paths under which hosting services show a commit of a repository, by host. */
 const COMMIT_PAGES: Readonly<Record<string, string>> = { 'github.com': '/commit/', 'gitlab.com': '/-/commit/' };
 
-/** @param url without credentials */
+/**
+ * URL of a commit's page, with a place for the revision; undefined: the host is not known.
+ *
+ * @param url without credentials
+ */
 export const commitUrlOf = (url: string): string | undefined => {
   const { hostname, pathname } = new URL(url);
   const page = COMMIT_PAGES[hostname.replace(/^www\./, '')];

@@ -22,7 +22,7 @@ const CA_VALID_MS = 10 * YEAR_MS;
 /** A clock that is a little behind must not refuse a certificate made a moment ago. */
 export const BACKDATE_MS = 3600 * 1000;
 
-/** @throws Error where there is none, or one is no CA */
+/** Parses CA certificates, PEM. @throws Error where there is none, or one is no CA */
 export const parseCas = (pem: string): readonly [X509Certificate, ...X509Certificate[]] => {
   const [first, ...others] = certificatesIn(pem);
   if (first === undefined) throw new Error('there is no certificate in the file');

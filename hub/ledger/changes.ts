@@ -250,7 +250,7 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, contex
   }
 };
 
-/** Events that a change brings with it. */
+/** Lists the events that a change brings with it. */
 export const eventsOfChange = (change: Change): readonly { readonly cluster: string | null; readonly event: ClusterEvent }[] => {
   if (change.type === 'event') return [{ cluster: change.cluster, event: change.event }];
   if (change.type === 'report') return change.report.events.map((event) => ({ cluster: change.cluster, event }));

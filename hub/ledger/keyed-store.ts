@@ -110,7 +110,11 @@ export class KeyedCache implements KeyedReader {
   }
 }
 
-/** @param submit resolves when the change is committed */
+/**
+ * Makes a store that reads from memory and writes into the ledger.
+ *
+ * @param submit resolves when the change is committed
+ */
 export const createKeyedStore = (
   cache: KeyedCache,
   submit: (change: ValueKey & { readonly change: ValueChange; readonly outcome: ValueOutcome }) => Promise<void>,

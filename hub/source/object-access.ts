@@ -144,7 +144,11 @@ class ObjectWalk {
   }
 }
 
-/** @param chainLimit commits looked at for the way from one to another */
+/**
+ * Makes the reader of commits in a clone.
+ *
+ * @param chainLimit commits looked at for the way from one to another
+ */
 export const createRevisionReader = (clone: Clone, chainLimit: number): RevisionReader => {
   const loaded = new Map<string, ReadonlyMap<string, RawObject>>();
 

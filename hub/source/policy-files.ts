@@ -1,7 +1,7 @@
 import { isPolicyPath, type PolicyText, policyTexts } from '@fso/shared/decode';
 import { decodeText, GitObjectError, parseTree, type RawObject, type TreeEntry } from '@fso/shared/git';
 
-/** @returns undefined: not in the clone */
+/** Looks up a Git object by its id. @returns undefined: not in the clone */
 export type FindObject = (id: string) => Promise<RawObject | undefined>;
 
 /** A file with policies, before and after; undefined: it was, or is, not there. Ids of blobs. */

@@ -21,6 +21,8 @@ import { type Column, type Format, renderTable, writeData, writeFacts, writeRows
 import { list, plain } from '../render/text.ts';
 
 /**
+ * Checks a name that a person typed.
+ *
  * @throws CliError for a name that no Kubernetes object can have: in a URL it could be another path
  */
 export const checkName = (name: string): void => {

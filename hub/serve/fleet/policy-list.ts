@@ -55,7 +55,7 @@ const isKind = (entry: PolicyEntry, { action, managedBy, region }: PolicyQuery):
   );
 };
 
-/** @param now ms since 1970 */
+/** Whether a policy passes every given filter. @param now ms since 1970 */
 export const matchesPolicy = (entry: PolicyEntry, query: PolicyQuery, now: number): boolean => {
   const { cluster, namespace, q, expiring, violating } = query;
   const { targetNamespace = '', expiryDate } = entry.head() ?? {};

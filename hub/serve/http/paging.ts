@@ -15,7 +15,11 @@ export const encodeCursor = (key: string): string => Buffer.from(key, 'utf8').to
 
 const notOurs = (): ApiError => new ApiError('bad-request', 'query parameter cursor: is not a cursor of this API');
 
-/** @throws ApiError `bad-request` for anything that {@link pageOf} did not make. */
+/**
+ * Reads the key in a cursor.
+ *
+ * @throws ApiError `bad-request` for anything that {@link pageOf} did not make.
+ */
 export const decodeCursor = (cursor: string): string => {
   const key = Buffer.from(cursor, 'base64url').toString('utf8');
   if (encodeCursor(key) !== cursor) throw notOurs();

@@ -39,7 +39,7 @@ export class ApiError extends Error {
   }
 }
 
-/** @throws ApiError `not-found` */
+/** Throws the error of a request for what does not exist. @throws ApiError `not-found` */
 export const notFound = (what: string): never => {
   throw new ApiError('not-found', `There is no ${what}.`);
 };

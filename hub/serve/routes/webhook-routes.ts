@@ -85,7 +85,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
   };
 };
 
-/** Hints of forges. */
+/** Route of Git webhooks, which hint that there is a new commit. */
 export const webhookRoutes: readonly Route<WebhookDeps, HubScope>[] = [
   {
     ...OPEN,
