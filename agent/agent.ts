@@ -18,6 +18,9 @@ import { capabilitiesOf, isInjecting, readUninstallRequest, uninstalledText, unt
 import { OwnerCache, ShapeRecorder, WebhookCache } from './risk/index.ts';
 import type { CommitTrace } from './tracing/index.ts';
 
+/**
+ * Parts of the process that an agent gets from its program or test; absent ones are the real ones.
+ */
 export interface AgentDeps {
   readonly logger: Logger;
   readonly clock?: Clock;
@@ -27,6 +30,7 @@ export interface AgentDeps {
   readonly trace?: CommitTrace | undefined;
 }
 
+/** A started agent, with or without the lease of the leader. */
 export interface RunningAgent {
   /** URL of the listener with /healthz, /readyz and /metrics. */
   readonly url: string;
@@ -38,6 +42,7 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
+/** Version of the released package, which frames and metrics name. */
 export const AGENT_VERSION: string = packageJson.version;
 
 const INITIAL_SNAPSHOT: AgentSnapshot = {

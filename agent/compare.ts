@@ -12,8 +12,10 @@ export const isSameMap = (a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string
   return true;
 };
 
+/** A JSON object whose fields are not known. */
 export type Plain = Readonly<Record<string, unknown>>;
 
+/** Whether a value is an object, not null or an array. */
 export const isPlain = (value: unknown): value is Plain => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** An object without its undefined fields. */

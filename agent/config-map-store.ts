@@ -8,6 +8,8 @@ import { type Runtime, Wakeup } from '@fso/shared/runtime';
 export const packJson = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');
 
 /**
+ * Unpacks gzipped JSON in base64.
+ *
  * @param maxBytes limits the memory of tampered data. @throws if the text is not such JSON, or is
  * larger
  */
@@ -22,6 +24,7 @@ const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
 const PAUSE_MS = 5_000;
 const RETRY_MS = 30_000;
 
+/** The API server that a {@link ConfigMapStore} writes to. */
 export interface ConfigMapStoreDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly client: KubeClient;
 }

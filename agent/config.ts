@@ -171,6 +171,7 @@ const AgentEnvironment = z
       issue('FSO_ENROLL_TOKEN', `is for the cluster ${cluster}, and FSO_CLUSTER is ${env.FSO_CLUSTER}`);
   });
 
+/** Address of the hub, and how the agent proves itself there and verifies it. */
 export interface HubConfig {
   readonly url: string;
   /** Static token; absent: the agent enrols. */
@@ -184,6 +185,7 @@ export interface HubConfig {
   readonly proxy?: ProxyConfig | undefined;
 }
 
+/** Settings of the agent, read from the environment once. */
 export interface AgentConfig {
   readonly cluster: string;
   readonly kubeconfig: string | undefined;

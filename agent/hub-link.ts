@@ -5,6 +5,7 @@ import type { AgentMetrics } from './metrics.ts';
 import type { EventSink } from './observe/index.ts';
 import { type StreamDeps, type StreamState, startStream } from './stream/index.ts';
 
+/** Parts that intake, reports and identity use while the agent leads. */
 export interface HubLinkDeps
   extends Pick<StreamDeps, 'runtime' | 'policies' | 'places' | 'revisions' | 'observatory' | 'outbox' | 'previews'> {
   readonly config: Pick<AgentConfig, 'cluster' | 'trust'> & { readonly hub: HubConfig };

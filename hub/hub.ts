@@ -29,6 +29,7 @@ import {
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
 import { openSource, type Source } from './source/index.ts';
 
+/** Parts of the process that a hub gets from its program or test; absent ones are the real ones. */
 export interface HubDeps extends Pick<Runtime, 'logger' | 'random'> {
   readonly version: string;
   /** Metrics of the process itself; for programs. */
@@ -41,6 +42,7 @@ export interface HubDeps extends Pick<Runtime, 'logger' | 'random'> {
   readonly tracer?: CommitTracer | undefined;
 }
 
+/** A started hub. */
 export interface RunningHub {
   /** Base URL of the API. */
   readonly url: string;

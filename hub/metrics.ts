@@ -45,6 +45,7 @@ const createAlertMetrics = (registry: Registry): AlertMetrics => {
   };
 };
 
+/** Makes the metrics of the hub. Registers them, so once per registry. */
 export const createHubMetrics = (registry: Registry) => {
   const registers = [registry];
   const steps = new Histogram({

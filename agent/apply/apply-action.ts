@@ -3,6 +3,7 @@ import { isConflict, isNotFound, type KindDescriptor, type KubeClient } from '@f
 import { covers, type Plain } from '../compare.ts';
 import { type Action, COMMIT_REASON } from '../enforce/index.ts';
 
+/** Result of writing one planned Action to the API server. */
 export interface ActionResult {
   /** Whether the apply took fields back from another writer. */
   readonly tookOver: boolean;

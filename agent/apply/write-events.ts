@@ -8,6 +8,7 @@ import { type EventSink, type TamperLog, traceText } from '../observe/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
 import { PRIORITIES, type Repair, type Write, type WriteOutcome } from './write-pool.ts';
 
+/** Receivers of what {@link WriteEvents} records, and where it looks up what was written. */
 export interface WriteEventsDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly view: ClusterView;
   readonly events: EventSink;

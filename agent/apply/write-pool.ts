@@ -49,6 +49,7 @@ export interface Write {
   run(signal: AbortSignal): Promise<WriteOutcome>;
 }
 
+/** Bounds of a {@link WritePool}: writes at a time, retries, waits for the cache. */
 export interface WritePoolOptions {
   readonly concurrency: number;
   readonly clock: Clock;

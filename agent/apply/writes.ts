@@ -30,6 +30,7 @@ import type { ClusterPlan } from '../plan/index.ts';
 import { runAction } from './apply-action.ts';
 import { PRIORITIES, type Repair, type Write, type WriteOutcome } from './write-pool.ts';
 
+/** The API server, the caches, and receivers of what writes find. */
 export interface WriteContext {
   readonly client: KubeClient;
   readonly view: ClusterView;

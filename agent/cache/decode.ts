@@ -155,6 +155,7 @@ export const LOCAL_POLICY_METADATA = [
   'finalizers',
 ] as const satisfies readonly (keyof typeof META)[];
 
+/** The parts of a Kubernetes object that are read; an absent schema leaves its part out. */
 export interface Shape {
   /** Fields of the metadata that are read; default: all. */
   readonly metadata?: readonly (keyof typeof META)[];

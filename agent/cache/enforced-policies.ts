@@ -4,6 +4,7 @@ import type { PolicyInput } from '../enforce/index.ts';
 import { isRedirected, POLICY_API } from '../enforce/index.ts';
 import type { Malformed } from './decode.ts';
 
+/** Informers of {@link EnforcedPolicies}, and a way back to specs that cannot be read. */
 export interface EnforcedPoliciesDeps {
   readonly policies: Informer<SovereignPolicy>;
   readonly apiServices: Informer<ApiService>;
@@ -128,6 +129,7 @@ const keyOfName = (objectKey: string): string => {
 /** Whether its spec is there: only one that could not be read has none. */
 const isReadable = ({ spec }: { readonly spec?: SovereignPolicySpec }): boolean => spec !== undefined;
 
+/** Converts a SovereignPolicy of the cluster to what plans read. */
 export const toPolicyInput = (policy: SovereignPolicy): PolicyInput => {
   const { metadata, spec } = policy;
   return {

@@ -230,12 +230,14 @@ export const reduceConstraint = (constraint: K8sGeoResidency): K8sGeoResidency &
   };
 };
 
+/** Whether two versions of a pod are alike in all that is judged: spec, phase and owners. */
 export const isSamePod = (a: Pod, b: Pod): boolean =>
   a.metadata.uid === b.metadata.uid &&
   a.status?.phase === b.status?.phase &&
   isDeepStrictEqual(a.spec, b.spec) &&
   isDeepStrictEqual(a.metadata.ownerReferences, b.metadata.ownerReferences);
 
+/** Converts a Namespace to what plans read; the same object for the same one. */
 export const toNamespaceInput = weakMemo(
   ({ metadata, held }: Namespace): NamespaceInput => ({
     name: metadata.name,

@@ -3,6 +3,7 @@ import type { InformerFactory } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { InjectionKinds } from '../enforce/index.ts';
 
+/** Handlers of changes of the caches. */
 export interface ViewHandlers {
   /** Called when an object that enforcement depends on changes. */
   readonly onChange: () => void;
@@ -10,6 +11,7 @@ export interface ViewHandlers {
   readonly onWorkload: () => void;
 }
 
+/** Origin of the informers of ClusterView, and the bounds of their lists. */
 export interface ClusterViewDeps {
   readonly factory: InformerFactory;
   readonly kinds: InjectionKinds;

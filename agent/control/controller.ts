@@ -30,6 +30,7 @@ import type { RevisionSlot } from './revision-slot.ts';
 import { RoundPlanner } from './round-planner.ts';
 import { RoundWriter } from './round-writer.ts';
 
+/** Caches, settings and receivers of the outcome of rounds. */
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
   readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits' | 'readDenialsEveryMs' | 'ownerEvents'>;
@@ -53,8 +54,8 @@ const WORKLOAD_DELAY_MS = 250;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
- * The enforcing side: one level-triggered reconcile over the whole cluster. A round only plans;
- * writes and proofs run separately, and ask for the next round when they end.
+ * Step ⑥: one level-triggered reconcile over the whole cluster. A round only plans; writes and
+ * proofs run separately, and ask for the next round when they end.
  */
 export class Controller {
   readonly #deps: ControllerDeps;

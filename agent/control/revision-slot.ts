@@ -12,6 +12,7 @@ export interface TargetCommit {
   readonly desired: DesiredPolicies;
 }
 
+/** Handlers by which rounds follow the commits of the intake. */
 export interface RevisionHandlers {
   /** Called whenever there is another commit to write. */
   readonly onTarget: () => void;

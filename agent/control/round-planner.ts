@@ -7,6 +7,7 @@ import type { EventSink, TamperLog } from '../observe/index.ts';
 import { DisputedNodes, NodeMoves, reportDisputed, reportMoves } from '../observe/index.ts';
 import { type ClusterPlan, type ClusterSettings, type HubCommit, planCluster } from '../plan/index.ts';
 
+/** Caches and settings that plans read, and receivers of what they find. */
 export interface RoundPlannerDeps {
   readonly view: ClusterView;
   readonly settings: ClusterSettings;

@@ -22,6 +22,7 @@ import type { AgentRuntime } from '../runtime.ts';
 import { RevisionSlot } from './revision-slot.ts';
 import type { RoundPlanner } from './round-planner.ts';
 
+/** Caches, retries and receivers of what comes of writes. */
 export interface RoundWriterDeps {
   readonly runtime: AgentRuntime;
   readonly retryMs: AgentConfig['retryMs'];

@@ -10,6 +10,7 @@ const SKEW_MS = 60_000;
 /** Own dry runs whose answers and the first reading may cross: more than are under way at once. */
 const MAX_MISSING = 20;
 
+/** A reading of the refusal counters of an API server. */
 export interface Reading {
   readonly server: ServerReading;
   /** The agent's own dry runs that lock 1 had refused before the reading, since its start. */

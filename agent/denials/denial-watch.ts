@@ -31,6 +31,7 @@ export interface KnownDenials {
   readonly problem: { readonly text: string; readonly isPartial: boolean } | undefined;
 }
 
+/** Sources of {@link DenialWatch}: the API server, owners, and the agent's own refusals. */
 export interface DenialWatchDeps {
   readonly runtime: Pick<AgentRuntime, 'client' | 'random' | 'logger'>;
   readonly clock: Clock;

@@ -6,6 +6,7 @@ import { refuserOf } from '../probe/index.ts';
 import { concernOf } from './metrics-page.ts';
 import type { OwnerName } from './named-denials.ts';
 
+/** The API server whose events are watched, and the receiver of refusals. */
 export interface EventWatchDeps extends Pick<Runtime, 'clock' | 'random'> {
   readonly client: Pick<KubeClient, 'raw' | 'stream'>;
   readonly logger: Pick<Logger, 'warn'>;

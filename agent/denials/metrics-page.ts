@@ -6,6 +6,7 @@ export interface Refusals {
   readonly pods: number;
   readonly bindings: number;
 }
+/** Objects whose refusals are counted apart: pods or bindings. */
 export type Concern = keyof Refusals;
 export const CONCERNS: readonly Concern[] = ['pods', 'bindings'];
 

@@ -9,6 +9,7 @@ const BOUNDS = { max: 5_000, maxOfOne: 500 };
 /** Time for which events wait until the owner's own dry run was refused, ms. */
 const PENDING_MS = 300_000;
 
+/** Kind, namespace and name of an owner. */
 export type OwnerName = Pick<Denial, 'kind' | 'namespace' | 'name'>;
 
 /** A denial with all policies that refuse the pods of its owner. */

@@ -80,4 +80,5 @@ const isAsWanted = weakMemo2(readsAs);
 /** A text as a CEL string literal: CEL reads the escapes of JSON in the same way. */
 export const celString = (text: string): string => JSON.stringify(text);
 
+/** A list of texts as a CEL literal. */
 export const celList = (texts: readonly string[]): string => `[${texts.map(celString).join(', ')}]`;

@@ -2,6 +2,7 @@ import { API_GROUP, FIELD_MANAGERS, type KubeObject, type ObjectMeta, SCHEMA_VER
 import { API_SERVICE_KIND, type ApiService, CRD_KIND, type CustomResourceDefinition, type KindDescriptor } from '@fso/shared/kube';
 import type { Action } from './types.ts';
 
+/** Name of the APIService that serves SovereignPolicies. */
 export const POLICY_API: string = `v1.${API_GROUP}`;
 
 /**

@@ -6,6 +6,7 @@ import { byText, sha256 } from '@fso/shared/encoding';
 const MAX_LABEL_VALUE = 63;
 const HASH_LENGTH = 8;
 
+/** The first hexadecimal digits of the SHA-256 of a text. */
 export const shortHash = (text: string, length: number): string => sha256(text).slice(0, length);
 
 /** A text as a label value; one that is too long is cut and ends in a hash of the whole. */

@@ -53,6 +53,7 @@ export interface ActionGovernance {
   readonly revisions: readonly string[];
 }
 
+/** The rules that all policies together make for one namespace, by action. */
 export interface NamespaceGovernance {
   readonly namespace: string;
   /**
@@ -116,6 +117,7 @@ export interface FormerConstraint {
   readonly since: Date;
 }
 
+/** A constraint as it is to be written, and what the cluster may still have in its place. */
 export interface DesiredConstraint {
   readonly name: string;
   /** Identity of its group. */
@@ -133,6 +135,7 @@ export interface DesiredConstraint {
   readonly from: readonly unknown[];
 }
 
+/** A glob of policies, with what it leaves out. */
 export interface GlobReach {
   readonly pattern: string;
   /** Names and globs that it leaves alone. */
@@ -259,6 +262,7 @@ export interface PresentProviders {
   readonly ambiguous: ReadonlyMap<string, readonly string[]>;
 }
 
+/** Providers of a cluster that has neither nodes nor a catalogue of regions. */
 export const NO_PROVIDERS: PresentProviders = { catalog: undefined, providers: new Set(), unnamed: new Set(), ambiguous: new Map() };
 
 /** A set that has everything. */

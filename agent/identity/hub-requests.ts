@@ -135,7 +135,11 @@ export const fetchCa = async (
   return found.toString();
 };
 
-/** @throws HubRefusal where the token or the request is not accepted */
+/**
+ * Gets the agent's first certificate from the hub, by a one-time token.
+ *
+ * @throws HubRefusal where the token or the request is not accepted
+ */
 export const enrol = async (
   { hubUrl, proxy }: HubAddress,
   content: { token: string; csr: string },
@@ -144,7 +148,11 @@ export const enrol = async (
 ): Promise<IssuedIdentity> =>
   issuedIn(await ask({ url: requestUrl(hubUrl, ENROL_PATH), method: 'POST', body: content, trust: { ca }, proxy }, signal));
 
-/** @throws HubRefusal where the identity is not (any longer) wanted */
+/**
+ * Gets the agent's next certificate from the hub, by the present one.
+ *
+ * @throws HubRefusal where the identity is not (any longer) wanted
+ */
 export const renew = async (
   { hubUrl, proxy }: HubAddress,
   csr: string,

@@ -7,6 +7,7 @@ import { enrol, fetchCa, type HubAddress, HubRefusal, renew, UntrustedHubError }
 import { loadIdentity, readEnrolToken, type StoredIdentity, saveIdentity } from './identity-secret.ts';
 import { type IdentityInput, type IdentityPlan, planIdentity, renewInMs } from './plan-identity.ts';
 
+/** Cluster, token and CA by which the agent enrols and verifies the hub. */
 export interface IdentityKeeperConfig extends HubAddress {
   readonly cluster: string;
   readonly enrolToken: string | undefined;
@@ -16,6 +17,7 @@ export interface IdentityKeeperConfig extends HubAddress {
   readonly ca: string | undefined;
 }
 
+/** Receivers of events, of each new certificate and of its expiry. */
 export interface IdentityKeeperHandlers {
   readonly onEvent: (event: Omit<ClusterEvent, 'time'>) => void;
   /** Called once the agent has a new certificate. */

@@ -19,6 +19,7 @@ export type IdentityPlan =
   | { readonly kind: 'enrol'; readonly otherwise: Exclude<IdentityPlan, { readonly kind: 'enrol' }> }
   | { readonly kind: 'nothing'; readonly reason: string };
 
+/** The stored identity, and a token that may replace it. */
 export interface IdentityInput {
   readonly stored: StoredIdentity;
   readonly cluster: string;

@@ -45,11 +45,13 @@ export interface Target extends TargetCommit, AcceptedRevision {
   readonly objects: ReadonlyMap<string, RawObject>;
 }
 
+/** Result of compiling an offer: the policies of this cluster, or the reasons of a nack. */
 export type OfferResult =
   | { readonly ok: true; readonly offer: CompiledOffer }
   /** `missing`: objects were not there that the hub thought this agent has. */
   | { readonly ok: false; readonly reasons: readonly Reason[]; readonly missing: boolean };
 
+/** Trust, decoders and the cluster by which an offer is compiled. */
 export interface CompileContext {
   readonly cluster: string;
   /** Whether a commit without the registration of this cluster may end what it has. */
@@ -132,6 +134,7 @@ const refuseMissing = (ids: readonly string[]): OfferResult =>
     true,
   );
 
+/** Signers, held objects and the accepted commit by which an offer is verified. */
 export interface VerifyContext {
   readonly trust: TrustConfig;
   readonly held: ObjectStore;

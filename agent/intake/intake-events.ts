@@ -6,6 +6,7 @@ import type { TargetCommit } from '../control/index.ts';
 import type { Target } from './compile-offer.ts';
 import type { AcceptedState } from './state-store.ts';
 
+/** Answer of the intake to an offer. */
 export type IntakeOutcome =
   | { readonly type: 'ack'; readonly revision: string; readonly digest: string }
   /** The commit is good, and waits for an approval. */

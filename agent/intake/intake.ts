@@ -16,6 +16,7 @@ import { ObjectStore } from './object-store.ts';
 import { digestOfPlaces, savePlaces } from './places-store.ts';
 import { type AcceptedState, type LoadedState, restoreState, saveState } from './state-store.ts';
 
+/** Trust, caches and receivers of the answers to offers. */
 export interface IntakeDeps {
   readonly runtime: AgentRuntime;
   readonly cluster: string;

@@ -33,6 +33,7 @@ export class ObjectStore {
   }
 }
 
+/** Objects of an offer by id, or the reasons why they cannot be used. */
 export type CheckedObjects =
   | { readonly ok: true; readonly objects: ReadonlyMap<string, RawObject> }
   /** `missing`: the base tree of another one is not held. */

@@ -65,6 +65,7 @@ const StoredPolicies = z.array(
   }),
 );
 
+/** The accepted commit as the ConfigMap has it; undefined: none is stored, or none can be read. */
 export interface LoadedState {
   readonly state: AcceptedState | undefined;
   /** Reason why there is no state, though something is stored. */
@@ -76,7 +77,7 @@ export interface LoadedState {
   readonly kept?: AcceptedRevision;
 }
 
-/** @throws what the API server answered */
+/** Reads the accepted commit from the ConfigMap. @throws what the API server answered */
 export const loadState = async (client: KubeClient, signal: AbortSignal): Promise<LoadedState> => {
   const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   if (map === undefined) return { state: undefined };
@@ -161,7 +162,7 @@ const checkedDigest = (policies: DesiredPolicies, stored: string): string => {
   return digest;
 };
 
-/** @throws what the API server answered */
+/** Writes the accepted commit into the ConfigMap. @throws what the API server answered */
 export const saveState = async (client: KubeClient, state: AcceptedState, signal: AbortSignal): Promise<void> => {
   const packed = state.policies === undefined ? undefined : await packJson([...state.policies.values()]);
   const fits = packed !== undefined && packed.length <= MAX_POLICIES_LENGTH;

@@ -29,6 +29,7 @@ export interface ObservationLimits {
   readonly pauseMs: number;
 }
 
+/** Limits of an agent in production; tests set shorter ones. */
 export const OBSERVATION_LIMITS: ObservationLimits = {
   lookMs: 10_000,
   partMs: 30_000,

@@ -12,6 +12,7 @@ export interface KindState {
   readonly informer: Pick<Informer<KubeObject>, 'seenAtMs' | 'failure'>;
 }
 
+/** Sources of the ages of evidence: kinds, parts of a round, pauses of the process. */
 export interface ClusterObservationDeps {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly limits: ObservationLimits;

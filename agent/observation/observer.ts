@@ -100,6 +100,7 @@ interface ObservedCache {
   readonly version: number;
 }
 
+/** Caches, pauses and receivers of what an observer finds. */
 export interface ObserverDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly limits: ObservationLimits;
   readonly cache: ObservedCache;

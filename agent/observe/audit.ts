@@ -13,6 +13,7 @@ export interface AuditFacts {
   readonly message: string;
 }
 
+/** Constraints with Gatekeeper's counts, and the pods to compare them with. */
 export interface AuditInput {
   /** Constraints that are as desired and in force. */
   readonly constraints: readonly Constraint[];

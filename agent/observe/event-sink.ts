@@ -4,6 +4,7 @@ import { capSeverity } from '@fso/shared/protocol';
 import { type Clock, type Logger, truncate } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';
 
+/** An event whose policy and time are known from elsewhere. */
 export type PolicyEvent = Pick<ClusterEvent, 'severity' | 'reason' | 'message'>;
 
 /**

@@ -3,6 +3,7 @@ import { NODE_KIND } from '@fso/shared/kube';
 import type { PlacedNode } from '../cache/index.ts';
 import type { EventSink } from './event-sink.ts';
 
+/** A node that has changed its region. */
 export interface NodeMove {
   readonly node: PlacedNode;
   readonly from: string;

@@ -39,6 +39,7 @@ export interface AcceptedPolicies {
 /** The part of a ClusterReport that only the stream knows. */
 type StreamFact = 'clockSkewMs' | 'certificateExpires';
 
+/** Facts of a report that only the stream knows. */
 export type StreamFacts = Pick<ClusterReport, StreamFact>;
 
 /** The part of a ClusterReport that is seen in the cluster. */
@@ -52,6 +53,7 @@ export interface RevisionSnapshot {
   readonly accepted: AcceptedPolicies | undefined;
 }
 
+/** State of the cluster as a round found it; reports are made from it. */
 export interface AgentSnapshot {
   /** Policies by key. */
   readonly policies: ReadonlyMap<string, PolicySnapshot>;

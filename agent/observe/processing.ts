@@ -7,6 +7,7 @@ import type { Governance } from '../enforce/index.ts';
 import type { Observatory } from './observatory.ts';
 import { isFinished } from './stray-pods.ts';
 
+/** Policies, pods and nodes by which countries of processing are counted. */
 export interface ProcessingInput {
   readonly governance: Pick<Governance, 'policies'>;
   podsIn(namespace: string): Iterable<Pod>;

@@ -5,12 +5,14 @@ import { type NodesByName, type PlacedNode, type Pod, placementOf, regionsOf } f
 /** Violations of a namespace that are named, as many as people read; all are counted. */
 export const NAMED_PER_NAMESPACE = 100;
 
+/** Reason why a pod is or may be outside, and its node and region if it has them. */
 export interface Finding {
   readonly reason: string;
   readonly node?: string;
   readonly region?: string;
 }
 
+/** A pod outside of the allowed regions. */
 export interface StrayPod {
   readonly pod: Pod;
   readonly finding: Finding;

@@ -104,7 +104,7 @@ export const tamperedCondition = (
 /** Condition of a cluster without any tampering. A cluster shows it from the start. */
 export const NEVER_TAMPERED: NewCondition = { type: CONDITIONS.tampered, status: 'False', reason: 'Never', message: '' };
 
-/** Change to one object past the agent. */
+/** A change of one object by another than the agent. */
 export interface Trace {
   /** `forged`: a policy claimed to come from Git. */
   readonly what: 'changed' | 'deleted' | 'forged';

@@ -6,6 +6,7 @@ import type { Governance, PolicyOutcome } from '../enforce/index.ts';
 import { RegionSets, StrayPodFinder, type StrayPods } from './stray-pods.ts';
 import type { FirstSeenTimes } from './violation-times.ts';
 
+/** Violations that a policy names; all are counted. */
 export const MAX_SAMPLES = 20;
 
 /** A pod that violates a policy. */
@@ -23,6 +24,7 @@ export interface NamespaceViolations {
   readonly first: readonly FoundViolation[];
 }
 
+/** Violations of one policy: their number, and the first ones. */
 export interface PolicyViolations {
   /** Complete. */
   readonly count: number;
@@ -34,6 +36,7 @@ export interface PolicyViolations {
 
 export const NO_VIOLATIONS: PolicyViolations = { count: 0, namespaces: [], samples: [] };
 
+/** Policies, pods and nodes in which violations are sought. */
 export interface ViolationInput {
   readonly governance: Pick<Governance, 'policies'>;
   /** Returns the pods of a namespace; the same object for as long as they are the same. */

@@ -11,6 +11,7 @@ import { isLabelled, ownerOf, planReports, reduceReport, WantedDigests } from '.
 import { findingsByNamespace, REPORT_FIELDS, REPORT_KIND, REPORT_SELECTOR, type Report, type ReportContent } from './report.ts';
 import { type DueReports, ReportThrottle } from './report-throttle.ts';
 
+/** Source of the reports' content, and the pool that writes them. */
 export interface OpenReportsDeps {
   readonly runtime: AgentRuntime;
   readonly view: Pick<ClusterView, 'podsIn'>;

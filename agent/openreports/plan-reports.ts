@@ -73,6 +73,7 @@ export const reduceReport = (report: Report): Report => {
 export const isLabelled = ({ metadata }: Report): boolean =>
   Object.entries(REPORT_LABELS).every(([key, value]) => metadata.labels?.[key] === value);
 
+/** Desired reports and those in the cluster. */
 export interface ReportsInput {
   /** Desired reports by namespace. */
   readonly wanted: ReadonlyMap<string, ReportContent>;

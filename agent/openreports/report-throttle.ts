@@ -9,6 +9,7 @@ export const REPORT_MS = 5_000;
 /** The same where only the number of pods that conform changes: they come and go all the time. */
 export const COUNT_MS = 300_000;
 
+/** Writes of reports that may run now. */
 export interface DueReports {
   /** Those that were written longest ago first, so that none is left behind while many change. */
   readonly actions: readonly Action[];

@@ -7,6 +7,7 @@ import { isOwnerKind, ownerDescriptor } from '../risk/index.ts';
 
 type Outcome = 'pass' | 'fail' | 'warn' | 'error' | 'skip';
 
+/** An entry of a Report of openreports.io. */
 export interface ReportResult {
   readonly policy: string;
   readonly rule: string;
@@ -99,11 +100,13 @@ export interface NamespaceFindings {
   readonly risks: readonly PolicyRisk[];
 }
 
+/** An owner at risk, with the policy that it is a risk of. */
 export interface PolicyRisk {
   readonly policy: PolicyReport;
   readonly risk: Risk;
 }
 
+/** A violating pod, with the policy that it violates. */
 export interface PolicyViolation extends FoundViolation {
   readonly policy: PolicyReport;
 }

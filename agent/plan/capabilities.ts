@@ -19,7 +19,11 @@ export interface Capabilities {
   readonly injection: 'v1' | 'v1beta1';
 }
 
-/** @param bindGate `list`: ignore the regions that Bindings have by the version */
+/**
+ * Derives from its version what an API server can have.
+ *
+ * @param bindGate `list`: ignore the regions that Bindings have by the version
+ */
 export const capabilitiesOf = (kubernetesVersion: string, bindGate: 'auto' | 'list' = 'auto'): Capabilities => {
   const [, major = '0', minor = '0'] = /^v?(\d+)\.(\d+)/.exec(kubernetesVersion) ?? [];
   const atLeast = (wanted: number): boolean => Number(major) > 1 || Number(minor) >= wanted;
@@ -38,6 +42,7 @@ const EVERY_MS = 60_000;
  */
 const IN_A_ROW = 3;
 
+/** The API server, and the capabilities that it had at the agent's start. */
 export interface UpgradeWatchOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly client: Pick<KubeClient, 'version'>;
   readonly known: Capabilities;

@@ -18,8 +18,10 @@ export interface InstallRecord {
 const { installed: KEYS, installedText: TEXT } = ANNOTATIONS;
 const HASH_LENGTH = 16;
 
+/** A short hash of the JSON of objects. */
 export const hashBodies = (bodies: unknown): string => sha256(JSON.stringify(bodies)).slice(0, HASH_LENGTH);
 
+/** Reads the record from the annotations of the agent's namespace; empty without it. */
 export const readInstallRecord = (namespace: KubeObject | undefined): InstallRecord => {
   const { [KEYS]: keys = '', [TEXT]: text = '' } = namespace?.metadata.annotations ?? {};
   return { keys: keys === '' ? [] : keys.split(','), text };

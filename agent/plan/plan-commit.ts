@@ -13,7 +13,12 @@ export interface HubCommit {
 /** Plan without a commit: it has no writes, and nothing counts as written. */
 export const NO_COMMIT: HubPoliciesPlan = { actions: [], isWritten: false };
 
-/** @throws UnreadKindError: without a list of the policies all of them would be written again */
+/**
+ * Plans which SovereignPolicies to apply or delete for the hub's commit; undefined: there is no
+ * commit.
+ *
+ * @throws UnreadKindError: without a list of the policies all of them would be written again
+ */
 export const planCommit = (view: Pick<ClusterView, 'assertRead' | 'policies'>, commit: HubCommit | undefined): HubPoliciesPlan => {
   if (commit === undefined) return NO_COMMIT;
   view.assertRead(SOVEREIGN_POLICY_KIND);

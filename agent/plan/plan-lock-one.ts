@@ -78,7 +78,7 @@ const readAdmission = (view: ClusterView, { defaults }: PlanSettings) => {
   };
 };
 
-/** @throws UnreadKindError */
+/** Plans the policies of the floor. @throws UnreadKindError */
 export const planFloorPart = (view: ClusterView, settings: PlanSettings): AdmissionPlan => {
   if (!settings.capabilities.floor) return NO_ADMISSION;
   const { policies, bindings } = readAdmission(view, settings);
@@ -86,7 +86,7 @@ export const planFloorPart = (view: ClusterView, settings: PlanSettings): Admiss
   return { actions, isWhole: isInPlace(actions) && PARAMETERS.every((name) => view.parameters.get(name) !== undefined) };
 };
 
-/** @throws UnreadKindError */
+/** Plans the policies of the guard. @throws UnreadKindError */
 export const planGuardPart = (view: ClusterView, settings: PlanSettings): AdmissionPlan => {
   if (!settings.capabilities.floor) return NO_ADMISSION;
   const { policies, bindings } = readAdmission(view, settings);
@@ -94,6 +94,7 @@ export const planGuardPart = (view: ClusterView, settings: PlanSettings): Admiss
   return { actions, isWhole: isInPlace(actions) };
 };
 
+/** Plan of lock 1 that writes nothing and is not complete. */
 export const NO_ADMISSION: AdmissionPlan = { actions: [], isWhole: false };
 
 /**
@@ -102,6 +103,7 @@ export const NO_ADMISSION: AdmissionPlan = { actions: [], isWhole: false };
  */
 const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
 
+/** Hash of all that an agent with these settings installs, by which upgrades are recognized. */
 export const textFor = (settings: ClusterSettings, injectable: boolean): string =>
   hashBodies([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate(), settings.definitions]);
 

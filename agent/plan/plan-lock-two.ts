@@ -34,7 +34,11 @@ interface WebhookFacts {
 
 const nothing = (): undefined => undefined;
 
-/** @param judgesBindings whether lock 2 judges Bindings, too */
+/**
+ * Reads from Gatekeeper's webhook configuration which pods it covers.
+ *
+ * @param judgesBindings whether lock 2 judges Bindings, too
+ */
 export const webhookFacts = (view: ClusterView, judgesBindings: boolean): WebhookFacts => {
   const configuration = view.webhookConfigurations.get(WEBHOOK_CONFIGURATION_NAME);
   if (configuration === undefined) return { problem: isGone(view) ? WEBHOOK_CONFIGURATION_GONE : undefined, exclusion: nothing };
@@ -57,7 +61,7 @@ const isGone = ({ webhookConfigurations: { served, synced }, templates, constrai
   return served && synced && templates.served && constraints.served && template !== undefined && isTemplateReady(template);
 };
 
-/** @throws UnreadKindError */
+/** Plans the template and the constraints of lock 2. @throws UnreadKindError */
 export const planLockTwo = (view: ClusterView, settings: ClusterSettings, governance: Governance): readonly Action[] => {
   view.assertRead(CONSTRAINT_TEMPLATE_KIND, GEO_RESIDENCY_KIND);
   return planGatekeeper({
@@ -100,7 +104,11 @@ export const NO_LOCK_TWO: LockTwoFacts = {
   constraintEnforced: () => false,
 };
 
-/** @param actions the planned writes of lock 2 */
+/**
+ * Finds what of lock 2 is in force, and what keeps the rest from it.
+ *
+ * @param actions the planned writes of lock 2
+ */
 export const lockTwoFacts = (
   view: ClusterView,
   settings: ClusterSettings,

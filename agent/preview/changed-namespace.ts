@@ -10,6 +10,7 @@ export interface ChangedNamespace {
   readonly after: DeniedNamespace | undefined;
 }
 
+/** Rules of one namespace before and after a change. */
 export interface NamespaceChange {
   readonly before: Governor;
   readonly after: Governor;

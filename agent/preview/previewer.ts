@@ -13,6 +13,7 @@ import { changedNamespace } from './changed-namespace.ts';
 import { NotAnswered, readQuestion, type Steps } from './question.ts';
 import { WorkloadEffects } from './workload-effects.ts';
 
+/** Caches of the cluster in which a change is judged. */
 export interface PreviewerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly mode: AgentConfig['preview'] | undefined;
   readonly observatory: Pick<Observatory, 'ages' | 'snapshot'>;

@@ -16,6 +16,7 @@ export interface StrayOwner {
   reason: string;
 }
 
+/** Running pods and their owners, and the regions that a change takes away. */
 export interface PodSource {
   podsIn(namespace: string): Iterable<Pod>;
   readonly nodes: NodesByName;

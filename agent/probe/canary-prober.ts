@@ -8,6 +8,7 @@ import type { ProberDeps, ProberOptions } from './prober.ts';
 import { ProofTimes } from './proof-times.ts';
 import { Semaphore } from './semaphore.ts';
 
+/** A namespace in which lock 2 is to be proven. */
 export interface CanaryTarget {
   /** A region that lock 1 allows: else the refusal of lock 1 would come first. */
   readonly region: string;
@@ -35,9 +36,9 @@ const OUTAGE =
   'Gatekeeper is not called, or does not answer, in any namespace: check its pods and ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration; meanwhile requests pass without it';
 
 /**
- * Proves, by dry-run pods that only the canary constraint refuses, that Gatekeeper is called for
- * each governed namespace and answers. Gatekeeper's own reports cannot prove it: a webhook that is
- * gone, or was never called, fails open.
+ * Step ⑦ for lock 2: proves, by dry-run pods that only the canary constraint refuses, that
+ * Gatekeeper is called for each governed namespace and answers. Gatekeeper's own reports cannot
+ * prove it: a webhook that is gone, or was never called, fails open.
  */
 export class CanaryProber {
   readonly #patienceMs: number;

@@ -43,7 +43,7 @@ interface ProbeStatesOptions {
   readonly onChange: () => void;
 }
 
-/** The state of lock 1 in each namespace. */
+/** Keeps the proof of lock 1 for each namespace. */
 export class ProbeStates {
   readonly #options: ProbeStatesOptions;
   readonly #states = new Map<string, ProbeState>();

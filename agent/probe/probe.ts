@@ -5,7 +5,7 @@ import { messageOf } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 
-/** The requests of proofs. */
+/** Requests to the API server that proofs are made of. */
 export type ProbeClient = Pick<KubeClient, 'raw' | 'list'>;
 
 /** The API server's response to a dry-run write. */
@@ -62,6 +62,7 @@ const hasText = (warning: string, expected: string): boolean => {
 /** Removes the space after commas, which a list may have or not. */
 const squeeze = (text: string): string => text.replaceAll(', ', ',');
 
+/** Recognizes the policies of lock 1 in refusals. */
 export interface FloorNames {
   /** Whether a ValidatingAdmissionPolicy is one of the floor's. */
   isFloorPolicy(name: string): boolean;
@@ -83,6 +84,7 @@ export const isRefusedLater = (message: string): boolean => {
   return policy === undefined && webhook === undefined && LATER_REFUSAL.test(message);
 };
 
+/** Whether the message of a refusal names a policy of the floor. */
 export const isOurs = (message: string, floor: FloorNames): boolean => floor.isFloorPolicy(refuserOf(message).policy ?? '');
 
 /**
@@ -124,6 +126,10 @@ export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernan
   return isOurs(answer.message, floor) ? judgeRefusalText(answer.message, governance) : judgeForeign(answer);
 };
 
+/**
+ * Judges the text of a refusal by lock 1. Unless it names the policies and regions in force, the
+ * floor still enforces an older state, and nothing is proven.
+ */
 export const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
   deny === undefined || squeeze(message).includes(expectedText(namespace, deny))
     ? PROVEN
@@ -215,6 +221,7 @@ const probePod = ({ namespace, region, labels, withoutResources }: PodRequest): 
     },
   }) as KubeObject;
 
+/** Option of a request that writes nothing. */
 export const DRY_RUN = { dryRun: 'All' } as const;
 
 /**
@@ -231,6 +238,10 @@ const isByRule = (message: string): boolean => {
   return policy !== undefined || webhook !== undefined || CALL_FAILED.test(message) || LATER_REFUSAL.test(message);
 };
 
+/**
+ * Converts the error of a dry run: a refusal by a rule, else `unreachable`. @throws the reason of a
+ * signal that has aborted
+ */
 export const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
   signal.throwIfAborted();
   const message = messageOf(error);

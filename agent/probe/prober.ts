@@ -10,6 +10,7 @@ import { type NodeOutside, type ProofKind, Proofs, proofsOf, proveAll, withNote 
 import type { RetryBudget } from './retry-budget.ts';
 import { Semaphore } from './semaphore.ts';
 
+/** A namespace in which lock 1 is to be proven, and by which rules. */
 export interface ProbeTarget {
   readonly governance: NamespaceGovernance;
   /** Fingerprint that changes whenever earlier proofs no longer count. */
@@ -19,6 +20,7 @@ export interface ProbeTarget {
   readonly floorVersion: number;
 }
 
+/** Bounds of a prober: requests at a time, times in ms. */
 export interface ProberOptions {
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
@@ -33,6 +35,7 @@ export interface ProberOptions {
   readonly longestWaitMs: number;
 }
 
+/** The API server that probers ask, and receivers of their results. */
 export interface ProberDeps {
   readonly client: ProbeClient;
   readonly clock: Clock;
@@ -53,9 +56,9 @@ const OUTAGE =
 const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind', 'mustNotBindOutside'];
 
 /**
- * Proves, by dry-run requests, that lock 1 enforces the governance of each namespace. It probes a
- * namespace whose governance changed at once and until it is proven, see {@link ProbeRetries}; then
- * all take turns, see {@link ProbeSchedule}.
+ * Step ⑦ for lock 1: proves, by dry-run requests, that it enforces the governance of each
+ * namespace. It probes a namespace whose governance changed at once and until it is proven, see
+ * {@link ProbeRetries}; then all take turns, see {@link ProbeSchedule}.
  */
 export class Prober {
   readonly #bindGate: boolean;

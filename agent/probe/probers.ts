@@ -6,6 +6,7 @@ import { Prober, type ProberDeps } from './prober.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { TemplateProber, type TemplateProberDeps } from './templates/template-prober.ts';
 
+/** Facts of the API server, and receivers of the results of all probers. */
 export interface ProbersOptions extends Pick<ProberDeps, 'client' | 'clock' | 'nodeOutside' | 'onChange' | 'onVerdict'> {
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;

@@ -12,6 +12,7 @@ import {
 } from './probe.ts';
 import type { Semaphore } from './semaphore.ts';
 
+/** Dry run, by what lock 1 must do with it. */
 export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustNotBindOutside' | 'mustWarn';
 
 /**

@@ -2,6 +2,7 @@ import { MAX_LISTED, type NamedPolicy } from '@fso/shared/status';
 
 type Named = ReadonlyMap<string, NamedPolicy>;
 
+/** Difference between two reports, in policies that are reported by name. */
 export interface ReportDelta {
   /** Policies that came or read otherwise, by key. */
   readonly named: Named;
@@ -39,7 +40,7 @@ export const fitting = (
 /** Size of a policy in a frame, where it deviates as no other one does. */
 const sizeOf = ([key, named]: readonly [string, NamedPolicy]): number => Buffer.byteLength(JSON.stringify(named)) + key.length + 32;
 
-/** `before` after a delta. */
+/** Applies a delta to the policies of a report. @returns `before` after it */
 export const applied = (before: Named, { named, removed }: ReportDelta): Named => {
   const after = new Map([...before, ...named]);
   for (const key of removed) after.delete(key);

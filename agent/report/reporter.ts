@@ -22,6 +22,7 @@ import { applied, type FrameRoom, fitting } from './report-delta.ts';
 import { ResyncRequest } from './resync-request.ts';
 import { baselineOf, digestOfPolicies, NOTHING_SENT, SentReports } from './sent-reports.ts';
 
+/** Sources of what a report says. */
 export interface ReporterOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;

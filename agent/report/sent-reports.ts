@@ -9,12 +9,17 @@ interface SentState extends KnownState {
   readonly seq: number;
 }
 
+/** State of a hub that has no report of this agent. */
 export const NOTHING_SENT: SentState = { seq: 0, ground: null, policies: new Map(), cluster: undefined };
 
 /** Digest of all that is reported by name; once for each map. */
 export const digestOfPolicies = weakMemo((named: KnownState['policies']) => digestOfNamed(named));
 
-/** @param asOf start of the round that the ground is of; its digest leaves it out */
+/**
+ * Makes the baseline of a report; null: no commit was accepted.
+ *
+ * @param asOf start of the round that the ground is of; its digest leaves it out
+ */
 export const baselineOf = (ground: Ground | null | undefined, asOf: Date = new Date(0)): Report['baseline'] =>
   ground == null ? null : { ...ground.baseline, asOf: asOf.toISOString() };
 

@@ -24,6 +24,8 @@ export const regionsByOutcome =
   };
 
 /**
+ * Finds the rule by which lock 1 refuses pods of a namespace.
+ *
  * @param injects whether the API server injects placements where a namespace asks for it
  * @returns undefined: no policy denies there
  */

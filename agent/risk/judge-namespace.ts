@@ -182,6 +182,7 @@ export const judgingCost = ({ denied, nodes }: Pick<JudgeInput, 'denied' | 'node
 /** Owners that are judged in a namespace: a tenant may create any number. */
 export const MAX_JUDGED = 1_000;
 
+/** Templates to try by dry runs, by key. */
 export type Targets = ReadonlyMap<string, TemplateTarget>;
 
 /** The owners of a namespace that are judged, and the number of the others. */
@@ -197,7 +198,11 @@ const templatesOf: (owners: OwnerSet) => readonly OwnerTemplates[] = weakMemo((o
   ),
 );
 
-/** @param shapes of owners of which nothing may be there now */
+/**
+ * Chooses the owners that are judged, and counts those beyond the limit.
+ *
+ * @param shapes of owners of which nothing may be there now
+ */
 export const judgedOwners = (owners: OwnerSet, shapes: ShapeSource): JudgedOwners => {
   const present = templatesOf(owners);
   const gone = shapes.apartFrom(present);

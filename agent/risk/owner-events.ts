@@ -4,6 +4,7 @@ import type { EventSink } from '../observe/index.ts';
 import type { OwnerCache } from './owners/owner-cache.ts';
 import { isOwnerKind, ownerDescriptor } from './owners/owner-kinds.ts';
 
+/** Owners that get events, and their receiver. */
 export interface OwnerEventsDeps {
   readonly owners: Pick<OwnerCache, 'ownersIn'>;
   readonly events: Pick<EventSink, 'recordOn'>;

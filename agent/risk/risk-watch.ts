@@ -20,6 +20,7 @@ export interface KnownRisks {
   readonly problem: { readonly text: string; readonly isPartial: boolean } | undefined;
 }
 
+/** Caches in which owners are judged, and what is called when the result changes. */
 export interface RiskWatchDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'problem' | 'leftOut' | 'subscribe'>;
   readonly webhooks: Pick<WebhookCache, 'fingerprint' | 'subscribe'>;

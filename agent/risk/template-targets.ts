@@ -26,6 +26,7 @@ const CONTROLLERS: Readonly<Record<string, { readonly apiVersion: string; readon
 /** Text of the placement of an object's pods. */
 const textOf = weakMemo(({ template }: Owner): string => (template === undefined ? '' : JSON.stringify(template)));
 
+/** Facts on which the answer to a template's dry run depends, beside the template. */
 export interface TargetFacts {
   /** Fingerprint of the webhooks that may change pods. */
   readonly webhooks: string;
@@ -35,6 +36,7 @@ export interface TargetFacts {
   readonly before: TemplateTarget | undefined;
 }
 
+/** Makes the target of one template; `before` itself if it would be the same. */
 export const targetOf = (
   { namespace, deny, injected }: DeniedNamespace,
   { owner }: OwnerTemplates,

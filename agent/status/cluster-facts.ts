@@ -29,6 +29,7 @@ export interface ClusterProblems {
   readonly indexSilence?: string | undefined;
 }
 
+/** Caches and problems from which the conditions of the cluster follow. */
 export interface ClusterFactsInput {
   readonly view: Pick<ClusterView, 'places' | 'templates' | 'admissionPolicies'>;
   readonly capabilities: Pick<Capabilities, 'kubernetesVersion' | 'floor'>;

@@ -8,6 +8,7 @@ export interface InjectionFacts {
   readonly message: string;
 }
 
+/** State of placement injection in the cluster. */
 export interface InjectionInput {
   readonly governance: Pick<Governance, 'namespaces'>;
   /** Whether the API server has MutatingAdmissionPolicy. */

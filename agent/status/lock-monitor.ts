@@ -8,6 +8,7 @@ import type { Probers } from '../probe/index.ts';
 import { type ClusterProblems, findFloorProblem } from './cluster-facts.ts';
 import { isLockTwoProven, type LockInput, worst } from './locks.ts';
 
+/** Probers, failed writes and caches from which the states of locks follow. */
 export interface LockMonitorDeps {
   readonly clock: Clock;
   readonly view: Pick<ClusterView, 'admissionPolicies' | 'templates' | 'namespaces'>;

@@ -13,6 +13,7 @@ import {
 } from '../enforce/index.ts';
 import type { ProbeState, ProofState } from '../probe/index.ts';
 
+/** State of one lock for one policy, and why. */
 export interface LockFacts {
   readonly state: LockState;
   readonly message?: string;
@@ -20,6 +21,7 @@ export interface LockFacts {
   readonly unanswered?: true;
 }
 
+/** States of all locks for one policy. */
 export interface PolicyLocks {
   readonly admission: LockFacts;
   readonly gatekeeper: LockFacts;
@@ -215,7 +217,7 @@ const canaryProblem = (namespace: string, input: Pick<LockInput, 'gatekeeper'>):
   return { message, isError: false, ...(canary.state === 'unanswered' && { unanswered: true }) };
 };
 
-/** The first of the worst. */
+/** Returns the first problem that is an error, else the first one; undefined: there is none. */
 export const worst = <T extends GatekeeperProblem>(problems: readonly (T | undefined)[]): T | undefined =>
   problems.find((problem) => problem?.isError === true) ?? problems.find((problem) => problem !== undefined);
 

@@ -36,6 +36,7 @@ export interface PolicyObservations {
   readonly tampering?: Tampering | undefined;
 }
 
+/** A policy, its locks and what was observed of it. */
 export interface StatusInput {
   readonly policy: PolicyInput;
   readonly outcome: PolicyOutcome;

@@ -47,6 +47,7 @@ export interface Sightings {
   readonly labels: readonly NamespaceLabels[];
 }
 
+/** Makes the report of a policy from its status. */
 export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: Sightings): PolicyReport => ({
   namespace: policy.namespace,
   name: policy.name,

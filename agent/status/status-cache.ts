@@ -41,12 +41,14 @@ const LONGEST_HOLD_MS = 30_000;
  */
 const MOST_HOLDS = 10;
 
+/** A policy whose status is to be planned. */
 export interface StatusRequest extends Pick<StatusInput, 'policy' | 'outcome' | 'observed'> {
   readonly live: SovereignPolicy;
   /** Whether the cluster is to show that it is not observed. */
   readonly isUnobserved?: boolean;
 }
 
+/** A planned status, and whether and when to write it. */
 export interface StatusResult {
   readonly status: SovereignPolicyStatus;
   /** The status that the cluster is to show: `status`, or that nothing is known. */

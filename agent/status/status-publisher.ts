@@ -34,6 +34,7 @@ import { SnapshotCache } from './snapshot-cache.ts';
 import { StatusCache, type StatusResult } from './status-cache.ts';
 import { isUnobserved, TURN_MS, TurnLimit } from './unobserved-status.ts';
 
+/** Sources of the states of locks, and receivers of the outcome of a round. */
 export interface StatusPublisherDeps {
   readonly clock: Clock;
   readonly capabilities: Capabilities;
@@ -62,8 +63,8 @@ export interface StatusPublisherDeps {
 }
 
 /**
- * Publishes the outcome of a round: the status and the events of each policy, the snapshot that the
- * report reads, metrics.
+ * Step ⑦, its results: publishes the status and the events of each policy, the snapshot that the
+ * report reads, and metrics after each round.
  */
 export class StatusPublisher {
   readonly #deps: StatusPublisherDeps;

@@ -55,6 +55,7 @@ export interface ReadPace {
   readonly cpu: Allowance;
 }
 
+/** Makes the pace at which frames of one hub are read: bounded processor time. */
 export const createReadPace = (clock: Clock): ReadPace => ({ clock, cpu: createAllowance(clock, FRAME_CPU) });
 
 /**

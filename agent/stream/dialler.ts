@@ -3,11 +3,13 @@ import { Connection, type ConnectionHandlers, createReadPace, type ReadPace, typ
 import type { ConnectionEnd } from './connection-end.ts';
 import type { ClientCertificate, ConnectionConfig } from './hub-socket.ts';
 
+/** Handlers of a connection, and of its end. */
 export interface DiallerHandlers extends ConnectionHandlers {
   /** Called at the end of every connection, also of one that never opened. */
   onEnd(): void;
 }
 
+/** Address of the hub, and the proof of the agent. */
 export interface DiallerOptions extends Runtime {
   readonly config: ConnectionConfig;
   /**

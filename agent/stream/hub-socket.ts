@@ -9,6 +9,7 @@ export interface ClientCertificate {
   readonly ca: string;
 }
 
+/** Address of the hub, and how both sides prove themselves. */
 export interface ConnectionConfig {
   readonly hubUrl: string;
   /** Static token; absent: a certificate proves the agent. */

@@ -58,6 +58,7 @@ export const judgeCheckpoint = (held: Checkpoint | undefined, frame: CheckpointF
     : fork(`checkpoint ${checkpoint.sequence} does not go on from checkpoint ${held.sequence}`);
 };
 
+/** Receiver of the events of a {@link Witness}. */
 export interface WitnessOptions extends AgentRuntime {
   readonly onEvent: (event: ClusterEvent) => void;
 }

@@ -3,6 +3,7 @@ import type { Clock } from '@fso/shared/runtime';
 import { offerSpanOf } from '@fso/shared/telemetry';
 import { ROOT_CONTEXT, type Span, SpanKind, type SpanOptions, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 
+/** The tracer that gets the spans of commits. */
 export interface CommitTraceDeps {
   readonly tracer: Tracer;
   readonly cluster: string;

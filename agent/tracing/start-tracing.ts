@@ -2,12 +2,14 @@ import { type Logger, systemClock } from '@fso/shared/runtime';
 import { openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
 import type { CommitTrace } from './commit-trace.ts';
 
+/** Names that spans of this agent carry, and its log. */
 export interface TracedAgent {
   readonly cluster: string;
   readonly version: string;
   readonly logger: Logger;
 }
 
+/** Traces that are on, until they are stopped. */
 export interface Tracing {
   readonly trace: CommitTrace;
   /** Ends all spans and exports them, for some seconds at most. Never rejects. */

@@ -51,6 +51,7 @@ export interface Step {
   readonly settles?: true;
 }
 
+/** The cluster that is cleaned up, and by which user. */
 export interface StepsContext {
   readonly client: KubeClient;
   readonly kinds: InjectionKinds;

@@ -79,6 +79,7 @@ const findMissingRights = async (client: KubeClient, signal: AbortSignal): Promi
   return needed.filter((_, index) => answers[index] !== true).map(textOf);
 };
 
+/** Options of the command `fso-agent uninstall`. */
 export interface UninstallOptions {
   /** Lists the removals without doing them. */
   readonly dryRun: boolean;

@@ -12,6 +12,7 @@ import { createSessionStore } from './session-store.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createTokenStore, createTokens, isApiToken, type Tokens } from './tokens.ts';
 
+/** Ways to sign in, and the address at which browsers do. */
 export interface AccessSettings {
   /** The static token, an administrator's. */
   readonly apiToken?: Secret | undefined;
@@ -20,6 +21,7 @@ export interface AccessSettings {
   readonly publicUrl?: string | undefined;
 }
 
+/** Store, clock and log behind all ways to sign in. */
 export interface AccessDeps extends Pick<Runtime, 'clock' | 'logger'> {
   /** Store of API tokens and sessions. */
   readonly records: KeyedStore;

@@ -16,6 +16,7 @@ const TYPES = new Set(['jwt', 'at+jwt', 'application/at+jwt']);
 
 const CLOCK_TOLERANCE_S = 30;
 
+/** Whether a bearer token looks like a JWT; nothing of it is verified. */
 export const isJwt = (text: string): boolean => /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 
 /** Whether the error is a fault of the token itself and not of fetching the keys. */
@@ -84,4 +85,5 @@ export const createBearer = (settings: OidcSettings & { audience: string }, prov
   };
 };
 
+/** Verifies bearer tokens of the identity provider. */
 export type Bearer = ReturnType<typeof createBearer>;

@@ -8,6 +8,7 @@ import { createSealedBox, hashSecret } from './secrets.ts';
 /** A login came to nothing. The message is for people and names no secret. */
 export class LoginFailed extends Error {}
 
+/** A login under way: where the browser goes, and what it must bring back. */
 export interface StartedLogin {
   /** URL that the browser is sent to. */
   readonly url: string;

@@ -2,6 +2,7 @@ import { type Clock, isLoopback, type Logger, readAtMost, type Secret, secretTex
 import * as oidc from 'openid-client';
 import type { GroupGrant, RoleMap } from './roles.ts';
 
+/** Settings of the OpenID Connect client. */
 export interface OidcSettings {
   readonly issuer: string;
   readonly clientId: string;
@@ -111,4 +112,5 @@ export const createProvider = (settings: OidcSettings, deps: { clock: Clock; log
   };
 };
 
+/** The identity provider: starts logins and verifies what comes back. */
 export type Provider = ReturnType<typeof createProvider>;

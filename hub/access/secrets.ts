@@ -25,6 +25,7 @@ export const fingerprintOf = async (secret: string): Promise<string> => (await d
 /** 256 random bits, base64url. */
 export const newSecret = (): string => randomBytes(32).toString('base64url');
 
+/** Makes a random public id: 16 hexadecimal digits. */
 export const newId = (): string => randomBytes(8).toString('hex');
 
 /**

@@ -18,7 +18,8 @@ export const StoredPrincipal = z
     return principalOf({ kind, id, name }, grants);
   });
 
-export const storedPrincipal = ({ kind, id, name, role, grants }: Principal): z.input<typeof StoredPrincipal> =>
+/** Converts a principal to the form in which sessions and links keep it. */
+export const toStoredPrincipal = ({ kind, id, name, role, grants }: Principal): z.input<typeof StoredPrincipal> =>
   grants.every(isUnscoped) ? { kind, id, name, role } : { kind, id, name, grants: [...grants] };
 
 /** A session as it is kept: without its id. */
@@ -36,6 +37,7 @@ export const SessionRecord = z.object({
 });
 export type SessionRecord = Readonly<z.infer<typeof SessionRecord>>;
 
+/** Changes of the stored sessions, by this hub or another. */
 export interface SessionChanges {
   /** Sessions that exist, whether new, changed or neither. */
   readonly here: readonly SessionRecord[];
@@ -66,7 +68,7 @@ export const createSessionStore = (records: KeyedStore) => {
       if (after === own) return before;
       const others = stored.filter((record) => record !== own);
       const all = after === undefined ? others : [...others, after];
-      return all.length === 0 ? undefined : all.map((record) => ({ ...record, principal: storedPrincipal(record.principal) }));
+      return all.length === 0 ? undefined : all.map((record) => ({ ...record, principal: toStoredPrincipal(record.principal) }));
     });
   };
 
@@ -90,7 +92,7 @@ export const createSessionStore = (records: KeyedStore) => {
     },
     /** @throws ZodError for what is too long to be kept */
     add: async (record: SessionRecord): Promise<void> => {
-      const checked = SessionRecord.parse({ ...record, principal: storedPrincipal(record.principal) });
+      const checked = SessionRecord.parse({ ...record, principal: toStoredPrincipal(record.principal) });
       await update(checked.hash, () => checked);
     },
     remove: (hash: string): Promise<void> => update(hash, () => undefined),

@@ -3,6 +3,7 @@ import type { Grant, Principal, Revocations } from './principal.ts';
 import { hashSecret, newSecret } from './secrets.ts';
 import type { SessionRecord, SessionStore } from './session-store.ts';
 
+/** Life and number of sessions. */
 export interface SessionLimits {
   /** A session that nobody used for so long ends. */
   readonly idleMs: number;
@@ -13,6 +14,7 @@ export interface SessionLimits {
 }
 
 const HOUR_MS = 3_600_000;
+/** Limits of sessions in production; tests set shorter ones. */
 export const SESSION_LIMITS: SessionLimits = { idleMs: 8 * HOUR_MS, absoluteMs: 24 * HOUR_MS, max: 10_000 };
 
 /**
@@ -28,6 +30,7 @@ interface Session {
   notedAt: number;
 }
 
+/** Origin of a new session, which bounds its life. */
 export interface SessionOptions {
   readonly byCookie: boolean;
   /** Milliseconds since 1970; where it is to end before the limit. */
@@ -36,6 +39,7 @@ export interface SessionOptions {
   readonly source?: string | undefined;
 }
 
+/** Store of the sessions, and checks of what they depend on. */
 export interface SessionDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly store: SessionStore;
   /** Whether what a session depends on would be taken now, by its key. */
@@ -147,4 +151,5 @@ export const createSessions = ({ store, holds, clock, revocations, logger, ...de
   };
 };
 
+/** Sessions of people, by the id in their cookie or token. */
 export type Sessions = ReturnType<typeof createSessions>;

@@ -13,8 +13,10 @@ const MAX_TOKENS = 1000;
 /** `fso_<id>_<secret>`; the prefix lets scanners of repositories find one that leaked. */
 const TOKEN = /^fso_([0-9a-f]{16})_([A-Za-z0-9_-]{43})$/;
 
+/** Whether a bearer token looks like an API token; it may be unknown or revoked. */
 export const isApiToken = (text: string): boolean => text.startsWith('fso_');
 
+/** Name, life in days and rights of an API token to be made. */
 export interface NewToken extends RoleGrant {
   readonly name: string;
   readonly expiresInDays: number;
@@ -84,6 +86,7 @@ export type TokenStore = ReturnType<typeof createTokenStore>;
 export class TokenRefused extends Error {}
 
 const KEY = 'token:';
+/** Key by which revocations name an API token. @param id its public id */
 export const tokenKey = (id: string): string => KEY + id;
 
 const viewOf = ({ hash: _hash, ...view }: TokenRecord): TokenView => view;
@@ -94,6 +97,7 @@ const scopeOf = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'
   ...(policies && { policies }),
 });
 
+/** Makes the store of API tokens, which keeps only hashes of their secrets. */
 export const createTokens = (store: TokenStore, deps: { clock: Clock; revocations: Revocations; logger: Logger }) => {
   const { clock, revocations, logger } = deps;
   const noted = new Map<string, number>();
@@ -173,4 +177,5 @@ export const createTokens = (store: TokenStore, deps: { clock: Clock; revocation
   };
 };
 
+/** API tokens: makes, verifies, lists and revokes them. */
 export type Tokens = ReturnType<typeof createTokens>;

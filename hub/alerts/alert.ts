@@ -4,7 +4,9 @@ import { truncate } from '@fso/shared/text';
 import { z } from 'zod';
 import type { Issue } from './issue.ts';
 
+/** Longest summary of an alert, in characters. */
 export const MAX_SUMMARY = 256;
+/** Longest details of an alert, in characters. */
 export const MAX_DETAILS = 2_048;
 
 /**

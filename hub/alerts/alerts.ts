@@ -17,6 +17,7 @@ import { PendingAlerts } from './pending-alerts.ts';
 import { planAlerts } from './plan-alerts.ts';
 import { endEntry, Silences, type StoredSilence } from './silences.ts';
 
+/** Ledger, issues and clock from which alerts follow, and the receivers of their numbers. */
 export interface AlertsDeps extends Runtime {
   readonly ledger: Pick<FleetState, 'subscribe'> & Pick<Journal, 'records' | 'audit' | 'health'> & Pick<Lease, 'leads' | 'onLead'>;
   /**

@@ -7,6 +7,7 @@ import { type Placing, setUp } from './notify/setup.ts';
 import type { Notification } from './receivers/receiver.ts';
 import type { Silences } from './silences.ts';
 
+/** State of the database, and the receivers of the alert about it. */
 export interface LedgerWatchDeps extends Runtime {
   readonly ledger: Pick<Journal, 'health'> & Pick<Lease, 'leads'>;
   readonly silences: Silences;

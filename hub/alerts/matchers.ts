@@ -6,6 +6,7 @@ export type MatchedLabel = (typeof MATCHED_LABELS)[number];
 /** Name, severity and labels of an alert: what routes, groups and silences look at. */
 export type LabelSet = { readonly [L in MatchedLabel]?: string | undefined };
 
+/** Labels of an alert that matchers see, its name and severity among them. */
 export const labelSetOf = (alert: { readonly name: string; readonly severity: AlertSeverity; readonly labels: AlertLabels }): LabelSet => ({
   name: alert.name,
   severity: alert.severity,

@@ -44,6 +44,7 @@ const recordOf = (pending: PendingSince, nowMs: number): PendingRecord => {
   return { time: nowMs, seenMs: Object.fromEntries(oldest.map(([identity, since]) => [identity, Math.max(0, Math.round(nowMs - since))])) };
 };
 
+/** Store and clock of problems that do not fire yet. */
 export interface PendingAlertsDeps {
   readonly records: Pick<KeyedStore, 'get' | 'update'>;
   readonly clock: Clock;

@@ -8,6 +8,7 @@ export interface AlertRuleSettings {
   /** undefined: as severe as the issue says. */
   readonly severity: AlertSeverity | undefined;
 }
+/** Looks up the settings of an alert, with what the alerts file changes. */
 export type AlertRules = (name: AlertName) => AlertRuleSettings;
 
 /**
@@ -21,6 +22,7 @@ export const MAX_FIRING = 20_000;
  */
 export const MAX_FIRING_OF_NONE = 1_000;
 
+/** Current issues, and the alerts and waits of the look before. */
 export interface AlertsInput {
   readonly issues: CurrentIssues;
   /** Firing alerts by identity. */
@@ -38,6 +40,7 @@ export interface AlertsInput {
   readonly nowMs: number;
 }
 
+/** Alerts that begin, end or change, and the waits of the others. */
 export interface AlertsPlan {
   readonly fired: readonly StoredAlert[];
   readonly resolved: readonly StoredAlert[];

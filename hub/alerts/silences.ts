@@ -31,6 +31,7 @@ const StoredSilence = z.object({
   /** Whether the audit log has its end. */
   endAudited: z.boolean(),
 });
+/** A silence as the ledger keeps it. */
 export type StoredSilence = Readonly<z.infer<typeof StoredSilence>>;
 
 /** An alert, as far as a silence is compared with it. */

@@ -78,6 +78,7 @@ const openCredentials = (folder: string) => {
 /** Tokens by server: one that was given to a hub is never shown to another. */
 type CredentialFile = ReturnType<typeof openCredentials>;
 
+/** Options of every command. */
 export interface GlobalOptions {
   readonly server?: string;
   readonly token?: string;
@@ -126,6 +127,7 @@ const checkServer = (server: string): string => {
   throw new CliError(`--server must be an http or https URL, such as ${DEFAULT_SERVER}; it is ${server}`);
 };
 
+/** Makes what a command runs in: terminal, hub and credentials. Connects only on demand. */
 export const createContext = (options: GlobalOptions, io: Io): Context => {
   const environment = readEnvironment(io.env);
   const named = options.server ?? environment.server;

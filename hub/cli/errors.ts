@@ -1,3 +1,4 @@
+/** Exit codes of `fso`. */
 export const EXIT = {
   ok: 0,
   /** A negative result: invalid, not found, timed out. */

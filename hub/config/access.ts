@@ -87,6 +87,7 @@ const Scopes = z
 
 const Text = z.string().min(1).max(1024);
 
+/** Environment variables of logins and proxies. */
 export const ACCESS_VARIABLES = {
   FSO_PUBLIC_URL: PublicUrl.optional().meta({
     description: 'Address under which browsers reach the hub, https://host. Needed with FSO_OIDC_ISSUER.',
@@ -144,6 +145,7 @@ const oidcOf = async (variables: Variables, secrets: Secrets, problems: Problems
   };
 };
 
+/** Reads the settings of logins and proxies, and adds what is wrong to `problems`. */
 export const readAccess = async (variables: Variables, secrets: Secrets, problems: Problems): Promise<HubAccess> => ({
   oidc: await oidcOf(variables, secrets, problems),
   publicUrl: variables.FSO_PUBLIC_URL,

@@ -67,6 +67,7 @@ export { KEY_FILES } from './keys-folder.ts';
 
 export { HUB_SETTINGS } from './variables.ts';
 
+/** Settings of the hub, read from the environment once. */
 export interface HubConfig {
   readonly git: Partial<GitAccess> & {
     readonly url: string;

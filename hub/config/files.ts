@@ -13,6 +13,7 @@ export const readTokens = async (variable: string, path: string, problems: Probl
   }
 };
 
+/** Certificate and key, PEM. */
 export interface TlsFiles {
   readonly cert: string;
   readonly key: string;

@@ -2,6 +2,7 @@ import type { Environment, Problems, Secrets } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { AuthCommand, GitCredentials } from '../source/index.ts';
 
+/** Address of the repository, and the credentials for it. */
 export interface GitAccess {
   /** URL of the repository, without credentials. */
   readonly url: string;
@@ -44,7 +45,11 @@ const CommitUrl = z
 /** Paths under which hosting services show a commit of a repository, by host. */
 const COMMIT_PAGES: Readonly<Record<string, string>> = { 'github.com': '/commit/', 'gitlab.com': '/-/commit/' };
 
-/** @param url without credentials */
+/**
+ * URL of a commit's page, with a place for the revision; undefined: the host is not known.
+ *
+ * @param url without credentials
+ */
 export const commitUrlOf = (url: string): string | undefined => {
   const { hostname, pathname } = new URL(url);
   const page = COMMIT_PAGES[hostname.replace(/^www\./, '')];
@@ -53,6 +58,7 @@ export const commitUrlOf = (url: string): string | undefined => {
 
 const Password = z.string().min(1).max(4096).optional();
 
+/** Environment variables of the repository. */
 export const GIT_VARIABLES = {
   FSO_GIT_URL: GitUrl.meta({ description: 'http(s) URL of the policy repository. Credentials in it are used and never shown.' }),
   FSO_GIT_REF: z.string().min(1).max(255).default('main').meta({ description: 'Branch, tag or ref.' }),

@@ -7,6 +7,7 @@ import { takeListed } from './reports/lists.ts';
 import { isDiverged, isIncomplete } from './reports/resync.ts';
 import { takeDigest, takeReport } from './reports/take-report.ts';
 
+/** Receivers of what a dispatcher cannot answer itself. */
 export interface FrameDispatcherOptions {
   readonly inspections: Inspections;
   /** Called with why a frame could not be taken. */

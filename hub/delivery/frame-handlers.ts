@@ -167,6 +167,7 @@ export interface FrameContext {
   readonly logger: Logger;
 }
 
+/** A frame of an agent, by its type. */
 export type Frame<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T }>;
 
 type LogContext = Pick<FrameContext, 'budget' | 'logger'>;

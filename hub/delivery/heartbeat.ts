@@ -6,6 +6,7 @@ import { AgentObservation } from './observation.ts';
 import type { AgentSocket } from './sockets/agent-socket.ts';
 import type { DeliveryLimits } from './types.ts';
 
+/** Connection that a heartbeat keeps alive, and its times. */
 export interface HeartbeatOptions {
   readonly webSocket: WebSocket;
   readonly socket: AgentSocket;

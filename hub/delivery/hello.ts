@@ -12,6 +12,7 @@ import { allowAnswer, type FrameContext, logLimited } from './frame-handlers.ts'
 import type { Outbox } from './outbox.ts';
 import type { DeliveryDeps } from './types.ts';
 
+/** First frame of an agent. */
 export type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
 /**

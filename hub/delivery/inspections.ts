@@ -27,6 +27,7 @@ const MAX_PASSED_ON = { text: 64 * 1024, packed: 7_000 };
  * without its type and id; for the full report of a policy, by key; without either, where pods run.
  */
 const AgentQuestion = z.strictObject({ policy: PolicyKey.optional(), preview: z.string().optional() });
+/** Question to one agent: about a policy, about a preview, or, without either, where pods run. */
 export type AgentQuestion = z.infer<typeof AgentQuestion>;
 
 const AgentAnswer = z.union([

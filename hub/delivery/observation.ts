@@ -15,6 +15,8 @@ export interface ObservedAgent {
 const TOO_OLD = { part: 'reconcile', kind: 'watch' } as const;
 
 /**
+ * Finds the evidence of an agent that is too old.
+ *
  * @param elapsedMs since the agent sent its ages
  * @returns what is out of date; empty: all is known
  */

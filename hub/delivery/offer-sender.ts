@@ -17,6 +17,7 @@ const ANSWER_MS = 2_000;
 /** Encodes once what goes to all agents that are offered the commit: they share its bytes. */
 const encodeApprovals = weakMemo((frame: Approvals) => Buffer.from(encodeFrame(frame)));
 
+/** Connection of one agent, and what is called when an offer fails. */
 export interface OfferSenderOptions {
   readonly outbox: Outbox;
   /** Waits a number of milliseconds. @throws the reason of the stream's end */

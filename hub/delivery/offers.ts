@@ -23,6 +23,7 @@ export interface AgentHistory {
   readonly anchor: string | null;
 }
 
+/** Makes offers from the clone, and keeps what several agents get. */
 export interface Offers {
   /**
    * The frame that brings an agent from what it has to a revision; all but its end is made once for
@@ -219,7 +220,10 @@ class OfferMaker implements Offers {
   }
 }
 
-/** An offer that no agent would take, although it has no chain. */
+/**
+ * Error of an offer that does not fit into one frame. Offers.get tries again without the chain of
+ * commits, so its callers get the error only if that is too large, too.
+ */
 export class OfferTooLargeError extends Error {
   override readonly name = 'OfferTooLargeError';
 

@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import type { EncodedOffer } from './offers.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
 
+/** Connection that frames go out on, and when it counts as stalled. */
 export interface OutboxOptions {
   readonly clock: Clock;
   /** The connection below the WebSocket. */

@@ -18,6 +18,7 @@ export interface AgeLimits {
   readonly kindMs: number;
 }
 
+/** Bounds of streams, frames and what one cluster may cost. */
 export interface DeliveryLimits {
   /** Milliseconds after which a connection without a hello is closed. */
   readonly helloMs: number;
@@ -51,6 +52,7 @@ export interface DeliveryLimits {
   readonly listener: ListenerLimits;
 }
 
+/** Version of the hub, and the limits of delivery. */
 export interface DeliveryOptions {
   /** Version of the hub, for the welcome. */
   readonly version: string;
@@ -60,6 +62,7 @@ export interface DeliveryOptions {
 /** Class of an agent's reason to refuse a revision; there are few. */
 export type NackClass = 'untrusted' | 'invalid' | 'incomplete';
 
+/** Receiver of the numbers of connections, offers, refusals and reports. */
 export interface DeliveryMetrics {
   connected(count: number): void;
   offered(): void;
@@ -67,6 +70,7 @@ export interface DeliveryMetrics {
   reported(): void;
 }
 
+/** Ledger, offers and targets that streams use. */
 export interface DeliveryDeps {
   readonly ledger: FleetState & Journal;
   readonly offers: Offers;
@@ -97,6 +101,7 @@ export interface SessionOwner {
   readonly decoder: FrameDecoder;
 }
 
+/** Handlers of the beginning and end of a session. */
 export interface SessionHooks<S> {
   /** Called once the agent of the proven cluster was greeted. */
   onReady(session: S): void;

@@ -6,6 +6,7 @@ import { ConfigError, messageOf, readIfThere, syncFolder, writeDurably } from '@
 import type { KeyedStore } from '../ledger/index.ts';
 import { createCa, issue, issueServer, KEY_RULE, type KeyPair, SERIAL_NUMBER, signingAlgorithmOf, type Validity } from './x509.ts';
 
+/** Content of an agent's certificate to be issued. */
 export interface AgentCertificate extends Validity {
   readonly cluster: string;
   readonly generation: number;
@@ -21,7 +22,7 @@ const CA_VALID_MS = 10 * YEAR_MS;
 /** A clock that is a little behind must not refuse a certificate made a moment ago. */
 export const BACKDATE_MS = 3600 * 1000;
 
-/** @throws Error where there is none, or one is no CA */
+/** Parses CA certificates, PEM. @throws Error where there is none, or one is no CA */
 export const parseCas = (pem: string): readonly [X509Certificate, ...X509Certificate[]] => {
   const [first, ...others] = certificatesIn(pem);
   if (first === undefined) throw new Error('there is no certificate in the file');
@@ -79,6 +80,7 @@ const CA_KEY = 'ca.key';
 /** Name of the empty file that requests a new CA; it is removed once the database has that CA. */
 const NEW_CA = 'new-ca';
 
+/** Options of openAuthority: origin and records of the CA that issues the agents' certificates. */
 export interface AuthorityOptions {
   /** The hub's own CA is kept here. */
   readonly folder: string;

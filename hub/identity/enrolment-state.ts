@@ -112,7 +112,11 @@ export const enrol = (
   };
 };
 
-/** @throws Refusal where the cluster was revoked or has enrolled again since */
+/**
+ * Checks that a certificate still speaks for its cluster.
+ *
+ * @throws Refusal where the cluster was revoked or has enrolled again since
+ */
 export const assertCurrent = (
   record: EnrolmentRecord | undefined,
   { cluster, generation }: Pick<Peer, 'cluster' | 'generation'>,

@@ -27,6 +27,7 @@ export interface IdentityEvent {
   readonly message: string;
 }
 
+/** Life of certificates and tokens, in ms. */
 export interface IdentityLimits {
   /** Life of an agent's certificate. */
   readonly certificateMs: number;
@@ -36,12 +37,14 @@ export interface IdentityLimits {
   readonly maxTokenMs: number;
 }
 
+/** Limits of identities in production; tests set shorter ones. */
 export const DEFAULT_IDENTITY_LIMITS: IdentityLimits = {
   certificateMs: 24 * 3600 * 1000,
   graceMs: 30 * 24 * 3600 * 1000,
   maxTokenMs: 3600 * 1000,
 };
 
+/** CA, store and state of the database by which identities are issued. */
 export interface IdentityDeps {
   readonly authority: Authority;
   readonly store: EnrolmentStore;
@@ -56,6 +59,7 @@ export interface IdentityDeps {
   readonly state?: IdentityState | undefined;
 }
 
+/** State of the database, without which nothing is issued. */
 export interface IdentityState {
   /** Whether the database takes writes. */
   isWritable(): boolean;
@@ -63,6 +67,7 @@ export interface IdentityState {
   isCurrent(): boolean;
 }
 
+/** Sender of a request for a certificate. */
 export interface Requester {
   /** Address that the request came from. */
   readonly from?: string | null;

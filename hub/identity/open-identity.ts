@@ -157,6 +157,7 @@ const createEnrolmentListener = ({ identity, authority, clock, logger, limits }:
   };
 };
 
+/** Place and origin of the CA and the listener's certificate. */
 export interface OpenIdentityOptions {
   /** The CA is kept here. */
   readonly dataDir: string;
@@ -171,6 +172,7 @@ export interface OpenIdentityOptions {
   readonly limits?: Partial<IdentityLimits & RequestLimits & { readonly serverCertificateMs: number }> | undefined;
 }
 
+/** Stores of enrolments, and the receiver of their events. */
 export interface OpenIdentityDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly onEvent: (event: IdentityEvent) => Promise<void>;
   readonly records: KeyedStore;

@@ -10,6 +10,7 @@ export interface SecureServer {
   setSecureContext(options: SecureContextOptions): void;
 }
 
+/** Origin and names of the listener's certificate. */
 export interface ServerCertificateOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly authority: Authority;
   /** Certificate of the operator, used as it is. Absent: the CA issues one. */
@@ -36,6 +37,7 @@ export const serverHosts = ({ host }: ListenAddress, hostnames: readonly string[
 
 const MIN_VERSION = 'TLSv1.2';
 
+/** Makes the certificate of the agents' listener, which is renewed in time. */
 export const createServerCertificate = async (options: ServerCertificateOptions) => {
   const { authority, given, hosts, clock, logger, validMs } = options;
   const make = async (): Promise<KeyPair & { readonly renewAt: number }> => {

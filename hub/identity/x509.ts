@@ -24,6 +24,7 @@ export interface KeyPair {
   readonly key: string;
 }
 
+/** First and last moment of a certificate. */
 export interface Validity {
   readonly notBefore: Date;
   readonly notAfter: Date;

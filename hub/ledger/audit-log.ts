@@ -19,12 +19,14 @@ export interface AuditFilter {
   readonly until?: string;
 }
 
+/** A page of the newest entries that pass a filter. */
 export interface AuditQuery extends AuditFilter {
   /** Entries with a lower number only. */
   readonly before?: number;
   readonly limit: number;
 }
 
+/** A part of the log to search, in which order. */
 export interface AuditSearch {
   readonly filter: AuditFilter;
   readonly order: 'asc' | 'desc';
@@ -45,6 +47,7 @@ export interface FoundAudit {
   readonly next: number | null;
 }
 
+/** Number and hash of the newest entry. */
 export interface AuditHead {
   /** 0: there is no entry. */
   readonly sequence: number;
@@ -73,6 +76,7 @@ export interface AuditLog {
   verify(): Promise<AuditVerification>;
 }
 
+/** Head of an empty log. */
 export const NO_HEAD: AuditHead = { sequence: 0, hash: NO_HASH };
 
 /** Digest of an entry by itself: all fields but `previous` and `hash`, in canonical JSON. */

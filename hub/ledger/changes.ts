@@ -50,6 +50,7 @@ interface ClusterChangeBase {
   readonly outcome?: ClusterOutcome;
 }
 
+/** A change of the record of one cluster. */
 export type ClusterChange = ClusterChangeBase &
   (
     | {
@@ -85,6 +86,7 @@ type Connected = Extract<ClusterChange, { type: 'connected' }>;
 
 const LEADER_CHANGES: readonly Change['type'][] = ['source', 'desired', 'checkpoint'];
 
+/** Whether only the leading hub makes changes of this type. */
 export const isLeaderChange = (change: { readonly type: Change['type'] }): boolean => LEADER_CHANGES.includes(change.type);
 
 const CLUSTER_CHANGES: readonly Change['type'][] = [
@@ -100,8 +102,10 @@ const CLUSTER_CHANGES: readonly Change['type'][] = [
   'forget',
 ];
 
+/** Whether a change is of the record of one cluster. */
 export const isClusterChange = (change: Change): change is ClusterChange => CLUSTER_CHANGES.includes(change.type);
 
+/** Makes the record of a cluster that never connected. */
 export const unseen = (name: string): ClusterRecord => ({
   name,
   connected: false,
@@ -246,7 +250,7 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, contex
   }
 };
 
-/** Events that a change brings with it. */
+/** Lists the events that a change brings with it. */
 export const eventsOfChange = (change: Change): readonly { readonly cluster: string | null; readonly event: ClusterEvent }[] => {
   if (change.type === 'event') return [{ cluster: change.cluster, event: change.event }];
   if (change.type === 'report') return change.report.events.map((event) => ({ cluster: change.cluster, event }));

@@ -7,7 +7,7 @@ export interface Period {
   readonly until?: string;
 }
 
-/** @param time RFC 3339 */
+/** Whether a time is within a period, both ends included. @param time RFC 3339 */
 export const isWithin = (time: string, { since, until }: Period): boolean =>
   (since === undefined || Date.parse(time) >= Date.parse(since)) && (until === undefined || Date.parse(time) <= Date.parse(until));
 

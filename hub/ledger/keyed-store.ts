@@ -34,6 +34,7 @@ export interface KeyedStore extends KeyedReader {
   update(kind: string, name: string, change: ValueChange): Promise<unknown>;
 }
 
+/** Kind and name of a stored value. */
 export interface ValueKey {
   readonly kind: string;
   readonly name: string;
@@ -109,7 +110,11 @@ export class KeyedCache implements KeyedReader {
   }
 }
 
-/** @param submit resolves when the change is committed */
+/**
+ * Makes a store that reads from memory and writes into the ledger.
+ *
+ * @param submit resolves when the change is committed
+ */
 export const createKeyedStore = (
   cache: KeyedCache,
   submit: (change: ValueKey & { readonly change: ValueChange; readonly outcome: ValueOutcome }) => Promise<void>,

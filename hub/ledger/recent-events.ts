@@ -8,6 +8,7 @@ import { type EventFilter, matchesEvent } from './event-filter.ts';
  */
 const SLACK = 1.1;
 
+/** A page of the events in memory that pass a filter. */
 export interface RecentQuery extends EventFilter {
   /** Events with a lower id only. */
   readonly before?: number;

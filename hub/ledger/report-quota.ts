@@ -208,6 +208,7 @@ export const keepWithin = (
   return { changes: without(before, taken, gone), left: [...leftOut, ...[...gone].flatMap((key) => after.get(key) ?? [])] };
 };
 
+/** Smallest sizes left out of a record that is complete. */
 export const NONE_LEFT_OUT: LeftOut = { hub: Number.POSITIVE_INFINITY, local: Number.POSITIVE_INFINITY };
 
 /**

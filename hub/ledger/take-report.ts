@@ -108,7 +108,7 @@ const withReported = (record: ClusterRecord, { baseline, changes }: Reported, ti
   return { ...record, baseline: next, policies: policiesOf(next, named, lists), policiesChanged: time };
 };
 
-/** Knowledge of a ledger beside the record of a cluster. */
+/** Input of takeReport beside the record: the quota for reports, and the known policy lists. */
 export interface ReportContext {
   readonly quota: ReportQuota;
   readonly lists: KnownLists;

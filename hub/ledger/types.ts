@@ -30,12 +30,14 @@ interface Answer {
   readonly offeredAt?: string | undefined;
 }
 
+/** Answer of an agent that has accepted a revision. */
 export interface AckedRevision extends Answer {
   readonly digest: string | null;
   /** Milliseconds since the agent accepted it, when its ack came; not stored. */
   readonly heldMs?: number | undefined;
 }
 
+/** Answer of an agent that has refused a revision. */
 export type Nack = Answer & { readonly reasons: readonly Reason[] };
 
 /** A report of an agent, with the answer to an offer that came with it. */
@@ -120,6 +122,7 @@ export interface AgentStream {
   readonly isOpen: () => boolean;
 }
 
+/** A page of the events that pass a filter. */
 export interface EventQuery extends EventFilter {
   /** Events with a lower id only. */
   readonly before?: number;
@@ -128,6 +131,7 @@ export interface EventQuery extends EventFilter {
   readonly signal?: AbortSignal;
 }
 
+/** A page of events. */
 export interface FoundEvents {
   /** Newest first. */
   readonly events: readonly EventView[];

@@ -2,6 +2,7 @@ import { ALERT_RULES, type AlertName } from '@fso/shared/api';
 
 /** Checks and remedies by cause. Links are those of a page in docs/operate. */
 
+/** Texts of an alert's runbook. */
 export interface Runbook {
   readonly meaning: string;
   readonly check: string;

@@ -19,7 +19,7 @@ export interface PipelineDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly onDone?: (step: 'released' | 'compiled', revision: string) => void;
 }
 
-/** The middle of a commit's way: ② compile, ③ release, ④ delivery. */
+/** Steps ② to ④: compiles a commit, releases it and has it delivered. */
 export class Pipeline {
   readonly #deps: PipelineDeps;
 

@@ -48,6 +48,7 @@ export const cutUnread =
     next();
   };
 
+/** Settings of the API. */
 export interface ApiConfig {
   /** Secret of Git webhooks; absent: the hub accepts them from its own machine only. */
   readonly webhookSecret?: Secret | undefined;
@@ -69,6 +70,7 @@ export interface ApiConfig {
   readonly unreadMs?: number;
 }
 
+/** Parts of the process that the API uses. */
 export interface ApiRuntime extends Pick<Runtime, 'clock' | 'logger'> {
   readonly registry: Registry;
   /** Absent: the hub never stops. */
@@ -77,6 +79,7 @@ export interface ApiRuntime extends Pick<Runtime, 'clock' | 'logger'> {
   readonly connections?: Pick<ConnectionLimiter, 'release'>;
 }
 
+/** Parts of the hub that routes read and write. */
 export interface ApiDeps {
   readonly ledger: Ledger;
   /** Shared with everything else that reads the fleet. */

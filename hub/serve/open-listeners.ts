@@ -17,6 +17,7 @@ import { type ApiConfig, type ApiDeps, createApi } from './api.ts';
 import { createApiServer } from './http/api-server.ts';
 import { withoutAbsent } from './http/parameters.ts';
 
+/** Addresses and certificates of both listeners. */
 export interface ListenersConfig extends Pick<ApiConfig, 'git' | 'webhookSecret' | 'maxBehindMs'> {
   readonly listen: ListenAddress;
   readonly agentListen: ListenAddress;
@@ -26,6 +27,7 @@ export interface ListenersConfig extends Pick<ApiConfig, 'git' | 'webhookSecret'
   readonly access?: Omit<AccessSettings, 'apiToken'> & Pick<ApiConfig, 'trustedProxies'>;
 }
 
+/** Parts of the hub behind both listeners. */
 export interface ListenersDeps extends Omit<ApiDeps, 'access' | 'enrolment' | 'source'> {
   /** Public key of the hub's checkpoints. */
   readonly auditKey: string;
@@ -49,6 +51,7 @@ const hintsOf = ({ source, ledger, tracer }: ListenersDeps): ApiDeps['source'] =
   },
 });
 
+/** The open listeners of API and agents. */
 export interface Listeners {
   /** Base URL of the API. */
   readonly url: string;

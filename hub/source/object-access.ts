@@ -11,7 +11,7 @@ import {
 } from '@fso/shared/git';
 import type { GitObject } from '@fso/shared/protocol';
 import { dropOldest } from '@fso/shared/runtime';
-import { type Clone, isObjectMissing } from './git/clone.ts';
+import { type Clone, isGitObjectMissing } from './git/clone.ts';
 import { RevisionParts } from './revision-parts.ts';
 import type { ObjectAccess } from './types.ts';
 
@@ -21,6 +21,7 @@ import type { ObjectAccess } from './types.ts';
  */
 const REVISIONS_KEPT = 4;
 
+/** Reads commits and their policy files from the clone. */
 export interface RevisionReader extends ObjectAccess {
   /** The policy files of a commit, read by the same walk that agents check it with. */
   files(revision: string): Promise<RevisionFiles>;
@@ -143,7 +144,11 @@ class ObjectWalk {
   }
 }
 
-/** @param chainLimit commits looked at for the way from one to another */
+/**
+ * Makes the reader of commits in a clone.
+ *
+ * @param chainLimit commits looked at for the way from one to another
+ */
 export const createRevisionReader = (clone: Clone, chainLimit: number): RevisionReader => {
   const loaded = new Map<string, ReadonlyMap<string, RawObject>>();
 
@@ -155,7 +160,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     try {
       return await clone.object(id);
     } catch (error) {
-      if (isObjectMissing(error)) return undefined;
+      if (isGitObjectMissing(error)) return undefined;
       throw error;
     }
   };

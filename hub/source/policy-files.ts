@@ -1,7 +1,7 @@
 import { isPolicyPath, type PolicyText, policyTexts } from '@fso/shared/decode';
 import { decodeText, GitObjectError, parseTree, type RawObject, type TreeEntry } from '@fso/shared/git';
 
-/** @returns undefined: not in the clone */
+/** Looks up a Git object by its id. @returns undefined: not in the clone */
 export type FindObject = (id: string) => Promise<RawObject | undefined>;
 
 /** A file with policies, before and after; undefined: it was, or is, not there. Ids of blobs. */
@@ -82,6 +82,7 @@ class WeighedCache<V> {
 const charactersOf = (policies: readonly PolicyText[] | undefined): number =>
   (policies ?? []).reduce((sum, { yaml }) => sum + yaml.length, 0);
 
+/** Makes a reader of the policy files of commits, which keeps those read lately. */
 export const createPolicyFiles = (find: FindObject) => {
   const trees = new WeighedCache<Entries>({ count: ENTRIES_KEPT, weight: ENTRIES_KEPT }, ({ size }) => size);
   const files = new WeighedCache<readonly PolicyText[] | undefined>({ count: FILES_KEPT, weight: FILE_CHARACTERS }, charactersOf);

@@ -14,6 +14,7 @@ import { RevisionChecker } from './revision-checker.ts';
 import { createStateFile, type StateFile } from './state-file.ts';
 import { DEFAULT_LIMITS, type RejectedRevision, type SourceOptions, type SourceRevision, type SourceTimes } from './types.ts';
 
+/** Parts of the process that a {@link Source} uses. */
 export interface SourceDeps extends Runtime {
   readonly metrics?: { step(step: 'fetch' | 'check', result: 'ok' | 'error', seconds: number): void };
 }

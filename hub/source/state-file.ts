@@ -17,6 +17,7 @@ type State = z.infer<typeof State>;
 
 const FILE = 'source.json';
 
+/** Opens `source.json` in the data folder: the last good revision and its signers. */
 export const createStateFile = (dataDir: string, logger: Logger) => {
   const path = join(dataDir, FILE);
   let unwritten: State | undefined;

@@ -4,6 +4,7 @@ import type { GitObject } from '@fso/shared/protocol';
 import type { ProxyConfig, Secret } from '@fso/shared/runtime';
 import type { TrustConfig } from '@fso/shared/trust';
 
+/** Bounds of what is read from the repository. */
 export interface SourceLimits {
   /** Bytes of one answer of the Git server, a pack included. */
   readonly responseBytes: number;
@@ -19,8 +20,10 @@ export interface SourceLimits {
   readonly cloneBytes: number;
 }
 
+/** Limits of the repository in production; tests set smaller ones. */
 export const DEFAULT_LIMITS: SourceLimits = { responseBytes: 20 * 1024 * 1024, chain: 10_000, cloneBytes: 64 * 1024 * 1024 };
 
+/** User name and password for the Git server. */
 export interface GitCredentials {
   readonly username: string;
   readonly password: Secret;
@@ -32,6 +35,7 @@ export interface AuthCommand {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** Repository to follow, signers to trust, and the data folder. */
 export interface SourceOptions {
   /** http or https, without credentials. */
   readonly url: string;

@@ -28,10 +28,12 @@ const PolicyGlob = z
  */
 const selectsSomething = (selector: object): boolean => Object.values(selector).some((field) => field !== undefined);
 
+/** Clusters that a role is for. */
 export const ClusterScope = Placement.refine(selectsSomething, 'must have clusterNames, clusterRegions or clusterSelector').describe(
   'Registered clusters that every given field selects, as in the placement of a policy. Absent: every cluster.',
 );
 
+/** Policies that a role is for, by name and target namespace. */
 export const PolicyScopeSelector = z
   .strictObject({
     policyNames: z.array(PolicyGlob).max(1000).optional().describe('Keys of policies, or globs.'),
@@ -101,6 +103,7 @@ export const CSRF_HEADER = 'X-FSO-CSRF';
 /** Prefix of the session tokens that `fso login` gets; the id of the session follows. */
 export const CLI_SESSION = 'fsosession_';
 
+/** The caller of a request: identity, role and, of a session, its end. */
 export const SessionView = z.object({
   kind: z
     .enum(['local', 'anonymous', 'token', 'user'])
@@ -126,8 +129,10 @@ export const LoginMethods = z.object({
 });
 export type LoginMethods = z.infer<typeof LoginMethods>;
 
+/** Request to begin a session by a token. */
 export const TokenLogin = z.strictObject({ token: z.string().min(1).max(512) });
 
+/** A one-time link that signs a browser in. */
 export const LoginLinkView = z.object({
   code: z.string().describe('Good once, as POST /auth/link or behind # of the page GET /auth/link.'),
   origin: z.string().nullable().describe('Address under which browsers reach the hub, without a path; null: FSO_PUBLIC_URL is not set.'),
@@ -135,17 +140,21 @@ export const LoginLinkView = z.object({
 });
 export type LoginLinkView = z.infer<typeof LoginLinkView>;
 
+/** Request by which a command line ends the login that it began in a browser. */
 export const CliLoginRequest = z.strictObject({
   code: z.string().max(128).describe('The code that the browser passed to the command.'),
   verifier: z.string().min(43).max(128).describe('The secret that the command chose for this login.'),
 });
+/** Session of a command line. */
 export const CliLoginView = z.object({ token: z.string().describe('A session token, sent as a bearer token.') });
 
+/** Response to a logout. */
 export const LogoutView = z.object({
   endSessionUrl: z.string().nullable().describe("URL that ends the identity provider's own session, if the provider has one."),
 });
 export type LogoutView = z.infer<typeof LogoutView>;
 
+/** An API token without its secret. */
 export const TokenView = z.object({
   id: z.string(),
   name: z.string(),
@@ -162,9 +171,12 @@ export type TokenView = z.infer<typeof TokenView>;
 export const TokenList = z.object({ items: z.array(TokenView) });
 export type TokenList = z.infer<typeof TokenList>;
 
+/** Longest life of an API token, in days. */
 export const MAX_TOKEN_DAYS = 400;
+/** Life of an API token whose request names none, in days. */
 export const DEFAULT_TOKEN_DAYS = 90;
 
+/** Request of a new API token. */
 export const TokenRequest = z.strictObject({
   name: z
     .string()
@@ -181,12 +193,14 @@ export const TokenRequest = z.strictObject({
 });
 export type TokenRequest = z.input<typeof TokenRequest>;
 
+/** A new API token, with its secret. */
 export const CreatedToken = z.object({
   token: z.string().describe('The secret, shown only once: the hub keeps only its hash.'),
   view: TokenView,
 });
 export type CreatedToken = z.infer<typeof CreatedToken>;
 
+/** Response to the request to read the repository now. */
 export const FetchHint = z.object({ accepted: z.literal(true) });
 
 /** A cluster's enrolment with the hub's CA. */
@@ -205,6 +219,7 @@ export const EnrolmentView = z.object({
 });
 export type EnrolmentView = z.infer<typeof EnrolmentView>;
 
+/** A new one-time token by which an agent enrols. */
 export const EnrolmentTokenView = z.object({
   cluster: ResourceName,
   token: z.string().describe('Shown only once: the hub keeps only its digest.'),

@@ -37,6 +37,7 @@ export const ClusterSteps = z.object({
 });
 export type ClusterSteps = z.infer<typeof ClusterSteps>;
 
+/** Names of the policies that a commit changes. */
 export const PolicyChanges = z.object({
   added: z.array(z.string()),
   changed: z.array(z.string()),
@@ -64,6 +65,7 @@ export const CommitSummary = z.object({
 export type CommitSummary = z.infer<typeof CommitSummary>;
 export const CommitPage = pageOf(CommitSummary);
 
+/** A commit with its steps at the hub and in each cluster. */
 export const CommitActivity = CommitSummary.extend({
   hub: HubSteps,
   problems: z.array(ProblemView).describe('Why the hub refused it.'),
@@ -72,7 +74,7 @@ export const CommitActivity = CommitSummary.extend({
 });
 export type CommitActivity = z.infer<typeof CommitActivity>;
 
-/** The fleet at one moment in the past; null: no data from then on. */
+/** Counts of the fleet at one time; null: unknown from then until the next point. */
 export const TrendPoint = z.object({
   time: Time,
   violations: Count.nullable(),
@@ -80,6 +82,7 @@ export const TrendPoint = z.object({
   connected: Count.nullable().describe('Clusters.'),
 });
 export type TrendPoint = z.infer<typeof TrendPoint>;
+/** Counts of the fleet over time. */
 export const Trend = z.object({
   items: z.array(TrendPoint).describe('Oldest first; the last one is now. A value holds until the next point; null: no data until then.'),
 });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Caller or program that an entry of the audit log names. */
 export const AuditActor = z.object({
   kind: z
     .enum(['hub', 'agent', 'git', 'user', 'token', 'local', 'anonymous', 'webhook', 'operator'])
@@ -27,6 +28,7 @@ export const NewAuditEntry = z.object({
 });
 export type NewAuditEntry = z.infer<typeof NewAuditEntry>;
 
+/** An entry of the audit log, chained to the one before by its hash. */
 export const AuditEntry = NewAuditEntry.extend({
   sequence: z.int().min(1).describe('Without gaps, from 1.'),
   time: z.iso.datetime({ offset: true }),
@@ -42,6 +44,7 @@ export const AuditPage = z.object({
 });
 export type AuditPage = z.infer<typeof AuditPage>;
 
+/** A signed head of the audit log. */
 export const CheckpointView = z.object({
   sequence: z.int().min(1),
   hash: Hash,
@@ -50,6 +53,7 @@ export const CheckpointView = z.object({
   signature: z.string().max(128),
 });
 
+/** A checkpoint that an agent keeps as a witness. */
 export const WitnessView = z.object({
   cluster: z.string().max(253),
   checkpoint: CheckpointView.describe('The newest one that its agent keeps.'),

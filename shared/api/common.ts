@@ -15,18 +15,23 @@ const REGION_REFERENCE =
  */
 const NAMESPACE_GLOB = /^(\*|\*?[a-z0-9-]+\*?)$/;
 
+/** Name of a Kubernetes object or a cluster: an RFC 1123 subdomain of at most 253 characters. */
 export const ResourceName: z.ZodString = z.string().min(1).max(253).regex(DNS_SUBDOMAIN, 'must be a lowercase RFC 1123 subdomain');
+/** Name of a namespace: an RFC 1123 label of at most 63 characters. */
 export const NamespaceName: z.ZodString = z.string().min(1).max(63).regex(DNS_LABEL, 'must be a lowercase RFC 1123 label');
+/** Name of a namespace, or a glob with `*` at its start, its end or both. */
 export const NamespaceGlob: z.ZodString = z
   .string()
   .min(1)
   .max(63)
   .regex(NAMESPACE_GLOB, 'must be a namespace, or a glob with * at its start or end (finance-*, *)');
+/** Name of a region, as the label `topology.kubernetes.io/region` of nodes has it. */
 export const Region: z.ZodString = z
   .string()
   .min(1)
   .max(63)
   .regex(REGION, 'must be a region as in the node label topology.kubernetes.io/region');
+/** A region, or a name for several: `country:DE`, `partition:aws-eusc`, `group:eu`. */
 export const RegionReference: z.ZodString = z
   .string()
   .min(1)
@@ -37,6 +42,7 @@ export const RegionReference: z.ZodString = z
   );
 /** A cloud provider, as the catalogue of regions calls it: aws, azure, gcp, or one's own. */
 export const ProviderId: z.ZodString = z.string().min(1).max(63).regex(DNS_LABEL, 'must be a provider as in regions/catalog.yaml (aws)');
+/** Country code of ISO 3166-1 alpha-2. */
 export const CountryCode: z.ZodString = z
   .string()
   .length(2)

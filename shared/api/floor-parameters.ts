@@ -22,6 +22,7 @@ const ATOMIC = { 'x-kubernetes-map-type': 'atomic' } as const;
 
 const PolicyKeys = z.string().max(262_144).describe('Policies (name, or namespace/name), sorted, comma separated.');
 
+/** Content of FloorParameters: nodes and namespaces that lock 1 looks up. */
 export const FloorParametersSpec = z
   .strictObject({
     nodes: z
@@ -98,4 +99,5 @@ export interface FloorParameters extends KubeObject {
 
 /** Names of the two objects. */
 export const NODES_PARAMETERS = 'fso-nodes';
+/** Name of the FloorParameters that hold the index of namespaces. */
 export const NAMESPACES_PARAMETERS = 'fso-namespaces';

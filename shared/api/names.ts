@@ -71,8 +71,10 @@ export const REGION_LABEL = 'topology.kubernetes.io/region';
 export const LEGACY_REGION_LABEL = 'failure-domain.beta.kubernetes.io/region';
 /** Zone of a node within its region, and the deprecated form, which is treated as the region's. */
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+/** Label of a node's zone before Kubernetes 1.17, which some nodes still carry. */
 export const LEGACY_ZONE_LABEL = 'failure-domain.beta.kubernetes.io/zone';
 
+/** Labels that the system writes. */
 export const LABELS = {
   allowedRegions: `${KEY_PREFIX}allowed-regions`,
   policyName: `${KEY_PREFIX}policy-name`,
@@ -124,6 +126,7 @@ export const floorRevisionsAnnotation = (action: FloorAction): string => `${KEY_
 export const INJECTION_LABEL: string = `${KEY_PREFIX}placement-injection`;
 export const INJECTION_LABEL_VALUE = 'active';
 
+/** Annotations that the system writes. */
 export const ANNOTATIONS = {
   /** Git commit that last changed a hub-managed SovereignPolicy in this cluster. */
   revision: `${KEY_PREFIX}revision`,
@@ -198,6 +201,7 @@ export const FIELD_MANAGERS = {
   probe: 'fso-agent-probe',
 } as const;
 
+/** Types of the conditions that the agent writes. */
 export const CONDITIONS = {
   /** The policy is in force, and every lock that the cluster has is proven. */
   ready: 'Ready',
@@ -255,4 +259,5 @@ export const CONDITIONS = {
 /** Reason of {@link CONDITIONS.ready} while no namespace is there that the policy governs. */
 export const NAMESPACE_MISSING = 'NamespaceMissing';
 
+/** Finalizer of a SovereignPolicy, until nothing enforces it. */
 export const FINALIZER = `${KEY_PREFIX}release`;

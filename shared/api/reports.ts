@@ -28,6 +28,7 @@ const boundedRecord = <V extends z.ZodType>(key: z.ZodString, value: V, max: num
     .refine((record) => Object.keys(record).length <= max, { error: `Too big: expected at most ${max} keys` })
     .meta({ maxProperties: max });
 
+/** A pod, or the owner of one, outside of the allowed regions. */
 export const Violation = z.object({
   kind: z.string().max(63).describe('Pod, Deployment, …'),
   namespace: NamespaceName,
@@ -156,6 +157,7 @@ export const RevisionFacts = z.object({
 });
 export type RevisionFacts = z.infer<typeof RevisionFacts>;
 
+/** Facts of a cluster that its agent reports, beside its policies. */
 export const ClusterReport = RevisionFacts.extend({
   agentVersion: z.string().max(64),
   kubernetesVersion: z.string().max(64),

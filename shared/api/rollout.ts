@@ -10,6 +10,7 @@ const Revision = z.string().max(64);
 /** States of a cluster in its wave, those that hold the wave first. */
 export const ROLLOUT_CLUSTER_STATES = ['Refused', 'Late', 'Moving', 'Waiting', 'Unreachable', 'LeftOut', 'Proven'] as const;
 
+/** State of one wave. */
 export const RolloutWaveView = z.object({
   name: z.string(),
   state: z
@@ -61,6 +62,7 @@ const FailedGate = z.object({
 });
 export type RolloutWaveView = z.infer<typeof RolloutWaveView>;
 
+/** State of the rollout of the newest commit. */
 export const RolloutView = z.object({
   revision: Revision.nullable().describe('The newest commit; null: none was read yet.'),
   state: z
@@ -102,6 +104,7 @@ export const RolloutResume = RolloutChange.extend({
 });
 export type RolloutResume = z.infer<typeof RolloutResume>;
 
+/** Response to a resume: the rollout, and the gate that was passed. */
 export const ResumedRollout = RolloutView.extend({
   passed: FailedGate.nullable().describe('The gate that was passed; null: a pause was ended.'),
 });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { gitDocument, LabelSelector, NamespaceGlob, NamespaceName, ProviderId, Region, RegionReference, ResourceName } from './common.ts';
 import { PolicyDenials } from './findings/denials.ts';
 
+/** Action on violating pods. */
 export const EnforcementAction = z
   .enum(['deny', 'warn', 'dryrun', 'custom'])
   .describe(
@@ -17,6 +18,7 @@ export type EnforcementAction = z.infer<typeof EnforcementAction>;
  */
 export const ENFORCEMENT_POINTS = ['validation.gatekeeper.sh', 'audit.gatekeeper.sh', 'vap.k8s.io', '*'] as const;
 
+/** Clusters that a policy applies to: those that every given field selects. */
 export const Placement = z
   .strictObject({
     clusterSelector: LabelSelector.optional().describe('Selects clusters by the labels of their ManagedCluster.'),
@@ -26,6 +28,7 @@ export const Placement = z
   .describe('Clusters that get the policy: those that every given field selects. Absent: every cluster.');
 export type Placement = z.infer<typeof Placement>;
 
+/** Spec of a SovereignPolicy, as in Git; the CRD follows from it. */
 export const SovereignPolicySpec = z
   .strictObject({
     targetNamespace: NamespaceGlob.describe('The namespace that the policy governs, or a glob as in Gatekeeper (finance-*, *).'),
@@ -67,10 +70,12 @@ export const SovereignPolicySpec = z
   })
   .describe('Where the pods of a namespace may run.');
 export type SovereignPolicySpec = z.infer<typeof SovereignPolicySpec>;
+/** Spec as written, before defaults are added. */
 export type SovereignPolicySpecInput = z.input<typeof SovereignPolicySpec>;
 
 const Day = z.iso.date();
 
+/** Allowed regions that count as outside, for which providers, and when. */
 export const RegionConflict = z
   .strictObject({
     providers: z.array(ProviderId).max(2).describe('Providers that the cluster must have, all of them; empty: any cluster.'),
@@ -87,6 +92,7 @@ export const ClusterPolicySpec = SovereignPolicySpec.extend({
 }).describe('Where the pods of a namespace may run.');
 export type ClusterPolicySpec = z.infer<typeof ClusterPolicySpec>;
 
+/** Phase of a SovereignPolicy; `Active` is proven by dry runs. */
 export const Phase = z.enum(['Pending', 'Active', 'Failed', 'Expired']);
 export type Phase = z.infer<typeof Phase>;
 
@@ -102,6 +108,7 @@ export const Condition = z.object({
 export type Condition = z.infer<typeof Condition>;
 
 export const LOCK_STATES = ['Pending', 'Enforced', 'Degraded', 'Unavailable', 'NotApplicable'] as const;
+/** State of one lock for one policy. */
 export const LockState = z
   .enum(LOCK_STATES)
   .describe(
@@ -109,6 +116,7 @@ export const LockState = z
   );
 export type LockState = z.infer<typeof LockState>;
 
+/** State of one lock, and since when. */
 export const LockStatus = z.object({
   state: LockState,
   since: z.iso.datetime({ offset: true }).describe('When the state was entered.'),
@@ -116,6 +124,7 @@ export const LockStatus = z.object({
 });
 export type LockStatus = z.infer<typeof LockStatus>;
 
+/** States of all locks of a policy. */
 export const Enforcement = z.object({
   admission: LockStatus.describe('Lock 1: pods and templates at admission, in the API server.'),
   gatekeeper: LockStatus.describe('Lock 2: the constraint in Gatekeeper.'),
@@ -130,6 +139,7 @@ const Count = z.int().min(0).max(2_147_483_647);
 
 /** Classes of the next pods of owners. They are never added up. */
 export const RISK_CLASSES = ['Refused', 'Pending'] as const;
+/** Fate of an owner's next pods. */
 export const RiskClass = z
   .enum(RISK_CLASSES)
   .describe(
@@ -179,6 +189,7 @@ export const PolicyRisks = RiskCounts.extend({
 });
 export type PolicyRisks = z.infer<typeof PolicyRisks>;
 
+/** Status of a SovereignPolicy, which the agent writes. */
 export const SovereignPolicyStatus = z.object({
   phase: Phase.optional(),
   lastUpdated: z.iso.datetime({ offset: true }).optional(),

@@ -57,6 +57,7 @@ export const VIOLATION_GROUPS = ['policy', 'cluster', 'namespace', 'workload', '
 export const ViolationGrouping = z.enum(VIOLATION_GROUPS);
 export type ViolationGrouping = z.infer<typeof ViolationGrouping>;
 
+/** Violations counted by one key. */
 export const ViolationGroup = z.object({
   key: z
     .string()
@@ -84,6 +85,7 @@ export const RegionPlace = z.object({
 });
 export type RegionPlace = z.infer<typeof RegionPlace>;
 
+/** A region, with its place, clusters and nodes. */
 export const RegionView = z.object({
   region: z.string(),
   provider: z.string().nullable().describe('Provider that the clusters in it are registered with; null: they are registered with none.'),
@@ -135,6 +137,7 @@ const IssueView = z.object({
   current: z.boolean().describe('false: as a cluster reported it that is not connected or not observed.'),
 });
 
+/** Issues of one cause, with what to do. */
 export const IssueGroup = z.object({
   name: AlertNameView.describe('Name of the alert that each of its issues becomes if it lasts.'),
   severity: AlertSeverityView,
@@ -183,6 +186,7 @@ export const RISK_GROUPS = ['policy', 'cluster', 'namespace', 'owner'] as const;
 export const RiskGrouping = z.enum(RISK_GROUPS);
 export type RiskGrouping = z.infer<typeof RiskGrouping>;
 
+/** Owners at risk counted by one key. */
 export const RiskGroup = z.object({
   key: z.string().describe('Key of a policy, name of a cluster, `cluster/namespace`, `cluster/namespace/kind/name` of an owner.'),
   refused: Count.describe(
@@ -211,6 +215,7 @@ export const DENIAL_GROUPS = ['policy', 'team', 'cluster', 'namespace', 'owner',
 export const DenialGrouping = z.enum(DENIAL_GROUPS);
 export type DenialGrouping = z.infer<typeof DenialGrouping>;
 
+/** Refused pods counted by one key. */
 export const DenialGroup = z.object({
   key: z
     .string()

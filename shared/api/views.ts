@@ -9,6 +9,7 @@ import { EnforcementAction, Phase, Risk } from './sovereign-policy.ts';
 
 const Time = z.iso.datetime({ offset: true });
 
+/** A commit, by what people recognize it. */
 export const CommitView = z.object({
   revision: z.string().max(64).describe('Git commit id.'),
   author: z.string(),
@@ -17,6 +18,7 @@ export const CommitView = z.object({
 });
 export type CommitView = z.infer<typeof CommitView>;
 
+/** A problem of the repository, with its place if it has one. */
 export const ProblemView = z.object({
   path: z.string().optional(),
   line: z.int().optional(),
@@ -26,6 +28,7 @@ export const ProblemView = z.object({
 });
 export type ProblemView = z.infer<typeof ProblemView>;
 
+/** State of the repository at the hub. */
 export const SourceView = z.object({
   url: z.string().describe('Without credentials.'),
   ref: z.string(),
@@ -44,9 +47,11 @@ export const SourceView = z.object({
 });
 export type SourceView = z.infer<typeof SourceView>;
 
+/** State of the stream of a cluster's agent. */
 export const ConnectionState = z.enum(['Connected', 'Disconnected', 'NeverSeen']);
 export type ConnectionState = z.infer<typeof ConnectionState>;
 
+/** A cluster: its registration, its connection and its last report. */
 export const ClusterView = z.object({
   name: ResourceName,
   regions: z.array(z.string()),
@@ -89,6 +94,7 @@ export const ClusterView = z.object({
 });
 export type ClusterView = z.infer<typeof ClusterView>;
 
+/** A policy in one cluster, as last reported. */
 export const PolicyInCluster = z.object({
   cluster: ResourceName,
   fresh: z.boolean().describe('Whether the cluster is connected and observed; otherwise the report is the last one that arrived.'),
@@ -99,6 +105,7 @@ export const PolicyInCluster = z.object({
 });
 export type PolicyInCluster = z.infer<typeof PolicyInCluster>;
 
+/** A policy in one cluster in full, as its agent was asked for it. */
 export const PolicyDetail = PolicyInCluster.extend({
   source: z
     .enum(['agent', 'report', 'none'])
@@ -108,6 +115,7 @@ export const PolicyDetail = PolicyInCluster.extend({
 });
 export type PolicyDetail = z.infer<typeof PolicyDetail>;
 
+/** A policy, with a page of the clusters that have it or should have it. */
 export const PolicyView = z.object({
   namespace: z.string(),
   name: z.string(),
@@ -126,9 +134,11 @@ export const PolicyView = z.object({
 });
 export type PolicyView = z.infer<typeof PolicyView>;
 
+/** A violation, with its cluster and policy. */
 export const ViolationView = Violation.extend({ cluster: ResourceName, policy: PolicyKey, enforcementAction: EnforcementAction });
 export type ViolationView = z.infer<typeof ViolationView>;
 
+/** An owner at risk, with its cluster and policy. */
 export const RiskView = Risk.extend({
   cluster: ResourceName,
   policy: PolicyKey,
@@ -136,15 +146,18 @@ export const RiskView = Risk.extend({
 });
 export type RiskView = z.infer<typeof RiskView>;
 
+/** An owner whose pods were refused, with its cluster. */
 export const DenialView = ReportedDenial.extend({
   cluster: ResourceName,
   fresh: z.boolean().describe('Whether the cluster is connected and observed; otherwise it is as last reported.'),
 });
 export type DenialView = z.infer<typeof DenialView>;
 
+/** An event of a cluster or of the hub, with its id. */
 export const EventView = ClusterEvent.extend({ id: z.int(), cluster: ResourceName.nullable().describe('null: the hub itself.') });
 export type EventView = z.infer<typeof EventView>;
 
+/** State of hub and fleet in numbers. */
 export const StatusView = z.object({
   version: z.string(),
   source: SourceView,
@@ -197,6 +210,7 @@ export const ViolationPage = pageOf(ViolationView);
 export const RiskPage = pageOf(RiskView);
 export const DenialPage = pageOf(DenialView);
 export const EventPage = pageOf(EventView);
+/** Items of one page; `total` counts those of all pages. */
 export interface Page<T> {
   readonly items: T[];
   readonly total: number;
@@ -206,6 +220,7 @@ export interface Page<T> {
 
 /** Policy in Git: its document and its history. */
 
+/** The document of a policy in Git. */
 export const PolicySourceView = z.object({
   path: z.string(),
   line: z.int().describe('First line of the document.'),
@@ -214,6 +229,7 @@ export const PolicySourceView = z.object({
 });
 export type PolicySourceView = z.infer<typeof PolicySourceView>;
 
+/** A commit that changed a policy, with the document that it left. */
 export const PolicyRevision = z.object({
   commit: CommitView,
   change: z.enum(['added', 'changed', 'removed']),

@@ -1,6 +1,7 @@
 import { CANARY_NAMESPACE, SYSTEM_NAMESPACE } from '../api/index.ts';
 import { isGlob, matchesNamespace } from './namespace-glob.ts';
 
+/** Namespace in which Gatekeeper runs, and which no policy governs. */
 export interface GatekeeperPlace {
   readonly gatekeeperNamespace: string;
 }

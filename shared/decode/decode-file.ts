@@ -19,6 +19,7 @@ export interface DecodedDocument extends Sourced<PolicyDocument> {
   locate(path: ValuePath, part?: 'key' | 'value'): SourceLocation;
 }
 
+/** Documents of one file, and its problems; with problems the documents may be incomplete. */
 export interface DecodedFile {
   readonly documents: readonly DecodedDocument[];
   readonly problems: readonly SourceProblem[];

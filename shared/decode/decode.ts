@@ -92,6 +92,7 @@ type DecodedAlone = { readonly set: PolicySet; readonly problems: readonly Sourc
  */
 export const decodeAlone: AloneDecoder = (files) => createAloneDecoder()(files);
 
+/** Decodes files one by one, without checking references between them. */
 export type AloneDecoder = (files: readonly SourceFile[]) => DecodedAlone;
 
 /**

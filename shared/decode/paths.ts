@@ -8,6 +8,7 @@ import type {
 } from '../api/index.ts';
 import { sha256 } from '../encoding/index.ts';
 
+/** A document of a policy repository, of any kind. */
 export type PolicyDocument =
   | SovereignPolicyDocument
   | PolicyScopeDocument

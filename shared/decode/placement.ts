@@ -1,6 +1,7 @@
 import type { LabelSelector, ManagedClusterDocument, Placement, RegionConflict } from '../api/index.ts';
 import type { RegionResolver, ResolvedRegions } from '../regions/index.ts';
 
+/** Whether a placement selects a cluster, by its registration. */
 export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
 
 /**

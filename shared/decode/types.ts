@@ -25,6 +25,7 @@ export interface SourceProblem extends SourceLocation {
   readonly reason: string;
 }
 
+/** A document with the place in Git that it was read from. */
 export interface Sourced<T> {
   readonly document: T;
   readonly source: SourceLocation;
@@ -41,6 +42,7 @@ export interface PolicySet {
   readonly rollout: Sourced<RolloutStrategyDocument> | undefined;
 }
 
+/** All documents of a repository as one set, or every problem. */
 export type DecodeResult =
   | { readonly ok: true; readonly set: PolicySet }
   | { readonly ok: false; readonly problems: readonly SourceProblem[] };
@@ -59,6 +61,7 @@ export interface DecodeLimits {
   readonly maxProblems: number;
 }
 
+/** Limits of a policy repository in production; tests set smaller ones. */
 export const DEFAULT_LIMITS: DecodeLimits = {
   maxFiles: 20_000,
   maxFileBytes: 256 * 1024,

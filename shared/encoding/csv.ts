@@ -6,6 +6,7 @@
  */
 const FORMULA = /^(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/;
 
+/** Value of a CSV cell; null and undefined are written as an empty cell. */
 export type CsvCell = string | number | null | undefined;
 
 /**

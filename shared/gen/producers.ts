@@ -150,4 +150,5 @@ const policyReference: Producer = () => {
   return [referencePage('sovereignpolicy', 'SovereignPolicy', intro, groups, ...tables)];
 };
 
+/** Producers of all generated files that follow from shared schemas. */
 export const PRODUCERS: readonly Producer[] = [crds, editorSchemas, planSchema, policyReference, chartFiles];

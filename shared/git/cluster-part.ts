@@ -35,6 +35,8 @@ export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason 
 });
 
 /**
+ * Reads the facts by which scopes are judged.
+ *
  * @param files among them the groups and the catalogue of regions, and the registration of one
  * cluster, if it has one
  */

@@ -20,6 +20,7 @@ export interface CommitLinks {
   readonly parents: readonly string[];
 }
 
+/** A parsed commit. */
 export interface GitCommit extends CommitLinks {
   /** Author as in the commit: `name <email> seconds zone`. */
   readonly author: string;
@@ -29,6 +30,7 @@ export interface GitCommit extends CommitLinks {
 
 export type TreeEntryKind = 'tree' | 'blob' | 'symlink' | 'submodule';
 
+/** An entry of a Git tree: mode in octal, name, and id of the object. */
 export interface TreeEntry {
   readonly mode: string;
   readonly kind: TreeEntryKind;
@@ -72,7 +74,7 @@ const checkSize = (what: string, { byteLength }: Uint8Array, max: number): void 
 export const objectId = (type: GitObjectType, data: Uint8Array): string =>
   createHash('sha1').update(`${type} ${data.byteLength}\0`).update(data).digest('hex');
 
-/** @throws GitObjectError */
+/** Decodes UTF-8. @param what for the error @throws GitObjectError */
 export const decodeText = (data: Uint8Array, what: string): string => {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data);
@@ -97,7 +99,7 @@ export const readCommitLinks = (data: Uint8Array): CommitLinks => {
   return { tree, parents: lines.match(ID) ?? [] };
 };
 
-/** @throws GitObjectError */
+/** Parses a commit. @throws GitObjectError */
 export const parseCommit = (data: Uint8Array): GitCommit => {
   const links = readCommitLinks(data);
   // Names in old commits may be in another encoding; latin1 keeps every byte.
@@ -138,7 +140,7 @@ const readHeader = (line: string): Header => {
   return { name: line.slice(0, space), value: line.slice(space + 1) };
 };
 
-/** @throws GitObjectError */
+/** Parses a tree. @throws GitObjectError */
 export const parseTree = (data: Uint8Array): readonly TreeEntry[] => {
   checkSize('tree', data, MAX_TREE_BYTES);
   const bytes = bufferOf(data);

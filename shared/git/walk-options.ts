@@ -11,8 +11,10 @@ export const SIGNERS_FILES: Readonly<Record<string, keyof SignerFiles>> = {
   'keyring.asc': 'keyring',
 };
 
+/** Looks up a Git object by id; undefined: it is not there. */
 export type GetObject = (id: string) => RawObject | undefined | Promise<RawObject | undefined>;
 
+/** Bounds of what one commit may make a reader load. */
 export interface WalkLimits {
   readonly maxObjects: number;
   readonly maxBlobBytes: number;
@@ -32,6 +34,7 @@ export const DEFAULT_WALK_LIMITS: WalkLimits = {
   maxDepth: 16,
 };
 
+/** Limits of a walk, and the cluster whose part of the repository it reads. */
 export interface WalkOptions {
   readonly limits?: WalkLimits;
   /**

@@ -19,6 +19,7 @@ import { DEFAULT_WALK_LIMITS, type GetObject, SIGNERS_FILES, SIGNERS_FOLDER, typ
 /** More of them would not help a reader, and a frame holds no more. */
 const MAX_REASONS = 100;
 
+/** Policy files of a commit, or the reason why they cannot be read. */
 export type RevisionFiles =
   | {
       readonly ok: true;

@@ -23,6 +23,7 @@ export interface Status {
   };
 }
 
+/** Method and path of a request, as errors name it. */
 export interface RequestSummary {
   readonly method: string;
   readonly path: string;
@@ -87,13 +88,13 @@ export class KubeConfigError extends Error {
 const hasStatus = (error: unknown, ...statuses: number[]): error is KubeApiError =>
   error instanceof KubeApiError && statuses.includes(error.status);
 
-/** The object, or its kind, does not exist. */
+/** Whether the object, or its kind, does not exist. */
 export const isNotFound = (error: unknown): error is KubeApiError => hasStatus(error, 404);
 /** A server-side-apply conflict, or a stale resourceVersion. */
 export const isConflict = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason !== 'AlreadyExists';
-/** The object to create exists already. */
+/** Whether the object to create exists already. */
 export const isAlreadyExists = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason === 'AlreadyExists';
-/** RBAC or an admission policy refuses. */
+/** Whether RBAC or an admission policy refused a request. */
 export const isForbidden = (error: unknown): error is KubeApiError => hasStatus(error, 403);
 /** The API server does not know the caller. */
 export const isUnauthorized = (error: unknown): error is KubeApiError => hasStatus(error, 401);

@@ -97,6 +97,7 @@ export interface ConstraintTemplate extends KubeObject {
   status?: { created?: boolean; byPod?: GatekeeperPodStatus[] };
 }
 
+/** A violation that Gatekeeper's audit names in the status of a constraint. */
 export interface ConstraintViolation {
   enforcementAction?: string;
   group?: string;
@@ -107,6 +108,7 @@ export interface ConstraintViolation {
   message: string;
 }
 
+/** A constraint of the template `k8sgeoresidency`, by which Gatekeeper enforces policies. */
 export interface K8sGeoResidency extends KubeObject {
   spec?: {
     enforcementAction?: string;

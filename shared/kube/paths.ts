@@ -10,6 +10,8 @@ export const collectionPath = (kind: KindDescriptor, namespace?: string): string
 };
 
 /**
+ * Path of an object at the API server.
+ *
  * @throws TypeError when a namespaced kind comes without a namespace: the path would name another
  * resource.
  */

@@ -19,6 +19,7 @@ export interface ObjectRef {
 /** `namespace/name`, or `name` for cluster-scoped kinds. */
 export type ObjectKey = string;
 
+/** Objects to list: namespace and selectors; absent: all. */
 export interface ListOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;
@@ -33,6 +34,7 @@ export interface WriteResult<T> {
   readonly warnings: readonly string[];
 }
 
+/** Field manager of a server-side apply, and whether it takes over fields of others. */
 export interface ApplyOptions {
   readonly fieldManager: string;
   /**
@@ -50,6 +52,7 @@ export interface ApplyOptions {
  */
 export const MAX_OBJECT_BYTES: number = 16 * 1024 * 1024;
 
+/** A request that the client sends as given, for subresources and other paths. */
 export interface RawRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path below the server, e.g. `/api/v1/namespaces/x/pods/y/binding`. */
@@ -67,6 +70,7 @@ export interface RawRequest {
   readonly maxBytes?: number;
 }
 
+/** Objects that an informer keeps, and how it reduces them. */
 export interface InformerOptions<T extends KubeObject> extends ListOptions {
   /**
    * Reduces an object as soon as it is read; the informer keeps only the result. What it throws
@@ -80,6 +84,7 @@ export interface InformerOptions<T extends KubeObject> extends ListOptions {
   readonly listEveryMs?: number;
 }
 
+/** Handler of a change; `current` undefined: deleted, `previous` undefined: new. */
 export type ChangeHandler<T> = (key: ObjectKey, current: T | undefined, previous: T | undefined) => void;
 
 /** Reason why a kind cannot be read at the moment. */
@@ -140,4 +145,5 @@ export interface InformerFactory {
   informer<T extends KubeObject>(kind: KindDescriptor<T>, options?: InformerOptions<T>): Informer<T>;
 }
 
+/** Result of a successful reconcile; absent `requeueAfterMs`: not until the next change. */
 export type ReconcileResult = { readonly requeueAfterMs?: number };

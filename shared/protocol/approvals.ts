@@ -3,6 +3,7 @@ import { ObjectId } from './git-objects.ts';
 
 /** Bounds of the tags of a frame: their number, and the bytes of one. */
 export const MAX_APPROVAL_TAGS = 32;
+/** Largest tag of an approval, in bytes. */
 export const MAX_TAG_BYTES: number = 16 * 1024;
 
 /**

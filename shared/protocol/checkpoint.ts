@@ -8,8 +8,10 @@ import { sha256 } from '../encoding/index.ts';
  * the log later.
  */
 
+/** SHA-256, 64 hexadecimal digits. */
 export const Hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 digest in hex');
 
+/** Signed head of the audit log: every entry up to `sequence` is covered. */
 export const Checkpoint = z.strictObject({
   /** Number of the last entry it covers; the first entry has 1. */
   sequence: z.int().min(1),

@@ -25,6 +25,7 @@ import { validate } from './validation.ts';
 /** Data of a message as a WebSocket hands it over. */
 export type FrameData = string | Uint8Array | ArrayBuffer | readonly Uint8Array[];
 
+/** A valid frame, or why it is refused. */
 export type Decoded<F> = { readonly ok: true; readonly frame: F } | Refused;
 
 /** Longest explanation of a refused frame, in UTF-16 code units. */

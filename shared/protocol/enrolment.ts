@@ -5,7 +5,9 @@ import { sha256 } from '../encoding/index.ts';
 
 /** Paths of the agents' listener beside the stream. */
 export const ENROL_PATH = '/agent/v1/enroll';
+/** Path at which an agent renews its certificate. */
 export const RENEW_PATH = '/agent/v1/renew';
+/** Path of the CA certificates that hubs may show. */
 export const CA_PATH = '/agent/v1/ca';
 
 /** Largest body that either side accepts here, in bytes. */
@@ -60,8 +62,10 @@ const Time = z.iso.datetime({ offset: true });
 
 /** A PKCS#10 certificate request, PEM. Nothing of it counts but its key. */
 export const RenewRequest = z.strictObject({ csr: Pem });
+/** Request of an agent's first certificate, by a one-time token. */
 export const EnrolRequest = z.strictObject({ token: z.string().min(1).max(512), csr: Pem });
 
+/** Response to an enrolment or renewal: the agent's certificate, and the CA to trust. */
 export const IssuedIdentity = z.object({
   cluster: ResourceName,
   certificate: Pem,

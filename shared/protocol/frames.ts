@@ -58,6 +58,7 @@ export type Reason = z.infer<typeof Reason>;
 
 // agent → hub
 
+/** First frame of an agent on each connection: what it enforces and holds. */
 export const Hello = z.strictObject({
   type: z.literal('hello'),
   protocol: z.int(),
@@ -82,6 +83,7 @@ const AcceptedRevision = z.strictObject({
 export type AcceptedRevision = z.infer<typeof AcceptedRevision>;
 /** An answer without a report that it could go with. */
 export const Ack = AcceptedRevision.extend({ type: z.literal('ack') });
+/** Refusal of an offered revision. */
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
 /**
  * Count and root of what a hub must have by name once it has taken a report. Where it has others of
@@ -121,6 +123,7 @@ export const Report = z.strictObject({
   events: z.array(ClusterEvent).max(1000),
 });
 export type Report = z.infer<typeof Report>;
+/** Frame by which both sides compare what they have, once a minute. */
 export const Digest = z.strictObject({
   type: z.literal('digest'),
   /**
@@ -169,6 +172,7 @@ export const Previewed = z.strictObject({
 });
 export type Previewed = z.infer<typeof Previewed>;
 
+/** A frame from an agent to the hub. */
 export type AgentFrame =
   | z.infer<typeof Hello>
   | z.infer<typeof Ack>
@@ -198,6 +202,7 @@ export const ReportedState = z.strictObject({
 });
 export type ReportedState = z.infer<typeof ReportedState>;
 
+/** Answer to Hello: what the hub has of the agent's reports. */
 export const Welcome = z.strictObject({
   type: z.literal('welcome'),
   protocol: z.int(),
@@ -205,6 +210,7 @@ export const Welcome = z.strictObject({
   time: z.iso.datetime({ offset: true }),
   reported: ReportedState,
 });
+/** A revision to enforce, with the Git objects that the agent lacks. */
 export const Offer = z.strictObject({
   type: z.literal('offer'),
   revision: ObjectId,
@@ -221,6 +227,7 @@ export const Offer = z.strictObject({
   objects: GitObjects,
 });
 export type Offer = z.infer<typeof Offer>;
+/** Acknowledgement of all reports up to `seq`. */
 export const Reported = z.strictObject({ type: z.literal('reported'), seq: z.int().min(1) });
 /** Asks for a full report: the digests differ. */
 export const Resync = z.strictObject({ type: z.literal('resync') });
@@ -267,6 +274,7 @@ export const CheckpointFrame = z.strictObject({
 });
 export type CheckpointFrame = z.infer<typeof CheckpointFrame>;
 
+/** A frame from the hub to an agent. */
 export const HubFrame = z.discriminatedUnion('type', [
   Welcome,
   Offer,

@@ -17,5 +17,6 @@ const EditedTree = z.strictObject({
   edits: z.array(z.tuple([z.int().min(0), z.int().min(0), z.base64()])).max(10_000),
 });
 
+/** A Git object in a frame: whole, or a tree as edits of one that the agent holds. */
 export const GitObject = z.union([WholeObject, EditedTree]);
 export type GitObject = z.infer<typeof GitObject>;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { truncate } from '../runtime/index.ts';
 
+/** A value that its schema accepts, or the explanation of what is wrong. */
 export type Validation<T> =
   | { readonly ok: true; readonly data: T }
   | {

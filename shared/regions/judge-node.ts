@@ -18,6 +18,7 @@ export interface NodeFacts {
  */
 export type NodeVerdict = 'confirmed' | 'disputed' | 'unchecked';
 
+/** Region, country and provider of a node, as far as its labels and providerID agree. */
 export interface NodeJudgement {
   /** Provider by `spec.providerID`, else the default. Counts for nothing where it is disputed. */
   readonly provider?: string;

@@ -50,14 +50,17 @@ export const schedulableRegions = (pod: PodPlacement): readonly string[] | undef
   return reaches.some(({ any, absent }) => any || absent) ? undefined : [...new Set(reaches.flatMap(({ values }) => values))];
 };
 
+/** Terms of a pod's required node affinity; empty: it has none. A pod matches if one does. */
 export const requiredTerms = (pod: PodPlacement): readonly (NodeSelectorTerm | null)[] =>
   pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
 
+/** Requirements of a term on labels and on fields; none for a null term. */
 export const partsOf = (term: NodeSelectorTerm | null): Required<NodeSelectorTerm> => ({
   matchExpressions: term?.matchExpressions ?? [],
   matchFields: term?.matchFields ?? [],
 });
 
+/** Whether terms exceed the limits within which the locks judge. */
 export const isTooLarge = (terms: readonly (NodeSelectorTerm | null)[]): boolean => {
   const expressions = terms.flatMap((term) => partsOf(term).matchExpressions);
   const fields = terms.flatMap((term) => partsOf(term).matchFields);
@@ -116,9 +119,11 @@ const reachViolation = (reach: RegionReach, allowed: ReadonlySet<string>, where:
 const isDaemonSetPod = (pod: PodPlacement, terms: readonly (NodeSelectorTerm | null)[]): boolean =>
   isOwnedByDaemonSet(pod) && terms.length > 0 && terms.every(isOneNode);
 
+/** Whether a DaemonSet is the controller of a pod. */
 export const isOwnedByDaemonSet = ({ ownerReferences }: PodPlacement): boolean =>
   (ownerReferences ?? []).some((owner) => owner.kind === 'DaemonSet' && owner.apiVersion.startsWith('apps/') && owner.controller === true);
 
+/** Whether a term names exactly one node, as the DaemonSet controller writes it. */
 export const isOneNode = (term: NodeSelectorTerm | null): boolean => {
   const { matchExpressions, matchFields } = partsOf(term);
   const [field, ...others] = matchFields;

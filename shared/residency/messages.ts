@@ -7,7 +7,9 @@ import { REGION_LABEL } from '../api/index.ts';
  * bound of our own, a pod of a few hundred kilobytes would keep an API server busy for seconds.
  */
 export const MAX_TERMS = 100;
+/** Largest number of requirements, in all terms of a pod, that the locks judge. */
 export const MAX_REQUIREMENTS = 1000;
+/** Largest number of regions, in all requirements of a pod, that the locks judge. */
 export const MAX_REGION_VALUES = 500;
 
 /** Violations of a Binding, with the same texts in CEL and Rego. Checked in this order. */
@@ -43,6 +45,7 @@ export const VIOLATIONS = {
  * lock 1 by that message, would learn nothing.
  */
 export const MAX_LISTED = 1300;
+/** End of a list in a message that does not name all. */
 export const MORE = ' and more';
 
 const listed = (values: readonly string[]): string => {
@@ -66,6 +69,7 @@ export const fixText = (allowedRegions: readonly string[], violation = ''): stri
   return `${FIRST_STEP[violation] ?? ''}${set}`;
 };
 
+/** Parts of the text that explains a violation or refusal. */
 export interface ViolationMessage {
   /** Key of each policy behind the decision. */
   readonly policies: readonly string[];

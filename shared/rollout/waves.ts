@@ -15,6 +15,7 @@ export interface SelectedCluster {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** A wave and the clusters that it selects. */
 export interface WaveMembers {
   readonly name: string;
   /** undefined: the last wave, of clusters that no other selects. */

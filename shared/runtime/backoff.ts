@@ -1,3 +1,4 @@
+/** First and longest wait between attempts, in ms. */
 export interface BackoffOptions {
   readonly baseMs: number;
   readonly maxMs: number;

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Too many wait already. */
+/** Error of a caller that would have to wait behind too many others. */
 export class BusyError extends Error {
   override readonly name = 'BusyError';
 }

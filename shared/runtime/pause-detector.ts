@@ -21,6 +21,7 @@ interface Tick {
   readonly isLate: boolean;
 }
 
+/** Clock of a {@link PauseDetector}, and the delay that counts as a pause. */
 export interface PauseDetectorOptions {
   readonly clock: Clock;
   /** Milliseconds by which a tick must be late to show a pause. Default 5 s. */

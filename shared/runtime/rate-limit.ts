@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Clock } from './clock.ts';
 
+/** Size and refill of a token bucket. */
 export interface BucketOptions {
   /** Largest number that may come at once. */
   readonly burst: number;
@@ -85,6 +86,7 @@ export const dropOldest = <K>(map: Map<K, unknown>, kept: number): void => {
   if (map.size > kept && !oldest.done) map.delete(oldest.value);
 };
 
+/** Bucket of each address, and the number of addresses. */
 export interface RateLimitOptions extends BucketOptions {
   /** Addresses remembered; the one unused for longest goes first. */
   readonly addresses: number;

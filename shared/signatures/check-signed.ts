@@ -28,7 +28,11 @@ export interface Signer {
   readonly aliases: readonly string[];
 }
 
-/** @throws SignatureError where there are characters that no signature has */
+/**
+ * Decodes the text of a signature.
+ *
+ * @throws SignatureError where there are characters that no signature has
+ */
 export const asText = (latin1: string): string => {
   if (/[^\n\r\t\x20-\x7e]/.test(latin1)) throw malformed('the signature has characters that no signature has');
   return latin1;

@@ -19,7 +19,9 @@ export class SignatureError extends Error {
   }
 }
 
+/** Makes the error of a signature or key that cannot be parsed. */
 export const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
+/** Makes the error of a signature or key of a kind that is not accepted. */
 export const unsupported = (message: string): SignatureError => new SignatureError('signature-unsupported', message);
 
 /**

@@ -28,7 +28,11 @@ const checkSize = (text: string | undefined, what: string): void => {
   if (bytes > MAX_SIGNERS_BYTES) throw new SignersError(`${what}: ${bytes} bytes, more than the ${MAX_SIGNERS_BYTES} that are accepted`);
 };
 
-/** @throws SignersError when a file cannot be used, or no key could sign */
+/**
+ * Parses the configured files of signers.
+ *
+ * @throws SignersError when a file cannot be used, or no key could sign
+ */
 export const parseSigners = (files: SignerFiles): Signers => {
   checkSize(files.allowedSigners, 'allowed signers');
   checkSize(files.keyring, 'keyring');

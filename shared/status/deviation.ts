@@ -140,7 +140,10 @@ const reasonOf = (report: PolicyReport): string => {
   return reasonOfType(CONDITIONS.ready) ?? usualReason(report);
 };
 
-/** State of a policy by a report of it, whether that is as expected or not. */
+/**
+ * Reduces a policy report to its phase, reason, lock states, counts and conditions. Returns a
+ * Deviation even if the policy is as expected; equal ones are the same object.
+ */
 export const standingOf: (report: PolicyReport) => Deviation = weakMemo((report) => {
   const { phase, violations, enforcement } = report;
   const { admission, gatekeeper, binding } = enforcement;

@@ -33,6 +33,8 @@ export const commitSpanOf = (revision: string): SpanContext => spanOf(revision, 
 export const offerSpanOf = (revision: string, cluster: string): SpanContext => spanOf(revision, 'offer', cluster);
 
 /**
+ * Finds the trace that a log line belongs to.
+ *
  * @param fields of a line of the log @returns fields to add, by the names of OpenTelemetry's log
  * format for JSON: the trace of the commit that the line names
  */

@@ -10,6 +10,7 @@ const SAMPLERS = [
   'parentbased_traceidratio',
 ] as const;
 
+/** Sampler of traces, as OTEL_TRACES_SAMPLER sets it. */
 export interface SamplerConfig {
   readonly name: (typeof SAMPLERS)[number];
   /** Share of traces that are kept, of the samplers by ratio; 0 to 1. */

@@ -53,6 +53,7 @@ export interface TrustState {
   readonly signersTree: string | null | undefined;
 }
 
+/** A revision that may follow the accepted one, and the commits between them. */
 export interface Proposal {
   readonly revision: string;
   /** Commit at which the chain begins; null: the proposer knows no way from the anchor. */
@@ -66,11 +67,13 @@ export interface Proposal {
   readonly problem?: TrustError;
 }
 
+/** Signer of a trusted revision, and the signers of those that follow it. */
 export interface Trusted {
   readonly signer: Signer;
   readonly state: TrustState;
 }
 
+/** Objects of the commits, and the time at which keys are judged. */
 export interface JudgeContext {
   readonly getObject: GetObject;
   readonly now: Date;

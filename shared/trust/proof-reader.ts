@@ -20,7 +20,11 @@ const SLICE_MS = 20;
 const tooLarge = (what: string, bytes: number, max: number, remedy: string): TrustError =>
   new TrustError('proof-too-large', `${what} has ${bytes} bytes, more than the ${max} that are accepted: ${remedy}`);
 
-/** @throws TrustError `chain-incomplete` where the object is missing or of another type */
+/**
+ * Reads an object of a proof.
+ *
+ * @throws TrustError `chain-incomplete` where the object is missing or of another type
+ */
 export const readObject = async (id: string, type: GitObjectType, getObject: GetObject): Promise<RawObject> => {
   const object = await getObject(id);
   if (object === undefined)

@@ -11,6 +11,7 @@ export type VerifyMode = (typeof VERIFY_MODES)[number];
 /** Mode of verification, and the signers that a program trusts. */
 export type TrustConfig = { readonly mode: 'off' } | { readonly mode: 'strict' | 'warn'; readonly signers: Signers };
 
+/** Environment variables of {@link TrustConfig}. */
 export interface TrustVariables {
   readonly FSO_SIGNERS_FILE?: string | undefined;
   readonly FSO_SIGNERS_KEYRING?: string | undefined;

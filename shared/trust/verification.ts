@@ -31,6 +31,7 @@ export interface AcceptedRevision {
   readonly approval?: ApprovalRule | undefined;
 }
 
+/** Signer and trust of a revision that may be accepted, or why it may not. */
 export type Judgement =
   | ({ readonly ok: true } & Pick<AcceptedRevision, 'verification' | 'trust' | 'signer'>)
   /** `missing`: an object was not there. */

@@ -42,7 +42,7 @@ export const reduceNode = (node: Node): ReducedNode => {
   };
 };
 
-/** @param region in which the node counts as being */
+/** Converts a node to what risks are judged by. @param region in which the node counts as being */
 export const toNodeFacts = ({ metadata: { name }, fit }: ReducedNode, region: string | undefined): NodeFacts => ({
   name,
   region,

@@ -89,4 +89,5 @@ const PLACED: Readonly<Record<BindGateMode, string>> = {
   list: "variables.known.size() > 0 ? variables.known[0] : ''",
 };
 
+/** CEL literal: what a refused Binding's message proposes. */
 export const BINDING_FIX: string = celString(FIX);

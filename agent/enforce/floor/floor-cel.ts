@@ -262,6 +262,7 @@ export const workloadVariables = (injection: boolean): readonly CelVariable[] =>
 const listed = (text: string): string => `(${text}.size() > ${MAX_LISTED} ? ${text}.substring(0, ${MAX_LISTED}) + '${MORE}' : ${text})`;
 const LISTED_REGIONS = listed("variables.regions.join(', ')");
 
+/** CEL expression: what a refused pod's message proposes to change in its spec. */
 export const SELECTOR_FIX = `variables.regions.size() == 0 ? 'no region is allowed, ask the owners of the policies' :
   (variables.nodeName != '' ? 'remove spec.nodeName and ' : variables.tooLarge ? 'shorten the required node affinity and ' : '') +
   'set spec.nodeSelector["${REGION_LABEL}"] to one of ' + ${LISTED_REGIONS}`;
@@ -282,6 +283,7 @@ export const WORKLOAD_FIX = `variables.regions.size() == 0 ? 'no region is allow
       'put under ' + variables.path + ': nodeSelector: {' + ${REGION_LINE} + '}') +
     (variables.proposed.size() < 2 ? '' : ' (or ' + ${listed("variables.proposed.filter(r, r != variables.proposed[0]).join(', ')")} + ')'))`;
 
+/** CEL expression of a refusal's message. @param fix CEL expression that ends it */
 export const message = (fix: string): string => `'policy ' + ${listed('variables.policies')} + ' allows regions ' +
   (variables.listed == '' ? '(none)' : ${LISTED_REGIONS}) + ' in namespace ' + request.namespace + ': ' +
   variables.violation + '; fix: ' + (${fix})`;

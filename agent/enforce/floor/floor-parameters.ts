@@ -24,6 +24,7 @@ export interface Overflow {
   readonly patterns: number;
 }
 
+/** Namespaces and nodes to list, and the FloorParameters that the cluster has. */
 export interface FloorParametersInput {
   readonly governance: IndexedGovernance;
   readonly nodes: readonly ListedNode[];
@@ -37,6 +38,7 @@ export interface FloorParametersInput {
   readonly renewedAt?: string | undefined;
 }
 
+/** Writes of the FloorParameters, what did not fit, and which entries are current. */
 export interface FloorParametersPlan {
   readonly actions: readonly Action[];
   readonly overflow: Overflow;

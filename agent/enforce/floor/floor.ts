@@ -30,6 +30,7 @@ import {
 } from './floor-cel.ts';
 import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditions } from './index-cel.ts';
 
+/** Facts of the API server and the repository on which the floor's rules depend. */
 export interface FloorOptions {
   /** Source from which the bind gate gets the region of a node. Default `label`. */
   readonly bindGate?: BindGateMode;

@@ -75,5 +75,6 @@ export const indexed = (concern: readonly CelVariable[], judged: string): readon
   },
 ];
 
+/** CEL expression of a refusal's message where the index, and not the labels, decides. */
 export const indexMessage = (message: string): string => `variables.differs ? (${message}) :
   'namespace ' + ${NAMESPACE} + ' ${UNSEEN} for policy ' + variables.policies + ': try again in a moment'`;

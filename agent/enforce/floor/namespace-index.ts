@@ -18,10 +18,12 @@ import type { NodeList } from './node-list.ts';
 export type IndexedGovernance = Pick<Governance, 'namespaces' | 'awaited' | 'globs'>;
 
 type Entries = NonNullable<FloorParametersSpec['namespaces']>;
+/** Regions and policies of one namespace in the index. */
 export type Entry = Entries[string];
 
 type Lists = NonNullable<FloorParametersSpec['lists']>;
 
+/** Content of `fso-namespaces`: what lock 1 knows of namespaces beside their labels. */
 export interface Index {
   readonly namespaces: Entries;
   readonly lists: Lists;
@@ -32,6 +34,7 @@ export interface Index {
 /** Written even if empty: a field that an apply does not name stays as others wrote it. */
 export const NO_INDEX: Index = { namespaces: {}, lists: {}, patterns: [], reach: '' };
 
+/** Whether FloorParameters of the cluster hold the desired index. */
 export const hasIndex = weakMemo2(
   ({ spec }: FloorParameters, wanted: Index): boolean =>
     sameEntries(spec?.namespaces ?? {}, wanted.namespaces) &&

@@ -2,8 +2,10 @@ import { FLOOR_PARAMETER_BYTES, FLOOR_PARAMETER_LIMITS, type FloorParametersSpec
 import { weakMemo } from '@fso/shared/runtime';
 import { within } from './entry-limit.ts';
 
+/** Regions of nodes by name, as FloorParameters list them. */
 export type Nodes = NonNullable<FloorParametersSpec['nodes']>;
 
+/** Whether two lists have the same nodes in the same regions. */
 export const sameNodes = (a: Nodes = {}, b: Nodes): boolean => {
   const names = Object.keys(b);
   return names.length === Object.keys(a).length && names.every((name) => a[name] === b[name]);
@@ -18,6 +20,7 @@ export interface ListedNode {
   readonly labelled: string | undefined;
 }
 
+/** The nodes that fit into FloorParameters, and the number of those that do not. */
 export interface NodeList {
   readonly kept: Nodes;
   readonly dropped: number;

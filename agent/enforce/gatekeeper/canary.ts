@@ -2,6 +2,7 @@ import { CANARY_POLICY, LABELS } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import type { Constraint, ConstraintSpec } from './kinds.ts';
 
+/** Name of the constraint that refuses the canary's dry runs and nothing else. */
 export const CANARY_NAME = 'geo-canary';
 
 /** Marks the pods that the canary refuses. Only the agent sets it, in dry runs. */

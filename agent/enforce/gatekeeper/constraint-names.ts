@@ -13,8 +13,10 @@ export interface NamedConstraint {
   readonly entries: readonly string[];
 }
 
+/** A desired constraint that has no name yet. */
 export type WantedConstraint = Omit<NamedConstraint, 'name'>;
 
+/** Name of a constraint, and the group of policies that it is for. */
 export interface ConstraintIdentity {
   readonly name: string;
   readonly group: string;
@@ -22,6 +24,7 @@ export interface ConstraintIdentity {
   readonly formerGroup: string | undefined;
 }
 
+/** Reads name, group and entries from a constraint of the cluster. */
 export const namedConstraintOf: (constraint: Constraint) => NamedConstraint = weakMemo((constraint) => ({
   name: constraint.metadata.name,
   group: groupIdentityOf(constraint),

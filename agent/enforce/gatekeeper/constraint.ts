@@ -151,6 +151,7 @@ const bindGateIn = (
   binders: readonly string[],
 ): BindGate => ({ binders, disputedNodes, disputedRegions, zones });
 
+/** Policies and namespace patterns that a constraint names in its parameters. */
 export const entriesOf: (constraint: Constraint) => readonly ConstraintEntry[] = weakMemo((constraint) =>
   (specOf(constraint).parameters?.policies ?? []).map((text) => {
     // Other writers may have put any value there.

@@ -14,7 +14,11 @@ const waiting = (message: string): GatekeeperProblem => ({ message, isError: fal
 
 const TEMPLATE = `ConstraintTemplate ${TEMPLATE_NAME}`;
 
-/** @param kindServed whether the API server serves the kind of the template's constraints */
+/**
+ * Finds what keeps the template from being in force; undefined: nothing does.
+ *
+ * @param kindServed whether the API server serves the kind of the template's constraints
+ */
 export const findTemplateProblem = (template: Template | undefined, kindServed: boolean): GatekeeperProblem | undefined => {
   if (template === undefined) return waiting(`${TEMPLATE} does not exist yet`);
   const pods = template.status?.byPod ?? [];

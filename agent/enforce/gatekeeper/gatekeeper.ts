@@ -18,6 +18,7 @@ import {
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
+/** Desired constraints, and what of Gatekeeper the cluster has. */
 export interface GatekeeperInput {
   readonly governance: Pick<Governance, 'constraints'>;
   readonly template: Template | undefined;

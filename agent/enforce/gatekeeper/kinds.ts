@@ -7,6 +7,7 @@ export interface ConstraintEntry {
   readonly pattern: string;
 }
 
+/** An action that a constraint takes only at some enforcement points of Gatekeeper. */
 export interface ScopedEnforcementAction {
   readonly action: FloorAction;
   readonly enforcementPoints: readonly { readonly name: string }[];

@@ -24,6 +24,7 @@ const isOneOf = (users: readonly string[]): string => `${USER} in ${celList(user
 const isOfGroup = (groups: readonly string[]): string => `${GROUPS}.exists(g, g in ${celList(groups)})`;
 
 const SUBRESOURCE = 'request.?subResource.orValue("")';
+/** CEL: whether the request writes a status. */
 export const IS_STATUS = `${SUBRESOURCE} == "status"`;
 const IS_DELETE = 'request.operation == "DELETE"';
 const NAME = `(${IS_DELETE} ? oldObject : object).metadata.name`;
@@ -53,6 +54,9 @@ export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(
  */
 export const IS_PROBE: string = `request.?dryRun.orValue(false) && object != null &&
   object.metadata.?annotations[?${celString(ANNOTATIONS.guardProbe)}].hasValue()`;
+/**
+ * CEL: whether the user is a controller of Kubernetes that deletes what has no owner or namespace.
+ */
 export const IS_CLEANER: string = isOneOf(CLEANERS);
 
 /** Whether a request that creates or updates an object changes one of its labels or annotations. */
@@ -110,6 +114,7 @@ export const KEEPS_UNINSTALL_REQUEST: string = `${IS_DELETE} || (${UNINSTALL_KEY
  */
 export const REQUESTS_UNINSTALL: string = `!(${IS_DELETE}) && object.metadata.name == ${celString(SYSTEM_NAMESPACE)} &&
   ${changes('annotations', ANNOTATIONS.uninstallRequestedBy)}`;
+/** CEL: whether the request leaves the namespaces of the agent and the canary in place. */
 export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || !(oldObject.metadata.name in ${celList([SYSTEM_NAMESPACE, CANARY_NAMESPACE])})`;
 
 /**
@@ -135,6 +140,9 @@ const IS_FROM_HUB = `[object, oldObject].exists(o, o != null && o.metadata.?labe
  * label from before the guard must not block the deletion of a namespace.
  */
 const IS_CLEANUP = `${IS_DELETE} && request.namespace != ${celString(SYSTEM_NAMESPACE)} && ${IS_CLEANER}`;
+/**
+ * CEL: whether the request leaves the policies of the hub alone, except for status and clean-up.
+ */
 export const KEEPS_HUB_POLICY = `${IS_STATUS} || !(${IS_FROM_HUB}) || (${IS_CLEANUP})`;
 /**
  * A policy may target any namespace, whatever its own is. So a user with rights on policies in one
@@ -146,13 +154,18 @@ export const KEEPS_HUB_POLICY = `${IS_STATUS} || !(${IS_FROM_HUB}) || (${IS_CLEA
 const ALL_POLICIES = `authorizer.group(${celString(API_GROUP)}).resource("sovereignpolicies")`;
 const TARGETS_ITS_NAMESPACE = '[object, oldObject].all(o, o == null || o.?spec.?targetNamespace.orValue("") == request.namespace)';
 const MAY_WRITE_EVERYWHERE = `(request.operation == "UPDATE" ? ["update", "patch"] : [request.operation.lowerAscii()]).exists(v, ${ALL_POLICIES}.check(v).allowed())`;
+/**
+ * CEL: whether a policy targets its own namespace, or the user may write policies in all; clean-up
+ * and status are free.
+ */
 export const KEEPS_TO_ITS_NAMESPACE = `${IS_STATUS} || ${TARGETS_ITS_NAMESPACE} || (${IS_DELETE} && ${IS_CLEANER}) || ${MAY_WRITE_EVERYWHERE}`;
 const hasFinalizer = (object: string): string => `${celString(FINALIZER)} in ${object}.metadata.?finalizers.orValue([])`;
+/** CEL: whether an update leaves the agent's finalizer on a policy. */
 export const KEEPS_FINALIZER = `request.operation != "UPDATE" || !(${hasFinalizer('oldObject')}) || ${hasFinalizer('object')}`;
 
 /** Whether the object belongs to this system: any constraint, but a single ConstraintTemplate. */
 export const IS_OURS_OF_GATEKEEPER = `request.resource.resource != "constrainttemplates" || ${NAME} == ${celString(TEMPLATE_NAME)}`;
-/** Gatekeeper may write metadata. */
+/** CEL: whether Gatekeeper updates an object and leaves its spec alone. */
 export const isGatekeeperMetadata = (
   trust: Trust,
 ): string => `request.resource.group.endsWith(".gatekeeper.sh") && request.operation == "UPDATE" &&
@@ -169,9 +182,13 @@ const REPORT_LABELS: Readonly<Record<string, string>> = {
 const IS_REPORT_ON_OURS = `[object, oldObject].exists(o, o != null && (${Object.entries(REPORT_LABELS)
   .map(([key, value]) => `o.metadata.?labels[?${celString(key)}].orValue("") == ${celString(value)}`)
   .join(' || ')}))`;
-/** All other objects of Gatekeeper are its own. */
+/**
+ * CEL: whether the object is evidence of lock 2: a report of Gatekeeper about this system's
+ * template or a constraint, or one of these two.
+ */
 export const IS_EVIDENCE = `request.resource.group == "status.gatekeeper.sh" ? ${IS_REPORT_ON_OURS} : ${IS_OURS_OF_GATEKEEPER}`;
 
+/** CEL: whether the object has one of the names. */
 export const isNamed = (names: readonly string[]): string => `${NAME} in ${celList(names)}`;
 /**
  * The installer of the agent writes them, with rights of their own; to change them is to choose who
@@ -192,7 +209,12 @@ export const MOVES_NODE: string = [
 const REGISTERS_ITSELF = `request.operation == "CREATE" && ${USER} == "system:node:" + object.metadata.name`;
 const GROUP = 'group:';
 
-/** @param labelers user names, `group:<name>` for groups */
+/**
+ * CEL: whether the user may set where a node is: a trusted labeler, or the node that registers
+ * itself.
+ *
+ * @param labelers user names, `group:<name>` for groups
+ */
 export const mayMoveNode = ({ nodeLabelers }: Trust): string => {
   const groups = nodeLabelers.filter((name) => name.startsWith(GROUP)).map((name) => name.slice(GROUP.length));
   const users = nodeLabelers.filter((name) => !name.startsWith(GROUP));
@@ -206,6 +228,7 @@ export const mayMoveNode = ({ nodeLabelers }: Trust): string => {
  */
 const OUR_API_GROUPS = [API_GROUP, 'constraints.gatekeeper.sh', 'templates.gatekeeper.sh', 'status.gatekeeper.sh'];
 const OUR_API_VERSIONS = ['v1.admissionregistration.k8s.io', 'v1.apiextensions.k8s.io'];
+/** CEL: whether a CRD or APIService serves a kind that enforcement depends on. */
 export const IS_OUR_API: string = `${NAME} in ${celList(OUR_API_VERSIONS)} || ${celList(OUR_API_GROUPS)}.exists(g, ${NAME}.endsWith("." + g))`;
 
 /** The API server's own controllers update APIServices with this label, and no others. */

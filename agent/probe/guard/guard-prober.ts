@@ -30,6 +30,7 @@ const judgeGuard = (answer: ProbeAnswer, guard: string): ProbeVerdict => {
   return { kind: 'inconclusive', foreign: true, message: `the API server refuses the dry run that proves it for another reason: ${text}` };
 };
 
+/** A policy of the guard that is to be proven, with the dry run that it must refuse. */
 export interface GuardTarget {
   readonly probe: GuardProbe;
   /** Fingerprint that changes whenever earlier proofs no longer count. */
@@ -57,9 +58,9 @@ const CAUSES =
   'check its ValidatingAdmissionPolicy and binding, and whether an API server was started with ValidatingAdmissionPolicy disabled';
 
 /**
- * Proves, by dry runs of the agent that only one guard refuses, that the API server enforces each
- * guard. That its policy and binding read as desired proves nothing: the agent may no longer be
- * able to read them, and an API server may not evaluate them.
+ * Step ⑦ for the guard: proves, by dry runs of the agent that only one guard refuses, that the API
+ * server enforces each guard. That its policy and binding read as desired proves nothing: the agent
+ * may no longer be able to read them, and an API server may not evaluate them.
  */
 export class GuardProber {
   readonly #deps: Omit<ProberDeps, 'floor'>;

@@ -32,6 +32,7 @@ export type TemplateAnswer =
   /** Another rule refused before the locks, or nothing answered. */
   | { readonly kind: 'unanswered' };
 
+/** The API server that judges templates, and receivers of its answers. */
 export interface TemplateProberDeps {
   readonly client: ProbeClient;
   readonly floor: FloorNames;

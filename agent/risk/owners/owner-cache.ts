@@ -27,6 +27,7 @@ interface Listed {
   readonly atMs: number;
 }
 
+/** Origin and bounds of the informers of owners. */
 export interface OwnerCacheDeps {
   readonly factory: InformerFactory;
   readonly clock: Pick<Clock, 'monotonicMs'>;

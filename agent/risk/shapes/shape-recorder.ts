@@ -19,6 +19,7 @@ export interface StoredShapes {
 
 type Known = Shape & { lastSeen: string; live: number; readonly bytes: number };
 
+/** Facts that a {@link ShapeRecorder} asks for with each pod. */
 export interface ShapeRecorderDeps {
   readonly clock: Pick<Clock, 'now' | 'monotonicMs'>;
   /** Whether placements are injected into the pods of a namespace now. */

@@ -41,6 +41,7 @@ const toJson = ({ shapes, forgotten }: StoredShapes) => {
   };
 };
 
+/** The recorder whose shapes are stored, and where. */
 export interface ShapeStoreDeps extends ConfigMapStoreDeps {
   readonly recorder: ShapeRecorder;
   /** Time between two writes, ms. Default five minutes. */

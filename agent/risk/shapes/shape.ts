@@ -82,6 +82,7 @@ export const controllerOf = ({
   return OTHERS.has(kind) ? undefined : { kind, name: namePattern(String(owner.name)).slice(0, 253) };
 };
 
+/** Whether a pod has succeeded or failed. */
 export const hasEnded = ({ status }: SeenPod): boolean => ENDED_PHASES.has(status?.phase ?? '');
 
 /** Pods with one placement of controllers whose names are alike. */

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { type KeyedStore, LOGIN_LINK_KIND } from '../../ledger/index.ts';
 import type { Grant, Principal } from '../principal.ts';
 import { hashSecret, newSecret } from '../secrets.ts';
-import { StoredPrincipal, storedPrincipal } from '../session-store.ts';
+import { StoredPrincipal, toStoredPrincipal } from '../session-store.ts';
 
+/** Time for which a login link is good, in ms. */
 export const LINK_MS = 600_000;
 /** Links that wait to be used, of one credential and of all. */
 const MAX_LINKS = { ofOne: 10, ofAll: 100 };
@@ -33,6 +34,7 @@ export interface LinkedLogin {
   readonly endsAt: number | undefined;
 }
 
+/** Makes and uses up one-time links that sign a browser in. */
 export interface LoginLinks {
   /** @returns the code of a new link, which is nowhere kept, and until when it is good */
   make(grant: Grant): Promise<{ code: string; until: number }>;
@@ -66,7 +68,7 @@ const add = (links: readonly LinkRecord[], link: LinkRecord): readonly LinkRecor
 };
 
 const stored = (links: readonly LinkRecord[]): unknown =>
-  links.length === 0 ? undefined : links.map((link) => ({ ...link, principal: storedPrincipal(link.principal) }));
+  links.length === 0 ? undefined : links.map((link) => ({ ...link, principal: toStoredPrincipal(link.principal) }));
 
 /**
  * Creates and redeems one-time links into the dashboard, hashed in the ledger: any hub on it

@@ -88,6 +88,7 @@ const Receiver = z
     if (email !== undefined && (email.username === undefined) !== (email.passwordFile === undefined))
       context.addIssue({ code: 'custom', path: ['email'], message: 'must have both username and passwordFile, or none' });
   });
+/** A receiver as the alerts file has it. */
 export type ReceiverSettings = z.output<typeof Receiver>;
 
 /** Most receivers and routes of a file. Each of them is examined for each alert. */
@@ -109,6 +110,7 @@ const routeShape = z.strictObject({
   matchers: z.array(Matcher).min(1).max(16),
   continue: z.boolean().default(false),
 });
+/** A route below another one in the alerts file. */
 export interface SubRoute extends z.output<typeof routeShape> {
   readonly routes?: SubRoute[] | undefined;
 }
@@ -134,6 +136,7 @@ const Document = z.strictObject({
   rules: Rules.default({}),
 });
 
+/** Content of the alerts file. */
 export interface AlertsConfig {
   readonly receivers: readonly ReceiverSettings[];
   /** undefined: nobody is notified. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { StoredAlert } from '../alert.ts';
-import type { Route } from './routing.ts';
+import type { AlertRoute } from './routing.ts';
 
 const STATES = ['pending', 'firing', 'muted', 'resolved'] as const;
 
@@ -50,10 +50,11 @@ export interface GroupMember {
   readonly silenced: boolean;
 }
 
+/** A group with its alerts, from which its next notification is planned. */
 export interface GroupInput {
   readonly record: GroupRecord;
   readonly members: readonly GroupMember[];
-  readonly route: Pick<Route, 'groupWaitMs' | 'groupIntervalMs' | 'repeatIntervalMs'>;
+  readonly route: Pick<AlertRoute, 'groupWaitMs' | 'groupIntervalMs' | 'repeatIntervalMs'>;
   readonly sendResolved: boolean;
   readonly nowMs: number;
 }
@@ -192,6 +193,7 @@ const dueOf = ({ record, route, nowMs }: GroupInput, { marks, hasNew, goesOn }: 
   return Math.min(Math.max(next, wait), repeat);
 };
 
+/** Makes the record of a group that nobody was notified of yet. */
 export const newGroup = (key: string, receiver: string, labels: GroupRecord['labels']): GroupRecord => ({
   key,
   receiver,

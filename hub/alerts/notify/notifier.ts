@@ -11,6 +11,7 @@ import { type GroupMember, type GroupRecord, newGroup, planGroup, settleGroup } 
 import type { ReceiverStatuses } from './receiver-status.ts';
 import { ALERTMANAGER_TIMES, type Placing, type Setup, setUp } from './setup.ts';
 
+/** Receiver of the numbers of notifications and firing alerts. */
 export interface AlertMetrics {
   /** A notification was sent, or tried. */
   notified(kind: ReceiverKind, result: Outcome['kind']): void;
@@ -19,6 +20,7 @@ export interface AlertMetrics {
   firing(counts: Readonly<Record<(typeof ALERT_SEVERITIES)[number], number>>): void;
 }
 
+/** Stores of alerts, groups and silences, and the receivers. */
 export interface NotifierDeps extends Runtime {
   readonly ledger: Pick<Journal, 'audit'> & Pick<Lease, 'leads'>;
   readonly alerts: AlertStore;

@@ -18,6 +18,7 @@ const Status = z.object({
   lastSuccess: z.int().nullable(),
   lastFailure: z.object({ time: z.int(), reason: z.string(), permanent: z.boolean() }).nullable(),
 });
+/** Last success and failure of a receiver, as stored. */
 export type ReceiverStatus = z.infer<typeof Status>;
 
 const Statuses = z.record(z.string(), Status).catch({});

@@ -7,6 +7,7 @@ import { notifiedOf, type Receiver } from '../receivers/receiver.ts';
 import type { NotifierDeps, Sending } from './notifier.ts';
 import { setUp } from './setup.ts';
 
+/** Groups, alerts and receivers of a {@link Resender}. */
 export interface ResenderDeps extends Omit<NotifierDeps, 'ledger' | 'statuses' | 'random' | 'metrics'> {
   readonly ledger: Pick<Journal, 'health'>;
 }

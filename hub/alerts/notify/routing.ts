@@ -2,8 +2,8 @@ import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import type { AlertsConfig, SubRoute } from '../file/alerts-file.ts';
 import { type LabelSet, type MatchedLabel, type Matcher, matchesAll } from '../matchers.ts';
 
-/** A node of the tree of routes, with what it inherits. */
-export interface Route {
+/** Route of the alerts file, with the settings that it inherits, as in Alertmanager. */
+export interface AlertRoute {
   /** Matchers from the root to here: the same in another file with other routes beside it. */
   readonly id: string;
   readonly receiver: string;
@@ -14,7 +14,7 @@ export interface Route {
 }
 
 interface Node {
-  readonly route: Route;
+  readonly route: AlertRoute;
   readonly matchers: readonly Matcher[];
   readonly goesOn: boolean;
   readonly children: readonly Node[];
@@ -25,7 +25,7 @@ const DEFAULTS = { groupBy: ['name'], groupWaitMs: 30_000, groupIntervalMs: 5 * 
 
 type Fields = Pick<SubRoute, 'receiver' | 'groupBy' | 'groupWait' | 'groupInterval' | 'repeatInterval'>;
 
-const inherit = (parent: Omit<Route, 'id' | 'receiver'> & { readonly receiver: string }, fields: Fields, id: string): Route => ({
+const inherit = (parent: Omit<AlertRoute, 'id' | 'receiver'> & { readonly receiver: string }, fields: Fields, id: string): AlertRoute => ({
   id,
   receiver: fields.receiver ?? parent.receiver,
   groupBy: fields.groupBy ?? parent.groupBy,
@@ -34,7 +34,7 @@ const inherit = (parent: Omit<Route, 'id' | 'receiver'> & { readonly receiver: s
   repeatIntervalMs: fields.repeatInterval ?? parent.repeatIntervalMs,
 });
 
-const nodeOf = (parent: Route, { matchers, continue: goesOn, routes = [], ...fields }: SubRoute): Node => {
+const nodeOf = (parent: AlertRoute, { matchers, continue: goesOn, routes = [], ...fields }: SubRoute): Node => {
   const id = `${parent.id}/{${matchers.map(({ text }) => text).join(',')}}`;
   const route = inherit(parent, fields, id);
   return { route, matchers: matchers.map(({ matcher }) => matcher), goesOn, children: routes.map((child) => nodeOf(route, child)) };
@@ -44,8 +44,8 @@ const nodeOf = (parent: Route, { matchers, continue: goesOn, routes = [], ...fie
  * Routes of an alert below a node that matches: the matching children in their order, up to one
  * that does not continue, else the node itself.
  */
-const routesBelow = ({ route, children }: Node, labels: LabelSet): readonly Route[] => {
-  const found: Route[] = [];
+const routesBelow = ({ route, children }: Node, labels: LabelSet): readonly AlertRoute[] => {
+  const found: AlertRoute[] = [];
   for (const child of children) {
     if (!matchesAll(child.matchers, labels)) continue;
     found.push(...routesBelow(child, labels));
@@ -58,11 +58,11 @@ const routesBelow = ({ route, children }: Node, labels: LabelSet): readonly Rout
 export interface GroupPlace {
   /** 32 hexadecimal digits: the same for the same route, receiver and labels, always. */
   readonly key: string;
-  readonly route: Route;
+  readonly route: AlertRoute;
   readonly labels: LabelSet;
 }
 
-const placeOf = (route: Route, labels: LabelSet): GroupPlace => {
+const placeOf = (route: AlertRoute, labels: LabelSet): GroupPlace => {
   const by = Object.fromEntries(route.groupBy.map((label) => [label, labels[label] ?? ''])) as LabelSet;
   return { key: sha256(canonicalJson([route.id, route.receiver, by])).slice(0, 32), route, labels: by };
 };

@@ -11,7 +11,7 @@ import { sendPagerDuty } from '../receivers/pagerduty.ts';
 import type { Notification, NotifiedAlert, Outcome, Receiver } from '../receivers/receiver.ts';
 import { sendSlack } from '../receivers/slack.ts';
 import { sendWebhook } from '../receivers/webhook.ts';
-import { createRouting, type GroupPlace, type Route } from './routing.ts';
+import { type AlertRoute, createRouting, type GroupPlace } from './routing.ts';
 
 interface Channel {
   readonly kind: ReceiverKind;
@@ -55,7 +55,7 @@ export const ALERTMANAGER_TIMES = { groupWaitMs: 0, groupIntervalMs: 0, repeatIn
 
 /** A group of alerts, and its receiver. */
 export interface Placing {
-  readonly place: Omit<GroupPlace, 'route'> & { readonly route: Pick<Route, 'groupWaitMs' | 'groupIntervalMs' | 'repeatIntervalMs'> };
+  readonly place: Omit<GroupPlace, 'route'> & { readonly route: Pick<AlertRoute, 'groupWaitMs' | 'groupIntervalMs' | 'repeatIntervalMs'> };
   readonly receiver: Receiver;
 }
 

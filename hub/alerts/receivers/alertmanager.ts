@@ -6,7 +6,7 @@ import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';
 
 type Settings = NonNullable<ReceiverSettings['alertmanager']>;
 
-/** Alerts of one request. */
+/** Largest number of alerts in one request to Alertmanager. */
 export const ALERTMANAGER_BATCH = 500;
 /** Proxies take a megabyte. */
 const MAX_BATCH_BYTES = 512 * 1024;

@@ -70,6 +70,7 @@ const reasonOf = (error: unknown): string => {
   return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;
 };
 
+/** A request to a receiver. */
 export interface HttpPost {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;

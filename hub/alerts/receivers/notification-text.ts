@@ -26,6 +26,7 @@ export const labelText = (alert: NotifiedAlert): string => {
 /** Summary of an alert in one line, with its status and severity. */
 export const lineOf = (alert: NotifiedAlert): string => `[${alert.status}] ${alert.severity}: ${alert.summary}`;
 
+/** A time as notifications show it, RFC 3339. @param ms since 1970 */
 export const timeText = (ms: number): string => new Date(ms).toISOString();
 
 /** `and 57 more`; empty: all are listed. @param listed how many are */

@@ -12,7 +12,7 @@ export interface NotifiedAlert extends Omit<StoredAlert, 'name'> {
   readonly url: string;
 }
 
-/** @param hubUrl undefined: not known */
+/** Makes of an alert what its receiver gets. @param hubUrl undefined: not known */
 export const notifiedOf = (hubUrl: string | undefined, alert: StoredAlert, isResolved: boolean, isNew: boolean): NotifiedAlert => ({
   ...alert,
   status: isResolved ? 'resolved' : 'firing',
@@ -44,6 +44,7 @@ export type Outcome =
   /** Failure that is not retried. */
   | { readonly kind: 'refused'; readonly reason: string };
 
+/** A receiver of notifications, ready to send. */
 export interface Receiver {
   readonly name: string;
   readonly kind: ReceiverKind;

@@ -56,6 +56,7 @@ const DEFAULT_CHANGES = 100;
 type Filter<K extends string> = Readonly<Partial<Record<K, string | boolean>>>;
 type PolicyFilter = Filter<'cluster' | 'phase' | 'namespace' | 'region' | 'action' | 'managedBy' | 'violating' | 'expiring' | 'q' | 'sort'>;
 type ViolationFilter = Filter<'cluster' | 'policy' | 'namespace' | 'region' | 'action' | 'kind' | 'q' | 'sort'>;
+/** Query parameters of the list of alerts. */
 export type AlertFilter = Filter<'state' | 'severity' | 'name' | 'cluster' | 'policy' | 'team' | 'q' | 'sort'>;
 
 interface StreamOptions {
@@ -241,4 +242,5 @@ export const createHubClient = (options: HubClientOptions) => {
   };
 };
 
+/** Client of the hub's API, one method a route. @throws HubError by its methods */
 export type HubClient = ReturnType<typeof createHubClient>;

@@ -18,6 +18,7 @@ const hubTokenOf = (env: NodeJS.ProcessEnv): CliEnvironment['hubToken'] => {
   return env['FSO_API_TOKEN_FILE'] ? { file: env['FSO_API_TOKEN_FILE'] } : undefined;
 };
 
+/** Reads the environment variables of `fso`. */
 export const readEnvironment = (env: NodeJS.ProcessEnv): CliEnvironment => ({
   server: env['FSO_SERVER'] || undefined,
   token: env['FSO_TOKEN'] || undefined,

@@ -22,6 +22,7 @@ interface HubErrorOptions extends ErrorOptions {
   readonly retryAfterMs?: number | undefined;
 }
 
+/** Address of the hub, and the caller's token. */
 export interface HubClientOptions {
   /** http://127.0.0.1:8080 */
   readonly server: string;
@@ -31,11 +32,13 @@ export interface HubClientOptions {
 /** Most items of a page. */
 const PAGE = 500;
 
+/** Method and JSON body of a request; default GET without a body. */
 export interface Call {
   readonly method?: 'POST' | 'DELETE';
   readonly body?: unknown;
 }
 
+/** Query parameters; undefined ones are left out. */
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 const problemOf = async (response: Response): Promise<HubError> => {

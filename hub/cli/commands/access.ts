@@ -91,6 +91,7 @@ export const whoami = async (context: Context, { output }: { output: Format }): 
   writeFacts(context, [['Hub', context.server], ...whoFacts(session, context.now())]);
 };
 
+/** Options of `fso tokens create`. */
 export interface TokenOptions {
   readonly role: Role;
   readonly expires: number;

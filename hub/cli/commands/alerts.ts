@@ -61,6 +61,7 @@ export const listAlerts = async (context: Context, { output, all, query, ...filt
   await writeRows(context, output, shown, alertColumns(context.now()));
 };
 
+/** Options of `fso alerts silence`. */
 export interface SilenceOptions extends Output {
   readonly reason: string;
   /** Milliseconds. */

@@ -8,6 +8,7 @@ import { auditColumns } from '../render/columns.ts';
 import { type Format, writeData, writeFacts, writeRows } from '../render/output.ts';
 import { plain } from '../render/text.ts';
 
+/** Options of `fso audit list`. */
 export interface AuditListOptions {
   readonly output: Format;
   readonly action?: string;
@@ -59,6 +60,7 @@ const writeVerification = (context: Context, found: AuditVerification, output: '
   for (const { message } of found.problems) context.out(`  ${plain(message)}\n`);
 };
 
+/** Options of `fso audit verify`. */
 export interface AuditVerifyOptions {
   readonly output: 'text' | 'json';
   /** Public key that the checkpoints must be signed with, instead of the one that the hub names. */

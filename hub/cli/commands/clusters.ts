@@ -71,6 +71,7 @@ export const listClusters = async (context: Context, { output }: { output: Forma
   await writeRows(context, output, rowsOf(clusters, enrolments), columns(context.now()));
 };
 
+/** Options of `fso clusters add`. */
 export interface AddOptions {
   readonly region: readonly string[];
   readonly label: readonly string[];
@@ -137,6 +138,7 @@ export const addCluster = async (context: Context, name: string, options: AddOpt
   writeInstructions(context, token);
 };
 
+/** Options of `fso clusters token`. */
 export interface TokenOptions {
   /** Milliseconds. */
   readonly ttl: number;

@@ -91,6 +91,7 @@ const writePolicy = (context: Context, policy: PolicyView, events: readonly Even
   section(context, 'Events', events, eventColumns(context.now()));
 };
 
+/** Runs `fso describe policy`: one policy in the whole fleet. */
 export const describePolicy = async (context: Context, given: string, { output }: { output: Format }): Promise<void> => {
   const policy = await findPolicy(context, given);
   if (output === 'json' || output === 'yaml') return writeData(context, output, policy);
@@ -116,6 +117,7 @@ const labelColumns: Column<NonNullable<PolicyReport['namespaceLabels']>[number]>
   { title: 'LABELS', value: ({ labels }) => list(Object.entries(labels).map(([key, value]) => `${key}=${value}`)) },
 ];
 
+/** Runs `fso describe policy --cluster`: asks the agent there. */
 export const describePolicyInCluster = async (
   context: Context,
   given: string,
@@ -141,6 +143,7 @@ export const describePolicyInCluster = async (
   section(context, 'Violations', violationRows({ clusters: [detail] }), violationColumns);
 };
 
+/** Runs `fso describe cluster`. */
 export const describeCluster = async (context: Context, name: string, { output }: { output: Format }): Promise<void> => {
   checkName(name);
   const hub = await context.connect();

@@ -21,6 +21,8 @@ import { type Column, type Format, renderTable, writeData, writeFacts, writeRows
 import { list, plain } from '../render/text.ts';
 
 /**
+ * Checks a name that a person typed.
+ *
  * @throws CliError for a name that no Kubernetes object can have: in a URL it could be another path
  */
 export const checkName = (name: string): void => {
@@ -47,6 +49,7 @@ export const findPolicy = async (context: Context, given: string): Promise<Polic
 /** Kinds of objects that can be listed. */
 export type Kind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues';
 
+/** Options of `fso get`, of all kinds together. */
 export interface GetOptions {
   readonly output: Format;
   readonly cluster?: string;

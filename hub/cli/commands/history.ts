@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { type Column, type Format, writeData, writeFacts, writeRows } from '../render/output.ts';
 import { checkName, readPolicyKey } from './get.ts';
 
+/** Options of `fso history`. */
 export interface HistoryOptions {
   readonly output: Format;
   readonly cluster: string;

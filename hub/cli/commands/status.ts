@@ -65,6 +65,7 @@ export const status = async (context: Context, { output }: { output: Format }): 
   writeRejected(context, view.source);
 };
 
+/** Options of `fso report`. */
 export interface ReportOptions {
   readonly output: string;
   readonly out?: string;

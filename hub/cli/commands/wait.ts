@@ -85,6 +85,7 @@ export const planWait = (wanted: Wanted, source: SourceView, clusters: readonly 
   return { state: 'waiting', reason: known ? summary : `the hub is at ${shortRevision(source.revision?.revision)}`, missing };
 };
 
+/** Options of `fso wait`. */
 export interface WaitOptions {
   /** A commit id, the beginning of one, or HEAD: what the hub has in force. */
   readonly revision: string;

@@ -183,7 +183,7 @@ export const commitColumns = (now: Date): Column<CommitSummary>[] => [
   { title: 'SUBJECT', value: ({ commit }) => commit.subject },
 ];
 
-/** @param noticed start of all times */
+/** Columns of the steps of a commit in each cluster. @param noticed start of all times */
 export const clusterStepColumns = (noticed: string): Column<ClusterSteps>[] => [
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
   { title: 'OFFERED', value: ({ offered }) => after(noticed, offered) },

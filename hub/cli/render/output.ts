@@ -9,9 +9,11 @@ export interface Terminal {
   readonly paint: Paint;
 }
 
+/** Formats of `-o`. */
 export const FORMATS = ['table', 'wide', 'json', 'yaml'] as const;
 export type Format = (typeof FORMATS)[number];
 
+/** A column of a table. */
 export interface Column<T> {
   readonly title: string;
   readonly value: (row: T) => string;
@@ -49,6 +51,7 @@ export const writeData = async (terminal: Terminal, format: 'json' | 'yaml', dat
   terminal.out(stringify(data, { version: '1.1', aliasDuplicateObjects: false }));
 };
 
+/** Writes rows as a table, JSON or YAML. */
 export const writeRows = async <T>(
   terminal: Terminal,
   format: Format,

@@ -15,11 +15,14 @@ export const age = (time: string | null | undefined, now: Date): string => {
   return `${Math.floor(seconds / size)}${unit}`;
 };
 
+/** Joins values by commas; `-` for none. */
 export const list = (values: readonly string[]): string => (values.length === 0 ? '-' : values.join(','));
 
 export type Color = 'red' | 'green' | 'yellow' | 'dim';
 const CODES: Record<Color, number> = { red: 31, green: 32, yellow: 33, dim: 2 };
+/** Colours a text for a terminal. */
 export type Paint = (color: Color, text: string) => string;
+/** Makes a {@link Paint}; not enabled, it returns texts as they are. */
 export const createPaint =
   (enabled: boolean): Paint =>
   (color, text) =>
@@ -54,6 +57,7 @@ export const paintState = (paint: Paint, state: string): string => {
 // Text of others (commit subjects, messages of clusters) must not drive the terminal.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
+/** Replaces control characters by spaces, so that a text cannot move the cursor. */
 export const plain = (text: string): string => text.replaceAll(CONTROL, ' ');
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.

@@ -69,6 +69,8 @@ const candidatesAt = ({ command, option, arguments: count }: Position, current: 
 };
 
 /**
+ * Completes the word at the cursor.
+ *
  * @param words after the name of the program, to the cursor; the last is the one that is being
  * typed, and may be empty
  */

@@ -82,7 +82,11 @@ ${examples('keys show fso-hub-keys --namespace fso > keys.yaml')}`,
     .action(action(async () => (await loadKeys()).createKeys));
 };
 
-/** @param settings of the hub, as the help of `serve` prints them */
+/**
+ * Adds the commands that run a hub or open its database.
+ *
+ * @param settings of the hub, as the help of `serve` prints them
+ */
 export const addHubCommands = (program: Command, settings: string): void => {
   addServe(program, settings);
   addBackup(program, {

@@ -10,7 +10,9 @@ import { FORMATS } from '../render/output.ts';
 /** Examples as they stand at the end of a help text, without `fso`. */
 export const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  $ fso ${line}\n`).join('')}`;
 
+/** Makes the option `-o` of commands that print rows. */
 export const outputOption = (): Option => new Option('-o, --output <format>', 'output format').choices(FORMATS).default('table');
+/** Makes the option `-o` of commands that print text. */
 export const textOrJsonOption = (): Option =>
   new Option('-o, --output <format>', 'output format').choices(['text', 'json']).default('text');
 
@@ -25,6 +27,7 @@ export const parseDuration = (text: string): number => {
   return Math.min(Number(count) * size, 86_400_000);
 };
 
+/** Parses a number of items. @throws InvalidArgumentError unless it is 1 to 500 */
 export const parseLimit = (text: string): number => {
   if (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 500) return Number(text);
   throw new InvalidArgumentError('Must be 1 to 500.');

@@ -3,6 +3,7 @@ import { type Clock, isWorkerOutOfMemory, OVER } from '@fso/shared/runtime';
 import { Admission } from '../pacing/admission.ts';
 import type { PackedFrame } from './packed-frame.ts';
 
+/** Bounds of the threads that decode large frames. */
 export interface DecoderLimits {
   /** Threads at a time. */
   readonly threads: number;

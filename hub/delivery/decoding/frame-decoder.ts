@@ -4,6 +4,7 @@ import type { Clock } from '@fso/shared/runtime';
 import { type DecoderLimits, DecoderPool, FrameTooExpensiveError, YOUNG_MIB } from './decoder-pool.ts';
 import { decodeMetered, type MeteredFrame, unpackFrame } from './packed-frame.ts';
 
+/** Bounds of decoding, on this thread and on others. */
 export interface FrameDecoderLimits extends DecoderLimits {
   /** Larger frames are decoded on a thread of their own. */
   readonly inlineBytes: number;

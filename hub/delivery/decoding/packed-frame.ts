@@ -23,12 +23,14 @@ export interface MeteredFrame {
   readonly isTooExpensive?: boolean;
 }
 
+/** Decodes a frame, and measures the processor time of it. */
 export const decodeMetered = (data: Uint8Array): MeteredFrame => {
   const before = threadCpuMs();
   const decoded = decodeAgentFrame(data);
   return { decoded, cpuMs: threadCpuMs() - before };
 };
 
+/** Decodes a frame into a form that is cheap to pass to another thread. */
 export const packFrame = (data: Uint8Array): PackedFrame => {
   const before = threadCpuMs();
   const decoded = decodeAgentFrame(data);
@@ -40,6 +42,7 @@ export const packFrame = (data: Uint8Array): PackedFrame => {
 /** UTF-16 code units that are parsed before others have their turn: a few milliseconds. */
 const SLICE = 256 * 1024;
 
+/** Reverses {@link packFrame}, in slices of time. */
 export const unpackFrame = async ({ decoded, policies, cpuMs }: PackedFrame): Promise<MeteredFrame> => {
   if (!decoded.ok || decoded.frame.type !== 'report') return { decoded, cpuMs };
   const reports: PolicyReport[] = [];

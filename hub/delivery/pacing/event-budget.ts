@@ -22,6 +22,7 @@ export const DEFAULT_EVENT_LIMITS: EventLimits = {
   namespace: { burst: 100, perSecond: 1 / 6 },
 };
 
+/** Events of a report that are within the budget of their cluster. */
 export interface AdmittedEvents {
   readonly events: readonly ClusterEvent[];
   /** Takes back that they were admitted, as the same events come again. To be called once. */

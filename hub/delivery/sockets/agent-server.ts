@@ -22,6 +22,7 @@ export interface ListenerLimits {
   readonly queue: QueueLimits;
 }
 
+/** Limits of the agents' listener in production; tests set smaller ones. */
 export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   handshakeMs: 10_000,
   headersMs: 10_000,

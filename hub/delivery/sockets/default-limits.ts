@@ -3,6 +3,7 @@ import { DEFAULT_AGENT_LIMITS } from '../pacing/agent-budget.ts';
 import type { DeliveryLimits } from '../types.ts';
 import { DEFAULT_LISTENER_LIMITS } from './agent-server.ts';
 
+/** Limits of delivery in production; tests set smaller ones. */
 export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   helloMs: 10_000,
   maxSilent: 4,

@@ -3,6 +3,7 @@ import { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { type Clock, ConnectionLimiter, type ConnectionLimits, waitPatiently } from '@fso/shared/runtime';
 
+/** Bounds of connections that wait for their handshake. */
 export interface QueueLimits {
   /** Connections that wait for their handshake, of all holders. */
   readonly maxWaiting: number;

@@ -5,6 +5,7 @@ import type { Denial } from '../../identity/index.ts';
 /** An answer that is not taken within this time is cut, in milliseconds. */
 const FLUSH_MS = 1_000;
 
+/** HTTP response to a connection that is refused. */
 export interface UpgradeRefusal {
   /** e.g. `404 Not Found` */
   readonly status: string;
@@ -14,6 +15,7 @@ export interface UpgradeRefusal {
   readonly headers?: string;
 }
 
+/** Converts a denial of an identity to the HTTP response for it. */
 export const toUpgradeRefusal = ({ status, reason }: Denial): UpgradeRefusal => {
   if (status === 403) return { status: '403 Forbidden', reason };
   if (status === 503) return { status: '503 Service Unavailable', reason, headers: 'Retry-After: 30\r\n' };

@@ -18,6 +18,7 @@ export interface Checkpoints {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** The audit log that is signed, by which key and how often. */
 export interface CheckpointsDeps {
   readonly ledger: Pick<Journal, 'audit'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly key: AuditKey;

@@ -61,6 +61,7 @@ export const ocsfOf = ({ sequence, time, actor, from, action, subject, detail, p
   };
 };
 
+/** Head and lines of an export, by its format. */
 export const FORMATTERS: Readonly<Record<ExportFormat, { readonly head: string; readonly line: (entry: AuditEntry) => string }>> = {
   jsonl: { head: '', line: (entry) => `${JSON.stringify(entry)}\n` },
   csv: { head: csvLine(COLUMNS), line: csv },

@@ -15,6 +15,7 @@ export interface KeyChange {
   readonly after: string;
 }
 
+/** Reads the change of the audit key that an entry announces; undefined: it announces none. */
 export const keyChangeOf = (entry: AuditEntry): KeyChange | undefined => {
   // First, as a changed entry may lack everything else.
   if (entry.action !== ACTION || entry.actor?.kind !== 'hub') return undefined;

@@ -18,6 +18,7 @@ const POLICY_LISTS = ['added', 'changed', 'removed'];
 
 const names = (entry: AuditEntry, policy: string): boolean => POLICY_LISTS.some((field) => lists(entry, field, policy));
 
+/** Whether an entry passes every given filter. */
 export const matchesAudit = (entry: AuditEntry, filter: AuditFilter): boolean =>
   (filter.action === undefined || entry.action === filter.action) &&
   (filter.actor === undefined || entry.actor.id === filter.actor) &&
@@ -26,6 +27,7 @@ export const matchesAudit = (entry: AuditEntry, filter: AuditFilter): boolean =>
   (filter.policy === undefined || names(entry, filter.policy)) &&
   isWithin(entry.time, filter);
 
+/** Filter and page size of a read of the log. */
 export interface ReadOptions {
   /** Entries that are read at a time. Default 1,000. */
   readonly pageSize?: number;

@@ -5,6 +5,7 @@ import type { AuditLog } from '../audit-log.ts';
 import { readAudit } from './read.ts';
 import { verifyAudit } from './verify.ts';
 
+/** The log that is verified, and the key of its checkpoints. */
 export interface AuditVerifierDeps {
   readonly audit: Pick<AuditLog, 'proofs' | 'head' | 'search'>;
   /** Public key of the hub's checkpoints. */

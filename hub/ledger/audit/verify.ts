@@ -7,6 +7,7 @@ const MAX_PROBLEMS = 100;
 
 type Problem = AuditVerification['problems'][number];
 
+/** Checkpoints and keys by which the log is verified. */
 export interface Proofs extends Omit<AuditProofs, 'key'> {
   /**
    * The hub's public audit key, as the caller knows it; null: that of the newest checkpoint. Keys

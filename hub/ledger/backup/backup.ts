@@ -15,6 +15,7 @@ import { LedgerError } from '../types.ts';
 import { type End, FORMAT, type Manifest } from './format.ts';
 import { readTable, TABLES } from './tables.ts';
 
+/** Content of a written backup, in numbers. */
 export interface BackupSummary {
   /** Rows by table. */
   readonly rows: Readonly<Record<string, number>>;
@@ -59,6 +60,7 @@ async function* dump({ db, shared, program, key, done }: Dump): AsyncGenerator<s
   yield `${JSON.stringify(end)}\n`;
 }
 
+/** Program and key that a backup names and is signed by. */
 export interface BackupAuthor {
   /** Version of this program. */
   readonly version: string;
@@ -66,6 +68,7 @@ export interface BackupAuthor {
   readonly key?: AuditKey | undefined;
 }
 
+/** File to write a backup to. */
 export interface BackupFile {
   readonly path: string;
   /** Whether it may take the place of another one. */

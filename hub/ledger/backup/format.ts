@@ -6,6 +6,7 @@ import { z } from 'zod';
  */
 export const FORMAT = 'fso-ledger-backup';
 
+/** First line of a backup. */
 export const Manifest = z.strictObject({
   format: z.literal(FORMAT),
   /** Number of the newest migration of the tables. */
@@ -15,8 +16,10 @@ export const Manifest = z.strictObject({
 });
 export type Manifest = z.infer<typeof Manifest>;
 
+/** A row of a table in a backup. */
 export const Line = z.strictObject({ table: z.string(), row: z.record(z.string(), z.json()) });
 
+/** Last line of a backup, by which a cut or changed one is noticed. */
 export const End = z.strictObject({
   rows: z.record(z.string(), z.int()),
   /** Digest of all lines before, line feeds included. */

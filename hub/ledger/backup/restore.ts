@@ -18,6 +18,7 @@ import { Line } from './format.ts';
 import { type Backup, parseLine, readBackup, rereadBackup } from './read-backup.ts';
 import { type Row, TABLES } from './tables.ts';
 
+/** Content of a restored backup, in numbers. */
 export interface RestoreSummary {
   readonly created: string;
   readonly rows: Readonly<Record<string, number>>;

@@ -29,6 +29,7 @@ interface BackupTable {
   readonly page?: number;
 }
 
+/** A row of a table, by column. */
 export type Row = Readonly<Record<string, unknown>>;
 
 const PAGE = 1_000;

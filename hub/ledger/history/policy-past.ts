@@ -5,18 +5,18 @@ import type { PolicyList } from '../policies/index.ts';
 import type { Dated, HistoryBaseline, HistoryChange, PolicyStateAt } from '../types.ts';
 import { textOfState } from './cluster-history.ts';
 
-/** Finds a list that a baseline names. */
-export type ListOf = (digest: string) => Promise<PolicyList | undefined>;
+/** Looks up a policy list by its digest; undefined: the ledger no longer has it. */
+export type FindPolicyList = (digest: string) => Promise<PolicyList | undefined>;
 
 /** About one policy of a cluster. */
 interface PolicyQuery {
   readonly policy: string;
-  readonly listOf: ListOf;
+  readonly listOf: FindPolicyList;
 }
 
 /** Asks for each list once. */
-const remembering = (listOf: ListOf): ListOf => {
-  const asked = new Map<string, ReturnType<ListOf>>();
+const remembering = (listOf: FindPolicyList): FindPolicyList => {
+  const asked = new Map<string, ReturnType<FindPolicyList>>();
   return (digest) => {
     const found = asked.get(digest) ?? listOf(digest);
     asked.set(digest, found);

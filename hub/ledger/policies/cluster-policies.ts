@@ -18,6 +18,7 @@ import {
 } from '@fso/shared/status';
 import { differenceOf, type PolicyList } from './policy-list.ts';
 
+/** Reports of policies by key. */
 export type Policies = ReadonlyMap<string, PolicyReport>;
 /** Policies that a cluster reports by name, by key. */
 export type NamedPolicies = ReadonlyMap<string, NamedPolicy>;

@@ -168,6 +168,7 @@ export interface ListDifference {
   readonly isInPlace: boolean;
 }
 
+/** Compares two lists. */
 export const differenceOf = weakMemo2((before: PolicyList, after: PolicyList): ListDifference => {
   const names = [
     ...before.policies.filter(({ name }) => !after.has(name)),

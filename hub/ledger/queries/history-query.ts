@@ -76,17 +76,20 @@ interface ClusterPolicyQuery {
   readonly signal?: AbortSignal;
 }
 
+/** Question for the state of a policy in a cluster at one time. */
 export interface StateQuery extends ClusterPolicyQuery {
   /** RFC 3339 in UTC with milliseconds. */
   readonly at: string;
 }
 
+/** Question for a page of the history of a policy in a cluster. */
 export interface HistoryQuery extends ClusterPolicyQuery {
   /** Value of `next` in the previous page. */
   readonly before?: number;
   readonly limit: number;
 }
 
+/** A page of the history. */
 export interface FoundHistory {
   /** Changes, newest first; of policies only the one that was asked for. */
   readonly changes: readonly HistoryChange[];

@@ -22,6 +22,7 @@ export interface DatabaseTimeouts {
   readonly statementMs: number;
 }
 
+/** PostgreSQL by its URL, or SQLite by its folder. */
 export type DatabaseConfig = { readonly url: Secret; readonly timeouts?: DatabaseTimeouts } | { readonly folder: string };
 
 const TIMEOUTS: DatabaseTimeouts = { connectMs: 5_000, statementMs: 30_000 };

@@ -18,6 +18,7 @@ import type { Schema } from './schema.ts';
 import { createSqlAudit } from './search/audit-log.ts';
 import { lockWrites, nextVersion } from './write-lock.ts';
 
+/** Cluster to be forgotten without a hub, and who asks for it. */
 export interface ForgetStored {
   readonly cluster: string;
   readonly actor: NewAuditEntry['actor'];

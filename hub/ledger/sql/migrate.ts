@@ -79,6 +79,7 @@ const versionOf = (migration: string): number => Number.parseInt(migration, 10);
 /** Number of the newest migration of this program. */
 export const NEWEST_VERSION = Math.max(...Object.keys(migrationsOf(true)).map(versionOf));
 
+/** Tables of a ledger, and their version. */
 export interface LedgerTables {
   readonly names: ReadonlySet<string>;
   /** Number of the newest migration that has run, of those that this program knows. */

@@ -5,6 +5,7 @@ import { describeDatabaseError, isPermanent } from './errors.ts';
 import type { HistoryLimits } from './history/history.ts';
 import { createSqlLedger, type SqlLedgerOptions } from './sql-ledger.ts';
 
+/** Database of a ledger, and how long its history is. */
 export interface OpenLedgerOptions extends Pick<SqlLedgerOptions, 'clock' | 'random' | 'logger' | 'onCommit'> {
   readonly database: DatabaseConfig;
   readonly history: HistoryLimits;

@@ -194,6 +194,7 @@ interface WitnessTable extends CheckpointColumns {
   seen: string;
 }
 
+/** Tables of the ledger, by name. */
 export interface Schema {
   ledger_version: VersionTable;
   replicas: ReplicaTable;

@@ -26,6 +26,7 @@ import { createSqlAudit, type InTurn } from './search/audit-log.ts';
 import { countEvents, loadEvents } from './search/events.ts';
 import { checkSessions } from './sessions.ts';
 
+/** Database and process of a ledger. */
 export interface SqlLedgerOptions {
   readonly database: Database;
   /** Name of this process among those that share the database; never used before. */
@@ -45,6 +46,7 @@ export interface SqlLedgerOptions {
 /** Number of newest events that are served from memory; older ones are read from the database. */
 const EVENTS_IN_MEMORY = 10_000;
 const HISTORY_MS = 3_600_000;
+/** Limits of the history where the settings name none. */
 export const DEFAULT_HISTORY: HistoryLimits = { days: 400, events: 1_000_000 };
 
 /** Time between two writes of a connected cluster's last sign of life, in milliseconds. */

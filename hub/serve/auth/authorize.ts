@@ -21,6 +21,7 @@ import { describeForeignCall, ownOrigin } from './own-page.ts';
 export const DEFAULT_MAX_BEHIND_MS = 300_000;
 
 const AUTH_FAILURES = ['missing', 'invalid', 'csrf', 'host', 'role'] as const;
+/** Reason why a call is refused, as the metric names it. */
 export type AuthFailure = (typeof AUTH_FAILURES)[number];
 
 /**
@@ -51,6 +52,7 @@ export const createFailureCounter = ({ clock, registry }: { clock: Clock; regist
   };
 };
 
+/** Credentials and their revocations, by which calls are admitted. */
 export interface AuthorizeDeps {
   readonly access: Access;
   readonly countFailure: CountFailure;

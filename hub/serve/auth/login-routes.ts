@@ -10,7 +10,11 @@ import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { sessionView, tokenLoginRoutes } from './token-login-routes.ts';
 
-/** @throws ApiError `not-found` at a hub without an identity provider */
+/**
+ * Returns the login of the identity provider.
+ *
+ * @throws ApiError `not-found` at a hub without an identity provider
+ */
 export const loginOf = ({ access }: LoginDeps): NonNullable<Access['login']> => {
   if (access.login !== undefined) return access.login;
   throw new ApiError('not-found', 'This hub has no identity provider (FSO_OIDC_ISSUER). Use an API token.');

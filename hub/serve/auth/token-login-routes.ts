@@ -9,6 +9,7 @@ import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { toLoginError } from './login-problems.ts';
 import { describeForeignCall, ownOrigin } from './own-page.ts';
 
+/** The caller as the API shows it. */
 export const sessionView = ({ principal, expiresAt }: Pick<Caller, 'principal' | 'expiresAt'>): z.infer<typeof SessionView> => ({
   ...principal,
   grants: [...principal.grants],

@@ -55,6 +55,7 @@ export interface ClusterEntry {
   readonly counted: number;
 }
 
+/** A cluster in the index, without what the API shows of it. */
 export type ClusterFacts = Omit<ClusterEntry, 'view' | 'counted'>;
 
 /**
@@ -109,9 +110,11 @@ export const namedRisks = (record: ClusterRecord): readonly NamedRisk[] => {
 
 export const NO_RISKS: RiskCounts = { refused: 0, pending: 0 };
 
+/** Adds numbers of owners at risk; undefined adds nothing. */
 export const addRisks = (sum: RiskCounts, risks: RiskCounts | undefined): RiskCounts =>
   risks === undefined ? sum : { refused: sum.refused + risks.refused, pending: sum.pending + risks.pending };
 
+/** Sums the owners at risk of all policies of a cluster. */
 export const countRisks = ({ policies }: ClusterRecord): RiskCounts =>
   [...namedIn(policies).values()].reduce<RiskCounts>((sum, { risks }) => addRisks(sum, risks), NO_RISKS);
 

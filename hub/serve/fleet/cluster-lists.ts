@@ -35,6 +35,7 @@ export type ClusterQuery = z.output<typeof ClusterQuery>;
 /** v1.9 before v1.10. */
 const versionOrder = (version: string): string => version.replaceAll(/\d+/g, (digits) => digits.padStart(6, '0'));
 
+/** Orders of the list of clusters, by the name of `sort`. */
 export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violations' | 'seen' | 'certificate' | 'kubernetes'> = {
   keyOf: ({ record }) => record.name,
   by: {
@@ -47,6 +48,7 @@ export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violat
   },
 };
 
+/** Whether a cluster passes every given filter. */
 export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolean => {
   const { connection, inSync, observed, violating, tampered, refusing, locksReady, region, provider, country, q } = query;
   return (
@@ -94,6 +96,7 @@ export function* clusterPolicies(policies: Iterable<PolicyEntry>, cluster: strin
   }
 }
 
+/** Orders of the policies of one cluster, by the name of `sort`. */
 export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'phase' | 'violations' | 'updated'> = {
   keyOf: policyKey,
   by: {
@@ -105,6 +108,7 @@ export const clusterPolicyOrders: Orders<ClusterPolicy, 'name' | 'target' | 'pha
   },
 };
 
+/** Whether a policy of a cluster passes every given filter. */
 export const matchesClusterPolicy = (policy: ClusterPolicy, { phase, violating, q }: ClusterPolicyQuery): boolean =>
   matches(phase, policy.phase) &&
   matches(violating, policy.violations > 0) &&

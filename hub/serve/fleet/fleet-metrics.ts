@@ -176,6 +176,7 @@ const setSource = (gauges: FleetGauges, { lastFetch, rejected }: SourceView): vo
   gauges.rejected.set(rejected === null ? 0 : 1);
 };
 
+/** Sources of the metrics of the fleet, and where they are registered. */
 export interface FleetMetricsDeps {
   readonly fleet: FleetReader;
   readonly ledger: Pick<Journal, 'health'> & Pick<Lease, 'leads' | 'behindMs'>;

@@ -39,6 +39,7 @@ export const statusView = (fleet: Fleet, source: SourceView, { version, now }: {
 /** State of the source before the first fetch has ended. */
 const UNREAD: SourceView = { url: '', ref: '', revision: null, rejected: null, error: null, lastFetch: null };
 
+/** Ledger that the index follows, and the time that it may take. */
 export interface FleetReaderDeps {
   readonly ledger: Pick<FleetState, 'desired' | 'clusters' | 'source' | 'subscribe'>;
   readonly clock: Clock;
@@ -64,8 +65,8 @@ const FOLLOWED_MS = 60_000;
 const GATHERED = { minMs: 250, maxMs: 5_000 };
 
 /**
- * The fleet as a ledger has it now. One for the whole hub, whose routes, stream, metrics and trend
- * share its index, and one for each scope that is asked for.
+ * Step ⑨, its reads: the fleet as a ledger has it now. One for the whole hub, whose routes, stream,
+ * metrics and trend share its index, and one for each scope that is asked for.
  *
  * An index that was read within the last minute follows the ledger by itself, so that a reader
  * waits for the changes of a few seconds at most and not for all since the one before. For one that

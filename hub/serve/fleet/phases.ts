@@ -11,6 +11,7 @@ import type { ClusterRecord } from '../../ledger/index.ts';
 export const isKnown = ({ connected, notObserved }: Pick<ClusterRecord, 'connected' | 'notObserved'>): boolean =>
   connected && notObserved === null;
 
+/** Numbers of policies by phase. */
 export interface PhaseCounts {
   total: number;
   active: number;
@@ -29,7 +30,7 @@ const FIELDS = { Active: 'active', Failed: 'failed', Pending: 'pending', Expired
 
 export const noPhases = (): PhaseCounts => ({ total: 0, active: 0, failed: 0, pending: 0, expired: 0 });
 
-/** @param by 1 to count it, -1 to take it back */
+/** Counts a policy by its phase. @param by 1 to count it, -1 to take it back */
 export const countPhase = (counts: PhaseCounts, phase: Phase, by: 1 | -1 = 1): void => {
   counts.total += by;
   counts[FIELDS[phase]] += by;

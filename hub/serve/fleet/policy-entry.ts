@@ -22,10 +22,11 @@ export interface PolicyRows {
   /** All rows, in any order. */
   all(): readonly PolicyInCluster[];
   /** Report of the first cluster by name that has one; makes no row. */
-  first(): FirstReport | undefined;
+  first(): ClusterPolicyReport | undefined;
 }
 
-export interface FirstReport {
+/** A report of a policy, and the cluster that sent it. */
+export interface ClusterPolicyReport {
   readonly cluster: string;
   readonly report: PolicyReport;
 }
@@ -49,6 +50,7 @@ export interface PolicyEntry {
   summary(): PolicySummary;
 }
 
+/** A policy in the index, which only the index changes. */
 export interface MutablePolicyEntry extends PolicyEntry {
   /** Sets the content that the policy has in Git; undefined if it is not in Git. */
   describe(head: PolicyHead | undefined): void;
@@ -69,11 +71,12 @@ const latestOf = (rows: Iterable<PolicyInCluster>): string | null => {
   return latest;
 };
 
+/** Makes the entry of a policy. @param rows its clusters, which change beside it */
 export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyEntry => {
   const tally = emptyTally();
   let inGit: PolicyHead | undefined;
   // Computed on demand, and again after a change.
-  let first: (FirstReport & { readonly head: PolicyHead }) | undefined;
+  let first: (ClusterPolicyReport & { readonly head: PolicyHead }) | undefined;
   let summary: PolicySummary | undefined;
   let lastUpdated: string | null | undefined = null;
 

@@ -8,6 +8,7 @@ import type { PolicyEntry } from './policy-entry.ts';
 
 /** Selection and order of policies. */
 
+/** Query parameters of the list of policies. */
 export const PolicyQuery = z.strictObject({
   cluster: ResourceName.optional().describe('Policies of this cluster, with their phase there as the one that `phase` filters by.'),
   phase: Phase.optional(),
@@ -25,6 +26,7 @@ export type PolicyQuery = z.output<typeof PolicyQuery>;
 
 export type PolicySort = 'name' | 'target' | 'phase' | 'violations' | 'expiry' | 'updated';
 
+/** Orders of the list of policies, by the name of `sort`. */
 export const policyOrders: Orders<PolicyEntry, PolicySort> = {
   keyOf: ({ key }) => key,
   by: {
@@ -53,7 +55,7 @@ const isKind = (entry: PolicyEntry, { action, managedBy, region }: PolicyQuery):
   );
 };
 
-/** @param now ms since 1970 */
+/** Whether a policy passes every given filter. @param now ms since 1970 */
 export const matchesPolicy = (entry: PolicyEntry, query: PolicyQuery, now: number): boolean => {
   const { cluster, namespace, q, expiring, violating } = query;
   const { targetNamespace = '', expiryDate } = entry.head() ?? {};

@@ -5,7 +5,7 @@ import { weakMemo2 } from '@fso/shared/runtime';
 import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyList } from '../../ledger/index.ts';
 import { samplesOf } from './cluster-entry.ts';
 import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
-import { createPolicyEntry, type FirstReport, inSteps, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
+import { type ClusterPolicyReport, createPolicyEntry, inSteps, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsOf } from './policy-head.ts';
 
 type Entries = readonly MutablePolicyEntry[];
@@ -250,7 +250,7 @@ export class PolicyTable {
     return [...this.#namesOf(entry)].flatMap((name) => this.#row(entry, name) ?? []);
   }
 
-  #firstOf(entry: MutablePolicyEntry): FirstReport | undefined {
+  #firstOf(entry: MutablePolicyEntry): ClusterPolicyReport | undefined {
     let first: ClusterRecord | undefined;
     for (const name of this.#namesOf(entry)) {
       const record = this.#clusters.get(name)?.record;

@@ -22,6 +22,7 @@ export interface PolicyTally {
   readonly namespaces: Map<string, number>;
 }
 
+/** Makes the tally of a policy without clusters. */
 export const emptyTally = (): PolicyTally => ({
   phases: noPhases(),
   connected: 0,
@@ -33,6 +34,7 @@ export const emptyTally = (): PolicyTally => ({
   namespaces: new Map(),
 });
 
+/** Whether a report has the condition Conflict. */
 export const isConflicting = ({ conditions }: Pick<PolicyReport, 'conditions'>): boolean =>
   conditions.some(({ type, status }) => type === CONDITIONS.conflict && status === 'True');
 

@@ -23,6 +23,7 @@ const failureOf = (error: unknown): { outcome: Outcome; detail: string } =>
     ? { outcome: 'refused', detail: error.message }
     : { outcome: 'failed', detail: 'see the log of the hub' };
 
+/** Clock, and receiver of audit records of calls. */
 export interface CallerDeps {
   readonly clock: Clock;
   readonly onAudit: OnAudit;
@@ -114,4 +115,5 @@ export const identifyCaller =
     next();
   };
 
+/** Reads the caller that authorization has found for a request. */
 export const callerOf = (res: Response): Caller => res.locals['caller'] as Caller;

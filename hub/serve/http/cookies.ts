@@ -1,5 +1,6 @@
 import type { CookieOptions, Request, Response } from 'express';
 
+/** Address of the hub, on which the attributes of cookies depend. */
 export interface CookieDeps {
   readonly access: {
     /** Origin at which browsers reach the hub, without a path; undefined: only on this machine. */
@@ -33,7 +34,11 @@ export const readCookie = (deps: CookieDeps, req: Request, name: CookieName): st
   return undefined;
 };
 
-/** @param maxAgeMs without one it lasts until the browser closes, at most */
+/**
+ * Sets a cookie of the hub.
+ *
+ * @param maxAgeMs without one it lasts until the browser closes, at most
+ */
 export const setCookie = (deps: CookieDeps, res: Response, name: CookieName, cookie: { value: string; maxAgeMs?: number }): void => {
   const { value, maxAgeMs } = cookie;
   res.cookie(fullName(deps, name), value, { ...options(deps), ...(maxAgeMs === undefined ? {} : { maxAge: maxAgeMs }) });

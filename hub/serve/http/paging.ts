@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { RequestWork } from './limits/request-work.ts';
 import { ApiError } from './problems.ts';
 
+/** Page to read: its size, and the cursor of the page before; absent: the first one. */
 export interface PageQuery {
   readonly limit: number;
   readonly cursor?: string | undefined;
@@ -14,7 +15,11 @@ export const encodeCursor = (key: string): string => Buffer.from(key, 'utf8').to
 
 const notOurs = (): ApiError => new ApiError('bad-request', 'query parameter cursor: is not a cursor of this API');
 
-/** @throws ApiError `bad-request` for anything that {@link pageOf} did not make. */
+/**
+ * Reads the key in a cursor.
+ *
+ * @throws ApiError `bad-request` for anything that {@link pageOf} did not make.
+ */
 export const decodeCursor = (cursor: string): string => {
   const key = Buffer.from(cursor, 'base64url').toString('utf8');
   if (encodeCursor(key) !== cursor) throw notOurs();
@@ -69,6 +74,7 @@ export interface Orders<T, S extends string> {
   readonly weightOf?: (item: T) => number;
 }
 
+/** Page to read, in which order. */
 export interface SortedQuery<S extends string> extends PageQuery {
   /** Order of the items; a leading `-` reverses it, keys too. */
   readonly sort: S | `-${S}`;

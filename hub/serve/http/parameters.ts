@@ -18,9 +18,15 @@ export const paging = {
 /** Text without control characters: no name has any, and a database takes no NUL. */
 export const Text = z.string().regex(/^\P{Cc}*$/u, 'must not have control characters');
 
+/** Query parameter: part of a name. Optional. */
 export const Search = Text.min(1).max(253).optional().describe('Part of a name, upper and lower case alike.');
-export const PolicyName = Text.min(1).max(317).optional().describe("Name of a policy; outside of the agent's namespace, namespace/name.");
+/** Query parameter that selects a policy by its key: name, or namespace/name. Optional. */
+export const PolicyKeyParameter = Text.min(1)
+  .max(317)
+  .optional()
+  .describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 
+/** Query of a list that has pages and no filters. */
 export const PageQuery = z.strictObject(paging);
 
 /** A time, in UTC. */
@@ -32,20 +38,24 @@ export const Moment = z.iso
 /** Query parameters `since` and `until` of lists whose items have a time. */
 export const period = { since: Moment.describe('Not before this time.'), until: Moment.describe('Not after this time.') };
 
+/** Query parameters that select events. */
 export const eventFilters = {
   cluster: ResourceName.optional(),
-  policy: PolicyName,
+  policy: PolicyKeyParameter,
   severity: z.enum(['info', 'warning', 'alert']).optional(),
   q: Search.describe('Part of the reason, the message, the policy or the cluster, upper and lower case alike.'),
   ...period,
 };
+/** Query of the list of events. */
 export const EventQuery = z.strictObject({ ...eventFilters, ...paging });
 
 /** @returns the query without its absent parameters */
 export const withoutAbsent = <Q extends object>(query: Q): { [K in keyof Q]?: NonNullable<Q[K]> } =>
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof Q]?: NonNullable<Q[K]> };
 
+/** Path parameters of routes to an object by its name. */
 export const NameParams = z.strictObject({ name: z.string().max(253) });
+/** Path parameters of routes to an object by namespace and name. */
 export const NamespacedNameParams = z.strictObject({ namespace: z.string().max(253), name: z.string().max(253) });
 
 /** Whether a name contains a text, upper and lower case alike; undefined is in every name. */

@@ -20,10 +20,12 @@ export const PROBLEMS = {
   'login-unavailable': { status: 503, title: 'The identity provider cannot be asked now' },
   'not-ready': { status: 503, title: 'The hub is not ready' },
 } as const;
+/** Code of an error of the API. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
+/** Error that the API answers as problem+json (RFC 9457). */
 export class ApiError extends Error {
   readonly code: ProblemCode;
   readonly headers: Readonly<Record<string, string>>;
@@ -37,12 +39,13 @@ export class ApiError extends Error {
   }
 }
 
-/** @throws ApiError `not-found` */
+/** Throws the error of a request for what does not exist. @throws ApiError `not-found` */
 export const notFound = (what: string): never => {
   throw new ApiError('not-found', `There is no ${what}.`);
 };
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
+/** Reads the id of a request, which errors and log lines carry. */
 export const requestIdOf = (res: Response): string => String(res.getHeader('X-Request-Id') ?? '');
 
 /** Takes the caller's X-Request-Id when it is harmless, else makes one; the answer carries it. */

@@ -46,6 +46,7 @@ export interface Route<in D = never, out S extends RouteScope = RouteScope> {
   readonly handler: (deps: D) => RequestHandler;
 }
 
+/** A response of a route, for the OpenAPI document. */
 export interface RouteResponse {
   readonly status: number;
   readonly description: string;
@@ -119,7 +120,7 @@ const readBody = express.json({ limit: MAX_BODY_BYTES });
 const readJson = (req: Request, res: Response): Promise<void> =>
   new Promise((resolve, reject) => readBody(req, res, (error) => (error ? reject(error) : resolve())));
 
-/** @throws ApiError `bad-request`, `too-large` */
+/** Reads and validates the JSON body of a request. @throws ApiError `bad-request`, `too-large` */
 export const parseBody = async <B extends z.ZodObject>(schema: B, req: Request, res: Response): Promise<z.output<B>> => {
   await readJson(req, res);
   return parse(schema, req.body ?? {}, 'body') as z.output<B>;

@@ -84,6 +84,7 @@ const readSigned = async (req: Request, scheme: Scheme, limit: number): Promise<
   throw refuse(REFUSED);
 };
 
+/** Secret of webhooks, and the largest body, in bytes. */
 export interface WebhookOptions {
   readonly secret: string | undefined;
   readonly clock: Clock;

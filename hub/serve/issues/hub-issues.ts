@@ -47,7 +47,7 @@ export const listRolloutIssues = ({ halted, revision }: Pick<RolloutView, 'halte
   return [issueOf('RolloutHalted', problem, { since: halted.since, ...(revision !== null && { revision }) })];
 };
 
-/** Whether the ledger can be written. */
+/** Lists the issue of a ledger that cannot be written; none if it can. */
 export const listLedgerIssues = (health: LedgerHealth): Issue[] =>
   health.ok ? [] : [issueOf('LedgerUnavailable', health.message, { since: health.since })];
 

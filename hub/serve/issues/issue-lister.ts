@@ -22,6 +22,7 @@ export interface HubState {
   readonly verifyAudit: () => Promise<AuditVerification>;
 }
 
+/** Fleet and hub whose issues are listed. */
 export interface IssueListerDeps {
   readonly fleet: FleetReader;
   /** undefined: for callers who see a part of the fleet. */

@@ -5,6 +5,7 @@ import { AuditVerifier, type FleetState, type Journal, type Lease } from '../../
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { type HubState, IssueLister } from './issue-lister.ts';
 
+/** Content of the alerts file, and the hub's address for links. */
 export interface AlertsSettings {
   /** Receivers and routes; undefined: no receiver is notified. */
   readonly alerts?: { readonly file: string; readonly config: AlertsConfig } | undefined;
@@ -12,6 +13,7 @@ export interface AlertsSettings {
   readonly access?: { readonly publicUrl: string | undefined };
 }
 
+/** Sources of the issues that become alerts. */
 export interface OpenAlertsDeps extends Runtime {
   readonly ledger: FleetState & Journal & Lease;
   readonly fleet: FleetReader;

@@ -7,6 +7,7 @@ import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { type ChangeReader, describeChanges, PolicyDiff, RESET } from './describe-changes.ts';
 import { PendingChanges } from './pending-changes.ts';
 
+/** Bounds of an event stream. */
 export interface StreamOptions {
   /** Milliseconds between comments. Default 15 s. */
   readonly heartbeatMs?: number;
@@ -24,6 +25,7 @@ export interface StreamOptions {
   readonly windowMs?: number;
 }
 
+/** Sources of live events. */
 export interface BroadcastDeps extends FleetDeps {
   readonly ledger: Pick<FleetState, 'subscribe' | 'records'>;
   readonly alerts: ChangeReader['alerts'] & { readonly subscribe: (handler: () => void) => () => void };
@@ -37,6 +39,7 @@ export interface Message {
   readonly text: string;
 }
 
+/** Reader of live events. */
 export interface LiveReader {
   /** Whether the reader starts now, instead of resuming at an earlier position. */
   readonly isNew: boolean;

@@ -50,8 +50,10 @@ export class PolicyDiff {
   }
 }
 
+/** Event after which a client reads everything again. */
 export const RESET: StreamEvent = { event: 'reset', data: {} };
 
+/** Sources from which changes are described as events. */
 export interface ChangeReader {
   readonly fleet: FleetReader;
   readonly records: FleetState['records'];

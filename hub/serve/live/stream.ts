@@ -3,6 +3,7 @@ import type { RequestHandler, Response } from 'express';
 import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
 import { type Broadcast, encodeMessage, type Start, type StreamOptions } from './broadcast.ts';
 
+/** Settings and process of event streams. */
 export interface StreamDeps extends FleetDeps {
   readonly config: { readonly stream?: StreamOptions | undefined };
   readonly runtime: { readonly clock: Clock; readonly shutdown?: Pick<Shutdown, 'closing'> | undefined };

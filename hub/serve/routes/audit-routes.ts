@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { type AuditFilter, type AuditLog, AuditVerifier, EXPORT_FORMATS, FORMATTERS, readAudit } from '../../ledger/index.ts';
 import { sendLines } from '../export/send-lines.ts';
 import { cursorText, numberOf, searchCursor } from '../http/paging.ts';
-import { PolicyName, paging, period, Text, wholeNumber, withoutAbsent } from '../http/parameters.ts';
+import { PolicyKeyParameter, paging, period, Text, wholeNumber, withoutAbsent } from '../http/parameters.ts';
 import { ApiError, notFound } from '../http/problems.ts';
 import { GLOBAL_READ, type HubScope, jsonRoute, type Route, rawRoute } from '../http/route.ts';
 
@@ -28,7 +28,7 @@ const filters = {
   actor: Filter.describe('Id of who did it.'),
   subject: Filter.describe('What it was done to.'),
   cluster: ResourceName.optional().describe('What its agent did, what was done to it, and what is about it.'),
-  policy: PolicyName.describe('Key of a policy: the commits that changed it.'),
+  policy: PolicyKeyParameter.describe('Key of a policy: the commits that changed it.'),
   ...period,
 };
 

@@ -16,6 +16,7 @@ import { NameParams, PageQuery } from '../http/parameters.ts';
 import { notFound } from '../http/problems.ts';
 import { jsonRoute, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 
+/** Routes of clusters and their policies. */
 export const clusterRoutes: readonly Route<FleetDeps, 'scoped'>[] = [
   jsonRoute(
     {

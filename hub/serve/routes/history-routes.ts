@@ -3,7 +3,7 @@ import type { Clock } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { FleetState, HistoryChange, PolicyStateAt } from '../../ledger/index.ts';
 import { encodeCursor, numberOf } from '../http/paging.ts';
-import { Moment, PolicyName, paging, withoutAbsent } from '../http/parameters.ts';
+import { Moment, PolicyKeyParameter, paging, withoutAbsent } from '../http/parameters.ts';
 import { jsonRoute, type Route, SCOPED_READ } from '../http/route.ts';
 
 interface HistoryDeps {
@@ -13,7 +13,7 @@ interface HistoryDeps {
 
 /** The name goes to the database, which takes no NUL. */
 const ClusterParams = z.strictObject({ name: ResourceName });
-const policy = PolicyName.unwrap().describe("Name of a policy; outside of the agent's namespace, namespace/name.");
+const policy = PolicyKeyParameter.unwrap().describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 const StateQuery = z.strictObject({ policy, at: Moment.describe('Default: now.') });
 const HistoryQuery = z.strictObject({
   policy,

@@ -30,6 +30,7 @@ import { NameParams, NamespacedNameParams, paging, wholeNumber } from '../http/p
 import { ApiError, notFound } from '../http/problems.ts';
 import { GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 
+/** Fleet and agents that routes of policies ask. */
 export interface PolicyDeps extends FleetDeps {
   readonly agents: {
     /** Asks the agent of a cluster for the full report of a policy, by key. */

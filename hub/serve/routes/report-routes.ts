@@ -7,6 +7,7 @@ import type { FleetDeps } from '../fleet/fleet-reader.ts';
 import { jsonRoute, type Route, rawRoute, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 import type { IssueLister } from '../issues/issue-lister.ts';
 
+/** Fleet and issues that reports are made of. */
 export interface ReportDeps extends FleetDeps {
   readonly issues: IssueLister;
 }

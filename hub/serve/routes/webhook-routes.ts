@@ -9,6 +9,7 @@ import { ApiError, requestIdOf } from '../http/problems.ts';
 import { type HubScope, OPEN, type Route } from '../http/route.ts';
 import { type Push, readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
+/** Source that webhooks hint, and the log of them. */
 export interface WebhookDeps {
   readonly ledger: Pick<Journal, 'audit' | 'health'>;
   readonly source: {
@@ -84,7 +85,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
   };
 };
 
-/** Hints of forges. */
+/** Route of Git webhooks, which hint that there is a new commit. */
 export const webhookRoutes: readonly Route<WebhookDeps, HubScope>[] = [
   {
     ...OPEN,

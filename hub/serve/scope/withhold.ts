@@ -43,6 +43,7 @@ export const withholdSource = (source: SourceView): SourceView => ({
 
 type Nack = NonNullable<ClusterRecord['nack']>;
 
+/** Removes the texts of a refusal, which may name what a caller may not see. */
 export const withholdNack = ({ revision, time, reasons }: Nack): Nack => ({
   revision,
   time,
@@ -61,6 +62,8 @@ const withholdDenials = ({ minutes, denials }: ClusterDenials, policies: Cluster
 type ClusterReport = NonNullable<ClusterRecord['report']>;
 
 /**
+ * Removes from a cluster's report what a caller may not see.
+ *
  * @param policies those of the cluster that are seen
  * @param seesAllPolicies whether what is said of the whole cluster may be said; else it may name
  * policies of others

@@ -41,6 +41,7 @@ export interface Clone {
   renew(keep: string, signal: AbortSignal): Promise<void>;
 }
 
+/** Folder of a clone, and the repository and ref that it follows. */
 export interface CloneOptions {
   readonly gitdir: string;
   readonly url: string;
@@ -51,7 +52,9 @@ export interface CloneOptions {
 /** Ref of the last fetched commit. A fetch tells the server that the clone has it. */
 const HELD_REF = 'refs/heads/held';
 
-export const isObjectMissing = (error: unknown): boolean => error instanceof git.Errors.NotFoundError;
+/** Whether an error means that the clone lacks a Git object: it is incomplete, not damaged. */
+export const isGitObjectMissing = (error: unknown): boolean => error instanceof git.Errors.NotFoundError;
+/** Whether an error means that files of the clone cannot be read: it must be cloned again. */
 export const isCloneDamaged = (error: unknown): boolean => error instanceof git.Errors.InternalError;
 
 /** Annotated tags of tags. */
@@ -157,6 +160,7 @@ const listTags = async ({ url, http }: CloneOptions, prefix: string, signal: Abo
   return named.map(({ ref, oid }) => ({ name: ref.slice(TAG_REFS.length), id: oid }));
 };
 
+/** Opens a bare clone, or makes an empty one. */
 export const openClone = async (options: CloneOptions): Promise<Clone> => {
   const { gitdir, url, ref } = options;
   // isomorphic-git keeps parsed pack indexes here; never shared between clones.
@@ -216,7 +220,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
       const clone = await openClone({ ...options, gitdir: fresh });
       await clone.fetch(signal);
       await clone.object(keep).catch((error: unknown) => {
-        if (!isObjectMissing(error)) throw error;
+        if (!isGitObjectMissing(error)) throw error;
         throw new GitTransportError(`the ref ${ref} no longer has the commit ${keep}, which was accepted last`);
       });
       await guard.replace(async () => {

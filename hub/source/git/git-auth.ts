@@ -88,6 +88,7 @@ const createCommandAuth = (command: AuthCommand, clock: Clock, timeoutMs: number
   };
 };
 
+/** Credentials for the Git server, or the command that prints them. */
 export interface GitAuthOptions {
   readonly credentials?: GitCredentials | undefined;
   readonly authCommand?: AuthCommand | undefined;

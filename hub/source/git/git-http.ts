@@ -12,6 +12,7 @@ import { checkRefsAnswer } from './pack-limits.ts';
  */
 export type PackReceiver = (answer: Buffer<ArrayBuffer>, signal: AbortSignal) => Promise<Uint8Array>;
 
+/** Makes HTTP clients that fetch from one Git server. */
 export interface GitHttp {
   /** Makes a client for one fetch. */
   client(signal: AbortSignal, receivePack: PackReceiver): HttpClient;
@@ -89,6 +90,7 @@ const ask = (url: URL, options: RequestOptions, body: Buffer | null): Promise<In
     request.end(body);
   });
 
+/** Bounds, proxy and credentials of fetches. */
 export interface GitHttpOptions {
   readonly maxBytes: number;
   readonly timeoutMs: number;

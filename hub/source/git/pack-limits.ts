@@ -14,6 +14,7 @@ export interface PackLimits {
   readonly objects: number;
 }
 
+/** Limits of packs in production; tests set smaller ones. */
 export const DEFAULT_PACK_LIMITS: PackLimits = {
   objectBytes: 16 * 1024 * 1024,
   inflatedBytes: 512 * 1024 * 1024,
@@ -172,6 +173,7 @@ const checkPack = async (pack: Buffer, limits: PackLimits, signal: AbortSignal):
 
 const bufferOf = (answer: Uint8Array): Buffer => Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
 
+/** A pack within its limits. */
 export interface CheckedPack {
   readonly pack: Buffer;
   /** Number of objects. */

@@ -19,6 +19,7 @@ const STORE_MS = 120_000;
 /** The answer to a client that has everything (gitprotocol-pack(5)). */
 const NO_PACK = Buffer.from('0008NAK\n');
 
+/** Response with a pack, and the clone that it goes into. */
 export interface PackToStore {
   /** An answer to `git-upload-pack`, with a buffer of its own. */
   readonly answer: Uint8Array<ArrayBuffer>;

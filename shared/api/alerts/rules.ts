@@ -14,6 +14,7 @@ export const CLOCK_SKEW_MS = 30_000;
  */
 export const RENEWAL_LATE_MS: number = 6 * 3_600_000;
 
+/** Severity, texts and delay of one kind of alert. */
 export interface AlertRule {
   readonly severity: AlertSeverity;
   /**

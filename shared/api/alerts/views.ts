@@ -30,6 +30,7 @@ export const AlertLabels = z.object({
 });
 export type AlertLabels = z.infer<typeof AlertLabels>;
 
+/** An alert that fires, is silenced, or has ended lately. */
 export const AlertView = z.object({
   fingerprint: z.string().describe('16 hexadecimal digits: the same name, severity and labels have the same one, always.'),
   name: AlertNameView,
@@ -55,6 +56,7 @@ export type AlertCounts = z.infer<typeof AlertCounts>;
 
 const MAX_MATCHERS = 16;
 
+/** Matchers of a silence, as in Alertmanager. */
 export const Matchers = z
   .array(z.string().min(1).max(512))
   .min(1)
@@ -63,6 +65,7 @@ export const Matchers = z
     'All must match. Each is a label, an operator and a text: `cluster="berlin"`, `severity!=info`, `name=~"Policy.*|Violations"`. Labels: name, severity, cluster, policy, region, team.',
   );
 
+/** A silence, present, future or ended. */
 export const SilenceView = z.object({
   id: z.string().describe('16 hexadecimal digits.'),
   state: z.enum(['pending', 'active', 'ended']),
@@ -75,6 +78,7 @@ export const SilenceView = z.object({
   alerts: Count.describe('Firing alerts that it matches now.'),
 });
 export type SilenceView = z.infer<typeof SilenceView>;
+/** All silences. */
 export const SilenceList = z.object({
   items: z
     .array(SilenceView)
@@ -82,6 +86,7 @@ export const SilenceList = z.object({
 });
 export type SilenceList = z.infer<typeof SilenceList>;
 
+/** Request of a new silence. */
 export const SilenceRequest = z.strictObject({
   matchers: Matchers,
   from: Time.optional().describe('Default: now. A later time makes it a maintenance window.'),
@@ -93,6 +98,7 @@ export type SilenceRequest = z.input<typeof SilenceRequest>;
 export const RECEIVER_KINDS = ['slack', 'pagerduty', 'alertmanager', 'webhook', 'email'] as const;
 export type ReceiverKind = (typeof RECEIVER_KINDS)[number];
 
+/** A receiver of the alerts file, and its last success and failure. */
 export const ReceiverView = z.object({
   name: z.string(),
   kind: z.enum(RECEIVER_KINDS),
@@ -111,8 +117,10 @@ export type ReceiverView = z.infer<typeof ReceiverView>;
 export const ReceiverList = z.object({ items: z.array(ReceiverView).describe('By name; empty without `FSO_ALERTS_FILE`.') });
 export type ReceiverList = z.infer<typeof ReceiverList>;
 
+/** Request to send a test notification. */
 export const AlertTestRequest = z.strictObject({ receiver: z.string().min(1).max(63).describe('Name of a receiver.') });
 
+/** Outcome of a test notification. */
 export const AlertTestView = z.object({
   receiver: z.string(),
   delivered: z.boolean(),

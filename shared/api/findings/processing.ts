@@ -30,6 +30,7 @@ export const ClusterProcessing = z.strictObject({
 });
 export type ClusterProcessing = z.infer<typeof ClusterProcessing>;
 
+/** A row of countries of processing, with its cluster. */
 export const ProcessingView = ProcessingRow.extend({ cluster: ResourceName });
 export type ProcessingView = z.infer<typeof ProcessingView>;
 

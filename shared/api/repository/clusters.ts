@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { gitDocument, LabelSelector, ProviderId, Region, RegionReference } from '../common.ts';
 import { Placement } from '../sovereign-policy.ts';
 
+/** Registration of a cluster. */
 export const ManagedClusterSpec = z.strictObject({
   regions: z.array(Region).min(1).max(100).describe('Regions in which the cluster has nodes.'),
   provider: ProviderId.optional().describe(
@@ -13,6 +14,7 @@ export const ManagedClusterSpec = z.strictObject({
 export const ManagedClusterDocument = gitDocument('ManagedCluster', ManagedClusterSpec);
 export type ManagedClusterDocument = z.infer<typeof ManagedClusterDocument>;
 
+/** Regions that `group:<name>` stands for. */
 export const RegionGroupSpec = z.strictObject({
   regions: z.array(RegionReference).min(1).max(1000),
   exclude: z.array(RegionReference).max(1000).optional().describe('References that are taken out of the regions.'),
@@ -25,6 +27,7 @@ export const RegionGroupSpec = z.strictObject({
 export const RegionGroupDocument = gitDocument('RegionGroup', RegionGroupSpec);
 export type RegionGroupDocument = z.infer<typeof RegionGroupDocument>;
 
+/** Clusters that the policies of a folder may be for. */
 export const PolicyScopeSpec = z.strictObject({
   placement: Placement.describe(
     'Clusters that the policies of this folder and of those below it may be for. Each of these policies is for the clusters that its own placement selects too.',
@@ -46,6 +49,7 @@ const Duration = z
 /** Gate on a number that a wave adds up over its clusters. */
 const gate = (what: string) => z.int().min(0).optional().describe(`Gate: ${what} that the wave may have; absent: any number.`);
 
+/** Clusters that get a commit together, and what must hold before the next wave. */
 export const RolloutWave = z.strictObject({
   name: z.string().min(1).max(63),
   clusterSelector: LabelSelector,
@@ -68,6 +72,7 @@ const Principal = z
   .max(320)
   .regex(/^[^\s,"*?!]+$/, 'must be one principal of signers/allowed_signers, or the fingerprint of an OpenPGP primary key');
 
+/** Waves of a rollout, and who approves it. */
 export const RolloutStrategySpec = z.strictObject({
   waves: z
     .array(RolloutWave)

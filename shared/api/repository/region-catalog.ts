@@ -9,6 +9,7 @@ const Day = z.iso.date();
 const Latitude = z.number().min(-90).max(90);
 const Longitude = z.number().min(-180).max(180);
 
+/** A zone in another country than its region. */
 export const CatalogZone = z.strictObject({
   name: Region.describe('The zone, as in the node label topology.kubernetes.io/zone.'),
   country: CountryCode.describe('ISO 3166-1 alpha-2, other than that of the region.'),
@@ -19,6 +20,7 @@ export const CatalogZone = z.strictObject({
 /** A zone that lies in another country than its region. Policies read it as a region of its own. */
 export type CatalogZone = z.infer<typeof CatalogZone>;
 
+/** A provider's region: its country, partition and zones abroad. */
 export const CatalogRegion = z.strictObject({
   provider: ProviderId,
   region: Region.describe('As in the node label topology.kubernetes.io/region.'),
@@ -40,6 +42,7 @@ export const CatalogRegion = z.strictObject({
 });
 export type CatalogRegion = z.infer<typeof CatalogRegion>;
 
+/** A group of regions that the catalogue defines. */
 export const CatalogGroup = z.strictObject({
   name: z
     .string()
@@ -63,6 +66,7 @@ export const CatalogGroup = z.strictObject({
 /** A group of regions that the catalogue brings along, such as `eu`. */
 export type CatalogGroup = z.infer<typeof CatalogGroup>;
 
+/** Regions of providers, and their groups. */
 export const RegionCatalogSpec = z.strictObject({
   version: z
     .string()

@@ -3,6 +3,7 @@ import { type ValueProblem, valueProblems } from '../issue-text.ts';
 import { DEFAULT_LIMITS, type SourceFile, type SourceProblem } from '../types.ts';
 import { readYamlFile } from './yaml-file.ts';
 
+/** A value that its schema accepts, or every problem with its place. */
 export type DecodedValue<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly SourceProblem[] };

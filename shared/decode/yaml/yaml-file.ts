@@ -2,6 +2,7 @@ import { Composer, type CST, type Document, isCollection, isMap, isScalar, LineC
 import type { DecodeLimits, SourceFile, SourceLocation, SourceProblem } from '../types.ts';
 import { checkTokens } from './yaml-tokens.ts';
 
+/** Keys and indices that lead to a value within a document. */
 export type ValuePath = readonly PropertyKey[];
 
 /** Document of a YAML file: its value, and the position of each part of it. */
@@ -21,6 +22,7 @@ export interface YamlDocument {
   written(): { readonly text: string; readonly line: number };
 }
 
+/** Documents of a YAML file, and problems of its syntax. */
 export interface YamlFile {
   readonly documents: readonly YamlDocument[];
   readonly problems: readonly SourceProblem[];

@@ -8,6 +8,7 @@ import { listAll } from './list.ts';
 import type { Answer } from './response-collector.ts';
 import { isSuccess, type KubeClientMetrics, parseWarnings, Transport, toApiError } from './transport.ts';
 
+/** Location of the API server's credentials, and settings of requests. */
 export interface KubeClientOptions {
   /** Path of a kubeconfig file. Absent: the service account of the pod. */
   readonly kubeconfig?: string | undefined;

@@ -97,6 +97,7 @@ const readFileCredentials = async ({ path, context }: KubeconfigContext): Promis
   return toCredentials(token?.toString('utf8') ?? user.token, { ca, cert, key, servername: cluster['tls-server-name'] });
 };
 
+/** Provides credentials, and reads them again once the server refuses them. */
 export interface CredentialSource {
   current(): Promise<Credentials>;
   /** The server refused what {@link current} gave (401): read everything again. */

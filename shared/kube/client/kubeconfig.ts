@@ -29,6 +29,7 @@ export interface KubeconfigContext {
   readonly context: string;
 }
 
+/** Certificates and keys of a connection, PEM, and the name that the server must prove. */
 export interface TlsMaterial {
   readonly ca?: string | Buffer;
   readonly cert?: string | Buffer;
@@ -36,6 +37,7 @@ export interface TlsMaterial {
   readonly servername?: string;
 }
 
+/** Headers and certificates by which requests prove themselves. */
 export interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsMaterial;
@@ -43,6 +45,7 @@ export interface Credentials {
   readonly tlsId: string;
 }
 
+/** Address of an API server, and the kubeconfig context that leads there. */
 export interface ClusterAccess {
   readonly server: string;
   readonly proxyUrl: string | undefined;

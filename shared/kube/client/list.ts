@@ -13,12 +13,14 @@ interface RawClient {
   raw<T>(request: RawRequest, signal: AbortSignal): Promise<WriteResult<T>>;
 }
 
+/** All objects of a list, from all its pages. */
 export interface FullList<T> {
   readonly items: T[];
   /** Version from which a watch continues. */
   readonly resourceVersion: string;
 }
 
+/** A kind to list, by which selectors, and how each object is reduced. */
 export interface ListRequest<T extends KubeObject> {
   readonly kind: KindDescriptor<T>;
   readonly options: ListOptions;

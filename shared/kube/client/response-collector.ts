@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici';
 import { KubeConnectionError } from '../errors.ts';
 import { MAX_OBJECT_BYTES, type RawRequest } from '../types.ts';
 
+/** A whole HTTP response. */
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -40,11 +41,13 @@ export class Deadline {
   }
 }
 
+/** Signal and deadline that end a request. */
 export interface Limits {
   readonly signal: AbortSignal;
   readonly deadline: Deadline;
 }
 
+/** Reason of a request that its deadline ended. */
 export const OVER: Error = new Error('the time is up');
 
 /**

@@ -14,6 +14,7 @@ export interface KubeClientMetrics {
   connection(): void;
 }
 
+/** Address of the API server, and settings of all requests to it. */
 export interface TransportOptions {
   readonly access: ClusterAccess;
   readonly userAgent: string;
@@ -63,6 +64,7 @@ const parseStatus = (body: string): Status => {
   return { message: body.trim().slice(0, 500) };
 };
 
+/** Makes the error of a response whose status is not 2xx. */
 export const toApiError = (answer: Answer, request: RequestSummary): KubeApiError =>
   new KubeApiError(answer.status, parseStatus(answer.body), {
     request: { method: request.method, path: request.path },

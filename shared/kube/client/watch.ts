@@ -9,11 +9,13 @@ type RawEvent<T> =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T }
   | { readonly type: 'ERROR'; readonly object: Status };
 
+/** An event of a watch; the object of a BOOKMARK has only a resourceVersion. */
 export interface WatchEvent<T> {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
   readonly object: T;
 }
 
+/** A kind to watch, from which resourceVersion, and when silence ends the watch. */
 export interface WatchRequest<T extends KubeObject> {
   readonly kind: KindDescriptor<T>;
   readonly options: ListOptions;

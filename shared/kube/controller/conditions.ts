@@ -1,5 +1,6 @@
 import type { Condition } from '../../api/index.ts';
 
+/** A condition without lastTransitionTime, which follows from the one before. */
 export type ConditionUpdate = Omit<Condition, 'lastTransitionTime'>;
 
 const byType = (a: Condition, b: Condition): number => (a.type < b.type ? -1 : Number(a.type > b.type));

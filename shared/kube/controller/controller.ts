@@ -11,18 +11,22 @@ export class TerminalError extends Error {
   override readonly name = 'TerminalError';
 }
 
+/** Outcome of one reconcile; `terminal`: an error that is not retried. */
 export type ReconcileOutcome = 'success' | 'requeue' | 'error' | 'terminal';
 
+/** Receiver of the outcome and duration of each reconcile. */
 export interface ControllerMetrics {
   reconciled(fact: { readonly controller: string; readonly outcome: ReconcileOutcome; readonly durationMs: number }): void;
 }
 
+/** Id and log of one reconcile. */
 export interface ReconcileContext {
   readonly reconcileId: string;
   /** Carries controller, key and reconcileId. */
   readonly logger: Logger;
 }
 
+/** Queue and workers of a controller, and what it runs for each key. */
 export interface ControllerOptions {
   readonly name: string;
   /** Keys that are reconciled at the same time. Default 1. */

@@ -5,6 +5,7 @@ import type { KubeClient } from '../client/client.ts';
 import { isNotFound } from '../errors.ts';
 import { type CoreEvent, EVENT_KIND } from '../kinds.ts';
 
+/** Names under which Events are written, and where. */
 export interface EventRecorderOptions {
   readonly client: KubeClient;
   /** The reporting component, e.g. `fso-agent`. */
@@ -15,6 +16,7 @@ export interface EventRecorderOptions {
   readonly clock?: Clock;
 }
 
+/** Content of a Kubernetes Event, without its object and time. */
 export interface EventFact {
   readonly type: 'Normal' | 'Warning';
   /** CamelCase. */

@@ -4,6 +4,7 @@ import { isAlreadyExists, isConflict, isNotFound } from '../errors.ts';
 import { LEASE_KIND, type Lease } from '../kinds.ts';
 import { objectPath } from '../paths.ts';
 
+/** The Lease to compete for, the candidate, and the times of the lease. */
 export interface LeaderElectionOptions {
   readonly client: KubeClient;
   readonly namespace: string;

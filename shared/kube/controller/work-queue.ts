@@ -1,5 +1,6 @@
 import { type Clock, OVER, systemClock } from '../../runtime/index.ts';
 
+/** Waits of keys that fail, in ms. */
 export interface WorkQueueOptions {
   readonly clock?: Clock;
   /** First wait of a failing key. Default 5 ms, doubled with every failure. */

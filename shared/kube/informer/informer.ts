@@ -6,6 +6,7 @@ import { keyOfObject } from '../paths.ts';
 import type { ChangeHandler, Informer, InformerFactory, InformerOptions, KindDescriptor, ObjectKey, ReadFailure } from '../types.ts';
 import { Reflector, type ReflectorSink } from './reflector.ts';
 
+/** Settings of all informers of one factory. */
 export interface InformersOptions {
   readonly logger: Logger;
   readonly clock?: Clock;

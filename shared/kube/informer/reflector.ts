@@ -25,6 +25,7 @@ export interface ReflectorSink<T> {
   setFailure(failure: ReadFailure | undefined): void;
 }
 
+/** A kind to list and watch, the receiver of its objects, and the waits between attempts. */
 export interface ReflectorOptions<T extends KubeObject> extends Runtime {
   readonly client: KubeClient;
   readonly kind: KindDescriptor<T>;

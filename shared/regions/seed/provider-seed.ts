@@ -11,6 +11,7 @@ interface RegionSeed {
   readonly until?: string;
 }
 
+/** Regions of one partition of a provider, with the source of the list. */
 export interface PartitionSeed {
   readonly source: string;
   /** Company that runs its regions, where that is not the provider. */

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { networkOf, subnetOf } from '../rate-limit.ts';
 
+/** Bounds of connections to a listener, by holder and in all. */
 export interface ConnectionLimits {
   /**
    * Connections of one holder, which is a subnet or an address, that have not proven who they are,

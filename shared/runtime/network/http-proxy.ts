@@ -40,7 +40,7 @@ export const PROXY_VARIABLES = {
 /** Variables of {@link PROXY_VARIABLES} that may be in files. */
 export const PROXY_SECRETS: readonly string[] = ['HTTPS_PROXY'];
 
-/** @returns undefined: there is no proxy */
+/** Reads the proxy from its settings. @returns undefined: there is no proxy */
 export const readProxy = ({ NO_PROXY }: { readonly NO_PROXY?: string | undefined }, secrets: Secrets): ProxyConfig | undefined => {
   const url = secrets.get('HTTPS_PROXY');
   return url === undefined ? undefined : { HTTPS_PROXY: url, NO_PROXY: [...DIRECT, ...(NO_PROXY?.split(',') ?? [])].join(',') };

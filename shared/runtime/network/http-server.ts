@@ -3,6 +3,7 @@ import { Server as TlsServer } from 'node:https';
 import { type AddressInfo, isIP, type Socket } from 'node:net';
 import { z } from 'zod';
 
+/** Address to listen on. */
 export interface ListenAddress {
   readonly host: string;
   /** 0: any free port. */
@@ -45,6 +46,7 @@ export const isLoopback = (host: string): boolean => {
  */
 export const nodeHttp = process.getBuiltinModule('node:http');
 
+/** A listening server, with the address that it got. */
 export interface Listening {
   /** e.g. `http://127.0.0.1:8080`; a wildcard address reads as loopback. */
   readonly url: string;

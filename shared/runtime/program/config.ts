@@ -15,6 +15,7 @@ export class ConfigError extends Error {
   }
 }
 
+/** Environment variables by name, as in process.env. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** An empty variable is an absent one: charts and compose files write `X=` for "not set". */

@@ -18,6 +18,7 @@ const SECRETS = ['token', 'authorization', 'password', 'secret', 'cookie'] as co
  */
 const redactPaths = (): string[] => SECRETS.flatMap((name) => [name, `*.${name}`, `headers.${name}`, `*.headers.${name}`]);
 
+/** Name, level and destination of a program's log. */
 export interface LoggerOptions {
   readonly name: string;
   readonly level?: LogLevel;

@@ -35,6 +35,7 @@ const decodeBody = (lines: readonly string[], what: string): Buffer => {
   return bytes;
 };
 
+/** Reads the bytes of an armored OpenPGP signature. @throws SignatureError */
 export const dearmorSignature = (text: string): Buffer => decodeBody(betweenMarkers(text, PGP_SIGNATURE), 'the OpenPGP signature');
 
 const [BEGIN_KEYS, END_KEYS] = [`-----BEGIN ${PGP_PUBLIC_KEY}-----`, `-----END ${PGP_PUBLIC_KEY}-----`];

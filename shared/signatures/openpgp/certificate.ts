@@ -29,6 +29,7 @@ interface Certificate {
   readonly subkeys: readonly Component[];
 }
 
+/** Largest number of keys in a keyring. */
 export const MAX_KEYS = 500;
 const CAN_SIGN = 0x02;
 const MAX_OWNER_LENGTH = 200;

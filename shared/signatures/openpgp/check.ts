@@ -69,6 +69,7 @@ const checkTimes = (signature: PgpSignature, signer: SigningKey, { committed, no
 /** Largest accepted difference of clocks, in milliseconds. */
 export const SKEW_MS: number = 5 * 60 * 1000;
 
+/** Times at which keys and signatures are judged. */
 export interface Times {
   /** Time at which the key must be valid: that of the commit, or now. */
   readonly committed: Date;

@@ -3,11 +3,13 @@ import { malformed } from '../errors.ts';
 
 /** Packets (RFC 9580 sections 4 and 5) as far as verification needs them. */
 
+/** An OpenPGP packet (RFC 9580): its type and content. */
 export interface Packet {
   readonly tag: number;
   readonly body: Buffer;
 }
 
+/** Types of OpenPGP packets (RFC 9580, section 5). */
 export const TAGS = {
   signature: 2,
   secretKey: 5,
@@ -36,7 +38,7 @@ const oldLength = (reader: ByteReader, lengthType: number): number => {
   throw malformed('an OpenPGP packet has no length');
 };
 
-/** @throws SignatureError */
+/** Splits binary OpenPGP data into packets. @throws SignatureError */
 export const readPackets = (bytes: Uint8Array, what: string): readonly Packet[] => {
   const reader = new ByteReader(bytes, what);
   const packets: Packet[] = [];
@@ -64,13 +66,14 @@ export const readMpi = (reader: ByteReader): Buffer => {
   return bytes;
 };
 
+/** A subpacket of an OpenPGP signature; unknown critical ones invalidate it. */
 export interface Subpacket {
   readonly type: number;
   readonly critical: boolean;
   readonly body: Buffer;
 }
 
-/** @throws SignatureError */
+/** Splits the subpackets of a signature. @throws SignatureError */
 export const readSubpackets = (bytes: Uint8Array): readonly Subpacket[] => {
   const reader = new ByteReader(bytes, 'the subpackets of an OpenPGP signature');
   const subpackets: Subpacket[] = [];

@@ -15,6 +15,7 @@ export interface PgpPublicKey {
   readonly material: KeyMaterial | undefined;
 }
 
+/** A public key, and the algorithm that verifies with it. */
 export interface KeyMaterial {
   readonly key: KeyObject;
   readonly scheme: 'rsa' | 'ecdsa' | 'eddsa-legacy' | 'ed25519';
@@ -90,7 +91,7 @@ export const hashedKey = (body: Buffer): Buffer => {
   return Buffer.concat([header, body]);
 };
 
-/** @throws SignatureError */
+/** Parses the content of a public key packet. @throws SignatureError */
 export const parsePublicKey = (body: Buffer): PgpPublicKey => {
   const reader = new ByteReader(body, 'an OpenPGP key');
   const version = reader.uint8();

@@ -86,7 +86,7 @@ const checkCritical = (hashed: readonly Subpacket[]): void => {
   if (unknown !== undefined) throw unsupported(`the OpenPGP signature has a critical part of type ${unknown.type} that is not understood`);
 };
 
-/** @throws SignatureError */
+/** Parses the content of a signature packet. @throws SignatureError */
 export const parseSignature = (body: Buffer): PgpSignature => {
   if (body[0] !== VERSION) throw unsupported(`OpenPGP signatures of version ${body[0] ?? 'none'} are not accepted, only version 4`);
   const reader = new ByteReader(body, 'the OpenPGP signature');

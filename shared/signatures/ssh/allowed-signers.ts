@@ -12,6 +12,7 @@ export interface AllowedSigner {
   readonly validBefore: Date | undefined;
 }
 
+/** Namespace of the SSH signatures that Git makes. */
 export const GIT_NAMESPACE = 'git';
 
 /** `YYYYMMDD[HHMM[SS]]Z`. */

@@ -16,6 +16,7 @@ export interface SshPublicKey {
   readonly fingerprint: string;
 }
 
+/** Parameters of a NIST curve. */
 export interface Curve {
   readonly jwk: 'P-256' | 'P-384' | 'P-521';
   readonly hash: 'sha256' | 'sha384' | 'sha512';
@@ -44,6 +45,8 @@ export const positiveNumber = (bytes: Buffer, what: string): Buffer => {
 };
 
 /**
+ * Imports a public key from its JWK.
+ *
  * @throws SignatureError `signature-malformed` for what is no key, e.g. a point that is not on its
  * curve
  */
@@ -57,12 +60,13 @@ export const importKey = (jwk: JsonWebKey): KeyObject => {
 
 const url = (bytes: Buffer): string => bytes.toString('base64url');
 
+/** Imports a raw Ed25519 public key. @throws SignatureError unless it has 32 bytes */
 export const ed25519Key = (bytes: Buffer): KeyObject => {
   if (bytes.length !== ED25519_BYTES) throw malformed('the Ed25519 key does not have 32 bytes');
   return importKey({ kty: 'OKP', crv: 'Ed25519', x: url(bytes) });
 };
 
-/** @param point uncompressed */
+/** Imports a public key on a NIST curve. @param point uncompressed */
 export const ecKey = (curve: Curve, point: Buffer): KeyObject => {
   if (point[0] !== UNCOMPRESSED || point.length !== 1 + 2 * curve.bytes) throw malformed(`the key is no point of ${curve.jwk}`);
   const [x, y] = [point.subarray(1, 1 + curve.bytes), point.subarray(1 + curve.bytes)];
@@ -72,7 +76,7 @@ export const ecKey = (curve: Curve, point: Buffer): KeyObject => {
 /** Bits of a number without leading zeros. */
 const bitLength = (bytes: Buffer): number => (bytes.length === 0 ? 0 : bytes.length * 8 - Math.clz32(bytes[0] ?? 0) + 24);
 
-/** @param numbers without leading zeros */
+/** Imports an RSA public key. @param numbers without leading zeros */
 export const rsaKey = (numbers: { n: Buffer; e: Buffer }): KeyObject => {
   const bits = bitLength(numbers.n);
   if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
@@ -107,10 +111,13 @@ const READERS: Readonly<Record<string, { read: (reader: ByteReader) => Parts; in
   'sk-ecdsa-sha2-nistp256@openssh.com': { read: (reader) => readEcdsa(reader, 'nistp256'), inToken: true },
 };
 
+/** Fingerprint of a public key, as `ssh-keygen -l` prints it. @param blob in SSH wire format */
 export const sshFingerprint = (blob: Uint8Array): string =>
   `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 
 /**
+ * Parses a public key in SSH wire format.
+ *
  * @throws SignatureError `signature-malformed`, `signature-unsupported` (certificates, DSA, short
  * RSA keys)
  */
@@ -125,4 +132,5 @@ export const parseSshPublicKey = (blob: Uint8Array): SshPublicKey => {
   return { type, ...parts, application, fingerprint: sshFingerprint(blob) };
 };
 
+/** Makes a text safe for messages: printable ASCII, at most 64 characters. */
 export const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 64);

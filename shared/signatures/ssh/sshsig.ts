@@ -26,7 +26,11 @@ const readHash = (name: string): SshSignature['hash'] => {
   throw unsupported(`the hash "${printable(name)}" is not accepted in SSH signatures`);
 };
 
-/** @throws SignatureError `signature-malformed`, `signature-unsupported` */
+/**
+ * Parses an armored SSH signature.
+ *
+ * @throws SignatureError `signature-malformed`, `signature-unsupported`
+ */
 export const parseSshSignature = (armored: string): SshSignature => {
   const reader = new ByteReader(decodeBase64(betweenMarkers(armored, SSH_SIGNATURE), 'the SSH signature'), 'the SSH signature');
   if (reader.take(PREAMBLE.length).toString('latin1') !== PREAMBLE) throw malformed(`the SSH signature does not begin with ${PREAMBLE}`);

@@ -7,6 +7,7 @@ import { type BackupSummary, keepBackup, readBackup } from '../../../ledger/inde
 import type { Context } from '../../context.ts';
 import { CliError } from '../../errors.ts';
 
+/** Options of `fso backup`. */
 export interface BackupOptions {
   readonly force: boolean;
   /** Whether the hub of `--server` writes it, instead of this process. */

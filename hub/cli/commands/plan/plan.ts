@@ -26,6 +26,7 @@ import { type Column, renderTable, writeData } from '../../render/output.ts';
 import { planMarkdown } from './plan-markdown.ts';
 import { type PlanSide, problemLines, readCommit, readFolder } from './read-side.ts';
 
+/** Options of `fso plan`. */
 export interface PlanOptions {
   readonly output: 'table' | 'json' | 'markdown';
   readonly dir: string;

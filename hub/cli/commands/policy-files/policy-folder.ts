@@ -10,6 +10,7 @@ import { CliError } from '../../errors.ts';
 /** Larger files are refused unread; the decoder's own limit is smaller and says so in its words. */
 const MAX_READ_BYTES = 4 * 1024 * 1024;
 
+/** Policy files of a folder, and those that cannot be read. */
 export interface FolderContent {
   readonly files: readonly SourceFile[];
   readonly problems: readonly SourceProblem[];

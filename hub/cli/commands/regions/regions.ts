@@ -6,11 +6,13 @@ import { type Column, type Format, renderTable, writeData, writeRows } from '../
 import { list } from '../../render/text.ts';
 import { openRegions, type RegionSource } from './region-files.ts';
 
+/** Options of every `fso regions` command. */
 export interface RegionOptions {
   readonly dir: string;
   readonly output: Format;
 }
 
+/** Options of `fso regions list`. */
 export interface ListRegionsOptions extends RegionOptions {
   readonly country?: string;
   readonly provider?: string;

@@ -33,6 +33,7 @@ const header = (request: IncomingMessage, name: string): string => {
   return typeof value === 'string' ? value : '';
 };
 
+/** Repositories that are served, and for whom. */
 export interface GitBackendOptions {
   /** Folder below which the repositories are. */
   readonly root: string;

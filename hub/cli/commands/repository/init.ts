@@ -9,6 +9,7 @@ import { CliError } from '../../errors.ts';
 import { registrationOf } from '../clusters.ts';
 import samples from './samples.json' with { type: 'json' };
 
+/** Options of `fso init`. */
 export interface InitOptions {
   /** Name of the first cluster; absent: none is registered. */
   readonly cluster?: string;

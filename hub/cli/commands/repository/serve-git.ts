@@ -8,6 +8,7 @@ import type { Context } from '../../context.ts';
 import { CliError } from '../../errors.ts';
 import { answerByGit } from './git-backend.ts';
 
+/** Address that the Git server of a trial listens on. */
 export interface ServeOptions {
   readonly address: string;
   readonly port: number;
@@ -18,6 +19,7 @@ const MAX_CONNECTIONS = 64;
 /** Fetches at a time, each a process. */
 const MAX_FETCHES = 8;
 
+/** A running Git server for a trial. */
 export interface TrialServer {
   readonly url: string;
   close(): Promise<void>;

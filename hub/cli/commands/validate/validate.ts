@@ -31,6 +31,7 @@ type ValidationResult =
       readonly changes?: readonly PolicyChange[];
     };
 
+/** Options of `fso validate`. */
 export interface ValidateOptions {
   readonly output: 'text' | 'json';
   readonly base?: string;

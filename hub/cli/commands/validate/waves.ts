@@ -2,6 +2,7 @@ import type { PolicySet } from '@fso/shared/decode';
 import { OTHERS, wavesOf } from '@fso/shared/rollout';
 import type { ValidationWarning } from './region-warnings.ts';
 
+/** A wave with the names of its clusters. */
 export interface WaveClusters {
   readonly name: string;
   readonly clusters: readonly string[];

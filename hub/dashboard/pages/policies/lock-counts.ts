@@ -37,5 +37,5 @@ export const summariseLock = (counts: LockCounts, total: number): LockSummary =>
   };
 };
 
-/** Whether two locks are in the same states everywhere. */
+/** Whether two locks have the same number of clusters in each state. */
 export const sameCounts = (a: LockCounts, b: LockCounts): boolean => LOCK_STATES.every((state) => (a[state] ?? 0) === (b[state] ?? 0));

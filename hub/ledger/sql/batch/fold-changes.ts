@@ -7,6 +7,7 @@ interface Waiting {
   readonly repeats: boolean;
 }
 
+/** Change: the stream of a cluster began or ended. */
 export type Connected = Extract<Change, { type: 'connected' }>;
 
 const isOfAnother = (last: Connected, change: Connected): boolean => last.stream?.id !== change.stream?.id;

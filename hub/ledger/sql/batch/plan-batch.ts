@@ -36,6 +36,7 @@ export interface StoredCluster {
   readonly hasWholeReport?: boolean | undefined;
 }
 
+/** The ledger as the database has it before a batch. */
 export interface StoredLedger {
   readonly source: SourceView | null;
   /** Revision. */
@@ -60,6 +61,7 @@ export interface ClusterWrite {
   reported?: ClusterOutcome | undefined;
 }
 
+/** Rows that a batch of changes writes. */
 export interface Batch {
   source: SourceView | null;
   desired: string | null;

@@ -4,6 +4,7 @@ import { textOfDeviation } from '@fso/shared/status';
 import { type Change, digestOfEvent, eventsOfChange } from '../../changes.ts';
 import { type ListRow, makeListRow } from '../policy-lists.ts';
 
+/** An event with its JSON and the digest that makes it unique. */
 export interface PreparedEvent {
   readonly cluster: string | null;
   readonly event: ClusterEvent;
@@ -56,6 +57,7 @@ const deviationsLength = (change: Change): number => {
   return length;
 };
 
+/** Makes the JSON of a change ahead of its transaction. */
 export const prepareChange = (change: Change): PreparedChange => {
   const before = threadCpuMs();
   const reported = change.type === 'report' ? change.report.policies : [];

@@ -76,6 +76,7 @@ function* proofQueries({ checkpoints, witnesses }: Batch, { trx }: BatchContext)
 /** Channel by which a hub tells the others on its database that it wrote to the ledger. */
 export const NOTIFY_CHANNEL = 'ledger_changes';
 
+/** Result of a committed batch. */
 export interface WrittenBatch {
   readonly version: number;
   /** Events that were not stored yet, by id. */
@@ -96,6 +97,7 @@ interface BatchTransaction {
   readonly replica: string;
 }
 
+/** Version that a batch gets, and the batch before it. */
 export interface BegunBatch {
   readonly version: number;
   /** Number of the last batch of this process that the server had before; 0: none. */

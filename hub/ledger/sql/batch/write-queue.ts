@@ -6,6 +6,7 @@ import { BatchTooLargeError, describeDatabaseError, isPermanent, isUnanswered } 
 import { fold, isFolded } from './fold-changes.ts';
 import { type PreparedChange, prepareChange } from './prepared-change.ts';
 
+/** Commits the batches of a queue, within which bounds. */
 export interface WriteQueueOptions {
   /**
    * Commits changes in order, all or none. `number` grows; a repeated one is the same batch, whose

@@ -3,7 +3,7 @@ import { byText } from '@fso/shared/encoding';
 import type { CompiledQuery, Kysely, Transaction } from 'kysely';
 import { isUnseen } from '../../changes.ts';
 import { fullChange } from '../../history/cluster-history.ts';
-import { findPolicyState, type ListOf, narrowHistory } from '../../history/policy-past.ts';
+import { type FindPolicyList, findPolicyState, narrowHistory } from '../../history/policy-past.ts';
 import type { ClusterRecord, FoundHistory, HistoryChange, HistoryQuery, PolicyStateAt, StateQuery } from '../../types.ts';
 import type { ClusterWrite } from '../batch/plan-batch.ts';
 import { insertRows } from '../batch/rows.ts';
@@ -137,6 +137,7 @@ const readWholeUntil = async (db: Kysely<Schema>): Promise<string | undefined> =
   return (await db.selectFrom('cluster_history').select('time').orderBy('id', 'desc').limit(1).executeTakeFirst())?.time;
 };
 
+/** Stored clusters by which gaps of the history are closed. */
 export interface MendOptions {
   readonly now: () => Date;
   /** Clusters as they are stored. */
@@ -212,7 +213,7 @@ const readWindow = async (db: Kysely<Schema>, cluster: string, before: number | 
 /** Database of the history, with the lists of policies that its rows refer to. */
 export interface HistoryReader {
   readonly db: Kysely<Schema>;
-  readonly listOf: ListOf;
+  readonly listOf: FindPolicyList;
 }
 
 interface Walk {

@@ -113,6 +113,7 @@ const isLong = async (db: Kysely<Schema>, cluster: string): Promise<boolean> => 
   return (await rows.orderBy('id').offset(LONG).limit(1).execute()).length > 0;
 };
 
+/** Database, log and end of a history keeper. */
 export interface HistoryKeeperDeps extends Pick<Database, 'db' | 'shared'> {
   readonly logger: Logger;
   /** Stops all work when aborted. */

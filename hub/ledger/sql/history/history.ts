@@ -5,6 +5,7 @@ import type { Schema } from '../schema.ts';
 import { lockWrites, nextVersion } from '../write-lock.ts';
 import { endConnections } from './cluster-history.ts';
 
+/** Days and events that are kept. */
 export interface HistoryLimits {
   readonly days: number;
   /** Events kept; of the clusters with the most of them the oldest go first. */
@@ -32,8 +33,8 @@ export const forgetReplicas = async (db: Kysely<Schema>, own: string): Promise<v
 const CHECKPOINT_DAYS = 30;
 
 /**
- * Deletes older checkpoints but the last one of each hour and key. A checkpoint covers all entries
- * before it, so every entry stays covered.
+ * Deletes checkpoints older than 30 days, except the last of each hour and key. A checkpoint covers
+ * all entries before it, so every entry stays covered.
  */
 export const clearCheckpoints = async (db: Kysely<Schema>, now: Date): Promise<void> => {
   const oldest = new Date(now.getTime() - CHECKPOINT_DAYS * DAY_MS).toISOString();

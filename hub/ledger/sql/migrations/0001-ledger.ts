@@ -131,8 +131,8 @@ const statementsIn = ({ serial, bytewise, moment, appendOnly }: Wording): readon
 ];
 
 /**
- * Tables of design section 8. Once released, a migration is never changed: what is to be other
- * comes in the next one.
+ * Creates the first tables of the ledger. A released migration is never changed; changes go into a
+ * new one.
  *
  * @param shared PostgreSQL; else SQLite
  */

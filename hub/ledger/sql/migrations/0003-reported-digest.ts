@@ -2,8 +2,8 @@ import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
 /**
- * Digest of what each cluster has reported. Until the next full report it is one that no agent has,
- * which makes the agent send one.
+ * Adds the digest of what each cluster has reported. It begins as a digest that no agent has, so
+ * each agent sends a full report.
  */
 export const reportedDigest: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {

@@ -40,7 +40,10 @@ export const forgetReports = async (db: QueryExecutorProvider): Promise<void> =>
   await sql`update ledger_version set value = value + 1`.execute(db);
 };
 
-/** The compiled lists that clusters have, and of each cluster its deviations from one. */
+/**
+ * Stores each compiled policy list once, and for each cluster only how it deviates from one.
+ * Reports from before are removed.
+ */
 export const policyLists: Migration = {
   up: async (db: Kysely<unknown>): Promise<void> => {
     for (const statement of STATEMENTS) await sql.raw(statement).execute(db);

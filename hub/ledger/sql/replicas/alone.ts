@@ -1,6 +1,7 @@
 import type { LedgerHealth } from '../../types.ts';
 import type { AnswerQuestion } from './questions.ts';
 
+/** Reason why the database takes no writes, and since when. */
 export type Outage = Extract<LedgerHealth, { ok: false }>;
 
 /** Role of this hub among those that share a database. */

@@ -201,12 +201,14 @@ export interface Versioned<T> {
   readonly version: number;
 }
 
+/** Repository and desired revision as stored. */
 export interface StoredState {
   readonly source: Versioned<SourceView>;
   /** Revision. */
   readonly desired: Versioned<string>;
 }
 
+/** Reads {@link StoredState} from the database. */
 export const loadState = async (db: Kysely<Schema>): Promise<StoredState> => {
   const rows = await db.selectFrom('state').select(['name', 'json', 'version']).execute();
   const stateOf = <T>(name: keyof StoredState): Versioned<T> => {

@@ -41,8 +41,10 @@ interface OpenQuestion {
   readonly resolve: (answer: string) => void;
 }
 
+/** Answers a question of another hub; undefined: this one does not know. */
 export type AnswerQuestion = (question: string) => Promise<string | undefined>;
 
+/** Channel between the hubs on one database. */
 export interface QuestionsDeps {
   /** Name of this process among those that share the database. */
   readonly replica: string;

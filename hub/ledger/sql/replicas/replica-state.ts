@@ -23,6 +23,7 @@ const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records
 const clearedUpTo = (rows: readonly Schema['records'][]): number =>
   Number(rows.find(({ kind, name }) => kind === CLEARED.kind && name === CLEARED.name)?.value_json ?? 0);
 
+/** Caches that follow the database. */
 export interface ReplicaStateDeps {
   readonly cache: LedgerCache;
   readonly records: KeyedCache;

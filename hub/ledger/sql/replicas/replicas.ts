@@ -29,6 +29,7 @@ const KEEPALIVE =
   'set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3; set tcp_user_timeout = 10000';
 const RETRY = { baseMs: 200, maxMs: 2_000, minMs: 50 };
 
+/** Database that the hubs share, and the state that follows it. */
 export interface ReplicasDeps {
   readonly database: Database;
   /** Name of this process among those that share the database. */

@@ -105,6 +105,7 @@ interface SearchQueue {
   readonly inTurn: InTurn;
 }
 
+/** Opens the audit log on a database. @param submit queues a write */
 export const createSqlAudit = (
   db: Kysely<Schema>,
   submit: (change: ChangeInput) => Promise<void>,

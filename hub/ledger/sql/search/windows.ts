@@ -6,6 +6,7 @@ export const WINDOW = 2_000;
 /** Maximum number of windows of one search, before it returns its position. */
 const MAX_WINDOWS = 25;
 
+/** Part of a search's result. */
 export interface Part<T> {
   readonly items: readonly T[];
   /** Number of the last row that was looked at. */

@@ -23,6 +23,7 @@ export interface SqliteThread {
   close(): Promise<void>;
 }
 
+/** Starts the thread that SQLite runs on. */
 export const startSqlite = (): SqliteThread => {
   const worker = new Worker(new URL('./thread.js', import.meta.url), { execArgv: [] });
   const waiting = new Map<number, PromiseWithResolvers<readonly Result[]>>();

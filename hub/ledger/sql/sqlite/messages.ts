@@ -1,8 +1,10 @@
 // biome-ignore lint/correctness/noUnresolvedImports: part of Node.js.
 import type { SQLInputValue } from 'node:sqlite';
 
+/** Parameter of a statement. */
 export type Value = SQLInputValue;
 
+/** A statement for the thread of SQLite. */
 export interface Statement {
   readonly sql: string;
   readonly parameters: readonly Value[];
@@ -16,6 +18,7 @@ export interface Statement {
  */
 export type Operation = { readonly open: OpenConnection } | { readonly close: true } | { readonly statements: readonly Statement[] };
 
+/** File that the thread of SQLite opens, and how. */
 export interface OpenConnection {
   readonly path: string;
   readonly readOnly: boolean;
@@ -28,6 +31,7 @@ export interface OpenConnection {
 /** `connection` is a number that the client chooses. */
 export type Request = { readonly id: number; readonly connection: number } & Operation;
 
+/** Rows and changes of one statement. */
 export interface Result {
   readonly rows: unknown[];
   /** Rows that were inserted, updated or deleted. */

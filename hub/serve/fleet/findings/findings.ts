@@ -1,7 +1,7 @@
 import { NamespaceName, ResourceName, type ViolationView } from '@fso/shared/api';
 import { z } from 'zod';
 import type { ListInput, Orders } from '../../http/paging.ts';
-import { includesText, matches, PolicyName } from '../../http/parameters.ts';
+import { includesText, matches, PolicyKeyParameter } from '../../http/parameters.ts';
 
 /** Object that a finding is about. */
 type ObjectView = Pick<ViolationView, 'cluster' | 'namespace' | 'kind' | 'name'>;
@@ -30,7 +30,7 @@ export const nameFindings = <F extends Omit<ObjectView, 'cluster'>, O extends Pi
 /** Parameters of every list of findings. @param object what it is about, as a noun */
 export const findingParameters = (object: string, kinds: string) => ({
   cluster: ResourceName.optional(),
-  policy: PolicyName,
+  policy: PolicyKeyParameter,
   namespace: NamespaceName.optional(),
   kind: z.string().min(1).max(63).optional().describe(kinds),
   name: z.string().min(1).max(253).optional().describe(`Of the ${object}.`),

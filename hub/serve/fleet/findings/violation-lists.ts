@@ -87,6 +87,7 @@ export const groupViolations = async (fleet: Fleet, by: ViolationGrouping, input
   }));
 };
 
+/** Orders of groups of violations, by the name of `sort`. */
 export const groupOrders: Orders<ViolationGroup, 'violations' | 'key'> = {
   keyOf: ({ key }) => key,
   by: { violations: ({ violations }) => violations, key: ({ key }) => key },

@@ -120,4 +120,5 @@ export const prepareWork =
     next();
   };
 
+/** Reads the budget of processor time of a request. */
 export const workOf = (res: Response): RequestWork => res.locals['work'] as RequestWork;

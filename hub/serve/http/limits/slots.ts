@@ -1,6 +1,7 @@
 import { answerWithin, type Clock } from '@fso/shared/runtime';
 import { ApiError } from '../problems.ts';
 
+/** Bounds of concurrent calls of one kind. */
 export interface SlotLimits {
   /** Calls of one caller at a time. */
   readonly perCaller: number;
@@ -38,6 +39,7 @@ export const SLOT_LIMITS = {
   list: { perCaller: 4, total: 16, waiting: 200 },
   plan: { perCaller: 1, total: 2, waiting: 16 },
 } as const satisfies Readonly<Record<string, SlotLimits>>;
+/** Kind of calls that share slots. */
 export type SlotKind = keyof typeof SLOT_LIMITS;
 
 const tooMany = (): ApiError =>

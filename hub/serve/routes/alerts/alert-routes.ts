@@ -14,7 +14,7 @@ import {
 import { z } from 'zod';
 import type { Alerts } from '../../../alerts/index.ts';
 import { listPage, type Orders, sortParameter } from '../../http/paging.ts';
-import { includesText, matches, PolicyName, paging, Search } from '../../http/parameters.ts';
+import { includesText, matches, PolicyKeyParameter, paging, Search } from '../../http/parameters.ts';
 import { notFound } from '../../http/problems.ts';
 import { GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST } from '../../http/route.ts';
 
@@ -38,7 +38,7 @@ const AlertQuery = z.strictObject({
   name: AlertNameView.optional(),
   severity: AlertSeverityView.optional(),
   cluster: ResourceName.optional(),
-  policy: PolicyName,
+  policy: PolicyKeyParameter,
   team: z.string().min(1).max(63).optional(),
   q: Search.describe('Part of the summary, the details or a label, upper and lower case alike.'),
   sort: sortParameter(['state', 'severity', 'started', 'name', 'cluster']),

@@ -5,6 +5,7 @@ import { callerOf } from '../../http/caller.ts';
 import { ApiError } from '../../http/problems.ts';
 import { type Route, untilClosed } from '../../http/route.ts';
 
+/** Makes plans, within the bounds of a caller. */
 export interface PlanDeps {
   readonly plans: {
     mayPlan(caller: string): boolean;

@@ -3,6 +3,7 @@ import { RolloutChangeRefused, type WaveController } from '../../../rollout/inde
 import { ApiError } from '../../http/problems.ts';
 import { GLOBAL_READ, type HubScope, jsonRoute, type Route } from '../../http/route.ts';
 
+/** Shows, pauses and resumes the rollout. */
 export interface RolloutDeps {
   readonly rollout: Pick<WaveController, 'status' | 'pause' | 'resume'>;
 }

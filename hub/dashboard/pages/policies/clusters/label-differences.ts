@@ -1,11 +1,10 @@
 import { FLOOR_ACTIONS, FLOOR_LABEL_VALUE, floorLabel, LABELS, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 
 /**
- * Labels as they stand on the namespaces of a policy, beside those that it alone would have
- * written. Where several policies govern a namespace its labels speak for all of them: the
- * strongest action, and the regions that all policies of that action allow.
+ * A label of a governed namespace that differs from what one policy alone would write. Where
+ * several policies govern a namespace, its labels have the strongest action, and the regions that
+ * all policies of that action allow.
  */
-
 export interface LabelDifference {
   readonly key: string;
   readonly expected: string;
