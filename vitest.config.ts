@@ -30,7 +30,8 @@ process.env['GOGC'] ??= '400';
  * images and charts on real nodes; needs root, and one file of it is a part of npm test. browser:
  * test/browser, the dashboard in a real Chromium. rights: test/rights, after integration: what the
  * rights of the agent are, and what agents used of them in this run. release: test/release,
- * signatures of what is published; builds cosign, and is not a part of npm test.
+ * signatures of what is published; builds cosign, and is not a part of npm test. gitea: test/gitea,
+ * the plan of a pull request on a Gitea with its runner; builds both, not a part of npm test.
  */
 export default defineConfig({
   test: {
@@ -42,7 +43,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{shared,hub,agent,clusters,test}/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,blind,e2e,rights,deploy,browser,release}/**'],
+          exclude: ['**/node_modules/**', 'test/{integration,attacks,trust,blind,e2e,rights,deploy,browser,release,gitea}/**'],
           setupFiles: [PROPERTIES],
           ...UNIT_LIMITS,
           expect: EXPECT,
@@ -93,6 +94,15 @@ export default defineConfig({
           // All files share one browser, and those of simulated-fleet/ their fleet.
           isolate: false,
           pool: 'forks',
+        },
+      },
+      {
+        test: {
+          name: 'gitea',
+          include: ['test/gitea/**/*.test.ts'],
+          setupFiles: [PROPERTIES],
+          ...LIMITS,
+          expect: EXPECT,
         },
       },
       {

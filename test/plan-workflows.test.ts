@@ -17,18 +17,19 @@ const read = (host: string): string => readFileSync(join(root, `deploy/plan/${ho
 
 interface Step {
   readonly name?: string;
+  readonly if?: string;
   readonly run?: string;
   readonly uses?: string;
   readonly with?: Readonly<Record<string, unknown>>;
 }
 interface Job {
-  readonly if?: string;
   readonly permissions?: object;
   readonly steps: readonly Step[];
 }
 interface Workflow {
   readonly on: object;
   readonly permissions?: object;
+  readonly concurrency?: object;
   readonly jobs: { readonly plan: Job };
 }
 interface GitLabJob {
@@ -44,13 +45,25 @@ const scriptsOf = (host: string): readonly string[] =>
   host === 'gitlab' ? gitLabJob().script : jobOf(host).steps.flatMap(({ run }) => run ?? []);
 
 describe.each(['github', 'gitea'])('the workflow for %s', (host) => {
-  it('comes from the base branch, checks out nothing else, and runs for branches of the repository alone', () => {
+  it('comes from the base branch, checks out nothing else, and fails for all but branches of the repository', () => {
     expect(Object.keys(workflowOf(host).on)).toEqual(['pull_request_target']);
-    const { if: condition, steps } = jobOf(host);
-    expect(condition).toBe('github.event.pull_request.head.repo.full_name == github.repository');
+    const { steps } = jobOf(host);
+    const isFork = 'github.event.pull_request.head.repo.full_name != github.repository';
+    const isRefused = host === 'gitea' ? `${isFork} || github.event.pull_request.head.label == ''` : isFork;
+    expect([steps[0]?.if, steps[0]?.run]).toEqual([isRefused, expect.stringMatching(/exit 1\n$/)]);
+    // No other condition, which could let a step run after that one.
+    expect(Object.keys(jobOf(host)).concat(steps.slice(1).flatMap(Object.keys))).not.toContain('if');
     const actions = steps.filter(({ uses }) => uses !== undefined);
     expect(actions.map(({ uses }) => uses)).toEqual([expect.stringMatching(/^actions\/checkout@[0-9a-f]{40}$/)]);
     expect(actions[0]?.with).toEqual({ 'fetch-depth': 0, 'persist-credentials': false });
+  });
+
+  it('has no rights but to read, and to comment', () => {
+    expect([workflowOf(host).permissions, jobOf(host).permissions]).toEqual([{}, { contents: 'read', 'pull-requests': 'write' }]);
+  });
+
+  it('is cancelled by the next push', () => {
+    expect(workflowOf(host).concurrency).toEqual({ group: expect.stringContaining('github.event.number'), 'cancel-in-progress': true });
   });
 
   it('puts nothing of the event into commands', () => {
@@ -59,10 +72,6 @@ describe.each(['github', 'gitea'])('the workflow for %s', (host) => {
 });
 
 describe('the workflows', () => {
-  it('have no rights on GitHub but to read, and to comment', () => {
-    expect([workflowOf('github').permissions, jobOf('github').permissions]).toEqual([{}, { contents: 'read', 'pull-requests': 'write' }]);
-  });
-
   it('plan on Gitea by the commands of GitHub', () => {
     const [onGitHub, onGitea] = ['github', 'gitea'].map((host) => jobOf(host).steps.find(({ name }) => name === 'plan'));
     expect(onGitea).toEqual(onGitHub);

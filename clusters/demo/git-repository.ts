@@ -76,12 +76,12 @@ export const openGitRepository = async (folder: string, url: string, key?: Pick<
     git,
     /** Sets the key that signs the next commits; undefined: none does. */
     signAs,
-    /** Commits changes (null deletes a file) and pushes them. @returns the commit id */
-    commit: async (files: Readonly<Record<string, string | null>>, message: string): Promise<string> => {
+    /** Commits changes (null deletes a file) and pushes them to `ref`. @returns the commit id */
+    commit: async (files: Readonly<Record<string, string | null>>, message: string, ref = 'main'): Promise<string> => {
       for (const [path, content] of Object.entries(files)) await change(path, content);
       await git('add', '--all');
       await git('commit', '--quiet', '--message', message);
-      await git('push', '--quiet', 'origin', 'HEAD:main');
+      await git('push', '--quiet', 'origin', `HEAD:${ref}`);
       return git('rev-parse', 'HEAD');
     },
   };

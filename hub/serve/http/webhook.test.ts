@@ -25,6 +25,19 @@ describe('git webhook', () => {
     expect(accepted).toHaveLength(2);
   });
 
+  it.each([
+    ['github', ['X-GitHub-Event']],
+    ['gitea', ['X-GitHub-Event', 'X-Gitea-Event']],
+    ['forgejo', ['X-GitHub-Event', 'X-Gitea-Event', 'X-Forgejo-Event']],
+    ['gitlab', ['X-Gitlab-Event']],
+    ['git', []],
+  ])('records %s as the sender', async (sender, names) => {
+    await using server = await startApiHarness({ webhookSecret: secret });
+    const events = Object.fromEntries(names.map((name) => [name, 'push']));
+    expect(await send(server.url, { ...events, 'X-Hub-Signature-256': `sha256=${sign(body)}` })).toBe(202);
+    expect((await server.ledger.audit.list({ limit: 1 }))[0]?.actor).toMatchObject({ kind: 'webhook', id: sender });
+  });
+
   const seconds = (age = 0): string => String(Math.floor(Date.now() / 1000) - age);
   const standard = (key: string | Buffer, { id = 'm1', timestamp = seconds(), text = body } = {}) => ({
     'webhook-id': id,

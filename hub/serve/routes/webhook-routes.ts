@@ -30,8 +30,11 @@ const WebhookAnswer = z.object({
   ignored: z.string().optional().describe('Why no fetch follows.'),
 });
 
-/** Senders of webhooks, by the header of each. */
-const FORGES = { 'X-GitHub-Event': 'github', 'X-Gitea-Event': 'gitea', 'X-Gitlab-Event': 'gitlab' };
+/**
+ * Senders of webhooks, by the header of each. Gitea sends GitHub's headers, too, and Forgejo those
+ * of both.
+ */
+const FORGES = { 'X-Forgejo-Event': 'forgejo', 'X-Gitea-Event': 'gitea', 'X-GitHub-Event': 'github', 'X-Gitlab-Event': 'gitlab' };
 
 const webhookEntry = (req: Request, requestId: string): NewAuditEntry => ({
   actor: { kind: 'webhook', id: Object.entries(FORGES).find(([header]) => req.get(header) !== undefined)?.[1] ?? 'git', roles: [] },
