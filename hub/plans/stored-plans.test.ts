@@ -1,9 +1,13 @@
+import type { RoleGrant } from '@fso/shared/api';
+import { decodeFiles } from '@fso/shared/decode';
 import { PlanId, type StoredEffects } from '@fso/shared/effects';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { describe, expect, it } from 'vitest';
+import { clusterFile } from '../../test/harness/policy-files.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { judgeAcceptance } from './judge-acceptance.ts';
 import { outdatedPlans, type PlanMaker, planOf, type Stored, StoredPlans } from './stored-plans.ts';
+import { digestOfScope, seesPlan, visibilityOf } from './visible-sides.ts';
 
 const DAY_MS = 86_400_000;
 const BASE = 'b'.repeat(64);
@@ -143,5 +147,40 @@ describe('an acceptance', () => {
     const id = PlanId.parse(await add(effectsOf(), { ...MAKER, scope: 's' }));
     const today = { effects: effectsOf(), scope: null, nowMs: clock.now().getTime() };
     expect(judgeAcceptance(id, today, (each) => plans.get(each)).state).toBe('OtherScope');
+  });
+});
+
+describe('sight of a stored plan', () => {
+  const decoded = decodeFiles(['eu', 'us'].map((name) => ({ path: `clusters/${name}.yaml`, text: clusterFile(name, ['eu-west-1']) })));
+  if (!decoded.ok) throw new Error(JSON.stringify(decoded.problems));
+  const sees = (grant: Partial<RoleGrant>, plan: StoredEffects): boolean =>
+    seesPlan(visibilityOf([{ role: 'viewer', ...grant }], decoded.set), plan);
+  const none = { now: null, after: null, begins: 0, ends: 0 };
+  const named = (owner: string): StoredEffects['workloads'] => [
+    { cluster: 'eu', outside: none, refused: { ...none, begins: 1, owners: [owner] }, pending: none },
+  ];
+
+  it.each([
+    ['a cluster', { clusters: { clusterNames: ['eu'] } }, effectsOf({ effects: [effect(['finance'])] }), true],
+    ['no cluster', { clusters: { clusterNames: ['us'] } }, effectsOf({ effects: [effect(['finance'])] }), false],
+    ['no cluster of those without an answer', { clusters: { clusterNames: ['eu'] } }, effectsOf({ notAnswered: ['us'] }), false],
+    ['the namespace', { policies: { targetNamespaces: ['fin*'] } }, effectsOf({ effects: [effect(['finance'])] }), true],
+    ['one of two namespaces', { policies: { targetNamespaces: ['fin*'] } }, effectsOf({ effects: [effect(['finance', 'hr'])] }), false],
+    ['no namespace of a pattern', { policies: { targetNamespaces: ['fin*'] } }, effectsOf({ effects: [effect(['*'])] }), false],
+    ['the namespace of an owner', { policies: { targetNamespaces: ['fin*'] } }, effectsOf({ workloads: named('Pod finance/a') }), true],
+    ['no namespace of an owner', { policies: { targetNamespaces: ['fin*'] } }, effectsOf({ workloads: named('Pod hr/finance') }), false],
+    ['policies by name', { policies: { policyNames: ['*'] } }, effectsOf({ effects: [effect(['finance'])] }), false],
+  ])('depends on what grants select: %s', (_what, grant, plan, expected) => {
+    expect(sees(grant, plan)).toBe(expected);
+  });
+
+  it('has the same scope in any order and role of the grants', () => {
+    const grants: RoleGrant[] = [
+      { role: 'viewer', clusters: { clusterNames: ['eu'] } },
+      { role: 'operator', policies: { targetNamespaces: ['finance'] } },
+    ];
+    const others = grants.toReversed().map((grant) => ({ ...grant, role: 'admin' as const }));
+    expect(digestOfScope(others)).toBe(digestOfScope(grants));
+    expect(digestOfScope(grants.slice(1))).not.toBe(digestOfScope(grants));
   });
 });
