@@ -145,8 +145,8 @@ const anyClass: fc.Arbitrary<PlannedClass> = fc
   .record({ owners: fc.subarray(['Pod a/x', 'Pod a/y', 'Pod b/z']), isNamed: fc.boolean() })
   .map(({ owners, isNamed }) => ({ now: 0, after: owners.length, begins: owners.length, ends: 0, ...(isNamed && { owners }) }));
 const anyWorkloads: fc.Arbitrary<PlannedWorkloads[]> = fc
-  .tuple(fc.subarray(CLUSTERS), anyClass, anyClass, anyClass)
-  .map(([clusters, outside, refused, pending]) => clusters.map((each) => ({ cluster: each, outside, refused, pending })));
+  .tuple(...CLUSTERS.map((each) => fc.record({ cluster: fc.constant(each), outside: anyClass, refused: anyClass, pending: anyClass })))
+  .chain((workloads) => fc.subarray(workloads));
 const anyPlan: fc.Arbitrary<PlannedEffects> = fc
   .record({ effects: anyEffects, workloads: anyWorkloads })
   .map((change) => ({ ...nothing, ...change }));
@@ -214,6 +214,7 @@ describe('beyondAccepted', () => {
     ['another owner in the place of one', { owners: ['Pod a/y'] }, { owners: ['Pod a/x'] }, ['Pod a/y']],
     ['an owner by number, where the plan names it', {}, { owners: ['Pod a/x'] }, undefined],
     ['an owner that could start before', {}, { eased: 1 }, undefined],
+    ['an owner more, though none of them could start before', { begins: 2, eased: 2 }, {}, undefined],
   ])('refuses %s', (_what, today, accepted, owners) => {
     const planWith = (change: Partial<PlannedClass>): PlannedEffects => {
       const none = { now: 0, after: 0, begins: 0, ends: 0 };
