@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RoleGrant } from '@fso/shared/api';
 import { decodeOnto, type PolicySet } from '@fso/shared/decode';
-import { type Effects, effectsOf, unknownName } from '@fso/shared/effects';
+import { type ComparedFleets, compareFleets, type Effects, unknownName } from '@fso/shared/effects';
 import { type ClusterQuestion, type NotAsked, questionsOf } from './cluster-questions.ts';
 import { type PlanOptions, type PlanRefusal, readRequest, refusePlan } from './read-request.ts';
 import { visibleBase, visibleSides } from './visible-sides.ts';
@@ -18,10 +18,13 @@ export interface ComparisonInput {
 }
 
 /** Effects of a change on possible pods, and the questions for those that run. */
-export interface Comparison {
+export interface Comparison extends ComparedFleets {
   readonly ok: true;
-  readonly effects: Effects;
   readonly options: PlanOptions;
+  /** Stored plan that the change names; undefined: none. */
+  readonly accept: string | undefined;
+  /** SHA-256 (hex) of the files of the change. */
+  readonly change: string;
   readonly questions: readonly ClusterQuestion[];
   readonly notAsked: NotAsked;
 }
@@ -38,17 +41,17 @@ const concerned = ({ effects, notLookedAt }: Effects, { withoutClusters }: PlanO
 const compareRequest = ({ body, before, nowMs, grants }: ComparisonInput): Comparison | PlanRefusal => {
   const read = readRequest(body, (files) => decodeOnto(before, visibleBase(before, grants), files));
   if (!read.ok) return read;
-  const { options, set } = read;
+  const { options, set, accept, change } = read;
   const sides = visibleSides(before, set, grants);
   const unknown = unknownName(options, sides.before.set, sides.after.set);
   if (unknown !== undefined) return refusePlan(`${unknown.part}: there is no ${unknown.name}`);
   const { at, clusters, withoutClusters, withoutRegions } = options;
-  const effects = effectsOf(
+  const compared = compareFleets(
     { ...sides.before, atMs: nowMs, withoutClusters: [], withoutRegions: [] },
     { ...sides.after, atMs: at === undefined ? nowMs : Date.parse(at), withoutClusters, withoutRegions },
     clusters.length === 0 ? undefined : clusters,
   );
-  return { ok: true, effects, options, ...questionsOf(concerned(effects, options), options, sides) };
+  return { ok: true, ...compared, options, accept, change, ...questionsOf(concerned(compared.effects, options), options, sides) };
 };
 
 /** Compares the files of a request with the commit in force, as far as the caller sees both. */

@@ -1,2 +1,2 @@
-export { type AuditedPlan, Planner } from './planner.ts';
+export { type AuditedPlan, type PlanCaller, Planner } from './planner.ts';
 export type { PreviewingAgents } from './workloads.ts';

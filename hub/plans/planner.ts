@@ -1,14 +1,19 @@
 import type { RoleGrant } from '@fso/shared/api';
-import { type Plan, planResult } from '@fso/shared/effects';
-import { type Clock, createRateLimit } from '@fso/shared/runtime';
-import type { FleetState } from '../ledger/index.ts';
+import { type Plan, plannedEffects, planResult, type StoredPlan, type StoredPlanSummary } from '@fso/shared/effects';
+import { canonicalJson, sha256 } from '@fso/shared/encoding';
+import { type Clock, createRateLimit, truncate } from '@fso/shared/runtime';
+import type { Principal } from '../access/index.ts';
+import type { FleetState, KeyedStore } from '../ledger/index.ts';
 import type { Comparison } from './compare.ts';
 import { type CompareLimits, compareOnThread } from './compare-on-thread.ts';
+import { judgeAcceptance } from './judge-acceptance.ts';
 import { type PlanRefusal, refusePlan } from './read-request.ts';
+import { planOf, type Stored, StoredPlans } from './stored-plans.ts';
+import { digestOfScope, seesPlan, visibilityOf } from './visible-sides.ts';
 import { askAgents, joinAnswers, type PreviewingAgents } from './workloads.ts';
 
 interface PlannerParts {
-  readonly ledger: Pick<FleetState, 'desired' | 'source'>;
+  readonly ledger: Pick<FleetState, 'desired' | 'source'> & { readonly records: KeyedStore };
   readonly agents: PreviewingAgents;
   readonly clock: Clock;
   readonly limits?: CompareLimits;
@@ -26,21 +31,33 @@ export type AuditedPlan = ({ readonly ok: true; readonly plan: Plan } | PlanRefu
  */
 const PLANS = { burst: 20, perSecond: 20 / 3600, addresses: 10_000 };
 
+interface PlanBase extends Pick<Plan['before'], 'source' | 'at'> {
+  readonly revision: string;
+}
+
+/** Characters that are stored of the name of a caller. */
+const MAX_NAME = 128;
+
+/** Caller of a plan, which is stored with it. */
+export type PlanCaller = Pick<Principal, 'kind' | 'id' | 'name'>;
+
 /**
- * Plans what a change of policies does, to every possible pod and to what runs. Nothing of a
- * request outlives it.
+ * Plans what a change of policies does, to every possible pod and to what runs. Effects are stored;
+ * no text of a request outlives it.
  */
 export class Planner {
   /** Whether a caller may make one more plan, which counts from then on. */
   readonly mayPlan: (caller: string) => boolean;
   readonly #parts: PlannerParts;
   readonly #grants: readonly RoleGrant[] | undefined;
+  readonly #stored: StoredPlans;
 
   /** @param grants what its callers see; undefined: everything */
   constructor(parts: PlannerParts, grants?: readonly RoleGrant[], mayPlan = createRateLimit(parts.clock, PLANS)) {
     this.#parts = parts;
     this.#grants = grants;
     this.mayPlan = mayPlan;
+    this.#stored = new StoredPlans(parts.ledger.records, parts.clock);
   }
 
   /** Planner for callers who see what grants select. It counts with this one. */
@@ -52,7 +69,7 @@ export class Planner {
    * @param body JSON of a `PlanRequest`; is given away
    * @throws the signal's reason, and what the ledger throws
    */
-  async plan(body: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<AuditedPlan> {
+  async plan(body: Uint8Array<ArrayBuffer>, caller: PlanCaller, signal: AbortSignal): Promise<AuditedPlan> {
     const { ledger, clock, limits } = this.#parts;
     const now = clock.now();
     const [desired, source] = await Promise.all([ledger.desired(), ledger.source()]);
@@ -61,21 +78,62 @@ export class Planner {
     const compared = await compareOnThread(input, { clock, signal, ...(limits && { limits }) });
     if (!compared.ok) return { digest: undefined, ...compared };
     const before = { source: source?.ref ?? desired.revision, revision: desired.revision, at: now.toISOString() };
-    return { ok: true, digest: compared.digest, plan: await this.#complete(compared, before, signal) };
+    return { ok: true, digest: compared.digest, plan: await this.#complete(compared, before, { caller, signal }) };
+  }
+
+  /** Stored plans that were made for what the caller sees, newest first. */
+  async list(): Promise<readonly StoredPlanSummary[]> {
+    const isSeen = await this.#readSight();
+    return this.#stored.list().flatMap((stored) => (isSeen(stored) ? [stored.summary] : []));
+  }
+
+  /** A stored plan; undefined: there is none, or the caller does not see it. */
+  async stored(id: string): Promise<StoredPlan | undefined> {
+    const stored = this.#stored.get(id);
+    return stored !== null && (await this.#readSight())(stored) ? (planOf(stored) ?? undefined) : undefined;
+  }
+
+  /** Whether a plan was made for what the caller sees, and the caller sees all that it names. */
+  async #readSight(): Promise<(stored: Stored) => boolean> {
+    const grants = this.#grants;
+    if (grants === undefined) return () => true;
+    const desired = await this.#parts.ledger.desired();
+    if (desired === null) return () => false;
+    const [scope, visibility] = [digestOfScope(grants), visibilityOf(grants, desired.set)];
+    return (stored) => {
+      const plan = stored.scope === scope ? planOf(stored) : null;
+      return plan !== null && seesPlan(visibility, plan);
+    };
   }
 
   async #complete(
-    { effects, options, questions, notAsked }: Comparison,
-    before: Pick<Plan['before'], 'source' | 'revision' | 'at'>,
-    signal: AbortSignal,
+    compared: Comparison,
+    before: PlanBase,
+    { caller, signal }: { readonly caller: PlanCaller; readonly signal: AbortSignal },
   ): Promise<Plan> {
+    const { effects, options, questions, notAsked, accept } = compared;
     const { at = before.at, withoutClusters, withoutRegions } = options;
     const removed = { withoutClusters: [...withoutClusters], withoutRegions: [...withoutRegions] };
     const { agents, clock } = this.#parts;
     const workloads = joinAnswers(await askAgents(questions, agents, { clock, signal }), notAsked);
+    const result = planResult(effects, workloads);
+    const scope = this.#grants === undefined ? null : digestOfScope(this.#grants);
+    const { base, change, patterns } = compared;
+    const stored = {
+      ...plannedEffects(effects, { workloads, patterns }),
+      base,
+      change,
+      options: sha256(canonicalJson({ ...options, at: options.at ?? null })),
+    };
+    const today = { effects: stored, scope, nowMs: clock.now().getTime() };
+    // What does not break needs no acceptance, and what is not known cannot be accepted.
+    const acceptance = accept === undefined || result !== 'Breaks' ? null : judgeAcceptance(accept, today, (id) => this.#stored.get(id));
+    const summary = { at: before.at, by: truncate(caller.name, MAX_NAME), result, source: before.source, revision: before.revision };
     return {
       version: 1,
-      result: planResult(effects, workloads),
+      id: await this.#stored.add(summary, stored, { caller: `${caller.kind}:${caller.id}`, scope }),
+      result: acceptance?.state === 'Accepted' ? 'Accepted' : result,
+      acceptance,
       before: { ...before, withoutClusters: [], withoutRegions: [] },
       after: { source: 'files', revision: null, at: new Date(at).toISOString(), ...removed },
       workloads,

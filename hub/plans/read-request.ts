@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { ProblemView } from '@fso/shared/api';
 import { createDecoder, type decodeOnto, type PolicySet, type SourceFile } from '@fso/shared/decode';
 import { PlanRequest } from '@fso/shared/effects';
+import { byText } from '@fso/shared/encoding';
 import { DEFAULT_WALK_LIMITS } from '@fso/shared/git';
 import { exceededJsonLimit } from '@fso/shared/protocol';
 
@@ -23,6 +25,10 @@ export interface PlanOptions {
 interface ReadRequest {
   readonly ok: true;
   readonly options: PlanOptions;
+  /** Stored plan that the change names; undefined: none. */
+  readonly accept: string | undefined;
+  /** SHA-256 (hex) of the files. */
+  readonly change: string;
   readonly set: PolicySet;
 }
 
@@ -55,6 +61,12 @@ const readJson = (body: Uint8Array): PlanRequest | PlanRefusal => {
   }
 };
 
+const digestOf = (files: readonly SourceFile[]): string => {
+  const hash = createHash('sha256');
+  for (const { path, text } of files.toSorted((left, right) => byText(left.path, right.path))) hash.update(JSON.stringify([path, text]));
+  return hash.digest('hex');
+};
+
 /**
  * Reads a request, with the policies of its files decoded as those of a commit. Never throws.
  *
@@ -66,7 +78,7 @@ export const readRequest = (
 ): ReadRequest | PlanRefusal => {
   const request = readJson(body);
   if ('ok' in request) return request;
-  const { files: texts, patch: isPatch = false, at, clusters = [], withoutClusters = [], withoutRegions = [] } = request;
+  const { files: texts, patch: isPatch = false, accept, at, clusters = [], withoutClusters = [], withoutRegions = [] } = request;
   const files = Object.entries(texts).map(([path, text]) => ({ path, text }));
   const bytes = files.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
   if (bytes > DEFAULT_WALK_LIMITS.maxTotalBytes)
@@ -75,6 +87,7 @@ export const readRequest = (
   if (!decoded.ok) return refusePlan('The files are not valid, so there is nothing to compare.', decoded.problems);
   const options = { at, clusters, withoutClusters, withoutRegions };
   // Else a wrong folder would read as the removal of every policy.
-  if (decoded.set.policies.length + decoded.set.clusters.length > 0) return { ok: true, options, set: decoded.set };
+  if (decoded.set.policies.length + decoded.set.clusters.length > 0)
+    return { ok: true, options, accept, change: digestOf(files), set: decoded.set };
   return refusePlan('The files have no policies and no clusters: are their paths those of a policy repository?');
 };

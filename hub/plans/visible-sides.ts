@@ -1,7 +1,8 @@
 import type { RoleGrant } from '@fso/shared/api';
 import { compileFleet } from '@fso/shared/compile';
 import { groupsNamed, type PolicySet, scopesAbove, scopesOf } from '@fso/shared/decode';
-import type { FleetState } from '@fso/shared/effects';
+import type { FleetState, PlannedEffects } from '@fso/shared/effects';
+import { byText, canonicalJson, sha256 } from '@fso/shared/encoding';
 import { type GrantSet, Visibility } from '../access/index.ts';
 
 /** The policies of one side that a caller sees. */
@@ -20,7 +21,8 @@ const sideOf = (set: PolicySet, visibility: Visibility): VisibleSide => ({
   counts: (cluster, { name }) => visibility.seesPolicy(visibility.at(cluster), name),
 });
 
-const visibilityOf = (grants: readonly RoleGrant[], set: PolicySet): Visibility =>
+/** Clusters and policies of a commit that grants select. */
+export const visibilityOf = (grants: readonly RoleGrant[], set: PolicySet): Visibility =>
   new Visibility(grants, { revision: '', set, clusters: new Map() });
 
 /**
@@ -71,3 +73,34 @@ export const visibleBase = (commit: PolicySet, grants: readonly RoleGrant[] | un
     regionGroups: set.regionGroups.filter(({ document }) => groups.has(document.metadata.name)),
   };
 };
+
+/** Digest of what grants select, whatever their roles. */
+export const digestOfScope = (grants: readonly RoleGrant[]): string => {
+  const selections = grants.map(({ role: _role, ...selection }) => canonicalJson(selection));
+  return sha256(canonicalJson([...new Set(selections)].sort(byText)));
+};
+
+/**
+ * Whether grants select each cluster and namespace that a stored plan names. Grants that select
+ * policies by name or label do not tell that of a namespace. Pure.
+ */
+export const seesPlan = (visibility: Visibility, { effects, workloads, ...plan }: PlannedEffects): boolean => {
+  const seesNamespaces = (cluster: string, namespaces: readonly string[]): boolean => {
+    const grants = visibility.at(cluster);
+    return !grants.isEmpty && namespaces.every((namespace) => grants.seesNamespaces(namespace));
+  };
+  const named = [plan.notLookedAt, plan.notAnswered, plan.partly, ...plan.patterns.map(({ clusters }) => clusters)].flat();
+  return (
+    named.every((cluster) => seesNamespaces(cluster, [])) &&
+    effects.every(
+      ({ clusters, elsewhere, namespaces }) =>
+        clusters.every((cluster) => seesNamespaces(cluster, namespaces)) &&
+        (elsewhere ?? []).every((cluster) => seesNamespaces(cluster, [])),
+    ) &&
+    workloads.every(({ cluster, outside, refused, pending }) => seesNamespaces(cluster, [outside, refused, pending].flatMap(namespacesOf)))
+  );
+};
+
+/** Namespaces of the owners that a class names. */
+const namespacesOf = ({ owners = [] }: PlannedEffects['workloads'][number]['outside']): readonly string[] =>
+  owners.map((owner) => owner.slice(owner.indexOf(' ') + 1, owner.indexOf('/')));

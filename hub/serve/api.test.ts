@@ -12,7 +12,7 @@ import { groupDeviations, standingOf, unjudged } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { ROUTES } from './openapi.ts';
 import { fillLedger, startApiHarness } from './testing/api-harness.ts';
-import { baselineIn, clusterReport, desiredOf, OLD_REVISION, policyReport, REVISION, reportChange, TIME } from './testing/fleet.ts';
+import { baselineIn, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, reportChange, TIME } from './testing/fleet.ts';
 import { problem, started } from './testing/requests.ts';
 
 describe('routes', () => {
@@ -35,10 +35,14 @@ describe('routes', () => {
 
   it('answer by their schemas', async () => {
     await using server = await started({ apiToken: 's3cret' });
+    const headers = { Authorization: 'Bearer s3cret' };
+    const files = Object.fromEntries(FILES.map(({ path, text }) => [path, text]));
+    const made = await fetch(`${server.url}/api/v1/plans`, { method: 'POST', headers, body: JSON.stringify({ files }) });
+    const { id } = (await made.json()) as { id: string };
     const described = ROUTES.filter(({ method, response }) => method === 'get' && response.schema !== undefined);
     expect(described.length).toBeGreaterThan(20);
     for (const { path, response } of described) {
-      const answer = await fetch(server.url + concrete(path), { headers: { Authorization: 'Bearer s3cret' } });
+      const answer = await fetch(server.url + concrete(path).replace('{id}', id), { headers });
       expect([path, answer.status]).toEqual([path, 200]);
       const parsed = response.schema?.safeParse(await answer.json());
       expect([path, parsed?.error]).toEqual([path, undefined]);

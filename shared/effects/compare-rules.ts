@@ -23,7 +23,7 @@ const OPEN: WitnessPod = { nodeSelector: {} };
 const inRegion = (region: string): WitnessPod => ({ nodeSelector: { [REGION_LABEL]: region } });
 
 /** Whether a rule admits pods that say nothing of their region, by the regions that they get. */
-const admitsOpen = ({ regions, injected }: CombinedRule): boolean =>
+export const admitsOpen = ({ regions, injected }: Pick<CombinedRule, 'regions' | 'injected'>): boolean =>
   injected.length > 0 && injected.length < MAX_REGION_VALUES && injected.every((region) => regions.includes(region));
 
 const missing = (from: readonly string[], others: readonly string[]): string | undefined => from.find((region) => !others.includes(region));

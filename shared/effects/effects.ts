@@ -1,8 +1,9 @@
 import { FLOOR_ACTIONS, type FloorAction, type RegionConflict } from '../api/index.ts';
-import { byText, canonicalJson, groupBy } from '../encoding/index.ts';
+import { byText, canonicalJson, groupBy, sha256 } from '../encoding/index.ts';
+import { isPattern, type PatternDigest } from './acceptance/planned-effects.ts';
 import { compareRules, type PlacedRule, type RuleChange } from './compare-rules.ts';
 import { createElsewhere, type FindElsewhere } from './elsewhere.ts';
-import { type ClusterGroup, type FleetState, groupClusters, openFleet } from './fleet.ts';
+import { type ClusterGroup, digestOfFleet, type FleetState, groupClusters, openFleet } from './fleet.ts';
 import { MAX_CLASSES, namespaceClasses } from './namespace-classes.ts';
 import type { Effect, Effects, NamespaceClass } from './plan.ts';
 import { combineRules, type Rule } from './rules.ts';
@@ -141,6 +142,7 @@ const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) =
   const found: { clusters: readonly string[]; effect: PlacelessEffect }[] = [];
   const skipped: string[] = [];
   const dependent: string[] = [];
+  const patterns: PatternDigest[] = [];
   let looked = 0;
   for (const group of groups) {
     const changed = changedRules(group);
@@ -157,13 +159,23 @@ const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) =
     looked += classes.length;
     const effects = groupEffects(group, governedAlike(group, classes, changed), findElsewhere);
     found.push(...effects.map((effect) => ({ clusters: group.clusters, effect })));
+    if (effects.some(({ namespaces }) => namespaces.some(({ pattern }) => isPattern(pattern))))
+      patterns.push({ clusters: [...group.clusters], digest: sha256(canonicalJson([...new Set(all)].sort(byText))) });
   }
   const notLookedAt = [
     { clusters: skipped.sort(byText), reason: TOO_MANY },
     { clusters: dependent.sort(byText), reason: DEPENDS },
   ].filter(({ clusters }) => clusters.length > 0);
-  return { found, notLookedAt, looked };
+  return { found, notLookedAt, looked, patterns };
 };
+
+/** Effects of a change, and what plans of the same change and of others are compared by. */
+export interface ComparedFleets {
+  readonly effects: Effects;
+  /** Digest of the policies and registrations of the fleet before. */
+  readonly base: string;
+  readonly patterns: readonly PatternDigest[];
+}
 
 /**
  * Compares two fleets: what the change does to every possible pod of every possible namespace.
@@ -173,14 +185,22 @@ const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) =
  *
  * @param wanted names of clusters; undefined: all
  */
-export const effectsOf = (before: FleetState, after: FleetState, wanted?: readonly string[]): Effects => {
+export const compareFleets = (before: FleetState, after: FleetState, wanted?: readonly string[]): ComparedFleets => {
   const [had, has] = [openFleet(before), openFleet(after)];
   const groups = groupClusters(had, has, wanted);
-  const { found, notLookedAt, looked } = lookAt(groups, createElsewhere(has));
+  const { found, notLookedAt, looked, patterns } = lookAt(groups, createElsewhere(has));
   const policies = new Set(groups.flatMap((group) => [group.before, group.after].flatMap(({ list }) => list.rules.map(({ key }) => key))));
   return {
-    lookedAt: { clusters: groups.reduce((sum, { clusters }) => sum + clusters.length, 0), policies: policies.size, namespaces: looked },
-    notLookedAt,
-    effects: joinClusters(found),
+    effects: {
+      lookedAt: { clusters: groups.reduce((sum, { clusters }) => sum + clusters.length, 0), policies: policies.size, namespaces: looked },
+      notLookedAt,
+      effects: joinClusters(found),
+    },
+    base: digestOfFleet(had),
+    patterns,
   };
 };
+
+/** Effects of a change, as {@link compareFleets} finds them. */
+export const effectsOf = (before: FleetState, after: FleetState, wanted?: readonly string[]): Effects =>
+  compareFleets(before, after, wanted).effects;

@@ -1,6 +1,6 @@
 import { type CompiledCluster, type CompiledPolicy, compileFleet, createMatcher, digestOfPolicies } from '../compile/index.ts';
 import type { PolicySet } from '../decode/index.ts';
-import { byText, canonicalJson } from '../encoding/index.ts';
+import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
 import { type Rule, rulesOf } from './rules.ts';
 
 /** A fleet at one moment. */
@@ -108,6 +108,16 @@ export const openFleet = ({ set, atMs, withoutClusters, withoutRegions, counts }
     }),
   );
 };
+
+/** SHA-256 (hex) of the policies, regions and providers of all clusters. */
+export const digestOfFleet = (fleet: Fleet): string =>
+  sha256(
+    canonicalJson(
+      [...fleet]
+        .map(([name, { digest, regions, hasProvider }]) => [name, digest, regions, hasProvider] as const)
+        .sort(([left], [right]) => byText(left, right)),
+    ),
+  );
 
 const UNREGISTERED: ClusterState = { digest: '', list: { rules: [], match: () => [] }, regions: [], hasProvider: true };
 

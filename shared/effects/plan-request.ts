@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Region, ResourceName } from '../api/index.ts';
+import { MAX_PLAN_ID } from './acceptance/acceptance.ts';
 
 /** Most bytes of a request for a plan, as JSON. */
 export const MAX_PLAN_BYTES: number = 12 * 1024 * 1024;
@@ -20,6 +21,13 @@ export const PlanRequest = z.strictObject({
   at: z.iso.datetime({ offset: true }).max(64).optional().describe('Policies that have expired then do not count. Default: now.'),
   clusters: z.array(ResourceName).max(10_000).optional().describe('Only these clusters. Absent: all.'),
   withoutClusters: z.array(ResourceName).max(10_000).optional().describe('As if these clusters were lost.'),
+  accept: z
+    .string()
+    .max(MAX_PLAN_ID)
+    .optional()
+    .describe(
+      'Id of a stored plan, as the trailer Accept-Effects of a commit names it: where something breaks, the effects are compared with it.',
+    ),
   withoutRegions: z.array(Region).max(100).optional().describe('As if all nodes in these regions were lost.'),
 });
 export type PlanRequest = z.infer<typeof PlanRequest>;

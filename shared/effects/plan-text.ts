@@ -1,5 +1,6 @@
 import { REGION_LABEL } from '../api/index.ts';
 import { count, shortRevision } from '../runtime/text.ts';
+import { acceptedText, acceptNote, type Quote, refusedText } from './acceptance/acceptance-text.ts';
 import type { Effect, Plan } from './plan.ts';
 import { workloadVerdict } from './workload-rows.ts';
 
@@ -66,13 +67,15 @@ export const planRows = ({ effects }: Plan): readonly PlanRow[] =>
   );
 
 /** The result for every possible pod, in one sentence. */
-const possibleVerdict = ({ result, effects, lookedAt }: Plan): string => {
+const possibleVerdict = (plan: Plan, quote: Quote): string => {
+  const { result, effects, lookedAt } = plan;
   const breaking = effects.filter(({ breaks }) => breaks).length;
   const opening = effects.filter(({ action, admitted }) => action === 'deny' && admitted !== null).length;
   const opened = opening === 0 ? '' : ` ${opening} would admit pods that deny refuses now.`;
   switch (result) {
     case 'Breaks':
-      return `Breaks: ${breaking} of ${count(effects.length, 'change')} would refuse pods that could run before, or leave them pending.${opened}`;
+    case 'Accepted':
+      return `Breaks${acceptedText(plan, quote)}: ${breaking} of ${count(effects.length, 'change')} would refuse pods that could run before, or leave them pending.${opened}`;
     case 'NotAllLookedAt':
       return 'Not all was looked at, so it is not known that nothing breaks.';
     case 'NotAllAnswered':
@@ -87,7 +90,19 @@ const possibleVerdict = ({ result, effects, lookedAt }: Plan): string => {
 };
 
 /** The result of a plan, for possible pods and for those that run. */
-export const planVerdict = (plan: Plan): string => `${possibleVerdict(plan)}${workloadVerdict(plan)}`;
+export const planVerdict = (plan: Plan, quote: Quote = (text) => text): string =>
+  `${possibleVerdict(plan, quote)}${workloadVerdict(plan)}${refusedText(plan, quote)}`;
+
+/**
+ * Lines on the effects that the accepted plan does not have.
+ *
+ * @param hasOwners whether owners are named
+ */
+export const beyondLines = ({ acceptance }: Pick<Plan, 'acceptance'>, quote: Quote, hasOwners: boolean): readonly string[] =>
+  (acceptance?.beyond ?? []).map(({ clusters, message, owners = [] }) => {
+    const named = hasOwners && owners.length > 0 ? `: ${some(owners)}` : '';
+    return `Not in the plan: ${quote(some(clusters))}: ${quote(message)}${named}`;
+  });
 
 const sideText = ({ source, revision, at, withoutClusters, withoutRegions }: Plan['after'], quote: Quote): string =>
   [
@@ -96,9 +111,6 @@ const sideText = ({ source, revision, at, withoutClusters, withoutRegions }: Pla
     ...(withoutClusters.length === 0 ? [] : [`without ${count(withoutClusters.length, 'cluster')} ${quote(some(withoutClusters))}`]),
     ...(withoutRegions.length === 0 ? [] : [`without ${count(withoutRegions.length, 'region')} ${quote(some(withoutRegions))}`]),
   ].join(' ');
-
-/** Writes text of others, such as the name of a branch, so that it is nothing but text. */
-type Quote = (text: string) => string;
 
 /** A text of the hub without what Markdown or a terminal reads as more than text. */
 const plainText = (text: string): string => text.replaceAll(/[^\w ,.;:()=-]/g, ' ');
@@ -121,10 +133,14 @@ const workloadNotes = (workloads: Plan['workloads'], quote: Quote): readonly str
 };
 
 /** Sentences on what was compared, and what was not. */
-export const planNotes = ({ before, after, lookedAt, notLookedAt, workloads }: Plan, quote: Quote): readonly string[] => [
-  `Compared: ${sideText(before, quote)} with ${sideText(after, quote)}.`,
-  `Looked at ${count(lookedAt.clusters, 'cluster')} and ${count(lookedAt.policies, 'policy', 'policies')}; every namespace that is not listed keeps its rules.`,
-  ...notLookedAt.map(({ clusters, reason }) => `Not looked at: ${quote(some(clusters))}: ${plainText(reason)}.`),
-  ...workloadNotes(workloads, quote),
-  'Capacity, volumes and pod affinity are not looked at.',
-];
+export const planNotes = (plan: Plan, quote: Quote): readonly string[] => {
+  const { before, after, lookedAt, notLookedAt, workloads } = plan;
+  return [
+    `Compared: ${sideText(before, quote)} with ${sideText(after, quote)}.`,
+    `Looked at ${count(lookedAt.clusters, 'cluster')} and ${count(lookedAt.policies, 'policy', 'policies')}; every namespace that is not listed keeps its rules.`,
+    ...notLookedAt.map(({ clusters, reason }) => `Not looked at: ${quote(some(clusters))}: ${plainText(reason)}.`),
+    ...workloadNotes(workloads, quote),
+    'Capacity, volumes and pod affinity are not looked at.',
+    ...[acceptNote(plan, quote)].filter((note) => note !== ''),
+  ];
+};

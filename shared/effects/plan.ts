@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FLOOR_ACTIONS } from '../api/index.ts';
+import { Acceptance, PlanId } from './acceptance/acceptance.ts';
 import { isBreaking, Workloads } from './workloads.ts';
 
 /** The part of a core/v1 PodSpec that a witness needs. */
@@ -14,7 +15,7 @@ const Refused = z.object({
   fix: z.string().describe('The line that mends it.'),
 });
 
-const CombinedRule = z.object({
+export const CombinedRule = z.object({
   regions: z.array(z.string()).describe('Regions that all policies of the action allow together, sorted; none: no pod may run.'),
   injected: z
     .array(z.string())
@@ -95,13 +96,21 @@ const Side = z.object({
   withoutRegions: z.array(z.string()),
 });
 
-/** Results of a plan; only the first one ends with exit code 0. */
-export const PLAN_RESULTS = ['NothingBreaks', 'Breaks', 'NotAllLookedAt', 'NotAllAnswered', 'NothingLookedAt'] as const;
+/** Results of a plan; only the first two end with exit code 0. */
+export const PLAN_RESULTS = ['NothingBreaks', 'Accepted', 'Breaks', 'NotAllLookedAt', 'NotAllAnswered', 'NothingLookedAt'] as const;
 
 /** A plan, as `fso plan -o json` writes it and the hub answers. */
 export const Plan = Effects.extend({
   version: z.literal(1),
-  result: z.enum(PLAN_RESULTS),
+  id: PlanId.nullable()
+    .default(null)
+    .describe(
+      'Names the effects where the hub stores them. null: no hub made the plan, it is too large to be stored, or the hub is older.',
+    ),
+  result: z.enum(PLAN_RESULTS).describe('Accepted: something breaks, and all effects are those of a stored plan that the change names.'),
+  acceptance: Acceptance.nullable()
+    .default(null)
+    .describe('Comparison with the stored plan that the change names. null: it names none, or nothing breaks.'),
   before: Side,
   after: Side,
   workloads: Workloads.nullable().describe('Workloads that run now. null: no cluster was asked; a pod that breaks is a possible one.'),

@@ -1,4 +1,6 @@
 /** The part of this folder that runs without Node.js: browsers, too, show plans with it. */
+export { acceptNote } from './acceptance/acceptance-text.ts';
+export type { StoredPlanSummary } from './acceptance/stored-plan.ts';
 export type { Plan } from './plan.ts';
 export type { PlanRequest } from './plan-request.ts';
 export { type PlanRow, planRows, planVerdict } from './plan-text.ts';

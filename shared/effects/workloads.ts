@@ -9,7 +9,7 @@ const { now, after, begins, ends } = PreviewedClass.shape;
 
 const WHOLE_CLUSTER = 'null: it is about the whole cluster, and the caller sees a part of it.';
 
-const WorkloadClass = z.object({
+export const WorkloadClass = z.object({
   now: now.nullable().describe(`Owners with the policies that are enforced. ${WHOLE_CLUSTER}`),
   after: after.nullable().describe(`Owners with the changed policies. ${WHOLE_CLUSTER}`),
   begins,

@@ -61,12 +61,14 @@ const narrow = async (page: Page): Promise<string> => {
 it('shows what a change of a policy does, who did not answer, and the file to commit', async () => {
   const page = await dashboard.open('/');
   await page.getByRole('link', { name: 'Plan', exact: true }).click();
-  await expect(page.getByText(/Nothing is saved here and nothing changes/)).toBeVisible();
+  await expect(page.getByText(/The text is saved nowhere and nothing changes/)).toBeVisible();
   await expect(page.getByRole('button', { name: 'Plan', exact: true })).toBeDisabled();
   const narrowed = await narrow(page);
   await page.getByRole('button', { name: 'Plan', exact: true }).focus();
   await page.keyboard.press('Enter');
   await expect(page.getByText(/^.*Breaks: 1 of 1 change would refuse pods that could run before/)).toBeVisible();
+  const stored = grid(page, 'Stored plans').getByRole('row').filter({ hasText: 'Breaks' });
+  await expect(stored).toContainText(/[0-9a-f]{24}/);
   const eu = grid(page, 'Clusters that answered').getByRole('row').filter({ hasText: 'eu' });
   for (const part of ['1 → 2', '1 begin, 0 end', 'Part: 2 owners not judged', '3 owners and 1 pod in 1 namespace'])
     await expect(eu).toContainText(part);

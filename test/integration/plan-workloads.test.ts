@@ -47,6 +47,11 @@ describe('a plan of what runs', () => {
     const response = await fetch(`${hub.url}/api/v1/tokens`, { method: 'POST', headers, body });
     return ((await response.json()) as { token: string }).token;
   };
+  const dryRuns = async (): Promise<number> => {
+    const metrics = await (await fetch(`${agent.url}/metrics`)).text();
+    const counts = metrics.matchAll(/^fso_agent_template_dry_runs_total\{.*\} (\d+)$/gm);
+    return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
+  };
   const answerScript = async (): Promise<void> => {
     for (;;) {
       const frame = await Promise.race([script.next('preview'), script.closed]);
@@ -122,6 +127,38 @@ describe('a plan of what runs', () => {
     expect(eu?.refused.owners?.[0]).toMatchObject({ kind: 'Deployment', namespace: 'finance', policies: ['finance'] });
   });
 
+  it('accepts a stored plan that a commit names, and refuses what goes beyond it', async () => {
+    // Dry runs show one next pod after the other, and the agent answers 30 questions an hour.
+    let made = -1;
+    const { id } = await eventually(async () => {
+      const now = await dryRuns();
+      if (now < made + 20) return undefined;
+      made = now;
+      const { plan } = await planAs(ADMIN);
+      return plan.workloads?.clusters.every(({ coverage }) => coverage === 'Whole') && plan;
+    });
+    const work = join(bench.folder, 'work');
+    const commit = async (message: string, ...policies: string[]): Promise<Plan> => {
+      for (const name of policies) await writeFile(join(work, `policies/${name}.yaml`), policyFile(name, ['eu-west-1']));
+      await bench.repository.git('commit', '--quiet', '--all', '--allow-empty', '--message', message);
+      const env = { FSO_SERVER: hub.url, FSO_TOKEN: ADMIN };
+      const { code, out } = await runFso(['plan', '--dir', work, '--ref', 'change', '-o', 'json'], env);
+      const plan = Plan.parse(JSON.parse(out));
+      expect(code).toBe(plan.result === 'Accepted' ? 0 : 1);
+      return plan;
+    };
+    await bench.repository.git('checkout', '--quiet', '-b', 'change');
+    expect((await commit('tighten', 'finance')).acceptance).toBeNull();
+    expect(await commit(`accept\n\nAccept-Effects: ${id}`)).toMatchObject({
+      ...{ result: 'Accepted', acceptance: { state: 'Accepted', plan: id, by: 'local', beyond: [] } },
+    });
+    expect((await commit('more', 'hr')).acceptance).toMatchObject({
+      state: 'Beyond',
+      beyond: [{ clusters: ['eu', 'us'], message: 'namespace hr: deny tightened' }],
+    });
+    await bench.repository.git('checkout', '--quiet', 'main');
+  });
+
   it('shows none of the names to a viewer of another namespace, nor in a comment', async () => {
     const hr = await fso(await viewerOf('hr'), '-o', 'json');
     expect(Plan.parse(JSON.parse(hr.out))).toMatchObject({ effects: [], workloads: { clusters: [], notAnswered: [] } });
@@ -139,6 +176,7 @@ describe('a plan of what runs', () => {
       const found = await Promise.all(paths.map(async (path) => ((await readFile(path)).includes(SECRET) ? [path] : [])));
       return found.flat();
     };
+    expect(hub.ledger.records.list('plan')).not.toEqual([]);
     expect(await inFiles(join(bench.folder, 'hub'))).toEqual([]);
     expect(logged.join('')).not.toContain(SECRET);
     expect(await readFile(join(world.folder, 'agent-plan.log'), 'utf8')).not.toContain(SECRET);

@@ -124,6 +124,15 @@ const findingCalls = (requests: HubRequests) => ({
     const { Plan } = await import('@fso/shared/effects');
     return requests.send(Plan, '/api/v1/plans', { method: 'POST', body }, signal);
   },
+  /** Stored plans, newest first. */
+  storedPlans: async (query: { limit?: number } = {}, signal?: AbortSignal) => {
+    const { StoredPlanPage } = await import('@fso/shared/effects');
+    return (await requests.get(StoredPlanPage, '/plans', query, signal)).items;
+  },
+  storedPlan: async (id: string, signal?: AbortSignal) => {
+    const { StoredPlan } = await import('@fso/shared/effects');
+    return requests.get(StoredPlan, `/plans/${encodeURIComponent(id)}`, {}, signal);
+  },
   violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
   /** A report of the whole fleet, as text of that format. */
   report: (kind: 'risks' | 'denials' | 'processing' | 'issues', format: string, signal?: AbortSignal) =>

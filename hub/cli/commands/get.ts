@@ -13,6 +13,7 @@ import {
   denialColumns,
   eventColumns,
   issueColumns,
+  planColumns,
   policyColumns,
   riskColumns,
   violationColumns,
@@ -47,7 +48,7 @@ export const findPolicy = async (context: Context, given: string): Promise<Polic
   (await context.connect()).policy(readPolicyKey(given));
 
 /** Kinds of objects that can be listed. */
-export type Kind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues';
+export type Kind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues' | 'plans';
 
 /** Options of `fso get`, of all kinds together. */
 export interface GetOptions {
@@ -183,10 +184,19 @@ const getCommit = async (context: Context, hub: HubClient, given: string, output
   writeCommit(context, activity);
 };
 
+const getPlan = async (context: Context, hub: HubClient, id: string, output: Format): Promise<void> => {
+  // Any other text would be another path.
+  if (!/^[0-9a-f]+$/.test(id)) throw new CliError(`${JSON.stringify(id)} is no id of a plan`);
+  const plan = await hub.storedPlan(id);
+  if (output === 'json' || output === 'yaml') return writeData(context, output, plan);
+  (await import('./plan/stored-plan.ts')).writeStoredPlan(context, plan);
+};
+
 const ONE: Readonly<Partial<Record<Kind, (context: Context, hub: HubClient, name: string, output: Format) => Promise<void>>>> = {
   policies: getPolicy,
   clusters: getCluster,
   commits: getCommit,
+  plans: getPlan,
 };
 
 /** Prints a single object. */
@@ -218,6 +228,7 @@ const ALL: Readonly<Record<Kind, (context: Context, hub: HubClient, options: Get
   events: listing((hub, options) => hub.events(parameters(options, 'cluster', 'policy', 'limit')), eventColumns),
   commits: listing((hub, options) => hub.commits(parameters(options, 'limit')), commitColumns),
   issues: getIssues,
+  plans: listing((hub, options) => hub.storedPlans(parameters(options, 'limit')), planColumns),
 };
 
 /** `fso get`. @param name undefined: all of the kind */

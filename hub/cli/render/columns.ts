@@ -14,6 +14,7 @@ import {
   type TokenView,
   type ViolationView,
 } from '@fso/shared/api';
+import type { StoredPlanSummary } from '@fso/shared/effects';
 import { shortRevision } from '@fso/shared/text';
 import type { Column } from './output.ts';
 import { age, list } from './text.ts';
@@ -191,4 +192,12 @@ export const clusterStepColumns = (noticed: string): Column<ClusterSteps>[] => [
   { title: 'WRITTEN', value: ({ written }) => after(noticed, written) },
   { title: 'PROVEN', value: ({ proven }) => after(noticed, proven) },
   { title: 'REFUSED', value: ({ refused }) => refused?.reasons[0]?.reason ?? (refused === null ? '-' : 'yes') },
+];
+
+export const planColumns = (now: Date): Column<StoredPlanSummary>[] => [
+  { title: 'ID', value: ({ id }) => id },
+  { title: 'AGE', value: ({ at }) => age(at, now) },
+  { title: 'BY', value: ({ by }) => by },
+  { title: 'RESULT', value: ({ result }) => result },
+  { title: 'COMPARED WITH', value: ({ source, revision }) => `${source} (${shortRevision(revision)})` },
 ];

@@ -17,9 +17,11 @@ const addStatus = (program: Command): void => {
 const addGet = (program: Command): void => {
   program
     .command('get')
-    .description('list policies, clusters, violations, risks, denials, events, commits or issues, or show one policy, cluster or commit')
+    .description(
+      'list policies, clusters, violations, risks, denials, events, commits, issues or plans, or show one policy, cluster, commit or plan',
+    )
     .addArgument(kindArgument('what to list'))
-    .argument('[name]', 'one policy (a local one as namespace/name) or cluster; id of a commit, or its beginning')
+    .argument('[name]', 'one policy (a local one as namespace/name) or cluster; id of a commit, or its beginning; id of a stored plan')
     .addOption(outputOption())
     .option('--cluster <name>', 'in this cluster (policies, violations, risks, denials, events, issues)')
     .addOption(new Option('--phase <phase>', 'in this phase (policies)').choices(['Pending', 'Active', 'Failed', 'Expired']))
@@ -36,7 +38,7 @@ const addGet = (program: Command): void => {
     .addOption(new Option('--risk <risk>', 'whose next pods would be refused, or stay pending (risks)').choices(['Refused', 'Pending']))
     .option('-q, --query <text>', 'with this text in the name (policies, clusters, violations, risks, denials)')
     .option('--sort <order>', 'such as violations, or -violations for the most first (policies, clusters, violations, risks, denials)')
-    .option('--limit <number>', 'maximum number (events, commits; default 100)', parseLimit)
+    .option('--limit <number>', 'maximum number (events, commits, plans; default 100)', parseLimit)
     .addHelpText(
       'after',
       examples(
@@ -49,6 +51,7 @@ const addGet = (program: Command): void => {
         'get issues --cluster eu -o wide',
         'get policy finance-eu',
         'get commit 1f3a9c',
+        'get plans --limit 10',
       ),
     )
     .action(action(async () => (await import('../commands/get.ts')).get));

@@ -52,9 +52,10 @@ const NAMES = {
   events: ['event', 'ev'],
   commits: ['commit'],
   issues: ['issue'],
+  plans: ['plan'],
 } as const satisfies Readonly<Record<Kind, readonly string[]>>;
 
-const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'risks', 'denials', 'events', 'commits', 'issues'];
+const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'risks', 'denials', 'events', 'commits', 'issues', 'plans'];
 
 const findKind = (text: string): Kind | undefined => {
   const name = text.toLowerCase();

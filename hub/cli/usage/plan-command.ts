@@ -6,8 +6,9 @@ const NOTES = `
 It compares the rules of every cluster, for every possible pod and namespace, and shows a pod that can run before and not after.
 With --server or FSO_SERVER the hub compares the files with the commit that it follows, and asks the clusters whose rules change what that does to the workloads there.
 Capacity, volumes and pod affinity are not looked at.
+A hub stores the effects, without any text of the change, and names them by an id. The trailer Accept-Effects: <id> in the message of a commit of --ref accepts them: the plan passes while all its effects are among them.
 
-Exit code 0: nothing breaks. 1: a pod that could run would be refused or stay pending, or something that runs would be worse off; or not all was looked at, a cluster did not answer, or nothing was looked at.
+Exit code 0: nothing breaks, or all effects are accepted. 1: a pod that could run would be refused or stay pending, or something that runs would be worse off; or not all was looked at, a cluster did not answer, or nothing was looked at.
 2: a commit or folder cannot be read, or is not valid; its problems are written to stderr; or the hub makes no plan.`;
 
 /** `fso plan` */

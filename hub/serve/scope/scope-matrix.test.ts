@@ -190,6 +190,20 @@ describe.each(MARKED_SCOPES)('$title', (scope) => {
     expect(/"name":"owner-/.test(text)).toBe(inside.length > 0);
   });
 
+  it('reads no stored plan of everything, nor lists it', async () => {
+    const body = JSON.stringify({
+      files: Object.fromEntries(markedFiles().map(({ path, text }) => [path, text])),
+      withoutRegions: ['eu-west-1'],
+    });
+    const { id } = JSON.parse((await ask('/api/v1/plans', STATIC, { method: 'POST', body })).text.split('\n').at(-1) ?? '') as {
+      id: string;
+    };
+    expect((await ask(`/api/v1/plans/${id}`, STATIC)).status).toBe(200);
+    const token = await signIn('admin', scope);
+    expect((await ask(`/api/v1/plans/${id}`, token)).status).toBe(404);
+    expect((await ask('/api/v1/plans', token)).text).not.toContain(id);
+  });
+
   it.each(ROLES)('%s: changes nothing of the whole hub nor outside, for existing and missing names', async (role) => {
     const token = await signIn(role, scope);
     const before = server.hints;

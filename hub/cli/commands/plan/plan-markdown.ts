@@ -1,4 +1,13 @@
-import { type Plan, type PlanRow, planNotes, planRows, planVerdict, WORKLOAD_COLUMNS, workloadRows } from '@fso/shared/effects';
+import {
+  beyondLines,
+  type Plan,
+  type PlanRow,
+  planNotes,
+  planRows,
+  planVerdict,
+  WORKLOAD_COLUMNS,
+  workloadRows,
+} from '@fso/shared/effects';
 
 /** First line of the comment, by which a workflow finds the one to replace. */
 const MARK = '<!-- fso plan -->';
@@ -52,12 +61,13 @@ const tableOf = <T>(columns: Columns<T>, rows: readonly T[], room: number): stri
 /** Columns of clusters. A comment names no workloads: its readers may be many. */
 const WORKLOADS = WORKLOAD_COLUMNS.map(({ title, value }) => [title.toLowerCase(), value] as const);
 
+const listOf = (lines: readonly string[]): string => lines.map((each) => `- ${each}\n`).join('');
+
 /** A plan as the comment of a pull request: the verdict first, and what changes. */
 export const planMarkdown = (plan: Plan): string => {
-  const head = `${MARK}\n**${planVerdict(plan)}**\n\n`;
-  const notes = planNotes(plan, code)
-    .map((note) => `- ${note}\n`)
-    .join('');
+  const beyond = listOf(beyondLines(plan, code, false));
+  const head = `${MARK}\n**${planVerdict(plan, code)}**\n\n${beyond === '' ? '' : `${beyond}\n`}`;
+  const notes = listOf(planNotes(plan, code));
   const room = MAX_LENGTH - head.length - notes.length - 200;
   const workloads = tableOf(WORKLOADS, workloadRows(plan.workloads), room / 2);
   return `${head}${tableOf(COLUMNS, planRows(plan), room - workloads.length)}${workloads}${notes}`;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  beyondLines,
   type Effects,
   effectsOf,
   type FleetState,
@@ -23,6 +24,8 @@ import { HubError } from '../../client/hub-requests.ts';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { type Column, renderTable, writeData } from '../../render/output.ts';
+import { plain } from '../../render/text.ts';
+import { readAcceptedPlan } from './accepted-plan.ts';
 import { planMarkdown } from './plan-markdown.ts';
 import { type PlanSide, problemLines, readCommit, readFolder } from './read-side.ts';
 
@@ -84,7 +87,9 @@ const comparePolicies = (context: Context, options: PlanOptions): Plan => {
   );
   return {
     version: 1,
+    id: null,
     result: planResult(effects),
+    acceptance: null,
     before: sideOf(before, now, NOTHING_LOST),
     after: sideOf(after, at, removal),
     workloads: null,
@@ -114,7 +119,7 @@ const requestPlan = async ({ progress, server }: Context, client: HubClient, req
 
 /** Lets the hub compare the change with the commit that it follows, and ask its clusters. */
 const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> => {
-  const { base, at, cluster, withoutCluster, withoutRegion } = options;
+  const { base, at, cluster, ref, dir, withoutCluster, withoutRegion } = options;
   if (base !== undefined)
     throw new CliError(
       '--base is for comparing without a hub, which compares with the commit that it follows: leave it out, or add --offline',
@@ -122,9 +127,11 @@ const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> 
   const { files, source, revision } = readChange(context, options);
   const client = await context.connect();
   if (context.interactive) context.progress(`Asking the hub at ${context.server}\n`);
+  const accept = ref === undefined ? undefined : await readAcceptedPlan(context, client, { folder: dir, ref });
   const request = {
     files: Object.fromEntries(files.map(({ path, text }) => [path, text])),
     ...(at === undefined ? {} : { at: new Date(at).toISOString() }),
+    ...(accept === undefined ? {} : { accept }),
     clusters: [...cluster],
     withoutClusters: [...withoutCluster],
     withoutRegions: [...withoutRegion],
@@ -159,7 +166,8 @@ const COLUMNS = [
 ];
 
 const writeTable = (context: Context, plan: Plan): void => {
-  context.out(`${planVerdict(plan)}\n`);
+  context.out(`${plain(planVerdict(plan))}\n`);
+  for (const line of beyondLines(plan, (text) => text, true)) context.out(`${plain(line)}\n`);
   const table = <T>(columns: readonly Column<T>[], rows: readonly T[]): void => {
     if (rows.length > 0) context.out(`\n${renderTable(columns, rows, context.paint)}`);
   };
@@ -175,7 +183,7 @@ const AWAY: readonly NotAnsweredReason[] = ['NotConnected', 'NoAnswer', 'Off'];
 
 /** Whether a plan is fine. @param allowMissing agents that are away or off, if others answered */
 const isFine = ({ result, workloads }: Plan, allowMissing: boolean): boolean => {
-  if (result === 'NothingBreaks') return true;
+  if (result === 'NothingBreaks' || result === 'Accepted') return true;
   if (!allowMissing || workloads === null || workloads.clusters.length === 0) return false;
   return (
     result === 'NothingLookedAt' || (result === 'NotAllAnswered' && workloads.notAnswered.every(({ reason }) => AWAY.includes(reason)))

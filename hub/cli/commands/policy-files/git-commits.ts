@@ -74,6 +74,27 @@ export const filesAt = (folder: string, revision: string, env: NodeJS.ProcessEnv
   return afterMoves(files, planMoves(files));
 };
 
+/** Commits of a change whose messages are read; a change of more names no plan in the others. */
+const MAX_COMMITS = 500;
+
+/**
+ * Messages of the commits that a revision has and a base does not, newest first.
+ *
+ * @throws CliError where git cannot read one of both
+ */
+export const messagesBetween = (folder: string, base: string, revision: string, env: NodeJS.ProcessEnv): readonly string[] => {
+  const [from, to] = [base, revision].map((each) => commitAt(folder, each, env));
+  // Signatures would stand before the messages.
+  const options = ['-c', 'log.showSignature=false', 'log', '-z', '--topo-order', '--format=%B', `--max-count=${MAX_COMMITS}`];
+  return gitIn(
+    folder,
+    revision,
+    env,
+  )([...options, `${to}`, `^${from}`, '--'])
+    .toString()
+    .split('\0');
+};
+
 /**
  * Policies of the base commit.
  *

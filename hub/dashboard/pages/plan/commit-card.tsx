@@ -41,7 +41,7 @@ export const CommitCard = ({ draft, source }: CommitCardProps) => (
   <>
     <Heading level={3}>Commit it yourself</Heading>
     <p>
-      Nothing was saved. Write the document to <code>{draft.path.trim()}</code> of the policy repository, and open a pull request.
+      The text was not saved. Write the document to <code>{draft.path.trim()}</code> of the policy repository, and open a pull request.
       <Former draft={draft} source={source} />
     </p>
     <Flex>

@@ -15,6 +15,7 @@ import { showLines } from '../../lib/show-lines.ts';
 import { CommitCard } from './commit-card.tsx';
 import { draftProblem, isSameDraft, NEW_PATH, type PlanDraft } from './plan-draft.ts';
 import { PlanResult } from './plan-result.tsx';
+import { StoredPlans } from './stored-plans.tsx';
 import { usePlan } from './use-plan.ts';
 
 const route = getRouteApi('/shell/plan');
@@ -240,7 +241,7 @@ const SavedPolicy = ({ policy }: { readonly policy: string }) => {
   );
 };
 
-/** Edits a policy beside the plan of the change, which nothing keeps. */
+/** Edits a policy beside the plan of the change, whose text is kept nowhere. */
 export const PlanPage = () => {
   const { policy } = route.useSearch();
   // Documents in Git can name what is outside of a scope.
@@ -248,11 +249,12 @@ export const PlanPage = () => {
   return (
     <Page
       title="Plan a change"
-      description="See what a policy would do before it is merged. Nothing is saved here and nothing changes: the file is yours to commit."
+      description="See what a policy would do before it is merged. The text is saved nowhere and nothing changes: the file is yours to commit."
     >
       <div className="fso-stack">
         {isScoped ? null : <PolicyPicker key={policy} />}
         {policy === undefined || isScoped ? <Editor source={undefined} /> : <SavedPolicy key={policy} policy={policy} />}
+        <StoredPlans />
       </div>
     </Page>
   );

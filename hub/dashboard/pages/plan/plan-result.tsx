@@ -1,4 +1,12 @@
-import { type ClusterWorkloads, ownerRows, type Plan, planRows, planVerdict, type WorkloadClass } from '@fso/shared/effects/portable';
+import {
+  acceptNote,
+  type ClusterWorkloads,
+  ownerRows,
+  type Plan,
+  planRows,
+  planVerdict,
+  type WorkloadClass,
+} from '@fso/shared/effects/portable';
 import { count, listText } from '@fso/shared/text';
 import { Alert, type AlertProps } from '@patternfly/react-core';
 import type { ReactNode } from 'react';
@@ -10,6 +18,7 @@ import { formatNumber } from '../../lib/format.ts';
 const VARIANTS: Readonly<Record<Plan['result'], NonNullable<AlertProps['variant']>>> = {
   Breaks: 'danger',
   NothingBreaks: 'success',
+  Accepted: 'success',
   NotAllLookedAt: 'warning',
   NotAllAnswered: 'warning',
   NothingLookedAt: 'warning',
@@ -168,7 +177,8 @@ export const PlanResult = ({ plan }: { readonly plan: Plan }) => (
   <>
     <Alert isInline variant={VARIANTS[plan.result]} component="h3" title={planVerdict(plan)}>
       Compared with <RevisionLink revision={plan.before.revision} />. Looked at {count(plan.lookedAt.clusters, 'cluster')} and{' '}
-      {count(plan.lookedAt.policies, 'policy', 'policies')}; capacity, volumes and pod affinity are not looked at.
+      {count(plan.lookedAt.policies, 'policy', 'policies')}; capacity, volumes and pod affinity are not looked at.{' '}
+      {acceptNote(plan, (text) => text)}
     </Alert>
     {plan.workloads === null || plan.workloads.clusters.length + plan.workloads.notAnswered.length === 0 ? null : (
       <Workloads workloads={plan.workloads} />

@@ -1,7 +1,8 @@
 import type { Plan } from '@fso/shared/effects/portable';
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { createPlan } from '../../api/client.ts';
+import { keys } from '../../api/keys.ts';
 import { type PlanDraft, requestOf } from './plan-draft.ts';
 
 /** A plan, and the draft that it is of. */
@@ -12,6 +13,7 @@ interface MadePlan {
 
 /** Makes plans, one at a time; the hub stops with one that is cancelled, or whose page is left. */
 export const usePlan = () => {
+  const client = useQueryClient();
   const running = useRef<AbortController>(undefined);
   useEffect(() => () => running.current?.abort(), []);
   const mutation = useMutation({
@@ -20,6 +22,7 @@ export const usePlan = () => {
       running.current = new AbortController();
       return { plan: await createPlan(requestOf(draft), running.current.signal), draft };
     },
+    onSuccess: () => client.invalidateQueries({ queryKey: keys.plans }),
   });
   const cancel = (): void => {
     running.current?.abort();

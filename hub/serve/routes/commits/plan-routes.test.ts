@@ -72,7 +72,7 @@ describe('plans of changes', () => {
       action: 'createPlan',
       outcome: 'done',
       subject: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
-      detail: 'Breaks: 1 change; 1 cluster answered, 1 did not',
+      detail: expect.stringMatching(/^Breaks: 1 change; 1 cluster answered, 1 did not; stored as [0-9a-f]{24}$/),
     });
     expect(refused).toMatchObject({ outcome: 'refused', detail: 'not compared: bad-request, 1 problem' });
     const { events } = await server.ledger.searchEvents({ limit: 100 });

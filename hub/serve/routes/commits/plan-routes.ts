@@ -1,16 +1,32 @@
-import { MAX_PLAN_BYTES, Plan, PlanRequest } from '@fso/shared/effects';
+import {
+  MAX_PLAN_BYTES,
+  PLAN_DAYS,
+  Plan,
+  PlanId,
+  PlanRequest,
+  StoredPlan,
+  StoredPlanPage,
+  type StoredPlanSummary,
+} from '@fso/shared/effects';
+import { byText } from '@fso/shared/encoding';
 import express, { type Request, type Response } from 'express';
-import type { AuditedPlan } from '../../../plans/index.ts';
+import { z } from 'zod';
+import type { AuditedPlan, PlanCaller } from '../../../plans/index.ts';
 import { callerOf } from '../../http/caller.ts';
+import { decodeCursor, nextCursor } from '../../http/paging.ts';
+import { PageQuery } from '../../http/parameters.ts';
 import { ApiError } from '../../http/problems.ts';
-import { type Route, untilClosed } from '../../http/route.ts';
+import { jsonRoute, type Route, SCOPED_LIST, SCOPED_READ, untilClosed } from '../../http/route.ts';
 
 /** Makes plans, within the bounds of a caller. */
 export interface PlanDeps {
   readonly plans: {
     mayPlan(caller: string): boolean;
     /** @param body JSON of a `PlanRequest`; is given away */
-    plan(body: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<AuditedPlan>;
+    plan(body: Uint8Array<ArrayBuffer>, caller: PlanCaller, signal: AbortSignal): Promise<AuditedPlan>;
+    /** Stored plans, newest first. */
+    list(): Promise<readonly StoredPlanSummary[]>;
+    stored(id: string): Promise<StoredPlan | undefined>;
   };
 }
 
@@ -25,13 +41,25 @@ const readBody = async (req: Request, res: Response): Promise<Uint8Array<ArrayBu
 
 const countOf = (number: number, one: string): string => `${number} ${one}${number === 1 ? '' : 's'}`;
 
+/** A valid id is all that may come from a commit. */
+const acceptanceText = (acceptance: Plan['acceptance']): readonly string[] =>
+  acceptance === null ? [] : [acceptance.plan === null ? acceptance.state : `${acceptance.state}: ${acceptance.plan}`];
+
 /** Entry of the audit log for a plan: no text of the request. */
 const auditText = (planned: AuditedPlan): string => {
   if (!planned.ok) return `not compared: ${planned.code}, ${countOf(planned.problems.length, 'problem')}`;
-  const { result, effects, workloads } = planned.plan;
+  const { id, acceptance, result, effects, workloads } = planned.plan;
   const missing = workloads?.notAnswered.reduce((sum, { clusters }) => sum + clusters.length, 0) ?? 0;
-  return `${result}: ${countOf(effects.length, 'change')}; ${countOf(workloads?.clusters.length ?? 0, 'cluster')} answered, ${missing} did not`;
+  return `${result}: ${countOf(effects.length, 'change')}; ${countOf(workloads?.clusters.length ?? 0, 'cluster')} answered, ${missing} did not; ${[id === null ? 'not stored' : `stored as ${id}`, ...acceptanceText(acceptance)].join('; ')}`;
 };
+
+/** Place of a plan in the list. */
+const placeOf = ({ at, id }: StoredPlanSummary): string => `${at} ${id}`;
+
+const PlanParams = z.strictObject({ id: PlanId });
+
+/** Description of what is stored, and who sees it. */
+const STORED = `The newest 1,000 plans, of one caller 300, for ${PLAN_DAYS} days. Callers who see a part of the fleet see plans that were made for the same part, where their grants select all clusters and namespaces in them.`;
 
 /** Plans of changes, before they are merged. */
 export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
@@ -41,7 +69,7 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
     operationId: 'createPlan',
     summary: 'Effects of a change of policies, before it is merged',
     description:
-      'The files, up to 12 MiB of JSON, are compared with the commit in force. Agents of the clusters whose rules change are asked now, 32 at a time and for 8 s at most, after up to 8 s in which they answer others, what the change would do to the workloads there. Callers who see a part of the fleet get a plan of that part. Nothing is stored but an entry of the audit log with the digest of the request, and counts. One plan of a caller at a time and 20 an hour; two in all at a time. Four more of a caller, and 16 in all, wait for up to 45 s.',
+      'The files, up to 12 MiB of JSON, are compared with the commit in force. Agents of the clusters whose rules change are asked now, 32 at a time and for 8 s at most, after up to 8 s in which they answer others, what the change would do to the workloads there. Callers who see a part of the fleet get a plan of that part. Stored are the effects, without any text of the files, and an entry of the audit log with the digest of the request, and counts. One plan of a caller at a time and 20 an hour; two in all at a time. Four more of a caller, and 16 in all, wait for up to 45 s.',
     tag: 'policies',
     access: 'viewer',
     scope: 'scoped',
@@ -53,12 +81,12 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
       ({ plans }) =>
       async (req, res) => {
         const caller = callerOf(res);
-        const { kind, id } = caller.principal;
+        const { kind, id, name } = caller.principal;
         // First: a body that cannot be read costs its caller no plan.
         const body = await readBody(req, res);
         if (!plans.mayPlan(`${kind}:${id}`))
           throw new ApiError('too-many-requests', 'You have made 20 plans within the hour. Try again later.', { 'Retry-After': '180' });
-        const planned = await plans.plan(body, untilClosed(res)).catch(async (error: unknown) => {
+        const planned = await plans.plan(body, { kind, id, name }, untilClosed(res)).catch(async (error: unknown) => {
           await caller.audit('createPlan', 'failed', res.destroyed ? 'the caller left' : 'see the log of the hub');
           throw error;
         });
@@ -68,4 +96,40 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
         res.json(planned.plan);
       },
   },
+  jsonRoute(
+    {
+      ...SCOPED_LIST,
+      path: '/api/v1/plans',
+      operationId: 'listPlans',
+      summary: 'Stored plans, without their effects',
+      description: STORED,
+      tag: 'policies',
+      query: PageQuery,
+    },
+    { schema: StoredPlanPage, description: 'A page, newest first.' },
+    async ({ plans }, { query: { limit, cursor } }) => {
+      const stored = await plans.list();
+      const last = cursor === undefined ? undefined : decodeCursor(cursor);
+      const rest = last === undefined ? stored : stored.filter((plan) => byText(placeOf(plan), last) < 0);
+      return { items: rest.slice(0, limit), total: stored.length, next: nextCursor(rest, placeOf, limit) };
+    },
+  ),
+  jsonRoute(
+    {
+      ...SCOPED_READ,
+      path: '/api/v1/plans/{id}',
+      operationId: 'getPlan',
+      summary: 'The effects of a stored plan',
+      description: STORED,
+      tag: 'policies',
+      params: PlanParams,
+      problems: ['bad-request', 'not-found'],
+    },
+    { schema: StoredPlan, description: 'The plan.' },
+    async ({ plans }, { params: { id } }) => {
+      const plan = await plans.stored(id);
+      if (plan === undefined) throw new ApiError('not-found', `There is no plan ${id}, or not any more.`);
+      return plan;
+    },
+  ),
 ];

@@ -25,6 +25,7 @@ const PATHS: Readonly<Record<string, readonly string[]>> = {
   '/{namespace}/{name}': ['finance/own-local', 'team-xpolicy/own-xpolicy', 'team-xboth/own-xboth', `${NOWHERE}/${NOWHERE}`],
   '/{revision}': [REVISION, OLD_REVISION, NOWHERE],
   '/{sequence}': ['1'],
+  '/plans/{id}': ['0123456789abcdef01234567'],
   '/{id}': ['0123456789abcdef'],
 };
 

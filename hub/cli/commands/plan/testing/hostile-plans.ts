@@ -58,7 +58,15 @@ export const hostilePlan: fc.Arbitrary<Plan> = fc
     const side = { source: name, revision: null, at: '2026-06-01T00:00:00.000Z', withoutClusters: [other], withoutRegions: [name] };
     return {
       version: 1,
-      result: 'Breaks',
+      id: count === 0 ? null : '0'.repeat(24),
+      result: count === 1 ? ('Accepted' as const) : ('Breaks' as const),
+      acceptance: {
+        state: count === 1 ? ('Accepted' as const) : ('Beyond' as const),
+        plan: '0'.repeat(24),
+        by: other,
+        at: side.at,
+        beyond: [{ clusters: [name], message: `namespace ${other}: deny tightened`, owners: [name] }],
+      },
       before: side,
       after: side,
       workloads: null,

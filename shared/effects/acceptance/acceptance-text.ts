@@ -1,0 +1,46 @@
+import type { Plan } from '../plan.ts';
+import { type Acceptance, PLAN_DAYS } from './acceptance.ts';
+
+/** Texts on the stored plans of a change, which table, Markdown and dashboard share. */
+
+/** Writes text of others, such as the name of a branch, so that it is nothing but text. */
+export type Quote = (text: string) => string;
+
+/** Continues `Breaks` where all effects are accepted; else it is empty. */
+export const acceptedText = ({ result, acceptance }: Pick<Plan, 'result' | 'acceptance'>, quote: Quote): string =>
+  result !== 'Accepted' || acceptance === null
+    ? ''
+    : `, accepted by plan ${acceptance.plan} of ${quote(acceptance.by ?? '')} at ${acceptance.at}`;
+
+const WHY: Readonly<Record<Exclude<Acceptance['state'], 'Accepted'>, string>> = {
+  Beyond: 'its effects go beyond those of the plan',
+  NoPlanId: 'Accept-Effects names no plan, whose id has 24 hexadecimal digits',
+  UnknownPlan: 'the hub has no such plan, or not any more',
+  ExpiredPlan: `the plan is older than ${PLAN_DAYS} days`,
+  OtherScope: 'the plan was made for another part of the fleet',
+  OtherBase: 'the plan was made from other policies or registrations of clusters than those in force',
+  OtherOptions: 'the plan was made with other options',
+};
+
+/**
+ * Sentence on why the plan that a change names does not accept its effects; empty: it does, or none
+ * is named.
+ */
+export const refusedText = ({ acceptance }: Pick<Plan, 'acceptance'>, quote: Quote): string => {
+  if (acceptance === null || acceptance.state === 'Accepted') return '';
+  const { state, plan, by, at } = acceptance;
+  const made = by === null ? '' : ` (plan ${plan} of ${quote(by)} at ${at})`;
+  return ` Not accepted: ${WHY[state]}${made || (plan === null ? '' : ` (plan ${plan})`)}.`;
+};
+
+/** Sentence on how the effects of a plan are accepted, where something breaks. */
+export const acceptNote = ({ id, result, workloads, notLookedAt }: Plan, quote: Quote): string => {
+  if (result !== 'Breaks') return id === null ? '' : `Stored as plan ${id}.`;
+  if (workloads === null) return 'A plan of a hub alone has an id by which its effects can be accepted.';
+  if (id === null) return 'The hub has not stored this plan, so that its effects cannot be accepted.';
+  const isWhole =
+    notLookedAt.length === 0 && workloads.notAnswered.length === 0 && workloads.clusters.every(({ coverage }) => coverage !== 'Part');
+  return isWhole
+    ? `To accept these effects, add ${quote(`Accept-Effects: ${id}`)} to the commit message.`
+    : `Stored as plan ${id}; effects can be accepted where all is looked at and every cluster has answered.`;
+};

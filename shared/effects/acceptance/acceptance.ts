@@ -1,0 +1,35 @@
+import { z } from 'zod';
+
+/** Characters of a name of a stored plan that are looked at: it comes from a commit of anyone. */
+export const MAX_PLAN_ID = 100;
+
+/** Days for which a hub keeps a plan. */
+export const PLAN_DAYS = 30;
+
+/** Id of a stored plan: 96 random bits. */
+export const PlanId: z.ZodString = z.string().regex(/^[0-9a-f]{24}$/, 'must be 24 hexadecimal digits');
+
+/** Effects that an accepted plan does not have. */
+export const Beyond = z.object({
+  clusters: z.array(z.string()),
+  message: z.string(),
+  owners: z.array(z.string()).optional().describe('The first 20 of the owners that it does not have, where agents name them.'),
+});
+export type Beyond = z.infer<typeof Beyond>;
+
+/** Results of a comparison with a stored plan; the first one alone accepts. */
+const STATES = ['Accepted', 'Beyond', 'NoPlanId', 'UnknownPlan', 'ExpiredPlan', 'OtherScope', 'OtherBase', 'OtherOptions'] as const;
+
+/** Comparison of a plan with the stored one whose effects the change accepts. */
+export const Acceptance = z.object({
+  state: z
+    .enum(STATES)
+    .describe(
+      'Accepted: every effect is one of the stored plan. Beyond: some are not. NoPlanId: what the change names is no id. UnknownPlan: there is no such plan, or the caller does not see it. ExpiredPlan: it is too old. OtherScope, OtherBase, OtherOptions: it was made for another part of the fleet, from other policies or registrations, or with other options.',
+    ),
+  plan: PlanId.nullable().describe('null: NoPlanId.'),
+  by: z.string().nullable().describe('Name of who made the stored plan. null: NoPlanId or UnknownPlan.'),
+  at: z.iso.datetime().nullable().describe('Time at which it was made.'),
+  beyond: z.array(Beyond).max(20).describe('The first effects that it does not have; empty unless the state is Beyond.'),
+});
+export type Acceptance = z.infer<typeof Acceptance>;

@@ -1,0 +1,189 @@
+import type { FloorAction } from '../../api/index.ts';
+import { canonicalJson } from '../../encoding/index.ts';
+import { count, weakMemo } from '../../runtime/index.ts';
+import { admitsOpen } from '../compare-rules.ts';
+import { WORKLOAD_CLASSES } from '../workloads.ts';
+import type { Beyond } from './acceptance.ts';
+import {
+  isPattern,
+  type PlannedClass,
+  type PlannedEffect,
+  type PlannedEffects,
+  type PlannedRule,
+  type PlannedWorkloads,
+} from './planned-effects.ts';
+
+/** Effects that are named; a subset has none, so more of them change nothing. */
+const MAX_NAMED = 20;
+
+/** Regions of a rule; null: no policy governs the namespace, so that all are allowed. */
+type Regions = readonly string[] | null;
+
+const includesAll = (some: Regions, all: Regions): boolean => all === null || (some?.every((region) => all.includes(region)) ?? false);
+
+/** Regions that both allow. */
+const common = (one: Regions, other: Regions): Regions => {
+  if (one === null) return other;
+  return other === null ? one : one.filter((region) => other.includes(region));
+};
+
+const regionsOf = (rule: PlannedRule | null): Regions => rule?.regions ?? null;
+
+/** Whether a rule admits pods that say nothing of their region; every pod where there is none. */
+const isOpen = (rule: PlannedRule | null): boolean => rule === null || admitsOpen(rule);
+
+/** Allowed regions without nodes, where there are fewer nodes than before. */
+const unusable = ({ after, usable }: PlannedEffect): readonly string[] =>
+  usable === null || after === null ? [] : after.regions.filter((region) => !usable.includes(region));
+
+/** Whether pods that say nothing of their region are admitted, and have no nodes. */
+const isOpenStuck = ({ after, usable }: PlannedEffect): boolean =>
+  usable !== null && after !== null && admitsOpen(after) && !after.injected.some((region) => usable.includes(region));
+
+/** Whether every pod that a change refuses, another one from the same rule refuses, too. */
+const refusesNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean => {
+  const { before, after } = today;
+  const isOpenLost = isOpen(before) && !isOpen(after);
+  return includesAll(common(regionsOf(accepted.after), regionsOf(before)), regionsOf(after)) && (!isOpenLost || !isOpen(accepted.after));
+};
+
+/**
+ * Whether every pod that a change admits, another one from the same rule admits, too. A pod may be
+ * scheduled in several regions, so one region that is new makes all others of the rule count.
+ */
+const admitsNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean => {
+  const { before, after } = today;
+  const isOpened = !isOpen(before) && isOpen(after);
+  return (
+    (includesAll(regionsOf(after), regionsOf(before)) || includesAll(regionsOf(after), regionsOf(accepted.after))) &&
+    (!isOpened || isOpen(accepted.after))
+  );
+};
+
+/** Whether every pod that a change leaves without nodes has none after the other, too. */
+const strandsNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean =>
+  (!today.pending || accepted.pending) &&
+  includesAll(unusable(today), unusable(accepted)) &&
+  (!isOpenStuck(today) || isOpenStuck(accepted)) &&
+  (today.usable?.length !== 0 || accepted.usable?.length === 0) &&
+  (today.elsewhere === null || (accepted.elsewhere !== null && includesAll(accepted.elsewhere, today.elsewhere)));
+
+const isWithin = (today: PlannedEffect, accepted: PlannedEffect): boolean =>
+  canonicalJson(today.before) === canonicalJson(accepted.before) &&
+  refusesNoMore(today, accepted) &&
+  admitsNoMore(today, accepted) &&
+  strandsNoMore(today, accepted);
+
+const keyOf = (action: FloorAction, cluster: string, namespace: string): string => `${action} ${cluster} ${namespace}`;
+
+/** Looks up the effects of an accepted plan by action, cluster and namespace. */
+const createLookup = ({ effects, patterns }: PlannedEffects) => {
+  const found = new Map<string, PlannedEffect>();
+  for (const effect of effects)
+    for (const cluster of effect.clusters)
+      for (const namespace of effect.namespaces) found.set(keyOf(effect.action, cluster, namespace), effect);
+  const digests = new Map(patterns.flatMap(({ clusters, digest }) => clusters.map((cluster) => [cluster, digest])));
+  return {
+    effect: (action: FloorAction, cluster: string, namespace: string) => found.get(keyOf(action, cluster, namespace)),
+    digest: (cluster: string): string | undefined => digests.get(cluster),
+  };
+};
+
+/** Effects on possible pods that an accepted plan does not have. */
+function* beyondRules(today: PlannedEffects, accepted: PlannedEffects): Generator<Beyond> {
+  const known = createLookup(accepted);
+  const own = createLookup({ ...today, effects: [] });
+  // A pattern stands for the namespaces that no other one names more closely.
+  const isSame = (cluster: string, namespace: string): boolean =>
+    !isPattern(namespace) || (known.digest(cluster) !== undefined && known.digest(cluster) === own.digest(cluster));
+  for (const effect of today.effects) {
+    const { action, verdict } = effect;
+    const within = weakMemo((other: PlannedEffect) => isWithin(effect, other));
+    for (const namespace of effect.namespaces) {
+      const isKnown = (cluster: string): boolean => {
+        const other = known.effect(action, cluster, namespace);
+        return other !== undefined && isSame(cluster, namespace) && within(other);
+      };
+      const clusters = effect.clusters.filter((cluster) => !isKnown(cluster));
+      if (clusters.length > 0) yield { clusters, message: `namespace ${namespace}: ${action} ${verdict}` };
+    }
+  }
+}
+
+const WOULD: Readonly<Record<(typeof WORKLOAD_CLASSES)[number], string>> = {
+  outside: 'would be outside',
+  refused: 'would be refused at the next start',
+  pending: 'would stay pending',
+};
+
+const NONE: PlannedClass = { now: null, after: null, begins: 0, ends: 0 };
+
+/** Owners that come into a class, where all of them are named. */
+const namesOf = ({ begins, owners }: PlannedClass): readonly string[] | undefined => (owners?.length === begins ? owners : undefined);
+
+/** Owners of a class by name. @param known all owners that the accepted plan has, by name */
+const beyondNames = (today: PlannedClass, known: readonly string[]): Pick<Beyond, 'message' | 'owners'> | undefined => {
+  const own = namesOf(today);
+  if (own === undefined) return { message: `${count(today.begins, 'owner')}, not all by name, and the plan has ${known.length} by name` };
+  const others = own.filter((owner) => !known.includes(owner));
+  return others.length === 0 ? undefined : { message: count(others.length, 'other owner'), owners: others.slice(0, MAX_NAMED) };
+};
+
+/** Owners of a class by number, and those of them that could start before. */
+const beyondCounts = (today: PlannedClass, accepted: PlannedClass): Pick<Beyond, 'message'> | undefined => {
+  if (today.begins > accepted.begins) return { message: `${count(today.begins, 'owner')}, and ${accepted.begins} in the plan` };
+  const [worse, accepts] = [today.begins - (today.eased ?? 0), accepted.begins - (accepted.eased ?? 0)];
+  return worse > accepts ? { message: `${count(worse, 'owner')} that could start before, and ${accepts} in the plan` } : undefined;
+};
+
+/**
+ * Owners of a class that an accepted plan does not have. Where it names all, they are compared by
+ * name; where it has counts alone, by these.
+ *
+ * @returns undefined: there is none
+ */
+const beyondClass = (today: PlannedClass, accepted: PlannedClass): Pick<Beyond, 'message' | 'owners'> | undefined => {
+  const { begins, owners } = today;
+  if (begins === 0) return undefined;
+  if (accepted.begins === 0)
+    return { message: `${count(begins, 'owner')}, and none in the plan`, ...(owners && { owners: owners.slice(0, MAX_NAMED) }) };
+  const known = namesOf(accepted);
+  return (known && beyondNames(today, known)) ?? beyondCounts(today, accepted);
+};
+
+/** Owners of one cluster that an accepted plan does not have. */
+const beyondCluster = (today: PlannedWorkloads, accepted: PlannedWorkloads | undefined): readonly Beyond[] =>
+  WORKLOAD_CLASSES.flatMap((name) => {
+    const found = beyondClass(today[name], accepted?.[name] ?? NONE);
+    return found === undefined ? [] : [{ clusters: [today.cluster], ...found, message: `${WOULD[name]}: ${found.message}` }];
+  });
+
+/** Finds everything that an accepted plan does not have. */
+function* beyondAll(today: PlannedEffects, accepted: PlannedEffects): Generator<Beyond> {
+  const { notLookedAt, notAnswered, partly } = today;
+  const unknown = [
+    { clusters: notLookedAt, message: 'not all was looked at' },
+    { clusters: notAnswered, message: 'they did not answer' },
+    { clusters: partly, message: 'not all owners were judged whole' },
+  ];
+  yield* unknown.filter(({ clusters }) => clusters.length > 0);
+  yield* beyondRules(today, accepted);
+  const known = new Map(accepted.workloads.map((each) => [each.cluster, each]));
+  for (const cluster of today.workloads) yield* beyondCluster(cluster, known.get(cluster.cluster));
+}
+
+/**
+ * Effects of a change that an accepted plan of the same base does not have: none, where they are a
+ * subset. What is not known today is in no subset. Pure; the cost grows with the clusters and
+ * namespaces of the accepted plan, and not with those of the change.
+ *
+ * @returns the first 20
+ */
+export const beyondAccepted = (today: PlannedEffects, accepted: PlannedEffects): readonly Beyond[] => {
+  const found: Beyond[] = [];
+  for (const beyond of beyondAll(today, accepted)) {
+    found.push(beyond);
+    if (found.length === MAX_NAMED) break;
+  }
+  return found;
+};

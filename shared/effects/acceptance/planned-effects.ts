@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import { CombinedRule, Effect, type Effects, type Plan } from '../plan.ts';
+import { WORKLOAD_CLASSES, WorkloadClass } from '../workloads.ts';
+
+/**
+ * Effects of a plan as they are stored and compared: names, regions, counts and digests. Texts of
+ * the change are no part of it: neither those of its documents, nor names of policies, nor the
+ * witnesses, reasons and fixes that are made of them.
+ */
+
+const Rule = CombinedRule.omit({ policies: true });
+export type PlannedRule = z.infer<typeof Rule>;
+
+const PlannedEffect = Effect.pick({ clusters: true, action: true, verdict: true, breaks: true, usable: true, elsewhere: true }).extend({
+  namespaces: z.array(z.string()).describe('Namespaces, and patterns of them.'),
+  before: Rule.nullable(),
+  after: Rule.nullable(),
+  pending: z.boolean().describe('Whether a pod that had nodes has none any more.'),
+});
+export type PlannedEffect = z.infer<typeof PlannedEffect>;
+
+const PlannedClass = WorkloadClass.omit({ owners: true }).extend({
+  eased: z.int().min(1).optional(),
+  owners: z
+    .array(z.string())
+    .optional()
+    .describe('Kind, namespace and name of those that begin, as `Deployment web/api`; absent: the agent tells counts only.'),
+});
+export type PlannedClass = z.infer<typeof PlannedClass>;
+
+const PlannedWorkloads = z.object({ cluster: z.string(), outside: PlannedClass, refused: PlannedClass, pending: PlannedClass });
+export type PlannedWorkloads = z.infer<typeof PlannedWorkloads>;
+
+/** Whether an effect names a class of namespaces, such as `a-*-b`, and no single one. */
+export const isPattern = (namespace: string): boolean => namespace.includes('*');
+
+/**
+ * Digest of the patterns by which clusters distinguish namespaces: patterns mean the same where it
+ * is the same.
+ */
+export const PatternDigest = z.object({ clusters: z.array(z.string()), digest: z.string() });
+export type PatternDigest = z.infer<typeof PatternDigest>;
+
+export const PlannedEffects = z.object({
+  effects: z.array(PlannedEffect),
+  patterns: z.array(PatternDigest).describe('Digests of the patterns by which clusters tell namespaces apart, where an effect has one.'),
+  workloads: z.array(PlannedWorkloads).describe('Clusters in which something changes for what runs.'),
+  notLookedAt: z.array(z.string()).describe('Clusters that were not looked at whole.'),
+  notAnswered: z.array(z.string()).describe('Clusters that did not answer.'),
+  partly: z.array(z.string()).describe('Clusters of whose owners some were not judged whole.'),
+});
+export type PlannedEffects = z.infer<typeof PlannedEffects>;
+
+const ruleOf = (rule: Effect['before']): PlannedRule | null => rule && { regions: rule.regions, injected: rule.injected };
+
+const effectOf = ({ clusters, namespaces, action, verdict, breaks, before, after, pending, usable, elsewhere }: Effect): PlannedEffect => ({
+  ...{ clusters, action, verdict, breaks, usable, elsewhere },
+  namespaces: namespaces.map(({ pattern }) => pattern),
+  before: ruleOf(before),
+  after: ruleOf(after),
+  pending: pending !== null,
+});
+
+const classOf = ({ owners, ...counts }: WorkloadClass): PlannedClass => ({
+  ...counts,
+  ...(owners && { owners: owners.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`) }),
+});
+
+/** Takes from a plan what is stored of it. @param patterns of the comparison that it was made by */
+export const plannedEffects = (
+  { effects, notLookedAt }: Effects,
+  { workloads, patterns }: Pick<Plan, 'workloads'> & { readonly patterns: readonly PatternDigest[] },
+): PlannedEffects => {
+  const { clusters = [], notAnswered = [] } = workloads ?? {};
+  const changed = clusters.filter((cluster) => WORKLOAD_CLASSES.some((name) => cluster[name].begins + cluster[name].ends > 0));
+  return {
+    effects: effects.map(effectOf),
+    patterns: [...patterns],
+    workloads: changed.map(({ cluster, outside, refused, pending }) => ({
+      cluster,
+      outside: classOf(outside),
+      refused: classOf(refused),
+      pending: classOf(pending),
+    })),
+    notLookedAt: notLookedAt.flatMap((each) => each.clusters),
+    notAnswered: notAnswered.flatMap((each) => each.clusters),
+    partly: clusters.filter(({ coverage }) => coverage === 'Part').map(({ cluster }) => cluster),
+  };
+};
