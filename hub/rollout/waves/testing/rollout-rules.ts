@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RolloutStrategySpec, RolloutWave } from '@fso/shared/api';
 import { durationMs } from '@fso/shared/rollout';
-import type { RolloutRun } from '../run.ts';
+import { parseRun, type RolloutRun } from '../run.ts';
 import { type RolloutWorld, type SimulatedCluster, ZONES } from './rollout-world.ts';
 
 /** Longest time to proof of the strategies, in milliseconds. */
@@ -28,9 +29,12 @@ export class RolloutRules {
   readonly #unprovenSince = new Map<string, number>();
   /** Commits for which someone has passed a gate. */
   readonly #waived = new Set<string>();
+  /** Commits that agents have in force. */
+  readonly #accepted: Map<string, string | null>;
 
   constructor(world: RolloutWorld) {
     this.#world = world;
+    this.#accepted = new Map([...world.clusters.values()].map(({ name, accepted }) => [name, accepted]));
   }
 
   moment(): Moment {
@@ -48,10 +52,23 @@ export class RolloutRules {
    */
   check(before: Moment, isStored = true): void {
     const { run } = this.#world;
-    for (const cluster of this.#world.clusters.values()) this.#note(cluster, before, isStored);
+    for (const cluster of this.#world.clusters.values()) {
+      this.#checkApproval(cluster);
+      this.#note(cluster, before, isStored);
+    }
     if (isStored && this.#skipsWaves(before.run)) this.#checkAtOnce();
     else this.#checkTurns(before);
+    if (!isDeepStrictEqual(run, parseRun(run && JSON.parse(JSON.stringify(run))))) throw new Error('the run cannot be stored');
     if (run?.halt?.gate === 'ProofTime' && before.run?.halt === null) this.#checkLate(run, run.halt.clusters);
+  }
+
+  /** Checks that an agent took what its commit before wanted approved only with the approval. */
+  #checkApproval({ name, accepted }: SimulatedCluster): void {
+    const before = this.#accepted.get(name) ?? null;
+    this.#accepted.set(name, accepted);
+    const wave = accepted === null || before === accepted ? undefined : this.#world.approvalOf(name, before, accepted);
+    if (accepted !== null && wave !== undefined && !this.#world.isApproved(accepted, wave))
+      throw new Error(`${name} took ${accepted}, which is not approved for ${wave}`);
   }
 
   #checkTurns(before: Moment): void {
@@ -72,11 +89,13 @@ export class RolloutRules {
     if (run !== undefined && run.base.revision !== newest.revision) throw new Error(`${newest.revision} did not go at once`);
   }
 
-  #note({ name, proven, awaySince }: SimulatedCluster, { targets }: Moment, isStored: boolean): void {
+  #note(cluster: SimulatedCluster, { targets }: Moment, isStored: boolean): void {
+    const { name, proven, awaySince } = cluster;
     const { now, newest } = this.#world;
     if (proven !== null && !this.#provenAt.has(`${name} ${proven}`)) this.#provenAt.set(`${name} ${proven}`, now);
     // A hub that started has not decided yet what a cluster is to have.
-    const isFine = awaySince !== null || proven === newest.revision || (targets.get(name) ?? newest.revision) !== newest.revision;
+    const isGiven = (targets.get(name) ?? newest.revision) === newest.revision;
+    const isFine = awaySince !== null || proven === newest.revision || !isGiven || this.#waits(cluster);
     if (isStored && isFine) this.#fineAt.set(name, now);
     if (isStored) this.#noteAbsence(name, awaySince);
     if (proven !== null) this.#unprovenSince.delete(name);
@@ -130,6 +149,13 @@ export class RolloutRules {
     const zone = this.#world.labelOf(name, run);
     const at = waves.findIndex(({ clusterSelector }) => clusterSelector.matchLabels?.['zone'] === zone);
     return at < 0 ? waves.length : at;
+  }
+
+  /** Whether a cluster waits for an approval that its wave needs. */
+  #waits({ name, held }: SimulatedCluster): boolean {
+    const { run, newest } = this.#world;
+    if (run === undefined || held !== newest.revision) return false;
+    return this.#strategyOf(run).waves[this.#waveOf({ name }, run)]?.approval !== undefined;
   }
 
   #reached({ base, reached }: RolloutRun, wave: number): string {
@@ -227,11 +253,18 @@ export const STRATEGIES: readonly (RolloutStrategySpec | undefined)[] = [
     { zone: 'c', soak: '2m' },
   ]),
   strategyOf(ZONES.map((zone) => ({ zone, soak: '45s', maxNewViolations: 3 }))),
+  strategyOf([
+    { zone: 'a', soak: '30s' },
+    { zone: 'b', approval: 'Required' },
+    { zone: 'c', approval: 'Required', maxNewViolations: 0 },
+  ]),
 ];
 
-function strategyOf(
-  waves: readonly { zone: string; soak?: string; proofWithin?: string; maxNewViolations?: number; maxConcurrency?: number }[],
-): RolloutStrategySpec {
+interface WaveInZone extends Pick<RolloutWave, 'soak' | 'proofWithin' | 'maxNewViolations' | 'maxConcurrency' | 'approval'> {
+  readonly zone: string;
+}
+
+function strategyOf(waves: readonly WaveInZone[]): RolloutStrategySpec {
   return {
     unreachableAfter: '2m',
     waves: waves.map(({ zone, ...rule }) => ({ name: zone, clusterSelector: { matchLabels: { zone } }, proofWithin: '4m', ...rule })),
