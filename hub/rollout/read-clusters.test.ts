@@ -195,7 +195,7 @@ describe('ClusterReader', () => {
   };
   const step = fc.tuple(fc.constantFrom(...Object.keys(HAPPENINGS)), fc.constantFrom('eu', 'us'), fc.constantFrom(...COMMITS));
 
-  it('reads whatever has changed as a reader does that has read nothing before', async () => {
+  it('reads each change as a reader does that has read nothing before', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const world = await open();

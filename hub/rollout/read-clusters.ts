@@ -54,9 +54,9 @@ export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: s
   return had;
 };
 
-/** What a cluster is read from. An equal one reads equally: see {@link ClusterReader}. */
+/** Facts that a cluster is read from; equal ones read equally. */
 interface Readings {
-  /** undefined: the hub does not know the cluster. Only `lastSeen` of a connected one moves in it. */
+  /** undefined: the hub does not know it. `lastSeen`, which moves, is not read while connected. */
   readonly record: ClusterRecord | undefined;
   readonly labels: Labels;
   readonly isRegistered: boolean;

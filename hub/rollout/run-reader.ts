@@ -16,7 +16,7 @@ export interface RunReaderDeps {
   readonly clock: Clock;
 }
 
-/** What a run is read for. */
+/** Commits and time as of which a run is read. */
 export interface ReadAsOf {
   /** The commit that is to be planned, and the newest one of the hub. */
   readonly newest: CompiledRevision;

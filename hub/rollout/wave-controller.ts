@@ -47,7 +47,7 @@ const LOOK_MS = { busy: 1_000, idle: 60_000 };
 /** Milliseconds for which reports are gathered before a look. */
 const GATHER_MS = 50;
 /** Bounds of the rest after a look, in ms. */
-const REST = { minMs: 150, maxMs: 2_000 };
+const REST = { minMs: 150, maxMs: 500 };
 
 /**
  * Step ③ where a RolloutStrategy is in force: decides which clusters may have the newest commit.
@@ -63,7 +63,7 @@ export class WaveController {
   #newest: CompiledRevision | undefined;
   /** Commit that brings the first strategy, until the ledger has the run that it begins. */
   #first: CompiledRevision | undefined;
-  /** Targets given out last: of the run, or that every cluster has the newest; null: others are due. */
+  /** Targets that were given out last: those of the run, or the newest commit; null: none yet. */
   #applied: 'run' | 'newest' | null = 'newest';
   #held: ReadonlyMap<string, HeldCluster> = new Map();
   #isBehind: boolean = false;

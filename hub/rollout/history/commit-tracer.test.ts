@@ -99,7 +99,7 @@ describe('the trace of a commit at the hub', () => {
     expect(resultsOf('commit')).toHaveLength(2);
   });
 
-  it('goes on for as long as waves do', async () => {
+  it('continues for as long as waves do', async () => {
     const { clock, spans, hub, enforce, resultsOf } = await openConnected(true);
     hub.take(A);
     await clock.advance(LONGEST_MS + 10_000);

@@ -89,7 +89,7 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
   }),
   happening('restart', fc.constant('the hub'), (world) => world.restart()),
   happening('restart', fc.constant('every agent'), (world) => {
-    for (const cluster of world.clusters.values()) cluster.proven = null;
+    for (const cluster of world.clusters.values()) Object.assign(cluster, { proven: null, held: null });
   }),
   happening('agent', name, (world, cluster) => {
     const found = world.clusters.get(cluster);
@@ -166,7 +166,7 @@ const passMinute = (world: RolloutWorld, rules: RolloutRules): void => {
 /** @throws Error where a run does not end once nothing happens */
 const settle = (world: RolloutWorld, rules: RolloutRules): void => {
   if (world.isRevoked(world.newest.revision)) {
-    // Whoever approves it again: no agent takes it, and there is another commit in its place.
+    // No agent takes it, also where it is approved again: another commit comes in its place.
     for (let minute = 0; minute < REVOKED_MINUTES; minute += 1) passMinute(world, rules);
     world.commit({});
   }

@@ -112,13 +112,21 @@ export class RolloutRules {
 
   /**
    * Whether no wave need wait for a cluster: it is away, has come and gone for long and does not
-   * lack objects, or was not known in time as it was before.
+   * lack objects, or there is nothing to compare, as it was not known in time as it was before, or
+   * enforces by an older commit what it gets.
    */
-  #isExcused({ name, awaySince, lacking }: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
+  #isExcused(cluster: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
+    const { name, awaySince, lacking } = cluster;
     const [unreachableMs, proofMs] = [durationMs(unreachableAfter ?? '5m'), durationMs(rule.proofWithin ?? '10m')];
     if (this.#passed(awaySince) >= unreachableMs) return true;
     if (lacking !== this.#world.newest.revision && this.#passed(this.#absences.get(name)?.since) >= unreachableMs + proofMs) return true;
-    return rule.maxNewViolations !== undefined && this.#passed(this.#unprovenSince.get(name)) >= proofMs;
+    if (rule.maxNewViolations === undefined) return false;
+    return this.#passed(this.#unprovenSince.get(name)) >= proofMs || this.#enforcesBefore(cluster);
+  }
+
+  #enforcesBefore({ name, accepted }: SimulatedCluster): boolean {
+    const { revision } = this.#world.newest;
+    return accepted !== null && accepted !== revision && this.#world.digestOf(name, accepted) === this.#world.digestOf(name, revision);
   }
 
   /** Milliseconds since a time; 0 where there is none. */
@@ -215,6 +223,11 @@ export class RolloutRules {
     }
   }
 
+  /** Whether someone has passed a gate for what a cluster gets of a commit, in this or another. */
+  #isAccepted(name: string, revision: string): boolean {
+    return [...this.#waived].some((each) => this.#world.digestOf(name, each) === this.#world.digestOf(name, revision));
+  }
+
   #checkFinished(
     wave: number,
     { strategy, changed, was, is }: { strategy: RolloutStrategySpec; changed: readonly SimulatedCluster[]; was: string; is: string },
@@ -230,7 +243,8 @@ export class RolloutRules {
     if (now - since < durationMs(rule.soak ?? '0s')) throw new Error(`wave ${rule.name} did not soak`);
     if (rule.maxNewViolations === undefined) return;
     const known = proven.filter(({ awaySince }) => awaySince === null);
-    const found = known.reduce(
+    const counted = known.filter(({ name }) => !this.#isAccepted(name, is));
+    const found = counted.reduce(
       (sum, { name }) => sum + Math.max(0, this.#world.violationsAt(name, is) - this.#world.violationsAt(name, was)),
       0,
     );
@@ -256,7 +270,7 @@ export const STRATEGIES: readonly (RolloutStrategySpec | undefined)[] = [
   strategyOf([
     { zone: 'a', soak: '30s' },
     { zone: 'b', approval: 'Required' },
-    { zone: 'c', approval: 'Required', maxNewViolations: 0 },
+    { zone: 'c', approval: 'Required', soak: '2m' },
   ]),
 ];
 

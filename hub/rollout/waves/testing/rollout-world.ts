@@ -156,12 +156,15 @@ export class RolloutWorld {
     const { target } = cluster;
     if (cluster.awaySince !== null || target === null) return;
     cluster.offered = target;
-    if (cluster.accepted === target) {
-      cluster.proven = this.flapping.has(cluster.name) ? null : target;
-      return;
+    // Also while it does not take another one.
+    if (cluster.accepted === target || cluster.held === target) {
+      cluster.proven = this.flapping.has(cluster.name) ? null : cluster.accepted;
+      if (cluster.accepted === target) return;
     }
-    if (this.starved.has(cluster.name)) {
+    // One that holds the commit has its objects.
+    if (this.starved.has(cluster.name) && cluster.held !== target) {
       cluster.lacking = target;
+      cluster.held = null;
       return;
     }
     cluster.lacking = null;
