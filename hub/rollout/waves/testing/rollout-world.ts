@@ -157,10 +157,11 @@ export class RolloutWorld {
     if (cluster.awaySince !== null || target === null) return;
     cluster.offered = target;
     // Also while it does not take another one.
-    if (cluster.accepted === target || cluster.held === target) {
-      cluster.proven = this.flapping.has(cluster.name) ? null : cluster.accepted;
-      if (cluster.accepted === target) return;
-    }
+    if (cluster.accepted === target || cluster.held === target) cluster.proven = this.flapping.has(cluster.name) ? null : cluster.accepted;
+    if (cluster.accepted !== target) this.#answer(cluster, target);
+  }
+
+  #answer(cluster: SimulatedCluster, target: string): void {
     // One that holds the commit has its objects.
     if (this.starved.has(cluster.name) && cluster.held !== target) {
       cluster.lacking = target;
