@@ -64,7 +64,6 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     if (immediate === undefined) world.commit({ contents: { ...contents, a: value, b: value }, immediate: UNTAGGED });
     else world.tagImmediate();
   }),
-  happening('approve', fc.constantFrom(...ZONES), (world, wave) => world.approve(wave)),
   happening('approve', fc.constant('for every wave'), approveAll),
   happening('revoke', fc.constantFrom(...ZONES), (world, wave) => world.revoke(wave)),
   happening('revert', fc.nat(3), (world, back) => world.commit({ contents: (world.commits.at(-2 - back) ?? world.newest).contents })),
@@ -190,9 +189,12 @@ const begin = (faults: Faults, strategy: RolloutStrategySpec | undefined): Rollo
   return world;
 };
 
+/** One of them has waves that need an approval. */
+const FIRST_STRATEGIES = [STRATEGIES[1], STRATEGIES[1], STRATEGIES[1], STRATEGIES.at(-1)];
+
 /** Property: whatever happens, no step breaks a rule, and every run ends once nothing happens. */
 export const rolloutProperty = (faults: Faults = {}) =>
-  fc.property(fc.constantFrom(STRATEGIES[1], STRATEGIES.at(-1)), fc.commands(COMMANDS, { maxCommands: 60 }), (strategy, commands) => {
+  fc.property(fc.constantFrom(...FIRST_STRATEGIES), fc.commands(COMMANDS, { maxCommands: 60 }), (strategy, commands) => {
     const world = begin(faults, strategy);
     const rules = new RolloutRules(world);
     fc.modelRun(() => ({ model: { rules }, real: world }), commands);
