@@ -87,9 +87,7 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     if (!world.starved.delete(cluster)) world.starved.add(cluster);
   }),
   happening('restart', fc.constant('the hub'), (world) => world.restart()),
-  happening('restart', fc.constant('every agent'), (world) => {
-    for (const cluster of world.clusters.values()) Object.assign(cluster, { proven: null, held: null });
-  }),
+  happening('restart', fc.constant('every agent'), restartAgents),
   happening('agent', name, (world, cluster) => {
     const found = world.clusters.get(cluster);
     if (found !== undefined) world.work(found);
@@ -115,6 +113,11 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     ),
   fc.constantFrom(0, 60).map((seconds) => new Happening(`crash after ${seconds} s`, (world) => passTime(world, seconds), true)),
 ];
+
+/** Agents that have restarted do not hold a commit, and have yet to prove the one in force. */
+function restartAgents(world: RolloutWorld): void {
+  for (const cluster of world.clusters.values()) Object.assign(cluster, { proven: null, held: null });
+}
 
 function approveAll(world: RolloutWorld): void {
   for (const wave of ZONES) world.approve(wave);
@@ -149,21 +152,29 @@ function resume(world: RolloutWorld, _by: string, rules: RolloutRules): void {
 const MINUTES = 120;
 /** Minutes for which a commit stays whose approval was taken back. */
 const REVOKED_MINUTES = 10;
+const MAX_RESTART_AT = 6;
+
+const look = (world: RolloutWorld, rules: RolloutRules): void => {
+  const before = rules.moment();
+  world.step();
+  rules.check(before);
+};
 
 /** A minute in which some come or go, agents do their work, and people approve and pass gates. */
 const passMinute = (world: RolloutWorld, rules: RolloutRules): void => {
   flap(world);
   approveAll(world);
   passTime(world, 60);
-  const before = rules.moment();
-  world.step();
-  rules.check(before);
+  look(world, rules);
   // What a gate has found is accepted while it is known.
   resume(world, '', rules);
 };
 
-/** @throws Error where a run does not end once nothing happens */
-const settle = (world: RolloutWorld, rules: RolloutRules): void => {
+/**
+ * @param restartAt minute in which every agent restarts
+ * @throws Error where a run does not end once nothing else happens
+ */
+const settle = (world: RolloutWorld, rules: RolloutRules, restartAt: number): void => {
   if (world.isRevoked(world.newest.revision)) {
     // No agent takes it, also where it is approved again: another commit comes in its place.
     for (let minute = 0; minute < REVOKED_MINUTES; minute += 1) passMinute(world, rules);
@@ -173,7 +184,13 @@ const settle = (world: RolloutWorld, rules: RolloutRules): void => {
   const isSettled = (): boolean =>
     (world.run === undefined || world.run.base.revision === newest.revision) &&
     [...clusters.values()].every(({ target }) => target === newest.revision);
-  for (let minute = 0; minute < MINUTES && !isSettled(); minute += 1) passMinute(world, rules);
+  for (let minute = 0; minute < MINUTES && !isSettled(); minute += 1) {
+    if (minute === restartAt) {
+      restartAgents(world);
+      look(world, rules);
+    }
+    passMinute(world, rules);
+  }
   if (!isSettled()) throw new Error(`the run stays at ${JSON.stringify([world.run, ...clusters.values()])}`);
 };
 
@@ -189,14 +206,19 @@ const begin = (faults: Faults, strategy: RolloutStrategySpec | undefined): Rollo
   return world;
 };
 
-/** One of them has waves that need an approval. */
+/** Strategies that a fleet begins with; the last has waves that need an approval. */
 const FIRST_STRATEGIES = [STRATEGIES[1], STRATEGIES[1], STRATEGIES[1], STRATEGIES.at(-1)];
 
 /** Property: whatever happens, no step breaks a rule, and every run ends once nothing happens. */
 export const rolloutProperty = (faults: Faults = {}) =>
-  fc.property(fc.constantFrom(...FIRST_STRATEGIES), fc.commands(COMMANDS, { maxCommands: 60 }), (strategy, commands) => {
-    const world = begin(faults, strategy);
-    const rules = new RolloutRules(world);
-    fc.modelRun(() => ({ model: { rules }, real: world }), commands);
-    settle(world, rules);
-  });
+  fc.property(
+    fc.constantFrom(...FIRST_STRATEGIES),
+    fc.commands(COMMANDS, { maxCommands: 60 }),
+    fc.nat(MAX_RESTART_AT),
+    (strategy, commands, restartAt) => {
+      const world = begin(faults, strategy);
+      const rules = new RolloutRules(world);
+      fc.modelRun(() => ({ model: { rules }, real: world }), commands);
+      settle(world, rules, restartAt);
+    },
+  );
