@@ -180,7 +180,7 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   const fleet = new FleetReader({ ledger, clock, version });
   const history = { ledger, clock, logger: log('activity') };
   const immediate = new ImmediateCheck({ trust: config.git.trust, source, clock });
-  const rollout = new WaveController({ ledger, targets, delivery, source, immediate, clock, logger: log('release') });
+  const rollout = new WaveController({ ledger, targets, delivery, source, immediate, tracer, clock, logger: log('release') });
   new ApprovalRelay({ ledger, source, targets, delivery, immediate, logger: log('release') }).open();
   const activity = new Activity({ ...history, metrics: metrics.rollout, tracer, inWaves: () => rollout.areInForce });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });

@@ -1,9 +1,10 @@
 import { CONDITIONS, type HeldRevision, type PolicyReport } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
-import { expect, it } from 'vitest';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
-import { clusterReport, desiredOf, policyReport, REVISION, report } from '../serve/testing/fleet.ts';
-import { hadBy, readClusters } from './read-clusters.ts';
+import { clusterReport, desiredOf, FILES, policyReport, REVISION, report } from '../serve/testing/fleet.ts';
+import { ClusterReader, type FleetOfRun, hadBy } from './read-clusters.ts';
 
 const known = {
   type: CONDITIONS.risksKnown,
@@ -31,14 +32,16 @@ const readEu = async (change: {
   const records = await ledger.clusters();
   return {
     ledger,
-    eu: readClusters({
-      newest: desired.set,
-      base: undefined,
-      records,
-      watchingSince: 0,
-      digestOf: () => undefined,
-      targetOf: () => null,
-    }).get('eu'),
+    eu: new ClusterReader()
+      .read({
+        newest: desired.set,
+        base: undefined,
+        records,
+        watchingSince: 0,
+        digestOf: () => undefined,
+        targetOf: () => null,
+      })
+      .get('eu'),
     desired,
   };
 };
@@ -78,7 +81,7 @@ it('takes a commit that waits for an approval for held, also where it was refuse
   const read = async () => {
     const records = await ledger.clusters();
     const input = { newest: desired.set, base: undefined, records, watchingSince: 0, digestOf: () => undefined, targetOf: () => null };
-    const { refused, lacking } = readClusters(input).get('eu') ?? {};
+    const { refused, lacking } = new ClusterReader().read(input).get('eu') ?? {};
     return { refused, lacking };
   };
   await ledger.setNack('eu', { revision: next, reasons: [{ code: 'object-missing', message: 'missing' }] });
@@ -95,7 +98,7 @@ it('takes a commit of which objects are missing for one that the agent lacks, an
     await ledger.setNack('eu', { revision: next, reasons });
     const records = await ledger.clusters();
     const input = { newest: desired.set, base: undefined, records, watchingSince: 0, digestOf: () => undefined, targetOf: () => null };
-    return readClusters(input).get('eu');
+    return new ClusterReader().read(input).get('eu');
   };
   expect(await read(missing, missing)).toMatchObject({ refused: null, lacking: next });
   expect(await read(missing, { code: 'object-altered', message: 'altered' })).toMatchObject({ refused: next, lacking: null });
@@ -104,7 +107,7 @@ it('takes a commit of which objects are missing for one that the agent lacks, an
 it('knows nothing of now of a cluster that is away, and names since when', async () => {
   const { ledger, desired } = await readEu({});
   await ledger.setConnected('eu', false);
-  const clusters = readClusters({
+  const clusters = new ClusterReader().read({
     newest: desired.set,
     base: undefined,
     records: await ledger.clusters(),
@@ -125,7 +128,7 @@ it('takes labels and clusters from the base, and marks those that leave', async 
   const { ledger, desired } = await readEu({});
   const newest = { ...desired.set, clusters: [] };
   const asOf = { watchingSince: 0, digestOf: () => 'other', targetOf: () => null };
-  const clusters = readClusters({ newest, base: desired.set, records: await ledger.clusters(), ...asOf });
+  const clusters = new ClusterReader().read({ newest, base: desired.set, records: await ledger.clusters(), ...asOf });
   expect(clusters.get('eu')).toMatchObject({ labels: { env: 'prod' }, isRegistered: false, enforced: 'other' });
 });
 
@@ -140,4 +143,78 @@ it('reads what a cluster was offered or is to have, unless it refused that', asy
   expect(await had('r2')).toEqual([['r1', 'r2']]);
   await ledger.setNack('eu', { revision: 'r2', reasons: [{ message: 'bad' }] });
   expect(await had('r2')).toEqual([['r1']]);
+});
+
+describe('ClusterReader', () => {
+  const COMMITS = ['1', '2', '3'].map((digit) => digit.repeat(40));
+  const { set } = desiredOf();
+  const relabelled = desiredOf(
+    REVISION,
+    FILES.map((file) => ({ ...file, text: file.text.replace('env: prod', 'env: test') })),
+  ).set;
+  const SETS = [set, relabelled, { ...set, clusters: set.clusters.slice(0, 1) }];
+
+  /** A ledger, and what else clusters are read from. */
+  const open = async () => {
+    const clock = new FakeClock();
+    const ledger = createMemoryLedger({ clock });
+    await ledger.setDesired(desiredOf());
+    return { clock, ledger, newest: 0, base: 0, watchingSince: 0, target: '1', digest: 'a', seq: 0 };
+  };
+  type World = Awaited<ReturnType<typeof open>>;
+
+  const fleetOf = async ({ ledger, newest, base, watchingSince, target, digest }: World): Promise<FleetOfRun> => ({
+    newest: SETS[newest % SETS.length] ?? set,
+    base: [undefined, ...SETS][base % (SETS.length + 1)],
+    records: await ledger.clusters(),
+    watchingSince,
+    digestOf: (_cluster, revision) => (revision === COMMITS[2] ? undefined : digest),
+    targetOf: (cluster) => (cluster === 'eu' ? target : null),
+  });
+
+  const stream = { id: 'stream', isOpen: () => true };
+  const HAPPENINGS: Readonly<Record<string, (world: World, cluster: string, commit: string) => unknown>> = {
+    connect: ({ ledger }, cluster) => ledger.setConnected(cluster, true, stream),
+    leave: ({ ledger }, cluster) => ledger.setConnected(cluster, false),
+    see: ({ ledger }, cluster) => ledger.noteSeen(cluster, stream),
+    suspend: ({ ledger }, cluster) => ledger.suspendObservation([cluster]),
+    resume: ({ ledger }, cluster) => ledger.resumeObservation([cluster]),
+    offer: ({ ledger }, cluster, commit) => ledger.setOffered(cluster, commit),
+    accept: ({ ledger }, cluster, commit) => ledger.setAck(cluster, { revision: commit, digest: 'd' }),
+    refuse: ({ ledger }, cluster, commit) => ledger.setNack(cluster, { revision: commit, reasons: [{ message: 'bad' }] }),
+    report: (world, cluster, commit) => {
+      world.seq += 1;
+      return world.ledger.applyReport(cluster, report({ seq: world.seq, cluster: clusterReport(commit), policies: [], full: true }));
+    },
+    wait: ({ clock }) => clock.advance(60_000),
+    watch: (world) => Object.assign(world, { watchingSince: world.clock.now().getTime() }),
+    target: (world, _cluster, commit) => Object.assign(world, { target: commit }),
+    compile: (world, _cluster, commit) => Object.assign(world, { digest: commit }),
+    commit: (world) => Object.assign(world, { newest: world.newest + 1 }),
+    finish: (world) => Object.assign(world, { base: world.base + 1 }),
+  };
+  const step = fc.tuple(fc.constantFrom(...Object.keys(HAPPENINGS)), fc.constantFrom('eu', 'us'), fc.constantFrom(...COMMITS));
+
+  it('reads each change as a reader does that has read nothing before', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const world = await open();
+        const reader = new ClusterReader();
+        for (const [happening, cluster, commit] of steps) {
+          await HAPPENINGS[happening]?.(world, cluster, commit);
+          const fleet = await fleetOf(world);
+          expect([...reader.read(fleet)]).toEqual([...new ClusterReader().read(fleet)]);
+        }
+      }),
+    );
+  });
+
+  it('gives the same object for a cluster of which nothing has changed', async () => {
+    const world = await open();
+    const reader = new ClusterReader();
+    const before = reader.read(await fleetOf(world));
+    await world.ledger.setOffered('eu', '2');
+    const after = reader.read(await fleetOf(world));
+    expect([after.get('us') === before.get('us'), after.get('eu') === before.get('eu')]).toEqual([true, false]);
+  });
 });

@@ -1,5 +1,6 @@
 import { CONDITIONS } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
+import { weakMemo } from '@fso/shared/runtime';
 import { type ClusterRecord, countViolations, namedIn } from '../ledger/index.ts';
 import type { Facts, RolloutCluster } from './waves/index.ts';
 
@@ -25,6 +26,7 @@ const factsOf = ({ policies, report }: ClusterRecord): Facts => {
   return { violations, refused: sumOf(({ refused }) => refused), pending: sumOf(({ pending }) => pending) };
 };
 
+type Labels = RolloutCluster['labels'];
 type Enforced = Omit<RolloutCluster, 'name' | 'labels' | 'isRegistered'>;
 
 const UNSEEN: Omit<Enforced, 'awaySince'> = {
@@ -47,13 +49,22 @@ const isLacking = ({ reasons }: NonNullable<ClusterRecord['nack']>): boolean => 
 /** Commits that a cluster has accepted or was offered; what it refused it does not have. */
 export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: string | null): readonly string[] => {
   const refused = nack !== null && !isLacking(nack) ? nack.revision : null;
-  const had = [acked?.revision, ...[offeredRevision, target].filter((each) => each !== refused)];
-  return [...new Set(had)].filter((each) => each !== undefined && each !== null);
+  const had: string[] = acked === null ? [] : [acked.revision];
+  for (const each of [offeredRevision, target]) if (each !== null && each !== refused && !had.includes(each)) had.push(each);
+  return had;
 };
 
-/** Digest of what a cluster gets of the commit that it has accepted; null: it is not known. */
-const digestHad = ({ name, acked, baseline }: ClusterRecord, digestOf: FleetOfRun['digestOf']): string | null =>
-  acked === null ? null : (digestOf(name, acked.revision) ?? acked.digest ?? baseline?.list ?? null);
+/** Facts that a cluster is read from; equal ones read equally. */
+interface Readings {
+  /** undefined: the hub does not know it. `lastSeen`, which moves, is not read while connected. */
+  readonly record: ClusterRecord | undefined;
+  readonly labels: Labels;
+  readonly isRegistered: boolean;
+  readonly watchingSince: number;
+  readonly target: string | null;
+  /** Digest of what it gets of the commit that it has accepted; undefined: that cannot be read. */
+  readonly digest: string | undefined;
+}
 
 /** Commit that an agent has refused, or of which it lacks objects. */
 const refusalOf = ({ nack }: ClusterRecord, held: Enforced['held']): Pick<Enforced, 'refused' | 'lacking'> => {
@@ -63,27 +74,38 @@ const refusalOf = ({ nack }: ClusterRecord, held: Enforced['held']): Pick<Enforc
 };
 
 /** Reads what a cluster has from its record. */
-const enforcedBy = (
-  record: ClusterRecord,
-  { watchingSince, digestOf, targetOf }: Omit<FleetOfRun, 'newest' | 'base' | 'records'>,
-): Enforced => {
-  const { acked, report } = record;
+const enforcedBy = (record: ClusterRecord, { watchingSince, target, digest }: Readings): Enforced => {
+  const { acked, baseline, report } = record;
   const away = awaySince(record, watchingSince);
   const accepted = acked?.revision ?? null;
   const held = (away === null ? report?.held : undefined) ?? null;
   const isReported = away === null && report !== null && report.revision === accepted;
   return {
     accepted,
-    had: hadBy(record, targetOf(record.name)),
+    had: hadBy(record, target),
     proven: isReported ? report.provenRevision : null,
     ...refusalOf(record, held),
-    enforced: digestHad(record, digestOf),
+    enforced: acked === null ? null : (digest ?? acked.digest ?? baseline?.list ?? null),
     held,
     awaySince: away,
     wasSeenLeaving: away !== null && away > watchingSince,
     facts: away === null && report !== null ? factsOf(record) : null,
   };
 };
+
+const readCluster = (name: string, readings: Readings): RolloutCluster => {
+  const { record, labels, isRegistered, watchingSince } = readings;
+  const has = record === undefined ? { ...UNSEEN, awaySince: watchingSince } : enforcedBy(record, readings);
+  return { name, labels, isRegistered, ...has };
+};
+
+const isEqual = (left: Readings, right: Readings): boolean =>
+  left.record === right.record &&
+  left.labels === right.labels &&
+  left.isRegistered === right.isRegistered &&
+  left.watchingSince === right.watchingSince &&
+  left.target === right.target &&
+  left.digest === right.digest;
 
 export interface FleetOfRun {
   readonly newest: PolicySet;
@@ -97,21 +119,51 @@ export interface FleetOfRun {
   readonly targetOf: (cluster: string) => string | null;
 }
 
+const NO_LABELS: Labels = {};
+
+/** Labels of the clusters that a commit registers. The same object for the same commit. */
+const labelsIn = weakMemo(
+  ({ clusters }: PolicySet): ReadonlyMap<string, Labels> =>
+    new Map(clusters.map(({ document: { metadata } }) => [metadata.name, metadata.labels ?? NO_LABELS])),
+);
+
+const NOBODY: ReadonlyMap<string, Labels> = new Map();
+
 /**
- * The clusters of a rollout, by name: those that the newest commit or the base registers. Labels
- * are those of the base, so that a commit does not choose its own wave.
+ * Reads the clusters of a rollout. One of which nothing has changed since the last time is the same
+ * object as then, so that a look at a large fleet costs what has changed in it.
  */
-export const readClusters = ({ newest, base, records, ...asOf }: FleetOfRun): ReadonlyMap<string, RolloutCluster> => {
-  const byName = new Map(records.map((record) => [record.name, record]));
-  const registered = new Set(newest.clusters.map(({ document }) => document.metadata.name));
-  const labels = new Map(
-    [...newest.clusters, ...(base?.clusters ?? [])].map(({ document: { metadata } }) => [metadata.name, metadata.labels ?? {}]),
-  );
-  return new Map(
-    [...labels].map(([name, its]) => {
+export class ClusterReader {
+  #known: ReadonlyMap<string, { readonly readings: Readings; readonly cluster: RolloutCluster }> = new Map();
+
+  /**
+   * @returns clusters by name: those that the newest commit or the base registers. Labels are those
+   * of the base, so that a commit does not choose its own wave.
+   */
+  read({ newest, base, records, watchingSince, digestOf, targetOf }: FleetOfRun): ReadonlyMap<string, RolloutCluster> {
+    const byName = new Map(records.map((record) => [record.name, record]));
+    const registered = labelsIn(newest);
+    const before = base === undefined ? NOBODY : labelsIn(base);
+    const names = new Set([...registered.keys(), ...before.keys()]);
+    const known = new Map<string, { readonly readings: Readings; readonly cluster: RolloutCluster }>();
+    const clusters = new Map<string, RolloutCluster>();
+    for (const name of names) {
       const record = byName.get(name);
-      const has = record === undefined ? { ...UNSEEN, awaySince: asOf.watchingSince } : enforcedBy(record, asOf);
-      return [name, { name, labels: its, isRegistered: registered.has(name), ...has }];
-    }),
-  );
-};
+      const revision = record?.acked?.revision;
+      const readings = {
+        record,
+        labels: before.get(name) ?? registered.get(name) ?? NO_LABELS,
+        isRegistered: registered.has(name),
+        watchingSince,
+        target: targetOf(name),
+        digest: revision === undefined ? undefined : digestOf(name, revision),
+      };
+      const last = this.#known.get(name);
+      const read = last !== undefined && isEqual(last.readings, readings) ? last : { readings, cluster: readCluster(name, readings) };
+      known.set(name, read);
+      clusters.set(name, read.cluster);
+    }
+    this.#known = known;
+    return clusters;
+  }
+}

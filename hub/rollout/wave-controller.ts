@@ -1,53 +1,53 @@
 import type { RolloutResume, RolloutView } from '@fso/shared/api';
-import { canonicalJson } from '@fso/shared/encoding';
-import { type Runtime, untilAborted, Wakeup } from '@fso/shared/runtime';
+import { type Runtime, restAfter, untilAborted, Wakeup } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { FleetState, HeldCluster, Journal, Lease } from '../ledger/index.ts';
 import { CommitOrder, type RolloutSource } from './commit-order.ts';
-import type { ImmediateCheck } from './immediate-check.ts';
-import { type CompiledRevision, desiredWith, digestIn, KnownCommits, type KnownFleet } from './known-commits.ts';
-import { hadBy, readClusters } from './read-clusters.ts';
+import type { CommitTracer } from './history/commit-tracer.ts';
+import { type CompiledRevision, desiredWith, type KnownFleet } from './known-commits.ts';
+import { RunReader, type RunReaderDeps } from './run-reader.ts';
+import { RunStore } from './run-store.ts';
 import {
+  areHeldEqually,
   assertResumable,
-  commitsOf,
   describeHalt,
   describeRun,
   describeWithoutRun,
+  endOfWave,
   eventsOfRun,
   heldBy,
   immediateOf,
+  isEqualRun,
   isUnderWay,
   laterOf,
-  meantRun,
-  parseRun,
   pauseRun,
   planRun,
   RolloutChangeRefused,
   type RolloutInput,
   type RolloutRun,
-  RUN_KEY,
   recordsOfImmediate,
   resumeRun,
 } from './waves/index.ts';
 
-export interface WaveControllerDeps extends Pick<Runtime, 'clock' | 'logger'> {
+export interface WaveControllerDeps extends RunReaderDeps, Pick<Runtime, 'logger'> {
   readonly ledger: Pick<FleetState, 'clusters' | 'subscribe'> &
     Pick<Journal, 'records' | 'setDesired' | 'addEvent' | 'audit'> &
     Pick<Lease, 'leads' | 'onLead'>;
   readonly targets: Pick<RevisionTargets, 'setTarget' | 'targetOf' | 'keepDigests'>;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
   readonly source: RolloutSource;
-  /** Absent: no commit skips waves. */
-  readonly immediate?: Pick<ImmediateCheck, 'check'>;
+  /** Absent: nothing is traced. */
+  readonly tracer?: Pick<CommitTracer, 'waved'> | undefined;
 }
 
 type RolloutEvent = ReturnType<typeof eventsOfRun>[number];
 
 /** Milliseconds between two looks at a run that is under way, and without one. */
 const LOOK_MS = { busy: 1_000, idle: 60_000 };
-/** Milliseconds for which reports are gathered before a look, and rest after it. */
+/** Milliseconds for which reports are gathered before a look. */
 const GATHER_MS = 50;
-const REST_MS = 150;
+/** Bounds of the rest after a look, in ms. */
+const REST = { minMs: 150, maxMs: 500 };
 
 /**
  * Step ③ where a RolloutStrategy is in force: decides which clusters may have the newest commit.
@@ -56,14 +56,15 @@ const REST_MS = 150;
  */
 export class WaveController {
   readonly #deps: WaveControllerDeps;
-  readonly #commits: KnownCommits;
+  readonly #store: RunStore;
+  readonly #reader: RunReader;
   readonly #order: CommitOrder;
   readonly #wakeup = new Wakeup();
   #newest: CompiledRevision | undefined;
   /** Commit that brings the first strategy, until the ledger has the run that it begins. */
   #first: CompiledRevision | undefined;
-  /** Text of the targets given out last; '': every cluster has the newest; null: others are due. */
-  #applied: string | null = '';
+  /** Targets that were given out last: those of the run, or the newest commit; null: none yet. */
+  #applied: 'run' | 'newest' | null = 'newest';
   #held: ReadonlyMap<string, HeldCluster> = new Map();
   #isBehind: boolean = false;
   #isReported: boolean = false;
@@ -73,13 +74,14 @@ export class WaveController {
   constructor(deps: WaveControllerDeps) {
     const { ledger, source } = deps;
     this.#deps = deps;
-    this.#commits = new KnownCommits((revision) => source.read(revision));
+    this.#store = new RunStore(ledger.records);
+    this.#reader = new RunReader(deps);
     this.#order = new CommitOrder(source);
     this.#watchingSince = this.#now();
     ledger.onLead(() => this.watchAgain());
-    ledger.records.subscribe(RUN_KEY.kind, () => this.#wakeup.wake());
+    this.#store.subscribe(() => this.#wakeup.wake());
     ledger.subscribe((change) => {
-      if (change.kind === 'cluster' && isUnderWay(this.#stored())) this.#wakeup.wake();
+      if (change.kind === 'cluster' && isUnderWay(this.#store.run)) this.#wakeup.wake();
     });
   }
 
@@ -89,8 +91,8 @@ export class WaveController {
   take(commit: CompiledRevision): boolean {
     const isFree = !this.areInForce;
     this.#newest = commit;
-    this.#commits.add(commit, ...(isFree ? [] : (['keep'] as const)));
-    this.#applied = isFree ? '' : null;
+    this.#reader.add(commit, ...(isFree ? [] : (['keep'] as const)));
+    this.#applied = isFree ? 'newest' : null;
     if (isFree) this.#held = new Map();
     if (isFree && commit.desired.set.rollout === undefined) return false;
     if (isFree) this.#first = commit;
@@ -100,7 +102,7 @@ export class WaveController {
 
   /** Whether the next commit goes out in waves. */
   get areInForce(): boolean {
-    return this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name) !== undefined || this.#first !== undefined;
+    return this.#store.exists || this.#first !== undefined;
   }
 
   /** Takes no cluster for away by what this hub missed: it begins to lead, or was paused. */
@@ -113,35 +115,37 @@ export class WaveController {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#deps;
     while (!signal.aborted) {
-      const waitMs = this.#isBehind || isUnderWay(this.#stored()) ? LOOK_MS.busy : LOOK_MS.idle;
+      const waitMs = this.#isBehind || isUnderWay(this.#store.run) ? LOOK_MS.busy : LOOK_MS.idle;
       await this.#wakeup.waitAtMost(waitMs, clock, signal).catch(() => undefined);
       await clock.sleep(GATHER_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
       // A write waits while the database is away; the end of the hub does not.
+      const started = clock.monotonicMs();
       const looking = this.#look().catch((err: unknown) => logger.error({ err }, 'rollout not worked on'));
       await Promise.race([looking, untilAborted(signal)]);
-      await clock.sleep(REST_MS, signal).catch(() => undefined);
+      await clock.sleep(restAfter(clock.monotonicMs() - started, REST), signal).catch(() => undefined);
     }
   }
 
   /** The rollout of the newest commit, for people. */
   async status(): Promise<RolloutView> {
-    const run = this.#stored();
+    const run = this.#store.run;
     const known = run && (await this.#read(run));
     if (run && known) return describeRun(run, known.input, this.#deps.source.approvals.problemsOf(run.revision));
-    const state = this.#isUnreadable() ? 'Unreadable' : run === undefined ? 'Immediate' : 'NotRead';
+    const state = this.#store.isUnreadable ? 'Unreadable' : run === undefined ? 'Immediate' : 'NotRead';
     return describeWithoutRun(state, this.#newest?.desired.revision ?? run?.revision ?? null);
   }
 
   /** The failed gate that keeps the rollout from going on, if there is one. */
   halted(): Pick<RolloutView, 'halted' | 'revision'> {
-    const run = this.#stored();
+    const run = this.#store.run;
     return { halted: run === undefined ? null : describeHalt(run), revision: run?.revision ?? null };
   }
 
   /** @throws RolloutChangeRefused */
   async pause(by: string, revision?: string): Promise<void> {
-    await this.#change(revision, (run) => pauseRun(run, by, this.#now()));
+    await this.#store.change(revision, (run) => pauseRun(run, by, this.#now()));
+    this.#wakeup.wake();
   }
 
   /**
@@ -150,14 +154,15 @@ export class WaveController {
    * @throws RolloutChangeRefused also where another gate has failed than the one that is meant
    */
   async resume({ revision, halt }: RolloutResume): Promise<RolloutView['halted']> {
-    const { input } = (await this.#read(this.#stored())) ?? {};
+    const { input } = (await this.#read(this.#store.run)) ?? {};
     let passed: RolloutView['halted'] = null;
-    await this.#change(revision, (run) => {
+    await this.#store.change(revision, (run) => {
       if (input === undefined) throw new RolloutChangeRefused('The hub has not read the repository yet.');
       assertResumable(run, halt);
       passed = run.paused === null ? describeHalt(run) : null;
       return resumeRun(run, input);
     });
+    this.#wakeup.wake();
     return passed;
   }
 
@@ -170,47 +175,30 @@ export class WaveController {
     return this.#deps.clock.now().getTime();
   }
 
-  #stored(): RolloutRun | undefined {
-    return parseRun(this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name));
-  }
-
-  /** Whether there is a run that this version cannot read: nothing is released beside it. */
-  #isUnreadable(): boolean {
-    return this.#stored() === undefined && this.#deps.ledger.records.get(RUN_KEY.kind, RUN_KEY.name) !== undefined;
-  }
-
-  async #change(revision: string | undefined, change: (run: RolloutRun) => RolloutRun): Promise<void> {
-    await this.#deps.ledger.records.update(RUN_KEY.kind, RUN_KEY.name, (value) => {
-      const run = meantRun(value, revision);
-      const next = change(run);
-      return next === run ? value : { ...next, sequence: run.sequence + 1 };
-    });
-    this.#wakeup.wake();
-  }
-
   /** Whether this hub can work on a run. Logs once that it cannot read the one that is stored. */
   async #isReady(stored: RolloutRun | undefined): Promise<boolean> {
-    if (this.#isUnreadable()) {
+    if (this.#store.isUnreadable) {
       if (!this.#isReported)
         this.#deps.logger.error('the stored rollout is of another version of the hub: every cluster keeps what it has');
       this.#isReported = true;
       return false;
     }
     if (this.#newest === undefined) return false;
-    if (stored === undefined) return this.#first !== undefined || this.#applied !== '' || this.#newest.desired.set.rollout !== undefined;
+    if (stored === undefined)
+      return this.#first !== undefined || this.#applied !== 'newest' || this.#newest.desired.set.rollout !== undefined;
     // Another hub may be ahead of what this one has fetched: nothing moves until then.
     this.#isBehind = await this.#order.isBehind(this.#newest.desired.revision, stored.revision);
     return !this.#isBehind;
   }
 
   async #look(): Promise<void> {
-    const stored = this.#stored();
+    const stored = this.#store.run;
     if (!(await this.#isReady(stored))) return;
     let planned: KnownFleet | undefined;
     if (this.#deps.ledger.leads()) planned = await this.#lead(stored);
     // What the leading hub has not stored is not in force.
     else this.#first = undefined;
-    const run = this.#stored();
+    const run = this.#store.run;
     const known = run === stored && planned?.newest === this.#newest ? planned : await this.#read(run);
     if (known !== undefined && this.#first === undefined) this.#apply(run, known);
   }
@@ -222,8 +210,8 @@ export class WaveController {
     if (known === undefined) return undefined;
     const planned = planRun(stored, known.input);
     const skips = await this.#recordImmediate(stored, known);
-    await this.#store(stored, planned, skips);
-    if (this.#stored() === undefined && first !== undefined) return known;
+    if (!isEqualRun(planned, stored)) await this.#replace(stored, planned, { input: known.input, skips });
+    if (this.#store.run === undefined && first !== undefined) return known;
     this.#first = undefined;
     // A commit that came meanwhile is the next one.
     if (first !== undefined && this.#newest !== first) this.#wakeup.wake();
@@ -246,49 +234,39 @@ export class WaveController {
     ledger.addEvent(null, { ...event, time }).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   }
 
-  /** @param skips event of a commit that skips waves by what is stored */
-  async #store(before: RolloutRun | undefined, planned: RolloutRun | undefined, skips: RolloutEvent | undefined): Promise<void> {
-    if (canonicalJson(planned ?? null) === canonicalJson(before ?? null)) return;
-    const { ledger } = this.#deps;
-    const next = planned && { ...planned, sequence: (before?.sequence ?? 0) + 1 };
-    let isOurs = false;
-    await ledger.records.update(RUN_KEY.kind, RUN_KEY.name, (value) => {
-      // Another hub, or a person, may have changed it meanwhile.
-      isOurs = parseRun(value)?.sequence === before?.sequence;
-      return isOurs ? next : value;
-    });
-    if (!isOurs) return this.#wakeup.wake();
-    for (const event of [...(skips ? [skips] : []), ...eventsOfRun(before, next)]) this.#addEvent(event);
+  /** @param planned from `input`; `skips`: event of a commit that skips waves by it */
+  async #replace(
+    before: RolloutRun | undefined,
+    planned: RolloutRun | undefined,
+    { input, skips }: { readonly input: RolloutInput; readonly skips: RolloutEvent | undefined },
+  ): Promise<void> {
+    if (!(await this.#store.replace(before, planned))) return this.#wakeup.wake();
+    for (const event of [...(skips ? [skips] : []), ...eventsOfRun(before, planned)]) this.#addEvent(event);
+    const ended = endOfWave(before, planned, input);
+    if (ended !== undefined) this.#deps.tracer?.waved(ended);
   }
 
   /** Reads what a plan is made from; undefined: no commit was read yet. */
   async #read(run: RolloutRun | undefined, newest = this.#newest): Promise<KnownFleet | undefined> {
-    if (newest === undefined) return undefined;
-    const { revision, set } = newest.desired;
-    const latest = this.#newest?.desired.revision ?? revision;
-    const records = await this.#deps.ledger.clusters();
-    const targetOf = (cluster: string) => this.#deps.targets.targetOf(cluster);
-    const had = records.flatMap((record) => hadBy(record, targetOf(record.name)));
-    const commits = await this.#commits.only(new Set([revision, latest, ...(run === undefined ? [] : commitsOf(run, had))]));
-    const digestOf: RolloutInput['digestOf'] = (cluster, at) => digestIn(commits, cluster, at);
-    const base = run && commits.get(run.base.revision)?.desired.set;
-    const clusters = readClusters({ newest: set, base, records, watchingSince: this.#watchingSince, digestOf, targetOf });
-    const immediate = await this.#deps.immediate?.check(run?.base, revision);
-    const input = { now: this.#now(), newest: { revision, strategy: set.rollout?.document.spec, immediate }, clusters, digestOf };
-    return { newest, commits, input };
+    const latest = this.#newest ?? newest;
+    if (newest === undefined || latest === undefined) return undefined;
+    return this.#reader.read(run, { newest, latest, watchingSince: this.#watchingSince });
   }
 
-  /** Gives each cluster the target that the stored run has for it. */
+  /** Gives each cluster the target that the stored run has for it, unless it has that. */
   #apply(run: RolloutRun | undefined, known: KnownFleet): void {
-    const { ledger, logger, targets, delivery } = this.#deps;
     const { newest, commits, input } = known;
     // A newer commit has come meanwhile, here or to another hub, and another look follows.
     if (newest !== this.#newest || (run !== undefined && !commits.has(run.revision))) return;
+    const held = heldBy(run, input.clusters, newest.desired.revision);
+    const isGiven = run !== undefined && this.#applied === 'run' && areHeldEqually(held, this.#held);
+    if (!isGiven) this.#setTargets(run, known, held);
+  }
+
+  #setTargets(run: RolloutRun | undefined, { newest, commits }: KnownFleet, held: ReadonlyMap<string, HeldCluster>): void {
+    const { ledger, logger, targets, delivery } = this.#deps;
     const { revision } = newest.desired;
-    const held = heldBy(run, input.clusters, revision);
-    const text = canonicalJson([revision, Object.fromEntries(held)]);
-    if (text === this.#applied) return;
-    this.#applied = run === undefined ? '' : text;
+    this.#applied = run === undefined ? 'newest' : 'run';
     this.#held = held;
     const offered = new Map([...held].map(([name, at]) => [name, commits.has(at.revision) ? at.revision : null]));
     targets.setTarget(revision, offered, run && ((target, has) => laterOf(run, target, has)));

@@ -196,7 +196,9 @@ export class Activity {
   }
 
   #trace(entries: readonly RolloutEntry[], counting: readonly string[]): void {
-    for (const entry of entries) this.#deps.tracer?.follow(entry, { counting, now: this.#now(), ledSince: this.#ledSince });
+    const { tracer, inWaves = () => false } = this.#deps;
+    const fleet = { counting, isInWaves: inWaves(), now: this.#now(), ledSince: this.#ledSince };
+    for (const entry of entries) tracer?.follow(entry, fleet);
   }
 
   #follow(next: PendingCommit): void {

@@ -10,8 +10,8 @@ const SENDER = `00-4bf92f3577b34da6a3ce929d0e0e4736-${PARENT}-01`;
 const QUIET_MS = 20_000;
 
 /** A hub whose clusters are connected. */
-const openConnected = async () => {
-  const fleet = open();
+const openConnected = async (inWaves = false) => {
+  const fleet = open(inWaves);
   const hub = fleet.begin();
   for (const cluster of ['eu', 'us']) await fleet.ledger.setConnected(cluster, true);
   await fleet.clock.advance(QUIET_MS);
@@ -97,6 +97,27 @@ describe('the trace of a commit at the hub', () => {
     // It has a trace already.
     await enforce(B);
     expect(resultsOf('commit')).toHaveLength(2);
+  });
+
+  it('continues for as long as waves do', async () => {
+    const { clock, spans, hub, enforce, resultsOf } = await openConnected(true);
+    hub.take(A);
+    await clock.advance(LONGEST_MS + 10_000);
+    expect(spans.named('commit')).toEqual([]);
+    await enforce(A);
+    expect(resultsOf('commit')).toEqual(['enforced']);
+  });
+
+  it('has a span for each wave', () => {
+    const spans = collectSpans();
+    const tracer = new CommitTracer(spans);
+    const work = { revision: A, since: 1_000, until: 3_000 };
+    tracer.waved({ ...work, wave: 'canary', result: 'finished' });
+    tracer.waved({ ...work, wave: 'rest', error: 'NewViolations' });
+    const parent = commitSpanOf(A).spanId;
+    expect(spans.ended()).toEqual([`${parent} / wave`, `${parent} / wave ! NewViolations`]);
+    const [first] = spans.named('wave');
+    expect([first?.attributes, first?.duration]).toEqual([{ 'fso.wave': 'canary', 'fso.result': 'finished' }, [2, 0]]);
   });
 
   it('has nothing of a commit that was there at the start', async () => {

@@ -1,5 +1,6 @@
 import { commitSpanOf, offerSpanOf, parseTraceparent, type SpanStarter } from '@fso/shared/telemetry';
 import { type Context, ROOT_CONTEXT, type Span, type SpanContext, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { WaveEnd } from '../waves/index.ts';
 import type { RolloutEntry } from './rollout-record.ts';
 
 /** A commit that is not proven by then is not waited for any more: its span ends, as an error. */
@@ -12,6 +13,8 @@ type End = { readonly time: number } & ({ readonly result: 'enforced' | 'superse
 export interface FleetNow {
   /** Names of the clusters that the enforcement of a commit waits for. */
   readonly counting: readonly string[];
+  /** Whether commits go out in waves, for as long as their strategy wants. */
+  readonly isInWaves: boolean;
   readonly now: number;
   /** Time at which this hub began to lead: what ended before is in another hub's spans. */
   readonly ledSince: number;
@@ -20,13 +23,13 @@ export interface FleetNow {
 const codeOf = (reasons: readonly { readonly code?: string | undefined }[] = []): string => reasons[0]?.code ?? 'invalid';
 
 /** @returns undefined: clusters are still on their way to the commit */
-const endOf = (entry: RolloutEntry, { counting, now, ledSince }: FleetNow): End | undefined => {
+const endOf = (entry: RolloutEntry, { counting, isInWaves, now, ledSince }: FleetNow): End | undefined => {
   const { rollout, noticedMs } = entry;
   if (rollout.problems !== null) return { time: Date.parse(rollout.hub.judged ?? rollout.noticed), error: codeOf(rollout.problems) };
   if (rollout.enforced !== null) return { time: Date.parse(rollout.enforced), result: 'enforced' };
   if (rollout.superseded) return { time: now, result: 'superseded' };
   const [refusal] = Object.values(rollout.refused);
-  const time = noticedMs + (entry.answeredAt(counting) ?? LONGEST_MS);
+  const time = noticedMs + (entry.answeredAt(counting) ?? (isInWaves ? Number.POSITIVE_INFINITY : LONGEST_MS));
   const hasEnded = time <= now && time >= ledSince;
   return hasEnded ? { time, error: refusal === undefined ? 'not-proven' : codeOf(refusal.reasons) } : undefined;
 };
@@ -71,6 +74,12 @@ export class CommitTracer {
     };
     const span = this.#spans.startSpanAs(offerSpanOf(revision, cluster), 'offer', options, below(commitSpanOf(revision)));
     conclude(span, refusal === undefined ? { result: 'acked' } : { error: codeOf(refusal.reasons) }).end(noticedMs + answered);
+  }
+
+  /** Makes the span of a wave that worked on a commit. */
+  waved({ revision, wave, since, until, ...end }: WaveEnd): void {
+    const options = { startTime: since, attributes: { 'fso.wave': wave } };
+    conclude(this.#spans.tracer.startSpan('wave', options, below(commitSpanOf(revision))), end).end(until);
   }
 
   /** Makes the spans of the hub, once the rollout has ended. */

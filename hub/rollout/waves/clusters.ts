@@ -230,3 +230,11 @@ export const heldBy = (
     ),
   );
 };
+
+/** Whether clusters are held at the same commits, by the same waves. */
+export const areHeldEqually = (left: ReadonlyMap<string, HeldCluster>, right: ReadonlyMap<string, HeldCluster>): boolean =>
+  left.size === right.size &&
+  [...left].every(([name, { revision, wave }]) => {
+    const other = right.get(name);
+    return other !== undefined && other.revision === revision && other.wave === wave;
+  });

@@ -1,10 +1,10 @@
 import { approvalTag } from '@fso/shared/rollout';
 import { expect, it } from 'vitest';
 import type { RolloutCluster } from './clusters.ts';
-import { describeRun } from './describe-run.ts';
+import { describeRun, endOfWave } from './describe-run.ts';
 import type { RolloutRun } from './run.ts';
 import { open } from './testing/rollout-fleet.ts';
-import { VIOLATED } from './testing/rollout-world.ts';
+import { TAGGED, VIOLATED } from './testing/rollout-world.ts';
 
 it('describes the clusters and gates of a wave at work, and what those after it wait for', () => {
   const { cluster, work, commit, wait, view } = open({ a: { maxNewViolations: 0, maxNewlyRefused: 5 }, b: {} }, ['a1', 'a2', 'b1', 'c1']);
@@ -96,4 +96,25 @@ it('names 100 clusters, those that hold the wave first', () => {
   wait(1);
   const progress = view()?.waves[0]?.progress ?? [];
   expect([progress.length, progress[0]]).toEqual([100, { cluster: 'a149', state: 'Moving' }]);
+});
+
+it('ends the work of a wave when it has finished, or another commit comes, or the commit skips waves', () => {
+  const { world, work, commit, wait } = open({ a: { soak: '1m', maxNewViolations: 0 }, b: {} });
+  const endBy = (change: () => void) => {
+    const before = world.run;
+    change();
+    return endOfWave(before, world.run, world.input());
+  };
+  expect(endBy(() => commit(1))).toBeUndefined();
+  const since = world.now;
+  work('a1');
+  expect(endBy(() => wait(1))).toBeUndefined();
+  expect(endBy(() => wait(60))).toEqual({ revision: 'r1', wave: 'a', since, until: since + 61_000, result: 'finished' });
+  expect(endBy(() => commit(VIOLATED))).toMatchObject({ revision: 'r1', wave: 'b', since: since + 61_000, result: 'superseded' });
+  work('a1');
+  expect(endBy(() => wait(1))).toBeUndefined();
+  expect(endBy(() => commit(2))).toMatchObject({ revision: 'r2', wave: 'a', error: 'NewViolations' });
+  world.newest.immediate = TAGGED;
+  expect(endBy(() => wait(1))).toMatchObject({ revision: 'r3', wave: 'a', result: 'immediate' });
+  expect(endBy(() => wait(1))).toBeUndefined();
 });

@@ -1,5 +1,5 @@
 import { type ClusterEvent, type NewAuditEntry, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
-import { approvalTag, immediateTag } from '@fso/shared/rollout';
+import { approvalTag, immediateTag, OTHERS } from '@fso/shared/rollout';
 import { changedIn, type MovedCluster, type Progress, type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
 import { describeGates } from './gates.ts';
 import { isUnderWay, moveOf, type RolloutRun } from './run.ts';
@@ -182,4 +182,25 @@ export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | 
     events.push({ severity: 'info', reason: 'RolloutFinished', message, ...(finished !== undefined && { revision: finished }) });
   }
   return events;
+};
+
+/** End of a wave's work on a commit. `error`: the gate that had failed. Times in ms since 1970. */
+export type WaveEnd = { readonly revision: string; readonly wave: string; readonly since: number; readonly until: number } & (
+  | { readonly result: 'finished' | 'superseded' | 'immediate' }
+  | { readonly error: string }
+);
+
+/** The end of the wave at work that a change of a run brings; undefined: it goes on. Pure. */
+export const endOfWave = (
+  before: RolloutRun | undefined,
+  after: RolloutRun | undefined,
+  { now, newest }: Pick<RolloutInput, 'now' | 'newest'>,
+): WaveEnd | undefined => {
+  if (before === undefined || before.wave === null) return undefined;
+  const { revision, base, reached, wave, halt } = before;
+  const number = reached.findIndex((each) => each !== revision);
+  const work = { revision, wave: base.strategy.waves[number]?.name ?? OTHERS, since: wave.since, until: now };
+  if (newest.revision !== revision) return halt === null ? { ...work, result: 'superseded' } : { ...work, error: halt.gate };
+  if (after?.immediate !== undefined) return { ...work, result: 'immediate' };
+  return after?.wave === null || after === undefined || after.reached[number] === revision ? { ...work, result: 'finished' } : undefined;
 };

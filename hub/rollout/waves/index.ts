@@ -1,5 +1,5 @@
-export { heldBy, type ImmediateTags, type RolloutCluster, type RolloutInput } from './clusters.ts';
-export { describeHalt, describeRun, describeWithoutRun, eventsOfRun, recordsOfImmediate } from './describe-run.ts';
+export { areHeldEqually, heldBy, type ImmediateTags, type RolloutCluster, type RolloutInput } from './clusters.ts';
+export { describeHalt, describeRun, describeWithoutRun, endOfWave, eventsOfRun, recordsOfImmediate, type WaveEnd } from './describe-run.ts';
 export { immediateOf, planRun } from './plan-run.ts';
 export { assertResumable, meantRun, pauseRun, RolloutChangeRefused, resumeRun } from './resume-run.ts';
-export { commitsOf, type Facts, isUnderWay, laterOf, parseRun, type RolloutRun, RUN_KEY } from './run.ts';
+export { asStored, commitsOf, type Facts, isEqualRun, isUnderWay, laterOf, parseRun, type RolloutRun, RUN_KEY } from './run.ts';

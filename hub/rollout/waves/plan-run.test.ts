@@ -56,10 +56,9 @@ describe('waves', () => {
   });
 
   it('halt where an agent waits for an approval that its wave does not need', () => {
-    const { cluster, work, commit, wait, view } = open({ a: { proofWithin: '10m' }, b: {} });
+    const { cluster, commit, wait, view } = open({ a: { proofWithin: '10m' }, b: {} });
     cluster('a1').held = 'r1';
     commit(1);
-    work();
     wait(599);
     expect(view()?.halted).toBeNull();
     wait(1);

@@ -1,12 +1,16 @@
 import { changedIn, type MovedCluster, type RolloutCluster, type RolloutInput, turnOf, type Wave, wavesOfRun } from './clusters.ts';
 import { failedGate, unseenGate } from './gates.ts';
-import { MAX_SUPERSEDED, type Move, moveOf, type RolloutRun } from './run.ts';
+import { isEqualMove, MAX_SUPERSEDED, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** Parts of a plan that a subclass may replace; tests plant bugs there. */
 export class RunPlan {
   protected readonly input: RolloutInput;
   protected run: RolloutRun;
   protected readonly waves: readonly Wave[];
+  /** Results of {@link changedIn}, by the wave and the commits that it compares. */
+  readonly #changed = new Map<string, readonly RolloutCluster[]>();
+  /** Clusters as they were looked at last, by name. */
+  readonly #followed = new Map<string, MovedCluster>();
 
   constructor(before: RolloutRun, input: RolloutInput) {
     this.input = input;
@@ -41,7 +45,11 @@ export class RunPlan {
   }
 
   protected changedIn(wave: Wave): readonly RolloutCluster[] {
-    return changedIn(this.run, wave, this.input);
+    const { reached, base, revision } = this.run;
+    const key = [wave.number, reached[wave.number], base.revision, revision].join(' ');
+    const changed = this.#changed.get(key) ?? changedIn(this.run, wave, this.input);
+    this.#changed.set(key, changed);
+    return changed;
   }
 
   /** Waves in which nothing changes have finished the commit, in whatever order. */
@@ -113,15 +121,24 @@ export class RunPlan {
 
   /** Clusters of the wave that were moved to the commit, with their progress, which it notes. */
   protected movedIn(wave: Wave): readonly MovedCluster[] {
-    const { now } = this.input;
     const { moves, revision } = this.run;
     return this.changedIn(wave).flatMap((cluster) => {
       const before = moveOf(this.run, cluster.name);
       if (before?.revision !== revision) return [];
-      const moved = wave.follow(cluster, before, now);
+      const moved = this.#follow(wave, cluster, before);
       moves[cluster.name] = moved.move;
       return [moved];
     });
+  }
+
+  /** Looks at a cluster that was moved; again only once it was moved again. */
+  #follow(wave: Wave, cluster: RolloutCluster, before: Move): MovedCluster {
+    const known = this.#followed.get(cluster.name);
+    if (known?.move === before) return known;
+    const followed = wave.follow(cluster, before, this.input.now);
+    const moved = isEqualMove(followed.move, before) ? { ...followed, move: before } : followed;
+    this.#followed.set(cluster.name, moved);
+    return moved;
   }
 
   /** Moves the next clusters of the wave, as many as may be on their way. */

@@ -1,5 +1,6 @@
 import { RolloutStrategySpec } from '@fso/shared/api';
-import { weakMemo } from '@fso/shared/runtime';
+import { canonicalJson } from '@fso/shared/encoding';
+import { StepMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
 
 const Revision = z.string().min(1).max(64);
@@ -98,6 +99,25 @@ export type RolloutRun = z.infer<typeof RolloutRun>;
 export const moveOf = ({ moves }: Pick<RolloutRun, 'moves'>, cluster: string): Move | undefined =>
   Object.hasOwn(moves, cluster) ? moves[cluster] : undefined;
 
+/** Whether all fields of two moves are the same. */
+export const isEqualMove = (left: Move, right: Move): boolean => {
+  const keys = Object.keys(left) as (keyof Move)[];
+  return keys.length === Object.keys(right).length && keys.every((key) => left[key] === right[key]);
+};
+
+const textOfRest = ({ moves: _, ...rest }: RolloutRun): string => canonicalJson(rest);
+
+/** Whether two runs are equal. A move that a plan has kept is the same object in both. */
+export const isEqualRun = (left: RolloutRun | undefined, right: RolloutRun | undefined): boolean => {
+  if (left === undefined || right === undefined) return left === right;
+  const names = Object.keys(left.moves);
+  if (names.length !== Object.keys(right.moves).length || textOfRest(left) !== textOfRest(right)) return false;
+  return names.every((name) => {
+    const [before, after] = [moveOf(left, name), moveOf(right, name)];
+    return before === after || canonicalJson(before) === canonicalJson(after);
+  });
+};
+
 /** Whether some wave has yet to finish the newest commit. */
 export const isUnderWay = (run: RolloutRun | undefined): boolean => run !== undefined && run.base.revision !== run.revision;
 
@@ -141,8 +161,15 @@ export const commitsOf = (run: RolloutRun, had: Iterable<string>): readonly stri
 /** Kind and name of the record of the run. */
 export const RUN_KEY = { kind: 'rollout', name: 'run' } as const;
 
-const parse = weakMemo((value: object): RolloutRun | undefined => RolloutRun.safeParse(value).data);
+const parsed = new StepMemo((value: object): RolloutRun | undefined => RolloutRun.safeParse(value).data);
 
 /** @returns undefined: there is none, or another version wrote it */
 export const parseRun = (value: unknown): RolloutRun | undefined =>
-  typeof value === 'object' && value !== null ? parse(value) : undefined;
+  typeof value === 'object' && value !== null ? parsed.get(value) : undefined;
+
+/** Returns a run that this hub is about to store, which {@link parseRun} then takes as it is. */
+export const asStored = (run: RolloutRun, sequence: number): RolloutRun => {
+  const next = { ...run, sequence };
+  parsed.note(next, next);
+  return next;
+};

@@ -1,8 +1,9 @@
+import type { RolloutStrategySpec } from '@fso/shared/api';
 import fc from 'fast-check';
 import { pauseRun, resumeRun } from '../resume-run.ts';
 import { create } from './rollout-fleet.ts';
 import { RolloutRules, STRATEGIES } from './rollout-rules.ts';
-import { type Faults, RolloutWorld, TAGGED, UNTAGGED, ZONES, type Zone } from './rollout-world.ts';
+import { type Faults, RolloutWorld, UNTAGGED, ZONES, type Zone } from './rollout-world.ts';
 
 /** Model of fast-check: the rules, which look at the world. */
 interface Model {
@@ -61,8 +62,10 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
   happening('skip waves', content, (world, value) => {
     const { contents, immediate } = world.newest;
     if (immediate === undefined) world.commit({ contents: { ...contents, a: value, b: value }, immediate: UNTAGGED });
-    else world.newest.immediate = TAGGED;
+    else world.tagImmediate();
   }),
+  happening('approve', fc.constant('for every wave'), approveAll),
+  happening('revoke', fc.constantFrom(...ZONES), (world, wave) => world.revoke(wave)),
   happening('revert', fc.nat(3), (world, back) => world.commit({ contents: (world.commits.at(-2 - back) ?? world.newest).contents })),
   happening('strategy', fc.nat(STRATEGIES.length - 1), (world, at) => world.commit({ strategy: STRATEGIES[at] })),
   happening('join', name, (world, cluster) => register(world, cluster)),
@@ -84,9 +87,7 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     if (!world.starved.delete(cluster)) world.starved.add(cluster);
   }),
   happening('restart', fc.constant('the hub'), (world) => world.restart()),
-  happening('restart', fc.constant('every agent'), (world) => {
-    for (const cluster of world.clusters.values()) cluster.proven = null;
-  }),
+  happening('restart', fc.constant('every agent'), restartAgents),
   happening('agent', name, (world, cluster) => {
     const found = world.clusters.get(cluster);
     if (found !== undefined) world.work(found);
@@ -112,6 +113,15 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     ),
   fc.constantFrom(0, 60).map((seconds) => new Happening(`crash after ${seconds} s`, (world) => passTime(world, seconds), true)),
 ];
+
+/** Agents that have restarted do not hold a commit, and have yet to prove the one in force. */
+function restartAgents(world: RolloutWorld): void {
+  for (const cluster of world.clusters.values()) Object.assign(cluster, { proven: null, held: null });
+}
+
+function approveAll(world: RolloutWorld): void {
+  for (const wave of ZONES) world.approve(wave);
+}
 
 function workAll(world: RolloutWorld, steps: number): void {
   for (let step = 0; step < steps; step += 1) for (const cluster of world.clusters.values()) world.work(cluster);
@@ -140,45 +150,75 @@ function resume(world: RolloutWorld, _by: string, rules: RolloutRules): void {
 
 /** Minutes within which every run ends once no more commits come. */
 const MINUTES = 120;
+/** Minutes for which a commit stays whose approval was taken back. */
+const REVOKED_MINUTES = 10;
+const MAX_RESTART_AT = 6;
 
-/** A minute in which some come or go, agents do their work and people pass gates. */
-const passMinute = (world: RolloutWorld, rules: RolloutRules): void => {
-  flap(world);
-  passTime(world, 60);
+const look = (world: RolloutWorld, rules: RolloutRules): void => {
   const before = rules.moment();
   world.step();
   rules.check(before);
+};
+
+/** A minute in which some come or go, agents do their work, and people approve and pass gates. */
+const passMinute = (world: RolloutWorld, rules: RolloutRules): void => {
+  flap(world);
+  approveAll(world);
+  passTime(world, 60);
+  look(world, rules);
   // What a gate has found is accepted while it is known.
   resume(world, '', rules);
 };
 
-/** @throws Error where a run does not end once nothing happens */
-const settle = (world: RolloutWorld, rules: RolloutRules): void => {
+/**
+ * @param restartAt minute in which every agent restarts
+ * @throws Error where a run does not end once nothing else happens
+ */
+const settle = (world: RolloutWorld, rules: RolloutRules, restartAt: number): void => {
+  if (world.isRevoked(world.newest.revision)) {
+    // No agent takes it, also where it is approved again: another commit comes in its place.
+    for (let minute = 0; minute < REVOKED_MINUTES; minute += 1) passMinute(world, rules);
+    world.commit({});
+  }
   const { newest, clusters } = world;
   const isSettled = (): boolean =>
     (world.run === undefined || world.run.base.revision === newest.revision) &&
     [...clusters.values()].every(({ target }) => target === newest.revision);
-  for (let minute = 0; minute < MINUTES && !isSettled(); minute += 1) passMinute(world, rules);
+  for (let minute = 0; minute < MINUTES && !isSettled(); minute += 1) {
+    if (minute === restartAt) {
+      restartAgents(world);
+      look(world, rules);
+    }
+    passMinute(world, rules);
+  }
   if (!isSettled()) throw new Error(`the run stays at ${JSON.stringify([world.run, ...clusters.values()])}`);
 };
 
 /** @returns a fleet of six agents, of which a first commit with a strategy registers three */
-const begin = (faults: Faults): RolloutWorld => {
+const begin = (faults: Faults, strategy: RolloutStrategySpec | undefined): RolloutWorld => {
   const world = new RolloutWorld(faults);
   world.commit({});
   for (const cluster of NAMES) world.clusters.set(cluster, create(cluster));
   for (const cluster of ['a1', 'b1', 'c1'] as const) register(world, cluster);
-  world.commit({ strategy: STRATEGIES[1] });
+  world.commit({ strategy });
   world.step();
   for (const cluster of world.clusters.values()) for (let step = 0; step < 2; step += 1) world.work(cluster);
   return world;
 };
 
+/** Strategies that a fleet begins with; the last has waves that need an approval. */
+const FIRST_STRATEGIES = [STRATEGIES[1], STRATEGIES[1], STRATEGIES[1], STRATEGIES.at(-1)];
+
 /** Property: whatever happens, no step breaks a rule, and every run ends once nothing happens. */
 export const rolloutProperty = (faults: Faults = {}) =>
-  fc.property(fc.commands(COMMANDS, { maxCommands: 60 }), (commands) => {
-    const world = begin(faults);
-    const rules = new RolloutRules(world);
-    fc.modelRun(() => ({ model: { rules }, real: world }), commands);
-    settle(world, rules);
-  });
+  fc.property(
+    fc.constantFrom(...FIRST_STRATEGIES),
+    fc.commands(COMMANDS, { maxCommands: 60 }),
+    fc.nat(MAX_RESTART_AT),
+    (strategy, commands, restartAt) => {
+      const world = begin(faults, strategy);
+      const rules = new RolloutRules(world);
+      fc.modelRun(() => ({ model: { rules }, real: world }), commands);
+      settle(world, rules, restartAt);
+    },
+  );

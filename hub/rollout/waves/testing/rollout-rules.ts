@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RolloutStrategySpec, RolloutWave } from '@fso/shared/api';
 import { durationMs } from '@fso/shared/rollout';
-import type { RolloutRun } from '../run.ts';
+import { parseRun, type RolloutRun } from '../run.ts';
 import { type RolloutWorld, type SimulatedCluster, ZONES } from './rollout-world.ts';
 
 /** Longest time to proof of the strategies, in milliseconds. */
@@ -28,9 +29,12 @@ export class RolloutRules {
   readonly #unprovenSince = new Map<string, number>();
   /** Commits for which someone has passed a gate. */
   readonly #waived = new Set<string>();
+  /** Commits that agents have in force. */
+  readonly #accepted: Map<string, string | null>;
 
   constructor(world: RolloutWorld) {
     this.#world = world;
+    this.#accepted = new Map([...world.clusters.values()].map(({ name, accepted }) => [name, accepted]));
   }
 
   moment(): Moment {
@@ -48,10 +52,23 @@ export class RolloutRules {
    */
   check(before: Moment, isStored = true): void {
     const { run } = this.#world;
-    for (const cluster of this.#world.clusters.values()) this.#note(cluster, before, isStored);
+    for (const cluster of this.#world.clusters.values()) {
+      this.#checkApproval(cluster);
+      this.#note(cluster, before, isStored);
+    }
     if (isStored && this.#skipsWaves(before.run)) this.#checkAtOnce();
     else this.#checkTurns(before);
+    if (!isDeepStrictEqual(run, parseRun(run && JSON.parse(JSON.stringify(run))))) throw new Error('the run cannot be stored');
     if (run?.halt?.gate === 'ProofTime' && before.run?.halt === null) this.#checkLate(run, run.halt.clusters);
+  }
+
+  /** Checks that an agent took what its commit before wanted approved only with the approval. */
+  #checkApproval({ name, accepted }: SimulatedCluster): void {
+    const before = this.#accepted.get(name) ?? null;
+    this.#accepted.set(name, accepted);
+    const wave = accepted === null || before === accepted ? undefined : this.#world.approvalOf(name, before, accepted);
+    if (accepted !== null && wave !== undefined && !this.#world.isApproved(accepted, wave))
+      throw new Error(`${name} took ${accepted}, which is not approved for ${wave}`);
   }
 
   #checkTurns(before: Moment): void {
@@ -72,11 +89,13 @@ export class RolloutRules {
     if (run !== undefined && run.base.revision !== newest.revision) throw new Error(`${newest.revision} did not go at once`);
   }
 
-  #note({ name, proven, awaySince }: SimulatedCluster, { targets }: Moment, isStored: boolean): void {
+  #note(cluster: SimulatedCluster, { targets }: Moment, isStored: boolean): void {
+    const { name, proven, awaySince } = cluster;
     const { now, newest } = this.#world;
     if (proven !== null && !this.#provenAt.has(`${name} ${proven}`)) this.#provenAt.set(`${name} ${proven}`, now);
     // A hub that started has not decided yet what a cluster is to have.
-    const isFine = awaySince !== null || proven === newest.revision || (targets.get(name) ?? newest.revision) !== newest.revision;
+    const isGiven = (targets.get(name) ?? newest.revision) === newest.revision;
+    const isFine = awaySince !== null || proven === newest.revision || !isGiven || this.#waits(cluster);
     if (isStored && isFine) this.#fineAt.set(name, now);
     if (isStored) this.#noteAbsence(name, awaySince);
     if (proven !== null) this.#unprovenSince.delete(name);
@@ -93,13 +112,21 @@ export class RolloutRules {
 
   /**
    * Whether no wave need wait for a cluster: it is away, has come and gone for long and does not
-   * lack objects, or was not known in time as it was before.
+   * lack objects, or there is nothing to compare, as it was not known in time as it was before, or
+   * enforces by an older commit what it gets.
    */
-  #isExcused({ name, awaySince, lacking }: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
+  #isExcused(cluster: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
+    const { name, awaySince, lacking } = cluster;
     const [unreachableMs, proofMs] = [durationMs(unreachableAfter ?? '5m'), durationMs(rule.proofWithin ?? '10m')];
     if (this.#passed(awaySince) >= unreachableMs) return true;
     if (lacking !== this.#world.newest.revision && this.#passed(this.#absences.get(name)?.since) >= unreachableMs + proofMs) return true;
-    return rule.maxNewViolations !== undefined && this.#passed(this.#unprovenSince.get(name)) >= proofMs;
+    if (rule.maxNewViolations === undefined) return false;
+    return this.#passed(this.#unprovenSince.get(name)) >= proofMs || this.#enforcesBefore(cluster);
+  }
+
+  #enforcesBefore({ name, accepted }: SimulatedCluster): boolean {
+    const { revision } = this.#world.newest;
+    return accepted !== null && accepted !== revision && this.#world.digestOf(name, accepted) === this.#world.digestOf(name, revision);
   }
 
   /** Milliseconds since a time; 0 where there is none. */
@@ -130,6 +157,13 @@ export class RolloutRules {
     const zone = this.#world.labelOf(name, run);
     const at = waves.findIndex(({ clusterSelector }) => clusterSelector.matchLabels?.['zone'] === zone);
     return at < 0 ? waves.length : at;
+  }
+
+  /** Whether a cluster waits for an approval that its wave needs. */
+  #waits({ name, held }: SimulatedCluster): boolean {
+    const { run, newest } = this.#world;
+    if (run === undefined || held !== newest.revision) return false;
+    return this.#strategyOf(run).waves[this.#waveOf({ name }, run)]?.approval !== undefined;
   }
 
   #reached({ base, reached }: RolloutRun, wave: number): string {
@@ -189,6 +223,11 @@ export class RolloutRules {
     }
   }
 
+  /** Whether someone has passed a gate for what a cluster gets of a commit, in this or another. */
+  #isAccepted(name: string, revision: string): boolean {
+    return [...this.#waived].some((each) => this.#world.digestOf(name, each) === this.#world.digestOf(name, revision));
+  }
+
   #checkFinished(
     wave: number,
     { strategy, changed, was, is }: { strategy: RolloutStrategySpec; changed: readonly SimulatedCluster[]; was: string; is: string },
@@ -204,7 +243,8 @@ export class RolloutRules {
     if (now - since < durationMs(rule.soak ?? '0s')) throw new Error(`wave ${rule.name} did not soak`);
     if (rule.maxNewViolations === undefined) return;
     const known = proven.filter(({ awaySince }) => awaySince === null);
-    const found = known.reduce(
+    const counted = known.filter(({ name }) => !this.#isAccepted(name, is));
+    const found = counted.reduce(
       (sum, { name }) => sum + Math.max(0, this.#world.violationsAt(name, is) - this.#world.violationsAt(name, was)),
       0,
     );
@@ -227,11 +267,18 @@ export const STRATEGIES: readonly (RolloutStrategySpec | undefined)[] = [
     { zone: 'c', soak: '2m' },
   ]),
   strategyOf(ZONES.map((zone) => ({ zone, soak: '45s', maxNewViolations: 3 }))),
+  strategyOf([
+    { zone: 'a', soak: '30s' },
+    { zone: 'b', approval: 'Required' },
+    { zone: 'c', approval: 'Required', soak: '2m' },
+  ]),
 ];
 
-function strategyOf(
-  waves: readonly { zone: string; soak?: string; proofWithin?: string; maxNewViolations?: number; maxConcurrency?: number }[],
-): RolloutStrategySpec {
+interface WaveInZone extends Pick<RolloutWave, 'soak' | 'proofWithin' | 'maxNewViolations' | 'maxConcurrency' | 'approval'> {
+  readonly zone: string;
+}
+
+function strategyOf(waves: readonly WaveInZone[]): RolloutStrategySpec {
   return {
     unreachableAfter: '2m',
     waves: waves.map(({ zone, ...rule }) => ({ name: zone, clusterSelector: { matchLabels: { zone } }, proofWithin: '4m', ...rule })),

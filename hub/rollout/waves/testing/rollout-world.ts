@@ -21,6 +21,8 @@ export interface Commit {
 /** Tags of a commit that asks to skip waves, before they are there, and then. */
 export const UNTAGGED: ImmediateTags = { signer: 'ana', isGiven: false, missing: 1, approvers: [], problems: [] };
 export const TAGGED: ImmediateTags = { ...UNTAGGED, isGiven: true, missing: 0, approvers: ['bob'] };
+/** Tags that a signer has taken back. */
+const REVOKED: ImmediateTags = { ...UNTAGGED, missing: 0, problems: ['revoked'] };
 
 /** A content that agents refuse, and one by which workloads violate. */
 export const REFUSED = 3;
@@ -44,11 +46,13 @@ export interface SimulatedCluster {
   offered: string | null;
 }
 
-/** Faults of a hub that is tested. */
+/** Faults of a hub or of agents that are tested. */
 export interface Faults {
   readonly Plan?: typeof RunPlan;
   /** Targets are given out before the run is stored. */
   readonly losesWrites?: boolean;
+  /** Agents take approvals that were taken back. */
+  readonly takesRevoked?: boolean;
   /** A cluster has what the turn of its wave gives it, whatever it had before. */
   readonly sendsBack?: boolean;
 }
@@ -63,6 +67,9 @@ export class RolloutWorld {
   readonly flapping = new Set<string>();
   /** Clusters whose agents get no objects. */
   readonly starved = new Set<string>();
+  /** Signed tags as `<revision> <wave>`: approvals, and those that take approvals back. */
+  readonly #approved = new Set<string>();
+  readonly #revoked = new Set<string>();
   readonly #faults: Faults;
   #watchingSince = -1;
 
@@ -97,18 +104,68 @@ export class RolloutWorld {
     this.commits.push({ ...before, immediate: undefined, ...change, revision: `r${this.commits.length}` });
   }
 
+  /** Someone tags the newest commit as approved for a wave. */
+  approve(wave: string): void {
+    this.#approved.add(`${this.newest.revision} ${wave}`);
+  }
+
+  /** A signer takes approvals of the newest commit for a wave back, and that it skips waves. */
+  revoke(wave: string): void {
+    this.#revoked.add(`${this.newest.revision} ${wave}`);
+    if (this.newest.immediate !== undefined) this.newest.immediate = REVOKED;
+  }
+
+  /** Someone tags the newest commit, which asks to skip waves. */
+  tagImmediate(): void {
+    this.newest.immediate = this.isRevoked(this.newest.revision) ? REVOKED : TAGGED;
+  }
+
+  isRevoked(revision: string, waves: readonly string[] = ZONES): boolean {
+    return waves.some((wave) => this.#revoked.has(`${revision} ${wave}`));
+  }
+
+  /**
+   * Name of the wave for which a step from one commit to another needs an approval, by the strategy
+   * and the label of the first. undefined: it needs none
+   */
+  approvalOf(name: string, from: string | null, to: string): string | undefined {
+    const [wave, next] = [from, to].map((revision) => {
+      const commit = this.commits[this.indexOf(revision)];
+      const zone = commit?.registered.get(name);
+      return commit?.strategy?.waves.find(({ clusterSelector }) => clusterSelector.matchLabels?.['zone'] === zone);
+    });
+    if (wave?.approval === undefined || from === null) return undefined;
+    const isUnchanged = this.digestOf(name, from) === this.digestOf(name, to) && next?.approval !== undefined && next.name === wave.name;
+    return isUnchanged ? undefined : wave.name;
+  }
+
+  /** Whether the tags of a commit approve it for a wave. */
+  isApproved(revision: string, wave: string): boolean {
+    const isGiven = this.#approved.has(`${revision} ${wave}`) && !this.isRevoked(revision, [wave]);
+    return isGiven || this.commits[this.indexOf(revision)]?.immediate?.isGiven === true;
+  }
+
+  #isHeld({ name, accepted }: SimulatedCluster, target: string): boolean {
+    const wave = this.approvalOf(name, accepted, target);
+    if (wave === undefined || this.isApproved(target, wave)) return false;
+    return !(this.#faults.takesRevoked === true && this.#approved.has(`${target} ${wave}`));
+  }
+
   /** An agent takes one step: it answers an offer, or proves what it has accepted. */
   work(cluster: SimulatedCluster): void {
     const { target } = cluster;
     if (cluster.awaySince !== null || target === null) return;
     cluster.offered = target;
-    if (cluster.held === target) return;
-    if (cluster.accepted === target) {
-      cluster.proven = this.flapping.has(cluster.name) ? null : target;
-      return;
-    }
-    if (this.starved.has(cluster.name)) {
+    // Also while it does not take another one.
+    if (cluster.accepted === target || cluster.held === target) cluster.proven = this.flapping.has(cluster.name) ? null : cluster.accepted;
+    if (cluster.accepted !== target) this.#answer(cluster, target);
+  }
+
+  #answer(cluster: SimulatedCluster, target: string): void {
+    // One that holds the commit has its objects.
+    if (this.starved.has(cluster.name) && cluster.held !== target) {
       cluster.lacking = target;
+      cluster.held = null;
       return;
     }
     cluster.lacking = null;
@@ -116,6 +173,8 @@ export class RolloutWorld {
       cluster.refused = target;
       return;
     }
+    cluster.held = this.#isHeld(cluster, target) ? target : null;
+    if (cluster.held !== null) return;
     cluster.accepted = target;
     cluster.refused = null;
   }

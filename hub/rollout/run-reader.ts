@@ -1,0 +1,59 @@
+import type { Clock } from '@fso/shared/runtime';
+import type { RevisionTargets } from '../delivery/index.ts';
+import type { FleetState } from '../ledger/index.ts';
+import type { RolloutSource } from './commit-order.ts';
+import type { ImmediateCheck } from './immediate-check.ts';
+import { type CompiledRevision, digestIn, KnownCommits, type KnownFleet } from './known-commits.ts';
+import { ClusterReader, hadBy } from './read-clusters.ts';
+import { commitsOf, type RolloutInput, type RolloutRun } from './waves/index.ts';
+
+export interface RunReaderDeps {
+  readonly ledger: Pick<FleetState, 'clusters'>;
+  readonly targets: Pick<RevisionTargets, 'targetOf'>;
+  readonly source: Pick<RolloutSource, 'read'>;
+  /** Absent: no commit skips waves. */
+  readonly immediate?: Pick<ImmediateCheck, 'check'>;
+  readonly clock: Clock;
+}
+
+/** Commits and time as of which a run is read. */
+export interface ReadAsOf {
+  /** The commit that is to be planned, and the newest one of the hub. */
+  readonly newest: CompiledRevision;
+  readonly latest: CompiledRevision;
+  /** See {@link FleetOfRun}. */
+  readonly watchingSince: number;
+}
+
+/** Reads what a run is planned from: its commits, and the clusters as they are now. */
+export class RunReader {
+  readonly #deps: RunReaderDeps;
+  readonly #commits: KnownCommits;
+  readonly #clusters = new ClusterReader();
+
+  constructor(deps: RunReaderDeps) {
+    this.#deps = deps;
+    this.#commits = new KnownCommits((revision) => deps.source.read(revision));
+  }
+
+  /** @param others absent: all other commits are forgotten */
+  add(commit: CompiledRevision, others?: 'keep'): void {
+    this.#commits.add(commit, others);
+  }
+
+  async read(run: RolloutRun | undefined, { newest, latest, watchingSince }: ReadAsOf): Promise<KnownFleet> {
+    const { ledger, targets, immediate: check, clock } = this.#deps;
+    const { revision, set } = newest.desired;
+    const records = await ledger.clusters();
+    const targetOf = (cluster: string) => targets.targetOf(cluster);
+    const had = records.flatMap((record) => hadBy(record, targetOf(record.name)));
+    const revisions = [revision, latest.desired.revision, ...(run === undefined ? [] : commitsOf(run, had))];
+    const commits = await this.#commits.only(new Set(revisions));
+    const digestOf: RolloutInput['digestOf'] = (cluster, at) => digestIn(commits, cluster, at);
+    const base = run && commits.get(run.base.revision)?.desired.set;
+    const clusters = this.#clusters.read({ newest: set, base, records, watchingSince, digestOf, targetOf });
+    const immediate = await check?.check(run?.base, revision);
+    const input = { now: clock.now().getTime(), newest: { revision, strategy: set.rollout?.document.spec, immediate }, clusters, digestOf };
+    return { newest, commits, input };
+  }
+}
