@@ -85,7 +85,10 @@ describe('Accept-Effects', () => {
     ]);
     expect(err).toContain(`Stored as plan ${id}.\n`);
     const comment = await plan('-o', 'markdown');
-    expect([comment.code, comment.out]).toEqual([0, expect.stringContaining(`\n**Breaks, accepted by plan ${id} of \`anonymous\` at `)]);
+    expect([comment.code, comment.out]).toEqual([
+      0,
+      expect.stringContaining(`\n**Breaks, accepted by plan \`${id}\` of \`anonymous\` at `),
+    ]);
     answers = { eu: refused(1), us: refused(0) };
     expect((await plan()).code).toBe(0);
   });

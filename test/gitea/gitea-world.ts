@@ -7,6 +7,7 @@ import { type GitRepository, openGitRepository } from '../../clusters/demo/git-r
 import { FILES } from '../../hub/serve/testing/fleet.ts';
 import { type HubHarness, openHubHarness } from '../harness/hub-harness.ts';
 import { startPostgres } from '../harness/postgres.ts';
+import { eventually } from '../harness/waiting.ts';
 import { Gitea, type GiteaUser } from './gitea.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -104,6 +105,8 @@ export const openGiteaWorld = async (signal: AbortSignal): Promise<GiteaWorld> =
   const workflow = await workflowWith(cliPackage, await action.commit({ 'action.yml': CHECKOUT }, 'the action'));
   const main = await openGitRepository(join(folder, 'main'), admin.gitUrl(REPOSITORY));
   const first = await main.commit({ ...POLICY_FILES, [WORKFLOW]: workflow }, 'the first policies');
+  // A queue of Gitea's takes what was pushed; until then an empty repository has no pull requests.
+  await eventually(async () => !(await admin.call<{ empty: boolean }>('GET', `repos/${REPOSITORY}`)).empty);
   await admin.call('POST', `repos/${REPOSITORY}/branch_protections`, {
     ...{ rule_name: 'main', block_admin_merge_override: true },
     ...{ enable_push: true, enable_push_whitelist: true, push_whitelist_usernames: [admin.name] },

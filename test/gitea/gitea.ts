@@ -5,8 +5,9 @@ import { mkdir, open, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { type Program, ProgramEnded } from '../../clusters/demo/programs.ts';
 import { freePort } from '../../clusters/local/ports.ts';
-import { runMark } from '../../clusters/processes.ts';
+import { runMark, tail } from '../../clusters/processes.ts';
 import { go } from '../../clusters/toolchain/go/go.ts';
 import type { ToolModule } from '../../clusters/toolchain/modules.ts';
 import { ensureTools } from '../../clusters/toolchain/tools.ts';
@@ -70,10 +71,10 @@ export class GiteaUser {
   readonly name: string;
   readonly password: string;
   readonly token: string;
-  readonly #url: string;
+  readonly #gitea: Gitea;
 
-  constructor(url: string, { name, password, token }: Pick<GiteaUser, 'name' | 'password' | 'token'>) {
-    this.#url = url;
+  constructor(gitea: Gitea, { name, password, token }: Pick<GiteaUser, 'name' | 'password' | 'token'>) {
+    this.#gitea = gitea;
     this.name = name;
     this.password = password;
     this.token = token;
@@ -81,16 +82,29 @@ export class GiteaUser {
 
   /** Address of a repository with the credentials of the user. @param repository `owner/name` */
   gitUrl(repository: string): string {
-    const url = new URL(`${this.#url}/${repository}.git`);
+    const url = new URL(`${this.#gitea.url}/${repository}.git`);
     url.username = this.name;
     url.password = this.token;
     return url.href;
   }
 
-  /** Sends a request to the API. @param path below `/api/v1/` @returns the answer as it came */
-  send(method: string, path: string, body?: object): Promise<Response> {
+  /**
+   * Sends a request to the API. @param path below `/api/v1/` @returns the answer as it came
+   *
+   * @throws ProgramEnded with the end of Gitea's log when it is gone
+   */
+  async send(method: string, path: string, body?: object): Promise<Response> {
     const headers = { Authorization: `token ${this.token}`, 'Content-Type': 'application/json' };
-    return fetch(`${this.#url}/api/v1/${path}`, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    try {
+      return await fetch(`${this.#gitea.url}/api/v1/${path}`, {
+        ...{ method, headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch (error) {
+      // Its connections close before its process has ended.
+      await this.#gitea.answers();
+      throw error;
+    }
   }
 
   /** Sends a request to the API. @throws Error with the answer where it is refused */
@@ -102,20 +116,29 @@ export class GiteaUser {
   }
 }
 
-/** A program of this test, whose output is in a file. @returns what ends it */
+/** Lines of a log that show a panic of a Go program with its stack. */
+const LOG_LINES = 60;
+
+/** Starts a program of this test, whose output is in a file. */
 const startLogged = async (
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   logFile: string,
-): Promise<() => Promise<void>> => {
+): Promise<Pick<Program, 'stop' | 'assertRunning'>> => {
   const log = await open(logFile, 'a');
   const child = spawn(program, args, { stdio: ['ignore', log.fd, log.fd], env: { ...env, ...runMark() } });
   const ended = once(child, 'exit');
   await log.close();
-  return async () => {
-    child.kill();
-    await ended;
+  return {
+    stop: async () => {
+      child.kill();
+      await ended;
+    },
+    assertRunning: () => {
+      const status = child.signalCode ?? child.exitCode;
+      if (status !== null) throw new ProgramEnded(`${program} ended (${status}):\n${tail(logFile, LOG_LINES)}`);
+    },
   };
 };
 
@@ -125,7 +148,7 @@ export class Gitea {
   readonly #folder: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #programs: Readonly<Record<string, string>>;
-  readonly #stops: (() => Promise<void>)[] = [];
+  readonly #started: Pick<Program, 'stop' | 'assertRunning'>[] = [];
 
   private constructor(url: string, folder: string, programs: Readonly<Record<string, string>>) {
     this.url = url;
@@ -145,9 +168,17 @@ export class Gitea {
     const gitea = new Gitea(`http://127.0.0.1:${port}`, folder, programs);
     await writeFile(gitea.#settings, settingsOf(folder, port, new URL(database), staticRoot), { mode: 0o600 });
     await gitea.#command('migrate');
-    gitea.#stops.push(await startLogged(gitea.#program, ['web', '--config', gitea.#settings], gitea.#env, join(folder, 'gitea.log')));
-    await eventually(async () => (await fetch(`${gitea.url}/api/healthz`)).ok);
+    gitea.#started.push(await startLogged(gitea.#program, ['web', '--config', gitea.#settings], gitea.#env, join(folder, 'gitea.log')));
+    await gitea.answers();
     return gitea;
+  }
+
+  /** Waits until it answers. @throws ProgramEnded with the end of its log when it is gone */
+  async answers(): Promise<void> {
+    await eventually(async () => {
+      for (const program of this.#started) program.assertRunning();
+      return (await fetch(`${this.url}/api/healthz`)).ok;
+    });
   }
 
   /** Makes a user with a token for everything. */
@@ -159,19 +190,19 @@ export class Gitea {
     const printed = await this.#command('admin', 'user', 'generate-access-token', '--username', name, ...scopes);
     // Messages of the log may stand before it.
     const token = printed.trim().split('\n').at(-1) ?? '';
-    return new GiteaUser(this.url, { name, password, token });
+    return new GiteaUser(this, { name, password, token });
   }
 
   /** Starts what runs jobs. @param env of the jobs @returns the file of its log */
   async startRunner(admin: GiteaUser, env: Readonly<Record<string, string>>): Promise<string> {
     const { token } = await admin.call<{ token: string }>('POST', 'admin/actions/runners/registration-token');
     const [program, log] = [join(this.#programs[RUNNER_TOOL.name] ?? '', 'gitea-runner'), join(this.#folder, 'runner.log')];
-    this.#stops.unshift(await startLogged(program, [this.url, token, join(this.#folder, 'runner')], { ...this.#env, ...env }, log));
+    this.#started.unshift(await startLogged(program, [this.url, token, join(this.#folder, 'runner')], { ...this.#env, ...env }, log));
     return log;
   }
 
   async stop(): Promise<void> {
-    for (const stop of this.#stops) await stop();
+    for (const program of this.#started) await program.stop();
   }
 
   get #program(): string {

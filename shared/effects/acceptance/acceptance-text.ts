@@ -10,7 +10,7 @@ export type Quote = (text: string) => string;
 export const acceptedText = ({ result, acceptance }: Pick<Plan, 'result' | 'acceptance'>, quote: Quote): string =>
   result !== 'Accepted' || acceptance === null
     ? ''
-    : `, accepted by plan ${acceptance.plan} of ${quote(acceptance.by ?? '')} at ${acceptance.at}`;
+    : `, accepted by plan ${quote(acceptance.plan ?? '')} of ${quote(acceptance.by ?? '')} at ${acceptance.at}`;
 
 const WHY: Readonly<Record<Exclude<Acceptance['state'], 'Accepted'>, string>> = {
   Beyond: 'its effects go beyond those of the plan',
@@ -29,18 +29,18 @@ const WHY: Readonly<Record<Exclude<Acceptance['state'], 'Accepted'>, string>> = 
 export const refusedText = ({ acceptance }: Pick<Plan, 'acceptance'>, quote: Quote): string => {
   if (acceptance === null || acceptance.state === 'Accepted') return '';
   const { state, plan, by, at } = acceptance;
-  const made = by === null ? '' : ` (plan ${plan} of ${quote(by)} at ${at})`;
-  return ` Not accepted: ${WHY[state]}${made || (plan === null ? '' : ` (plan ${plan})`)}.`;
+  const made = by === null ? '' : ` of ${quote(by)} at ${at}`;
+  return ` Not accepted: ${WHY[state]}${plan === null ? '' : ` (plan ${quote(plan)}${made})`}.`;
 };
 
 /** Sentence on how the effects of a plan are accepted, where something breaks. */
 export const acceptNote = ({ id, result, workloads, notLookedAt }: Plan, quote: Quote): string => {
-  if (result !== 'Breaks') return id === null ? '' : `Stored as plan ${id}.`;
+  if (result !== 'Breaks') return id === null ? '' : `Stored as plan ${quote(id)}.`;
   if (workloads === null) return 'A plan of a hub alone has an id by which its effects can be accepted.';
   if (id === null) return 'The hub has not stored this plan, so that its effects cannot be accepted.';
   const isWhole =
     notLookedAt.length === 0 && workloads.notAnswered.length === 0 && workloads.clusters.every(({ coverage }) => coverage !== 'Part');
   return isWhole
     ? `To accept these effects, add ${quote(`Accept-Effects: ${id}`)} to the commit message.`
-    : `Stored as plan ${id}; effects can be accepted where all is looked at and every cluster has answered.`;
+    : `Stored as plan ${quote(id)}; effects can be accepted where all is looked at and every cluster has answered.`;
 };

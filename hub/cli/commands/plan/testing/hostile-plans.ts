@@ -55,7 +55,8 @@ export const hostilePlan: fc.Arbitrary<Plan> = fc
   .record({ name: text, other: text, rule, count: fc.nat(3) })
   .map(({ name, other, rule, count }) => {
     const pod = { nodeSelector: { 'topology.kubernetes.io/region': name } };
-    const side = { source: name, revision: null, at: '2026-06-01T00:00:00.000Z', withoutClusters: [other], withoutRegions: [name] };
+    const revision = count === 2 ? '0123456789abcdef0123456789abcdef01234567' : null;
+    const side = { source: name, revision, at: '2026-06-01T00:00:00.000Z', withoutClusters: [other], withoutRegions: [name] };
     return {
       version: 1,
       id: count === 0 ? null : '0'.repeat(24),
