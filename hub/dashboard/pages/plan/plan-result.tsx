@@ -121,11 +121,11 @@ const Workloads = ({ workloads }: { readonly workloads: NonNullable<Plan['worklo
 type RuleRow = ReturnType<typeof planRows>[number];
 
 const RULE_COLUMNS: readonly Column<RuleRow>[] = [
-  { title: 'Namespace', width: 15, cell: ({ namespace }) => <code>{namespace}</code> },
-  { title: 'Clusters', width: 15, cell: ({ clusters }) => clusters },
+  { title: 'Namespace', width: 20, cell: ({ namespace }) => <code>{namespace}</code> },
+  { title: 'Clusters', width: 10, cell: ({ clusters }) => clusters },
   {
     title: 'Change',
-    width: 15,
+    width: 20,
     cell: ({ change, action }) => (
       <div>
         {change}
