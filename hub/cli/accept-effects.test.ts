@@ -105,14 +105,14 @@ describe('Accept-Effects', () => {
         expect.stringMatching(
           new RegExp(` Not accepted: its effects go beyond those of the plan \\(plan ${id} of anonymous at [^)]+\\)\\.$`),
         ),
-        'Not in the plan: eu: namespace new: deny appears',
-        'Not in the plan: us: namespace new: deny appears',
-        'Not in the plan: eu: would be refused at the next start: 3 owners, and 2 in the plan',
-        'Not in the plan: us: would be refused at the next start: 1 owner, and none in the plan',
+        'Beyond the plan: eu: namespace new: deny appears',
+        'Beyond the plan: us: namespace new: deny appears',
+        'Beyond the plan: eu: would be refused at the next start: 3 owners, and 2 in the plan',
+        'Beyond the plan: us: would be refused at the next start: 1 owner, and none in the plan',
       ],
     ]);
     const { out: comment } = await plan('-o', 'markdown');
-    expect(comment).toContain('\n- Not in the plan: `eu`: `namespace new: deny appears`\n');
+    expect(comment).toContain('\n- Beyond the plan: `eu`: `namespace new: deny appears`\n');
   });
 
   it('counts the newest commit that names a plan, and no commit in force', async () => {
@@ -175,7 +175,7 @@ describe('Accept-Effects', () => {
     commit(`accepted\n\nAccept-Effects: ${id}`);
     answers = { eu: refused(2), us: 'NoAnswer' };
     const { code, out } = await plan('--allow-missing');
-    expect([code, out]).toEqual([1, expect.stringContaining('\nNot in the plan: us: they did not answer\n')]);
+    expect([code, out]).toEqual([1, expect.stringContaining('\nBeyond the plan: us: they did not answer\n')]);
   });
 
   it('is not looked for where the repository does not have the commit in force', async () => {

@@ -197,6 +197,21 @@ describe('beyondAccepted', () => {
     );
   });
 
+  it('tells apart what the plan does not have, what goes further, and what starts from another rule', () => {
+    const none = { regions: [], injected: [] };
+    const today = { ...nothing, effects: [effect(['one', 'two', 'three', 'four'], ['a'], 'deny', { after: none })] };
+    const accepted = [
+      effect(['one'], ['a'], 'deny'),
+      effect(['two'], ['a'], 'deny', { before: { regions: ['r1', 'r2'], injected: [] } }),
+      effect(['four'], ['a'], 'deny', { after: none }),
+    ];
+    expect(beyondAccepted(today, { ...nothing, effects: accepted })).toEqual([
+      { clusters: ['one'], message: 'namespace a: deny tightened, further than in the plan' },
+      { clusters: ['two'], message: 'namespace a: deny tightened, from another rule than in the plan: plan again' },
+      { clusters: ['three'], message: 'namespace a: deny tightened' },
+    ]);
+  });
+
   it('refuses every owner that is added to a class of a cluster', () => {
     fc.assert(
       fc.property(anyPlan, fc.constantFrom('outside' as const, 'refused' as const, 'pending' as const), (plan, name) => {
