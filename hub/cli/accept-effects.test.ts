@@ -178,15 +178,17 @@ describe('Accept-Effects', () => {
     expect([code, out]).toEqual([1, expect.stringContaining('\nBeyond the plan: us: they did not answer\n')]);
   });
 
-  it('is not looked for where the repository does not have the commit in force', async () => {
+  it('is not read where the repository does not have the commit in force, and the plan says so', async () => {
     const { id } = await planJson();
     commit(`accepted\n\nAccept-Effects: ${id}`);
     await follow('c'.repeat(40));
-    const { code, err } = await plan();
-    expect([code, err]).toEqual([
-      1,
-      expect.stringContaining('does not have the commit in force, cccccccc: no Accept-Effects is looked for.\n'),
-    ]);
+    const { code, out } = await plan('-o', 'markdown');
+    const why = 'Not accepted: this repository does not have the commit in force, so that no trailer Accept-Effects was read.**';
+    expect([code, out]).toEqual([1, expect.stringContaining(why)]);
+    expect(out).toMatch(/\n- Stored as plan [0-9a-f]{24}; fetch the commit in force to accept its effects\.\n/);
+    expect(await planJson()).toMatchObject({ result: 'Breaks', acceptance: { state: 'NotRead', plan: null } });
+    git('checkout', '--quiet', '-B', 'change', 'main');
+    expect((await planJson()).acceptance).toBeNull();
   });
 
   it('shows stored plans', async () => {
