@@ -229,6 +229,12 @@ describe('beyondAccepted', () => {
     ['another owner in the place of one', { owners: ['Pod a/y'] }, { owners: ['Pod a/x'] }, ['Pod a/y']],
     ['an owner by number, where the plan names it', {}, { owners: ['Pod a/x'] }, undefined],
     ['an owner that could start before', {}, { eased: 1 }, undefined],
+    [
+      'an owner that could start before, also where the plan names it',
+      { owners: ['Pod a/x'] },
+      { owners: ['Pod a/x'], eased: 1 },
+      undefined,
+    ],
     ['an owner more, though none of them could start before', { begins: 2, eased: 2 }, {}, undefined],
   ])('refuses %s', (_what, today, accepted, owners) => {
     const planWith = (change: Partial<PlannedClass>): PlannedEffects => {

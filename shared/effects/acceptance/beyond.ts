@@ -134,7 +134,10 @@ const beyondNames = (today: PlannedClass, known: readonly string[]): Pick<Beyond
   return others.length === 0 ? undefined : { message: count(others.length, 'other owner'), owners: others.slice(0, MAX_NAMED) };
 };
 
-/** Owners of a class by number, and those of them that could start before. */
+/**
+ * Owners of a class by number, and those of them that could start before: agents name none of
+ * these, so that one can change places with an owner that could not.
+ */
 const beyondCounts = (today: PlannedClass, accepted: PlannedClass): Pick<Beyond, 'message'> | undefined => {
   if (today.begins > accepted.begins) return { message: `${count(today.begins, 'owner')}, and ${accepted.begins} in the plan` };
   const [worse, accepts] = [today.begins - (today.eased ?? 0), accepted.begins - (accepted.eased ?? 0)];
