@@ -178,7 +178,7 @@ describe('Accept-Effects', () => {
     expect([code, out]).toEqual([1, expect.stringContaining('\nBeyond the plan: us: they did not answer\n')]);
   });
 
-  it('is not read where the repository does not have the commit in force, and the plan says so', async () => {
+  it('is not read without the commit in force, as the plan shows', async () => {
     const { id } = await planJson();
     commit(`accepted\n\nAccept-Effects: ${id}`);
     await follow('c'.repeat(40));

@@ -197,7 +197,7 @@ describe('beyondAccepted', () => {
     );
   });
 
-  it('tells apart what the plan does not have, what goes further, and what starts from another rule', () => {
+  it('distinguishes a missing effect from one that goes further or starts from another rule', () => {
     const none = { regions: [], injected: [] };
     const today = { ...nothing, effects: [effect(['one', 'two', 'three', 'four'], ['a'], 'deny', { after: none })] };
     const accepted = [
