@@ -108,14 +108,14 @@ describe('Accept-Effects', () => {
         expect.stringMatching(
           new RegExp(` Not accepted: its effects go beyond those of the plan \\(plan ${id} of anonymous at [^)]+\\)\\.$`),
         ),
-        'Not in the plan: eu: namespace new: deny appears',
-        'Not in the plan: us: namespace new: deny appears',
-        'Not in the plan: eu: would be refused at the next start: 3 owners, and 2 in the plan',
-        'Not in the plan: us: would be refused at the next start: 1 owner, and none in the plan',
+        'Beyond the plan: eu: namespace new: deny appears',
+        'Beyond the plan: us: namespace new: deny appears',
+        'Beyond the plan: eu: would be refused at the next start: 3 owners, and 2 in the plan',
+        'Beyond the plan: us: would be refused at the next start: 1 owner, and none in the plan',
       ],
     ]);
     const { out: comment } = await plan('-o', 'markdown');
-    expect(comment).toContain('\n- Not in the plan: `eu`: `namespace new: deny appears`\n');
+    expect(comment).toContain('\n- Beyond the plan: `eu`: `namespace new: deny appears`\n');
   });
 
   it('counts the newest commit that names a plan, and no commit in force', async () => {
@@ -178,18 +178,20 @@ describe('Accept-Effects', () => {
     commit(`accepted\n\nAccept-Effects: ${id}`);
     answers = { eu: refused(2), us: 'NoAnswer' };
     const { code, out } = await plan('--allow-missing');
-    expect([code, out]).toEqual([1, expect.stringContaining('\nNot in the plan: us: they did not answer\n')]);
+    expect([code, out]).toEqual([1, expect.stringContaining('\nBeyond the plan: us: they did not answer\n')]);
   });
 
-  it('is not looked for where the repository does not have the commit in force', async () => {
+  it('is not read without the commit in force, as the plan shows', async () => {
     const { id } = await planJson();
     commit(`accepted\n\nAccept-Effects: ${id}`);
     await follow('c'.repeat(40));
-    const { code, err } = await plan();
-    expect([code, err]).toEqual([
-      1,
-      expect.stringContaining('does not have the commit in force, cccccccc: no Accept-Effects is looked for.\n'),
-    ]);
+    const { code, out } = await plan('-o', 'markdown');
+    const why = 'Not accepted: this repository does not have the commit in force, so that no trailer Accept-Effects was read.**';
+    expect([code, out]).toEqual([1, expect.stringContaining(why)]);
+    expect(out).toMatch(/\n- Stored as plan `[0-9a-f]{24}`; fetch the commit in force to accept its effects\.\n/);
+    expect(await planJson()).toMatchObject({ result: 'Breaks', acceptance: { state: 'NotRead', plan: null } });
+    git('checkout', '--quiet', '-B', 'change', 'main');
+    expect((await planJson()).acceptance).toBeNull();
   });
 
   it('shows stored plans', async () => {

@@ -101,7 +101,7 @@ export const planVerdict = (plan: Plan, quote: Quote = (text) => text): string =
 export const beyondLines = ({ acceptance }: Pick<Plan, 'acceptance'>, quote: Quote, hasOwners: boolean): readonly string[] =>
   (acceptance?.beyond ?? []).map(({ clusters, message, owners = [] }) => {
     const named = hasOwners && owners.length > 0 ? `: ${some(owners)}` : '';
-    return `Not in the plan: ${quote(some(clusters))}: ${quote(message)}${named}`;
+    return `Beyond the plan: ${quote(some(clusters))}: ${quote(message)}${named}`;
   });
 
 const sideText = ({ source, revision, at, withoutClusters, withoutRegions }: Plan['after'], quote: Quote): string =>

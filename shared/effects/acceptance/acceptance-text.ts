@@ -15,6 +15,7 @@ export const acceptedText = ({ result, acceptance }: Pick<Plan, 'result' | 'acce
 const WHY: Readonly<Record<Exclude<Acceptance['state'], 'Accepted'>, string>> = {
   Beyond: 'its effects go beyond those of the plan',
   NoPlanId: 'Accept-Effects names no plan, whose id has 24 hexadecimal digits',
+  NotRead: 'this repository does not have the commit in force, so that no trailer Accept-Effects was read',
   UnknownPlan: 'the hub has no such plan, or not any more',
   ExpiredPlan: `the plan is older than ${PLAN_DAYS} days`,
   OtherScope: 'the plan was made for another part of the fleet',
@@ -34,10 +35,11 @@ export const refusedText = ({ acceptance }: Pick<Plan, 'acceptance'>, quote: Quo
 };
 
 /** Sentence on how the effects of a plan are accepted, where something breaks. */
-export const acceptNote = ({ id, result, workloads, notLookedAt }: Plan, quote: Quote): string => {
+export const acceptNote = ({ id, result, acceptance, workloads, notLookedAt }: Plan, quote: Quote): string => {
   if (result !== 'Breaks') return id === null ? '' : `Stored as plan ${quote(id)}.`;
   if (workloads === null) return 'A plan of a hub alone has an id by which its effects can be accepted.';
   if (id === null) return 'The hub has not stored this plan, so that its effects cannot be accepted.';
+  if (acceptance?.state === 'NotRead') return `Stored as plan ${quote(id)}; fetch the commit in force to accept its effects.`;
   const isWhole =
     notLookedAt.length === 0 && workloads.notAnswered.length === 0 && workloads.clusters.every(({ coverage }) => coverage !== 'Part');
   return isWhole

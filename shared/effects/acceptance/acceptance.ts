@@ -18,17 +18,27 @@ export const Beyond = z.object({
 export type Beyond = z.infer<typeof Beyond>;
 
 /** Results of a comparison with a stored plan; the first one alone accepts. */
-const STATES = ['Accepted', 'Beyond', 'NoPlanId', 'UnknownPlan', 'ExpiredPlan', 'OtherScope', 'OtherBase', 'OtherOptions'] as const;
+const STATES = [
+  'Accepted',
+  'Beyond',
+  'NoPlanId',
+  'NotRead',
+  'UnknownPlan',
+  'ExpiredPlan',
+  'OtherScope',
+  'OtherBase',
+  'OtherOptions',
+] as const;
 
 /** Comparison of a plan with the stored one whose effects the change accepts. */
 export const Acceptance = z.object({
   state: z
     .enum(STATES)
     .describe(
-      'Accepted: every effect is one of the stored plan. Beyond: some are not. NoPlanId: what the change names is no id. UnknownPlan: there is no such plan, or the caller does not see it. ExpiredPlan: it is too old. OtherScope, OtherBase, OtherOptions: it was made for another part of the fleet, from other policies or registrations, or with other options.',
+      'Accepted: every effect is one of the stored plan. Beyond: some are not. NoPlanId: what the change names is no id. NotRead: fso does not know what the change names, as its repository does not have the commit in force. UnknownPlan: there is no such plan, or the caller does not see it. ExpiredPlan: it is too old. OtherScope, OtherBase, OtherOptions: it was made for another part of the fleet, from other policies or registrations, or with other options.',
     ),
-  plan: PlanId.nullable().describe('null: NoPlanId.'),
-  by: z.string().nullable().describe('Name of who made the stored plan. null: NoPlanId or UnknownPlan.'),
+  plan: PlanId.nullable().describe('null: NoPlanId or NotRead.'),
+  by: z.string().nullable().describe('Name of who made the stored plan. null: NoPlanId, NotRead or UnknownPlan.'),
   at: z.iso.datetime().nullable().describe('Time at which it was made.'),
   beyond: z.array(Beyond).max(20).describe('The first effects that it does not have; empty unless the state is Beyond.'),
 });

@@ -197,6 +197,21 @@ describe('beyondAccepted', () => {
     );
   });
 
+  it('distinguishes a missing effect from one that goes further or starts from another rule', () => {
+    const none = { regions: [], injected: [] };
+    const today = { ...nothing, effects: [effect(['one', 'two', 'three', 'four'], ['a'], 'deny', { after: none })] };
+    const accepted = [
+      effect(['one'], ['a'], 'deny'),
+      effect(['two'], ['a'], 'deny', { before: { regions: ['r1', 'r2'], injected: [] } }),
+      effect(['four'], ['a'], 'deny', { after: none }),
+    ];
+    expect(beyondAccepted(today, { ...nothing, effects: accepted })).toEqual([
+      { clusters: ['one'], message: 'namespace a: deny tightened, further than in the plan' },
+      { clusters: ['two'], message: 'namespace a: deny tightened, from another rule than in the plan: plan again' },
+      { clusters: ['three'], message: 'namespace a: deny tightened' },
+    ]);
+  });
+
   it('refuses every owner that is added to a class of a cluster', () => {
     fc.assert(
       fc.property(anyPlan, fc.constantFrom('outside' as const, 'refused' as const, 'pending' as const), (plan, name) => {
@@ -214,6 +229,12 @@ describe('beyondAccepted', () => {
     ['another owner in the place of one', { owners: ['Pod a/y'] }, { owners: ['Pod a/x'] }, ['Pod a/y']],
     ['an owner by number, where the plan names it', {}, { owners: ['Pod a/x'] }, undefined],
     ['an owner that could start before', {}, { eased: 1 }, undefined],
+    [
+      'an owner that could start before, also where the plan names it',
+      { owners: ['Pod a/x'] },
+      { owners: ['Pod a/x'], eased: 1 },
+      undefined,
+    ],
     ['an owner more, though none of them could start before', { begins: 2, eased: 2 }, {}, undefined],
   ])('refuses %s', (_what, today, accepted, owners) => {
     const planWith = (change: Partial<PlannedClass>): PlannedEffects => {

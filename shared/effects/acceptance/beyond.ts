@@ -1,5 +1,5 @@
 import type { FloorAction } from '../../api/index.ts';
-import { canonicalJson } from '../../encoding/index.ts';
+import { canonicalJson, groupBy } from '../../encoding/index.ts';
 import { count, weakMemo } from '../../runtime/index.ts';
 import { admitsOpen } from '../compare-rules.ts';
 import { WORKLOAD_CLASSES } from '../workloads.ts';
@@ -68,11 +68,15 @@ const strandsNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean =
   (today.usable?.length !== 0 || accepted.usable?.length === 0) &&
   (today.elsewhere === null || (accepted.elsewhere !== null && includesAll(accepted.elsewhere, today.elsewhere)));
 
-const isWithin = (today: PlannedEffect, accepted: PlannedEffect): boolean =>
-  canonicalJson(today.before) === canonicalJson(accepted.before) &&
-  refusesNoMore(today, accepted) &&
-  admitsNoMore(today, accepted) &&
-  strandsNoMore(today, accepted);
+const OTHER_RULE = ', from another rule than in the plan: plan again';
+const OTHER_NAMESPACES = ', where the pattern stands for other namespaces than in the plan: plan again';
+
+/** Words on what an effect has that the accepted one of its place has not; undefined: nothing. */
+const excessOf = (today: PlannedEffect, accepted: PlannedEffect): string | undefined => {
+  if (canonicalJson(today.before) !== canonicalJson(accepted.before)) return OTHER_RULE;
+  const isWithin = refusesNoMore(today, accepted) && admitsNoMore(today, accepted) && strandsNoMore(today, accepted);
+  return isWithin ? undefined : ', further than in the plan';
+};
 
 const keyOf = (action: FloorAction, cluster: string, namespace: string): string => `${action} ${cluster} ${namespace}`;
 
@@ -98,14 +102,15 @@ function* beyondRules(today: PlannedEffects, accepted: PlannedEffects): Generato
     !isPattern(namespace) || (known.digest(cluster) !== undefined && known.digest(cluster) === own.digest(cluster));
   for (const effect of today.effects) {
     const { action, verdict } = effect;
-    const within = weakMemo((other: PlannedEffect) => isWithin(effect, other));
+    const excess = weakMemo((other: PlannedEffect) => excessOf(effect, other));
     for (const namespace of effect.namespaces) {
-      const isKnown = (cluster: string): boolean => {
+      const excessIn = (cluster: string): string | undefined => {
         const other = known.effect(action, cluster, namespace);
-        return other !== undefined && isSame(cluster, namespace) && within(other);
+        if (other === undefined) return '';
+        return isSame(cluster, namespace) ? excess(other) : OTHER_NAMESPACES;
       };
-      const clusters = effect.clusters.filter((cluster) => !isKnown(cluster));
-      if (clusters.length > 0) yield { clusters, message: `namespace ${namespace}: ${action} ${verdict}` };
+      for (const [words, clusters] of groupBy(effect.clusters, excessIn))
+        if (words !== undefined) yield { clusters, message: `namespace ${namespace}: ${action} ${verdict}${words}` };
     }
   }
 }
@@ -129,7 +134,10 @@ const beyondNames = (today: PlannedClass, known: readonly string[]): Pick<Beyond
   return others.length === 0 ? undefined : { message: count(others.length, 'other owner'), owners: others.slice(0, MAX_NAMED) };
 };
 
-/** Owners of a class by number, and those of them that could start before. */
+/**
+ * Owners of a class by number, and those of them that could start before: agents name none of
+ * these, so that one can change places with an owner that could not.
+ */
 const beyondCounts = (today: PlannedClass, accepted: PlannedClass): Pick<Beyond, 'message'> | undefined => {
   if (today.begins > accepted.begins) return { message: `${count(today.begins, 'owner')}, and ${accepted.begins} in the plan` };
   const [worse, accepts] = [today.begins - (today.eased ?? 0), accepted.begins - (accepted.eased ?? 0)];

@@ -28,7 +28,12 @@ describe('patterns of namespaces', () => {
     const today = compared([wide], [tight]);
     expect(accepted.effects.map(({ namespaces }) => namespaces)).toEqual([['*']]);
     expect(today.effects.map(({ namespaces }) => namespaces)).toEqual([['*']]);
-    expect(beyondAccepted(today, accepted)).toEqual([{ clusters: ['one'], message: 'namespace *: deny tightened' }]);
+    expect(beyondAccepted(today, accepted)).toEqual([
+      {
+        clusters: ['one'],
+        message: 'namespace *: deny tightened, where the pattern stands for other namespaces than in the plan: plan again',
+      },
+    ]);
   });
 
   const pattern = fc.constantFrom('*', 'a-*', '*-b', 'a-b', 'a-c');

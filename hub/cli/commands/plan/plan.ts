@@ -117,6 +117,8 @@ const requestPlan = async ({ progress, server }: Context, client: HubClient, req
   }
 };
 
+const NOT_READ: Plan['acceptance'] = { state: 'NotRead', plan: null, by: null, at: null, beyond: [] };
+
 /** Lets the hub compare the change with the commit that it follows, and ask its clusters. */
 const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> => {
   const { base, at, cluster, ref, dir, withoutCluster, withoutRegion } = options;
@@ -131,14 +133,15 @@ const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> 
   const request = {
     files: Object.fromEntries(files.map(({ path, text }) => [path, text])),
     ...(at === undefined ? {} : { at: new Date(at).toISOString() }),
-    ...(accept === undefined ? {} : { accept }),
+    ...(typeof accept === 'string' ? { accept } : {}),
     clusters: [...cluster],
     withoutClusters: [...withoutCluster],
     withoutRegions: [...withoutRegion],
   };
   try {
     const plan = await requestPlan(context, client, request);
-    return { ...plan, after: { ...plan.after, source, revision } };
+    const acceptance = accept === null && plan.result === 'Breaks' ? NOT_READ : plan.acceptance;
+    return { ...plan, acceptance, after: { ...plan.after, source, revision } };
   } catch (error) {
     throw refusalOf(error, context.server) ?? error;
   }
