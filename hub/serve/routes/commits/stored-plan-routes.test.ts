@@ -138,6 +138,19 @@ describe('stored plans', () => {
     owners = ['api', 'web'];
   });
 
+  it('accept the effects on a cluster that the change registers', async () => {
+    const cluster =
+      'apiVersion: compliance.federated.io/v1\nkind: ManagedCluster\nmetadata: {name: ap}\nspec: {regions: [eu-west-1, ap-east-1]}\n';
+    const files = filesWith({ 'clusters/ap.yaml': cluster });
+    const { id, result, effects, workloads } = await plan({ files });
+    expect([result, effects, workloads]).toMatchObject([
+      'Breaks',
+      [{ clusters: ['ap'], verdict: 'appears' }],
+      { clusters: [], notAnswered: [] },
+    ]);
+    expect(await plan({ files, accept: id })).toMatchObject({ result: 'Accepted', acceptance: { plan: id, beyond: [] } });
+  });
+
   it('accept nothing of another base, or with other options', async () => {
     const { id } = await plan({ files: TIGHT });
     expect((await plan({ files: TIGHT, accept: id, clusters: ['eu'] })).acceptance).toMatchObject({ state: 'OtherOptions', by: 'local' });
