@@ -1,6 +1,6 @@
 import type { RoleGrant } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
-import { type Plan, plannedEffects, planResult, type StoredPlan, type StoredPlanSummary } from '@fso/shared/effects';
+import { type Acceptance, type Plan, plannedEffects, planResult, type StoredPlan, type StoredPlanSummary } from '@fso/shared/effects';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import { type Clock, createRateLimit, createYielder, truncate, weakMemo } from '@fso/shared/runtime';
 import type { Principal } from '../access/index.ts';
@@ -128,6 +128,13 @@ export class Planner {
     };
   }
 
+  /** Stores a plan, unless a stored one accepts it. @returns the id of either; null: it is too large */
+  async #store(acceptance: Acceptance | null, plan: Parameters<StoredPlans['add']>): Promise<string | null> {
+    if (acceptance?.state !== 'Accepted' || acceptance.plan === null) return await this.#stored.add(...plan);
+    await this.#stored.noteAccepted(acceptance.plan);
+    return acceptance.plan;
+  }
+
   async #complete(
     compared: Comparison,
     before: PlanBase,
@@ -153,7 +160,7 @@ export class Planner {
     const summary = { at: before.at, by: truncate(caller.name, MAX_NAME), result, source: before.source, revision: before.revision };
     return {
       version: 1,
-      id: await this.#stored.add(summary, stored, { caller: `${caller.kind}:${caller.id}`, scope }),
+      id: result === 'Breaks' ? await this.#store(acceptance, [summary, stored, { caller: `${caller.kind}:${caller.id}`, scope }]) : null,
       result: acceptance?.state === 'Accepted' ? 'Accepted' : result,
       acceptance,
       before: { ...before, withoutClusters: [], withoutRegions: [] },

@@ -151,6 +151,21 @@ describe('stored plans', () => {
     expect(await plan({ files, accept: id })).toMatchObject({ result: 'Accepted', acceptance: { plan: id, beyond: [] } });
   });
 
+  it('outlive others that were made after them, once they accept a change', async () => {
+    const { id, result } = await plan({ files: filesWith({}) });
+    expect([id, result]).toEqual([null, 'NothingBreaks']);
+    const { id: first } = await plan({ files: TIGHT });
+    const files = filesWith({ ...TIGHT, 'policies/z.yaml': policyOf('z', 'eu-west-1', ', enforcementAction: warn') });
+    const { id: wider } = await plan({ files });
+    const before = await (await call('/plans')).json();
+    // A subset of them is accepted by them, and stored no second time.
+    expect(await plan({ files: TIGHT, accept: wider })).toMatchObject({ id: wider, result: 'Accepted' });
+    expect(await (await call('/plans')).json()).toEqual(before);
+    const acceptedAt = (each: string | null): unknown => (ledger.records.get('plan', `${each}`) as { acceptedAt?: string }).acceptedAt;
+    expect(acceptedAt(wider)).toEqual(expect.any(String));
+    expect(first).not.toBe(wider);
+  });
+
   it('accept nothing of another base, or with other options', async () => {
     const { id } = await plan({ files: TIGHT });
     expect((await plan({ files: TIGHT, accept: id, clusters: ['eu'] })).acceptance).toMatchObject({ state: 'OtherOptions', by: 'local' });
