@@ -84,8 +84,9 @@ class QuestionMaker {
   /** @returns undefined: nothing that an agent could judge changes there */
   of(cluster: string): ClusterQuestion | NotAnsweredReason | undefined {
     const had = this.#compiled.before.get(cluster);
-    // A cluster that comes with the change has no agent yet.
-    if (had === undefined) return 'NotConnected';
+    // A cluster that the change registers has no agent yet: what happens there to possible pods is
+    // all that can be known, and accepted.
+    if (had === undefined) return undefined;
     const has = this.#compiled.after.get(cluster);
     const grants = this.#sides.grantsAt(cluster);
     const known = this.#made.get(grants) ?? new Map<string, ClusterQuestion | NotAnsweredReason | undefined>();

@@ -1,7 +1,8 @@
 import type { RoleGrant } from '@fso/shared/api';
-import { type Plan, plannedEffects, planResult, type StoredPlan, type StoredPlanSummary } from '@fso/shared/effects';
+import type { PolicySet } from '@fso/shared/decode';
+import { type Acceptance, type Plan, plannedEffects, planResult, type StoredPlan, type StoredPlanSummary } from '@fso/shared/effects';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
-import { type Clock, createRateLimit, truncate } from '@fso/shared/runtime';
+import { type Clock, createRateLimit, createYielder, truncate, weakMemo } from '@fso/shared/runtime';
 import type { Principal } from '../access/index.ts';
 import type { FleetState, KeyedStore } from '../ledger/index.ts';
 import type { Comparison } from './compare.ts';
@@ -37,6 +38,15 @@ interface PlanBase extends Pick<Plan['before'], 'source' | 'at'> {
 
 /** Characters that are stored of the name of a caller. */
 const MAX_NAME = 128;
+
+/** How long the list of plans may keep the thread, in milliseconds. */
+const LIST_SLICE_MS = 5;
+
+/**
+ * Whether those for whose scope a plan was made see all that it names, by the commit in force. A
+ * plan names up to 50,000 clusters times namespaces, so each is looked at once.
+ */
+const sightsIn = weakMemo((_commit: PolicySet) => new WeakMap<Stored, boolean>());
 
 /** Caller of a plan, which is stored with it. */
 export type PlanCaller = Pick<Principal, 'kind' | 'id' | 'name'>;
@@ -84,7 +94,13 @@ export class Planner {
   /** Stored plans that were made for what the caller sees, newest first. */
   async list(): Promise<readonly StoredPlanSummary[]> {
     const isSeen = await this.#readSight();
-    return this.#stored.list().flatMap((stored) => (isSeen(stored) ? [stored.summary] : []));
+    const seen: StoredPlanSummary[] = [];
+    const yieldIfDue = createYielder(LIST_SLICE_MS);
+    for (const stored of this.#stored.list()) {
+      await yieldIfDue();
+      if (isSeen(stored)) seen.push(stored.summary);
+    }
+    return seen;
   }
 
   /** A stored plan; undefined: there is none, or the caller does not see it. */
@@ -100,10 +116,23 @@ export class Planner {
     const desired = await this.#parts.ledger.desired();
     if (desired === null) return () => false;
     const [scope, visibility] = [digestOfScope(grants), visibilityOf(grants, desired.set)];
+    const known = sightsIn(desired.set);
     return (stored) => {
-      const plan = stored.scope === scope ? planOf(stored) : null;
-      return plan !== null && seesPlan(visibility, plan);
+      if (stored.scope !== scope) return false;
+      const last = known.get(stored);
+      if (last !== undefined) return last;
+      const plan = planOf(stored);
+      const isSeen = plan !== null && seesPlan(visibility, plan);
+      known.set(stored, isSeen);
+      return isSeen;
     };
+  }
+
+  /** Stores a plan, unless a stored one accepts it. @returns the id of either; null: it is too large */
+  async #store(acceptance: Acceptance | null, plan: Parameters<StoredPlans['add']>): Promise<string | null> {
+    if (acceptance?.state !== 'Accepted' || acceptance.plan === null) return await this.#stored.add(...plan);
+    await this.#stored.noteAccepted(acceptance.plan);
+    return acceptance.plan;
   }
 
   async #complete(
@@ -131,7 +160,7 @@ export class Planner {
     const summary = { at: before.at, by: truncate(caller.name, MAX_NAME), result, source: before.source, revision: before.revision };
     return {
       version: 1,
-      id: await this.#stored.add(summary, stored, { caller: `${caller.kind}:${caller.id}`, scope }),
+      id: result === 'Breaks' ? await this.#store(acceptance, [summary, stored, { caller: `${caller.kind}:${caller.id}`, scope }]) : null,
       result: acceptance?.state === 'Accepted' ? 'Accepted' : result,
       acceptance,
       before: { ...before, withoutClusters: [], withoutRegions: [] },

@@ -92,6 +92,8 @@ describe('stored plans', () => {
     expect(gone(stored(302, (at) => (at < 2 ? 'other' : 'one')))).toEqual([]);
     expect(gone(stored(1_002, (at) => `caller ${at % 10}`))).toEqual([1, 0]);
     expect(gone(stored(9, () => 'one', 256 * 1024))).toEqual([0]);
+    const acceptedAt = new Date(60_000).toISOString();
+    expect(gone(stored(9, () => 'one', 256 * 1024).map((each, at) => (at === 8 ? { ...each, acceptedAt } : each)))).toEqual([1]);
     expect(gone(stored(33, (at) => `caller ${at % 10}`, 256 * 1024))).toEqual([0]);
   });
 });

@@ -10,7 +10,7 @@ const PLAN_KIND = 'plan';
 
 const DAY_MS = 86_400_000;
 
-/** Plans and characters of JSON that are kept, of all and of one caller. The oldest go. */
+/** Plans and characters of JSON that are kept, of all and of one caller. Those used longest ago go. */
 const KEPT = { of: { all: 1_000, caller: 300 }, characters: { all: 8 * 1024 * 1024, caller: 2 * 1024 * 1024 } };
 /** Characters of one plan, and clusters of its effects times their namespaces. */
 const MAX_PLAN = { characters: 256 * 1024, places: 50_000 };
@@ -31,6 +31,8 @@ const Stored = z.object({
   /** Digest of its effects: an equal plan needs no other record. */
   content: z.string(),
   characters: z.int().min(0),
+  /** Time at which a change was accepted by it last; absent: never. */
+  acceptedAt: z.iso.datetime().optional(),
   effects: z.looseObject({}),
 });
 export type Stored = z.infer<typeof Stored>;
@@ -56,11 +58,14 @@ export const isExpired = (stored: Stored, nowMs: number): boolean => ageMs(store
 const inOrder = (left: Stored, right: Stored): number =>
   byText(right.summary.at, left.summary.at) || byText(right.summary.id, left.summary.id);
 
-/** Plans that are no longer kept. Pure. @param stored newest first */
+const usedAt = ({ summary, acceptedAt }: Stored): string => acceptedAt ?? summary.at;
+
+/** Plans that are no longer kept. Pure. */
 export const outdatedPlans = (stored: readonly Stored[], nowMs: number): readonly Stored[] => {
   const all = { plans: 0, characters: 0 };
   const callers = new Map<string, { plans: number; characters: number }>();
-  return stored.filter((each) => {
+  const lastUsedFirst = stored.toSorted((left, right) => byText(usedAt(right), usedAt(left)) || inOrder(left, right));
+  return lastUsedFirst.filter((each) => {
     const own = callers.get(each.caller) ?? { plans: 0, characters: 0 };
     callers.set(each.caller, own);
     const isKept =
@@ -117,9 +122,23 @@ export class StoredPlans {
     const id = randomBytes(12).toString('hex');
     const stored: Stored = { summary: { id, ...summary }, caller, scope, content, characters, effects };
     await this.#records.update(PLAN_KIND, id, () => stored);
-    const outdated = outdatedPlans(this.#all(), nowMs);
-    await Promise.all(outdated.map((each) => this.#records.update(PLAN_KIND, each.summary.id, () => undefined)));
+    await this.removeOutdated();
     return id;
+  }
+
+  /** Notes that a plan has just accepted a change, so that others go before it. */
+  async noteAccepted(id: string): Promise<void> {
+    const acceptedAt = this.#clock.now().toISOString();
+    await this.#records.update(PLAN_KIND, id, (value) => {
+      const stored = storedOf(value);
+      return stored === null ? value : { ...stored, acceptedAt };
+    });
+  }
+
+  /** Removes the plans that are no longer kept. */
+  async removeOutdated(): Promise<void> {
+    const outdated = outdatedPlans(this.#all(), this.#clock.now().getTime());
+    await Promise.all(outdated.map(({ summary }) => this.#records.update(PLAN_KIND, summary.id, () => undefined)));
   }
 
   #all(): readonly Stored[] {

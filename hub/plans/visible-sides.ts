@@ -85,19 +85,16 @@ export const digestOfScope = (grants: readonly RoleGrant[]): string => {
  * policies by name or label do not tell that of a namespace. Pure.
  */
 export const seesPlan = (visibility: Visibility, { effects, workloads, ...plan }: PlannedEffects): boolean => {
-  const seesNamespaces = (cluster: string, namespaces: readonly string[]): boolean => {
-    const grants = visibility.at(cluster);
-    return !grants.isEmpty && namespaces.every((namespace) => grants.seesNamespaces(namespace));
-  };
+  // Clusters with the same grants, as most are, need one look.
+  const sees = (clusters: readonly string[], namespaces: readonly string[]): boolean =>
+    [...new Set(clusters.map((cluster) => visibility.at(cluster)))].every(
+      (grants) => !grants.isEmpty && namespaces.every((namespace) => grants.seesNamespaces(namespace)),
+    );
   const named = [plan.notLookedAt, plan.notAnswered, plan.partly, ...plan.patterns.map(({ clusters }) => clusters)].flat();
   return (
-    named.every((cluster) => seesNamespaces(cluster, [])) &&
-    effects.every(
-      ({ clusters, elsewhere, namespaces }) =>
-        clusters.every((cluster) => seesNamespaces(cluster, namespaces)) &&
-        (elsewhere ?? []).every((cluster) => seesNamespaces(cluster, [])),
-    ) &&
-    workloads.every(({ cluster, outside, refused, pending }) => seesNamespaces(cluster, [outside, refused, pending].flatMap(namespacesOf)))
+    sees(named, []) &&
+    effects.every(({ clusters, elsewhere, namespaces }) => sees(clusters, namespaces) && sees(elsewhere ?? [], [])) &&
+    workloads.every(({ cluster, outside, refused, pending }) => sees([cluster], [outside, refused, pending].flatMap(namespacesOf)))
   );
 };
 

@@ -36,7 +36,10 @@ describe('routes', () => {
   it('answer by their schemas', async () => {
     await using server = await started({ apiToken: 's3cret' });
     const headers = { Authorization: 'Bearer s3cret' };
-    const files = Object.fromEntries(FILES.map(({ path, text }) => [path, text]));
+    // A plan is stored where something breaks.
+    const files = Object.fromEntries(
+      FILES.map(({ path, text }) => [path, text.replace("allowedRegions: ['group:eu']", 'allowedRegions: [eu-west-1]')]),
+    );
     const made = await fetch(`${server.url}/api/v1/plans`, { method: 'POST', headers, body: JSON.stringify({ files }) });
     const { id } = (await made.json()) as { id: string };
     const described = ROUTES.filter(({ method, response }) => method === 'get' && response.schema !== undefined);

@@ -105,7 +105,7 @@ export const Plan = Effects.extend({
   id: PlanId.nullable()
     .default(null)
     .describe(
-      'Names the effects where the hub stores them. null: no hub made the plan, it is too large to be stored, or the hub is older.',
+      'Names the effects where the hub stores them; if they are accepted, the stored plan that has them. null: nothing breaks, no hub made the plan, it is too large to be stored, or the hub is older.',
     ),
   result: z.enum(PLAN_RESULTS).describe('Accepted: something breaks, and all effects are those of a stored plan that the change names.'),
   acceptance: Acceptance.nullable()

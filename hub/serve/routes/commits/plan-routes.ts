@@ -59,7 +59,7 @@ const placeOf = ({ at, id }: StoredPlanSummary): string => `${at} ${id}`;
 const PlanParams = z.strictObject({ id: PlanId });
 
 /** Description of what is stored, and who sees it. */
-const STORED = `The newest 1,000 plans, of one caller 300, for ${PLAN_DAYS} days. Callers who see a part of the fleet see plans that were made for the same part, where their grants select all clusters and namespaces in them.`;
+const STORED = `Plans that break something: up to 1,000, of one caller 300, for ${PLAN_DAYS} days. Callers who see a part of the fleet see plans that were made for the same part, where their grants select all clusters and namespaces in them.`;
 
 /** Plans of changes, before they are merged. */
 export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [

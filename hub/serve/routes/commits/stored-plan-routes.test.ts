@@ -138,6 +138,34 @@ describe('stored plans', () => {
     owners = ['api', 'web'];
   });
 
+  it('accept the effects on a cluster that the change registers', async () => {
+    const cluster =
+      'apiVersion: compliance.federated.io/v1\nkind: ManagedCluster\nmetadata: {name: ap}\nspec: {regions: [eu-west-1, ap-east-1]}\n';
+    const files = filesWith({ 'clusters/ap.yaml': cluster });
+    const { id, result, effects, workloads } = await plan({ files });
+    expect([result, effects, workloads]).toMatchObject([
+      'Breaks',
+      [{ clusters: ['ap'], verdict: 'appears' }],
+      { clusters: [], notAnswered: [] },
+    ]);
+    expect(await plan({ files, accept: id })).toMatchObject({ result: 'Accepted', acceptance: { plan: id, beyond: [] } });
+  });
+
+  it('outlive others that were made after them, once they accept a change', async () => {
+    const { id, result } = await plan({ files: filesWith({}) });
+    expect([id, result]).toEqual([null, 'NothingBreaks']);
+    const { id: first } = await plan({ files: TIGHT });
+    const files = filesWith({ ...TIGHT, 'policies/z.yaml': policyOf('z', 'eu-west-1', ', enforcementAction: warn') });
+    const { id: wider } = await plan({ files });
+    const before = await (await call('/plans')).json();
+    // A subset of them is accepted by them, and stored no second time.
+    expect(await plan({ files: TIGHT, accept: wider })).toMatchObject({ id: wider, result: 'Accepted' });
+    expect(await (await call('/plans')).json()).toEqual(before);
+    const acceptedAt = (each: string | null): unknown => (ledger.records.get('plan', `${each}`) as { acceptedAt?: string }).acceptedAt;
+    expect(acceptedAt(wider)).toEqual(expect.any(String));
+    expect(first).not.toBe(wider);
+  });
+
   it('accept nothing of another base, or with other options', async () => {
     const { id } = await plan({ files: TIGHT });
     expect((await plan({ files: TIGHT, accept: id, clusters: ['eu'] })).acceptance).toMatchObject({ state: 'OtherOptions', by: 'local' });
