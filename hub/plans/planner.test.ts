@@ -61,6 +61,17 @@ describe('plans for a caller who sees a part', () => {
     expect([await listed(), looks.mock.calls.length]).toEqual([[id], 6]);
   });
 
+  it('are shown for 30 days', async () => {
+    const { ledger, add, part } = await open();
+    const id = `${await add(['finance-a'])}`;
+    const inDays = (days: number) => {
+      const clock = { ...systemClock, now: () => new Date(Date.now() + days * 86_400_000) };
+      return new Planner({ ledger, clock, agents: { preview: async () => 'NotConnected' } }).within(grants);
+    };
+    expect([(await part().stored(id))?.id, (await inDays(29).stored(id))?.id, await inDays(31).stored(id)]).toEqual([id, id, undefined]);
+    expect([(await inDays(29).list()).length, await inDays(31).list()]).toEqual([1, []]);
+  });
+
   it('are listed in slices of time, between which others run', async () => {
     const { add, part } = await open();
     for (const namespace of ['finance-a', 'finance-b', 'finance-c']) await add([namespace]);

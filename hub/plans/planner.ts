@@ -9,7 +9,7 @@ import type { Comparison } from './compare.ts';
 import { type CompareLimits, compareOnThread } from './compare-on-thread.ts';
 import { judgeAcceptance } from './judge-acceptance.ts';
 import { type PlanRefusal, refusePlan } from './read-request.ts';
-import { planOf, type Stored, StoredPlans } from './stored-plans.ts';
+import { isExpired, planOf, type Stored, StoredPlans } from './stored-plans.ts';
 import { digestOfScope, seesPlan, visibilityOf } from './visible-sides.ts';
 import { askAgents, joinAnswers, type PreviewingAgents } from './workloads.ts';
 
@@ -39,7 +39,7 @@ interface PlanBase extends Pick<Plan['before'], 'source' | 'at'> {
 /** Characters that are stored of the name of a caller. */
 const MAX_NAME = 128;
 
-/** How long the list of plans may keep the thread, in milliseconds. */
+/** Longest time for which the list of plans keeps the thread, in milliseconds. */
 const LIST_SLICE_MS = 5;
 
 /**
@@ -106,7 +106,8 @@ export class Planner {
   /** A stored plan; undefined: there is none, or the caller does not see it. */
   async stored(id: string): Promise<StoredPlan | undefined> {
     const stored = this.#stored.get(id);
-    return stored !== null && (await this.#readSight())(stored) ? (planOf(stored) ?? undefined) : undefined;
+    if (stored === null || isExpired(stored, this.#parts.clock.now().getTime())) return undefined;
+    return (await this.#readSight())(stored) ? (planOf(stored) ?? undefined) : undefined;
   }
 
   /** Whether a plan was made for what the caller sees, and the caller sees all that it names. */
@@ -128,7 +129,11 @@ export class Planner {
     };
   }
 
-  /** Stores a plan, unless a stored one accepts it. @returns the id of either; null: it is too large */
+  /**
+   * Stores a plan, unless a stored one accepts it.
+   *
+   * @returns the id of either; null: it is too large
+   */
   async #store(acceptance: Acceptance | null, plan: Parameters<StoredPlans['add']>): Promise<string | null> {
     if (acceptance?.state !== 'Accepted' || acceptance.plan === null) return await this.#stored.add(...plan);
     await this.#stored.noteAccepted(acceptance.plan);

@@ -10,7 +10,9 @@ const PLAN_KIND = 'plan';
 
 const DAY_MS = 86_400_000;
 
-/** Plans and characters of JSON that are kept, of all and of one caller. Those used longest ago go. */
+/**
+ * Plans and characters of JSON that are kept, of all and of one caller. Those used longest ago go.
+ */
 const KEPT = { of: { all: 1_000, caller: 300 }, characters: { all: 8 * 1024 * 1024, caller: 2 * 1024 * 1024 } };
 /** Characters of one plan, and clusters of its effects times their namespaces. */
 const MAX_PLAN = { characters: 256 * 1024, places: 50_000 };
