@@ -52,8 +52,8 @@ const sightsIn = weakMemo((_commit: PolicySet) => new WeakMap<Stored, boolean>()
 export type PlanCaller = Pick<Principal, 'kind' | 'id' | 'name'>;
 
 /**
- * Plans what a change of policies does, to every possible pod and to what runs. Effects are stored;
- * no text of a request outlives it.
+ * Plans what a change of policies does, to every possible pod and to what runs. The effects of a
+ * plan that breaks something are stored; no text of a request outlives it.
  */
 export class Planner {
   /** Whether a caller may make one more plan, which counts from then on. */

@@ -124,7 +124,7 @@ export class StoredPlans {
     const id = randomBytes(12).toString('hex');
     const stored: Stored = { summary: { id, ...summary }, caller, scope, content, characters, effects };
     await this.#records.update(PLAN_KIND, id, () => stored);
-    await this.removeOutdated();
+    await this.#removeOutdated();
     return id;
   }
 
@@ -138,7 +138,7 @@ export class StoredPlans {
   }
 
   /** Removes the plans that are no longer kept. */
-  async removeOutdated(): Promise<void> {
+  async #removeOutdated(): Promise<void> {
     const outdated = outdatedPlans(this.#all(), this.#clock.now().getTime());
     await Promise.all(outdated.map(({ summary }) => this.#records.update(PLAN_KIND, summary.id, () => undefined)));
   }

@@ -40,7 +40,9 @@ export const StoredPlans = () => {
         {(data) => {
           const rows = rowsOf(data);
           return rows.length === 0 ? (
-            <p className="fso-muted">There are none yet. The hub stores the effects of each plan, and no text of the change.</p>
+            <p className="fso-muted">
+              There are none yet. The hub stores the effects of each plan that breaks something, and no text of the change.
+            </p>
           ) : (
             <VirtualTable
               label="Stored plans"

@@ -50,7 +50,12 @@ const auditText = (planned: AuditedPlan): string => {
   if (!planned.ok) return `not compared: ${planned.code}, ${countOf(planned.problems.length, 'problem')}`;
   const { id, acceptance, result, effects, workloads } = planned.plan;
   const missing = workloads?.notAnswered.reduce((sum, { clusters }) => sum + clusters.length, 0) ?? 0;
-  return `${result}: ${countOf(effects.length, 'change')}; ${countOf(workloads?.clusters.length ?? 0, 'cluster')} answered, ${missing} did not; ${[id === null ? 'not stored' : `stored as ${id}`, ...acceptanceText(acceptance)].join('; ')}`;
+  return [
+    `${result}: ${countOf(effects.length, 'change')}`,
+    `${countOf(workloads?.clusters.length ?? 0, 'cluster')} answered, ${missing} did not`,
+    id === null ? 'not stored' : `stored as ${id}`,
+    ...acceptanceText(acceptance),
+  ].join('; ');
 };
 
 /** Place of a plan in the list. */
@@ -69,7 +74,7 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
     operationId: 'createPlan',
     summary: 'Effects of a change of policies, before it is merged',
     description:
-      'The files, up to 12 MiB of JSON, are compared with the commit in force. Agents of the clusters whose rules change are asked now, 32 at a time and for 8 s at most, after up to 8 s in which they answer others, what the change would do to the workloads there. Callers who see a part of the fleet get a plan of that part. Stored are the effects, without any text of the files, and an entry of the audit log with the digest of the request, and counts. One plan of a caller at a time and 20 an hour; two in all at a time. Four more of a caller, and 16 in all, wait for up to 45 s.',
+      'The files, up to 12 MiB of JSON, are compared with the commit in force. Agents of the clusters whose rules change are asked now, 32 at a time and for 8 s at most, after up to 8 s in which they answer others, what the change would do to the workloads there. Callers who see a part of the fleet get a plan of that part. The effects of a plan that breaks something are stored, without any text of the files; the audit log has an entry with the digest of the request, and counts. One plan of a caller at a time and 20 an hour; two in all at a time. Four more of a caller, and 16 in all, wait for up to 45 s.',
     tag: 'policies',
     access: 'viewer',
     scope: 'scoped',
