@@ -78,7 +78,7 @@ const FLOOR_PARAMETERS = 'floorparameters';
 const OUR_DEFINITIONS = [`sovereignpolicies.${API_GROUP}`, `${FLOOR_PARAMETERS}.${API_GROUP}`, CONSTRAINT_DEFINITION];
 
 /** Hint at the end of refusals: the supported way to remove enforcement. */
-const UNINSTALL = 'to remove enforcement from this cluster, run "fso-agent uninstall" (docs/operate/uninstall.md)';
+const UNINSTALL = 'to remove enforcement from this cluster, run "fso-agent uninstall" (docs/operate/upgrade.md)';
 
 const IS_API = 'request.resource.resource == "apiservices"';
 
