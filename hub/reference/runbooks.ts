@@ -65,7 +65,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   ClusterBehind: {
     check: '`fso describe cluster <name>`: its commit, and a refusal.',
-    more: '[One cluster lags](troubleshooting.md#one-cluster-lags).',
+    more: '[One cluster lags](troubleshooting.md#by-symptom).',
   },
   PoliciesNotKept: { check: '`fso get policies --cluster <name> --managed-by local`.' },
   CommitRefused: {
@@ -110,7 +110,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   PolicyNotProven: {
     check:
       '`fso wait --revision <commit> --timeout 1s` names what is missing; `fso describe cluster <name>`; in the cluster `kubectl describe sp`.',
-    more: '[One cluster lags](troubleshooting.md#one-cluster-lags); all of them: the newest commit, or Gatekeeper. [By condition](../reference/conditions.md).',
+    more: '[One cluster lags](troubleshooting.md#by-symptom); all of them: the newest commit, or Gatekeeper. [By condition](../reference/conditions.md).',
   },
   Violations: {
     check: '`fso get violations -o wide`. Such pods are older than the policy, or the region of their node changed.',
