@@ -8,6 +8,7 @@ export interface Refusals {
 }
 /** Objects whose refusals are counted apart: pods or bindings. */
 export type Concern = keyof Refusals;
+/** Requests that lock 1 refuses, which the API server counts apart. */
 export const CONCERNS: readonly Concern[] = ['pods', 'bindings'];
 
 /** Refusals that one API server has counted since it started. */

@@ -14,11 +14,13 @@ import { withLock } from '../toolchain/lock.ts';
 import type { Log } from '../toolchain/progress.ts';
 import { ensureTools, toolsProblem } from '../toolchain/tools.ts';
 
+/** Clusters to start, and what starts them. */
 export interface UpFleetOptions extends UpOptions {
   readonly clusters: readonly FleetCluster[];
   readonly provider: (typeof PROVIDERS)[number];
 }
 
+/** Cluster that runs, and how to reach it. */
 export interface UpCluster {
   readonly name: string;
   readonly kubeconfig: string;
@@ -102,6 +104,7 @@ export function knownClusters(stateDir: string): string[] {
   }
 }
 
+/** Clusters to end, with everything that they left. */
 export interface DownFleetOptions {
   readonly stateDir: string;
   /** Absent = every cluster that left something. */

@@ -25,6 +25,7 @@ const LOWEST = 20_000;
 const BLOCKS = 1_500;
 const ATTEMPTS = 200;
 
+/** Block of ports that no other cluster of this machine takes meanwhile. */
 export interface PortClaim {
   readonly ports: ClusterPorts;
   /** Lets the block go; to be called when every process listens. */

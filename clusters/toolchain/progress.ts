@@ -96,6 +96,7 @@ export class ToolProgress {
 
 const ERASE = '\r\u001b[K';
 
+/** Stream that a progress bar is drawn on, if it is a terminal. */
 export interface TerminalStream {
   readonly isTTY?: boolean;
   readonly columns?: number;

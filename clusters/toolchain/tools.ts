@@ -12,6 +12,7 @@ import { Downloader } from './releases/downloader.ts';
 import { downloadTool } from './releases/release-tool.ts';
 import { type Download, downloadFolder, downloadsOf, hostsOf, PINS_FILE, type Pins, readPins } from './releases/releases.ts';
 
+/** Tools to prepare, and the cache that they go to. */
 export interface ToolOptions extends ProgressSink {
   readonly env: Environment;
   readonly modules?: readonly ToolModule[];

@@ -4,6 +4,7 @@ import { type Clock, isWorkerOutOfMemory, OVER } from '@fso/shared/runtime';
 import type { Compared, ComparisonInput } from './compare.ts';
 import { type PlanRefusal, refusePlan } from './read-request.ts';
 
+/** Bounds of a comparison of two states of the policies on its thread. */
 export interface CompareLimits {
   /** Heap of the thread, in MiB. */
   readonly heapMiB: number;
@@ -11,6 +12,7 @@ export interface CompareLimits {
   readonly cpuMs: number;
 }
 
+/** Bounds that a hub gives each comparison. */
 export const COMPARE_LIMITS: CompareLimits = { heapMiB: 256, cpuMs: 20_000 };
 
 /** Time between two readings of the processor time of a thread. */

@@ -10,6 +10,7 @@ export const ROUND_PARTS = [
   'violations',
   'status',
 ] as const;
+/** Part of a reconcile that runs, and fails, independently of the others. */
 export type RoundPart = (typeof ROUND_PARTS)[number];
 
 /** Kinds that an agent reads. */
@@ -29,6 +30,7 @@ export const OBSERVED_KINDS = [
   'CustomResourceDefinition',
   'APIService',
 ] as const;
+/** Kind of objects whose age of evidence an agent tells. */
 export type ObservedKind = (typeof OBSERVED_KINDS)[number];
 
 /**

@@ -6,6 +6,7 @@ import { parseSigners, type Signers, SignersError } from '../signatures/index.ts
  * `off`: nothing is checked.
  */
 export const VERIFY_MODES = ['strict', 'warn', 'off'] as const;
+/** Treatment of commits that are not trusted, as `FSO_VERIFY` names it. */
 export type VerifyMode = (typeof VERIFY_MODES)[number];
 
 /** Mode of verification, and the signers that a program trusts. */

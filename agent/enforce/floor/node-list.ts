@@ -30,6 +30,7 @@ export interface NodeList {
   readonly misplaced: ReadonlySet<string>;
 }
 
+/** List of a cluster without nodes. */
 export const NO_NODES: NodeList = { kept: {}, dropped: 0, bytes: 0, misplaced: new Set() };
 
 /**

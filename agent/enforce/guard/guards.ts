@@ -64,6 +64,7 @@ export interface Guard {
   readonly namespace?: string;
 }
 
+/** Beginning of the names of the guard's admission policies and bindings. */
 export const GUARD_PREFIX = 'fso-guard-';
 /** Whether an admission policy or binding is one of the guard. */
 export const isGuardName = (name: string): boolean => name.startsWith(GUARD_PREFIX);

@@ -52,6 +52,7 @@ const INJECTION = `variables.leftAlone ? [] :
   !has(object.spec.affinity.nodeAffinity.${REQUIRED}) ? ${add(`/spec/affinity/nodeAffinity/${REQUIRED}`, 'variables.required')} :
   ${EACH_TERM}`;
 
+/** Name of the MutatingAdmissionPolicy that injects placements, and of its binding. */
 export const INJECTION_NAME = 'fso-placement-injection';
 
 /** The kinds of mutating admission policies, in the version that the API server serves. */

@@ -6,6 +6,7 @@ import { CommandError } from '../command-error.ts';
 
 const run = promisify(execFile);
 
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 // From 1.21 on, Go itself fetches the toolchain that a go.mod requires
@@ -58,6 +59,7 @@ export async function assertGo(wanted: string, env: Environment): Promise<void> 
 
 const environment = (env: Environment): Environment => ({ ...env, GOWORK: 'off', CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' });
 
+/** Run of the command `go` in the folder of a module. */
 export interface GoRun {
   /** Folder of a go.mod. */
   readonly dir: string;

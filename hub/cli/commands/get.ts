@@ -48,7 +48,7 @@ export const findPolicy = async (context: Context, given: string): Promise<Polic
   (await context.connect()).policy(readPolicyKey(given));
 
 /** Kinds of objects that can be listed. */
-export type Kind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues' | 'plans';
+export type ListedKind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues' | 'plans';
 
 /** Options of `fso get`, of all kinds together. */
 export interface GetOptions {
@@ -192,7 +192,7 @@ const getPlan = async (context: Context, hub: HubClient, id: string, output: For
   (await import('./plan/stored-plan.ts')).writeStoredPlan(context, plan);
 };
 
-const ONE: Readonly<Partial<Record<Kind, (context: Context, hub: HubClient, name: string, output: Format) => Promise<void>>>> = {
+const ONE: Readonly<Partial<Record<ListedKind, (context: Context, hub: HubClient, name: string, output: Format) => Promise<void>>>> = {
   policies: getPolicy,
   clusters: getCluster,
   commits: getCommit,
@@ -200,7 +200,7 @@ const ONE: Readonly<Partial<Record<Kind, (context: Context, hub: HubClient, name
 };
 
 /** Prints a single object. */
-const getOne = async (context: Context, kind: Kind, name: string, { output, ...filters }: GetOptions): Promise<void> => {
+const getOne = async (context: Context, kind: ListedKind, name: string, { output, ...filters }: GetOptions): Promise<void> => {
   parameters({ output, ...filters });
   const write = ONE[kind];
   if (write === undefined) throw new CliError(`get ${kind} takes no name`);
@@ -219,7 +219,7 @@ const listing =
   async (context: Context, hub: HubClient, options: GetOptions): Promise<void> =>
     writeRows(context, options.output, await read(hub, options), columns(context.now()));
 
-const ALL: Readonly<Record<Kind, (context: Context, hub: HubClient, options: GetOptions) => Promise<void>>> = {
+const ALL: Readonly<Record<ListedKind, (context: Context, hub: HubClient, options: GetOptions) => Promise<void>>> = {
   policies: getPolicies,
   clusters: listing((hub, options) => hub.clusters(parameters(options, 'region', 'violating', 'query', 'sort')), clusterColumns),
   violations: listing((hub, options) => hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns),
@@ -232,5 +232,5 @@ const ALL: Readonly<Record<Kind, (context: Context, hub: HubClient, options: Get
 };
 
 /** `fso get`. @param name undefined: all of the kind */
-export const get = async (context: Context, kind: Kind, name: string | undefined, options: GetOptions): Promise<void> =>
+export const get = async (context: Context, kind: ListedKind, name: string | undefined, options: GetOptions): Promise<void> =>
   name === undefined ? ALL[kind](context, await context.connect(), options) : getOne(context, kind, name, options);

@@ -11,6 +11,7 @@ export interface Terminal {
 
 /** Formats of `-o`. */
 export const FORMATS = ['table', 'wide', 'json', 'yaml'] as const;
+/** Format of the output of a command, as `--output` names it. */
 export type Format = (typeof FORMATS)[number];
 
 /** A column of a table. */

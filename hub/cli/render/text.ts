@@ -18,6 +18,7 @@ export const age = (time: string | null | undefined, now: Date): string => {
 /** Joins values by commas; `-` for none. */
 export const list = (values: readonly string[]): string => (values.length === 0 ? '-' : values.join(','));
 
+/** Colour of a part of the output on a terminal. */
 export type Color = 'red' | 'green' | 'yellow' | 'dim';
 const CODES: Record<Color, number> = { red: 31, green: 32, yellow: 33, dim: 2 };
 /** Colours a text for a terminal. */

@@ -108,6 +108,7 @@ export const namedRisks = (record: ClusterRecord): readonly NamedRisk[] => {
   return named.sort((a, b) => byText(a.key, b.key));
 };
 
+/** Counts of a cluster without owners at risk; not for one whose risks are unknown. */
 export const NO_RISKS: RiskCounts = { refused: 0, pending: 0 };
 
 /** Adds numbers of owners at risk; undefined adds nothing. */

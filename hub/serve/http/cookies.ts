@@ -44,6 +44,7 @@ export const setCookie = (deps: CookieDeps, res: Response, name: CookieName, coo
   res.cookie(fullName(deps, name), value, { ...options(deps), ...(maxAgeMs === undefined ? {} : { maxAge: maxAgeMs }) });
 };
 
+/** Makes the browser drop a cookie of the hub. */
 export const clearCookie = (deps: CookieDeps, res: Response, name: CookieName): void => {
   res.clearCookie(fullName(deps, name), options(deps));
 };

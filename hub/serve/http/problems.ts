@@ -23,6 +23,7 @@ export const PROBLEMS = {
 /** Code of an error of the API. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
+/** Media type of the API's errors. */
 export const PROBLEM_TYPE = 'application/problem+json';
 
 /** Error that the API answers as problem+json (RFC 9457). */

@@ -4,6 +4,7 @@ import type { Fleet } from '../../fleet/fleet-index.ts';
 import type { FleetDeps } from '../../fleet/fleet-reader.ts';
 import type { PolicyDeps } from '../policy-routes.ts';
 
+/** Index of the fleet, and the agents that are asked for the names of what it only counts. */
 export type FindingDeps = FleetDeps & Pick<PolicyDeps, 'agents'>;
 
 /** A policy in one cluster. */

@@ -90,6 +90,7 @@ export const fixRegions = (placement: PodPlacement, rules: readonly RegionRule[]
   return all.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 };
 
+/** Changes a copy of the document so that the workload asks for one allowed region. */
 export const planFix = (workload: Workload, { region, violation, rules }: FixWish): Fix => {
   const document = workload.document.copy();
   const isJson = isCollection(document.contents) && document.contents.flow === true;
