@@ -32,10 +32,10 @@ export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll('
 const MAX_SHOWN = 4096;
 
 /** The first items of a list, as many as fit. */
-export const shown = (values: readonly string[]): string => {
+export const firstThatFit = (values: readonly string[]): string => {
   const whole = values.join(',');
   return whole.length <= MAX_SHOWN ? whole : whole.slice(0, whole.lastIndexOf(',', MAX_SHOWN));
 };
 
 /** A list as the value of an annotation: sorted, separated by commas. */
-export const joined = (values: readonly string[]): string => [...values].sort(byText).join(',');
+export const annotationList = (values: readonly string[]): string => [...values].sort(byText).join(',');

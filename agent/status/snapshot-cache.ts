@@ -42,13 +42,13 @@ const isSameParts = (a: SnapshotParts, b: SnapshotParts): boolean =>
   a.policy === b.policy && a.status === b.status && a.violations === b.violations && a.labels === b.labels;
 
 /** Observations beside the status. */
-export interface Sightings {
+export interface ReportFindings {
   readonly violations: PolicyViolations;
   readonly labels: readonly NamespaceLabels[];
 }
 
 /** Makes the report of a policy from its status. */
-export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: Sightings): PolicyReport => ({
+export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: ReportFindings): PolicyReport => ({
   namespace: policy.namespace,
   name: policy.name,
   managedBy: policy.managedBy,

@@ -9,7 +9,7 @@ import type { FoundHistory, HistoryQuery, PolicyStateAt, StateQuery } from './qu
 
 export type { Desired, HeldCluster } from './desired.ts';
 export type {
-  Dated,
+  DatedValue,
   FoundHistory,
   HistoryBaseline,
   HistoryChange,

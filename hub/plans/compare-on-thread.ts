@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type Clock, isWorkerOutOfMemory, OVER } from '@fso/shared/runtime';
+import { type Clock, isWorkerOutOfMemory, WAIT_OVERTAKEN } from '@fso/shared/runtime';
 import type { Compared, ComparisonInput } from './compare.ts';
 import { type PlanRefusal, refusePlan } from './read-request.ts';
 
@@ -79,7 +79,7 @@ export const compareOnThread = async (
     if (isWorkerOutOfMemory(error)) return refusePlan('Comparing them takes too much memory.', [], 'too-large');
     throw error instanceof ComparisonError ? error : new ComparisonError(error);
   } finally {
-    done.abort(OVER);
+    done.abort(WAIT_OVERTAKEN);
     await worker.terminate();
   }
 };

@@ -38,7 +38,7 @@ export const MAX_TIMER_MS: number = 2 ** 31 - 1;
  * Reason for the end of a wait that another one has outrun. Made once: an abort without a reason
  * makes an error with a stack each time.
  */
-export const OVER: Error = new Error('the wait is over');
+export const WAIT_OVERTAKEN: Error = new Error('the wait is over');
 
 /**
  * A timer that goes off so late is that of a busy process: what others sent meanwhile may still lie
@@ -79,6 +79,6 @@ export const answerWithin = async <T>(coming: Promise<T>, ms: number, clock: Clo
   try {
     return await Promise.race([coming, silence]);
   } finally {
-    over.abort(OVER);
+    over.abort(WAIT_OVERTAKEN);
   }
 };

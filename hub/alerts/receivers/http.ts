@@ -100,8 +100,8 @@ export const postJson = async ({ url, headers, body, secrets }: HttpPost, signal
 };
 
 /**
- * An attempt that could not even begin, as a file with a secret cannot be read: it may be there
- * later.
+ * Makes one attempt to send. An error, as of a file with a secret that cannot be read, is a failed
+ * attempt: the file may be there later.
  */
 export const attempt = async (send: () => Promise<Outcome>): Promise<Outcome> => {
   try {

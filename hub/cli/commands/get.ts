@@ -4,13 +4,13 @@ import type { HubClient } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import {
-  after,
   areDenialsUnknown,
   areRisksUnknown,
   clusterColumns,
   clusterStepColumns,
   commitColumns,
   denialColumns,
+  elapsedText,
   eventColumns,
   issueColumns,
   planColumns,
@@ -19,7 +19,7 @@ import {
   violationColumns,
 } from '../render/columns.ts';
 import { type Column, type Format, renderTable, writeData, writeFacts, writeRows } from '../render/output.ts';
-import { list, plain } from '../render/text.ts';
+import { list, withoutControls } from '../render/text.ts';
 
 /**
  * Checks a name that a person typed.
@@ -161,13 +161,13 @@ const writeCommit = (context: Context, activity: CommitActivity): void => {
     ['Author', commit.author],
     ['State', state],
     ['Noticed', noticed],
-    ...(['fetched', 'judged', 'compiled', 'released'] as const).map((step) => [step, after(noticed, hub[step])] as const),
-    ['Enforced', after(noticed, enforced)],
+    ...(['fetched', 'judged', 'compiled', 'released'] as const).map((step) => [step, elapsedText(noticed, hub[step])] as const),
+    ['Enforced', elapsedText(noticed, enforced)],
     ['Added', list(changes.added)],
     ['Changed', list(changes.changed)],
     ['Removed', list(changes.removed)],
   ]);
-  for (const problem of problems) context.out(`${plain(placeOf(problem))}\n`);
+  for (const problem of problems) context.out(`${withoutControls(placeOf(problem))}\n`);
   if (clusterSteps.length > 0) context.out(`\n${renderTable(clusterStepColumns(noticed), clusterSteps, context.paint)}`);
 };
 

@@ -59,7 +59,7 @@ export const paintState = (paint: Paint, state: string): string => {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
 /** Replaces control characters by spaces, so that a text cannot move the cursor. */
-export const plain = (text: string): string => text.replaceAll(CONTROL, ' ');
+export const withoutControls = (text: string): string => text.replaceAll(CONTROL, ' ');
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
 const CONTROL_WITHIN_LINES = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]+/g;

@@ -7,7 +7,7 @@ import type { Lease } from '../../ledger/index.ts';
 import { addressOf, callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
 import { workOf } from '../http/limits/request-work.ts';
-import { SLOT_LIMITS, type SlotKind, Slots } from '../http/limits/slots.ts';
+import { CallSlots, SLOT_LIMITS, type SlotKind } from '../http/limits/slots.ts';
 import { ThreadBudgets } from '../http/limits/thread-budget.ts';
 import { ApiError } from '../http/problems.ts';
 import { type Route, untilClosed } from '../http/route.ts';
@@ -152,8 +152,8 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
     foreignPage(req, route, grant, ownOrigin(deps, req)) ?? foreignName(req, grant) ?? lackingRole(route, grant);
 
   const slots = Object.fromEntries(
-    Object.entries(SLOT_LIMITS).map(([kind, limits]) => [kind, new Slots(limits, deps.runtime.clock)]),
-  ) as Record<SlotKind, Slots>;
+    Object.entries(SLOT_LIMITS).map(([kind, limits]) => [kind, new CallSlots(limits, deps.runtime.clock)]),
+  ) as Record<SlotKind, CallSlots>;
   const budgets = new ThreadBudgets(deps.runtime.clock);
   /** Takes a slot and releases it when the response is closed. */
   const takeSlot = async (kind: SlotKind, res: Response, caller: string): Promise<void> => {

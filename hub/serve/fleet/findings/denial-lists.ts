@@ -9,10 +9,10 @@ import type { ClusterEntry } from '../cluster-entry.ts';
 import type { Fleet } from '../fleet-index.ts';
 import { isKnown } from '../phases.ts';
 import { teamsOf } from '../teams.ts';
-import { findingParameters, GROUP_KEYS, groupFindings, matchesFinding, type Named, objectKey, objectOrders } from './findings.ts';
+import { findingParameters, GROUP_KEYS, groupFindings, matchesFinding, type NamedFinding, objectKey, objectOrders } from './findings.ts';
 
 /** An owner whose pods were refused, with its key among all. */
-export type NamedDenial = Named<DenialView>;
+export type NamedDenial = NamedFinding<DenialView>;
 
 /** Owners that a cluster names, by namespace, kind and name. */
 const denialsIn = weakMemo((record: ClusterRecord): readonly NamedDenial[] => {
