@@ -64,8 +64,8 @@ export const CLEARING_KEY = { kind: 'ledger', name: 'cleared' };
 
 /**
  * Clears what removed records have left, up to a version. A hub that had not read it yet finds by
- * the record {@link CLEARING_KEY}, whose own version is newer than all, that it must read all records
- * again: so nothing that was revoked comes back, however long the hub was away.
+ * the record {@link CLEARING_KEY}, whose own version is newer than all, that it must read all
+ * records again: so nothing that was revoked comes back, however long the hub was away.
  */
 export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, upTo: number, now: Date): Promise<void> => {
   await db.transaction().execute(async (trx) => {
