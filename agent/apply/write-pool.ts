@@ -16,7 +16,7 @@ export interface Repair {
   readonly object?: InvolvedObject;
 }
 
-/** `unchanged`: the target was right already. */
+/** Outcome of one write. `unchanged`: the target was right already. */
 export type WriteOutcome = 'written' | 'unchanged';
 
 /**

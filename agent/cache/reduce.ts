@@ -142,7 +142,7 @@ export const reduceWebhookConfiguration = (configuration: ValidatingWebhookConfi
   };
 };
 
-/** A namespace, reduced. */
+/** Namespace, reduced to the labels and annotations that the agent reads. */
 export interface Namespace extends KubeObject, Malformed {
   /** Labels of this system that another field manager owns too; see {@link labelsHeldByOthers}. */
   readonly held?: readonly string[] | undefined;

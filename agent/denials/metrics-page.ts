@@ -1,7 +1,7 @@
 import type { KubeClient } from '@fso/shared/kube';
 import { LineSplitter } from '@fso/shared/runtime';
 
-/** Refusals by what they concern. */
+/** Numbers of refused requests, of pods and of bindings. */
 export interface Refusals {
   readonly pods: number;
   readonly bindings: number;

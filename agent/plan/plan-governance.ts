@@ -5,7 +5,7 @@ import type { ClusterView } from '../cache/index.ts';
 import { type Action, type Governance, type NamespaceInput, type PolicyInput, planGovernance, planNamespaces } from '../enforce/index.ts';
 import type { PlanSettings } from './plan-lock-one.ts';
 
-/** The policies over the namespaces. */
+/** Result of planning which policies govern which namespaces, and the labels to write for it. */
 export interface GovernancePlan {
   /** Whether they were ever planned; else nothing follows from `policies` and `governance`. */
   readonly isGoverned: boolean;

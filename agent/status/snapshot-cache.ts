@@ -41,7 +41,7 @@ export class SnapshotCache {
 const isSameParts = (a: SnapshotParts, b: SnapshotParts): boolean =>
   a.policy === b.policy && a.status === b.status && a.violations === b.violations && a.labels === b.labels;
 
-/** Observations beside the status. */
+/** Violations of a policy, and labels of its namespaces, which a report has beside the status. */
 export interface ReportFindings {
   readonly violations: PolicyViolations;
   readonly labels: readonly NamespaceLabels[];

@@ -31,8 +31,8 @@ export interface UpCluster {
 const providerOf = (name: ProviderName, env: Environment): Provider => (name === 'kind' ? createKindProvider(env) : createLocalProvider());
 
 /**
- * `auto`: control planes as processes where their programs are there or can be had; kind where only
- * Docker is there.
+ * Chooses what runs the clusters. `auto`: control planes as processes where their programs are
+ * there or can be had; kind where only Docker is there.
  *
  * @throws CommandError that says what is missing where neither can be
  */

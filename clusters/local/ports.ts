@@ -41,7 +41,11 @@ const listen = (port: number): Promise<Server> =>
 
 const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
 
-/** @returns why the port cannot be listened on; undefined when it can. */
+/**
+ * Tries whether a port is free.
+ *
+ * @returns why the port cannot be listened on; undefined when it can.
+ */
 export async function portProblem(port: number): Promise<string | undefined> {
   try {
     await close(await listen(port));

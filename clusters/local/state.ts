@@ -71,7 +71,7 @@ export function makeFolders(paths: ClusterPaths): void {
   }
 }
 
-/** @returns undefined when there is none. */
+/** Reads the stored state of a cluster of any provider. @returns undefined when there is none. */
 export function readAnyState(paths: ClusterPaths): AnyClusterState | undefined {
   let text: string;
   try {
@@ -96,7 +96,7 @@ export function readState(paths: ClusterPaths): ClusterState | undefined {
   return state;
 }
 
-/** Written whole or not. */
+/** Writes the state of a cluster atomically. */
 export function writeState(paths: ClusterPaths, state: AnyClusterState): void {
   const temporary = `${paths.state}.${process.pid}`;
   writeFileSync(temporary, `${JSON.stringify(state, undefined, 2)}\n`);

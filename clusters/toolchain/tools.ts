@@ -226,6 +226,8 @@ async function prepare(missing: readonly ToolModule[], context: ToolContext, sig
 }
 
 /**
+ * Looks whether tools can be had on this machine.
+ *
  * @returns the reason why tools are unavailable; undefined: they are in the cache, or can be
  * downloaded or built. Prepares nothing.
  */

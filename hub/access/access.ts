@@ -35,7 +35,10 @@ export interface Credentials {
   readonly session: string | undefined;
 }
 
-/** `missing`: nothing was brought. `invalid`: what was brought is not good, or no longer. */
+/**
+ * Result of looking at the credential of a call. `missing`: nothing was brought. `invalid`: what
+ * was brought is not good, or no longer.
+ */
 export type CredentialCheck =
   | { readonly ok: true; readonly grant: Grant }
   | { readonly ok: false; readonly reason: 'missing' | 'invalid'; readonly detail: string };

@@ -1,7 +1,11 @@
 import { messageOf, type ProblemTexts, readText } from '@fso/shared/runtime';
 import { createAuthority, parseTokens } from '../identity/index.ts';
 
-/** @returns tokens by cluster; none where there is a problem */
+/**
+ * Reads the file of the agents' static tokens.
+ *
+ * @returns tokens by cluster; none where there is a problem
+ */
 export const readTokens = async (variable: string, path: string, problems: ProblemTexts): Promise<ReadonlyMap<string, string>> => {
   const text = await readText(variable, path, problems);
   if (text === undefined) return new Map();

@@ -35,7 +35,10 @@ const AgentAnswer = z.union([
   z.strictObject({ processing: ClusterProcessing.nullable() }),
   z.strictObject({ preview: ClusterPreview }),
 ]);
-/** `report` null: the agent does not have the policy. `processing` null: it does not know. */
+/**
+ * Answer of an agent to a question of the hub. `report` null: the agent does not have the policy.
+ * `processing` null: it does not know.
+ */
 export type AgentAnswer = z.infer<typeof AgentAnswer>;
 
 /**

@@ -62,7 +62,11 @@ export const parseTokens = (text: string): ReadonlyMap<string, string> => {
   return tokens;
 };
 
-/** @returns the cluster that an Authorization header proves; undefined: none */
+/**
+ * Finds the cluster of a static token.
+ *
+ * @returns the cluster that an Authorization header proves; undefined: none
+ */
 export type FindTokenOwner = (authorization: string | undefined) => string | undefined;
 
 /**

@@ -92,7 +92,9 @@ const BACKDATE_MS = 5 * 60 * 1000;
 
 const RELIABLE: IdentityState = { isWritable: () => true, isCurrent: () => true };
 
-/** Decides which agent is which cluster. */
+/**
+ * Decides which cluster an agent speaks for: enrols, issues certificates, and judges connections.
+ */
 export class Identity {
   readonly #deps: IdentityDeps;
   readonly #state: IdentityState;

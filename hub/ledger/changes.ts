@@ -161,7 +161,7 @@ export const isOutdated = (change: ClusterChange, holder: StreamHolder): boolean
   return isThere && !stream.isOpen();
 };
 
-/** @returns why a change leaves nothing, if so */
+/** Checks whether a change is left out. @returns why a change leaves nothing, if so */
 export const leftOutOf = (change: ClusterChange, record: ClusterRecord, stream: string | null): LeftOut | undefined => {
   if (isOutdated(change, { stream, connected: record.connected })) return 'replaced';
   const isGap = change.type === 'report' && !change.report.full && change.report.seq !== record.reportedSeq + 1;

@@ -15,6 +15,8 @@ import { type Changes, joinLeftOut, keepWithin, NONE_LEFT_OUT, type ReportQuota,
 import type { ClusterRecord, LeftOut } from './types.ts';
 
 /**
+ * Keeps the object of a value that reads as before.
+ *
  * @returns `before` where both say the same, in the order of their fields as well: digests depend
  * on it
  */
@@ -52,7 +54,7 @@ const found = (named: NamedPolicies, keys: Iterable<string>): Entry[] =>
     return each === undefined ? [] : [[key, each]];
   });
 
-/** Lists by digest. */
+/** Lists of policies that the ledger has, by digest. */
 export interface KnownLists {
   get(digest: string): PolicyList | undefined;
 }

@@ -163,8 +163,8 @@ export const ANNOTATIONS = {
 export const SCHEMA_VERSION_ANNOTATION: string = `${KEY_PREFIX}schema-version`;
 
 /**
- * `Reported`: the hub has it. `NotReported`: it could not be reached. `NoHub`: the agent has none.
- * `NoAgent`: no agent ran.
+ * Answers to a request to remove enforcement: whether the hub was notified. `Reported`: the hub has
+ * it. `NotReported`: it could not be reached. `NoHub`: the agent has none. `NoAgent`: no agent ran.
  */
 export const UNINSTALL_REPORTS = ['Reported', 'NotReported', 'NoHub', 'NoAgent'] as const;
 /** Answer of the leading agent to a request to remove enforcement, as an annotation. */

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 /** Type of a Git object that a commit is made of. */
 export type GitObjectType = 'commit' | 'tree' | 'blob';
 
-/** `data` is the content without the object header. */
+/** Git object as it is stored or sent. `data` is the content without the object header. */
 export interface RawObject {
   readonly type: GitObjectType;
   readonly data: Uint8Array;

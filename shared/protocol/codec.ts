@@ -169,7 +169,11 @@ const RETURN = /come back within (\d{1,9}) ms$/;
  */
 export const describeReturn = (windowMs: number): string => `the hub stops; come back within ${windowMs} ms`;
 
-/** @returns milliseconds; undefined where the close says nothing of a return */
+/**
+ * Reads from the end of a connection when the agent is to come back.
+ *
+ * @returns milliseconds; undefined where the close says nothing of a return
+ */
 export const readReturn = (code: number, reason: string): number | undefined => {
   const text = code === GOING_AWAY ? RETURN.exec(reason)?.[1] : undefined;
   return text === undefined ? undefined : Number(text);

@@ -66,8 +66,11 @@ export const restAfter = (tookMs: number, { minMs, maxMs }: { readonly minMs: nu
   Math.max(minMs, Math.min(maxMs, REST_FACTOR * tookMs));
 
 /**
+ * Waits for a promise for a bounded time.
+ *
  * @returns what comes within a number of milliseconds; undefined: nothing did, or the signal
- * aborted before. @throws what the promise throws meanwhile
+ * aborted before.
+ * @throws what the promise throws meanwhile
  */
 export const answerWithin = async <T>(coming: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T | undefined> => {
   const over = new AbortController();

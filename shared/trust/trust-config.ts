@@ -2,8 +2,8 @@ import { type ProblemTexts, readText } from '../runtime/index.ts';
 import { parseSigners, type Signers, SignersError } from '../signatures/index.ts';
 
 /**
- * `strict`: an unverified commit is refused. `warn`: it is accepted, and reported as unverified.
- * `off`: nothing is checked.
+ * Treatments of commits that are not trusted. `strict`: an unverified commit is refused. `warn`: it
+ * is accepted, and reported as unverified. `off`: nothing is checked.
  */
 export const VERIFY_MODES = ['strict', 'warn', 'off'] as const;
 /** Treatment of commits that are not trusted, as `FSO_VERIFY` names it. */

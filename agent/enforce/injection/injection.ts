@@ -61,7 +61,10 @@ export interface InjectionKinds {
   readonly binding: KindDescriptor<AdmissionObject>;
 }
 
-/** `v1` since Kubernetes 1.36; `v1beta1` since 1.34, if an administrator enabled it. */
+/**
+ * Kinds of mutating admission policies in a version of the API: `v1` since Kubernetes 1.36;
+ * `v1beta1` since 1.34, if an administrator enabled it.
+ */
 export const injectionKinds = (version: 'v1' | 'v1beta1'): InjectionKinds => {
   const apiVersion = `admissionregistration.k8s.io/${version}`;
   return {

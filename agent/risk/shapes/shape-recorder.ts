@@ -11,7 +11,7 @@ export interface DroppedShapes {
   readonly at: string;
 }
 
-/** All that outlives a process. */
+/** Content of the ConfigMap of shapes. */
 export interface StoredShapes {
   readonly shapes: readonly Shape[];
   readonly forgotten?: DroppedShapes | undefined;

@@ -45,7 +45,7 @@ const causeOf = (error: unknown): string => {
 /** Checksum of a file as pins have it: `sha256:` and hexadecimal digits. */
 export const sha256 = (content: Uint8Array): string => `sha256:${createHash('sha256').update(content).digest('hex')}`;
 
-/** @throws CommandError when they differ */
+/** Compares a checksum with its pin. @throws CommandError when they differ */
 export function assertDigest(what: string, found: string, pinned: string): void {
   if (found === pinned) return;
   throw new CommandError(`REFUSED ${what}: its checksum is ${found}, pinned is ${pinned}`);

@@ -117,7 +117,7 @@ export const PINS_FILE = join(import.meta.dirname, '..', 'pins.json');
 
 const PinsSchema = z.record(z.string(), z.string().regex(/^sha256:[0-9a-f]{64}$/));
 
-/** @throws CommandError when the file is not a table of checksums */
+/** Reads the table of checksums. @throws CommandError when the file is not a table of checksums */
 export function readPins(file: string): Pins {
   try {
     return PinsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));

@@ -50,7 +50,7 @@ export const openReceiver = (settings: ReceiverSettings): Receiver => {
   return { name: settings.name, sendResolved: settings.sendResolved, kind, target, isAlertmanager: kind === 'alertmanager', send };
 };
 
-/** Alertmanager groups, waits and repeats by itself. */
+/** Times of groups for Alertmanager, which groups, waits and repeats by itself. */
 export const ALERTMANAGER_TIMES = { groupWaitMs: 0, groupIntervalMs: 0, repeatIntervalMs: Number.POSITIVE_INFINITY };
 
 /** A group of alerts, and its receiver. */

@@ -39,7 +39,11 @@ export const secretsOfUrl = (url: string): string[] => {
   return [url, ...parts.filter((part) => part.length >= MIN_SECRET_PART)];
 };
 
-/** @returns the text without secrets and control characters, cut to a readable length */
+/**
+ * Makes the answer of a receiver fit for a log.
+ *
+ * @returns the text without secrets and control characters, cut to a readable length
+ */
 export const cleanAnswer = (text: string, secrets: readonly string[]): string => {
   let cleaned = text;
   // The longest first, as others may be parts of it.

@@ -43,7 +43,11 @@ export const readPolicyKey = (given: string): string => {
   return policyKey(policy);
 };
 
-/** @param given as of {@link readPolicyKey} */
+/**
+ * Reads a policy from the hub by its key.
+ *
+ * @param given as of {@link readPolicyKey}
+ */
 export const findPolicy = async (context: Context, given: string): Promise<PolicyView> =>
   (await context.connect()).policy(readPolicyKey(given));
 

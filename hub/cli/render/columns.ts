@@ -167,7 +167,9 @@ export const tokenColumns = (now: Date): Column<TokenView>[] => [
   { title: 'AGE', value: ({ createdAt }) => age(createdAt, now), wide: true },
 ];
 
-/** `1.2s`, from one time to another; `-` for what has not come. */
+/**
+ * Formats the time between two events: `1.2s`, from one time to another; `-` for what has not come.
+ */
 export const elapsedText = (start: string, end: string | null): string =>
   end === null ? '-' : `${((Date.parse(end) - Date.parse(start)) / 1000).toFixed(1)}s`;
 

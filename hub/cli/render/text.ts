@@ -7,7 +7,7 @@ const UNITS: readonly (readonly [string, number])[] = [
   ['s', 1],
 ];
 
-/** `3m`, as kubectl has it; `-` for never. */
+/** Formats the age of something: `3m`, as kubectl has it; `-` for never. */
 export const age = (time: string | null | undefined, now: Date): string => {
   if (time === null || time === undefined) return '-';
   const seconds = Math.max(0, Math.round((now.getTime() - Date.parse(time)) / 1000));

@@ -18,7 +18,7 @@ export const textOrJsonOption = (): Option =>
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** `60s`, `5m`; at most a day. @returns ms */
+/** Parses a duration of an option: `60s`, `5m`; at most a day. @returns ms */
 export const parseDuration = (text: string): number => {
   const [, count, unit] = /^(\d{1,6})(ms|s|m|h)$/.exec(text) ?? [];
   const size = UNITS[unit ?? ''];

@@ -168,7 +168,7 @@ export interface ListDifference {
   readonly isInPlace: boolean;
 }
 
-/** Compares two lists. */
+/** Computes which policies of a list differ from those of another. */
 export const differenceOf = weakMemo2((before: PolicyList, after: PolicyList): ListDifference => {
   const names = [
     ...before.policies.filter(({ name }) => !after.has(name)),

@@ -35,7 +35,11 @@ export type CountFailure = (req: Request, reason: AuthFailure) => void;
 /** Failed calls of one address: this many at once, then one a second. */
 const FAILURES = { burst: 20, perSecond: 1, addresses: 10_000 };
 
-/** @returns one count for all ways in; registers its metric, so once per registry */
+/**
+ * Creates the count of refused callers.
+ *
+ * @returns one count for all ways in; registers its metric, so once per registry
+ */
 export const createFailureCounter = ({ clock, registry }: { clock: Clock; registry: Registry }): CountFailure => {
   const mayFail = createRateLimit(clock, FAILURES);
   const failures = new Counter({
@@ -134,7 +138,11 @@ const lackingRole = ({ access, scope }: Route, { principal: { name, role, grants
   return { reason: 'role', detail: `You are ${name} with the role ${role}${own}; this needs the role ${access}${wanted}.` };
 };
 
-/** @returns by route: the handlers that admit only the callers that the route's access names */
+/**
+ * Creates the check of a caller's role.
+ *
+ * @returns by route: the handlers that admit only the callers that the route's access names
+ */
 export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonly RequestHandler[]) => {
   const { access, countFailure } = deps;
 

@@ -24,7 +24,11 @@ const fullName = (deps: CookieDeps, name: CookieName): string => (isSecure(deps)
  */
 const options = (deps: CookieDeps): CookieOptions => ({ httpOnly: true, secure: isSecure(deps), sameSite: 'lax', path: '/' });
 
-/** @returns the first cookie of that name, as it is: the hub sets none that needs decoding */
+/**
+ * Reads a cookie of a request.
+ *
+ * @returns the first cookie of that name, as it is: the hub sets none that needs decoding
+ */
 export const readCookie = (deps: CookieDeps, req: Request, name: CookieName): string | undefined => {
   const wanted = `${fullName(deps, name)}=`;
   for (const part of (req.get('Cookie') ?? '').split(';')) {

@@ -72,7 +72,10 @@ const toApiError = (error: unknown): ApiError => {
 /** Whether the work on a call was stopped because its caller has left. */
 const isLeft = (error: unknown, res: Response): boolean => res.destroyed && error instanceof Error && error.name === 'AbortError';
 
-/** RFC 9457. Unexpected errors are logged whole and answered without their text. */
+/**
+ * Answers errors of routes as problem+json. RFC 9457. Unexpected errors are logged whole and
+ * answered without their text.
+ */
 export const problemHandler =
   (logger: Logger): ErrorRequestHandler =>
   (error: unknown, req: Request, res: Response, next) => {

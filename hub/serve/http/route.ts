@@ -105,7 +105,11 @@ export interface RouteInput<P extends Shape, Q extends Shape, B extends Shape> {
   readonly signal: AbortSignal;
 }
 
-/** @returns aborted when nobody reads the answer any more */
+/**
+ * Creates a signal for the reader of an answer.
+ *
+ * @returns aborted when nobody reads the answer any more
+ */
 export const untilClosed = (res: Response): AbortSignal => {
   const gone = new AbortController();
   if (res.destroyed) gone.abort();
