@@ -11,9 +11,9 @@ import { type Hello, keepRevision, keepWitness, noteHeld, refuseHello, sendCheck
 import { type AgentAnswer, type AgentQuestion, Inspections } from './inspections.ts';
 import { OfferSender } from './offer-sender.ts';
 import { Outbox } from './outbox.ts';
-import type { TurnLimiter } from './pacing/turn-limiter.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import { ResyncTurn } from './pacing/resync-turn.ts';
+import type { TurnLimiter } from './pacing/turn-limiter.ts';
 import { acknowledge, reportedStateOf } from './reports/take-report.ts';
 import { AgentSocket, isProtocolError } from './sockets/agent-socket.ts';
 import type { DeliveryDeps, DeliveryOptions, SessionHooks, SessionOwner } from './types.ts';

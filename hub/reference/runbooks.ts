@@ -188,7 +188,8 @@ export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
   AgentWithoutLeader: {
     meaning: 'No replica enforces: the locks hold, drift stays, and new policies wait.',
     check: 'The log of the replicas, and their `/readyz`; the Lease `fso-agent` in the agent’s namespace.',
-    remedy: 'What `/readyz` names: rights, the API server, or enforcement that was removed ([upgrade.md](upgrade.md#remove-enforcement-from-a-cluster)).',
+    remedy:
+      'What `/readyz` names: rights, the API server, or enforcement that was removed ([upgrade.md](upgrade.md#remove-enforcement-from-a-cluster)).',
   },
   AgentReconcileFails: {
     meaning:

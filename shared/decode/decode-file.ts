@@ -10,7 +10,7 @@ import {
 } from '../api/index.ts';
 import { checkDocument } from './checks/check-document.ts';
 import { valueProblems } from './issue-text.ts';
-import { FOLDERS, folderOf, isScopeName, type DocumentKind, nameOf, type PolicyDocument, registrationPaths, SCOPE_FILE } from './paths.ts';
+import { type DocumentKind, FOLDERS, folderOf, isScopeName, nameOf, type PolicyDocument, registrationPaths, SCOPE_FILE } from './paths.ts';
 import type { DecodeLimits, Sourced, SourceFile, SourceLocation, SourceProblem } from './types.ts';
 import { readYamlFile, type ValuePath, type YamlDocument } from './yaml/yaml-file.ts';
 

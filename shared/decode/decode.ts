@@ -9,7 +9,7 @@ import type {
 import { byText } from '../encoding/index.ts';
 import { checkSet, type Extent } from './checks/check-set.ts';
 import { type DecodedDocument, type DecodedFile, decodeFile } from './decode-file.ts';
-import { isPolicyPath, type DocumentKind, type PolicyDocument } from './paths.ts';
+import { type DocumentKind, isPolicyPath, type PolicyDocument } from './paths.ts';
 import type { DecodeResult, PolicySet, Sourced, SourceFile, SourceProblem } from './types.ts';
 import { DEFAULT_LIMITS, type DecodeLimits } from './types.ts';
 

@@ -7,9 +7,9 @@ import { digestOfReports, type LooseReport, ReportedNames } from '../../../test/
 import { createMemoryLedger, type MemoryLedgerOptions } from '../../ledger/testing/memory-ledger.ts';
 import { createSessionState, type Frame, type FrameContext } from '../frame-handlers.ts';
 import { RevisionTargets } from '../offers.ts';
-import { TurnLimiter } from '../pacing/turn-limiter.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from '../pacing/agent-budget.ts';
 import { ResyncTurn } from '../pacing/resync-turn.ts';
+import { TurnLimiter } from '../pacing/turn-limiter.ts';
 import { takeListed } from '../reports/lists.ts';
 import { takeDigest, takeReport } from '../reports/take-report.ts';
 

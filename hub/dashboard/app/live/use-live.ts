@@ -1,7 +1,7 @@
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { markSessionEnded } from '../../api/session.ts';
-import { type StreamConnection, createConnection } from './connection.ts';
+import { createConnection, type StreamConnection } from './connection.ts';
 import { setLiveState } from './live-status.tsx';
 import { createRefreshRounds } from './refresh-rounds.ts';
 import { readAgain, readFailed, staleKeys, writeEvent } from './update-queries.ts';

@@ -3,7 +3,7 @@ import { Button, FormSelect, FormSelectOption, TextInput } from '@patternfly/rea
 import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle-icon';
 import PlusCircleIcon from '@patternfly/react-icons/dist/esm/icons/plus-circle-icon';
 import { useId } from 'react';
-import { MATCHED_LABELS, type MatchedLabel, type MatcherDraft, NO_MATCHERS, OPERATORS, type MatchOperator } from './silence-draft.ts';
+import { MATCHED_LABELS, type MatchedLabel, type MatcherDraft, type MatchOperator, NO_MATCHERS, OPERATORS } from './silence-draft.ts';
 
 /** Limits of the API. */
 const MAX_MATCHERS = 16;

@@ -15,7 +15,7 @@ import { useDebouncedText } from '../../../lib/use-debounced-text.ts';
 import { ComplianceFrame } from '../compliance-frame.tsx';
 import type { NamespaceGovernance } from './decide.ts';
 import { GovernanceForm } from './governance-form.tsx';
-import { type RuleChoice, type GoverningRules, useRules } from './use-rules.ts';
+import { type GoverningRules, type RuleChoice, useRules } from './use-rules.ts';
 import { VerdictCard } from './verdict-card.tsx';
 import { type PastedWorkloads, readWorkloads } from './workloads.ts';
 
