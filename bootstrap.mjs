@@ -62,7 +62,7 @@ function runtime() {
 }
 
 /**
- * Hub and agent run for long and keep their memory small (docs/adr/0030-memory-of-the-hub.md); what
+ * Hub and agent run for long and keep their memory small (docs/adr/0064-reports-by-exception.md); what
  * the user sets goes before.
  */
 function settingsOf(program) {

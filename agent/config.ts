@@ -10,7 +10,7 @@ import {
   listSettings,
   PROXY_SECRETS,
   PROXY_VARIABLES,
-  type Problems,
+  type ProblemTexts,
   type ProxyConfig,
   parseConfig,
   readProxy,
@@ -233,7 +233,7 @@ const SECRETS = ['FSO_HUB_TOKEN', ...PROXY_SECRETS, ...TELEMETRY_SECRETS];
  */
 export const loadAgentConfig = async (environment: Environment): Promise<AgentConfig> => {
   const env = withoutUnusedTelemetry(environment);
-  const problems: Problems = [];
+  const problems: ProblemTexts = [];
   const secrets = await Secrets.read(env, AgentEnvironment, SECRETS, problems);
   const { FSO_HUB_CA_FILE: caFile } = env;
   const ca = caFile ? await readText('FSO_HUB_CA_FILE', caFile, problems) : undefined;

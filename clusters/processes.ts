@@ -60,11 +60,17 @@ function otherStartTime(pid: number): string | undefined {
   }
 }
 
-/** @returns undefined when there is no such process, or only its exit status is left. */
+/**
+ * Reads when a process started, which tells processes of one pid apart.
+ *
+ * @returns undefined when there is no such process, or only its exit status is left.
+ */
 export const startTimeOf = (pid: number): string | undefined => (process.platform === 'linux' ? linuxStartTime(pid) : otherStartTime(pid));
 
+/** Whether a recorded process still runs: a later process with its pid is another one. */
 export const isAlive = (record: ProcessRecord): boolean => startTimeOf(record.pid) === record.startTime;
 
+/** Process to start in the background, and the file that gets its output. */
 export interface SpawnOptions {
   readonly command: string;
   readonly args: readonly string[];

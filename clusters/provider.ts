@@ -2,9 +2,11 @@ import type { FleetCluster } from './definition.ts';
 import type { Environment } from './toolchain/go/go.ts';
 import type { Log } from './toolchain/progress.ts';
 
+/** Ways to run a cluster; `auto`: local processes where their tools are ready, else kind. */
 export const PROVIDERS = ['auto', 'kind', 'local'] as const;
 export type ProviderName = Exclude<(typeof PROVIDERS)[number], 'auto'>;
 
+/** Settings of a cluster that is started. */
 export interface UpOptions {
   readonly stateDir: string;
   readonly gatekeeper: boolean;

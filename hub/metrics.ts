@@ -6,6 +6,7 @@ import type { HubCertificate } from './identity/index.ts';
 
 /** Steps of the hub that take time: of a commit, and of the transactions of the ledger. */
 const STEPS = ['fetch', 'check', 'compile', 'ledger'] as const;
+/** Step whose duration a histogram of the hub has; those of a commit's record are others. */
 export type HubStep = (typeof STEPS)[number];
 const RESULTS = ['ok', 'error'] as const;
 export type StepResult = (typeof RESULTS)[number];
@@ -97,6 +98,7 @@ export const createHubMetrics = (registry: Registry) => {
   };
 };
 
+/** Metrics of the hub, each with a function that counts or observes. */
 export type HubMetrics = ReturnType<typeof createHubMetrics>;
 
 /** Values that a scrape reads from the parts of a hub. */

@@ -1,7 +1,7 @@
 import type { InvolvedObject } from '@fso/shared/kube';
 import { type Clock, messageOf } from '@fso/shared/runtime';
 import type { WriteFailure } from '../enforce/index.ts';
-import type { Trace } from '../observe/index.ts';
+import type { ForeignChange } from '../observe/index.ts';
 import { NotKeptError } from './apply-action.ts';
 import { Echo } from './echo.ts';
 
@@ -11,12 +11,12 @@ export interface Repair {
   readonly key: string;
   /** Keys of the policies that it concerns. */
   readonly policies: readonly string[] | 'all';
-  readonly trace: Trace;
+  readonly trace: ForeignChange;
   /** The object itself, where it can have Events of its own. */
   readonly object?: InvolvedObject;
 }
 
-/** `unchanged`: the target was right already. */
+/** Outcome of one write. `unchanged`: the target was right already. */
 export type WriteOutcome = 'written' | 'unchanged';
 
 /**

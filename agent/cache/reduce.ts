@@ -32,6 +32,7 @@ export interface Pod extends KubeObject {
   readonly controller?: PodController;
 }
 
+/** Kind of pods as the agent reads them, reduced by {@link reducePod}. */
 export const POD_KIND: KindDescriptor<Pod> = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
 
 /** Pods are the largest objects, and their number is unlimited. */
@@ -141,7 +142,7 @@ export const reduceWebhookConfiguration = (configuration: ValidatingWebhookConfi
   };
 };
 
-/** A namespace, reduced. */
+/** Namespace, reduced to the labels and annotations that the agent reads. */
 export interface Namespace extends KubeObject, Malformed {
   /** Labels of this system that another field manager owns too; see {@link labelsHeldByOthers}. */
   readonly held?: readonly string[] | undefined;
@@ -189,8 +190,10 @@ const wholeReaderOf = <T extends KubeObject>(shape: Shape): ((object: T) => T & 
   return (object) => withSpecFields(decode(object));
 };
 
+/** Reads a ValidatingAdmissionPolicy down to the fields that the agent compares. */
 export const reduceAdmissionPolicy = wholeReaderOf<ValidatingAdmissionPolicy>(SHAPES.admissionPolicy);
 export const reduceAdmissionBinding = wholeReaderOf<ValidatingAdmissionPolicyBinding>(SHAPES.admissionBinding);
+/** Reads a MutatingAdmissionPolicy or its binding, of which the agent compares the same fields. */
 export const reduceMutatingObject = wholeReaderOf<KubeObject>(SHAPES.admissionBinding);
 export const reduceTemplate = wholeReaderOf<ConstraintTemplate>(SHAPES.template);
 

@@ -1,13 +1,14 @@
 import type { KubeClient } from '@fso/shared/kube';
 import { LineSplitter } from '@fso/shared/runtime';
 
-/** Refusals by what they concern. */
+/** Numbers of refused requests, of pods and of bindings. */
 export interface Refusals {
   readonly pods: number;
   readonly bindings: number;
 }
 /** Objects whose refusals are counted apart: pods or bindings. */
 export type Concern = keyof Refusals;
+/** Requests that lock 1 refuses, which the API server counts apart. */
 export const CONCERNS: readonly Concern[] = ['pods', 'bindings'];
 
 /** Refusals that one API server has counted since it started. */

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { FoundRisk } from '../risk/index.ts';
 import { refusedIn } from './event-watch.ts';
-import { type Moment, NamedDenials } from './named-denials.ts';
+import { type ClockReading, NamedDenials } from './named-denials.ts';
 
 const MINUTE = 60_000;
-const at = (minute: number): Moment => ({ atMs: minute * MINUTE, now: new Date(minute * MINUTE) });
+const at = (minute: number): ClockReading => ({ atMs: minute * MINUTE, now: new Date(minute * MINUTE) });
 const POLICIES = ['finance', 'hr', 'p3', 'p4', 'p5', 'p6'];
 const owner = (name: string, namespace = 'a') => ({ kind: 'Deployment', namespace, name });
 

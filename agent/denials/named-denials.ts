@@ -16,7 +16,7 @@ export type OwnerName = Pick<Denial, 'kind' | 'namespace' | 'name'>;
 export type OwnerDenial = Denial & { readonly policies: readonly string[] };
 
 /** Number with which the refusals of all owners together are compared. */
-export interface Total {
+export interface DenialTotal {
   readonly total: number;
   /** Whether there may have been more. */
   readonly isLowerBound: boolean;
@@ -34,7 +34,7 @@ interface Entry {
 }
 
 /** A moment, by both clocks. */
-export interface Moment {
+export interface ClockReading {
   readonly atMs: number;
   readonly now: Date;
 }
@@ -50,7 +50,7 @@ export class NamedDenials {
   readonly #room = new SharedRoom(BOUNDS);
 
   /** Records one event about an owner. A namespace with fewer owners than others has room. */
-  see(owner: OwnerName, { atMs, now }: Moment): void {
+  see(owner: OwnerName, { atMs, now }: ClockReading): void {
     const entry = this.#entries.get(keyOf(owner)) ?? this.#add(owner, now);
     if (entry === undefined) return;
     if (entry.pending === 0) entry.pendingSinceMs = atMs;
@@ -64,7 +64,7 @@ export class NamedDenials {
    *
    * @param refusedOwnersIn owners of a namespace whose next pods would be refused
    */
-  confirm(refusedOwnersIn: (namespace: string) => readonly FoundRisk[], { atMs, now }: Moment): void {
+  confirm(refusedOwnersIn: (namespace: string) => readonly FoundRisk[], { atMs, now }: ClockReading): void {
     for (const [key, entry] of this.#entries) {
       const risk = entry.pending > 0 ? refusalOf(refusedOwnersIn(entry.owner.namespace), entry.owner) : undefined;
       if (risk !== undefined) {
@@ -85,7 +85,7 @@ export class NamedDenials {
    *
    * @param most what all of them together have at most, shared fairly; undefined: it is not known
    */
-  list(most: Total | undefined, nowMs: number): readonly OwnerDenial[] {
+  list(most: DenialTotal | undefined, nowMs: number): readonly OwnerDenial[] {
     const found = [...this.#entries.values()].flatMap((entry) => {
       const count = entry.counted.lastHour(nowMs);
       return count === 0 || entry.risk === undefined ? [] : [{ ...entry, risk: entry.risk, count }];

@@ -4,6 +4,7 @@ const SLOTS = 12;
 /** Slots that count as recent: the last five to ten minutes. */
 const RECENT_SLOTS = 2;
 
+/** Time that a {@link RecentCount} covers, in milliseconds. */
 export const HOUR_MS: number = SLOTS * SLOT_MS;
 
 /** Count of the last hour, in slots of five minutes: at most twelve numbers. */

@@ -10,6 +10,8 @@ export interface AdmissionObject extends KubeObject {
 }
 
 /**
+ * Condition in CEL without which an admission policy is not evaluated.
+ *
  * @see
  * https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#matching-requests-matchconditions
  */

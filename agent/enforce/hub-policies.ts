@@ -87,8 +87,8 @@ const planApply = (key: string, body: SovereignPolicy, live: SovereignPolicy | u
 const isDeleting = ({ metadata }: SovereignPolicy): boolean => metadata.deletionTimestamp !== undefined;
 
 /**
- * `metadata.generation` of a live policy that reads as desired; undefined: it reads otherwise, is
- * being deleted, or is not there.
+ * Returns `metadata.generation` of a live policy that reads as desired; undefined: it reads
+ * otherwise, is being deleted, or is not there.
  */
 export const generationAsDesired = (desired: DesiredPolicy, live: SovereignPolicy | undefined): number | undefined =>
   live !== undefined && !isDeleting(live) && isAsDesired(live, desired) ? live.metadata.generation : undefined;

@@ -16,13 +16,15 @@ export const labelSafe = (text: string): string => {
   return `${head}-${shortHash(text, HASH_LENGTH)}`;
 };
 
-/** `eu-central-1,eu-west-1` as a label value: `eu-central-1_eu-west-1`. */
+/**
+ * Formats regions for a label: `eu-central-1,eu-west-1` becomes `eu-central-1_eu-west-1`.
+ */
 export const regionsLabel = (exact: string): string => labelSafe(exact.replaceAll(',', '_'));
 
-/** RFC 3339 in UTC, whole seconds: `2026-01-03T10:30:00Z`. */
+/** Formats a time for an annotation: RFC 3339 in UTC, whole seconds: `2026-01-03T10:30:00Z`. */
 export const timeText = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`;
 
-/** `2026-01-03T10:30:00Z` as a label value: `2026-01-03T10-30-00Z`. */
+/** Formats a time for a label: `2026-01-03T10:30:00Z` becomes `2026-01-03T10-30-00Z`. */
 export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll(':', '-'));
 
 /**
@@ -32,10 +34,10 @@ export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll('
 const MAX_SHOWN = 4096;
 
 /** The first items of a list, as many as fit. */
-export const shown = (values: readonly string[]): string => {
+export const firstThatFit = (values: readonly string[]): string => {
   const whole = values.join(',');
   return whole.length <= MAX_SHOWN ? whole : whole.slice(0, whole.lastIndexOf(',', MAX_SHOWN));
 };
 
 /** A list as the value of an annotation: sorted, separated by commas. */
-export const joined = (values: readonly string[]): string => [...values].sort(byText).join(',');
+export const annotationList = (values: readonly string[]): string => [...values].sort(byText).join(',');

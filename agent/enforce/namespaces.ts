@@ -14,7 +14,7 @@ import {
 } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { NAMESPACE_KIND } from '@fso/shared/kube';
-import { joined, labelSafe, regionsLabel, shown, timeLabel, timeText } from './labels.ts';
+import { annotationList, firstThatFit, labelSafe, regionsLabel, timeLabel, timeText } from './labels.ts';
 import type { Action, Governance, NamespaceGovernance, NamespaceInput, PolicyOutcome } from './types.ts';
 
 type Values = Readonly<Record<string, string>>;
@@ -109,7 +109,7 @@ const governedValues = ({ actions, policies, injection }: NamespaceGovernance, o
   const leading = strongest === undefined ? { regions: customRegions(policies, outcomes), policies } : actions[strongest];
   const { namespace, name } = parsePolicyKey(leading?.policies[0] ?? '');
   const annotations: Record<string, string> = {
-    [LABELS.allowedRegions]: joined(leading?.regions ?? []),
+    [LABELS.allowedRegions]: annotationList(leading?.regions ?? []),
     [LABELS.policyName]: name,
     [LABELS.policyNamespace]: namespace,
     [LABELS.enforcementAction]: strongest ?? 'custom',
@@ -117,9 +117,9 @@ const governedValues = ({ actions, policies, injection }: NamespaceGovernance, o
   for (const action of FLOOR_ACTIONS) {
     const governed = actions[action];
     if (governed === undefined) continue;
-    annotations[floorRegionsAnnotation(action)] = joined(governed.regions);
-    annotations[floorPoliciesAnnotation(action)] = shown(governed.policies);
-    annotations[floorRevisionsAnnotation(action)] = shown(governed.revisions);
+    annotations[floorRegionsAnnotation(action)] = annotationList(governed.regions);
+    annotations[floorPoliciesAnnotation(action)] = firstThatFit(governed.policies);
+    annotations[floorRevisionsAnnotation(action)] = firstThatFit(governed.revisions);
   }
   if (injection === true) annotations[INJECTION_LABEL] = INJECTION_LABEL_VALUE;
   return { annotations, policies, reason: 'Govern' };

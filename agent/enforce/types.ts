@@ -244,11 +244,13 @@ export interface NodeExceptions {
   readonly zones: readonly string[];
 }
 
+/** Number of nodes, and of regions, that {@link NodeExceptions} lists at most. */
 export const MAX_EXCEPTIONS: number = FLOOR_PARAMETER_LIMITS.exceptions;
 /** Zones that the locks know at most; nodes in others have entries in the list of nodes. */
 export const MAX_ZONES: number = FLOOR_PARAMETER_LIMITS.zones;
 /** Placeholder for all regions; none has this name. */
 export const EVERY_REGION = '*';
+/** Exceptions of a cluster in which every node is where its region says. */
 export const NO_EXCEPTIONS: NodeExceptions = { disputedNodes: [], disputedRegions: [], zones: [] };
 
 /** The providers of a cluster's nodes, and what that says about names of regions. */

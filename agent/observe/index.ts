@@ -16,11 +16,11 @@ export {
 export { locatedFrame, locatePods } from './processing.ts';
 export { isFinished, NAMED_PER_NAMESPACE, runningOutside } from './stray-pods.ts';
 export {
+  type ForeignChange,
   foreignManager,
   NEVER_TAMPERED,
   type Tampering,
   TamperLog,
-  type Trace,
   tamperedCondition,
   traceOf,
   traceText,

@@ -105,7 +105,7 @@ export const tamperedCondition = (
 export const NEVER_TAMPERED: NewCondition = { type: CONDITIONS.tampered, status: 'False', reason: 'Never', message: '' };
 
 /** A change of one object by another than the agent. */
-export interface Trace {
+export interface ForeignChange {
   /** `forged`: a policy claimed to come from Git. */
   readonly what: 'changed' | 'deleted' | 'forged';
   /** Field manager of the change, if the object shows it. */
@@ -115,7 +115,7 @@ export interface Trace {
 /**
  * The trace of a change as the end of a sentence: `was changed by someone else (…) and put back`.
  */
-export const traceText = ({ what, by }: Trace): string =>
+export const traceText = ({ what, by }: ForeignChange): string =>
   what === 'forged'
     ? 'claimed to come from Git, which does not have it, and was deleted'
     : `was ${what} by someone else${by === undefined ? '' : ` (field manager ${by})`} and put back`;
@@ -164,7 +164,7 @@ export const foreignManager = ({ metadata }: KubeObject): string | undefined => 
 };
 
 /** The trace of a change. @param live the object as it is now; undefined: it is gone */
-export const traceOf = (live: KubeObject | undefined): Trace => {
+export const traceOf = (live: KubeObject | undefined): ForeignChange => {
   if (live === undefined || live.metadata.deletionTimestamp !== undefined) return { what: 'deleted' };
   const by = foreignManager(live);
   return { what: 'changed', ...(by === undefined ? {} : { by }) };

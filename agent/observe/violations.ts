@@ -34,6 +34,7 @@ export interface PolicyViolations {
   readonly samples: readonly Violation[];
 }
 
+/** Violations of a policy that no pod violates. */
 export const NO_VIOLATIONS: PolicyViolations = { count: 0, namespaces: [], samples: [] };
 
 /** Policies, pods and nodes in which violations are sought. */

@@ -50,6 +50,7 @@ export interface Report extends KubeObject {
   readonly digest?: string;
 }
 
+/** Kind of the reports of openreports.io, whose CRD belongs to that project. */
 export const REPORT_KIND: KindDescriptor<Report> = {
   apiVersion: 'openreports.io/v1alpha1',
   kind: 'Report',
@@ -62,8 +63,9 @@ export const REPORT_KIND: KindDescriptor<Report> = {
  */
 export const REPORT_FIELDS: string = `metadata.name=${OPEN_REPORT}`;
 const COMPONENT = 'report';
-/** Marks a report as the agent's. */
+/** Labels that mark a report as written by this system. */
 export const REPORT_LABELS: Readonly<Record<string, string>> = { [LABELS.component]: COMPONENT };
+/** Label selector of the reports that this system has written. */
 export const REPORT_SELECTOR: string = `${LABELS.component}=${COMPONENT}`;
 
 /**

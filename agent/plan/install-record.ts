@@ -56,7 +56,11 @@ export interface UninstallRequest {
   readonly report: UninstallReport | undefined;
 }
 
-/** @returns undefined: nobody asks for it */
+/**
+ * Reads who asks to remove enforcement from the cluster, off the agent's namespace.
+ *
+ * @returns undefined: nobody asks for it
+ */
 export const readUninstallRequest = (namespace: KubeObject | undefined): UninstallRequest | undefined => {
   const { [ANNOTATIONS.uninstallRequestedBy]: user, [ANNOTATIONS.uninstallReport]: report } = namespace?.metadata.annotations ?? {};
   return user === undefined ? undefined : { user, report: UNINSTALL_REPORTS.find((known) => known === report) };

@@ -5,8 +5,8 @@ import type { ClusterView } from '../cache/index.ts';
 import { type Action, type Governance, type NamespaceInput, type PolicyInput, planGovernance, planNamespaces } from '../enforce/index.ts';
 import type { PlanSettings } from './plan-lock-one.ts';
 
-/** The policies over the namespaces. */
-export interface Governed {
+/** Result of planning which policies govern which namespaces, and the labels to write for it. */
+export interface GovernancePlan {
   /** Whether they were ever planned; else nothing follows from `policies` and `governance`. */
   readonly isGoverned: boolean;
   readonly policies: readonly PolicyInput[];
@@ -35,7 +35,12 @@ const NO_GOVERNANCE: Governance = {
  * @throws UnreadKindError: without a list of the policies, or of the namespaces, everything would
  * be released
  */
-export const planGoverned = (view: ClusterView, settings: PlanSettings, now: Date, previous: Governed | undefined): Governed => {
+export const planGoverned = (
+  view: ClusterView,
+  settings: PlanSettings,
+  now: Date,
+  previous: GovernancePlan | undefined,
+): GovernancePlan => {
   view.assertRead(SOVEREIGN_POLICY_KIND, NAMESPACE_KIND);
   const policies = view.policyInputs();
   const namespaces = view.namespaceInputs();
@@ -51,7 +56,7 @@ export const planGoverned = (view: ClusterView, settings: PlanSettings, now: Dat
 };
 
 /** Returns the part of the previous round that stays where the policies cannot be planned. */
-export const restOf = (previous: Governed | undefined): Governed =>
+export const restOf = (previous: GovernancePlan | undefined): GovernancePlan =>
   previous === undefined
     ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [], unapplied: new Set(), settled: new Set() }
     : { ...previous, namespaces: [] };

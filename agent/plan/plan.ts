@@ -28,7 +28,7 @@ import type { RoundParts } from '../observation/index.ts';
 import { type AttributedReason, attributeReason, collectReasons } from './attribution.ts';
 import { planInstallRecord, readInstallRecord } from './install-record.ts';
 import { type HubCommit, NO_COMMIT, planCommit } from './plan-commit.ts';
-import { constraintsByPolicy, type Governed, isIndexEnough, planGoverned, restOf, uidsOf } from './plan-governance.ts';
+import { constraintsByPolicy, type GovernancePlan, isIndexEnough, planGoverned, restOf, uidsOf } from './plan-governance.ts';
 import {
   isInjectionServed,
   NO_ADMISSION,
@@ -42,7 +42,7 @@ import {
 import { type LockTwoFacts, lockTwoFacts, lockTwoGate, NO_LOCK_TWO, planLockTwo } from './plan-lock-two.ts';
 
 /** All that has to be done, planned from one look at the cluster, before anything is done. */
-export interface ClusterPlan extends LockTwoFacts, Governed {
+export interface ClusterPlan extends LockTwoFacts, GovernancePlan {
   /** Whether placement injection is as it is wanted. */
   readonly isInjectionInPlace: boolean;
   /** The SovereignPolicies of the hub. */
@@ -199,7 +199,7 @@ const isTemplateWritten = ({ templates }: ClusterView, actions: readonly Action[
 const planRecord = (view: ClusterView, present: ReadonlySet<string>, text: string): readonly Action[] =>
   planInstallRecord(view.namespaces.get(SYSTEM_NAMESPACE), { keys: recordedKeys(present), text });
 
-const planInjectionPart = (view: ClusterView, settings: PlanSettings, { policies, governance }: Governed): readonly Action[] => {
+const planInjectionPart = (view: ClusterView, settings: PlanSettings, { policies, governance }: GovernancePlan): readonly Action[] => {
   if (!isInjectionServed(view)) return [];
   view.assertRead(view.injectionKinds.policy, view.injectionKinds.binding);
   return planInjectionOf(view, settings.defaults, isInjectionAskedFor(policies, governance));

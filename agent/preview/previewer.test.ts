@@ -2,7 +2,7 @@ import { type ClusterPreview, PREVIEW_MS } from '@fso/shared/api';
 import { FakeClock } from '@fso/shared/fake-clock';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MAX_AN_HOUR, MAX_COST } from './previewer.ts';
-import { MAX_POLICIES } from './question.ts';
+import { MAX_SIDE_POLICIES } from './question.ts';
 import { CENTRAL, denying, PreviewedCluster, put, questionOf, WEST } from './testing/previewed-cluster.ts';
 
 let cluster: PreviewedCluster;
@@ -58,7 +58,7 @@ describe('a question', () => {
   });
 
   it('is refused for more policies than are compared', async () => {
-    cluster.accept(Object.fromEntries(many(MAX_POLICIES)));
+    cluster.accept(Object.fromEntries(many(MAX_SIDE_POLICIES)));
     expect(reasonOf(await cluster.ask({ put: put(['finance', 'finance', EU]) }))).toBe('TooLarge');
   });
 

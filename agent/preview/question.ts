@@ -21,8 +21,8 @@ export interface PolicySides {
   readonly after: readonly PolicyInput[];
 }
 
-/** Policies of one side: the hub's, and those that were applied in the cluster. */
-export const MAX_POLICIES = 5_000;
+/** Policies of one side of a preview at most: the hub's, and those applied in the cluster. */
+export const MAX_SIDE_POLICIES = 5_000;
 /** Values of one spec; one within the bounds of the schema has some 7,000. */
 const MAX_SPEC_VALUES = 10_000;
 const MAX_PROBLEM = 300;
@@ -69,8 +69,8 @@ export function* readQuestion(
   accepted: DesiredPolicies,
   local: readonly PolicyInput[],
 ): Steps<PolicySides> {
-  if (accepted.size + local.length + put.length > MAX_POLICIES)
-    throw new NotAnswered('TooLarge', `more than ${MAX_POLICIES} policies are not compared`);
+  if (accepted.size + local.length + put.length > MAX_SIDE_POLICIES)
+    throw new NotAnswered('TooLarge', `more than ${MAX_SIDE_POLICIES} policies are not compared`);
   const before = new Map([...accepted].map(([key, { policy }]) => [key, inputOf(key, policy.spec)]));
   const after = new Map(before);
   for (const name of removed) after.delete(name);

@@ -19,7 +19,7 @@ import { ClassTally } from './class-tally.ts';
 import type { Steps } from './question.ts';
 import { findStrayOwners, type PodSource, type StrayOwner } from './stray-owners.ts';
 
-/** Workloads of the cluster, with their nodes. */
+/** Owners, pods and nodes of the cluster that a preview judges. */
 export interface Workloads extends Omit<PodSource, 'withoutRegions'>, Pick<JudgeInput, 'injects' | 'answer'> {
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'leftOut'>;
   readonly shapes: Pick<ShapeRecorder, 'in'>;

@@ -274,6 +274,6 @@ const askOnce = async (client: ProbeClient, pod: PodRequest, signal: AbortSignal
   }
 };
 
-/** The pod that {@link judgeCanary} judges. */
+/** Tries the pod that lock 2 must refuse, by a dry run; {@link judgeCanary} reads the answer. */
 export const askCanary = (client: ProbeClient, pod: PodRequest, signal: AbortSignal): Promise<ProbeAnswer> =>
   askForPod(client, { ...pod, labels: CANARY_LABEL }, signal);

@@ -6,7 +6,7 @@ import { ProbeRetries, type RetryResult } from './probe-retries.ts';
 import { ProbeSchedule, RoundRobin, UnansweredProbes } from './probe-schedule.ts';
 import { type ProbeState, ProbeStates } from './probe-states.ts';
 import { ProofTimes } from './proof-times.ts';
-import { type NodeOutside, type ProofKind, Proofs, proofsOf, proveAll, withNote } from './proofs.ts';
+import { type FindNodeOutside, type ProofKind, Proofs, proofsOf, proveAll, withNote } from './proofs.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { Semaphore } from './semaphore.ts';
 
@@ -41,7 +41,7 @@ export interface ProberDeps {
   readonly clock: Clock;
   readonly budget: RetryBudget;
   readonly floor: FloorNames;
-  readonly nodeOutside: NodeOutside;
+  readonly nodeOutside: FindNodeOutside;
   /** Called when a state changes. */
   readonly onChange: () => void;
   readonly onVerdict: (verdict: ProbeVerdict['kind']) => void;

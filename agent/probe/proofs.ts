@@ -37,7 +37,7 @@ const warnedRegion = ({ actions: { deny, warn } }: Pick<NamespaceGovernance, 'ac
   deny === undefined ? NO_REGION : deny.regions.find((region) => warn?.regions.includes(region) === false);
 
 /** Finds a node that is in none of the regions; undefined: there is none. */
-export type NodeOutside = (regions: readonly string[]) => string | undefined;
+export type FindNodeOutside = (regions: readonly string[]) => string | undefined;
 
 interface ProofSubject {
   readonly governance: NamespaceGovernance;
@@ -48,7 +48,7 @@ interface ProofSubject {
 interface ProofOptions {
   readonly client: ProbeClient;
   readonly floor: FloorNames;
-  readonly nodeOutside: NodeOutside;
+  readonly nodeOutside: FindNodeOutside;
   /** Limit for requests that lock 1 refuses before any webhook is called. */
   readonly direct: Semaphore;
   /** Limit for requests that wait for webhooks: a slow webhook must not delay the others. */

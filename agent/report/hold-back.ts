@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AgentClusterReport } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import { alarmsIn, type Deviation, isWhole, type NamedPolicy, standingOf } from '@fso/shared/status';
-import type { Ground, Statement } from './policy-statements.ts';
+import type { ReportBasis, Statement } from './policy-statements.ts';
 import { applied, diffReports, type ReportDelta } from './report-delta.ts';
 
 /**
@@ -14,13 +14,13 @@ const HOLD_MS = 1_500;
 /** State of a hub that has taken a report. */
 export interface KnownState {
   /** undefined: nothing of this agent's. */
-  readonly ground: Ground | null | undefined;
+  readonly ground: ReportBasis | null | undefined;
   readonly policies: Statement['policies'];
   readonly cluster: AgentClusterReport | undefined;
 }
 
 /** Statements that may be reported now. */
-export interface News extends Statement {
+export interface ReportableStatements extends Statement {
   readonly cluster: AgentClusterReport;
   /** Whether events wait. */
   readonly hasEvents: boolean;
@@ -87,7 +87,7 @@ interface Difference extends ReportDelta {
   readonly isDue: boolean;
 }
 
-const differenceOf = (news: News, before: KnownState): Difference => {
+const differenceOf = (news: ReportableStatements, before: KnownState): Difference => {
   const delta = diffReports(before.policies, news.policies);
   const isCommit = isListNew(before.ground, news.ground);
   const isReplacing = isCommit || news.isChanging;
@@ -126,7 +126,7 @@ export class HoldBack {
   }
 
   /** @returns what is due now; undefined: there is nothing, or it may wait */
-  take(news: News, before: KnownState): DueNews | undefined {
+  take(news: ReportableStatements, before: KnownState): DueNews | undefined {
     const { named, removed, due, isGroundNew, isHeld, isDue } = differenceOf(news, before);
     const now = this.#clock.monotonicMs();
     this.#since = isHeld ? (this.#since ?? now) : undefined;

@@ -55,7 +55,7 @@ class AcceptedList {
 }
 
 /** All that decides how the policies read that are not reported by name. */
-export interface Ground {
+export interface ReportBasis {
   /** Baseline without its time, which passes and changes nothing until a policy expires. */
   readonly baseline: Omit<Baseline, 'asOf'>;
   /** Number of policies of the list that have expired. */
@@ -65,7 +65,7 @@ export interface Ground {
 /** Statement of an agent about its policies. */
 export interface Statement {
   /** null: the agent has no list, and every policy is reported by name. */
-  readonly ground: Ground | null;
+  readonly ground: ReportBasis | null;
   /**
    * Deviations of policies of the list that are not as expected, and reports of policies that the
    * list does not have, by key.

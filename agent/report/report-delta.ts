@@ -23,7 +23,7 @@ export interface FrameRoom {
 const REPORT_ROOM: FrameRoom = { entries: MAX_LISTED, bytes: 4 * 1024 * 1024 };
 
 /** The part of a delta that fits into one frame, at least one policy. */
-export const fitting = (
+export const takeFrame = (
   { named, removed }: ReportDelta,
   { entries, bytes }: FrameRoom = REPORT_ROOM,
 ): ReportDelta & { readonly isWhole: boolean } => {

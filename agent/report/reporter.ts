@@ -18,7 +18,7 @@ import { HoldBack } from './hold-back.ts';
 import { ListRequest } from './list-request.ts';
 import { PolicyStatements } from './policy-statements.ts';
 import { ReportCheck } from './report-check.ts';
-import { applied, type FrameRoom, fitting } from './report-delta.ts';
+import { applied, type FrameRoom, takeFrame } from './report-delta.ts';
 import { ResyncRequest } from './resync-request.ts';
 import { baselineOf, digestOfPolicies, NOTHING_SENT, SentReports } from './sent-reports.ts';
 
@@ -274,7 +274,7 @@ export class Reporter {
     const flags = { hasEvents: outbox.size > 0, isChanging: accepted?.isChanging === true, isUrgent: full || this.#isCut };
     const due = this.#holdBack.take({ ...statement, ...flags, cluster }, before);
     if (due === undefined) return undefined;
-    const part = fitting(due.delta, room);
+    const part = takeFrame(due.delta, room);
     this.#full = false;
     this.#isCut = !part.isWhole;
     const known = part.isWhole ? due.policies : applied(before.policies, part);

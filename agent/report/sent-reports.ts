@@ -2,7 +2,7 @@ import { digestOfCluster, digestOfNamed, type Report, type ReportedState } from 
 import { weakMemo } from '@fso/shared/runtime';
 import { digestOfBaseline } from '@fso/shared/status';
 import type { KnownState } from './hold-back.ts';
-import type { Ground } from './policy-statements.ts';
+import type { ReportBasis } from './policy-statements.ts';
 
 /** All that the hub knows once it has taken a report. */
 interface SentState extends KnownState {
@@ -20,10 +20,10 @@ export const digestOfPolicies = weakMemo((named: KnownState['policies']) => dige
  *
  * @param asOf start of the round that the ground is of; its digest leaves it out
  */
-export const baselineOf = (ground: Ground | null | undefined, asOf: Date = new Date(0)): Report['baseline'] =>
+export const baselineOf = (ground: ReportBasis | null | undefined, asOf: Date = new Date(0)): Report['baseline'] =>
   ground == null ? null : { ...ground.baseline, asOf: asOf.toISOString() };
 
-const digestOfGround = (ground: Ground | null | undefined): string | null => {
+const digestOfGround = (ground: ReportBasis | null | undefined): string | null => {
   const baseline = baselineOf(ground);
   return baseline && digestOfBaseline(baseline);
 };

@@ -9,7 +9,7 @@ import { nextTemplates, type OwnerTemplates, type TemplateSource } from './next-
 import type { OwnerSet } from './owners/owner-cache.ts';
 import { templatePath } from './owners/owner-kinds.ts';
 import { type FoundRisk, type NamespaceRisks, RiskTally } from './sum-risks.ts';
-import { isAsked, targetKey, targetOf } from './template-targets.ts';
+import { hasDryRun, targetKey, targetOf } from './template-targets.ts';
 
 /** Templates of one owner that are judged, such as of the Jobs of a CronJob. */
 export const MAX_SOURCES = 8;
@@ -75,10 +75,10 @@ export const judgeSource = (
 
 /** @returns undefined: its template is not known, and no dry run has shown its pods */
 const judgeByAnswer = (input: JudgeInput, owner: OwnerTemplates, source: TemplateSource): JudgedSource | undefined => {
-  const said = isAsked(source) ? input.answer(targetKey(input.denied.namespace, source)) : undefined;
+  const said = hasDryRun(source) ? input.answer(targetKey(input.denied.namespace, source)) : undefined;
   const byItself = judgeSource(input, owner, source);
   if (said === undefined || said.kind === 'unanswered')
-    return byItself && { judged: byItself, byItself, isConfirmed: false, isUntried: said === undefined && isAsked(source) };
+    return byItself && { judged: byItself, byItself, isConfirmed: false, isUntried: said === undefined && hasDryRun(source) };
   const judged = said.kind === 'refused' ? refusedByLock(said.violation, byItself) : judgeAdmitted(input, { said, byItself, source });
   return { judged, byItself, isConfirmed: true, isUntried: false };
 };
@@ -226,7 +226,7 @@ export function* targetsOf(
 ): Generator<void, Targets> {
   const targets = new Map<string, TemplateTarget>();
   for (const owner of owners) {
-    for (const source of owner.sources.slice(0, MAX_SOURCES).filter(isAsked)) {
+    for (const source of owner.sources.slice(0, MAX_SOURCES).filter(hasDryRun)) {
       const key = targetKey(input.denied.namespace, source);
       const isRefused = judgeSource(input, owner, source)?.risk === 'Refused';
       targets.set(key, targetOf(input.denied, owner, source, { webhooks, isRefused, before: before.get(key) }));

@@ -5,7 +5,7 @@ import type { TemplateAnswer } from '../probe/index.ts';
 import type { DeniedNamespace } from './denied-namespace.ts';
 import { type JudgeInput, judgeOwner, judgeSource, MAX_SOURCES, type OwnerJudgement } from './judge-namespace.ts';
 import type { OwnerTemplates, TemplateSource } from './next-templates.ts';
-import { isAsked, targetKey } from './template-targets.ts';
+import { hasDryRun, targetKey } from './template-targets.ts';
 
 type Terms = readonly (NodeSelectorTerm | null)[];
 
@@ -89,7 +89,7 @@ const replayPod = (pod: PodTemplate, { before, after, source: { template } }: Re
 export const judgeUnder = (after: JudgeInput, before: JudgeInput | undefined, owner: OwnerTemplates): OwnerJudgement => {
   const replays = new Map<string, TemplateAnswer>();
   let isUnknown = false;
-  for (const source of owner.sources.slice(0, MAX_SOURCES).filter(isAsked)) {
+  for (const source of owner.sources.slice(0, MAX_SOURCES).filter(hasDryRun)) {
     if (before === undefined) continue;
     const key = targetKey(after.denied.namespace, source);
     const said = before.answer(key);

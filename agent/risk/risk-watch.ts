@@ -5,7 +5,7 @@ import type { Governance } from '../enforce/index.ts';
 import type { OwnerEvents } from './owner-events.ts';
 import type { OwnerCache } from './owners/owner-cache.ts';
 import { type DryRuns, RiskFinder } from './risk-finder.ts';
-import type { Forgotten, ShapeRecorder } from './shapes/shape-recorder.ts';
+import type { DroppedShapes, ShapeRecorder } from './shapes/shape-recorder.ts';
 import type { FoundRisk } from './sum-risks.ts';
 import type { WebhookCache } from './webhook-cache.ts';
 
@@ -216,6 +216,6 @@ const unjudgedText = (unjudged: number, leftOut: ReadonlyMap<string, number>): s
   return worst === undefined ? text : `${text}; namespace ${worst[0]} has more than its share (${worst[1]})`;
 };
 
-const forgottenText = (forgotten: Forgotten | undefined): string | undefined =>
+const forgottenText = (forgotten: DroppedShapes | undefined): string | undefined =>
   forgotten &&
   `${forgotten.count} shapes of pods that came and went were forgotten, as there are more than are kept: the last one of namespace ${forgotten.namespace}`;

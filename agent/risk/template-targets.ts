@@ -15,7 +15,7 @@ type Asked = TemplateSource & { readonly kind: OwnerKind };
  * when its controller makes them, so that a dry run of the agent says nothing; of a shape there is
  * nothing to make a pod of.
  */
-export const isAsked = (source: TemplateSource): source is Asked => source.kind !== 'DaemonSet' && source.kind !== 'Shape';
+export const hasDryRun = (source: TemplateSource): source is Asked => source.kind !== 'DaemonSet' && source.kind !== 'Shape';
 
 const CONTROLLERS: Readonly<Record<string, { readonly apiVersion: string; readonly kind: string }>> = {
   Deployment: { apiVersion: 'apps/v1', kind: 'ReplicaSet' },

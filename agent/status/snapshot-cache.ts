@@ -41,14 +41,14 @@ export class SnapshotCache {
 const isSameParts = (a: SnapshotParts, b: SnapshotParts): boolean =>
   a.policy === b.policy && a.status === b.status && a.violations === b.violations && a.labels === b.labels;
 
-/** Observations beside the status. */
-export interface Sightings {
+/** Violations of a policy, and labels of its namespaces, which a report has beside the status. */
+export interface ReportFindings {
   readonly violations: PolicyViolations;
   readonly labels: readonly NamespaceLabels[];
 }
 
 /** Makes the report of a policy from its status. */
-export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: Sightings): PolicyReport => ({
+export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: ReportFindings): PolicyReport => ({
   namespace: policy.namespace,
   name: policy.name,
   managedBy: policy.managedBy,

@@ -12,6 +12,7 @@ import { Dialler, type DiallerOptions } from './dialler.ts';
 import type { ConnectionConfig } from './hub-socket.ts';
 import { Witness } from './witness.ts';
 
+/** Settings of the agent's connection to its hub. */
 export interface StreamConfig extends ConnectionConfig {
   /** Name of the cluster, from its ManagedCluster in Git. */
   readonly cluster: string;
@@ -20,13 +21,11 @@ export interface StreamConfig extends ConnectionConfig {
   readonly trust: TrustConfig;
 }
 
+/** Parts of the agent that the stream connects to its hub. */
 export interface StreamDeps extends Pick<IntakeDeps, 'runtime' | 'policies' | 'places' | 'revisions'> {
   readonly config: StreamConfig;
   readonly observatory: Observatory;
-  /**
-   * Collects the events of the observatory, so that none is missed before the stream
-   * starts.
-   */
+  /** Collects the events of the observatory, so that none is missed before the start. */
   readonly outbox: EventOutbox;
   /** Ends the intake, after which the stream only reports; absent: it ends with the stream. */
   readonly intakeSignal?: AbortSignal;
@@ -38,6 +37,7 @@ export interface StreamDeps extends Pick<IntakeDeps, 'runtime' | 'policies' | 'p
   readonly onEvent?: (event: ClusterEvent) => void;
 }
 
+/** The agent's connection to its hub, dialled again whenever it ends. */
 export interface Stream {
   state(): StreamState;
   /** @returns a function that removes the handler */

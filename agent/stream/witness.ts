@@ -31,7 +31,10 @@ const saveCheckpoint = async (client: KubeClient, checkpoint: Checkpoint, signal
   await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.witness, force: true }, signal);
 };
 
-/** `fork`: why the hub shows another history than the one held. */
+/**
+ * Judgement of a checkpoint of the hub by the one that the agent holds. `fork`: why the hub shows
+ * another history than the one held.
+ */
 export type CheckpointJudgement = { readonly ok: true; readonly checkpoint: Checkpoint } | { readonly ok: false; readonly fork: string };
 
 const fork = (reason: string): CheckpointJudgement => ({ ok: false, fork: reason });

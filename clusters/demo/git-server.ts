@@ -6,6 +6,7 @@ import { answerByGit } from '@fso/hub/git-backend';
 import { runMark } from '../processes.ts';
 import { runGit } from './git-repository.ts';
 
+/** Settings of the demo's Git server. */
 export interface GitServerOptions {
   /** Folder of the bare repositories; made when absent. */
   readonly root: string;
@@ -22,6 +23,7 @@ export interface GitServerOptions {
   readonly onPush?: () => void;
 }
 
+/** Git server over HTTP, for fetches and pushes of this machine. */
 export interface GitServer {
   readonly port: number;
   url(repository: string): string;

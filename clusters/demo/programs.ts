@@ -16,6 +16,7 @@ export interface Program {
   assertRunning(): void;
 }
 
+/** Program to start, and the file that gets its output. */
 export interface ProgramOptions {
   readonly name: string;
   /** A .ts file and its arguments. */
@@ -46,6 +47,7 @@ const INHERITED = ['PATH', 'HOME', 'NODE_COMPILE_CACHE'];
 const inherited = (): Record<string, string> =>
   Object.fromEntries(INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 
+/** Starts a program of this repository, which ends with the process that started it. */
 export function startProgram(options: ProgramOptions): Program {
   mkdirSync(dirname(options.logFile), { recursive: true });
   const log = openSync(options.logFile, 'a');

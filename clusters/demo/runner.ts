@@ -4,6 +4,7 @@ import { messageOf } from '@fso/shared/text';
  * `.fso/demo.json`.
  */
 
+/** Outcome of one step of the demo. */
 export interface StepResult {
   readonly name: string;
   readonly ok: boolean;
@@ -11,6 +12,7 @@ export interface StepResult {
   readonly detail: string;
 }
 
+/** Runs the steps of the demo, and prints each with its time. */
 export interface Runner {
   /**
    * Runs a step; `run` returns the text to print. Rejects with {@link StepFailed} when it fails.
@@ -19,6 +21,7 @@ export interface Runner {
   readonly results: readonly StepResult[];
 }
 
+/** Error of a step that failed, after its reason was printed. */
 export class StepFailed extends Error {
   override readonly name = 'StepFailed';
 }

@@ -22,6 +22,7 @@ const NAMESPACES: Readonly<Record<string, readonly string[]>> = {
   eu: ['finance', 'payroll', 'customer-data', 'trading-bonds'],
   apac: ['analytics', 'customer-data', 'trading-fx'],
 };
+/** File of the policy that the demo edits to show a change. */
 export const CHANGED_POLICY = 'policies/customer-data.yaml';
 
 const clusterOf = (world: World, name: string): DemoCluster => {
@@ -38,6 +39,7 @@ const podSpec = (region?: string): Pod['spec'] => ({
 const createPod = (kube: KubeClient, ref: { namespace: string; name: string }, region: string | undefined, signal: AbortSignal) =>
   kube.create(POD_KIND, { apiVersion: 'v1', kind: 'Pod', metadata: { ...ref }, spec: podSpec(region) }, {}, signal);
 
+/** Creates the namespaces that the sample policies govern. */
 export async function createNamespaces(world: World, signal: AbortSignal): Promise<string> {
   for (const { name, kube } of world.clusters) {
     for (const namespace of NAMESPACES[name] ?? []) {
@@ -166,6 +168,7 @@ export async function withoutHub(world: World, signal: AbortSignal): Promise<str
   return 'hub stopped; the violating pod is still refused';
 }
 
+/** Starts the hub again, and waits until every cluster has proven the commit. */
 export async function hubBack(world: World, signal: AbortSignal): Promise<string> {
   await world.startHub();
   return everyClusterProven(world, signal);

@@ -20,6 +20,7 @@ const ENROL_SECONDS = 600;
 /** File that marks a fleet as started by a demo. */
 const FLEET_MARK = 'fleet-of-the-demo';
 
+/** Folders and log of the demo. */
 export interface WorldOptions {
   /** Clusters live in `<stateDir>/clusters`, everything else of the demo in `<stateDir>/demo`. */
   readonly stateDir: string;
@@ -30,6 +31,7 @@ export interface WorldOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Running cluster of the demo, with a client. */
 export interface DemoCluster extends FleetCluster {
   readonly kubeconfig: string;
   readonly kube: KubeClient;

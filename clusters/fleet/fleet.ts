@@ -14,11 +14,13 @@ import { withLock } from '../toolchain/lock.ts';
 import type { Log } from '../toolchain/progress.ts';
 import { ensureTools, toolsProblem } from '../toolchain/tools.ts';
 
+/** Clusters to start, and what starts them. */
 export interface UpFleetOptions extends UpOptions {
   readonly clusters: readonly FleetCluster[];
   readonly provider: (typeof PROVIDERS)[number];
 }
 
+/** Cluster that runs, and how to reach it. */
 export interface UpCluster {
   readonly name: string;
   readonly kubeconfig: string;
@@ -29,8 +31,8 @@ export interface UpCluster {
 const providerOf = (name: ProviderName, env: Environment): Provider => (name === 'kind' ? createKindProvider(env) : createLocalProvider());
 
 /**
- * `auto`: control planes as processes where their programs are there or can be had; kind where only
- * Docker is there.
+ * Chooses what runs the clusters. `auto`: control planes as processes where their programs are
+ * there or can be had; kind where only Docker is there.
  *
  * @throws CommandError that says what is missing where neither can be
  */
@@ -102,6 +104,7 @@ export function knownClusters(stateDir: string): string[] {
   }
 }
 
+/** Clusters to end, with everything that they left. */
 export interface DownFleetOptions {
   readonly stateDir: string;
   /** Absent = every cluster that left something. */

@@ -17,6 +17,7 @@ import { ensureTools } from '../toolchain/tools.ts';
 import { downFleet, knownClusters, upFleet } from './fleet.ts';
 import { fleetStatus, renderStatus } from './status.ts';
 
+/** Definition of the fleet and environment of `npm run fleet`, which tests replace. */
 export interface ProgramContext {
   readonly definition: readonly FleetCluster[];
   readonly defaultStateDir: string;

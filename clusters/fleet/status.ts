@@ -1,6 +1,7 @@
 import { type Conditions, hasCondition, isEnforcing, openApi, type SetupApi } from '../local/api.ts';
 import { type AnyClusterState, clusterPaths, readAnyState } from '../local/state.ts';
 
+/** State of one cluster of the fleet, as `npm run fleet -- status` prints it. */
 export interface ClusterStatus {
   readonly name: string;
   readonly provider: string;

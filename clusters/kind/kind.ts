@@ -12,6 +12,7 @@ const run = promisify(execFile);
 /** kind puts the name before those of its containers and of the context (`kind-fso-us`). */
 export const kindName = (cluster: string): string => `fso-${cluster}`;
 
+/** Arguments of `kind` that create a cluster. */
 export const createArguments = (cluster: string, config: string, kubeconfig: string): string[] => [
   'create',
   'cluster',
@@ -25,6 +26,7 @@ export const createArguments = (cluster: string, config: string, kubeconfig: str
   '180s',
 ];
 
+/** Arguments of `kind` that delete a cluster. */
 export const deleteArguments = (cluster: string, kubeconfig: string): string[] => [
   'delete',
   'cluster',

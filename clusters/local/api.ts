@@ -15,6 +15,7 @@ export interface ApiObject {
   readonly [key: string]: unknown;
 }
 
+/** Answer of an API server other than success. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
@@ -35,6 +36,7 @@ export function collectionPath(object: ApiObject): string {
   return namespace ? `${root}/namespaces/${namespace}/${plural}` : `${root}/${plural}`;
 }
 
+/** Path of an object at the API server. */
 export const objectPath = (object: ApiObject): string => `${collectionPath(object)}/${object.metadata.name}`;
 
 /** The objects of a YAML file with several documents. */
@@ -45,6 +47,7 @@ export function parseManifest(manifest: string): ApiObject[] {
     .filter((document) => document !== null);
 }
 
+/** Reads the objects of a YAML file with several documents. */
 export const readManifest = (file: string): ApiObject[] => parseManifest(readFileSync(file, 'utf8'));
 
 function messageOf(answer: string): string {
@@ -114,12 +117,15 @@ export function openApi(kubeconfig: string, options: { timeoutMs?: number; signa
   };
 }
 
+/** Client of {@link openApi}. */
 export type SetupApi = ReturnType<typeof openApi>;
 
+/** Object whose status has conditions. */
 export interface Conditions {
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }
 
+/** Whether a condition of an object is True. */
 export const hasCondition = ({ status }: Conditions, wanted: string): boolean =>
   status?.conditions?.some((condition) => condition.type === wanted && condition.status === 'True') ?? false;
 

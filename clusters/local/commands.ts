@@ -5,18 +5,21 @@ import type { ClusterPaths, ClusterState, Component } from './state.ts';
 /** Folder of each tool module's programs. */
 export type ToolFolders = Readonly<Record<string, string>>;
 
+/** Command that runs one component of a cluster. */
 export interface CommandLine {
   readonly command: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Tools, files and ports from which the commands of a cluster are made. */
 export interface CommandContext {
   readonly tools: ToolFolders;
   readonly paths: ClusterPaths;
   readonly state: ClusterState;
 }
 
+/** Name under which Gatekeeper, a process here, reports its status. */
 export const GATEKEEPER_POD = 'gatekeeper-local';
 export const GATEKEEPER_NAMESPACE = 'gatekeeper-system';
 

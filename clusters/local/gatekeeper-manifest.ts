@@ -4,6 +4,7 @@ import { GATEKEEPER_NAMESPACE, GATEKEEPER_POD } from './commands.ts';
 const RBAC_KINDS = new Set(['ServiceAccount', 'Role', 'ClusterRole', 'RoleBinding', 'ClusterRoleBinding']);
 const WEBHOOK_KINDS = new Set(['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration']);
 
+/** Objects of Gatekeeper's manifest, in the order in which they are applied. */
 export interface GatekeeperObjects {
   readonly namespaces: readonly ApiObject[];
   readonly definitions: readonly ApiObject[];

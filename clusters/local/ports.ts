@@ -25,6 +25,7 @@ const LOWEST = 20_000;
 const BLOCKS = 1_500;
 const ATTEMPTS = 200;
 
+/** Block of ports that no other cluster of this machine takes meanwhile. */
 export interface PortClaim {
   readonly ports: ClusterPorts;
   /** Lets the block go; to be called when every process listens. */
@@ -40,7 +41,11 @@ const listen = (port: number): Promise<Server> =>
 
 const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()));
 
-/** @returns why the port cannot be listened on; undefined when it can. */
+/**
+ * Tries whether a port is free.
+ *
+ * @returns why the port cannot be listened on; undefined when it can.
+ */
 export async function portProblem(port: number): Promise<string | undefined> {
   try {
     await close(await listen(port));

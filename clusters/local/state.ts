@@ -5,6 +5,7 @@ import { CommandError } from '../toolchain/command-error.ts';
 
 /** Programs of a cluster, in the order in which they start. */
 export const COMPONENTS = ['etcd', 'apiserver', 'controller-manager', 'scheduler', 'kwok', 'gatekeeper'] as const;
+/** Process of a cluster. */
 export type Component = (typeof COMPONENTS)[number];
 
 const port = z.int().min(1).max(65_535);
@@ -27,8 +28,10 @@ const AnyState = z.discriminatedUnion('provider', [LocalState, KindState]);
  * what is missing.
  */
 export type ClusterState = z.infer<typeof LocalState>;
+/** Stored state of a cluster of this or an older version, enough to end it. */
 export type AnyClusterState = z.infer<typeof AnyState>;
 
+/** Files and folders of one cluster. */
 export interface ClusterPaths {
   readonly dir: string;
   readonly kubeconfig: string;
@@ -68,7 +71,7 @@ export function makeFolders(paths: ClusterPaths): void {
   }
 }
 
-/** @returns undefined when there is none. */
+/** Reads the stored state of a cluster of any provider. @returns undefined when there is none. */
 export function readAnyState(paths: ClusterPaths): AnyClusterState | undefined {
   let text: string;
   try {
@@ -93,7 +96,7 @@ export function readState(paths: ClusterPaths): ClusterState | undefined {
   return state;
 }
 
-/** Written whole or not. */
+/** Writes the state of a cluster atomically. */
 export function writeState(paths: ClusterPaths, state: AnyClusterState): void {
   const temporary = `${paths.state}.${process.pid}`;
   writeFileSync(temporary, `${JSON.stringify(state, undefined, 2)}\n`);

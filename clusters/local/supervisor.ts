@@ -41,6 +41,7 @@ function portOf(component: Component, state: ClusterState): number | undefined {
   }
 }
 
+/** Cluster to supervise, and the log of its processes. */
 export interface SupervisorOptions extends CommandContext {
   readonly log: Log;
 }

@@ -61,6 +61,7 @@ function readSizes(dir: string): Record<string, number> {
   }
 }
 
+/** Whether a folder of the cache has all files of a tool, in the sizes that were written. */
 export function isComplete(dir: string, module: ToolModule): boolean {
   const sizes = readSizes(dir);
   return expected(module).every((file) => {

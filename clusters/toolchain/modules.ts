@@ -99,6 +99,7 @@ export const GATEKEEPER_MANIFEST: ToolModule = {
   files: { 'gatekeeper.yaml': 'deploy/gatekeeper.yaml' },
 };
 
+/** Module of the command `kind`, for the provider of that name. */
 export const KIND_TOOL: ToolModule = {
   name: 'kind',
   dir: join(clusters, 'kind', 'tools'),
@@ -122,6 +123,8 @@ export function goDirective(goMod: string): string {
   return /^go\s+(\S+)/m.exec(goMod)?.[1] ?? '1.21';
 }
 
+/** Files that a tool needs beside its program, by name. */
 export const filesOf = ({ files = {} }: ToolModule): Readonly<Record<string, string>> => files;
 export const readGoMod = (module: ToolModule): string => readFileSync(join(module.dir, 'go.mod'), 'utf8');
+/** Version of a tool, as its go.mod requires it. */
 export const toolVersion = (module: ToolModule): string => requiredVersion(readGoMod(module), module.upstream);

@@ -20,8 +20,8 @@ const duration = (ms: number): string => {
 };
 
 /**
- * `preparing gatekeeper: 71 % of the first start, about 2 min left`. The estimate uses the rate so
- * far.
+ * Line that a terminal shows meanwhile: `preparing gatekeeper: 71 % of the first start, about 2 min
+ * left`. The estimate uses the rate so far.
  */
 export function progressLine(what: string, share: number, elapsedMs: number): string {
   // The last percent is for uncounted work, such as the end of a link.
@@ -96,6 +96,7 @@ export class ToolProgress {
 
 const ERASE = '\r\u001b[K';
 
+/** Stream that a progress bar is drawn on, if it is a terminal. */
 export interface TerminalStream {
   readonly isTTY?: boolean;
   readonly columns?: number;

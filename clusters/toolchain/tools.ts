@@ -12,6 +12,7 @@ import { Downloader } from './releases/downloader.ts';
 import { downloadTool } from './releases/release-tool.ts';
 import { type Download, downloadFolder, downloadsOf, hostsOf, PINS_FILE, type Pins, readPins } from './releases/releases.ts';
 
+/** Tools to prepare, and the cache that they go to. */
 export interface ToolOptions extends ProgressSink {
   readonly env: Environment;
   readonly modules?: readonly ToolModule[];
@@ -225,6 +226,8 @@ async function prepare(missing: readonly ToolModule[], context: ToolContext, sig
 }
 
 /**
+ * Looks whether tools can be had on this machine.
+ *
  * @returns the reason why tools are unavailable; undefined: they are in the cache, or can be
  * downloaded or built. Prepares nothing.
  */

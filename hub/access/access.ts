@@ -1,7 +1,7 @@
 import { CLI_SESSION } from '@fso/shared/api';
 import { type Runtime, type Secret, secretText } from '@fso/shared/runtime';
 import type { KeyedStore } from '../ledger/index.ts';
-import { type Bearer, createBearer, isJwt } from './bearer.ts';
+import { type BearerVerifier, createBearer, isJwt } from './bearer.ts';
 import { createCliLogin } from './codes/cli-login.ts';
 import { createLoginLinks } from './codes/login-links.ts';
 import { createLogin } from './login.ts';
@@ -35,12 +35,15 @@ export interface Credentials {
   readonly session: string | undefined;
 }
 
-/** `missing`: nothing was brought. `invalid`: what was brought is not good, or no longer. */
-export type Checked =
+/**
+ * Result of looking at the credential of a call. `missing`: nothing was brought. `invalid`: what
+ * was brought is not good, or no longer.
+ */
+export type CredentialCheck =
   | { readonly ok: true; readonly grant: Grant }
   | { readonly ok: false; readonly reason: 'missing' | 'invalid'; readonly detail: string };
 
-const BEARER = /^Bearer +(\S+)$/i;
+const BEARER = /^BearerVerifier +(\S+)$/i;
 const LOCAL = principalOf({ kind: 'local', id: 'local', name: 'local' }, [{ role: 'admin' }]);
 const ANONYMOUS = principalOf({ kind: 'anonymous', id: 'anonymous', name: 'anonymous' }, [{ role: 'viewer' }]);
 
@@ -52,8 +55,9 @@ const lasting = (principal: Principal, key = principal.id, stillHolds = async ()
   stillHolds,
 });
 
-const invalid = (detail: string): Checked => ({ ok: false, reason: 'invalid', detail });
-const granted = (grant: Grant | undefined, otherwise: string): Checked => (grant === undefined ? invalid(otherwise) : { ok: true, grant });
+const invalid = (detail: string): CredentialCheck => ({ ok: false, reason: 'invalid', detail });
+const granted = (grant: Grant | undefined, otherwise: string): CredentialCheck =>
+  grant === undefined ? invalid(otherwise) : { ok: true, grant };
 const LOGIN_ENDED = 'The login has ended: sign in again.';
 const CLI_LOGIN_ENDED = 'The login of the command line has ended: fso login.';
 
@@ -61,7 +65,7 @@ const CLI_LOGIN_ENDED = 'The login of the command line has ended: fso login.';
  * Accepts a session only while the credential that it depends on holds: another hub may have
  * revoked it, or this hub may have restarted with other settings.
  */
-const ofSession = async (grant: Grant | undefined, otherwise: string): Promise<Checked> =>
+const ofSession = async (grant: Grant | undefined, otherwise: string): Promise<CredentialCheck> =>
   granted((await grant?.stillHolds()) === true ? grant : undefined, otherwise);
 
 /** The static token as it is now. */
@@ -107,24 +111,24 @@ interface BearerDeps {
   readonly staticToken: StaticToken | undefined;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
-  readonly bearer: Bearer | undefined;
+  readonly bearer: BearerVerifier | undefined;
 }
 
 /** Checks the token of a `Bearer` header, whose kind is recognised by its form. */
 const createBearerCheck = ({ staticToken, tokens, sessions, bearer }: BearerDeps) => {
-  const known = async (token: string): Promise<Checked> => {
+  const known = async (token: string): Promise<CredentialCheck> => {
     const key = await staticToken?.keyOf(token);
     if (key !== undefined) return { ok: true, grant: lasting(LOCAL, key, async () => (await staticToken?.keyOf(token)) === key) };
     if (isApiToken(token)) return granted(await tokens.check(token), 'The API token is unknown, revoked or expired.');
     if (!token.startsWith(CLI_SESSION)) return invalid('The token is not one of this hub.');
     return ofSession(sessions.check(token.slice(CLI_SESSION.length), { byCookie: false }), CLI_LOGIN_ENDED);
   };
-  const ofProvider = (token: string, { check }: Bearer): Promise<Checked> =>
+  const ofProvider = (token: string, { check }: BearerVerifier): Promise<CredentialCheck> =>
     check(token).then((grant) =>
       granted(grant, 'The access token is not one of the identity provider for this hub, or is no longer good.'),
     );
 
-  return async (authorization: string): Promise<Checked> => {
+  return async (authorization: string): Promise<CredentialCheck> => {
     const token = BEARER.exec(authorization)?.[1];
     if (token === undefined) return invalid('Send the header Authorization: Bearer <token>.');
     return bearer !== undefined && isJwt(token) && staticToken?.matches(token) !== true ? ofProvider(token, bearer) : known(token);
@@ -169,12 +173,12 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
     /** Origin under which browsers reach the hub, without a path. */
     publicOrigin: publicUrl === undefined ? undefined : new URL(publicUrl).origin,
     /** @throws ProviderUnavailable */
-    check: async ({ authorization, session }: Credentials): Promise<Checked> => {
+    check: async ({ authorization, session }: Credentials): Promise<CredentialCheck> => {
       if (authorization !== undefined) return checkBearer(authorization);
       if (isOpen) return { ok: true, grant: lasting(ANONYMOUS) };
       if (session !== undefined) return ofSession(sessions.check(session, { byCookie: true }), LOGIN_ENDED);
       const ways = login === undefined ? '' : ', or sign in at /auth/login';
-      return { ok: false, reason: 'missing', detail: `Send the header Authorization: Bearer <token>${ways}.` };
+      return { ok: false, reason: 'missing', detail: `Send the header Authorization: BearerVerifier <token>${ways}.` };
     },
   };
 };

@@ -86,4 +86,4 @@ export const createBearer = (settings: OidcSettings & { audience: string }, prov
 };
 
 /** Verifies bearer tokens of the identity provider. */
-export type Bearer = ReturnType<typeof createBearer>;
+export type BearerVerifier = ReturnType<typeof createBearer>;

@@ -52,7 +52,11 @@ const KINDS = [TOKEN_KIND, SCOPED_TOKEN_KIND];
 
 const kindOf = (record: TokenRecord): string => (isUnscoped(record) ? TOKEN_KIND : SCOPED_TOKEN_KIND);
 
-/** @returns API tokens, hashed, in the ledger: every hub on it knows them */
+/**
+ * Creates the store of API tokens.
+ *
+ * @returns API tokens, hashed, in the ledger: every hub on it knows them
+ */
 export const createTokenStore = (records: KeyedStore) => ({
   list: async (): Promise<readonly TokenRecord[]> => KINDS.flatMap((kind) => records.list(kind)).map((value) => TokenRecord.parse(value)),
   find: async (id: string): Promise<TokenRecord | undefined> => {

@@ -9,7 +9,7 @@ import type { AlertsFile } from './file/alerts-file-reader.ts';
 import type { CurrentIssues, IsNamed } from './issue.ts';
 import { LedgerWatch } from './ledger-watch.ts';
 import { GroupStore } from './notify/group-store.ts';
-import { type AlertMetrics, Notifier, type Sending } from './notify/notifier.ts';
+import { type AlertMetrics, type NotificationsUnderWay, Notifier } from './notify/notifier.ts';
 import { ReceiverStatuses } from './notify/receiver-status.ts';
 import { Resender } from './notify/resender.ts';
 import { setUp, testReceiver } from './notify/setup.ts';
@@ -80,7 +80,7 @@ export class Alerts {
     const shared = { alerts: this.#store, groups: this.#groups, silences: this.#silences, statuses: this.#statuses };
     const onSent = (): void => this.#wakeup.wake();
     this.#ledgerWatch = new LedgerWatch({ ledger, silences: this.#silences, clock, pausedMs, logger, random, hubUrl });
-    const sending: Sending = new Map();
+    const sending: NotificationsUnderWay = new Map();
     this.#notifier = new Notifier({ ...shared, ledger, clock, logger, random, metrics, hubUrl, onSent }, sending);
     this.#resender = new Resender({ ...shared, ledger, clock, logger, hubUrl, onSent }, sending);
   }

@@ -3,7 +3,7 @@ import { type Backoff, createBackoff, createPauseMeter, type Runtime } from '@fs
 import type { Journal, Lease, LedgerHealth } from '../ledger/index.ts';
 import { fire, identityOf, pageOfAlert, type StoredAlert } from './alert.ts';
 import type { AlertsConfig } from './file/alerts-file.ts';
-import { type Placing, setUp } from './notify/setup.ts';
+import { type GroupPlacement, setUp } from './notify/setup.ts';
 import type { Notification } from './receivers/receiver.ts';
 import type { Silences } from './silences.ts';
 
@@ -26,7 +26,7 @@ const alertOf = (since: string, details: string): StoredAlert => {
 
 /** A receiver that was notified of the alert, with the outage that it was about. */
 interface Notified {
-  readonly placing: Placing;
+  readonly placing: GroupPlacement;
   readonly alert: StoredAlert;
 }
 
@@ -37,7 +37,7 @@ interface Retry {
 }
 
 /** A group of its own: its end is no end of the alerts that its route has otherwise. */
-const ownKey = ({ place }: Placing): string => sha256(`${place.key} ${NAME}`).slice(0, 32);
+const ownKey = ({ place }: GroupPlacement): string => sha256(`${place.key} ${NAME}`).slice(0, 32);
 
 /**
  * The alert that the ledger cannot be written. It cannot be recorded either, so it is kept in
@@ -120,7 +120,7 @@ export class LedgerWatch {
   }
 
   /** @returns whether the receiver has it; one that does not is tried again, later each time */
-  async #send(placing: Placing, alert: StoredAlert, signal: AbortSignal): Promise<boolean> {
+  async #send(placing: GroupPlacement, alert: StoredAlert, signal: AbortSignal): Promise<boolean> {
     const { logger, clock, random } = this.#deps;
     const { receiver } = placing;
     const groupKey = ownKey(placing);
@@ -137,7 +137,7 @@ export class LedgerWatch {
     return false;
   }
 
-  #notificationOf({ place }: Placing, groupKey: string, alert: StoredAlert): Notification {
+  #notificationOf({ place }: GroupPlacement, groupKey: string, alert: StoredAlert): Notification {
     const { hubUrl, clock } = this.#deps;
     const status = alert.endsAt === null ? 'firing' : 'resolved';
     return {

@@ -1,5 +1,6 @@
 import type { AlertLabels, AlertSeverity } from '@fso/shared/api';
 
+/** Labels of an alert that routes and silences can match. */
 export const MATCHED_LABELS = ['name', 'severity', 'cluster', 'policy', 'region', 'team'] as const;
 export type MatchedLabel = (typeof MATCHED_LABELS)[number];
 

@@ -106,6 +106,7 @@ export interface Context extends Terminal {
   readonly connect: (token?: string) => Promise<HubClient>;
 }
 
+/** Address of the hub where neither `--server` nor `FSO_SERVER` names one. */
 export const DEFAULT_SERVER = 'http://127.0.0.1:8080';
 
 const readToken = (file: string): string => {

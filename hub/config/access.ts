@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { RoleGrant } from '@fso/shared/api';
 import { checkSelector, decodeValue, type ValueProblem } from '@fso/shared/decode';
-import { isLoopback, messageOf, type Problems, readText, type Secrets } from '@fso/shared/runtime';
+import { isLoopback, messageOf, type ProblemTexts, readText, type Secrets } from '@fso/shared/runtime';
 import { z } from 'zod';
 import { type GroupGrant, type OidcSettings, parseRoleMap } from '../access/index.ts';
 
@@ -25,7 +25,7 @@ const checkSelectors = ({ grants }: z.output<typeof RolesFile>): readonly ValueP
  * Roles for some of the clusters and policies. @returns none where there is a problem, each with
  * its place in the file
  */
-export const readRolesFile = async (variable: string, path: string, problems: Problems): Promise<readonly GroupGrant[]> => {
+export const readRolesFile = async (variable: string, path: string, problems: ProblemTexts): Promise<readonly GroupGrant[]> => {
   const text = await readText(variable, path, problems);
   if (text === undefined) return [];
   const decoded = decodeValue(RolesFile, { path, text }, checkSelectors);
@@ -123,7 +123,7 @@ const absentOf = (variables: Variables): readonly string[] => [
   ...(variables.FSO_OIDC_ROLE_MAP === undefined && variables.FSO_ROLES_FILE === undefined ? ['FSO_OIDC_ROLE_MAP'] : []),
 ];
 
-const oidcOf = async (variables: Variables, secrets: Secrets, problems: Problems): Promise<OidcSettings | undefined> => {
+const oidcOf = async (variables: Variables, secrets: Secrets, problems: ProblemTexts): Promise<OidcSettings | undefined> => {
   const { FSO_OIDC_ISSUER: issuer, FSO_OIDC_CLIENT_ID: clientId, FSO_ROLES_FILE: rolesFile } = variables;
   if (issuer === undefined) {
     const alone = OIDC_ONLY.filter((name) => variables[name] !== undefined);
@@ -146,7 +146,7 @@ const oidcOf = async (variables: Variables, secrets: Secrets, problems: Problems
 };
 
 /** Reads the settings of logins and proxies, and adds what is wrong to `problems`. */
-export const readAccess = async (variables: Variables, secrets: Secrets, problems: Problems): Promise<HubAccess> => ({
+export const readAccess = async (variables: Variables, secrets: Secrets, problems: ProblemTexts): Promise<HubAccess> => ({
   oidc: await oidcOf(variables, secrets, problems),
   publicUrl: variables.FSO_PUBLIC_URL,
   trustedProxies: variables.FSO_TRUSTED_PROXIES ?? [],

@@ -7,7 +7,7 @@ import {
   type ListenAddress,
   type Logger,
   type LogLevel,
-  type Problems,
+  type ProblemTexts,
   type ProxyConfig,
   parseConfig,
   readProxy,
@@ -123,7 +123,7 @@ export interface HubConfig {
 const SECRETS = HUB_SETTINGS.filter(({ isSecret }) => isSecret).map(({ name }) => name);
 
 /** Refuses settings that expose the hub to other machines without authentication or TLS. */
-const checkExposure = (variables: Variables, problems: Problems): void => {
+const checkExposure = (variables: Variables, problems: ProblemTexts): void => {
   const { FSO_LISTEN: listen, FSO_AGENT_LISTEN: agents } = variables;
   if (!isLoopback(listen.host) && variables.FSO_API_TOKEN === undefined && variables.FSO_OIDC_ISSUER === undefined)
     problems.push(
@@ -137,7 +137,7 @@ const checkExposure = (variables: Variables, problems: Problems): void => {
 };
 
 /** @returns undefined: there is no file, or a problem of it */
-const readAlerts = async (file: string | undefined, problems: Problems): Promise<HubConfig['alerts']> => {
+const readAlerts = async (file: string | undefined, problems: ProblemTexts): Promise<HubConfig['alerts']> => {
   if (file === undefined) return undefined;
   const config = await readAlertsFile(file);
   if (!('problems' in config)) return { file, config };
@@ -173,7 +173,7 @@ const databaseOf = (
  * @throws ConfigError with every problem; no secret is quoted
  */
 export const loadHubConfig = async (environment: Environment): Promise<HubConfig> => {
-  const problems: Problems = [];
+  const problems: ProblemTexts = [];
   const env = withKeysFolder(withoutUnusedTelemetry(environment), problems);
   const secrets = await Secrets.read(env, Variables, SECRETS, problems);
   const variables = parseConfig(Variables, secrets.environment, problems);
@@ -224,7 +224,7 @@ const auditKeyFileOf = (variables: Pick<Variables, 'FSO_AUDIT_KEY_FILE' | 'FSO_D
  * @throws ConfigError
  */
 export const loadLedgerConfig = async (environment: Environment): Promise<{ database: DatabaseConfig; auditKeyFile: string }> => {
-  const problems: Problems = [];
+  const problems: ProblemTexts = [];
   const env = withKeysFolder(environment, problems);
   const used = Variables.pick({ DATABASE_URL: true, FSO_DATA_DIR: true, FSO_AUDIT_KEY_FILE: true });
   const secrets = await Secrets.read(env, used, ['DATABASE_URL'], problems);
@@ -246,7 +246,7 @@ export interface KeyPaths {
  * @throws ConfigError
  */
 export const loadKeyPaths = (environment: Environment): KeyPaths => {
-  const problems: Problems = [];
+  const problems: ProblemTexts = [];
   const env = withKeysFolder(environment, problems);
   const used = Variables.pick({ FSO_DATA_DIR: true, FSO_AGENT_CA_CERT_FILE: true, FSO_AGENT_CA_KEY_FILE: true, FSO_AUDIT_KEY_FILE: true });
   const variables = parseConfig(used, env, problems);

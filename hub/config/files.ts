@@ -1,8 +1,12 @@
-import { messageOf, type Problems, readText } from '@fso/shared/runtime';
+import { messageOf, type ProblemTexts, readText } from '@fso/shared/runtime';
 import { createAuthority, parseTokens } from '../identity/index.ts';
 
-/** @returns tokens by cluster; none where there is a problem */
-export const readTokens = async (variable: string, path: string, problems: Problems): Promise<ReadonlyMap<string, string>> => {
+/**
+ * Reads the file of the agents' static tokens.
+ *
+ * @returns tokens by cluster; none where there is a problem
+ */
+export const readTokens = async (variable: string, path: string, problems: ProblemTexts): Promise<ReadonlyMap<string, string>> => {
   const text = await readText(variable, path, problems);
   if (text === undefined) return new Map();
   try {
@@ -26,7 +30,7 @@ export interface TlsFiles {
 export const readPair = async (
   prefix: string,
   files: { readonly cert: string | undefined; readonly key: string | undefined },
-  problems: Problems,
+  problems: ProblemTexts,
 ): Promise<TlsFiles | undefined> => {
   const names = { cert: `${prefix}_CERT_FILE`, key: `${prefix}_KEY_FILE` };
   if (files.cert === undefined && files.key === undefined) return undefined;
@@ -44,7 +48,7 @@ export const readPair = async (
  */
 export const readCa = async (
   files: { readonly cert: string | undefined; readonly key: string | undefined },
-  problems: Problems,
+  problems: ProblemTexts,
 ): Promise<TlsFiles | undefined> => {
   const pair = await readPair('FSO_AGENT_CA', files, problems);
   try {

@@ -1,4 +1,4 @@
-import type { Environment, Problems, Secrets } from '@fso/shared/runtime';
+import type { Environment, ProblemTexts, Secrets } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { AuthCommand, GitCredentials } from '../source/index.ts';
 
@@ -86,7 +86,7 @@ const Variables = z.object(GIT_VARIABLES);
 type Variables = z.infer<typeof Variables>;
 
 /** The ways to prove oneself; one is enough, and of two nobody knows which one holds. */
-const checkWays = (variables: Variables, inUrl: boolean, problems: Problems): void => {
+const checkWays = (variables: Variables, inUrl: boolean, problems: ProblemTexts): void => {
   const ways = (['FSO_GIT_TOKEN', 'FSO_GIT_PASSWORD', 'FSO_GIT_AUTH_COMMAND'] as const).filter((name) => variables[name] !== undefined);
   if (ways.length > 1) problems.push(`${ways.join(', ')}: only one of them may be set`);
   if (ways.length > 0 && inUrl) problems.push(`FSO_GIT_URL: has a password, but ${ways[0]} is set too`);
@@ -109,7 +109,7 @@ const environmentFor = (env: Environment): Readonly<Record<string, string>> =>
  * Credentials in the URL, user and password, a token (hosting services take any user name with
  * one), or a command that prints them.
  */
-export const readGitAccess = (variables: Variables, env: Environment, secrets: Secrets, problems: Problems): GitAccess => {
+export const readGitAccess = (variables: Variables, env: Environment, secrets: Secrets, problems: ProblemTexts): GitAccess => {
   const url = new URL(variables.FSO_GIT_URL);
   const inUrl = { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
   url.username = '';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Environment, Problems } from '@fso/shared/runtime';
+import type { Environment, ProblemTexts } from '@fso/shared/runtime';
 
 /** The settings that name the files of keys, and what a Secret calls them. */
 export const KEY_FILES = {
@@ -13,7 +13,7 @@ export const KEY_FILES = {
  * Adds what the folder of keys has to the environment; settings that name a file go before it. A
  * folder without keys adds nothing: a chart mounts a Secret that need not exist.
  */
-export const withKeysFolder = (env: Environment, problems: Problems): Environment => {
+export const withKeysFolder = (env: Environment, problems: ProblemTexts): Environment => {
   const { FSO_KEYS_DIR: folder } = env;
   if (!folder) return env;
   const found = Object.entries(KEY_FILES).filter(([, file]) => existsSync(join(folder, file)));

@@ -9,10 +9,10 @@ import { StreamReplacedError } from '../ledger/index.ts';
 import { FrameDecoder } from './decoding/frame-decoder.ts';
 import type { AgentAnswer, AgentQuestion } from './inspections.ts';
 import { ObservationWatch } from './observation.ts';
-import { Admission } from './pacing/admission.ts';
 import { type AgentBudget, createAgentBudgets } from './pacing/agent-budget.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
 import { ReturnTime } from './pacing/return-time.ts';
+import { TurnLimiter } from './pacing/turn-limiter.ts';
 import { Turns } from './pacing/turns.ts';
 import { Session } from './session.ts';
 import { limitBytes } from './sockets/byte-limit.ts';
@@ -57,9 +57,9 @@ export class Delivery {
   readonly #budgetOf: (cluster: string) => AgentBudget;
   readonly #handshakes: HandshakeQueue;
   readonly #webSockets: WebSocketServer;
-  readonly #admission: Admission;
+  readonly #handshakeTurns: TurnLimiter;
   readonly #returnTime: ReturnTime;
-  readonly #resyncs: Admission;
+  readonly #resyncs: TurnLimiter;
   readonly #offerLimit: OfferLimit;
   readonly #decoder: FrameDecoder;
   readonly #open = new Map<Session, OpenSession>();
@@ -86,9 +86,9 @@ export class Delivery {
     // Without compression: a frame is serialised once for all, and compressing it per connection
     // would undo that.
     this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
-    this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
-    this.#returnTime = new ReturnTime(this.#admission, deps);
-    this.#resyncs = new Admission(options.limits.maxResyncs, deps.clock);
+    this.#handshakeTurns = new TurnLimiter(options.limits.maxGreeted, deps.clock);
+    this.#returnTime = new ReturnTime(this.#handshakeTurns, deps);
+    this.#resyncs = new TurnLimiter(options.limits.maxResyncs, deps.clock);
     this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
     this.#decoder = new FrameDecoder(deps.clock);
     this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
@@ -99,7 +99,7 @@ export class Delivery {
    * offers to be sent.
    */
   queues(): { readonly connections: number; readonly agents: number; readonly offers: number } {
-    return { connections: this.#handshakes.waiting, agents: this.#admission.waiting, offers: this.#offerLimit.waiting };
+    return { connections: this.#handshakes.waiting, agents: this.#handshakeTurns.waiting, offers: this.#offerLimit.waiting };
   }
 
   /** Takes over the server's upgrades. */
@@ -205,10 +205,10 @@ export class Delivery {
     const { cluster } = judged;
     const budget = this.#budgetOf(cluster);
     if (this.#isHeldBack(budget, cluster, socket)) return;
-    if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
+    if (this.#handshakeTurns.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     if (this.#isStopping) return this.#refuse(socket, { status: '503 Service Unavailable' });
     const shared = {
-      admission: this.#admission,
+      handshakeTurns: this.#handshakeTurns,
       resyncs: this.#resyncs,
       offerLimit: this.#offerLimit,
       decoder: this.#decoder,

@@ -1,5 +1,5 @@
 import type { AgentFrame } from '@fso/shared/protocol';
-import { OVER } from '@fso/shared/runtime';
+import { WAIT_OVERTAKEN } from '@fso/shared/runtime';
 import { type Frame, type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
 import type { Hello } from './hello.ts';
 import type { Inspections } from './inspections.ts';
@@ -62,7 +62,7 @@ export class FrameDispatcher {
     // One that is to report everything has not said how it is now. It has a turn of its own for
     // that, and its place here is for the next one.
     if (!isIncomplete(this.#context)) await this.#noteConfirmed(frame);
-    if (!this.#settled.signal.aborted) this.#settled.abort(OVER);
+    if (!this.#settled.signal.aborted) this.#settled.abort(WAIT_OVERTAKEN);
   }
 
   /**

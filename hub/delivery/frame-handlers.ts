@@ -129,7 +129,7 @@ export interface SessionState {
 const RESTS = { burst: 1, perSecond: 1 / 60 };
 const LOST = { burst: 3, perSecond: 1 / 60 };
 
-/** The state before a hello. */
+/** Creates the state of a session in which no hello has come. */
 export const createSessionState = (clock: Clock): SessionState => ({
   commits: { holds: null, anchor: null, revision: null, heading: null, target: null, hasAnswered: false, answerable: new Map() },
   reports: {

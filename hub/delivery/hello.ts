@@ -16,6 +16,8 @@ import type { DeliveryDeps } from './types.ts';
 export type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
 /**
+ * Checks the hello of an agent.
+ *
  * @returns why the hub does not accept a hello, if so. The cluster in it is compared with the
  * proven identity, never used instead of it
  */

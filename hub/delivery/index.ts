@@ -1,5 +1,5 @@
 export { Delivery } from './delivery.ts';
-export { Inspector, type NoPreview, type Told } from './inspections.ts';
+export { type InspectedReport, Inspector, type NoPreview } from './inspections.ts';
 export { createOffers, RevisionTargets } from './offers.ts';
 export { DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 export { type AgentServer, createAgentServer, keepCertificate } from './sockets/agent-server.ts';

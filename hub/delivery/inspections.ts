@@ -35,14 +35,17 @@ const AgentAnswer = z.union([
   z.strictObject({ processing: ClusterProcessing.nullable() }),
   z.strictObject({ preview: ClusterPreview }),
 ]);
-/** `report` null: the agent does not have the policy. `processing` null: it does not know. */
+/**
+ * Answer of an agent to a question of the hub. `report` null: the agent does not have the policy.
+ * `processing` null: it does not know.
+ */
 export type AgentAnswer = z.infer<typeof AgentAnswer>;
 
 /**
  * Report of an agent about a policy. null: it does not have it; undefined: it cannot be asked, or
  * does not answer.
  */
-export type Told = PolicyReport | null | undefined;
+export type InspectedReport = PolicyReport | null | undefined;
 
 /** Reasons why an agent is not asked what a change would do, or does not answer. */
 export type NoPreview = 'NotConnected' | 'NoAnswer' | 'NotAsked';
@@ -184,7 +187,7 @@ export class Inspector {
   }
 
   /** @param policy its key */
-  async inspect(cluster: string, policy: string): Promise<Told> {
+  async inspect(cluster: string, policy: string): Promise<InspectedReport> {
     const answer = await this.#share({ cluster, policy });
     return answer !== undefined && 'report' in answer ? answer.report : undefined;
   }

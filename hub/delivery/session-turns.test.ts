@@ -5,35 +5,35 @@ import { EMPTY_DIGEST, encodeFrame, type Report } from '@fso/shared/protocol';
 import { expect, it } from 'vitest';
 import { EMPTY_BASELINE, ReportedNames } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import { Admission } from './pacing/admission.ts';
+import { TurnLimiter } from './pacing/turn-limiter.ts';
 import { encodeHello } from './testing/frames.ts';
 import { createSessionDeps, SessionServer } from './testing/session-server.ts';
 
 it('drops an agent that disconnects while it waits for its turn', async () => {
   const clock = new FakeClock();
-  const admission = new Admission(1, clock);
+  const handshakeTurns = new TurnLimiter(1, clock);
   const deps = createSessionDeps(clock);
-  const server = await SessionServer.start(deps, { admission });
+  const server = await SessionServer.start(deps, { handshakeTurns });
   const first = await server.connect();
   const second = server.open();
   await once(second, 'open');
   second.send(encodeHello());
-  await expect.poll(() => admission.waiting).toBe(1);
+  await expect.poll(() => handshakeTurns.waiting).toBe(1);
   // It is answered meanwhile, and its close is heard.
   second.ping();
   await once(second, 'pong');
   second.close();
   await once(second, 'close');
-  await expect.poll(() => admission.waiting).toBe(0);
+  await expect.poll(() => handshakeTurns.waiting).toBe(0);
   first.terminate();
   server.close();
 });
 
 it('welcomes the next agent once the previous one has sent its first frame, is gone or stays silent', async () => {
   const clock = new FakeClock();
-  const admission = new Admission(1, clock);
+  const handshakeTurns = new TurnLimiter(1, clock);
   const deps = createSessionDeps(clock);
-  const server = await SessionServer.start(deps, { admission });
+  const server = await SessionServer.start(deps, { handshakeTurns });
   const open = async (cluster: string) => {
     const agent = server.open(cluster);
     await once(agent, 'open');
@@ -43,12 +43,12 @@ it('welcomes the next agent once the previous one has sent its first frame, is g
   };
   const [first, second, third, fourth] = [await open('c1'), await open('c2'), await open('c3'), await open('c4')];
   await first.greeted;
-  await expect.poll(() => admission.waiting).toBe(3);
+  await expect.poll(() => handshakeTurns.waiting).toBe(3);
   first.agent.send(encodeFrame({ type: 'digest', digest: EMPTY_DIGEST, seq: 0 }));
   await second.greeted;
   second.agent.terminate();
   await third.greeted;
-  expect(admission.waiting).toBe(1);
+  expect(handshakeTurns.waiting).toBe(1);
   await clock.advance(10_000);
   await fourth.greeted;
   for (const { agent } of [first, third, fourth]) agent.terminate();
@@ -57,9 +57,9 @@ it('welcomes the next agent once the previous one has sent its first frame, is g
 
 it('does not block others for an agent that waits for its turn, which ends with the last frame of its report', async () => {
   const clock = new FakeClock();
-  const [admission, resyncs] = [new Admission(1, clock), new Admission(1, clock)];
+  const [handshakeTurns, resyncs] = [new TurnLimiter(1, clock), new TurnLimiter(1, clock)];
   const deps = createSessionDeps(clock);
-  const server = await SessionServer.start(deps, { admission, resyncs });
+  const server = await SessionServer.start(deps, { handshakeTurns, resyncs });
   const open = new AbortController().signal;
   const leave = await resyncs.enter(open);
   const agent = await server.connect();
@@ -87,7 +87,7 @@ it('does not block others for an agent that waits for its turn, which ends with 
   agent.send(encodeFrame({ type: 'digest', digest: 'another', seq: 0 }));
   await expect.poll(() => resyncs.waiting).toBe(1);
   // Its place among those that are greeted is free.
-  (await admission.enter(open))();
+  (await handshakeTurns.enter(open))();
   // What fits on what is known counts.
   agent.send(reportOf(1, [first], [first]));
   await expect.poll(() => received).toEqual(['reported 1']);

@@ -11,9 +11,9 @@ import { type Hello, keepRevision, keepWitness, noteHeld, refuseHello, sendCheck
 import { type AgentAnswer, type AgentQuestion, Inspections } from './inspections.ts';
 import { OfferSender } from './offer-sender.ts';
 import { Outbox } from './outbox.ts';
-import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import { ResyncTurn } from './pacing/resync-turn.ts';
+import type { TurnLimiter } from './pacing/turn-limiter.ts';
 import { acknowledge, reportedStateOf } from './reports/take-report.ts';
 import { AgentSocket, isProtocolError } from './sockets/agent-socket.ts';
 import type { DeliveryDeps, DeliveryOptions, SessionHooks, SessionOwner } from './types.ts';
@@ -34,7 +34,7 @@ export class Session {
   readonly #webSocket: WebSocket;
   readonly #socket: AgentSocket;
   readonly #budget: AgentBudget;
-  readonly #admission: Admission;
+  readonly #handshakeTurns: TurnLimiter;
   readonly #reader: FrameReader;
   readonly #options: DeliveryOptions;
   readonly #deps: DeliveryDeps;
@@ -50,7 +50,7 @@ export class Session {
   #phase: Phase = { name: 'silent' };
 
   constructor(
-    { cluster, budget, socket, connection, admission, resyncs, offerLimit, decoder }: SessionOwner,
+    { cluster, budget, socket, connection, handshakeTurns, resyncs, offerLimit, decoder }: SessionOwner,
     options: DeliveryOptions,
     deps: DeliveryDeps,
     hooks: SessionHooks<Session>,
@@ -62,7 +62,7 @@ export class Session {
     this.#socket = new AgentSocket(socket, clock);
     this.stream = { id: randomUUID(), isOpen: () => this.#socket.isOpen };
     this.#budget = budget;
-    this.#admission = admission;
+    this.#handshakeTurns = handshakeTurns;
     this.#options = options;
     this.#deps = deps;
     this.#hooks = hooks;
@@ -287,7 +287,7 @@ export class Session {
   }
 
   async #waitForTurn(): Promise<void> {
-    const leave = await this.#admission.enter(this.#socket.closed);
+    const leave = await this.#handshakeTurns.enter(this.#socket.closed);
     const settled = AbortSignal.any([this.#dispatcher.settled, this.#socket.closed]);
     void this.#deps.clock.sleep(FIRST_WORD_MS, settled).then(leave, leave);
   }

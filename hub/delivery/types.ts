@@ -5,9 +5,9 @@ import type WebSocket from 'ws';
 import type { Checkpoints, FleetState, Journal } from '../ledger/index.ts';
 import type { FrameDecoder } from './decoding/frame-decoder.ts';
 import type { Offers, RevisionTargets } from './offers.ts';
-import type { Admission } from './pacing/admission.ts';
 import type { AgentBudget, AgentLimits } from './pacing/agent-budget.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
+import type { TurnLimiter } from './pacing/turn-limiter.ts';
 import type { ListenerLimits } from './sockets/agent-server.ts';
 
 /** Ages in milliseconds beyond which it is unknown whether what an agent reports still holds. */
@@ -92,9 +92,9 @@ export interface SessionOwner {
   /** Connection below the WebSocket. */
   readonly connection: Duplex;
   /** Shared by all agents. */
-  readonly admission: Admission;
+  readonly handshakeTurns: TurnLimiter;
   /** Shared by all agents: those that are asked for a full report. */
-  readonly resyncs: Admission;
+  readonly resyncs: TurnLimiter;
   /** Shared by all agents. */
   readonly offerLimit: OfferLimit;
   /** Shared by all agents. */

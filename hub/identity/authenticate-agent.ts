@@ -5,7 +5,7 @@ import type { Clock } from '@fso/shared/runtime';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Authority } from './authority.ts';
-import type { Peer } from './enrolment-state.ts';
+import type { CertifiedCluster } from './enrolment-state.ts';
 import type { Identity } from './identity.ts';
 import { readPeer } from './peer.ts';
 import { Refusal, type RefusalCode } from './refusal.ts';
@@ -62,7 +62,11 @@ export const parseTokens = (text: string): ReadonlyMap<string, string> => {
   return tokens;
 };
 
-/** @returns the cluster that an Authorization header proves; undefined: none */
+/**
+ * Finds the cluster of a static token.
+ *
+ * @returns the cluster that an Authorization header proves; undefined: none
+ */
 export type FindTokenOwner = (authorization: string | undefined) => string | undefined;
 
 /**
@@ -113,7 +117,7 @@ export const authenticateByIdentity = (deps: {
   const { identity, authority, clock, tokens } = deps;
   const findOwner = createTokenLookup(tokens);
 
-  const byCertificate = async (peer: Peer): Promise<Proof> => {
+  const byCertificate = async (peer: CertifiedCluster): Promise<Proof> => {
     await identity.admit(peer);
     const recheck = (): Promise<Denial | undefined> => identity.recheck(peer).then(() => undefined, toDenial);
     return { cluster: peer.cluster, expires: peer.expires, recheck };

@@ -7,7 +7,7 @@ import { Refusal } from './refusal.ts';
  */
 
 /** The cluster that a certificate names. */
-export interface Peer {
+export interface CertifiedCluster {
   readonly cluster: string;
   readonly generation: number;
   readonly serial: string;
@@ -16,7 +16,7 @@ export interface Peer {
 }
 
 /** A certificate that the hub is about to issue. */
-export interface Issue {
+export interface PendingCertificate {
   readonly serial: string;
   readonly issued: Date;
   readonly expires: Date;
@@ -79,7 +79,7 @@ const usableToken = (record: EnrolmentRecord | undefined, digest: string, key: s
   return token;
 };
 
-const certificateOf = ({ serial, issued, expires }: Issue): NonNullable<EnrolmentRecord['certificate']> => ({
+const certificateOf = ({ serial, issued, expires }: PendingCertificate): NonNullable<EnrolmentRecord['certificate']> => ({
   serial,
   issued: issued.toISOString(),
   expires: expires.toISOString(),
@@ -92,7 +92,7 @@ const certificateOf = ({ serial, issued, expires }: Issue): NonNullable<Enrolmen
 export const enrol = (
   before: EnrolmentRecord | undefined,
   request: { readonly digest: string; readonly key: string },
-  issue: Issue,
+  issue: PendingCertificate,
 ): EnrolmentRecord => {
   const token = usableToken(before, request.digest, request.key, issue.issued);
   const record = before as EnrolmentRecord;
@@ -119,7 +119,7 @@ export const enrol = (
  */
 export const assertCurrent = (
   record: EnrolmentRecord | undefined,
-  { cluster, generation }: Pick<Peer, 'cluster' | 'generation'>,
+  { cluster, generation }: Pick<CertifiedCluster, 'cluster' | 'generation'>,
 ): EnrolmentRecord => {
   if (record === undefined) throw new Refusal('not-authorized', `this hub has not enrolled ${cluster}`);
   if (record.state === 'revoked' || record.state === 'forgotten')
@@ -145,7 +145,12 @@ const assertLast = ({ certificate }: EnrolmentRecord, serial: string): void => {
  * no newer one was shown: an agent that was away for days comes back by itself, and an old copy of
  * its key does not.
  */
-export const renew = (before: EnrolmentRecord | undefined, peer: Peer, issue: Issue, graceMs: number): EnrolmentRecord => {
+export const renew = (
+  before: EnrolmentRecord | undefined,
+  peer: CertifiedCluster,
+  issue: PendingCertificate,
+  graceMs: number,
+): EnrolmentRecord => {
   const record = assertCurrent(before, peer);
   const lateMs = issue.issued.getTime() - peer.expires.getTime();
   if (lateMs > graceMs)
@@ -166,7 +171,7 @@ const withoutRenewed = (record: EnrolmentRecord): EnrolmentRecord => {
 };
 
 /** Notes that an agent has shown a certificate and has its key. */
-export const show = (before: EnrolmentRecord | undefined, peer: Peer): EnrolmentRecord => {
+export const show = (before: EnrolmentRecord | undefined, peer: CertifiedCluster): EnrolmentRecord => {
   const current = assertCurrent(before, peer);
   const record = current.certificate?.serial === peer.serial ? withoutRenewed(current) : current;
   if (peer.expires.getTime() <= Date.parse(record.newestShown ?? '1970-01-01T00:00:00Z')) return record;

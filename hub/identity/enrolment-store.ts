@@ -71,8 +71,10 @@ export type Change = (before: EnrolmentRecord | undefined) => EnrolmentRecord;
 export const ENROLMENT_KIND = 'enrolment';
 
 /**
- * @returns the record of a stored value; undefined: there is none. @throws ZodError for anything
- * else
+ * Parses the stored record of an enrolment.
+ *
+ * @returns the record of a stored value; undefined: there is none.
+ * @throws ZodError for anything else
  */
 export const parseEnrolment = (value: unknown): EnrolmentRecord | undefined =>
   value === undefined ? undefined : EnrolmentRecord.parse(value);

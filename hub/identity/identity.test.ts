@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { KeyedStore } from '../ledger/index.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { openAuthority } from './authority.ts';
-import type { Peer } from './enrolment-state.ts';
+import type { CertifiedCluster } from './enrolment-state.ts';
 import { createEnrolmentStore } from './enrolment-store.ts';
 import { DEFAULT_IDENTITY_LIMITS, Identity, type IdentityEvent } from './identity.ts';
 import { Refusal } from './refusal.ts';
@@ -56,11 +56,11 @@ const codeOf = async (call: Promise<unknown>): Promise<string> => {
   return error.code;
 };
 const tokenFor = async (cluster: string): Promise<string> => (await identity.issueToken(cluster, HOUR)).token;
-const peerOf = ({ cluster, certificate }: IssuedIdentity, generation: number): Peer => {
+const peerOf = ({ cluster, certificate }: IssuedIdentity, generation: number): CertifiedCluster => {
   const { serialNumber, validFromDate: notBefore, validToDate: expires } = new X509Certificate(certificate);
   return { cluster, generation, serial: serialNumber.toLowerCase(), notBefore, expires };
 };
-const enrolled = async (cluster: string, generation = 1): Promise<Peer> =>
+const enrolled = async (cluster: string, generation = 1): Promise<CertifiedCluster> =>
   peerOf(await identity.enrol(await tokenFor(cluster), (await makeRequest()).csr), generation);
 
 describe('while the database of the hub is away', () => {
@@ -199,9 +199,10 @@ describe('a certificate', () => {
 
   describe('of a clock that ran ahead', () => {
     const DAY = 24 * HOUR;
-    const renewed = async (peer: Peer): Promise<Peer> => peerOf(await identity.renew(peer, (await makeRequest()).csr), 1);
+    const renewed = async (peer: CertifiedCluster): Promise<CertifiedCluster> =>
+      peerOf(await identity.renew(peer, (await makeRequest()).csr), 1);
     /** Renews as {@link renewed} does, by a hub whose clock is ten days ahead. */
-    const renewedAhead = async (peer: Peer, isShown: boolean): Promise<Peer> => {
+    const renewedAhead = async (peer: CertifiedCluster, isShown: boolean): Promise<CertifiedCluster> => {
       const present = clock;
       clock = new FakeClock(new Date(present.now().getTime() + 10 * DAY));
       const next = await renewed(peer);

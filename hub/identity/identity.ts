@@ -4,7 +4,17 @@ import { digestOfToken, formatToken, type IssuedIdentity, parseToken } from '@fs
 import type { Clock } from '@fso/shared/runtime';
 import type { Authority } from './authority.ts';
 import { readRequest } from './csr.ts';
-import { assertCurrent, enrol, forget, type Issue, invite, type Peer, renew, revoke, show } from './enrolment-state.ts';
+import {
+  assertCurrent,
+  type CertifiedCluster,
+  enrol,
+  forget,
+  invite,
+  type PendingCertificate,
+  renew,
+  revoke,
+  show,
+} from './enrolment-state.ts';
 import type { EnrolmentRecord, EnrolmentStore } from './enrolment-store.ts';
 import { Refusal } from './refusal.ts';
 import { newSerial } from './x509.ts';
@@ -68,7 +78,7 @@ export interface IdentityState {
 }
 
 /** Sender of a request for a certificate. */
-export interface Requester {
+export interface CertificateRequester {
   /** Address that the request came from. */
   readonly from?: string | null;
   /** Aborted when the requester is gone: nothing is signed for it. */
@@ -82,7 +92,9 @@ const BACKDATE_MS = 5 * 60 * 1000;
 
 const RELIABLE: IdentityState = { isWritable: () => true, isCurrent: () => true };
 
-/** Decides which agent is which cluster. */
+/**
+ * Decides which cluster an agent speaks for: enrols, issues certificates, and judges connections.
+ */
 export class Identity {
   readonly #deps: IdentityDeps;
   readonly #state: IdentityState;
@@ -106,7 +118,7 @@ export class Identity {
   }
 
   /** @throws Refusal; the signal's reason */
-  async enrol(token: string, csr: string, { from = null, signal = NEVER }: Requester = {}): Promise<IssuedIdentity> {
+  async enrol(token: string, csr: string, { from = null, signal = NEVER }: CertificateRequester = {}): Promise<IssuedIdentity> {
     try {
       return await this.#enrolWith(token, csr, { from, signal });
     } catch (error) {
@@ -117,7 +129,7 @@ export class Identity {
   }
 
   /** Issues a new certificate to a peer. @throws Refusal; the signal's reason */
-  async renew(peer: Peer, csr: string, { from = null, signal = NEVER }: Requester = {}): Promise<IssuedIdentity> {
+  async renew(peer: CertifiedCluster, csr: string, { from = null, signal = NEVER }: CertificateRequester = {}): Promise<IssuedIdentity> {
     try {
       return await this.#renewAs(peer, csr, { from, signal });
     } catch (error) {
@@ -130,7 +142,7 @@ export class Identity {
    *
    * @throws Refusal
    */
-  async admit(peer: Peer): Promise<void> {
+  async admit(peer: CertifiedCluster): Promise<void> {
     const { store } = this.#deps;
     this.#assertInForce(peer);
     if (!this.#state.isCurrent()) throw new Refusal('unavailable', 'the hub does not know what was revoked of late; try again later');
@@ -140,7 +152,7 @@ export class Identity {
   }
 
   /** Checks a peer that was admitted before, as {@link admit} does. @throws Refusal */
-  async recheck(peer: Peer): Promise<void> {
+  async recheck(peer: CertifiedCluster): Promise<void> {
     this.#assertInForce(peer);
     assertCurrent(await this.#deps.store.get(peer.cluster), peer);
   }
@@ -186,19 +198,19 @@ export class Identity {
     if (!this.#state.isWritable()) throw new Refusal('unavailable', 'the database of the hub is away; try again later');
   }
 
-  #assertInForce({ notBefore, expires }: Peer): void {
+  #assertInForce({ notBefore, expires }: CertifiedCluster): void {
     const now = this.#deps.clock.now().getTime();
     if (now < notBefore.getTime()) throw new Refusal('not-authorized', `the certificate is good from ${notBefore.toISOString()} on`);
     if (now >= expires.getTime()) throw new Refusal('not-authorized', `the certificate expired at ${expires.toISOString()}`);
   }
 
-  #newIssue(): Issue {
+  #newIssue(): PendingCertificate {
     const { clock, limits } = this.#deps;
     const issued = clock.now();
     return { serial: newSerial(), issued, expires: new Date(issued.getTime() + limits.certificateMs - BACKDATE_MS) };
   }
 
-  async #sign({ cluster, generation }: EnrolmentRecord, issue: Issue, publicKey: ArrayBuffer): Promise<IssuedIdentity> {
+  async #sign({ cluster, generation }: EnrolmentRecord, issue: PendingCertificate, publicKey: ArrayBuffer): Promise<IssuedIdentity> {
     const { authority, clock } = this.#deps;
     const { serial, issued, expires } = issue;
     const notBefore = new Date(issued.getTime() - BACKDATE_MS);
@@ -221,7 +233,7 @@ export class Identity {
     return token && (await this.#deps.store.get(token.cluster))?.cluster;
   }
 
-  async #enrolWith(text: string, csr: string, { from, signal }: Required<Requester>): Promise<IssuedIdentity> {
+  async #enrolWith(text: string, csr: string, { from, signal }: Required<CertificateRequester>): Promise<IssuedIdentity> {
     const { store, onEvent } = this.#deps;
     this.#assertWritable();
     const token = parseToken(text);
@@ -236,7 +248,7 @@ export class Identity {
     return this.#sign(record, issue, publicKey);
   }
 
-  async #renewAs(peer: Peer, csr: string, { from, signal }: Required<Requester>): Promise<IssuedIdentity> {
+  async #renewAs(peer: CertifiedCluster, csr: string, { from, signal }: Required<CertificateRequester>): Promise<IssuedIdentity> {
     const { store, limits, onEvent } = this.#deps;
     this.#assertWritable();
     const { publicKey } = await readRequest(csr);

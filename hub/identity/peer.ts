@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { clusterOfUri } from '@fso/shared/protocol';
 import type { Authority } from './authority.ts';
-import type { Peer } from './enrolment-state.ts';
+import type { CertifiedCluster } from './enrolment-state.ts';
 import { Refusal } from './refusal.ts';
 
 const GENERATION = /^[1-9]\d{0,9}$/;
@@ -13,7 +13,7 @@ const URI = 'URI:';
  * and a name that could be taken for one is in quotes (CVE-2021-44532); several serial numbers are
  * an array. A parser in JavaScript takes as long as the handshake.
  */
-const identityOf = (certificate: X509Certificate): Pick<Peer, 'cluster' | 'generation'> | undefined => {
+const identityOf = (certificate: X509Certificate): Pick<CertifiedCluster, 'cluster' | 'generation'> | undefined => {
   const name = certificate.subjectAltName ?? '';
   const cluster = name.startsWith(URI) ? clusterOfUri(name.slice(URI.length)) : undefined;
   const generation: unknown = Reflect.get(certificate.toLegacyObject().subject, 'serialNumber');
@@ -38,7 +38,7 @@ const OF_DATES: readonly (string | undefined)[] = ['CERT_HAS_EXPIRED', 'CERT_NOT
  * @throws Refusal `not-authorized` for one that the CA has not issued, not as a client's, or not
  * for exactly one cluster
  */
-export const readPeer = (socket: TLSSocket, authority: Authority, now: Date): Peer | undefined => {
+export const readPeer = (socket: TLSSocket, authority: Authority, now: Date): CertifiedCluster | undefined => {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return undefined;
   // Its type is Error, its value the code.

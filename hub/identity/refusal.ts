@@ -1,5 +1,6 @@
 import type { EnrolmentRefusal } from '@fso/shared/protocol';
 
+/** Reason, for programs, why an enrolment or renewal is refused. */
 export type RefusalCode = EnrolmentRefusal['code'];
 
 /** HTTP status of each refusal. */

@@ -77,6 +77,7 @@ export const createServerCertificate = async (options: ServerCertificateOptions)
   };
 };
 
+/** Certificate of the agents' listener: a given one, else one that the hub's CA renews. */
 export type ServerCertificate = Awaited<ReturnType<typeof createServerCertificate>>;
 
 /** Whether a connection is one over TLS. */

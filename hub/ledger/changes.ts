@@ -106,7 +106,7 @@ const CLUSTER_CHANGES: readonly Change['type'][] = [
 export const isClusterChange = (change: Change): change is ClusterChange => CLUSTER_CHANGES.includes(change.type);
 
 /** Makes the record of a cluster that never connected. */
-export const unseen = (name: string): ClusterRecord => ({
+export const neverSeenCluster = (name: string): ClusterRecord => ({
   name,
   connected: false,
   notObserved: null,
@@ -161,7 +161,7 @@ export const isOutdated = (change: ClusterChange, holder: StreamHolder): boolean
   return isThere && !stream.isOpen();
 };
 
-/** @returns why a change leaves nothing, if so */
+/** Checks whether a change is left out. @returns why a change leaves nothing, if so */
 export const leftOutOf = (change: ClusterChange, record: ClusterRecord, stream: string | null): LeftOut | undefined => {
   if (isOutdated(change, { stream, connected: record.connected })) return 'replaced';
   const isGap = change.type === 'report' && !change.report.full && change.report.seq !== record.reportedSeq + 1;
@@ -246,7 +246,7 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, contex
       return relistPolicies(record, change.time, context);
     case 'forget':
       // A cluster that came back meanwhile is no longer retired.
-      return record.connected ? record : unseen(record.name);
+      return record.connected ? record : neverSeenCluster(record.name);
   }
 };
 

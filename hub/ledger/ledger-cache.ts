@@ -1,7 +1,7 @@
 import type { EventView, SourceView } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
-import { isUnseen, unseen } from './changes.ts';
+import { isUnseen, neverSeenCluster } from './changes.ts';
 import { RecentEvents, type RecentQuery } from './recent-events.ts';
 import { SuspendedClusters } from './suspended-clusters.ts';
 import type { ClusterRecord, Desired, FoundEvents, LedgerChange } from './types.ts';
@@ -90,7 +90,7 @@ export class LedgerCache {
 
   /** Returns the stored record; an empty one for a cluster that was never seen. */
   get(name: string): ClusterRecord {
-    return this.#seen.get(name) ?? this.#unseen(name);
+    return this.#seen.get(name) ?? this.#neverSeenCluster(name);
   }
 
   /** Returns a record as readers see it, as `clusters` does. */
@@ -178,8 +178,8 @@ export class LedgerCache {
     return this.#suspended.show(showDiverged(this.get(name)));
   }
 
-  #unseen(name: string): ClusterRecord {
-    const record = this.#neverSeen.get(name) ?? unseen(name);
+  #neverSeenCluster(name: string): ClusterRecord {
+    const record = this.#neverSeen.get(name) ?? neverSeenCluster(name);
     if (this.#desired?.clusters.has(name)) this.#neverSeen.set(name, record);
     return record;
   }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EMPTY_BASELINE } from '../../test/harness/baselines.ts';
 import { policyReport } from '../../test/harness/policy-reports.ts';
-import { unseen } from './changes.ts';
+import { neverSeenCluster } from './changes.ts';
 import { ClusterPolicies, PolicyList } from './policies/index.ts';
 import { hasRoom, joinLeftOut, keepWithin, NONE_LEFT_OUT, ReportMemory, reportLimits, withChanges } from './report-quota.ts';
 import { commitFor, compiledFor, desired } from './testing/ledger.ts';
@@ -132,7 +132,7 @@ describe('the memory of the reports of all clusters', () => {
 
   it('is bounded: once it is used up no cluster grows beyond an equal share', () => {
     const memory = new ReportMemory({ ...reportLimits(), totalBytes: 1_000_000 });
-    const quota = (name = 'c1') => memory.quotaOf(unseen(name), desired('r', names));
+    const quota = (name = 'c1') => memory.quotaOf(neverSeenCluster(name), desired('r', names));
     expect(quota().bytes).toBe(16 * 1024 * 1024);
     memory.learn(new Map(), many(500));
     expect(quota().bytes).toBe(100_000);
@@ -147,9 +147,9 @@ describe('the memory of the reports of all clusters', () => {
       'digest',
       ['a', 'b', 'c'].map((name) => listPolicy(compiledFor(name), 'r')),
     );
-    const behind = { ...unseen('c1'), policies: new ClusterPolicies(list, EMPTY_BASELINE, new Map()) };
-    expect(memory.quotaOf(unseen('c1'), null)).toMatchObject({ policies: 20_005, whole: 5 });
-    expect(memory.quotaOf(unseen('c1'), desired('r', names))).toMatchObject({ policies: 5, whole: 5 });
-    expect([unseen('c1'), behind].map((record) => memory.quotaOf(record, meant).policies)).toEqual([7, 8]);
+    const behind = { ...neverSeenCluster('c1'), policies: new ClusterPolicies(list, EMPTY_BASELINE, new Map()) };
+    expect(memory.quotaOf(neverSeenCluster('c1'), null)).toMatchObject({ policies: 20_005, whole: 5 });
+    expect(memory.quotaOf(neverSeenCluster('c1'), desired('r', names))).toMatchObject({ policies: 5, whole: 5 });
+    expect([neverSeenCluster('c1'), behind].map((record) => memory.quotaOf(record, meant).policies)).toEqual([7, 8]);
   });
 });

@@ -15,10 +15,12 @@ import { type Changes, joinLeftOut, keepWithin, NONE_LEFT_OUT, type ReportQuota,
 import type { ClusterRecord, LeftOut } from './types.ts';
 
 /**
+ * Keeps the object of a value that reads as before.
+ *
  * @returns `before` where both say the same, in the order of their fields as well: digests depend
  * on it
  */
-export const unlessSame = <T>(before: T | undefined, now: T): T =>
+export const keepUnchanged = <T>(before: T | undefined, now: T): T =>
   before !== now && before !== undefined && JSON.stringify(before) === JSON.stringify(now) ? before : now;
 
 /**
@@ -38,7 +40,7 @@ const changesOf = (known: NamedPolicies, report: Report): Changes => {
   const changes = new Map<string, NamedPolicy | undefined>();
   for (const [key, named] of saidOf(known, report)) {
     const before = known.get(key);
-    const now = named && unlessSame(before, named);
+    const now = named && keepUnchanged(before, named);
     if (now !== before) changes.set(key, now);
   }
   return changes;
@@ -52,7 +54,7 @@ const found = (named: NamedPolicies, keys: Iterable<string>): Entry[] =>
     return each === undefined ? [] : [[key, each]];
   });
 
-/** Lists by digest. */
+/** Lists of policies that the ledger has, by digest. */
 export interface KnownLists {
   get(digest: string): PolicyList | undefined;
 }
@@ -198,7 +200,7 @@ export const takeReport = (record: ClusterRecord, report: Report, time: string, 
     ...taken,
     divergedSince: hasDiverged(named, report.total) ? (record.divergedSince ?? time) : null,
     ...countNotKept(record, report, { named, left }),
-    report: unlessSame(record.report, factsAfter(record.report, report)),
+    report: keepUnchanged(record.report, factsAfter(record.report, report)),
     reportedSeq: report.seq,
   };
 };

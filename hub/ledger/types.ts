@@ -9,7 +9,7 @@ import type { FoundHistory, HistoryQuery, PolicyStateAt, StateQuery } from './qu
 
 export type { Desired, HeldCluster } from './desired.ts';
 export type {
-  Dated,
+  DatedValue,
   FoundHistory,
   HistoryBaseline,
   HistoryChange,
@@ -139,7 +139,7 @@ export interface FoundEvents {
   readonly next: number | null;
 }
 
-/** `since`: RFC 3339. */
+/** State of the ledger's database. `since`: RFC 3339. */
 export type LedgerHealth = { readonly ok: true } | { readonly ok: false; readonly since: string; readonly message: string };
 
 /** Result of taking in a report. */

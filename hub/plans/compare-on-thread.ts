@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { type Clock, isWorkerOutOfMemory, OVER } from '@fso/shared/runtime';
+import { type Clock, isWorkerOutOfMemory, WAIT_OVERTAKEN } from '@fso/shared/runtime';
 import type { Compared, ComparisonInput } from './compare.ts';
 import { type PlanRefusal, refusePlan } from './read-request.ts';
 
+/** Bounds of a comparison of two states of the policies on its thread. */
 export interface CompareLimits {
   /** Heap of the thread, in MiB. */
   readonly heapMiB: number;
@@ -11,6 +12,7 @@ export interface CompareLimits {
   readonly cpuMs: number;
 }
 
+/** Bounds that a hub gives each comparison. */
 export const COMPARE_LIMITS: CompareLimits = { heapMiB: 256, cpuMs: 20_000 };
 
 /** Time between two readings of the processor time of a thread. */
@@ -77,7 +79,7 @@ export const compareOnThread = async (
     if (isWorkerOutOfMemory(error)) return refusePlan('Comparing them takes too much memory.', [], 'too-large');
     throw error instanceof ComparisonError ? error : new ComparisonError(error);
   } finally {
-    done.abort(OVER);
+    done.abort(WAIT_OVERTAKEN);
     await worker.terminate();
   }
 };

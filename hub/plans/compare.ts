@@ -6,6 +6,7 @@ import { type ClusterQuestion, type NotAsked, questionsOf } from './cluster-ques
 import { type PlanOptions, type PlanRefusal, readRequest, refusePlan } from './read-request.ts';
 import { visibleBase, visibleSides } from './visible-sides.ts';
 
+/** Request for a plan, and the commit in force that it is compared with. */
 export interface ComparisonInput {
   /** JSON of a `PlanRequest`. */
   readonly body: Uint8Array<ArrayBuffer>;

@@ -35,6 +35,7 @@ interface ReadRequest {
 /** Bounds on the JSON of a request. As many files as a commit may have fit. */
 const JSON_LIMITS = { depth: 4, values: 60_000, keys: 30_000 };
 
+/** Refuses a request for a plan. @param detail the reason, for people */
 export const refusePlan = (
   detail: string,
   problems: readonly ProblemView[] = [],

@@ -21,7 +21,7 @@ const notTrusted = (revision: string, why = 'unknown'): NewEvent => ({
   revision,
 });
 
-/** @returns the events that a change of the source brings. Pure */
+/** Lists the events that a change of the source brings. Pure. */
 export const eventsOf = (before: SourceView, after: SourceView): readonly NewEvent[] => {
   const events: NewEvent[] = [];
   const { revision, rejected, error, verification } = after;

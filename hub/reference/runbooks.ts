@@ -29,7 +29,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   LedgerUnavailable: {
     check: '_ledger database unreachable_ in the log, and `/readyz`; disk, connections, credentials of the database.',
-    more: 'Reports wait in memory, and writes continue by themselves. Lost data: [restore](backup.md).',
+    more: 'Reports wait in memory, and writes continue by themselves. Lost data: [restore](ledger.md#restore).',
   },
   AuditLogInvalid: {
     check: 'The page Audit of the dashboard, and `fso audit verify` on another machine.',
@@ -65,7 +65,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   ClusterBehind: {
     check: '`fso describe cluster <name>`: its commit, and a refusal.',
-    more: '[One cluster lags](troubleshooting.md#one-cluster-lags).',
+    more: '[One cluster lags](troubleshooting.md#by-symptom).',
   },
   PoliciesNotKept: { check: '`fso get policies --cluster <name> --managed-by local`.' },
   CommitRefused: {
@@ -110,7 +110,7 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   PolicyNotProven: {
     check:
       '`fso wait --revision <commit> --timeout 1s` names what is missing; `fso describe cluster <name>`; in the cluster `kubectl describe sp`.',
-    more: '[One cluster lags](troubleshooting.md#one-cluster-lags); all of them: the newest commit, or Gatekeeper. [By condition](../reference/conditions.md).',
+    more: '[One cluster lags](troubleshooting.md#by-symptom); all of them: the newest commit, or Gatekeeper. [By condition](../reference/conditions.md).',
   },
   Violations: {
     check: '`fso get violations -o wide`. Such pods are older than the policy, or the region of their node changed.',
@@ -118,12 +118,12 @@ const OF_HUB: Readonly<Record<AlertName, { readonly check: string; readonly more
   },
   RisksAppeared: {
     check: '`fso get risks --risk Refused`: each owner with its failing term and the line that mends it.',
-    more: 'Nothing that runs has stopped; it does not come back once its node is drained. A webhook may still mend what is not confirmed ([before a restart](before-a-restart.md)).',
+    more: 'Nothing that runs has stopped; it does not come back once its node is drained. A webhook may still mend what is not confirmed ([before a restart](workloads.md#before-a-restart)).',
   },
   DenialsRise: {
     check:
       '`fso get denials --cluster <name> -o wide`: each owner with its failing term and the line that mends it, and how many pods have no owner.',
-    more: 'Pods without an owner are bare ones, dry runs of people, and those whose events were lost ([denials](denials.md)).',
+    more: 'Pods without an owner are bare ones, dry runs of people, and those whose events were lost ([denials](workloads.md#denials)).',
   },
   PolicyExpiring: { check: '`fso get policies --expiring -o wide`.' },
   PolicyExpired: { check: '`fso get policies --phase Expired -o wide`.' },
@@ -188,7 +188,8 @@ export const RUNBOOKS: Readonly<Record<string, Runbook>> = {
   AgentWithoutLeader: {
     meaning: 'No replica enforces: the locks hold, drift stays, and new policies wait.',
     check: 'The log of the replicas, and their `/readyz`; the Lease `fso-agent` in the agent’s namespace.',
-    remedy: 'What `/readyz` names: rights, the API server, or enforcement that was removed ([uninstall.md](uninstall.md)).',
+    remedy:
+      'What `/readyz` names: rights, the API server, or enforcement that was removed ([upgrade.md](upgrade.md#remove-enforcement-from-a-cluster)).',
   },
   AgentReconcileFails: {
     meaning:

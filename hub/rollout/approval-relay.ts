@@ -4,6 +4,7 @@ import type { FleetState } from '../ledger/index.ts';
 import type { Source } from '../source/index.ts';
 import type { ImmediateCheck } from './immediate-check.ts';
 
+/** Parts of the hub from which signed tags come, and through which they reach agents. */
 export interface ApprovalRelayDeps {
   readonly ledger: Pick<FleetState, 'cluster' | 'clusters' | 'subscribe'>;
   readonly source: Pick<Source, 'hint' | 'state'> & { readonly approvals: Pick<Source['approvals'], 'follow'> };

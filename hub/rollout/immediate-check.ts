@@ -6,6 +6,7 @@ import { asksImmediate, judgeImmediate, labelOf, signerOf, signersIn, type Trust
 import type { Source } from '../source/index.ts';
 import type { ImmediateTags } from './waves/index.ts';
 
+/** Commits, signed tags and signers by which a commit may skip its waves. */
 export interface ImmediateCheckDeps {
   readonly trust: TrustConfig;
   readonly source: Pick<Source, 'hint' | 'state'> & {

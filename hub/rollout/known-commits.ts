@@ -3,6 +3,7 @@ import type { PolicySet } from '@fso/shared/decode';
 import type { Desired, HeldCluster } from '../ledger/index.ts';
 import type { RolloutInput } from './waves/index.ts';
 
+/** Commit as compiled for every cluster that it registers. */
 export interface CompiledRevision {
   readonly desired: Desired;
   /** Digests that agents have to acknowledge, by cluster. */

@@ -5,6 +5,7 @@ import type { HubMetrics, StepResult } from '../metrics.ts';
 import type { SourceRevision } from '../source/index.ts';
 import { type CompiledRevision, compileDesired } from './known-commits.ts';
 
+/** Parts of the hub that a commit passes in steps ② to ④. */
 export interface PipelineDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<Journal, 'setDesired'>;
   readonly targets: RevisionTargets;

@@ -107,6 +107,7 @@ const isEqual = (left: Readings, right: Readings): boolean =>
   left.target === right.target &&
   left.digest === right.digest;
 
+/** State of the fleet from which each look at a rollout in waves reads its clusters. */
 export interface FleetOfRun {
   readonly newest: PolicySet;
   /** undefined: the base cannot be read. */

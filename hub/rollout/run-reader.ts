@@ -7,6 +7,7 @@ import { type CompiledRevision, digestIn, KnownCommits, type KnownFleet } from '
 import { ClusterReader, hadBy } from './read-clusters.ts';
 import { commitsOf, type RolloutInput, type RolloutRun } from './waves/index.ts';
 
+/** Parts of the hub that say where the clusters of a rollout in waves stand. */
 export interface RunReaderDeps {
   readonly ledger: Pick<FleetState, 'clusters'>;
   readonly targets: Pick<RevisionTargets, 'targetOf'>;

@@ -2,6 +2,7 @@ import type { Logger } from '@fso/shared/runtime';
 import { openTelemetry, type TelemetryConfig } from '@fso/shared/telemetry';
 import type { CommitTracer } from './history/commit-tracer.ts';
 
+/** Running export of the hub's spans. */
 export interface Tracing {
   readonly tracer: CommitTracer;
   /** Exports what waits, for some seconds at most. Never rejects. */

@@ -29,6 +29,7 @@ import {
   resumeRun,
 } from './waves/index.ts';
 
+/** Parts of the hub that a rollout in waves reads, and through which it moves clusters. */
 export interface WaveControllerDeps extends RunReaderDeps, Pick<Runtime, 'logger'> {
   readonly ledger: Pick<FleetState, 'clusters' | 'subscribe'> &
     Pick<Journal, 'records' | 'setDesired' | 'addEvent' | 'audit'> &

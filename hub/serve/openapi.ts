@@ -3,7 +3,7 @@ import { loginLinkRoutes } from './auth/login-link-routes.ts';
 import { loginRoutes } from './auth/login-routes.ts';
 import { backupRoutes } from './export/backup-route.ts';
 import { describeApi } from './http/describe-api.ts';
-import { type HubScope, OPEN, type Route } from './http/route.ts';
+import { ANONYMOUS_CALL, type HubScope, type Route } from './http/route.ts';
 import { alertRoutes, receiverRoutes } from './routes/alerts/alert-routes.ts';
 import { silenceRoutes } from './routes/alerts/silence-routes.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
@@ -25,7 +25,7 @@ import { tokenRoutes } from './routes/token-routes.ts';
 import { webhookRoutes } from './routes/webhook-routes.ts';
 
 const openApiRoute: Route<unknown, HubScope> = {
-  ...OPEN,
+  ...ANONYMOUS_CALL,
   method: 'get',
   path: '/api/v1/openapi.json',
   operationId: 'getOpenApi',

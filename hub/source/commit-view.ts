@@ -19,7 +19,11 @@ export const commitView = (
   time: timeOf(committer),
 });
 
-/** @returns the URL of a repository for people, without what may be a secret */
+/**
+ * Takes secrets out of a URL.
+ *
+ * @returns the URL of a repository for people, without what may be a secret
+ */
 export const redact = (url: string): string => {
   const parsed = new URL(url);
   return `${parsed.protocol}//${parsed.host}${parsed.pathname}`;

@@ -12,6 +12,7 @@ const Time = z.iso.datetime({ offset: true });
 
 /** Roles from least to most powerful: each may do all that the ones before it may. */
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
+/** Role of a caller; each has the rights of those before it. */
 export const Role = z.enum(ROLES);
 export type Role = z.infer<typeof Role>;
 
@@ -168,6 +169,7 @@ export const TokenView = z.object({
 });
 export type TokenView = z.infer<typeof TokenView>;
 
+/** API tokens without their secrets. */
 export const TokenList = z.object({ items: z.array(TokenView) });
 export type TokenList = z.infer<typeof TokenList>;
 

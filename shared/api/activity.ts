@@ -45,6 +45,7 @@ export const PolicyChanges = z.object({
 });
 export type PolicyChanges = z.infer<typeof PolicyChanges>;
 
+/** States of a commit at the hub and in all clusters together. */
 export const COMMIT_STATES = ['rejected', 'inProgress', 'enforced', 'refused', 'superseded'] as const;
 
 /** Entry of the list of commits. */
@@ -63,6 +64,7 @@ export const CommitSummary = z.object({
   enforcementMs: z.int().nullable().describe('From `noticed` to `enforced`.'),
 });
 export type CommitSummary = z.infer<typeof CommitSummary>;
+/** Page of the commits, newest first. */
 export const CommitPage = pageOf(CommitSummary);
 
 /** A commit with its steps at the hub and in each cluster. */
@@ -162,6 +164,7 @@ export const ClusterHistoryItem = z.object({
 });
 export type ClusterHistoryItem = z.infer<typeof ClusterHistoryItem>;
 
+/** Page of what the hub knew of one policy in one cluster over time. */
 export const ClusterHistoryPage = z.object({
   items: z.array(ClusterHistoryItem),
   next: z.string().nullable().describe('Cursor of the next page; null: this is the last one.'),

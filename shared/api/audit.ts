@@ -37,6 +37,7 @@ export const AuditEntry = NewAuditEntry.extend({
 });
 export type AuditEntry = z.infer<typeof AuditEntry>;
 
+/** Page of the audit log, newest entries first. */
 export const AuditPage = z.object({
   items: z.array(AuditEntry),
   total: z.int().describe('Entries of the whole log, or those that match the filters, as far as they are counted.'),

@@ -5,6 +5,7 @@
  * carries the label-safe form of a value and the annotation of the same key carries the exact one.
  */
 
+/** API group of all kinds of this system. */
 export const API_GROUP = 'compliance.federated.io';
 export const API_VERSION = 'compliance.federated.io/v1';
 
@@ -99,12 +100,14 @@ export const LABELS = {
  * a namespace.
  */
 export const FLOOR_ACTIONS = ['deny', 'warn', 'dryrun'] as const;
+/** Enforcement action for which lock 1 has admission policies of its own. */
 export type FloorAction = (typeof FLOOR_ACTIONS)[number];
 
 /**
  * Label that selects a namespace into the floor binding of one action; its only value is `active`.
  */
 export const floorLabel = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}`;
+/** Value of every {@link floorLabel}. */
 export const FLOOR_LABEL_VALUE = 'active';
 /**
  * Annotation with the regions that the floor allows for one action: sorted, comma separated, `''` =
@@ -124,6 +127,7 @@ export const floorRevisionsAnnotation = (action: FloorAction): string => `${KEY_
 
 /** Label that selects a namespace into placement injection; its only value is `active`. */
 export const INJECTION_LABEL: string = `${KEY_PREFIX}placement-injection`;
+/** Value of the label that has placements injected into pods of a namespace. */
 export const INJECTION_LABEL_VALUE = 'active';
 
 /** Annotations that the system writes. */
@@ -159,10 +163,11 @@ export const ANNOTATIONS = {
 export const SCHEMA_VERSION_ANNOTATION: string = `${KEY_PREFIX}schema-version`;
 
 /**
- * `Reported`: the hub has it. `NotReported`: it could not be reached. `NoHub`: the agent has none.
- * `NoAgent`: no agent ran.
+ * Answers to a request to remove enforcement: whether the hub was notified. `Reported`: the hub has
+ * it. `NotReported`: it could not be reached. `NoHub`: the agent has none. `NoAgent`: no agent ran.
  */
 export const UNINSTALL_REPORTS = ['Reported', 'NotReported', 'NoHub', 'NoAgent'] as const;
+/** Answer of the leading agent to a request to remove enforcement, as an annotation. */
 export type UninstallReport = (typeof UNINSTALL_REPORTS)[number];
 
 /**

@@ -107,6 +107,7 @@ export const Condition = z.object({
 });
 export type Condition = z.infer<typeof Condition>;
 
+/** States of a lock for one policy. */
 export const LOCK_STATES = ['Pending', 'Enforced', 'Degraded', 'Unavailable', 'NotApplicable'] as const;
 /** State of one lock for one policy. */
 export const LockState = z

@@ -53,7 +53,9 @@ export const effectivePhase = ({ fresh, report }: Pick<PolicyInCluster, 'fresh' 
 };
 export const ClusterPolicyPage = pageOf(ClusterPolicy);
 
+/** Keys by which violations can be counted. */
 export const VIOLATION_GROUPS = ['policy', 'cluster', 'namespace', 'workload', 'region'] as const;
+/** Key by which violations are counted. */
 export const ViolationGrouping = z.enum(VIOLATION_GROUPS);
 export type ViolationGrouping = z.infer<typeof ViolationGrouping>;
 
@@ -182,7 +184,9 @@ export const IssueReport = z.object({
 });
 export type IssueReport = z.infer<typeof IssueReport>;
 
+/** Keys by which owners at risk can be counted. */
 export const RISK_GROUPS = ['policy', 'cluster', 'namespace', 'owner'] as const;
+/** Key by which owners at risk are counted. */
 export const RiskGrouping = z.enum(RISK_GROUPS);
 export type RiskGrouping = z.infer<typeof RiskGrouping>;
 
@@ -211,7 +215,9 @@ export const RiskReport = z.object({
 });
 export type RiskReport = z.infer<typeof RiskReport>;
 
+/** Keys by which refused pods can be counted. */
 export const DENIAL_GROUPS = ['policy', 'team', 'cluster', 'namespace', 'owner', 'reason'] as const;
+/** Key by which refused pods are counted. */
 export const DenialGrouping = z.enum(DENIAL_GROUPS);
 export type DenialGrouping = z.infer<typeof DenialGrouping>;
 

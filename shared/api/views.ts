@@ -186,7 +186,7 @@ export const StatusView = z.object({
 });
 export type StatusView = z.infer<typeof StatusView>;
 
-/** RFC 9457 problem details: the body of every error of the API. */
+/** Body of every error of the API: problem details of RFC 9457. */
 export const ProblemDetails = z.object({
   type: z.string(),
   title: z.string(),

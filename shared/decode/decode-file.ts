@@ -10,7 +10,7 @@ import {
 } from '../api/index.ts';
 import { checkDocument } from './checks/check-document.ts';
 import { valueProblems } from './issue-text.ts';
-import { FOLDERS, folderOf, isScopeName, type Kind, nameOf, type PolicyDocument, registrationPaths, SCOPE_FILE } from './paths.ts';
+import { type DocumentKind, FOLDERS, folderOf, isScopeName, nameOf, type PolicyDocument, registrationPaths, SCOPE_FILE } from './paths.ts';
 import type { DecodeLimits, Sourced, SourceFile, SourceLocation, SourceProblem } from './types.ts';
 import { readYamlFile, type ValuePath, type YamlDocument } from './yaml/yaml-file.ts';
 
@@ -25,7 +25,7 @@ export interface DecodedFile {
   readonly problems: readonly SourceProblem[];
 }
 
-const SCHEMAS: Readonly<Record<Kind, z.ZodType<PolicyDocument>>> = {
+const SCHEMAS: Readonly<Record<DocumentKind, z.ZodType<PolicyDocument>>> = {
   SovereignPolicy: SovereignPolicyDocument,
   PolicyScope: PolicyScopeDocument,
   ManagedCluster: ManagedClusterDocument,
@@ -71,9 +71,9 @@ const decodeDocument = (yaml: YamlDocument, filePath: string, locator: Locator):
   return { problems, document: { document: parsed.data, source: yaml.locate([]), locate: locator(yaml.index) } };
 };
 
-const kindOf = (value: unknown): Kind | undefined => {
+const kindOf = (value: unknown): DocumentKind | undefined => {
   const kind: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'kind') : undefined;
-  return typeof kind === 'string' && Object.hasOwn(SCHEMAS, kind) ? (kind as Kind) : undefined;
+  return typeof kind === 'string' && Object.hasOwn(SCHEMAS, kind) ? (kind as DocumentKind) : undefined;
 };
 
 const unknownKind = (value: unknown): string => {
@@ -84,7 +84,7 @@ const unknownKind = (value: unknown): string => {
 };
 
 /** Place where a document of a kind must stand; undefined if it stands there. */
-const placeOf = (path: string, kind: Kind, value: unknown): string | undefined => {
+const placeOf = (path: string, kind: DocumentKind, value: unknown): string | undefined => {
   switch (kind) {
     case 'PolicyScope':
       return isScope(path) ? undefined : `in a file ${SCOPE_FILE} of the folder below policies/ that it is for`;
@@ -97,7 +97,7 @@ const placeOf = (path: string, kind: Kind, value: unknown): string | undefined =
   }
 };
 
-const inFolderOf = (path: string, kind: Kind): string | undefined =>
+const inFolderOf = (path: string, kind: DocumentKind): string | undefined =>
   folderOf(path) === FOLDERS[kind] ? undefined : `in ${FOLDERS[kind]}/`;
 
 const registrationPlaceOf = (path: string, name: string | undefined): string | undefined => {
@@ -106,7 +106,7 @@ const registrationPlaceOf = (path: string, name: string | undefined): string | u
   return paths.includes(path) ? undefined : `alone in ${paths.join(' or ')}`;
 };
 
-const folderProblems = (yaml: YamlDocument, path: string, kind: Kind): readonly SourceProblem[] => {
+const folderProblems = (yaml: YamlDocument, path: string, kind: DocumentKind): readonly SourceProblem[] => {
   const place = placeOf(path, kind, yaml.value);
   return place === undefined ? [] : [{ ...yaml.locate(['kind']), reason: `a ${kind} belongs ${place}` }];
 };
@@ -120,7 +120,7 @@ const nameIn = (value: unknown): string | undefined => {
 const isScope = (path: string): boolean => folderOf(path) === FOLDERS.PolicyScope && isScopeName(nameOf(path));
 
 /** Kind of the one document that a file must have, where its path says so. */
-const onlyKindOf = (path: string): Kind | undefined => {
+const onlyKindOf = (path: string): DocumentKind | undefined => {
   if (isScope(path)) return 'PolicyScope';
   return folderOf(path) === FOLDERS.ManagedCluster ? 'ManagedCluster' : undefined;
 };

@@ -9,7 +9,7 @@ import type {
 import { byText } from '../encoding/index.ts';
 import { checkSet, type Extent } from './checks/check-set.ts';
 import { type DecodedDocument, type DecodedFile, decodeFile } from './decode-file.ts';
-import { isPolicyPath, type Kind, type PolicyDocument } from './paths.ts';
+import { type DocumentKind, isPolicyPath, type PolicyDocument } from './paths.ts';
 import type { DecodeResult, PolicySet, Sourced, SourceFile, SourceProblem } from './types.ts';
 import { DEFAULT_LIMITS, type DecodeLimits } from './types.ts';
 
@@ -155,7 +155,7 @@ const assemble = (files: readonly DecodedFile[], limits: DecodeLimits, extent: E
   return problems.length === 0 ? { ok: true, set } : { ok: false, problems: listed(problems, limits.maxProblems) };
 };
 
-const ofKind = <D extends PolicyDocument>(documents: readonly DecodedDocument[], kind: D['kind'] & Kind): readonly Sourced<D>[] =>
+const ofKind = <D extends PolicyDocument>(documents: readonly DecodedDocument[], kind: D['kind'] & DocumentKind): readonly Sourced<D>[] =>
   documents.filter(({ document }) => document.kind === kind).map(({ document, source }) => ({ document: document as D, source }));
 
 const toSet = (documents: readonly DecodedDocument[]): PolicySet => ({

@@ -8,7 +8,7 @@ export interface ValueProblem {
   readonly reason: string;
 }
 
-/** `spec.allowedRegions[0]`, `metadata.labels["a.b/c"]`. */
+/** Formats the place of a field: `spec.allowedRegions[0]`, `metadata.labels["a.b/c"]`. */
 export const pathText = (path: ValuePath): string =>
   path.reduce<string>((text, step) => {
     if (typeof step === 'number') return `${text}[${step}]`;

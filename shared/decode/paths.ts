@@ -16,10 +16,11 @@ export type PolicyDocument =
   | RegionCatalogDocument
   | RegionGroupDocument
   | RolloutStrategyDocument;
-export type Kind = PolicyDocument['kind'];
+/** Kind of a document of a policy repository. */
+export type DocumentKind = PolicyDocument['kind'];
 
 /** Folder of each kind at the root of the policy repository. */
-export const FOLDERS: Readonly<Record<Kind, string>> = {
+export const FOLDERS: Readonly<Record<DocumentKind, string>> = {
   SovereignPolicy: 'policies',
   PolicyScope: 'policies',
   ManagedCluster: 'clusters',

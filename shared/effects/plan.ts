@@ -34,6 +34,7 @@ export const Verdict = z
   );
 export type Verdict = z.infer<typeof Verdict>;
 
+/** Namespaces that the globs of all policies cannot tell apart. */
 export const NamespaceClass = z.object({
   pattern: z.string().describe('A namespace, or a pattern of namespaces, without those that another entry names more closely.'),
   example: z.string().describe('A namespace of that pattern.'),

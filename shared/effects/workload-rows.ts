@@ -45,6 +45,7 @@ export const workloadRows = (workloads: Workloads): readonly WorkloadRow[] =>
       lookedAt: lookedAtText(lookedAt),
     }));
 
+/** Columns of the table of clusters whose workloads a change concerns. */
 export const WORKLOAD_COLUMNS = [
   { title: 'CLUSTER', value: ({ cluster }: WorkloadRow) => cluster },
   { title: 'RUN OUTSIDE', value: ({ outside }: WorkloadRow) => outside },
@@ -70,6 +71,7 @@ export const ownerRows = (workloads: Workloads): readonly OwnerRow[] =>
     ),
   );
 
+/** Columns of the table of owners that a change makes worse off. */
 export const OWNER_COLUMNS = [
   { title: 'CLUSTER', value: ({ cluster }: OwnerRow) => cluster },
   { title: 'OWNER', value: ({ owner }: OwnerRow) => owner },

@@ -3,12 +3,14 @@ import { PREVIEW_REFUSALS, PreviewedClass, PreviewedOwner, PreviewedPending, Res
 
 /** Reasons why nothing is known of the workloads of a cluster: of its agent, and of the hub. */
 export const NOT_ANSWERED = [...PREVIEW_REFUSALS, 'NotConnected', 'NoAnswer', 'NotAsked', 'OutOfScope'] as const;
+/** Reason why nothing is known of the workloads of a cluster. */
 export type NotAnsweredReason = (typeof NOT_ANSWERED)[number];
 
 const { now, after, begins, ends } = PreviewedClass.shape;
 
 const WHOLE_CLUSTER = 'null: it is about the whole cluster, and the caller sees a part of it.';
 
+/** Owners of one class in one cluster, before and after a change. */
 export const WorkloadClass = z.object({
   now: now.nullable().describe(`Owners with the policies that are enforced. ${WHOLE_CLUSTER}`),
   after: after.nullable().describe(`Owners with the changed policies. ${WHOLE_CLUSTER}`),
@@ -45,6 +47,7 @@ const ClusterWorkloads = z.object({
     'Owners whose next pods would stay pending; capacity and volumes are not looked at.',
   ),
 });
+/** Answer of one agent: what a change does to the workloads of its cluster. */
 export type ClusterWorkloads = z.infer<typeof ClusterWorkloads>;
 
 /** Workloads that run now in the clusters whose rules change, by the answers of their agents. */

@@ -6,9 +6,10 @@ import { createHash } from 'node:crypto';
  * agents read objects from a hub they do not trust.
  */
 
+/** Type of a Git object that a commit is made of. */
 export type GitObjectType = 'commit' | 'tree' | 'blob';
 
-/** `data` is the content without the object header. */
+/** Git object as it is stored or sent. `data` is the content without the object header. */
 export interface RawObject {
   readonly type: GitObjectType;
   readonly data: Uint8Array;
@@ -28,6 +29,7 @@ export interface GitCommit extends CommitLinks {
   readonly message: string;
 }
 
+/** Kind of an entry of a tree, by its mode. */
 export type TreeEntryKind = 'tree' | 'blob' | 'symlink' | 'submodule';
 
 /** An entry of a Git tree: mode in octal, name, and id of the object. */

@@ -4,6 +4,7 @@ import type { KindDescriptor } from './types.ts';
 
 /** The kinds that this system reads or writes, reduced to the fields that it reads. */
 
+/** Namespace, as far as this system reads it; so are all kinds below. */
 export interface Namespace extends KubeObject {
   status?: { phase?: string };
 }

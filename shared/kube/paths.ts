@@ -27,7 +27,7 @@ export const refOf = (object: KubeObject): ObjectRef =>
     ? { name: object.metadata.name }
     : { namespace: object.metadata.namespace, name: object.metadata.name };
 
-/** `namespace/name`, or `name` for cluster-scoped kinds. */
+/** Key of an object in a cache or queue: `namespace/name`, or `name` for cluster-scoped kinds. */
 export const keyOf = (ref: ObjectRef): ObjectKey => (ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`);
 
 /** Key of an object, as {@link keyOf} forms it. */

@@ -16,7 +16,9 @@ export interface ObjectRef {
   readonly name: string;
 }
 
-/** `namespace/name`, or `name` for cluster-scoped kinds. */
+/**
+ * Key of an object among those of its kind: `namespace/name`, or `name` for cluster-scoped kinds.
+ */
 export type ObjectKey = string;
 
 /** Objects to list: namespace and selectors; absent: all. */

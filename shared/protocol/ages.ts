@@ -10,6 +10,7 @@ export const ROUND_PARTS = [
   'violations',
   'status',
 ] as const;
+/** Part of a reconcile that runs, and fails, independently of the others. */
 export type RoundPart = (typeof ROUND_PARTS)[number];
 
 /** Kinds that an agent reads. */
@@ -29,11 +30,12 @@ export const OBSERVED_KINDS = [
   'CustomResourceDefinition',
   'APIService',
 ] as const;
+/** Kind of objects whose age of evidence an agent tells. */
 export type ObservedKind = (typeof OBSERVED_KINDS)[number];
 
 /**
- * `Pause`: the agent was suspended, or the term of the leader has ended, and nothing is read again
- * yet.
+ * Evidence of an agent that can be out of date. `Pause`: the agent was suspended, or the term of
+ * the leader has ended, and nothing is read again yet.
  */
 export type Observation = 'Pause' | RoundPart | ObservedKind;
 
@@ -101,7 +103,11 @@ export const encodeAges = ({ oldestPartMs, oldestKindMs, outOfDate }: Ages): Buf
   return data;
 };
 
-/** @returns undefined: the pong has no ages, as that of an agent of an earlier version */
+/**
+ * Reads the ages of evidence from a pong.
+ *
+ * @returns undefined: the pong has no ages, as that of an agent of an earlier version
+ */
 export const decodeAges = (data: Buffer): Ages | undefined => {
   if (data.length !== BYTES) return undefined;
   const bits = data.readUInt32BE(8);

@@ -33,7 +33,7 @@ export const NO_HASH: string = '0'.repeat(64);
  */
 export const chainHash = (previous: string, digest: string): string => sha256(`${previous}\n${digest}`);
 
-/** Text that is signed. */
+/** Text of a checkpoint over which its signature is made. */
 export const checkpointText = ({ sequence, hash, time }: Pick<Checkpoint, 'sequence' | 'hash' | 'time'>): string =>
   `fso-audit-checkpoint-v1\n${sequence}\n${hash}\n${time}\n`;
 

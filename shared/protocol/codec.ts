@@ -19,7 +19,7 @@ import {
   Report,
 } from './frames.ts';
 import { exceededJsonLimit } from './json-size.ts';
-import { type Judged, judgeClusterReport, judgeEvent, judgePolicyReport } from './reports.ts';
+import { judgeClusterReport, judgeEvent, judgePolicyReport, type ValidatedEntries } from './reports.ts';
 import { validate } from './validation.ts';
 
 /** Data of a message as a WebSocket hands it over. */
@@ -82,11 +82,11 @@ const judgeEntries = ({ cluster, ...envelope }: z.infer<typeof Envelope>): Decod
   const named = countNames(envelope.deviations) + envelope.policies.length;
   if (named > MAX_LISTED) return refuse(`the report names ${named} policies, more than the ${MAX_LISTED} that are accepted`);
   const problems: string[] = [];
-  const entryOf = <T>(what: string, { entry, problem }: Judged<T>): T | undefined => {
+  const entryOf = <T>(what: string, { entry, problem }: ValidatedEntries<T>): T | undefined => {
     if (problem !== undefined) problems.push(`${what}: ${problem}`);
     return entry;
   };
-  const entriesOf = <T>(what: string, values: readonly unknown[], judge: (value: unknown) => Judged<T>): T[] => {
+  const entriesOf = <T>(what: string, values: readonly unknown[], judge: (value: unknown) => ValidatedEntries<T>): T[] => {
     const entries: T[] = [];
     for (const [index, value] of values.entries()) {
       if (problems.length > MAX_INVALID_ENTRIES) break;
@@ -169,7 +169,11 @@ const RETURN = /come back within (\d{1,9}) ms$/;
  */
 export const describeReturn = (windowMs: number): string => `the hub stops; come back within ${windowMs} ms`;
 
-/** @returns milliseconds; undefined where the close says nothing of a return */
+/**
+ * Reads from the end of a connection when the agent is to come back.
+ *
+ * @returns milliseconds; undefined where the close says nothing of a return
+ */
 export const readReturn = (code: number, reason: string): number | undefined => {
   const text = code === GOING_AWAY ? RETURN.exec(reason)?.[1] : undefined;
   return text === undefined ? undefined : Number(text);

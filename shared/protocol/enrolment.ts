@@ -24,6 +24,8 @@ const TOKEN = /^fso1\.([^\s]{1,253})\.([A-Za-z0-9_-]{43})\.([0-9a-f]{64})$/;
 export const identityUri = (cluster: string): string => `${URI_PREFIX}${cluster}`;
 
 /**
+ * Reads the cluster from the URI of a certificate.
+ *
  * @returns the cluster of exactly such a URI; undefined for everything else, however alike it looks
  */
 export const clusterOfUri = (uri: string): string | undefined => {
@@ -44,7 +46,7 @@ export interface EnrolmentToken {
 /** `fso1.<cluster>.<secret>.<fingerprint of the CA>` */
 export const formatToken = ({ cluster, secret, caFingerprint }: EnrolmentToken): string => `fso1.${cluster}.${secret}.${caFingerprint}`;
 
-/** @returns undefined for what is no token */
+/** Parses an enrolment token. @returns undefined for what is no token */
 export const parseToken = (text: string): EnrolmentToken | undefined => {
   const [, cluster = '', secret = '', caFingerprint = ''] = TOKEN.exec(text) ?? [];
   if (!ResourceName.safeParse(cluster).success || Buffer.from(secret, 'base64url').length !== SECRET_BYTES) return undefined;

@@ -54,6 +54,7 @@ const Reason = z.strictObject({
   column: z.int().min(1).optional(),
   message: z.string().max(4096),
 });
+/** Reason of a refusal, with its place in the repository where it has one. */
 export type Reason = z.infer<typeof Reason>;
 
 // agent → hub
@@ -80,6 +81,7 @@ const AcceptedRevision = z.strictObject({
   /** Milliseconds for which it was held back for the report that goes with it. */
   heldMs: z.int().min(0).optional(),
 });
+/** Commit that an agent enforces, with the digest of what it compiled. */
 export type AcceptedRevision = z.infer<typeof AcceptedRevision>;
 /** An answer without a report that it could go with. */
 export const Ack = AcceptedRevision.extend({ type: z.literal('ack') });
@@ -94,6 +96,7 @@ const NamedTotal = z.strictObject({
   count: z.int().min(0).describe('Policies that are reported by name.'),
   root: Hash.describe('Digest of those of the hub among them; see digestOfNamed.'),
 });
+/** Count and root of the policies that a hub must have by name. */
 export type NamedTotal = z.infer<typeof NamedTotal>;
 /**
  * Report of what changed since the one before it, or of everything. Digests are over all fields of

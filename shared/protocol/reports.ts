@@ -12,7 +12,7 @@ import { type Validation, validate } from './validation.ts';
  * with it. The agent validates one before it sends or keeps it, the hub when it reads it, so that
  * both come to the same result.
  */
-export interface Judged<T> {
+export interface ValidatedEntries<T> {
   /** Entry that matches its schema; undefined: nothing of it can be used. */
   readonly entry: T | undefined;
   /** Explanation of what the schema refuses; undefined: nothing. */
@@ -68,7 +68,7 @@ const validFields = <S extends z.ZodObject>({ shape }: S, value: unknown, { wron
  * A report that its schema refuses becomes one with phase Failed that says why, with the fields
  * that are right.
  */
-export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
+export const judgePolicyReport = (value: unknown): ValidatedEntries<PolicyReport> => {
   const validation = validate(PolicyReport, value, MAX_PROBLEM);
   if (validation.ok) return { entry: validation.data };
   const { problem } = validation;
@@ -82,14 +82,14 @@ export const judgePolicyReport = (value: unknown): Judged<PolicyReport> => {
  * The report of a cluster, with the fields that are valid where the whole is not; `problem` says
  * what was wrong.
  */
-export const judgeClusterReport = (value: unknown): Judged<AgentClusterReport> & { readonly entry: AgentClusterReport } => {
+export const judgeClusterReport = (value: unknown): ValidatedEntries<AgentClusterReport> & { readonly entry: AgentClusterReport } => {
   const validation = validate(AgentClusterReport, value, MAX_PROBLEM);
   if (validation.ok) return { entry: validation.data };
   return { entry: { ...UNKNOWN_CLUSTER, ...validFields(AgentClusterReport, value, validation) }, problem: validation.problem };
 };
 
 /** An event without its invalid fields; without a time, a severity and a reason there is none. */
-export const judgeEvent = (value: unknown): Judged<ClusterEvent> => {
+export const judgeEvent = (value: unknown): ValidatedEntries<ClusterEvent> => {
   const validation = validate(ClusterEvent, value, MAX_PROBLEM);
   if (validation.ok) return { entry: validation.data };
   const { problem } = validation;

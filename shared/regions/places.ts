@@ -23,7 +23,7 @@ export const isCountryCode = (code: string): boolean => COUNTRY_CODES.has(code);
 /** Name of a country in English, for people alone: `IE` → `Ireland`. */
 export const countryName = (code: string): string => new Intl.DisplayNames('en', { type: 'region' }).of(code) ?? code;
 
-/** `Ireland (aws/eu-west-1)`. */
+/** Formats a region for people: `Ireland (aws/eu-west-1)`. */
 export const readingText = ({ country, provider, name }: Reading): string => `${countryName(country)} (${provider}/${name})`;
 
 /**

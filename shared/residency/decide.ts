@@ -1,5 +1,5 @@
 import { REGION_LABEL } from '../api/index.ts';
-import { fixText, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, VIOLATIONS } from './messages.ts';
+import { fixText, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, VIOLATION_TEXTS } from './messages.ts';
 import type { NodeSelectorRequirement, NodeSelectorTerm, PodPlacement, ResidencyDecision } from './placement.ts';
 
 const ADMITTED: ResidencyDecision = { admitted: true };
@@ -25,10 +25,10 @@ const ADMITTED: ResidencyDecision = { admitted: true };
  * bound the field is the scheduler's answer: leave it out to judge what the pod asked for.
  */
 export const decideResidency = (pod: PodPlacement, allowedRegions: readonly string[]): ResidencyDecision => {
-  if (pod.nodeName) return { admitted: false, violation: VIOLATIONS.nodeName, fix: fixText(allowedRegions, VIOLATIONS.nodeName) };
+  if (pod.nodeName) return { admitted: false, violation: VIOLATION_TEXTS.nodeName, fix: fixText(allowedRegions, VIOLATION_TEXTS.nodeName) };
   const terms = requiredTerms(pod);
   if (isDaemonSetPod(pod, terms)) return ADMITTED;
-  const violation = isTooLarge(terms) ? VIOLATIONS.tooLarge : findViolation(nodeSelectorRegion(pod), terms, new Set(allowedRegions));
+  const violation = isTooLarge(terms) ? VIOLATION_TEXTS.tooLarge : findViolation(nodeSelectorRegion(pod), terms, new Set(allowedRegions));
   return violation === undefined ? ADMITTED : { admitted: false, violation, fix: fixText(allowedRegions, violation) };
 };
 
@@ -94,7 +94,7 @@ const findViolation = (
     const reach = regionReach([...requirements, ...fromSelector]);
     return reachViolation(reach, allowed, { name: selected === undefined ? name : 'spec.nodeSelector', byName });
   };
-  if (terms.length === 0) return selected === undefined ? VIOLATIONS.unconfined : judge([], '', false);
+  if (terms.length === 0) return selected === undefined ? VIOLATION_TEXTS.unconfined : judge([], '', false);
   for (const [index, term] of terms.entries()) {
     if (isEmptyTerm(term)) continue;
     const { matchExpressions, matchFields } = partsOf(term);
@@ -105,10 +105,10 @@ const findViolation = (
 };
 
 const reachViolation = (reach: RegionReach, allowed: ReadonlySet<string>, where: { name: string; byName: boolean }): string | undefined => {
-  if (reach.any) return where.byName ? VIOLATIONS.byName(where.name) : VIOLATIONS.open(where.name);
+  if (reach.any) return where.byName ? VIOLATION_TEXTS.byName(where.name) : VIOLATION_TEXTS.open(where.name);
   const outside = reach.values.find((value) => !allowed.has(value));
-  if (outside !== undefined) return VIOLATIONS.region(where.name, outside);
-  return reach.absent ? VIOLATIONS.absent(where.name) : undefined;
+  if (outside !== undefined) return VIOLATION_TEXTS.region(where.name, outside);
+  return reach.absent ? VIOLATION_TEXTS.absent(where.name) : undefined;
 };
 
 /**

@@ -1,3 +1,4 @@
+/** Length of a day in milliseconds. */
 export const DAY_MS = 86_400_000;
 
 /** Days before its expiry on which a policy is announced to expire. */

@@ -11,7 +11,7 @@ export {
   MAX_REQUIREMENTS,
   MAX_TERMS,
   MORE,
-  VIOLATIONS,
+  VIOLATION_TEXTS,
   type ViolationMessage,
   violationMessage,
 } from './messages.ts';

@@ -29,7 +29,7 @@ export const BINDING_FIX = 'bind the pod through the scheduler to a node of an a
  * is constant but for the name of the place (`spec.nodeSelector`, `required node affinity term 2`)
  * and the region.
  */
-export const VIOLATIONS = {
+export const VIOLATION_TEXTS = {
   nodeName: 'spec.nodeName bypasses the scheduler',
   tooLarge: `the required node affinity is too large to be judged (over ${MAX_TERMS} terms, ${MAX_REQUIREMENTS} requirements or ${MAX_REGION_VALUES} regions)`,
   unconfined: 'nothing in the pod confines it to a region',
@@ -55,8 +55,8 @@ const listed = (values: readonly string[]): string => {
 
 /** First step of the fix of violations that a nodeSelector alone does not correct. */
 const FIRST_STEP: Readonly<Record<string, string>> = {
-  [VIOLATIONS.nodeName]: 'remove spec.nodeName and ',
-  [VIOLATIONS.tooLarge]: 'shorten the required node affinity and ',
+  [VIOLATION_TEXTS.nodeName]: 'remove spec.nodeName and ',
+  [VIOLATION_TEXTS.tooLarge]: 'shorten the required node affinity and ',
 };
 
 /**

@@ -38,7 +38,7 @@ export const MAX_TIMER_MS: number = 2 ** 31 - 1;
  * Reason for the end of a wait that another one has outrun. Made once: an abort without a reason
  * makes an error with a stack each time.
  */
-export const OVER: Error = new Error('the wait is over');
+export const WAIT_OVERTAKEN: Error = new Error('the wait is over');
 
 /**
  * A timer that goes off so late is that of a busy process: what others sent meanwhile may still lie
@@ -66,8 +66,11 @@ export const restAfter = (tookMs: number, { minMs, maxMs }: { readonly minMs: nu
   Math.max(minMs, Math.min(maxMs, REST_FACTOR * tookMs));
 
 /**
+ * Waits for a promise for a bounded time.
+ *
  * @returns what comes within a number of milliseconds; undefined: nothing did, or the signal
- * aborted before. @throws what the promise throws meanwhile
+ * aborted before.
+ * @throws what the promise throws meanwhile
  */
 export const answerWithin = async <T>(coming: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T | undefined> => {
   const over = new AbortController();
@@ -79,6 +82,6 @@ export const answerWithin = async <T>(coming: Promise<T>, ms: number, clock: Clo
   try {
     return await Promise.race([coming, silence]);
   } finally {
-    over.abort(OVER);
+    over.abort(WAIT_OVERTAKEN);
   }
 };

@@ -36,6 +36,8 @@ const slipOf = (from: Reading, to: Reading): number => Math.max(0, to.monotonic 
 const NO_PAUSE = { lateMs: 0, slipMs: 0 };
 
 /**
+ * Creates a meter of the pauses of the process.
+ *
  * @returns a function that returns for how many milliseconds the process was paused since its last
  * call
  */

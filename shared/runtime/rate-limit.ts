@@ -71,7 +71,7 @@ class TokenBucket implements Allowance {
 /** An allowance that begins full, with `burst` tokens, and gains `perSecond`. */
 export const createAllowance = (clock: Clock, options: BucketOptions): Allowance => new TokenBucket(clock, options);
 
-/** @returns whether one more may come now */
+/** Creates a token bucket. @returns whether one more may come now */
 export const createBucket = (clock: Clock, options: BucketOptions): (() => boolean) => {
   const allowance = createAllowance(clock, options);
   return () => allowance.take(1) === 1;
@@ -134,6 +134,8 @@ export const createRateLimit = (clock: Clock, options: RateLimitOptions): ((addr
 const LINES = { burst: 10, perSecond: 1 / 60, addresses: 10_000 };
 
 /**
+ * Creates a limit on warnings in the log.
+ *
  * @returns the level of a line that an address, or a cluster, causes: some are warnings, then one a
  * minute
  */

@@ -14,7 +14,7 @@ const SHORT_REVISION = 8;
  */
 export const shortRevision = (revision: string | null | undefined, absent = '-'): string => revision?.slice(0, SHORT_REVISION) ?? absent;
 
-/** `1 owner`, `1,200 owners` */
+/** Formats a number with its noun: `1 owner`, `1,200 owners` */
 export const count = (number: number, one: string, many = `${one}s`): string =>
   `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
 

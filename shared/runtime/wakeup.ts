@@ -1,4 +1,4 @@
-import { type Clock, OVER } from './clock.ts';
+import { type Clock, WAIT_OVERTAKEN } from './clock.ts';
 
 /**
  * Wakes one waiting loop. Level-triggered: a wake-up while nothing waits is kept, and many are one.
@@ -38,7 +38,7 @@ export class Wakeup {
     try {
       await Promise.race([this.wait(either), clock.sleep(ms, either)]);
     } finally {
-      done.abort(OVER);
+      done.abort(WAIT_OVERTAKEN);
     }
   }
 }

@@ -50,11 +50,14 @@ export const describeReason = (reason: string): string => REASONS.get(reason) ??
 /** The text for a condition that needs attention. */
 export const describeCondition = (type: ConditionType): string => CONDITIONS_TEXT[type];
 
-/** `1 workload is outside of the allowed regions` */
+/** Describes a number of violations: `1 workload is outside of the allowed regions` */
 export const describeViolations = (violations: number): string =>
   `${violations === 1 ? '1 workload is' : `${violations} workloads are`} outside of the allowed regions`;
 
-/** `the next pods of 2 owners would be refused, those of 1 would stay pending` */
+/**
+ * Describes numbers of owners at risk: `the next pods of 2 owners would be refused, those of 1
+ * would stay pending`
+ */
 export const describeRisks = ({ refused, pending }: RiskCounts): string =>
   [
     ...(refused > 0 ? [`the next pods of ${countOwners(refused)} would be refused`] : []),

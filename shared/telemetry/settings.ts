@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Environment, isLoopback, type Problems, readText, type Secrets, secretText } from '../runtime/index.ts';
+import { type Environment, isLoopback, type ProblemTexts, readText, type Secrets, secretText } from '../runtime/index.ts';
 
 const SAMPLERS = [
   'always_on',
@@ -136,7 +136,7 @@ const tracesUrl = (endpoint: string): string => `${endpoint.replace(/\/+$/, '')}
 export const readTelemetry = async (
   variables: TelemetryVariables,
   secrets: Secrets,
-  problems: Problems,
+  problems: ProblemTexts,
 ): Promise<TelemetryConfig | undefined> => {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers = {} } = variables;
   if (endpoint === undefined) return undefined;

@@ -29,7 +29,11 @@ export const ApprovalRule = z.object({
 });
 export type ApprovalRule = z.infer<typeof ApprovalRule>;
 
-/** @returns undefined: the next commit needs no approval */
+/**
+ * Finds the approval that the next commit needs in a cluster, by the wave that its labels select.
+ *
+ * @returns undefined: the next commit needs no approval
+ */
 export const approvalRuleOf = (
   strategy: RolloutStrategySpec | undefined,
   labels: Readonly<Record<string, string>>,

@@ -1,11 +1,12 @@
-import { type Problems, readText } from '../runtime/index.ts';
+import { type ProblemTexts, readText } from '../runtime/index.ts';
 import { parseSigners, type Signers, SignersError } from '../signatures/index.ts';
 
 /**
- * `strict`: an unverified commit is refused. `warn`: it is accepted, and reported as unverified.
- * `off`: nothing is checked.
+ * Treatments of commits that are not trusted. `strict`: an unverified commit is refused. `warn`: it
+ * is accepted, and reported as unverified. `off`: nothing is checked.
  */
 export const VERIFY_MODES = ['strict', 'warn', 'off'] as const;
+/** Treatment of commits that are not trusted, as `FSO_VERIFY` names it. */
 export type VerifyMode = (typeof VERIFY_MODES)[number];
 
 /** Mode of verification, and the signers that a program trusts. */
@@ -19,11 +20,11 @@ export interface TrustVariables {
 }
 
 /** @returns undefined for a file that is not named; null where there is a problem with it */
-const readNamed = async (variable: string, path: string | undefined, problems: Problems): Promise<string | undefined | null> =>
+const readNamed = async (variable: string, path: string | undefined, problems: ProblemTexts): Promise<string | undefined | null> =>
   path === undefined ? undefined : ((await readText(variable, path, problems)) ?? null);
 
 /** @returns undefined where there is a problem, and when no file is named */
-const readSigners = async (variables: TrustVariables, problems: Problems): Promise<Signers | undefined> => {
+const readSigners = async (variables: TrustVariables, problems: ProblemTexts): Promise<Signers | undefined> => {
   const { FSO_SIGNERS_FILE: file, FSO_SIGNERS_KEYRING: keyringFile } = variables;
   const allowedSigners = await readNamed('FSO_SIGNERS_FILE', file, problems);
   const keyring = await readNamed('FSO_SIGNERS_KEYRING', keyringFile, problems);
@@ -41,7 +42,7 @@ const readSigners = async (variables: TrustVariables, problems: Problems): Promi
  * Files that are named are read whatever the mode, so that a mistake in them shows before it
  * matters.
  */
-export const readTrust = async (variables: TrustVariables, problems: Problems): Promise<TrustConfig> => {
+export const readTrust = async (variables: TrustVariables, problems: ProblemTexts): Promise<TrustConfig> => {
   const { FSO_VERIFY: mode = 'strict' } = variables;
   const isNamed = (variables.FSO_SIGNERS_FILE ?? variables.FSO_SIGNERS_KEYRING) !== undefined;
   const signers = await readSigners(variables, problems);

@@ -16,13 +16,13 @@ import { assertMachine } from './machine.ts';
 import { RealCluster } from './real-cluster.ts';
 
 /**
- * docs/operate/backup.md on a real node: Jobs of the chart's CronJob write backups of a hub into a
+ * docs/operate/ledger.md on a real node: Jobs of the chart's CronJob write backups of a hub into a
  * volume, and a pod restores the newest one.
  */
 
 const [VERSION] = VERSIONS;
 const API_TOKEN = randomBytes(32).toString('hex');
-const PAGE = 'docs/operate/backup.md';
+const PAGE = 'docs/operate/ledger.md';
 
 const opened = new AsyncDisposableStack();
 let folder: string;
@@ -81,7 +81,7 @@ afterAll(() => opened.disposeAsync());
 
 it('a Job of the CronJob writes a backup into its volume, readable by its user alone', async () => {
   await createToken('early');
-  expect(await shell.run(documentedCommands('docs/operate/backup.md', 'job'))).toMatch(
+  expect(await shell.run(documentedCommands('docs/operate/ledger.md', 'job'))).toMatch(
     /ledger-\S+\.jsonl\.gz: 0 clusters, .*\nsha256 [0-9a-f]{64}\n/,
   );
   volume = await folderOf('fso-hub-backup');
@@ -93,8 +93,8 @@ it('a Job of the CronJob writes a backup into its volume, readable by its user a
 
 it('later Jobs keep the newest ones', async () => {
   const [first = ''] = await backups();
-  expect(await shell.run(documentedCommands('docs/operate/backup.md', 'job'))).not.toContain('removed');
-  expect(await shell.run(documentedCommands('docs/operate/backup.md', 'job'))).toContain(`removed ${first}\n`);
+  expect(await shell.run(documentedCommands('docs/operate/ledger.md', 'job'))).not.toContain('removed');
+  expect(await shell.run(documentedCommands('docs/operate/ledger.md', 'job'))).toContain(`removed ${first}\n`);
   kept = await backups();
   expect(kept).toHaveLength(2);
   expect(kept).not.toContain(first);
@@ -108,9 +108,9 @@ it('a pod with both volumes restores the newest one', async () => {
     .replaceAll(new RegExp(`^${indent}`, 'gm'), '')
     .replace(/image: \S+/, `image: ${REGISTRY}/fso-hub:${VERSION}\n      imagePullPolicy: Never`)
     .replace(/ledger-\S+\.jsonl\.gz/, kept.at(-1) ?? '');
-  await shell.run(documentedCommands('docs/operate/backup.md', 'stop'));
+  await shell.run(documentedCommands('docs/operate/ledger.md', 'stop'));
   await eventually(async () => (await cluster.pods(HUB_NAMESPACE)).length === 0);
-  const restored = await shell.run(`kubectl apply -f - <<'END'\n${pod}END\n${documentedCommands('docs/operate/backup.md', 'restore')}`);
+  const restored = await shell.run(`kubectl apply -f - <<'END'\n${pod}END\n${documentedCommands('docs/operate/ledger.md', 'restore')}`);
   expect(restored).toMatch(/the ledger that was there is now \/data\/ledger\.before-/);
   expect(restored).toContain('the audit log is intact');
   await cluster.rolledOut(HUB_NAMESPACE, 'fso-hub');

@@ -81,7 +81,7 @@ it('keeps what the release enforced in force without it', async () => {
 
 /** The page's commands, with the image that the node has. */
 const removeByPod = (): Promise<string> => {
-  const commands = documentedCommands('docs/operate/uninstall.md', 'by-pod');
+  const commands = documentedCommands('docs/operate/upgrade.md', 'by-pod');
   return shell.run(commands.replace(/--image=\S+/, `--image=${REGISTRY}/fso-agent:${FIRST} --image-pull-policy=Never`));
 };
 

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { EMPTY_DIGEST, encodeFrame, PROTOCOL_VERSION } from '@fso/shared/protocol';
-import { type Clock, OVER, systemClock } from '@fso/shared/runtime';
+import { type Clock, systemClock, WAIT_OVERTAKEN } from '@fso/shared/runtime';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Connection, type ConnectionHandlers, createReadPace } from '../../agent/stream/connection.ts';
 import type { RunningHub } from '../../hub/hub.ts';
@@ -196,7 +196,7 @@ class HostileHub {
       once(socket, 'close', { signal }).then(() => false),
       once(socket, 'pong', { signal }).then(() => true),
     ]);
-    over.abort(OVER);
+    over.abort(WAIT_OVERTAKEN);
     if (!isTaken) this.#socket = undefined;
     return isTaken;
   }

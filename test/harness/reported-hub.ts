@@ -3,7 +3,7 @@ import { digestOfPolicies } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { FakeClock } from '@fso/shared/fake-clock';
 import { RevisionTargets } from '../../hub/delivery/offers.ts';
-import { Admission } from '../../hub/delivery/pacing/admission.ts';
+import { TurnLimiter } from '../../hub/delivery/pacing/turn-limiter.ts';
 import type { Desired, FleetState, Ledger } from '../../hub/ledger/index.ts';
 import { FleetReader } from '../../hub/serve/fleet/fleet-reader.ts';
 import { IssueLister } from '../../hub/serve/issues/issue-lister.ts';
@@ -77,13 +77,13 @@ export class ReportedHub {
   readonly clock: FakeClock;
   readonly ledger: Ledger;
   readonly targets = new RevisionTargets();
-  readonly resyncs: Admission;
+  readonly resyncs: TurnLimiter;
   readonly shown: Shown;
 
   constructor(clock: FakeClock, ledger: Ledger) {
     this.clock = clock;
     this.ledger = ledger;
-    this.resyncs = new Admission(2, clock);
+    this.resyncs = new TurnLimiter(2, clock);
     this.shown = new Shown(ledger, clock);
   }
 

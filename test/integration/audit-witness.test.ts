@@ -14,7 +14,7 @@ import { eventually, never } from '../harness/waiting.ts';
 
 const API_TOKEN = 'static-token-0123456789';
 
-it('an agent reports the restored log of its hub, until its checkpoint is deleted by the commands of docs/operate/backup.md', async () => {
+it('an agent reports the restored log of its hub, until its checkpoint is deleted by the commands of docs/operate/ledger.md', async () => {
   await using opened = new AsyncDisposableStack();
   const world = await ClusterHarness.start({ name: 'eu', gatekeeper: false }, never);
   opened.defer(() => world.close());
@@ -72,7 +72,7 @@ it('an agent reports the restored log of its hub, until its checkpoint is delete
   await agent.stop();
   const shell = await Shell.open(world, never);
   await shell.run(`kubectl -n ${SYSTEM_NAMESPACE} create deployment fso-agent --image=fso-agent --replicas=2`);
-  await shell.run(documentedCommands('docs/operate/backup.md', 'checkpoint'));
+  await shell.run(documentedCommands('docs/operate/ledger.md', 'checkpoint'));
   const { checkpoint, ...rest } = (await state())?.data ?? {};
   expect(checkpoint).toBeUndefined();
   expect(Object.keys(rest)).not.toEqual([]);

@@ -175,19 +175,19 @@ describe('in a cluster', () => {
   });
 
   it('the Secrets of the pages for operators are rotated, read and made by their commands', async () => {
-    await shell.run(documentedCommands('docs/operate/credentials.md', 'rotate').replace('token=…', 'token=rotated'));
+    await shell.run(documentedCommands('docs/operate/run-the-hub.md', 'rotate').replace('token=…', 'token=rotated'));
     expect(await secretOf(HUB_NAMESPACE, 'fso-git')).toEqual({ token: 'rotated' });
     await using hub = await startApiHarness({ apiToken: await secretOf(HUB_NAMESPACE, 'fso-api').then(({ token = '' }) => token) });
-    const login = documentedCommands('docs/operate/command-line.md', 'api-token');
+    const login = documentedCommands('docs/operate/people-and-programs.md', 'api-token');
     expect(await shell.run(`export FSO_SERVER=${hub.url}\n${login}\nfso whoami`)).toContain('admin');
-    await shell.run(documentedCommands('docs/operate/proxies.md', 'pull-secret'));
+    await shell.run(documentedCommands('docs/operate/install.md', 'pull-secret'));
     expect(await secretOf(SYSTEM_NAMESPACE, 'registry')).toHaveProperty(['.dockerconfigjson']);
   });
 
-  it('the images of both charts are those that docs/operate/proxies.md lists', async () => {
+  it('the images of both charts are those that docs/operate/install.md lists', async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     const images = ['fso-hub', 'fso-agent'].map((name) => `image: registry.example.com/${name}:${version}`);
-    expect((await shell.run(documentedCommands('docs/operate/proxies.md', 'images'))).trim().split('\n')).toEqual(images);
+    expect((await shell.run(documentedCommands('docs/operate/install.md', 'images'))).trim().split('\n')).toEqual(images);
   });
 
   it('accepts keys that docs/operate/install.md makes', async () => {
@@ -257,8 +257,8 @@ describe('in a cluster', () => {
     expect([without.identity?.ca, without.auditKeyFile]).toEqual([undefined, join(without.dataDir, 'audit-key.pem')]);
   });
 
-  it('the pod of docs/operate/backup.md is admitted, and has what restores the ledger of the chart', async () => {
-    const page = readFileSync(join(ROOT, 'docs/operate/backup.md'), 'utf8');
+  it('the pod of docs/operate/ledger.md is admitted, and has what restores the ledger of the chart', async () => {
+    const page = readFileSync(join(ROOT, 'docs/operate/ledger.md'), 'utf8');
     const [, text = ''] = /^ {3}```yaml\n {3}(# restore\.yaml\n.*?)^ {3}```/ms.exec(page) ?? [];
     const pod = parse(text) as Pod;
     const { warnings } = await cluster.client.apply(await cluster.kindOf(pod), pod, { fieldManager: 'test', dryRun: true }, never);
@@ -272,7 +272,7 @@ describe('in a cluster', () => {
     });
     await helm.install(backups, cluster.kubeconfig);
     await eventually(async () => (await podsOf(backups)) === 1);
-    await shell.run(documentedCommands('docs/operate/backup.md', 'stop'));
+    await shell.run(documentedCommands('docs/operate/ledger.md', 'stop'));
     await eventually(async () => (await podsOf(backups)) === 0);
     await helm.uninstall(backups, cluster.kubeconfig);
     const kept = await cluster.client.get(CLAIMS, { namespace: HUB_NAMESPACE, name: 'fso-hub-backup' }, never);

@@ -110,8 +110,8 @@ describe('deploy/kustomize/openreports', () => {
     await expect(text).toMatchFileSnapshot(join(ROOT, 'deploy/kustomize/openreports/manifests.yaml'));
   });
 
-  it('makes with an agent what the chart makes, as docs/operate/openreports.md uses it', async () => {
-    const page = readFileSync(join(ROOT, 'docs/operate/openreports.md'), 'utf8');
+  it('makes with an agent what the chart makes, as docs/operate/monitor.md uses it', async () => {
+    const page = readFileSync(join(ROOT, 'docs/operate/monitor.md'), 'utf8');
     const [, text = ''] = /^```yaml\n(# kustomization\.yaml with reports\n.*?)^```/ms.exec(page) ?? [];
     expect(byName(await buildOverlay('reports', text))).toEqual(byName(await objectsOf(WITH_REPORTS)));
   });

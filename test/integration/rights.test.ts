@@ -128,7 +128,7 @@ describe('an agent with only its own rights', () => {
       () => kubeconfig,
       async () => {
         const shell = await Shell.open({ kubeconfig: cluster.kubeconfig, folder: dirname(kubeconfig) }, stop.signal);
-        return shell.run(documentedCommands('docs/operate/openreports.md', 'read'));
+        return shell.run(documentedCommands('docs/operate/monitor.md', 'read'));
       },
     );
   });

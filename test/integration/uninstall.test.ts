@@ -141,7 +141,7 @@ describe('fso-agent uninstall', () => {
     expect(await command()).toEqual({ code: 2, text: expect.stringContaining('confirm with --yes') });
     expect(await command('--wait', 'x')).toEqual({ code: 2, text: expect.stringContaining('--wait takes a number of seconds') });
     expect(await command('--help')).toEqual({ code: 0, text: expect.stringContaining('Exit status') });
-    const commands = documentedCommands('docs/operate/uninstall.md', 'uninstall').replaceAll(
+    const commands = documentedCommands('docs/operate/upgrade.md', 'uninstall').replaceAll(
       'KUBECONFIG=… npm run -s fso-agent --',
       'fso-agent',
     );
@@ -158,14 +158,14 @@ describe('fso-agent uninstall', () => {
     expect(await harness.world.tryPod(GOVERNED, 'us-east-1')).toBe('');
     // What the agent had by other means becomes the release's.
     await harness.shell.run(`helm install fso-agent deploy/charts/fso-agent -n ${SYSTEM_NAMESPACE} --set cluster=one --take-ownership`);
-    await harness.shell.run(documentedCommands('docs/operate/uninstall.md', 'delete'));
+    await harness.shell.run(documentedCommands('docs/operate/upgrade.md', 'delete'));
     expect(await harness.world.namespace(SYSTEM_NAMESPACE)).toBeUndefined();
     await harness.view.clear(GOVERNED);
   });
 
   it('is done by the commands of the page alone where no program of this system can run', async () => {
     await harness.world.stopAgent(await harness.install());
-    await harness.shell.run(documentedCommands('docs/operate/uninstall.md', 'without-agent'));
+    await harness.shell.run(documentedCommands('docs/operate/upgrade.md', 'without-agent'));
     await harness.expectRemoved();
     await harness.view.clear(GOVERNED);
   });

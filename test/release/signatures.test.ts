@@ -58,13 +58,13 @@ const digestOf = async (repository: string): Promise<string> => {
 };
 
 describe('what is published with a key of one’s own', () => {
-  const verification = documentedCommands('docs/operate/verify-a-release.md', 'verify');
+  const verification = documentedCommands('docs/operate/install.md', 'verify');
 
   beforeAll(async () => {
-    await runLines(documentedCommands('docs/operate/verify-a-release.md', 'key'));
+    await runLines(documentedCommands('docs/operate/install.md', 'key'));
     // To cosign a chart and an image are alike; the chart stands for the image, too.
     await runLines(`helm package ${ROOT}/deploy/charts/fso-hub; helm push fso-hub-${version}.tgz oci://${registry} --plain-http`);
-    const sign = documentedCommands('docs/operate/verify-a-release.md', 'sign');
+    const sign = documentedCommands('docs/operate/install.md', 'sign');
     const lines = sign.split('\n').filter((line) => !line.startsWith('npm '));
     for (const line of lines) {
       const repository = /\/((?:charts\/)?fso-hub)@sha256:…/.exec(line)?.[1];

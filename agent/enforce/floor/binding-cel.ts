@@ -1,5 +1,5 @@
 import { REGION_LABEL, ZONE_LABEL } from '@fso/shared/api';
-import { BINDING_FIX as FIX, BINDING_VIOLATIONS as VIOLATIONS } from '@fso/shared/residency';
+import { BINDING_FIX as FIX, BINDING_VIOLATIONS as VIOLATION_TEXTS } from '@fso/shared/residency';
 import { celList, celString } from '../admission-policies.ts';
 import { EVERY_REGION } from '../types.ts';
 import type { CelVariable } from './floor-cel.ts';
@@ -56,11 +56,11 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
   },
   {
     name: 'violation',
-    expression: `request.resource.resource == 'bindings' ? ${celString(VIOLATIONS.legacy)} :
-      object.target.?kind.orValue('') != 'Node' ? ${celString(VIOLATIONS.noNode)} :
-      !(${isTrusted(binders)}) ? ${textWith(VIOLATIONS.binder, 'request.userInfo.username')} :
-      variables.region == '' ? ${textWith(VIOLATIONS.unknown, 'variables.node')} :
-      variables.region in variables.regions ? '' : ${textWith(VIOLATIONS.region, 'variables.node', 'variables.region')}`,
+    expression: `request.resource.resource == 'bindings' ? ${celString(VIOLATION_TEXTS.legacy)} :
+      object.target.?kind.orValue('') != 'Node' ? ${celString(VIOLATION_TEXTS.noNode)} :
+      !(${isTrusted(binders)}) ? ${textWith(VIOLATION_TEXTS.binder, 'request.userInfo.username')} :
+      variables.region == '' ? ${textWith(VIOLATION_TEXTS.unknown, 'variables.node')} :
+      variables.region in variables.regions ? '' : ${textWith(VIOLATION_TEXTS.region, 'variables.node', 'variables.region')}`,
   },
 ];
 

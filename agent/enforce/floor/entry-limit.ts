@@ -2,7 +2,7 @@ import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 
 /** Keeps all entries if they fit, else the first ones in the order of their text. */
-export const within = <T extends object>(
+export const keepFitting = <T extends object>(
   entries: readonly T[],
   most: number,
   bytes: number,

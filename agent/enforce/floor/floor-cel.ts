@@ -10,7 +10,7 @@ import {
   INJECTION_LABEL_VALUE,
   REGION_LABEL,
 } from '@fso/shared/api';
-import { MAX_LISTED, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, MORE, VIOLATIONS } from '@fso/shared/residency';
+import { MAX_LISTED, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, MORE, VIOLATION_TEXTS } from '@fso/shared/residency';
 
 /**
  * The residency decision in CEL, as variables of a ValidatingAdmissionPolicy. Its texts equal those
@@ -20,6 +20,8 @@ import { MAX_LISTED, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, MORE, VIOLA
  * @see
  * https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#variable-composition
  */
+
+/** Variable of an admission policy, which its later expressions read by name. */
 export interface CelVariable {
   readonly name: string;
   readonly expression: string;
@@ -122,7 +124,7 @@ export const placementVariables: readonly CelVariable[] = [
   { name: 'bad', expression: 'variables.problems.filter(p, p.size() > 0)' },
   {
     name: 'unconfined',
-    expression: `variables.terms.size() == 0 ? (${UNREACHED}) : variables.tooLarge ? '${VIOLATIONS.tooLarge}' :
+    expression: `variables.terms.size() == 0 ? (${UNREACHED}) : variables.tooLarge ? '${VIOLATION_TEXTS.tooLarge}' :
       variables.bad.size() == 0 ? '' : ${FIRST_PROBLEM}`,
   },
 ];

@@ -7,10 +7,10 @@ import {
 } from '@fso/shared/api';
 import { own, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { covers, isSame, sortedSet } from '../../compare.ts';
-import { joined, shown } from '../labels.ts';
+import { annotationList, firstThatFit } from '../labels.ts';
 import { isTenantsKey } from '../tenants.ts';
 import type { ActionGovernance, Governance, NamespaceGovernance } from '../types.ts';
-import { textOf, within } from './entry-limit.ts';
+import { keepFitting, textOf } from './entry-limit.ts';
 import { CANARY_GOVERNANCE } from './index-canary.ts';
 import type { NodeList } from './node-list.ts';
 
@@ -61,16 +61,16 @@ export const indexOf = weakMemo2((governance: IndexedGovernance, nodes: NodeList
   const globs = governance.globs.map(({ pattern, excluded, policies }) => ({
     pattern,
     excluded: [...excluded],
-    policies: shown(policies),
+    policies: firstThatFit(policies),
   }));
-  const patterns = within(globs, FLOOR_PARAMETER_LIMITS.patterns, FLOOR_PARAMETER_BYTES.patterns);
+  const patterns = keepFitting(globs, FLOOR_PARAMETER_LIMITS.patterns, FLOOR_PARAMETER_BYTES.patterns);
   const canary = entriesOf(CANARY_GOVERNANCE).map(pairOf);
   const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes - textOf(canary).length;
   const { lists, pairs, bytes } = listedOnce({ shared: shared.map(pairOf), own: own.map(pairOf) }, room);
-  const first = within(pairs.shared, FLOOR_PARAMETER_LIMITS.namespaces, room - bytes);
+  const first = keepFitting(pairs.shared, FLOOR_PARAMETER_LIMITS.namespaces, room - bytes);
   // Namespaces with only policies of their own come last, whatever their names: no deny glob
   // matches such a namespace.
-  const second = within(pairs.own, FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - bytes - first.bytes);
+  const second = keepFitting(pairs.own, FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - bytes - first.bytes);
   // A namespace that does not fit would count as unseen.
   const some = first.dropped > 0 ? [] : patterns.kept;
   const spec: Index = {
@@ -144,9 +144,9 @@ const entryOf = (namespace: string, { regions, policies, revisions }: ActionGove
   const own = all.filter(({ isOwn }) => isOwn);
   const listed = [...others, ...firstWithin(own, MAX_OWN_BYTES)];
   const entry = {
-    regions: joined(regions),
-    policies: shown(listed.map(({ policy }) => policy)),
-    revisions: shown(listed.map(({ revision }) => revision)),
+    regions: annotationList(regions),
+    policies: firstThatFit(listed.map(({ policy }) => policy)),
+    revisions: firstThatFit(listed.map(({ revision }) => revision)),
   };
   return { pair: [namespace, entry], isOwn: others.length === 0 };
 };

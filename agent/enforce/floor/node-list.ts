@@ -1,6 +1,6 @@
 import { FLOOR_PARAMETER_BYTES, FLOOR_PARAMETER_LIMITS, type FloorParametersSpec } from '@fso/shared/api';
 import { weakMemo } from '@fso/shared/runtime';
-import { within } from './entry-limit.ts';
+import { keepFitting } from './entry-limit.ts';
 
 /** Regions of nodes by name, as FloorParameters list them. */
 export type Nodes = NonNullable<FloorParametersSpec['nodes']>;
@@ -30,6 +30,7 @@ export interface NodeList {
   readonly misplaced: ReadonlySet<string>;
 }
 
+/** List of a cluster without nodes. */
 export const NO_NODES: NodeList = { kept: {}, dropped: 0, bytes: 0, misplaced: new Set() };
 
 /**
@@ -52,8 +53,8 @@ const listOf = (entries: readonly NodeEntry[], misplaced: readonly ListedNode[])
   const names = new Set(misplaced.map(({ name }) => name));
   const { first = [], second = [] } = Object.groupBy(entries, ([name]) => (names.has(name) ? 'first' : 'second'));
   const { nodes: limit } = FLOOR_PARAMETER_LIMITS;
-  const ahead = within(first, limit, FLOOR_PARAMETER_BYTES.nodes);
-  const rest = within(second, limit - ahead.kept.length, FLOOR_PARAMETER_BYTES.nodes - ahead.bytes);
+  const ahead = keepFitting(first, limit, FLOOR_PARAMETER_BYTES.nodes);
+  const rest = keepFitting(second, limit - ahead.kept.length, FLOOR_PARAMETER_BYTES.nodes - ahead.bytes);
   const kept = Object.fromEntries([...ahead.kept, ...rest.kept]);
   return { kept, dropped: ahead.dropped + rest.dropped, bytes: ahead.bytes + rest.bytes, misplaced: names };
 };

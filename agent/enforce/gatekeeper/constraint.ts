@@ -47,12 +47,12 @@ export const groupIdentity = (group: ConstraintGroup): string => {
   return `${['geo', group.action, ...shard.map((number) => `own${number}`)].join('-')} ${JSON.stringify(content)}`;
 };
 
-/** `geo-<action>` or `geo-<action>-own<shard>`. */
+/** Beginning of the names of a group's constraints: `geo-<action>` or `geo-<action>-own<shard>`. */
 export const namePrefixOf = (identity: string): string => identity.slice(0, identity.indexOf(' '));
 
 /**
- * `geo-<action>-<hash>`, with `own<shard>` before the hash where namespaces have the policies for
- * themselves.
+ * Name of a new constraint: `geo-<action>-<hash>`, with `own<shard>` before the hash where
+ * namespaces have the policies for themselves.
  *
  * @param attempt how many of its names are taken by other constraints
  */

@@ -37,5 +37,6 @@ export interface ConstraintSpec {
   };
 }
 
+/** Constraint of lock 2, of the kind that the template makes. */
 export type Constraint = K8sGeoResidency;
 export type Template = ConstraintTemplate;

@@ -30,6 +30,7 @@ const SUBJECT = `${VALIDATING_WEBHOOK_CONFIGURATION_KIND.kind} ${WEBHOOK_CONFIGU
 /** Waiting does not help: only who owns Gatekeeper changes its configuration. */
 const broken = (message: string): GatekeeperProblem => ({ message, isError: true });
 
+/** Problem of a cluster whose API server asks Gatekeeper about nothing. */
 export const WEBHOOK_CONFIGURATION_GONE: GatekeeperProblem = broken(
   `${SUBJECT} is gone: apply Gatekeeper's manifest again; meanwhile requests pass without it`,
 );

@@ -44,8 +44,10 @@ const CLEANERS: readonly string[] = [
 
 /** Kubernetes puts every ServiceAccount into the group of its namespace. */
 const isGatekeeper = ({ gatekeeperNamespace }: Trust): string => isOfGroup([`system:serviceaccounts:${gatekeeperNamespace}`]);
+/** CEL expression: the request comes from none of Gatekeeper's service accounts. */
 export const isNotGatekeeper = (trust: Trust): string => `!(${isGatekeeper(trust)})`;
 
+/** CEL expression: the request comes from another user than the agent. */
 export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(agent)}`;
 /**
  * A dry run that the agent sends to have the guard refuse it. Without the mark the agent's dry runs

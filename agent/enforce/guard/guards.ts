@@ -64,6 +64,7 @@ export interface Guard {
   readonly namespace?: string;
 }
 
+/** Beginning of the names of the guard's admission policies and bindings. */
 export const GUARD_PREFIX = 'fso-guard-';
 /** Whether an admission policy or binding is one of the guard. */
 export const isGuardName = (name: string): boolean => name.startsWith(GUARD_PREFIX);
@@ -78,7 +79,7 @@ const FLOOR_PARAMETERS = 'floorparameters';
 const OUR_DEFINITIONS = [`sovereignpolicies.${API_GROUP}`, `${FLOOR_PARAMETERS}.${API_GROUP}`, CONSTRAINT_DEFINITION];
 
 /** Hint at the end of refusals: the supported way to remove enforcement. */
-const UNINSTALL = 'to remove enforcement from this cluster, run "fso-agent uninstall" (docs/operate/uninstall.md)';
+const UNINSTALL = 'to remove enforcement from this cluster, run "fso-agent uninstall" (docs/operate/upgrade.md)';
 
 const IS_API = 'request.resource.resource == "apiservices"';
 

@@ -52,6 +52,7 @@ const INJECTION = `variables.leftAlone ? [] :
   !has(object.spec.affinity.nodeAffinity.${REQUIRED}) ? ${add(`/spec/affinity/nodeAffinity/${REQUIRED}`, 'variables.required')} :
   ${EACH_TERM}`;
 
+/** Name of the MutatingAdmissionPolicy that injects placements, and of its binding. */
 export const INJECTION_NAME = 'fso-placement-injection';
 
 /** The kinds of mutating admission policies, in the version that the API server serves. */
@@ -60,7 +61,10 @@ export interface InjectionKinds {
   readonly binding: KindDescriptor<AdmissionObject>;
 }
 
-/** `v1` since Kubernetes 1.36; `v1beta1` since 1.34, if an administrator enabled it. */
+/**
+ * Kinds of mutating admission policies in a version of the API: `v1` since Kubernetes 1.36;
+ * `v1beta1` since 1.34, if an administrator enabled it.
+ */
 export const injectionKinds = (version: 'v1' | 'v1beta1'): InjectionKinds => {
   const apiVersion = `admissionregistration.k8s.io/${version}`;
   return {

@@ -55,7 +55,7 @@ interface BindingRequest {
   readonly region?: string;
 }
 
-/** The Binding that {@link judgeMustNotBind} judges. */
+/** Tries a Binding that lock 1 must refuse; {@link judgeMustNotBind} reads the answer. */
 export const askForBinding = (client: ProbeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> =>
   bind(client, { namespace, pod: PROBE_NAME, node: PROBE_NAME }, signal);
 

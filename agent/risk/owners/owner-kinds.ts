@@ -13,6 +13,7 @@ export const OWNER_KINDS = [
   'CronJob',
   'ReplicationController',
 ] as const;
+/** Kind of an object that makes pods and whose next pods are judged. */
 export type OwnerKind = (typeof OWNER_KINDS)[number];
 
 /** Whether a kind is one of {@link OWNER_KINDS}. */

@@ -4,17 +4,17 @@ import { readTemplate } from '../owners/reduce-owner.ts';
 import { apartFrom, askedPlacement, controllerOf, finishedAt, hasEnded, type SeenPod, type Shape } from './shape.ts';
 
 /** Shapes that had to go, as there were too many. */
-export interface Forgotten {
+export interface DroppedShapes {
   readonly count: number;
   /** The namespace of the last one. */
   readonly namespace: string;
   readonly at: string;
 }
 
-/** All that outlives a process. */
+/** Content of the ConfigMap of shapes. */
 export interface StoredShapes {
   readonly shapes: readonly Shape[];
-  readonly forgotten?: Forgotten | undefined;
+  readonly forgotten?: DroppedShapes | undefined;
 }
 
 type Known = Shape & { lastSeen: string; live: number; readonly bytes: number };
@@ -59,7 +59,7 @@ export class ShapeRecorder {
   /** Another object after each change, by namespace. */
   readonly #versions = new Map<string, object>();
   readonly #changed = new Set<() => void>();
-  #forgotten: Forgotten | undefined;
+  #forgotten: DroppedShapes | undefined;
   /** Undefined once {@link begin} was called. */
   #waiting: (() => void)[] | undefined = [];
   #stored: StoredShapes | undefined;
@@ -201,7 +201,7 @@ export class ShapeRecorder {
   }
 
   /** Shapes that went within the time in which they would have been kept; undefined: none. */
-  get forgotten(): Forgotten | undefined {
+  get forgotten(): DroppedShapes | undefined {
     return this.#forgotten;
   }
 

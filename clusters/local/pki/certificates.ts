@@ -54,6 +54,7 @@ export const createSigningKeys = (): { privateKey: string; publicKey: string } =
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
 
+/** Creates a CA with a key of its own. */
 export async function createAuthority(commonName: string): Promise<KeyPair> {
   const { privateKey, publicKey } = newKeys();
   const name = new Name([{ CN: [commonName] }]);
@@ -71,6 +72,7 @@ export async function createAuthority(commonName: string): Promise<KeyPair> {
   return pairOf(certificate, privateKey);
 }
 
+/** Subject and names of a certificate to issue. */
 export interface CertificateRequest {
   readonly commonName: string;
   /** Kubernetes takes organizations as groups. */

@@ -2,6 +2,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import type { KeyPair } from './certificates.ts';
 
+/** Address of an API server, and the certificate to show there. */
 export interface ClientCredentials {
   readonly server: string;
   /** CA that signed the server's certificate, PEM. */
@@ -10,6 +11,7 @@ export interface ClientCredentials {
   readonly key: string;
 }
 
+/** Names and contents of a kubeconfig. */
 export interface KubeconfigOptions {
   readonly cluster: string;
   readonly user: string;

@@ -13,7 +13,9 @@ const API_SERVER_NAMES = {
 // Written when everything else is: a folder without it is of a start that was cut off.
 const SEAL = 'complete';
 
+/** User name of Gatekeeper at the API server. */
 export const GATEKEEPER_USER = 'system:serviceaccount:gatekeeper-system:gatekeeper-admin';
+/** User name of kwok at the API server. */
 export const KWOK_USER = 'system:kwok-controller';
 
 /** Pair with which the API server asks a kubelet, where the cluster has one. */
@@ -22,11 +24,13 @@ const KUBELET_CLIENT = 'apiserver-kubelet-client';
 const certificateFile = (pki: string, name: string): string => join(pki, `${name}.crt`);
 const keyFile = (pki: string, name: string): string => join(pki, `${name}.key`);
 
+/** Writes a certificate and its key, which only the user can read. */
 export function writePair(pki: string, name: string, pair: KeyPair): void {
   writeFileSync(certificateFile(pki, name), pair.certificate);
   writeFileSync(keyFile(pki, name), pair.key, { mode: 0o600 });
 }
 
+/** Reads a certificate and its key. @throws where one is not there */
 export const readPair = (pki: string, name: string): KeyPair => ({
   certificate: readFileSync(certificateFile(pki, name), 'utf8'),
   key: readFileSync(keyFile(pki, name), 'utf8'),
@@ -42,6 +46,7 @@ export const kubeletClientArgs = ({ pki }: ClusterPaths): readonly string[] => [
   '--kubelet-preferred-address-types=InternalIP',
 ];
 
+/** Address of a cluster's API server on this machine. */
 export const serverUrl = (state: ClusterState): string => `https://127.0.0.1:${state.ports.apiServer}`;
 
 /** Issues a client certificate and writes it as a kubeconfig. */
@@ -72,6 +77,7 @@ const PROGRAM_USERS: Readonly<Record<string, CertificateRequest>> = {
 /** Folder with the certificate of Gatekeeper's webhook, and nothing else. */
 export const webhookCertificates = (paths: ClusterPaths): string => join(paths.pki, 'webhook');
 
+/** Path of the kubeconfig of one component, such as the scheduler. */
 export const programKubeconfig = (paths: ClusterPaths, program: string): string => join(paths.pki, `${program}.kubeconfig`);
 
 /**

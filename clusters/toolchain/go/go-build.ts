@@ -7,6 +7,7 @@ import { type Environment, go, isPackageLine } from './go.ts';
 /** Units of a link, which takes as long as this many packages. */
 const LINK_UNITS = 40;
 
+/** Environment of a build, and what is notified of its progress. */
 export interface BuildOptions {
   readonly env: Environment;
   /** Receives the number of packages compiled since the last call. */

@@ -6,6 +6,7 @@ import { CommandError } from '../command-error.ts';
 
 const run = promisify(execFile);
 
+/** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 // From 1.21 on, Go itself fetches the toolchain that a go.mod requires
@@ -30,6 +31,8 @@ export function atLeast(version: string, wanted: string): boolean {
 }
 
 /**
+ * Compares a Go installation with what a module needs.
+ *
  * @returns the problem of a Go installation for a go.mod that requires `wanted`; undefined: none
  */
 export function goProblem(version: string, toolchain: string, wanted: string): string | undefined {
@@ -40,7 +43,11 @@ export function goProblem(version: string, toolchain: string, wanted: string): s
 
 const HOW_TO = 'Install it from https://go.dev/dl/ and put its bin folder on PATH, or use --provider kind where Docker runs.';
 
-/** @throws CommandError with a remedy when no Go can build for `wanted` */
+/**
+ * Requires a Go that can build modules.
+ *
+ * @throws CommandError with a remedy when no Go can build for `wanted`
+ */
 export async function assertGo(wanted: string, env: Environment): Promise<void> {
   let answer: { stdout: string };
   try {
@@ -58,6 +65,7 @@ export async function assertGo(wanted: string, env: Environment): Promise<void> 
 
 const environment = (env: Environment): Environment => ({ ...env, GOWORK: 'off', CGO_ENABLED: '0', GOFLAGS: '-mod=readonly' });
 
+/** Run of the command `go` in the folder of a module. */
 export interface GoRun {
   /** Folder of a go.mod. */
   readonly dir: string;
@@ -67,7 +75,10 @@ export interface GoRun {
   readonly onLine?: (line: string) => void;
 }
 
-/** `go build -v` names each package when it compiles it: an import path alone on its line. */
+/**
+ * Whether a line of a build counts as progress. `go build -v` names each package when it compiles
+ * it: an import path alone on its line.
+ */
 export const isPackageLine = (line: string): boolean => /^[\w.~/+-]+$/.test(line);
 
 /**

@@ -11,6 +11,7 @@ const PROBE_MS = 3000;
 const LARGEST_BYTES = 1024 ** 3;
 const LARGEST_DOCUMENT_BYTES = 4 * 1024 ** 2;
 
+/** Answer to a download, whose body is read in pieces. */
 export interface Answer {
   readonly status: number;
   header(name: string): string | undefined;
@@ -26,6 +27,7 @@ export interface ByteCounter {
   arrived(bytes: number): void;
 }
 
+/** Download into a file, and the checksum that it must have. */
 export interface SaveOptions {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -40,9 +42,10 @@ const causeOf = (error: unknown): string => {
   return cause instanceof Error && cause.message ? `${message} (${cause.message})` : message;
 };
 
+/** Checksum of a file as pins have it: `sha256:` and hexadecimal digits. */
 export const sha256 = (content: Uint8Array): string => `sha256:${createHash('sha256').update(content).digest('hex')}`;
 
-/** @throws CommandError when they differ */
+/** Compares a checksum with its pin. @throws CommandError when they differ */
 export function assertDigest(what: string, found: string, pinned: string): void {
   if (found === pinned) return;
   throw new CommandError(`REFUSED ${what}: its checksum is ${found}, pinned is ${pinned}`);

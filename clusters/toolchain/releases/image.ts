@@ -16,6 +16,7 @@ const Index = z.object({
 const Manifest = z.object({ layers: z.array(z.object({ digest, size: z.int(), mediaType: z.string() })) });
 const Token = z.object({ token: z.string().optional(), access_token: z.string().optional() });
 
+/** Layer of an image in a registry. */
 export interface Layer {
   readonly url: string;
   readonly digest: string;

@@ -26,6 +26,7 @@ export interface Download {
 }
 
 const PLATFORMS = ['linux/amd64', 'linux/arm64'] as const;
+/** Operating system and processor for which a tool is released. */
 export type Platform = (typeof PLATFORMS)[number];
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
@@ -79,6 +80,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   'github.com/open-policy-agent/gatekeeper/v3': 'https://raw.githubusercontent.com/open-policy-agent/gatekeeper',
 };
 
+/** File of a tool that its project releases, and where it is. */
 export interface PublishedFile {
   readonly name: string;
   readonly executable: boolean;
@@ -107,6 +109,7 @@ export function publishedFiles(module: ToolModule, platform: Platform): Publishe
   return files;
 }
 
+/** Checksums by {@link PublishedFile.pin}. */
 export type Pins = Readonly<Record<string, string>>;
 
 /** Checksums of this repository, by {@link PublishedFile.pin}. */
@@ -114,7 +117,7 @@ export const PINS_FILE = join(import.meta.dirname, '..', 'pins.json');
 
 const PinsSchema = z.record(z.string(), z.string().regex(/^sha256:[0-9a-f]{64}$/));
 
-/** @throws CommandError when the file is not a table of checksums */
+/** Reads the table of checksums. @throws CommandError when the file is not a table of checksums */
 export function readPins(file: string): Pins {
   try {
     return PinsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));

@@ -9,7 +9,7 @@ import type { Silences } from '../silences.ts';
 import type { GroupStore } from './group-store.ts';
 import { type GroupMember, type GroupRecord, newGroup, planGroup, settleGroup } from './groups.ts';
 import type { ReceiverStatuses } from './receiver-status.ts';
-import { ALERTMANAGER_TIMES, type Placing, type Setup, setUp } from './setup.ts';
+import { ALERTMANAGER_TIMES, type AlertSetup, type GroupPlacement, setUp } from './setup.ts';
 
 /** Receiver of the numbers of notifications and firing alerts. */
 export interface AlertMetrics {
@@ -40,9 +40,9 @@ const WRITES = 64;
 const RETRY = { baseMs: 1_000, maxMs: 300_000, minMs: 500 };
 
 /** Notifications on their way, by key of the group: each has one at a time. */
-export type Sending = Map<string, { readonly receiver: string; readonly done: Promise<void> }>;
+export type NotificationsUnderWay = Map<string, { readonly receiver: string; readonly done: Promise<void> }>;
 
-interface Group extends Placing {
+interface Group extends GroupPlacement {
   readonly members: GroupMember[];
 }
 
@@ -77,7 +77,7 @@ const refusedEntry = (receiver: Receiver, key: string, reason: string): NewAudit
 export class Notifier {
   readonly #deps: NotifierDeps;
   /** Sends under way, by key of the group. */
-  readonly #sending: Sending;
+  readonly #sending: NotificationsUnderWay;
   /**
    * Retries by key of the group. Times are monotonic, as those below, so that setting the clock
    * delays nothing.
@@ -89,7 +89,7 @@ export class Notifier {
   #receivers: readonly string[] = [];
 
   /** @param sending notifications that are on their way, of this and of the resender */
-  constructor(deps: NotifierDeps, sending: Sending) {
+  constructor(deps: NotifierDeps, sending: NotificationsUnderWay) {
     this.#deps = deps;
     this.#sending = sending;
   }
@@ -113,7 +113,7 @@ export class Notifier {
     await Promise.allSettled([...this.#sending.values()].map(({ done }) => done));
   }
 
-  #groupsOf({ groupsOf }: Setup): Map<string, Group> {
+  #groupsOf({ groupsOf }: AlertSetup): Map<string, Group> {
     const nowMs = this.#nowMs();
     const groups = new Map<string, Group>();
     for (const alert of this.#deps.alerts.list(nowMs)) {
@@ -129,7 +129,7 @@ export class Notifier {
     return groups;
   }
 
-  async #plan(groups: ReadonlyMap<string, Group>, setup: Setup): Promise<number> {
+  async #plan(groups: ReadonlyMap<string, Group>, setup: AlertSetup): Promise<number> {
     const stored = new Map(this.#deps.groups.list().map((record) => [record.key, record]));
     const keys = [...new Set([...groups.keys(), ...stored.keys()])];
     const plans = keys.map((key) => this.#planOne(setup, key, stored.get(key), groups.get(key)));
@@ -141,7 +141,7 @@ export class Notifier {
     return Math.min(...plans.map(({ atMs }) => atMs), Number.POSITIVE_INFINITY);
   }
 
-  #planOne({ receivers }: Setup, key: string, before: GroupRecord | undefined, group: Group | undefined): PlannedWrite {
+  #planOne({ receivers }: AlertSetup, key: string, before: GroupRecord | undefined, group: Group | undefined): PlannedWrite {
     const receiver = receivers.get(before?.receiver ?? group?.receiver.name ?? '');
     // A receiver that is no longer in the file is told nothing more.
     if (receiver === undefined) return { key, before, after: undefined, isChanged: true, atMs: Number.POSITIVE_INFINITY };
@@ -152,7 +152,7 @@ export class Notifier {
     return { key, before, after: plan.record, isChanged: plan.record !== undefined, atMs: plan.atMs };
   }
 
-  #sendDue(setup: Setup, signal: AbortSignal): number {
+  #sendDue(setup: AlertSetup, signal: AbortSignal): number {
     const { receivers } = setup;
     const nowMs = this.#deps.clock.monotonicMs();
     let nextMs = Number.POSITIVE_INFINITY;
@@ -176,7 +176,7 @@ export class Notifier {
     return [...this.#sending.values()].filter(({ receiver }) => receiver === name).length < SENDS_PER_RECEIVER;
   }
 
-  #begin(record: GroupRecord, receiver: Receiver, setup: Setup, signal: AbortSignal): void {
+  #begin(record: GroupRecord, receiver: Receiver, setup: AlertSetup, signal: AbortSignal): void {
     const done = this.#send(record, receiver, signal)
       .catch((err: unknown) => {
         this.#deps.logger.error({ err, receiver: receiver.name }, 'notification could not be recorded');

@@ -4,7 +4,7 @@ import type { StoredAlert } from '../alert.ts';
 import type { AlertsConfig } from '../file/alerts-file.ts';
 import { ALERTMANAGER_BATCH, RESEND_MS } from '../receivers/alertmanager.ts';
 import { notifiedOf, type Receiver } from '../receivers/receiver.ts';
-import type { NotifierDeps, Sending } from './notifier.ts';
+import type { NotificationsUnderWay, NotifierDeps } from './notifier.ts';
 import { setUp } from './setup.ts';
 
 /** Groups, alerts and receivers of a {@link Resender}. */
@@ -20,11 +20,11 @@ export interface ResenderDeps extends Omit<NotifierDeps, 'ledger' | 'statuses' |
  */
 export class Resender {
   readonly #deps: ResenderDeps;
-  readonly #sending: Sending;
+  readonly #sending: NotificationsUnderWay;
   /** Monotonic time at which the last resend of all firing alerts began, by key of the group. */
   readonly #resentAt = new Map<string, number>();
 
-  constructor(deps: ResenderDeps, sending: Sending) {
+  constructor(deps: ResenderDeps, sending: NotificationsUnderWay) {
     this.#deps = deps;
     this.#sending = sending;
   }

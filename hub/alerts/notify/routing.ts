@@ -67,7 +67,11 @@ const placeOf = (route: AlertRoute, labels: LabelSet): GroupPlace => {
   return { key: sha256(canonicalJson([route.id, route.receiver, by])).slice(0, 32), route, labels: by };
 };
 
-/** @returns the groups that an alert with these labels belongs to; none without a file */
+/**
+ * Creates the routing of an alerts file.
+ *
+ * @returns the groups that an alert with these labels belongs to; none without a file
+ */
 export const createRouting = ({ route }: Pick<AlertsConfig, 'route'>): ((labels: LabelSet) => readonly GroupPlace[]) => {
   if (route === undefined) return () => [];
   const { routes = [], ...fields } = route;

@@ -50,26 +50,26 @@ export const openReceiver = (settings: ReceiverSettings): Receiver => {
   return { name: settings.name, sendResolved: settings.sendResolved, kind, target, isAlertmanager: kind === 'alertmanager', send };
 };
 
-/** Alertmanager groups, waits and repeats by itself. */
+/** Times of groups for Alertmanager, which groups, waits and repeats by itself. */
 export const ALERTMANAGER_TIMES = { groupWaitMs: 0, groupIntervalMs: 0, repeatIntervalMs: Number.POSITIVE_INFINITY };
 
 /** A group of alerts, and its receiver. */
-export interface Placing {
+export interface GroupPlacement {
   readonly place: Omit<GroupPlace, 'route'> & { readonly route: Pick<AlertRoute, 'groupWaitMs' | 'groupIntervalMs' | 'repeatIntervalMs'> };
   readonly receiver: Receiver;
 }
 
 /** Receivers and routes of an alerts file, ready for use. */
-export interface Setup {
+export interface AlertSetup {
   readonly receivers: ReadonlyMap<string, Receiver>;
-  readonly groupsOf: (alert: StoredAlert) => readonly Placing[];
+  readonly groupsOf: (alert: StoredAlert) => readonly GroupPlacement[];
 }
 
 /** Opens the receivers of a file and reads its routes; once for each file. */
-export const setUp = weakMemo((config: AlertsConfig): Setup => {
+export const setUp = weakMemo((config: AlertsConfig): AlertSetup => {
   const receivers = new Map(config.receivers.map((settings) => [settings.name, openReceiver(settings)]));
   const route = createRouting(config);
-  const placeFor = (place: GroupPlace): Placing[] => {
+  const placeFor = (place: GroupPlace): GroupPlacement[] => {
     const receiver = receivers.get(place.route.receiver);
     if (receiver === undefined) return [];
     if (!receiver.isAlertmanager) return [{ place, receiver }];

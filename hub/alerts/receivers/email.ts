@@ -53,7 +53,7 @@ export const formatEmail = (notification: Notification): { readonly subject: str
   };
 };
 
-/** RFC 5322, 3.6.4: the same for each attempt, so that a mail that arrives twice is seen as one. */
+/** Message-ID (RFC 5322, 3.6.4): equal for all attempts, so that a mail arrives only once. */
 export const messageIdOf = ({ key }: Notification, from: string): string => `<${key}@${from.slice(from.lastIndexOf('@') + 1)}>`;
 
 /**

@@ -39,7 +39,11 @@ export const secretsOfUrl = (url: string): string[] => {
   return [url, ...parts.filter((part) => part.length >= MIN_SECRET_PART)];
 };
 
-/** @returns the text without secrets and control characters, cut to a readable length */
+/**
+ * Makes the answer of a receiver fit for a log.
+ *
+ * @returns the text without secrets and control characters, cut to a readable length
+ */
 export const cleanAnswer = (text: string, secrets: readonly string[]): string => {
   let cleaned = text;
   // The longest first, as others may be parts of it.
@@ -100,8 +104,8 @@ export const postJson = async ({ url, headers, body, secrets }: HttpPost, signal
 };
 
 /**
- * An attempt that could not even begin, as a file with a secret cannot be read: it may be there
- * later.
+ * Makes one attempt to send. An error, as of a file with a secret that cannot be read, is a failed
+ * attempt: the file may be there later.
  */
 export const attempt = async (send: () => Promise<Outcome>): Promise<Outcome> => {
   try {

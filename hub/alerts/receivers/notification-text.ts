@@ -7,7 +7,7 @@ export const LISTED = 10;
 
 const count = (number: number, status: string): string => `${number} ${status}`;
 
-/** `FIRING` or `RESOLVED`, and how many of each. */
+/** Title of a notification: `FIRING` or `RESOLVED`, and how many of each. */
 export const titleOf = ({ status, alerts, groupLabels }: Notification): string => {
   const firing = alerts.filter((alert) => alert.status === 'firing').length;
   const resolved = alerts.length - firing;
@@ -17,7 +17,7 @@ export const titleOf = ({ status, alerts, groupLabels }: Notification): string =
   return `[${status.toUpperCase()}] ${what}`;
 };
 
-/** `cluster=eu-1 policy=finance severity=critical` */
+/** Formats the labels of an alert: `cluster=eu-1 policy=finance severity=critical` */
 export const labelText = (alert: NotifiedAlert): string => {
   const labels = labelSetOf(alert);
   return MATCHED_LABELS.flatMap((label) => (labels[label] === undefined ? [] : [`${label}=${labels[label]}`])).join(' ');
@@ -29,7 +29,11 @@ export const lineOf = (alert: NotifiedAlert): string => `[${alert.status}] ${ale
 /** A time as notifications show it, RFC 3339. @param ms since 1970 */
 export const timeText = (ms: number): string => new Date(ms).toISOString();
 
-/** `and 57 more`; empty: all are listed. @param listed how many are */
+/**
+ * End of a shortened list of alerts: `and 57 more`; empty: all are listed.
+ *
+ * @param listed how many are
+ */
 export const moreText = ({ alerts }: Notification, listed: number = LISTED): string =>
   alerts.length > listed ? `and ${alerts.length - listed} more` : '';
 

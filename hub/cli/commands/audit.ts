@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { auditColumns } from '../render/columns.ts';
 import { type Format, writeData, writeFacts, writeRows } from '../render/output.ts';
-import { plain } from '../render/text.ts';
+import { withoutControls } from '../render/text.ts';
 
 /** Options of `fso audit list`. */
 export interface AuditListOptions {
@@ -57,7 +57,7 @@ const writeVerification = (context: Context, found: AuditVerification, output: '
     ['Witnesses', String(found.witnesses)],
     ['Audit log', found.ok ? 'intact' : context.paint('red', 'NOT INTACT')],
   ]);
-  for (const { message } of found.problems) context.out(`  ${plain(message)}\n`);
+  for (const { message } of found.problems) context.out(`  ${withoutControls(message)}\n`);
 };
 
 /** Options of `fso audit verify`. */

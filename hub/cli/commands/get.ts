@@ -4,13 +4,13 @@ import type { HubClient } from '../client/api-client.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import {
-  after,
   areDenialsUnknown,
   areRisksUnknown,
   clusterColumns,
   clusterStepColumns,
   commitColumns,
   denialColumns,
+  elapsedText,
   eventColumns,
   issueColumns,
   planColumns,
@@ -19,7 +19,7 @@ import {
   violationColumns,
 } from '../render/columns.ts';
 import { type Column, type Format, renderTable, writeData, writeFacts, writeRows } from '../render/output.ts';
-import { list, plain } from '../render/text.ts';
+import { list, withoutControls } from '../render/text.ts';
 
 /**
  * Checks a name that a person typed.
@@ -43,12 +43,16 @@ export const readPolicyKey = (given: string): string => {
   return policyKey(policy);
 };
 
-/** @param given as of {@link readPolicyKey} */
+/**
+ * Reads a policy from the hub by its key.
+ *
+ * @param given as of {@link readPolicyKey}
+ */
 export const findPolicy = async (context: Context, given: string): Promise<PolicyView> =>
   (await context.connect()).policy(readPolicyKey(given));
 
 /** Kinds of objects that can be listed. */
-export type Kind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues' | 'plans';
+export type ListedKind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues' | 'plans';
 
 /** Options of `fso get`, of all kinds together. */
 export interface GetOptions {
@@ -161,13 +165,13 @@ const writeCommit = (context: Context, activity: CommitActivity): void => {
     ['Author', commit.author],
     ['State', state],
     ['Noticed', noticed],
-    ...(['fetched', 'judged', 'compiled', 'released'] as const).map((step) => [step, after(noticed, hub[step])] as const),
-    ['Enforced', after(noticed, enforced)],
+    ...(['fetched', 'judged', 'compiled', 'released'] as const).map((step) => [step, elapsedText(noticed, hub[step])] as const),
+    ['Enforced', elapsedText(noticed, enforced)],
     ['Added', list(changes.added)],
     ['Changed', list(changes.changed)],
     ['Removed', list(changes.removed)],
   ]);
-  for (const problem of problems) context.out(`${plain(placeOf(problem))}\n`);
+  for (const problem of problems) context.out(`${withoutControls(placeOf(problem))}\n`);
   if (clusterSteps.length > 0) context.out(`\n${renderTable(clusterStepColumns(noticed), clusterSteps, context.paint)}`);
 };
 
@@ -192,7 +196,7 @@ const getPlan = async (context: Context, hub: HubClient, id: string, output: For
   (await import('./plan/stored-plan.ts')).writeStoredPlan(context, plan);
 };
 
-const ONE: Readonly<Partial<Record<Kind, (context: Context, hub: HubClient, name: string, output: Format) => Promise<void>>>> = {
+const ONE: Readonly<Partial<Record<ListedKind, (context: Context, hub: HubClient, name: string, output: Format) => Promise<void>>>> = {
   policies: getPolicy,
   clusters: getCluster,
   commits: getCommit,
@@ -200,7 +204,7 @@ const ONE: Readonly<Partial<Record<Kind, (context: Context, hub: HubClient, name
 };
 
 /** Prints a single object. */
-const getOne = async (context: Context, kind: Kind, name: string, { output, ...filters }: GetOptions): Promise<void> => {
+const getOne = async (context: Context, kind: ListedKind, name: string, { output, ...filters }: GetOptions): Promise<void> => {
   parameters({ output, ...filters });
   const write = ONE[kind];
   if (write === undefined) throw new CliError(`get ${kind} takes no name`);
@@ -219,7 +223,7 @@ const listing =
   async (context: Context, hub: HubClient, options: GetOptions): Promise<void> =>
     writeRows(context, options.output, await read(hub, options), columns(context.now()));
 
-const ALL: Readonly<Record<Kind, (context: Context, hub: HubClient, options: GetOptions) => Promise<void>>> = {
+const ALL: Readonly<Record<ListedKind, (context: Context, hub: HubClient, options: GetOptions) => Promise<void>>> = {
   policies: getPolicies,
   clusters: listing((hub, options) => hub.clusters(parameters(options, 'region', 'violating', 'query', 'sort')), clusterColumns),
   violations: listing((hub, options) => hub.violations(parameters(options, ...VIOLATION_FILTERS)), violationColumns),
@@ -232,5 +236,5 @@ const ALL: Readonly<Record<Kind, (context: Context, hub: HubClient, options: Get
 };
 
 /** `fso get`. @param name undefined: all of the kind */
-export const get = async (context: Context, kind: Kind, name: string | undefined, options: GetOptions): Promise<void> =>
+export const get = async (context: Context, kind: ListedKind, name: string | undefined, options: GetOptions): Promise<void> =>
   name === undefined ? ALL[kind](context, await context.connect(), options) : getOne(context, kind, name, options);

@@ -5,7 +5,7 @@ import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { type Column, type Facts, type Format, renderTable, writeData, writeFacts } from '../render/output.ts';
-import { age, list, plain } from '../render/text.ts';
+import { age, list, withoutControls } from '../render/text.ts';
 
 type WaveView = RolloutView['waves'][number];
 
@@ -95,7 +95,7 @@ export const pauseRollout = async (context: Context): Promise<void> => {
 };
 
 const gateText = ({ wave, gate, problem, clusters }: NonNullable<RolloutView['halted']>): string =>
-  plain(`gate ${gate} of wave ${wave}: ${problem}${clusters.length === 0 ? '' : ` (${list(clusters)})`}`);
+  withoutControls(`gate ${gate} of wave ${wave}: ${problem}${clusters.length === 0 ? '' : ` (${list(clusters)})`}`);
 
 /** `fso rollout resume`: says which gate it will pass, and passes no other one. */
 export const resumeRollout = async (context: Context, meant: { revision?: string; halt?: string }): Promise<void> => {
@@ -108,7 +108,7 @@ export const resumeRollout = async (context: Context, meant: { revision?: string
     halt: meant.halt ?? gate?.since,
   });
   context.out(`The rollout of ${shortRevision(revision)} goes on.\n`);
-  if (halted !== null) context.out(`Still halted: ${plain(halted.problem)}. Next: ${plain(halted.next)}\n`);
+  if (halted !== null) context.out(`Still halted: ${withoutControls(halted.problem)}. Next: ${withoutControls(halted.next)}\n`);
 };
 
 /** Ids and tags as they may be typed into a shell; a hub that was taken over may send others. */
@@ -161,11 +161,12 @@ export const approveRollout = async (context: Context, name: string | undefined,
   const { revision, waves } = rollout;
   const wave = waves.find((each) => each.name === name);
   if (wave === undefined || revision === null)
-    throw new CliError(`No rollout has a wave ${plain(name)}; \`fso rollout status\` shows the waves.`, EXIT.negative);
+    throw new CliError(`No rollout has a wave ${withoutControls(name)}; \`fso rollout status\` shows the waves.`, EXIT.negative);
   const named = approvalTag(revision, name);
   const message = `Approve ${shortRevision(revision)} for wave ${name}`;
   printTag(context, { tag: suffixed(named, suffix), message, from: wave.revision, revision });
   const { tag: asked = named } = wave.approval ?? {};
   // An agent may report any tag: an approver signs for the wave and the commit that they named.
-  if (asked !== named) context.progress(`Agents of this wave report that they wait for another tag, ${plain(asked)}: look at why.\n`);
+  if (asked !== named)
+    context.progress(`Agents of this wave report that they wait for another tag, ${withoutControls(asked)}: look at why.\n`);
 };

@@ -4,7 +4,7 @@ import { shortRevision } from '@fso/shared/text';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { type Facts, type Format, writeData, writeFacts } from '../render/output.ts';
-import { age, plain, printable } from '../render/text.ts';
+import { age, printable, withoutControls } from '../render/text.ts';
 
 const verificationOf = ({ verification }: SourceView): string => {
   const { state, signer, reason } = verification ?? { state: 'unverified' };
@@ -49,11 +49,11 @@ const writeRejected = (context: Context, { rejected }: SourceView): void => {
   if (rejected === null) return;
   const { commit, problems } = rejected;
   context.out(
-    `\n${context.paint('red', 'Refused')}: ${shortRevision(commit.revision)} ${plain(commit.subject)} (${plain(commit.author)})\n`,
+    `\n${context.paint('red', 'Refused')}: ${shortRevision(commit.revision)} ${withoutControls(commit.subject)} (${withoutControls(commit.author)})\n`,
   );
   for (const { path, line, column, code, reason } of problems) {
     const place = [path ?? code, line, column].filter((part) => part !== undefined).join(':');
-    context.out(`  ${place === '' ? '' : `${plain(place)}: `}${plain(reason)}\n`);
+    context.out(`  ${place === '' ? '' : `${withoutControls(place)}: `}${withoutControls(reason)}\n`);
   }
 };
 

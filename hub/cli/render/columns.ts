@@ -167,8 +167,10 @@ export const tokenColumns = (now: Date): Column<TokenView>[] => [
   { title: 'AGE', value: ({ createdAt }) => age(createdAt, now), wide: true },
 ];
 
-/** `1.2s`, from one time to another; `-` for what has not come. */
-export const after = (start: string, end: string | null): string =>
+/**
+ * Formats the time between two events: `1.2s`, from one time to another; `-` for what has not come.
+ */
+export const elapsedText = (start: string, end: string | null): string =>
   end === null ? '-' : `${((Date.parse(end) - Date.parse(start)) / 1000).toFixed(1)}s`;
 
 export const commitColumns = (now: Date): Column<CommitSummary>[] => [
@@ -187,10 +189,10 @@ export const commitColumns = (now: Date): Column<CommitSummary>[] => [
 /** Columns of the steps of a commit in each cluster. @param noticed start of all times */
 export const clusterStepColumns = (noticed: string): Column<ClusterSteps>[] => [
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
-  { title: 'OFFERED', value: ({ offered }) => after(noticed, offered) },
-  { title: 'ACCEPTED', value: ({ accepted }) => after(noticed, accepted) },
-  { title: 'WRITTEN', value: ({ written }) => after(noticed, written) },
-  { title: 'PROVEN', value: ({ proven }) => after(noticed, proven) },
+  { title: 'OFFERED', value: ({ offered }) => elapsedText(noticed, offered) },
+  { title: 'ACCEPTED', value: ({ accepted }) => elapsedText(noticed, accepted) },
+  { title: 'WRITTEN', value: ({ written }) => elapsedText(noticed, written) },
+  { title: 'PROVEN', value: ({ proven }) => elapsedText(noticed, proven) },
   { title: 'REFUSED', value: ({ refused }) => refused?.reasons[0]?.reason ?? (refused === null ? '-' : 'yes') },
 ];
 

@@ -1,4 +1,4 @@
-import { type Paint, paintState, plain } from './text.ts';
+import { type Paint, paintState, withoutControls } from './text.ts';
 
 /** Output of a command. */
 export interface Terminal {
@@ -11,6 +11,7 @@ export interface Terminal {
 
 /** Formats of `-o`. */
 export const FORMATS = ['table', 'wide', 'json', 'yaml'] as const;
+/** Format of the output of a command, as `--output` names it. */
 export type Format = (typeof FORMATS)[number];
 
 /** A column of a table. */
@@ -23,7 +24,7 @@ export interface Column<T> {
 
 /** Columns as wide as their longest cell, two spaces apart, nothing behind the last one. */
 export const renderTable = <T>(columns: readonly Column<T>[], rows: readonly T[], paint: Paint): string => {
-  const cells = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ value }) => plain(value(row))))];
+  const cells = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ value }) => withoutControls(value(row))))];
   const widths = columns.map((_, at) => Math.max(...cells.map((line) => line[at]?.length ?? 0)));
   // Padding first: escape codes have no width.
   const pad = (cell: string, at: number): string => {
@@ -40,7 +41,7 @@ export type Facts = readonly (readonly [name: string, value: string | undefined]
 export const writeFacts = ({ out, paint }: Pick<Terminal, 'out' | 'paint'>, facts: Facts): void => {
   const known = facts.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]]));
   const width = Math.max(...known.map(([name]) => name.length)) + 3;
-  for (const [name, value] of known) out(`${`${name}:`.padEnd(width)}${paintState(paint, plain(value))}`.trimEnd().concat('\n'));
+  for (const [name, value] of known) out(`${`${name}:`.padEnd(width)}${paintState(paint, withoutControls(value))}`.trimEnd().concat('\n'));
 };
 
 /** Writes the hub's answer whole, for programs. */

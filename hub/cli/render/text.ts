@@ -7,7 +7,7 @@ const UNITS: readonly (readonly [string, number])[] = [
   ['s', 1],
 ];
 
-/** `3m`, as kubectl has it; `-` for never. */
+/** Formats the age of something: `3m`, as kubectl has it; `-` for never. */
 export const age = (time: string | null | undefined, now: Date): string => {
   if (time === null || time === undefined) return '-';
   const seconds = Math.max(0, Math.round((now.getTime() - Date.parse(time)) / 1000));
@@ -18,6 +18,7 @@ export const age = (time: string | null | undefined, now: Date): string => {
 /** Joins values by commas; `-` for none. */
 export const list = (values: readonly string[]): string => (values.length === 0 ? '-' : values.join(','));
 
+/** Colour of a part of the output on a terminal. */
 export type Color = 'red' | 'green' | 'yellow' | 'dim';
 const CODES: Record<Color, number> = { red: 31, green: 32, yellow: 33, dim: 2 };
 /** Colours a text for a terminal. */
@@ -58,7 +59,7 @@ export const paintState = (paint: Paint, state: string): string => {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]+/g;
 /** Replaces control characters by spaces, so that a text cannot move the cursor. */
-export const plain = (text: string): string => text.replaceAll(CONTROL, ' ');
+export const withoutControls = (text: string): string => text.replaceAll(CONTROL, ' ');
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out.
 const CONTROL_WITHIN_LINES = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]+/g;

@@ -85,4 +85,5 @@ const addFetch = (program: Command): void => {
     .action(action(async () => (await load()).fetchSource));
 };
 
+/** Adds the commands for logins, API tokens and `fso fetch` to the program. */
 export const accessCommands: readonly ((program: Command) => void)[] = [addLogin, addTokens, addFetch];

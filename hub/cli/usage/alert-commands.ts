@@ -84,6 +84,7 @@ const addReceivers = (alerts: Command): void => {
     .action(action(async () => (await load()).testReceiver));
 };
 
+/** Adds `fso alerts` with its commands to the program. */
 export const addAlerts = (program: Command): void => {
   const alerts = program.command('alerts').description('show, silence and test alerts');
   for (const add of [addList, addSilence, addReceivers]) add(alerts);

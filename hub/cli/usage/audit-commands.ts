@@ -15,6 +15,7 @@ const parseKey = (text: string): string => {
 
 const loadAudit = () => import('../commands/audit.ts');
 
+/** Adds `fso audit` with its commands to the program. */
 export const addAudit = (program: Command): void => {
   const audit = program.command('audit').description('read and verify the audit log, which cannot be changed unseen');
   audit

@@ -14,6 +14,7 @@ interface BackupCommand {
   readonly load: () => Promise<(context: Context, target: string, options: BackupOptions) => Promise<void>>;
 }
 
+/** Adds `fso backup`, whose ways differ between the hub's image and the npm package. */
 export const addBackup = (program: Command, { description, help, load }: BackupCommand): void => {
   program
     .command('backup')

@@ -47,6 +47,7 @@ complete -c fso -f -a '(__fso_complete)'
 
 type Shell = keyof typeof SCRIPTS;
 
+/** Adds `fso completion`, which prints a script for a shell. */
 export const addCompletion = (program: Command): void => {
   program
     .command('completion')

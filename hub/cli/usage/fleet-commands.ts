@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { GetOptions, Kind } from '../commands/get.ts';
+import type { GetOptions, ListedKind } from '../commands/get.ts';
 import type { Context } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { action, examples, gather, kindArgument, outputOption, parseDuration, parseLimit, parseName } from './options.ts';
@@ -61,7 +61,7 @@ interface DescribeOptions extends Pick<GetOptions, 'output'> {
   readonly cluster?: string;
 }
 
-const describe = async (context: Context, kind: Kind, name: string, { cluster, ...options }: DescribeOptions): Promise<void> => {
+const describe = async (context: Context, kind: ListedKind, name: string, { cluster, ...options }: DescribeOptions): Promise<void> => {
   if (kind !== 'policies' && cluster !== undefined) throw new CliError('--cluster: for policies only');
   if (kind === 'commits') return (await import('../commands/get.ts')).get(context, kind, name, options);
   const { describeCluster, describePolicy, describePolicyInCluster } = await import('../commands/describe.ts');
@@ -266,6 +266,7 @@ const addRollout = (program: Command): void => {
     .action(action(async () => (await loadRollout()).approveRollout));
 };
 
+/** Adds the commands that read or follow the fleet to the program. */
 export const fleetCommands: readonly ((program: Command) => void)[] = [
   addStatus,
   addGet,

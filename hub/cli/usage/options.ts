@@ -1,6 +1,6 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { commandLineOf } from '../command-line.ts';
-import type { Kind } from '../commands/get.ts';
+import type { ListedKind } from '../commands/get.ts';
 import { type Context, createContext, type GlobalOptions } from '../context.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { FORMATS } from '../render/output.ts';
@@ -18,7 +18,7 @@ export const textOrJsonOption = (): Option =>
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** `60s`, `5m`; at most a day. @returns ms */
+/** Parses a duration of an option: `60s`, `5m`; at most a day. @returns ms */
 export const parseDuration = (text: string): number => {
   const [, count, unit] = /^(\d{1,6})(ms|s|m|h)$/.exec(text) ?? [];
   const size = UNITS[unit ?? ''];
@@ -53,23 +53,23 @@ const NAMES = {
   commits: ['commit'],
   issues: ['issue'],
   plans: ['plan'],
-} as const satisfies Readonly<Record<Kind, readonly string[]>>;
+} as const satisfies Readonly<Record<ListedKind, readonly string[]>>;
 
-const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'risks', 'denials', 'events', 'commits', 'issues', 'plans'];
+const KINDS: readonly ListedKind[] = ['policies', 'clusters', 'violations', 'risks', 'denials', 'events', 'commits', 'issues', 'plans'];
 
-const findKind = (text: string): Kind | undefined => {
+const findKind = (text: string): ListedKind | undefined => {
   const name = text.toLowerCase();
   return KINDS.find((kind) => kind === name || NAMES[kind].some((other) => other === name));
 };
 
 /** `policies (policy, pol, …), clusters (…)` */
-const listNames = (kinds: readonly Kind[]): string => kinds.map((kind) => `${kind} (${NAMES[kind].join(', ')})`).join(', ');
+const listNames = (kinds: readonly ListedKind[]): string => kinds.map((kind) => `${kind} (${NAMES[kind].join(', ')})`).join(', ');
 
 /** The argument of a command that names a kind. */
-export const kindArgument = (description: string, kinds: readonly Kind[] = KINDS): Argument =>
+export const kindArgument = (description: string, kinds: readonly ListedKind[] = KINDS): Argument =>
   new Argument('<kind>', `${description} (also ${kinds.flatMap((kind) => NAMES[kind]).join(', ')})`)
     .choices(kinds)
-    .argParser((text: string): Kind => {
+    .argParser((text: string): ListedKind => {
       const kind = findKind(text);
       if (kind === undefined || !kinds.includes(kind)) throw new InvalidArgumentError(`Must be one of ${listNames(kinds)}.`);
       return kind;

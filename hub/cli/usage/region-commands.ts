@@ -7,6 +7,7 @@ const DIR = ['--dir <dir>', 'root of the policy repository', '.'] as const;
 
 const loadRegions = () => import('../commands/regions/regions.ts');
 
+/** Adds `fso regions` with its commands to the program. */
 export const addRegions = (program: Command): void => {
   const regions = program.command('regions').description('what the names of regions stand for: provider, country, place; needs no hub');
   regions

@@ -65,4 +65,5 @@ const addServeGit = (program: Command): void => {
     .action(action(async () => (await loadServer()).serveGit));
 };
 
+/** Adds the commands that begin and serve a policy repository to the program. */
 export const repositoryCommands: readonly ((program: Command) => void)[] = [addInit, addServeGit];

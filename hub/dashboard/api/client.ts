@@ -39,7 +39,9 @@ export class HubUnreachable extends Error {
   }
 }
 
+/** Whether the hub does not know the caller: the session has ended. */
 export const isUnauthorized = (error: unknown): boolean => error instanceof ApiProblem && error.status === 401;
+/** Whether the caller's role does not suffice. */
 export const isForbidden = (error: unknown): boolean => error instanceof ApiProblem && error.status === 403;
 export const isNotFound = (error: unknown): boolean => error instanceof ApiProblem && error.status === 404;
 
@@ -64,6 +66,7 @@ const problemOf = async (response: Response): Promise<ApiProblem> => {
 /** Query parameters; what is undefined is left out. */
 export type Params = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** Builds the URL of a call; parameters that are undefined are left out. */
 export const urlOf = (path: string, params: Params = {}): string => {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {

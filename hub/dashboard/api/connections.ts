@@ -23,9 +23,10 @@ export const unconnectedQuery = queryOptions({
     new Map([...(await readAll('Disconnected', signal)), ...(await readAll('NeverSeen', signal))]),
 });
 
-export type Connection = Unconnected | { readonly connection: 'Connected' };
+/** Connection of a cluster to the hub, with when it was last seen. */
+export type ClusterConnection = Unconnected | { readonly connection: 'Connected' };
 /** undefined: not known. */
-export type ConnectionOfCluster = (cluster: string) => Connection | undefined;
+export type ConnectionOfCluster = (cluster: string) => ClusterConnection | undefined;
 
 /** @param isCurrent whether what is not among them is connected */
 export const connectionsFrom =

@@ -63,5 +63,6 @@ export const keys = {
 /** Slow queries that have a refresh button, and those that no event covers. */
 const ON_REQUEST: readonly (readonly unknown[])[] = [keys.report, keys.audit.verification, keys.session, keys.loginMethods];
 
+/** Whether a query is read again only when its reader asks. */
 export const isReadOnRequest = (queryKey: readonly unknown[]): boolean =>
   ON_REQUEST.some((key) => key.every((part, at) => queryKey[at] === part));

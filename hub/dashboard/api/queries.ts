@@ -52,6 +52,7 @@ export const rereadMeta = <T>(first: () => Promise<Page<T>>, keyOf: (row: T) => 
   reread: { first, keyOf: (row) => keyOf(row as T) },
 });
 
+/** Refresh that {@link rereadMeta} added to a query. */
 export const rereadOf = ({ meta }: Query): Reread | undefined => meta?.['reread'] as Reread | undefined;
 
 /**

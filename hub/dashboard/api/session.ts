@@ -14,9 +14,11 @@ const setEnded = (value: boolean): void => {
   for (const listener of [...listeners]) listener();
 };
 
+/** Makes every page show that the session has ended. */
 export const markSessionEnded = (): void => setEnded(true);
 export const markSessionRenewed = (): void => setEnded(false);
 export const isSessionEnded = (): boolean => ended;
+/** Calls a listener when the session ends or begins again. @returns its removal */
 export const onSessionChange = (listener: () => void): (() => void) => {
   listeners.add(listener);
   return () => listeners.delete(listener);

@@ -10,6 +10,7 @@ const MAX_WAIT_MS = 10_000;
 export const mayRetry = (failures: number, error: unknown): boolean =>
   failures < RETRIES && !(error instanceof ApiProblem && error.status < 500 && error.status !== 429);
 
+/** Time before a failed read is tried again, in milliseconds: what the hub asks, else doubling. */
 export const retryWaitMs = (failures: number, error: unknown): number => {
   const asked = error instanceof ApiProblem ? error.retryAfterS : undefined;
   return Math.min(MAX_WAIT_MS, asked === undefined ? 500 * 2 ** failures : asked * 1000);

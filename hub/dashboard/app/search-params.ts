@@ -4,6 +4,7 @@ import { z } from 'zod';
 /** Search parameters as other programs write them: `?q=finance&phase=Failed`, all of them text. */
 export const parseSearch = (text: string): Record<string, string> => Object.fromEntries(new URLSearchParams(text));
 
+/** Writes search parameters into an address. */
 export const stringifySearch = (search: Readonly<Record<string, unknown>>): string => {
   const params = new URLSearchParams();
   for (const [name, value] of Object.entries(search)) {
@@ -28,9 +29,11 @@ export const regionParam = param(Region);
 export const providerParam = param(ProviderId);
 export const countryParam = param(CountryCode);
 export const timeParam = param(z.iso.datetime({ offset: true }));
+/** Makes a parameter whose value must match a pattern. */
 export const patternParam = (pattern: RegExp) => param(z.string().regex(pattern));
 /** A parameter that is one of a few words. */
 export const choiceParam = <const T extends readonly [string, ...string[]]>(choices: T) => param(z.enum(choices));
+/** Parameter that is `true` or `false`. */
 export const flagParam = choiceParam(['true', 'false']);
 /** A policy's key at its longest: namespace, slash and name. */
 export const policyParam = param(z.string().min(1).max(317));

@@ -19,6 +19,7 @@ import { isDark, onThemeChange } from '../lib/theme.ts';
  */
 use([CanvasRenderer, GeoComponent, GridComponent, LabelLayout, LineChart, ScatterChart, TooltipComponent]);
 
+/** Option of ECharts with the parts that this dashboard loads. */
 export type ChartOption = ComposeOption<
   GeoComponentOption | GridComponentOption | LineSeriesOption | ScatterSeriesOption | TooltipComponentOption
 >;
@@ -35,6 +36,7 @@ const TOKENS = {
   danger: '--pf-t--global--icon--color--status--danger--default',
 } as const;
 
+/** Colours of charts in the present theme, by use. */
 export type Palette = Readonly<Record<keyof typeof TOKENS, string>>;
 
 const readPalette = (): Palette => {

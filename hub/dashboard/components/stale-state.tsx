@@ -2,7 +2,7 @@ import './stale-state.css';
 import DisconnectedIcon from '@patternfly/react-icons/dist/esm/icons/disconnected-icon';
 import QuestionCircleIcon from '@patternfly/react-icons/dist/esm/icons/question-circle-icon';
 import type { ReactNode } from 'react';
-import { type Connection, type ConnectionOfCluster, useConnections } from '../api/connections.ts';
+import { type ClusterConnection, type ConnectionOfCluster, useConnections } from '../api/connections.ts';
 import { ClusterLink } from './links.tsx';
 import { RelativeTime } from './text.tsx';
 
@@ -31,7 +31,7 @@ export const LastKnownCluster = ({ cluster }: { readonly cluster: string }) => {
 /** A past state, without the colour of a current one. */
 export const StaleState = ({ children }: { readonly children: ReactNode }) => <div className="fso-stale-state">{children}</div>;
 
-const Staleness = ({ connection }: { readonly connection: Connection | undefined }) => {
+const Staleness = ({ connection }: { readonly connection: ClusterConnection | undefined }) => {
   if (connection === undefined)
     return (
       <div className="fso-muted">

@@ -3,6 +3,7 @@ import type { ThProps } from '@patternfly/react-table';
 import { useNavigate } from '@tanstack/react-router';
 import type { z } from 'zod';
 
+/** Filter of a list: its search parameter, and the field in the toolbar. */
 export interface Filter {
   /** Name of the search parameter. */
   readonly name: string;

@@ -34,6 +34,7 @@ interface TruncatedList {
   readonly hidden: number;
 }
 
+/** Shortens a list; one item more than `max` is shown rather than counted. */
 export const truncateList = (items: readonly string[], max: number): TruncatedList =>
   items.length <= max + 1 ? { shown: items, hidden: 0 } : { shown: items.slice(0, max), hidden: items.length - max };
 

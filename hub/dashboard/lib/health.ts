@@ -2,6 +2,7 @@ import { CLOCK_SKEW_MS, type ClusterView, CONDITIONS, type Condition, RENEWAL_LA
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { formatDuration } from './time.ts';
 
+/** Judgement of a condition: whether people have to look at it. */
 export type ConditionHealth = 'bad' | 'unknown' | 'good';
 
 /** Conditions that are bad when true, as those of Kubernetes nodes (DiskPressure, …) are. */
@@ -22,6 +23,7 @@ export const healthOf = ({ type, status }: Pick<Condition, 'type' | 'status'>): 
   return (status === 'True') === BAD_WHEN_TRUE.has(type) ? 'bad' : 'good';
 };
 
+/** State of an agent's certificate; `late`: its renewal is overdue. */
 export type CertificateState = 'good' | 'late' | 'expired' | 'none';
 
 /** @param expires RFC 3339; null: there is none */
@@ -35,6 +37,7 @@ export const certificateState = (expires: string | null, nowMs: number): Certifi
 /** Skew below which the time that a message takes explains it. */
 const NEAR_MS = 1_000;
 
+/** Whether clocks differ so much that the hub calls it wrong; null: not known. */
 export const isSkewed = (skewMs: number | null): skewMs is number => skewMs !== null && Math.abs(skewMs) >= CLOCK_SKEW_MS;
 
 /** @param skewMs by how much the agent's clock is ahead; null: not known */
@@ -62,6 +65,7 @@ const connectedSync = (cluster: SyncFacts): SyncState => {
   return cluster.provenRevision === cluster.revision ? 'proven' : 'accepted';
 };
 
+/** Judges how far a cluster is with the commit that it is to have. */
 export const syncStateOf = (cluster: SyncFacts): SyncState => {
   if (cluster.connection === 'NeverSeen') return 'unknown';
   return cluster.connection === 'Connected' && cluster.notObserved === null ? connectedSync(cluster) : 'lastKnown';

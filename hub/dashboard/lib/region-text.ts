@@ -2,6 +2,7 @@ import type { RegionView } from '@fso/shared/api';
 import { countryName } from '@fso/shared/regions';
 import type { Filter } from './filters.ts';
 
+/** Region with its provider, and its place by each reading of its name. */
 export type LocatedRegion = Pick<RegionView, 'region' | 'provider' | 'place' | 'readings'>;
 
 const nameOf = ({ region, provider }: Pick<RegionView, 'region' | 'provider'>): string =>

@@ -7,6 +7,7 @@ export interface LineRange {
   readonly to: number;
 }
 
+/** Line of a difference between two texts. */
 export interface DiffLine {
   readonly kind: 'same' | 'removed' | 'added';
   readonly text: string;
@@ -50,6 +51,7 @@ export const diffTexts = (before: string, after: string, timeout = MAX_MS): Hunk
     lines: linesOf(lines, oldStart, newStart),
   }));
 
+/** Difference of a policy's text between two commits. */
 export interface RevisionDiff {
   /** undefined: the texts could not be compared. Empty: the text is the same. */
   readonly hunks: readonly Hunk[] | undefined;

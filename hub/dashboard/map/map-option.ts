@@ -5,6 +5,7 @@ import { type ClusterMarker, type Markers, project, type RegionMarker, unproject
 
 /** Options of the map for ECharts: shapes tell the same as colours. */
 
+/** Name under which ECharts knows the map. */
 export const MAP_NAME = 'world';
 
 /** A region or a cluster that was pointed at. */
@@ -144,6 +145,7 @@ interface MapItem {
 }
 
 const isMapItem = (data: unknown): data is MapItem => typeof data === 'object' && data !== null;
+/** Item of the map that was chosen; `nearer`: a group that opens when the map is enlarged. */
 export const targetOf = (data: unknown): Target | 'nearer' | undefined => (isMapItem(data) ? data.target : undefined);
 const textOf = (data: unknown): string => (isMapItem(data) ? (data.text ?? '') : '');
 
@@ -193,4 +195,5 @@ export const mapOption = (content: MapContent, roam: boolean | 'move'): ChartOpt
   };
 };
 
+/** Option that moves the map to a view. */
 export const viewOption = ({ center, zoom }: View): ChartOption => ({ geo: { center: [...center], zoom } });

@@ -26,6 +26,7 @@ const spotOf = ({ place }: RegionView): Spot | undefined => {
   return { city: `${place.country} ${place.place}`, latitude, longitude };
 };
 
+/** Region with its state, its text and where it is on the map. */
 export interface MapRegion extends RegionView {
   readonly state: RegionState;
   /** `Ireland (aws/eu-west-1)`: no two have the same. */

@@ -2,7 +2,7 @@ import type { ConnectionState } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toMapRegions } from './map-regions.ts';
-import { layOut, project, unproject, viewOf, WORLD } from './markers.ts';
+import { layOut, project, unproject, viewOf, WORLD_VIEW } from './markers.ts';
 import { regionView } from './testing/region-view.ts';
 
 const view = (region: string, clusters: string[] = []) => regionView(region, { policies: 1, clusters });
@@ -58,7 +58,7 @@ describe('layOut', () => {
 
 describe('viewOf', () => {
   it('shows the world without any markers', () => {
-    expect(viewOf([])).toEqual(WORLD);
+    expect(viewOf([])).toEqual(WORLD_VIEW);
   });
 
   it('zooms to what is close together, and not too near to a single place', () => {

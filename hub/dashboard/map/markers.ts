@@ -49,10 +49,12 @@ interface MarkerPosition {
   readonly offset: readonly [x: number, y: number];
 }
 
+/** Marker of a region, beside others of the same city. */
 export interface RegionMarker extends MarkerPosition {
   readonly region: MapRegion;
 }
 
+/** Marker of clusters in a city; cities that lie close together share one. */
 export interface ClusterMarker extends MarkerPosition {
   /** More than one: it stands for several places. */
   readonly regions: readonly MapRegion[];
@@ -156,6 +158,7 @@ export const layOut = (regions: readonly MapRegion[], connectionOf: ConnectionOf
   };
 };
 
+/** Part of the map that is shown. */
 export interface View {
   /** Centre on the projected map, or in per cent of it. */
   readonly center: readonly [x: number | string, y: number | string];
@@ -163,7 +166,8 @@ export interface View {
   readonly zoom: number;
 }
 
-export const WORLD: View = { center: ['50%', '50%'], zoom: 1 };
+/** View of the whole map. */
+export const WORLD_VIEW: View = { center: ['50%', '50%'], zoom: 1 };
 const MAX_ZOOM = 6;
 /** Share of the map that what is looked at may take. */
 const FILL = 0.6;
@@ -175,7 +179,7 @@ const spread = (values: readonly number[]): number => Math.max(...values) - Math
  * @returns the view that shows all of these, as near as is sensible; the world if there are none
  */
 export const viewOf = (places: readonly Pick<Spot, 'latitude' | 'longitude'>[]): View => {
-  if (places.length === 0) return WORLD;
+  if (places.length === 0) return WORLD_VIEW;
   const points = places.map(({ longitude, latitude }) => project([longitude, latitude]));
   const xs = points.map(([x]) => x);
   const ys = points.map(([, y]) => y);

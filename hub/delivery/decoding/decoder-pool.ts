@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { type Clock, isWorkerOutOfMemory, OVER } from '@fso/shared/runtime';
-import { Admission } from '../pacing/admission.ts';
+import { type Clock, isWorkerOutOfMemory, WAIT_OVERTAKEN } from '@fso/shared/runtime';
+import { TurnLimiter } from '../pacing/turn-limiter.ts';
 import type { PackedFrame } from './packed-frame.ts';
 
 /** Bounds of the threads that decode large frames. */
@@ -61,7 +61,7 @@ class DecoderThread {
     try {
       return await frame.promise;
     } finally {
-      done.abort(OVER);
+      done.abort(WAIT_OVERTAKEN);
     }
   }
 
@@ -93,7 +93,7 @@ class DecoderThread {
 export class DecoderPool {
   readonly #limits: DecoderLimits;
   readonly #clock: Clock;
-  readonly #turns: Admission;
+  readonly #turns: TurnLimiter;
   readonly #threads = new Set<DecoderThread>();
   /** The last used one last. */
   #idle: DecoderThread[] = [];
@@ -103,7 +103,7 @@ export class DecoderPool {
   constructor(limits: DecoderLimits, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
-    this.#turns = new Admission(limits.threads, clock);
+    this.#turns = new TurnLimiter(limits.threads, clock);
   }
 
   /** Threads that there are. */
@@ -142,7 +142,7 @@ export class DecoderPool {
   /** Ends all threads; frames that are being decoded fail. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#idleTimer.abort(OVER);
+    this.#idleTimer.abort(WAIT_OVERTAKEN);
     await Promise.all([...this.#threads].map((thread) => this.#end(thread)));
   }
 
@@ -164,7 +164,7 @@ export class DecoderPool {
   }
 
   #restartIdleTimer(): void {
-    this.#idleTimer.abort(OVER);
+    this.#idleTimer.abort(WAIT_OVERTAKEN);
     if (this.#isClosed) return;
     this.#idleTimer = new AbortController();
     this.#clock.sleep(IDLE_MS, this.#idleTimer.signal).then(

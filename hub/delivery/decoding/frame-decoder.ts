@@ -22,6 +22,8 @@ export interface DecoderMachine {
 }
 
 /**
+ * Computes how many threads may decode frames.
+ *
  * @returns threads whose heaps fit into the memory beside that of the main thread: one in any case,
  * two at most
  */

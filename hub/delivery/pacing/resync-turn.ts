@@ -1,5 +1,5 @@
-import { type Clock, OVER } from '@fso/shared/runtime';
-import type { Admission } from './admission.ts';
+import { type Clock, WAIT_OVERTAKEN } from '@fso/shared/runtime';
+import type { TurnLimiter } from './turn-limiter.ts';
 
 /** Longest turn of an agent that does not send what it was asked for, in milliseconds. */
 const ANSWER_MS = 10_000;
@@ -11,14 +11,14 @@ const ANSWER_MS = 10_000;
  */
 export class ResyncTurn {
   /** Turns of all agents. */
-  readonly #turns: Admission;
+  readonly #turns: TurnLimiter;
   readonly #clock: Pick<Clock, 'sleep'>;
   readonly #closed: AbortSignal;
   #ended: AbortController | undefined;
   #isWaiting: boolean = false;
 
   /** @param closed the connection of the agent has ended */
-  constructor(turns: Admission, clock: Pick<Clock, 'sleep'>, closed: AbortSignal) {
+  constructor(turns: TurnLimiter, clock: Pick<Clock, 'sleep'>, closed: AbortSignal) {
     this.#turns = turns;
     this.#clock = clock;
     this.#closed = closed;
@@ -47,7 +47,7 @@ export class ResyncTurn {
 
   /** Ends the turn, because what was asked for has come: the next agent may be asked. */
   end(): void {
-    this.#ended?.abort(OVER);
+    this.#ended?.abort(WAIT_OVERTAKEN);
     this.#ended = undefined;
     this.#isWaiting = false;
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { FleetState } from '../../ledger/index.ts';
-import type { Admission } from './admission.ts';
+import type { TurnLimiter } from './turn-limiter.ts';
 
 /** Time for which a count of the clusters that are not connected is good. */
 const COUNT_MS = 1_000;
@@ -12,12 +12,12 @@ const MAX_SECONDS = 300;
  * each refusal costs a TLS handshake.
  */
 export class ReturnTime {
-  readonly #admission: Admission;
+  readonly #handshakeTurns: TurnLimiter;
   readonly #deps: { readonly clock: Clock; readonly ledger: FleetState };
   #absent = { at: Number.NEGATIVE_INFINITY, clusters: 0 };
 
-  constructor(admission: Admission, deps: { readonly clock: Clock; readonly ledger: FleetState }) {
-    this.#admission = admission;
+  constructor(handshakeTurns: TurnLimiter, deps: { readonly clock: Clock; readonly ledger: FleetState }) {
+    this.#handshakeTurns = handshakeTurns;
     this.#deps = deps;
   }
 
@@ -30,6 +30,6 @@ export class ReturnTime {
     const now = clock.monotonicMs();
     if (now - this.#absent.at > COUNT_MS)
       this.#absent = { at: now, clusters: (await ledger.clusters()).filter(({ connected }) => !connected).length };
-    return Math.min(MAX_SECONDS, Math.max(1, Math.ceil((this.#absent.clusters * this.#admission.paceMs) / 1000)));
+    return Math.min(MAX_SECONDS, Math.max(1, Math.ceil((this.#absent.clusters * this.#handshakeTurns.paceMs) / 1000)));
   }
 }

@@ -4,6 +4,7 @@ import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS, nodeHttp } from '@fso
 import type { AgentListenerIdentity, KeyPair } from '../../identity/index.ts';
 import type { QueueLimits } from './handshake-queue.ts';
 
+/** Server of the agents' listener; without TLS where a proxy before it ends TLS. */
 export type AgentServer = Server | TlsServer;
 
 /** Limits on clients that have not proven yet that they are agents. */

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type Clock, OVER } from '@fso/shared/runtime';
+import { type Clock, WAIT_OVERTAKEN } from '@fso/shared/runtime';
 import type { Denial } from '../../identity/index.ts';
 
 /** An answer that is not taken within this time is cut, in milliseconds. */
@@ -30,7 +30,7 @@ export const toUpgradeRefusal = ({ status, reason }: Denial): UpgradeRefusal => 
 export const refuseUpgrade = (socket: Duplex, clock: Pick<Clock, 'sleep'>, refusal: UpgradeRefusal): void => {
   const { status, reason = '', headers = '' } = refusal;
   const closed = new AbortController();
-  socket.once('close', () => closed.abort(OVER));
+  socket.once('close', () => closed.abort(WAIT_OVERTAKEN));
   const length = Buffer.byteLength(reason);
   const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\n${headers}\r\n`;
   socket.end(`${head}${reason}`, () => socket.destroy());

@@ -7,16 +7,21 @@ import { digestOfReports, type LooseReport, ReportedNames } from '../../../test/
 import { createMemoryLedger, type MemoryLedgerOptions } from '../../ledger/testing/memory-ledger.ts';
 import { createSessionState, type Frame, type FrameContext } from '../frame-handlers.ts';
 import { RevisionTargets } from '../offers.ts';
-import { Admission } from '../pacing/admission.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from '../pacing/agent-budget.ts';
 import { ResyncTurn } from '../pacing/resync-turn.ts';
+import { TurnLimiter } from '../pacing/turn-limiter.ts';
 import { takeListed } from '../reports/lists.ts';
 import { takeDigest, takeReport } from '../reports/take-report.ts';
 
 /** A hub, with a number of agents at a time that it asks for something. */
 const createHub = (options: Omit<MemoryLedgerOptions, 'clock'> = {}, turns = 2) => {
   const clock = new FakeClock();
-  return { clock, ledger: createMemoryLedger({ clock, ...options }), targets: new RevisionTargets(), resyncs: new Admission(turns, clock) };
+  return {
+    clock,
+    ledger: createMemoryLedger({ clock, ...options }),
+    targets: new RevisionTargets(),
+    resyncs: new TurnLimiter(turns, clock),
+  };
 };
 type Hub = ReturnType<typeof createHub>;
 

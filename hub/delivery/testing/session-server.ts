@@ -7,9 +7,9 @@ import { createAuditKey, createCheckpoints } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { FrameDecoder } from '../decoding/frame-decoder.ts';
 import { RevisionTargets } from '../offers.ts';
-import { Admission } from '../pacing/admission.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from '../pacing/agent-budget.ts';
 import { OfferLimit } from '../pacing/offer-limit.ts';
+import { TurnLimiter } from '../pacing/turn-limiter.ts';
 import { Session } from '../session.ts';
 import type { DeliveryDeps, SessionOwner } from '../types.ts';
 import { encodeHello } from './frames.ts';
@@ -47,8 +47,8 @@ export class SessionServer {
       const owner: SessionOwner = {
         cluster: url.slice(1),
         budget: new AgentBudget(clock, DEFAULT_AGENT_LIMITS),
-        admission: new Admission(1, clock),
-        resyncs: new Admission(1, clock),
+        handshakeTurns: new TurnLimiter(1, clock),
+        resyncs: new TurnLimiter(1, clock),
         offerLimit: new OfferLimit(1, clock),
         decoder: new FrameDecoder(clock),
         ...shared,

@@ -4,7 +4,7 @@ import { type Change, isRepeated } from '../changes.ts';
 import type { ClusterRecord } from '../types.ts';
 
 /** State of the ledger before a change. */
-export interface Before {
+export interface LedgerBefore {
   readonly source: SourceView | null;
   readonly desired: string | null;
   readonly cluster: (name: string) => ClusterRecord;
@@ -53,7 +53,7 @@ const ofAgent = (cluster: string, action: string, subject: string, detail: NewAu
  * The entries of the audit log that belong to a change; the transaction of the change writes them
  * too. Pure.
  */
-export const auditOf = (change: Change, before: Before): readonly NewAuditEntry[] => {
+export const auditOf = (change: Change, before: LedgerBefore): readonly NewAuditEntry[] => {
   switch (change.type) {
     case 'audit':
       return [change.entry];

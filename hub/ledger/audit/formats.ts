@@ -4,6 +4,7 @@ import manifest from '../../package.json' with { type: 'json' };
 
 /** Forms of the audit log for other programs: one entry is one line. */
 
+/** Formats of `fso audit export`. */
 export const EXPORT_FORMATS = ['jsonl', 'csv', 'ocsf'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 

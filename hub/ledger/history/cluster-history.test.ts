@@ -2,7 +2,7 @@ import { type PolicyReport, policyKey } from '@fso/shared/api';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
-import { type ClusterChange, unseen } from '../changes.ts';
+import { type ClusterChange, neverSeenCluster } from '../changes.ts';
 import { keysBetween } from '../policies/index.ts';
 import { clusterReport, report } from '../testing/ledger.ts';
 import { timeOf } from '../testing/reported-fleet.ts';
@@ -44,10 +44,10 @@ type Drawn = typeof record extends fc.Arbitrary<infer T> ? T : never;
 const NOTHING: Drawn = { connected: false, observed: true, accepted: null, proven: null, policies: {}, forgotten: false };
 
 const recordOf = ({ connected, observed, accepted, proven, policies, forgotten }: Drawn): ClusterRecord => {
-  if (forgotten) return unseen('eu');
+  if (forgotten) return neverSeenCluster('eu');
   const report = clusterReport({ revision: accepted, provenRevision: proven });
   return {
-    ...unseen('eu'),
+    ...neverSeenCluster('eu'),
     connected,
     notObserved: connected && !observed ? { since: timeOf(0), what: ['Pod'] } : null,
     acked: accepted === null ? null : { revision: accepted, digest: null },
@@ -68,7 +68,7 @@ const changesOf = (before: ClusterRecord, after: ClusterRecord, { forgotten }: D
 
 /** The history of records that came one a second; an agent is seen until its stream ends. */
 const historyOfAll = (records: readonly Drawn[]): HistoryChange[] => {
-  let before = unseen('eu');
+  let before = neverSeenCluster('eu');
   return records.flatMap((drawn, at) => {
     const after = { ...recordOf(drawn), lastSeen: { at: new Date(Date.parse(timeOf(at + 1)) - 1).toISOString() } };
     const keys = keysBetween(before.policies, after.policies);
@@ -141,7 +141,7 @@ describe('the history of a cluster', () => {
   });
 
   it('lasts from the first state of a stream to its last sign of life, also where another stream replaces it', () => {
-    const away = { ...unseen('eu'), lastSeen: { at: timeOf(1) } };
+    const away = { ...neverSeenCluster('eu'), lastSeen: { at: timeOf(1) } };
     const there = { ...away, connected: true, lastSeen: { at: timeOf(5) } };
     const said = (change: Pick<Extract<ClusterChange, { type: 'connected' }>, 'connected' | 'opens'>, before: ClusterRecord) =>
       historyBetween(
@@ -162,7 +162,7 @@ describe('the history of a cluster', () => {
   });
 
   it('has one change where its agent loses sight of the cluster, and one where it recovers', () => {
-    const known = { ...unseen('eu'), connected: true };
+    const known = { ...neverSeenCluster('eu'), connected: true };
     const lost = { ...known, notObserved: { since: timeOf(1), what: ['Pod'] } };
     const worse = { ...known, notObserved: { since: timeOf(1), what: ['Node', 'Pod'] } };
     const said = (before: ClusterRecord, after: ClusterRecord) =>
@@ -192,7 +192,7 @@ describe('the history of a cluster', () => {
   });
 
   it('counts a cluster as not observed while one of its reports is missing', () => {
-    const known = { ...unseen('eu'), connected: true };
+    const known = { ...neverSeenCluster('eu'), connected: true };
     const diverged = { ...known, divergedSince: timeOf(1) };
     const said = (type: 'report' | 'confirmed', before: ClusterRecord, after: ClusterRecord) =>
       historyBetween({ type, cluster: 'eu', time: timeOf(9), report: report(1) } as ClusterChange, { before, after, keys: [] });

@@ -16,7 +16,7 @@ const stateOf: (report: PolicyReport) => PolicyState = weakMemo((report) => ({
   revision: report.revision ?? null,
 }));
 
-/** The same text for the same state. */
+/** Serializes a state of a policy, equally for equal states. */
 export const textOfState: (state: PolicyState) => string = weakMemo(
   ({ phase, conforms, violates, revision }) => `${phase} ${conforms} ${violates} ${revision ?? ''}`,
 );

@@ -3,7 +3,7 @@ import { type Baseline, encodeBitmap } from '@fso/shared/status';
 import { describe, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
-import { type ClusterChange, unseen } from '../changes.ts';
+import { type ClusterChange, neverSeenCluster } from '../changes.ts';
 import { ClusterPolicies, keysBetween, listOf, PolicyList, PolicyLists } from '../policies/index.ts';
 import { clusterReport, compiledFor, report } from '../testing/ledger.ts';
 import { timeOf } from '../testing/reported-fleet.ts';
@@ -23,7 +23,7 @@ describe('a baseline in the history', () => {
   const named = (...names: string[]) => new Map(names.map((name) => [name, failed(name)]));
   const state = { phase: 'Failed' as const, conforms: false, violates: false, revision: A };
   const withPolicies = (policies: ClusterRecord['policies']): ClusterRecord => ({
-    ...unseen('eu'),
+    ...neverSeenCluster('eu'),
     connected: true,
     baseline: policies instanceof ClusterPolicies ? policies.baseline : null,
     policies,
@@ -38,7 +38,7 @@ describe('a baseline in the history', () => {
   };
 
   it('stands for a first report with its deviations, and names no conforming policy', () => {
-    expect(between(unseen('eu'), over(named('hr')), true)).toEqual({
+    expect(between(neverSeenCluster('eu'), over(named('hr')), true)).toEqual({
       baseline: said,
       policies: [{ ...state, keys: ['hr'] }],
       named: [],
@@ -46,7 +46,7 @@ describe('a baseline in the history', () => {
     const many = Array.from({ length: 1_000 }, (_, n) => compiledFor(`policy-${n}`));
     const large = listOf({ digest: 'e'.repeat(64), policies: many, revision: A, intern }, undefined);
     const all = encodeBitmap(1_000, (bit) => bit % 2 === 0);
-    const first = between(unseen('eu'), over(new Map(), { list: large.digest, missing: all }, large), true);
+    const first = between(neverSeenCluster('eu'), over(new Map(), { list: large.digest, missing: all }, large), true);
     expect(JSON.stringify(first).length).toBeLessThan(600);
   });
 
@@ -134,6 +134,6 @@ describe('a baseline in the history', () => {
       policies: [{ ...state, keys: ['hr'] }],
       named: [],
     });
-    expect(fullChange(unseen('eu'), timeOf(0))).toMatchObject({ baseline: null, named: [] });
+    expect(fullChange(neverSeenCluster('eu'), timeOf(0))).toMatchObject({ baseline: null, named: [] });
   });
 });

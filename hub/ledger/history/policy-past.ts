@@ -2,7 +2,7 @@ import type { PolicyState } from '@fso/shared/api';
 import { isExpired } from '@fso/shared/residency';
 import { decodeBitmap, hasBit, type ListedPolicy } from '@fso/shared/status';
 import type { PolicyList } from '../policies/index.ts';
-import type { Dated, HistoryBaseline, HistoryChange, PolicyStateAt } from '../types.ts';
+import type { DatedValue, HistoryBaseline, HistoryChange, PolicyStateAt } from '../types.ts';
 import { textOfState } from './cluster-history.ts';
 
 /** Looks up a policy list by its digest; undefined: the ledger no longer has it. */
@@ -148,8 +148,8 @@ class Trail {
 }
 
 /** @returns undefined: it is not known */
-const newestOf = async (trail: Trail, query: PolicyQuery): Promise<Dated<PolicyState | null> | undefined> => {
-  let found: Dated<PolicyState | null> | undefined;
+const newestOf = async (trail: Trail, query: PolicyQuery): Promise<DatedValue<PolicyState | null> | undefined> => {
+  let found: DatedValue<PolicyState | null> | undefined;
   for (const { time, known } of trail.steps().toReversed()) {
     const value = await read(known, query);
     if (value === undefined || (found !== undefined && !isSame(found.value, value))) break;
@@ -158,13 +158,14 @@ const newestOf = async (trail: Trail, query: PolicyQuery): Promise<Dated<PolicyS
   return found;
 };
 
-const dated = <T>(value: T | undefined, time: string): Dated<T> | undefined => (value === undefined ? undefined : { value, since: time });
+const dated = <T>(value: T | undefined, time: string): DatedValue<T> | undefined =>
+  value === undefined ? undefined : { value, since: time };
 
 /** A stream that began or ended says that the cluster is observed, or that this does not matter. */
 export const observedIn = ({ connected, observed }: HistoryChange): boolean | null | undefined =>
   observed === undefined && connected !== undefined ? true : observed;
 
-type Facts = Omit<PolicyStateAt, 'observed' | 'policy'> & { readonly observed?: Dated<boolean | null> };
+type Facts = Omit<PolicyStateAt, 'observed' | 'policy'> & { readonly observed?: DatedValue<boolean | null> };
 
 const withFacts = (then: Facts, change: HistoryChange): Facts => {
   const found = {

@@ -71,7 +71,7 @@ interface PartOfList {
 }
 
 /** Standing of a policy, as its cluster reports it. */
-export interface Standing {
+export interface PolicyStanding {
   readonly profile: ClusterProfile;
   /** Milliseconds since 1970. */
   readonly asOf: number;
@@ -138,7 +138,7 @@ export class PolicyList {
    * The report of a policy of the list that is not reported by name. The same object for the same
    * policy, profile and state, and array of namespaces.
    */
-  reportOf(policy: ListedPolicy, { profile, asOf, isMissing, namespaces }: Standing): PolicyReport {
+  reportOf(policy: ListedPolicy, { profile, asOf, isMissing, namespaces }: PolicyStanding): PolicyReport {
     // By its place: to look it up by identity costs more than all the rest.
     const expected = this.#expected[this.#places.get(policy.name) ?? -1] ?? expectedReports(policy);
     if (isExpired(policy.expiryDate, asOf)) return expected.get(profile, 'expired');
@@ -168,7 +168,7 @@ export interface ListDifference {
   readonly isInPlace: boolean;
 }
 
-/** Compares two lists. */
+/** Computes which policies of a list differ from those of another. */
 export const differenceOf = weakMemo2((before: PolicyList, after: PolicyList): ListDifference => {
   const names = [
     ...before.policies.filter(({ name }) => !after.has(name)),

@@ -51,20 +51,20 @@ export interface HistoryChange {
 export type HistoryBaseline = Omit<Baseline, 'namespaces'>;
 
 /** A value, and since when it stood. */
-export interface Dated<T> {
+export interface DatedValue<T> {
   readonly value: T;
   readonly since: string;
 }
 
 /** State of a policy in a cluster at one time. A field is absent where that is not known. */
 export interface PolicyStateAt {
-  readonly connected?: Dated<boolean>;
+  readonly connected?: DatedValue<boolean>;
   /** Whether the agent of a connected cluster knew how the cluster was. */
-  readonly observed?: Dated<boolean>;
-  readonly accepted?: Dated<string | null>;
-  readonly proven?: Dated<string | null>;
+  readonly observed?: DatedValue<boolean>;
+  readonly accepted?: DatedValue<string | null>;
+  readonly proven?: DatedValue<string | null>;
   /** null: the cluster did not have the policy. */
-  readonly policy?: Dated<PolicyState | null>;
+  readonly policy?: DatedValue<PolicyState | null>;
 }
 
 /** About one policy in one cluster. */

@@ -148,7 +148,11 @@ const openPostgres = (url: Secret, timeouts: DatabaseTimeouts): Database => {
   };
 };
 
-/** @throws LedgerError when another hub has the folder, or its database cannot be used */
+/**
+ * Opens the database of the ledger.
+ *
+ * @throws LedgerError when another hub has the folder, or its database cannot be used
+ */
 export const openDatabase = async (config: DatabaseConfig): Promise<Database> =>
   'url' in config ? openPostgres(config.url, config.timeouts ?? TIMEOUTS) : openEmbedded(config.folder);
 

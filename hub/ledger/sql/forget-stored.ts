@@ -3,7 +3,7 @@ import type { NewAuditEntry } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { AuditKey } from '../audit/key.ts';
-import { type Change, isUnseen, unseen } from '../changes.ts';
+import { type Change, isUnseen, neverSeenCluster } from '../changes.ts';
 import type { ValueChange, ValueKey } from '../keyed-store.ts';
 import { PolicyLists } from '../policies/index.ts';
 import { LedgerError } from '../types.ts';
@@ -39,7 +39,7 @@ const refuseRunning = async (trx: Transaction<Schema>): Promise<void> => {
 
 /** The cluster as it is stored. No hub runs, so it is not connected. */
 const readCluster = async (trx: Transaction<Schema>, cluster: string): Promise<StoredCluster> => {
-  const nothing = { record: unseen(cluster), connectedBy: null, stream: null, version: 0, writtenSeen: null };
+  const nothing = { record: neverSeenCluster(cluster), connectedBy: null, stream: null, version: 0, writtenSeen: null };
   for await (const stored of readClusters(trx, [cluster], { lists: new PolicyLists(), knownOf: () => nothing }))
     return { ...stored, connectedBy: null, record: { ...stored.record, connected: false, notObserved: null } };
   return nothing;

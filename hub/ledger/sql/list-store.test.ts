@@ -1,7 +1,7 @@
 import { FakeClock } from '@fso/shared/fake-clock';
 import { beforeEach, expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
-import { unseen } from '../changes.ts';
+import { neverSeenCluster } from '../changes.ts';
 import { LedgerCache } from '../ledger-cache.ts';
 import { PolicyList, PolicyLists } from '../policies/index.ts';
 import type { ChangeInput } from '../writes.ts';
@@ -103,7 +103,7 @@ it('shows the clusters that have a list by it, once it is read', async () => {
     ['us', A],
     ['apac', B],
   ] as const)
-    cache.set({ ...unseen(name), connected: true, baseline: baselineOf(list) });
+    cache.set({ ...neverSeenCluster(name), connected: true, baseline: baselineOf(list) });
   expect(await find(A, 'us')).toEqual([true, 1]);
   expect(submitted).toEqual([
     { type: 'relist', cluster: 'eu' },

@@ -7,7 +7,7 @@ import { EMPTY_DIGEST } from '@fso/shared/protocol';
 import { sql } from 'kysely';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { unseen } from '../changes.ts';
+import { neverSeenCluster } from '../changes.ts';
 import { PolicyLists } from '../policies/index.ts';
 import { reportedDigest } from '../take-report.ts';
 import { event, fixedClock, policy, report } from '../testing/ledger.ts';
@@ -92,7 +92,7 @@ it('refuses a delta that does not follow the last report, and writes of a full r
   await ledger.openStream('eu', stream);
   const all = ['a', 'b', 'c'].map((name) => policy(name));
   await ledger.applyReport('eu', report(1, { full: true, policies: all }), stream);
-  const digestNow = async (of: Ledger) => reportedDigest((await of.cluster('eu')) ?? unseen('eu'));
+  const digestNow = async (of: Ledger) => reportedDigest((await of.cluster('eu')) ?? neverSeenCluster('eu'));
   const digest = await digestNow(ledger);
   await expect(ledger.applyReport('eu', report(3, { policies: [policy('x')], events: [event('Lost')] }), stream)).rejects.toThrow(
     'missing',
@@ -148,7 +148,7 @@ it('ignores what an older program has kept of another stream', async () => {
   const read = async (stream: string) => {
     await first.database.db.updateTable('clusters').set({ stream }).execute();
     return await first.database.db.transaction().execute(async (db) => {
-      const nothing = { record: unseen('eu'), connectedBy: null, stream: null, version: 0, writtenSeen: null };
+      const nothing = { record: neverSeenCluster('eu'), connectedBy: null, stream: null, version: 0, writtenSeen: null };
       for await (const { record } of readClusters(db, ['eu'], { lists: new PolicyLists(), knownOf: () => nothing }))
         return record.notObserved?.what;
       return undefined;

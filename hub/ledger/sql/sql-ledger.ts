@@ -19,7 +19,7 @@ import { HistoryKeeper } from './history/history-keeper.ts';
 import { ListStore } from './list-store.ts';
 import { migrate } from './migrate.ts';
 import { readList } from './policy-lists.ts';
-import { ALONE, type Replicas } from './replicas/alone.ts';
+import { type Replicas, SINGLE_REPLICA } from './replicas/alone.ts';
 import { ReplicaState } from './replicas/replica-state.ts';
 import { SharedReplicas } from './replicas/replicas.ts';
 import { createSqlAudit, type InTurn } from './search/audit-log.ts';
@@ -217,7 +217,7 @@ export const createSqlLedger = async (options: SqlLedgerOptions): Promise<Ledger
     queue.submit({ ...input, ...termOf(input), time: clock.now().toISOString() } as Change);
   const replicas: Replicas = shared
     ? new SharedReplicas({ ...options, replica, replicaState, canWrite: () => queue.unanswered < MAX_UNANSWERED })
-    : ALONE;
+    : SINGLE_REPLICA;
 
   const keptLists = () => lists.keptFor(cache.clusters());
   const clearing = new Clearing({ ...options, replica, history, histories, keptLists, signal: closing.signal });

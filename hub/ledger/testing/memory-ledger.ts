@@ -1,5 +1,5 @@
 import type { Clock } from '@fso/shared/runtime';
-import { auditOf, type Before } from '../audit/derive.ts';
+import { auditOf, type LedgerBefore } from '../audit/derive.ts';
 import {
   applyChange,
   type Change,
@@ -79,7 +79,7 @@ class MemoryState {
   }
 
   #take(change: Change): void {
-    const before: Before = { source: this.cache.source(), desired: this.#desired, cluster: (name) => this.cache.get(name) };
+    const before: LedgerBefore = { source: this.cache.source(), desired: this.#desired, cluster: (name) => this.cache.get(name) };
     this.audit.add(auditOf(change, before), change.time);
     if (change.type === 'source') this.cache.setSource(change.source);
     if (change.type === 'desired') this.#desired = change.revision;

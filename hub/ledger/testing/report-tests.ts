@@ -4,7 +4,7 @@ import { encodeBitmap, groupDeviations, standingOf } from '@fso/shared/status';
 import { expect, it } from 'vitest';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
-import { unseen } from '../changes.ts';
+import { neverSeenCluster } from '../changes.ts';
 import { keysBetween } from '../policies/index.ts';
 import type { ClusterRecord } from '../types.ts';
 
@@ -103,7 +103,7 @@ export const itReadsPolicyLists = (test: TestLedger): void => {
       const change = { full: true, baseline, deviations: groupDeviations(named), total: totalOf(named) };
       await test.ledger.applyReport(cluster, report(1, change));
     }
-    const read = () => Promise.all(clusters.map(async (name) => (await test.ledger.cluster(name)) ?? unseen(name)));
+    const read = () => Promise.all(clusters.map(async (name) => (await test.ledger.cluster(name)) ?? neverSeenCluster(name)));
     const check = async () => {
       const [one, two, three] = (await read()) as [ClusterRecord, ClusterRecord, ClusterRecord];
       expect([...one.policies].map(([key, { phase, revision }]) => [key, phase, revision])).toEqual([

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { clusterFile, policyFile, setOf } from '../../../shared/decode/testing/decoded.ts';
 import { baselineOf } from '../../../test/harness/baselines.ts';
 import { policyReport } from '../../../test/harness/policy-reports.ts';
-import { applyChange, type ClusterChange, unseen } from '../changes.ts';
+import { applyChange, type ClusterChange, neverSeenCluster } from '../changes.ts';
 import { historyBetween } from '../history/cluster-history.ts';
 import { keysBetween, listOf, namedIn, PolicyList, PolicyLists } from '../policies/index.ts';
 import type { ClusterRecord, HistoryChange } from '../types.ts';
@@ -110,7 +110,7 @@ export class ReportedFleet {
   /** Records of each cluster after each step. */
   readonly moments: ReadonlyMap<string, ClusterRecord>[] = [];
   readonly #commits: ReadonlyMap<string, PolicyList | undefined>[] = [];
-  #records: ReadonlyMap<string, ClusterRecord> = new Map(CLUSTERS.map((name) => [name, unseen(name)]));
+  #records: ReadonlyMap<string, ClusterRecord> = new Map(CLUSTERS.map((name) => [name, neverSeenCluster(name)]));
   /** Lists held in memory, as nothing else may refer to them. */
   readonly #held: PolicyList[] = [];
   /**
@@ -145,7 +145,7 @@ export class ReportedFleet {
   }
 
   #record(name: string): ClusterRecord {
-    return this.#records.get(name) ?? unseen(name);
+    return this.#records.get(name) ?? neverSeenCluster(name);
   }
 
   #apply(change: ClusterChange): void {

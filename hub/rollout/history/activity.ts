@@ -5,7 +5,7 @@ import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
 import type { CommitTracer } from './commit-tracer.ts';
 import type { RolloutEntry, RolloutRecord } from './rollout-record.ts';
 import { readRollouts } from './rollout-store.ts';
-import { type AcceptedCommit, type HubStep, RolloutTracker } from './rollout-tracker.ts';
+import { type AcceptedCommit, type RecordedStep, RolloutTracker } from './rollout-tracker.ts';
 import { RolloutWriter } from './rollout-writer.ts';
 
 /** A commit that the source has accepted or rejected. */
@@ -58,6 +58,7 @@ class PendingCommits {
   }
 }
 
+/** Parts of the hub that the record of commits reads and writes. */
 export interface ActivityDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: FleetState & Pick<Journal, 'records' | 'audit'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly metrics: HubMetrics['rollout'];
@@ -133,7 +134,7 @@ export class Activity {
   }
 
   /** Notes that this hub has finished a step of the commit that it accepted last. */
-  done(step: HubStep, revision: string): void {
+  done(step: RecordedStep, revision: string): void {
     const accepted = this.#accepted;
     if (accepted?.revision.commit.revision !== revision) return;
     const time = this.#deps.clock.now().toISOString();

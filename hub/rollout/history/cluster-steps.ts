@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+/** Steps of a commit in one cluster, in the order in which they happen. */
 export const STEPS = ['offered', 'accepted', 'written', 'proven'] as const;
 export type Step = (typeof STEPS)[number];
 

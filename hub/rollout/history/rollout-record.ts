@@ -45,6 +45,7 @@ const StoredRollout = z.object({
   enforced: Time.nullable(),
 });
 
+/** Record of one commit's way through hub and clusters, as the ledger keeps it. */
 export const RolloutRecord = StoredRollout.transform(({ clusters, steps = packSteps(Object.entries(clusters)), ...rest }) => ({
   ...rest,
   clusters: {},

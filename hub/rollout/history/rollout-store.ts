@@ -14,7 +14,7 @@ const parseRecord = weakMemo((value: object): RolloutRecord | null => RolloutRec
 
 const parseRollout = (value: unknown): RolloutRecord | null => (typeof value === 'object' && value !== null ? parseRecord(value) : null);
 
-/** @returns all rollouts, newest first */
+/** Reads the records of all commits, newest first. */
 export const readRollouts = (records: KeyedReader): readonly RolloutRecord[] =>
   records
     .list(COMMIT_KIND)
@@ -25,7 +25,11 @@ export const readRollouts = (records: KeyedReader): readonly RolloutRecord[] =>
 export const readRollout = (records: KeyedReader, revision: string): RolloutRecord | undefined =>
   readRollouts(records).find(({ commit }) => commit.revision === revision);
 
-/** @returns the record in a slot; null: there is none that can be read */
+/**
+ * Reads the record of one commit.
+ *
+ * @returns the record in a slot; null: there is none that can be read
+ */
 export const readRolloutSlot = (records: KeyedReader, slot: string): RolloutRecord | null => parseRollout(records.get(COMMIT_KIND, slot));
 
 /**

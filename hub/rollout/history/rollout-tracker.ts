@@ -3,13 +3,15 @@ import type { ClusterRecord } from '../../ledger/index.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
 import { createRolloutRecord, RolloutEntry, type RolloutRecord } from './rollout-record.ts';
 
-export type HubStep = 'released' | 'compiled';
+/** Step of the hub whose time the record of a commit has. */
+export type RecordedStep = 'released' | 'compiled';
 
+/** Commit that came into force, with what its record begins with. */
 export interface AcceptedCommit {
   readonly revision: SourceRevision;
   /** The policies in force before it. */
   readonly before: PolicySet | undefined;
-  readonly steps: Record<HubStep, string | null>;
+  readonly steps: Record<RecordedStep, string | null>;
 }
 
 /** Receives the durations of enforcement in milliseconds, each once. */
@@ -102,7 +104,7 @@ export class RolloutTracker {
   }
 
   /** @param time RFC 3339 */
-  step(step: HubStep, revision: string, time: string): readonly RolloutEntry[] {
+  step(step: RecordedStep, revision: string, time: string): readonly RolloutEntry[] {
     const [current] = this.#open;
     if (current === undefined) return [];
     const { commit, watched, hub } = current.rollout;

@@ -65,6 +65,7 @@ export const comparePolicies = (before: PolicySet | undefined, after: PolicySet)
   };
 };
 
+/** Parts of the hub through which records of commits are written. */
 export interface RolloutWriterDeps {
   readonly ledger: Pick<Journal, 'records' | 'audit'>;
   readonly logger: Logger;

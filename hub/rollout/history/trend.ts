@@ -6,6 +6,7 @@ import type { FleetState, Journal, KeyedReader, Lease } from '../../ledger/index
 /** The numbers of the fleet over time: by day, so that an old one is not written again. */
 
 const TREND_KIND = 'trend';
+/** Days for which the numbers of the fleet are shown. */
 export const TREND_DAYS = 90;
 /** Number of stored days: one more than are shown, as the first of them is not a whole one. */
 const SLOTS = TREND_DAYS + 1;
@@ -136,6 +137,7 @@ export const readTrend = (records: KeyedReader, hours: number, present: SeenPoin
   return [[from, before?.[1] ?? null] as const, ...thin(inside, from, (now - from) / SPANS), [ms, values] as const].map(viewOf);
 };
 
+/** Source of the fleet's numbers, and the ledger that keeps them over time. */
 export interface TrendDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<FleetState, 'subscribe'> & Pick<Journal, 'records'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly counts: () => Promise<FleetCounts>;

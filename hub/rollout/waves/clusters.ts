@@ -38,6 +38,7 @@ export interface ImmediateTags extends TagVerdict {
   readonly signer: string;
 }
 
+/** State of the fleet at one look, from which {@link planRun} decides who may move on. */
 export interface RolloutInput {
   /** Milliseconds since 1970. */
   readonly now: number;

@@ -42,6 +42,7 @@ const Move = z.object({
 /** A cluster that is ahead of its wave. */
 export type Move = z.infer<typeof Move>;
 
+/** Checks of a wave, by name; one that fails halts the waves after it. */
 export const GATES = ['Refused', 'ProofTime', 'NewViolations', 'NewlyRefused', 'NewlyPending', 'NothingLookedAt'] as const;
 export type Gate = (typeof GATES)[number];
 
@@ -93,6 +94,7 @@ const RolloutRun = z.object({
   /** Proof that the commit skipped its waves by signed tags; absent: it did not. */
   immediate: Immediate.optional(),
 });
+/** Stored state of the rollout of the newest commit in waves. */
 export type RolloutRun = z.infer<typeof RolloutRun>;
 
 /** Move of a cluster; undefined: it is not ahead. A cluster may be named `constructor`. */

@@ -7,7 +7,7 @@ import type { Lease } from '../../ledger/index.ts';
 import { addressOf, callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
 import { workOf } from '../http/limits/request-work.ts';
-import { SLOT_LIMITS, type SlotKind, Slots } from '../http/limits/slots.ts';
+import { CallSlots, SLOT_LIMITS, type SlotKind } from '../http/limits/slots.ts';
 import { ThreadBudgets } from '../http/limits/thread-budget.ts';
 import { ApiError } from '../http/problems.ts';
 import { type Route, untilClosed } from '../http/route.ts';
@@ -35,7 +35,11 @@ export type CountFailure = (req: Request, reason: AuthFailure) => void;
 /** Failed calls of one address: this many at once, then one a second. */
 const FAILURES = { burst: 20, perSecond: 1, addresses: 10_000 };
 
-/** @returns one count for all ways in; registers its metric, so once per registry */
+/**
+ * Creates the count of refused callers.
+ *
+ * @returns one count for all ways in; registers its metric, so once per registry
+ */
 export const createFailureCounter = ({ clock, registry }: { clock: Clock; registry: Registry }): CountFailure => {
   const mayFail = createRateLimit(clock, FAILURES);
   const failures = new Counter({
@@ -134,7 +138,11 @@ const lackingRole = ({ access, scope }: Route, { principal: { name, role, grants
   return { reason: 'role', detail: `You are ${name} with the role ${role}${own}; this needs the role ${access}${wanted}.` };
 };
 
-/** @returns by route: the handlers that admit only the callers that the route's access names */
+/**
+ * Creates the check of a caller's role.
+ *
+ * @returns by route: the handlers that admit only the callers that the route's access names
+ */
 export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonly RequestHandler[]) => {
   const { access, countFailure } = deps;
 
@@ -152,8 +160,8 @@ export const createAuthorize = (deps: AuthorizeDeps): ((route: Route) => readonl
     foreignPage(req, route, grant, ownOrigin(deps, req)) ?? foreignName(req, grant) ?? lackingRole(route, grant);
 
   const slots = Object.fromEntries(
-    Object.entries(SLOT_LIMITS).map(([kind, limits]) => [kind, new Slots(limits, deps.runtime.clock)]),
-  ) as Record<SlotKind, Slots>;
+    Object.entries(SLOT_LIMITS).map(([kind, limits]) => [kind, new CallSlots(limits, deps.runtime.clock)]),
+  ) as Record<SlotKind, CallSlots>;
   const budgets = new ThreadBudgets(deps.runtime.clock);
   /** Takes a slot and releases it when the response is closed. */
   const takeSlot = async (kind: SlotKind, res: Response, caller: string): Promise<void> => {

@@ -6,7 +6,7 @@ import type { Grant } from '../../access/index.ts';
 import { callerOf } from '../http/caller.ts';
 import { readCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, jsonRoute, OPEN, parseFormField, type Route } from '../http/route.ts';
+import { ANONYMOUS_CALL, type HubScope, jsonRoute, parseFormField, type Route } from '../http/route.ts';
 import type { LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { loginOf } from './login-routes.ts';
@@ -88,7 +88,7 @@ const allow = (deps: LoginDeps): RequestHandler =>
 const exchangeRoute = (): Route<LoginDeps, HubScope> => {
   const route: Route<LoginDeps, HubScope> = jsonRoute(
     {
-      ...OPEN,
+      ...ANONYMOUS_CALL,
       method: 'post',
       path: '/auth/cli/token',
       operationId: 'cliToken',
@@ -117,7 +117,7 @@ const exchangeRoute = (): Route<LoginDeps, HubScope> => {
  */
 export const cliLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'get',
     path: '/auth/cli',
     operationId: 'askCliLogin',
@@ -129,7 +129,7 @@ export const cliLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [
     handler: askPerson,
   },
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'post',
     path: '/auth/cli',
     operationId: 'allowCliLogin',

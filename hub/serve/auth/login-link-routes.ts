@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { LoginLinkView } from '@fso/shared/api';
 import type { RequestHandler } from 'express';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, jsonRoute, OPEN, parseFormField, type Route } from '../http/route.ts';
+import { ANONYMOUS_CALL, type HubScope, jsonRoute, parseFormField, type Route } from '../http/route.ts';
 import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { foreignForm, ownOrigin } from './own-page.ts';
@@ -90,7 +90,7 @@ export const loginLinkRoutes: readonly Route<LoginDeps, HubScope>[] = [
     },
   ),
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'get',
     path: '/auth/link',
     operationId: 'showLoginLink',
@@ -104,7 +104,7 @@ export const loginLinkRoutes: readonly Route<LoginDeps, HubScope>[] = [
     handler: showPage,
   },
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'post',
     path: '/auth/link',
     operationId: 'redeemLoginLink',

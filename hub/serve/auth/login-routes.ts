@@ -5,7 +5,7 @@ import { type Access, LOGIN_MS, safeReturnTo } from '../../access/index.ts';
 import { callerOf } from '../http/caller.ts';
 import { clearCookie, readCookie, setCookie } from '../http/cookies.ts';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, jsonRoute, OPEN, type Route } from '../http/route.ts';
+import { ANONYMOUS_CALL, type HubScope, jsonRoute, type Route } from '../http/route.ts';
 import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { loginStep } from './login-problems.ts';
 import { sessionView, tokenLoginRoutes } from './token-login-routes.ts';
@@ -63,7 +63,7 @@ const logout =
 /** People's way in, through the identity provider. */
 export const loginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'get',
     path: '/auth/login',
     operationId: 'login',
@@ -75,7 +75,7 @@ export const loginRoutes: readonly Route<LoginDeps, HubScope>[] = [
     handler: startLogin,
   },
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'get',
     path: '/auth/callback',
     operationId: 'loginCallback',

@@ -36,7 +36,11 @@ export const foreignRequest = ({ origin, site, proof }: RequestOrigin, ownOrigin
   return undefined;
 };
 
-/** @returns why a call does not come from a page of the hub; undefined = it does */
+/**
+ * Checks where a call of a browser comes from.
+ *
+ * @returns why a call does not come from a page of the hub; undefined = it does
+ */
 export const describeForeignCall = (req: Request, own: string): string | undefined => {
   const foreign = foreignRequest({ origin: req.get('Origin'), site: req.get('Sec-Fetch-Site'), proof: req.get(CSRF_HEADER) }, own);
   return foreign === undefined ? undefined : `The call is not one of this hub's own pages: ${foreign}.`;

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { Grant } from '../../access/index.ts';
 import type { Caller } from '../http/caller.ts';
 import { ApiError } from '../http/problems.ts';
-import { type HubScope, OPEN, parseBody, type Route } from '../http/route.ts';
+import { ANONYMOUS_CALL, type HubScope, parseBody, type Route } from '../http/route.ts';
 import { beginBrowserSession, type LoginDeps } from './browser-session.ts';
 import { toLoginError } from './login-problems.ts';
 import { describeForeignCall, ownOrigin } from './own-page.ts';
@@ -70,7 +70,7 @@ const signIn =
 /** The ways to sign in, and the one with an API token, for browsers. */
 export const tokenLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'get',
     path: '/auth/methods',
     operationId: 'getLoginMethods',
@@ -80,7 +80,7 @@ export const tokenLoginRoutes: readonly Route<LoginDeps, HubScope>[] = [
     handler: showMethods,
   },
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'post',
     path: '/auth/token',
     operationId: 'tokenLogin',

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { type Clock, type Logger, OVER, waitPatiently } from '@fso/shared/runtime';
+import { type Clock, type Logger, WAIT_OVERTAKEN, waitPatiently } from '@fso/shared/runtime';
 import { callerOf } from '../http/caller.ts';
 import { ADMIN_CHANGE, type HubScope, type Route } from '../http/route.ts';
 
@@ -31,7 +31,7 @@ export const paceReader = (reader: Writable, clock: Clock): Writable => {
       const events = ['drain', 'close'].map((event) => once(reader, event, { signal }));
       await Promise.race([...events, waitPatiently(clock, leftMs, signal).then(giveUp)]);
     } finally {
-      wait.abort(OVER);
+      wait.abort(WAIT_OVERTAKEN);
       leftMs -= clock.monotonicMs() - since;
     }
   };

@@ -17,14 +17,14 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 import { type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
-import { type Named, nameFindings } from './findings/findings.ts';
+import { type NamedFinding, nameFindings } from './findings/findings.ts';
 import { isKnown, type PhaseCounts } from './phases.ts';
 
 /** A violation that an agent names, with its key among all. */
-export type NamedViolation = Named<ViolationView>;
+export type NamedViolation = NamedFinding<ViolationView>;
 
 /** An owner at risk that an agent names, with its key among all. */
-export type NamedRisk = Named<RiskView>;
+export type NamedRisk = NamedFinding<RiskView>;
 
 /** A cluster at one moment: immutable, replaced by the next entry. */
 export interface ClusterEntry {
@@ -108,6 +108,7 @@ export const namedRisks = (record: ClusterRecord): readonly NamedRisk[] => {
   return named.sort((a, b) => byText(a.key, b.key));
 };
 
+/** Counts of a cluster without owners at risk; not for one whose risks are unknown. */
 export const NO_RISKS: RiskCounts = { refused: 0, pending: 0 };
 
 /** Adds numbers of owners at risk; undefined adds nothing. */

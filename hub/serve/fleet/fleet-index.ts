@@ -37,7 +37,7 @@ export interface FleetInput {
   readonly visibility?: Pick<Visibility, 'seesEverywhere'> | undefined;
 }
 
-/** The fleet as of the last update. */
+/** Index of policies and clusters as of its last update, which all routes read. */
 export type Fleet = Omit<FleetIndex, 'update' | 'steps'>;
 
 /** A cluster before its policies and violations are counted. */

@@ -3,7 +3,7 @@ import type { SourceFile } from '@fso/shared/decode';
 import { FakeClock } from '@fso/shared/fake-clock';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { unseen } from '../../ledger/changes.ts';
+import { neverSeenCluster } from '../../ledger/changes.ts';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { LedgerCache } from '../../ledger/ledger-cache.ts';
 import { ThreadSlices } from '../http/limits/request-work.ts';
@@ -86,7 +86,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 const take = (cache: LedgerCache, change: Exclude<Step, { kind: 'read' }>): void => {
   if (change.kind === 'commit') cache.setDesired(COMMITS[change.at as 0 | 1]);
-  else cache.set(change.kind === 'forget' ? unseen(change.cluster) : recordOf(change.cluster, change.failed, change.connected));
+  else cache.set(change.kind === 'forget' ? neverSeenCluster(change.cluster) : recordOf(change.cluster, change.failed, change.connected));
 };
 
 /** A fleet that changes, all states that it had, and reads that are under way. */

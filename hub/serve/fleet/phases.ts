@@ -28,6 +28,7 @@ const FIELDS = { Active: 'active', Failed: 'failed', Pending: 'pending', Expired
   keyof PhaseCounts
 >;
 
+/** Creates counts of no policies, for {@link countPhase} to add to. */
 export const noPhases = (): PhaseCounts => ({ total: 0, active: 0, failed: 0, pending: 0, expired: 0 });
 
 /** Counts a policy by its phase. @param by 1 to count it, -1 to take it back */

@@ -24,6 +24,7 @@ export const PolicyQuery = z.strictObject({
 });
 export type PolicyQuery = z.output<typeof PolicyQuery>;
 
+/** Name of an order of the list of policies. */
 export type PolicySort = 'name' | 'target' | 'phase' | 'violations' | 'expiry' | 'updated';
 
 /** Orders of the list of policies, by the name of `sort`. */

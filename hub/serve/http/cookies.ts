@@ -24,7 +24,11 @@ const fullName = (deps: CookieDeps, name: CookieName): string => (isSecure(deps)
  */
 const options = (deps: CookieDeps): CookieOptions => ({ httpOnly: true, secure: isSecure(deps), sameSite: 'lax', path: '/' });
 
-/** @returns the first cookie of that name, as it is: the hub sets none that needs decoding */
+/**
+ * Reads a cookie of a request.
+ *
+ * @returns the first cookie of that name, as it is: the hub sets none that needs decoding
+ */
 export const readCookie = (deps: CookieDeps, req: Request, name: CookieName): string | undefined => {
   const wanted = `${fullName(deps, name)}=`;
   for (const part of (req.get('Cookie') ?? '').split(';')) {
@@ -44,6 +48,7 @@ export const setCookie = (deps: CookieDeps, res: Response, name: CookieName, coo
   res.cookie(fullName(deps, name), value, { ...options(deps), ...(maxAgeMs === undefined ? {} : { maxAge: maxAgeMs }) });
 };
 
+/** Makes the browser drop a cookie of the hub. */
 export const clearCookie = (deps: CookieDeps, res: Response, name: CookieName): void => {
   res.clearCookie(fullName(deps, name), options(deps));
 };

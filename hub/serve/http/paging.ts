@@ -236,6 +236,8 @@ export const sortParameter = <const S extends string>(names: readonly [S, ...S[]
 export const cursorText = (number: number, order: string): string => `${order} ${number}`;
 
 /**
+ * Reads a cursor of a list.
+ *
  * @param order that of {@link cursorText}, if the list has several
  * @returns the number behind a cursor of a list that is ordered by a number; undefined: from the
  * beginning

@@ -49,7 +49,7 @@ export const eventFilters = {
 /** Query of the list of events. */
 export const EventQuery = z.strictObject({ ...eventFilters, ...paging });
 
-/** @returns the query without its absent parameters */
+/** Drops the absent parameters of a query. */
 export const withoutAbsent = <Q extends object>(query: Q): { [K in keyof Q]?: NonNullable<Q[K]> } =>
   Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as { [K in keyof Q]?: NonNullable<Q[K]> };
 
@@ -62,7 +62,7 @@ export const NamespacedNameParams = z.strictObject({ namespace: z.string().max(2
 export const includesText = (name: string, q: string | undefined): boolean =>
   q === undefined || name.toLowerCase().includes(q.toLowerCase());
 
-/** `true` or `false`, as a boolean. */
+/** Query parameter: `true` or `false`, as a boolean. */
 export const Flag = z.stringbool({ truthy: ['true'], falsy: ['false'], case: 'sensitive' });
 
 /** Whether a value passes a filter; undefined passes every value. */

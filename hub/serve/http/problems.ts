@@ -23,6 +23,7 @@ export const PROBLEMS = {
 /** Code of an error of the API. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
+/** Media type of the API's errors. */
 export const PROBLEM_TYPE = 'application/problem+json';
 
 /** Error that the API answers as problem+json (RFC 9457). */
@@ -71,7 +72,10 @@ const toApiError = (error: unknown): ApiError => {
 /** Whether the work on a call was stopped because its caller has left. */
 const isLeft = (error: unknown, res: Response): boolean => res.destroyed && error instanceof Error && error.name === 'AbortError';
 
-/** RFC 9457. Unexpected errors are logged whole and answered without their text. */
+/**
+ * Answers errors of routes as problem+json. RFC 9457. Unexpected errors are logged whole and
+ * answered without their text.
+ */
 export const problemHandler =
   (logger: Logger): ErrorRequestHandler =>
   (error: unknown, req: Request, res: Response, next) => {

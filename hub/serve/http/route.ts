@@ -77,7 +77,7 @@ export const GLOBAL_READ = { method: 'get', access: 'viewer', scope: 'global' } 
 /** A change of the hub itself, by an administrator. */
 export const ADMIN_CHANGE = { access: 'admin', scope: 'global' } as const;
 /** A call without a credential, which holds nothing of the fleet. */
-export const OPEN = { access: 'open', scope: 'public' } as const;
+export const ANONYMOUS_CALL = { access: 'open', scope: 'public' } as const;
 
 /** All problems of a query in one line, each naming its parameter. */
 const describeIssues = (error: z.ZodError): string =>
@@ -105,7 +105,11 @@ export interface RouteInput<P extends Shape, Q extends Shape, B extends Shape> {
   readonly signal: AbortSignal;
 }
 
-/** @returns aborted when nobody reads the answer any more */
+/**
+ * Creates a signal for the reader of an answer.
+ *
+ * @returns aborted when nobody reads the answer any more
+ */
 export const untilClosed = (res: Response): AbortSignal => {
   const gone = new AbortController();
   if (res.destroyed) gone.abort();

@@ -4,7 +4,10 @@ import type { Request } from 'express';
 import { sameSecret } from '../../access/index.ts';
 import { ApiError } from './problems.ts';
 
-/** GitHub sends at most 25 MB (https://docs.github.com/webhooks/webhook-events-and-payloads). */
+/**
+ * Largest body of a webhook that is read. GitHub sends at most 25 MB
+ * (https://docs.github.com/webhooks/webhook-events-and-payloads).
+ */
 export const MAX_WEBHOOK_BYTES: number = 25 * 1024 * 1024;
 /**
  * Bytes of a body that are kept to read; a longer body counts as a push to the ref that the hub

@@ -10,7 +10,7 @@ import { listClusterPolicyIssues } from './policy-issues.ts';
  */
 const TRANSIENT: ReadonlySet<AlertName> = new Set(['ClusterBehind', 'PolicyNotProven', 'PolicyLockDegraded']);
 
-/** Whether people see an issue. */
+/** Whether the list of issues shows an issue. */
 export const isListed = ({ alert, isCurrent }: Issue): boolean => isCurrent || !TRANSIENT.has(alert);
 
 /** Issues of a group that are shown one by one. */

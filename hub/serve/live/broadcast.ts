@@ -47,7 +47,7 @@ export interface LiveReader {
 }
 
 /** Start of a reader: the messages that it missed, or a reset if they are no longer kept. */
-export interface Start {
+export interface StreamStart {
   readonly replay: readonly Message[];
   readonly reset: boolean;
   /** Position before all messages that are sent from now on. */
@@ -106,7 +106,7 @@ export class Broadcast {
   }
 
   /** Returns the start of a reader after `lastId`; without one, from now. */
-  start(lastId: string | undefined): Start {
+  start(lastId: string | undefined): StreamStart {
     const id = this.#idOf(this.#sequence);
     if (lastId === undefined || lastId === id) return { replay: [], reset: false, id };
     const at = this.#kept.findIndex((message) => message.id === lastId);

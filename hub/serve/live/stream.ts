@@ -1,7 +1,7 @@
 import type { Clock, Shutdown } from '@fso/shared/runtime';
 import type { RequestHandler, Response } from 'express';
 import type { FleetDeps, FleetReader } from '../fleet/fleet-reader.ts';
-import { type Broadcast, encodeMessage, type Start, type StreamOptions } from './broadcast.ts';
+import { type Broadcast, encodeMessage, type StreamOptions, type StreamStart } from './broadcast.ts';
 
 /** Settings and process of event streams. */
 export interface StreamDeps extends FleetDeps {
@@ -64,7 +64,7 @@ class SlowReader {
 }
 
 /** Messages that a reader gets before all live ones from its position on. */
-const openingMessages = async (fleet: FleetReader, { replay, reset, id }: Start): Promise<string[]> => {
+const openingMessages = async (fleet: FleetReader, { replay, reset, id }: StreamStart): Promise<string[]> => {
   if (replay.length > 0) return replay.map(({ text }) => text);
   const status = encodeMessage(id, { event: 'status', data: await fleet.readStatus() });
   return reset ? [encodeMessage(id, { event: 'reset', data: {} }), status] : [status];

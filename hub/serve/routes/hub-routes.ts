@@ -4,7 +4,7 @@ import type { RequestHandler } from 'express';
 import type { Registry } from 'prom-client';
 import type { FleetState, Journal } from '../../ledger/index.ts';
 import { ApiError } from '../http/problems.ts';
-import { GLOBAL_READ, type HubScope, jsonRoute, OPEN, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
+import { ANONYMOUS_CALL, GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST, SCOPED_READ } from '../http/route.ts';
 import { Broadcast, type BroadcastDeps } from '../live/broadcast.ts';
 import { type StreamDeps, streamHandler } from '../live/stream.ts';
 
@@ -87,7 +87,7 @@ export const hubRoutes: readonly Route<HubDeps, HubScope>[] = [
     },
   ),
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'get',
     path: '/healthz',
     operationId: 'healthz',
@@ -99,7 +99,7 @@ export const hubRoutes: readonly Route<HubDeps, HubScope>[] = [
     },
   },
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'get',
     path: '/readyz',
     operationId: 'readyz',

@@ -18,7 +18,7 @@ import { GitObjectError } from '@fso/shared/git';
 import { BusyError } from '@fso/shared/runtime';
 import { isUnjudged } from '@fso/shared/status';
 import { z } from 'zod';
-import type { Told } from '../../delivery/index.ts';
+import type { InspectedReport } from '../../delivery/index.ts';
 import type { FleetState } from '../../ledger/index.ts';
 import type { PolicyDocuments, PolicyPlace } from '../../source/index.ts';
 import type { SeenProcessing } from '../export/processing-report.ts';
@@ -34,7 +34,7 @@ import { GLOBAL_READ, type HubScope, jsonRoute, type Route, SCOPED_LIST, SCOPED_
 export interface PolicyDeps extends FleetDeps {
   readonly agents: {
     /** Asks the agent of a cluster for the full report of a policy, by key. */
-    inspect(cluster: string, policy: string): Promise<Told>;
+    inspect(cluster: string, policy: string): Promise<InspectedReport>;
     /** Asks the agent of a cluster where pods run; undefined: nobody knows. */
     locate(cluster: string): Promise<SeenProcessing | undefined>;
   };

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Journal } from '../../ledger/index.ts';
 import { addressOf } from '../http/caller.ts';
 import { ApiError, requestIdOf } from '../http/problems.ts';
-import { type HubScope, OPEN, type Route } from '../http/route.ts';
+import { ANONYMOUS_CALL, type HubScope, type Route } from '../http/route.ts';
 import { type Push, readPush, readWebhook, whyIgnored } from '../http/webhook.ts';
 
 /** Source that webhooks hint, and the log of them. */
@@ -91,7 +91,7 @@ const webhookHandler = ({ config, source, ledger, runtime: { clock, logger } }: 
 /** Route of Git webhooks, which hint that there is a new commit. */
 export const webhookRoutes: readonly Route<WebhookDeps, HubScope>[] = [
   {
-    ...OPEN,
+    ...ANONYMOUS_CALL,
     method: 'post',
     path: '/api/v1/webhooks/git',
     operationId: 'gitWebhook',

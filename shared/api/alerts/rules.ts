@@ -1,5 +1,6 @@
 /** Problems of the fleet and its hub, as issues, alerts and runbooks name them. */
 
+/** Severities of an alert, the most severe first. */
 export const ALERT_SEVERITIES = ['critical', 'warning', 'info'] as const;
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 
@@ -270,5 +271,7 @@ export const ALERT_RULES = {
   },
 } as const satisfies Readonly<Record<string, AlertRule>>;
 
+/** Name of an alert, which is the name of its cause. */
 export type AlertName = keyof typeof ALERT_RULES;
+/** Names of all alerts. */
 export const ALERT_NAMES = Object.keys(ALERT_RULES) as [AlertName, ...AlertName[]];

@@ -12,9 +12,12 @@ import { ALERT_NAMES, ALERT_SEVERITIES } from './rules.ts';
 const Time = z.iso.datetime({ offset: true });
 const Count = z.int().min(0);
 
+/** Severity of an alert in the API. */
 export const AlertSeverityView = z.enum(ALERT_SEVERITIES);
+/** Name of an alert in the API. */
 export const AlertNameView = z.enum(ALERT_NAMES);
 
+/** States of an alert that the API lists. */
 export const ALERT_STATES = ['firing', 'silenced', 'resolved'] as const;
 export const AlertState = z
   .enum(ALERT_STATES)
@@ -48,6 +51,7 @@ export const AlertView = z.object({
     .describe('Receivers that were notified that it fires, or has ended; with the time of the last notification.'),
 });
 export type AlertView = z.infer<typeof AlertView>;
+/** Page of the alerts. */
 export const AlertPage = pageOf(AlertView);
 
 /** Alerts by what they ask of people; those that are silenced count apart. */
@@ -95,6 +99,7 @@ export const SilenceRequest = z.strictObject({
 });
 export type SilenceRequest = z.input<typeof SilenceRequest>;
 
+/** Kinds of receivers that the alerts file can name. */
 export const RECEIVER_KINDS = ['slack', 'pagerduty', 'alertmanager', 'webhook', 'email'] as const;
 export type ReceiverKind = (typeof RECEIVER_KINDS)[number];
 
@@ -114,6 +119,7 @@ export const ReceiverView = z.object({
   waiting: Count.describe('Notifications that are recorded and not sent yet.'),
 });
 export type ReceiverView = z.infer<typeof ReceiverView>;
+/** Receivers of the alerts file, with how they answered last. */
 export const ReceiverList = z.object({ items: z.array(ReceiverView).describe('By name; empty without `FSO_ALERTS_FILE`.') });
 export type ReceiverList = z.infer<typeof ReceiverList>;
 

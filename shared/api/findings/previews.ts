@@ -69,5 +69,7 @@ const Answered = z.strictObject({
 /** Effects of a change of policies on the workloads of a cluster. Classes are never added up. */
 export const ClusterPreview = z.discriminatedUnion('state', [NotAnswered, Answered]);
 export type ClusterPreview = z.infer<typeof ClusterPreview>;
+/** Preview of an agent that judged the change. */
 export type AnsweredPreview = z.infer<typeof Answered>;
+/** Reason why an agent does not judge a change. */
 export type PreviewRefusal = (typeof PREVIEW_REFUSALS)[number];

@@ -9,6 +9,7 @@ import { WORKLOAD_CLASSES, WorkloadClass } from '../workloads.ts';
  */
 
 const Rule = CombinedRule.omit({ policies: true });
+/** Rule of an effect without the policies behind it. */
 export type PlannedRule = z.infer<typeof Rule>;
 
 const PlannedEffect = Effect.pick({ clusters: true, action: true, verdict: true, breaks: true, usable: true, elsewhere: true }).extend({
@@ -17,6 +18,7 @@ const PlannedEffect = Effect.pick({ clusters: true, action: true, verdict: true,
   after: Rule.nullable(),
   pending: z.boolean().describe('Whether a pod that had nodes has none any more.'),
 });
+/** Effect of a plan for the possible pods of some namespaces and clusters, without texts. */
 export type PlannedEffect = z.infer<typeof PlannedEffect>;
 
 const PlannedClass = WorkloadClass.omit({ owners: true }).extend({
@@ -26,9 +28,11 @@ const PlannedClass = WorkloadClass.omit({ owners: true }).extend({
     .optional()
     .describe('Kind, namespace and name of those that begin, as `Deployment web/api`; absent: the agent tells counts only.'),
 });
+/** Owners of one class in one cluster: counts, and names where the agent gives them. */
 export type PlannedClass = z.infer<typeof PlannedClass>;
 
 const PlannedWorkloads = z.object({ cluster: z.string(), outside: PlannedClass, refused: PlannedClass, pending: PlannedClass });
+/** Effects of a plan on what runs in one cluster, by class. */
 export type PlannedWorkloads = z.infer<typeof PlannedWorkloads>;
 
 /** Whether an effect names a class of namespaces, such as `a-*-b`, and no single one. */
@@ -41,6 +45,7 @@ export const isPattern = (namespace: string): boolean => namespace.includes('*')
 export const PatternDigest = z.object({ clusters: z.array(z.string()), digest: z.string() });
 export type PatternDigest = z.infer<typeof PatternDigest>;
 
+/** All effects of a plan as they are stored: what a later change may not exceed. */
 export const PlannedEffects = z.object({
   effects: z.array(PlannedEffect),
   patterns: z.array(PatternDigest).describe('Digests of the patterns by which clusters tell namespaces apart, where an effect has one.'),

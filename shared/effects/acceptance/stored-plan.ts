@@ -29,4 +29,5 @@ export type StoredEffects = z.infer<typeof StoredEffects>;
 export const StoredPlan = z.object({ ...StoredPlanSummary.shape, ...StoredEffects.shape });
 export type StoredPlan = z.infer<typeof StoredPlan>;
 
+/** Page of the stored plans. */
 export const StoredPlanPage = pageOf(StoredPlanSummary);

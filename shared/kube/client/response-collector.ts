@@ -48,7 +48,7 @@ export interface Limits {
 }
 
 /** Reason of a request that its deadline ended. */
-export const OVER: Error = new Error('the time is up');
+export const DEADLINE_PASSED: Error = new Error('the time is up');
 
 /**
  * Collects a response as a whole. `request` of undici makes a stream and signals for each request,
@@ -70,7 +70,7 @@ export class ResponseCollector implements Dispatcher.DispatchHandler {
     this.#request = request;
     this.#limits = limits;
     signal.addEventListener('abort', this.#onAbort, { once: true });
-    deadline.onOver = () => this.#end(OVER);
+    deadline.onOver = () => this.#end(DEADLINE_PASSED);
   }
 
   /**

@@ -4,7 +4,7 @@ import { KubeApiError, KubeConnectionError, type RequestSummary, type Status } f
 import type { RawRequest } from '../types.ts';
 import { type CredentialSource, createCredentialSource } from './credentials.ts';
 import type { ClusterAccess, Credentials } from './kubeconfig.ts';
-import { type Answer, Deadline, type Limits, OVER, ResponseCollector } from './response-collector.ts';
+import { type Answer, DEADLINE_PASSED, Deadline, type Limits, ResponseCollector } from './response-collector.ts';
 
 /** Receives the measurements of a client's requests and connections. */
 export interface KubeClientMetrics {
@@ -175,7 +175,7 @@ export class Transport {
     const dispatcher = this.#dispatcher(credentials);
     const options = this.#optionsOf(request, credentials);
     limits.signal.throwIfAborted();
-    if (limits.deadline.isOver) throw OVER;
+    if (limits.deadline.isOver) throw DEADLINE_PASSED;
     const collector = new ResponseCollector(request, limits);
     const answer = this.#counted(request, collector.answer(), ({ status }) => status);
     dispatcher.dispatch(options, collector);

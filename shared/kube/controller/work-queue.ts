@@ -1,4 +1,4 @@
-import { type Clock, OVER, systemClock } from '../../runtime/index.ts';
+import { type Clock, systemClock, WAIT_OVERTAKEN } from '../../runtime/index.ts';
 
 /** Waits of keys that fail, in ms. */
 export interface WorkQueueOptions {
@@ -64,7 +64,7 @@ export class WorkQueue {
     const at = this.#clock.monotonicMs() + ms;
     const planned = this.#delayed.get(key);
     if (planned !== undefined && planned.at <= at) return;
-    planned?.timer.abort(OVER);
+    planned?.timer.abort(WAIT_OVERTAKEN);
     const timer = new AbortController();
     this.#delayed.set(key, { at, timer });
     this.#clock.sleep(ms, timer.signal).then(
@@ -120,7 +120,7 @@ export class WorkQueue {
   close(): void {
     this.#closed = true;
     this.#waiting.length = 0;
-    for (const { timer } of this.#delayed.values()) timer.abort(OVER);
+    for (const { timer } of this.#delayed.values()) timer.abort(WAIT_OVERTAKEN);
     this.#delayed.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);
   }
@@ -136,7 +136,7 @@ export class WorkQueue {
   }
 
   #begin(key: string): void {
-    this.#delayed.get(key)?.timer.abort(OVER);
+    this.#delayed.get(key)?.timer.abort(WAIT_OVERTAKEN);
     this.#delayed.delete(key);
     this.#dirty.delete(key);
     this.#processing.add(key);

@@ -1,5 +1,6 @@
 import type { ProviderSeed } from './provider-seed.ts';
 
+/** Regions of IBM Cloud, with the source of the list. */
 export const IBM: ProviderSeed = {
   ibm: {
     source:
@@ -110,6 +111,7 @@ export const OVHCLOUD: ProviderSeed = {
   },
 };
 
+/** Regions of Scaleway, with the source of the list. */
 export const SCALEWAY: ProviderSeed = {
   scaleway: {
     source: 'Scaleway, Regions and Availability Zones, https://www.scaleway.com/en/docs/account/reference-content/products-availability/',

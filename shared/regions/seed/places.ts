@@ -153,4 +153,5 @@ export const PLACES = {
   Zürich: ['CH', 47.38, 8.54],
 } as const satisfies Record<string, readonly [country: string, latitude: number, longitude: number]>;
 
+/** Name of a city, area or country that {@link PLACES} locates. */
 export type PlaceName = keyof typeof PLACES;

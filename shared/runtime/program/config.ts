@@ -119,11 +119,15 @@ export const formatSettings = (settings: readonly Setting[]): string =>
     })
     .join('\n');
 
-/** Collects all problems, so that they are reported at once. */
-export type Problems = string[];
+/** Texts of all problems of an environment, collected to be reported at once. */
+export type ProblemTexts = string[];
 
-/** @returns the text of the file that a variable names; undefined where there is a problem */
-export const readText = async (variable: string, path: string, problems: Problems): Promise<string | undefined> => {
+/**
+ * Reads the file of a setting.
+ *
+ * @returns the text of the file that a variable names; undefined where there is a problem
+ */
+export const readText = async (variable: string, path: string, problems: ProblemTexts): Promise<string | undefined> => {
   try {
     const text = await readFile(path, 'utf8');
     if (text.trim() !== '') return text;

@@ -8,6 +8,7 @@ import { LogOutput } from './log-output.ts';
  */
 export type Logger = pino.Logger;
 
+/** Lowest level that is logged; `silent` logs nothing. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 const SECRETS = ['token', 'authorization', 'password', 'secret', 'cookie'] as const;

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { z } from 'zod';
-import { type Environment, type Problems, readText } from './config.ts';
+import { type Environment, type ProblemTexts, readText } from './config.ts';
 import type { Logger } from './logger.ts';
 
 /** @returns why a program cannot use the text; undefined: it can. Quotes nothing of it. */
@@ -105,7 +105,7 @@ export class Secrets {
   }
 
   /** @param schema of the environment, by which later contents of the files are checked as well */
-  static async read(env: Environment, schema: z.ZodObject, names: readonly string[], problems: Problems): Promise<Secrets> {
+  static async read(env: Environment, schema: z.ZodObject, names: readonly string[], problems: ProblemTexts): Promise<Secrets> {
     const files: SecretFile[] = [];
     for (const name of names) {
       const path = env[`${name}_FILE`];

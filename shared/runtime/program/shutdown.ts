@@ -6,6 +6,8 @@ export const untilAborted = (signal: AbortSignal): Promise<void> =>
   signal.aborted ? Promise.resolve() : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
 /**
+ * Waits for work to end, for a bounded time.
+ *
  * @returns whether the work ended within `ms`; it goes on where it did not. A failure is an end,
  * and is thrown.
  */

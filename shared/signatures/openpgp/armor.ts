@@ -3,6 +3,7 @@ import { malformed } from '../errors.ts';
 
 /** ASCII armour (RFC 9580 section 6). */
 
+/** Label of an armored OpenPGP signature, as in `BEGIN PGP SIGNATURE`. */
 export const PGP_SIGNATURE = 'PGP SIGNATURE';
 const PGP_PUBLIC_KEY = 'PGP PUBLIC KEY BLOCK';
 const ARMOR_HEADER = /^[A-Za-z][A-Za-z0-9-]*: /;

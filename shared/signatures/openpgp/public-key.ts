@@ -23,7 +23,7 @@ export interface KeyMaterial {
   readonly curve: Curve | undefined;
 }
 
-/** RFC 9580 section 9.1. */
+/** Public-key algorithms that are accepted, by their number: RFC 9580 section 9.1. */
 export const ALGORITHMS = { rsa: 1, rsaSign: 3, ecdsa: 19, eddsaLegacy: 22, ed25519: 27 } as const;
 
 const VERSION = 4;

@@ -39,7 +39,7 @@ export const SIGNATURE_TYPES = {
   certificationRevocation: 0x30,
 } as const;
 
-/** RFC 9580 section 5.2.3.7. */
+/** Signature subpackets that are read, by their number: RFC 9580 section 5.2.3.7. */
 export const SUBPACKETS = {
   created: 2,
   signatureExpires: 3,

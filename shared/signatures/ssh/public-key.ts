@@ -24,7 +24,9 @@ export interface Curve {
   readonly bytes: number;
 }
 
+/** Shortest RSA key that is accepted. */
 export const MIN_RSA_BITS = 2048;
+/** Longest RSA key that is accepted: the time of a verification grows with it. */
 export const MAX_RSA_BITS = 16_384;
 
 const CURVES: Readonly<Record<string, Curve>> = {

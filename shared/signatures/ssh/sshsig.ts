@@ -16,6 +16,7 @@ export interface SshSignature {
 
 const PREAMBLE = 'SSHSIG';
 const VERSION = 1;
+/** Label of an armored SSH signature, as in `BEGIN SSH SIGNATURE`. */
 export const SSH_SIGNATURE = 'SSH SIGNATURE';
 
 const invalid = (): SignatureError =>

@@ -23,7 +23,7 @@ import {
 import manifest from '../../../package.json' with { type: 'json' };
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
-import { plain } from '../../render/text.ts';
+import { withoutControls } from '../../render/text.ts';
 import { type BackupOptions, backupFromHub, countOf, keepBackups } from './backup.ts';
 
 type Open<D> = (config: DatabaseConfig) => Promise<D>;
@@ -118,7 +118,7 @@ export const restore = async (context: Context, file: string, { replace }: { rea
   });
   if (moved !== undefined) context.out(`the ledger that was there is now ${moved.aside}\n`);
   context.out(`restored from ${created}: ${countOf(rows)}; the audit log is intact\n`);
-  for (const note of notes) context.out(`note: ${plain(note)}\n`);
+  for (const note of notes) context.out(`note: ${withoutControls(note)}\n`);
 };
 
 /** `fso ledger forget`. @returns the exit code */

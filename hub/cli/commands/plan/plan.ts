@@ -24,7 +24,7 @@ import { HubError } from '../../client/hub-requests.ts';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { type Column, renderTable, writeData } from '../../render/output.ts';
-import { plain } from '../../render/text.ts';
+import { withoutControls } from '../../render/text.ts';
 import { readAcceptedPlan } from './accepted-plan.ts';
 import { planMarkdown } from './plan-markdown.ts';
 import { type PlanSide, problemLines, readCommit, readFolder } from './read-side.ts';
@@ -169,8 +169,8 @@ const COLUMNS = [
 ];
 
 const writeTable = (context: Context, plan: Plan): void => {
-  context.out(`${plain(planVerdict(plan))}\n`);
-  for (const line of beyondLines(plan, (text) => text, true)) context.out(`${plain(line)}\n`);
+  context.out(`${withoutControls(planVerdict(plan))}\n`);
+  for (const line of beyondLines(plan, (text) => text, true)) context.out(`${withoutControls(line)}\n`);
   const table = <T>(columns: readonly Column<T>[], rows: readonly T[]): void => {
     if (rows.length > 0) context.out(`\n${renderTable(columns, rows, context.paint)}`);
   };

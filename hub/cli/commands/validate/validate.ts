@@ -4,7 +4,7 @@ import { count } from '@fso/shared/text';
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { renderTable } from '../../render/output.ts';
-import { list, plain } from '../../render/text.ts';
+import { list, withoutControls } from '../../render/text.ts';
 import { policiesAt } from '../policy-files/git-commits.ts';
 import { findSignersProblems, readPolicyFolder } from '../policy-files/policy-folder.ts';
 import { move, planMoves } from '../policy-files/registrations.ts';
@@ -75,7 +75,8 @@ const validateFolder = (folder: string, base: string | undefined, env: NodeJS.Pr
 };
 
 const writeProblems = (context: Context, problems: readonly SourceProblem[]): void => {
-  for (const { path, line, column, reason } of problems) context.out(`${plain(path)}:${line}:${column}: ${plain(reason)}\n`);
+  for (const { path, line, column, reason } of problems)
+    context.out(`${withoutControls(path)}:${line}:${column}: ${withoutControls(reason)}\n`);
   context.progress(`${count(problems.length, 'problem')}\n`);
 };
 
@@ -108,12 +109,12 @@ const writeSummary = (context: Context, { counts, clusters, waves = [] }: Extrac
 const writeWarnings = (context: Context, warnings: readonly ValidationWarning[]): void => {
   if (warnings.length > 0) context.out('\n');
   for (const { path, line, column, type, reason } of warnings)
-    context.out(`${plain(path)}:${line}:${column}: warning ${type}: ${plain(reason)}\n`);
+    context.out(`${withoutControls(path)}:${line}:${column}: warning ${type}: ${withoutControls(reason)}\n`);
 };
 
 const writeChanges = (context: Context, base: string, changes: readonly PolicyChange[]): void => {
   if (changes.length === 0) {
-    context.out(`\nNo cluster gets anything else than at ${plain(base)}.\n`);
+    context.out(`\nNo cluster gets anything else than at ${withoutControls(base)}.\n`);
     return;
   }
   const columns = [
@@ -122,7 +123,7 @@ const writeChanges = (context: Context, base: string, changes: readonly PolicyCh
     { title: 'GET CHANGED', value: (change: PolicyChange) => some(change.changes) },
     { title: 'LOSE', value: ({ loses }: PolicyChange) => some(loses) },
   ];
-  context.out(`\nSince ${plain(base)}:\n\n${renderTable(columns, changes, context.paint)}`);
+  context.out(`\nSince ${withoutControls(base)}:\n\n${renderTable(columns, changes, context.paint)}`);
 };
 
 const fixRegistrations = (context: Context, folder: string): void => {

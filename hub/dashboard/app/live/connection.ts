@@ -50,6 +50,7 @@ const readEvents = async (
 export const WATCHDOG_MS = 40_000;
 const BACKOFF = { baseMs: 500, maxMs: 30_000 };
 
+/** State of the live stream, as the masthead shows it. */
 export type LiveState =
   | { readonly kind: 'connecting' | 'live' | 'signedOut' | 'paused' }
   /** Retry after the stream was live. `since`: milliseconds since 1970, as of all below. */
@@ -74,7 +75,8 @@ interface ConnectionDeps {
   readonly fetch?: typeof request;
 }
 
-export interface Connection {
+/** Connection to the hub's live stream, opened again whenever it ends. */
+export interface StreamConnection {
   /**
    * Reads the stream until the signal is aborted or the session is over; called again, it continues
    * where it stopped.
@@ -110,7 +112,7 @@ const askedWaitMs = (error: unknown): number => (error instanceof ApiProblem ? (
  * that a connection is dead (heartbeats are comments), and cannot go on with an id after it was
  * closed.
  */
-export const createConnection = (deps: ConnectionDeps): Connection => {
+export const createConnection = (deps: ConnectionDeps): StreamConnection => {
   const { onState, onEvent, onLive, now, random, sleep, fetch = request } = deps;
   const backoff = createBackoff({ ...BACKOFF, random });
   let lastId: string | undefined;

@@ -1,7 +1,7 @@
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { markSessionEnded } from '../../api/session.ts';
-import { type Connection, createConnection } from './connection.ts';
+import { createConnection, type StreamConnection } from './connection.ts';
 import { setLiveState } from './live-status.tsx';
 import { createRefreshRounds } from './refresh-rounds.ts';
 import { readAgain, readFailed, staleKeys, writeEvent } from './update-queries.ts';
@@ -20,7 +20,7 @@ const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
     });
   });
 
-const connectTo = (client: QueryClient): Connection => {
+const connectTo = (client: QueryClient): StreamConnection => {
   let isFirst = true;
   const now = (): number => Date.now();
   const readLater = createRefreshRounds({ round: (old) => readAgain(client, old), now, sleep });
@@ -47,7 +47,7 @@ const connectTo = (client: QueryClient): Connection => {
  * Keeps the stream open while the tab is looked at, and for a while after. @returns a function that
  * ends it
  */
-const keepOpen = (connection: Connection): (() => void) => {
+const keepOpen = (connection: StreamConnection): (() => void) => {
   let open: AbortController | undefined;
   let hiding: ReturnType<typeof setTimeout> | undefined;
   const start = (): void => {

@@ -1,6 +1,7 @@
 const FRAGMENT = /^#token=([^&]+)$/;
 
 type Place = Pick<Location, 'pathname' | 'hash'>;
+/** Whether an address carries an API token in its fragment. */
 export const hasLinkToken = ({ pathname, hash }: Place): boolean => pathname === '/login' && FRAGMENT.test(hash);
 
 /**

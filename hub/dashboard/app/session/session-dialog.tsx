@@ -10,6 +10,7 @@ import { useNow } from '../../lib/time.ts';
 import { isOtherSession, onSignIn } from './session-tabs.ts';
 import { SignInForm } from './sign-in-form.tsx';
 
+/** Path of the page that a login in another tab ends on. */
 export const SIGNED_IN = '/signed-in';
 
 export const useSessionEnded = (): boolean => useSyncExternalStore(onSessionChange, isSessionEnded);

@@ -7,6 +7,7 @@ export const isOtherSession = (before: SessionView | undefined, now: SessionView
 /** Announces a sign-in to the other tabs of this browser. */
 const CHANNEL = 'fso-session';
 
+/** Notifies the other tabs that a session has begun. */
 export const announceSignIn = (): void => {
   const channel = new BroadcastChannel(CHANNEL);
   channel.postMessage('signed-in');

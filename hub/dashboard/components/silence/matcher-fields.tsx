@@ -3,7 +3,7 @@ import { Button, FormSelect, FormSelectOption, TextInput } from '@patternfly/rea
 import MinusCircleIcon from '@patternfly/react-icons/dist/esm/icons/minus-circle-icon';
 import PlusCircleIcon from '@patternfly/react-icons/dist/esm/icons/plus-circle-icon';
 import { useId } from 'react';
-import { MATCHED_LABELS, type MatchedLabel, type MatcherDraft, NO_MATCHERS, OPERATORS, type Operator } from './silence-draft.ts';
+import { MATCHED_LABELS, type MatchedLabel, type MatcherDraft, type MatchOperator, NO_MATCHERS, OPERATORS } from './silence-draft.ts';
 
 /** Limits of the API. */
 const MAX_MATCHERS = 16;
@@ -40,7 +40,7 @@ const MatcherField = ({ row, number, onChange, onRemove }: MatcherFieldProps) =>
       <FormSelect
         aria-label={`Comparison of matcher ${number}`}
         value={row.operator}
-        onChange={(_event, operator) => onChange({ ...row, operator: operator as Operator })}
+        onChange={(_event, operator) => onChange({ ...row, operator: operator as MatchOperator })}
       >
         {Object.entries(OPERATORS).map(([operator, text]) => (
           <FormSelectOption key={operator} value={operator} label={text} />

@@ -5,23 +5,25 @@ import { timeOf } from '../../lib/time.ts';
 export const MATCHED_LABELS = ['name', 'severity', ...AlertLabels.keyof().options] as const;
 export type MatchedLabel = (typeof MATCHED_LABELS)[number];
 
+/** Operators of a matcher, with their words in the form. */
 export const OPERATORS = { '=': 'is', '!=': 'is not', '=~': 'matches', '!~': 'does not match' } as const;
-export type Operator = keyof typeof OPERATORS;
+export type MatchOperator = keyof typeof OPERATORS;
 
 /** A matcher while it is edited. */
 export interface MatcherDraft {
   readonly label: MatchedLabel;
-  readonly operator: Operator;
+  readonly operator: MatchOperator;
   readonly value: string;
 }
 
 /** Quotes and backslashes stand for themselves, but in a pattern a backslash escapes already. */
-const quote = (value: string, operator: Operator): string =>
+const quote = (value: string, operator: MatchOperator): string =>
   `"${value.replaceAll(operator === '=' || operator === '!=' ? /["\\]/g : /"/g, String.raw`\$&`)}"`;
 
 /** @returns a matcher in the words of the API, e.g. `cluster="eu-1"` */
 export const formatMatcher = ({ label, operator, value }: MatcherDraft): string => `${label}${operator}${quote(value, operator)}`;
 
+/** Creates a matcher for exactly this value of a label. */
 export const matcherOf = (label: MatchedLabel, value: string): MatcherDraft => ({ label, operator: '=', value });
 
 /** Initial matchers without an alert: a cluster, to be named. */
@@ -40,8 +42,8 @@ const HOUR_MS = 3_600_000;
 
 /** Lengths of a silence, in hours. */
 export const LENGTHS = { '1 hour': 1, '2 hours': 2, '4 hours': 4, '1 day': 24, '3 days': 72, '1 week': 168 } as const;
-export type Length = keyof typeof LENGTHS;
-export const isLength = (text: string): text is Length => Object.hasOwn(LENGTHS, text);
+export type SilenceLength = keyof typeof LENGTHS;
+export const isSilenceLength = (text: string): text is SilenceLength => Object.hasOwn(LENGTHS, text);
 
 /** A silence while it is edited. */
 export interface SilenceDraft {
@@ -49,7 +51,7 @@ export interface SilenceDraft {
   /** Value of a field of the type datetime-local; undefined: now. */
   readonly from: string | undefined;
   /** A length, or an end as a field has it. */
-  readonly until: Length | { readonly at: string };
+  readonly until: SilenceLength | { readonly at: string };
   readonly reason: string;
 }
 

@@ -20,7 +20,7 @@ import { exactTime, localOf } from '../../lib/time.ts';
 import { Dialog } from '../dialog.tsx';
 import { showToast } from '../toasts.tsx';
 import { MatcherFields, type MatcherRow } from './matcher-fields.tsx';
-import { checkSilence, isLength, LENGTHS, type MatcherDraft, type SilenceDraft } from './silence-draft.ts';
+import { checkSilence, isSilenceLength, LENGTHS, type MatcherDraft, type SilenceDraft } from './silence-draft.ts';
 
 /** Longest reason that the API takes. */
 const MAX_REASON = 512;
@@ -73,7 +73,7 @@ const End = ({ id, draft: { until }, onChange }: FieldProps) => (
       <FormSelect
         id={`${id}-until`}
         value={typeof until === 'string' ? until : EXACT}
-        onChange={(_event, value) => onChange({ until: isLength(value) ? value : { at: inAnHour() } })}
+        onChange={(_event, value) => onChange({ until: isSilenceLength(value) ? value : { at: inAnHour() } })}
       >
         {Object.keys(LENGTHS).map((length) => (
           <FormSelectOption key={length} value={length} label={`After ${length}`} />

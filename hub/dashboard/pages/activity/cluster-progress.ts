@@ -4,6 +4,7 @@ import type { ClusterSteps } from '@fso/shared/api';
 
 /** Positions of a cluster: the step that it waits at, or its end. */
 const POSITIONS = ['refused', 'offer', 'accept', 'write', 'prove', 'proven'] as const;
+/** Step that a cluster waits at, or its end. */
 export type Position = (typeof POSITIONS)[number];
 
 const positionOf = ({ offered, accepted, written, proven, refused }: ClusterSteps): Position => {
@@ -15,8 +16,10 @@ const positionOf = ({ offered, accepted, written, proven, refused }: ClusterStep
 };
 
 const STAGES = ['offered', 'accepted', 'written', 'proven'] as const;
+/** Step of a commit that a cluster has behind it. */
 export type Stage = (typeof STAGES)[number];
 
+/** Way of a commit in one cluster, as durations. */
 export interface ClusterProgress {
   readonly cluster: string;
   readonly place: Position;
@@ -80,6 +83,7 @@ interface ProgressFilter {
   readonly at?: Position | undefined;
 }
 
+/** Keeps the clusters at a position whose names contain a text. */
 export const filterProgress = (ways: readonly ClusterProgress[], { q, at }: ProgressFilter): ClusterProgress[] =>
   ways.filter(({ cluster, place }) => (at === undefined || place === at) && cluster.includes(q?.toLowerCase() ?? ''));
 

@@ -2,8 +2,10 @@ import type { CommitActivity, CommitSummary } from '@fso/shared/api';
 
 /** The progress of a commit through the nine steps. Pure. */
 
+/** State of one of the nine steps; `unwatched`: nothing records it. */
 export type StepState = 'done' | 'current' | 'waiting' | 'failed' | 'unwatched';
 
+/** Step of a commit, as its page shows it. */
 export interface Step {
   readonly mark: string;
   readonly name: string;
@@ -91,6 +93,7 @@ const sinceBefore = (raws: readonly Raw[], index: number): number | null => {
   return atMs === null || index === 0 ? null : Math.max(0, atMs - before);
 };
 
+/** Lists the nine steps of a commit, in order. */
 export const stepsOf = (activity: CommitActivity): Step[] => {
   const raws = rawSteps(activity);
   return raws.map((raw, index): Step => {

@@ -3,6 +3,7 @@ import type { ReceiverView } from '@fso/shared/api';
 /** Outcome of the last notification of a receiver. */
 export type Delivery = 'none' | 'delivered' | 'failing' | 'refused';
 
+/** Judges by its last success and failure whether a receiver takes notifications. */
 export const deliveryOf = ({ lastSuccess, lastFailure }: Pick<ReceiverView, 'lastSuccess' | 'lastFailure'>): Delivery => {
   const failedLast = lastFailure !== null && (lastSuccess === null || Date.parse(lastFailure.time) > Date.parse(lastSuccess));
   if (failedLast) return lastFailure.permanent ? 'refused' : 'failing';

@@ -11,6 +11,7 @@ const sha256 = async (text: string): Promise<string> => {
 const hashOf = async ({ previous, hash: _hash, ...content }: AuditEntry): Promise<string> =>
   sha256(`${previous}\n${await sha256(canonicalJson(content))}`);
 
+/** Result of a check of entries in the browser. */
 export interface ChainCheck {
   readonly entries: number;
   /** Neighbours in the log that were both here, so that the link between them was compared too. */

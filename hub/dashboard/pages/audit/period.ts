@@ -12,6 +12,7 @@ export const SPAN_TEXTS: Readonly<Record<Span, string>> = {
   '30d': 'Last 30 days',
 };
 
+/** Time span of a list: a span until now, or a beginning and an end. */
 export interface Period {
   readonly span?: Span | undefined;
   /** RFC 3339. */

@@ -28,6 +28,7 @@ interface MergeInput<T> {
   readonly upTo: number;
 }
 
+/** Puts the newest page before the rows that were read; new rows wait until they are asked for. */
 export const mergeNewest = <T>({ newest, isFull, list, idOf, upTo }: MergeInput<T>): Merged<T> => {
   const [first] = list;
   const top = first === undefined ? 0 : idOf(first);

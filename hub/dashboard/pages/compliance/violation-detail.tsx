@@ -2,7 +2,7 @@ import type { PolicyView, ViolationView } from '@fso/shared/api';
 import { Alert, ClipboardCopy, Content, List, ListItem } from '@patternfly/react-core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { type Connection, useConnections } from '../../api/connections.ts';
+import { type ClusterConnection, useConnections } from '../../api/connections.ts';
 import { type FindingRef, findingKey, policyQuery, violationsQuery } from '../../api/queries.ts';
 import { Empty, ErrorState, Loading, StaleBanner } from '../../components/empty-states.tsx';
 import { PolicyLink } from '../../components/links.tsx';
@@ -38,7 +38,7 @@ export const ViolationDetail = ({ of }: { readonly of: FindingRef }) => {
   );
 };
 
-const Staleness = ({ connection }: { readonly connection: Connection | undefined }) => {
+const Staleness = ({ connection }: { readonly connection: ClusterConnection | undefined }) => {
   if (connection === undefined)
     return <StaleBanner since={null}>The connection of the cluster is unknown, so this may be old.</StaleBanner>;
   return connection.connection === 'Connected' ? null : (

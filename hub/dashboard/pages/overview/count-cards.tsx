@@ -87,6 +87,7 @@ const oldest = (time: string | null): ReactNode =>
     </>
   );
 
+/** Times at which the hub last heard from clusters that are connected, and that are not. */
 export interface ClusterAges {
   /** Time at which the least recently seen cluster of this state was last seen, RFC 3339. */
   readonly connected: string | null;

@@ -7,6 +7,7 @@ export interface PlanDraft {
   readonly text: string;
 }
 
+/** Path that a new policy gets first. */
 export const NEW_PATH = 'policies/new.yaml';
 
 const MAX_KIB = DEFAULT_LIMITS.maxFileBytes / 1024;

@@ -7,6 +7,7 @@ import { Empty } from '../../components/empty-states.tsx';
  */
 type Origin = 'git' | 'removed' | 'local';
 
+/** Finds where a policy comes from: Git, a cluster, or a commit that no longer has it. */
 export const originOf = ({ source, managedBy }: Pick<PolicyView, 'source' | 'managedBy'>): Origin => {
   if (source !== null) return 'git';
   return managedBy === 'local' ? 'local' : 'removed';

@@ -11,6 +11,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { policyDetailsQuery } from '../../api/queries.ts';
 
+/** Clusters of a policy, with what their agents answered. */
 export interface PolicyDetails {
   /** The clusters of the policy, with the full report of each whose agent has sent it. */
   readonly clusters: readonly PolicyInCluster[];
@@ -39,6 +40,7 @@ const isOfRow = (told: PolicyReport, { report }: PolicyInCluster): boolean =>
   (report.revision === undefined || told.revision === report.revision) &&
   (!isAsExpected(report) || told.namespaces.length === report.namespaces.length);
 
+/** Puts the full reports of agents in the place of short ones of the same state. */
 export const mergeDetails = (clusters: readonly PolicyInCluster[], details: readonly PolicyDetail[]): PolicyInCluster[] => {
   const told = new Map(
     details.flatMap(({ cluster, source, report }) => (source === 'agent' && report ? [[cluster, report] as const] : [])),

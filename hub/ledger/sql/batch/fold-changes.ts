@@ -8,11 +8,11 @@ interface Waiting {
 }
 
 /** Change: the stream of a cluster began or ended. */
-export type Connected = Extract<Change, { type: 'connected' }>;
+export type ConnectionChange = Extract<Change, { type: 'connected' }>;
 
-const isOfAnother = (last: Connected, change: Connected): boolean => last.stream?.id !== change.stream?.id;
+const isOfAnother = (last: ConnectionChange, change: ConnectionChange): boolean => last.stream?.id !== change.stream?.id;
 /** A stream that waits to be opened keeps in mind that another one ended. */
-const endsBeside = (last: Connected, change: Connected): boolean =>
+const endsBeside = (last: ConnectionChange, change: ConnectionChange): boolean =>
   isOfAnother(last, change) && change.opens !== true && !change.connected && last.opens === true && change.stream !== undefined;
 
 /**
@@ -20,7 +20,7 @@ const endsBeside = (last: Connected, change: Connected): boolean =>
  * changes. The first `true` is kept, because the audit log has an entry for the first time that a
  * cluster connects.
  */
-export const isFolded = (last: Waiting, change: Change): change is Connected => {
+export const isFolded = (last: Waiting, change: Change): change is ConnectionChange => {
   if (last.change.type !== 'connected' || change.type !== 'connected') return false;
   if (endsBeside(last.change, change)) return true;
   // Of another stream nothing else but its beginning says more than what waits.
@@ -29,9 +29,9 @@ export const isFolded = (last: Waiting, change: Change): change is Connected => 
 };
 
 /** Merges two changes into one: whether a cluster is connected, and which streams have ended. */
-export const fold = (last: Change, change: Connected): Connected => {
+export const fold = (last: Change, change: ConnectionChange): ConnectionChange => {
   if (last.type !== 'connected') return change;
-  const endOf = ({ stream, connected }: Connected): string[] => (stream === undefined || connected ? [] : [stream.id]);
+  const endOf = ({ stream, connected }: ConnectionChange): string[] => (stream === undefined || connected ? [] : [stream.id]);
   const { ended = [] } = last;
   if (endsBeside(last, change)) return { ...last, ended: [...ended, ...endOf(change)] };
   const all = isOfAnother(last, change) ? [...ended, ...endOf(last)] : ended;

@@ -1,7 +1,7 @@
 import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { type Change, unseen } from '../../changes.ts';
+import { type Change, neverSeenCluster } from '../../changes.ts';
 import { PolicyLists } from '../../policies/index.ts';
 import { TIME } from '../../testing/ledger.ts';
 import { planBatch } from './plan-batch.ts';
@@ -118,7 +118,13 @@ it.each<[what: string, changes: readonly [stream: string, connected: boolean, op
     );
   back.resolve();
   await Promise.all(writes);
-  const before = { record: { ...unseen('eu'), connected: true }, connectedBy: 'here', stream: 'a', version: 1, writtenSeen: null };
+  const before = {
+    record: { ...neverSeenCluster('eu'), connected: true },
+    connectedBy: 'here',
+    stream: 'a',
+    version: 1,
+    writtenSeen: null,
+  };
   const quotaOf = () => ({ policies: 1, whole: 1, bytes: 1_000 });
   const stored = { source: null, desired: null, cluster: () => before, record: () => undefined, quotaOf, lists: new PolicyLists() };
   const batch = planBatch(written.slice(1), stored, 'here');

@@ -60,12 +60,12 @@ const writeRecord = async (
 };
 
 /** Key of the record that holds the version up to which {@link clearRecords} has cleared. */
-export const CLEARED = { kind: 'ledger', name: 'cleared' };
+export const CLEARING_KEY = { kind: 'ledger', name: 'cleared' };
 
 /**
  * Clears what removed records have left, up to a version. A hub that had not read it yet finds by
- * the record {@link CLEARED}, whose own version is newer than all, that it must read all records
- * again: so nothing that was revoked comes back, however long the hub was away.
+ * the record {@link CLEARING_KEY}, whose own version is newer than all, that it must read all
+ * records again: so nothing that was revoked comes back, however long the hub was away.
  */
 export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared'>, upTo: number, now: Date): Promise<void> => {
   await db.transaction().execute(async (trx) => {
@@ -74,7 +74,7 @@ export const clearRecords = async ({ db, shared }: Pick<Database, 'db' | 'shared
     const { newest } = await removed.select((eb) => eb.fn.max<number | null>('version').as('newest')).executeTakeFirstOrThrow();
     if (newest === null) return;
     await trx.deleteFrom('records').where('value_json', 'is', null).where('version', '<=', newest).execute();
-    await writeRecord(trx, { ...CLEARED, value: newest }, now);
+    await writeRecord(trx, { ...CLEARING_KEY, value: newest }, now);
   });
 };
 
@@ -197,7 +197,7 @@ export const oldestOf = ({ days }: Pick<HistoryLimits, 'days'>, now: Date): stri
 export const CLEARED_SHARE = 0.2;
 
 /** Result of a clearing. */
-export interface Cleared {
+export interface ClearingResult {
   readonly deleted: number;
   /** Older than is kept, and left to the next clearings. */
   readonly left: number;
@@ -220,7 +220,7 @@ const countOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal)
 };
 
 /** Deletes what was received before a time, the oldest first, as much of it as one clearing may. */
-const clearOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal): Promise<Cleared> => {
+const clearOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal): Promise<ClearingResult> => {
   const old = db.selectFrom('events').select('id').where('received', '<', oldest).orderBy('received');
   if ((await old.limit(1).execute()).length === 0) return { deleted: 0, left: 0 };
   const counted = await countOld(db, oldest, signal);
@@ -241,7 +241,7 @@ const clearOld = async (db: Kysely<Schema>, oldest: string, signal: AbortSignal)
  * Deletes events that are older, or more, than are kept. The audit log is never cleared. @param now
  * see {@link advanceRetention}
  */
-export const clearHistory = async (db: Kysely<Schema>, limits: HistoryLimits, now: Date, signal: AbortSignal): Promise<Cleared> => {
+export const clearHistory = async (db: Kysely<Schema>, limits: HistoryLimits, now: Date, signal: AbortSignal): Promise<ClearingResult> => {
   const { deleted, left } = await clearOld(db, oldestOf(limits, now), signal);
   return { deleted: deleted + (await clearExcess(db, limits.events, signal)), left };
 };

@@ -36,6 +36,8 @@ const lend = (client: pg.PoolClient): PostgresPoolClient => {
 };
 
 /**
+ * Opens a pool of connections to PostgreSQL.
+ *
  * @param url read for each new connection: its password may change
  * @param connectMs for opening a connection; to wait for one that others use is no failure of the
  * database, and has no limit

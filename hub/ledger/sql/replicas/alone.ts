@@ -22,7 +22,7 @@ export interface Replicas {
 }
 
 /** The only hub on its database. */
-export const ALONE: Replicas = {
+export const SINGLE_REPLICA: Replicas = {
   leads: () => true,
   epoch: () => undefined,
   onLead: (handler) => handler(),

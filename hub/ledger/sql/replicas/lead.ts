@@ -39,6 +39,8 @@ export interface Lead {
 }
 
 /**
+ * Creates this hub's part in the lease of the leader.
+ *
  * @param onChange called when a term of this hub begins or ends; for a term that could not be
  * renewed, with the next call
  */
@@ -73,6 +75,8 @@ export const createLead = (replica: string, clock: Clock, onChange: (leads: bool
 };
 
 /**
+ * Reads the term of the leader.
+ *
  * @returns the number of the current term, of whichever hub leads. Read it in a transaction that
  * holds the write lock: writes of an earlier leader come too late
  */

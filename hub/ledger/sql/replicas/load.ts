@@ -3,7 +3,7 @@ import { factsAfter } from '@fso/shared/protocol';
 import { type Baseline, type DeviationGroup, deviationsIn, isSameBaseline, type NamedPolicy } from '@fso/shared/status';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { listIn, type NamedPolicies, namedIn, type PolicyList, type PolicyLists } from '../../policies/index.ts';
-import { policiesOf, unlessSame } from '../../take-report.ts';
+import { keepUnchanged, policiesOf } from '../../take-report.ts';
 import type { ClusterRecord, NotObserved } from '../../types.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
 import { slices } from '../batch/statements.ts';
@@ -176,17 +176,17 @@ const selectNewer = async (
 /** Returns a cluster that was read; what reads as before stays the same object. */
 const readRow = (known: StoredCluster, row: Selectable<ClusterTable>, { named, lists }: ReadPolicies): StoredCluster => {
   const before = namedIn(known.record.policies);
-  const read = new Map([...named].map(([key, each]) => [key, unlessSame(before.get(key), each)]));
+  const read = new Map([...named].map(([key, each]) => [key, keepUnchanged(before.get(key), each)]));
   const isSame = read.size === before.size && [...read].every(([key, each]) => before.get(key) === each);
   const stored = storedOf(row, { named: isSame ? before : read, lists });
   const { acked, nack, report, notObserved, policies } = known.record;
   const isAlike = isSame && isSameBaseline(known.record.baseline, stored.record.baseline);
   const record = {
     ...stored.record,
-    acked: unlessSame(acked, stored.record.acked),
-    nack: unlessSame(nack, stored.record.nack),
-    report: unlessSame(report, stored.record.report),
-    notObserved: unlessSame(notObserved, stored.record.notObserved),
+    acked: keepUnchanged(acked, stored.record.acked),
+    nack: keepUnchanged(nack, stored.record.nack),
+    report: keepUnchanged(report, stored.record.report),
+    notObserved: keepUnchanged(notObserved, stored.record.notObserved),
     leftOut: isSame ? known.record.leftOut : undefined,
     ...(isAlike &&
       listIn(known.record) === listIn(stored.record) &&

@@ -5,7 +5,7 @@ import { judgeClusterReport } from '@fso/shared/protocol';
 import { standingOf } from '@fso/shared/status';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { unseen } from '../../changes.ts';
+import { neverSeenCluster } from '../../changes.ts';
 import { KeyedCache } from '../../keyed-store.ts';
 import { LedgerCache } from '../../ledger-cache.ts';
 import { PolicyLists } from '../../policies/index.ts';
@@ -137,7 +137,7 @@ it('reads clusters with megabytes of deviations a few at a time', async () => {
   });
   const names = clusters.map(([name]) => name);
   const counts = new Map<string, number>();
-  const nothing = (name: string) => ({ record: unseen(name), connectedBy: null, stream: null, version: 0, writtenSeen: null });
+  const nothing = (name: string) => ({ record: neverSeenCluster(name), connectedBy: null, stream: null, version: 0, writtenSeen: null });
   for await (const { record } of readClusters(recorded, names, { lists: new PolicyLists(), knownOf: nothing }))
     counts.set(record.name, record.policies.size);
   expect(counts).toEqual(new Map(clusters.map(([name, policies]) => [name, policies.length])));

@@ -1,6 +1,6 @@
 import type { EventView, SourceView } from '@fso/shared/api';
 import type { Kysely, Transaction } from 'kysely';
-import { unseen } from '../../changes.ts';
+import { neverSeenCluster } from '../../changes.ts';
 import type { KeyedCache } from '../../keyed-store.ts';
 import type { LedgerCache } from '../../ledger-cache.ts';
 import type { PolicyLists } from '../../policies/index.ts';
@@ -9,7 +9,7 @@ import type { ClusterRecord } from '../../types.ts';
 import type { Batch, StoredCluster, StoredLedger } from '../batch/plan-batch.ts';
 import type { BegunBatch, WrittenBatch } from '../batch/write-batch.ts';
 import { CommitsLostError } from '../errors.ts';
-import { CLEARED } from '../history/history.ts';
+import { CLEARING_KEY } from '../history/history.ts';
 import { readNewestLists } from '../policy-lists.ts';
 import type { Schema } from '../schema.ts';
 import { loadNewEvents } from '../search/events.ts';
@@ -21,7 +21,7 @@ const readRecords = (db: Kysely<Schema>, after: number): Promise<Schema['records
 
 /** Returns the version up to which removed records may have been cleared. */
 const clearedUpTo = (rows: readonly Schema['records'][]): number =>
-  Number(rows.find(({ kind, name }) => kind === CLEARED.kind && name === CLEARED.name)?.value_json ?? 0);
+  Number(rows.find(({ kind, name }) => kind === CLEARING_KEY.kind && name === CLEARING_KEY.name)?.value_json ?? 0);
 
 /** Caches that follow the database. */
 export interface ReplicaStateDeps {
@@ -127,7 +127,7 @@ export class ReplicaState implements StoredLedger {
     for (const [name, { version }] of this.#marks) {
       if (version > 0) continue;
       this.#marks.delete(name);
-      const none = unseen(name);
+      const none = neverSeenCluster(name);
       memory.learn(cache.get(name).policies, none.policies);
       cache.set(none);
     }

@@ -32,7 +32,7 @@ const statementOf = (query: CompiledQuery): Statement => ({
 });
 
 /** A statement without parameters. */
-export const plain = (sql: string): Statement => ({ sql, parameters: [], repeats: false });
+export const withoutParameters = (sql: string): Statement => ({ sql, parameters: [], repeats: false });
 
 /** Several queries as one, with the rows of each as a row. */
 interface QueryList extends CompiledQuery {
@@ -61,7 +61,7 @@ export const runAndCommit: Database['runLast'] = async (trx, queries) => {
   await trx.executeQuery(list);
 };
 
-const COMMIT = plain('commit');
+const COMMIT = withoutParameters('commit');
 const NOTHING: Result = { rows: [], changes: 0 };
 
 /**
@@ -126,7 +126,7 @@ class ThreadDriver implements Driver {
   }
 
   async #run(statements: readonly Statement[]): Promise<readonly Result[]> {
-    const first: Statement[] = this.#isToBegin ? [plain(this.#begin)] : [];
+    const first: Statement[] = this.#isToBegin ? [withoutParameters(this.#begin)] : [];
     this.#isToBegin = false;
     const results = await this.#connection.run([...first, ...statements]);
     return results.slice(first.length);
@@ -135,7 +135,7 @@ class ThreadDriver implements Driver {
   async #end(sql: 'commit' | 'rollback'): Promise<void> {
     const isOpen = !this.#isToBegin && !this.#isCommitted;
     this.#isToBegin = false;
-    if (isOpen) await this.#connection.run([plain(sql)]);
+    if (isOpen) await this.#connection.run([withoutParameters(sql)]);
   }
 }
 

@@ -28,7 +28,7 @@ export interface OpenConnection {
   readonly pragmas: readonly string[];
 }
 
-/** `connection` is a number that the client chooses. */
+/** Request to the thread of SQLite. `connection` is a number that the client chooses. */
 export type Request = { readonly id: number; readonly connection: number } & Operation;
 
 /** Rows and changes of one statement. */
@@ -38,7 +38,7 @@ export interface Result {
   readonly changes: number;
 }
 
-/** `code`: a result code of SQLite; 0 = none. */
+/** Response of the thread of SQLite. `code`: a result code of SQLite; 0 = none. */
 export type Response =
   | { readonly id: number; readonly results: readonly Result[] }
   | { readonly id: number; readonly error: { readonly message: string; readonly code: number } };

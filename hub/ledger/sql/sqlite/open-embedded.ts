@@ -6,7 +6,7 @@ import { Kysely } from 'kysely';
 import { LedgerError } from '../../types.ts';
 import type { Database, DatabaseReader, Schema } from '../schema.ts';
 import { type SqliteConnection, type SqliteThread, startSqlite } from './client.ts';
-import { plain, runAndCommit, runAsList, sqliteDialect } from './dialect.ts';
+import { runAndCommit, runAsList, sqliteDialect, withoutParameters } from './dialect.ts';
 import { SqliteError } from './error.ts';
 
 const DATABASE_FILE = 'ledger.db';
@@ -58,7 +58,7 @@ const isOf = (error: unknown, ...codes: readonly string[]): boolean => error ins
 const lockFolder = async (thread: SqliteThread, folder: string): Promise<void> => {
   try {
     const lock = await thread.open({ path: join(folder, LOCK_FILE), readOnly: false, lockMs: 0, pragmas: [] });
-    await lock.run([plain('begin exclusive')]);
+    await lock.run([withoutParameters('begin exclusive')]);
   } catch (error) {
     if (!isOf(error, 'SQLITE_BUSY')) throw error;
     throw new LedgerError(
@@ -71,7 +71,7 @@ const FULL = 2;
 
 /** @throws LedgerError where a commit would not wait for the disk */
 const checkDurability = async (connection: SqliteConnection): Promise<void> => {
-  const pragmas = ['journal_mode', 'synchronous'].map((name) => plain(`pragma ${name}`));
+  const pragmas = ['journal_mode', 'synchronous'].map((name) => withoutParameters(`pragma ${name}`));
   const [journal, synchronous] = (await connection.run(pragmas)).map(({ rows }) => Object.values(rows[0] ?? {})[0]);
   if (journal !== 'wal' || synchronous !== FULL)
     throw new LedgerError(`commits of the embedded ledger would not be durable (journal_mode ${journal}, synchronous ${synchronous})`);

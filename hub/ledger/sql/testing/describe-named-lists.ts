@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { baselineOf } from '../../../../test/harness/baselines.ts';
-import { unseen } from '../../changes.ts';
+import { neverSeenCluster } from '../../changes.ts';
 import { listIn, PolicyLists } from '../../policies/index.ts';
 import { commitFor, fixedClock, listOfCommit, report } from '../../testing/ledger.ts';
 import type { Desired, HistoryChange, Ledger } from '../../types.ts';
@@ -219,7 +219,7 @@ export const describeNamedLists = (name: string, open: () => Promise<TestDatabas
       const clock = new FakeClock(fixedClock.now());
       const histories = new HistoryKeeper({ ...test.database, logger, signal });
       // Of which the history says nothing.
-      const clusters = [{ ...unseen('us'), baseline: baselineOf(listOfCommit(alone[0] ?? [])) }];
+      const clusters = [{ ...neverSeenCluster('us'), baseline: baselineOf(listOfCommit(alone[0] ?? [])) }];
       const history = { days: 30, events: 1_000 };
       const deps = { database: test.database, clock, logger, history, replica: 'another', histories, signal };
       const clearing = new Clearing({ ...deps, keptLists: () => lists.keptFor(clusters) });

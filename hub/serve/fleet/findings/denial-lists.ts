@@ -9,10 +9,10 @@ import type { ClusterEntry } from '../cluster-entry.ts';
 import type { Fleet } from '../fleet-index.ts';
 import { isKnown } from '../phases.ts';
 import { teamsOf } from '../teams.ts';
-import { findingParameters, GROUP_KEYS, groupFindings, matchesFinding, type Named, objectKey, objectOrders } from './findings.ts';
+import { findingParameters, GROUP_KEYS, groupFindings, matchesFinding, type NamedFinding, objectKey, objectOrders } from './findings.ts';
 
 /** An owner whose pods were refused, with its key among all. */
-export type NamedDenial = Named<DenialView>;
+export type NamedDenial = NamedFinding<DenialView>;
 
 /** Owners that a cluster names, by namespace, kind and name. */
 const denialsIn = weakMemo((record: ClusterRecord): readonly NamedDenial[] => {
@@ -38,6 +38,7 @@ export const DenialQuery = z.strictObject({
 });
 export type DenialQuery = z.output<typeof DenialQuery>;
 
+/** Orders of the list of denials, by the name of `sort`. */
 export const denialOrders: Orders<NamedDenial, 'cluster' | 'namespace' | 'name' | 'count' | 'since' | 'last'> = {
   ...objectOrders,
   by: {
@@ -48,6 +49,7 @@ export const denialOrders: Orders<NamedDenial, 'cluster' | 'namespace' | 'name' 
   },
 };
 
+/** Whether a denial passes the filters of a query. */
 export const matchesDenial = ({ view }: NamedDenial, query: DenialQuery): boolean => matchesFinding(view, query);
 
 /** Parameters of the list of groups of denials. */
@@ -113,6 +115,7 @@ export const groupDenials = async (fleet: Fleet, by: DenialGrouping, input: List
   }));
 };
 
+/** Orders of the groups of denials, by the name of `sort`. */
 export const denialGroupOrders: Orders<DenialGroup, 'count' | 'owners' | 'key'> = {
   keyOf: ({ key }) => key,
   by: { count: ({ count, total }) => total ?? count ?? -1, owners: ({ owners }) => owners, key: ({ key }) => key },

@@ -12,7 +12,7 @@ type FindingView = ObjectView & (UnderPolicy | { readonly policies: readonly str
 const policiesOf = (view: FindingView): readonly string[] => ('policies' in view ? view.policies : [view.policy]);
 
 /** A finding that an agent names, with its key among all of its kind. */
-export interface Named<V> {
+export interface NamedFinding<V> {
   readonly key: string;
   readonly view: V;
 }
@@ -21,7 +21,7 @@ export interface Named<V> {
 export const nameFindings = <F extends Omit<ObjectView, 'cluster'>, O extends Pick<ObjectView, 'cluster'> & UnderPolicy>(
   findings: readonly F[],
   of: O,
-): readonly Named<F & O>[] =>
+): readonly NamedFinding<F & O>[] =>
   findings.map((finding) => ({
     key: [of.cluster, of.policy, finding.namespace, finding.kind, finding.name].join('/'),
     view: { ...finding, ...of },
@@ -47,7 +47,7 @@ export const matchesFinding = (view: FindingView, query: FindingQuery, ...more: 
   [view.name, view.namespace, view.cluster, ...policiesOf(view), ...more].some((text) => includesText(text, query.q));
 
 /** Orders that every list of findings has. */
-export const objectOrders: Orders<Named<ObjectView>, 'cluster' | 'namespace' | 'name'> = {
+export const objectOrders: Orders<NamedFinding<ObjectView>, 'cluster' | 'namespace' | 'name'> = {
   keyOf: ({ key }) => key,
   by: {
     cluster: ({ view }) => view.cluster,
@@ -57,7 +57,7 @@ export const objectOrders: Orders<Named<ObjectView>, 'cluster' | 'namespace' | '
 };
 
 /** Orders of findings that are each under one policy. */
-export const findingOrders: Orders<Named<ObjectView & UnderPolicy>, 'cluster' | 'policy' | 'namespace' | 'name'> = {
+export const findingOrders: Orders<NamedFinding<ObjectView & UnderPolicy>, 'cluster' | 'policy' | 'namespace' | 'name'> = {
   ...objectOrders,
   by: { ...objectOrders.by, policy: ({ view }) => view.policy },
 };
@@ -91,7 +91,7 @@ interface Grouping<V, T> {
 
 /** Adds up findings by their keys, in no order. @throws the signal's reason */
 export const groupFindings = async <V extends FindingView, T>(
-  findings: readonly Named<V>[],
+  findings: readonly NamedFinding<V>[],
   { keys, keysOf, empty, add }: Grouping<V, T>,
   { work, signal }: ListInput,
 ): Promise<FindingGroup<T>[]> => {
@@ -102,7 +102,7 @@ export const groupFindings = async <V extends FindingView, T>(
     return group;
   };
   for (const key of keys) at(key);
-  const take = ({ view }: Named<V>): void => {
+  const take = ({ view }: NamedFinding<V>): void => {
     for (const key of keysOf(view)) {
       const group = at(key);
       add(group.sum, view);

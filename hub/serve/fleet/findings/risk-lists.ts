@@ -17,11 +17,13 @@ export const RiskQuery = z.strictObject({
 });
 export type RiskQuery = z.output<typeof RiskQuery>;
 
+/** Orders of the list of risks, by the name of `sort`. */
 export const riskOrders: Orders<NamedRisk, 'cluster' | 'policy' | 'namespace' | 'name' | 'risk'> = {
   ...findingOrders,
   by: { ...findingOrders.by, risk: ({ view }) => view.risk },
 };
 
+/** Whether a risk passes the filters of a query. */
 export const matchesRisk = ({ view }: NamedRisk, query: RiskQuery): boolean =>
   matches(query.risk, view.risk) && matchesFinding(view, query);
 
@@ -66,6 +68,7 @@ export const groupRisks = async (fleet: Fleet, by: RiskGrouping, input: ListInpu
   });
 };
 
+/** Orders of the groups of risks, by the name of `sort`. */
 export const riskGroupOrders: Orders<RiskGroup, 'refused' | 'pending' | 'key'> = {
   keyOf: ({ key }) => key,
   by: { refused: ({ refused }) => refused, pending: ({ pending }) => pending, key: ({ key }) => key },

@@ -18,11 +18,13 @@ export const ViolationQuery = z.strictObject({
 });
 export type ViolationQuery = z.output<typeof ViolationQuery>;
 
+/** Orders of the list of violations, by the name of `sort`. */
 export const violationOrders: Orders<NamedViolation, 'cluster' | 'policy' | 'namespace' | 'name' | 'region' | 'since'> = {
   ...findingOrders,
   by: { ...findingOrders.by, region: ({ view }) => view.region ?? '', since: ({ view }) => Date.parse(view.since) },
 };
 
+/** Whether a violation passes the filters of a query. */
 export const matchesViolation = ({ view }: NamedViolation, query: ViolationQuery): boolean =>
   matches(query.region, view.region ?? '') && matches(query.action, view.enforcementAction) && matchesFinding(view, query, view.node ?? '');
 

@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { problemHandler } from '../problems.ts';
 import { untilClosed } from '../route.ts';
-import { Slots } from './slots.ts';
+import { CallSlots } from './slots.ts';
 
 const never = new AbortController().signal;
 const LIMITS = { perCaller: 2, total: 3, waiting: 2 };
@@ -27,7 +27,7 @@ const isDone = async (promise: Promise<unknown>): Promise<boolean> => {
 };
 
 it('gives each caller its share and all together a total, with waiting callers in turn', async () => {
-  const slots = new Slots(LIMITS, systemClock);
+  const slots = new CallSlots(LIMITS, systemClock);
   const first = await slots.acquire('ada', never);
   await slots.acquire('ada', never);
   const third = slots.acquire('ada', never);
@@ -45,7 +45,7 @@ it('gives each caller its share and all together a total, with waiting callers i
 });
 
 it('leaves other callers room to wait', async () => {
-  const slots = new Slots({ perCaller: 1, total: 1, waiting: 8 }, systemClock);
+  const slots = new CallSlots({ perCaller: 1, total: 1, waiting: 8 }, systemClock);
   const release = await slots.acquire('ada', never);
   const waiting = [slots.acquire('ada', never), slots.acquire('ada', never)];
   await expect(slots.acquire('ada', never)).rejects.toMatchObject({ code: 'too-many-requests' });
@@ -55,7 +55,7 @@ it('leaves other callers room to wait', async () => {
 });
 
 it('drops a caller that is gone', async () => {
-  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 }, systemClock);
+  const slots = new CallSlots({ perCaller: 1, total: 1, waiting: 1 }, systemClock);
   const release = await slots.acquire('ada', never);
   const gone = new AbortController();
   const waiting = slots.acquire('bob', gone.signal);
@@ -67,7 +67,7 @@ it('drops a caller that is gone', async () => {
 
 it('refuses a caller that has waited for 45 s, which leaves its place to others', async () => {
   const clock = new FakeClock();
-  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 }, clock);
+  const slots = new CallSlots({ perCaller: 1, total: 1, waiting: 1 }, clock);
   const release = await slots.acquire('ada', never);
   const bobs = slots.acquire('bob', never);
   bobs.catch(() => undefined);
@@ -83,7 +83,7 @@ it('refuses a caller that has waited for 45 s, which leaves its place to others'
 
 it('does not count a caller that leaves while it waits as a failure of the hub', async () => {
   const logged: string[] = [];
-  const slots = new Slots({ perCaller: 1, total: 1, waiting: 1 }, systemClock);
+  const slots = new CallSlots({ perCaller: 1, total: 1, waiting: 1 }, systemClock);
   await slots.acquire('ada', never);
   const waiting = Promise.withResolvers<Promise<unknown>[]>();
   const app = express();

@@ -46,7 +46,7 @@ const tooMany = (): ApiError =>
   new ApiError('too-many-requests', 'Too many calls of this kind are under way. Try again soon.', { 'Retry-After': '5' });
 
 /** Bounds how many calls of a kind are under way, of one caller and in all. */
-export class Slots {
+export class CallSlots {
   readonly #limits: SlotLimits;
   readonly #clock: Clock;
   readonly #taken = new Map<string, number>();

@@ -1,9 +1,10 @@
 import type { PolicyReport } from '@fso/shared/api';
-import type { Named } from '../../fleet/findings/findings.ts';
+import type { NamedFinding } from '../../fleet/findings/findings.ts';
 import type { Fleet } from '../../fleet/fleet-index.ts';
 import type { FleetDeps } from '../../fleet/fleet-reader.ts';
 import type { PolicyDeps } from '../policy-routes.ts';
 
+/** Index of the fleet, and the agents that are asked for the names of what it only counts. */
 export type FindingDeps = FleetDeps & Pick<PolicyDeps, 'agents'>;
 
 /** A policy in one cluster. */
@@ -14,11 +15,11 @@ interface Place {
 
 /** Reading of one kind of findings. */
 interface Reading<V> {
-  readonly from: (fleet: Fleet) => readonly Named<V>[];
+  readonly from: (fleet: Fleet) => readonly NamedFinding<V>[];
   /** Findings that a report counts, as far as an agent names them. */
   readonly known: (report: PolicyReport) => number;
   /** Findings that an agent tells of a policy. */
-  readonly inspected: (report: PolicyReport, of: Place, reported: PolicyReport) => readonly Named<V>[];
+  readonly inspected: (report: PolicyReport, of: Place, reported: PolicyReport) => readonly NamedFinding<V>[];
 }
 
 /**
@@ -29,12 +30,12 @@ export const readNamed = async <V extends Place>(
   { fleet, agents }: FindingDeps,
   { cluster, policy }: { readonly [P in keyof Place]?: string | undefined },
   { from, known, inspected }: Reading<V>,
-): Promise<readonly Named<V>[]> => {
+): Promise<readonly NamedFinding<V>[]> => {
   const now = await fleet.read();
   const named = from(now);
   if (cluster === undefined || policy === undefined) return named;
   const { fresh = false, report = null } = now.policy(policy)?.rows.get(cluster) ?? {};
-  const isOf = ({ view }: Named<V>): boolean => view.cluster === cluster && view.policy === policy;
+  const isOf = ({ view }: NamedFinding<V>): boolean => view.cluster === cluster && view.policy === policy;
   if (!fresh || report === null || named.filter(isOf).length >= known(report)) return named;
   const asked = await agents.inspect(cluster, policy);
   if (asked == null) return named;

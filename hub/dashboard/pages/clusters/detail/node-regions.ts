@@ -24,8 +24,10 @@ export const nodeRegions = (nodesByRegion: Readonly<Record<string, number>> | un
     .sort(order);
 };
 
+/** Difference between a region's nodes and the registration of the cluster. */
 export type RegionNote = 'withoutRegion' | 'notRegistered' | 'noNodes' | 'asRegistered';
 
+/** Compares a region's nodes with the registration of the cluster. */
 export const regionNote = ({ region, nodes, isRegistered }: NodeRegion): RegionNote => {
   if (region === '') return 'withoutRegion';
   if (!isRegistered) return 'notRegistered';

@@ -15,9 +15,9 @@ import { useDebouncedText } from '../../../lib/use-debounced-text.ts';
 import { ComplianceFrame } from '../compliance-frame.tsx';
 import type { NamespaceGovernance } from './decide.ts';
 import { GovernanceForm } from './governance-form.tsx';
-import { type Choice, type GoverningRules, useRules } from './use-rules.ts';
+import { type GoverningRules, type RuleChoice, useRules } from './use-rules.ts';
 import { VerdictCard } from './verdict-card.tsx';
-import { type Pasted, readWorkloads } from './workloads.ts';
+import { type PastedWorkloads, readWorkloads } from './workloads.ts';
 
 interface PickerProps {
   readonly picked: string | undefined;
@@ -83,7 +83,7 @@ const searchOf = (ref: FindingRef | undefined) =>
 
 export const CheckerPage = () => {
   const { by = 'policy', picked, ...chosen } = route.useSearch();
-  const choice: Choice = { by, ...chosen };
+  const choice: RuleChoice = { by, ...chosen };
   const rules = useRules(choice);
   const [text, setText] = useState('');
   const settled = useDeferredValue(text);
@@ -158,10 +158,10 @@ export const CheckerPage = () => {
   );
 };
 
-const summaryOf = ({ workloads, problems }: Pasted): string =>
+const summaryOf = ({ workloads, problems }: PastedWorkloads): string =>
   workloads.length + problems.length === 0 ? '' : `${workloads.length} judged, ${problems.length} could not be read`;
 
-const Governance = ({ rules, choice }: { readonly rules: GoverningRules; readonly choice: Choice }) => {
+const Governance = ({ rules, choice }: { readonly rules: GoverningRules; readonly choice: RuleChoice }) => {
   if (rules.state === 'open') return <Alert isInline isPlain variant="info" title={rules.ask} component="p" />;
   if (rules.state === 'loading') return <Loading what="Loading the policies" lines={2} />;
   if (rules.state === 'failed') return <ErrorState error={rules.error} what="the policies" onRetry={rules.retry} />;
@@ -177,7 +177,7 @@ const Governance = ({ rules, choice }: { readonly rules: GoverningRules; readonl
 
 interface OfNamespaceProps {
   readonly governance: NamespaceGovernance;
-  readonly choice: Choice;
+  readonly choice: RuleChoice;
 }
 
 const OfNamespace = ({ governance, choice }: OfNamespaceProps) => (
@@ -206,7 +206,7 @@ const OfNamespace = ({ governance, choice }: OfNamespaceProps) => (
   </>
 );
 
-const Problems = ({ pasted, onShow }: { readonly pasted: Pasted; readonly onShow: (range: LineRange) => void }) =>
+const Problems = ({ pasted, onShow }: { readonly pasted: PastedWorkloads; readonly onShow: (range: LineRange) => void }) =>
   pasted.problems.length === 0 ? null : (
     <Alert isInline variant="danger" title="Could not be judged" component="h3">
       <ul>

@@ -1,4 +1,4 @@
-import { fixText, REGION_LABEL, VIOLATIONS } from '@fso/shared/residency';
+import { fixText, REGION_LABEL, VIOLATION_TEXTS } from '@fso/shared/residency';
 import { describe, expect, it } from 'vitest';
 import { combine, decide } from './decide.ts';
 import { findBlamedLines, fixRegions, planFix } from './fix.ts';
@@ -91,7 +91,7 @@ describe('readWorkloads', () => {
   it("treats the node of a bound pod as the scheduler's decision", () => {
     const bound = only('kind: Pod\nmetadata: {name: a, uid: 1-2}\nspec: {nodeName: n1}\n');
     expect([bound.boundTo, bound.placement.nodeName]).toEqual(['n1', undefined]);
-    expect(violationOf('kind: Pod\nspec: {nodeName: n1}\n')).toBe(VIOLATIONS.nodeName);
+    expect(violationOf('kind: Pod\nspec: {nodeName: n1}\n')).toBe(VIOLATION_TEXTS.nodeName);
   });
 });
 
@@ -162,7 +162,7 @@ describe('planFix', () => {
     });
     const terms = `- matchExpressions: [{key: disk, operator: Exists}]\n`.repeat(101);
     const large = `kind: Pod\nspec:\n  affinity:\n    podAffinity: {}\n    nodeAffinity:\n      requiredDuringSchedulingIgnoredDuringExecution:\n        nodeSelectorTerms:\n${terms.replaceAll(/^/gm, '        ').trimEnd()}\n`;
-    expect(violationOf(large)).toBe(VIOLATIONS.tooLarge);
+    expect(violationOf(large)).toBe(VIOLATION_TEXTS.tooLarge);
     expect(fixOf(large)).toMatchObject({ isEnough: true, after: expect.stringContaining('podAffinity') });
     const json = fixOf(`{"kind": "Pod", "spec": {"nodeSelector": {"${REGION_LABEL}": "us-east-1"}}}`);
     expect(JSON.parse(json.after)).toEqual({ kind: 'Pod', spec: { nodeSelector: { [REGION_LABEL]: 'eu-central-1' } } });

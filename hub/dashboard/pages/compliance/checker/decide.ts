@@ -17,6 +17,7 @@ interface GoverningPolicy {
   readonly regions: readonly string[];
 }
 
+/** Decision of one rule about a pod. */
 export interface RuleDecision {
   readonly rule: RegionRule;
   readonly decision: ResidencyDecision;
@@ -38,6 +39,7 @@ export const combine = (policies: readonly GoverningPolicy[]): readonly RegionRu
   return [...together, ...alone];
 };
 
+/** Decides about a pod by each rule, as both locks do. */
 export const decide = (placement: PodPlacement, rules: readonly RegionRule[]): readonly RuleDecision[] =>
   rules.map((rule) => ({ rule, decision: decideResidency(placement, rule.regions) }));
 

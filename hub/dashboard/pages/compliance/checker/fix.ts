@@ -7,7 +7,7 @@ import {
   podTemplateOf,
   REGION_LABEL,
   regionReach,
-  VIOLATIONS,
+  VIOLATION_TEXTS,
 } from '@fso/shared/residency';
 import { type Document, isCollection, isMap } from 'yaml';
 import type { LineRange } from '../../../lib/text-diff.ts';
@@ -21,11 +21,11 @@ const TERM = /^required node affinity term (\d+) /;
 
 /** Path in the pod spec to the cause of a violation. */
 const findBlamedPath = (violation: string): ValuePath => {
-  if (violation === VIOLATIONS.nodeName) return ['nodeName'];
-  if (violation === VIOLATIONS.tooLarge) return TERMS;
+  if (violation === VIOLATION_TEXTS.nodeName) return ['nodeName'];
+  if (violation === VIOLATION_TEXTS.tooLarge) return TERMS;
   const term = TERM.exec(violation)?.[1];
   if (term !== undefined) return [...TERMS, Number(term) - 1];
-  return violation === VIOLATIONS.unconfined ? [] : SELECTED;
+  return violation === VIOLATION_TEXTS.unconfined ? [] : SELECTED;
 };
 
 /** Lines of the pasted text that a violation speaks of. */
@@ -90,6 +90,7 @@ export const fixRegions = (placement: PodPlacement, rules: readonly RegionRule[]
   return all.toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 };
 
+/** Changes a copy of the document so that the workload asks for one allowed region. */
 export const planFix = (workload: Workload, { region, violation, rules }: FixWish): Fix => {
   const document = workload.document.copy();
   const isJson = isCollection(document.contents) && document.contents.flow === true;
@@ -110,7 +111,7 @@ const change = (document: Document, { podSpec, placement }: Workload, region: st
   const also: string[] = [];
   // Also of a pod that is bound: a recreated pod must not keep the scheduler's choice.
   if (document.deleteIn([...podSpec, 'nodeName'])) also.push('spec.nodeName is removed: the scheduler chooses the node');
-  if (violation === VIOLATIONS.tooLarge) {
+  if (violation === VIOLATION_TEXTS.tooLarge) {
     removeTerms(document, podSpec);
     also.push('the required node affinity is removed: it is too large to be judged');
   } else if (!isWithin(placement, region)) {

@@ -6,12 +6,12 @@ import { clustersQuery, policiesQuery, violationGroupsQuery } from '../../../api
 import { CLUSTER_FILTER, type Filter, NAMESPACE_FILTER, problemOf } from '../../../lib/filters.ts';
 import { rowsOf } from '../../../lib/paged-list.ts';
 import { useDebouncedText } from '../../../lib/use-debounced-text.ts';
-import type { Choice } from './use-rules.ts';
+import type { RuleChoice } from './use-rules.ts';
 
 type Changed = Readonly<Partial<Record<'by' | 'policy' | 'cluster' | 'namespace' | 'regions', string | undefined>>>;
 
 interface GovernanceFormProps {
-  readonly choice: Choice;
+  readonly choice: RuleChoice;
   readonly onChange: (changed: Changed) => void;
 }
 

@@ -5,6 +5,7 @@ import type { LineRange } from '../../../lib/text-diff.ts';
 /** The limits of a pasted text are those of a file of a policy repository, with fewer documents. */
 export const PASTE_LIMITS: DecodeLimits = { ...DEFAULT_LIMITS, maxDocumentsPerFile: 100 };
 
+/** Place in a pasted text that cannot be read, and why. */
 export interface PasteProblem {
   /** Line number, from 1. */
   readonly line: number;

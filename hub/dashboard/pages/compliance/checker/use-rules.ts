@@ -9,7 +9,8 @@ import { combine, gapsOf, governanceOf, type NamespaceGovernance, type RegionRul
 
 const MINUTE_MS = 60_000;
 
-export interface Choice {
+/** Selection of the rules to check by: a policy, a namespace, or typed regions. */
+export interface RuleChoice {
   readonly by: 'policy' | 'namespace' | 'regions';
   readonly policy?: string | undefined;
   readonly cluster?: string | undefined;
@@ -17,6 +18,7 @@ export interface Choice {
   readonly regions?: string | undefined;
 }
 
+/** Rules to check by, or why there are none yet. */
 export type GoverningRules =
   /** Something has to be chosen first. */
   | { readonly state: 'open'; readonly ask: string }
@@ -87,7 +89,7 @@ const useNamespace = (cluster: string, namespace: string, enabled: boolean): Pen
 };
 
 /** Reads the rules that judge a workload. */
-export const useRules = ({ by, policy, cluster = '', namespace = '', regions }: Choice): GoverningRules => {
+export const useRules = ({ by, policy, cluster = '', namespace = '', regions }: RuleChoice): GoverningRules => {
   const now = useNow(MINUTE_MS);
   const one = useQuery({ ...policyQuery(policy ?? ''), enabled: by === 'policy' && isPolicy(policy) });
   const all = useNamespace(cluster, namespace, by === 'namespace' && cluster !== '' && namespace !== '');

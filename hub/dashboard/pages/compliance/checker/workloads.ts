@@ -88,7 +88,8 @@ export interface Workload {
   readonly isDaemonSetPod: boolean;
 }
 
-export interface Pasted {
+/** Workloads of a pasted text, and what of it cannot be read. */
+export interface PastedWorkloads {
   readonly workloads: readonly Workload[];
   readonly problems: readonly PasteProblem[];
 }
@@ -101,7 +102,7 @@ interface Part {
 }
 
 /** Splits a pasted text into workloads, and problems with their lines. Never throws. */
-export const readWorkloads = (text: string): Pasted => {
+export const readWorkloads = (text: string): PastedWorkloads => {
   const { documents, problems } = readPastedText(text);
   const parts = documents.flatMap((document) => partsOf({ value: document.value, document, path: [] }));
   const read = parts.slice(0, MAX_WORKLOADS).map(readWorkload);

@@ -7,6 +7,7 @@ import { WORST_FIRST } from '../lock-counts.ts';
  */
 
 const LOCKS = ['admission', 'binding', 'gatekeeper'] as const satisfies readonly (keyof Enforcement)[];
+/** Part of the locks with a state of its own in each report. */
 export type LockName = (typeof LOCKS)[number];
 
 /**
@@ -15,6 +16,7 @@ export type LockName = (typeof LOCKS)[number];
  */
 type Knowledge = 'now' | 'last' | 'never';
 
+/** Policy in one cluster, with the phase that counts and how current it is. */
 export interface ClusterRow extends PolicyInCluster {
   /**
    * The phase that the cluster counts as: one that is not connected is at best pending, as its
@@ -96,6 +98,7 @@ interface RowCounts {
   readonly locks: Readonly<Record<LockName, LockCounts>>;
 }
 
+/** Counts rows by phase and by state of each lock. */
 export const countRows = (rows: readonly ClusterRow[]): RowCounts => {
   const phases = { Active: 0, Failed: 0, Pending: 0, Expired: 0 };
   const known = { now: 0, last: 0, never: 0 };

@@ -14,6 +14,7 @@ export interface LabelDifference {
   readonly kind: 'missing' | 'otherPolicy' | 'differs';
 }
 
+/** Labels of one governed namespace in one cluster, and how they differ. */
 export interface LabelRow {
   readonly cluster: string;
   readonly fresh: boolean;
@@ -58,6 +59,7 @@ const expectedOf = ({ namespace, name, enforcementAction, effectiveRegions }: La
 
 type Labels = Readonly<Record<string, string>>;
 
+/** Compares labels of a namespace with those that the policy alone would write. */
 export const differencesOf = (policy: LabelledPolicy, labels: Labels): LabelDifference[] => {
   const expected = expectedOf(policy);
   const isOfOther = [LABELS.policyName, LABELS.policyNamespace].some((key) => {

@@ -2,6 +2,7 @@
 
 type TokenKind = 'key' | 'string' | 'comment' | 'mark' | 'plain';
 
+/** Piece of a YAML text with one colour. */
 export interface Token {
   readonly kind: TokenKind;
   readonly text: string;

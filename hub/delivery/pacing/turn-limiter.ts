@@ -7,11 +7,11 @@ import type { Clock } from '@fso/shared/runtime';
 const PACE = { firstMs: 10, weight: 0.05, maxMs: 25 };
 
 /**
- * Limits how many agents are between their hello and their first frame at a time. After an outage
- * all come back at once, and each may have everything to report; the others wait for their welcome,
- * in the order in which they came.
+ * Limits how many agents have a turn at a time, such as the time between their hello and their
+ * first frame; the others wait in the order in which they came. After an outage all come back at
+ * once, and each may have everything to report.
  */
-export class Admission {
+export class TurnLimiter {
   readonly #places: number;
   #taken = 0;
   readonly #waiting = new Set<() => void>();
