@@ -3,7 +3,14 @@ import { canonicalJson } from '@fso/shared/encoding';
 import type { Approvals, Offer } from '@fso/shared/protocol';
 import { type Allowance, type Clock, createAllowance, threadCpuMs, type Wakeup, weakMemo } from '@fso/shared/runtime';
 import type { Signers } from '@fso/shared/signatures';
-import { type AcceptedRevision, findMissingApproval, type StoredTrust, signersOf, type TrustConfig } from '@fso/shared/trust';
+import {
+  type AcceptedRevision,
+  findMissingApproval,
+  type KnownCommits,
+  type StoredTrust,
+  signersOf,
+  type TrustConfig,
+} from '@fso/shared/trust';
 import type { CompiledOffer } from './compile-offer.ts';
 import { digestOfPlaces } from './places-store.ts';
 import type { AcceptedState } from './state-store.ts';
@@ -25,11 +32,7 @@ const isUnchanged = ({ compiled, places, part, approval, verified }: CompiledOff
   part.registration === enforced.registration &&
   canonicalJson([approval, verified.trust]) === canonicalJson([enforced.approval, enforced.trust]);
 
-/**
- * Holds verified commits back until they are approved as the commit in force asks for it. Those who
- * may sign do not wait: what follows a commit that is held has to descend from it, and is judged by
- * its signers.
- */
+/** Holds verified commits back until they are approved as the commit in force asks for it. */
 export class ApprovalGate {
   readonly #trust: TrustConfig;
   readonly #clock: Clock;
@@ -39,7 +42,6 @@ export class ApprovalGate {
   /** Newest frame only. */
   #approvals: Approvals | undefined;
   #waiting: { readonly offer: CompiledOffer; readonly held: HeldRevision } | undefined;
-  #verified: AcceptedRevision | undefined;
   /** Offer of the commit that waits, while another commit is on its way to be in force. */
   #again: Offer | undefined;
 
@@ -48,11 +50,6 @@ export class ApprovalGate {
     this.#clock = clock;
     this.#cpu = createAllowance(clock, JUDGING_CPU);
     this.#signersOf = weakMemo((stored: StoredTrust) => signersOf(trust, stored));
-  }
-
-  /** The newest commit that was verified and held back, until one is accepted. */
-  get verified(): AcceptedRevision | undefined {
-    return this.#verified;
   }
 
   /** The commit that waits. */
@@ -87,7 +84,6 @@ export class ApprovalGate {
   noteAccepted(): Offer | undefined {
     const again = this.#again;
     this.#again = undefined;
-    this.#verified = undefined;
     return again;
   }
 
@@ -106,19 +102,18 @@ export class ApprovalGate {
    * Whether a verified commit may be enforced now; if not, it waits here.
    *
    * @param enforced undefined: there is none, and nothing to judge by
+   * @param ahead newest verified commit, if it is another one than both
    */
-  admits(offer: CompiledOffer, enforced: EnforcedCommit | undefined): boolean {
+  admits(offer: CompiledOffer, enforced: EnforcedCommit | undefined, ahead?: KnownCommits['ahead']): boolean {
     this.#waiting = undefined;
     const before = threadCpuMs();
-    const held = this.#findMissing(offer, enforced, this.#clock.now());
+    const held = this.#findMissing(offer, { enforced, ahead });
     this.#cpu.charge(threadCpuMs() - before);
     if (held === undefined) {
       this.#again = undefined;
       return true;
     }
-    const { revision, approval, verified } = offer;
     this.#waiting = { offer, held };
-    this.#verified = { revision, approval, verification: verified.verification, trust: verified.trust, signer: verified.signer };
     return false;
   }
 
@@ -128,13 +123,19 @@ export class ApprovalGate {
     return isRoot ? enforced?.approval : undefined;
   }
 
-  #findMissing(offer: CompiledOffer, enforced: EnforcedCommit | undefined, now: Date): HeldRevision | undefined {
+  #findMissing(
+    offer: CompiledOffer,
+    { enforced, ahead }: { readonly enforced: EnforcedCommit | undefined } & Pick<KnownCommits, 'ahead'>,
+  ): HeldRevision | undefined {
+    const now = this.#clock.now();
     const rule = this.#ruleOf(enforced);
     const { revision, isImmediate, verified } = offer;
     // What is taken without a signature has no signer that an approver could differ from.
     if (rule === undefined || verified.verification.state !== 'verified') return undefined;
     if (enforced === undefined || enforced.revision === revision || isUnchanged(offer, enforced)) return undefined;
-    const [base, newest] = [enforced, verified].map(({ trust }) => trust && this.#signersOf(trust));
+    // Keys count now: those of a newer commit, where the offer only leads to it.
+    const last = ahead?.path.includes(revision) === true ? ahead : verified;
+    const [base, newest] = [enforced, last].map(({ trust }) => trust && this.#signersOf(trust));
     const { signer } = verified;
     if (base === undefined || newest === undefined || signer === undefined)
       throw new Error(`the signer of commit ${revision} is not known`);

@@ -1,7 +1,7 @@
 import { type CompiledCluster, compileCluster } from '@fso/shared/compile';
 import { type AloneDecoder, type DecodeResult, type PolicySet, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import { type ClusterPart, filesOfRevision, type RawObject, reasonOf } from '@fso/shared/git';
-import type { Offer, Reason } from '@fso/shared/protocol';
+import type { Advance, Offer, Reason } from '@fso/shared/protocol';
 import type { Signers } from '@fso/shared/signatures';
 import {
   type AcceptedRevision,
@@ -10,7 +10,8 @@ import {
   asksImmediate,
   findApproverProblem,
   type Judgement,
-  judge,
+  judgeNext,
+  type KnownCommits,
   signersOf,
   type TrustConfig,
 } from '@fso/shared/trust';
@@ -134,13 +135,13 @@ const refuseMissing = (ids: readonly string[]): OfferResult =>
     true,
   );
 
-/** Signers, held objects and the accepted commit by which an offer is verified. */
+/** Signers, held objects and known commits by which an offer is verified. */
 export interface VerifyContext {
   readonly trust: TrustConfig;
   readonly held: ObjectStore;
   readonly now: Date;
-  /** Accepted revision that the offer must descend from, with the signers it trusts. */
-  readonly accepted: AcceptedRevision | undefined;
+  /** Commits that the offer must follow, with the signers that they trust. */
+  readonly known: KnownCommits;
 }
 
 /** Result of the checks of an offer before anything of it is decoded. */
@@ -152,14 +153,22 @@ export type VerifiedOffer =
    */
   | { readonly ok: false; readonly reason: Reason; readonly missing: boolean };
 
+/** Whether a commit that waits for its wave is signed and descends as an offer must. */
+export const verifyAdvance = async (advance: Advance, context: VerifyContext): Promise<VerifiedOffer> => {
+  const checked = await checkObjects(advance.objects, context.held);
+  if (checked.ok) return verifyOffer(advance, checked, context);
+  const [reason = { message: 'no object can be used' }] = checked.reasons;
+  return { ok: false, reason, missing: checked.missing };
+};
+
 /** Whether a permitted signer signed the commit, and it descends from the last accepted one. */
 export const verifyOffer = async (
-  { revision, anchor, chain }: Offer,
+  { revision, anchor, chain }: Pick<Offer, 'revision' | 'anchor' | 'chain'>,
   { objects }: Extract<CheckedObjects, { ok: true }>,
-  { trust, held, now, accepted }: VerifyContext,
+  { trust, held, now, known }: VerifyContext,
 ): Promise<VerifiedOffer> => {
   const getObject = (id: string) => objects.get(id) ?? held.get(id);
-  const judgement = await judge(trust, accepted, { revision, from: anchor, chain }, { getObject, now });
+  const judgement = await judgeNext(trust, known, { revision, from: anchor, chain }, { getObject, now });
   if (judgement.ok) return judgement;
   const { code, message, missing } = judgement;
   return { ok: false, reason: { code, message: message.slice(0, 4096) }, missing };

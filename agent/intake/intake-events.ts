@@ -1,8 +1,10 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import type { CompiledPolicy } from '@fso/shared/compile';
 import type { Reason } from '@fso/shared/protocol';
-import { type Clock, listText, messageOf } from '@fso/shared/runtime';
+import { listText, messageOf } from '@fso/shared/runtime';
 import type { TargetCommit } from '../control/index.ts';
+import { ALERT_AFTER } from '../enforce/index.ts';
+import type { AgentRuntime } from '../runtime.ts';
 import type { Target } from './compile-offer.ts';
 import type { AcceptedState } from './state-store.ts';
 
@@ -11,8 +13,18 @@ export type IntakeOutcome =
   | { readonly type: 'ack'; readonly revision: string; readonly digest: string }
   /** The commit is good, and waits for an approval. */
   | { readonly type: 'held'; readonly revision: string }
-  /** `missing`: the hub has to send in full what it thought this agent holds. */
-  | { readonly type: 'nack'; readonly revision: string; readonly reasons: readonly Reason[]; readonly missing: boolean };
+  /** The commit is good, and its policies wait for the wave of the cluster. */
+  | { readonly type: 'verified' }
+  | Refusal;
+
+/** A commit that is not taken. */
+interface Refusal {
+  readonly type: 'nack';
+  readonly revision: string;
+  readonly reasons: readonly Reason[];
+  /** The hub has to send in full what it thought this agent holds. */
+  readonly missing: boolean;
+}
 
 /** Longest message of an event, in characters. */
 const MAX_MESSAGE = 4096;
@@ -22,13 +34,20 @@ type WrittenCommit = TargetCommit & Pick<Target, 'registration' | 'outside'>;
 
 /** The events of the cluster about commits. */
 export class IntakeEvents {
-  readonly #clock: Clock;
+  readonly #runtime: Pick<AgentRuntime, 'clock' | 'logger'>;
   readonly #emit: (event: ClusterEvent) => void;
   #alerted = '';
 
-  constructor(clock: Clock, emit: (event: ClusterEvent) => void) {
-    this.#clock = clock;
+  constructor(runtime: Pick<AgentRuntime, 'clock' | 'logger'>, emit: (event: ClusterEvent) => void) {
+    this.#runtime = runtime;
     this.#emit = emit;
+  }
+
+  /** Records that a commit of the hub is refused. */
+  refused(revision: string, { reasons, missing }: Pick<Refusal, 'reasons' | 'missing'>): void {
+    this.#runtime.logger.warn({ revision, reasons: reasons.slice(0, 5), missing }, 'offer refused, the last good revision stays in force');
+    const [first] = reasons;
+    if (first?.code !== undefined && first.code !== 'object-missing') this.notTrusted(revision, `refused, ${first.code}: ${first.message}`);
   }
 
   /**
@@ -42,8 +61,10 @@ export class IntakeEvents {
     this.#send({ severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
   }
 
-  /** Raises an alert about an accepted state that cannot be written. */
-  notPersisted(revision: string, error: unknown): void {
+  /** Raises an alert about an accepted state that cannot be written, once it has failed for long. */
+  notPersisted(revision: string, attempt: number, error: unknown): void {
+    this.#runtime.logger.warn({ revision, attempt, err: error }, 'accepted state could not be written');
+    if (attempt !== ALERT_AFTER) return;
     const message = `the accepted state: ${messageOf(error)}; trying again`.slice(0, MAX_MESSAGE);
     this.#send({ severity: 'alert', reason: 'PolicyWriteFailed', message, revision });
   }
@@ -63,7 +84,7 @@ export class IntakeEvents {
   }
 
   #send(event: Omit<ClusterEvent, 'time'>): void {
-    this.#emit({ time: this.#clock.now().toISOString(), ...event });
+    this.#emit({ time: this.#runtime.clock.now().toISOString(), ...event });
   }
 }
 

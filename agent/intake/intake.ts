@@ -2,16 +2,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { type ClusterEvent, type HeldRevision, isHubManaged, policyKeyOf, type SovereignPolicy } from '@fso/shared/api';
 import { createAloneDecoder, createDecoder, type DecodeResult, registrationPaths, type SourceFile } from '@fso/shared/decode';
 import type { Informer } from '@fso/shared/kube';
-import type { Approvals, Offer } from '@fso/shared/protocol';
+import type { Advance, Approvals, Offer } from '@fso/shared/protocol';
 import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
 import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/trust';
 import type { PlacedNodes } from '../cache/index.ts';
 import type { RevisionSlot, TargetCommit } from '../control/index.ts';
-import { ALERT_AFTER, desiredPolicies } from '../enforce/index.ts';
+import { desiredPolicies } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { ApprovalGate } from './approval-gate.ts';
 import { type CompiledOffer, compileOffer, type OfferResult, type Target } from './compile-offer.ts';
 import { IntakeEvents, type IntakeOutcome } from './intake-events.ts';
+import { NewestCommit } from './newest-commit.ts';
 import { ObjectStore } from './object-store.ts';
 import { digestOfPlaces, savePlaces } from './places-store.ts';
 import { type AcceptedState, type LoadedState, restoreState, saveState } from './state-store.ts';
@@ -50,17 +51,22 @@ export class Intake {
   /** Newest offer: a hub that sends faster than the agent verifies must not fill its memory. */
   #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
-  /** The part of a lost state that is still readable. */
-  #kept: AcceptedRevision | undefined;
-  #holds: string | null = null;
   readonly #events: IntakeEvents;
   readonly #gate: ApprovalGate;
+  readonly #newest: NewestCommit;
   #compiling: boolean = false;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
-    this.#events = new IntakeEvents(deps.runtime.clock, deps.onEvent);
+    this.#events = new IntakeEvents(deps.runtime, deps.onEvent);
     this.#gate = new ApprovalGate(deps.trust, deps.runtime.clock);
+    const verify = { trust: deps.trust, held: this.#held };
+    this.#newest = new NewestCommit({
+      ...deps.runtime,
+      verify,
+      onRefused: (revision, { reason, missing }) => this.#refuse(revision, { reasons: [reason], missing }),
+      onStored: () => deps.onOutcome({ type: 'verified' }),
+    });
     deps.revisions.onWritten((target) => {
       this.#writtenTarget = target;
       this.#written.wake();
@@ -72,9 +78,9 @@ export class Intake {
     return this.#accepted;
   }
 
-  /** Commit that the next one must descend from. */
-  get anchor(): string | null {
-    return (this.#gate.verified ?? this.#last)?.revision ?? null;
+  /** Commits that the next one has to follow. */
+  get newest(): Pick<NewestCommit, 'known' | 'stored'> {
+    return this.#newest;
   }
 
   /** The commit that waits for an approval; undefined: none does. */
@@ -97,13 +103,14 @@ export class Intake {
     return isKnown || !this.#deps.policies.list().some(isHubManaged);
   }
 
+  /** The accepted commit, also where its policies are lost. */
   get #last(): AcceptedRevision | undefined {
-    return this.#accepted ?? this.#kept;
+    return this.#newest.known.accepted;
   }
 
   /** Commit whose objects are held in memory. */
   get holds(): string | null {
-    return this.#holds;
+    return this.#held.revision;
   }
 
   /** Whether an offer is being checked or written. */
@@ -111,20 +118,19 @@ export class Intake {
     return this.#compiling || this.#offered !== undefined || this.#target?.revision !== this.#accepted?.revision;
   }
 
-  offer(offer: Offer): void {
-    this.#offered = offer;
-    this.#wakeup.wake();
-  }
-
-  /** Takes signed tags about a commit, which may let one go on that waits. */
-  approvals(approvals: Approvals): void {
-    this.#gate.setApprovals(approvals);
+  /**
+   * Takes an offer; a commit whose policies wait, as who may sign does not; or signed tags, which
+   * may let a commit go on that waits for an approval.
+   */
+  take(frame: Offer | Advance | Approvals): void {
+    if (frame.type === 'offer') this.#offered = frame;
+    else if (frame.type === 'advance') this.#newest.offer(frame);
+    else this.#gate.setApprovals(frame);
     this.#wakeup.wake();
   }
 
   /** Drops the held objects, so that the next offer carries everything. */
   forgetObjects(): void {
-    this.#holds = null;
     this.#held.clear();
   }
 
@@ -136,14 +142,15 @@ export class Intake {
 
   /** Works until the signal aborts. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#compileOffers(signal), this.#persistWritten(signal)]);
+    await Promise.all([this.#compileOffers(signal), this.#persistWritten(signal), this.#newest.run(signal)]);
   }
 
-  #resume({ state, problem, kept }: LoadedState): void {
+  #resume({ state, problem, kept, ahead }: LoadedState): void {
     const { logger } = this.#deps.runtime;
     if (problem !== undefined) logger.warn({ problem }, 'accepted state cannot be used, waiting for the hub');
     this.#accepted = state;
-    this.#kept = kept;
+    const last = state ?? kept;
+    if (last !== undefined) this.#newest.restore(last, ahead);
     if (state === undefined) return;
     const { policies, ...accepted } = state;
     const { revision } = accepted;
@@ -165,12 +172,13 @@ export class Intake {
       if (this.#gate.waiting !== undefined && this.#offered === undefined) this.#admit(this.#gate.waiting);
       for (let offer = this.#offered; offer !== undefined; offer = this.#offered) {
         this.#offered = undefined;
-        await this.#take(offer);
+        await this.#judge(offer);
       }
+      await this.#newest.verifyOffered();
     }
   }
 
-  async #take(offer: Offer): Promise<void> {
+  async #judge(offer: Offer): Promise<void> {
     const { runtime, cluster, trust, onOutcome } = this.#deps;
     const { clock, logger, trace } = runtime;
     const { revision } = offer;
@@ -179,8 +187,7 @@ export class Intake {
     this.#gate.drop();
     try {
       const last = this.#last;
-      const accepted = revision === last?.revision ? last : (this.#gate.verified ?? last);
-      const verify = { trust, held: this.#held, now: clock.now(), accepted };
+      const verify = { trust, held: this.#held, now: clock.now(), known: this.#newest.known };
       const decoders = { decode: this.#decode, decodeAlone: this.#decodeAlone };
       const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, ...decoders });
       await this.#persisted();
@@ -204,22 +211,18 @@ export class Intake {
     const { runtime, onOutcome } = this.#deps;
     const { revision } = offer;
     const before = this.#gate.held;
-    if (revision === this.#target?.revision || this.#gate.admits(offer, this.#last)) this.#aimAt(offer);
+    if (revision === this.#target?.revision || this.#gate.admits(offer, this.#last, this.#newest.known.ahead)) this.#aimAt(offer);
+    else this.#newest.note(revision, offer.verified);
     if (this.#gate.held === undefined || isDeepStrictEqual(before, this.#gate.held)) return;
     runtime.logger.info(this.#gate.held, 'offer is good, and waits for an approval');
     onOutcome({ type: 'held', revision });
   }
 
-  #refuse(revision: string, { reasons, missing }: Extract<OfferResult, { ok: false }>): void {
-    const { runtime, onOutcome } = this.#deps;
-    const { logger, trace } = runtime;
-    trace?.refused(revision, reasons);
-    logger.warn({ revision, reasons: reasons.slice(0, 5), missing }, 'offer refused, the last good revision stays in force');
-    const [first] = reasons;
-    if (first?.code !== undefined && first.code !== 'object-missing')
-      this.#events.notTrusted(revision, `refused, ${first.code}: ${first.message}`);
+  #refuse(revision: string, { reasons, missing }: Omit<Extract<OfferResult, { ok: false }>, 'ok'>): void {
+    this.#deps.runtime.trace?.refused(revision, reasons);
+    this.#events.refused(revision, { reasons, missing });
     if (missing) this.forgetObjects();
-    onOutcome({ type: 'nack', revision, reasons, missing });
+    this.#deps.onOutcome({ type: 'nack', revision, reasons, missing });
   }
 
   #aimAt({ revision, compiled, places, objects, part, approval, verified }: CompiledOffer): void {
@@ -259,18 +262,12 @@ export class Intake {
         signal.throwIfAborted();
         failing = target;
         const retryInMs = backoff.next();
-        this.#notePersistFailure(target.revision, backoff.failures, error);
+        this.#deps.revisions.notePersistFailures(backoff.failures);
+        this.#events.notPersisted(target.revision, backoff.failures, error);
         await this.#aimed.waitAtMost(retryInMs, clock, signal);
         this.#written.wake();
       }
     }
-  }
-
-  #notePersistFailure(revision: string, attempt: number, error: unknown): void {
-    const { runtime, revisions } = this.#deps;
-    runtime.logger.warn({ revision, attempt, err: error }, 'accepted state could not be written');
-    revisions.notePersistFailures(attempt);
-    if (attempt === ALERT_AFTER) this.#events.notPersisted(revision, error);
   }
 
   async #accept(written: Target, signal: AbortSignal): Promise<void> {
@@ -283,12 +280,12 @@ export class Intake {
     await saveState(client, state, signal);
     this.#events.scopeLeft(this.#accepted, written);
     const again = revision === this.#last?.revision ? undefined : this.#gate.noteAccepted();
+    this.#newest.noteAccepted(state);
     this.#accepted = state;
-    if (again !== undefined) this.offer(this.#offered ?? again);
+    if (again !== undefined) this.take(this.#offered ?? again);
     if (this.#writtenTarget === written) this.#writtenTarget = undefined;
     this.#deps.revisions.accept(written, state);
-    this.#held.accept(objects);
-    this.#holds = revision;
+    this.#held.accept(revision, objects);
     trace?.accepted(revision);
     logger.info({ revision, policies: desired.size, verification: state.verification }, 'revision accepted');
     onOutcome({ type: 'ack', revision, digest });

@@ -62,7 +62,7 @@ it('holds the objects of the accepted commit and of the one before it, on which 
     (data) => new Map([[objectId('tree', data), { type: 'tree', data } as const]]),
   );
   const ids = objects.flatMap((each) => [...each.keys()]);
-  for (const each of objects) held.accept(each);
+  for (const each of objects) held.accept('', each);
   expect(ids.map((each) => held.get(each) !== undefined)).toEqual([false, true, true]);
   held.clear();
   expect(ids.map((each) => held.get(each))).toEqual([undefined, undefined, undefined]);

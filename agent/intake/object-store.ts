@@ -9,6 +9,12 @@ import { createYielder } from '@fso/shared/runtime';
 export class ObjectStore {
   #objects: ReadonlyMap<string, RawObject> = new Map();
   #accepted: ReadonlyMap<string, RawObject> = new Map();
+  #revision: string | null = null;
+
+  /** The accepted commit, if its objects are here. */
+  get revision(): string | null {
+    return this.#revision;
+  }
 
   get(id: string): RawObject | undefined {
     return this.#objects.get(id);
@@ -22,12 +28,14 @@ export class ObjectStore {
    * Takes the objects of a commit that is accepted now. Drops all but those and the ones of the
    * commit before it.
    */
-  accept(objects: ReadonlyMap<string, RawObject>): void {
+  accept(revision: string, objects: ReadonlyMap<string, RawObject>): void {
+    this.#revision = revision;
     this.#objects = new Map([...this.#accepted, ...objects]);
     this.#accepted = objects;
   }
 
   clear(): void {
+    this.#revision = null;
     this.#objects = new Map();
     this.#accepted = new Map();
   }

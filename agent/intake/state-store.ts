@@ -9,6 +9,7 @@ import type { CommitPlaces } from '../cache/index.ts';
 import { packJson, unpackJson } from '../config-map-store.ts';
 import type { DesiredPolicies } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
+import { readAhead, type StoredAhead } from './newest-commit.ts';
 import { getPlaces, readPlaces } from './places-store.ts';
 
 /**
@@ -68,6 +69,8 @@ const StoredPolicies = z.array(
 /** The accepted commit as the ConfigMap has it; undefined: none is stored, or none can be read. */
 export interface LoadedState {
   readonly state: AcceptedState | undefined;
+  /** Newest commit that was verified; undefined: none is stored. */
+  readonly ahead?: StoredAhead | undefined;
   /** Reason why there is no state, though something is stored. */
   readonly problem?: string;
   /**
@@ -89,10 +92,11 @@ export const loadState = async (client: KubeClient, signal: AbortSignal): Promis
     kept = { revision: state.revision, verification: state.verification, trust, approval };
     // A hub that is asked for the commit again sends them.
     await readPlaces(stored, places);
-    return { state: policies === 'stored' ? await withPolicies(state, map) : { ...state, policies: undefined } };
+    const whole = policies === 'stored' ? await withPolicies(state, map) : { ...state, policies: undefined };
+    return { state: whole, ahead: readAhead(map) };
   } catch (error) {
     const problem = messageOf(error);
-    return { state: undefined, problem, ...(kept && { kept }) };
+    return { state: undefined, problem, ...(kept && { kept, ahead: readAhead(map) }) };
   }
 };
 

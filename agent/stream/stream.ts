@@ -172,14 +172,17 @@ class HubStream {
 
   #hello(): AgentFrame & { type: 'hello' } {
     const { cluster, agentVersion } = this.#deps.config;
-    const { accepted, anchor, holds, judged } = this.#intake;
+    const { accepted, holds, judged, newest } = this.#intake;
+    const anchor = newest.known.accepted?.revision ?? null;
+    const verified = newest.known.ahead?.revision;
     // A revision from before these signers were configured is requested again, to be judged by
     // them.
     const revision = this.#wantsAll || !judged ? null : (accepted?.revision ?? null);
     this.#wantsAll = false;
     this.#skew.greeted();
     const checkpoint = this.#witness.held() ?? null;
-    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds, anchor, agentVersion, checkpoint };
+    const has = { revision, holds, anchor, ...(verified && { verified }) };
+    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, ...has, agentVersion, checkpoint };
   }
 
   #connected(connection: Connection, reported: ReportedState): void {
@@ -199,10 +202,9 @@ class HubStream {
   #take(frame: Parameters<Dialler['handlers']['onFrame']>[0]): void {
     switch (frame.type) {
       case 'offer':
-        this.#intake.offer(frame);
-        break;
+      case 'advance':
       case 'approvals':
-        this.#intake.approvals(frame);
+        this.#intake.take(frame);
         break;
       case 'reported':
         this.#reporter.acknowledged(frame.seq);
@@ -246,7 +248,7 @@ class HubStream {
       this.#reporter.accepted(outcome);
       return;
     }
-    if (outcome.type === 'held') {
+    if (outcome.type !== 'nack') {
       this.#reporter.poke();
       return;
     }
@@ -278,11 +280,12 @@ class HubStream {
   #facts({ revision }: AgentSnapshot): RevisionFacts & StreamFacts {
     const { observatory, certificate } = this.#deps;
     const expires = certificate?.expires();
-    const [skewMs, held] = [this.#skew.ms, this.#intake.held];
+    const [skewMs, held, verifiedRevision] = [this.#skew.ms, this.#intake.held, this.#intake.newest.stored];
     const { provenRevision, ...facts } = revision?.facts ?? NOTHING_ACCEPTED;
     return {
       ...facts,
       ...(held && { held }),
+      ...(verifiedRevision && { verifiedRevision }),
       // What was proven says nothing while the cluster is not observed.
       provenRevision: observatory.ages().outOfDate.length === 0 ? provenRevision : null,
       ...(skewMs === undefined ? {} : { clockSkewMs: skewMs }),

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { type AgentCommits, allowAnswer, type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
-import { RevisionTargets } from './offers.ts';
+import { RevisionTargets } from './offers/revision-targets.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 
 const REVISION = 'a'.repeat(40);

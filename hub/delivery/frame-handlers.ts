@@ -11,6 +11,10 @@ export interface AgentCommits {
   holds: string | null;
   /** Commit that the next one has to be shown to descend from. */
   anchor: string | null;
+  /** Newest commit that the agent has verified, by its own word; null: `anchor`. */
+  verified: string | null;
+  /** Newest commit that the agent was shown on this stream, so that its signers count. */
+  shown: string | null;
   /** Commit the agent enforces. */
   revision: string | null;
   /** Commit that the agent got last and enforces or will enforce; null: the hub does not know. */
@@ -131,7 +135,17 @@ const LOST = { burst: 3, perSecond: 1 / 60 };
 
 /** Creates the state of a session in which no hello has come. */
 export const createSessionState = (clock: Clock): SessionState => ({
-  commits: { holds: null, anchor: null, revision: null, heading: null, target: null, hasAnswered: false, answerable: new Map() },
+  commits: {
+    holds: null,
+    anchor: null,
+    verified: null,
+    shown: null,
+    revision: null,
+    heading: null,
+    target: null,
+    hasAnswered: false,
+    answerable: new Map(),
+  },
   reports: {
     resyncing: false,
     unfinished: undefined,

@@ -63,6 +63,7 @@ export const noteHeld = (hello: Hello, { state, deps }: FrameContext): void => {
   const { commits, checkpoints } = state;
   commits.holds = hello.holds;
   commits.anchor = hello.anchor;
+  commits.verified = hello.verified ?? null;
   commits.revision = hello.revision;
   commits.heading = hello.revision;
   checkpoints.kept = findWitness(hello, deps)?.sequence ?? null;

@@ -4,7 +4,7 @@ import { type AddressInfo, connect as connectTcp, createServer, type Server, typ
 import { FakeClock } from '@fso/shared/fake-clock';
 import { afterEach, expect, it } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
-import type { EncodedOffer } from './offers.ts';
+import type { EncodedOffer } from './offers/offers.ts';
 import { Outbox } from './outbox.ts';
 import { OfferLimit } from './pacing/offer-limit.ts';
 

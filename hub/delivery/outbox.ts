@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { type Clock, corkForTurn } from '@fso/shared/runtime';
 import type { WebSocket } from 'ws';
-import type { EncodedOffer } from './offers.ts';
+import type { EncodedOffer } from './offers/offers.ts';
 import type { OfferLimit } from './pacing/offer-limit.ts';
 
 /** Connection that frames go out on, and when it counts as stalled. */

@@ -22,7 +22,12 @@ it('sends no checkpoint while an offer is under way, and the newest once it is t
   const checkpoints = { ...deps.checkpoints, framesFor };
   const offered = vi.fn<() => void>();
   const metrics = { ...deps.metrics, offered };
-  const server = await SessionServer.start({ ...deps, checkpoints, metrics, offers: { get: async () => offer, made: () => 0 } });
+  const server = await SessionServer.start({
+    ...deps,
+    checkpoints,
+    metrics,
+    offers: { get: async () => offer, advance: async () => undefined, made: () => 0 },
+  });
   const agent = await server.connect();
   const session = server.session();
   const received: unknown[] = [];
@@ -54,7 +59,10 @@ it('makes no offer for an agent that reads nothing, closes it, and delays its we
     return { revision, objects: 0, shared: Buffer.from(frame(revision)), own: Buffer.alloc(bytes, ' ') };
   };
   const offered = vi.fn<() => void>();
-  const server = await SessionServer.start({ ...deps, metrics: { ...deps.metrics, offered }, offers: { get, made: () => 0 } }, { budget });
+  const server = await SessionServer.start(
+    { ...deps, metrics: { ...deps.metrics, offered }, offers: { get, advance: async () => undefined, made: () => 0 } },
+    { budget },
+  );
   const stuck = await server.connect();
   stuck.pause();
   server.session().offer(LARGE_REVISION);
@@ -96,7 +104,10 @@ it('makes no offer for an agent that reads nothing, closes it, and delays its we
 it('records a refusal for the agent where an object of the revision cannot be read, and stays connected', async () => {
   const clock = new FakeClock();
   const broken = new GitObjectError('the tree ends within an entry');
-  const deps: DeliveryDeps = { ...createSessionDeps(clock), offers: { get: () => Promise.reject(broken), made: () => 0 } };
+  const deps: DeliveryDeps = {
+    ...createSessionDeps(clock),
+    offers: { get: () => Promise.reject(broken), advance: async () => undefined, made: () => 0 },
+  };
   const server = await SessionServer.start(deps);
   const revision = '1'.repeat(40);
   deps.targets.setTarget(revision);
@@ -114,7 +125,11 @@ it('writes an offer down with its answer, or when none comes', async () => {
   const deps = createSessionDeps(clock);
   const offered = vi.fn<() => void>();
   const offerOf = (revision: string) => ({ revision, objects: 0, shared: Buffer.from('{"type":"offer"'), own: Buffer.from('}') });
-  const offers: DeliveryDeps['offers'] = { get: async (_agent, revision) => offerOf(revision), made: () => 0 };
+  const offers: DeliveryDeps['offers'] = {
+    get: async (_agent, revision) => offerOf(revision),
+    advance: async () => undefined,
+    made: () => 0,
+  };
   const server = await SessionServer.start({ ...deps, metrics: { ...deps.metrics, offered }, offers });
   const agent = await server.connect();
   const session = server.session();
@@ -171,7 +186,10 @@ it('offers no commit older than the one in the hello, which the ledger may lack'
     shared: Buffer.from(`{"type":"offer","revision":"${revision}"`),
     own: Buffer.from('}'),
   });
-  const server = await SessionServer.start({ ...deps, offers: { get: async (_agent, revision) => offerOf(revision), made: () => 0 } });
+  const server = await SessionServer.start({
+    ...deps,
+    offers: { get: async (_agent, revision) => offerOf(revision), advance: async () => undefined, made: () => 0 },
+  });
   const [older, has, newest] = ['1', '2', '3'].map((digit) => digit.repeat(40)) as [string, string, string];
   const order = [older, has, newest];
   const laterOf = (target: string, held: string) => order[Math.max(order.indexOf(target), order.indexOf(held))] ?? target;
@@ -188,6 +206,61 @@ it('offers no commit older than the one in the hello, which the ledger may lack'
   server.session().offer(older);
   server.session().offer(newest);
   await expect.poll(() => offers).toEqual([newest]);
+  agent.terminate();
+  server.close();
+});
+
+it('shows an agent whose wave waits the newest commit, once, after it has the one of its wave', async () => {
+  const deps = createSessionDeps(new FakeClock());
+  const offerOf = (revision: string) => ({
+    revision,
+    objects: 0,
+    shared: Buffer.from(`{"type":"offer","revision":"${revision}"`),
+    own: Buffer.from('}'),
+  });
+  const offered: unknown[] = [];
+  const offers: DeliveryDeps['offers'] = {
+    get: async ({ anchor }, revision) => {
+      offered.push([anchor, revision]);
+      return offerOf(revision);
+    },
+    advance: async (anchor, revision) => Buffer.from(encodeFrame({ type: 'advance', revision, anchor, chain: [revision], objects: [] })),
+    made: () => 0,
+  };
+  const server = await SessionServer.start({ ...deps, offers });
+  const [older, newest, last] = ['1', '2', '3'].map((digit) => digit.repeat(40)) as [string, string, string];
+  const held = new Map([['eu', older]]);
+  deps.targets.setTarget(newest, held);
+  const agent = await server.connect();
+  const shown: unknown[] = [];
+  agent.on('message', (data) => {
+    const frame = JSON.parse(String(data));
+    if (frame.type === 'advance') shown.push([frame.anchor, frame.revision]);
+  });
+  server.session().noteOverdue();
+  agent.send(encodeFrame({ type: 'ack', revision: older, digest: 'digest' }));
+  await expect.poll(async () => (await deps.ledger.cluster('eu'))?.acked?.revision).toBe(older);
+  for (let second = 0; second < 3; second += 1) server.session().noteOverdue();
+  await expect.poll(() => shown).toEqual([[older, newest]]);
+  // A commit of a wave is shown to follow the one in force; the newest one, what the agent has verified.
+  deps.targets.setTarget(last, held);
+  server.session().offer(older);
+  await expect
+    .poll(() => shown)
+    .toEqual([
+      [older, newest],
+      [older, last],
+    ]);
+  deps.targets.setTarget(last);
+  server.session().offer(last);
+  await expect
+    .poll(() => offered)
+    .toEqual([
+      [null, older],
+      [older, last],
+    ]);
+  server.session().noteOverdue();
+  expect(shown).toHaveLength(2);
   agent.terminate();
   server.close();
 });

@@ -9,7 +9,7 @@ import { createSessionState, type FrameContext, logLimited, type SessionState } 
 import { Heartbeat } from './heartbeat.ts';
 import { type Hello, keepRevision, keepWitness, noteHeld, refuseHello, sendCheckpoints } from './hello.ts';
 import { type AgentAnswer, type AgentQuestion, Inspections } from './inspections.ts';
-import { OfferSender } from './offer-sender.ts';
+import { OfferSender } from './offers/offer-sender.ts';
 import { Outbox } from './outbox.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import { ResyncTurn } from './pacing/resync-turn.ts';
@@ -162,7 +162,7 @@ export class Session {
   noteOverdue(): void {
     if (!this.#isReady) return;
     this.#heartbeat.noteAges();
-    this.#offers.noteUnanswered();
+    this.#offers.catchUp();
     this.#outbox.checkProgress();
   }
 

@@ -199,6 +199,7 @@ export const FIELD_MANAGERS = {
   gatekeeper: 'fso-agent-gatekeeper',
   status: 'fso-agent-status',
   record: 'fso-agent-record',
+  trust: 'fso-agent-trust',
   witness: 'fso-agent-witness',
   identity: 'fso-agent-identity',
   openReports: 'fso-agent-openreports',

@@ -154,6 +154,9 @@ export const RevisionFacts = z.object({
   signer: RevisionVerification.shape.signer,
   verificationReason: RevisionVerification.shape.reason,
   held: HeldRevision.optional().describe('A newer commit that waits for an approval; absent: none does.'),
+  verifiedRevision: Revision.optional().describe(
+    'Newest commit that the agent has verified, whose policies wait: its signers count already; absent: `revision`.',
+  ),
 });
 export type RevisionFacts = z.infer<typeof RevisionFacts>;
 

@@ -21,7 +21,7 @@ import { GitObject, ObjectId } from './git-objects.ts';
  * Version of the wire protocol. Hubs and agents of different versions refuse each other in the
  * hello, and the agent enforces on.
  */
-export const PROTOCOL_VERSION = 11;
+export const PROTOCOL_VERSION = 12;
 /**
  * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB
  * of policies; keys and events come on top. The hub decodes it in a heap of 192 MiB, where one
@@ -68,8 +68,10 @@ export const Hello = z.strictObject({
   revision: ObjectId.nullable(),
   /** Commit whose objects the agent still holds, so that an offer need not repeat them. */
   holds: ObjectId.nullable(),
-  /** Commit that the next one has to be shown to descend from. */
+  /** Commit in force, that the next one has to be shown to descend from. */
   anchor: ObjectId.nullable().default(null),
+  /** Newest commit that the agent has verified; absent: `anchor`. */
+  verified: ObjectId.optional(),
   agentVersion: z.string().max(64),
   /** Last checkpoint of the audit log that the agent, as a witness, kept. */
   checkpoint: Checkpoint.nullable().optional(),
@@ -213,13 +215,12 @@ export const Welcome = z.strictObject({
   time: z.iso.datetime({ offset: true }),
   reported: ReportedState,
 });
-/** A revision to enforce, with the Git objects that the agent lacks. */
-export const Offer = z.strictObject({
-  type: z.literal('offer'),
+/** A commit, and how it is shown to descend from one that the agent has. */
+const CommitOffer = z.strictObject({
   revision: ObjectId,
   /**
-   * The agent's anchor as the hub knows it, where the chain begins; null: there is none, or no way
-   * leads from it to `revision`.
+   * Commit that the agent has verified, where the chain begins; null: there is none, or no way leads
+   * from it to `revision`.
    */
   anchor: ObjectId.nullable(),
   /**
@@ -229,7 +230,15 @@ export const Offer = z.strictObject({
   chain: z.array(ObjectId).min(1).max(10_000),
   objects: GitObjects,
 });
+/** A revision to enforce, with the Git objects that the agent lacks. */
+export const Offer = CommitOffer.extend({ type: z.literal('offer') });
 export type Offer = z.infer<typeof Offer>;
+/**
+ * A revision whose policies wait for the wave of the cluster, with the Git objects that prove its
+ * signature and descent: its signers count at once.
+ */
+export const Advance = CommitOffer.extend({ type: z.literal('advance') });
+export type Advance = z.infer<typeof Advance>;
 /** Acknowledgement of all reports up to `seq`. */
 export const Reported = z.strictObject({ type: z.literal('reported'), seq: z.int().min(1) });
 /** Asks for a full report: the digests differ. */
@@ -281,6 +290,7 @@ export type CheckpointFrame = z.infer<typeof CheckpointFrame>;
 export const HubFrame = z.discriminatedUnion('type', [
   Welcome,
   Offer,
+  Advance,
   Approvals,
   Reported,
   Digest,

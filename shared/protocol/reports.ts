@@ -153,8 +153,8 @@ export const totalOf = (named: ReadonlyMap<string, NamedPolicy>): NamedTotal => 
 export const splitFacts = (
   report: AgentClusterReport,
 ): { readonly revision: RevisionFacts; readonly rest: Omit<AgentClusterReport, keyof RevisionFacts> } => {
-  const { revision, provenRevision, verification, signer, verificationReason, held, ...rest } = report;
-  return { revision: { revision, provenRevision, verification, signer, verificationReason, held }, rest };
+  const { revision, provenRevision, verification, signer, verificationReason, held, verifiedRevision, ...rest } = report;
+  return { revision: { revision, provenRevision, verification, signer, verificationReason, held, verifiedRevision }, rest };
 };
 
 type ChangedFacts = Pick<Report, 'cluster' | 'revision'>;

@@ -71,6 +71,8 @@ export interface Proposal {
 export interface Trusted {
   readonly signer: Signer;
   readonly state: TrustState;
+  /** Commits after the anchor up to the revision, oldest first; only the revision without one. */
+  readonly path: readonly string[];
 }
 
 /** Objects of the commits, and the time at which keys are judged. */
@@ -129,6 +131,17 @@ const proveLinks = async (path: readonly string[], { anchor }: TrustState, reade
 
 type Keys = Pick<TrustState, 'signers' | 'signersTree'>;
 
+/** @throws TrustError where none of the signers has signed the commit */
+const checkSignature = async (commit: string, signers: Signers, reader: ProofReader, now: Date): Promise<Signer> => {
+  const data = await reader.commit(commit);
+  try {
+    return verifyCommit(data, signers, now);
+  } catch (error) {
+    if (error instanceof SignatureError) throw new TrustError(error.code, `commit ${shortCommit(commit)}: ${error.message}`);
+    throw error;
+  }
+};
+
 /** Judges one revision. */
 class Judge {
   readonly #state: TrustState;
@@ -151,11 +164,12 @@ class Judge {
     let keys: Keys = this.#state;
     for (const commit of between) {
       if ((await this.#reader.signersTreeOf(commit)) === keys.signersTree) continue;
-      await this.#checkSignature(commit, keys.signers);
+      await checkSignature(commit, keys.signers, this.#reader, this.#context.now);
       keys = await this.#successors(commit, keys);
     }
-    const signer = known !== undefined && keys === this.#state ? known : await this.#checkSignature(revision, keys.signers);
-    return { signer, state: { anchor: revision, ...(await this.#successors(revision, keys)) } };
+    const signer =
+      known !== undefined && keys === this.#state ? known : await checkSignature(revision, keys.signers, this.#reader, this.#context.now);
+    return { signer, path, state: { anchor: revision, ...(await this.#successors(revision, keys)) } };
   }
 
   /**
@@ -166,19 +180,9 @@ class Judge {
    */
   async #checkEarly(revision: string, mayHandOver: boolean): Promise<Signer | undefined> {
     try {
-      return await this.#checkSignature(revision, this.#state.signers);
+      return await checkSignature(revision, this.#state.signers, this.#reader, this.#context.now);
     } catch (error) {
       if (mayHandOver && error instanceof TrustError && BY_KEYS.includes(error.code)) return undefined;
-      throw error;
-    }
-  }
-
-  async #checkSignature(commit: string, signers: Signers): Promise<Signer> {
-    const data = await this.#reader.commit(commit);
-    try {
-      return verifyCommit(data, signers, this.#context.now);
-    } catch (error) {
-      if (error instanceof SignatureError) throw new TrustError(error.code, `commit ${shortCommit(commit)}: ${error.message}`);
       throw error;
     }
   }
@@ -210,6 +214,24 @@ const BY_KEYS: readonly string[] = ['signer-unknown', 'signer-not-valid', 'signa
  */
 export const judgeRevision = (state: TrustState, proposal: Proposal, context: JudgeContext): Promise<Trusted> =>
   new Judge(state, context).judge(proposal);
+
+/**
+ * Checks that the key of a commit which was judged before is still one of the signers of a newer
+ * one. @throws TrustError
+ */
+export const checkStillTrusted = async (
+  revision: string,
+  newer: { readonly revision: string; readonly signers: Signers },
+  { getObject, now }: JudgeContext,
+): Promise<void> => {
+  try {
+    await checkSignature(revision, newer.signers, new ProofReader(getObject), now);
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error;
+    const { code, message } = error;
+    throw new TrustError(code, `${message}, by the signers of commit ${shortCommit(newer.revision)}, which is newer`);
+  }
+};
 
 /**
  * Reads the signers whom a verified commit trusts for those after it: its own, or else the

@@ -3,7 +3,7 @@ import type { RevisionVerification } from '../api/index.ts';
 import { parseSigners, type Signer, type Signers, SignersError } from '../signatures/index.ts';
 import { type ApprovalRule, labelOf } from './approval.ts';
 import { TrustError, type TrustProblem } from './errors.ts';
-import { type JudgeContext, judgeRevision, type Proposal, type TrustState } from './judge.ts';
+import { checkStillTrusted, type JudgeContext, judgeRevision, type Proposal, type TrustState } from './judge.ts';
 import type { TrustConfig } from './trust-config.ts';
 
 /** Record of trust that is kept beside the accepted revision, over restarts. */
@@ -31,9 +31,21 @@ export interface AcceptedRevision {
   readonly approval?: ApprovalRule | undefined;
 }
 
+/**
+ * The newest commit that was verified, where it is ahead of the one in force: its policies wait,
+ * who may sign does not.
+ */
+export interface VerifiedAhead extends AcceptedRevision {
+  /** Commits after the one in force up to this one, oldest first. */
+  readonly path: readonly string[];
+}
+
 /** Signer and trust of a revision that may be accepted, or why it may not. */
 export type Judgement =
-  | ({ readonly ok: true } & Pick<AcceptedRevision, 'verification' | 'trust' | 'signer'>)
+  | ({ readonly ok: true } & Pick<AcceptedRevision, 'verification' | 'trust' | 'signer'> & {
+        /** Commits after the one that it was judged from; empty: it is that one, or not verified. */
+        readonly path: readonly string[];
+      })
   /** `missing`: an object was not there. */
   | { readonly ok: false; readonly code: TrustProblem; readonly message: string; readonly missing: boolean };
 
@@ -82,6 +94,17 @@ export const isJudged = (config: TrustConfig, { verification, trust }: AcceptedR
   return trust?.root === config.signers.digest && (state === 'verified' || (state === 'failed' && config.mode === 'warn'));
 };
 
+/**
+ * Turns what is wrong with a revision into a verdict. In mode `warn` it is accepted, and its keys
+ * are not taken over.
+ */
+const verdictOn = (config: TrustConfig, trust: StoredTrust | undefined, error: unknown): Judgement => {
+  if (!(error instanceof TrustError)) throw error;
+  const { code, message, missing } = error;
+  if (config.mode === 'strict' || missing) return { ok: false, code, message, missing };
+  return { ok: true, verification: { state: 'failed', reason: `${code}: ${message}`.slice(0, MAX_REASON) }, trust, path: [] };
+};
+
 /** Judges a revision by what is configured and what was accepted before. */
 export const judge = async (
   config: TrustConfig,
@@ -89,23 +112,47 @@ export const judge = async (
   proposal: Proposal,
   context: JudgeContext,
 ): Promise<Judgement> => {
-  if (config.mode === 'off') return { ok: true, verification: { state: 'unverified' }, trust: accepted?.trust };
+  if (config.mode === 'off') return { ok: true, verification: { state: 'unverified' }, trust: accepted?.trust, path: [] };
   if (accepted?.revision === proposal.revision && isJudged(config, accepted))
-    return { ok: true, verification: accepted.verification, trust: accepted.trust, signer: accepted.signer };
+    return { ok: true, verification: accepted.verification, trust: accepted.trust, signer: accepted.signer, path: [] };
   const before = restoreTrust(config.signers, accepted);
   try {
-    const { signer, state } = await judgeRevision(before, proposal, context);
+    const { signer, state, path } = await judgeRevision(before, proposal, context);
     const verification: RevisionVerification = { state: 'verified', signer: labelOf(signer) };
-    return { ok: true, verification, trust: storeTrust(config.signers, state), signer };
+    return { ok: true, verification, trust: storeTrust(config.signers, state), signer, path };
   } catch (error) {
-    if (!(error instanceof TrustError)) throw error;
-    const { code, message, missing } = error;
-    if (config.mode === 'strict' || missing) return { ok: false, code, message, missing };
-    // Keys of an unverified commit are not taken over.
-    return {
-      ok: true,
-      verification: { state: 'failed', reason: `${code}: ${message}`.slice(0, MAX_REASON) },
-      trust: storeTrust(config.signers, before),
-    };
+    return verdictOn(config, storeTrust(config.signers, before), error);
+  }
+};
+
+/** Commit in force, and the newest one that was verified. */
+export interface KnownCommits {
+  /** undefined: none is in force. */
+  readonly accepted: AcceptedRevision | undefined;
+  /** undefined: the commit in force. */
+  readonly ahead?: VerifiedAhead | undefined;
+}
+
+/**
+ * Judges a revision that is to be put in force: it follows the newest verified commit, or it is on
+ * the way there and the newest commit still trusts its signer.
+ */
+export const judgeNext = async (
+  config: TrustConfig,
+  { accepted, ahead }: KnownCommits,
+  proposal: Proposal,
+  context: JudgeContext,
+): Promise<Judgement> => {
+  const { revision } = proposal;
+  if (ahead === undefined || revision === accepted?.revision) return judge(config, accepted, proposal, context);
+  if (revision === ahead.revision || !ahead.path.includes(revision)) return judge(config, ahead, proposal, context);
+  const judgement = await judge(config, accepted, proposal, context);
+  const signers = signersOf(config, ahead.trust);
+  if (!judgement.ok || judgement.verification.state !== 'verified' || signers === undefined) return judgement;
+  try {
+    await checkStillTrusted(revision, { revision: ahead.revision, signers }, context);
+    return judgement;
+  } catch (error) {
+    return verdictOn(config, accepted?.trust, error);
   }
 };

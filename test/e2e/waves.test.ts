@@ -61,6 +61,7 @@ it('halts a commit that breaks workloads in the first wave, and lets its revert 
     ['second', 'Waiting'],
     ['(others)', 'Waiting'],
   ]);
+  await eventually(async () => (await world.hub.clusters()).slice(1).every(({ report }) => report?.verifiedRevision === broken));
   const clusters = await world.hub.clusters();
   expect(clusters.map(({ name, revision, inSync, waitsFor }) => [name, revision, inSync, waitsFor?.wave])).toEqual([
     ['apac', broken, true, undefined],
@@ -73,5 +74,6 @@ it('halts a commit that breaks workloads in the first wave, and lets its revert 
 
   const reverted = await world.repository.commit({ [PATH]: before }, 'Revert "Ireland only"');
   await provenEverywhere(reverted);
+  await eventually(async () => (await world.hub.clusters()).every(({ report }) => report?.verifiedRevision === undefined));
   expect(await world.hub.rollout()).toMatchObject({ state: 'Finished', base: reverted, halted: null });
 });

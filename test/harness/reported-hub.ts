@@ -2,7 +2,7 @@ import { effectivePhase, type Phase, type PolicyInCluster, type PolicyReport } f
 import { digestOfPolicies } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import type { FakeClock } from '@fso/shared/fake-clock';
-import { RevisionTargets } from '../../hub/delivery/offers.ts';
+import { RevisionTargets } from '../../hub/delivery/offers/revision-targets.ts';
 import { TurnLimiter } from '../../hub/delivery/pacing/turn-limiter.ts';
 import type { Desired, FleetState, Ledger } from '../../hub/ledger/index.ts';
 import { FleetReader } from '../../hub/serve/fleet/fleet-reader.ts';

@@ -12,7 +12,7 @@ import { EventOutbox, Reporter } from '../../agent/report/index.ts';
 import { acceptedOf, inputOf, PROFILE, seenCluster, withReports } from '../../agent/report/testing/seen-cluster.ts';
 import { createSessionState, type FrameContext } from '../../hub/delivery/frame-handlers.ts';
 import { DEFAULT_AGENT_LIMITS } from '../../hub/delivery/index.ts';
-import { RevisionTargets } from '../../hub/delivery/offers.ts';
+import { RevisionTargets } from '../../hub/delivery/offers/revision-targets.ts';
 import { AgentBudget } from '../../hub/delivery/pacing/agent-budget.ts';
 import { reportedStateOf, takeDigest, takeReport } from '../../hub/delivery/reports/take-report.ts';
 import { type ClusterRecord, type Ledger, openLedger } from '../../hub/ledger/index.ts';

@@ -57,6 +57,10 @@ it('offers a commit to a wave once the one before has proven it, over a restart 
   const second = await bench.repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) }, 'second');
   await release(hub, second);
   expect((await takeOffer(eu, hub, 'eu')).revision).toBe(second);
+  // The cluster that waits is shown who may sign now, and gets no policy.
+  const { chain, objects } = await us.next('advance');
+  const tree = await bench.repository.git('rev-parse', `${second}^{tree}`);
+  expect([chain, objects.map(({ id }) => id)]).toEqual([[second], [second, tree]]);
   expect([await heldIn(hub), us.frames.filter(({ type }) => type === 'offer')]).toEqual([
     ['us'],
     [expect.objectContaining({ revision: first })],

@@ -154,6 +154,7 @@ export const describeCluster = async (context: Context, name: string, { output }
   writeFacts(context, [
     ...clusterColumns(context.now()).map(({ title, value }) => [title.toLowerCase(), value(cluster)] as const),
     ['signed by', report?.signer],
+    ['signers of', report?.verifiedRevision && shortRevision(report.verifiedRevision)],
     ['not trusted', report?.verificationReason],
     ['not observed', notObserved === null ? undefined : `for ${age(notObserved.since, context.now())}: ${list(notObserved.what)}`],
     ['not whole', notKept === null ? undefined : notKeptText(notKept)],

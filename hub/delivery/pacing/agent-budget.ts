@@ -1,6 +1,6 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import { type Allowance, type BucketOptions, type Clock, createAllowance, createRateLimit, threadCpuMs } from '@fso/shared/runtime';
-import type { AgentHistory } from '../offers.ts';
+import type { AgentHistory } from '../offers/offers.ts';
 import { DEFAULT_EVENT_LIMITS, EventBudget, type EventLimits } from './event-budget.ts';
 
 /** Limits of what the agent of one cluster may ask of the hub, over all of its streams. */

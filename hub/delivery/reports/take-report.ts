@@ -118,8 +118,10 @@ const noteAcknowledged = (frame: Frame<'report'>, isOfFull: boolean, context: Fr
  * one before it; otherwise the hub asks for everything again. @throws as {@link takeAck}
  */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, deps } = context;
+  const { cluster, stream, state, deps } = context;
   const answer = frame.ack && noteAck(frame.ack, context);
+  const facts = frame.cluster ?? frame.revision;
+  if (facts !== undefined) state.commits.verified = facts.verifiedRevision ?? null;
   const isTaken = await applyReport(frame, answer, context);
   if (answer === undefined) return;
   if (!isTaken) await deps.ledger.setAck(cluster, answer, stream);

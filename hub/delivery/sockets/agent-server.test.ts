@@ -13,7 +13,7 @@ import { authenticateByToken, openIdentity } from '../../identity/index.ts';
 import { createAuditKey, createCheckpoints } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { AGENT_PATH, Delivery } from '../delivery.ts';
-import { RevisionTargets } from '../offers.ts';
+import { RevisionTargets } from '../offers/revision-targets.ts';
 import { DEFAULT_AGENT_LIMITS } from '../pacing/agent-budget.ts';
 import type { DeliveryLimits } from '../types.ts';
 import { type AgentServer, createAgentServer, DEFAULT_LISTENER_LIMITS, type ListenerLimits } from './agent-server.ts';
@@ -61,7 +61,7 @@ const start = async (
     {
       ledger,
       checkpoints: createCheckpoints({ ledger, key: createAuditKey(), clock, logger }),
-      offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
+      offers: { get: () => Promise.reject(new Error('no offers')), advance: async () => undefined, made: () => 0 },
       targets: new RevisionTargets(),
       approvals: { of: () => undefined },
       clock,

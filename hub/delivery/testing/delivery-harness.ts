@@ -7,7 +7,8 @@ import WebSocket from 'ws';
 import { authenticateByToken } from '../../identity/index.ts';
 import { type AuditKey, type Checkpoints, createAuditKey, createCheckpoints } from '../../ledger/index.ts';
 import { AGENT_PATH, Delivery } from '../delivery.ts';
-import { type Offers, RevisionTargets } from '../offers.ts';
+import type { Offers } from '../offers/offers.ts';
+import { RevisionTargets } from '../offers/revision-targets.ts';
 import type { DeliveryLimits } from '../types.ts';
 import { createHeldLedger, type HeldLedger } from './held-ledger.ts';
 import { SMALL_LIMITS } from './limits.ts';
@@ -23,6 +24,7 @@ const OFFERS: Offers = {
     const frame = encodeFrame({ type: 'offer', revision, anchor: null, chain: [revision], objects: [] });
     return { revision, shared: Buffer.from(frame.slice(0, -2)), own: Buffer.from(frame.slice(-2)), objects: 0 };
   },
+  advance: async () => undefined,
   made: () => 0,
 };
 

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { digestOfReports, type LooseReport, ReportedNames } from '../../../test/harness/baselines.ts';
 import { createMemoryLedger, type MemoryLedgerOptions } from '../../ledger/testing/memory-ledger.ts';
 import { createSessionState, type Frame, type FrameContext } from '../frame-handlers.ts';
-import { RevisionTargets } from '../offers.ts';
+import { RevisionTargets } from '../offers/revision-targets.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from '../pacing/agent-budget.ts';
 import { ResyncTurn } from '../pacing/resync-turn.ts';
 import { TurnLimiter } from '../pacing/turn-limiter.ts';

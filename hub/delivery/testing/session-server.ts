@@ -6,7 +6,7 @@ import WebSocket, { WebSocketServer } from 'ws';
 import { createAuditKey, createCheckpoints } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { FrameDecoder } from '../decoding/frame-decoder.ts';
-import { RevisionTargets } from '../offers.ts';
+import { RevisionTargets } from '../offers/revision-targets.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from '../pacing/agent-budget.ts';
 import { OfferLimit } from '../pacing/offer-limit.ts';
 import { TurnLimiter } from '../pacing/turn-limiter.ts';
@@ -24,7 +24,7 @@ export const createSessionDeps = (clock: FakeClock): DeliveryDeps => {
   return {
     ledger,
     checkpoints: createCheckpoints({ ledger, key: createAuditKey(), clock, logger }),
-    offers: { get: () => Promise.reject(new Error('no offers')), made: () => 0 },
+    offers: { get: () => Promise.reject(new Error('no offers')), advance: async () => undefined, made: () => 0 },
     clock,
     logger,
     metrics: { connected: nothing, offered: nothing, nacked: nothing, reported: nothing },

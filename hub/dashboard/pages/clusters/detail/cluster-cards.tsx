@@ -75,6 +75,7 @@ export const RevisionCard = ({ cluster }: { readonly cluster: ClusterView }) => 
           Offered: <RevisionLink revision={offeredRevision} />,
           Accepted: <RevisionLink revision={revision} />,
           Proven: <RevisionLink revision={provenRevision} />,
+          'Signers of': report?.verifiedRevision && <RevisionLink revision={report.verifiedRevision} />,
           'Waits for': waitsFor && `wave ${waitsFor.wave} of the rollout`,
           'Refused before':
             nack === null || isRefusing(cluster) ? undefined : (

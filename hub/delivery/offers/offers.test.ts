@@ -1,10 +1,10 @@
 import { MAX_COMMIT_BYTES } from '@fso/shared/git';
 import { decodeHubFrame, MAX_HUB_FRAME_BYTES } from '@fso/shared/protocol';
 import { describe, expect, it } from 'vitest';
-import { ObjectBox } from '../../shared/trust/testing/commits.ts';
-import type { Clone } from '../source/git/clone.ts';
-import type { ObjectAccess } from '../source/index.ts';
-import { createRevisionReader } from '../source/object-access.ts';
+import { ObjectBox } from '../../../shared/trust/testing/commits.ts';
+import type { Clone } from '../../source/git/clone.ts';
+import type { ObjectAccess } from '../../source/index.ts';
+import { createRevisionReader } from '../../source/object-access.ts';
 import { createOffers, type EncodedOffer, OfferTooLargeError } from './offers.ts';
 
 const id = (digit: number): string => String(digit).repeat(40);
@@ -98,6 +98,17 @@ describe('offers', () => {
     // What is held is not sent again, nor is a comma where nothing precedes.
     const again = await offers.get({ cluster: 'eu', holds: id(3), anchor: id(3) }, id(3));
     expect(frameOf(again)).toEqual({ anchor: id(3), chain: [id(3)], objects: [] });
+  });
+
+  it('shows the way to a commit without its policies, once for all who have verified the same one', async () => {
+    const objects = access();
+    const offers = createOffers(objects);
+    const [one, other] = await Promise.all([offers.advance(id(1), id(3)), offers.advance(id(1), id(3))]);
+    expect(one).toBe(other);
+    const decoded = decodeHubFrame(one ?? expect.fail('no frame'));
+    expect(decoded).toMatchObject({ ok: true, frame: { type: 'advance', revision: id(3), anchor: id(1), chain: [id(2), id(3)] } });
+    expect(decoded.ok && decoded.frame.type === 'advance' && decoded.frame.objects.map((object) => object.id)).toEqual([id(2), id(3)]);
+    expect([await offers.advance(id(3), id(1)), await offers.advance(id(9), id(1)), objects.reads]).toEqual([undefined, undefined, 2]);
   });
 
   it('is built in turn where only the agent names what it holds', async () => {

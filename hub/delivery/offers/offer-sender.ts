@@ -1,9 +1,9 @@
 import { GitObjectError } from '@fso/shared/git';
 import { type Approvals, encodeFrame } from '@fso/shared/protocol';
 import { messageOf, weakMemo } from '@fso/shared/runtime';
-import { allowAnswer, type Frame, type FrameContext } from './frame-handlers.ts';
+import { allowAnswer, type Frame, type FrameContext } from '../frame-handlers.ts';
+import type { Outbox } from '../outbox.ts';
 import { type EncodedOffer, OfferTooLargeError } from './offers.ts';
-import type { Outbox } from './outbox.ts';
 
 /** Reasons by which an offer can never be made. */
 const REFUSALS = [OfferTooLargeError, GitObjectError];
@@ -71,10 +71,12 @@ export class OfferSender {
     const { commits } = state;
     const revision = deps.targets.laterOf(wanted, commits.revision);
     this.#sendApprovals(revision);
-    if (commits.target === revision) return;
-    commits.target = revision;
-    this.#options.outbox.dropWaiting();
-    if (!this.#isOnTrial) this.#offerTarget();
+    if (commits.target !== revision) {
+      commits.target = revision;
+      this.#options.outbox.dropWaiting();
+      if (!this.#isOnTrial) this.#offerTarget();
+    }
+    this.#showNewest();
   }
 
   /** Records that the first bytes of an offer have gone out. */
@@ -89,11 +91,12 @@ export class OfferSender {
   }
 
   /**
-   * Writes down an offer that has no answer. Most have one soon, with which it is one write less
-   * for each agent and commit.
+   * Does what is overdue: shows the agent the newest commit, and writes down an offer that has no
+   * answer. Most have one soon, with which it is one write less for each agent and commit.
    */
-  noteUnanswered(): void {
+  catchUp(): void {
     const { cluster, stream, state, deps } = this.#context;
+    this.#showNewest();
     const { offered } = state.commits;
     if (offered === undefined || deps.clock.now().getTime() - offered.at.getTime() < ANSWER_MS) return;
     state.commits.offered = undefined;
@@ -105,6 +108,40 @@ export class OfferSender {
     if (approvals === undefined || approvals === this.#approvals) return;
     this.#approvals = approvals;
     this.#options.outbox.send(encodeApprovals(approvals));
+  }
+
+  /**
+   * Shows the agent the newest commit where its policies wait: its signers count at once. An agent
+   * without a commit gets that of its wave first.
+   */
+  #showNewest(): void {
+    const { state, deps, closed, logger } = this.#context;
+    const { commits } = state;
+    const { newest } = deps.targets;
+    const known = [null, commits.target, commits.revision, commits.verified, commits.shown];
+    if (commits.revision === null || newest === null || known.includes(newest)) return;
+    if (this.#isOnTrial || this.#options.outbox.isBusy) return;
+    commits.shown = newest;
+    this.#advance(newest, commits.verified ?? commits.revision).catch((err: unknown) => {
+      if (err !== closed.reason) logger.warn({ err, revision: newest }, 'newest commit cannot be shown');
+    });
+  }
+
+  async #advance(newest: string, anchor: string): Promise<void> {
+    const { state, budget, deps, logger } = this.#context;
+    const { outbox, pace } = this.#options;
+    const { commits } = state;
+    const waitMs = budget.claim({ holds: null, anchor });
+    await pace(waitMs ?? 0);
+    const frame = await deps.offers.advance(anchor, newest, waitMs !== undefined);
+    // A newer one that came meanwhile is shown in its place; an offer shows it as well.
+    if (deps.targets.newest !== newest || commits.target === newest) return;
+    if (outbox.isBusy) commits.shown = null;
+    else if (frame === undefined) logger.warn({ anchor, revision: newest }, 'no way leads to the newest commit');
+    else {
+      allowAnswer(commits, newest, 'named');
+      outbox.send(frame);
+    }
   }
 
   #offerTarget(): void {
@@ -137,7 +174,9 @@ export class OfferSender {
     const { cluster, state, budget, deps } = this.#context;
     const { outbox, pace } = this.#options;
     const { commits } = state;
-    const history = { cluster, holds: commits.holds, anchor: commits.anchor };
+    // The newest commit follows what the agent has verified; one before it may not.
+    const anchor = revision === deps.targets.newest ? (commits.verified ?? commits.anchor) : commits.anchor;
+    const history = { cluster, holds: commits.holds, anchor };
     const waitMs = budget.claim(history);
     await pace(waitMs ?? 0);
     const offer = await deps.offers.get(history, revision, waitMs !== undefined);

@@ -1,7 +1,7 @@
 import { GitObjectError } from '@fso/shared/git';
 import { encodeFrame, MAX_HUB_FRAME_BYTES } from '@fso/shared/protocol';
 import { dropOldest, Mutex, mapConcurrently } from '@fso/shared/runtime';
-import type { ObjectAccess, RevisionPart } from '../source/index.ts';
+import type { ObjectAccess, RevisionPart } from '../../source/index.ts';
 
 /** A frame as it goes over the wire, in two parts that follow each other. */
 export interface EncodedOffer {
@@ -34,6 +34,11 @@ export interface Offers {
    * each may be a long walk through the history
    */
   get(agent: AgentHistory, revision: string, isClaim?: boolean): Promise<EncodedOffer>;
+  /**
+   * The frame that shows an agent a revision whose policies wait; made once for those who have
+   * verified the same commit. @returns undefined: no way leads there from that commit
+   */
+  advance(anchor: string, revision: string, isClaim?: boolean): Promise<Buffer | undefined>;
   /** Number of frames made, for tests and metrics. */
   made(): number;
 }
@@ -103,7 +108,11 @@ interface CommitPath {
  * @throws GitObjectError for a commit or folder on the way that is not parsed, such as one that is
  * too large
  */
-const followChain = async (access: ObjectAccess, { holds, anchor }: AgentHistory, revision: string): Promise<CommitPath | null> => {
+const followChain = async (
+  access: ObjectAccess,
+  { holds, anchor }: Omit<AgentHistory, 'cluster'>,
+  revision: string,
+): Promise<CommitPath | null> => {
   const found = anchor === null ? null : await access.chain(anchor, revision);
   if (found === null) return null;
   const chain = found.length === 0 ? [revision] : found;
@@ -111,7 +120,7 @@ const followChain = async (access: ObjectAccess, { holds, anchor }: AgentHistory
   return { chain, anchor, proof: await access.proof(chain), counterparts };
 };
 
-const findPath = async (access: ObjectAccess, agent: AgentHistory, revision: string): Promise<CommitPath> => {
+const findPath = async (access: ObjectAccess, agent: Omit<AgentHistory, 'cluster'>, revision: string): Promise<CommitPath> => {
   const path = await followChain(access, agent, revision).catch((error: unknown) => {
     if (error instanceof GitObjectError) return null;
     throw error;
@@ -137,11 +146,19 @@ const makeShared = async (access: ObjectAccess, { revision, wanted, held }: Step
 
 const END = ']}';
 
+/** Makes the whole frame of {@link Offers.advance}. @throws OfferTooLargeError */
+const encodeAdvance = async (access: ObjectAccess, { chain, anchor, proof }: CommitPath, revision: string): Promise<Buffer> => {
+  const objects = await encodeBeyond(access, { ids: proof, has: new Set(), counterparts: new Map() });
+  const head = encodeFrame({ type: 'advance', revision, anchor, chain: [...chain], objects: [] }).slice(0, -END.length);
+  return Buffer.from(head + objects.join(',') + END);
+};
+
 class OfferMaker implements Offers {
   readonly #access: ObjectAccess;
   /** The oldest first. */
   readonly #kept = new Map<string, { readonly making: Promise<SharedOffer>; bytes: number }>();
   readonly #paths = new Map<string, Promise<CommitPath>>();
+  readonly #advances = new Map<string, Promise<Buffer | undefined>>();
   readonly #claims = new Mutex();
   #made = 0;
 
@@ -175,6 +192,19 @@ class OfferMaker implements Offers {
     return { revision, shared: shared.payload, own, objects: shared.objects + objects.length };
   }
 
+  async advance(anchor: string, revision: string, isClaim = false): Promise<Buffer | undefined> {
+    const key = JSON.stringify([anchor, revision]);
+    const make = async (): Promise<Buffer | undefined> => {
+      const path = await this.#pathOf({ holds: null, anchor }, revision);
+      return path.anchor === null ? undefined : encodeAdvance(this.#access, path, revision);
+    };
+    const making = this.#advances.get(key) ?? (isClaim ? this.#claims.run(make) : make());
+    this.#advances.set(key, making);
+    making.catch(() => this.#advances.delete(key));
+    dropOldest(this.#advances, KEPT.paths);
+    return making;
+  }
+
   #ownOf({ wanted, held }: Step, { counterparts, isBuiltOn }: SharedOffer): Promise<readonly string[]> {
     return encodeBeyond(this.#access, { ids: wanted.own, has: new Set(isBuiltOn ? held?.own : []), counterparts });
   }
@@ -201,7 +231,7 @@ class OfferMaker implements Offers {
     return entry.making;
   }
 
-  #pathOf(agent: AgentHistory, revision: string): Promise<CommitPath> {
+  #pathOf(agent: Omit<AgentHistory, 'cluster'>, revision: string): Promise<CommitPath> {
     const key = JSON.stringify([agent.holds, agent.anchor, revision]);
     const finding = this.#paths.get(key) ?? findPath(this.#access, agent, revision);
     this.#paths.set(key, finding);
@@ -234,62 +264,3 @@ export class OfferTooLargeError extends Error {
 
 /** Makes offers from the clone. */
 export const createOffers = (access: ObjectAccess): Offers => new OfferMaker(access);
-
-/** Returns the later of a revision that is to be offered and one that an agent has. */
-type LaterOf = (revision: string, has: string) => string;
-
-/** Revisions whose digests stay, for agents that are a little behind. */
-const REVISIONS_KEPT = 8;
-
-/**
- * The revision that each cluster should enforce, and what the hub expects the clusters to make of
- * recent revisions.
- */
-export class RevisionTargets {
-  #current: string | null = null;
-  #held: ReadonlyMap<string, string | null> = new Map();
-  #laterOf: LaterOf | undefined;
-  readonly #digests = new Map<string, ReadonlyMap<string, string>>();
-
-  /**
-   * Sets the revision that clusters should enforce from now on.
-   *
-   * @param held by cluster: another one, that it is held at; null: it cannot be offered. Default:
-   * none
-   * @param laterOf absent: a cluster may be sent back
-   */
-  setTarget(revision: string, held: ReadonlyMap<string, string | null> = new Map(), laterOf?: LaterOf): void {
-    this.#current = revision;
-    this.#held = held;
-    this.#laterOf = laterOf;
-  }
-
-  /** @param digests by cluster: the digest that an agent has to ack */
-  keepDigests(revision: string, digests: ReadonlyMap<string, string>): void {
-    this.#digests.delete(revision);
-    this.#digests.set(revision, digests);
-    dropOldest(this.#digests, REVISIONS_KEPT);
-  }
-
-  /** @returns the revision that a cluster should enforce now; null: none yet */
-  targetOf(cluster: string): string | null {
-    const held = this.#held.get(cluster);
-    return held === undefined ? this.#current : held;
-  }
-
-  /**
-   * @param has commit that an agent enforces by its own word, which may be ahead of the ledger
-   * @returns what it may be offered in the place of a revision that is to be offered
-   */
-  laterOf(revision: string, has: string | null): string {
-    return has === null ? revision : (this.#laterOf?.(revision, has) ?? revision);
-  }
-
-  /**
-   * @returns the digest of what a cluster gets of a revision; undefined: the hub does not know it,
-   * or no longer
-   */
-  digestOf(cluster: string, revision: string): string | undefined {
-    return this.#digests.get(revision)?.get(cluster);
-  }
-}
