@@ -1,6 +1,6 @@
 import type { ConfigMap, KubeClient } from '@fso/shared/kube';
 import type { Advance, GitObject } from '@fso/shared/protocol';
-import { systemClock } from '@fso/shared/runtime';
+import { createLogger, systemClock } from '@fso/shared/runtime';
 import { parseSigners } from '@fso/shared/signatures';
 import { type AcceptedRevision, type Judgement, judgeNext, type TrustConfig } from '@fso/shared/trust';
 import { describe, expect, it } from 'vitest';
@@ -56,7 +56,7 @@ const acceptedOf = (revision: string, judgement: Judgement): AcceptedRevision =>
 const FIRST = acceptedOf(first, await judgeNext(TRUST, { accepted: undefined }, { revision: first, from: null, chain: [first] }, context));
 
 const quiet = (): void => undefined;
-const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet, fatal: quiet };
+const logger = createLogger({ name: 'test', level: 'silent' });
 
 const open = () => {
   const refusals: string[] = [];

@@ -284,7 +284,7 @@ const hubFrame = (random: Random): HubFrame => {
       return { type: 'list', list: pick(random, [hash, ...UNKNOWN_LISTS]) };
     default:
       return {
-        type: 'offer',
+        type: pick(random, ['offer', 'advance']),
         revision: REVISION,
         anchor: null,
         chain: some(random, 5, () => REVISION),

@@ -67,10 +67,11 @@ describe('invalid frames', () => {
     const blobs = Array.from({ length: 16 }, () => objectOf('blob', randomBytes(700 * 1024)));
     const unsigned = bench.aside(weaker, null);
     const offer = await bench.offerOf(unsigned);
-    const frame = encodeFrame({ ...offer, objects: [...offer.objects, ...blobs] });
+    const objects = [...offer.objects, ...blobs];
+    const [frame, advance] = [encodeFrame({ ...offer, objects }), encodeFrame({ ...offer, type: 'advance', objects })];
     expect(frame.length).toBeGreaterThan(0.9 * MAX_HUB_FRAME_BYTES);
     await bench.refusalOf(unsigned, () => {
-      for (let count = 0; count < 16; count += 1) bench.hub.sendRaw(frame);
+      for (let count = 0; count < 16; count += 1) bench.hub.sendRaw(count % 2 === 0 ? frame : advance);
     });
     // Once the flood has been read.
     await waitFor(() => expect(bench.hub.socket?.bufferedAmount).toBe(0));

@@ -76,6 +76,8 @@ export class BenchAgent {
   #dials = 0;
   /** Commit that it was offered and has not reported yet. */
   #coming: string | undefined;
+  /** Newest commit that it was shown while its wave waits. */
+  #verified: string | undefined;
   readonly #previewer: Previewer | undefined;
 
   constructor({ hubUrl, ca, missing, workloads, proofMs }: Extract<Order, { type: 'start' }>, proof: AgentProof, deps: AgentDeps) {
@@ -87,7 +89,10 @@ export class BenchAgent {
     this.#proofMs = proofMs;
     this.#config = { hubUrl, ca, ...(token === undefined ? {} : { token }) };
     this.#observatory = new LiveObservatory(this.#snapshot());
-    const revisions = () => ({ revision: this.#revision, provenRevision: this.#proven, verification: 'unverified' }) as const;
+    const revisions = () => {
+      const verified = this.#verified && { verifiedRevision: this.#verified };
+      return { revision: this.#revision, provenRevision: this.#proven, verification: 'unverified', ...verified } as const;
+    };
     const outbox = new EventOutbox({ clock: systemClock, logger });
     const accepted = () => (this.#revision === null ? undefined : { ...this.#list, generationOf: () => 1, version: 0, isChanging: false });
     this.#reporter = new Reporter({ observatory: this.#observatory, outbox, clock: systemClock, logger, revisions, accepted });
@@ -243,6 +248,10 @@ export class BenchAgent {
     if (frame.type === 'resync') this.#reporter.resync();
     if (frame.type === 'list') this.#answer(frame.list);
     if (frame.type === 'preview') void this.#preview(frame);
+    if (frame.type === 'advance') {
+      this.#verified = frame.revision;
+      this.#reporter.poke();
+    }
     if (frame.type === 'offer') {
       this.#coming = frame.revision;
       this.#note('offered', frame.revision);
@@ -274,6 +283,7 @@ export class BenchAgent {
   #accept({ revision, lists }: TakenCommit): void {
     this.#list = lists[Number(this.cluster.split('-')[1]) % lists.length] ?? NO_LIST;
     this.#revision = revision;
+    if (revision === this.#verified) this.#verified = undefined;
     if (this.#proofMs === 0) this.#proven = revision;
     else setTimeout(() => this.#prove(revision), this.#proofMs * (0.5 + drawOf(`${this.cluster} proves ${revision}`)));
     this.#observatory.publish(this.#snapshot());
