@@ -61,7 +61,7 @@ export class IntakeEvents {
     this.#send({ severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
   }
 
-  /** Raises an alert about an accepted state that cannot be written, once it has failed for long. */
+  /** Raises an alert once an accepted state could not be written for long. */
   notPersisted(revision: string, attempt: number, error: unknown): void {
     this.#runtime.logger.warn({ revision, attempt, err: error }, 'accepted state could not be written');
     if (attempt !== ALERT_AFTER) return;

@@ -79,7 +79,7 @@ export class Intake {
   }
 
   /** Commits that the next one has to follow. */
-  get newest(): Pick<NewestCommit, 'known' | 'stored'> {
+  get newest(): Pick<NewestCommit, 'known' | 'anchors' | 'stored'> {
     return this.#newest;
   }
 

@@ -100,7 +100,7 @@ describe('an agent whose commit waits for its wave', () => {
     expect([await codeOf(newest, fork), await codeOf(newest, byEve)]).toEqual(['chain-incomplete', 'signer-unknown']);
   });
 
-  it('takes a commit on the way to the newest one whose signer counts still, and goes on from there', async () => {
+  it('takes a commit that leads to the newest one if its key counts there, and continues from it', async () => {
     const { newest, show } = await openAhead();
     expect(await codeOf(newest, byBob)).toBe('taken');
     newest.noteAccepted(acceptedOf(byBob, await judge(newest, byBob)));

@@ -86,6 +86,12 @@ export class NewestCommit {
     return { accepted: this.#accepted, ahead: this.#ahead };
   }
 
+  /** Commits that the next one has to follow, as a hello names them. */
+  get anchors(): { readonly anchor: string | null; readonly verified?: string } {
+    const ahead = this.#ahead;
+    return { anchor: this.#accepted?.revision ?? null, ...(ahead && { verified: ahead.revision }) };
+  }
+
   /** The one that a restart does not lose. */
   get stored(): string | undefined {
     return this.#stored === this.#ahead ? this.#ahead?.revision : undefined;

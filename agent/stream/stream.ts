@@ -173,16 +173,13 @@ class HubStream {
   #hello(): AgentFrame & { type: 'hello' } {
     const { cluster, agentVersion } = this.#deps.config;
     const { accepted, holds, judged, newest } = this.#intake;
-    const anchor = newest.known.accepted?.revision ?? null;
-    const verified = newest.known.ahead?.revision;
     // A revision from before these signers were configured is requested again, to be judged by
     // them.
     const revision = this.#wantsAll || !judged ? null : (accepted?.revision ?? null);
     this.#wantsAll = false;
     this.#skew.greeted();
     const checkpoint = this.#witness.held() ?? null;
-    const has = { revision, holds, anchor, ...(verified && { verified }) };
-    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, ...has, agentVersion, checkpoint };
+    return { type: 'hello', protocol: PROTOCOL_VERSION, cluster, revision, holds, ...newest.anchors, agentVersion, checkpoint };
   }
 
   #connected(connection: Connection, reported: ReportedState): void {

@@ -242,7 +242,6 @@ it('shows an agent whose wave waits the newest commit, once, after it has the on
   await expect.poll(async () => (await deps.ledger.cluster('eu'))?.acked?.revision).toBe(older);
   for (let second = 0; second < 3; second += 1) server.session().noteOverdue();
   await expect.poll(() => shown).toEqual([[older, newest]]);
-  // A commit of a wave is shown to follow the one in force; the newest one, what the agent has verified.
   deps.targets.setTarget(last, held);
   server.session().offer(older);
   await expect

@@ -218,10 +218,7 @@ export const Welcome = z.strictObject({
 /** A commit, and how it is shown to descend from one that the agent has. */
 const CommitOffer = z.strictObject({
   revision: ObjectId,
-  /**
-   * Commit that the agent has verified, where the chain begins; null: there is none, or no way leads
-   * from it to `revision`.
-   */
+  /** Verified commit of the agent, where the chain begins; null: no way leads from one. */
   anchor: ObjectId.nullable(),
   /**
    * Commit ids from `anchor` (exclusive) to `revision` (inclusive), oldest first, each a parent of

@@ -43,7 +43,7 @@ export interface VerifiedAhead extends AcceptedRevision {
 /** Signer and trust of a revision that may be accepted, or why it may not. */
 export type Judgement =
   | ({ readonly ok: true } & Pick<AcceptedRevision, 'verification' | 'trust' | 'signer'> & {
-        /** Commits after the one that it was judged from; empty: it is that one, or not verified. */
+        /** Commits after the one it was judged from; empty: it is that one, or not verified. */
         readonly path: readonly string[];
       })
   /** `missing`: an object was not there. */

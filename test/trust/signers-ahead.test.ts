@@ -4,7 +4,7 @@ import { policyFile } from '../harness/policy-files.ts';
 import { waitFor } from '../harness/waiting.ts';
 import { useMaliciousHub, weaker } from './malicious-hub-harness.ts';
 
-/** A real agent whose wave waits, below a hub that offers what someone with a stolen key has signed. */
+/** A real agent whose wave waits, below a hub that offers what a stolen key has signed. */
 
 const bench = useMaliciousHub();
 

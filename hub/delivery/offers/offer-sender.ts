@@ -91,8 +91,9 @@ export class OfferSender {
   }
 
   /**
-   * Does what is overdue: shows the agent the newest commit, and writes down an offer that has no
-   * answer. Most have one soon, with which it is one write less for each agent and commit.
+   * Catches up on what is overdue: shows the agent the newest commit, and writes down an offer
+   * without an answer. Most have one soon, with which it is one write less for each agent and
+   * commit.
    */
   catchUp(): void {
     const { cluster, stream, state, deps } = this.#context;
