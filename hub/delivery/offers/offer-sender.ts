@@ -119,8 +119,8 @@ export class OfferSender {
     const { state, deps, closed, logger } = this.#context;
     const { commits } = state;
     const { newest } = deps.targets;
-    const known = [null, commits.target, commits.revision, commits.verified, commits.shown];
-    if (commits.revision === null || newest === null || known.includes(newest)) return;
+    if (newest === null || newest === commits.target || commits.revision === null) return;
+    if ([commits.revision, commits.verified, commits.shown].includes(newest)) return;
     if (this.#isOnTrial || this.#options.outbox.isBusy) return;
     commits.shown = newest;
     this.#advance(newest, commits.verified ?? commits.revision).catch((err: unknown) => {
