@@ -33,7 +33,7 @@ const POLL_MS = 20;
 const GIVE_UP_MS = 600_000;
 
 /** Ends the program when this process is gone, even if it was killed. */
-const EXIT_WITH_PARENT = new URL('exit-with-parent.ts', import.meta.url).href;
+const EXIT_WITH_PARENT = new URL('exit-with-parent.mjs', import.meta.url).href;
 
 /** Error of a program that has ended, which ends the wait for what it would have done. */
 export class ProgramEnded extends Error {

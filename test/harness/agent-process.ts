@@ -28,6 +28,8 @@ export interface AgentProcess {
 export interface AgentProcessOptions {
   /** Folder for its kubeconfig and its log. */
   readonly folder: string;
+  /** Main module; default: the one of this repository. */
+  readonly program?: string;
   /** More settings, e.g. those of a hub. */
   readonly env?: Readonly<Record<string, string>>;
   /** Probe to wait for: /readyz, or /healthz of an agent that cannot be ready yet. */
@@ -37,7 +39,7 @@ export interface AgentProcessOptions {
 /** Starts an agent and returns once it is ready, which it is after its first round. */
 export const startAgentProcess = async (
   cluster: LocalCluster,
-  { folder, env = {}, until = 'ready' }: AgentProcessOptions,
+  { folder, program: main = PROGRAM, env = {}, until = 'ready' }: AgentProcessOptions,
 ): Promise<AgentProcess> => {
   const kubeconfig = join(folder, `agent-${cluster.name}.kubeconfig`);
   await writeAgentKubeconfig(cluster.kubeconfig, kubeconfig);
@@ -45,7 +47,7 @@ export const startAgentProcess = async (
   const logFile = join(folder, `agent-${cluster.name}.log`);
   const program: Program = startProgram({
     name: `agent-${cluster.name}`,
-    command: [PROGRAM],
+    command: [main],
     // The lease of an agent that was killed must not hold the next one up for long.
     env: { FSO_CLUSTER: cluster.name, KUBECONFIG: kubeconfig, FSO_LISTEN: `127.0.0.1:${port}`, FSO_LEASE_DURATION_MS: '8000', ...env },
     logFile,

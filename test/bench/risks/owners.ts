@@ -12,6 +12,7 @@ import { memoryOf } from '../memory-of.ts';
 import { makeNamespaces } from '../namespaces.ts';
 import { readCount, readOptions } from '../options.ts';
 import { regionSet } from '../regions.ts';
+import { makeAgentProgram } from './agent-program.ts';
 
 const DEPLOYMENT: KindDescriptor = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments', namespaced: true };
 const CRON_JOB: KindDescriptor = { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs', namespaced: true };
@@ -118,7 +119,8 @@ const measure = async (one: OneCluster, settings: Settings, signal: AbortSignal)
   await makePods(world, namespaces, settings.pods);
   await makeOwners(one, namespaces, settings.owners);
   const options = `${nodeSettings.NODE_OPTIONS} --max-old-space-size=${settings.heap}`;
-  const agent = await startAgentProcess(cluster, { folder, env: { NODE_OPTIONS: options } });
+  const program = await makeAgentProgram(folder);
+  const agent = await startAgentProcess(cluster, { folder, program, env: { NODE_OPTIONS: options } });
   try {
     await enforcePolicies(world, namespaces);
     const programs = new Map([['agent', [agent.pid]], ...clusterPrograms(folder, ['bench'])]);
@@ -136,7 +138,8 @@ const measure = async (one: OneCluster, settings: Settings, signal: AbortSignal)
 };
 
 /**
- * Measures what judging owners costs an agent: at rest, and while a tenant tries placements.
+ * Measures what judging owners costs an agent, as its image has it: at rest, and while a tenant
+ * tries placements.
  */
 export const risks = async (args: string[], signal: AbortSignal): Promise<void> => {
   const values = readOptions(args, {
