@@ -62,8 +62,8 @@ function runtime() {
 }
 
 /**
- * Hub and agent run for long and keep their memory small (docs/adr/0064-reports-by-exception.md); what
- * the user sets goes before.
+ * Hub and agent run for long and keep their memory small (docs/adr/0064-reports-by-exception.md);
+ * what the user sets goes before.
  */
 function settingsOf(program) {
   if (!/^(hub|agent)\//.test(program ?? '')) return {};

@@ -43,7 +43,7 @@ export type CredentialCheck =
   | { readonly ok: true; readonly grant: Grant }
   | { readonly ok: false; readonly reason: 'missing' | 'invalid'; readonly detail: string };
 
-const BEARER = /^BearerVerifier +(\S+)$/i;
+const BEARER = /^Bearer +(\S+)$/i;
 const LOCAL = principalOf({ kind: 'local', id: 'local', name: 'local' }, [{ role: 'admin' }]);
 const ANONYMOUS = principalOf({ kind: 'anonymous', id: 'anonymous', name: 'anonymous' }, [{ role: 'viewer' }]);
 
@@ -178,7 +178,7 @@ export const createAccess = (settings: AccessSettings, deps: AccessDeps) => {
       if (isOpen) return { ok: true, grant: lasting(ANONYMOUS) };
       if (session !== undefined) return ofSession(sessions.check(session, { byCookie: true }), LOGIN_ENDED);
       const ways = login === undefined ? '' : ', or sign in at /auth/login';
-      return { ok: false, reason: 'missing', detail: `Send the header Authorization: BearerVerifier <token>${ways}.` };
+      return { ok: false, reason: 'missing', detail: `Send the header Authorization: Bearer <token>${ways}.` };
     },
   };
 };
