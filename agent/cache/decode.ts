@@ -166,7 +166,10 @@ export interface Shape {
 /** Longest providerID of a node, in characters. Cloud controllers write a few hundred at most. */
 const MAX_PROVIDER_ID = 512;
 
-/** The fields that are read of each kind. */
+/**
+ * Schemas of the metadata, spec and status that the agent reads, by kind. A field that does not match
+ * is left out.
+ */
 export const SHAPES = {
   policy: { spec: HubPolicySpec, status: PolicyStatus },
   localPolicy: {

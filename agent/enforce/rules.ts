@@ -46,7 +46,7 @@ const findProblem = (spec: SovereignPolicySpec, place: GatekeeperPlace): string 
 const pointsOf = ({ scopedEnforcementActions = [] }: SovereignPolicySpec): readonly string[] =>
   scopedEnforcementActions.flatMap(({ enforcementPoints }) => enforcementPoints.map(({ name }) => name));
 
-/** A policy that governs, prepared for matching. */
+/** A policy in force: its regions, exclusions, actions, and the group of its constraint. */
 export interface Rule {
   readonly key: string;
   /** `-` for a local policy. */

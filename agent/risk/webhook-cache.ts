@@ -35,8 +35,8 @@ const reduce = (configuration: KubeObject & { readonly webhooks?: unknown }): Re
 };
 
 /**
- * The webhooks that may change pods. Once one changes, dry runs from before say nothing any more.
- * Where the agent may not read them, templates are asked for in their turn alone.
+ * Watches the mutating webhooks of pods. Its fingerprint changes when one of them may change pods in
+ * another way; where the agent may not read them, it never does.
  */
 export class WebhookCache {
   readonly #informer: Informer<Reduced>;

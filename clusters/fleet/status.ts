@@ -67,7 +67,7 @@ export function fleetStatus(stateDir: string, names: readonly string[]): Promise
 
 const HEADER = ['CLUSTER', 'PROVIDER', 'STATE', 'API SERVER', 'KUBERNETES', 'GATEKEEPER', 'NODES', 'KUBECONFIG'];
 
-/** A table for people. Pure. */
+/** Formats the state of the development clusters as a table. Pure. */
 export function renderStatus(clusters: readonly ClusterStatus[]): string {
   const rows = clusters.map((cluster) => [
     cluster.name,

@@ -50,7 +50,7 @@ const closure = (bundle: Bundle, name: string, found = new Set<string>()): Set<s
   return found;
 };
 
-/** Gzip bytes of script until each page stands, by the page's module. */
+/** Sums the gzipped bytes of the scripts that each page loads first, by the name of its chunk. */
 export const firstLoads = (bundle: Bundle): Map<string, number> => {
   const entry = Object.values(bundle).find((file): file is Chunk => file.type === 'chunk' && file.isEntry);
   if (entry === undefined) throw new Error('The build has no entry.');

@@ -4,7 +4,7 @@ import { type Clock, createYielder, dropOldest, Mutex } from '@fso/shared/runtim
 import { commitView } from './commit-view.ts';
 import { createPolicyFiles, type FindObject, type PolicyFiles } from './policy-files.ts';
 
-/** Location of a policy at one commit. */
+/** Commit, file and name of a policy document. */
 export interface PolicyPlace {
   /** Commit id. */
   readonly revision: string;

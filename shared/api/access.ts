@@ -231,8 +231,8 @@ export const EnrolmentTokenView = z.object({
 export type EnrolmentTokenView = z.infer<typeof EnrolmentTokenView>;
 
 /**
- * The commands that let a cluster in. Their order is free: the agent waits for its token. The last
- * command reads it from its standard input, so that it stays out of the history of the shell.
+ * Formats the commands that enrol a cluster, without the token: the last one reads that from its
+ * standard input, so that it stays out of the history of the shell.
  */
 export const formatEnrolCommands = ({ cluster, agentUrl }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl'>): string =>
   [

@@ -26,7 +26,10 @@ const ungovernable = ({ gatekeeperNamespace }: GatekeeperPlace): readonly string
  */
 const CLUSTER_NAMESPACES: readonly string[] = ['kube-node-lease', 'kube-public', 'kube-system'];
 
-/** Whether no policy governs a namespace, not even one that names it. */
+/**
+ * Whether no policy governs a namespace, not even by its name: those of the agent and of
+ * Gatekeeper.
+ */
 export const isUngovernable = (namespace: string, place: GatekeeperPlace): boolean => ungovernable(place).includes(namespace);
 
 /** Namespaces that a pattern matches and that it still does not govern. */

@@ -25,7 +25,7 @@ export const WorkloadClass = z.object({
 });
 export type WorkloadClass = z.infer<typeof WorkloadClass>;
 
-/** Classes of workloads, which are never added up. */
+/** Effects on workloads: running outside, refused at the next start, left pending. Never added up. */
 export const WORKLOAD_CLASSES = ['outside', 'refused', 'pending'] as const;
 
 const ClusterWorkloads = z.object({

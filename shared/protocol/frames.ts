@@ -59,7 +59,7 @@ export type Reason = z.infer<typeof Reason>;
 
 // agent → hub
 
-/** First frame of an agent on each connection: what it enforces and holds. */
+/** First frame of an agent on each connection: the commits it enforces, has verified, and has the objects of. */
 export const Hello = z.strictObject({
   type: z.literal('hello'),
   protocol: z.int(),
@@ -85,7 +85,7 @@ const AcceptedRevision = z.strictObject({
 });
 /** Commit that an agent enforces, with the digest of what it compiled. */
 export type AcceptedRevision = z.infer<typeof AcceptedRevision>;
-/** An answer without a report that it could go with. */
+/** Acceptance of an offered revision, where no report is due that would carry it. */
 export const Ack = AcceptedRevision.extend({ type: z.literal('ack') });
 /** Refusal of an offered revision. */
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });

@@ -85,6 +85,7 @@ export const violationColumns = (now: Date): Column<ViolationView>[] => [
   { title: 'REASON', value: ({ reason }) => reason, wide: true },
 ];
 
+/** Columns of `fso get risks`. */
 export const riskColumns = (): Column<RiskView>[] => [
   { title: 'RISK', value: ({ risk, nodes }) => (nodes === undefined ? risk : `${risk} on ${nodes} nodes`) },
   { title: 'CLUSTER', value: ({ cluster }) => cluster },

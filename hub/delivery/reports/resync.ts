@@ -55,8 +55,8 @@ export const askForMissing = async (
 };
 
 /**
- * Requests a full report because one was lost: the hub has something else than the agent has
- * reported by its own digest.
+ * Requests a full report after a loss that the caller has found: the hub has something else than
+ * the agent has reported.
  */
 export const askForLost = (context: FrameContext): void => {
   const { reports } = context.state;

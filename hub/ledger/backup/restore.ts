@@ -18,7 +18,7 @@ import { Line } from './format.ts';
 import { type Backup, parseLine, readBackup, rereadBackup } from './read-backup.ts';
 import { type Row, TABLES } from './tables.ts';
 
-/** Content of a restored backup, in numbers. */
+/** Result of a restore: time of the backup, rows by table, and notes on the audit log. */
 export interface RestoreSummary {
   readonly created: string;
   readonly rows: Readonly<Record<string, number>>;

@@ -64,9 +64,7 @@ interface BackupDeps {
   readonly runtime: { readonly clock: Clock; readonly logger: Logger };
 }
 
-/**
- * The whole ledger, for `fso backup --from-hub`: the volume of an embedded one is the hub's alone.
- */
+/** The route that streams the whole ledger to administrators. */
 export const backupRoutes: readonly Route<BackupDeps, HubScope>[] = [
   {
     ...ADMIN_CHANGE,

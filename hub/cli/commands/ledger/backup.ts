@@ -61,8 +61,8 @@ const removeOld = async (folder: string, keep: number): Promise<readonly string[
   return old;
 };
 
-/** Formats the counts of rows that say something to people. */
-export const countOf = (rows: Readonly<Record<string, number>>): string => {
+/** Formats the numbers of clusters, events and audit entries of a backup. */
+export const formatRowCounts = (rows: Readonly<Record<string, number>>): string => {
   const { clusters = 0, events = 0, audit = 0 } = rows;
   return `${clusters} clusters, ${events} events, ${audit} audit entries`;
 };
@@ -75,7 +75,7 @@ export const keepBackups = async (context: Context, target: string, { force, kee
   }
   const path = resolve(keep === undefined ? target : join(target, backupName(context.now())));
   const { rows, digest, isSigned } = await write(path, force);
-  context.out(`${keep === undefined ? target : path}: ${countOf(rows)}\nsha256 ${digest}\n`);
+  context.out(`${keep === undefined ? target : path}: ${formatRowCounts(rows)}\nsha256 ${digest}\n`);
   if (!isSigned) context.out('note: it is not signed: the key of the newest checkpoint is not here (FSO_AUDIT_KEY_FILE)\n');
   // Only once there is a new one.
   for (const name of keep === undefined ? [] : await removeOld(target, keep)) context.out(`removed ${name}\n`);

@@ -24,7 +24,7 @@ import manifest from '../../../package.json' with { type: 'json' };
 import type { Context } from '../../context.ts';
 import { CliError, EXIT } from '../../errors.ts';
 import { withoutControls } from '../../render/text.ts';
-import { type BackupOptions, backupFromHub, countOf, keepBackups } from './backup.ts';
+import { type BackupOptions, backupFromHub, formatRowCounts, keepBackups } from './backup.ts';
 
 type Open<D> = (config: DatabaseConfig) => Promise<D>;
 
@@ -117,7 +117,7 @@ export const restore = async (context: Context, file: string, { replace }: { rea
     throw error;
   });
   if (moved !== undefined) context.out(`the ledger that was there is now ${moved.aside}\n`);
-  context.out(`restored from ${created}: ${countOf(rows)}; the audit log is intact\n`);
+  context.out(`restored from ${created}: ${formatRowCounts(rows)}; the audit log is intact\n`);
   for (const note of notes) context.out(`note: ${withoutControls(note)}\n`);
 };
 

@@ -16,7 +16,7 @@ interface WaveShares {
   readonly moving: number;
 }
 
-/** @returns all of it for a wave that has nothing to do */
+/** Computes the shares of a wave; one without changes counts as proven once it has finished. */
 export const waveShares = ({ state, changed, moved, proven }: RolloutWaveView): WaveShares => {
   if (changed === 0) return { proven: state === 'Finished' ? 100 : 0, moving: 0 };
   return { proven: (100 * proven) / changed, moving: (100 * Math.max(0, moved - proven)) / changed };

@@ -38,7 +38,7 @@ export const DenialQuery = z.strictObject({
 });
 export type DenialQuery = z.output<typeof DenialQuery>;
 
-/** Orders of the list of denials, by the name of `sort`. */
+/** Sort keys of the list of denials, by the value of the parameter `sort`. */
 export const denialOrders: Orders<NamedDenial, 'cluster' | 'namespace' | 'name' | 'count' | 'since' | 'last'> = {
   ...objectOrders,
   by: {
