@@ -135,7 +135,7 @@ describe('a stored plan after the merge', () => {
     expect([commit.plan, commit.commit.accepts]).toEqual([id, id]);
   });
 
-  it('is still in force after a commit that changes nothing for its clusters, and not after another one', async () => {
+  it('is still in force after a commit that changes nothing for its clusters, and differs after another change', async () => {
     const empty = await follow(await bench.repository.commit({ 'README.md': 'policies' }, 'more words'));
     await eventually(async () => {
       const { outcome } = await stored();

@@ -9,7 +9,7 @@ import { weakMemo } from '@fso/shared/runtime';
  */
 export type IsChanged = (namespace: string) => boolean | undefined;
 
-/** Patterns of policies that have not expired, and the way in which these distinguish namespaces. */
+/** Patterns of policies that have not expired, and how these distinguish namespaces. */
 interface Patterns {
   readonly digest: string;
   /** Equal for namespaces of one class. */

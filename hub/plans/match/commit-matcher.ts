@@ -15,7 +15,7 @@ import { planOf, type Stored } from '../stored-plans.ts';
 import { digestOfScope, visibleSide } from '../visible-sides.ts';
 import { ChangedNamespaces, type IsChanged } from './changed-namespaces.ts';
 
-/** What became of a stored plan, by the commit in force. */
+/** A stored plan as compared with the commit in force. */
 export interface PlanMatch extends Pick<PlanOutcome, 'state' | 'revision'> {
   /** Clusters that the plan names, by name; none unless the state is InForce. */
   readonly clusters: readonly string[];
@@ -48,7 +48,7 @@ export class CommitMatcher {
     this.matches = weakMemo2((commit, stored) => this.#matches(commit, stored));
   }
 
-  /** What became of a plan that this caller sees. */
+  /** Compares a plan that this caller sees with the commit in force. */
   async match(stored: Stored, plan: StoredPlan, { ledger, nowMs }: MatchInput): Promise<PlanMatch> {
     const desired = await ledger.desired();
     const none = { revision: null, clusters: [], changedIn: () => () => false };

@@ -60,7 +60,7 @@ describe('the rows of an outcome', () => {
   });
 });
 
-it('says of a plan that is not in force that the commit differs', () => {
+it('explains that the commit differs where a plan is not in force', () => {
   const textOf = (state: PlanOutcome['state'], revision: string | null = null) =>
     outcomeText({ outcome: { state, revision, clusters: [] } });
   expect(textOf('NotInForce')).toContain('the commit in force differs from what was planned');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { WorkloadClass } from '../workloads.ts';
 
-/** Why it is not known what happened in a cluster. */
+/** Reasons for which the outcome in a cluster is not known. */
 const UNKNOWN = ['NotConnected', 'NotObserved', 'NotTaken', 'NotJudged'] as const;
 export type UnknownReason = (typeof UNKNOWN)[number];
 
@@ -46,7 +46,7 @@ export type ClusterOutcome = z.infer<typeof ClusterOutcome>;
 
 const STATES = ['InForce', 'Differs', 'NotInForce', 'NotComparable'] as const;
 
-/** What happened after the merge of a planned change. Classes are never added up. */
+/** Outcome of a planned change after the merge. Classes are never added up. */
 export const PlanOutcome = z.object({
   state: z
     .enum(STATES)

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { byText } from '../../encoding/canonical-json.ts';
+import { byText } from '../../encoding/index.ts';
 import { CombinedRule, Effect, type Effects, type Plan } from '../plan.ts';
 import { WORKLOAD_CLASSES, WorkloadClass } from '../workloads.ts';
 

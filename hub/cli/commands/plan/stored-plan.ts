@@ -24,7 +24,7 @@ const WORKLOADS: readonly Column<ReturnType<typeof plannedRows>[number]>[] = [
 
 const named = (clusters: readonly string[]): string | undefined => (clusters.length === 0 ? undefined : listText(clusters));
 
-/** Writes a stored plan: what was planned, by whom, its effects, and what happened after the merge. */
+/** Writes a stored plan: by whom it was made, its effects, and its outcome after the merge. */
 export const writeStoredPlan = (context: Context, plan: StoredPlanView): void => {
   writeFacts(context, [
     ['Plan', plan.id],

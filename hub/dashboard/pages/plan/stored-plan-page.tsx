@@ -22,7 +22,7 @@ const OUTCOME_COLUMNS: readonly Column<OutcomeRow>[] = [
   { title: 'By name', cell: ({ owners }) => owners },
 ];
 
-/** What was predicted beside what agents that enforce the commit report now. */
+/** The prediction beside the reports of agents that enforce the commit. */
 const Outcome = ({ plan }: { readonly plan: StoredPlanView }) => {
   const { outcome } = plan;
   const rows = outcomeRows(plan);

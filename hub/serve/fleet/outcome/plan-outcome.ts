@@ -9,7 +9,7 @@ import { countOutsideWhere, countRisksWhere, hasUnjudged } from './reported-owne
 type PlannedWorkloads = StoredPlan['workloads'][number];
 type PlannedClass = PlannedWorkloads['outside'];
 
-/** Why it is not known what a commit did in a cluster; null: it is known. */
+/** Reason for which the outcome of a commit in a cluster is not known; null: it is known. */
 const unknownOf = (entry: ClusterEntry | undefined, revision: string | null): UnknownReason | null => {
   if (entry === undefined || !entry.record.connected) return 'NotConnected';
   const { notObserved, divergedSince, acked, report } = entry.record;
@@ -53,7 +53,7 @@ interface OutcomeInput {
   readonly match: PlanMatch;
 }
 
-/** What happened in a cluster, beside what was predicted for it. Pure. */
+/** Outcome in a cluster, beside the prediction for it. Pure. */
 const clusterOutcome = (cluster: string, entry: ClusterEntry | undefined, { plan, match }: OutcomeInput): ClusterOutcome => {
   const planned = plannedIn(plan, cluster);
   const unknown = unknownOf(entry, match.revision);
@@ -79,8 +79,7 @@ const clusterOutcome = (cluster: string, entry: ClusterEntry | undefined, { plan
 };
 
 /**
- * What happened after the merge of a stored plan, by the last reports of the clusters that it
- * names.
+ * Outcome of a stored plan after the merge, by the last reports of the clusters that it names.
  *
  * @throws the signal's reason
  */

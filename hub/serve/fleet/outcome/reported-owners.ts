@@ -44,7 +44,7 @@ const remembering = (isChanged: IsChanged): IsChanged => {
   };
 };
 
-/** The number of findings under policies without a common namespace, all of whose namespaces count. */
+/** Counts the findings of policies without a common namespace, all of whose namespaces count. */
 const countApart = (findings: readonly PolicyFindings[], isChanged: IsChanged): number => {
   const counted = new Set<string>();
   let sum = 0;
@@ -108,14 +108,16 @@ export const countRisksWhere = (entry: ClusterEntry, risk: RiskClass, isChanged:
 
 /**
  * Bounds the owners with pods that run outside in the namespaces that a plan changes: pods are
- * reported, also those that only may be scheduled outside. Pure.
+ * reported, and beyond those that are named also such as only may be scheduled outside. Pure.
  */
 export const countOutsideWhere = (entry: ClusterEntry, isChanged: IsChanged): ReportedOwners & { readonly to: number } => {
   const findings = reportsOf(entry).flatMap(({ policy, report: { namespaces, violations, enforcementAction } }) => {
-    const named = entry.named.filter(({ view }) => view.policy === policy).map(({ view }) => nameOf(view));
+    const own = entry.named.filter(({ view }) => view.policy === policy);
+    const named = own.filter(({ view }) => view.node !== undefined).map(({ view }) => nameOf(view));
+    const count = violations - (own.length - named.length);
     const isOfDeny = enforcementAction === 'deny';
-    if (violations === 0 || (!isOfDeny && enforcementAction !== 'custom')) return [];
-    return [{ namespaces, count: violations, uncertain: isOfDeny ? 0 : violations, named }];
+    if (count === 0 || (!isOfDeny && enforcementAction !== 'custom')) return [];
+    return [{ namespaces, count, uncertain: isOfDeny ? 0 : count, named }];
   });
   const { to } = countFindings(findings, remembering(isChanged));
   const runs = entry.named.some(

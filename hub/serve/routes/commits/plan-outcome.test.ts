@@ -46,7 +46,7 @@ describe('the outcome of a stored plan', () => {
     const view = { ...commitRollout().commit, revision, ...(accepts !== undefined && { accepts }) };
     await writeRollout(server.ledger.records, commitRollout({ sequence: 2, commit: view }));
   };
-  /** Reports that a cluster enforces a commit, with owners that its next pods would be refused of. */
+  /** Reports that a cluster enforces a commit, and owners whose next pods it would refuse. */
   const take = async (
     cluster: string,
     owners: readonly string[],
@@ -117,7 +117,7 @@ describe('the outcome of a stored plan', () => {
     expect((await outcome(id))?.clusters[0]?.refused).toMatchObject({ reported: { from: 1, to: null }, missing: null });
   });
 
-  it('counts nothing of clusters of which it is not known, and says why', async () => {
+  it('counts nothing of clusters that are not known, and names the reason', async () => {
     const id = await planned({});
     await merge();
     const unknown = async () => (await outcome(id))?.clusters[0]?.unknown;
@@ -145,7 +145,7 @@ describe('the outcome of a stored plan', () => {
     expect((await commit(MERGED)).plan).toBeNull();
   });
 
-  it('differs where a commit names the plan and another one came with it', async () => {
+  it('differs where a commit names the plan and another change came with it', async () => {
     const id = await planned({});
     await merge([...TIGHT, { path: 'policies/new.yaml', text: policyOf('new', 'eu-west-1') }], MERGED, id);
     expect(await outcome(id)).toEqual({ state: 'Differs', revision: MERGED, clusters: [] });
