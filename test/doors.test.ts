@@ -65,6 +65,7 @@ describe('doors', () => {
 const PAST_DOORS: readonly string[] = [
   // Browsers read documents, catalogues and plans, and these doors load modules of Node.js.
   'shared/decode/portable.ts → shared/encoding/canonical-json.ts',
+  'shared/effects/acceptance/outcome-text.ts → shared/runtime/text.ts',
   'shared/effects/plan-text.ts → shared/runtime/text.ts',
   'shared/effects/workload-rows.ts → shared/runtime/text.ts',
   'shared/regions/conflicts.ts → shared/encoding/canonical-json.ts',

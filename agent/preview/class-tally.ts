@@ -29,7 +29,7 @@ export class ClassTally<T> {
   #begin(after: T, isEased: boolean): void {
     this.#counts.begins += 1;
     if (isEased) this.#eased += 1;
-    if (this.#owners.length < MAX_PREVIEWED_OWNERS) this.#owners.push(this.#nameOf(after));
+    if (this.#owners.length < MAX_PREVIEWED_OWNERS) this.#owners.push({ ...this.#nameOf(after), ...(isEased && { eased: true }) });
   }
 
   /** @param withNames whether owners are named */

@@ -89,7 +89,7 @@ describe('the answer to a change of policies', () => {
     cluster.accept({ finance: denying('finance', [WEST]) });
     const { refused, pending } = await answered({ put: put(['finance', 'finance', [CENTRAL]]) });
     expect(textOf(refused)).toBe('4→3 +1 -2: Deployment finance/west');
-    expect(pending).toMatchObject({ begins: 1, ends: 1, eased: 1, owners: [{ kind: 'CronJob', name: 'waits' }] });
+    expect(pending).toMatchObject({ begins: 1, ends: 1, eased: 1, owners: [{ kind: 'CronJob', name: 'waits', eased: true }] });
   });
 
   it('concerns only the namespaces whose denying rule differs', async () => {

@@ -15,6 +15,9 @@ const refused = (begins: number): ClusterPreview => ({
   ...{ outside: NONE, refused: { ...NONE, after: begins, begins }, pending: NONE },
 });
 
+const financeFile = (regions: string): string =>
+  `apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata: {name: finance}\nspec: {targetNamespace: finance, allowedRegions: [${regions}]}\n`;
+
 describe('Accept-Effects', () => {
   let root: string;
   let server: ApiHarness;
@@ -32,11 +35,7 @@ describe('Accept-Effects', () => {
     git('commit', '--quiet', '--allow-empty', '--message', message);
     return git('rev-parse', 'HEAD');
   };
-  const finance = (regions: string): void =>
-    put(
-      'policies/finance.yaml',
-      `apiVersion: compliance.federated.io/v1\nkind: SovereignPolicy\nmetadata: {name: finance}\nspec: {targetNamespace: finance, allowedRegions: [${regions}]}\n`,
-    );
+  const finance = (regions: string): void => put('policies/finance.yaml', financeFile(regions));
   /** Lets the hub follow a commit. */
   const follow = async (revision: string): Promise<void> => {
     const { commit: known } = commitRollout();
@@ -83,7 +82,7 @@ describe('Accept-Effects', () => {
       0,
       expect.stringMatching(new RegExp(`^Breaks, accepted by plan ${id} of anonymous at [-0-9TZ:.]+: 1 of 1 change would refuse`)),
     ]);
-    expect(err).toContain(`Stored as plan ${id}.\n`);
+    expect(err).not.toContain(id);
     const comment = await plan('-o', 'markdown');
     expect([comment.code, comment.out]).toEqual([
       0,
@@ -196,13 +195,21 @@ describe('Accept-Effects', () => {
 
   it('shows stored plans', async () => {
     const { id } = await planJson();
-    expect((await fso(server, 'get', 'plans')).out).toMatch(new RegExp(`^ID .*\n${id} .* anonymous +Breaks +main \\([0-9a-f]{8}\\)\n$`));
+    expect((await fso(server, 'get', 'plans')).out).toMatch(new RegExp(`^ID .*\n${id} .* anonymous +main \\([0-9a-f]{8}\\)\n$`));
     const { code, out } = await fso(server, 'get', 'plan', id ?? '');
     expect([code, out]).toEqual([
       0,
       expect.stringContaining('\neu, us    finance     deny    tightened  yes     eu-central-1, eu-west-1  eu-west-1\n'),
     ]);
     expect(JSON.parse((await fso(server, 'get', 'plan', id ?? '', '-o', 'json')).out)).toMatchObject({ id, patterns: [] });
+    expect(out).toContain('\nOutcome:        Not in force: the commit in force differs from what was planned.');
+    const tight = FILES.map((file) => (file.path === 'policies/finance.yaml' ? { ...file, text: financeFile('eu-west-1') } : file));
+    await server.ledger.setDesired(desiredOf('d'.repeat(40), tight));
+    const merged = await fso(server, 'get', 'plan', id ?? '');
+    expect(merged.out).toContain(
+      '\nOutcome:        In force: by commit dddddddd the 2 clusters of this plan get what was planned. Not known of 2 clusters',
+    );
+    expect(merged.out).toMatch(/\neu +refused at next start +0 +2 +Unknown: it does not enforce the commit yet +not known\n/);
     expect((await fso(server, 'get', 'plan', '0'.repeat(24))).code).toBe(1);
     expect((await fso(server, 'get', 'plan', '../clusters')).code).toBe(2);
   });

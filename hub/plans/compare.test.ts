@@ -238,7 +238,7 @@ describe('a comparison for a caller who sees a part', () => {
       const files = { [`policies/${folder}/new.yaml`]: `${targeting('finance', 'new')}${placement}` };
       const input = { before, nowMs: NOW, grants: [{ role: 'viewer' as const, policies: FINANCE }] };
       const result = compare({ body: bytesOf({ patch: true, files }), ...input });
-      return JSON.stringify({ ...result, digest: '', change: '' }).replaceAll(folder, 'x');
+      return JSON.stringify({ ...result, digest: '', change: '', after: '' }).replaceAll(folder, 'x');
     };
     const [everywhere, us] = ['', '  placement: { clusterNames: [us] }\n'];
     for (const placement of [everywhere, us]) expect(put('hidden', placement)).toBe(put('unheard', placement));

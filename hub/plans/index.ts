@@ -1,2 +1,4 @@
-export { type AuditedPlan, type PlanCaller, Planner } from './planner.ts';
+export type { IsChanged } from './match/changed-namespaces.ts';
+export type { PlanMatch } from './match/commit-matcher.ts';
+export { type AuditedPlan, type FoundPlan, type PlanCaller, Planner } from './planner.ts';
 export type { PreviewingAgents } from './workloads.ts';

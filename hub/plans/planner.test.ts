@@ -42,11 +42,10 @@ describe('plans for a caller who sees a part', () => {
     const store = new StoredPlans(ledger.records, systemClock);
     const whole = new Planner({ ledger, clock: systemClock, agents: { preview: async () => 'NotConnected' } });
     const add = async (namespaces: string[]): Promise<string | null> =>
-      store.add(
-        { at: new Date().toISOString(), by: 'Ana', result: 'Breaks', source: 'main', revision: commit.revision },
-        effectsOf(namespaces),
-        { caller: 'user:ana', scope: digestOfScope(grants) },
-      );
+      store.add({ at: new Date().toISOString(), by: 'Ana', source: 'main', revision: commit.revision }, effectsOf(namespaces), {
+        caller: 'user:ana',
+        scope: digestOfScope(grants),
+      });
     return { ledger, add, part: () => whole.within(grants) };
   };
 
@@ -56,7 +55,7 @@ describe('plans for a caller who sees a part', () => {
     using looks = vi.spyOn(Object.getPrototypeOf(visibilityOf(grants, commit.set).at('eu')), 'seesNamespaces');
     const listed = async (): Promise<string[]> => (await part().list()).map((plan) => plan.id);
     expect([await listed(), looks.mock.calls.length]).toEqual([[id], 3]);
-    expect([await listed(), (await part().stored(`${id}`))?.id, looks.mock.calls.length]).toEqual([[id], id, 3]);
+    expect([await listed(), (await part().stored(`${id}`))?.plan.id, looks.mock.calls.length]).toEqual([[id], id, 3]);
     await ledger.setDesired({ ...commit, set: { ...commit.set } });
     expect([await listed(), looks.mock.calls.length]).toEqual([[id], 6]);
   });
@@ -68,7 +67,11 @@ describe('plans for a caller who sees a part', () => {
       const clock = { ...systemClock, now: () => new Date(Date.now() + days * 86_400_000) };
       return new Planner({ ledger, clock, agents: { preview: async () => 'NotConnected' } }).within(grants);
     };
-    expect([(await part().stored(id))?.id, (await inDays(29).stored(id))?.id, await inDays(31).stored(id)]).toEqual([id, id, undefined]);
+    expect([(await part().stored(id))?.plan.id, (await inDays(29).stored(id))?.plan.id, await inDays(31).stored(id)]).toEqual([
+      id,
+      id,
+      undefined,
+    ]);
     expect([(await inDays(29).list()).length, await inDays(31).list()]).toEqual([1, []]);
   });
 

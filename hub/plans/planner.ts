@@ -1,4 +1,4 @@
-import type { RoleGrant } from '@fso/shared/api';
+import type { CommitView, RoleGrant } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
 import { type Acceptance, type Plan, plannedEffects, planResult, type StoredPlan, type StoredPlanSummary } from '@fso/shared/effects';
 import { canonicalJson, sha256 } from '@fso/shared/encoding';
@@ -8,9 +8,10 @@ import type { FleetState, KeyedStore } from '../ledger/index.ts';
 import type { Comparison } from './compare.ts';
 import { type CompareLimits, compareOnThread } from './compare-on-thread.ts';
 import { judgeAcceptance } from './judge-acceptance.ts';
+import { CommitMatcher, type PlanMatch } from './match/commit-matcher.ts';
 import { type PlanRefusal, refusePlan } from './read-request.ts';
 import { isExpired, planOf, type Stored, StoredPlans } from './stored-plans.ts';
-import { digestOfScope, seesPlan, visibilityOf } from './visible-sides.ts';
+import { seesPlan, visibilityOf } from './visible-sides.ts';
 import { askAgents, joinAnswers, type PreviewingAgents } from './workloads.ts';
 
 interface PlannerParts {
@@ -48,6 +49,12 @@ const LIST_SLICE_MS = 5;
  */
 const sightsIn = weakMemo((_commit: PolicySet) => new WeakMap<Stored, boolean>());
 
+/** A stored plan that a caller sees. */
+export interface FoundPlan {
+  readonly plan: StoredPlan;
+  readonly match: PlanMatch;
+}
+
 /** Caller of a plan, which is stored with it. */
 export type PlanCaller = Pick<Principal, 'kind' | 'id' | 'name'>;
 
@@ -61,6 +68,7 @@ export class Planner {
   readonly #parts: PlannerParts;
   readonly #grants: readonly RoleGrant[] | undefined;
   readonly #stored: StoredPlans;
+  readonly #matcher: CommitMatcher;
 
   /** @param grants what its callers see; undefined: everything */
   constructor(parts: PlannerParts, grants?: readonly RoleGrant[], mayPlan = createRateLimit(parts.clock, PLANS)) {
@@ -68,6 +76,7 @@ export class Planner {
     this.#grants = grants;
     this.mayPlan = mayPlan;
     this.#stored = new StoredPlans(parts.ledger.records, parts.clock);
+    this.#matcher = new CommitMatcher(grants);
   }
 
   /** Planner for callers who see what grants select. It counts with this one. */
@@ -103,11 +112,31 @@ export class Planner {
     return seen;
   }
 
-  /** A stored plan; undefined: there is none, or the caller does not see it. */
-  async stored(id: string): Promise<StoredPlan | undefined> {
+  /**
+   * A stored plan, and what became of it; undefined: there is none, or the caller does not see it.
+   */
+  async stored(id: string): Promise<FoundPlan | undefined> {
+    const { ledger, clock } = this.#parts;
+    const nowMs = clock.now().getTime();
     const stored = this.#stored.get(id);
-    if (stored === null || isExpired(stored, this.#parts.clock.now().getTime())) return undefined;
-    return (await this.#readSight())(stored) ? (planOf(stored) ?? undefined) : undefined;
+    if (stored === null || isExpired(stored, nowMs) || !(await this.#readSight())(stored)) return undefined;
+    const plan = planOf(stored);
+    return plan === null ? undefined : { plan, match: await this.#matcher.match(stored, plan, { ledger, nowMs }) };
+  }
+
+  /**
+   * The id of the stored plan that predicted a commit: the newest one that it fulfils, if it is in
+   * force, else the one that it names. null: the caller sees no such plan.
+   */
+  async planOfCommit({ revision, accepts = '' }: Pick<CommitView, 'revision' | 'accepts'>): Promise<string | null> {
+    const [desired, isSeen] = [await this.#parts.ledger.desired(), await this.#readSight()];
+    const stored = this.#stored.list();
+    const yieldIfDue = createYielder(LIST_SLICE_MS);
+    for (const each of desired?.revision === revision ? stored : []) {
+      await yieldIfDue();
+      if (desired !== null && this.#matcher.matches(desired.set, each) && isSeen(each)) return each.summary.id;
+    }
+    return stored.find((each) => each.summary.id === accepts && isSeen(each))?.summary.id ?? null;
   }
 
   /** Whether a plan was made for what the caller sees, and the caller sees all that it names. */
@@ -116,7 +145,8 @@ export class Planner {
     if (grants === undefined) return () => true;
     const desired = await this.#parts.ledger.desired();
     if (desired === null) return () => false;
-    const [scope, visibility] = [digestOfScope(grants), visibilityOf(grants, desired.set)];
+    const { scope } = this.#matcher;
+    const visibility = visibilityOf(grants, desired.set);
     const known = sightsIn(desired.set);
     return (stored) => {
       if (stored.scope !== scope) return false;
@@ -151,18 +181,19 @@ export class Planner {
     const { agents, clock } = this.#parts;
     const workloads = joinAnswers(await askAgents(questions, agents, { clock, signal }), notAsked);
     const result = planResult(effects, workloads);
-    const scope = this.#grants === undefined ? null : digestOfScope(this.#grants);
-    const { base, change, patterns } = compared;
+    const { scope } = this.#matcher;
+    const { base, after, change, patterns } = compared;
+    // No commit makes it another time, or takes nodes away.
+    const isOfCommit = options.at === undefined && withoutClusters.length + withoutRegions.length === 0;
     const stored = {
       ...plannedEffects(effects, { workloads, patterns }),
-      base,
-      change,
+      ...{ base, change, ...(isOfCommit && { after }) },
       options: sha256(canonicalJson({ ...options, at: options.at ?? null })),
     };
     const today = { effects: stored, scope, nowMs: clock.now().getTime() };
     // What does not break needs no acceptance, and what is not known cannot be accepted.
     const acceptance = accept === undefined || result !== 'Breaks' ? null : judgeAcceptance(accept, today, (id) => this.#stored.get(id));
-    const summary = { at: before.at, by: truncate(caller.name, MAX_NAME), result, source: before.source, revision: before.revision };
+    const summary = { at: before.at, by: truncate(caller.name, MAX_NAME), source: before.source, revision: before.revision };
     return {
       version: 1,
       id: result === 'Breaks' ? await this.#store(acceptance, [summary, stored, { caller: `${caller.kind}:${caller.id}`, scope }]) : null,

@@ -27,7 +27,7 @@ const open = () => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
   const plans = new StoredPlans(ledger.records, clock);
-  const summary = () => ({ at: clock.now().toISOString(), by: 'Ana', result: 'Breaks' as const, source: 'main', revision: 'a'.repeat(40) });
+  const summary = () => ({ at: clock.now().toISOString(), by: 'Ana', source: 'main', revision: 'a'.repeat(40) });
   const add = (effects: StoredEffects = effectsOf(), maker = MAKER) => plans.add(summary(), effects, maker);
   return { clock, plans, add };
 };
@@ -40,7 +40,7 @@ describe('stored plans', () => {
     const second = await add(effectsOf({ base: 'e'.repeat(64) }));
     expect(plans.list().map(({ summary }) => summary.id)).toEqual([second, first]);
     const stored = plans.get(PlanId.parse(first));
-    expect(stored && planOf(stored)).toMatchObject({ id: first, by: 'Ana', result: 'Breaks', base: BASE });
+    expect(stored && planOf(stored)).toMatchObject({ id: first, by: 'Ana', base: BASE });
     expect(plans.get('0'.repeat(24))).toBeNull();
   });
 
@@ -81,7 +81,6 @@ describe('stored plans', () => {
           id: `${at}`,
           at: new Date(at * 1000).toISOString(),
           by: 'Ana',
-          result: 'Breaks' as const,
           source: 'main',
           revision: 'a',
         },

@@ -1,8 +1,9 @@
 import type { RoleGrant } from '@fso/shared/api';
-import { compileFleet } from '@fso/shared/compile';
+import { type CompiledPolicy, compileFleet } from '@fso/shared/compile';
 import { groupsNamed, type PolicySet, scopesAbove, scopesOf } from '@fso/shared/decode';
 import type { FleetState, PlannedEffects } from '@fso/shared/effects';
 import { byText, canonicalJson, sha256 } from '@fso/shared/encoding';
+import { weakMemo2 } from '@fso/shared/runtime';
 import { type GrantSet, Visibility } from '../access/index.ts';
 
 /** The policies of one side that a caller sees. */
@@ -16,14 +17,22 @@ export interface VisibleSides {
   readonly grantsAt: (cluster: string) => GrantSet | undefined;
 }
 
-const sideOf = (set: PolicySet, visibility: Visibility): VisibleSide => ({
-  set: { ...set, clusters: set.clusters.filter(({ document }) => !visibility.at(document.metadata.name).isEmpty) },
-  counts: (cluster, { name }) => visibility.seesPolicy(visibility.at(cluster), name),
-});
+const sideOf = (set: PolicySet, visibility: Visibility): VisibleSide => {
+  // Most clusters have the same grants and policies as others.
+  const sees = weakMemo2((grants: GrantSet, { name }: CompiledPolicy): boolean => visibility.seesPolicy(grants, name));
+  return {
+    set: { ...set, clusters: set.clusters.filter(({ document }) => !visibility.at(document.metadata.name).isEmpty) },
+    counts: (cluster, policy) => sees(visibility.at(cluster), policy),
+  };
+};
 
 /** Clusters and policies of a commit that grants select. */
 export const visibilityOf = (grants: readonly RoleGrant[], set: PolicySet): Visibility =>
   new Visibility(grants, { revision: '', set, clusters: new Map() });
+
+/** The part of a commit that grants select. @param grants undefined: all of it */
+export const visibleSide = (commit: PolicySet, grants: readonly RoleGrant[] | undefined): VisibleSide =>
+  grants === undefined ? { set: commit, counts: () => true } : sideOf(commit, visibilityOf(grants, commit));
 
 /**
  * Restricts two sets to what grants select. What a caller does not see of the commit in force has
@@ -33,8 +42,8 @@ export const visibilityOf = (grants: readonly RoleGrant[], set: PolicySet): Visi
  * @param grants undefined: the caller sees everything
  */
 export const visibleSides = (before: PolicySet, after: PolicySet, grants: readonly RoleGrant[] | undefined): VisibleSides => {
-  const all = (set: PolicySet): VisibleSide => ({ set, counts: () => true });
-  if (grants === undefined) return { before: all(before), after: all(after), grantsAt: () => undefined };
+  if (grants === undefined)
+    return { before: visibleSide(before, undefined), after: visibleSide(after, undefined), grantsAt: () => undefined };
   const visibility = visibilityOf(grants, before);
   const visible = sideOf(before, visibility);
   const inForce = new Map(visible.set.clusters.map((cluster) => [cluster.document.metadata.name, cluster]));

@@ -1,5 +1,6 @@
 import type { CommitView } from '@fso/shared/api';
-import type { GitCommit } from '@fso/shared/git';
+import { ACCEPT_EFFECTS, PlanId } from '@fso/shared/effects';
+import { type GitCommit, trailersOf } from '@fso/shared/git';
 
 const LAST_SECOND = 253_402_300_799;
 
@@ -8,16 +9,29 @@ const timeOf = (who: string): string => {
   return new Date(Math.min(seconds, LAST_SECOND) * 1000).toISOString();
 };
 
-/** A commit as people are shown it. */
+/** The stored plans that messages of commits name; a text that is no id names none. */
+const plansIn = (messages: readonly string[]): readonly string[] =>
+  messages.flatMap((message) => PlanId.safeParse(trailersOf(message).findLast(({ key }) => key === ACCEPT_EFFECTS)?.value).data ?? []);
+
+/**
+ * A commit as people are shown it.
+ *
+ * @param merged messages of the commits that it merges
+ */
 export const commitView = (
   revision: string,
   { author, committer, message }: Pick<GitCommit, 'author' | 'committer' | 'message'>,
-): CommitView => ({
-  revision,
-  author: author.replace(/ \d+ [+-]\d{4}$/, ''),
-  subject: message.split('\n', 1)[0] ?? '',
-  time: timeOf(committer),
-});
+  merged: readonly string[] = [],
+): CommitView => {
+  const [accepts] = plansIn([message, ...merged]);
+  return {
+    revision,
+    author: author.replace(/ \d+ [+-]\d{4}$/, ''),
+    subject: message.split('\n', 1)[0] ?? '',
+    time: timeOf(committer),
+    ...(accepts !== undefined && { accepts }),
+  };
+};
 
 /**
  * Takes secrets out of a URL.

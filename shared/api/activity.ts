@@ -73,6 +73,13 @@ export const CommitActivity = CommitSummary.extend({
   problems: z.array(ProblemView).describe('Why the hub refused it.'),
   changes: PolicyChanges.describe('Names in Git, at most 500 in each list.'),
   clusterSteps: z.array(ClusterSteps),
+  plan: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe(
+      'Id of the stored plan that predicted it: the newest one that it fulfils, while it is in force, or the one that it names. null: the caller sees none, or the hub is older.',
+    ),
 });
 export type CommitActivity = z.infer<typeof CommitActivity>;
 

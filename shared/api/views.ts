@@ -15,6 +15,12 @@ export const CommitView = z.object({
   author: z.string(),
   subject: z.string(),
   time: Time.describe('Committer time.'),
+  accepts: z
+    .string()
+    .optional()
+    .describe(
+      'Stored plan that the trailer Accept-Effects of its message names, or of the message of a commit that it merges. Absent: none.',
+    ),
 });
 export type CommitView = z.infer<typeof CommitView>;
 

@@ -1,12 +1,12 @@
 import { FLOOR_ACTIONS, type FloorAction, type RegionConflict } from '../api/index.ts';
-import { byText, canonicalJson, groupBy, sha256 } from '../encoding/index.ts';
-import { isPattern, type PatternDigest } from './acceptance/planned-effects.ts';
+import { byText, canonicalJson, groupBy } from '../encoding/index.ts';
+import { isPattern, namedClusters, type PatternDigest } from './acceptance/planned-effects.ts';
 import { compareRules, type PlacedRule, type RuleChange } from './compare-rules.ts';
 import { createElsewhere, type FindElsewhere } from './elsewhere.ts';
 import { type ClusterGroup, digestOfFleet, type FleetState, groupClusters, openFleet } from './fleet.ts';
 import { MAX_CLASSES, namespaceClasses } from './namespace-classes.ts';
 import type { Effect, Effects, NamespaceClass } from './plan.ts';
-import { combineRules, type Rule } from './rules.ts';
+import { combineRules, digestOfPatterns, patternsOf, type Rule } from './rules.ts';
 
 /**
  * Rules that can change something: those that the other side does not have in the same words, and
@@ -146,7 +146,7 @@ const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) =
   let looked = 0;
   for (const group of groups) {
     const changed = changedRules(group);
-    const all = [...group.before.list.rules, ...group.after.list.rules].flatMap(({ target, excluded }) => [target, ...excluded]);
+    const all = patternsOf([...group.before.list.rules, ...group.after.list.rules]);
     const { classes, isWhole } =
       looked > MAX_ALL_CLASSES
         ? { classes: [], isWhole: changed.size === 0 }
@@ -160,7 +160,7 @@ const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) =
     const effects = groupEffects(group, governedAlike(group, classes, changed), findElsewhere);
     found.push(...effects.map((effect) => ({ clusters: group.clusters, effect })));
     if (effects.some(({ namespaces }) => namespaces.some(({ pattern }) => isPattern(pattern))))
-      patterns.push({ clusters: [...group.clusters], digest: sha256(canonicalJson([...new Set(all)].sort(byText))) });
+      patterns.push({ clusters: [...group.clusters], digest: digestOfPatterns(all) });
   }
   const notLookedAt = [
     { clusters: skipped.sort(byText), reason: TOO_MANY },
@@ -174,6 +174,8 @@ export interface ComparedFleets {
   readonly effects: Effects;
   /** Digest of the policies and registrations of the fleet before. */
   readonly base: string;
+  /** Digest of those that the change gives the clusters that its effects name. */
+  readonly after: string;
   readonly patterns: readonly PatternDigest[];
 }
 
@@ -190,15 +192,12 @@ export const compareFleets = (before: FleetState, after: FleetState, wanted?: re
   const groups = groupClusters(had, has, wanted);
   const { found, notLookedAt, looked, patterns } = lookAt(groups, createElsewhere(has));
   const policies = new Set(groups.flatMap((group) => [group.before, group.after].flatMap(({ list }) => list.rules.map(({ key }) => key))));
-  return {
-    effects: {
-      lookedAt: { clusters: groups.reduce((sum, { clusters }) => sum + clusters.length, 0), policies: policies.size, namespaces: looked },
-      notLookedAt,
-      effects: joinClusters(found),
-    },
-    base: digestOfFleet(had),
-    patterns,
+  const effects = {
+    lookedAt: { clusters: groups.reduce((sum, { clusters }) => sum + clusters.length, 0), policies: policies.size, namespaces: looked },
+    notLookedAt,
+    effects: joinClusters(found),
   };
+  return { effects, base: digestOfFleet(had), after: digestOfFleet(has, namedClusters(effects.effects, notLookedAt)), patterns };
 };
 
 /** Effects of a change, as {@link compareFleets} finds them. */

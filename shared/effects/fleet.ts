@@ -94,30 +94,52 @@ const createListReader = (atMs: number) => {
   };
 };
 
-/** The clusters of a fleet, by name. */
-export const openFleet = ({ set, atMs, withoutClusters, withoutRegions, counts }: FleetState): Fleet => {
+/** A cluster as a commit has it. */
+export interface CommittedCluster extends Pick<ClusterState, 'digest' | 'regions' | 'hasProvider'> {
+  /** Compiled policies that count. */
+  readonly policies: readonly CompiledPolicy[];
+}
+
+/** The clusters that a commit registers, by name. */
+export const committedClusters = ({ set, counts }: Pick<FleetState, 'set' | 'counts'>): ReadonlyMap<string, CommittedCluster> => {
   const compiled = compileFleet(set);
-  const readList = createListReader(atMs);
-  const lost = new Set(withoutClusters);
   return new Map(
     set.clusters.map(({ document: { metadata, spec } }) => {
       const cluster = compiled.get(metadata.name);
-      const { policies, digest } = cluster === undefined ? NO_POLICIES : countedOf(cluster, counts);
-      const regions = lost.has(metadata.name) ? [] : spec.regions.filter((region) => !withoutRegions.includes(region)).toSorted(byText);
-      return [metadata.name, { digest, list: readList(policies, digest), regions, hasProvider: spec.provider !== undefined }];
+      const list = cluster === undefined ? NO_POLICIES : countedOf(cluster, counts);
+      return [metadata.name, { ...list, regions: spec.regions.toSorted(byText), hasProvider: spec.provider !== undefined }];
     }),
   );
 };
 
-/** SHA-256 (hex) of the policies, regions and providers of all clusters. */
-export const digestOfFleet = (fleet: Fleet): string =>
-  sha256(
+/** The clusters of a fleet, by name. */
+export const openFleet = ({ atMs, withoutClusters, withoutRegions, ...commit }: FleetState): Fleet => {
+  const readList = createListReader(atMs);
+  const lost = new Set(withoutClusters);
+  return new Map(
+    [...committedClusters(commit)].map(([name, { policies, digest, regions, hasProvider }]) => {
+      const left = lost.has(name) ? [] : regions.filter((region) => !withoutRegions.includes(region));
+      return [name, { digest, list: readList(policies, digest), regions: left, hasProvider }];
+    }),
+  );
+};
+
+/**
+ * SHA-256 (hex) of the policies, regions and providers of clusters.
+ *
+ * @param names of those that count. Default: all
+ */
+export const digestOfFleet = (fleet: ReadonlyMap<string, Omit<CommittedCluster, 'policies'>>, names?: Iterable<string>): string => {
+  const counted = names && new Set(names);
+  return sha256(
     canonicalJson(
       [...fleet]
+        .filter(([name]) => counted?.has(name) !== false)
         .map(([name, { digest, regions, hasProvider }]) => [name, digest, regions, hasProvider] as const)
         .sort(([left], [right]) => byText(left, right)),
     ),
   );
+};
 
 const UNREGISTERED: ClusterState = { digest: '', list: { rules: [], match: () => [] }, regions: [], hasProvider: true };
 

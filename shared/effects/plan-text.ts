@@ -26,7 +26,8 @@ const SHOWN = 5;
 const some = (values: readonly string[]): string =>
   values.length <= SHOWN ? values.join(', ') : `${values.slice(0, SHOWN).join(', ')} and ${values.length - SHOWN} more`;
 
-const regionsText = (rule: Effect['before']): string => {
+/** The regions of a rule in a table; null: there is no rule. */
+export const regionsText = (rule: Pick<NonNullable<Effect['before']>, 'regions'> | null): string => {
   if (rule === null) return 'any';
   return rule.regions.length === 0 ? 'none' : some(rule.regions);
 };

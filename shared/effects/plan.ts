@@ -98,7 +98,7 @@ const Side = z.object({
 });
 
 /** Results of a plan; only the first two end with exit code 0. */
-export const PLAN_RESULTS = ['NothingBreaks', 'Accepted', 'Breaks', 'NotAllLookedAt', 'NotAllAnswered', 'NothingLookedAt'] as const;
+const PLAN_RESULTS = ['NothingBreaks', 'Accepted', 'Breaks', 'NotAllLookedAt', 'NotAllAnswered', 'NothingLookedAt'] as const;
 
 /** A plan, as `fso plan -o json` writes it and the hub answers. */
 export const Plan = Effects.extend({

@@ -1,6 +1,6 @@
 import { FLOOR_ACTIONS, type FloorAction, type RegionConflict, type SovereignPolicySpec } from '../api/index.ts';
 import { type CompiledPolicy, isUngovernable, protectedFrom, USUAL_PLACE } from '../compile/index.ts';
-import { canonicalJson } from '../encoding/index.ts';
+import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
 import { regionsInForce } from '../regions/index.ts';
 import { type CombinablePolicy, combinePolicies, isExpired } from '../residency/index.ts';
 import { weakMemo } from '../runtime/index.ts';
@@ -67,6 +67,13 @@ export const rulesOf = (policies: readonly CompiledPolicy[], atMs: number): read
   policies
     .filter(({ spec }) => !isExpired(spec.expiryDate, atMs) && !isUngovernable(spec.targetNamespace, USUAL_PLACE))
     .map((policy) => ruleAt(policy, atMs));
+
+/** Patterns by which rules distinguish namespaces, sorted. */
+export const patternsOf = (rules: readonly Pick<Rule, 'target' | 'excluded'>[]): readonly string[] =>
+  [...new Set(rules.flatMap(({ target, excluded }) => [target, ...excluded]))].sort(byText);
+
+/** SHA-256 (hex) of sorted patterns. */
+export const digestOfPatterns = (patterns: readonly string[]): string => sha256(canonicalJson(patterns));
 
 /** Combines the rules of a namespace as agents do, by action. */
 export const combineRules = (rules: readonly Rule[]): ReadonlyMap<FloorAction, CombinedRule> => {

@@ -56,6 +56,9 @@ export const WORKLOAD_COLUMNS = [
 
 const COMES: Readonly<Record<ClassName, string>> = { outside: 'runs outside', refused: 'refused', pending: 'stays pending' };
 
+/** Words on an owner that stays pending and could not start before either. */
+const EASED = 'stays pending, refused now';
+
 /** Owners that come into a class, as far as agents name them. */
 export const ownerRows = (workloads: Workloads): readonly OwnerRow[] =>
   (workloads?.clusters ?? []).flatMap((cluster) =>
@@ -63,7 +66,7 @@ export const ownerRows = (workloads: Workloads): readonly OwnerRow[] =>
       (cluster[name].owners ?? []).map((owner) => ({
         cluster: cluster.cluster,
         owner: `${owner.kind} ${owner.namespace}/${owner.name}`,
-        comes: COMES[name],
+        comes: owner.eased === true ? EASED : COMES[name],
         reason: owner.reason,
         policies: owner.policies.join(', '),
         fix: owner.fix,

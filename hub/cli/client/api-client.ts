@@ -130,8 +130,8 @@ const findingCalls = (requests: HubRequests) => ({
     return (await requests.get(StoredPlanPage, '/plans', query, signal)).items;
   },
   storedPlan: async (id: string, signal?: AbortSignal) => {
-    const { StoredPlan } = await import('@fso/shared/effects');
-    return requests.get(StoredPlan, `/plans/${encodeURIComponent(id)}`, {}, signal);
+    const { StoredPlanView } = await import('@fso/shared/effects');
+    return requests.get(StoredPlanView, `/plans/${encodeURIComponent(id)}`, {}, signal);
   },
   violations: (query: ViolationFilter = {}, signal?: AbortSignal) => requests.list(ViolationPage, '/violations', query, signal),
   /** A report of the whole fleet, as text of that format. */

@@ -170,6 +170,7 @@ const writeCommit = (context: Context, activity: CommitActivity): void => {
     ['Added', list(changes.added)],
     ['Changed', list(changes.changed)],
     ['Removed', list(changes.removed)],
+    ['Plan', activity.plan ?? undefined],
   ]);
   for (const problem of problems) context.out(`${withoutControls(placeOf(problem))}\n`);
   if (clusterSteps.length > 0) context.out(`\n${renderTable(clusterStepColumns(noticed), clusterSteps, context.paint)}`);

@@ -201,6 +201,5 @@ export const planColumns = (now: Date): Column<StoredPlanSummary>[] => [
   { title: 'ID', value: ({ id }) => id },
   { title: 'AGE', value: ({ at }) => age(at, now) },
   { title: 'BY', value: ({ by }) => by },
-  { title: 'RESULT', value: ({ result }) => result },
   { title: 'COMPARED WITH', value: ({ source, revision }) => `${source} (${shortRevision(revision)})` },
 ];

@@ -35,7 +35,7 @@ import {
   type ViolationGroup,
   type ViolationView,
 } from '@fso/shared/api';
-import type { StoredPlanSummary } from '@fso/shared/effects/portable';
+import type { StoredPlanSummary, StoredPlanView } from '@fso/shared/effects/portable';
 import { infiniteQueryOptions, type Query, queryOptions } from '@tanstack/react-query';
 import { getAll, getJson, getWhole, type Params } from './client.ts';
 import { keys } from './keys.ts';
@@ -196,7 +196,8 @@ export const commitsQuery = listOf<CommitSummary>('/api/v1/commits', {
   queryKey: keys.commits.list,
   keyOf: ({ commit, noticed }) => `${commit.revision} ${noticed}`,
 });
-export const storedPlansQuery = listOf<StoredPlanSummary>('/api/v1/plans', { queryKey: keys.plans, keyOf: ({ id }) => id });
+export const storedPlansQuery = listOf<StoredPlanSummary>('/api/v1/plans', { queryKey: keys.plans.list, keyOf: ({ id }) => id });
+export const storedPlanQuery = (id: string) => oneOf<StoredPlanView>(`/api/v1/plans/${encodeURIComponent(id)}`, keys.plans.one(id));
 export const commitQuery = (revision: string) =>
   oneOf<CommitActivity>(`/api/v1/commits/${encodeURIComponent(revision)}`, keys.commits.one(revision));
 

@@ -180,6 +180,10 @@ const pageRoutes = [
     component: lazyRouteComponent(() => import('../pages/plan/plan-page.tsx'), 'PlanPage'),
   }),
   pageRoute({
+    path: '/plan/$id',
+    component: lazyRouteComponent(() => import('../pages/plan/stored-plan-page.tsx'), 'StoredPlanPage'),
+  }),
+  pageRoute({
     path: '/rollout',
     component: lazyRouteComponent(() => import('../pages/rollout/rollout-page.tsx'), 'RolloutPage'),
   }),

@@ -21,6 +21,13 @@ export const ClusterLink = ({ cluster }: { readonly cluster: string }) => (
   </Link>
 );
 
+/** A stored plan, by its id. */
+export const PlanLink = ({ id }: { readonly id: string }) => (
+  <Link to="/plan/$id" params={{ id }}>
+    <code>{id}</code>
+  </Link>
+);
+
 interface HubLinkProps {
   /** Path from the hub, with a query. */
   readonly path: string;

@@ -7,7 +7,7 @@ export const HasNavigated = createContext(false);
 const useHasNavigated = (): boolean => useContext(HasNavigated);
 
 interface Crumb {
-  readonly to: '/policies' | '/clusters' | '/activity' | '/compliance' | '/audit';
+  readonly to: '/policies' | '/clusters' | '/activity' | '/compliance' | '/audit' | '/plan';
   readonly text: string;
 }
 

@@ -34,8 +34,12 @@ export const summaryOf = (rollout: RolloutRecord): CommitSummary => {
   };
 };
 
-/** A rollout in full: the times of each step in each cluster. */
-export const activityOf = (rollout: RolloutRecord): CommitActivity => {
+/**
+ * A rollout in full: the times of each step in each cluster.
+ *
+ * @param plan id of the stored plan that predicted it
+ */
+export const activityOf = (rollout: RolloutRecord, plan: string | null = null): CommitActivity => {
   const start = Date.parse(rollout.noticed);
   const time = (at: number | null | undefined): string | null =>
     at === null || at === undefined ? null : new Date(start + at).toISOString();
@@ -56,5 +60,6 @@ export const activityOf = (rollout: RolloutRecord): CommitActivity => {
     problems: rollout.problems ?? [],
     changes: rollout.changes,
     clusterSteps: clusterSteps.sort((left, right) => byText(left.cluster, right.cluster)),
+    plan,
   };
 };

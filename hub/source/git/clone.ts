@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommitView } from '@fso/shared/api';
-import { GitObjectError, parseCommit, type RawObject } from '@fso/shared/git';
+import { type GitCommit, GitObjectError, parseCommit, type RawObject } from '@fso/shared/git';
 import git from 'isomorphic-git';
 import { commitView } from '../commit-view.ts';
 import { GitTransportError } from './git-errors.ts';
@@ -62,16 +62,35 @@ const MAX_TAGS = 8;
 const TAG_REFS = 'refs/tags/';
 const TAGGED = /^object ([0-9a-f]{40})\n/;
 
+/** Branches that a commit merges and whose newest messages are read. */
+const MAX_MERGED = 8;
+
 /**
  * A commit that cannot be parsed, such as one that is too large, is refused later, with a reason.
  */
-const describeCommit = (id: string, data: Uint8Array): CommitView => {
+const parseLoosely = (data: Uint8Array): Omit<GitCommit, 'tree'> => {
   try {
-    return commitView(id, parseCommit(data));
+    return parseCommit(data);
   } catch (error) {
     if (!(error instanceof GitObjectError)) throw error;
-    return commitView(id, { author: '', committer: '', message: '' });
+    return { parents: [], author: '', committer: '', message: '' };
   }
+};
+
+/** Describes a commit, with what the branches that it merges say last. */
+const describeCommit = async (id: string, read: (id: string) => Promise<Pick<RawObject, 'data'>>): Promise<CommitView> => {
+  const commit = parseLoosely((await read(id)).data);
+  const merged = await Promise.all(
+    commit.parents.slice(1, 1 + MAX_MERGED).map(async (parent) => {
+      try {
+        return parseLoosely((await read(parent)).data).message;
+      } catch (error) {
+        if (isGitObjectMissing(error)) return '';
+        throw error;
+      }
+    }),
+  );
+  return commitView(id, commit, merged);
 };
 
 /**
@@ -195,7 +214,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
       await git.writeRef({ fs, gitdir, ref: HELD_REF, value: oid, force: true });
       return oid;
     },
-    commit: async (id) => describeCommit(id, (await read(id)).data),
+    commit: (id) => describeCommit(id, read),
     object: async (id) => {
       const { type, data } = await read(id);
       if (type !== 'commit' && type !== 'tree' && type !== 'blob') throw new Error(`object ${id} is a ${type}`);

@@ -16,6 +16,10 @@ const Count = z.int().min(0).max(2_147_483_647);
 export const PreviewedOwner = Risk.pick({ kind: true, namespace: true, name: true, reason: true, fix: true, nodes: true, lastSeen: true })
   .extend({
     pods: z.int().min(1).optional().describe('Its pods that run outside; only in that class.'),
+    eased: z
+      .literal(true)
+      .optional()
+      .describe('Its next pods are refused now, so that nothing that could start is lost; only of those that begin to stay pending.'),
     policies: z.array(PolicyKey).max(MAX_PREVIEWED_POLICIES).describe('The first policies behind it, by key.'),
   })
   .strict();

@@ -36,7 +36,8 @@ export const refusedText = ({ acceptance }: Pick<Plan, 'acceptance'>, quote: Quo
 
 /** Sentence on how the effects of a plan are accepted, where something breaks. */
 export const acceptNote = ({ id, result, acceptance, workloads, notLookedAt }: Plan, quote: Quote): string => {
-  if (result !== 'Breaks') return id === null ? '' : `Stored as plan ${quote(id)}.`;
+  // The verdict names the plan that accepts it.
+  if (result !== 'Breaks') return '';
   if (workloads === null) return 'A plan of a hub alone has an id by which its effects can be accepted.';
   if (id === null) return 'The hub has not stored this plan, so that its effects cannot be accepted.';
   if (acceptance?.state === 'NotRead') return `Stored as plan ${quote(id)}; fetch the commit in force to accept its effects.`;

@@ -3,6 +3,9 @@ import { z } from 'zod';
 /** Characters of a name of a stored plan that are looked at: it comes from a commit of anyone. */
 export const MAX_PLAN_ID = 100;
 
+/** Trailer of a commit that names the stored plan whose effects it accepts, in lower case. */
+export const ACCEPT_EFFECTS = 'accept-effects';
+
 /** Days for which a hub keeps a plan. */
 export const PLAN_DAYS = 30;
 

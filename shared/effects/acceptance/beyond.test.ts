@@ -9,6 +9,8 @@ import { type PlannedClass, type PlannedEffect, type PlannedEffects, type Planne
 const REGIONS = ['r1', 'r2', 'r3'];
 const CLUSTERS = ['one', 'two'];
 const NAMESPACES = ['a', 'b', 'c-*'];
+/** Two owners, one of which could not start before. */
+const TWO = { begins: 2, eased: 1, owners: ['Pod a/x', 'Pod a/y'] };
 const PATTERNS = [{ clusters: CLUSTERS, digest: 'd' }];
 
 const nothing: PlannedEffects = { effects: [], patterns: PATTERNS, workloads: [], notLookedAt: [], notAnswered: [], partly: [] };
@@ -234,6 +236,12 @@ describe('beyondAccepted', () => {
       { owners: ['Pod a/x'] },
       { owners: ['Pod a/x'], eased: 1 },
       undefined,
+    ],
+    [
+      'an owner that could start before, in the place of one that could not',
+      { ...TWO, easedOwners: ['Pod a/x'] },
+      { ...TWO, easedOwners: ['Pod a/y'] },
+      ['Pod a/y'],
     ],
     ['an owner more, though none of them could start before', { begins: 2, eased: 2 }, {}, undefined],
   ])('refuses %s', (_what, today, accepted, owners) => {

@@ -126,18 +126,25 @@ const NONE: PlannedClass = { now: null, after: null, begins: 0, ends: 0 };
 /** Owners that come into a class, where all of them are named. */
 const namesOf = ({ begins, owners }: PlannedClass): readonly string[] | undefined => (owners?.length === begins ? owners : undefined);
 
-/** Owners of a class by name. @param known all owners that the accepted plan has, by name */
-const beyondNames = (today: PlannedClass, known: readonly string[]): Pick<Beyond, 'message' | 'owners'> | undefined => {
+/**
+ * Owners of a class by name; one that could start before is another than one that could not.
+ *
+ * @param known all owners that the accepted plan has, by name
+ */
+const beyondNames = (
+  today: PlannedClass,
+  known: readonly string[],
+  eased: readonly string[],
+): Pick<Beyond, 'message' | 'owners'> | undefined => {
   const own = namesOf(today);
   if (own === undefined) return { message: `${count(today.begins, 'owner')}, not all by name, and the plan has ${known.length} by name` };
-  const others = own.filter((owner) => !known.includes(owner));
+  const isAccepted = (owner: string): boolean =>
+    known.includes(owner) && (!eased.includes(owner) || today.easedOwners?.includes(owner) === true);
+  const others = own.filter((owner) => !isAccepted(owner));
   return others.length === 0 ? undefined : { message: count(others.length, 'other owner'), owners: others.slice(0, MAX_NAMED) };
 };
 
-/**
- * Owners of a class by number, and those of them that could start before: agents name none of
- * these, so that one can change places with an owner that could not.
- */
+/** Owners of a class by number, and those of them that could start before. */
 const beyondCounts = (today: PlannedClass, accepted: PlannedClass): Pick<Beyond, 'message'> | undefined => {
   if (today.begins > accepted.begins) return { message: `${count(today.begins, 'owner')}, and ${accepted.begins} in the plan` };
   const [worse, accepts] = [today.begins - (today.eased ?? 0), accepted.begins - (accepted.eased ?? 0)];
@@ -156,7 +163,7 @@ const beyondClass = (today: PlannedClass, accepted: PlannedClass): Pick<Beyond, 
   if (accepted.begins === 0)
     return { message: `${count(begins, 'owner')}, and none in the plan`, ...(owners && { owners: owners.slice(0, MAX_NAMED) }) };
   const known = namesOf(accepted);
-  return (known && beyondNames(today, known)) ?? beyondCounts(today, accepted);
+  return (known && beyondNames(today, known, accepted.easedOwners ?? [])) ?? beyondCounts(today, accepted);
 };
 
 /** Owners of one cluster that an accepted plan does not have. */

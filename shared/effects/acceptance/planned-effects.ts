@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { byText } from '../../encoding/index.ts';
 import { CombinedRule, Effect, type Effects, type Plan } from '../plan.ts';
 import { WORKLOAD_CLASSES, WorkloadClass } from '../workloads.ts';
 
@@ -27,6 +28,7 @@ const PlannedClass = WorkloadClass.omit({ owners: true }).extend({
     .array(z.string())
     .optional()
     .describe('Kind, namespace and name of those that begin, as `Deployment web/api`; absent: the agent tells counts only.'),
+  easedOwners: z.array(z.string()).optional().describe('Those of them whose next pods were refused before; absent: none is named.'),
 });
 /** Owners of one class in one cluster: counts, and names where the agent gives them. */
 export type PlannedClass = z.infer<typeof PlannedClass>;
@@ -49,12 +51,19 @@ export type PatternDigest = z.infer<typeof PatternDigest>;
 export const PlannedEffects = z.object({
   effects: z.array(PlannedEffect),
   patterns: z.array(PatternDigest).describe('Digests of the patterns by which clusters tell namespaces apart, where an effect has one.'),
-  workloads: z.array(PlannedWorkloads).describe('Clusters in which something changes for what runs.'),
+  workloads: z.array(PlannedWorkloads).describe('Clusters that answered with an owner in some class, before or after.'),
   notLookedAt: z.array(z.string()).describe('Clusters that were not looked at whole.'),
+  answered: z.array(z.string()).optional().describe('Clusters that answered; absent: an older hub made the plan.'),
   notAnswered: z.array(z.string()).describe('Clusters that did not answer.'),
   partly: z.array(z.string()).describe('Clusters of whose owners some were not judged whole.'),
 });
 export type PlannedEffects = z.infer<typeof PlannedEffects>;
+
+/** Clusters that effects name: those whose rules a change concerns. */
+export const namedClusters = (
+  effects: readonly { readonly clusters: readonly string[] }[],
+  notLookedAt: readonly { readonly clusters: readonly string[] }[],
+): readonly string[] => [...new Set([...effects, ...notLookedAt].flatMap(({ clusters }) => clusters))].sort(byText);
 
 const ruleOf = (rule: Effect['before']): PlannedRule | null => rule && { regions: rule.regions, injected: rule.injected };
 
@@ -66,10 +75,12 @@ const effectOf = ({ clusters, namespaces, action, verdict, breaks, before, after
   pending: pending !== null,
 });
 
-const classOf = ({ owners, ...counts }: WorkloadClass): PlannedClass => ({
-  ...counts,
-  ...(owners && { owners: owners.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`) }),
-});
+const nameOf = ({ kind, namespace, name }: NonNullable<WorkloadClass['owners']>[number]): string => `${kind} ${namespace}/${name}`;
+
+const classOf = ({ owners, ...counts }: WorkloadClass): PlannedClass => {
+  const eased = owners?.filter((owner) => owner.eased === true) ?? [];
+  return { ...counts, ...(owners && { owners: owners.map(nameOf) }), ...(eased.length > 0 && { easedOwners: eased.map(nameOf) }) };
+};
 
 /** Takes from a plan what is stored of it. @param patterns of the comparison that it was made by */
 export const plannedEffects = (
@@ -77,17 +88,20 @@ export const plannedEffects = (
   { workloads, patterns }: Pick<Plan, 'workloads'> & { readonly patterns: readonly PatternDigest[] },
 ): PlannedEffects => {
   const { clusters = [], notAnswered = [] } = workloads ?? {};
-  const changed = clusters.filter((cluster) => WORKLOAD_CLASSES.some((name) => cluster[name].begins + cluster[name].ends > 0));
+  const some = clusters.filter((cluster) =>
+    WORKLOAD_CLASSES.some((name) => cluster[name].begins + cluster[name].ends + (cluster[name].now ?? 0) > 0),
+  );
   return {
     effects: effects.map(effectOf),
     patterns: [...patterns],
-    workloads: changed.map(({ cluster, outside, refused, pending }) => ({
+    workloads: some.map(({ cluster, outside, refused, pending }) => ({
       cluster,
       outside: classOf(outside),
       refused: classOf(refused),
       pending: classOf(pending),
     })),
     notLookedAt: notLookedAt.flatMap((each) => each.clusters),
+    answered: clusters.map(({ cluster }) => cluster),
     notAnswered: notAnswered.flatMap((each) => each.clusters),
     partly: clusters.filter(({ coverage }) => coverage === 'Part').map(({ cluster }) => cluster),
   };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { pageOf } from '../../api/index.ts';
-import { PLAN_RESULTS } from '../plan.ts';
 import { PlanId } from './acceptance.ts';
+import { PlanOutcome } from './plan-outcome.ts';
 import { PlannedEffects } from './planned-effects.ts';
 
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -11,7 +11,6 @@ export const StoredPlanSummary = z.object({
   id: PlanId,
   at: z.iso.datetime().describe('Time at which it was made.'),
   by: z.string().describe('Name of who made it.'),
-  result: z.enum(PLAN_RESULTS).describe('Result of the plan, whether or not its effects were accepted.'),
   source: z.string().describe('Branch or tag that the hub follows.'),
   revision: z.string().describe('Commit that the change was compared with.'),
 });
@@ -20,6 +19,9 @@ export type StoredPlanSummary = z.infer<typeof StoredPlanSummary>;
 /** Effects of a stored plan, with the digests by which plans are compared. */
 export const StoredEffects = PlannedEffects.extend({
   base: Digest.describe('SHA-256 of the policies and registrations that the change was compared with.'),
+  after: Digest.optional().describe(
+    'SHA-256 of the policies and registrations that the change gives the clusters that the plan names. Absent: it is of another time or of lost nodes, or an older hub made it.',
+  ),
   change: Digest.describe('SHA-256 of the files of the change.'),
   options: Digest.describe('SHA-256 of the options of the plan.'),
 });
@@ -28,6 +30,10 @@ export type StoredEffects = z.infer<typeof StoredEffects>;
 /** Effects of a change as a hub stores them, without any text of the change. */
 export const StoredPlan = z.object({ ...StoredPlanSummary.shape, ...StoredEffects.shape });
 export type StoredPlan = z.infer<typeof StoredPlan>;
+
+/** A stored plan, with what happened after the merge. */
+export const StoredPlanView = StoredPlan.extend({ outcome: PlanOutcome.nullable().default(null).describe('null: the hub is older.') });
+export type StoredPlanView = z.infer<typeof StoredPlanView>;
 
 /** Page of the stored plans. */
 export const StoredPlanPage = pageOf(StoredPlanSummary);

@@ -1,12 +1,9 @@
-import { MAX_PLAN_ID } from '@fso/shared/effects';
+import { ACCEPT_EFFECTS, MAX_PLAN_ID } from '@fso/shared/effects';
 import { trailersOf } from '@fso/shared/git';
 import type { HubClient } from '../../client/api-client.ts';
 import type { Context } from '../../context.ts';
 import { CliError } from '../../errors.ts';
 import { commitAt, messagesBetween } from '../policy-files/git-commits.ts';
-
-/** Trailer of a commit that names the stored plan whose effects it accepts. */
-const TRAILER = 'accept-effects';
 
 const hasCommit = (folder: string, revision: string, env: NodeJS.ProcessEnv): boolean => {
   try {
@@ -34,6 +31,6 @@ export const readAcceptedPlan = async (
   if (revision === null) return undefined;
   if (!hasCommit(folder, revision.revision, io.env)) return null;
   const messages = messagesBetween(folder, revision.revision, ref, io.env);
-  const named = messages.flatMap((message) => trailersOf(message).findLast(({ key }) => key === TRAILER) ?? []);
+  const named = messages.flatMap((message) => trailersOf(message).findLast(({ key }) => key === ACCEPT_EFFECTS) ?? []);
   return named[0]?.value.slice(0, MAX_PLAN_ID);
 };

@@ -1,16 +1,9 @@
-import type { StoredPlan } from '@fso/shared/effects';
+import { OUTCOME_COLUMNS, outcomeRows, outcomeText, plannedRows, regionsText, type StoredPlanView } from '@fso/shared/effects';
 import { listText, shortRevision } from '@fso/shared/text';
 import type { Context } from '../../context.ts';
 import { type Column, renderTable, writeFacts } from '../../render/output.ts';
 
-type StoredEffect = StoredPlan['effects'][number];
-type StoredWorkloads = StoredPlan['workloads'][number];
-type StoredClass = StoredWorkloads['outside'];
-
-const regionsText = (rule: StoredEffect['before']): string => {
-  if (rule === null) return 'any';
-  return rule.regions.length === 0 ? 'none' : listText(rule.regions);
-};
+type StoredEffect = StoredPlanView['effects'][number];
 
 const EFFECTS: readonly Column<StoredEffect>[] = [
   { title: 'CLUSTERS', value: ({ clusters }) => listText(clusters) },
@@ -22,26 +15,22 @@ const EFFECTS: readonly Column<StoredEffect>[] = [
   { title: 'AFTER', value: ({ after }) => regionsText(after) },
 ];
 
-/** `+2 -1`, and the owners that come, where agents name them. */
-const classText = ({ begins, ends, owners = [] }: StoredClass): string =>
-  `+${begins} -${ends}${owners.length === 0 ? '' : ` (${listText(owners)})`}`;
-
-const WORKLOADS: readonly Column<StoredWorkloads>[] = [
+const WORKLOADS: readonly Column<ReturnType<typeof plannedRows>[number]>[] = [
   { title: 'CLUSTER', value: ({ cluster }) => cluster },
-  { title: 'RUN OUTSIDE', value: ({ outside }) => classText(outside) },
-  { title: 'REFUSED AT NEXT START', value: ({ refused }) => classText(refused) },
-  { title: 'WOULD STAY PENDING', value: ({ pending }) => classText(pending) },
+  { title: 'RUN OUTSIDE', value: ({ outside }) => outside },
+  { title: 'REFUSED AT NEXT START', value: ({ refused }) => refused },
+  { title: 'WOULD STAY PENDING', value: ({ pending }) => pending },
 ];
 
 const named = (clusters: readonly string[]): string | undefined => (clusters.length === 0 ? undefined : listText(clusters));
 
-/** Writes a stored plan: what was planned, by whom, and its effects. */
-export const writeStoredPlan = (context: Context, plan: StoredPlan): void => {
+/** Writes a stored plan: by whom it was made, its effects, and its outcome after the merge. */
+export const writeStoredPlan = (context: Context, plan: StoredPlanView): void => {
   writeFacts(context, [
     ['Plan', plan.id],
     ['Made', `${plan.at} by ${plan.by}`],
     ['Compared with', `${plan.source} (${shortRevision(plan.revision)})`],
-    ['Result', plan.result],
+    ['Outcome', outcomeText(plan) || undefined],
     ['Not looked at', named(plan.notLookedAt)],
     ['Not answered', named(plan.notAnswered)],
     ['Not judged whole', named(plan.partly)],
@@ -50,5 +39,6 @@ export const writeStoredPlan = (context: Context, plan: StoredPlan): void => {
     if (rows.length > 0) context.out(`\n${renderTable(columns, rows, context.paint)}`);
   };
   table(EFFECTS, plan.effects);
-  table(WORKLOADS, plan.workloads);
+  table(WORKLOADS, plannedRows(plan));
+  table(OUTCOME_COLUMNS, outcomeRows(plan));
 };

@@ -22,6 +22,7 @@ const policyKeys = ({ cluster, policies }: PolicyChange): readonly Key[] => [
   keys.issues.all,
   keys.regions,
   keys.trend.all,
+  ['plans', 'one'],
   // Only Git changes what a policy says.
   ...(cluster === null ? [keys.policyTexts.all] : []),
 ];
@@ -44,13 +45,14 @@ export const staleKeys = (event: StreamEvent): readonly Key[] => {
         keys.regions,
         keys.rollout,
         ['commits', 'one'],
+        ['plans', 'one'],
       ];
     case 'policy':
       return policyKeys(event.data);
     case 'event':
       return [keys.events.all, keys.growing.allNewest, keys.rollout];
     case 'commit':
-      return [keys.commits.list, keys.commits.one(event.data.commit.revision), keys.growing.allNewest, keys.rollout];
+      return [keys.commits.list, keys.commits.one(event.data.commit.revision), keys.growing.allNewest, keys.rollout, ['plans', 'one']];
     case 'alerts':
       return [['alerts', 'list'], keys.alerts.silences, keys.alerts.receivers];
     case 'reset':

@@ -5,7 +5,7 @@ import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { commitsQuery, rolloutQuery } from '../../api/queries.ts';
 import { useScope } from '../../api/session.ts';
-import { RevisionLink } from '../../components/links.tsx';
+import { PlanLink, RevisionLink } from '../../components/links.tsx';
 import { ProblemList } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
@@ -100,6 +100,11 @@ export const CommitOutcome = ({ activity }: { readonly activity: CommitActivity 
     <StackItem>
       <Signature verification={activity.verification} commit={activity.commit} />
       <InWaves revision={activity.commit.revision} />
+      {activity.plan === null ? null : (
+        <p>
+          Planned before the merge: <PlanLink id={activity.plan} />
+        </p>
+      )}
     </StackItem>
     {activity.state === 'inProgress' ? null : <StackItem>{OUTCOMES[activity.state](activity)}</StackItem>}
   </>

@@ -1,33 +1,17 @@
 import type { StoredPlanSummary } from '@fso/shared/effects/portable';
-import { Label } from '@patternfly/react-core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { storedPlansQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/empty-states.tsx';
-import { RevisionLink } from '../../components/links.tsx';
+import { PlanLink, RevisionLink } from '../../components/links.tsx';
 import { type Column, VirtualTable } from '../../components/tables/virtual-table.tsx';
 import { Heading, RelativeTime } from '../../components/text.tsx';
 import { rowsOf } from '../../lib/paged-list.ts';
 
-const RESULTS: Readonly<Record<StoredPlanSummary['result'], readonly [text: string, status: 'success' | 'danger' | 'warning']>> = {
-  NothingBreaks: ['Nothing breaks', 'success'],
-  Accepted: ['Accepted', 'success'],
-  Breaks: ['Breaks', 'danger'],
-  NotAllLookedAt: ['Not all was looked at', 'warning'],
-  NotAllAnswered: ['Not all answered', 'warning'],
-  NothingLookedAt: ['Nothing was looked at', 'warning'],
-};
-
-const Result = ({ result }: Pick<StoredPlanSummary, 'result'>) => {
-  const [text, status] = RESULTS[result];
-  return <Label status={status}>{text}</Label>;
-};
-
 const COLUMNS: readonly Column<StoredPlanSummary>[] = [
   { title: 'Made', width: 15, cell: ({ at }) => <RelativeTime time={at} /> },
   { title: 'By', width: 20, cell: ({ by }) => by },
-  { title: 'Result', width: 20, cell: ({ result }) => <Result result={result} /> },
   { title: 'Compared with', width: 15, cell: ({ revision }) => <RevisionLink revision={revision} /> },
-  { title: 'Plan', cell: ({ id }) => <code>{id}</code> },
+  { title: 'Plan', cell: ({ id }) => <PlanLink id={id} /> },
 ];
 
 /** Plans whose effects the hub stores, newest first. */

@@ -22,7 +22,7 @@ export const usePlan = () => {
       running.current = new AbortController();
       return { plan: await createPlan(requestOf(draft), running.current.signal), draft };
     },
-    onSuccess: () => client.invalidateQueries({ queryKey: keys.plans }),
+    onSuccess: () => client.invalidateQueries({ queryKey: keys.plans.all }),
   });
   const cancel = (): void => {
     running.current?.abort();

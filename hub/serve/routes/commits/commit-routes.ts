@@ -7,6 +7,7 @@ import { nextCursor, numberOf } from '../../http/paging.ts';
 import { PageQuery, wholeNumber } from '../../http/parameters.ts';
 import { ApiError } from '../../http/problems.ts';
 import { jsonRoute, type Route, SCOPED_READ } from '../../http/route.ts';
+import type { PlanDeps } from './plan-routes.ts';
 
 const CommitParams = z.strictObject({ revision: z.string().max(64) });
 
@@ -15,7 +16,7 @@ const TrendQuery = z.strictObject({
   hours: wholeNumber({ digits: 4, min: 1, max: MAX_HOURS }).default(24).describe(`How far back, 1 to ${MAX_HOURS}.`),
 });
 
-interface CommitDeps extends FleetDeps {
+interface CommitDeps extends FleetDeps, Pick<PlanDeps, 'plans'> {
   readonly ledger: Pick<FleetState, 'records'>;
 }
 
@@ -52,10 +53,10 @@ export const commitRoutes: readonly Route<CommitDeps, 'scoped'>[] = [
       problems: ['not-found'],
     },
     { schema: CommitActivity, description: 'The commit.' },
-    async ({ ledger: { records } }, { params: { revision } }) => {
+    async ({ ledger: { records }, plans }, { params: { revision } }) => {
       const rollout = readRollout(records, revision);
       if (rollout === undefined) throw new ApiError('not-found', `The hub does not know a commit ${revision}.`);
-      return activityOf(rollout);
+      return activityOf(rollout, await plans.planOfCommit(rollout.commit));
     },
   ),
   jsonRoute(

@@ -1,17 +1,21 @@
+import type { CommitView } from '@fso/shared/api';
 import {
   MAX_PLAN_BYTES,
   PLAN_DAYS,
   Plan,
   PlanId,
   PlanRequest,
-  StoredPlan,
   StoredPlanPage,
   type StoredPlanSummary,
+  StoredPlanView,
 } from '@fso/shared/effects';
 import { byText } from '@fso/shared/encoding';
+import { count } from '@fso/shared/runtime';
 import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
-import type { AuditedPlan, PlanCaller } from '../../../plans/index.ts';
+import type { AuditedPlan, FoundPlan, PlanCaller } from '../../../plans/index.ts';
+import type { FleetDeps } from '../../fleet/fleet-reader.ts';
+import { outcomeOf } from '../../fleet/outcome/plan-outcome.ts';
 import { callerOf } from '../../http/caller.ts';
 import { decodeCursor, nextCursor } from '../../http/paging.ts';
 import { PageQuery } from '../../http/parameters.ts';
@@ -19,14 +23,16 @@ import { ApiError } from '../../http/problems.ts';
 import { jsonRoute, type Route, SCOPED_LIST, SCOPED_READ, untilClosed } from '../../http/route.ts';
 
 /** Makes plans, within the bounds of a caller. */
-export interface PlanDeps {
+export interface PlanDeps extends FleetDeps {
   readonly plans: {
     mayPlan(caller: string): boolean;
     /** @param body JSON of a `PlanRequest`; is given away */
     plan(body: Uint8Array<ArrayBuffer>, caller: PlanCaller, signal: AbortSignal): Promise<AuditedPlan>;
     /** Stored plans, newest first. */
     list(): Promise<readonly StoredPlanSummary[]>;
-    stored(id: string): Promise<StoredPlan | undefined>;
+    stored(id: string): Promise<FoundPlan | undefined>;
+    /** Id of the stored plan that predicted a commit. */
+    planOfCommit(commit: Pick<CommitView, 'revision' | 'accepts'>): Promise<string | null>;
   };
 }
 
@@ -39,20 +45,18 @@ const readBody = async (req: Request, res: Response): Promise<Uint8Array<ArrayBu
   return new Uint8Array(Buffer.isBuffer(req.body) ? req.body : []);
 };
 
-const countOf = (number: number, one: string): string => `${number} ${one}${number === 1 ? '' : 's'}`;
-
 /** A valid id is all that may come from a commit. */
 const acceptanceText = (acceptance: Plan['acceptance']): readonly string[] =>
   acceptance === null ? [] : [acceptance.plan === null ? acceptance.state : `${acceptance.state}: ${acceptance.plan}`];
 
 /** Entry of the audit log for a plan: no text of the request. */
 const auditText = (planned: AuditedPlan): string => {
-  if (!planned.ok) return `not compared: ${planned.code}, ${countOf(planned.problems.length, 'problem')}`;
+  if (!planned.ok) return `not compared: ${planned.code}, ${count(planned.problems.length, 'problem')}`;
   const { id, acceptance, result, effects, workloads } = planned.plan;
   const missing = workloads?.notAnswered.reduce((sum, { clusters }) => sum + clusters.length, 0) ?? 0;
   return [
-    `${result}: ${countOf(effects.length, 'change')}`,
-    `${countOf(workloads?.clusters.length ?? 0, 'cluster')} answered, ${missing} did not`,
+    `${result}: ${count(effects.length, 'change')}`,
+    `${count(workloads?.clusters.length ?? 0, 'cluster')} answered, ${missing} did not`,
     id === null ? 'not stored' : `stored as ${id}`,
     ...acceptanceText(acceptance),
   ].join('; ');
@@ -124,17 +128,17 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
       ...SCOPED_READ,
       path: '/api/v1/plans/{id}',
       operationId: 'getPlan',
-      summary: 'The effects of a stored plan',
-      description: STORED,
+      summary: 'The effects of a stored plan, and what happened after the merge',
+      description: `${STORED} What happened is what agents that enforce the commit in force have reported last; they are not asked.`,
       tag: 'policies',
       params: PlanParams,
       problems: ['bad-request', 'not-found'],
     },
-    { schema: StoredPlan, description: 'The plan.' },
-    async ({ plans }, { params: { id } }) => {
-      const plan = await plans.stored(id);
-      if (plan === undefined) throw new ApiError('not-found', `There is no plan ${id}, or not any more.`);
-      return plan;
+    { schema: StoredPlanView, description: 'The plan.' },
+    async ({ plans, fleet }, { params: { id }, ...input }) => {
+      const found = await plans.stored(id);
+      if (found === undefined) throw new ApiError('not-found', `There is no plan ${id}, or not any more.`);
+      return { ...found.plan, outcome: await outcomeOf(found, await fleet.read(), input) };
     },
   ),
 ];

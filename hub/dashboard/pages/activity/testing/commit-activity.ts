@@ -35,5 +35,6 @@ export const commitActivity = (clusterSteps: ClusterSteps[], change: Partial<Com
   problems: [],
   changes: { added: ['finance-eu'], changed: [], removed: [] },
   clusterSteps,
+  plan: null,
   ...change,
 });

@@ -1,0 +1,61 @@
+import { type CompiledPolicy, createMatcher } from '@fso/shared/compile';
+import { digestOfPatterns, isPattern, patternsOf, rulesOf, type StoredEffects } from '@fso/shared/effects';
+import { byText } from '@fso/shared/encoding';
+import { weakMemo } from '@fso/shared/runtime';
+
+/**
+ * Whether a plan changes the denying rule of a namespace; undefined: it changes that of a pattern,
+ * and what this stands for is not known any more.
+ */
+export type IsChanged = (namespace: string) => boolean | undefined;
+
+/** Patterns of policies that have not expired, and how these distinguish namespaces. */
+interface Patterns {
+  readonly digest: string;
+  /** Equal for namespaces of one class. */
+  readonly classOf: (namespace: string) => string;
+}
+
+const readPatterns = (policies: readonly CompiledPolicy[], atMs: number): Patterns => {
+  const patterns = patternsOf(rulesOf(policies, atMs));
+  const match = createMatcher(
+    patterns.map((pattern) => ({ pattern, excluded: [] })),
+    ({ pattern }) => pattern,
+  );
+  // As a text, a pattern of the plan matches the globs that each of its namespaces does.
+  const classOf = (namespace: string): string => [...new Set(match(namespace).map(({ pattern }) => pattern))].sort(byText).join(' ');
+  return { digest: digestOfPatterns(patterns), classOf };
+};
+
+/** The namespaces whose denying rule a plan changes, by cluster. Pure. */
+export class ChangedNamespaces {
+  readonly #planned = new Map<string, string[]>();
+  readonly #digests: ReadonlyMap<string, string>;
+  readonly #patternsOf: (policies: readonly CompiledPolicy[]) => Patterns;
+
+  /** @param atMs time by which policies have expired, in milliseconds since 1970 */
+  constructor({ effects, patterns }: Pick<StoredEffects, 'effects' | 'patterns'>, atMs: number) {
+    for (const { action, clusters, namespaces } of effects)
+      for (const cluster of action === 'deny' ? clusters : [])
+        this.#planned.set(cluster, [...(this.#planned.get(cluster) ?? []), ...namespaces]);
+    this.#digests = new Map(patterns.flatMap(({ clusters, digest }) => clusters.map((cluster) => [cluster, digest] as const)));
+    this.#patternsOf = weakMemo((policies: readonly CompiledPolicy[]) => readPatterns(policies, atMs));
+  }
+
+  /**
+   * Finds those of a cluster. A pattern stands for the namespaces of its class, as long as the
+   * cluster distinguishes namespaces as it did in the plan.
+   *
+   * @param policies compiled, of the commit in force
+   */
+  in(cluster: string, policies: readonly CompiledPolicy[]): IsChanged {
+    const planned = this.#planned.get(cluster) ?? [];
+    const names = new Set(planned.filter((each) => !isPattern(each)));
+    const globs = planned.filter(isPattern);
+    if (globs.length === 0) return (namespace) => names.has(namespace);
+    const { digest, classOf } = this.#patternsOf(policies);
+    if (digest !== this.#digests.get(cluster)) return (namespace) => names.has(namespace) || undefined;
+    const classes = new Set(globs.map(classOf));
+    return (namespace) => names.has(namespace) || classes.has(classOf(namespace));
+  }
+}
