@@ -43,11 +43,6 @@ const returnMsOf = (agents: number): number => Math.min(agents * RETURN.msPerAge
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?', 1)[0] ?? '';
 
-interface OpenSession {
-  readonly proof: ProofWatch;
-  readonly liftByteLimit: () => void;
-}
-
 /** Step ④: the streams of all agents. */
 export class Delivery {
   readonly #authenticate: AuthenticateAgent;
@@ -62,13 +57,11 @@ export class Delivery {
   readonly #resyncs: Admission;
   readonly #offerLimit: OfferLimit;
   readonly #decoder: FrameDecoder;
-  readonly #open = new Map<Session, OpenSession>();
+  readonly #open = new Map<Session, ProofWatch>();
   readonly #byCluster = new Map<string, Session>();
   readonly #turns = new Turns<Session>(TURNS);
-  /** Sessions without a hello so far, oldest first. */
-  readonly #silent = new Set<Session>();
-  /** Sessions that have sent their hello. */
-  readonly #greeted = new WeakSet<Session>();
+  /** Sessions without a hello so far, oldest first, with what lifts their byte limits. */
+  readonly #silent = new Map<Session, () => void>();
   readonly #allClosed = Promise.withResolvers<void>();
   readonly #observations: ObservationWatch;
   #isStopping: boolean = false;
@@ -115,7 +108,7 @@ export class Delivery {
 
   /** Closes the streams of a cluster whose proofs do not hold any more. */
   recheck(cluster: string): void {
-    for (const [session, { proof }] of this.#open) if (session.cluster === cluster) proof.recheck();
+    for (const [session, proof] of this.#open) if (session.cluster === cluster) proof.recheck();
   }
 
   /** Ends every stream. The agents come back within a time that grows with their number. */
@@ -160,7 +153,7 @@ export class Delivery {
     await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs / TURNS, signal).catch(() => undefined);
     if (signal.aborted) return;
     const nowMs = this.#deps.clock.now().getTime();
-    for (const { proof } of this.#open.values()) proof.recheckIfExpired(nowMs);
+    for (const proof of this.#open.values()) proof.recheckIfExpired(nowMs);
     const sessions = [...this.#turns.take()];
     for (const session of sessions) session.ping();
     // Not waited for: it reads the database, and no ping may come late because of that.
@@ -246,12 +239,12 @@ export class Delivery {
   }
 
   #onOpen(session: Session, proof: ProofWatch, liftByteLimit: () => void): void {
-    this.#open.set(session, { proof, liftByteLimit });
-    this.#silent.add(session);
+    this.#open.set(session, proof);
+    this.#silent.set(session, liftByteLimit);
     // It may have been revoked while the connection was made.
     proof.recheck();
     let [oldest, count]: [Session | undefined, number] = [undefined, 0];
-    for (const silent of this.#silent) {
+    for (const silent of this.#silent.keys()) {
       if (silent.cluster !== session.cluster) continue;
       oldest ??= silent;
       count += 1;
@@ -264,9 +257,8 @@ export class Delivery {
   }
 
   #onReady(session: Session): void {
-    this.#open.get(session)?.liftByteLimit();
+    this.#silent.get(session)?.();
     this.#silent.delete(session);
-    this.#greeted.add(session);
     const before = this.#byCluster.get(session.cluster);
     this.#byCluster.set(session.cluster, session);
     this.#turns.add(session);
@@ -284,7 +276,7 @@ export class Delivery {
       this.#byCluster.delete(session.cluster);
       metrics.connected(this.#byCluster.size);
     }
-    if (!this.#greeted.has(session)) return;
+    if (!session.isGreeted) return;
     // Also of a stream that was replaced: where the newer one ended before it could be recorded,
     // the older one still speaks for the cluster.
     ledger.setConnected(session.cluster, false, session.stream).catch((err: unknown) => {
