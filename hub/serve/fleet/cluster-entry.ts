@@ -64,6 +64,13 @@ export const samplesOf = ({ report, policies }: ClusterRecord, policy: string): 
   return (report?.violationSamples ?? []).flatMap(({ policy: of, ...violation }) => (of === policy ? [violation] : []));
 };
 
+/** The report of a policy, with the violations that its cluster names. */
+export const withSamples = (record: ClusterRecord, key: string, report: PolicyReport | undefined): PolicyReport | null => {
+  if (report === undefined || report.violations === 0) return report ?? null;
+  const violationSamples = samplesOf(record, key);
+  return violationSamples.length === report.violationSamples.length ? report : { ...report, violationSamples };
+};
+
 const actionsOf = weakMemo(
   (meant: readonly CompiledPolicy[]): ReadonlyMap<string, EnforcementAction> =>
     new Map(meant.map(({ name, spec }) => [name, spec.enforcementAction])),

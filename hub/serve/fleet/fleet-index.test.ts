@@ -192,6 +192,17 @@ describe('status and violations', () => {
     const named = fleetOf({ desired, clusters: [eu, violating] }).violations();
     expect(named.map(({ view }) => view)).toEqual([{ ...violation, cluster: 'us', policy: 'finance', enforcementAction: 'deny' }]);
   });
+
+  it('shows a policy with the violations that its cluster names now, where nothing else has changed', () => {
+    const index = new FleetIndex();
+    const counted = clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [] })]);
+    const shownBy = (name: string) => {
+      const report = { ...clusterReport(), violationSamples: [{ ...violation, name, policy: 'finance' }] };
+      const policy = index.update({ desired, clusters: [{ ...counted, report }] }).policy('finance');
+      return policy?.rows.get('us')?.report?.violationSamples.map((sample) => sample.name);
+    };
+    expect([shownBy('api-1'), shownBy('api-2')]).toEqual([['api-1'], ['api-2']]);
+  });
 });
 
 describe('when policies that conform changed', () => {

@@ -211,7 +211,10 @@ export class FleetIndex {
     before: ClusterEntry | undefined,
     keys: Moments['keys'],
   ): Generator<void, Readonly<PhaseCounts>> {
-    if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) return before.phases;
+    if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) {
+      this.#policies.renew(record);
+      return before.phases;
+    }
     if (!retired) return yield* this.#policies.place(record, meant, keys);
     yield* this.#policies.remove(record.name);
     return noPhases();

@@ -3,7 +3,7 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo2 } from '@fso/shared/runtime';
 import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyList } from '../../ledger/index.ts';
-import { samplesOf } from './cluster-entry.ts';
+import { withSamples } from './cluster-entry.ts';
 import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import { type ClusterPolicyReport, createPolicyEntry, inSteps, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsOf } from './policy-head.ts';
@@ -21,7 +21,7 @@ const TIMES_KEPT = 64;
  * for each policy in each cluster.
  */
 interface Contribution {
-  readonly record: ClusterRecord;
+  record: ClusterRecord;
   /** Policies that Git has for the cluster; one set for all clusters with the same ones. */
   readonly meant: Placed;
   /** Other policies that it reports. */
@@ -34,13 +34,6 @@ interface Contribution {
   readonly changed: Map<string, string>;
   readonly since: string | null;
 }
-
-/** The report of a policy, with the violations that its cluster names. */
-const withSamples = (record: ClusterRecord, key: string, report: PolicyReport | undefined): PolicyReport | null => {
-  if (report === undefined || report.violations === 0) return report ?? null;
-  const violationSamples = samplesOf(record, key);
-  return violationSamples.length === report.violationSamples.length ? report : { ...report, violationSamples };
-};
 
 /** @param reported of the policy, as the record has it */
 const rowOf = (
@@ -154,6 +147,12 @@ export class PolicyTable {
     const isInPlace = (entry: MutablePolicyEntry | undefined): entry is MutablePolicyEntry =>
       entry !== undefined && (meant.has(entry) || (others.has(entry) && policies.has(entry.key)));
     return entries.every(isInPlace) ? entries : undefined;
+  }
+
+  /** Takes over the record of a cluster in which no policy reads differently. */
+  renew(record: ClusterRecord): void {
+    const contribution = this.#clusters.get(record.name);
+    if (contribution !== undefined) contribution.record = record;
   }
 
   /** Removes the contribution of a cluster. */
