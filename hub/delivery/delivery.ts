@@ -19,7 +19,7 @@ import { limitBytes } from './sockets/byte-limit.ts';
 import { HandshakeQueue } from './sockets/handshake-queue.ts';
 import { ProofWatch } from './sockets/proof-watch.ts';
 import { refuseUpgrade, toUpgradeRefusal, type UpgradeRefusal } from './sockets/refuse-upgrade.ts';
-import type { DeliveryDeps, DeliveryOptions } from './types.ts';
+import type { DeliveryDeps, DeliveryOptions, SessionHooks, SessionOwner } from './types.ts';
 
 /** Path of the agents' stream on their listener. */
 export const AGENT_PATH = '/agent/v1/stream';
@@ -54,9 +54,12 @@ export class Delivery {
   readonly #webSockets: WebSocketServer;
   readonly #admission: Admission;
   readonly #returnTime: ReturnTime;
-  readonly #resyncs: Admission;
-  readonly #offerLimit: OfferLimit;
-  readonly #decoder: FrameDecoder;
+  /** Parts that all sessions share. */
+  readonly #shared: Pick<SessionOwner, 'admission' | 'resyncs' | 'offerLimit' | 'decoder'>;
+  readonly #hooks: SessionHooks<Session> = {
+    onReady: (session) => this.#onReady(session),
+    onClosed: (session) => this.#onClosed(session),
+  };
   readonly #open = new Map<Session, ProofWatch>();
   readonly #byCluster = new Map<string, Session>();
   readonly #turns = new Turns<Session>(TURNS);
@@ -81,9 +84,12 @@ export class Delivery {
     this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
     this.#admission = new Admission(options.limits.maxGreeted, deps.clock);
     this.#returnTime = new ReturnTime(this.#admission, deps);
-    this.#resyncs = new Admission(options.limits.maxResyncs, deps.clock);
-    this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
-    this.#decoder = new FrameDecoder(deps.clock);
+    this.#shared = {
+      admission: this.#admission,
+      resyncs: new Admission(options.limits.maxResyncs, deps.clock),
+      offerLimit: new OfferLimit(options.limits.maxOfferBytes, deps.clock),
+      decoder: new FrameDecoder(deps.clock),
+    };
     this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
   }
 
@@ -92,7 +98,7 @@ export class Delivery {
    * offers to be sent.
    */
   queues(): { readonly connections: number; readonly agents: number; readonly offers: number } {
-    return { connections: this.#handshakes.waiting, agents: this.#admission.waiting, offers: this.#offerLimit.waiting };
+    return { connections: this.#handshakes.waiting, agents: this.#admission.waiting, offers: this.#shared.offerLimit.waiting };
   }
 
   /** Takes over the server's upgrades. */
@@ -142,7 +148,7 @@ export class Delivery {
     this.#noteClosed();
     // By then the ledger has what the ends of the streams write.
     await this.#allClosed.promise;
-    await this.#decoder.close();
+    await this.#shared.decoder.close();
   }
 
   /**
@@ -200,20 +206,14 @@ export class Delivery {
     if (this.#isHeldBack(budget, cluster, socket)) return;
     if (this.#admission.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     if (this.#isStopping) return this.#refuse(socket, { status: '503 Service Unavailable' });
-    const shared = {
-      admission: this.#admission,
-      resyncs: this.#resyncs,
-      offerLimit: this.#offerLimit,
-      decoder: this.#decoder,
-    };
-    const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const liftByteLimit = limitBytes(socket, MAX_GREETING_BYTES, () => {
         this.#deps.logger[this.#levelFor(cluster)]({ cluster }, 'agent cut off: it sends too much before its welcome');
         budget.strikes.add();
         webSocket.terminate();
       });
-      const session = new Session({ cluster, budget, socket: webSocket, connection: socket, ...shared }, this.#options, this.#deps, hooks);
+      const owner = { cluster, budget, socket: webSocket, connection: socket, ...this.#shared };
+      const session = new Session(owner, this.#options, this.#deps, this.#hooks);
       this.#onOpen(session, new ProofWatch(session, judged, this.#deps.logger), liftByteLimit);
     });
   }
