@@ -106,7 +106,7 @@ const createPlacing = (set: PolicySet): ((cluster: ManagedClusterDocument) => Sh
   const selected: ('0' | '1')[] = tests.map(() => '0');
   return (cluster) => {
     const { provider } = cluster.spec;
-    for (const [index, isFor] of tests.entries()) selected[index] = isFor(cluster) ? '1' : '0';
+    for (let at = 0; at < tests.length; at += 1) selected[at] = tests[at]?.(cluster) === true ? '1' : '0';
     const key = `${selected.join('')} ${provider ?? ''}`;
     const share =
       shares.get(key) ?? shareOf(policies.filter(({ test }) => selected[test] === '1').map(({ compileFor }) => compileFor(provider)));
