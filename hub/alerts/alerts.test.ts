@@ -3,6 +3,22 @@ import { AWAY, openAlertingHubs } from './testing/alerting-hubs.ts';
 import type { Answer } from './testing/receiver-server.ts';
 
 describe('a hub that leads', () => {
+  it('looks once at changes that come within a few seconds', async () => {
+    await using opened = await openAlertingHubs();
+    const { state, ledger, start, until, clock } = opened;
+    const { end } = start();
+    await until(() => state.looks > 0);
+    await opened.pass(1);
+    const before = state.looks;
+    for (let second = 0; second < 5; second += 1) {
+      await ledger.setConnected(`cluster-${second}`, true);
+      await clock.advance(900);
+    }
+    expect(state.looks).toBeLessThanOrEqual(before + 1);
+    await until(() => state.looks > before);
+    await end();
+  });
+
   it('notifies of an alert, repeats it, and notifies of its end', async () => {
     await using opened = await openAlertingHubs();
     const { state, start, until, statuses, clock } = opened;

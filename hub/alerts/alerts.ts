@@ -42,8 +42,11 @@ export interface AlertsDeps extends Runtime {
  * and at which alerts may be sent to Alertmanager again.
  */
 const EVERY_MS = 15_000;
-/** Changes within this time are looked at together. */
-const DEBOUNCE_MS = 1_000;
+/**
+ * Least time in which changes gather before they are looked at: a commit changes every cluster
+ * within a few seconds, and is one look.
+ */
+const GATHER_MS = 5_000;
 /** Least time between two rewrites of the text of alerts. Changes of state are written at once. */
 const REWRITE_MS = 300_000;
 
@@ -107,11 +110,11 @@ export class Alerts {
         logger.error({ err }, 'alerts could not be looked at');
         return Number.POSITIVE_INFINITY;
       });
-      const restMs = restAfter(this.#evaluationMs, { minMs: DEBOUNCE_MS, maxMs: EVERY_MS });
-      const waitMs = Math.min(EVERY_MS, Math.max(restMs, nextMs - clock.now().getTime()));
-      await clock
-        .sleep(restMs, signal)
-        .then(() => this.#wakeup.waitAtMost(waitMs - restMs, clock, signal))
+      const gatherMs = restAfter(this.#evaluationMs, { minMs: GATHER_MS, maxMs: EVERY_MS });
+      const waitMs = Math.min(EVERY_MS, Math.max(gatherMs, nextMs - clock.now().getTime()));
+      await this.#wakeup
+        .waitAtMost(waitMs - gatherMs, clock, signal)
+        .then(() => clock.sleep(gatherMs, signal))
         .catch(() => undefined);
     }
     for (const end of ends) end();

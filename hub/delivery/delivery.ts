@@ -19,7 +19,7 @@ import { limitBytes } from './sockets/byte-limit.ts';
 import { HandshakeQueue } from './sockets/handshake-queue.ts';
 import { ProofWatch } from './sockets/proof-watch.ts';
 import { refuseUpgrade, toUpgradeRefusal, type UpgradeRefusal } from './sockets/refuse-upgrade.ts';
-import type { DeliveryDeps, DeliveryOptions } from './types.ts';
+import type { DeliveryDeps, DeliveryOptions, SessionHooks, SessionOwner } from './types.ts';
 
 /** Path of the agents' stream on their listener. */
 export const AGENT_PATH = '/agent/v1/stream';
@@ -43,11 +43,6 @@ const returnMsOf = (agents: number): number => Math.min(agents * RETURN.msPerAge
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?', 1)[0] ?? '';
 
-interface OpenSession {
-  readonly proof: ProofWatch;
-  readonly liftByteLimit: () => void;
-}
-
 /** Step ④: the streams of all agents. */
 export class Delivery {
   readonly #authenticate: AuthenticateAgent;
@@ -59,16 +54,17 @@ export class Delivery {
   readonly #webSockets: WebSocketServer;
   readonly #handshakeTurns: TurnLimiter;
   readonly #returnTime: ReturnTime;
-  readonly #resyncs: TurnLimiter;
-  readonly #offerLimit: OfferLimit;
-  readonly #decoder: FrameDecoder;
-  readonly #open = new Map<Session, OpenSession>();
+  /** Parts that all sessions share. */
+  readonly #shared: Pick<SessionOwner, 'handshakeTurns' | 'resyncs' | 'offerLimit' | 'decoder'>;
+  readonly #hooks: SessionHooks<Session> = {
+    onReady: (session) => this.#onReady(session),
+    onClosed: (session) => this.#onClosed(session),
+  };
+  readonly #open = new Map<Session, ProofWatch>();
   readonly #byCluster = new Map<string, Session>();
   readonly #turns = new Turns<Session>(TURNS);
-  /** Sessions without a hello so far, oldest first. */
-  readonly #silent = new Set<Session>();
-  /** Sessions that have sent their hello. */
-  readonly #greeted = new WeakSet<Session>();
+  /** Sessions without a hello so far, oldest first, with what lifts their byte limits. */
+  readonly #silent = new Map<Session, () => void>();
   readonly #allClosed = Promise.withResolvers<void>();
   readonly #observations: ObservationWatch;
   #isStopping: boolean = false;
@@ -88,9 +84,12 @@ export class Delivery {
     this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
     this.#handshakeTurns = new TurnLimiter(options.limits.maxGreeted, deps.clock);
     this.#returnTime = new ReturnTime(this.#handshakeTurns, deps);
-    this.#resyncs = new TurnLimiter(options.limits.maxResyncs, deps.clock);
-    this.#offerLimit = new OfferLimit(options.limits.maxOfferBytes, deps.clock);
-    this.#decoder = new FrameDecoder(deps.clock);
+    this.#shared = {
+      handshakeTurns: this.#handshakeTurns,
+      resyncs: new TurnLimiter(options.limits.maxResyncs, deps.clock),
+      offerLimit: new OfferLimit(options.limits.maxOfferBytes, deps.clock),
+      decoder: new FrameDecoder(deps.clock),
+    };
     this.#observations = new ObservationWatch(() => this.#byCluster.values(), options.limits, deps);
   }
 
@@ -99,7 +98,7 @@ export class Delivery {
    * offers to be sent.
    */
   queues(): { readonly connections: number; readonly agents: number; readonly offers: number } {
-    return { connections: this.#handshakes.waiting, agents: this.#handshakeTurns.waiting, offers: this.#offerLimit.waiting };
+    return { connections: this.#handshakes.waiting, agents: this.#handshakeTurns.waiting, offers: this.#shared.offerLimit.waiting };
   }
 
   /** Takes over the server's upgrades. */
@@ -115,7 +114,7 @@ export class Delivery {
 
   /** Closes the streams of a cluster whose proofs do not hold any more. */
   recheck(cluster: string): void {
-    for (const [session, { proof }] of this.#open) if (session.cluster === cluster) proof.recheck();
+    for (const [session, proof] of this.#open) if (session.cluster === cluster) proof.recheck();
   }
 
   /** Ends every stream. The agents come back within a time that grows with their number. */
@@ -149,7 +148,7 @@ export class Delivery {
     this.#noteClosed();
     // By then the ledger has what the ends of the streams write.
     await this.#allClosed.promise;
-    await this.#decoder.close();
+    await this.#shared.decoder.close();
   }
 
   /**
@@ -160,7 +159,7 @@ export class Delivery {
     await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs / TURNS, signal).catch(() => undefined);
     if (signal.aborted) return;
     const nowMs = this.#deps.clock.now().getTime();
-    for (const { proof } of this.#open.values()) proof.recheckIfExpired(nowMs);
+    for (const proof of this.#open.values()) proof.recheckIfExpired(nowMs);
     const sessions = [...this.#turns.take()];
     for (const session of sessions) session.ping();
     // Not waited for: it reads the database, and no ping may come late because of that.
@@ -207,20 +206,14 @@ export class Delivery {
     if (this.#isHeldBack(budget, cluster, socket)) return;
     if (this.#handshakeTurns.waiting >= this.#options.limits.maxWaiting) return this.#askToComeLater(socket);
     if (this.#isStopping) return this.#refuse(socket, { status: '503 Service Unavailable' });
-    const shared = {
-      handshakeTurns: this.#handshakeTurns,
-      resyncs: this.#resyncs,
-      offerLimit: this.#offerLimit,
-      decoder: this.#decoder,
-    };
-    const hooks = { onReady: (session: Session) => this.#onReady(session), onClosed: (session: Session) => this.#onClosed(session) };
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const liftByteLimit = limitBytes(socket, MAX_GREETING_BYTES, () => {
         this.#deps.logger[this.#levelFor(cluster)]({ cluster }, 'agent cut off: it sends too much before its welcome');
         budget.strikes.add();
         webSocket.terminate();
       });
-      const session = new Session({ cluster, budget, socket: webSocket, connection: socket, ...shared }, this.#options, this.#deps, hooks);
+      const owner = { cluster, budget, socket: webSocket, connection: socket, ...this.#shared };
+      const session = new Session(owner, this.#options, this.#deps, this.#hooks);
       this.#onOpen(session, new ProofWatch(session, judged, this.#deps.logger), liftByteLimit);
     });
   }
@@ -246,12 +239,12 @@ export class Delivery {
   }
 
   #onOpen(session: Session, proof: ProofWatch, liftByteLimit: () => void): void {
-    this.#open.set(session, { proof, liftByteLimit });
-    this.#silent.add(session);
+    this.#open.set(session, proof);
+    this.#silent.set(session, liftByteLimit);
     // It may have been revoked while the connection was made.
     proof.recheck();
     let [oldest, count]: [Session | undefined, number] = [undefined, 0];
-    for (const silent of this.#silent) {
+    for (const silent of this.#silent.keys()) {
       if (silent.cluster !== session.cluster) continue;
       oldest ??= silent;
       count += 1;
@@ -264,9 +257,8 @@ export class Delivery {
   }
 
   #onReady(session: Session): void {
-    this.#open.get(session)?.liftByteLimit();
+    this.#silent.get(session)?.();
     this.#silent.delete(session);
-    this.#greeted.add(session);
     const before = this.#byCluster.get(session.cluster);
     this.#byCluster.set(session.cluster, session);
     this.#turns.add(session);
@@ -284,7 +276,7 @@ export class Delivery {
       this.#byCluster.delete(session.cluster);
       metrics.connected(this.#byCluster.size);
     }
-    if (!this.#greeted.has(session)) return;
+    if (!session.isGreeted) return;
     // Also of a stream that was replaced: where the newer one ended before it could be recorded,
     // the older one still speaks for the cluster.
     ledger.setConnected(session.cluster, false, session.stream).catch((err: unknown) => {

@@ -1,5 +1,4 @@
 import type { AgentFrame } from '@fso/shared/protocol';
-import { WAIT_OVERTAKEN } from '@fso/shared/runtime';
 import { type Frame, type FrameContext, takeAck, takeNack } from './frame-handlers.ts';
 import type { Hello } from './hello.ts';
 import type { Inspections } from './inspections.ts';
@@ -20,7 +19,9 @@ export interface FrameDispatcherOptions {
 export class FrameDispatcher {
   readonly #context: FrameContext;
   readonly #options: FrameDispatcherOptions;
-  readonly #settled = new AbortController();
+  /** Whether the agent has reported after its welcome. */
+  #hasReported: boolean = false;
+  #onFirstReport: (() => void) | undefined;
   /** Resolves once the last ack is written, or cannot be. */
   #acked: Promise<void> = Promise.resolve();
   /** Whether the ledger has that the agent reported the current state of its cluster. */
@@ -31,9 +32,9 @@ export class FrameDispatcher {
     this.#options = options;
   }
 
-  /** Aborted once the agent has sent its first frame after the welcome. */
-  get settled(): AbortSignal {
-    return this.#settled.signal;
+  /** Sets what is called once the agent has reported after its welcome. */
+  onFirstReport(call: () => void): void {
+    this.#onFirstReport = call;
   }
 
   /** @throws whatever the ledger throws */
@@ -62,7 +63,9 @@ export class FrameDispatcher {
     // One that is to report everything has not said how it is now. It has a turn of its own for
     // that, and its place here is for the next one.
     if (!isIncomplete(this.#context)) await this.#noteConfirmed(frame);
-    if (!this.#settled.signal.aborted) this.#settled.abort(WAIT_OVERTAKEN);
+    this.#hasReported = true;
+    this.#onFirstReport?.();
+    this.#onFirstReport = undefined;
   }
 
   /**
@@ -103,7 +106,7 @@ export class FrameDispatcher {
   async #noteConfirmed(frame: Exclude<AgentFrame, Hello>): Promise<void> {
     if (this.#isConfirmed) return;
     const { cluster, stream, deps } = this.#context;
-    const isCurrent = frame.type === 'report' ? !isDiverged(await deps.ledger.cluster(cluster)) : this.settled.aborted;
+    const isCurrent = frame.type === 'report' ? !isDiverged(await deps.ledger.cluster(cluster)) : this.#hasReported;
     if (!isCurrent || !stream.isOpen()) return;
     this.#isConfirmed = true;
     deps.ledger.confirmStream(cluster, stream).catch((err: unknown) => {

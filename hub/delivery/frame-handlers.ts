@@ -1,5 +1,5 @@
 import type { AcceptedRevision, AgentFrame, HubFrame, Reason } from '@fso/shared/protocol';
-import { type Clock, createBucket, dropOldest, type Logger } from '@fso/shared/runtime';
+import { type Allowance, type Clock, createAllowance, dropOldest, type Logger } from '@fso/shared/runtime';
 import { type AckedRevision, type AgentStream, isRepeated } from '../ledger/index.ts';
 import type { AgentBudget } from './pacing/agent-budget.ts';
 import type { ResyncTurn } from './pacing/resync-turn.ts';
@@ -92,12 +92,12 @@ export interface ReportProgress {
    * Limits how often the agent is asked for everything because there is room again for what was
    * left out.
    */
-  readonly mayAskForRest: () => boolean;
+  readonly requestsForRest: Allowance;
   /**
    * Limits how often the agent is asked for everything because the hub has something else than it
    * reports.
    */
-  readonly mayAskForLost: () => boolean;
+  readonly requestsForLost: Allowance;
 }
 
 /** Lists of policies that the agent names and this hub does not know, by digest. */
@@ -152,8 +152,8 @@ export const createSessionState = (clock: Clock): SessionState => ({
     taken: 0,
     acknowledged: 0,
     mended: 0,
-    mayAskForRest: createBucket(clock, RESTS),
-    mayAskForLost: createBucket(clock, LOST),
+    requestsForRest: createAllowance(clock, RESTS),
+    requestsForLost: createAllowance(clock, LOST),
   },
   lists: { unknown: undefined, asked: undefined, isOpen: false, isOverdue: false },
   checkpoints: { kept: null, sent: null },

@@ -1,4 +1,4 @@
-import { createBucket } from '@fso/shared/runtime';
+import { type Allowance, createAllowance } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 import type { FrameContext } from './frame-handlers.ts';
 import type { Hello } from './hello.ts';
@@ -26,7 +26,7 @@ export class Heartbeat {
   /**
    * A heartbeat that comes by itself may be a write of the ledger, however many follow each other.
    */
-  readonly #mayNote: () => boolean;
+  readonly #notes: Allowance;
   /** Whether the agent has sent something since the last ping. */
   #isAlive: boolean = true;
   /** Whether the last ping of {@link beat} is not answered. */
@@ -41,7 +41,7 @@ export class Heartbeat {
     this.#context = context;
     this.#options = options;
     this.#observation = new AgentObservation(ages, clock);
-    this.#mayNote = createBucket(clock, { burst: 2, perSecond: 2_000 / heartbeatMs });
+    this.#notes = createAllowance(clock, { burst: 2, perSecond: 2_000 / heartbeatMs });
   }
 
   /** Asks for a sign of life. @returns whether there was one since the last ping */
@@ -85,7 +85,7 @@ export class Heartbeat {
 
   /** Writes that the agent was seen, and what it observes, unless that was written just now. */
   noteSeen(): void {
-    if (!this.#context.stream.isOpen() || !this.#mayNote()) return;
+    if (!this.#context.stream.isOpen() || this.#notes.take(1) === 0) return;
     this.#write(async () => {
       await this.#context.deps.ledger.noteSeen(this.#context.cluster, this.#context.stream);
       await this.#noteObserved();
@@ -102,7 +102,7 @@ export class Heartbeat {
     if (outOfDate !== undefined && outOfDate.length > 0) deps.ledger.suspendObservation([cluster]);
     // While frames are under way the socket is not read: that silence is the hub's own.
     if (this.#isNoting || this.#options.socket.isBusy) return;
-    if (outOfDate === undefined || (outOfDate.length === 0) === this.#isObserved || !this.#mayNote()) return;
+    if (outOfDate === undefined || (outOfDate.length === 0) === this.#isObserved || this.#notes.take(1) === 0) return;
     this.#write(() => this.#noteObserved());
   }
 

@@ -13,6 +13,7 @@ export interface ObservedAgent {
 
 /** Names for what is too old where an agent does not name it. */
 const TOO_OLD = { part: 'reconcile', kind: 'watch' } as const;
+const NOTHING: readonly string[] = [];
 
 /**
  * Finds the evidence of an agent that is too old.
@@ -22,10 +23,11 @@ const TOO_OLD = { part: 'reconcile', kind: 'watch' } as const;
  */
 export const findOutOfDate = ({ outOfDate, oldestPartMs, oldestKindMs }: Ages, elapsedMs: number, limits: AgeLimits): readonly string[] => {
   if (outOfDate.length > 0) return outOfDate;
-  return [
-    ...(oldestPartMs + elapsedMs > limits.partMs ? [TOO_OLD.part] : []),
-    ...(oldestKindMs + elapsedMs > limits.kindMs ? [TOO_OLD.kind] : []),
-  ];
+  const isPartOld = oldestPartMs + elapsedMs > limits.partMs;
+  const isKindOld = oldestKindMs + elapsedMs > limits.kindMs;
+  // Each second, for each agent.
+  if (!isPartOld && !isKindOld) return NOTHING;
+  return [...(isPartOld ? [TOO_OLD.part] : []), ...(isKindOld ? [TOO_OLD.kind] : [])];
 };
 
 /** Names that come and go while something is out of date all the time are written this often. */

@@ -33,8 +33,8 @@ it('reports dropped events although the agent reports nothing more', async () =>
   const server = await SessionServer.start(deps, { budget });
   const agent = await server.connect();
   const session = server.session();
-  budget.events.admit([event, event, event]);
-  budget.events.admit([event, event, event]);
+  budget.admit([event, event, event]);
+  budget.admit([event, event, event]);
   session.ping();
   expect(await deps.ledger.events({ limit: 10 })).toEqual([]);
   await clock.advance(60_000);

@@ -120,7 +120,7 @@ export class Session {
 
   /** Asks the agent for what it does not report; while an offer is on its way, nothing large. */
   async ask(question: AgentQuestion, caller?: AbortSignal): Promise<AgentAnswer | undefined> {
-    if (!this.#isReady || !this.stream.isOpen()) return undefined;
+    if (!this.isGreeted || !this.stream.isOpen()) return undefined;
     return this.#inspections.ask(question, this.#outbox, { clock: this.#deps.clock, signal: this.#socket.closed, caller });
   }
 
@@ -130,13 +130,13 @@ export class Session {
    */
   async sendCheckpoint(): Promise<number> {
     // An offer to a slow agent may take longer than many checkpoints.
-    if (!this.#isReady || !this.stream.isOpen() || this.#outbox.isBusy) return 0;
+    if (!this.isGreeted || !this.stream.isOpen() || this.#outbox.isBusy) return 0;
     return sendCheckpoints(this.#context, this.#outbox);
   }
 
   /** Acknowledges reports, and asks for a sign of life. An agent without one is cut off. */
   ping(): void {
-    if (!this.#isReady) return;
+    if (!this.isGreeted) return;
     acknowledge(this.#context);
     if (this.#heartbeat.beat()) return;
     this.#logger.warn('agent does not answer');
@@ -151,7 +151,7 @@ export class Session {
 
   /** Forgets the ages of the agent, and requests them. @returns whether there were any */
   askAges(): boolean {
-    if (this.#isReady && this.stream.isOpen()) this.#webSocket.ping();
+    if (this.isGreeted && this.stream.isOpen()) this.#webSocket.ping();
     return this.#heartbeat.forgetAges();
   }
 
@@ -160,14 +160,14 @@ export class Session {
    * answer; ends the stream of an agent that takes nothing.
    */
   noteOverdue(): void {
-    if (!this.#isReady) return;
+    if (!this.isGreeted) return;
     this.#heartbeat.noteAges();
     this.#offers.catchUp();
     this.#outbox.checkProgress();
   }
 
   /** Whether the agent was greeted. */
-  get #isReady(): boolean {
+  get isGreeted(): boolean {
     return this.#phase.name === 'ready';
   }
 
@@ -184,7 +184,7 @@ export class Session {
       if (this.#heartbeat.takePong(data)) this.#offers.endTrial();
       // Only an agent that has said hello is connected: nothing would take the word back when this
       // stream ends.
-      if (this.#isReady) this.#heartbeat.noteSeen();
+      if (this.isGreeted) this.#heartbeat.noteSeen();
       this.#enqueue(0, async () => undefined);
     });
     socket.on('ping', () => {
@@ -202,7 +202,7 @@ export class Session {
       if (isProtocolError(err)) this.#budget.strikes.add();
     });
     socket.on('close', (code, reason) => {
-      if (this.#isReady) this.#logger.info({ code, reason: String(reason) }, 'agent disconnected');
+      if (this.isGreeted) this.#logger.info({ code, reason: String(reason) }, 'agent disconnected');
       this.#hooks.onClosed(this);
     });
   }
@@ -211,7 +211,7 @@ export class Session {
     const paced = async (): Promise<void> => {
       const waitMs = this.#budget.frame(bytes);
       // A hello is not held back: the number of connections is bounded already.
-      await this.#socket.pace(this.#isReady ? waitMs : 0);
+      await this.#socket.pace(this.isGreeted ? waitMs : 0);
       await work();
     };
     this.#socket.enqueue(paced, (err) => this.#fail(err));
@@ -288,8 +288,8 @@ export class Session {
 
   async #waitForTurn(): Promise<void> {
     const leave = await this.#handshakeTurns.enter(this.#socket.closed);
-    const settled = AbortSignal.any([this.#dispatcher.settled, this.#socket.closed]);
-    void this.#deps.clock.sleep(FIRST_WORD_MS, settled).then(leave, leave);
+    this.#dispatcher.onFirstReport(leave);
+    void this.#deps.clock.sleep(FIRST_WORD_MS, this.#socket.closed).then(leave, leave);
   }
 
   async #noteHello(hello: Hello): Promise<void> {

@@ -72,6 +72,12 @@ export const compileFleet = (set: PolicySet): Map<string, CompiledCluster> => {
   );
 };
 
+/** Tests a cluster in a loop: a function for each of thousands would be garbage of each commit. */
+const isSelected = (cluster: ManagedClusterDocument, all: readonly PlacementTest[]): boolean => {
+  for (const selects of all) if (!selects(cluster)) return false;
+  return true;
+};
+
 const placedPolicies = (set: PolicySet): PlacedPolicies => {
   const regions = regionsOf(set);
   const scopes = scopesOf(set);
@@ -85,7 +91,7 @@ const placedPolicies = (set: PolicySet): PlacedPolicies => {
     if (known !== undefined) return known;
     indexOf.set(text, tests.length);
     const all = placements.map((placement) => placementTest(placement, regions));
-    return tests.push((cluster) => all.every((selects) => selects(cluster))) - 1;
+    return tests.push((cluster) => isSelected(cluster, all)) - 1;
   };
   const policies = set.policies
     .toSorted((left, right) => byText(left.document.metadata.name, right.document.metadata.name))
@@ -96,11 +102,14 @@ const placedPolicies = (set: PolicySet): PlacedPolicies => {
 const createPlacing = (set: PolicySet): ((cluster: ManagedClusterDocument) => Share) => {
   const { tests, policies } = placedPolicies(set);
   const shares = new Map<string, Share>();
+  // One list for all clusters, of which there are thousands.
+  const selected: ('0' | '1')[] = tests.map(() => '0');
   return (cluster) => {
     const { provider } = cluster.spec;
-    const selected = tests.map((isFor) => isFor(cluster));
-    const key = `${selected.map(Number).join('')} ${provider ?? ''}`;
-    const share = shares.get(key) ?? shareOf(policies.filter(({ test }) => selected[test]).map(({ compileFor }) => compileFor(provider)));
+    for (let at = 0; at < tests.length; at += 1) selected[at] = tests[at]?.(cluster) === true ? '1' : '0';
+    const key = `${selected.join('')} ${provider ?? ''}`;
+    const share =
+      shares.get(key) ?? shareOf(policies.filter(({ test }) => selected[test] === '1').map(({ compileFor }) => compileFor(provider)));
     shares.set(key, share);
     return share;
   };

@@ -1,6 +1,9 @@
 import type { LabelSelector, ManagedClusterDocument, Placement, RegionConflict } from '../api/index.ts';
 import type { RegionResolver, ResolvedRegions } from '../regions/index.ts';
 
+type Labels = Readonly<Record<string, string>>;
+const NO_LABELS: Labels = {};
+
 /** Whether a placement selects a cluster, by its registration. */
 export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
 
@@ -15,6 +18,7 @@ export type PlacementTest = (cluster: ManagedClusterDocument) => boolean;
 export const placementTest = (placement: Placement | undefined, resolver: RegionResolver, isStrict: boolean = false): PlacementTest => {
   const { clusterSelector, clusterNames, clusterRegions } = placement ?? {};
   const names = clusterNames && new Set(clusterNames);
+  const selects = clusterSelector && selectorTest(clusterSelector);
   const regionsFor = new Map<string | undefined, ReadonlySet<string>>();
   const regionsOf = (references: readonly string[], provider: string | undefined): ReadonlySet<string> => {
     const resolved = resolver.resolve(references, provider);
@@ -25,7 +29,7 @@ export const placementTest = (placement: Placement | undefined, resolver: Region
   return ({ metadata, spec }) =>
     (names === undefined || names.has(metadata.name)) &&
     (clusterRegions === undefined || spec.regions.some((region) => regionsOf(clusterRegions, spec.provider).has(region))) &&
-    (clusterSelector === undefined || matchesSelector(clusterSelector, metadata.labels ?? {}));
+    (selects === undefined || selects(metadata.labels ?? NO_LABELS));
 };
 
 /** Whether one provider reads names as another place, on every day. */
@@ -38,7 +42,6 @@ const certainNames = ({ regions, conflicts }: ResolvedRegions): readonly string[
   return doubtful.size === 0 ? regions : regions.filter((region) => !doubtful.has(region));
 };
 
-type Labels = Readonly<Record<string, string>>;
 type Expression = NonNullable<LabelSelector['matchExpressions']>[number];
 
 const labelOf = (labels: Labels, key: string): string | undefined => (Object.hasOwn(labels, key) ? labels[key] : undefined);
@@ -58,9 +61,17 @@ const matchesExpression = ({ key, operator, values = [] }: Expression, labels: L
 };
 
 /**
- * metav1.LabelSelector: every label and expression must hold; an empty selector selects everything;
- * NotIn holds without the label.
+ * Makes the test of a metav1.LabelSelector: every label and expression must hold; an empty selector
+ * selects everything; NotIn holds without the label. Loops, as a commit tests every cluster.
  */
-export const matchesSelector = (selector: LabelSelector, labels: Labels): boolean =>
-  Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labelOf(labels, key) === value) &&
-  (selector.matchExpressions ?? []).every((expression) => matchesExpression(expression, labels));
+const selectorTest = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector): ((labels: Labels) => boolean) => {
+  const wanted = Object.entries(matchLabels);
+  return (labels) => {
+    for (const [key, value] of wanted) if (labelOf(labels, key) !== value) return false;
+    for (const expression of matchExpressions) if (!matchesExpression(expression, labels)) return false;
+    return true;
+  };
+};
+
+/** Whether a label selector selects what has these labels. */
+export const matchesSelector = (selector: LabelSelector, labels: Labels): boolean => selectorTest(selector)(labels);

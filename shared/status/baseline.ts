@@ -74,10 +74,17 @@ export const encodeBitmap = (length: number, isSet: (index: number) => boolean):
   return Buffer.from(bytes.buffer, 0, end).toString('base64');
 };
 
-const NO_BITS = new Uint8Array();
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+/** Six bits for each character of base64, by its code; of others, and of padding, none. */
+const SEXTETS = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, BASE64.indexOf(String.fromCharCode(code))));
 
-/** The bytes of a bitmap as base64. Of one without a bit they are the same object each time. */
-export const decodeBitmap = (text: string): Uint8Array => (text === '' ? NO_BITS : Buffer.from(text, 'base64'));
-
-/** Whether a bit is set; beyond the end of the bitmap, and before its beginning, none is. */
-export const hasBit = (bitmap: Uint8Array, index: number): boolean => ((bitmap[index >> 3] ?? 0) & (1 << (index & 7))) !== 0;
+/**
+ * Whether a bit of a bitmap in base64 is set; beyond its end, and before its beginning, none is.
+ * Its bytes would be a buffer for each of thousands of clusters.
+ */
+export const hasBit = (bitmap: string, index: number): boolean => {
+  // Base64 takes the bits of a byte from its highest one.
+  const at = (index | 7) - (index & 7);
+  const sextet = SEXTETS[bitmap.charCodeAt(Math.floor(at / 6))] ?? 0;
+  return ((sextet >> (5 - (at % 6))) & 1) === 1;
+};

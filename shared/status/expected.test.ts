@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CANARY_NAMESPACE, PolicyReport, SYSTEM_NAMESPACE } from '../api/index.ts';
 import { compileCluster } from '../compile/index.ts';
 import { clusterFile, policyFile, setOf } from '../decode/testing/decoded.ts';
-import { type ClusterProfile, decodeBitmap, digestOfBaseline, encodeBitmap, hasBit } from './baseline.ts';
+import { type ClusterProfile, digestOfBaseline, encodeBitmap, hasBit } from './baseline.ts';
 import { expectedReport, explainMissing, governedNamespaces, NO_FLOOR, NO_GATEKEEPER } from './expected.ts';
 import { type ListedPolicy, listPolicy } from './listed-policy.ts';
 
@@ -74,9 +74,11 @@ describe('a bitmap', () => {
   it('survives encoding, and is 0 beyond its end', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { maxLength: 100 }), (bits) => {
-        const bitmap = decodeBitmap(encodeBitmap(bits.length, (index) => bits[index] === true));
+        const bitmap = encodeBitmap(bits.length, (index) => bits[index] === true);
         expect(bits.map((_, index) => hasBit(bitmap, index))).toEqual(bits);
         expect([hasBit(bitmap, bits.length), hasBit(bitmap, 10_000), hasBit(bitmap, -1)]).toEqual([false, false, false]);
+        const bytes = Buffer.from(bitmap, 'base64');
+        expect(bits.map((_, index) => ((bytes[index >> 3] ?? 0) >> (index & 7)) & 1)).toEqual(bits.map(Number));
       }),
     );
   });

@@ -5,6 +5,7 @@ import type { FakeClock } from '@fso/shared/fake-clock';
 import { RevisionTargets } from '../../hub/delivery/offers/revision-targets.ts';
 import { TurnLimiter } from '../../hub/delivery/pacing/turn-limiter.ts';
 import type { Desired, FleetState, Ledger } from '../../hub/ledger/index.ts';
+import { viewOf } from '../../hub/serve/fleet/cluster-entry.ts';
 import { FleetReader } from '../../hub/serve/fleet/fleet-reader.ts';
 import { IssueLister } from '../../hub/serve/issues/issue-lister.ts';
 
@@ -48,7 +49,7 @@ export class Shown {
   async cluster(name: string) {
     const entry = (await this.#reader.read()).cluster(name);
     if (entry === undefined) throw new Error(`no cluster ${name}`);
-    return entry.view;
+    return viewOf(entry);
   }
 
   /** Violations that are named, each as its policy and its cluster. */

@@ -2,16 +2,7 @@ import { type PolicyReport, policyKey, SovereignPolicySpec, type SovereignPolicy
 import { type CompiledPolicy, digestOfPolicies, digestOfPolicy, USUAL_PLACE } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { isExpired } from '@fso/shared/residency';
-import {
-  type ClusterProfile,
-  decodeBitmap,
-  deviatingReport,
-  expectedReport,
-  governedNamespaces,
-  hasBit,
-  isWhole,
-  listPolicy,
-} from '@fso/shared/status';
+import { type ClusterProfile, deviatingReport, expectedReport, governedNamespaces, hasBit, isWhole, listPolicy } from '@fso/shared/status';
 import { type PolicyInput, planGovernance } from '../../enforce/index.ts';
 import { namespaceOf, policyOf } from '../../enforce/testing/policies.ts';
 import { type AcceptedPolicies, type AgentSnapshot, NO_VIOLATIONS, type PolicySnapshot } from '../../observe/index.ts';
@@ -149,7 +140,7 @@ export const readByHub = ({ ground, policies }: Statement, accepted: AcceptedPol
     const deviation = policies.get(listed.name);
     if (deviation !== undefined && !isWhole(deviation))
       return [listed.name, deviatingReport(expectedReport(listed, profile, { isExpired: false, namespaces: governing }), deviation)];
-    const governed = hasBit(decodeBitmap(missing), bit) ? [] : governing;
+    const governed = hasBit(missing, bit) ? [] : governing;
     const standing = { isExpired: isExpired(listed.expiryDate, asOf.getTime()), namespaces: governed };
     return [listed.name, expectedReport(listed, profile, standing)];
   });

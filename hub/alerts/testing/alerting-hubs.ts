@@ -28,6 +28,8 @@ const LOOPS = 3;
 /** Findings of the hubs, set by the test. */
 interface HubState {
   issues: Issue[];
+  /** Number of times that the issues were listed. */
+  looks: number;
   health: LedgerHealth;
   pausedMs: number;
   beforeWrite: (kind: string) => Promise<void>;
@@ -119,7 +121,7 @@ rules: {ClusterAway: {for: ${awayFor}}}
 `;
   const config = alertsConfig(textOf(route));
   const path = await folder.write('alerts.yaml', textOf(route));
-  const state: HubState = { issues: [], health: { ok: true }, pausedMs: 0, beforeWrite: async () => undefined };
+  const state: HubState = { issues: [], looks: 0, health: { ok: true }, pausedMs: 0, beforeWrite: async () => undefined };
   const registry = new Registry();
   const { alerts: metrics } = createHubMetrics(registry);
   return {
@@ -132,7 +134,10 @@ rules: {ClusterAway: {for: ${awayFor}}}
     start: () =>
       startHub({
         ledger: steeredLedger(ledger, state),
-        issues: async () => ({ hub: [], policies: [], clusters: new Map([['eu', state.issues]]) }),
+        issues: async () => {
+          state.looks += 1;
+          return { hub: [], policies: [], clusters: new Map([['eu', state.issues]]) };
+        },
         file: new AlertsFile(path, config, pino({ level: 'silent' })),
         clock,
         pausedMs: () => state.pausedMs,

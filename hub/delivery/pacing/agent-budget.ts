@@ -1,7 +1,7 @@
 import type { ClusterEvent } from '@fso/shared/api';
 import { type Allowance, type BucketOptions, type Clock, createAllowance, createRateLimit, threadCpuMs } from '@fso/shared/runtime';
 import type { AgentHistory } from '../offers/offers.ts';
-import { DEFAULT_EVENT_LIMITS, EventBudget, type EventLimits } from './event-budget.ts';
+import { type AdmittedEvents, DEFAULT_EVENT_LIMITS, EventBudget, type EventLimits } from './event-budget.ts';
 
 /** Limits of what the agent of one cluster may ask of the hub, over all of its streams. */
 export interface AgentLimits {
@@ -32,6 +32,8 @@ export const DEFAULT_AGENT_LIMITS: AgentLimits = {
   claims: { burst: 3, perSecond: 1 / 300 },
   complaints: { burst: 10, perSecond: 1 / 60 },
 };
+
+const NO_EVENTS: AdmittedEvents = { events: [], undo: () => undefined };
 
 /** Log lines of one kind that an agent can cause without end. */
 const LINES = { burst: 10, perSecond: 1 / 60, addresses: 100 };
@@ -104,6 +106,7 @@ export class AgentBudget {
    * each of thousands.
    */
   readonly #rare = new Map<string, Allowance>();
+  /** undefined: the agent has had no events yet, as most never have. */
   #events: EventBudget | undefined;
   #allowsLine: ((message: string) => boolean) | undefined;
   /** Commits that the agent has, as the hub knows or has charged for; the newest last. */
@@ -127,9 +130,11 @@ export class AgentBudget {
     return this.#events?.takeDropped();
   }
 
-  get events(): EventBudget {
+  /** Returns those of the events that are kept; see {@link EventBudget.admit}. */
+  admit(events: readonly ClusterEvent[]): AdmittedEvents {
+    if (events.length === 0 && this.#events === undefined) return NO_EVENTS;
     this.#events ??= new EventBudget(this.#clock, this.#limits.events);
-    return this.#events;
+    return this.#events.admit(events);
   }
 
   /** Whether one more stream may be opened now. */

@@ -60,7 +60,7 @@ export const askForMissing = async (
  */
 export const askForLost = (context: FrameContext): void => {
   const { reports } = context.state;
-  if (isIncomplete(context) || isUnfinished(context) || !reports.mayAskForLost()) return;
+  if (isIncomplete(context) || isUnfinished(context) || reports.requestsForLost.take(1) === 0) return;
   logLimited(context, 'info', {}, 'reports differ from what the agent says of them');
   askForAll(context);
 };

@@ -20,9 +20,8 @@ interface ReportingCluster {
  * Writes an event, once in a while, that the hub does not keep all that a cluster reports. A
  * cluster that reports too much is kept back.
  */
-const noteNotKept = async ({ cluster, budget, deps, logger }: ReportingCluster): Promise<void> => {
-  const policies = (await deps.ledger.cluster(cluster))?.notKept ?? null;
-  if (policies === null || !budget.mayTellNotKept()) return;
+const noteNotKept = async (policies: number, { cluster, budget, deps, logger }: ReportingCluster): Promise<void> => {
+  if (!budget.mayTellNotKept()) return;
   budget.strikes.add();
   logger.warn({ policies }, 'policies of a cluster are not kept');
   const message = notKeptText(policies);
@@ -66,7 +65,7 @@ export const reportedStateOf = (known: ClusterRecord | null, isNew = false): Rep
  */
 const askForRest = async (context: FrameContext): Promise<void> => {
   const { cluster, state, deps, logger } = context;
-  if (isIncomplete(context) || !(await deps.ledger.hasRoom(cluster)) || !state.reports.mayAskForRest()) return;
+  if (isIncomplete(context) || !(await deps.ledger.hasRoom(cluster)) || state.reports.requestsForRest.take(1) === 0) return;
   logger.info('room for policies that were left out');
   askForAll(context);
 };
@@ -76,14 +75,15 @@ const askForRest = async (context: FrameContext): Promise<void> => {
  * after a frame that is the last of its report, a report was lost.
  *
  * @param isOfFull the frame is one of a full report
+ * @param record of the cluster since
  */
-const noteTaken = async ({ more }: Frame<'report'>, isOfFull: boolean, context: FrameContext): Promise<void> => {
-  const { cluster, state, resync, deps } = context;
+const noteTaken = ({ more }: Frame<'report'>, isOfFull: boolean, record: ClusterRecord | null, context: FrameContext): void => {
+  const { state, resync, deps } = context;
   const { reports } = state;
   reports.unfinished = more ? { at: deps.clock.monotonicMs(), isFull: isOfFull } : undefined;
   if (more) return;
   // What the hub has mended is never what the agent says that it sent.
-  const isComplete = reports.mended > 0 || !isDiverged(await deps.ledger.cluster(cluster));
+  const isComplete = reports.mended > 0 || !isDiverged(record);
   if (!isComplete) askForLost(context);
   else if (isOfFull) resync.end();
 };
@@ -128,6 +128,20 @@ export const takeReport = async (frame: Frame<'report'>, context: FrameContext):
   await compareAck(answer, context);
 };
 
+/** Acknowledges a report that the ledger has taken, and asks for what it still lacks. */
+const noteApplied = async (frame: Frame<'report'>, isOfFull: boolean, context: FrameContext): Promise<void> => {
+  const { cluster, deps } = context;
+  deps.metrics.reported();
+  noteAcknowledged(frame, isOfFull, context);
+  const record = await deps.ledger.cluster(cluster);
+  noteTaken(frame, isOfFull, record, context);
+  await askForList(frame.baseline, context);
+  const notKept = record?.notKept ?? null;
+  if (notKept === null) return;
+  await noteNotKept(notKept, context);
+  await askForRest(context);
+};
+
 /** @returns whether the ledger took the report, and with it the answer */
 const applyReport = async (frame: Frame<'report'>, answer: AckedRevision | undefined, context: FrameContext): Promise<boolean> => {
   const { cluster, stream, closed, state, budget, deps } = context;
@@ -145,7 +159,7 @@ const applyReport = async (frame: Frame<'report'>, answer: AckedRevision | undef
   await lookUpList(frame.baseline, context);
   if (closed.aborted) return false;
   state.reports.resyncing = false;
-  const admitted = budget.events.admit(frame.events);
+  const admitted = budget.admit(frame.events);
   try {
     const { cpuMs } = await deps.ledger.applyReport(cluster, { ...frame, answer, events: [...admitted.events] }, stream);
     budget.spendCpu(cpuMs);
@@ -155,12 +169,7 @@ const applyReport = async (frame: Frame<'report'>, answer: AckedRevision | undef
     admitted.undo();
     return askAgain();
   }
-  deps.metrics.reported();
-  noteAcknowledged(frame, isOfFull, context);
-  await noteTaken(frame, isOfFull, context);
-  await askForList(frame.baseline, context);
-  await noteNotKept(context);
-  await askForRest(context);
+  await noteApplied(frame, isOfFull, context);
   return true;
 };
 

@@ -1,6 +1,6 @@
 import type { PolicyState } from '@fso/shared/api';
 import { isExpired } from '@fso/shared/residency';
-import { decodeBitmap, hasBit, type ListedPolicy } from '@fso/shared/status';
+import { hasBit, type ListedPolicy } from '@fso/shared/status';
 import type { PolicyList } from '../policies/index.ts';
 import type { DatedValue, HistoryBaseline, HistoryChange, PolicyStateAt } from '../types.ts';
 import { textOfState } from './cluster-history.ts';
@@ -68,7 +68,7 @@ const after = (known: Known, change: HistoryChange, policy: string): Known => {
 };
 
 const stateByList = (policy: ListedPolicy, bit: number, { asOf, missing }: HistoryBaseline): PolicyState => {
-  const governs = hasBit(decodeBitmap(missing), bit) ? 'Pending' : 'Active';
+  const governs = hasBit(missing, bit) ? 'Pending' : 'Active';
   const phase = isExpired(policy.expiryDate, Date.parse(asOf)) ? 'Expired' : governs;
   return { phase, conforms: phase !== 'Pending', violates: false, revision: policy.since };
 };

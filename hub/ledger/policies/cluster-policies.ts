@@ -4,7 +4,6 @@ import {
   type Baseline,
   type ClusterProfile,
   type Deviation,
-  decodeBitmap,
   describeReason,
   deviatingReport,
   expectedReport,
@@ -16,12 +15,14 @@ import {
   textOfDeviation,
   unjudged,
 } from '@fso/shared/status';
-import { differenceOf, type PolicyList } from './policy-list.ts';
+import { differenceOf, type ListDifference, type PolicyList } from './policy-list.ts';
 
 /** Reports of policies by key. */
 export type Policies = ReadonlyMap<string, PolicyReport>;
 /** Policies that a cluster reports by name, by key. */
 export type NamedPolicies = ReadonlyMap<string, NamedPolicy>;
+
+const NO_NAMED: NamedPolicies = new Map();
 
 /**
  * Reports of a cluster's policies: those that deviate by name, and every other one of its list as
@@ -36,15 +37,13 @@ export class ClusterPolicies implements Policies {
   readonly seen: ReadonlySet<string> | undefined;
   readonly size: number;
   readonly #asOf: number;
-  readonly #missing: Uint8Array;
 
   constructor(list: PolicyList, baseline: Baseline, named: NamedPolicies, seen?: ReadonlySet<string>) {
     this.list = list;
     this.baseline = baseline;
-    this.named = named;
+    this.named = named.size === 0 ? NO_NAMED : named;
     this.seen = seen;
     this.#asOf = Date.parse(baseline.asOf);
-    this.#missing = decodeBitmap(baseline.missing);
     let size = seen?.size ?? list.policies.length;
     for (const key of named.keys()) if (!this.#isListed(key)) size += 1;
     this.size = size;
@@ -64,7 +63,7 @@ export class ClusterPolicies implements Policies {
 
   /** Whether a policy of the list governs no namespace, by its bit. */
   isMissing(name: string): boolean {
-    return hasBit(this.#missing, this.list.bitOf(name));
+    return hasBit(this.baseline.missing, this.list.bitOf(name));
   }
 
   *entries(): MapIterator<[string, PolicyReport]> {
@@ -155,7 +154,7 @@ export class UnlistedPolicies extends Map<string, PolicyReport> {
 
   constructor(named: NamedPolicies) {
     super([...named].map(([key, each]) => [key, isWhole(each) ? atBestPending(each) : unlistedReport(key, each)]));
-    this.named = named;
+    this.named = named.size === 0 ? NO_NAMED : named;
   }
 }
 
@@ -185,31 +184,42 @@ const isSameGround = (before: ClusterPolicies, after: ClusterPolicies): boolean 
   );
 };
 
-/** Names of the policies of both lists whose bits differ. */
-function* bitsBetween(before: ClusterPolicies, after: ClusterPolicies, isInPlace: boolean): Generator<string> {
-  if (before.baseline.missing === after.baseline.missing && (isInPlace || before.baseline.missing === '')) return;
-  for (const { name } of after.list.policies) if (before.list.has(name) && before.isMissing(name) !== after.isMissing(name)) yield name;
-}
+const NO_KEYS: readonly string[] = [];
+const SAME_LIST: ListDifference = { names: NO_KEYS, isInPlace: true };
 
-function* candidatesBetween(before: Policies, after: Policies): Generator<string> {
-  if (!(before instanceof ClusterPolicies && after instanceof ClusterPolicies && isSameGround(before, after))) {
-    yield* before.keys();
-    yield* after.keys();
-    return;
-  }
-  const { names, isInPlace } = before.list === after.list ? { names: [], isInPlace: true } : differenceOf(before.list, after.list);
-  yield* names;
-  yield* bitsBetween(before, after, isInPlace);
-  if (before.named === after.named) return;
-  yield* before.named.keys();
-  yield* after.named.keys();
-}
+/** Names of the policies of both lists whose bits differ. */
+const bitsBetween = (before: ClusterPolicies, after: ClusterPolicies, isInPlace: boolean): readonly string[] => {
+  if (before.baseline.missing === after.baseline.missing && (isInPlace || before.baseline.missing === '')) return NO_KEYS;
+  return after.list.policies.flatMap(({ name }) =>
+    before.list.has(name) && before.isMissing(name) !== after.isMissing(name) ? name : NO_KEYS,
+  );
+};
+
+/** Adds the keys of what is reported otherwise by name in two maps, of which all else is alike. */
+const addNamed = (keys: Set<string>, before: NamedPolicies, after: NamedPolicies): void => {
+  if (before === after) return;
+  for (const [key, named] of after) if (before.get(key) !== named) keys.add(key);
+  for (const key of before.keys()) if (!after.has(key)) keys.add(key);
+};
+
+/** Keys of all policies that may read differently in two maps. */
+const candidatesBetween = (before: Policies, after: Policies): ReadonlySet<string> => {
+  if (!(before instanceof ClusterPolicies && after instanceof ClusterPolicies && isSameGround(before, after)))
+    return new Set([...before.keys(), ...after.keys()]);
+  const { names, isInPlace } = before.list === after.list ? SAME_LIST : differenceOf(before.list, after.list);
+  const keys = new Set(names);
+  for (const name of bitsBetween(before, after, isInPlace)) keys.add(name);
+  addNamed(keys, before.named, after.named);
+  return keys;
+};
 
 /**
  * Keys of the policies that read differently in two maps, by identity of their reports. Costs what
- * differs, and what is reported by name.
+ * differs, and one comparison for each policy that is reported by name.
  */
 export const keysBetween = (before: Policies, after: Policies): readonly string[] => {
-  if (before === after) return [];
-  return [...new Set(candidatesBetween(before, after))].filter((key) => before.get(key) !== after.get(key));
+  if (before === after) return NO_KEYS;
+  const keys: string[] = [];
+  for (const key of candidatesBetween(before, after)) if (before.get(key) !== after.get(key)) keys.push(key);
+  return keys;
 };

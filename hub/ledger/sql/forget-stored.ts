@@ -102,7 +102,7 @@ export const forgetStored = async (database: Database, options: ForgetStored, cl
         lists: new PolicyLists(),
       };
       const version = await nextVersion(trx, time);
-      await writeBatch(planBatch(changes.map(prepareChange), ledger, replica), version, { trx, database, replica });
+      await writeBatch(await planBatch(changes.map(prepareChange), ledger, replica), version, { trx, database, replica });
     });
     return signNewest(db, key, clock);
   });

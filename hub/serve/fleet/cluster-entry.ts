@@ -50,13 +50,9 @@ export interface ClusterEntry {
   readonly risks: RiskCounts;
   /** Owners at risk that the agent names, as `named`. */
   readonly namedRisks: readonly NamedRisk[];
-  readonly view: ClusterView;
   /** Facts that the status counts, as {@link factsOf} has them. */
   readonly counted: number;
 }
-
-/** A cluster in the index, without what the API shows of it. */
-export type ClusterFacts = Omit<ClusterEntry, 'view' | 'counted'>;
 
 /**
  * The violations of a policy that its cluster names: in its list of the first ones, or of a policy
@@ -66,6 +62,13 @@ export const samplesOf = ({ report, policies }: ClusterRecord, policy: string): 
   const own = policies.get(policy)?.violationSamples ?? [];
   if (own.length > 0) return own;
   return (report?.violationSamples ?? []).flatMap(({ policy: of, ...violation }) => (of === policy ? [violation] : []));
+};
+
+/** The report of a policy, with the violations that its cluster names. */
+export const withSamples = (record: ClusterRecord, key: string, report: PolicyReport | undefined): PolicyReport | null => {
+  if (report === undefined || report.violations === 0) return report ?? null;
+  const violationSamples = samplesOf(record, key);
+  return violationSamples.length === report.violationSamples.length ? report : { ...report, violationSamples };
 };
 
 const actionsOf = weakMemo(
@@ -119,12 +122,17 @@ export const addRisks = (sum: RiskCounts, risks: RiskCounts | undefined): RiskCo
 export const countRisks = ({ policies }: ClusterRecord): RiskCounts =>
   [...namedIn(policies).values()].reduce<RiskCounts>((sum, { risks }) => addRisks(sum, risks), NO_RISKS);
 
-const connectionOf = (record: ClusterRecord): ClusterView['connection'] => {
+/** Whether the agent of a cluster is connected, was, or never has been. */
+export const connectionOf = (record: Pick<ClusterRecord, 'connected' | 'lastSeen'>): ClusterView['connection'] => {
   if (record.connected) return 'Connected';
   return record.lastSeen === null ? 'NeverSeen' : 'Disconnected';
 };
 
-const nackOf = ({ nack }: ClusterRecord): ClusterView['nack'] =>
+/** Commit that the agent of a cluster enforces by its last word; null: none. */
+export const acceptedRevision = ({ acked, report }: ClusterRecord): string | null => acked?.revision ?? report?.revision ?? null;
+
+/** Commit that the agent of a cluster refused last, with its reasons; null: none. */
+export const nackOf = ({ nack }: ClusterRecord): ClusterView['nack'] =>
   nack && {
     revision: nack.revision,
     time: nack.time,
@@ -153,9 +161,27 @@ const waitsForOf = ({ record, desired }: Pick<ClusterEntry, 'record' | 'desired'
 export const revisionFor = ({ record, desired }: Pick<ClusterEntry, 'record' | 'desired'>): string | undefined =>
   desired?.held?.get(record.name)?.revision ?? desired?.revision;
 
-/** A cluster that is no longer registered has neither regions nor labels and is never in sync. */
-export const viewOf = ({ record, registration, desired, phases, violations }: ClusterFacts): ClusterView => {
-  const revision = record.acked?.revision ?? record.report?.revision ?? null;
+type Placed = Pick<ClusterEntry, 'record' | 'registration' | 'desired'>;
+
+/**
+ * Whether a connected cluster has accepted the commit that it is to have. One that is no longer
+ * registered is never in sync.
+ */
+export const isInSync = (entry: Placed): boolean =>
+  entry.record.connected && entry.registration !== undefined && acceptedRevision(entry.record) === revisionFor(entry);
+
+const provenRevision = (record: ClusterRecord): string | null => (isKnown(record) ? (record.report?.provenRevision ?? null) : null);
+
+/** Connected, observed, in sync, and every policy of its revision proven by the locks. */
+export const isProven = (entry: Placed): boolean => isInSync(entry) && provenRevision(entry.record) === revisionFor(entry);
+
+/**
+ * Makes what the API shows of a cluster. A cluster that is no longer registered has neither regions
+ * nor labels. It is made for those that are shown: kept for each cluster, it would be the largest
+ * part of an entry.
+ */
+export const viewOf = (entry: ClusterEntry): ClusterView => {
+  const { record, registration, phases, violations } = entry;
   return {
     name: record.name,
     regions: [...(registration?.spec.regions ?? [])],
@@ -164,15 +190,12 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
     connection: connectionOf(record),
     notObserved: record.notObserved && { since: record.notObserved.since, what: [...record.notObserved.what] },
     notKept: record.notKept,
-    // As it is when the view is read.
-    get lastSeen() {
-      return record.lastSeen?.at ?? null;
-    },
+    lastSeen: record.lastSeen?.at ?? null,
     offeredRevision: record.offeredRevision,
-    revision,
-    provenRevision: isKnown(record) ? (record.report?.provenRevision ?? null) : null,
-    inSync: record.connected && registration !== undefined && revision === revisionFor({ record, desired }),
-    ...waitsForOf({ record, desired }),
+    revision: acceptedRevision(record),
+    provenRevision: provenRevision(record),
+    inSync: isInSync(entry),
+    ...waitsForOf(entry),
     nack: nackOf(record),
     policies: { ...phases },
     violations,
@@ -182,10 +205,6 @@ export const viewOf = ({ record, registration, desired, phases, violations }: Cl
   };
 };
 
-/** Connected, observed, in sync, and every policy of its revision proven by the locks. */
-export const isProven = (entry: Pick<ClusterEntry, 'view' | 'record' | 'desired'>): boolean =>
-  entry.view.inSync && entry.view.provenRevision === revisionFor(entry);
-
 /**
  * Whether the last report of a cluster says that it was tampered with, also while the cluster is
  * disconnected.
@@ -194,8 +213,8 @@ export const isTampered = ({ record: { report } }: Pick<ClusterEntry, 'record'>)
   report?.conditions.some(({ type, status }) => type === CONDITIONS.tampered && status === 'True') === true;
 
 /** Whether the agent stands by its refusal of what it was offered last. */
-export const isRefusing = ({ view: { nack, revision, offeredRevision } }: ClusterEntry): boolean =>
-  nack !== null && nack.revision === offeredRevision && nack.revision !== revision;
+export const isRefusing = ({ record }: Pick<ClusterEntry, 'record'>): boolean =>
+  record.nack !== null && record.nack.revision === record.offeredRevision && record.nack.revision !== acceptedRevision(record);
 
 /** Conditions of clusters about lock 1; Gatekeeper, lock 2, has a field of its own. */
 export const LOCK_CONDITIONS: ReadonlySet<string> = new Set([CONDITIONS.floorReady, CONDITIONS.guardReady]);
@@ -230,13 +249,13 @@ export const areDenialsUnknown = ({ record }: Pick<ClusterEntry, 'record'>): boo
 type Counted = Omit<StatusView['clusters'], 'total'>;
 
 /** Facts by which the status counts clusters. */
-const COUNTED: Readonly<Record<keyof Counted, (entry: ClusterFacts & Pick<ClusterEntry, 'view'>) => boolean>> = {
-  connected: ({ view }) => view.connection === 'Connected',
-  notObserved: ({ view }) => view.notObserved !== null,
-  disconnected: ({ view }) => view.connection === 'Disconnected',
-  neverSeen: ({ view }) => view.connection === 'NeverSeen',
-  notAllKept: ({ view }) => view.notKept !== null,
-  inSync: ({ view }) => view.inSync,
+const COUNTED: Readonly<Record<keyof Counted, (entry: Placed) => boolean>> = {
+  connected: ({ record }) => record.connected,
+  notObserved: ({ record }) => record.notObserved !== null,
+  disconnected: ({ record }) => connectionOf(record) === 'Disconnected',
+  neverSeen: ({ record }) => connectionOf(record) === 'NeverSeen',
+  notAllKept: ({ record }) => record.notKept !== null,
+  inSync: isInSync,
   proven: isProven,
   risksUnknown: areRisksUnknown,
   denialsUnknown: areDenialsUnknown,
@@ -245,7 +264,7 @@ const COUNTED: Readonly<Record<keyof Counted, (entry: ClusterFacts & Pick<Cluste
 const COUNTED_FACTS = Object.keys(COUNTED) as (keyof Counted)[];
 
 /** Returns the facts that hold for a cluster, a bit for each. */
-export const factsOf = (entry: ClusterFacts & Pick<ClusterEntry, 'view'>): number =>
+export const factsOf = (entry: Placed): number =>
   COUNTED_FACTS.reduce((bits, fact, at) => (COUNTED[fact](entry) ? bits | (1 << at) : bits), 0);
 
 /** Counts the clusters for which each fact holds. Most have the same facts as many others. */

@@ -3,7 +3,7 @@ import { isCountryCode } from '@fso/shared/regions';
 import { z } from 'zod';
 import { NEVER, type Orders, sortParameter } from '../http/paging.ts';
 import { Flag, includesText, matches, paging, Search } from '../http/parameters.ts';
-import { areLocksReady, type ClusterEntry, isRefusing, isTampered } from './cluster-entry.ts';
+import { areLocksReady, type ClusterEntry, connectionOf, isInSync, isRefusing, isTampered, providerOf } from './cluster-entry.ts';
 import { SEVERITY } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 import { isInCountry, regionsOf } from './regions/region-list.ts';
@@ -40,10 +40,10 @@ export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violat
   keyOf: ({ record }) => record.name,
   by: {
     name: ({ record }) => record.name,
-    connection: ({ view }) => view.connection,
+    connection: ({ record }) => connectionOf(record),
     violations: ({ violations }) => violations,
     seen: ({ record }) => Date.parse(record.lastSeen?.at ?? '') || 0,
-    certificate: ({ view }) => Date.parse(view.certificateExpires ?? '') || NEVER,
+    certificate: ({ record }) => Date.parse(record.report?.certificateExpires ?? '') || NEVER,
     kubernetes: ({ record }) => versionOrder(record.report?.kubernetesVersion ?? ''),
   },
 };
@@ -52,15 +52,15 @@ export const clusterOrders: Orders<ClusterEntry, 'name' | 'connection' | 'violat
 export const matchesCluster = (entry: ClusterEntry, query: ClusterQuery): boolean => {
   const { connection, inSync, observed, violating, tampered, refusing, locksReady, region, provider, country, q } = query;
   return (
-    matches(connection, entry.view.connection) &&
-    matches(inSync, entry.view.inSync) &&
-    matches(observed, entry.view.notObserved === null) &&
+    matches(connection, connectionOf(entry.record)) &&
+    matches(inSync, isInSync(entry)) &&
+    matches(observed, entry.record.notObserved === null) &&
     matches(violating, entry.violations > 0) &&
     matches(tampered, isTampered(entry)) &&
     matches(refusing, isRefusing(entry)) &&
     matches<boolean | undefined>(locksReady, areLocksReady(entry)) &&
     (region === undefined || regionsOf(entry).has(region)) &&
-    matches(provider, entry.view.provider) &&
+    matches(provider, providerOf(entry.registration)) &&
     (country === undefined || isInCountry(entry, country)) &&
     includesText(entry.record.name, q)
   );

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ClusterRecord } from '../../ledger/index.ts';
 import { createIssueReport } from '../export/issue-report.ts';
 import { clusterRecord, clusterReport, desiredOf, FILES, OLD_REVISION, policyReport, REVISION, TIME } from '../testing/fleet.ts';
+import { viewOf } from './cluster-entry.ts';
 import { FleetIndex, type FleetInput } from './fleet-index.ts';
 import { statusView } from './fleet-reader.ts';
 
@@ -12,10 +13,7 @@ const policyViews = (knowledge: FleetInput) =>
   fleetOf(knowledge)
     .policies()
     .map((policy) => policy.view());
-const clusterViews = (knowledge: FleetInput) =>
-  fleetOf(knowledge)
-    .clusters()
-    .map(({ view }) => view);
+const clusterViews = (knowledge: FleetInput) => fleetOf(knowledge).clusters().map(viewOf);
 const source = { url: 'http://git', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null };
 
 const eu = clusterRecord('eu', [policyReport('finance'), policyReport('hr')]);
@@ -194,6 +192,17 @@ describe('status and violations', () => {
     const named = fleetOf({ desired, clusters: [eu, violating] }).violations();
     expect(named.map(({ view }) => view)).toEqual([{ ...violation, cluster: 'us', policy: 'finance', enforcementAction: 'deny' }]);
   });
+
+  it('shows a policy with the violations that its cluster names now, where nothing else has changed', () => {
+    const index = new FleetIndex();
+    const counted = clusterRecord('us', [policyReport('finance', { violations: 7, violationSamples: [] })]);
+    const shownBy = (name: string) => {
+      const report = { ...clusterReport(), violationSamples: [{ ...violation, name, policy: 'finance' }] };
+      const policy = index.update({ desired, clusters: [{ ...counted, report }] }).policy('finance');
+      return policy?.rows.get('us')?.report?.violationSamples.map((sample) => sample.name);
+    };
+    expect([shownBy('api-1'), shownBy('api-2')]).toEqual([['api-1'], ['api-2']]);
+  });
 });
 
 describe('when policies that conform changed', () => {
@@ -242,5 +251,24 @@ describe('when policies that conform changed', () => {
     expect(read(first, 'p1')).toBe(at(5));
     const second = { ...first, policies: new Map(first.policies).set('p2', shortReport(2, 1)), policiesChanged: at(9) };
     expect([read(second, 'p1'), read(second, 'p2')]).toEqual([at(5), at(9)]);
+  });
+
+  it('needs one time for all policies of a first report, and keeps those of changes beside it', () => {
+    const index = new FleetIndex();
+    const update = (record: ClusterRecord) => index.update({ desired: null, clusters: [record] });
+    update(clusterRecord('eu', [], { policiesChanged: null }));
+    const names = Array.from({ length: 60 }, (_, n) => n);
+    let record = clusterRecord(
+      'eu',
+      names.map((n) => shortReport(n, 0)),
+      { policiesChanged: at(0) },
+    );
+    update(record);
+    for (let n = 60; n < 70; n += 1) {
+      record = { ...record, policiesChanged: at(n), policies: new Map(record.policies).set(`p${n}`, shortReport(n, 0)) };
+      update(record);
+    }
+    const times = [0, 59, 60, 69].map((n) => update(record).policy(`p${n}`)?.rows.get('eu')?.changed);
+    expect(times).toEqual([0, 0, 60, 69].map(at));
   });
 });

@@ -7,7 +7,6 @@ import { type ClusterRecord, countViolations, type Desired, keysBetween, namedIn
 import {
   areRisksFresh,
   type ClusterEntry,
-  type ClusterFacts,
   countRisks,
   factsOf,
   type NamedRisk,
@@ -15,7 +14,6 @@ import {
   NO_RISKS,
   namedRisks,
   namedViolations,
-  viewOf,
 } from './cluster-entry.ts';
 import { isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import type { PolicyEntry } from './policy-entry.ts';
@@ -41,7 +39,7 @@ export interface FleetInput {
 export type Fleet = Omit<FleetIndex, 'update' | 'steps'>;
 
 /** A cluster before its policies and violations are counted. */
-type ClusterBasis = Omit<ClusterFacts, 'phases' | 'violations' | 'named' | 'risks' | 'namedRisks'>;
+type ClusterBasis = Omit<ClusterEntry, 'phases' | 'violations' | 'named' | 'risks' | 'namedRisks' | 'counted'>;
 
 const NOTHING_MEANT: readonly CompiledPolicy[] = [];
 
@@ -115,7 +113,7 @@ export class FleetIndex {
       this.#policies.describe(desired);
       yield;
     }
-    for (const record of clusters) yield* this.#track(record);
+    for (const record of clusters) if (this.#isNew(record)) yield* this.#track(record);
     if (this.#clusters.size > clusters.length) yield* this.#forgetOthers(clusters);
   }
 
@@ -165,10 +163,15 @@ export class FleetIndex {
     return this.#risks;
   }
 
+  /** Whether a cluster, or what it should have, is not as at the last update. */
+  #isNew(record: ClusterRecord): boolean {
+    const before = this.#clusters.get(record.name);
+    return before?.record !== record || before.desired !== this.#desired;
+  }
+
   *#track(record: ClusterRecord): Generator<void, void> {
     const before = this.#clusters.get(record.name);
     const desired = this.#desired;
-    if (before?.record === record && before.desired === desired) return;
     const registration = this.#registrations.get(record.name);
     const known: ClusterBasis = {
       record,
@@ -181,9 +184,7 @@ export class FleetIndex {
     const keys = before === undefined ? [] : keysBetween(before.record.policies, record.policies);
     const phases = yield* this.#phasesOf(known, before, keys);
     // In one step with the end: lists that are asked for meanwhile are made of the entry before.
-    const facts = { ...known, phases, ...this.#findingsOf(known, before, keys) };
-    const viewed = { ...facts, view: viewOf(facts) };
-    this.#clusters.set(record.name, { ...viewed, counted: factsOf(viewed) });
+    this.#clusters.set(record.name, { ...known, phases, ...this.#findingsOf(known, before, keys), counted: factsOf(known) });
     this.#dropLists();
     yield;
   }
@@ -210,7 +211,10 @@ export class FleetIndex {
     before: ClusterEntry | undefined,
     keys: Moments['keys'],
   ): Generator<void, Readonly<PhaseCounts>> {
-    if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) return before.phases;
+    if (before?.meant === meant && isKnown(before.record) === isKnown(record) && isAlike(before, { record, retired })) {
+      this.#policies.renew(record);
+      return before.phases;
+    }
     if (!retired) return yield* this.#policies.place(record, meant, keys);
     yield* this.#policies.remove(record.name);
     return noPhases();

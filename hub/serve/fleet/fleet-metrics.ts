@@ -7,6 +7,7 @@ import {
   areDenialsUnknown,
   areRisksUnknown,
   type ClusterEntry,
+  connectionOf,
   isProven,
   isRefusing,
   NO_RISKS,
@@ -93,12 +94,12 @@ const STATE_BY_CONNECTION: Readonly<Record<Exclude<ClusterView['connection'], 'C
 };
 
 const stateOf = (entry: ClusterEntry): ClusterState => {
-  const { connection } = entry.view;
+  const connection = connectionOf(entry.record);
   if (connection !== 'Connected') return STATE_BY_CONNECTION[connection];
   // Without the repository no registration is known.
   if (entry.registration === undefined && entry.desired !== null) return 'unregistered';
   if (isRefusing(entry)) return 'refusing';
-  if (entry.view.notObserved !== null) return 'not_observed';
+  if (entry.record.notObserved !== null) return 'not_observed';
   return isProven(entry) ? 'proven' : 'pending';
 };
 
@@ -157,8 +158,8 @@ const setClusters = (gauges: FleetGauges, members: readonly ClusterEntry[]): voi
   gauges.denials.set(members.reduce((sum, entry) => sum + (countedIn(entry)?.pods ?? 0), 0));
   gauges.denialsUnknown.set(members.filter(areDenialsUnknown).length);
   for (const [action, sum] of violationsByAction(members)) gauges.violations.set({ enforcement_action: action }, sum);
-  const expiries = members.flatMap(({ view }) =>
-    view.connection === 'Connected' && view.certificateExpires !== null ? [Date.parse(view.certificateExpires)] : [],
+  const expiries = members.flatMap(({ record: { connected, report } }) =>
+    connected && report?.certificateExpires ? [Date.parse(report.certificateExpires)] : [],
   );
   gauges.agentCertificate.remove();
   if (expiries.length > 0) gauges.agentCertificate.set(expiries.reduce((soonest, next) => Math.min(soonest, next)) / 1000);

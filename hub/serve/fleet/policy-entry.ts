@@ -102,11 +102,14 @@ export const createPolicyEntry = (key: string, rows: PolicyRows): MutablePolicyE
   };
   const summarise = (): PolicySummary => {
     if (lastUpdated === undefined) lastUpdated = latestOf(rows.all());
-    const { admission, gatekeeper, binding } = tally.locks;
     return {
       ...described(),
       clusters: { ...tally.phases, connected: tally.connected },
-      locks: { admission: { ...admission }, gatekeeper: { ...gatekeeper }, binding: { ...binding } },
+      locks: {
+        admission: Object.fromEntries(tally.locks.admission),
+        gatekeeper: Object.fromEntries(tally.locks.gatekeeper),
+        binding: Object.fromEntries(tally.locks.binding),
+      },
       namespaces: tally.governed,
       lastUpdated,
     };

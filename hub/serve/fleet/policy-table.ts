@@ -3,7 +3,7 @@ import type { CompiledPolicy } from '@fso/shared/compile';
 import { byText } from '@fso/shared/encoding';
 import { weakMemo2 } from '@fso/shared/runtime';
 import { ClusterPolicies, type ClusterRecord, type Desired, type PolicyList } from '../../ledger/index.ts';
-import { samplesOf } from './cluster-entry.ts';
+import { withSamples } from './cluster-entry.ts';
 import { countPhase, isKnown, noPhases, type PhaseCounts } from './phases.ts';
 import { type ClusterPolicyReport, createPolicyEntry, inSteps, type MutablePolicyEntry, type PolicyEntry } from './policy-entry.ts';
 import { headsOf } from './policy-head.ts';
@@ -21,7 +21,7 @@ const TIMES_KEPT = 64;
  * for each policy in each cluster.
  */
 interface Contribution {
-  readonly record: ClusterRecord;
+  record: ClusterRecord;
   /** Policies that Git has for the cluster; one set for all clusters with the same ones. */
   readonly meant: Placed;
   /** Other policies that it reports. */
@@ -34,13 +34,6 @@ interface Contribution {
   readonly changed: Map<string, string>;
   readonly since: string | null;
 }
-
-/** The report of a policy, with the violations that its cluster names. */
-const withSamples = (record: ClusterRecord, key: string, report: PolicyReport | undefined): PolicyReport | null => {
-  if (report === undefined || report.violations === 0) return report ?? null;
-  const violationSamples = samplesOf(record, key);
-  return violationSamples.length === report.violationSamples.length ? report : { ...report, violationSamples };
-};
 
 /** @param reported of the policy, as the record has it */
 const rowOf = (
@@ -55,14 +48,17 @@ const rowOf = (
 
 type Having = Pick<Contribution, 'meant' | 'others'>;
 
+const hasReported = (before: Contribution | undefined): before is Contribution => (before?.record.policies.size ?? 0) > 0;
+
 const NONE: Placed = new Set();
 
-const firstOf = (record: ClusterRecord, having: Having): Contribution => ({
+/** Policies of a first report have changed at one time: none needs a time of its own. */
+const contributionOf = (record: ClusterRecord, { meant, others }: Having, before: Contribution | undefined): Contribution => ({
   record,
-  ...having,
-  phases: noPhases(),
-  changed: new Map(),
-  since: record.policiesChanged,
+  meant,
+  others,
+  phases: { ...(before?.phases ?? noPhases()) },
+  ...(hasReported(before) ? { changed: before.changed, since: before.since } : { changed: new Map(), since: record.policiesChanged }),
 });
 
 const has = ({ meant, others }: Having, entry: MutablePolicyEntry): boolean => meant.has(entry) || others.has(entry);
@@ -134,13 +130,12 @@ export class PolicyTable {
     const isInPlace = before?.meant === meantNow && isKnown(before.record) === isKnown(record);
     const few = isInPlace ? this.#fewChanged(keys, before, record.policies) : undefined;
     const having: Having = few !== undefined && before !== undefined ? before : this.#havingOf(record, meantNow, before?.others);
-    const { meant: set, others } = having;
-    const now = before === undefined ? firstOf(record, having) : { ...before, record, meant: set, others, phases: { ...before.phases } };
+    const now = contributionOf(record, having, before);
     // Rows are read from here on.
     this.#clusters.set(record.name, now);
     if (before !== undefined && isAlike(before, now)) return now.phases;
-    this.#noteReporter(record.name, before?.others ?? NONE, others);
-    yield* inSteps(few ?? [...set, ...others], (entry) => this.#replace(entry, before, now));
+    this.#noteReporter(record.name, before?.others ?? NONE, now.others);
+    yield* inSteps(few ?? [...now.meant, ...now.others], (entry) => this.#replace(entry, before, now));
     if (before !== undefined) yield* this.#takeBackGone(before, now);
     this.#boundTimes(now);
     return now.phases;
@@ -152,6 +147,12 @@ export class PolicyTable {
     const isInPlace = (entry: MutablePolicyEntry | undefined): entry is MutablePolicyEntry =>
       entry !== undefined && (meant.has(entry) || (others.has(entry) && policies.has(entry.key)));
     return entries.every(isInPlace) ? entries : undefined;
+  }
+
+  /** Takes over the record of a cluster in which no policy reads differently. */
+  renew(record: ClusterRecord): void {
+    const contribution = this.#clusters.get(record.name);
+    if (contribution !== undefined) contribution.record = record;
   }
 
   /** Removes the contribution of a cluster. */
@@ -182,7 +183,7 @@ export class PolicyTable {
     if (had !== undefined && isSame && isKnown(had.record) === isKnown(now.record)) return;
     const was = had && rowOf(entry, had, reported);
     // What was there when the hub began to look may have changed at any time until then.
-    if (before !== undefined && !isSame && report !== undefined && isShortReport(report))
+    if (hasReported(before) && !isSame && report !== undefined && isShortReport(report))
       now.changed.set(entry.key, now.record.policiesChanged ?? '');
     const is = rowOf(entry, now, report);
     if (was !== undefined) countPhase(now.phases, effectivePhase(was), -1);

@@ -1,4 +1,4 @@
-import { CONDITIONS, effectivePhase, isNamespaceMissing, type LockCounts, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
+import { CONDITIONS, effectivePhase, isNamespaceMissing, type LockState, type PolicyInCluster, type PolicyReport } from '@fso/shared/api';
 import { countPhase, noPhases, type PhaseCounts } from './phases.ts';
 
 const LOCKS = ['admission', 'gatekeeper', 'binding'] as const;
@@ -17,7 +17,8 @@ export interface PolicyTally {
   governed: number;
   /** Clusters that say that it governs no namespace, by whether what they say is as it is now. */
   readonly missing: { known: number; old: number };
-  readonly locks: Readonly<Record<(typeof LOCKS)[number], LockCounts>>;
+  /** Number of clusters in each state of each lock. */
+  readonly locks: Readonly<Record<(typeof LOCKS)[number], Map<LockState, number>>>;
   /** Number of clusters in which each namespace is governed. */
   readonly namespaces: Map<string, number>;
 }
@@ -30,7 +31,7 @@ export const emptyTally = (): PolicyTally => ({
   conflicts: 0,
   governed: 0,
   missing: { known: 0, old: 0 },
-  locks: { admission: {}, gatekeeper: {}, binding: {} },
+  locks: { admission: new Map(), gatekeeper: new Map(), binding: new Map() },
   namespaces: new Map(),
 });
 
@@ -38,29 +39,18 @@ export const emptyTally = (): PolicyTally => ({
 export const isConflicting = ({ conditions }: Pick<PolicyReport, 'conditions'>): boolean =>
   conditions.some(({ type, status }) => type === CONDITIONS.conflict && status === 'True');
 
-const countLocks = ({ locks }: PolicyTally, { enforcement }: PolicyReport, by: 1 | -1): void => {
-  for (const lock of LOCKS) {
-    const { state } = enforcement[lock];
-    const count = (locks[lock][state] ?? 0) + by;
-    if (count === 0) delete locks[lock][state];
-    else locks[lock][state] = count;
-  }
-};
-
-const countNamespaces = ({ namespaces }: PolicyTally, report: PolicyReport, by: 1 | -1): void => {
-  for (const namespace of report.namespaces) {
-    const count = (namespaces.get(namespace) ?? 0) + by;
-    if (count === 0) namespaces.delete(namespace);
-    else namespaces.set(namespace, count);
-  }
+const countIn = <K>(counts: Map<K, number>, key: K, by: 1 | -1): void => {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
 };
 
 const countReport = (tally: PolicyTally, report: PolicyReport, by: 1 | -1): void => {
   tally.violations += by * report.violations;
   tally.governed += by * report.namespaces.length;
   if (isConflicting(report)) tally.conflicts += by;
-  countLocks(tally, report, by);
-  countNamespaces(tally, report, by);
+  for (const lock of LOCKS) countIn(tally.locks[lock], report.enforcement[lock].state, by);
+  for (const namespace of report.namespaces) countIn(tally.namespaces, namespace, by);
 };
 
 const countState = (tally: PolicyTally, row: PolicyInCluster, by: 1 | -1): void => {

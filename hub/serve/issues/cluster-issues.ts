@@ -1,21 +1,26 @@
-import {
-  ALERT_RULES,
-  type AlertLabels,
-  type AlertName,
-  CLOCK_SKEW_MS,
-  type ClusterView,
-  CONDITIONS,
-  RENEWAL_LATE_MS,
-} from '@fso/shared/api';
+import { ALERT_RULES, type AlertLabels, type AlertName, CLOCK_SKEW_MS, CONDITIONS, RENEWAL_LATE_MS } from '@fso/shared/api';
 import { notKeptText, shortRevision } from '@fso/shared/text';
 import type { Issue } from '../../alerts/index.ts';
-import { HUB_PAUSE } from '../../ledger/index.ts';
-import { type ClusterEntry, denialsKnownOf, LOCK_CONDITIONS, revisionFor } from '../fleet/cluster-entry.ts';
+import { type ClusterRecord, HUB_PAUSE } from '../../ledger/index.ts';
+import {
+  acceptedRevision,
+  type ClusterEntry,
+  connectionOf,
+  denialsKnownOf,
+  LOCK_CONDITIONS,
+  nackOf,
+  revisionFor,
+} from '../fleet/cluster-entry.ts';
 import { countedIn } from '../fleet/findings/denial-lists.ts';
 import { isKnown } from '../fleet/phases.ts';
 import { problemText } from './hub-issues.ts';
 
 type Finding = Omit<Issue, 'severity' | 'labels'>;
+type Condition = NonNullable<ClusterRecord['report']>['conditions'][number];
+
+/** The findings of most clusters: one list for all of them. */
+const NONE: readonly Finding[] = [];
+const NO_ISSUES: readonly Issue[] = [];
 
 const NO_COMMIT = 'no commit';
 
@@ -26,18 +31,18 @@ const NO_COMMIT = 'no commit';
 const known = (alert: AlertName, problem: string, since: string | null): Finding => ({ alert, problem, since, isCurrent: true });
 
 /** A pause of the hub itself is over before anyone could do something about it. */
-const observationIssue = ({ notObserved }: ClusterView): Finding[] => {
-  if (notObserved === null || notObserved.what.includes(HUB_PAUSE)) return [];
+const observationIssue = ({ notObserved }: ClusterRecord): readonly Finding[] => {
+  if (notObserved === null || notObserved.what.includes(HUB_PAUSE)) return NONE;
   const problem = `Not observed: its agent does not know how it is now. Out of date: ${notObserved.what.join(', ')}.`;
   return [known('ClusterNotObserved', problem, notObserved.since)];
 };
 
-const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
-  switch (view.connection) {
+const connectionIssue = ({ record }: ClusterEntry): readonly Finding[] => {
+  switch (connectionOf(record)) {
     case 'Connected':
-      return observationIssue(view);
+      return observationIssue(record);
     case 'Disconnected':
-      return [known('ClusterAway', 'Not connected: what is known of it is as old as its last report.', view.lastSeen)];
+      return [known('ClusterAway', 'Not connected: what is known of it is as old as its last report.', record.lastSeen?.at ?? null)];
     case 'NeverSeen':
       return [known('ClusterNeverSeen', 'Never connected.', null)];
   }
@@ -47,7 +52,8 @@ const connectionIssue = ({ view }: ClusterEntry): Finding[] => {
  * Whether a cluster has not accepted the revision that it is to have. A disconnected cluster keeps
  * the revision that it accepted last.
  */
-const isBehind = (entry: ClusterEntry): boolean => entry.view.connection !== 'NeverSeen' && entry.view.revision !== revisionFor(entry);
+const isBehind = (entry: ClusterEntry): boolean =>
+  connectionOf(entry.record) !== 'NeverSeen' && acceptedRevision(entry.record) !== revisionFor(entry);
 
 /**
  * Says of an agent that waits for an approval that it does. Names of approvers are for those who
@@ -56,31 +62,32 @@ const isBehind = (entry: ClusterEntry): boolean => entry.view.connection !== 'Ne
 const describeHeld = ({ record }: ClusterEntry): string =>
   record.report?.held === undefined ? '' : ' Its agent waits for an approval: `fso rollout status` says for which.';
 
-const registrationIssues = (entry: ClusterEntry): Finding[] => {
-  const { view, registration, desired, record, retired } = entry;
+const registrationIssues = (entry: ClusterEntry): readonly Finding[] => {
+  const { registration, desired, record, retired } = entry;
   // Before the hub has read the repository it does not know who is registered.
-  if (desired === null) return [];
+  if (desired === null) return NONE;
   if (registration === undefined) {
     const counted = retired ? ' The fleet is counted without it; what is shown of it is its last report.' : '';
     return [known('ClusterUnregistered', `Not registered in Git, or no longer.${counted}`, null)];
   }
-  if (!isBehind(entry)) return [];
+  if (!isBehind(entry)) return NONE;
   const held = describeHeld(entry);
-  const problem = `Behind: it has ${shortRevision(view.revision, NO_COMMIT)}, in force is ${shortRevision(revisionFor(entry), NO_COMMIT)}.${held}`;
+  const problem = `Behind: it has ${shortRevision(acceptedRevision(record), NO_COMMIT)}, in force is ${shortRevision(revisionFor(entry), NO_COMMIT)}.${held}`;
   return [{ alert: 'ClusterBehind', problem, since: null, isCurrent: isKnown(record) }];
 };
 
-const refusalIssue = ({ view: { nack } }: ClusterEntry): Finding[] => {
-  if (nack === null) return [];
+const refusalIssue = ({ record }: ClusterEntry): readonly Finding[] => {
+  const nack = nackOf(record);
+  if (nack === null) return NONE;
   const { revision, reasons, time } = nack;
   const problem = `Refused ${shortRevision(revision)}: ${reasons.map(problemText).join('; ')}`;
   return [{ ...known('CommitRefused', problem, time), revision }];
 };
 
 /** A commit that the agent took although its signature is bad. */
-const verificationIssue = ({ record }: ClusterEntry): Finding[] => {
+const verificationIssue = ({ record }: ClusterEntry): readonly Finding[] => {
   const { verification, verificationReason = 'the check of its signature failed', revision } = record.report ?? {};
-  if (verification !== 'failed') return [];
+  if (verification !== 'failed') return NONE;
   const problem = `Took ${shortRevision(revision)}: ${verificationReason}`;
   return [{ alert: 'RevisionNotTrusted', problem, since: null, isCurrent: isKnown(record), ...(revision != null && { revision }) }];
 };
@@ -102,39 +109,43 @@ const CONDITION_RULES: ReadonlyMap<string, ConditionRule> = new Map<string, Cond
 ]);
 
 /** Issues from the conditions that were last reported, also of a cluster that is gone. */
-const conditionIssues = ({ record }: ClusterEntry): Finding[] => {
+const conditionIssues = ({ record }: ClusterEntry): readonly Finding[] => {
   const isCurrent = isKnown(record);
-  return (record.report?.conditions ?? []).flatMap(({ type, status, reason, message, lastTransitionTime: since }): Finding[] => {
+  const find = ({ type, status, reason, message, lastTransitionTime: since }: Condition): Finding | readonly Finding[] => {
     const rule = CONDITION_RULES.get(type);
-    if (rule?.status !== status) return [];
-    return [{ alert: rule.alert, problem: `${rule.text}: ${message === '' ? reason : message}`, since, isCurrent }];
-  });
+    if (rule?.status !== status) return NONE;
+    return { alert: rule.alert, problem: `${rule.text}: ${message === '' ? reason : message}`, since, isCurrent };
+  };
+  return record.report?.conditions.flatMap(find) ?? NONE;
 };
 
-const gatekeeperIssue = ({ record }: ClusterEntry): Finding[] => {
+const gatekeeperIssue = ({ record }: ClusterEntry): readonly Finding[] => {
   const { report } = record;
-  if (report === null || report.gatekeeper.state === 'Ready') return [];
+  if (report === null || report.gatekeeper.state === 'Ready') return NONE;
   const { state, message } = report.gatekeeper;
   const problem = `Gatekeeper is ${state}${message === undefined ? '.' : `: ${message}`}`;
   return [{ alert: 'GatekeeperNotReady', problem, since: null, isCurrent: isKnown(record) }];
 };
 
-const skewIssue = ({ record, view: { clockSkewMs } }: ClusterEntry): Finding[] => {
-  if (clockSkewMs === null || Math.abs(clockSkewMs) < CLOCK_SKEW_MS) return [];
+const skewIssue = ({ record }: ClusterEntry): readonly Finding[] => {
+  const clockSkewMs = record.report?.clockSkewMs ?? 0;
+  if (Math.abs(clockSkewMs) < CLOCK_SKEW_MS) return NONE;
   const problem = `The clock of its agent is ${Math.round(Math.abs(clockSkewMs) / 1000)} s ${clockSkewMs > 0 ? 'ahead of' : 'behind'} the hub's.`;
   return [{ alert: 'ClockSkewed', problem, since: null, isCurrent: isKnown(record) }];
 };
 
-const nodesIssue = ({ record }: ClusterEntry): Finding[] => {
+const nodesIssue = ({ record }: ClusterEntry): readonly Finding[] => {
   const count = record.report?.nodesByRegion[''] ?? 0;
-  if (count === 0) return [];
+  if (count === 0) return NONE;
   const problem = count === 1 ? '1 node has no region.' : `${count} nodes have no region.`;
   return [{ alert: 'NodesWithoutRegion', problem, since: null, isCurrent: isKnown(record), count }];
 };
 
-const certificateIssue = ({ view: { certificateExpires: expires } }: ClusterEntry, nowMs: number): Finding[] => {
-  const leftMs = expires === null ? Number.POSITIVE_INFINITY : Date.parse(expires) - nowMs;
-  if (leftMs >= RENEWAL_LATE_MS) return [];
+const certificateIssue = ({ record }: ClusterEntry, nowMs: number): readonly Finding[] => {
+  const { certificateExpires: expires } = record.report ?? {};
+  if (expires === undefined) return NONE;
+  const leftMs = Date.parse(expires) - nowMs;
+  if (leftMs >= RENEWAL_LATE_MS) return NONE;
   if (leftMs <= 0) return [known('CertificateExpiring', `The certificate of its agent expired at ${expires}.`, expires)];
   return [known('CertificateExpiring', `The certificate of its agent ends at ${expires} and should have been renewed.`, null)];
 };
@@ -152,51 +163,61 @@ export const isRiseUnknown = ({ record }: ClusterEntry): boolean =>
   denialsKnownOf(record) === 'Unknown' || (record.report?.denials?.minutes ?? COMPARABLE_MINUTES) < COMPARABLE_MINUTES;
 
 /** Refusals that come twice as fast as within the hour. */
-const denialsIssue = (entry: ClusterEntry): Finding[] => {
-  const { pods, recent, minutes, owners } = countedIn(entry) ?? { pods: null, recent: null, minutes: 0, owners: 0 };
-  if (pods === null || recent === null || recent < LEAST_RECENT || recent * minutes < 2 * 10 * pods) return [];
+const denialsIssue = (entry: ClusterEntry): readonly Finding[] => {
+  const counted = countedIn(entry);
+  if (counted === undefined) return NONE;
+  const { pods, recent, minutes, owners } = counted;
+  if (pods === null || recent === null || recent < LEAST_RECENT || recent * minutes < 2 * 10 * pods) return NONE;
   const named = owners === 1 ? '1 owner is' : `${owners} owners are`;
   const problem = `Refused ${recent} pods within ten minutes, ${pods} within ${minutes} minutes; ${named} known.`;
   return [{ alert: 'DenialsRise', problem, since: null, isCurrent: true, count: recent }];
 };
 
 /** Policies of a cluster that the hub does not keep. */
-const keepIssue = ({ view: { notKept } }: ClusterEntry): Finding[] =>
-  notKept === null ? [] : [known('PoliciesNotKept', notKeptText(notKept), null)];
+const keepIssue = ({ record: { notKept } }: ClusterEntry): readonly Finding[] =>
+  notKept === null ? NONE : [known('PoliciesNotKept', notKeptText(notKept), null)];
 
 /** Labels of everything that is wrong in a cluster. */
-export const clusterLabels = ({ record, view }: ClusterEntry): AlertLabels => {
-  const team = view.labels['team'];
+export const clusterLabels = ({ record, registration }: ClusterEntry): AlertLabels => {
+  const regions = registration?.spec.regions ?? [];
+  const team = registration?.metadata.labels?.['team'];
   return {
     cluster: record.name,
-    ...(view.regions.length === 0 ? {} : { region: view.regions.toSorted().join(',') }),
+    ...(regions.length === 0 ? {} : { region: regions.toSorted().join(',') }),
     ...(team === undefined ? {} : { team }),
   };
 };
 
-const issuesOf = (cluster: ClusterEntry, findings: readonly Finding[]): Issue[] => {
-  if (findings.length === 0) return [];
+const issuesOf = (cluster: ClusterEntry, findings: readonly Finding[]): readonly Issue[] => {
+  if (findings.length === 0) return NO_ISSUES;
   const labels = clusterLabels(cluster);
   return findings.map((finding) => ({ ...finding, severity: ALERT_RULES[finding.alert].severity, labels }));
 };
 
+/** Findings that do not depend on the time, in the order in which they are listed. */
+const LASTING: readonly ((cluster: ClusterEntry) => readonly Finding[])[] = [
+  connectionIssue,
+  registrationIssues,
+  refusalIssue,
+  verificationIssue,
+  conditionIssues,
+  gatekeeperIssue,
+  skewIssue,
+  nodesIssue,
+  denialsIssue,
+  keepIssue,
+];
+
 /** Lists the issues of a cluster itself that do not depend on the time. */
-export const listLastingIssues = (cluster: ClusterEntry): Issue[] =>
-  issuesOf(cluster, [
-    ...connectionIssue(cluster),
-    ...registrationIssues(cluster),
-    ...refusalIssue(cluster),
-    ...verificationIssue(cluster),
-    ...conditionIssues(cluster),
-    ...gatekeeperIssue(cluster),
-    ...skewIssue(cluster),
-    ...nodesIssue(cluster),
-    ...denialsIssue(cluster),
-    ...keepIssue(cluster),
-  ]);
+export const listLastingIssues = (cluster: ClusterEntry): readonly Issue[] =>
+  issuesOf(
+    cluster,
+    LASTING.flatMap((find) => find(cluster)),
+  );
 
 /** Lists the issues of a cluster itself that come by themselves. @param nowMs since 1970 */
-export const listTimedIssues = (cluster: ClusterEntry, nowMs: number): Issue[] => issuesOf(cluster, certificateIssue(cluster, nowMs));
+export const listTimedIssues = (cluster: ClusterEntry, nowMs: number): readonly Issue[] =>
+  issuesOf(cluster, certificateIssue(cluster, nowMs));
 
 /** Lists the issues of a cluster itself. @param nowMs time that certificates are compared with */
 export const listClusterIssues = (cluster: ClusterEntry, nowMs: number): Issue[] => [

@@ -1,6 +1,6 @@
 import type { AlertName, AlertSeverity, AuditVerification, IssueList, RolloutView } from '@fso/shared/api';
 import { type Clock, createYielder } from '@fso/shared/runtime';
-import { countTried, type Deviation } from '@fso/shared/status';
+import { countTried, type NamedPolicy } from '@fso/shared/status';
 import { boundIssues, type CurrentIssues, type IsNamed, type Issue } from '../../alerts/index.ts';
 import type { HubCertificate } from '../../identity/index.ts';
 import { type LedgerHealth, namedIn } from '../../ledger/index.ts';
@@ -52,11 +52,29 @@ const addCluster = (groups: IssueGroups, entry: ClusterEntry, nowMs: number, isA
   else groups.addAll(issues.filter(({ alert }) => alert === 'PoliciesNotKept'));
 };
 
+/** Issues of a cluster that do not depend on the time, and the entry that they follow from. */
+interface ClusterIssues {
+  readonly entry: ClusterEntry;
+  readonly issues: readonly Issue[];
+}
+
+/** The part of the current issues that follows from the clusters; see {@link CurrentIssues}. */
+interface MemberIssues {
+  readonly clusters: Map<string, readonly Issue[]>;
+  readonly notObserved: Set<string>;
+  readonly risksUnknown: Set<string>;
+  readonly denialsUnknown: Set<string>;
+}
+
 /** Lists the current issues repeatedly: unchanged parts of the fleet are not evaluated again. */
 export class IssueLister {
   readonly #deps: IssueListerDeps;
-  /** Issues of a cluster that do not depend on the time, those of policies bounded in number. */
-  readonly #lasting = new WeakMap<ClusterEntry, readonly Issue[]>();
+  /**
+   * Issues of the last list that do not depend on the time, those of policies bounded in number, by
+   * name of their cluster. One without issues is listed again each time, which costs less than to
+   * keep it.
+   */
+  #lasting: ReadonlyMap<string, ClusterIssues> = new Map();
   readonly #startedAtMs: number;
   #audit: AuditVerification | undefined;
   #verifiedAtMs: number | undefined;
@@ -86,12 +104,8 @@ export class IssueLister {
     if (fleet.desired() === null) return ofHub;
     const policies = listPolicyIssues(fleet, nowMs);
     const unknown = this.#notGathered(fleet);
-    const notObserved = new Set(fleet.members().flatMap(({ record }) => (record.notObserved === null ? [] : [record.name])));
-    const risksUnknown = new Set(fleet.members().flatMap(unknownRisksOf));
-    const denialsUnknown = new Set(fleet.members().flatMap((entry) => (isRiseUnknown(entry) ? [entry.record.name] : [])));
     // Entries are replaced and never changed: they hold while others run.
-    const clusters = await this.#listClusters(fleet.members(), nowMs, isNamed);
-    return { ...ofHub, policies, clusters, unknown, notObserved, risksUnknown, denialsUnknown };
+    return { ...ofHub, policies, unknown, ...(await this.#listMembers(fleet.members(), nowMs, isNamed)) };
   }
 
   /**
@@ -137,25 +151,22 @@ export class IssueLister {
     return new Set(fleet.clusters().flatMap(({ retired, record }) => (retired ? [record.name] : [])));
   }
 
-  async #listClusters(members: readonly ClusterEntry[], nowMs: number, isNamed: IsNamed): Promise<Map<string, readonly Issue[]>> {
-    const clusters = new Map<string, readonly Issue[]>();
+  async #listMembers(members: readonly ClusterEntry[], nowMs: number, isNamed: IsNamed): Promise<MemberIssues> {
+    const found: MemberIssues = { clusters: new Map(), notObserved: new Set(), risksUnknown: new Set(), denialsUnknown: new Set() };
+    const lasting = new Map<string, ClusterIssues>();
     const giveWay = createYielder(SLICE_MS);
     for (const entry of members) {
-      const lasting = this.#lastingOf(entry, isNamed);
+      const { name } = entry.record;
+      const kept = this.#lasting.get(name);
+      const issues = kept?.entry === entry ? kept.issues : listLasting(entry, isNamed);
+      if (issues.length > 0) lasting.set(name, { entry, issues });
       const timed = listTimedIssues(entry, nowMs);
-      if (lasting.length + timed.length > 0) clusters.set(entry.record.name, timed.length === 0 ? lasting : [...lasting, ...timed]);
+      if (issues.length + timed.length > 0) found.clusters.set(name, timed.length === 0 ? issues : [...issues, ...timed]);
+      noteUnknown(entry, found);
       await giveWay();
     }
-    return clusters;
-  }
-
-  #lastingOf(entry: ClusterEntry, isNamed: IsNamed): readonly Issue[] {
-    const before = this.#lasting.get(entry);
-    if (before !== undefined) return before;
-    const ofPolicies = boundIssues(listClusterPolicyIssues(entry), clusterLabels(entry), isNamed);
-    const issues = [...listLastingIssues(entry), ...ofPolicies];
-    this.#lasting.set(entry, issues);
-    return issues;
+    this.#lasting = lasting;
+    return found;
   }
 
   /**
@@ -182,11 +193,23 @@ export class IssueLister {
   }
 }
 
-const areUntried = (risks: Deviation['risks']): boolean => risks !== undefined && risks.refused > 0 && countTried(risks) === 0;
+const listLasting = (entry: ClusterEntry, isNamed: IsNamed): readonly Issue[] => {
+  const ofCluster = listLastingIssues(entry);
+  const ofPolicies = listClusterPolicyIssues(entry);
+  if (ofPolicies.length === 0) return ofCluster;
+  return [...ofCluster, ...boundIssues(ofPolicies, clusterLabels(entry), isNamed)];
+};
 
-/** The cluster where it does not know its risks, or `cluster/policy` where all are untried. */
-const unknownRisksOf = (entry: ClusterEntry): readonly string[] => {
-  const { name, policies } = entry.record;
-  if (risksKnownOf(entry) === 'Unknown') return [name];
-  return [...namedIn(policies)].flatMap(([policy, { risks }]) => (areUntried(risks) ? [`${name}/${policy}`] : []));
+const areUntried = ({ risks }: NamedPolicy): boolean => risks !== undefined && risks.refused > 0 && countTried(risks) === 0;
+
+/** Notes what is not known of a cluster now. */
+const noteUnknown = (entry: ClusterEntry, { notObserved, risksUnknown, denialsUnknown }: MemberIssues): void => {
+  const { name, policies, notObserved: isOutOfDate } = entry.record;
+  if (isOutOfDate !== null) notObserved.add(name);
+  if (isRiseUnknown(entry)) denialsUnknown.add(name);
+  if (risksKnownOf(entry) === 'Unknown') {
+    risksUnknown.add(name);
+    return;
+  }
+  for (const [policy, named] of namedIn(policies)) if (areUntried(named)) risksUnknown.add(`${name}/${policy}`);
 };

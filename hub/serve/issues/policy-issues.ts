@@ -10,7 +10,7 @@ import {
 } from '@fso/shared/api';
 import { isExpired, isExpiring } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
-import { countTried, type Deviation, describeRisks, describeViolations } from '@fso/shared/status';
+import { countTried, describeRisks, describeViolations, type NamedPolicy } from '@fso/shared/status';
 import type { Issue } from '../../alerts/index.ts';
 import { ClusterPolicies, type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
 import { actionIn, type ClusterEntry, samplesOf } from '../fleet/cluster-entry.ts';
@@ -22,6 +22,10 @@ import { teamsOf } from '../fleet/teams.ts';
 import { clusterLabels } from './cluster-issues.ts';
 
 type Finding = Pick<Issue, 'alert' | 'problem' | 'since' | 'count'>;
+
+/** The findings of most policies: one list for all of them. */
+const NONE: readonly Finding[] = [];
+const NO_ISSUES: readonly Issue[] = [];
 
 const unreadySince = ({ conditions, lastUpdated }: PolicyReport): string | null =>
   conditions.find(({ type }) => type === CONDITIONS.ready)?.lastTransitionTime ?? lastUpdated ?? null;
@@ -78,9 +82,9 @@ const violationsOf = ({ violations, violationSamples: [first] }: Pick<PolicyRepo
  * Finding for owners whose next pods are refused. Pending ones may only wait for a node, and a
  * webhook may mend those of which no dry run was made yet, as after a change of the agent's leader.
  */
-const risksOf = ({ risks }: Pick<Deviation | PolicyReport, 'risks'>): Finding[] => {
+const risksOf = ({ risks }: Pick<NamedPolicy, 'risks'>): readonly Finding[] => {
   const refused = risks === undefined ? 0 : countTried(risks);
-  if (risks === undefined || refused === 0) return [];
+  if (risks === undefined || refused === 0) return NONE;
   const text = describeRisks({ ...risks, refused });
   return [{ alert: 'RisksAppeared', problem: `If everything restarted now: ${text}.`, since: null, count: refused }];
 };
@@ -115,51 +119,73 @@ const unreportedText = ({ baseline, policies }: ClusterRecord): string => {
   return isListUnknown ? `${text}: the hub does not know the list of policies that its agent names, and has asked for it.` : `${text}.`;
 };
 
-/** Labels of the issues of a policy in a cluster: the team is that of the policy. */
-const labelsOf = (entry: ClusterEntry, policy: string): AlertLabels => {
-  const { team: _ofCluster, ...place } = clusterLabels(entry);
-  return { ...place, policy, ...teamLabel(entry.desired, policy) };
-};
-
-function* deviating(entry: ClusterEntry): Generator<Issue> {
-  const { record, meant } = entry;
-  const { policies } = record;
-  for (const [policy, said] of namedIn(policies)) {
-    const report = policies.get(policy);
-    if (report === undefined) continue;
-    const { violations } = report;
-    const named = violations === 0 ? [] : violationsOf({ violations, violationSamples: samplesOf(record, policy) });
-    const findings = [...findingsOf(report), ...named, ...risksOf(said)];
-    if (findings.length === 0) continue;
-    const labels = labelsOf(entry, policy);
-    const action = actionIn(meant, policy, report);
-    for (const finding of findings) yield { ...finding, severity: severityOf(finding.alert, action), labels, isCurrent: isKnown(record) };
-  }
+/** A cluster, with the labels that the issues of all its policies have. */
+interface Place {
+  readonly entry: ClusterEntry;
+  readonly labels: AlertLabels;
 }
 
-function* unreported(entry: ClusterEntry): Generator<Issue> {
-  const { record, phases, meant } = entry;
-  // Every policy that a cluster is meant to have or reports is counted in one phase.
-  if (phases.total === record.policies.size) return;
-  for (const { name: policy } of meant) {
-    if (record.policies.has(policy)) continue;
-    yield {
+const placeOf = (entry: ClusterEntry): Place => {
+  // The team of an issue of a policy is that of the policy.
+  const { team: _ofCluster, ...labels } = clusterLabels(entry);
+  return { entry, labels };
+};
+
+const labelsOf = ({ entry, labels }: Place, policy: string): AlertLabels => ({ ...labels, policy, ...teamLabel(entry.desired, policy) });
+
+/** Issues of a policy that is reported by name. */
+const issuesOf = (place: Place, policy: string, said: NamedPolicy): readonly Issue[] => {
+  const { record, meant } = place.entry;
+  const report = record.policies.get(policy);
+  if (report === undefined) return NO_ISSUES;
+  const { violations } = report;
+  const named = violations === 0 ? NONE : violationsOf({ violations, violationSamples: samplesOf(record, policy) });
+  const risks = risksOf(said);
+  const ofReport = findingsOf(report);
+  if (ofReport.length + named.length + risks.length === 0) return NO_ISSUES;
+  const labels = labelsOf(place, policy);
+  const action = actionIn(meant, policy, report);
+  const isCurrent = isKnown(record);
+  return [...ofReport, ...named, ...risks].map((finding) => ({
+    ...finding,
+    severity: severityOf(finding.alert, action),
+    labels,
+    isCurrent,
+  }));
+};
+
+/** Issues of the policies that a cluster should have and does not report. */
+const unreported = (place: Place): readonly Issue[] => {
+  const { record, meant } = place.entry;
+  return meant.flatMap(({ name: policy }): Issue | readonly Issue[] => {
+    if (record.policies.has(policy)) return NO_ISSUES;
+    return {
       alert: 'PolicyNotProven',
       severity: ALERT_RULES.PolicyNotProven.severity,
-      labels: labelsOf(entry, policy),
+      labels: labelsOf(place, policy),
       problem: unreportedText(record),
       since: null,
       isCurrent: isKnown(record),
     };
-  }
-}
+  });
+};
 
 /**
  * Lists the issues of the policies of a cluster, those of each policy in a fixed order. A policy
  * that conforms has none: a lock that its cluster cannot have is an issue of the cluster, listed
  * once for all policies.
  */
-export const listClusterPolicyIssues = (entry: ClusterEntry): Issue[] => [...deviating(entry), ...unreported(entry)];
+export const listClusterPolicyIssues = (entry: ClusterEntry): readonly Issue[] => {
+  const { record, phases } = entry;
+  const named = namedIn(record.policies);
+  // Every policy that a cluster is meant to have or reports is counted in one phase.
+  const isComplete = phases.total === record.policies.size;
+  if (named.size === 0 && isComplete) return NO_ISSUES;
+  const place = placeOf(entry);
+  const issues: Issue[] = [];
+  for (const [policy, said] of named) issues.push(...issuesOf(place, policy, said));
+  return isComplete ? issues : [...issues, ...unreported(place)];
+};
 
 const expiryOf = ({ head }: PolicyEntry, nowMs: number): Finding[] => {
   const { expiryDate } = head() ?? {};

@@ -2,7 +2,7 @@ import type { AlertCounts, PolicyChange, StreamEvent } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import { type ClusterRecord, type FleetState, keysBetween } from '../../ledger/index.ts';
 import { readRolloutSlot, summaryOf } from '../../rollout/index.ts';
-import type { ClusterEntry } from '../fleet/cluster-entry.ts';
+import { type ClusterEntry, viewOf } from '../fleet/cluster-entry.ts';
 import type { FleetReader } from '../fleet/fleet-reader.ts';
 import { isKnown } from '../fleet/phases.ts';
 import type { PendingChanges } from './pending-changes.ts';
@@ -70,7 +70,7 @@ const describeCommits = (records: FleetState['records'], slots: Iterable<string>
   });
 
 const describeClusters = (touched: readonly ClusterEntry[], diff: PolicyDiff, { desired }: PendingChanges): StreamEvent[] => [
-  ...touched.map(({ view }): StreamEvent => ({ event: 'cluster', data: view })),
+  ...touched.map((entry): StreamEvent => ({ event: 'cluster', data: viewOf(entry) })),
   ...(desired ? [{ event: 'policy', data: { cluster: null, policies: null } } as const] : []),
   ...diff.update(touched.map(({ record }) => record)).map((data): StreamEvent => ({ event: 'policy', data })),
 ];

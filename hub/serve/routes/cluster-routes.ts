@@ -1,5 +1,5 @@
 import { ClusterPage, type ClusterPolicy, ClusterPolicyPage, ClusterView, RegionPage } from '@fso/shared/api';
-import type { ClusterEntry } from '../fleet/cluster-entry.ts';
+import { type ClusterEntry, viewOf } from '../fleet/cluster-entry.ts';
 import {
   ClusterPolicyQuery,
   ClusterQuery,
@@ -32,7 +32,7 @@ export const clusterRoutes: readonly Route<FleetDeps, 'scoped'>[] = [
       const clusters = (await deps.fleet.read()).clusters();
       const matches = (cluster: ClusterEntry): boolean => matchesCluster(cluster, query);
       const page = await listPage(clusters, { matches, orders: clusterOrders, query }, input);
-      return { ...page, items: page.items.map(({ view }) => view) };
+      return { ...page, items: page.items.map(viewOf) };
     },
   ),
   jsonRoute(
@@ -46,7 +46,10 @@ export const clusterRoutes: readonly Route<FleetDeps, 'scoped'>[] = [
       problems: ['not-found'],
     },
     { schema: ClusterView, description: 'The cluster.' },
-    async (deps, { params }) => (await deps.fleet.read()).cluster(params.name)?.view ?? notFound(`cluster ${params.name}`),
+    async (deps, { params }) => {
+      const entry = (await deps.fleet.read()).cluster(params.name);
+      return entry === undefined ? notFound(`cluster ${params.name}`) : viewOf(entry);
+    },
   ),
   jsonRoute(
     {

@@ -1,6 +1,7 @@
 import { effectivePhase, isNamespaceMissing, type PolicyInCluster, type PolicyReport, type PolicySummary } from '@fso/shared/api';
 import { byText } from '@fso/shared/encoding';
 import type { ClusterRecord } from '../../ledger/index.ts';
+import { viewOf } from '../fleet/cluster-entry.ts';
 import type { Fleet, FleetInput } from '../fleet/fleet-index.ts';
 import { SEVERITY } from '../fleet/phases.ts';
 import { headFromReport, headsFromGit, type PolicyHead } from '../fleet/policy-head.ts';
@@ -105,12 +106,10 @@ export const shownFleet = (fleet: Fleet): ReturnType<typeof expectedFleet> => ({
   missing: fleet.policies().map(({ tally: { missing } }) => [missing.known, missing.old]),
   governed: fleet.policies().map(({ tally }) => [...tally.namespaces.keys()].sort(byText)),
   conflicts: fleet.policies().map(({ tally }) => tally.conflicts),
-  clusters: fleet.clusters().map(({ view, violations }) => ({
-    name: view.name,
-    policies: view.policies,
-    violations,
-    registered: view.regions.length > 0,
-  })),
+  clusters: fleet.clusters().map((entry) => {
+    const { name, policies, regions } = viewOf(entry);
+    return { name, policies, violations: entry.violations, registered: regions.length > 0 };
+  }),
   members: fleet.members().map(({ record: { name } }) => name),
   violations: fleet.violations().map(({ view }) => `${view.cluster}/${view.policy}/${view.name}`),
 });

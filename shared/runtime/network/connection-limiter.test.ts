@@ -58,7 +58,9 @@ describe('connections that have not proven who they are', () => {
   it('are not counted once they have, nor once they are closed', async () => {
     const { limiter, open } = await start();
     const opened = [await open(), await open(), await open()] as const;
+    const listeners = opened[0].peer.listenerCount('close');
     limiter.release(opened[0].peer);
+    expect(opened[0].peer.listenerCount('close')).toBe(listeners - 1);
     opened[1].socket.destroy();
     await expect.poll(() => limiter.unproven).toBe(1);
     opened[0].socket.destroy();

@@ -45,6 +45,7 @@ interface Unproven {
   readonly socket: Socket;
   /** Monotonic, ms. */
   readonly since: number;
+  readonly onClose: () => void;
 }
 
 /** Connections by {@link connectionKey}, oldest first. */
@@ -129,9 +130,10 @@ export class ConnectionLimiter {
     if (!this.#makeRoom(name)) return false;
     const key = connectionKey(socket);
     const held: Holding = this.#holders.get(name) ?? new Map();
-    this.#holders.set(name, held.set(key, { key, socket, since: this.#clock.monotonicMs() }));
+    const onClose = (): void => this.#remove(name, key);
+    this.#holders.set(name, held.set(key, { key, socket, since: this.#clock.monotonicMs(), onClose }));
     this.#total += 1;
-    socket.once('close', () => this.#remove(name, key));
+    socket.once('close', onClose);
     return true;
   }
 
@@ -181,7 +183,11 @@ export class ConnectionLimiter {
   /** @returns whether it was counted */
   #forget(name: string, key: string): boolean {
     const held = this.#holders.get(name);
-    if (held?.delete(key) !== true) return false;
+    const known = held?.get(key);
+    if (held === undefined || known === undefined) return false;
+    held.delete(key);
+    // A connection that is proven may stay for weeks, and there are thousands of them.
+    known.socket.off('close', known.onClose);
     this.#total -= 1;
     if (held.size === 0) this.#holders.delete(name);
     return true;

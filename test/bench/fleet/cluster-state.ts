@@ -21,7 +21,11 @@ const condition = (type: string, status: Condition['status'], reason: string, me
 
 const PROVEN_MESSAGE = 'The API server refuses what it must refuse and admits what it must admit.';
 const { ready, floorReady, gatekeeperReady, risksKnown, tampered } = CONDITIONS;
-const PROVEN = [ready, floorReady, gatekeeperReady].map((type) => condition(type, 'True', 'Proven', PROVEN_MESSAGE));
+/** Conditions with an agent's reasons: with others, each policy would be reported by name. */
+const PROVEN = [
+  condition(ready, 'True', 'Enforced', PROVEN_MESSAGE),
+  ...[floorReady, gatekeeperReady].map((type) => condition(type, 'True', 'Proven', PROVEN_MESSAGE)),
+];
 
 /** The proven conditions, with others in the place of those of the same type. */
 const withConditions = (...others: readonly Condition[]): Condition[] => [

@@ -44,7 +44,7 @@ export const createCommit = (
         if (begun === undefined) return undefined;
         isNew = true;
         if (shared) await replicaState.catchUpOn(trx, begun, clustersOf(changes), replica);
-        const batch = planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, replicaState, replica);
+        const batch = await planBatch(shared ? await leaveOutFormerTerms(trx, changes) : changes, replicaState, replica);
         batch.lists.push(...(await missingLists(trx, { batch, lists: replicaState.lists }, clock.now().toISOString())));
         return { batch, written: await writeBatch(batch, begun.version, within) };
       });

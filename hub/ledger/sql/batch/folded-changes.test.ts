@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { systemClock } from '@fso/shared/runtime';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
@@ -5,7 +6,7 @@ import { type Change, neverSeenCluster } from '../../changes.ts';
 import { PolicyLists } from '../../policies/index.ts';
 import { TIME } from '../../testing/ledger.ts';
 import { planBatch } from './plan-batch.ts';
-import type { PreparedChange } from './prepared-change.ts';
+import { type PreparedChange, prepareChange } from './prepared-change.ts';
 import { change, connected, openQueue, reasonOf } from './testing/queues.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -127,6 +128,38 @@ it.each<[what: string, changes: readonly [stream: string, connected: boolean, op
   };
   const quotaOf = () => ({ policies: 1, whole: 1, bytes: 1_000 });
   const stored = { source: null, desired: null, cluster: () => before, record: () => undefined, quotaOf, lists: new PolicyLists() };
-  const batch = planBatch(written.slice(1), stored, 'here');
+  const batch = await planBatch(written.slice(1), stored, 'here');
   expect(batch.clusters.get('eu')?.after.record.connected).toBe(false);
+});
+
+it('is planned in slices of time, with others in between', async () => {
+  const records = new Map(['eu', 'us', 'ap'].map((name) => [name, { ...neverSeenCluster(name), connected: true }]));
+  const stored = {
+    source: null,
+    desired: null,
+    cluster: (name: string) => ({
+      record: records.get(name) ?? neverSeenCluster(name),
+      connectedBy: 'here',
+      stream: null,
+      version: 1,
+      writtenSeen: null,
+    }),
+    record: () => undefined,
+    // Takes longer than a slice.
+    quotaOf: () => {
+      for (const until = performance.now() + 20; performance.now() < until; );
+      return { policies: 1, whole: 1, bytes: 1_000 };
+    },
+    lists: new PolicyLists(),
+  };
+  const over = new AbortController();
+  const planning = planBatch(
+    [...records.keys()].map((name) => prepareChange(connected(name, false))),
+    stored,
+    'here',
+  ).finally(() => over.abort());
+  let turns = 0;
+  for (; !over.signal.aborted; turns += 1) await setImmediate();
+  expect([...(await planning).clusters.keys()]).toEqual(['eu', 'us', 'ap']);
+  expect(turns).toBeGreaterThanOrEqual(records.size);
 });

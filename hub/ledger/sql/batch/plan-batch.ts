@@ -1,6 +1,6 @@
 import type { PolicyReport, SourceView } from '@fso/shared/api';
 import type { Checkpoint } from '@fso/shared/protocol';
-import { threadCpuMs } from '@fso/shared/runtime';
+import { createYielder, threadCpuMs } from '@fso/shared/runtime';
 import { isWhole } from '@fso/shared/status';
 import { auditOf, joinAlike, type TimedEntry } from '../../audit/derive.ts';
 import {
@@ -191,12 +191,19 @@ const takeTexts = (batch: Batch, { policies, events, list }: PreparedChange): vo
   for (const event of events) batch.events.push(event);
 };
 
+/** Longest time for which planning keeps the thread, in milliseconds, but for one change. */
+const SLICE_MS = 10;
+
 /**
  * Folds changes into what has to be written, in their order; many changes of one cluster are one
- * write. Pure.
+ * write. It does no I/O, and lets others run in between: a report of a thousand policies takes
+ * milliseconds.
+ *
+ * @param stored does not change meanwhile, but for signs of life
  */
-export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedger, replica: string): Batch => {
+export const planBatch = async (changes: readonly PreparedChange[], stored: StoredLedger, replica: string): Promise<Batch> => {
   const batch = newBatch();
+  const giveWay = createYielder(SLICE_MS);
   const audit: TimedEntry[] = [];
   const cluster = (name: string): ClusterRecord => clusterAfter(batch, stored, name).record;
   const isLeftOut = (change: Change): boolean => {
@@ -214,6 +221,7 @@ export const planBatch = (changes: readonly PreparedChange[], stored: StoredLedg
     takeTexts(batch, prepared);
     if (isClusterChange(change)) takeMetered(batch, change, prepared.cpuMs, { stored, replica });
     else takeOther(batch, stored, change);
+    await giveWay();
   }
   batch.audit = joinAlike(audit);
   return batch;

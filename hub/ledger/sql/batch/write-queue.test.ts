@@ -82,8 +82,8 @@ it('bounds a batch by the names of its deviations and by the size of their texts
     return { type: 'report', time: TIME, cluster: 'eu', report: report(1, { deviations: [{ deviation, policies }] }) };
   };
   // Twice two fit by their names, and then no two of 5 MB do.
-  for (let i = 0; i < 4; i += 1) writes.push(queue.submit(reported(9_000, 1)));
-  for (let i = 0; i < 3; i += 1) writes.push(queue.submit(reported(5_000, 1_000)));
+  for (let i = 0; i < 4; i += 1) writes.push(queue.submit(reported(2_000, 1)));
+  for (let i = 0; i < 3; i += 1) writes.push(queue.submit(reported(1_000, 5_000)));
   first.resolve(undefined);
   await Promise.all(writes);
   expect(commits.slice(1).map(({ reasons }) => reasons.length)).toEqual([2, 2, 1, 1, 1]);

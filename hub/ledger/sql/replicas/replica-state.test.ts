@@ -44,7 +44,7 @@ it("keeps newer records when another hub's earlier write about the repository ar
   await replicaState.load(database.db);
   expect([cache.source(), replicaState.desired]).toEqual([older, 'older']);
   // A batch of its own, version 2; the answer to a question of before comes after it.
-  const batch = planBatch([], replicaState, 'own');
+  const batch = await planBatch([], replicaState, 'own');
   batch.source = newer;
   batch.desired = 'newer';
   replicaState.learn(batch, { version: 2, events: [], damaged: undefined, historyBytes: new Map() });
