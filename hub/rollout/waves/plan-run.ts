@@ -1,5 +1,7 @@
+import { givenApproval, immediateOf } from './approvals.ts';
 import { changedIn, type MovedCluster, type RolloutCluster, type RolloutInput, turnOf, type Wave, wavesOfRun } from './clusters.ts';
 import { failedGate, unseenGate } from './gates.ts';
+import { passUnseen } from './resume-run.ts';
 import { isEqualMove, MAX_SUPERSEDED, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** Parts of a plan that a subclass may replace; tests plant bugs there. */
@@ -23,6 +25,7 @@ export class RunPlan {
     this.supersede();
     const immediate = immediateOf(this.run, this.input);
     if (immediate !== undefined) return this.finishAtOnce(immediate);
+    if (givenApproval(this.run, this.input) !== undefined) this.run = passUnseen(this.run, this.input.now);
     this.skipUnchanged();
     this.moveUnchanged();
     for (;;) {
@@ -215,16 +218,6 @@ export class RunPlan {
     return { ...this.run, base: { revision, strategy }, ...ended };
   }
 }
-
-/**
- * Decides whether a commit under way skips what waves it has before it: its tags are there, and
- * nobody has paused the run. @returns undefined: it goes by waves
- */
-export const immediateOf = ({ base, paused }: RolloutRun, { now, newest }: RolloutInput): RolloutRun['immediate'] => {
-  const { revision, immediate } = newest;
-  if (immediate?.isGiven !== true || paused !== null || base.revision === revision) return undefined;
-  return { from: base.revision, since: now, signer: immediate.signer, taggedBy: [...immediate.approvers] };
-};
 
 const reachedOf = ({ waves }: RolloutRun['base']['strategy'], revision: string): string[] => [...waves.map(() => revision), revision];
 

@@ -32,6 +32,9 @@ describe('resuming', () => {
     wait(180);
     expect(view()?.halted).toMatchObject({ gate: 'ProofTime', clusters: names.slice(0, 20) });
     resume(world);
+    // No cluster is left that its gates look at, which is another gate.
+    expect([view()?.halted?.gate, targets().at(-1)]).toEqual(['NothingLookedAt', 'r0']);
+    resume(world);
     expect([view()?.halted, targets().at(-1)]).toEqual([null, 'r1']);
   });
 
