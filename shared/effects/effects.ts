@@ -3,7 +3,7 @@ import { byText, canonicalJson, groupBy, sha256 } from '../encoding/index.ts';
 import { isPattern, type PatternDigest } from './acceptance/planned-effects.ts';
 import { compareRules, type PlacedRule, type RuleChange } from './compare-rules.ts';
 import { createElsewhere, type FindElsewhere } from './elsewhere.ts';
-import { type ClusterGroup, digestOfFleet, type FleetState, groupClusters, openFleet } from './fleet.ts';
+import { type ClusterGroup, changedClusters, digestOfFleet, type FleetState, groupClusters, openFleet } from './fleet.ts';
 import { MAX_CLASSES, namespaceClasses } from './namespace-classes.ts';
 import type { Effect, Effects, NamespaceClass } from './plan.ts';
 import { combineRules, type Rule } from './rules.ts';
@@ -174,6 +174,8 @@ export interface ComparedFleets {
   readonly effects: Effects;
   /** Digest of the policies and registrations of the fleet before. */
   readonly base: string;
+  /** Clusters whose policies change, also those that are not wanted, in no order. */
+  readonly changed: readonly string[];
   readonly patterns: readonly PatternDigest[];
 }
 
@@ -197,6 +199,7 @@ export const compareFleets = (before: FleetState, after: FleetState, wanted?: re
       effects: joinClusters(found),
     },
     base: digestOfFleet(had),
+    changed: changedClusters(had, has),
     patterns,
   };
 };

@@ -3,6 +3,6 @@ export { acceptNote } from './acceptance/acceptance-text.ts';
 export type { StoredPlanSummary } from './acceptance/stored-plan.ts';
 export type { Plan } from './plan.ts';
 export type { PlanRequest } from './plan-request.ts';
-export { type PlanRow, planRows, planVerdict } from './plan-text.ts';
+export { type PlanRow, planRows, planVerdict, waveRows, wavesNote } from './plan-text.ts';
 export { ownerRows } from './workload-rows.ts';
 export { type ClusterWorkloads, WORKLOAD_CLASSES, type WorkloadClass } from './workloads.ts';
