@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { MovedCluster, RolloutInput, Wave } from './clusters.ts';
+import type { MovedCluster, RolloutCluster, RolloutInput, Wave } from './clusters.ts';
 import { RunPlan } from './plan-run.ts';
 import type { RolloutRun } from './run.ts';
 import { rolloutProperty } from './testing/rollout-commands.ts';
@@ -111,6 +111,13 @@ class IgnoresApprovals extends RunPlan {
   }
 }
 
+/** Leaves clusters out that did not take what their waves have finished. */
+class LeavesOutOlder extends RunPlan {
+  protected override isComparable(wave: Wave, cluster: RolloutCluster): boolean {
+    return super.isComparable(wave, { ...cluster, refused: null }, false);
+  }
+}
+
 const BUGS: Readonly<Record<string, Faults>> = {
   'an empty wave that waits': { Plan: EmptyWaveWaits },
   'a supersession that goes one too far': { Plan: SupersedesOneTooFar },
@@ -128,6 +135,7 @@ const BUGS: Readonly<Record<string, Faults>> = {
   'an unseen wave that stays halted with its approval': { Plan: IgnoresApprovals },
   'an operator who lets an unseen wave go on in the place of approvers': { resumesUnseen: true },
   'a cluster that is sent back': { sendsBack: true },
+  'a cluster that is not looked at since it refused a commit': { Plan: LeavesOutOlder },
 };
 
 describe('finds a planted bug:', () => {

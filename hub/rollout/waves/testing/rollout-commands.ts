@@ -88,12 +88,23 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
   happening('starve', name, (world, cluster) => {
     if (!world.starved.delete(cluster)) world.starved.add(cluster);
   }),
+  happening('refuse', name, (world, cluster) => {
+    if (!world.refusing.delete(cluster)) world.refusing.add(cluster);
+  }),
   happening('unseen', fc.constantFrom(...ZONES), (world, zone, rules) => {
     for (const cluster of world.clusters.values()) if (cluster.zone === zone) cluster.awaySince ??= world.now;
     const { contents } = world.newest;
     world.commit({ contents: { ...contents, [zone]: contents[zone] + 1 } });
     look(world, rules);
     world.now += UNREACHABLE_MS;
+  }),
+  happening('refuse, and pass that', fc.tuple(fc.constantFrom(...ZONES), content), (world, [zone, value], rules) => {
+    const [name, other] = [`${zone}1`, `${zone}2`];
+    const registered = new Map([...world.newest.registered, [name, zone], [other, zone]] as const);
+    world.refusing.add(name);
+    world.commit({ contents: { ...world.newest.contents, [zone]: value }, registered });
+    for (let minute = 0; minute < PASSED_MINUTES; minute += 1) passMinute(world, rules);
+    world.commit({ contents: { ...world.newest.contents, [zone]: value + 1 } });
   }),
   happening('restart', fc.constant('the hub'), (world) => world.restart()),
   happening('restart', fc.constant('every agent'), restartAgents),
@@ -160,6 +171,8 @@ function resume(world: RolloutWorld, _by: string, rules: RolloutRules): void {
 
 /** Time after which no wave of the strategies waits for a cluster, in milliseconds. */
 const UNREACHABLE_MS = 120_000;
+/** Minutes within which most waves finish a commit whose gates someone passes. */
+const PASSED_MINUTES = 6;
 /** Minutes within which every run ends once no more commits come. */
 const MINUTES = 120;
 /** Minutes for which a commit stays whose approval was taken back. */

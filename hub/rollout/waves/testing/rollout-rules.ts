@@ -27,6 +27,10 @@ export class RolloutRules {
   readonly #unseen = new Set<string>();
   /** Commits that agents have in force. */
   readonly #accepted: Map<string, string | null>;
+  /** The last commits of clusters that were no newer than what their waves had finished. */
+  readonly #comparable = new Map<string, string>();
+  /** The last commits that came while clusters had one in between, by their names. */
+  readonly #between = new Map<string, string>();
 
   constructor(world: RolloutWorld) {
     this.#world = world;
@@ -75,6 +79,7 @@ export class RolloutRules {
   check(before: Moment, isStored = true): void {
     const { run } = this.#world;
     for (const cluster of this.#world.clusters.values()) {
+      this.#noteComparable(cluster, before.run ?? run);
       this.#checkApproval(cluster);
       this.#note(cluster, before, isStored);
     }
@@ -125,6 +130,13 @@ export class RolloutRules {
     else if (isStored && !this.#unprovenSince.has(name)) this.#unprovenSince.set(name, now);
   }
 
+  #noteComparable({ name, accepted }: SimulatedCluster, run: RolloutRun | undefined): void {
+    if (run === undefined || accepted === null) return;
+    const finished = this.#reached(run, this.#waveOf({ name }, run));
+    if (this.#world.indexOf(accepted) <= this.#world.indexOf(finished)) this.#comparable.set(name, accepted);
+    else if (accepted !== this.#world.newest.revision) this.#between.set(name, this.#world.newest.revision);
+  }
+
   #noteAbsence(name: string, awaySince: number | null): void {
     const { now } = this.#world;
     const absence = this.#absences.get(name);
@@ -135,15 +147,16 @@ export class RolloutRules {
 
   /**
    * Whether no wave need wait for a cluster: it is away, has come and gone for long and does not
-   * lack objects, or there is nothing to compare, as it was not known in time as it was before, or
-   * enforces by an older commit what it gets.
+   * lack objects, enforces by an older commit what it gets and someone has passed, or there is
+   * nothing to compare, as it was not known in time as it was before, or had a commit in between.
    */
   #isExcused(cluster: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
     const { name, awaySince, lacking } = cluster;
     const [unreachableMs, proofMs] = [durationMs(unreachableAfter ?? '5m'), durationMs(rule.proofWithin ?? '10m')];
     if (this.#passed(awaySince) >= unreachableMs) return true;
     if (lacking !== this.#world.newest.revision && this.#passed(this.#absences.get(name)?.since) >= unreachableMs + proofMs) return true;
-    if (rule.maxNewViolations === undefined) return false;
+    if (rule.maxNewViolations === undefined) return this.#enforcesBefore(cluster) && this.#isAccepted(name, this.#world.newest.revision);
+    if (this.#between.get(name) === this.#world.newest.revision) return true;
     return this.#passed(this.#unprovenSince.get(name)) >= proofMs || this.#enforcesBefore(cluster);
   }
 
@@ -279,7 +292,7 @@ export class RolloutRules {
     if (rule.maxNewViolations === undefined) return;
     const known = proven.filter(({ awaySince }) => awaySince === null);
     const counted = known.filter(({ name }) => !this.#isAccepted(name, is));
-    const before = (name: string): number => this.#world.violationsAt(name, was);
+    const before = (name: string): number => this.#world.violationsAt(name, this.#comparable.get(name) ?? was);
     const found = counted.reduce((sum, { name }) => sum + Math.max(0, this.#world.violationsAt(name, is) - before(name)), 0);
     if (known.length === 0) throw new Error(`wave ${rule.name} finished ${is} although nothing was looked at`);
     if (found > rule.maxNewViolations) throw new Error(`wave ${rule.name} finished ${is} with ${found} new violations`);

@@ -76,6 +76,8 @@ export class RolloutWorld {
   readonly flapping = new Set<string>();
   /** Clusters whose agents get no objects. */
   readonly starved = new Set<string>();
+  /** Clusters whose agents refuse every commit. */
+  readonly refusing = new Set<string>();
   /** Signed tags as `<revision> <wave>`: approvals, and those that take approvals back. */
   readonly #approved = new Set<string>();
   readonly #revoked = new Set<string>();
@@ -211,7 +213,7 @@ export class RolloutWorld {
       return;
     }
     cluster.lacking = null;
-    if (this.digestOf(cluster.name, target)?.endsWith(String(REFUSED)) === true) {
+    if (this.refusing.has(cluster.name) || this.digestOf(cluster.name, target)?.endsWith(String(REFUSED)) === true) {
       cluster.refused = target;
       return;
     }
