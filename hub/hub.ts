@@ -17,15 +17,7 @@ import { backUp, createCheckpoints, type Ledger, openAuditKey, openLedger } from
 import { createHubMetrics, registerHubReadings } from './metrics.ts';
 import { Planner } from './plans/index.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
-import {
-  Activity,
-  ApprovalRelay,
-  type CommitTracer,
-  createTrendRecorder,
-  ImmediateCheck,
-  Pipeline,
-  WaveController,
-} from './rollout/index.ts';
+import { Activity, ApprovalRelay, type CommitTracer, createTrendRecorder, Pipeline, TagCheck, WaveController } from './rollout/index.ts';
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
 import { openSource, type Source } from './source/index.ts';
 
@@ -179,9 +171,9 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   );
   const fleet = new FleetReader({ ledger, clock, version });
   const history = { ledger, clock, logger: log('activity') };
-  const immediate = new ImmediateCheck({ trust: config.git.trust, source, clock });
-  const rollout = new WaveController({ ledger, targets, delivery, source, immediate, tracer, clock, logger: log('release') });
-  new ApprovalRelay({ ledger, source, targets, delivery, immediate, logger: log('release') }).open();
+  const tags = new TagCheck({ trust: config.git.trust, source, clock });
+  const rollout = new WaveController({ ledger, targets, delivery, source, tags, tracer, clock, logger: log('release') });
+  new ApprovalRelay({ ledger, source, targets, delivery, tags, logger: log('release') }).open();
   const activity = new Activity({ ...history, metrics: metrics.rollout, tracer, inWaves: () => rollout.areInForce });
   const trend = createTrendRecorder({ ...history, counts: () => fleet.readStatus() });
   const onDone = activity.done.bind(activity);

@@ -104,6 +104,24 @@ eu        hr         warn    loosened   eu-west-1                eu-central-1, e
     ]);
   });
 
+  it('shows the waves of the commit before, and those that are skipped', async () => {
+    const strategy =
+      '{waves: [{name: canary, clusterSelector: {matchLabels: {env: prod}}}, {name: none, clusterSelector: {matchLabels: {a: b}}}]}';
+    put('rollout.yaml', document('RolloutStrategy', 'careful', strategy));
+    const first = await planJson('--offline');
+    expect(first.plan.waves).toMatchObject({ from: 'NextCommit', waves: [{ name: 'canary', names: ['eu'] }, { isImplicit: true }] });
+    expect((await plan()).err).toContain('The change brings the first RolloutStrategy: it goes to every cluster at once');
+    commit('waves');
+    policy('hr', '{targetNamespace: hr, allowedRegions: [eu-central-1], enforcementAction: warn, placement: {clusterNames: [eu]}}');
+    const { out, err } = await plan();
+    expect(out).toMatch(/^WAVE +CLUSTERS +WHAT CHANGES$\n^canary +eu +policies of 1 cluster$/m);
+    expect(out).toMatch(/^\(others\): the last, of clusters in no wave +us +nothing: the wave is skipped$/m);
+    expect(err).toContain('The change goes by the waves of the commit before, as if every wave had that.\n');
+    const markdown = await plan('-o', 'markdown');
+    expect(markdown.out).toContain('| wave | clusters | what changes |\n');
+    expect((await planJson('--cluster', 'us')).plan.waves?.waves).toMatchObject([{ name: '(others)', isSkipped: true }]);
+  });
+
   it('shows what expires', async () => {
     policy('finance', '{targetNamespace: finance, allowedRegions: [eu-west-1], expiryDate: "2099-06-27T00:00:00Z"}');
     commit('expiry');

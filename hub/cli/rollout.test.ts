@@ -123,6 +123,29 @@ describe('fso rollout', () => {
     await server.ledger.records.update('rollout', 'run', () => before);
   });
 
+  it('shows what approves an unseen wave, and passes it by no resume', async () => {
+    const before = server.ledger.records.get('rollout', 'run');
+    const halt = {
+      wave: 'canary',
+      gate: 'NothingLookedAt',
+      clusters: ['eu'],
+      problem: 'the gates looked at 0 clusters',
+      since: 0,
+    } as const;
+    const base = { revision: BASE, strategy: { waves: [canary], approvers: ['bob', 'carol'] } };
+    await server.ledger.records.update('rollout', 'run', () => ({ ...HALTED, base, halt }));
+    const { code, out } = await fso('rollout', 'status');
+    const tag = `fso/approve/${NEWEST}/canary`;
+    expect([code, out]).toEqual([1, expect.stringMatching(/^Next: +`git revert .*; or `fso rollout approve canary`, which prints how/m)]);
+    expect(out).toMatch(new RegExp(`^Approval: +wave canary waits \\(the hub\\) for 1 signed tag ${tag} by bob, carol; `, 'm'));
+    const refused = await fso('rollout', 'resume');
+    expect([refused.code, refused.out]).toEqual([1, '']);
+    expect(refused.err).toMatch(
+      new RegExp(`No resume passes gate NothingLookedAt.*\`fso rollout approve canary\`.* ${tag} of bob or carol`),
+    );
+    await server.ledger.records.update('rollout', 'run', () => before);
+  });
+
   it('refuses a resume of another commit, and one of what is not held', async () => {
     const other = await fso('rollout', 'resume', '--revision', BASE);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining(`The rollout is of ${NEWEST} by now`)]);

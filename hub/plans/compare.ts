@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { RoleGrant } from '@fso/shared/api';
 import { decodeOnto, type PolicySet } from '@fso/shared/decode';
-import { type ComparedFleets, compareFleets, type Effects, unknownName } from '@fso/shared/effects';
+import { type ComparedFleets, compareFleets, type Effects, type Plan, unknownName } from '@fso/shared/effects';
+import { planWaves } from '@fso/shared/rollout';
 import { type ClusterQuestion, type NotAsked, questionsOf } from './cluster-questions.ts';
 import { type PlanOptions, type PlanRefusal, readRequest, refusePlan } from './read-request.ts';
-import { visibleBase, visibleSides } from './visible-sides.ts';
+import { type VisibleSides, visibleBase, visibleSides } from './visible-sides.ts';
 
 /** Request for a plan, and the commit in force that it is compared with. */
 export interface ComparisonInput {
@@ -19,8 +20,9 @@ export interface ComparisonInput {
 }
 
 /** Effects of a change on possible pods, and the questions for those that run. */
-export interface Comparison extends ComparedFleets {
+export interface Comparison extends Omit<ComparedFleets, 'changed'> {
   readonly ok: true;
+  readonly waves: Plan['waves'];
   readonly options: PlanOptions;
   /** Stored plan that the change names; undefined: none. */
   readonly accept: string | undefined;
@@ -39,6 +41,15 @@ const concerned = ({ effects, notLookedAt }: Effects, { withoutClusters }: PlanO
   return [...new Set([...effects, ...notLookedAt].flatMap(({ clusters }) => clusters))].filter((cluster) => !lost.has(cluster));
 };
 
+/**
+ * Sides whose clusters the caller sees in waves. For one who sees a part, clusters that only the
+ * files register are in none: their labels would ask what waves select.
+ */
+const sidesOfWaves = ({ before, after }: VisibleSides, grants: ComparisonInput['grants']): Parameters<typeof planWaves>[0] => ({
+  before: before.set,
+  after: grants === undefined ? after.set : { ...after.set, clusters: [] },
+});
+
 const compareRequest = ({ body, before, nowMs, grants }: ComparisonInput): Comparison | PlanRefusal => {
   const read = readRequest(body, (files) => decodeOnto(before, visibleBase(before, grants), files));
   if (!read.ok) return read;
@@ -47,12 +58,14 @@ const compareRequest = ({ body, before, nowMs, grants }: ComparisonInput): Compa
   const unknown = unknownName(options, sides.before.set, sides.after.set);
   if (unknown !== undefined) return refusePlan(`${unknown.part}: there is no ${unknown.name}`);
   const { at, clusters, withoutClusters, withoutRegions } = options;
-  const compared = compareFleets(
+  const wanted = clusters.length === 0 ? undefined : clusters;
+  const { changed, ...compared } = compareFleets(
     { ...sides.before, atMs: nowMs, withoutClusters: [], withoutRegions: [] },
     { ...sides.after, atMs: at === undefined ? nowMs : Date.parse(at), withoutClusters, withoutRegions },
-    clusters.length === 0 ? undefined : clusters,
+    wanted,
   );
-  return { ok: true, ...compared, options, accept, change, ...questionsOf(concerned(compared.effects, options), options, sides) };
+  const waves = planWaves(sidesOfWaves(sides, grants), changed, wanted);
+  return { ok: true, ...compared, waves, options, accept, change, ...questionsOf(concerned(compared.effects, options), options, sides) };
 };
 
 /** Compares the files of a request with the commit in force, as far as the caller sees both. */

@@ -175,7 +175,7 @@ export class Planner {
     before: PlanBase,
     { caller, signal }: { readonly caller: PlanCaller; readonly signal: AbortSignal },
   ): Promise<Plan> {
-    const { effects, options, questions, notAsked, accept } = compared;
+    const { effects, waves, options, questions, notAsked, accept } = compared;
     const { at = before.at, withoutClusters, withoutRegions } = options;
     const removed = { withoutClusters: [...withoutClusters], withoutRegions: [...withoutRegions] };
     const { agents, clock } = this.#parts;
@@ -201,6 +201,7 @@ export class Planner {
       acceptance,
       before: { ...before, withoutClusters: [], withoutRegions: [] },
       after: { source: 'files', revision: null, at: new Date(at).toISOString(), ...removed },
+      waves,
       workloads,
       ...effects,
     };

@@ -11,7 +11,7 @@ it('follows tags while a cluster waits, also where the clusters cannot be read a
   let tell: (change: typeof lost) => void = () => undefined;
   const clusters = vi.fn<typeof memory.clusters>(() => memory.clusters());
   let wanted: () => string | null = () => null;
-  const immediate = { awaited: null as string | null };
+  const tags = { awaited: null as string | null };
   const error = vi.fn<() => void>();
   const deps = {
     ledger: {
@@ -32,7 +32,7 @@ it('follows tags while a cluster waits, also where the clusters cannot be read a
     },
     targets: { targetOf: () => revision },
     delivery: { connected: () => [], publish: () => undefined },
-    immediate,
+    tags,
     logger: { error },
   } as unknown as ApprovalRelayDeps;
   await memory.setConnected('eu', true);
@@ -47,8 +47,8 @@ it('follows tags while a cluster waits, also where the clusters cannot be read a
   await memory.applyReport('eu', report({ cluster: clusterReport() }));
   tell(lost);
   await expect.poll(() => wanted()).toBeNull();
-  immediate.awaited = 'c'.repeat(40);
+  tags.awaited = 'c'.repeat(40);
   expect(wanted()).toBeNull();
-  immediate.awaited = revision;
+  tags.awaited = revision;
   expect(wanted()).toBe(revision);
 });

@@ -2,7 +2,7 @@ import type { Logger } from '@fso/shared/runtime';
 import type { Delivery, RevisionTargets } from '../delivery/index.ts';
 import type { FleetState } from '../ledger/index.ts';
 import type { Source } from '../source/index.ts';
-import type { ImmediateCheck } from './immediate-check.ts';
+import type { TagCheck } from './tag-check.ts';
 
 /** Parts of the hub from which signed tags come, and through which they reach agents. */
 export interface ApprovalRelayDeps {
@@ -10,13 +10,13 @@ export interface ApprovalRelayDeps {
   readonly source: Pick<Source, 'hint' | 'state'> & { readonly approvals: Pick<Source['approvals'], 'follow'> };
   readonly targets: Pick<RevisionTargets, 'targetOf'>;
   readonly delivery: Pick<Delivery, 'connected' | 'publish'>;
-  readonly immediate: Pick<ImmediateCheck, 'awaited'>;
+  readonly tags: Pick<TagCheck, 'awaited'>;
   readonly logger: Logger;
 }
 
 /**
  * Passes on signed tags to agents that hold the newest commit back: looks for them in the
- * repository as long as one reports that, or the commit asks to skip waves, and sends what is
+ * repository as long as one reports that, or this hub waits for them itself, and sends what is
  * found.
  */
 export class ApprovalRelay {
@@ -54,9 +54,9 @@ export class ApprovalRelay {
 
   /** The newest commit, if a cluster waits for an approval of it, or this hub for its tags. */
   #wanted(): string | null {
-    const { source, immediate } = this.#deps;
+    const { source, tags } = this.#deps;
     const revision = source.state().revision?.revision ?? null;
-    const isWanted = revision === immediate.awaited || [...this.#held.values()].some((each) => each === revision);
+    const isWanted = revision === tags.awaited || [...this.#held.values()].some((each) => each === revision);
     return isWanted ? revision : null;
   }
 

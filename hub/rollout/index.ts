@@ -6,9 +6,9 @@ export { createRolloutRecord, type RolloutRecord } from './history/rollout-recor
 export { COMMIT_KIND, readRollout, readRolloutSlot, readRollouts, writeRollout } from './history/rollout-store.ts';
 export { createTrendRecorder, pointOf, readTrend, TREND_DAYS } from './history/trend.ts';
 export * from './history/views.ts';
-export { ImmediateCheck } from './immediate-check.ts';
 export { compileDesired } from './known-commits.ts';
 export { Pipeline } from './pipeline.ts';
 export { startTracing } from './start-tracing.ts';
+export { TagCheck } from './tag-check.ts';
 export { WaveController, type WaveControllerDeps } from './wave-controller.ts';
 export { RolloutChangeRefused, type RolloutRun } from './waves/index.ts';

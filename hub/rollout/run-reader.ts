@@ -2,9 +2,9 @@ import type { Clock } from '@fso/shared/runtime';
 import type { RevisionTargets } from '../delivery/index.ts';
 import type { FleetState } from '../ledger/index.ts';
 import type { RolloutSource } from './commit-order.ts';
-import type { ImmediateCheck } from './immediate-check.ts';
 import { type CompiledRevision, digestIn, KnownCommits, type KnownFleet } from './known-commits.ts';
 import { ClusterReader, hadBy } from './read-clusters.ts';
+import type { TagCheck } from './tag-check.ts';
 import { commitsOf, type RolloutInput, type RolloutRun } from './waves/index.ts';
 
 /** Parts of the hub that say where the clusters of a rollout in waves stand. */
@@ -12,8 +12,8 @@ export interface RunReaderDeps {
   readonly ledger: Pick<FleetState, 'clusters'>;
   readonly targets: Pick<RevisionTargets, 'targetOf'>;
   readonly source: Pick<RolloutSource, 'read'>;
-  /** Absent: no commit skips waves. */
-  readonly immediate?: Pick<ImmediateCheck, 'check'>;
+  /** Absent: no tags count. */
+  readonly tags?: Pick<TagCheck, 'check'>;
   readonly clock: Clock;
 }
 
@@ -43,7 +43,7 @@ export class RunReader {
   }
 
   async read(run: RolloutRun | undefined, { newest, latest, watchingSince }: ReadAsOf): Promise<KnownFleet> {
-    const { ledger, targets, immediate: check, clock } = this.#deps;
+    const { ledger, targets, tags, clock } = this.#deps;
     const { revision, set } = newest.desired;
     const records = await ledger.clusters();
     const targetOf = (cluster: string) => targets.targetOf(cluster);
@@ -53,8 +53,8 @@ export class RunReader {
     const digestOf: RolloutInput['digestOf'] = (cluster, at) => digestIn(commits, cluster, at);
     const base = run && commits.get(run.base.revision)?.desired.set;
     const clusters = this.#clusters.read({ newest: set, base, records, watchingSince, digestOf, targetOf });
-    const immediate = await check?.check(run?.base, revision);
-    const input = { now: clock.now().getTime(), newest: { revision, strategy: set.rollout?.document.spec, immediate }, clusters, digestOf };
+    const judged = await tags?.check(run, revision);
+    const input = { now: clock.now().getTime(), newest: { revision, strategy: set.rollout?.document.spec, ...judged }, clusters, digestOf };
     return { newest, commits, input };
   }
 }

@@ -10,7 +10,7 @@ import { clusterReport, FILES, policyReport, report } from '../serve/testing/fle
 import type { SourceRevision } from '../source/index.ts';
 import { Pipeline } from './pipeline.ts';
 import { WaveController } from './wave-controller.ts';
-import { type ImmediateTags, RolloutChangeRefused } from './waves/index.ts';
+import { type JudgedTags, RolloutChangeRefused, type RolloutInput } from './waves/index.ts';
 
 const STRATEGY = {
   path: 'rollout.yaml',
@@ -52,7 +52,8 @@ const start = (ledger: Ledger, clock: FakeClock) => {
   };
   const logger = pino({ level: 'silent' });
   const state: SourceView = { url: '', ref: 'main', revision: null, rejected: null, error: null, lastFetch: null };
-  const tagged = new Map<string, ImmediateTags>();
+  const tagged = new Map<string, JudgedTags>();
+  const judged: Pick<RolloutInput['newest'], 'approval'> = {};
   const fetches = { hints: 0, last: null as string | null };
   const source = {
     read: async (revision: string) => (revision in COMMITS ? setOf(revision) : undefined),
@@ -64,8 +65,8 @@ const start = (ledger: Ledger, clock: FakeClock) => {
     // The commits follow each other in the order of their digits.
     objects: { chain: async (from: string, to: string) => (from < to ? [to] : null) },
   };
-  const immediate = { check: async (_base: unknown, revision: string) => tagged.get(revision) };
-  const waves = new WaveController({ ledger, targets, delivery, source, immediate, clock, logger });
+  const tags = { check: async (_run: unknown, revision: string) => ({ ...judged, immediate: tagged.get(revision) }) };
+  const waves = new WaveController({ ledger, targets, delivery, source, tags, clock, logger });
   const pipeline = new Pipeline({ ledger, targets, delivery, waves, clock, logger, metrics: { step: () => undefined } });
   const end = new AbortController();
   ends.push(end);
@@ -73,6 +74,7 @@ const start = (ledger: Ledger, clock: FakeClock) => {
   return {
     waves,
     tagged,
+    judged,
     fetches,
     published,
     take: async (revision: string) => {
@@ -208,6 +210,33 @@ describe('WaveController', () => {
     for (const cluster of ['eu', 'us']) await prove(ledger, cluster, NARROW);
     await next.take(REVERT);
     expect([next.targets(), (await next.waves.status()).immediate]).toEqual([['4', '3'], null]);
+  });
+
+  it('continues after an unseen wave once that is approved, records who did, and keeps that over a restart', async () => {
+    const { hub, clock, ledger } = await open();
+    await hub.take(CAREFUL);
+    for (const cluster of ['eu', 'us']) await prove(ledger, cluster, CAREFUL);
+    await ledger.setConnected('eu', false);
+    await clock.advance(2_000);
+    await hub.take(NARROW);
+    await clock.advance(400_000);
+    const waiting = { wave: 'canary', unneeded: null, signer: 'ana (A)', isGiven: false, missing: 1, approvers: [], problems: [] };
+    const { halted } = await hub.waves.status();
+    expect([hub.targets(), halted?.gate]).toEqual([['3', '2'], 'NothingLookedAt']);
+    Object.assign(hub.judged, { approval: waiting });
+    await expect(hub.waves.resume({ halt: halted?.since })).rejects.toThrow(`fso/approve/${NARROW}/canary`);
+    await clock.advance(2_000);
+    expect(hub.waves.halted().halted?.next).toContain('`fso rollout approve canary`');
+    Object.assign(hub.judged, { approval: { ...waiting, isGiven: true, missing: 0, approvers: ['bob (B)'] } });
+    await clock.advance(2_000);
+    expect([hub.targets(), hub.waves.halted().halted]).toEqual([['3', '3'], null]);
+    const recorded = { actor: { kind: 'git', id: 'bob (B)' }, subject: NARROW, detail: { wave: 'canary', signer: 'ana (A)' } };
+    expect(await ledger.audit.list({ action: 'rollout.approve', limit: 9 })).toMatchObject([recorded]);
+    expect((await ledger.events({ limit: 3 })).map(({ reason }) => reason)).toContain('RolloutApproved');
+    await hub.stop();
+    const next = start(ledger, clock);
+    await next.take(NARROW);
+    expect([next.targets(), next.waves.halted().halted]).toEqual([['3', '3'], null]);
   });
 
   it('takes no cluster for away by the time that the hub itself was away', async () => {

@@ -16,7 +16,6 @@ import {
   endOfWave,
   eventsOfRun,
   heldBy,
-  immediateOf,
   isEqualRun,
   isUnderWay,
   laterOf,
@@ -25,7 +24,7 @@ import {
   RolloutChangeRefused,
   type RolloutInput,
   type RolloutRun,
-  recordsOfImmediate,
+  recordsOfTags,
   resumeRun,
 } from './waves/index.ts';
 
@@ -69,6 +68,8 @@ export class WaveController {
   #held: ReadonlyMap<string, HeldCluster> = new Map();
   #isBehind: boolean = false;
   #isReported: boolean = false;
+  /** The run that was read last, and with what. */
+  #last: { readonly run: RolloutRun | undefined; readonly input: RolloutInput } | undefined;
   /** Milliseconds since 1970 since when a cluster that is not connected is away. */
   #watchingSince: number;
 
@@ -140,7 +141,8 @@ export class WaveController {
   /** The failed gate that keeps the rollout from going on, if there is one. */
   halted(): Pick<RolloutView, 'halted' | 'revision'> {
     const run = this.#store.run;
-    return { halted: run === undefined ? null : describeHalt(run), revision: run?.revision ?? null };
+    const input = run === this.#last?.run ? this.#last?.input : undefined;
+    return { halted: run === undefined ? null : describeHalt(run, input), revision: run?.revision ?? null };
   }
 
   /** @throws RolloutChangeRefused */
@@ -152,7 +154,8 @@ export class WaveController {
   /**
    * Ends a pause, or passes the gate that has failed. @returns the gate that was passed; null: none
    *
-   * @throws RolloutChangeRefused also where another gate has failed than the one that is meant
+   * @throws RolloutChangeRefused also where another gate has failed than the one that is meant, and
+   * where only an approval passes it
    */
   async resume({ revision, halt }: RolloutResume): Promise<RolloutView['halted']> {
     const { input } = (await this.#read(this.#store.run)) ?? {};
@@ -160,7 +163,7 @@ export class WaveController {
     await this.#store.change(revision, (run) => {
       if (input === undefined) throw new RolloutChangeRefused('The hub has not read the repository yet.');
       assertResumable(run, halt);
-      passed = run.paused === null ? describeHalt(run) : null;
+      passed = run.paused === null ? describeHalt(run, input) : null;
       return resumeRun(run, input);
     });
     this.#wakeup.wake();
@@ -210,8 +213,8 @@ export class WaveController {
     const known = await this.#read(stored, first);
     if (known === undefined) return undefined;
     const planned = planRun(stored, known.input);
-    const skips = await this.#recordImmediate(stored, known);
-    if (!isEqualRun(planned, stored)) await this.#replace(stored, planned, { input: known.input, skips });
+    const tagged = await this.#recordTags(stored, known);
+    if (!isEqualRun(planned, stored)) await this.#replace(stored, planned, { input: known.input, tagged });
     if (this.#store.run === undefined && first !== undefined) return known;
     this.#first = undefined;
     // A commit that came meanwhile is the next one.
@@ -219,13 +222,11 @@ export class WaveController {
     return known;
   }
 
-  /** Records that a commit skips waves, before it does. @returns the event of it */
-  async #recordImmediate(stored: RolloutRun | undefined, { input }: KnownFleet): Promise<RolloutEvent | undefined> {
-    const immediate = stored && immediateOf(stored, input);
-    if (immediate === undefined) return undefined;
-    const { entry, event } = recordsOfImmediate(input.newest.revision, immediate);
-    await this.#deps.ledger.audit.append(entry);
-    return event;
+  /** Records what signed tags let a run do, before it does. @returns the event of it */
+  async #recordTags(stored: RolloutRun | undefined, { input }: KnownFleet): Promise<RolloutEvent | undefined> {
+    const records = stored && recordsOfTags(stored, input);
+    if (records !== undefined) await this.#deps.ledger.audit.append(records.entry);
+    return records?.event;
   }
 
   #addEvent(event: RolloutEvent): void {
@@ -235,14 +236,14 @@ export class WaveController {
     ledger.addEvent(null, { ...event, time }).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   }
 
-  /** @param planned from `input`; `skips`: event of a commit that skips waves by it */
+  /** @param planned from `input`; `tagged`: event of what signed tags let it do */
   async #replace(
     before: RolloutRun | undefined,
     planned: RolloutRun | undefined,
-    { input, skips }: { readonly input: RolloutInput; readonly skips: RolloutEvent | undefined },
+    { input, tagged }: { readonly input: RolloutInput; readonly tagged: RolloutEvent | undefined },
   ): Promise<void> {
     if (!(await this.#store.replace(before, planned))) return this.#wakeup.wake();
-    for (const event of [...(skips ? [skips] : []), ...eventsOfRun(before, planned)]) this.#addEvent(event);
+    for (const event of [...(tagged ? [tagged] : []), ...eventsOfRun(before, planned)]) this.#addEvent(event);
     const ended = endOfWave(before, planned, input);
     if (ended !== undefined) this.#deps.tracer?.waved(ended);
   }
@@ -251,7 +252,9 @@ export class WaveController {
   async #read(run: RolloutRun | undefined, newest = this.#newest): Promise<KnownFleet | undefined> {
     const latest = this.#newest ?? newest;
     if (newest === undefined || latest === undefined) return undefined;
-    return this.#reader.read(run, { newest, latest, watchingSince: this.#watchingSince });
+    const known = await this.#reader.read(run, { newest, latest, watchingSince: this.#watchingSince });
+    this.#last = { run, input: known.input };
+    return known;
   }
 
   /** Gives each cluster the target that the stored run has for it, unless it has that. */

@@ -59,6 +59,16 @@ const FailedGate = z.object({
   problem: z.string(),
   since: Time,
   next: z.string().describe('What to do.'),
+  approval: z
+    .object({
+      tag: z.string().describe('Name of the signed tag that approves the wave.'),
+      missing: Count.describe('Number of tags that are missing; 0: a signer has revoked it, or the rollout is paused.'),
+      approvers: z.array(z.string()).describe('Principals whose tags count.'),
+      problems: z.array(z.string()).describe('Why tags that are there do not count.'),
+    })
+    .nullable()
+    .default(null)
+    .describe('What alone passes a gate that has looked at no cluster; null: a resume passes the gate.'),
 });
 export type RolloutWaveView = z.infer<typeof RolloutWaveView>;
 

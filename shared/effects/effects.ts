@@ -3,7 +3,7 @@ import { byText, canonicalJson, groupBy } from '../encoding/index.ts';
 import { isPattern, namedClusters, type PatternDigest } from './acceptance/planned-effects.ts';
 import { compareRules, type PlacedRule, type RuleChange } from './compare-rules.ts';
 import { createElsewhere, type FindElsewhere } from './elsewhere.ts';
-import { type ClusterGroup, digestOfFleet, type FleetState, groupClusters, openFleet } from './fleet.ts';
+import { type ClusterGroup, changedClusters, digestOfFleet, type FleetState, groupClusters, openFleet } from './fleet.ts';
 import { MAX_CLASSES, namespaceClasses } from './namespace-classes.ts';
 import type { Effect, Effects, NamespaceClass } from './plan.ts';
 import { combineRules, digestOfPatterns, patternsOf, type Rule } from './rules.ts';
@@ -176,6 +176,8 @@ export interface ComparedFleets {
   readonly base: string;
   /** Digest of those that the change gives the clusters that its effects name. */
   readonly after: string;
+  /** Clusters whose policies change, also those that are not wanted, in no order. */
+  readonly changed: readonly string[];
   readonly patterns: readonly PatternDigest[];
 }
 
@@ -197,7 +199,13 @@ export const compareFleets = (before: FleetState, after: FleetState, wanted?: re
     notLookedAt,
     effects: joinClusters(found),
   };
-  return { effects, base: digestOfFleet(had), after: digestOfFleet(has, namedClusters(effects.effects, notLookedAt)), patterns };
+  return {
+    effects,
+    base: digestOfFleet(had),
+    after: digestOfFleet(has, namedClusters(effects.effects, notLookedAt)),
+    changed: changedClusters(had, has),
+    patterns,
+  };
 };
 
 /** Effects of a change, as {@link compareFleets} finds them. */

@@ -141,6 +141,15 @@ export const digestOfFleet = (fleet: ReadonlyMap<string, Omit<CommittedCluster, 
   );
 };
 
+/** Digest of what a cluster gets that is not registered. */
+const NOTHING = digestOfPolicies([]);
+
+/** Clusters that get other policies after a change, whatever regions they have. */
+export const changedClusters = (before: Fleet, after: Fleet): readonly string[] => {
+  const digestIn = (fleet: Fleet, name: string): string => fleet.get(name)?.digest ?? NOTHING;
+  return [...new Set([...before.keys(), ...after.keys()])].filter((name) => digestIn(before, name) !== digestIn(after, name));
+};
+
 const UNREGISTERED: ClusterState = { digest: '', list: { rules: [], match: () => [] }, regions: [], hasProvider: true };
 
 /** Groups clusters that are compared alike. @param wanted names; undefined: all */

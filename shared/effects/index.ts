@@ -8,7 +8,7 @@ export { type ComparedFleets, compareFleets, effectsOf } from './effects.ts';
 export { type CommittedCluster, committedClusters, digestOfFleet, type FleetState, unknownName } from './fleet.ts';
 export { type Effect, type Effects, type NamespaceClass, Plan, planResult } from './plan.ts';
 export { MAX_PLAN_BYTES, PlanRequest } from './plan-request.ts';
-export { beyondLines, type PlanRow, planNotes, planRows, planVerdict, regionsText } from './plan-text.ts';
+export { beyondLines, type PlanRow, planNotes, planRows, planVerdict, regionsText, WAVE_COLUMNS, waveRows } from './plan-text.ts';
 export { digestOfPatterns, patternsOf, rulesOf } from './rules.ts';
 export { OWNER_COLUMNS, ownerRows, WORKLOAD_COLUMNS, workloadRows } from './workload-rows.ts';
 export {

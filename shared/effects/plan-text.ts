@@ -67,6 +67,44 @@ export const planRows = ({ effects }: Plan): readonly PlanRow[] =>
     })),
   );
 
+/** A wave of a plan. */
+interface WaveRow {
+  readonly wave: string;
+  readonly clusters: string;
+  readonly change: string;
+}
+
+const changeText = ({ changed, isSkipped }: NonNullable<Plan['waves']>['waves'][number]): string => {
+  if (isSkipped) return 'nothing: the wave is skipped';
+  return changed === 0 ? 'nothing in these clusters' : `policies of ${count(changed, 'cluster')}`;
+};
+
+/** The waves of a plan, in order. */
+export const waveRows = ({ waves }: Pick<Plan, 'waves'>): readonly WaveRow[] =>
+  (waves?.waves ?? []).map((wave) => {
+    const names = wave.names.slice(0, SHOWN);
+    const more = wave.clusters > names.length ? ` and ${wave.clusters - names.length} more` : '';
+    return {
+      wave: wave.isImplicit ? `${wave.name}: the last, of clusters in no wave` : wave.name,
+      clusters: `${names.join(', ')}${more}`,
+      change: waves?.from === 'NextCommit' ? '' : changeText(wave),
+    };
+  });
+
+export const WAVE_COLUMNS = [
+  { title: 'WAVE', value: ({ wave }: WaveRow) => wave },
+  { title: 'CLUSTERS', value: ({ clusters }: WaveRow) => clusters },
+  { title: 'WHAT CHANGES', value: ({ change }: WaveRow) => change },
+];
+
+/** Sentence on the waves of a plan; empty: there is no strategy. */
+export const wavesNote = ({ waves }: Pick<Plan, 'waves'>): string => {
+  if (waves === null) return '';
+  if (waves.from === 'NextCommit')
+    return 'The change brings the first RolloutStrategy: it goes to every cluster at once, and commits after it go by its waves.';
+  return 'The change goes by the waves of the commit before, as if every wave had that.';
+};
+
 /** The result for every possible pod, in one sentence. */
 const possibleVerdict = (plan: Plan, quote: Quote): string => {
   const { result, effects, lookedAt } = plan;
@@ -141,6 +179,7 @@ export const planNotes = (plan: Plan, quote: Quote): readonly string[] => {
     `Looked at ${count(lookedAt.clusters, 'cluster')} and ${count(lookedAt.policies, 'policy', 'policies')}; every namespace that is not listed keeps its rules.`,
     ...notLookedAt.map(({ clusters, reason }) => `Not looked at: ${quote(some(clusters))}: ${plainText(reason)}.`),
     ...workloadNotes(workloads, quote),
+    ...[wavesNote(plan)].filter((note) => note !== ''),
     'Capacity, volumes and pod affinity are not looked at.',
     ...[acceptNote(plan, quote)].filter((note) => note !== ''),
   ];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FLOOR_ACTIONS } from '../api/index.ts';
+import { PlannedWaves } from '../rollout/index.ts';
 import { Acceptance, PlanId } from './acceptance/acceptance.ts';
 import { isBreaking, Workloads } from './workloads.ts';
 
@@ -114,6 +115,9 @@ export const Plan = Effects.extend({
     .describe('Comparison with the stored plan that the change names. null: it names none, or nothing breaks.'),
   before: Side,
   after: Side,
+  waves: PlannedWaves.nullable()
+    .default(null)
+    .describe('Waves in which the change would reach the clusters. null: there is no RolloutStrategy, or the hub is older.'),
   workloads: Workloads.nullable().describe('Workloads that run now. null: no cluster was asked; a pod that breaks is a possible one.'),
 });
 export type Plan = z.infer<typeof Plan>;

@@ -4,6 +4,6 @@ export { type OutcomeRow, outcomeRows, outcomeText, plannedRows } from './accept
 export type { StoredPlanSummary, StoredPlanView } from './acceptance/stored-plan.ts';
 export type { Plan } from './plan.ts';
 export type { PlanRequest } from './plan-request.ts';
-export { type PlanRow, planRows, planVerdict, regionsText } from './plan-text.ts';
+export { type PlanRow, planRows, planVerdict, regionsText, waveRows, wavesNote } from './plan-text.ts';
 export { ownerRows } from './workload-rows.ts';
 export { type ClusterWorkloads, WORKLOAD_CLASSES, type WorkloadClass } from './workloads.ts';

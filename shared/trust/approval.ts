@@ -238,6 +238,12 @@ export const judgeImmediate = (input: TagInput): TagVerdict => {
   return judgeTags(input, immediateTag(revision), (name) => name.startsWith(revocationTag(revision, '')));
 };
 
+/** Judges the tags that approve a commit for a wave. Pure. */
+export const judgeApproval = (input: TagInput, wave: string): TagVerdict => {
+  const { revision } = input;
+  return judgeTags(input, approvalTag(revision, wave), (name) => isNamed(name, revocationTag(revision, wave)));
+};
+
 /**
  * Judges whether a cluster may step to a commit: it is approved for the wave of the cluster, or for
  * all at once. Pure.
@@ -247,7 +253,7 @@ export const judgeImmediate = (input: TagInput): TagVerdict => {
 export const findMissingApproval = (input: ApprovalInput): HeldRevision | undefined => {
   const { revision, rule } = input;
   const tag = approvalTag(revision, rule.wave);
-  const { isGiven, missing, problems } = judgeTags(input, tag, (name) => isNamed(name, revocationTag(revision, rule.wave)));
+  const { isGiven, missing, problems } = judgeApproval(input, rule.wave);
   const immediate = input.isImmediate && !isGiven ? judgeImmediate(input) : undefined;
   if (isGiven || immediate?.isGiven === true) return undefined;
   const others = immediate?.problems.filter((problem) => !problems.includes(problem)) ?? [];

@@ -129,12 +129,22 @@ it('leads from the document of a policy to its plan', async () => {
   await expect(page.getByRole('heading', { name: 'Not found' })).toBeVisible();
 });
 
-it('can be read on a phone and in the dark', async () => {
+const STRATEGY = `apiVersion: compliance.federated.io/v1
+kind: RolloutStrategy
+metadata: {name: careful}
+spec: {waves: [{name: canary, clusterSelector: {matchLabels: {env: prod}}}]}
+`;
+
+it('can be read on a phone and in the dark, with the waves of the change', async () => {
+  await server.ledger.setDesired(desiredOf(REVISION, [...FILES, { path: 'rollout.yaml', text: STRATEGY }]));
   for (const options of [{ viewport: PHONE }, { theme: 'dark' as const }]) {
     const page = await dashboard.open('/plan', options);
     await narrow(page);
     await page.getByRole('button', { name: 'Plan', exact: true }).click();
     await expect(grid(page, 'Rules that change')).toBeVisible();
+    const waves = grid(page, 'Waves').getByRole('row');
+    await expect(waves.filter({ hasText: 'canary' })).toContainText('eu');
+    await expect(waves.filter({ hasText: '(others): the last, of clusters in no wave' })).toContainText('policies of 1 cluster');
     await expectNoSidewaysScroll(page);
     await expectAccessible(page);
   }

@@ -166,6 +166,28 @@ describe('a hub without agents', () => {
     await expectAccessible(dark);
   });
 
+  it('shows what approves an unseen wave, and offers no resume', async () => {
+    const base = { ...PAUSED.base, strategy: { ...PAUSED.base.strategy, approvers: ['bob@example.org'] } };
+    const halt = {
+      wave: 'canary',
+      gate: 'NothingLookedAt',
+      clusters: ['eu'],
+      problem: 'the gates looked at 0 clusters',
+      since: 0,
+    } as const;
+    await server.ledger.records.update('rollout', 'run', () => ({ ...PAUSED, base, halt: { ...halt, clusters: ['eu'] }, paused: null }));
+    server.rollout.take({ desired: desiredOf(NEWEST, FILES), digests: new Map() });
+    const page = await dashboard.open('/rollout', { viewport: PHONE, allow: [/status of 404 .*\/api\/v1\/commits\//] });
+    await expect(page.getByRole('heading', { level: 2, name: /Halted in wave canary: the gates looked at 0 clusters/ })).toBeVisible();
+    await expect(page.getByRole('textbox', { name: 'Command: fso rollout approve canary' })).toHaveValue('fso rollout approve canary');
+    await expect(page.getByText(new RegExp(`fso/approve/${NEWEST}/canary of bob@example.org`)).first()).toBeVisible();
+    await expect(page.getByText('this hub has yet to judge its tags')).toBeVisible();
+    await expect(page.getByRole('button', { name: 'Pause' })).toBeVisible();
+    await expect(page.getByRole('button', { name: 'Resume' })).toHaveCount(0);
+    await expectNoSidewaysScroll(page);
+    await expectAccessible(page);
+  });
+
   it('shows who let a commit skip its waves', async () => {
     const immediate = {
       from: REVISION,

@@ -4,6 +4,7 @@ import { approvalTag, immediateTag } from '@fso/shared/rollout';
 import { parseSigners } from '@fso/shared/signatures';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { makeSigningKey } from '../../clusters/demo/git-repository.ts';
+import { createHubClient } from '../../hub/cli/client/api-client.ts';
 import type { RunningHub } from '../../hub/hub.ts';
 import { clusterReport } from '../../hub/serve/testing/fleet.ts';
 import { accepted, type HubHarness, openHubHarness, takeOffer } from '../harness/hub-harness.ts';
@@ -96,7 +97,7 @@ const openSigned = async () => {
   if (ana === undefined || bob === undefined) throw new Error('there are no keys');
   await harness.repository.signAs(ana);
   const trust = { mode: 'strict' as const, signers: parseSigners({ allowedSigners: `${ana.line}${bob.line}` }) };
-  return { ...harness, bob, trust, [Symbol.asyncDispose]: () => harness.close() };
+  return { ...harness, ana, bob, trust, [Symbol.asyncDispose]: () => harness.close() };
 };
 
 it('gives a commit to every wave at once by the trailer of its signer and the tag of another principal', async () => {
@@ -129,4 +130,50 @@ it('gives a commit to every wave at once by the trailer of its signer and the ta
   const [entry] = await hub.ledger.audit.list({ action: 'rollout.immediate', limit: 9 });
   expect(entry).toMatchObject({ actor: { id: expect.stringMatching(/^ana@example.org /) }, subject: second });
   expect(entry?.detail).toMatchObject({ taggedBy: [expect.stringMatching(/^bob@example.org /)] });
+});
+
+const API_TOKEN = 'api-token-0123456789';
+
+it('lets an unseen wave continue by the tag of another principal alone, and keeps that over a restart', async () => {
+  await using signed = await openSigned();
+  const { repository, startHub, agent, ana, bob, trust } = signed;
+  const canary = clusterFile('eu', ['eu-west-1', 'eu-central-1'], 'wave: canary');
+  const strategy = STRATEGY.replace('soak: 1h', 'soak: 1s').replace('  waves:', '  unreachableAfter: 1s\n  waves:');
+  await repository.commit({ ...basicRepository(), 'clusters/eu.yaml': canary, 'rollout.yaml': strategy }, 'first');
+  const start = () => startHub({ gitConfig: { trust }, config: { apiToken: API_TOKEN } });
+  const hub = await start();
+  // The canary never connects.
+  const us = await agent(hub, 'us');
+  await takeOffer(us, hub, 'us');
+  await eventually(() => hub.ledger.records.get('rollout', 'run') !== undefined);
+  const second = await repository.commit({ 'policies/finance.yaml': policyFile('finance', ['eu-central-1']) }, 'second');
+  hub.source.hint();
+  const client = createHubClient({ server: hub.url, token: API_TOKEN });
+  const problemsOf = async () => (await client.rollout()).halted?.approval?.problems.join('; ');
+  const halted = await eventually(async () => (await client.rollout()).halted);
+  await eventually(async () => (await problemsOf()) === '');
+  const name = approvalTag(second, 'canary');
+  const awaited = { tag: name, missing: 1, approvers: ['bob@example.org'] };
+  expect((await client.rollout()).halted).toMatchObject({ gate: 'NothingLookedAt', approval: awaited });
+  await expect(client.resumeRollout({ halt: halted.since })).rejects.toThrow(/`fso rollout approve canary`.* fso\/approve\//);
+  const tagBy = async ({ file }: { readonly file: string }, tagged: string): Promise<void> => {
+    await repository.git('-c', `user.signingKey=${file}`, 'tag', '--force', '--sign', '--message', 'Approve', tagged, second);
+    await repository.git('push', '--quiet', '--force', 'origin', `refs/tags/${tagged}`);
+    hub.source.hint();
+  };
+  await tagBy(bob, approvalTag(second, 'production'));
+  await tagBy(ana, name);
+  await eventually(async () => (await problemsOf())?.includes('ana@example.org is no approver'));
+  expect((await client.rollout()).halted?.approval).toMatchObject(awaited);
+  expect(us.frames.filter(({ type }) => type === 'offer')).toHaveLength(1);
+  await tagBy(bob, `${name}+bob`);
+  expect((await us.next('offer')).revision).toBe(second);
+  const [entry] = await hub.ledger.audit.list({ action: 'rollout.approve', limit: 9 });
+  expect(entry).toMatchObject({ actor: { id: expect.stringMatching(/^bob@example.org /) }, subject: second, detail: { wave: 'canary' } });
+  await hub.stop();
+  await repository.git('push', '--quiet', 'origin', `:refs/tags/${name}+bob`);
+  const next = await start();
+  const again = await agent(next, 'us');
+  expect((await again.next('offer')).revision).toBe(second);
+  expect((await createHubClient({ server: next.url, token: API_TOKEN }).rollout()).halted).toBeNull();
 });

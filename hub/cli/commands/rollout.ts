@@ -54,15 +54,20 @@ const factsOf = ({ revision, state, base, since, halted, paused, immediate }: Ro
   ['Next', halted?.next],
 ];
 
-/** @returns a fact for each wave whose agents wait for an approval */
-const approvalsOf = ({ waves }: RolloutView): Facts =>
-  waves.flatMap(({ name, approval }) => {
-    if (approval === null) return [];
-    const { clusters, tag, missing, approvers, problems } = approval;
-    const asked = `wave ${name} waits (${clusters} clusters) for ${missing} signed tag${missing === 1 ? '' : 's'} ${tag} by ${approvers.join(', ')}`;
-    const text = missing === 0 ? `wave ${name} (${clusters} clusters)` : asked;
-    return [['Approval', [text, ...problems].join('; ')]];
-  });
+type AwaitedTags = Pick<NonNullable<WaveView['approval']>, 'tag' | 'missing' | 'approvers' | 'problems'>;
+
+const approvalText = (wave: string, waiting: string, { tag, missing, approvers, problems }: AwaitedTags): string => {
+  const asked = `wave ${wave} waits (${waiting}) for ${missing} signed tag${missing === 1 ? '' : 's'} ${tag} by ${approvers.join(', ')}`;
+  return [missing === 0 ? `wave ${wave} (${waiting})` : asked, ...problems].join('; ');
+};
+
+/** @returns a fact for each wave that waits for an approval: its agents, or the hub */
+const approvalsOf = ({ waves, halted }: RolloutView): Facts => [
+  ...(halted === null || halted.approval === null ? [] : [['Approval', approvalText(halted.wave, 'the hub', halted.approval)] as const]),
+  ...waves.flatMap(
+    ({ name, approval }): Facts => (approval === null ? [] : [['Approval', approvalText(name, `${approval.clusters} clusters`, approval)]]),
+  ),
+];
 
 const write = async (context: Context, output: Format, view: RolloutView): Promise<void> => {
   if (output === 'json' || output === 'yaml') return writeData(context, output, view);
@@ -102,7 +107,8 @@ export const resumeRollout = async (context: Context, meant: { revision?: string
   const hub = await context.connect();
   const seen = await hub.rollout();
   const gate = seen.paused === null ? seen.halted : null;
-  if (gate !== null && Date.parse(meant.halt ?? gate.since) === Date.parse(gate.since)) context.out(`Passes ${gateText(gate)}.\n`);
+  if (gate !== null && gate.approval === null && Date.parse(meant.halt ?? gate.since) === Date.parse(gate.since))
+    context.out(`Passes ${gateText(gate)}.\n`);
   const { revision, halted } = await hub.resumeRollout({
     revision: meant.revision ?? seen.revision ?? undefined,
     halt: meant.halt ?? gate?.since,

@@ -259,7 +259,7 @@ const addRollout = (program: Command): void => {
   rollout
     .command('approve')
     .description('print the commands of Git that approve the commit for a wave, or for all at once; nothing is signed or pushed')
-    .argument('[wave]', 'a wave whose agents wait for an approval, or will')
+    .argument('[wave]', 'a wave that waits for an approval, or will')
     .option('--immediate', 'for every cluster at once, without waves: a commit with the trailer `Rollout: immediate`', false)
     .option('--suffix <name>', 'makes the name of the tag another one, where a second approver is needed')
     .addHelpText('after', examples('rollout approve production', 'rollout approve production --suffix bob', 'rollout approve --immediate'))

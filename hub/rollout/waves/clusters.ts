@@ -32,10 +32,17 @@ export interface RolloutCluster extends SelectedCluster {
   readonly facts: Facts | null;
 }
 
-/** Tags of a commit that asks to skip waves. */
-export interface ImmediateTags extends TagVerdict {
+/** Tags about a commit, as the hub judges them. */
+export interface JudgedTags extends TagVerdict {
   /** Signer of the commit; '': not known, and no tag counts. */
   readonly signer: string;
+}
+
+/** Approval of an unseen wave: one whose gates have looked at no cluster. */
+export interface UnseenApproval extends JudgedTags {
+  readonly wave: string;
+  /** Reason why an operator passes the gate instead; null: the tags alone do. */
+  readonly unneeded: string | null;
 }
 
 /** State of the fleet at one look, from which {@link planRun} decides who may move on. */
@@ -46,7 +53,9 @@ export interface RolloutInput {
     readonly revision: string;
     readonly strategy: RolloutStrategySpec | undefined;
     /** undefined: it does not ask to skip waves, or has them behind it. */
-    readonly immediate?: ImmediateTags | undefined;
+    readonly immediate?: JudgedTags | undefined;
+    /** undefined: the run was not halted by an unseen wave when it was read. */
+    readonly approval?: UnseenApproval | undefined;
   };
   /** Clusters that the newest commit or the base registers. */
   readonly clusters: ReadonlyMap<string, RolloutCluster>;
@@ -180,6 +189,13 @@ export class Wave {
     return progress === 'proven' || progress === 'away' || progress === 'unlooked';
   }
 }
+
+/** Clusters of a wave that were moved to the newest commit, with their progress now. */
+export const followIn = (run: RolloutRun, wave: Wave, clusters: readonly RolloutCluster[], now: number): readonly MovedCluster[] =>
+  clusters.flatMap((cluster) => {
+    const move = moveOf(run, cluster.name);
+    return move?.revision === run.revision ? [wave.follow(cluster, move, now)] : [];
+  });
 
 /** The waves of a run, in order, with the clusters of each. */
 export const wavesOfRun = ({ base: { strategy } }: Pick<RolloutRun, 'base'>, clusters: RolloutInput['clusters']): readonly Wave[] =>

@@ -1,8 +1,18 @@
-import { type ClusterEvent, type NewAuditEntry, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
+import { type ClusterEvent, ROLLOUT_CLUSTER_STATES, type RolloutView, type RolloutWaveView } from '@fso/shared/api';
 import { approvalTag, immediateTag, OTHERS } from '@fso/shared/rollout';
-import { changedIn, type MovedCluster, type Progress, type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
+import { awaitedApproval, awaitedText } from './approvals.ts';
+import {
+  changedIn,
+  followIn,
+  type Progress,
+  type RolloutCluster,
+  type RolloutInput,
+  type UnseenApproval,
+  type Wave,
+  wavesOfRun,
+} from './clusters.ts';
 import { describeGates } from './gates.ts';
-import { isUnderWay, moveOf, type RolloutRun } from './run.ts';
+import { type Halt, isUnderWay, type RolloutRun } from './run.ts';
 
 /** Clusters that a wave names: unreachable ones, and with their progress. */
 const NAMED = 20;
@@ -38,12 +48,6 @@ const STATES: Readonly<Record<Progress, ClusterState>> = {
   late: 'Late',
   moving: 'Moving',
 };
-
-const followIn = (run: RolloutRun, wave: Wave, changed: readonly RolloutCluster[], now: number): readonly MovedCluster[] =>
-  changed.flatMap((cluster) => {
-    const move = moveOf(run, cluster.name);
-    return move?.revision === run.revision ? [wave.follow(cluster, move, now)] : [];
-  });
 
 const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: RolloutInput): RolloutWaveView => {
   const { number, name, members, soakMs } = wave;
@@ -84,13 +88,42 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
   };
 };
 
-/** Describes the failed gate of a run; null: none has failed. */
-export const describeHalt = ({ halt, revision }: RolloutRun): RolloutView['halted'] =>
-  halt && {
+/** Describes what passes the gate that has failed, beside a revert. */
+const wayOn = (run: RolloutRun, halt: Halt, awaited: UnseenApproval | undefined): string => {
+  if (awaited?.unneeded === null) return awaitedText(run, awaited);
+  const why = awaited === undefined ? '' : `; no approval is asked for, as ${awaited.unneeded}`;
+  return `\`fso rollout resume --halt ${timeOf(halt.since)}\`, which accepts what was found${why}`;
+};
+
+/**
+ * Describes the failed gate of a run; null: none has failed.
+ *
+ * @param input undefined: not read yet
+ * @param tagProblems why the hub does not know tags of the commit
+ */
+export const describeHalt = (
+  run: RolloutRun,
+  input: RolloutInput | undefined,
+  tagProblems: readonly string[] = [],
+): RolloutView['halted'] => {
+  const { halt, revision, base } = run;
+  if (halt === null) return null;
+  const awaited = awaitedApproval(run, input);
+  return {
     ...halt,
     since: timeOf(halt.since),
-    next: `\`git revert ${revision.slice(0, 12)}\` and push, which needs no soak; or \`fso rollout resume --halt ${timeOf(halt.since)}\`, which accepts what was found.`,
+    next: `\`git revert ${revision.slice(0, 12)}\` and push, which needs no soak; or ${wayOn(run, halt, awaited)}.`,
+    approval:
+      awaited?.unneeded === null
+        ? {
+            tag: approvalTag(revision, halt.wave),
+            missing: awaited.missing,
+            approvers: base.strategy.approvers ?? [],
+            problems: [...awaited.problems, ...tagProblems],
+          }
+        : null,
   };
+};
 
 /** Describes whether the newest commit skips waves; null: it does not ask for that. */
 const describeImmediate = (
@@ -131,7 +164,7 @@ export const describeRun = (run: RolloutRun, input: RolloutInput, tagProblems: r
     base: run.base.revision,
     since: timeOf(run.since),
     waves: waves.map((wave) => withProblems(describeWave(run, wave, wave === atWork, input), tagProblems)),
-    halted: describeHalt(run),
+    halted: describeHalt(run, input, tagProblems),
     paused: run.paused && { ...run.paused, since: timeOf(run.paused.since) },
     immediate: describeImmediate(run, input, tagProblems),
   };
@@ -148,24 +181,6 @@ export const describeWithoutRun = (state: 'Immediate' | 'NotRead' | 'Unreadable'
   paused: null,
   immediate: null,
 });
-
-/** The entry of the audit log, and the event, of a commit that skips waves. */
-export const recordsOfImmediate = (
-  revision: string,
-  { from, signer, taggedBy }: NonNullable<RolloutRun['immediate']>,
-): { readonly entry: NewAuditEntry; readonly event: Omit<ClusterEvent, 'time'> } => {
-  const message = `Every cluster gets the commit at once, without waves: signed by ${signer}, tagged by ${taggedBy.join(' and ')}.`;
-  return {
-    entry: {
-      actor: { kind: 'git', id: signer.slice(0, 512), roles: [] },
-      from: null,
-      action: 'rollout.immediate',
-      subject: revision,
-      detail: { before: from, taggedBy },
-    },
-    event: { severity: 'warning', reason: 'RolloutImmediate', message: message.slice(0, 4096), revision },
-  };
-};
 
 /** The events that a change of a run brings. Pure. */
 export const eventsOfRun = (before: RolloutRun | undefined, after: RolloutRun | undefined): readonly Omit<ClusterEvent, 'time'>[] => {

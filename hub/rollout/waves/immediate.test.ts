@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { recordsOfImmediate } from './describe-run.ts';
+import { recordsOfTags } from './approvals.ts';
 import { pauseRun, resumeRun } from './resume-run.ts';
 import { open } from './testing/rollout-fleet.ts';
 import { TAGGED, UNTAGGED, VIOLATED } from './testing/rollout-world.ts';
@@ -103,13 +103,16 @@ describe('a commit that asks to skip waves', () => {
   });
 
   it('is recorded with its signer and those who have tagged it', () => {
-    const { entry, event } = recordsOfImmediate('r1', { from: 'r0', since: 0, signer: 'ana (A)', taggedBy: ['bob (B)'] });
-    expect([entry.action, entry.actor.id, entry.subject, entry.detail]).toEqual([
+    const { world, ask } = openCareful();
+    ask(1);
+    world.newest.immediate = { ...TAGGED, signer: 'ana (A)', approvers: ['bob (B)'] };
+    const { entry, event } = (world.run && recordsOfTags(world.run, world.input())) ?? {};
+    expect([entry?.action, entry?.actor.id, entry?.subject, entry?.detail]).toEqual([
       'rollout.immediate',
       'ana (A)',
       'r1',
       { before: 'r0', taggedBy: ['bob (B)'] },
     ]);
-    expect([event.reason, event.message]).toEqual(['RolloutImmediate', expect.stringContaining('signed by ana (A), tagged by bob (B)')]);
+    expect([event?.reason, event?.message]).toEqual(['RolloutImmediate', expect.stringContaining('signed by ana (A), tagged by bob (B)')]);
   });
 });

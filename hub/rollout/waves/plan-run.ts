@@ -1,6 +1,8 @@
+import { givenApproval, immediateOf } from './approvals.ts';
 import { changedIn, type MovedCluster, type RolloutCluster, type RolloutInput, turnOf, type Wave, wavesOfRun } from './clusters.ts';
 import { failedGate, unseenGate } from './gates.ts';
-import { isEqualMove, MAX_SUPERSEDED, type Move, moveOf, type RolloutRun } from './run.ts';
+import { passUnseen } from './resume-run.ts';
+import { isEqualMove, laterOf, MAX_SUPERSEDED, type Move, moveOf, type RolloutRun } from './run.ts';
 
 /** Parts of a plan that a subclass may replace; tests plant bugs there. */
 export class RunPlan {
@@ -23,6 +25,7 @@ export class RunPlan {
     this.supersede();
     const immediate = immediateOf(this.run, this.input);
     if (immediate !== undefined) return this.finishAtOnce(immediate);
+    if (givenApproval(this.run, this.input) !== undefined) this.run = passUnseen(this.run, this.input.now);
     this.skipUnchanged();
     this.moveUnchanged();
     for (;;) {
@@ -76,7 +79,7 @@ export class RunPlan {
 
   protected moveAtOnce(wave: Wave, cluster: RolloutCluster, isChanged: boolean): Move | undefined {
     if (!isChanged) return { revision: this.run.revision, at: this.input.now };
-    return this.isEnforced(cluster) ? this.moveOn(wave, moveOf(this.run, cluster.name)) : undefined;
+    return this.isEnforced(cluster) ? this.moveOn(wave, cluster.name, moveOf(this.run, cluster.name)) : undefined;
   }
 
   protected isEnforced({ name, enforced }: RolloutCluster): boolean {
@@ -85,12 +88,15 @@ export class RunPlan {
 
   /**
    * Moves a cluster to a commit that changes nothing for it while its wave still works on what it
-   * has. What it was compared with stays, and it has the whole time to prove this commit.
+   * has. What it was compared with stays, and it has the whole time to prove this commit. What a
+   * person has passed stays as well, but not for what it gets of another commit.
    */
-  protected moveOn(wave: Wave, before: Move | undefined): Move {
+  protected moveOn(wave: Wave, name: string, before: Move | undefined): Move {
     const { revision } = this.run;
-    if (before !== undefined) return { ...before, revision, at: this.input.now };
-    return { revision, at: this.input.now, ...(wave.comparesFacts && { unlooked: true }) };
+    const { unlooked, ...kept }: Partial<Move> = before ?? {};
+    const isSame = before !== undefined && this.input.digestOf(name, before.revision) === this.input.digestOf(name, revision);
+    const isLeftOut = isSame ? unlooked === true : wave.comparesFacts && kept.before === undefined;
+    return { ...kept, revision, at: this.input.now, ...(isLeftOut && { unlooked: true }) };
   }
 
   /** Works on a wave. @returns whether it has finished the commit */
@@ -161,21 +167,25 @@ export class RunPlan {
   protected firstMove(wave: Wave, cluster: RolloutCluster, since: number): Move | undefined {
     const { now } = this.input;
     const { name, facts, isRegistered } = cluster;
-    const isAway = wave.isUnreachable(cluster, now);
+    const [isAway, isOverdue] = [wave.isUnreachable(cluster, now), now - since >= wave.proofMs];
     const move: Move = { revision: this.run.revision, at: now, ...(isAway && { away: true }) };
     if (!isRegistered) return { ...move, unlooked: true };
     if (!wave.comparesFacts) return move;
-    const before = moveOf(this.run, name)?.before ?? (this.hasFinished(wave, cluster) ? facts : null);
+    const before = moveOf(this.run, name)?.before ?? (this.isComparable(wave, cluster, isOverdue) ? facts : null);
     if (wave.knows(before)) return { ...move, before };
-    return isAway || now - since >= wave.proofMs ? { ...move, unlooked: true } : undefined;
+    return isAway || isOverdue ? { ...move, unlooked: true } : undefined;
   }
 
-  /** Whether a cluster has what its wave has finished, and not a commit in between. */
-  protected hasFinished({ number }: Wave, { name, enforced, proven, accepted }: RolloutCluster): boolean {
+  /**
+   * Whether a cluster has what gates compare with: what its wave has finished, and not a commit in
+   * between. One that refused that, or did not take it in time, is compared with an older one.
+   */
+  protected isComparable({ number }: Wave, { name, enforced, proven, accepted, refused }: RolloutCluster, isOverdue: boolean): boolean {
     const { reached, base } = this.run;
     const finished = reached[number] ?? base.revision;
     if (proven === null || proven !== accepted) return false;
-    return proven === finished || (enforced !== null && enforced === this.input.digestOf(name, finished));
+    if (proven === finished || (enforced !== null && enforced === this.input.digestOf(name, finished))) return true;
+    return (isOverdue || refused === finished) && laterOf(this.run, finished, proven) === finished;
   }
 
   /** Lets a wave hold for its time once all its clusters have. @returns whether it has finished */
@@ -215,16 +225,6 @@ export class RunPlan {
     return { ...this.run, base: { revision, strategy }, ...ended };
   }
 }
-
-/**
- * Decides whether a commit under way skips what waves it has before it: its tags are there, and
- * nobody has paused the run. @returns undefined: it goes by waves
- */
-export const immediateOf = ({ base, paused }: RolloutRun, { now, newest }: RolloutInput): RolloutRun['immediate'] => {
-  const { revision, immediate } = newest;
-  if (immediate?.isGiven !== true || paused !== null || base.revision === revision) return undefined;
-  return { from: base.revision, since: now, signer: immediate.signer, taggedBy: [...immediate.approvers] };
-};
 
 const reachedOf = ({ waves }: RolloutRun['base']['strategy'], revision: string): string[] => [...waves.map(() => revision), revision];
 

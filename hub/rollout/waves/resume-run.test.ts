@@ -32,6 +32,9 @@ describe('resuming', () => {
     wait(180);
     expect(view()?.halted).toMatchObject({ gate: 'ProofTime', clusters: names.slice(0, 20) });
     resume(world);
+    // No cluster is left that its gates look at, which is another gate.
+    expect([view()?.halted?.gate, targets().at(-1)]).toEqual(['NothingLookedAt', 'r0']);
+    resume(world);
     expect([view()?.halted, targets().at(-1)]).toEqual([null, 'r1']);
   });
 
@@ -91,6 +94,29 @@ it('compares with no facts of a commit that was superseded', () => {
   expect([targets()[0], view()?.halted]).toEqual(['r1', null]);
   wait(600);
   expect([targets(), view()?.halted?.gate]).toEqual([['r2', 'r0'], 'NothingLookedAt']);
+});
+
+it('offers a cluster that refused what its wave has finished the next commit at once, and looks at it', () => {
+  const { world, work, commit, wait, targets, view } = open({ a: { maxNewViolations: 1 }, b: {} }, ['a1', 'a2', 'b1', 'c1']);
+  world.refusing.add('a1');
+  commit(1);
+  work();
+  wait(1);
+  expect(view()?.halted).toMatchObject({ gate: 'Refused', clusters: ['a1'] });
+  world.resume();
+  wait(1);
+  expect(targets()).toEqual(['r1', 'r1', 'r1', 'r0']);
+  commit(2);
+  expect(targets().slice(0, 2)).toEqual(['r2', 'r2']);
+  work();
+  wait(1);
+  expect(view()?.halted).toMatchObject({ gate: 'Refused', clusters: ['a1'] });
+  world.refusing.clear();
+  commit(VIOLATED);
+  expect(targets().slice(0, 3)).toEqual(['r3', 'r3', 'r1']);
+  work('a1');
+  wait(1);
+  expect(view()?.halted).toMatchObject({ gate: 'NewViolations', clusters: ['a1'] });
 });
 
 it('plans the way of a cluster that is named like a property of every object', () => {

@@ -1,5 +1,6 @@
+import { awaitedApproval, awaitedText } from './approvals.ts';
 import { type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
-import { FACT_OF_GATE, type Facts, type Halt, type Move, moveOf, parseRun, type RolloutRun } from './run.ts';
+import { FACT_OF_GATE, type Facts, type Gate, type Halt, type Move, moveOf, parseRun, type RolloutRun } from './run.ts';
 
 /** Thrown for a change of a rollout that is not, or no longer, the one that was meant. */
 export class RolloutChangeRefused extends Error {
@@ -31,9 +32,14 @@ const acceptFact = (fact: keyof Facts, { before }: Move, { facts }: RolloutClust
 };
 
 /** Accepts what a gate has found, as of now: it fails again only by what comes in addition. */
-const waive = (wave: Wave, { gate }: Halt, move: Move, { name, input }: { name: string; input: RolloutInput }): Move => {
+const waive = (
+  wave: Wave,
+  gate: Exclude<Gate, 'NothingLookedAt'>,
+  move: Move,
+  { name, input }: { name: string; input: RolloutInput },
+): Move => {
   const cluster = input.clusters.get(name);
-  if (cluster === undefined || gate === 'NothingLookedAt') return move;
+  if (cluster === undefined) return move;
   if (gate === 'Refused' || gate === 'ProofTime') {
     const followed = wave.follow(cluster, move, input.now);
     const isFound = followed.progress === (gate === 'Refused' ? 'refused' : 'late');
@@ -42,17 +48,34 @@ const waive = (wave: Wave, { gate }: Halt, move: Move, { name, input }: { name: 
   return { ...move, ...acceptFact(FACT_OF_GATE[gate], move, cluster) };
 };
 
-/** Passes the gate. Where that leaves no cluster to look at, this is passed as well. */
-const passGate = (run: RolloutRun, halt: Halt, input: RolloutInput): RolloutRun => {
+/** Lets an unseen wave go on. */
+export const passUnseen = (run: RolloutRun, now: number): RolloutRun => {
+  const wave = renewed(run, now);
+  return { ...run, wave: wave && { ...wave, waived: true }, halt: null };
+};
+
+/** @throws RolloutChangeRefused where only an approval lets the wave go on */
+const resumeUnseen = (run: RolloutRun, input: RolloutInput): RolloutRun => {
+  const awaited = awaitedApproval(run, input);
+  // Some cluster is looked at by now.
+  if (awaited === undefined) return { ...run, wave: renewed(run, input.now), halt: null };
+  if (awaited.unneeded !== null || awaited.isGiven) return passUnseen(run, input.now);
+  const problems = awaited.problems.map((problem) => ` ${problem}.`).join('');
+  throw new RolloutChangeRefused(
+    `No resume passes gate NothingLookedAt of wave ${awaited.wave}. Next: ${awaitedText(run, awaited)}.${problems}`,
+  );
+};
+
+/** Passes the gate that has failed. @throws RolloutChangeRefused */
+const passGate = (run: RolloutRun, { gate, wave: name }: Halt, input: RolloutInput): RolloutRun => {
+  if (gate === 'NothingLookedAt') return resumeUnseen(run, input);
   const moves = { ...run.moves };
-  const halted = wavesOfRun(run, input.clusters).find(({ name }) => name === halt.wave);
-  for (const name of halted?.members ?? []) {
-    const move = moveOf(run, name);
-    if (halted !== undefined && move?.revision === run.revision) moves[name] = waive(halted, halt, move, { name, input });
+  const halted = wavesOfRun(run, input.clusters).find((wave) => wave.name === name);
+  for (const member of halted?.members ?? []) {
+    const move = moveOf(run, member);
+    if (halted !== undefined && move?.revision === run.revision) moves[member] = waive(halted, gate, move, { name: member, input });
   }
-  const looked = halted?.members.some((name) => moveOf({ moves }, name)?.revision === run.revision && moves[name]?.unlooked !== true);
-  const wave = renewed(run, input.now);
-  return { ...run, moves, wave: wave && { ...wave, waived: wave.waived || halt.gate === 'NothingLookedAt' || !looked }, halt: null };
+  return { ...run, moves, wave: renewed(run, input.now), halt: null };
 };
 
 /**
@@ -71,7 +94,11 @@ export const assertResumable = ({ paused, halt: failed }: RolloutRun, halt: stri
   throw new RolloutChangeRefused(`${found} Look at it; a resume that passes it names that time.`);
 };
 
-/** Ends a pause, or else passes the gate that has failed. The same run: there is neither. */
+/**
+ * Ends a pause, or else passes the gate that has failed. The same run: there is neither.
+ *
+ * @throws RolloutChangeRefused where only an approval passes the gate
+ */
 export const resumeRun = (run: RolloutRun, input: RolloutInput): RolloutRun => {
   if (run.paused !== null) return { ...run, paused: null, wave: renewed(run, input.now) };
   return run.halt === null ? run : passGate(run, run.halt, input);

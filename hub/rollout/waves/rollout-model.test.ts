@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { MovedCluster, RolloutInput, Wave } from './clusters.ts';
+import type { MovedCluster, RolloutCluster, RolloutInput, Wave } from './clusters.ts';
 import { RunPlan } from './plan-run.ts';
 import type { RolloutRun } from './run.ts';
 import { rolloutProperty } from './testing/rollout-commands.ts';
@@ -89,6 +89,35 @@ class SkipsByRevokedTags extends RunPlan {
   }
 }
 
+/** Lets an unseen wave go on without its approval. */
+class GoesOnUnapproved extends RunPlan {
+  constructor(before: RolloutRun, { newest, ...input }: RolloutInput) {
+    super(before, { ...input, newest: { ...newest, approval: newest.approval && { ...newest.approval, isGiven: true } } });
+  }
+}
+
+/** Lets an unseen wave go on by approvals that a signer has revoked. */
+class GoesOnByRevoked extends RunPlan {
+  constructor(before: RolloutRun, { newest, ...input }: RolloutInput) {
+    const { approval } = newest;
+    super(before, { ...input, newest: { ...newest, approval: approval && { ...approval, isGiven: approval.missing === 0 } } });
+  }
+}
+
+/** Leaves an unseen wave halted that is approved. */
+class IgnoresApprovals extends RunPlan {
+  constructor(before: RolloutRun, { newest, ...input }: RolloutInput) {
+    super(before, { ...input, newest: { ...newest, approval: undefined } });
+  }
+}
+
+/** Leaves clusters out that did not take what their waves have finished. */
+class LeavesOutOlder extends RunPlan {
+  protected override isComparable(wave: Wave, cluster: RolloutCluster): boolean {
+    return super.isComparable(wave, { ...cluster, refused: null }, false);
+  }
+}
+
 const BUGS: Readonly<Record<string, Faults>> = {
   'an empty wave that waits': { Plan: EmptyWaveWaits },
   'a supersession that goes one too far': { Plan: SupersedesOneTooFar },
@@ -101,7 +130,12 @@ const BUGS: Readonly<Record<string, Faults>> = {
   'a tagged commit that goes by waves': { Plan: IgnoresTags },
   'a commit that skips waves by revoked tags': { Plan: SkipsByRevokedTags },
   'an agent that takes a revoked approval': { takesRevoked: true },
+  'an unseen wave that goes on without an approval': { Plan: GoesOnUnapproved },
+  'an unseen wave that goes on by a revoked approval': { Plan: GoesOnByRevoked },
+  'an unseen wave that stays halted with its approval': { Plan: IgnoresApprovals },
+  'an operator who lets an unseen wave go on in the place of approvers': { resumesUnseen: true },
   'a cluster that is sent back': { sendsBack: true },
+  'a cluster that is not looked at since it refused a commit': { Plan: LeavesOutOlder },
 };
 
 describe('finds a planted bug:', () => {

@@ -10,7 +10,15 @@ describe('the lister', () => {
   it('lists the failed gate of a rollout, with what to do', async () => {
     const { ledger, clock } = openLister();
     const since = clock.now().toISOString();
-    const halted = { wave: 'canary', gate: 'NewViolations', clusters: ['eu'], problem: '3 new violations', since, next: 'revert' };
+    const halted = {
+      wave: 'canary',
+      gate: 'NewViolations',
+      clusters: ['eu'],
+      problem: '3 new violations',
+      since,
+      next: 'revert',
+      approval: null,
+    };
     const hub = {
       certificates: [],
       verifyAudit: () => new Promise<never>(() => undefined),

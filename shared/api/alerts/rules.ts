@@ -63,7 +63,8 @@ export const ALERT_RULES = {
     forSeconds: 0,
     title: 'The rollout of the newest commit is halted',
     meaning: 'A gate of a wave failed: the clusters of that wave have the newest commit, those of later waves keep the one before.',
-    remedy: 'Revert the commit, which needs no soak, or accept what was found with `fso rollout resume`.',
+    remedy:
+      'Revert the commit, which needs no soak, or accept what was found with `fso rollout resume`; where no cluster was looked at, an approver signs for the wave.',
   },
   LedgerUnavailable: {
     severity: 'critical',

@@ -49,6 +49,12 @@ const Duration = z
 /** Gate on a number that a wave adds up over its clusters. */
 const gate = (what: string) => z.int().min(0).optional().describe(`Gate: ${what} that the wave may have; absent: any number.`);
 
+/**
+ * Names of waves that a Git ref may have as its last part, on any file system
+ * (git-check-ref-format(1)).
+ */
+export const WAVE_IN_TAG: RegExp = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+
 /** Clusters that get a commit together, and what must hold before the next wave. */
 export const RolloutWave = z.strictObject({
   name: z.string().min(1).max(63),

@@ -4,6 +4,7 @@ import {
   type RolloutStrategySpec,
   type SovereignPolicyDocument,
   SYSTEM_NAMESPACE,
+  WAVE_IN_TAG,
 } from '../../api/index.ts';
 import { pathText, type ValueProblem } from '../issue-text.ts';
 import type { PolicyDocument } from '../paths.ts';
@@ -88,9 +89,6 @@ const repeatedWaves = (names: readonly string[]): readonly ValueProblem[] =>
   names.flatMap((name, index) =>
     names.indexOf(name) === index ? [] : [value(['spec', 'waves', index, 'name'], `is the name of wave ${names.indexOf(name) + 1} too`)],
   );
-
-/** Names that a Git ref may have as its last part, on any file system (git-check-ref-format(1)). */
-const WAVE_IN_TAG = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
 /** An approval is a tag that names the wave, by one of the approvers. */
 const checkApprovals = ({ waves, approvers }: RolloutStrategySpec): readonly ValueProblem[] =>

@@ -20,7 +20,7 @@ describe('planMarkdown', () => {
         // No link, no image, no comment, no attribute: a tag is its name alone.
         for (const [, tag] of body.matchAll(/<\/?([^>]*)>/g)) expect(PLAN_TAGS).toContain(tag);
         const cells = body.match(/<td>/g) ?? [];
-        expect(cells.length).toBe(8 * given.effects.length);
+        expect(cells.length).toBe(8 * given.effects.length + 3);
         // Outside of code there is nothing but the words of the plan.
         expect(body.replaceAll(/<code>[^<]*<\/code>/g, '')).not.toMatch(/example|@ana|#1|&amp;|onerror|0{24}/);
       }),

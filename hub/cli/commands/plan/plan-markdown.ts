@@ -5,7 +5,9 @@ import {
   planNotes,
   planRows,
   planVerdict,
+  WAVE_COLUMNS,
   WORKLOAD_COLUMNS,
+  waveRows,
   workloadRows,
 } from '@fso/shared/effects';
 
@@ -60,6 +62,7 @@ const tableOf = <T>(columns: Columns<T>, rows: readonly T[], room: number): stri
 
 /** Columns of clusters. A comment names no workloads: its readers may be many. */
 const WORKLOADS = WORKLOAD_COLUMNS.map(({ title, value }) => [title.toLowerCase(), value] as const);
+const WAVES = WAVE_COLUMNS.map(({ title, value }) => [title.toLowerCase(), value] as const);
 
 const listOf = (lines: readonly string[]): string => lines.map((each) => `- ${each}\n`).join('');
 
@@ -69,6 +72,7 @@ export const planMarkdown = (plan: Plan): string => {
   const head = `${MARK}\n**${planVerdict(plan, code)}**\n\n${beyond === '' ? '' : `${beyond}\n`}`;
   const notes = listOf(planNotes(plan, code));
   const room = MAX_LENGTH - head.length - notes.length - 200;
+  const waves = tableOf(WAVES, waveRows(plan), room / 4);
   const workloads = tableOf(WORKLOADS, workloadRows(plan.workloads), room / 2);
-  return `${head}${tableOf(COLUMNS, planRows(plan), room - workloads.length)}${workloads}${notes}`;
+  return `${head}${tableOf(COLUMNS, planRows(plan), room - workloads.length - waves.length)}${workloads}${waves}${notes}`;
 };

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   beyondLines,
-  type Effects,
-  effectsOf,
+  compareFleets,
   type FleetState,
   type NotAnsweredReason,
   OWNER_COLUMNS,
@@ -15,9 +14,12 @@ import {
   planRows,
   planVerdict,
   unknownName,
+  WAVE_COLUMNS,
   WORKLOAD_COLUMNS,
+  waveRows,
   workloadRows,
 } from '@fso/shared/effects';
+import { planWaves } from '@fso/shared/rollout';
 import { listText, messageOf } from '@fso/shared/text';
 import type { HubClient } from '../../client/api-client.ts';
 import { HubError } from '../../client/hub-requests.ts';
@@ -80,10 +82,11 @@ const comparePolicies = (context: Context, options: PlanOptions): Plan => {
   const at = options.at === undefined ? now : new Date(options.at);
   const removal = { withoutClusters, withoutRegions };
   if (context.interactive) context.progress(`Comparing ${after.set.policies.length} policies on ${after.set.clusters.length} clusters\n`);
-  const effects: Effects = effectsOf(
+  const wanted = cluster.length === 0 ? undefined : cluster;
+  const { effects, changed } = compareFleets(
     { set: before.set, atMs: now.getTime(), ...NOTHING_LOST },
     { set: after.set, atMs: at.getTime(), ...removal },
-    cluster.length === 0 ? undefined : cluster,
+    wanted,
   );
   return {
     version: 1,
@@ -92,6 +95,7 @@ const comparePolicies = (context: Context, options: PlanOptions): Plan => {
     acceptance: null,
     before: sideOf(before, now, NOTHING_LOST),
     after: sideOf(after, at, removal),
+    waves: planWaves({ before: before.set, after: after.set }, changed, wanted),
     workloads: null,
     ...effects,
   };
@@ -177,6 +181,7 @@ const writeTable = (context: Context, plan: Plan): void => {
   table(COLUMNS, planRows(plan));
   table(WORKLOAD_COLUMNS, workloadRows(plan.workloads));
   table(OWNER_COLUMNS, ownerRows(plan.workloads));
+  table(WAVE_COLUMNS, waveRows(plan));
   if (plan.effects.length > 0) context.out('\n');
   for (const note of planNotes(plan, (text) => text)) context.progress(`${note}\n`);
 };

@@ -6,6 +6,8 @@ import {
   planRows,
   planVerdict,
   type WorkloadClass,
+  waveRows,
+  wavesNote,
 } from '@fso/shared/effects/portable';
 import { count, listText } from '@fso/shared/text';
 import { Alert, type AlertProps } from '@patternfly/react-core';
@@ -172,6 +174,26 @@ const Rules = ({ plan }: { readonly plan: Plan }) => {
   );
 };
 
+type WaveRow = ReturnType<typeof waveRows>[number];
+
+const WAVE_COLUMNS: readonly Column<WaveRow>[] = [
+  { title: 'Wave', width: 30, cell: ({ wave }) => wave },
+  { title: 'Clusters', width: 40, cell: ({ clusters }) => clusters },
+  { title: 'What changes', cell: ({ change }) => change },
+];
+
+const Waves = ({ plan }: { readonly plan: Plan }) => {
+  const rows = waveRows(plan);
+  if (rows.length === 0) return null;
+  return (
+    <>
+      <Heading level={3}>Waves</Heading>
+      <p>{wavesNote(plan)}</p>
+      <VirtualTable label="Waves" rows={rows} columns={WAVE_COLUMNS} rowKey={({ wave }) => wave} />
+    </>
+  );
+};
+
 /** The result of a plan: the verdict first, then what runs now, then every possible pod. */
 export const PlanResult = ({ plan }: { readonly plan: Plan }) => (
   <>
@@ -184,5 +206,6 @@ export const PlanResult = ({ plan }: { readonly plan: Plan }) => (
       <Workloads workloads={plan.workloads} />
     )}
     <Rules plan={plan} />
+    <Waves plan={plan} />
   </>
 );

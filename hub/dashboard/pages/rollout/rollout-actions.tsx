@@ -83,7 +83,7 @@ export const RolloutActions = ({ rollout }: { readonly rollout: RolloutView }) =
           Pause
         </RoleButton>
       )}
-      {paused === null && halted === null ? null : (
+      {paused === null && (halted === null || halted.approval !== null) ? null : (
         <RoleButton {...button} variant="primary" onClick={() => setResuming(rollout)}>
           Resume
         </RoleButton>

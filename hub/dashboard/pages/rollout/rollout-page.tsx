@@ -42,7 +42,7 @@ const Commands = ({ commands }: { readonly commands: readonly string[] }) =>
   ));
 
 const HaltedAlert = ({
-  halted: { wave, problem, clusters, since, next, gate },
+  halted: { wave, problem, clusters, since, next, gate, approval },
 }: {
   readonly halted: NonNullable<RolloutView['halted']>;
 }) => (
@@ -61,6 +61,9 @@ const HaltedAlert = ({
       <p>
         <Sentence text={next} />
       </p>
+      {approval?.problems.map((each) => (
+        <p key={each}>{each}</p>
+      ))}
       <Commands commands={commandsIn(next)} />
     </div>
   </Alert>

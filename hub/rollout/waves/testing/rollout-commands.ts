@@ -1,9 +1,10 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
 import fc from 'fast-check';
-import { pauseRun, resumeRun } from '../resume-run.ts';
+import { pauseRun } from '../resume-run.ts';
 import { create } from './rollout-fleet.ts';
-import { RolloutRules, STRATEGIES } from './rollout-rules.ts';
+import { RolloutRules } from './rollout-rules.ts';
 import { type Faults, RolloutWorld, UNTAGGED, ZONES, type Zone } from './rollout-world.ts';
+import { STRATEGIES } from './strategies.ts';
 
 /** Model of fast-check: the rules, which look at the world. */
 interface Model {
@@ -31,7 +32,7 @@ class Happening implements fc.Command<Model, RolloutWorld> {
 
   run({ rules }: Model, world: RolloutWorld): void {
     this.#change(world, rules);
-    const before = rules.moment();
+    const before = world.moment();
     world.step(this.#crashes);
     rules.check(before, !this.#crashes);
   }
@@ -65,6 +66,7 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     else world.tagImmediate();
   }),
   happening('approve', fc.constant('for every wave'), approveAll),
+  happening('approve', fc.constantFrom(...ZONES), (world, wave) => world.approve(wave)),
   happening('revoke', fc.constantFrom(...ZONES), (world, wave) => world.revoke(wave)),
   happening('revert', fc.nat(3), (world, back) => world.commit({ contents: (world.commits.at(-2 - back) ?? world.newest).contents })),
   happening('strategy', fc.nat(STRATEGIES.length - 1), (world, at) => world.commit({ strategy: STRATEGIES[at] })),
@@ -85,6 +87,24 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
   }),
   happening('starve', name, (world, cluster) => {
     if (!world.starved.delete(cluster)) world.starved.add(cluster);
+  }),
+  happening('refuse', name, (world, cluster) => {
+    if (!world.refusing.delete(cluster)) world.refusing.add(cluster);
+  }),
+  happening('unseen', fc.constantFrom(...ZONES), (world, zone, rules) => {
+    for (const cluster of world.clusters.values()) if (cluster.zone === zone) cluster.awaySince ??= world.now;
+    const { contents } = world.newest;
+    world.commit({ contents: { ...contents, [zone]: contents[zone] + 1 } });
+    look(world, rules);
+    world.now += UNREACHABLE_MS;
+  }),
+  happening('refuse, and pass that', fc.tuple(fc.constantFrom(...ZONES), content), (world, [zone, value], rules) => {
+    const [name, other] = [`${zone}1`, `${zone}2`];
+    const registered = new Map([...world.newest.registered, [name, zone], [other, zone]] as const);
+    world.refusing.add(name);
+    world.commit({ contents: { ...world.newest.contents, [zone]: value }, registered });
+    for (let minute = 0; minute < PASSED_MINUTES; minute += 1) passMinute(world, rules);
+    world.commit({ contents: { ...world.newest.contents, [zone]: value + 1 } });
   }),
   happening('restart', fc.constant('the hub'), (world) => world.restart()),
   happening('restart', fc.constant('every agent'), restartAgents),
@@ -144,10 +164,15 @@ function passTime(world: RolloutWorld, seconds: number): void {
 }
 
 function resume(world: RolloutWorld, _by: string, rules: RolloutRules): void {
-  if (world.run?.paused === null && world.run.halt !== null) rules.noteResume();
-  if (world.run !== undefined) world.run = resumeRun(world.run, world.input());
+  const before = world.moment();
+  world.resume();
+  rules.checkResume(before);
 }
 
+/** Time after which no wave of the strategies waits for a cluster, in milliseconds. */
+const UNREACHABLE_MS = 120_000;
+/** Minutes within which most waves finish a commit whose gates someone passes. */
+const PASSED_MINUTES = 6;
 /** Minutes within which every run ends once no more commits come. */
 const MINUTES = 120;
 /** Minutes for which a commit stays whose approval was taken back. */
@@ -155,7 +180,7 @@ const REVOKED_MINUTES = 10;
 const MAX_RESTART_AT = 6;
 
 const look = (world: RolloutWorld, rules: RolloutRules): void => {
-  const before = rules.moment();
+  const before = world.moment();
   world.step();
   rules.check(before);
 };
@@ -207,7 +232,7 @@ const begin = (faults: Faults, strategy: RolloutStrategySpec | undefined): Rollo
 };
 
 /** Strategies that a fleet begins with; the last has waves that need an approval. */
-const FIRST_STRATEGIES = [STRATEGIES[1], STRATEGIES[1], STRATEGIES[1], STRATEGIES.at(-1)];
+const FIRST_STRATEGIES = [STRATEGIES[1], STRATEGIES[1], STRATEGIES[4], STRATEGIES.at(-1)];
 
 /** Property: whatever happens, no step breaks a rule, and every run ends once nothing happens. */
 export const rolloutProperty = (faults: Faults = {}) =>

@@ -5,12 +5,12 @@ import { RolloutWorld, type SimulatedCluster, type Zone } from './rollout-world.
 type Rule = Partial<Omit<RolloutWave, 'name' | 'clusterSelector'>>;
 
 /** A fleet with a strategy of one wave for each zone, whose clusters have the first commit. */
-export const open = (rules: Readonly<Partial<Record<Zone, Rule>>>, names: readonly string[] = ['a1', 'b1', 'c1']) => {
+export const open = (rules: Readonly<Partial<Record<Zone, Rule>>>, names: readonly string[] = ['a1', 'b1', 'c1'], approvers?: string[]) => {
   const world = new RolloutWorld();
   const waves = Object.entries(rules).map(([zone, rule]) => ({ name: zone, clusterSelector: { matchLabels: { zone } }, ...rule }));
   for (const name of names) world.clusters.set(name, create(name));
   const registered = new Map([...world.clusters.values()].map(({ name, zone }) => [name, zone]));
-  world.commit({ strategy: { waves, unreachableAfter: '2m' }, registered });
+  world.commit({ strategy: { waves, unreachableAfter: '2m', ...(approvers && { approvers }) }, registered });
   const cluster = (name: string): SimulatedCluster => world.clusters.get(name) ?? create(name);
   const work = (...some: string[]): void => {
     for (const name of some.length === 0 ? world.clusters.keys() : some) for (let step = 0; step < 2; step += 1) world.work(cluster(name));

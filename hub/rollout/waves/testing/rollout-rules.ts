@@ -2,16 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RolloutStrategySpec, RolloutWave } from '@fso/shared/api';
 import { durationMs } from '@fso/shared/rollout';
 import { parseRun, type RolloutRun } from '../run.ts';
-import { type RolloutWorld, type SimulatedCluster, ZONES } from './rollout-world.ts';
+import type { Moment, RolloutWorld, SimulatedCluster } from './rollout-world.ts';
 
 /** Longest time to proof of the strategies, in milliseconds. */
 const LONGEST_PROOF_MS = 240_000;
-
-/** A state of the world between two steps. */
-export interface Moment {
-  readonly run: RolloutRun | undefined;
-  readonly targets: ReadonlyMap<string, string | null>;
-}
 
 /**
  * Rules of a rollout, written down a second time and without the code that plans. They know
@@ -27,23 +21,55 @@ export class RolloutRules {
   readonly #absences = new Map<string, { readonly since: number; back: number | null }>();
   /** Times since when clusters have proven nothing. */
   readonly #unprovenSince = new Map<string, number>();
-  /** Commits for which someone has passed a gate. */
+  /** Commits for which someone has passed a gate that had found something. */
   readonly #waived = new Set<string>();
+  /** Unseen waves that were let go on, as `<commit> <wave>`. */
+  readonly #unseen = new Set<string>();
   /** Commits that agents have in force. */
   readonly #accepted: Map<string, string | null>;
+  /** The last commits of clusters that were no newer than what their waves had finished. */
+  readonly #comparable = new Map<string, string>();
+  /** The last commits that came while clusters had one in between, by their names. */
+  readonly #between = new Map<string, string>();
 
   constructor(world: RolloutWorld) {
     this.#world = world;
     this.#accepted = new Map([...world.clusters.values()].map(({ name, accepted }) => [name, accepted]));
   }
 
-  moment(): Moment {
-    const { run, clusters } = this.#world;
-    return { run, targets: new Map([...clusters.values()].map(({ name, target }) => [name, target])) };
+  /** Checks what a resume has passed. @throws Error that names the rule that it has broken */
+  checkResume({ run }: Moment): void {
+    const wave = this.#unseenWave(run);
+    if (run?.paused !== null || run.halt === null) return;
+    if (wave === undefined) this.#waived.add(this.#world.newest.revision);
+    else if (this.#world.run?.halt === null) this.#passUnseen(run, wave, this.#strategyOf(run).approvers === undefined);
   }
 
-  noteResume(): void {
-    this.#waived.add(this.#world.newest.revision);
+  /** Unseen wave by which a run is halted. */
+  #unseenWave(run: RolloutRun | undefined): string | undefined {
+    return run?.halt?.gate === 'NothingLookedAt' ? run.halt.wave : undefined;
+  }
+
+  /** Notes that an unseen wave goes on: by approval, without approvers, or as it is seen by now. */
+  #passUnseen(run: RolloutRun, wave: string, isFree: boolean): void {
+    const { revision } = run;
+    const isIn = (cluster: SimulatedCluster): boolean => this.#strategyOf(run).waves[this.#waveOf(cluster, run)]?.name === wave;
+    if (isFree || this.#world.isTagged(revision, wave)) this.#unseen.add(`${revision} ${wave}`);
+    else if (![...this.#world.clusters.values()].some((cluster) => cluster.proven === revision && isIn(cluster)))
+      throw new Error(`wave ${wave} goes on with ${revision}, which nobody has approved`);
+  }
+
+  /** Checks that an unseen wave goes on by its approval, and by nothing else. */
+  #checkUnseen({ run: before }: Moment): void {
+    const { run, newest } = this.#world;
+    const wave = this.#unseenWave(before);
+    if (before === undefined || wave === undefined || newest.revision !== before.revision) return;
+    const { revision, paused } = before;
+    const isApproved = paused === null && this.#strategyOf(before).approvers !== undefined && this.#world.isTagged(revision, wave);
+    const isPassed = this.#unseenWave(run) !== wave;
+    if (isPassed !== isApproved)
+      throw new Error(`wave ${wave} ${isPassed ? 'goes on' : 'waits'} with ${revision}, approved: ${isApproved}`);
+    if (isPassed) this.#unseen.add(`${revision} ${wave}`);
   }
 
   /**
@@ -53,11 +79,12 @@ export class RolloutRules {
   check(before: Moment, isStored = true): void {
     const { run } = this.#world;
     for (const cluster of this.#world.clusters.values()) {
+      this.#noteComparable(cluster, before.run ?? run);
       this.#checkApproval(cluster);
       this.#note(cluster, before, isStored);
     }
     if (isStored && this.#skipsWaves(before.run)) this.#checkAtOnce();
-    else this.#checkTurns(before);
+    else this.#checkTurns(before, isStored);
     if (!isDeepStrictEqual(run, parseRun(run && JSON.parse(JSON.stringify(run))))) throw new Error('the run cannot be stored');
     if (run?.halt?.gate === 'ProofTime' && before.run?.halt === null) this.#checkLate(run, run.halt.clusters);
   }
@@ -71,7 +98,8 @@ export class RolloutRules {
       throw new Error(`${name} took ${accepted}, which is not approved for ${wave}`);
   }
 
-  #checkTurns(before: Moment): void {
+  #checkTurns(before: Moment, isStored: boolean): void {
+    if (isStored) this.#checkUnseen(before);
     if (before.run !== undefined) this.#checkWaves(before.run, this.#world.run);
     for (const cluster of this.#world.clusters.values()) this.#checkTarget(cluster, before);
   }
@@ -102,6 +130,13 @@ export class RolloutRules {
     else if (isStored && !this.#unprovenSince.has(name)) this.#unprovenSince.set(name, now);
   }
 
+  #noteComparable({ name, accepted }: SimulatedCluster, run: RolloutRun | undefined): void {
+    if (run === undefined || accepted === null) return;
+    const finished = this.#reached(run, this.#waveOf({ name }, run));
+    if (this.#world.indexOf(accepted) <= this.#world.indexOf(finished)) this.#comparable.set(name, accepted);
+    else if (accepted !== this.#world.newest.revision) this.#between.set(name, this.#world.newest.revision);
+  }
+
   #noteAbsence(name: string, awaySince: number | null): void {
     const { now } = this.#world;
     const absence = this.#absences.get(name);
@@ -112,15 +147,16 @@ export class RolloutRules {
 
   /**
    * Whether no wave need wait for a cluster: it is away, has come and gone for long and does not
-   * lack objects, or there is nothing to compare, as it was not known in time as it was before, or
-   * enforces by an older commit what it gets.
+   * lack objects, enforces by an older commit what it gets and someone has passed, or there is
+   * nothing to compare, as it was not known in time as it was before, or had a commit in between.
    */
   #isExcused(cluster: SimulatedCluster, { unreachableAfter }: RolloutStrategySpec, rule: RolloutWave): boolean {
     const { name, awaySince, lacking } = cluster;
     const [unreachableMs, proofMs] = [durationMs(unreachableAfter ?? '5m'), durationMs(rule.proofWithin ?? '10m')];
     if (this.#passed(awaySince) >= unreachableMs) return true;
     if (lacking !== this.#world.newest.revision && this.#passed(this.#absences.get(name)?.since) >= unreachableMs + proofMs) return true;
-    if (rule.maxNewViolations === undefined) return false;
+    if (rule.maxNewViolations === undefined) return this.#enforcesBefore(cluster) && this.#isAccepted(name, this.#world.newest.revision);
+    if (this.#between.get(name) === this.#world.newest.revision) return true;
     return this.#passed(this.#unprovenSince.get(name)) >= proofMs || this.#enforcesBefore(cluster);
   }
 
@@ -171,17 +207,22 @@ export class RolloutRules {
   }
 
   #checkTarget(cluster: SimulatedCluster, { run, targets }: Moment): void {
-    const { name, target, accepted } = cluster;
-    const before = targets.get(name) ?? null;
-    if (target !== null && this.#world.indexOf(target) < this.#world.indexOf(accepted))
-      throw new Error(`${name}, which has ${accepted}, was sent back to ${target}`);
+    const { target } = cluster;
+    const before = targets.get(cluster.name) ?? null;
+    this.#checkBack(cluster, before);
     if (before === target || before === null || target === null) return;
-    if (this.#world.indexOf(target) < this.#world.indexOf(before)) throw new Error(`${name} went back from ${before} to ${target}`);
     const { newest, run: after } = this.#world;
     // One that changes its wave gets what its new wave has finished.
     if (after !== undefined && target === this.#reached(after, this.#waveOf(cluster, after))) return;
-    if (target !== newest.revision) throw new Error(`${name} was moved to ${target}, which is not the newest`);
+    if (target !== newest.revision) throw new Error(`${cluster.name} was moved to ${target}, which is not the newest`);
     if (run !== undefined) this.#checkTurn(cluster, run, target);
+  }
+
+  /** Checks that a cluster is not sent back. What it has refused it does not have. */
+  #checkBack({ name, target, accepted, refused }: SimulatedCluster, before: string | null): void {
+    if (target === null) return;
+    const newer = [accepted, before === refused ? null : before].find((each) => this.#world.indexOf(target) < this.#world.indexOf(each));
+    if (newer !== undefined) throw new Error(`${name}, which has ${newer}, was sent back to ${target}`);
   }
 
   /** Checks that what is new to a cluster comes in the turn of its wave. */
@@ -228,59 +269,32 @@ export class RolloutRules {
     return [...this.#waived].some((each) => this.#world.digestOf(name, each) === this.#world.digestOf(name, revision));
   }
 
+  /** Whether someone has let a wave finish a commit, whatever its clusters are like. */
+  #isPassed({ name }: RolloutWave, revision: string, proven: number): boolean {
+    if (this.#unseen.has(`${revision} ${name}`)) return true;
+    if (proven === 0) throw new Error(`wave ${name} finished ${revision} although nobody had proven it`);
+    return this.#waived.has(revision);
+  }
+
   #checkFinished(
     wave: number,
     { strategy, changed, was, is }: { strategy: RolloutStrategySpec; changed: readonly SimulatedCluster[]; was: string; is: string },
   ): void {
     const { now } = this.#world;
     const rule = strategy.waves[wave];
-    if (rule === undefined || this.#waived.has(is)) return;
+    if (rule === undefined) return;
+    const proven = changed.filter((cluster) => cluster.proven === is);
+    if (this.#isPassed(rule, is, proven.length)) return;
     const waits = changed.filter((cluster) => cluster.proven !== is && !this.#isExcused(cluster, strategy, rule));
     if (waits.length > 0) throw new Error(`wave ${rule.name} finished ${is} before ${waits[0]?.name} had proven it`);
-    const proven = changed.filter((cluster) => cluster.proven === is);
-    if (proven.length === 0) throw new Error(`wave ${rule.name} finished ${is} although nobody had proven it`);
     const since = Math.min(...proven.map(({ name }) => this.#provenAt.get(`${name} ${is}`) ?? now));
     if (now - since < durationMs(rule.soak ?? '0s')) throw new Error(`wave ${rule.name} did not soak`);
     if (rule.maxNewViolations === undefined) return;
     const known = proven.filter(({ awaySince }) => awaySince === null);
     const counted = known.filter(({ name }) => !this.#isAccepted(name, is));
-    const found = counted.reduce(
-      (sum, { name }) => sum + Math.max(0, this.#world.violationsAt(name, is) - this.#world.violationsAt(name, was)),
-      0,
-    );
+    const before = (name: string): number => this.#world.violationsAt(name, this.#comparable.get(name) ?? was);
+    const found = counted.reduce((sum, { name }) => sum + Math.max(0, this.#world.violationsAt(name, is) - before(name)), 0);
     if (known.length === 0) throw new Error(`wave ${rule.name} finished ${is} although nothing was looked at`);
     if (found > rule.maxNewViolations) throw new Error(`wave ${rule.name} finished ${is} with ${found} new violations`);
   }
-}
-
-/** Strategies of the tests: `undefined` removes it. */
-export const STRATEGIES: readonly (RolloutStrategySpec | undefined)[] = [
-  undefined,
-  strategyOf([{ zone: 'a', soak: '4m', proofWithin: '1m' }, { zone: 'b' }]),
-  strategyOf([
-    { zone: 'b', soak: '30s', maxNewViolations: 1 },
-    { zone: 'a', maxConcurrency: 1 },
-  ]),
-  strategyOf([
-    { zone: 'none', maxNewViolations: 0 },
-    { zone: 'a', maxNewViolations: 0 },
-    { zone: 'c', soak: '2m' },
-  ]),
-  strategyOf(ZONES.map((zone) => ({ zone, soak: '45s', maxNewViolations: 3 }))),
-  strategyOf([
-    { zone: 'a', soak: '30s' },
-    { zone: 'b', approval: 'Required' },
-    { zone: 'c', approval: 'Required', soak: '2m' },
-  ]),
-];
-
-interface WaveInZone extends Pick<RolloutWave, 'soak' | 'proofWithin' | 'maxNewViolations' | 'maxConcurrency' | 'approval'> {
-  readonly zone: string;
-}
-
-function strategyOf(waves: readonly WaveInZone[]): RolloutStrategySpec {
-  return {
-    unreachableAfter: '2m',
-    waves: waves.map(({ zone, ...rule }) => ({ name: zone, clusterSelector: { matchLabels: { zone } }, proofWithin: '4m', ...rule })),
-  };
 }

@@ -1,7 +1,8 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
-import type { ImmediateTags, RolloutCluster, RolloutInput } from '../clusters.ts';
+import type { JudgedTags, RolloutCluster, RolloutInput, UnseenApproval } from '../clusters.ts';
 import { heldBy } from '../clusters.ts';
 import { planRun, type RunPlan } from '../plan-run.ts';
+import { RolloutChangeRefused, resumeRun } from '../resume-run.ts';
 import type { RolloutRun } from '../run.ts';
 
 /** Zones of clusters; strategies select by them, and commits have a content for each. */
@@ -15,14 +16,14 @@ export interface Commit {
   /** Labels of the clusters that it registers, by name. */
   readonly registered: ReadonlyMap<string, Zone>;
   /** Tags of one that asks to skip waves, which may come or go. */
-  immediate?: ImmediateTags | undefined;
+  immediate?: JudgedTags | undefined;
 }
 
 /** Tags of a commit that asks to skip waves, before they are there, and then. */
-export const UNTAGGED: ImmediateTags = { signer: 'ana', isGiven: false, missing: 1, approvers: [], problems: [] };
-export const TAGGED: ImmediateTags = { ...UNTAGGED, isGiven: true, missing: 0, approvers: ['bob'] };
+export const UNTAGGED: JudgedTags = { signer: 'ana', isGiven: false, missing: 1, approvers: [], problems: [] };
+export const TAGGED: JudgedTags = { ...UNTAGGED, isGiven: true, missing: 0, approvers: ['bob'] };
 /** Tags that a signer has taken back. */
-const REVOKED: ImmediateTags = { ...UNTAGGED, missing: 0, problems: ['revoked'] };
+const REVOKED: JudgedTags = { ...UNTAGGED, missing: 0, problems: ['revoked'] };
 
 /** A content that agents refuse, and one by which workloads violate. */
 export const REFUSED = 3;
@@ -55,6 +56,14 @@ export interface Faults {
   readonly takesRevoked?: boolean;
   /** A cluster has what the turn of its wave gives it, whatever it had before. */
   readonly sendsBack?: boolean;
+  /** Operators let unseen waves go on in the place of approvers. */
+  readonly resumesUnseen?: boolean;
+}
+
+/** A state of the world between two steps. */
+export interface Moment {
+  readonly run: RolloutRun | undefined;
+  readonly targets: ReadonlyMap<string, string | null>;
 }
 
 /** A hub, its agents and its repository, on virtual time: around the real plan. */
@@ -67,6 +76,8 @@ export class RolloutWorld {
   readonly flapping = new Set<string>();
   /** Clusters whose agents get no objects. */
   readonly starved = new Set<string>();
+  /** Clusters whose agents refuse every commit. */
+  readonly refusing = new Set<string>();
   /** Signed tags as `<revision> <wave>`: approvals, and those that take approvals back. */
   readonly #approved = new Set<string>();
   readonly #revoked = new Set<string>();
@@ -140,9 +151,41 @@ export class RolloutWorld {
   }
 
   /** Whether the tags of a commit approve it for a wave. */
+  isTagged(revision: string, wave: string): boolean {
+    return this.#approved.has(`${revision} ${wave}`) && !this.isRevoked(revision, [wave]);
+  }
+
+  /** Whether its tags approve a commit for a wave, or let it skip waves. */
   isApproved(revision: string, wave: string): boolean {
-    const isGiven = this.#approved.has(`${revision} ${wave}`) && !this.isRevoked(revision, [wave]);
-    return isGiven || this.commits[this.indexOf(revision)]?.immediate?.isGiven === true;
+    return this.isTagged(revision, wave) || this.commits[this.indexOf(revision)]?.immediate?.isGiven === true;
+  }
+
+  /**
+   * Ends a pause, or passes the gate that has failed, for an operator.
+   *
+   * @returns why that is refused; undefined: it is done
+   */
+  resume(): string | undefined {
+    if (this.run === undefined) return undefined;
+    const { newest, ...input } = this.input();
+    const approval = this.#faults.resumesUnseen && newest.approval ? { ...newest.approval, unneeded: '' } : newest.approval;
+    try {
+      this.run = resumeRun(this.run, { ...input, newest: { ...newest, approval } });
+      return undefined;
+    } catch (error) {
+      if (error instanceof RolloutChangeRefused) return error.message;
+      throw error;
+    }
+  }
+
+  /** Tags that approve the unseen wave by which the run is halted. */
+  #approvalOfHalt(base: Commit | undefined): UnseenApproval | undefined {
+    const { run, newest } = this;
+    if (run?.halt?.gate !== 'NothingLookedAt' || run.revision !== newest.revision) return undefined;
+    const { wave } = run.halt;
+    const tags = this.isRevoked(newest.revision, [wave]) ? REVOKED : UNTAGGED;
+    const unneeded = base?.strategy?.approvers === undefined ? 'no approvers' : null;
+    return { ...(this.isTagged(newest.revision, wave) ? TAGGED : tags), wave, unneeded };
   }
 
   #isHeld({ name, accepted }: SimulatedCluster, target: string): boolean {
@@ -157,7 +200,8 @@ export class RolloutWorld {
     if (cluster.awaySince !== null || target === null) return;
     cluster.offered = target;
     // Also while it does not take another one.
-    if (cluster.accepted === target || cluster.held === target) cluster.proven = this.flapping.has(cluster.name) ? null : cluster.accepted;
+    if ([cluster.accepted, cluster.held, cluster.refused].includes(target))
+      cluster.proven = this.flapping.has(cluster.name) ? null : cluster.accepted;
     if (cluster.accepted !== target) this.#answer(cluster, target);
   }
 
@@ -169,7 +213,7 @@ export class RolloutWorld {
       return;
     }
     cluster.lacking = null;
-    if (this.digestOf(cluster.name, target)?.endsWith(String(REFUSED)) === true) {
+    if (this.refusing.has(cluster.name) || this.digestOf(cluster.name, target)?.endsWith(String(REFUSED)) === true) {
       cluster.refused = target;
       return;
     }
@@ -183,6 +227,10 @@ export class RolloutWorld {
   labelOf(name: string, run = this.run): Zone | undefined {
     const base = this.commits[this.indexOf(run?.base.revision ?? null)];
     return base?.registered.get(name) ?? this.newest.registered.get(name);
+  }
+
+  moment(): Moment {
+    return { run: this.run, targets: new Map([...this.clusters.values()].map(({ name, target }) => [name, target])) };
   }
 
   /** Ends the hub, which forgets what it did not store; another one begins to watch. */
@@ -205,7 +253,7 @@ export class RolloutWorld {
     const known = [...this.clusters.values()].filter(({ name }) => this.newest.registered.has(name) || base?.registered.has(name));
     return {
       now: this.now,
-      newest: this.newest,
+      newest: { ...this.newest, approval: this.#approvalOfHalt(base) },
       clusters: new Map(known.map((cluster) => [cluster.name, this.#read(cluster)])),
       digestOf: (name, revision) => this.digestOf(name, revision),
     };

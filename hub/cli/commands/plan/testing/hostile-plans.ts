@@ -70,6 +70,10 @@ export const hostilePlan: fc.Arbitrary<Plan> = fc
       },
       before: side,
       after: side,
+      waves: {
+        from: count === 0 ? ('NextCommit' as const) : ('ThisChange' as const),
+        waves: [{ name, isImplicit: count === 1, clusters: 9, changed: count, isSkipped: count === 0, names: [name, other] }],
+      },
       workloads: null,
       lookedAt: { clusters: 1, policies: 1, namespaces: 1 },
       notLookedAt: [{ clusters: [name, other], reason: 'a reason' }],

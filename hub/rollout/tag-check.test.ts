@@ -1,11 +1,12 @@
 import type { SourceView } from '@fso/shared/api';
-import { immediateTag, revocationTag } from '@fso/shared/rollout';
+import { approvalTag, immediateTag, revocationTag } from '@fso/shared/rollout';
 import { systemClock } from '@fso/shared/runtime';
 import { parseSigners } from '@fso/shared/signatures';
 import type { TrustConfig } from '@fso/shared/trust';
 import { describe, expect, it } from 'vitest';
 import { type CommitSpec, makeKey, ObjectBox, signSsh, type TestKey } from '../../shared/trust/testing/commits.ts';
-import { ImmediateCheck } from './immediate-check.ts';
+import { TagCheck } from './tag-check.ts';
+import type { RolloutRun } from './waves/index.ts';
 
 const [ana, bob, bobToo, carol] = [makeKey(), makeKey(), makeKey(), makeKey()];
 const allowed = (...names: readonly (readonly [name: string, key: TestKey])[]): string =>
@@ -34,32 +35,46 @@ const open = (commit: CommitSpec = {}, trust: TrustConfig = STRICT, verification
       hasUnreadRevocation: () => fetches.hasUnread,
     },
   };
-  const check = new ImmediateCheck({ trust, source, clock: systemClock });
+  const check = new TagCheck({ trust, source, clock: systemClock });
+  const runOf = (of: string, { wave, strategy }: { wave?: string; strategy?: RolloutRun['base']['strategy'] } = {}) => {
+    const halt = {
+      wave: wave ?? 'all',
+      gate: wave === undefined ? 'Refused' : 'NothingLookedAt',
+      clusters: [],
+      problem: '',
+      since: 0,
+    } as const;
+    return { base: { revision: base, strategy: strategy ?? STRATEGY }, revision: of, halt: { ...halt, clusters: [] } };
+  };
   return {
     box,
     base,
     revision,
     fetches,
     check,
+    runOf,
     tag: (key: TestKey, name = immediateTag(revision)) => {
       const seconds = Math.floor(Date.now() / 1000);
       const payload = `object ${revision}\ntype commit\ntag ${name}\ntagger B <b> ${seconds} +0000\n\nNow\n`;
       tags.push(Buffer.from(`${payload}${signSsh(key, Buffer.from(payload))}\n`).toString('base64'));
     },
-    /** Judges a commit that the source has verified. */
-    judge: (of = revision) => {
+    /** Judges whether a commit that the source has verified skips waves. */
+    judge: async (of = revision) => {
       newest.commit = view(of);
-      return check.check({ revision: base, strategy: STRATEGY }, of);
+      return (await check.check(runOf(of), of)).immediate;
     },
     /** Judges it before the source says that it has verified it. */
-    judgeEarly: () => {
+    judgeEarly: async () => {
       newest.commit = view(base);
-      return check.check({ revision: base, strategy: STRATEGY }, revision);
+      return (await check.check(runOf(revision), revision)).immediate;
     },
+    /** Judges whether an unseen wave goes on. */
+    judgeUnseen: async (wave = 'canary', strategy: typeof STRATEGY | Omit<typeof STRATEGY, 'approvers'> = STRATEGY) =>
+      (await check.check(runOf(revision, { wave, strategy }), revision)).approval,
   };
 };
 
-describe('ImmediateCheck', () => {
+describe('TagCheck of a commit that asks to skip waves', () => {
   it('waits for the tag of an approver, and has it looked for', async () => {
     const { judge, tag, check, fetches, revision, base } = open();
     expect(await judge()).toMatchObject({ isGiven: false, missing: 1, signer: expect.stringMatching(/^ana \(SHA256:/) });
@@ -86,7 +101,7 @@ describe('ImmediateCheck', () => {
   it('looks for no tags once no waves are in force', async () => {
     const { judge, check, revision } = open();
     await judge();
-    expect([check.awaited, await check.check(undefined, revision), check.awaited]).toEqual([revision, undefined, null]);
+    expect([check.awaited, await check.check(undefined, revision), check.awaited]).toEqual([revision, {}, null]);
   });
 
   it('does not judge a commit that does not ask for it', async () => {
@@ -96,11 +111,12 @@ describe('ImmediateCheck', () => {
   });
 
   it('counts no tag where the strategy names no approvers', async () => {
-    const { check, base, revision, tag, judge } = open();
+    const { check, runOf, revision, tag, judge } = open();
     tag(bob);
     expect(await judge()).toMatchObject({ isGiven: true });
     const { waves } = STRATEGY;
-    expect(await check.check({ revision: base, strategy: { waves } }, revision)).toMatchObject({ isGiven: false, missing: 1 });
+    const { immediate } = await check.check(runOf(revision, { strategy: { waves } }), revision);
+    expect(immediate).toMatchObject({ isGiven: false, missing: 1, problems: ['the strategy in force names no approvers'] });
   });
 
   it('counts keys of the signers before and after the commit alone', async () => {
@@ -145,5 +161,74 @@ describe('ImmediateCheck', () => {
     expect(await judge()).toMatchObject({ isGiven: false, problems: ['the commit is not in the clone'] });
     for (const [id, object] of objects) box.objects.set(id, object);
     expect(await judge()).toMatchObject({ isGiven: true });
+  });
+});
+
+describe('TagCheck of an unseen wave', () => {
+  const PLAIN = { message: 'Change' };
+
+  it('waits for the tag of an approver for that wave and commit, and has it looked for', async () => {
+    const { judgeUnseen, tag, check, runOf, fetches, revision } = open(PLAIN);
+    expect(await check.check(runOf(revision), revision)).toEqual({});
+    expect(await check.check(runOf('f'.repeat(40), { wave: 'canary' }), revision)).toEqual({});
+    expect([check.awaited, fetches.hints]).toEqual([null, 0]);
+    expect(await judgeUnseen()).toMatchObject({
+      wave: 'canary',
+      isGiven: false,
+      missing: 1,
+      unneeded: null,
+      signer: expect.stringMatching(/^ana /),
+    });
+    expect([check.awaited, fetches.hints]).toEqual([revision, 1]);
+    tag(ana, approvalTag(revision, 'canary'));
+    tag(bob, approvalTag(revision, 'production'));
+    tag(bob, immediateTag(revision));
+    expect(await judgeUnseen()).toMatchObject({ isGiven: false, problems: [expect.stringContaining('ana is no approver')] });
+    tag(bob, `${approvalTag(revision, 'canary')}+bob`);
+    expect(await judgeUnseen()).toMatchObject({ isGiven: true, approvers: [expect.stringMatching(/^bob \(SHA256:/)] });
+    fetches.hasUnread = true;
+    expect(await judgeUnseen()).toMatchObject({ isGiven: false });
+    fetches.hasUnread = false;
+    tag(ana, revocationTag(revision, 'production'));
+    expect(await judgeUnseen()).toMatchObject({ isGiven: true });
+    tag(ana, revocationTag(revision, 'canary'));
+    expect(await judgeUnseen()).toMatchObject({ isGiven: false, missing: 0 });
+  });
+
+  it('counts no tag of the author, nor of a key that the commit brings', async () => {
+    const byBob = open({ ...PLAIN, key: bob });
+    byBob.tag(bob, approvalTag(byBob.revision, 'canary'));
+    expect(await byBob.judgeUnseen()).toMatchObject({
+      isGiven: false,
+      problems: [expect.stringContaining('has signed the commit itself')],
+    });
+    const added = open({ ...PLAIN, signers: { allowed_signers: allowed(['ana', ana], ['bob', bobToo]) } });
+    added.tag(bobToo, approvalTag(added.revision, 'canary'));
+    expect(await added.judgeUnseen()).toMatchObject({ isGiven: false, unneeded: null });
+  });
+
+  it('leaves it to an operator where no one could approve it, with the reason', async () => {
+    const { waves } = STRATEGY;
+    const cases: readonly (readonly [string, ReturnType<typeof open>, string?, (typeof STRATEGY | { waves: typeof waves })?])[] = [
+      ['the strategy in force names no approvers', open(PLAIN), 'canary', { waves }],
+      ['no tag can have the name of the wave', open(PLAIN), 'The first'],
+      ['this hub verifies no commits', open(PLAIN, { mode: 'off' })],
+      ['this hub took the commit although it is not verified', open(PLAIN, { ...STRICT, mode: 'warn' }, { state: 'failed', reason: '' })],
+      ['no approver has a key among the signers of the commit that every wave has', open(PLAIN), 'canary', { waves, approvers: ['zed'] }],
+    ];
+    for (const [unneeded, { judgeUnseen, check }, wave, strategy] of cases) {
+      expect(await judgeUnseen(wave, strategy)).toMatchObject({ isGiven: false, unneeded });
+      expect(check.awaited).toBeNull();
+    }
+  });
+
+  it('stays halted while the commit or its base cannot be read', async () => {
+    const { box, base, judgeUnseen, tag, revision } = open(PLAIN);
+    tag(bob, approvalTag(revision, 'canary'));
+    const object = box.objects.get(base);
+    box.objects.delete(base);
+    expect(await judgeUnseen()).toMatchObject({ isGiven: false, unneeded: null, problems: [expect.stringContaining(base)] });
+    if (object !== undefined) box.objects.set(base, object);
+    expect(await judgeUnseen()).toMatchObject({ isGiven: true });
   });
 });
