@@ -2,8 +2,9 @@ import type { RolloutStrategySpec } from '@fso/shared/api';
 import fc from 'fast-check';
 import { pauseRun } from '../resume-run.ts';
 import { create } from './rollout-fleet.ts';
-import { RolloutRules } from './rollout-rules.ts';
+import type { RolloutRules } from './rollout-rules.ts';
 import { type Faults, RolloutWorld, UNTAGGED, ZONES, type Zone } from './rollout-world.ts';
+import { SignerRules } from './signer-rules.ts';
 import { STRATEGIES } from './strategies.ts';
 
 /** Model of fast-check: the rules, which look at the world. */
@@ -65,6 +66,14 @@ const COMMANDS: fc.Arbitrary<fc.Command<Model, RolloutWorld>>[] = [
     if (immediate === undefined) world.commit({ contents: { ...contents, a: value, b: value }, immediate: UNTAGGED });
     else world.tagImmediate();
   }),
+  happening('sign with the stolen key', fc.tuple(fc.constantFrom(...ZONES), content), (world, [zone, value]) => {
+    const { contents, trustsStolen } = world.newest;
+    if (trustsStolen) world.commit({ contents: { ...contents, [zone]: value }, isStolen: true });
+  }),
+  happening('take the stolen key out', fc.tuple(fc.constantFrom(...ZONES), content), (world, [zone, value]) =>
+    world.commit({ contents: { ...world.newest.contents, [zone]: value }, trustsStolen: false }),
+  ),
+  happening('trust the stolen key again', fc.constant('a mistake'), (world) => world.commit({ trustsStolen: true })),
   happening('approve', fc.constant('for every wave'), approveAll),
   happening('approve', fc.constantFrom(...ZONES), (world, wave) => world.approve(wave)),
   happening('revoke', fc.constantFrom(...ZONES), (world, wave) => world.revoke(wave)),
@@ -242,7 +251,7 @@ export const rolloutProperty = (faults: Faults = {}) =>
     fc.nat(MAX_RESTART_AT),
     (strategy, commands, restartAt) => {
       const world = begin(faults, strategy);
-      const rules = new RolloutRules(world);
+      const rules = new SignerRules(world);
       fc.modelRun(() => ({ model: { rules }, real: world }), commands);
       settle(world, rules, restartAt);
     },

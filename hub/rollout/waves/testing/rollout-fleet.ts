@@ -45,4 +45,5 @@ export const create = (name: string): SimulatedCluster => ({
   held: null,
   target: null,
   offered: null,
+  verified: null,
 });

@@ -15,6 +15,9 @@ export interface Commit {
   readonly contents: Readonly<Record<Zone, number>>;
   /** Labels of the clusters that it registers, by name. */
   readonly registered: ReadonlyMap<string, Zone>;
+  /** Whether the stolen key signed it, and whether that key is among its signers. */
+  readonly isStolen: boolean;
+  readonly trustsStolen: boolean;
   /** Tags of one that asks to skip waves, which may come or go. */
   immediate?: JudgedTags | undefined;
 }
@@ -24,6 +27,14 @@ export const UNTAGGED: JudgedTags = { signer: 'ana', isGiven: false, missing: 1,
 export const TAGGED: JudgedTags = { ...UNTAGGED, isGiven: true, missing: 0, approvers: ['bob'] };
 /** Tags that a signer has taken back. */
 const REVOKED: JudgedTags = { ...UNTAGGED, missing: 0, problems: ['revoked'] };
+
+const FIRST: Omit<Commit, 'revision'> = {
+  strategy: undefined,
+  contents: { a: 0, b: 0, c: 0 },
+  registered: new Map(),
+  isStolen: false,
+  trustsStolen: true,
+};
 
 /** A content that agents refuse, and one by which workloads violate. */
 export const REFUSED = 3;
@@ -45,6 +56,8 @@ export interface SimulatedCluster {
   target: string | null;
   /** Commit of its last offer that the ledger has. */
   offered: string | null;
+  /** Newest commit that its agent has verified, whose policies may wait. */
+  verified: string | null;
 }
 
 /** Faults of a hub or of agents that are tested. */
@@ -56,6 +69,8 @@ export interface Faults {
   readonly takesRevoked?: boolean;
   /** A cluster has what the turn of its wave gives it, whatever it had before. */
   readonly sendsBack?: boolean;
+  /** Agents trust a key until a commit without it is in force. */
+  readonly signersWait?: boolean;
   /** Operators let unseen waves go on in the place of approvers. */
   readonly resumesUnseen?: boolean;
 }
@@ -111,8 +126,8 @@ export class RolloutWorld {
   }
 
   commit(change: Partial<Omit<Commit, 'revision'>>): void {
-    const before = this.commits.at(-1) ?? { strategy: undefined, contents: { a: 0, b: 0, c: 0 }, registered: new Map<string, Zone>() };
-    this.commits.push({ ...before, immediate: undefined, ...change, revision: `r${this.commits.length}` });
+    const before = this.commits.at(-1) ?? FIRST;
+    this.commits.push({ ...before, isStolen: false, immediate: undefined, ...change, revision: `r${this.commits.length}` });
   }
 
   /** Someone tags the newest commit as approved for a wave. */
@@ -205,6 +220,12 @@ export class RolloutWorld {
     if (cluster.accepted !== target) this.#answer(cluster, target);
   }
 
+  /** Whether the newest commit that an agent has verified trusts the key that signed a commit. */
+  #isTrusted({ verified }: SimulatedCluster, target: string): boolean {
+    const [at, last] = [this.indexOf(target), this.indexOf(verified)];
+    return this.commits[at]?.isStolen !== true || last < at || this.commits[last]?.trustsStolen === true;
+  }
+
   #answer(cluster: SimulatedCluster, target: string): void {
     // One that holds the commit has its objects.
     if (this.starved.has(cluster.name) && cluster.held !== target) {
@@ -213,7 +234,8 @@ export class RolloutWorld {
       return;
     }
     cluster.lacking = null;
-    if (this.refusing.has(cluster.name) || this.digestOf(cluster.name, target)?.endsWith(String(REFUSED)) === true) {
+    const isRefused = this.refusing.has(cluster.name) || this.digestOf(cluster.name, target)?.endsWith(String(REFUSED)) === true;
+    if (isRefused || !this.#isTrusted(cluster, target)) {
       cluster.refused = target;
       return;
     }
@@ -286,6 +308,10 @@ export class RolloutWorld {
   #apply(run: RolloutRun | undefined): void {
     const { clusters } = this.input();
     const held = heldBy(run, clusters, this.newest.revision);
-    for (const cluster of this.clusters.values()) cluster.target = held.get(cluster.name)?.revision ?? this.newest.revision;
+    for (const cluster of this.clusters.values()) {
+      cluster.target = held.get(cluster.name)?.revision ?? this.newest.revision;
+      const isShown = cluster.awaySince === null && cluster.accepted !== null && this.#faults.signersWait !== true;
+      if (isShown) cluster.verified = this.newest.revision;
+    }
   }
 }
