@@ -137,7 +137,6 @@ const BUGS: Readonly<Record<string, Faults>> = {
   'a cluster that is sent back': { sendsBack: true },
   'a cluster that is not looked at since it refused a commit': { Plan: LeavesOutOlder },
   'an agent whose signers wait for its wave': { signersWait: true },
-  'a cluster that is not looked at since it refused a commit': { Plan: ForgetsRefusals },
 };
 
 describe('finds a planted bug:', () => {
