@@ -42,11 +42,10 @@ export interface AlertsDeps extends Runtime {
  * and at which alerts may be sent to Alertmanager again.
  */
 const EVERY_MS = 15_000;
-/**
- * Least time in which changes gather before they are looked at: a commit changes every cluster
- * within a few seconds, and is one look.
- */
-const GATHER_MS = 5_000;
+/** Least time in which changes gather before they are looked at. */
+const GATHER_MS = 1_000;
+/** Lets them gather for 50 times as long as an evaluation takes: a commit changes all clusters. */
+const EVALUATION_WEIGHT = 5;
 /** Least time between two rewrites of the text of alerts. Changes of state are written at once. */
 const REWRITE_MS = 300_000;
 
@@ -110,7 +109,7 @@ export class Alerts {
         logger.error({ err }, 'alerts could not be looked at');
         return Number.POSITIVE_INFINITY;
       });
-      const gatherMs = restAfter(this.#evaluationMs, { minMs: GATHER_MS, maxMs: EVERY_MS });
+      const gatherMs = restAfter(EVALUATION_WEIGHT * this.#evaluationMs, { minMs: GATHER_MS, maxMs: EVERY_MS });
       const waitMs = Math.min(EVERY_MS, Math.max(gatherMs, nextMs - clock.now().getTime()));
       await this.#wakeup
         .waitAtMost(waitMs - gatherMs, clock, signal)

@@ -28,8 +28,9 @@ const LOOPS = 3;
 /** Findings of the hubs, set by the test. */
 interface HubState {
   issues: Issue[];
-  /** Number of times that the issues were listed. */
+  /** Number of times that the issues were listed, and milliseconds that one time takes. */
   looks: number;
+  listMs: number;
   health: LedgerHealth;
   pausedMs: number;
   beforeWrite: (kind: string) => Promise<void>;
@@ -121,7 +122,7 @@ rules: {ClusterAway: {for: ${awayFor}}}
 `;
   const config = alertsConfig(textOf(route));
   const path = await folder.write('alerts.yaml', textOf(route));
-  const state: HubState = { issues: [], looks: 0, health: { ok: true }, pausedMs: 0, beforeWrite: async () => undefined };
+  const state: HubState = { issues: [], looks: 0, listMs: 0, health: { ok: true }, pausedMs: 0, beforeWrite: async () => undefined };
   const registry = new Registry();
   const { alerts: metrics } = createHubMetrics(registry);
   return {
@@ -136,6 +137,7 @@ rules: {ClusterAway: {for: ${awayFor}}}
         ledger: steeredLedger(ledger, state),
         issues: async () => {
           state.looks += 1;
+          if (state.listMs > 0) await clock.sleep(state.listMs, new AbortController().signal);
           return { hub: [], policies: [], clusters: new Map([['eu', state.issues]]) };
         },
         file: new AlertsFile(path, config, pino({ level: 'silent' })),
