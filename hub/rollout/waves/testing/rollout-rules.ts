@@ -29,7 +29,7 @@ export class RolloutRules {
   readonly #accepted: Map<string, string | null>;
   /** The last commits of clusters that were no newer than what their waves had finished. */
   readonly #comparable = new Map<string, string>();
-  /** The last commits that came while clusters had one in between, by their names. */
+  /** The last commits that came while clusters had one in between, or were away, by name. */
   readonly #between = new Map<string, string>();
 
   constructor(world: RolloutWorld) {
@@ -130,11 +130,12 @@ export class RolloutRules {
     else if (isStored && !this.#unprovenSince.has(name)) this.#unprovenSince.set(name, now);
   }
 
-  #noteComparable({ name, accepted }: SimulatedCluster, run: RolloutRun | undefined): void {
+  #noteComparable({ name, accepted, awaySince }: SimulatedCluster, run: RolloutRun | undefined): void {
     if (run === undefined || accepted === null) return;
     const finished = this.#reached(run, this.#waveOf({ name }, run));
     if (this.#world.indexOf(accepted) <= this.#world.indexOf(finished)) this.#comparable.set(name, accepted);
-    else if (accepted !== this.#world.newest.revision) this.#between.set(name, this.#world.newest.revision);
+    const { revision } = this.#world.newest;
+    if (this.#passed(awaySince) >= 120_000 || ![this.#comparable.get(name), revision].includes(accepted)) this.#between.set(name, revision);
   }
 
   #noteAbsence(name: string, awaySince: number | null): void {
@@ -210,9 +211,8 @@ export class RolloutRules {
     const { target } = cluster;
     const before = targets.get(cluster.name) ?? null;
     this.#checkBack(cluster, before);
-    if (before === target || before === null || target === null) return;
+    if (before === null || target === null || [before, cluster.accepted].includes(target)) return;
     const { newest, run: after } = this.#world;
-    // One that changes its wave gets what its new wave has finished.
     if (after !== undefined && target === this.#reached(after, this.#waveOf(cluster, after))) return;
     if (target !== newest.revision) throw new Error(`${cluster.name} was moved to ${target}, which is not the newest`);
     if (run !== undefined) this.#checkTurn(cluster, run, target);

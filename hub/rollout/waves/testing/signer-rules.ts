@@ -1,5 +1,5 @@
-import { type Moment, RolloutRules } from './rollout-rules.ts';
-import type { RolloutWorld } from './rollout-world.ts';
+import { RolloutRules } from './rollout-rules.ts';
+import type { Moment, RolloutWorld } from './rollout-world.ts';
 
 /** The rules of a rollout, and that signers do not wait for their wave. */
 export class SignerRules extends RolloutRules {
