@@ -167,8 +167,8 @@ export interface Shape {
 const MAX_PROVIDER_ID = 512;
 
 /**
- * Schemas of the metadata, spec and status that the agent reads, by kind. A field that does not match
- * is left out.
+ * Schemas of the metadata, spec and status that the agent reads, by kind. A field that does not
+ * match is left out.
  */
 export const SHAPES = {
   policy: { spec: HubPolicySpec, status: PolicyStatus },

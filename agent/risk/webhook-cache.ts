@@ -35,8 +35,8 @@ const reduce = (configuration: KubeObject & { readonly webhooks?: unknown }): Re
 };
 
 /**
- * Watches the mutating webhooks of pods. Its fingerprint changes when one of them may change pods in
- * another way; where the agent may not read them, it never does.
+ * Watches the mutating webhooks of pods. Its fingerprint changes when one of them may change pods
+ * in another way; where the agent may not read them, it never does.
  */
 export class WebhookCache {
   readonly #informer: Informer<Reduced>;

@@ -56,7 +56,7 @@ const RSA_BITS = { min: 2048, max: 4096 } as const;
 /** Keys that are allowed, for CAs and agents alike. */
 export const KEY_RULE = 'EC on P-256 or P-384, or RSA with 2048 to 4096 bits';
 
-/** Returns the Web Crypto parameters by which a key signs; undefined: of a key that is not allowed. */
+/** Returns the Web Crypto parameters by which a key signs; undefined: it is not allowed. */
 export const signingAlgorithmOf = (key: KeyObject): webcrypto.EcKeyImportParams | webcrypto.RsaHashedImportParams | undefined => {
   const { namedCurve = '', modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   const curve = CURVES[namedCurve];

@@ -25,7 +25,7 @@ export const WorkloadClass = z.object({
 });
 export type WorkloadClass = z.infer<typeof WorkloadClass>;
 
-/** Effects on workloads: running outside, refused at the next start, left pending. Never added up. */
+/** Effects on workloads, never added up: outside now, refused at the next start, left pending. */
 export const WORKLOAD_CLASSES = ['outside', 'refused', 'pending'] as const;
 
 const ClusterWorkloads = z.object({

@@ -59,7 +59,7 @@ export type Reason = z.infer<typeof Reason>;
 
 // agent → hub
 
-/** First frame of an agent on each connection: the commits it enforces, has verified, and has the objects of. */
+/** First frame of an agent on each connection: its commit in force, and what else it has. */
 export const Hello = z.strictObject({
   type: z.literal('hello'),
   protocol: z.int(),
@@ -220,10 +220,7 @@ const CommitOffer = z.strictObject({
   revision: ObjectId,
   /** Verified commit of the agent, where the chain begins; null: no way leads from one. */
   anchor: ObjectId.nullable(),
-  /**
-   * Commit ids from `anchor` (exclusive) to `revision` (inclusive), oldest first, each a parent of
-   * the next; only `revision` when `anchor` is null.
-   */
+  /** Commits after `anchor` up to `revision`, oldest first; only `revision` without an anchor. */
   chain: z.array(ObjectId).min(1).max(10_000),
   objects: GitObjects,
 });

@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import type { RolloutCluster } from './clusters.ts';
 import { describeRun, endOfWave } from './describe-run.ts';
 import type { RolloutRun } from './run.ts';
+import { TAGGED, VIOLATED } from './testing/commits.ts';
 import { open } from './testing/rollout-fleet.ts';
-import { TAGGED, VIOLATED } from './testing/rollout-world.ts';
 
 it('describes the clusters and gates of a wave at work, and what those after it wait for', () => {
   const { cluster, work, commit, wait, view } = open({ a: { maxNewViolations: 0, maxNewlyRefused: 5 }, b: {} }, ['a1', 'a2', 'b1', 'c1']);

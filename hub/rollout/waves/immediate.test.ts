@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { recordsOfTags } from './approvals.ts';
 import { pauseRun, resumeRun } from './resume-run.ts';
+import { TAGGED, UNTAGGED, VIOLATED } from './testing/commits.ts';
 import { open } from './testing/rollout-fleet.ts';
-import { TAGGED, UNTAGGED, VIOLATED } from './testing/rollout-world.ts';
 
 const openCareful = () => {
   const fleet = open({ a: { soak: '10m', maxNewViolations: 0 }, b: { soak: '10m', approval: 'Required' } });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { resumeRun } from './resume-run.ts';
+import { REFUSED, VIOLATED } from './testing/commits.ts';
 import { create, open } from './testing/rollout-fleet.ts';
-import { REFUSED, type RolloutWorld, VIOLATED } from './testing/rollout-world.ts';
+import type { RolloutWorld } from './testing/rollout-world.ts';
 
 describe('waves', () => {
   it('get a commit in order, each once the one before has proven it and held for its time', () => {

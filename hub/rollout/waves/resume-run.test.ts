@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { planRun } from './plan-run.ts';
 import { pauseRun, resumeRun } from './resume-run.ts';
 import { parseRun } from './run.ts';
+import { VIOLATED } from './testing/commits.ts';
 import { open } from './testing/rollout-fleet.ts';
-import { type RolloutWorld, VIOLATED } from './testing/rollout-world.ts';
+import type { RolloutWorld } from './testing/rollout-world.ts';
 
 describe('resuming', () => {
   const resume = (world: RolloutWorld): void => {

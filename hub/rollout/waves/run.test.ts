@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { pauseRun, resumeRun } from './resume-run.ts';
 import { commitsOf, MAX_SUPERSEDED, parseRun } from './run.ts';
+import type { Zone } from './testing/commits.ts';
 import { create, open } from './testing/rollout-fleet.ts';
-import type { RolloutWorld, Zone } from './testing/rollout-world.ts';
+import type { RolloutWorld } from './testing/rollout-world.ts';
 
 describe('a cluster that leaves and joins again within a run', () => {
   const registration = ({ newest }: RolloutWorld, name: string, label: Zone) => new Map([...newest.registered, [name, label]]);

@@ -30,7 +30,7 @@ const rejectionText = ({ commit, problems }: NonNullable<SourceView['rejected']>
   return `Commit ${shortRevision(commit.revision)} by ${commit.author} was rejected: ${reason}${more}`;
 };
 
-/** Lists the issues of a source: unreachable, a commit that was rejected, one that is not trusted. */
+/** Lists the issues of a source: unreachable, a rejected commit, one that is not trusted. */
 export const listSourceIssues = ({ error, rejected, verification, revision }: SourceView): Issue[] => [
   ...(error === null ? [] : [issueOf('SourceUnreachable', error.message, { since: error.since })]),
   ...(rejected === null ? [] : [issueOf('CommitRejected', rejectionText(rejected), { revision: rejected.commit.revision })]),

@@ -1,9 +1,10 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
 import fc from 'fast-check';
 import { pauseRun } from '../resume-run.ts';
+import { UNTAGGED, ZONES, type Zone } from './commits.ts';
 import { create } from './rollout-fleet.ts';
 import type { RolloutRules } from './rollout-rules.ts';
-import { type Faults, RolloutWorld, UNTAGGED, ZONES, type Zone } from './rollout-world.ts';
+import { type Faults, RolloutWorld } from './rollout-world.ts';
 import { SignerRules } from './signer-rules.ts';
 import { STRATEGIES } from './strategies.ts';
 

@@ -1,6 +1,7 @@
 import type { RolloutWave } from '@fso/shared/api';
 import { describeRun } from '../describe-run.ts';
-import { RolloutWorld, type SimulatedCluster, type Zone } from './rollout-world.ts';
+import type { Zone } from './commits.ts';
+import { RolloutWorld, type SimulatedCluster } from './rollout-world.ts';
 
 type Rule = Partial<Omit<RolloutWave, 'name' | 'clusterSelector'>>;
 

@@ -1,5 +1,5 @@
 import type { RolloutStrategySpec, RolloutWave } from '@fso/shared/api';
-import { ZONES } from './rollout-world.ts';
+import { ZONES } from './commits.ts';
 
 /** Strategies of the tests: `undefined` removes it. */
 export const STRATEGIES: readonly (RolloutStrategySpec | undefined)[] = [
