@@ -98,6 +98,32 @@ describe('stored plans', () => {
   });
 });
 
+describe('plans of branches', () => {
+  const stored = (at: number, branch: string, change: Partial<Stored> = {}): Stored => ({
+    summary: {
+      ...{ id: `${at}`, at: new Date(at * 1000).toISOString(), by: 'Ana', result: 'NothingBreaks', source: 'main', revision: 'a' },
+      branch: { name: branch, revision: 'c'.repeat(40) },
+    },
+    ...{ caller: 'user:ana', scope: null, content: '', characters: 1, effects: { options: 'o' } },
+    ...change,
+  });
+  const gone = (plans: Stored[]): number[] => outdatedPlans(plans, 0).map(({ summary }) => Number(summary.id));
+
+  it('are kept while they are the last of their branch, scope and options, where they break nothing', () => {
+    const [first, second] = [stored(1, 'one'), stored(2, 'one')];
+    expect(gone([first, second, stored(3, 'two')])).toEqual([1]);
+    expect(gone([first, stored(2, 'one', { scope: 's' }), stored(3, 'one', { effects: { options: 'other' } })])).toEqual([]);
+    const breaking = { ...second, summary: { ...second.summary, result: 'Breaks' as const } };
+    expect(gone([first, breaking])).toEqual([1]);
+    expect(gone([breaking, stored(3, 'one')])).toEqual([]);
+  });
+
+  it('are kept of 50 branches of a caller, where they break nothing', () => {
+    const plans = Array.from({ length: 52 }, (_, at) => stored(at, `branch ${at}`));
+    expect(gone([...plans, stored(0, 'other', { caller: 'user:bob' })])).toEqual([1, 0]);
+  });
+});
+
 describe('an acceptance', () => {
   const judge = async (
     named: (id: string) => string = (id) => id,

@@ -1,8 +1,8 @@
 /** The part of this folder that runs without Node.js: browsers, too, show plans with it. */
 export { acceptNote } from './acceptance/acceptance-text.ts';
-export type { StoredPlanSummary } from './acceptance/stored-plan.ts';
+export type { BranchList, BranchView, StoredPlanSummary } from './acceptance/stored-plan.ts';
 export type { Plan } from './plan.ts';
 export type { PlanRequest } from './plan-request.ts';
 export { type PlanRow, planRows, planVerdict } from './plan-text.ts';
 export { ownerRows } from './workload-rows.ts';
-export { type ClusterWorkloads, WORKLOAD_CLASSES, type WorkloadClass } from './workloads.ts';
+export { type ClusterWorkloads, type TeamWorkloads, WORKLOAD_CLASSES, type WorkloadClass } from './workloads.ts';

@@ -53,9 +53,10 @@ const NAMES = {
   commits: ['commit'],
   issues: ['issue'],
   plans: ['plan'],
+  branches: ['branch'],
 } as const satisfies Readonly<Record<Kind, readonly string[]>>;
 
-const KINDS: readonly Kind[] = ['policies', 'clusters', 'violations', 'risks', 'denials', 'events', 'commits', 'issues', 'plans'];
+const KINDS = Object.keys(NAMES) as readonly Kind[];
 
 const findKind = (text: string): Kind | undefined => {
   const name = text.toLowerCase();

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { pageOf } from '../../api/index.ts';
 import { PLAN_RESULTS } from '../plan.ts';
 import { PlanId } from './acceptance.ts';
+import { BranchTip } from './planned-branch.ts';
 import { PlannedEffects } from './planned-effects.ts';
 
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -14,6 +15,7 @@ export const StoredPlanSummary = z.object({
   result: z.enum(PLAN_RESULTS).describe('Result of the plan, whether or not its effects were accepted.'),
   source: z.string().describe('Branch or tag that the hub follows.'),
   revision: z.string().describe('Commit that the change was compared with.'),
+  branch: BranchTip.optional().describe('Branch that the hub read the change from. Absent: the caller sent it.'),
 });
 export type StoredPlanSummary = z.infer<typeof StoredPlanSummary>;
 
@@ -30,3 +32,24 @@ export const StoredPlan = z.object({ ...StoredPlanSummary.shape, ...StoredEffect
 export type StoredPlan = z.infer<typeof StoredPlan>;
 
 export const StoredPlanPage = pageOf(StoredPlanSummary);
+
+/** Branches that a hub lists. */
+export const MAX_BRANCHES = 50;
+
+const BranchView = BranchTip.extend({
+  plan: StoredPlanSummary.nullable().describe(
+    'The last plan of the branch without options, for what the caller sees; its `branch` says of which commit. null: none is stored.',
+  ),
+});
+export type BranchView = z.infer<typeof BranchView>;
+
+/** Branches of the policy repository, beside the one that the hub follows. */
+export const BranchList = z.object({
+  items: z
+    .array(BranchView)
+    .max(MAX_BRANCHES)
+    .describe('The first by name, without those whose names are too long, or have characters that cannot be seen.'),
+  total: z.int().min(0).describe('Number of branches, listed or not.'),
+  read: z.iso.datetime().describe('Time at which the repository was asked.'),
+});
+export type BranchList = z.infer<typeof BranchList>;

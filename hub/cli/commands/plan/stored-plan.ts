@@ -40,6 +40,7 @@ export const writeStoredPlan = (context: Context, plan: StoredPlan): void => {
   writeFacts(context, [
     ['Plan', plan.id],
     ['Made', `${plan.at} by ${plan.by}`],
+    ['Branch', plan.branch && `${plan.branch.name} (${shortRevision(plan.branch.revision)})`],
     ['Compared with', `${plan.source} (${shortRevision(plan.revision)})`],
     ['Result', plan.result],
     ['Not looked at', named(plan.notLookedAt)],
