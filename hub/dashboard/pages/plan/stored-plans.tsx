@@ -17,7 +17,8 @@ const RESULTS: Readonly<Record<StoredPlanSummary['result'], readonly [text: stri
   NothingLookedAt: ['Nothing was looked at', 'warning'],
 };
 
-const Result = ({ result }: Pick<StoredPlanSummary, 'result'>) => {
+/** Result of a stored plan. */
+export const StoredResult = ({ result }: Pick<StoredPlanSummary, 'result'>) => {
   const [text, status] = RESULTS[result];
   return <Label status={status}>{text}</Label>;
 };
@@ -25,7 +26,8 @@ const Result = ({ result }: Pick<StoredPlanSummary, 'result'>) => {
 const COLUMNS: readonly Column<StoredPlanSummary>[] = [
   { title: 'Made', width: 15, cell: ({ at }) => <RelativeTime time={at} /> },
   { title: 'By', width: 20, cell: ({ by }) => by },
-  { title: 'Result', width: 20, cell: ({ result }) => <Result result={result} /> },
+  { title: 'Branch', width: 15, cell: ({ branch }) => (branch === undefined ? null : <code className="fso-message">{branch.name}</code>) },
+  { title: 'Result', width: 20, cell: ({ result }) => <StoredResult result={result} /> },
   { title: 'Compared with', width: 15, cell: ({ revision }) => <RevisionLink revision={revision} /> },
   { title: 'Plan', cell: ({ id }) => <code>{id}</code> },
 ];
@@ -41,7 +43,8 @@ export const StoredPlans = () => {
           const rows = rowsOf(data);
           return rows.length === 0 ? (
             <p className="fso-muted">
-              There are none yet. The hub stores the effects of each plan that breaks something, and no text of the change.
+              There are none yet. The hub stores the effects of each plan that breaks something, and of the last one of each branch, and no
+              text of the change.
             </p>
           ) : (
             <VirtualTable
