@@ -19,7 +19,7 @@ export interface CommitFetch {
   readonly have: string | undefined;
 }
 
-/** Bounds of a pack that the hub reads for anyone who may push; lower than the followed branch's. */
+/** Bounds of a pack that the hub reads for anyone who may push: lower than those it follows by. */
 const LIMITS: PackLimits = {
   objectBytes: 16 * 1024 * 1024,
   inflatedBytes: 128 * 1024 * 1024,
