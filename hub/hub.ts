@@ -19,7 +19,7 @@ import { Planner } from './plans/index.ts';
 import { lifeEntry, recordAudit, recordIdentity, recordSource } from './recorders/index.ts';
 import { Activity, ApprovalRelay, type CommitTracer, createTrendRecorder, Pipeline, TagCheck, WaveController } from './rollout/index.ts';
 import { DEFAULT_MAX_BEHIND_MS, FleetReader, openAlerts, openListeners } from './serve/index.ts';
-import { openSource, type Source } from './source/index.ts';
+import { Branches, openSource, type Source } from './source/index.ts';
 
 /** Parts of the process that a hub gets from its program or test; absent ones are the real ones. */
 export interface HubDeps extends Pick<Runtime, 'logger' | 'random'> {
@@ -137,10 +137,9 @@ const openStores = async ({ config, deps, random, clock, metrics, log, ledger }:
   const { git, identity: enrolment, maxBehindMs = DEFAULT_MAX_BEHIND_MS } = config;
   const auditKey = await openAuditKey(ledger.audit, config);
   await ledger.audit.append(lifeEntry('hub.start', deps.version, { repository: git.url, ref: git.ref }));
-  const source = await openSource(
-    { ...git, proxy: config.proxy, dataDir: config.dataDir },
-    { clock, logger: log('source'), random, metrics },
-  );
+  const repository = { ...git, proxy: config.proxy, dataDir: config.dataDir };
+  const source = await openSource(repository, { clock, logger: log('source'), random, metrics });
+  const branches = new Branches(repository, { clock, logger: log('source'), metrics, followed: source.objects });
   const logger = log('identity');
   const state = { isWritable: () => ledger.health().ok, isCurrent: () => ledger.behindMs() <= maxBehindMs };
   const onEvent = recordIdentity({ ledger, clock, logger });
@@ -151,14 +150,14 @@ const openStores = async ({ config, deps, random, clock, metrics, log, ledger }:
       { clock, logger, records: ledger.records, state, onEvent },
     ));
   await warnOfSharedFiles(config, deps.logger);
-  return { auditKey, source, identity };
+  return { auditKey, source, branches, identity };
 };
 
 const startParts = async (hub: Hub): Promise<RunningHub> => {
   const { config, deps, signal, random, clock, registry, metrics, log, ledger } = hub;
   const { logger, version, tracer } = deps;
   const pauses = new PauseDetector({ clock });
-  const { auditKey, source, identity } = await openStores(hub);
+  const { auditKey, source, branches, identity } = await openStores(hub);
   const checkpoints = createCheckpoints({ ledger, key: auditKey, clock, logger: log('ledger') });
 
   // ① to ④: source → pipeline → delivery, with what records them beside.
@@ -206,14 +205,14 @@ const startParts = async (hub: Hub): Promise<RunningHub> => {
   const { url, agentUrl, keepCertificate, closed } = await openListeners(config, {
     ...{ ...served, issues, alerts, rollout, source, tracer, delivery, identity, limits: deps.deliveryLimits?.listener },
     agents,
-    plans: new Planner({ ledger, agents, clock }),
+    plans: new Planner({ ledger, agents, branches, clock }),
     backup: (target) => backUp(config.database, { version, key: auditKey }, target),
     onAudit: recordAudit({ ledger, logger }),
     runtime: { clock, logger, registry, shutdown },
   });
 
   // They run beside each other, end together, and the ledger after them.
-  const parts = [pauses, source, delivery, rollout, checkpoints, activity, trend, alerts];
+  const parts = [pauses, source, branches, delivery, rollout, checkpoints, activity, trend, alerts];
   const runs = [...parts.map((part) => (until: AbortSignal) => part.run(until)), keepCertificate];
   const stopped = runUntilStopped({ runs, closed, shutdown, ledger }, deps);
   logger.info({ url, agentUrl, git: source.state().url, ref: config.git.ref }, 'hub started');

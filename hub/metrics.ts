@@ -4,8 +4,8 @@ import type { AlertMetrics } from './alerts/index.ts';
 import type { DeliveryMetrics, NackClass } from './delivery/index.ts';
 import type { HubCertificate } from './identity/index.ts';
 
-/** Steps of the hub that take time: of a commit, and of the transactions of the ledger. */
-const STEPS = ['fetch', 'check', 'compile', 'ledger'] as const;
+/** Steps of the hub that take time: of a commit, of the ledger, and of plans of branches. */
+const STEPS = ['fetch', 'check', 'compile', 'ledger', 'branch'] as const;
 /** Step whose duration a histogram of the hub has; those of a commit's record are others. */
 export type HubStep = (typeof STEPS)[number];
 const RESULTS = ['ok', 'error'] as const;
@@ -51,7 +51,7 @@ export const createHubMetrics = (registry: Registry) => {
   const registers = [registry];
   const steps = new Histogram({
     name: 'fso_hub_step_duration_seconds',
-    help: 'Time of a step by result: fetch, check (signature and content of a commit; error: it is rejected), compile, ledger (one transaction).',
+    help: 'Time of a step by result: fetch, check (signature and content of a commit; error: it is rejected), compile, ledger (one transaction), branch (read for a plan).',
     labelNames: ['step', 'result'],
     buckets: STEP_BUCKETS,
     registers,

@@ -195,7 +195,7 @@ describe('Accept-Effects', () => {
 
   it('shows stored plans', async () => {
     const { id } = await planJson();
-    expect((await fso(server, 'get', 'plans')).out).toMatch(new RegExp(`^ID .*\n${id} .* anonymous +main \\([0-9a-f]{8}\\)\n$`));
+    expect((await fso(server, 'get', 'plans')).out).toMatch(new RegExp(`^ID .*\n${id} .* anonymous +Breaks +main \\([0-9a-f]{8}\\)\n$`));
     const { code, out } = await fso(server, 'get', 'plan', id ?? '');
     expect([code, out]).toEqual([
       0,

@@ -1,5 +1,6 @@
 import type { CompiledPolicy } from '@fso/shared/compile';
 import type { PolicySet } from '@fso/shared/decode';
+import { weakMemo } from '@fso/shared/runtime';
 
 /**
  * The state that a commit asks of the fleet: the decoded set and the policies of each registered
@@ -21,3 +22,14 @@ export interface HeldCluster {
   readonly revision: string;
   readonly wave: string;
 }
+
+/** Label `team` of the policies of a commit, by name; one without the label is absent. */
+export const teamsOf: (desired: Desired) => ReadonlyMap<string, string> = weakMemo(
+  ({ set }) =>
+    new Map(
+      set.policies.flatMap(({ document: { metadata } }) => {
+        const team = metadata.labels?.['team'];
+        return team === undefined ? [] : [[metadata.name, team] as const];
+      }),
+    ),
+);

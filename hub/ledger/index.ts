@@ -10,6 +10,7 @@ export { type BackupSummary, backUp, backupLedger, keepBackup } from './backup/b
 export { readBackup } from './backup/read-backup.ts';
 export { checkBackup, type RestoreSummary, restoreLedger } from './backup/restore.ts';
 export { isRepeated, ReportGapError, StreamReplacedError } from './changes.ts';
+export { teamsOf } from './desired.ts';
 export { type EventFilter, matchesEvent } from './event-filter.ts';
 export { type KeyedReader, type KeyedStore, LOGIN_LINK_KIND, SESSION_KIND } from './keyed-store.ts';
 export { ClusterPolicies, countViolations, keysBetween, type NamedPolicies, namedIn, PolicyList, PolicyLists } from './policies/index.ts';

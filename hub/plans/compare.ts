@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RoleGrant } from '@fso/shared/api';
-import { decodeOnto, type PolicySet } from '@fso/shared/decode';
+import { decodeOnto, type PolicySet, type SourceFile } from '@fso/shared/decode';
 import { type ComparedFleets, compareFleets, type Effects, type Plan, unknownName } from '@fso/shared/effects';
 import { planWaves } from '@fso/shared/rollout';
 import { type ClusterQuestion, type NotAsked, questionsOf } from './cluster-questions.ts';
@@ -11,6 +11,8 @@ import { type VisibleSides, visibleBase, visibleSides } from './visible-sides.ts
 export interface ComparisonInput {
   /** JSON of a `PlanRequest`. */
   readonly body: Uint8Array<ArrayBuffer>;
+  /** Files of the branch that the request names; undefined: it has files of its own. */
+  readonly ofBranch?: readonly SourceFile[] | undefined;
   /** Policies of the commit in force. */
   readonly before: PolicySet;
   /** Milliseconds since 1970. */
@@ -50,8 +52,8 @@ const sidesOfWaves = ({ before, after }: VisibleSides, grants: ComparisonInput['
   after: grants === undefined ? after.set : { ...after.set, clusters: [] },
 });
 
-const compareRequest = ({ body, before, nowMs, grants }: ComparisonInput): Comparison | PlanRefusal => {
-  const read = readRequest(body, (files) => decodeOnto(before, visibleBase(before, grants), files));
+const compareRequest = ({ body, ofBranch, before, nowMs, grants }: ComparisonInput): Comparison | PlanRefusal => {
+  const read = readRequest(body, (files) => decodeOnto(before, visibleBase(before, grants), files), ofBranch);
   if (!read.ok) return read;
   const { options, set, accept, change } = read;
   const sides = visibleSides(before, set, grants);

@@ -7,13 +7,17 @@ import { clusterFile } from '../../test/harness/policy-files.ts';
 import { createMemoryLedger } from '../ledger/testing/memory-ledger.ts';
 import { Planner } from './planner.ts';
 import { StoredPlans } from './stored-plans.ts';
+import { scriptedBranches } from './testing/scripted-branches.ts';
 import { digestOfScope, visibilityOf } from './visible-sides.ts';
+
+/** Parts of a planner without agents and branches. */
+const PARTS = { agents: { preview: async () => 'NotConnected' as const }, branches: scriptedBranches() };
 
 it('counts the plans of a caller in the whole fleet and in parts of it together', () => {
   const whole = new Planner({
     ledger: createMemoryLedger({ clock: systemClock }),
     clock: systemClock,
-    agents: { preview: async () => 'NotConnected' },
+    ...PARTS,
   });
   const part = () => whole.within([{ role: 'viewer' }]);
   for (let count = 0; count < 10; count += 1) expect([whole.mayPlan('user:ana'), part().mayPlan('user:ana')]).toEqual([true, true]);
@@ -40,12 +44,16 @@ describe('plans for a caller who sees a part', () => {
     const ledger = createMemoryLedger({ clock: systemClock });
     await ledger.setDesired(commit);
     const store = new StoredPlans(ledger.records, systemClock);
-    const whole = new Planner({ ledger, clock: systemClock, agents: { preview: async () => 'NotConnected' } });
+    const whole = new Planner({ ledger, clock: systemClock, ...PARTS });
     const add = async (namespaces: string[]): Promise<string | null> =>
-      store.add({ at: new Date().toISOString(), by: 'Ana', source: 'main', revision: commit.revision }, effectsOf(namespaces), {
-        caller: 'user:ana',
-        scope: digestOfScope(grants),
-      });
+      store.add(
+        { at: new Date().toISOString(), by: 'Ana', result: 'Breaks', source: 'main', revision: commit.revision },
+        effectsOf(namespaces),
+        {
+          caller: 'user:ana',
+          scope: digestOfScope(grants),
+        },
+      );
     return { ledger, add, part: () => whole.within(grants) };
   };
 
@@ -65,7 +73,7 @@ describe('plans for a caller who sees a part', () => {
     const id = `${await add(['finance-a'])}`;
     const inDays = (days: number) => {
       const clock = { ...systemClock, now: () => new Date(Date.now() + days * 86_400_000) };
-      return new Planner({ ledger, clock, agents: { preview: async () => 'NotConnected' } }).within(grants);
+      return new Planner({ ledger, clock, ...PARTS }).within(grants);
     };
     expect([(await part().stored(id))?.plan.id, (await inDays(29).stored(id))?.plan.id, await inDays(31).stored(id)]).toEqual([
       id,

@@ -1,22 +1,35 @@
 import type { CommitView, RoleGrant } from '@fso/shared/api';
 import type { PolicySet } from '@fso/shared/decode';
-import { type Acceptance, type Plan, plannedEffects, planResult, type StoredPlan, type StoredPlanSummary } from '@fso/shared/effects';
-import { canonicalJson, sha256 } from '@fso/shared/encoding';
+import {
+  type Acceptance,
+  type BranchList,
+  classesByTeam,
+  type Plan,
+  type PlannedBranch,
+  plannedEffects,
+  planResult,
+  type StoredEffects,
+  type StoredPlan,
+  type StoredPlanSummary,
+} from '@fso/shared/effects';
 import { type Clock, createRateLimit, createYielder, truncate, weakMemo } from '@fso/shared/runtime';
 import type { Principal } from '../access/index.ts';
-import type { FleetState, KeyedStore } from '../ledger/index.ts';
+import { type Desired, type FleetState, type KeyedStore, teamsOf } from '../ledger/index.ts';
+import { BranchError, type BranchFiles } from '../source/index.ts';
+import { type RepositoryBranches, readBranch, refuseBranch, sidesOf, sinceLast, withLastPlans } from './branch-plans.ts';
 import type { Comparison } from './compare.ts';
 import { type CompareLimits, compareOnThread } from './compare-on-thread.ts';
 import { judgeAcceptance } from './judge-acceptance.ts';
 import { CommitMatcher, type PlanMatch } from './match/commit-matcher.ts';
 import { type PlanRefusal, refusePlan } from './read-request.ts';
-import { isExpired, planOf, type Stored, StoredPlans } from './stored-plans.ts';
-import { seesPlan, visibilityOf } from './visible-sides.ts';
+import { isExpired, optionsDigest, planOf, type Stored, StoredPlans } from './stored-plans.ts';
+import { digestOfScope, seesPlan, visibilityOf } from './visible-sides.ts';
 import { askAgents, joinAnswers, type PreviewingAgents } from './workloads.ts';
 
 interface PlannerParts {
   readonly ledger: Pick<FleetState, 'desired' | 'source'> & { readonly records: KeyedStore };
   readonly agents: PreviewingAgents;
+  readonly branches: RepositoryBranches;
   readonly clock: Clock;
   readonly limits?: CompareLimits;
 }
@@ -33,8 +46,11 @@ export type AuditedPlan = ({ readonly ok: true; readonly plan: Plan } | PlanRefu
  */
 const PLANS = { burst: 20, perSecond: 20 / 3600, addresses: 10_000 };
 
-interface PlanBase extends Pick<Plan['before'], 'source' | 'at'> {
-  readonly revision: string;
+/** Commit in force that a change is compared with, and the branch that the change is of. */
+interface PlanBase {
+  readonly side: Pick<Plan['before'], 'source' | 'at'> & { readonly revision: string };
+  readonly desired: Desired;
+  readonly branch: BranchFiles | undefined;
 }
 
 /** Characters that are stored of the name of a caller. */
@@ -89,15 +105,29 @@ export class Planner {
    * @throws the signal's reason, and what the ledger throws
    */
   async plan(body: Uint8Array<ArrayBuffer>, caller: PlanCaller, signal: AbortSignal): Promise<AuditedPlan> {
-    const { ledger, clock, limits } = this.#parts;
+    const { ledger, branches, clock, limits } = this.#parts;
     const now = clock.now();
     const [desired, source] = await Promise.all([ledger.desired(), ledger.source()]);
     if (desired === null) return { ...refusePlan('The hub has no commit in force to compare with yet.'), digest: undefined };
-    const input = { body, before: desired.set, nowMs: now.getTime(), grants: this.#grants };
+    const branch = await readBranch(body, desired.revision, { branches, grants: this.#grants, signal });
+    if (branch !== undefined && 'ok' in branch) return { ...branch, digest: undefined };
+    const input = { body, ofBranch: branch?.files, before: desired.set, nowMs: now.getTime(), grants: this.#grants };
     const compared = await compareOnThread(input, { clock, signal, ...(limits && { limits }) });
-    if (!compared.ok) return { digest: undefined, ...compared };
-    const before = { source: source?.ref ?? desired.revision, revision: desired.revision, at: now.toISOString() };
-    return { ok: true, digest: compared.digest, plan: await this.#complete(compared, before, { caller, signal }) };
+    // The files are not the caller's own: what is wrong with them can be about any of them.
+    if (!compared.ok) return { digest: undefined, ...compared, ...(branch && this.#grants && { problems: [] }) };
+    const side = { source: source?.ref ?? desired.revision, revision: desired.revision, at: now.toISOString() };
+    return { ok: true, digest: compared.digest, plan: await this.#complete(compared, { side, desired, branch }, { caller, signal }) };
+  }
+
+  /** Branches beside the followed one, with their last plans, or why they cannot be listed. */
+  async branches(): Promise<{ readonly ok: true; readonly list: BranchList } | PlanRefusal> {
+    try {
+      const listed = await this.#parts.branches.list();
+      return { ok: true, list: withLastPlans(listed, this.#stored, { scope: this.#scope(), isSeen: await this.#readSight() }) };
+    } catch (error) {
+      if (!(error instanceof BranchError)) throw error;
+      return refuseBranch(error, this.#grants);
+    }
   }
 
   /** Stored plans that were made for what the caller sees, newest first. */
@@ -170,38 +200,57 @@ export class Planner {
     return acceptance.plan;
   }
 
+  /** Digest of what the callers see; null: everything. */
+  #scope(): string | null {
+    return this.#grants === undefined ? null : digestOfScope(this.#grants);
+  }
+
+  /** Facts on a branch, with what has changed since its last plan. */
+  async #ofBranch(branch: BranchFiles | undefined, today: StoredEffects): Promise<PlannedBranch | null> {
+    if (branch === undefined) return null;
+    const { name, ahead, behind } = branch;
+    return { ahead, behind, since: sinceLast(this.#stored, name, today, { scope: this.#scope(), isSeen: await this.#readSight() }) };
+  }
+
   async #complete(
     compared: Comparison,
-    before: PlanBase,
+    { side: before, desired, branch }: PlanBase,
     { caller, signal }: { readonly caller: PlanCaller; readonly signal: AbortSignal },
   ): Promise<Plan> {
     const { effects, waves, options, questions, notAsked, accept } = compared;
     const { at = before.at, withoutClusters, withoutRegions } = options;
     const removed = { withoutClusters: [...withoutClusters], withoutRegions: [...withoutRegions] };
     const { agents, clock } = this.#parts;
-    const workloads = joinAnswers(await askAgents(questions, agents, { clock, signal }), notAsked);
+    const joined = joinAnswers(await askAgents(questions, agents, { clock, signal }), notAsked);
+    const teams = teamsOf(desired);
+    const workloads = { ...joined, teams: [...classesByTeam(joined.clusters, (policy) => teams.get(policy))] };
     const result = planResult(effects, workloads);
-    const { scope } = this.#matcher;
+    const scope = this.#scope();
     const { base, after, change, patterns } = compared;
     // No commit makes it another time, or takes nodes away.
     const isOfCommit = options.at === undefined && withoutClusters.length + withoutRegions.length === 0;
     const stored = {
       ...plannedEffects(effects, { workloads, patterns }),
       ...{ base, change, ...(isOfCommit && { after }) },
-      options: sha256(canonicalJson({ ...options, at: options.at ?? null })),
+      options: optionsDigest(options),
     };
     const today = { effects: stored, scope, nowMs: clock.now().getTime() };
     // What does not break needs no acceptance, and what is not known cannot be accepted.
     const acceptance = accept === undefined || result !== 'Breaks' ? null : judgeAcceptance(accept, today, (id) => this.#stored.get(id));
-    const summary = { at: before.at, by: truncate(caller.name, MAX_NAME), source: before.source, revision: before.revision };
+    const sides = sidesOf(branch);
+    const ofBranch = await this.#ofBranch(branch, stored);
+    const { source, revision } = before;
+    const summary = { at: before.at, by: truncate(caller.name, MAX_NAME), result, source, revision, ...sides.stored };
+    const isStored = result === 'Breaks' || branch !== undefined;
     return {
       version: 1,
-      id: result === 'Breaks' ? await this.#store(acceptance, [summary, stored, { caller: `${caller.kind}:${caller.id}`, scope }]) : null,
+      id: isStored ? await this.#store(acceptance, [summary, stored, { caller: `${caller.kind}:${caller.id}`, scope }]) : null,
       result: acceptance?.state === 'Accepted' ? 'Accepted' : result,
       acceptance,
       before: { ...before, withoutClusters: [], withoutRegions: [] },
-      after: { source: 'files', revision: null, at: new Date(at).toISOString(), ...removed },
+      after: { ...sides.after, at: new Date(at).toISOString(), ...removed },
       waves,
+      branch: ofBranch,
       workloads,
       ...effects,
     };

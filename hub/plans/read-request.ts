@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { ProblemView } from '@fso/shared/api';
 import { createDecoder, type decodeOnto, type PolicySet, type SourceFile } from '@fso/shared/decode';
-import { PlanRequest } from '@fso/shared/effects';
+import { MAX_BRANCH_REQUEST_BYTES, PlanRequest } from '@fso/shared/effects';
 import { byText } from '@fso/shared/encoding';
 import { DEFAULT_WALK_LIMITS } from '@fso/shared/git';
 import { exceededJsonLimit } from '@fso/shared/protocol';
+import type { BranchError } from '../source/index.ts';
 
 /** A request that is not compared. Its texts may quote the files: they go to the caller alone. */
 export interface PlanRefusal {
   readonly ok: false;
-  readonly code: 'bad-request' | 'too-large';
+  readonly code: 'too-large' | BranchError['code'];
   readonly detail: string;
   readonly problems: readonly ProblemView[];
 }
@@ -49,7 +50,8 @@ const parse = (body: Uint8Array): unknown => {
   return JSON.parse(text);
 };
 
-const readJson = (body: Uint8Array): PlanRequest | PlanRefusal => {
+/** Reads the JSON of a request. Never throws. */
+export const readJson = (body: Uint8Array): PlanRequest | PlanRefusal => {
   try {
     const parsed = PlanRequest.safeParse(parse(body));
     if (parsed.success) return parsed.data;
@@ -68,19 +70,35 @@ const digestOf = (files: readonly SourceFile[]): string => {
   return hash.digest('hex');
 };
 
+/** Files of a request, or of the branch that it names. */
+const filesOf = (
+  { branch, files, patch }: PlanRequest,
+  ofBranch: readonly SourceFile[] | undefined,
+): readonly SourceFile[] | PlanRefusal => {
+  if (branch === undefined)
+    return files === undefined
+      ? refusePlan('body: it has neither files nor a branch')
+      : Object.entries(files).map(([path, text]) => ({ path, text }));
+  if (files !== undefined || patch !== undefined) return refusePlan('body: it has files beside a branch');
+  return ofBranch ?? refusePlan(`body: a request for a branch has ${MAX_BRANCH_REQUEST_BYTES} bytes at most`, [], 'too-large');
+};
+
 /**
  * Reads a request, with the policies of its files decoded as those of a commit. Never throws.
  *
  * @param patch decodes files that are put onto the commit in force
+ * @param ofBranch files of the branch that it names
  */
 export const readRequest = (
   body: Uint8Array,
   patch: (files: readonly SourceFile[]) => ReturnType<typeof decodeOnto>,
+  ofBranch?: readonly SourceFile[],
 ): ReadRequest | PlanRefusal => {
   const request = readJson(body);
   if ('ok' in request) return request;
-  const { files: texts, patch: isPatch = false, accept, at, clusters = [], withoutClusters = [], withoutRegions = [] } = request;
-  const files = Object.entries(texts).map(([path, text]) => ({ path, text }));
+  const { patch: isPatch = false, accept, at, clusters = [], withoutClusters = [], withoutRegions = [] } = request;
+  const files = filesOf(request, ofBranch);
+  if ('ok' in files) return files;
   const bytes = files.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0);
   if (bytes > DEFAULT_WALK_LIMITS.maxTotalBytes)
     return refusePlan(`The files have ${bytes} bytes, more than the ${DEFAULT_WALK_LIMITS.maxTotalBytes} of a commit.`, [], 'too-large');

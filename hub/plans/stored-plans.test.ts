@@ -27,7 +27,7 @@ const open = () => {
   const clock = new FakeClock();
   const ledger = createMemoryLedger({ clock });
   const plans = new StoredPlans(ledger.records, clock);
-  const summary = () => ({ at: clock.now().toISOString(), by: 'Ana', source: 'main', revision: 'a'.repeat(40) });
+  const summary = () => ({ at: clock.now().toISOString(), by: 'Ana', result: 'Breaks' as const, source: 'main', revision: 'a'.repeat(40) });
   const add = (effects: StoredEffects = effectsOf(), maker = MAKER) => plans.add(summary(), effects, maker);
   return { clock, plans, add };
 };
@@ -81,6 +81,7 @@ describe('stored plans', () => {
           id: `${at}`,
           at: new Date(at * 1000).toISOString(),
           by: 'Ana',
+          result: 'Breaks' as const,
           source: 'main',
           revision: 'a',
         },
@@ -94,6 +95,32 @@ describe('stored plans', () => {
     const acceptedAt = new Date(60_000).toISOString();
     expect(gone(stored(9, () => 'one', 256 * 1024).map((each, at) => (at === 8 ? { ...each, acceptedAt } : each)))).toEqual([1]);
     expect(gone(stored(33, (at) => `caller ${at % 10}`, 256 * 1024))).toEqual([0]);
+  });
+});
+
+describe('plans of branches', () => {
+  const stored = (at: number, branch: string, change: Partial<Stored> = {}): Stored => ({
+    summary: {
+      ...{ id: `${at}`, at: new Date(at * 1000).toISOString(), by: 'Ana', result: 'NothingBreaks', source: 'main', revision: 'a' },
+      branch: { name: branch, revision: 'c'.repeat(40) },
+    },
+    ...{ caller: 'user:ana', scope: null, content: '', characters: 1, effects: { options: 'o' } },
+    ...change,
+  });
+  const gone = (plans: Stored[]): number[] => outdatedPlans(plans, 0).map(({ summary }) => Number(summary.id));
+
+  it('are kept while they are the last of their branch, scope and options, where they break nothing', () => {
+    const [first, second] = [stored(1, 'one'), stored(2, 'one')];
+    expect(gone([first, second, stored(3, 'two')])).toEqual([1]);
+    expect(gone([first, stored(2, 'one', { scope: 's' }), stored(3, 'one', { effects: { options: 'other' } })])).toEqual([]);
+    const breaking = { ...second, summary: { ...second.summary, result: 'Breaks' as const } };
+    expect(gone([first, breaking])).toEqual([1]);
+    expect(gone([breaking, stored(3, 'one')])).toEqual([]);
+  });
+
+  it('are kept of 50 branches of a caller, where they break nothing', () => {
+    const plans = Array.from({ length: 52 }, (_, at) => stored(at, `branch ${at}`));
+    expect(gone([...plans, stored(0, 'other', { caller: 'user:bob' })])).toEqual([1, 0]);
   });
 });
 

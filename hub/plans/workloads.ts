@@ -97,7 +97,7 @@ const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: 
 };
 
 /** Joins answers. Clusters without one are named, by reason. Pure. */
-export const joinAnswers = (answers: readonly Answer[], notAsked: NotAsked): Workloads => {
+export const joinAnswers = (answers: readonly Answer[], notAsked: NotAsked): Omit<Workloads, 'teams'> => {
   const unanswered = answers.flatMap(({ cluster, kept }) => (typeof kept === 'string' ? [{ cluster, reason: kept }] : []));
   const missing = [...[...notAsked].map(([cluster, reason]) => ({ cluster, reason })), ...unanswered];
   return {

@@ -1,6 +1,6 @@
 import type { ProblemView, RevisionVerification } from '@fso/shared/api';
 import { createDecoder, type PolicySet, type SourceProblem } from '@fso/shared/decode';
-import { GitObjectError, GitObjectTooLargeError } from '@fso/shared/git';
+import { GitObjectError, GitObjectTooLargeError, type RevisionFiles } from '@fso/shared/git';
 import {
   type AcceptedRevision,
   findApproverProblem,
@@ -29,6 +29,12 @@ export type CheckedRevision = (TrustedRevision & { readonly set: PolicySet }) | 
 
 /** Returns the view of a problem. A problem of the whole commit has no place. */
 const toView = ({ path, line, column, reason }: SourceProblem): ProblemView => (path === '.' ? { reason } : { path, line, column, reason });
+
+/** Problems of the policy files of a commit that cannot be read. */
+export const problemsOf = ({ problems, missing }: Extract<RevisionFiles, { ok: false }>): readonly ProblemView[] => [
+  ...problems.map(({ message, ...place }) => ({ ...place, reason: message })),
+  ...missing.map((object) => ({ reason: `object ${object} is not in the repository` })),
+];
 
 /**
  * Checks commits: whether one may follow the last accepted one, as agents judge it, and whether its
@@ -102,10 +108,7 @@ export class RevisionChecker {
 
   async #examine(revision: string): Promise<{ readonly ok: true; readonly set: PolicySet } | RefusedRevision> {
     const read = await this.#reader.files(revision);
-    if (!read.ok) {
-      const missing = read.missing.map((object) => ({ reason: `object ${object} is not in the repository` }));
-      return { ok: false, problems: [...read.problems.map(({ message, ...place }) => ({ ...place, reason: message })), ...missing] };
-    }
+    if (!read.ok) return { ok: false, problems: problemsOf(read) };
     const decoded = this.#decode(read.files);
     return decoded.ok ? decoded : { ok: false, problems: decoded.problems.map(toView) };
   }

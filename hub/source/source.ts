@@ -5,9 +5,8 @@ import { type Backoff, createBackoff, type Runtime, Wakeup } from '@fso/shared/r
 import { ApprovalTags } from './approval-tags.ts';
 import { redact } from './commit-view.ts';
 import { type Clone, isCloneDamaged, openClone } from './git/clone.ts';
-import { createGitAuth } from './git/git-auth.ts';
 import { describeGitError } from './git/git-errors.ts';
-import { createGitHttp, type GitHttp } from './git/git-http.ts';
+import { createRepositoryHttp, type GitHttp } from './git/git-http.ts';
 import { createRevisionReader, type RevisionReader } from './object-access.ts';
 import { createPolicyDocuments, type PolicyDocuments } from './policy-documents.ts';
 import { RevisionChecker } from './revision-checker.ts';
@@ -29,7 +28,6 @@ const BACKOFF_MIN_MS = 100;
 const BACKOFF_LONGEST_MS = 3_000;
 const JITTER = 0.1;
 const DEFAULT_MAX_PACKS = 64;
-const DEFAULT_TIMEOUT_MS = 30_000;
 
 interface OpenedRepository {
   readonly http: GitHttp;
@@ -289,12 +287,7 @@ export class Source {
 /** Opens step ①. @throws the error of the file system where the clone cannot be made */
 export const openSource = async (options: SourceOptions, deps: SourceDeps): Promise<Source> => {
   const { url, ref, dataDir } = options;
-  const http = createGitHttp({
-    maxBytes: options.limits?.responseBytes ?? DEFAULT_LIMITS.responseBytes,
-    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-    proxy: options.proxy,
-    access: { origin: new URL(url).origin, auth: createGitAuth(options, deps.clock) },
-  });
+  const http = createRepositoryHttp(options, deps.clock);
   const clone = await openClone({ gitdir: join(dataDir, 'git'), url, ref, http });
   return new Source(options, deps, { http, clone });
 };

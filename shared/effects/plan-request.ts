@@ -1,14 +1,22 @@
 import { z } from 'zod';
 import { Region, ResourceName } from '../api/index.ts';
 import { MAX_PLAN_ID } from './acceptance/acceptance.ts';
+import { BranchName } from './acceptance/planned-branch.ts';
 
 /** Most bytes of a request for a plan, as JSON. */
 export const MAX_PLAN_BYTES: number = 12 * 1024 * 1024;
 
-/** Files that are compared with the commit that a hub follows. */
+/** Most bytes of a request that names a branch, as JSON. */
+export const MAX_BRANCH_REQUEST_BYTES: number = 64 * 1024;
+
+/** Files, or a branch, that are compared with the commit that a hub follows. */
 export const PlanRequest = z.strictObject({
+  branch: BranchName.optional().describe(
+    'Branch of the policy repository whose newest commit the hub reads, in the place of files. Such a request has 64 KiB at most.',
+  ),
   files: z
     .record(z.string().max(4096), z.string())
+    .optional()
     .describe(
       'Texts of the policy repository by path, as they would be: 8 MiB in all, and otherwise as a commit of it is bounded. Others than policy files are passed over.',
     ),

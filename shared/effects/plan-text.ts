@@ -171,6 +171,33 @@ const workloadNotes = (workloads: Plan['workloads'], quote: Quote): readonly str
   ];
 };
 
+/** Lines on what has changed since the plan of a branch before. */
+export const sinceLines = ({ branch }: Pick<Plan, 'branch'>, quote: Quote, hasOwners: boolean): readonly string[] => {
+  const since = branch?.since;
+  if (since === null || since === undefined) return [];
+  const lineOf =
+    (what: string) =>
+    ({ clusters, message, owners = [] }: (typeof since.begins)[number]): string =>
+      `${what}: ${quote(some(clusters))}: ${quote(message)}${hasOwners && owners.length > 0 ? `: ${some(owners)}` : ''}`;
+  return [...since.begins.map(lineOf('New')), ...since.ends.map(lineOf('Gone'))];
+};
+
+/** Sentences on the branch that the hub read the change from. */
+const branchNotes = ({ branch }: Plan, quote: Quote): readonly string[] => {
+  if (branch === null) return [];
+  const { ahead, behind, since } = branch;
+  const place =
+    ahead === null || behind === null
+      ? []
+      : [`The branch is ${count(ahead, 'commit')} ahead of the commit in force and ${behind} behind it.`];
+  if (behind !== null && behind > 0) place.push('What it is behind reads as if it took that back: merge or rebase first.');
+  if (since === null) return place;
+  const compared = `Compared with its last plan ${quote(since.plan)} of ${since.at} (${shortRevision(since.revision)})`;
+  const changes = since.begins.length + since.ends.length === 0 ? ': no effect is new or gone.' : '.';
+  const unknown = since.unknown.length === 0 ? [] : [`Not compared whole with its last plan: ${quote(some(since.unknown))}.`];
+  return [...place, `${compared}${changes}`, ...unknown];
+};
+
 /** Sentences on what was compared, and what was not. */
 export const planNotes = (plan: Plan, quote: Quote): readonly string[] => {
   const { before, after, lookedAt, notLookedAt, workloads } = plan;
@@ -180,6 +207,7 @@ export const planNotes = (plan: Plan, quote: Quote): readonly string[] => {
     ...notLookedAt.map(({ clusters, reason }) => `Not looked at: ${quote(some(clusters))}: ${plainText(reason)}.`),
     ...workloadNotes(workloads, quote),
     ...[wavesNote(plan)].filter((note) => note !== ''),
+    ...branchNotes(plan, quote),
     'Capacity, volumes and pod affinity are not looked at.',
     ...[acceptNote(plan, quote)].filter((note) => note !== ''),
   ];

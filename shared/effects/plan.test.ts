@@ -22,6 +22,7 @@ const cluster = (change: Partial<ClusterWorkloads> = {}): ClusterWorkloads => ({
   ...change,
 });
 const workloads = (clusters: ClusterWorkloads[], missing: string[] = []): Workloads => ({
+  teams: [],
   clusters,
   notAnswered: missing.length === 0 ? [] : [{ clusters: missing, reason: 'NoAnswer', message: '' }],
 });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { FLOOR_ACTIONS } from '../api/index.ts';
 import { PlannedWaves } from '../rollout/index.ts';
 import { Acceptance, PlanId } from './acceptance/acceptance.ts';
+import { PlannedBranch } from './acceptance/planned-branch.ts';
 import { isBreaking, Workloads } from './workloads.ts';
 
 /** The part of a core/v1 PodSpec that a witness needs. */
@@ -91,7 +92,7 @@ export const Effects = z.object({
 export type Effects = z.infer<typeof Effects>;
 
 const Side = z.object({
-  source: z.string().describe('A revision as it was given, a folder, or files.'),
+  source: z.string().describe('A revision as it was given, a branch, a folder, or files.'),
   revision: z.string().nullable().describe('Commit id; null: a folder, or files.'),
   at: z.iso.datetime().describe('Policies that have expired then do not count.'),
   withoutClusters: z.array(z.string()),
@@ -99,7 +100,7 @@ const Side = z.object({
 });
 
 /** Results of a plan; only the first two end with exit code 0. */
-const PLAN_RESULTS = ['NothingBreaks', 'Accepted', 'Breaks', 'NotAllLookedAt', 'NotAllAnswered', 'NothingLookedAt'] as const;
+export const PLAN_RESULTS = ['NothingBreaks', 'Accepted', 'Breaks', 'NotAllLookedAt', 'NotAllAnswered', 'NothingLookedAt'] as const;
 
 /** A plan, as `fso plan -o json` writes it and the hub answers. */
 export const Plan = Effects.extend({
@@ -107,7 +108,7 @@ export const Plan = Effects.extend({
   id: PlanId.nullable()
     .default(null)
     .describe(
-      'Names the effects where the hub stores them; if they are accepted, the stored plan that has them. null: nothing breaks, no hub made the plan, it is too large to be stored, or the hub is older.',
+      'Names the effects where the hub stores them; if they are accepted, the stored plan that has them. null: nothing breaks and it is of no branch, no hub made the plan, it is too large to be stored, or the hub is older.',
     ),
   result: z.enum(PLAN_RESULTS).describe('Accepted: something breaks, and all effects are those of a stored plan that the change names.'),
   acceptance: Acceptance.nullable()
@@ -118,12 +119,16 @@ export const Plan = Effects.extend({
   waves: PlannedWaves.nullable()
     .default(null)
     .describe('Waves in which the change would reach the clusters. null: there is no RolloutStrategy, or the hub is older.'),
+  branch: PlannedBranch.nullable().default(null).describe('null: the caller sent the change, no hub made the plan, or the hub is older.'),
   workloads: Workloads.nullable().describe('Workloads that run now. null: no cluster was asked; a pod that breaks is a possible one.'),
 });
 export type Plan = z.infer<typeof Plan>;
 
+/** Answers of agents. */
+type Answers = Omit<Workloads, 'teams'>;
+
 /** Whether denying rules change, and no answer is about a namespace in which they do. */
-const isBlind = ({ effects }: Effects, { clusters }: Workloads): boolean =>
+const isBlind = ({ effects }: Effects, { clusters }: Answers): boolean =>
   clusters.length > 0 && effects.some(({ action }) => action === 'deny') && clusters.every(({ coverage }) => coverage === 'None');
 
 /**
@@ -131,7 +136,7 @@ const isBlind = ({ effects }: Effects, { clusters }: Workloads): boolean =>
  *
  * @param workloads null: no cluster was asked
  */
-export const planResult = (effects: Effects, workloads: Workloads | null = null): Plan['result'] => {
+export const planResult = (effects: Effects, workloads: Answers | null = null): Plan['result'] => {
   const { lookedAt, notLookedAt } = effects;
   if (effects.effects.some(({ breaks }) => breaks) || workloads?.clusters.some(isBreaking)) return 'Breaks';
   if (notLookedAt.length > 0 || workloads?.clusters.some(({ coverage }) => coverage === 'Part')) return 'NotAllLookedAt';

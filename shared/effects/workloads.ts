@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PREVIEW_REFUSALS, PreviewedClass, PreviewedOwner, PreviewedPending, ResourceName } from '../api/index.ts';
+import { byText } from '../encoding/index.ts';
 
 /** Reasons why nothing is known of the workloads of a cluster: of its agent, and of the hub. */
 export const NOT_ANSWERED = [...PREVIEW_REFUSALS, 'NotConnected', 'NoAnswer', 'NotAsked', 'OutOfScope'] as const;
@@ -50,8 +51,47 @@ const ClusterWorkloads = z.object({
 /** Answer of one agent: what a change does to the workloads of its cluster. */
 export type ClusterWorkloads = z.infer<typeof ClusterWorkloads>;
 
+const TeamWorkloads = z.object({
+  team: z.string().nullable().describe('Label `team` of policies in the commit in force; null: of those without one, and of new ones.'),
+  outside: z.int().min(0),
+  refused: z.int().min(0),
+  pending: z.int().min(0),
+});
+export type TeamWorkloads = z.infer<typeof TeamWorkloads>;
+
+/**
+ * Counts the owners that come into each class, by the teams of the policies behind them. One with
+ * policies of several teams counts for each. Pure.
+ *
+ * @param teamOf undefined: the policy has none
+ */
+export const classesByTeam = (
+  clusters: readonly ClusterWorkloads[],
+  teamOf: (policy: string) => string | undefined,
+): readonly TeamWorkloads[] => {
+  const teams = new Map<string | null, { outside: number; refused: number; pending: number }>();
+  const named = WORKLOAD_CLASSES.flatMap((name) =>
+    clusters.flatMap((cluster) => (cluster[name].owners ?? []).map(({ policies }) => ({ name, policies }))),
+  );
+  for (const { name, policies } of named)
+    for (const team of new Set(policies.map((policy) => teamOf(policy) ?? null))) {
+      const counts = teams.get(team) ?? { outside: 0, refused: 0, pending: 0 };
+      counts[name] += 1;
+      teams.set(team, counts);
+    }
+  return [...teams]
+    .map(([team, counts]) => ({ team, ...counts }))
+    .sort((one, other) => Number(one.team === null) - Number(other.team === null) || byText(one.team ?? '', other.team ?? ''));
+};
+
 /** Workloads that run now in the clusters whose rules change, by the answers of their agents. */
 export const Workloads = z.object({
+  teams: z
+    .array(TeamWorkloads)
+    .default([])
+    .describe(
+      'Owners that begin, by team, as far as agents name them; what they do not name is in no team. One with policies of several teams counts for each.',
+    ),
   clusters: z.array(ClusterWorkloads).describe('Clusters that answered, by name.'),
   notAnswered: z
     .array(z.object({ clusters: z.array(z.string()), reason: z.enum(NOT_ANSWERED), message: z.string() }))

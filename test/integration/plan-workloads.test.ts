@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { REGION_LABEL } from '@fso/shared/api';
 import { Plan } from '@fso/shared/effects';
@@ -176,7 +176,21 @@ describe('a plan of what runs', () => {
       const found = await Promise.all(paths.map(async (path) => ((await readFile(path)).includes(SECRET) ? [path] : [])));
       return found.flat();
     };
-    expect(hub.ledger.records.list('plan')).not.toEqual([]);
+    // A branch with the same texts, in its message and in a path as well.
+    const work = bench.repository.folder;
+    await bench.repository.git('checkout', '--quiet', '-B', 'planted', 'main');
+    await mkdir(join(work, 'policies', SECRET), { recursive: true });
+    await writeFile(join(work, 'policies', SECRET, 'new.yaml'), `# ${SECRET}\n${policyFile('new', ['eu-west-1'])}`);
+    await copyFile(join(change, 'policies/finance.yaml'), join(work, 'policies/finance.yaml'));
+    await bench.repository.git('add', '--all');
+    await bench.repository.git('commit', '--quiet', '--message', SECRET);
+    await bench.repository.git('push', '--quiet', 'origin', 'HEAD:refs/heads/planted');
+    const env = { FSO_SERVER: hub.url, FSO_TOKEN: ADMIN };
+    const plan = Plan.parse(JSON.parse((await runFso(['plan', '--branch', 'planted', '-o', 'json'], env)).out));
+    expect(plan.workloads?.clusters.map(({ cluster }) => cluster)).toEqual(['eu', 'us']);
+    expect(plan.workloads?.clusters[0]).toMatchObject({ refused: { begins: 50 } });
+    expect(hub.ledger.records.list('plan')).toContainEqual(expect.objectContaining({ summary: expect.objectContaining({ id: plan.id }) }));
+    await bench.repository.git('checkout', '--quiet', 'main');
     expect(await inFiles(join(bench.folder, 'hub'))).toEqual([]);
     expect(logged.join('')).not.toContain(SECRET);
     expect(await readFile(join(world.folder, 'agent-plan.log'), 'utf8')).not.toContain(SECRET);

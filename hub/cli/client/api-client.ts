@@ -129,6 +129,11 @@ const findingCalls = (requests: HubRequests) => ({
     const { StoredPlanPage } = await import('@fso/shared/effects');
     return (await requests.get(StoredPlanPage, '/plans', query, signal)).items;
   },
+  /** Branches that the hub can plan, with their last plans. */
+  branches: async (signal?: AbortSignal) => {
+    const { BranchList } = await import('@fso/shared/effects');
+    return requests.get(BranchList, '/branches', {}, signal);
+  },
   storedPlan: async (id: string, signal?: AbortSignal) => {
     const { StoredPlanView } = await import('@fso/shared/effects');
     return requests.get(StoredPlanView, `/plans/${encodeURIComponent(id)}`, {}, signal);

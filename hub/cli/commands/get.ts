@@ -6,6 +6,7 @@ import { CliError, EXIT } from '../errors.ts';
 import {
   areDenialsUnknown,
   areRisksUnknown,
+  branchColumns,
   clusterColumns,
   clusterStepColumns,
   commitColumns,
@@ -52,7 +53,17 @@ export const findPolicy = async (context: Context, given: string): Promise<Polic
   (await context.connect()).policy(readPolicyKey(given));
 
 /** Kinds of objects that can be listed. */
-export type ListedKind = 'policies' | 'clusters' | 'violations' | 'risks' | 'denials' | 'events' | 'commits' | 'issues' | 'plans';
+export type ListedKind =
+  | 'policies'
+  | 'clusters'
+  | 'violations'
+  | 'risks'
+  | 'denials'
+  | 'events'
+  | 'commits'
+  | 'issues'
+  | 'plans'
+  | 'branches';
 
 /** Options of `fso get`, of all kinds together. */
 export interface GetOptions {
@@ -218,6 +229,13 @@ const getIssues = async (context: Context, hub: HubClient, options: GetOptions):
   if (!complete) context.progress('The hub has not read everything yet: there may be more.\n');
 };
 
+const getBranches = async (context: Context, hub: HubClient, options: GetOptions): Promise<void> => {
+  parameters(options);
+  const { items, total } = await hub.branches();
+  await writeRows(context, options.output, items, branchColumns(context.now()));
+  if (total > items.length) context.progress(`${total - items.length} more branches are not listed.\n`);
+};
+
 /** A list of which only the rows are written. */
 const listing =
   <T>(read: (hub: HubClient, options: GetOptions) => Promise<readonly T[]>, columns: (now: Date) => readonly Column<T>[]) =>
@@ -234,6 +252,7 @@ const ALL: Readonly<Record<ListedKind, (context: Context, hub: HubClient, option
   commits: listing((hub, options) => hub.commits(parameters(options, 'limit')), commitColumns),
   issues: getIssues,
   plans: listing((hub, options) => hub.storedPlans(parameters(options, 'limit')), planColumns),
+  branches: getBranches,
 };
 
 /** `fso get`. @param name undefined: all of the kind */

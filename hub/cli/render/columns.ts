@@ -14,7 +14,7 @@ import {
   type TokenView,
   type ViolationView,
 } from '@fso/shared/api';
-import type { StoredPlanSummary } from '@fso/shared/effects';
+import type { BranchView, StoredPlanSummary } from '@fso/shared/effects';
 import { shortRevision } from '@fso/shared/text';
 import type { Column } from './output.ts';
 import { age, list } from './text.ts';
@@ -201,5 +201,17 @@ export const planColumns = (now: Date): Column<StoredPlanSummary>[] => [
   { title: 'ID', value: ({ id }) => id },
   { title: 'AGE', value: ({ at }) => age(at, now) },
   { title: 'BY', value: ({ by }) => by },
+  { title: 'RESULT', value: ({ result }) => result },
   { title: 'COMPARED WITH', value: ({ source, revision }) => `${source} (${shortRevision(revision)})` },
+  { title: 'BRANCH', value: ({ branch }) => branch?.name ?? '-', wide: true },
+];
+
+/** Columns of branches. A plan of an older commit says nothing of what came since. */
+export const branchColumns = (now: Date): Column<BranchView>[] => [
+  { title: 'BRANCH', value: ({ name }) => name },
+  { title: 'COMMIT', value: ({ revision }) => shortRevision(revision) },
+  { title: 'PLANNED', value: ({ plan }) => (plan === null ? '-' : age(plan.at, now)) },
+  { title: 'COMMIT PLANNED', value: ({ plan }) => (plan === null ? '-' : shortRevision(plan.branch?.revision ?? '')) },
+  { title: 'RESULT', value: ({ plan }) => plan?.result ?? '-' },
+  { title: 'PLAN', value: ({ plan }) => plan?.id ?? '-' },
 ];

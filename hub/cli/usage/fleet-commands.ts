@@ -18,7 +18,7 @@ const addGet = (program: Command): void => {
   program
     .command('get')
     .description(
-      'list policies, clusters, violations, risks, denials, events, commits, issues or plans, or show one policy, cluster, commit or plan',
+      'list policies, clusters, violations, risks, denials, events, commits, issues, plans or branches, or show one policy, cluster, commit or plan',
     )
     .addArgument(kindArgument('what to list'))
     .argument('[name]', 'one policy (a local one as namespace/name) or cluster; id of a commit, or its beginning; id of a stored plan')
@@ -52,6 +52,7 @@ const addGet = (program: Command): void => {
         'get policy finance-eu',
         'get commit 1f3a9c',
         'get plans --limit 10',
+        'get branches',
       ),
     )
     .action(action(async () => (await import('../commands/get.ts')).get));

@@ -53,9 +53,10 @@ const NAMES = {
   commits: ['commit'],
   issues: ['issue'],
   plans: ['plan'],
+  branches: ['branch'],
 } as const satisfies Readonly<Record<ListedKind, readonly string[]>>;
 
-const KINDS: readonly ListedKind[] = ['policies', 'clusters', 'violations', 'risks', 'denials', 'events', 'commits', 'issues', 'plans'];
+const KINDS = Object.keys(NAMES) as readonly ListedKind[];
 
 const findKind = (text: string): ListedKind | undefined => {
   const name = text.toLowerCase();

@@ -36,6 +36,7 @@ export const keys = {
   clusters: { all: ['clusters'], list: (params: Params) => ['clusters', 'list', params], one: (name: string) => ['clusters', 'one', name] },
   commits: { all: ['commits'], list: ['commits', 'list'], one: (revision: string) => ['commits', 'one', revision] },
   plans: { all: ['plans'], list: ['plans', 'list'], one: (id: string) => ['plans', 'one', id] },
+  branches: ['branches'],
   rollout: ['rollout'],
   trend: { all: ['trend'], hours: (hours: number) => ['trend', hours] },
   events: { all: ['events'], list: (params: Params) => ['events', 'list', params] },

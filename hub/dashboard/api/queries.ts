@@ -35,7 +35,7 @@ import {
   type ViolationGroup,
   type ViolationView,
 } from '@fso/shared/api';
-import type { StoredPlanSummary, StoredPlanView } from '@fso/shared/effects/portable';
+import type { BranchList, StoredPlanSummary, StoredPlanView } from '@fso/shared/effects/portable';
 import { infiniteQueryOptions, type Query, queryOptions } from '@tanstack/react-query';
 import { getAll, getJson, getWhole, type Params } from './client.ts';
 import { keys } from './keys.ts';
@@ -198,6 +198,8 @@ export const commitsQuery = listOf<CommitSummary>('/api/v1/commits', {
 });
 export const storedPlansQuery = listOf<StoredPlanSummary>('/api/v1/plans', { queryKey: keys.plans.list, keyOf: ({ id }) => id });
 export const storedPlanQuery = (id: string) => oneOf<StoredPlanView>(`/api/v1/plans/${encodeURIComponent(id)}`, keys.plans.one(id));
+/** Branches come without an event: each visit of the page asks the repository. */
+export const branchesQuery = queryOptions({ ...oneOf<BranchList>('/api/v1/branches', keys.branches), staleTime: 0 });
 export const commitQuery = (revision: string) =>
   oneOf<CommitActivity>(`/api/v1/commits/${encodeURIComponent(revision)}`, keys.commits.one(revision));
 

@@ -26,6 +26,19 @@ const spotOf = ({ place }: RegionView): Spot | undefined => {
   return { city: `${place.country} ${place.place}`, latitude, longitude };
 };
 
+/** A region of which only the name is known. */
+export const unknownRegion = (region: string): RegionView => ({
+  region,
+  provider: null,
+  place: null,
+  readings: [],
+  groups: [],
+  policies: 1,
+  clusters: [],
+  nodes: 0,
+  violations: 0,
+});
+
 /** Region with its state, its text and where it is on the map. */
 export interface MapRegion extends RegionView {
   readonly state: RegionState;

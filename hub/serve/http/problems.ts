@@ -18,6 +18,7 @@ export const PROBLEMS = {
   'too-many-requests': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The hub failed' },
   'login-unavailable': { status: 503, title: 'The identity provider cannot be asked now' },
+  'source-unavailable': { status: 503, title: 'The policy repository cannot be read now' },
   'not-ready': { status: 503, title: 'The hub is not ready' },
 } as const;
 /** Code of an error of the API. */

@@ -12,13 +12,12 @@ import { isExpired, isExpiring } from '@fso/shared/residency';
 import { weakMemo } from '@fso/shared/runtime';
 import { countTried, describeRisks, describeViolations, type NamedPolicy } from '@fso/shared/status';
 import type { Issue } from '../../alerts/index.ts';
-import { ClusterPolicies, type ClusterRecord, type Desired, namedIn } from '../../ledger/index.ts';
+import { ClusterPolicies, type ClusterRecord, type Desired, namedIn, teamsOf } from '../../ledger/index.ts';
 import { actionIn, type ClusterEntry, samplesOf } from '../fleet/cluster-entry.ts';
 import type { Fleet } from '../fleet/fleet-index.ts';
 import { isKnown } from '../fleet/phases.ts';
 import type { PolicyEntry } from '../fleet/policy-entry.ts';
 import { isConflicting } from '../fleet/policy-tally.ts';
-import { teamsOf } from '../fleet/teams.ts';
 import { clusterLabels } from './cluster-issues.ts';
 
 type Finding = Pick<Issue, 'alert' | 'problem' | 'since' | 'count'>;

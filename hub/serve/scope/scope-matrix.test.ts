@@ -1,7 +1,9 @@
 import { CLI_SESSION, describeScope, ROLES, type Role } from '@fso/shared/api';
+import type { SourceFile } from '@fso/shared/decode';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/harness/waiting.ts';
 import { principalOf } from '../../access/index.ts';
+import { scriptedBranches } from '../../plans/testing/scripted-branches.ts';
 import type { Route } from '../http/route.ts';
 import { ROUTES } from '../openapi.ts';
 import { type ApiHarness, startApiHarness } from '../testing/api-harness.ts';
@@ -61,6 +63,7 @@ beforeAll(async () => {
   server = await startApiHarness({
     apiToken: STATIC,
     agents: markedAgents,
+    branches: scriptedBranches(new Map([['tighten', { revision: 'c'.repeat(40), files: changedFiles() }]])),
     trustedProxies: ['127.0.0.1'],
     alertsConfig: MARKED_ALERTS,
   });
@@ -73,6 +76,10 @@ beforeAll(async () => {
   for (const cluster of ['eu-1', 'eu-2', 'us-xcluster', 'retired-xcluster']) await server.identity.issueToken(cluster, 60_000);
 });
 afterAll(() => server[Symbol.asyncDispose]());
+
+/** A change of every policy. */
+const changedFiles = (): readonly SourceFile[] =>
+  markedFiles().map(({ path, text }) => ({ path, text: text.replace(/allowedRegions: [^\]]+\]/, 'allowedRegions: [ap-south-1]') }));
 
 /** Routes that can be read to their end, which a stream does not have. */
 const READ = ROUTES.filter(({ method, slots }: Route) => method === 'get' && slots !== 'stream');
@@ -181,13 +188,13 @@ describe.each(MARKED_SCOPES)('$title', (scope) => {
 
   it.each(ROLES)('%s: plans the change of everything, and sees of it what is inside', async (role) => {
     const token = await signIn(role, scope);
-    const files = Object.fromEntries(
-      markedFiles().map(({ path, text }) => [path, text.replace(/allowedRegions: [^\]]+\]/, 'allowedRegions: [ap-south-1]')]),
-    );
-    const { status, text } = await ask('/api/v1/plans', token, { method: 'POST', body: JSON.stringify({ files }) });
-    expect([status, outside.exec(text)?.[0]]).toEqual([200, undefined]);
-    expect(/"verdict":"incomparable"/.test(text)).toBe(inside.length > 0);
-    expect(/"name":"owner-/.test(text)).toBe(inside.length > 0);
+    const files = Object.fromEntries(changedFiles().map(({ path, text }) => [path, text]));
+    for (const change of [{ files }, { branch: 'tighten' }]) {
+      const { status, text } = await ask('/api/v1/plans', token, { method: 'POST', body: JSON.stringify(change) });
+      expect([status, outside.exec(text)?.[0]]).toEqual([200, undefined]);
+      expect(/"verdict":"incomparable"/.test(text)).toBe(inside.length > 0);
+      expect(/"name":"owner-/.test(text)).toBe(inside.length > 0);
+    }
   });
 
   it('reads no stored plan of everything, nor lists it', async () => {

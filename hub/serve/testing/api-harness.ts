@@ -15,7 +15,8 @@ import { type AgentListenerIdentity, openIdentity } from '../../identity/index.t
 import { AuditVerifier, createAuditKey, type Ledger } from '../../ledger/index.ts';
 import { createMemoryLedger } from '../../ledger/testing/memory-ledger.ts';
 import { createHubMetrics } from '../../metrics.ts';
-import { Planner, type PreviewingAgents } from '../../plans/index.ts';
+import { Planner, type PreviewingAgents, type RepositoryBranches } from '../../plans/index.ts';
+import { scriptedBranches } from '../../plans/testing/scripted-branches.ts';
 import { createRolloutRecord, type RolloutRecord, WaveController, type WaveControllerDeps, writeRollout } from '../../rollout/index.ts';
 import { createPolicyDocuments } from '../../source/index.ts';
 import { type ApiConfig, type ApiDeps, type ApiRuntime, createApi } from '../api.ts';
@@ -47,6 +48,8 @@ interface HarnessParts {
   readonly shutdown?: ApiRuntime['shutdown'];
   /** Default: none can be asked. */
   readonly agents?: Partial<ApiDeps['agents'] & PreviewingAgents>;
+  /** Default: none beside the followed one. */
+  readonly branches?: RepositoryBranches;
   /**
    * Receivers of alerts, for a hub that evaluates them. Default: no receivers and no evaluation.
    */
@@ -105,6 +108,7 @@ export const startApiHarness = async (
     folder: kept,
     shutdown,
     agents,
+    branches = scriptedBranches(),
     alertsConfig,
     backup = async (target) => void target.end('a backup'),
     logger = pino({ level: 'silent' }),
@@ -139,7 +143,7 @@ export const startApiHarness = async (
         documents: createPolicyDocuments(async (id) => objects.get(id), clock),
       },
       agents: { inspect: async () => undefined, locate: async () => undefined, ...agents },
-      plans: new Planner({ ledger, clock, agents: { preview: async () => 'NotConnected', ...agents } }),
+      plans: new Planner({ ledger, clock, branches, agents: { preview: async () => 'NotConnected', ...agents } }),
       access,
       alerts,
       rollout,

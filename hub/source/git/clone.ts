@@ -167,17 +167,24 @@ const fetchRef = ({ gitdir, url, http }: CloneOptions, cache: object, remoteRef:
     tags: false,
   });
 
-/** See {@link Clone.listTags}. */
-const listTags = async ({ url, http }: CloneOptions, prefix: string, signal: AbortSignal) => {
+/**
+ * Lists the refs of a repository whose names begin so, with the ids of their objects.
+ *
+ * @throws GitTransportError, the errors of isomorphic-git, the signal's reason
+ */
+export const listRefs = async ({ url, http }: Pick<CloneOptions, 'url' | 'http'>, prefix: string, signal: AbortSignal) => {
   const client = http.client(signal, async (answer) => {
     checkRefsAnswer(answer);
     return answer;
   });
-  const refs = await git.listServerRefs({ http: client, url, prefix: TAG_REFS + prefix });
+  const refs = await git.listServerRefs({ http: client, url, prefix });
   // A server may ignore the prefix (gitprotocol-v2(5), ls-refs).
-  const named = refs.filter(({ ref }) => ref.startsWith(TAG_REFS + prefix));
-  return named.map(({ ref, oid }) => ({ name: ref.slice(TAG_REFS.length), id: oid }));
+  return refs.filter(({ ref }) => ref.startsWith(prefix));
 };
+
+/** See {@link Clone.listTags}. */
+const listTags = async (options: CloneOptions, prefix: string, signal: AbortSignal) =>
+  (await listRefs(options, TAG_REFS + prefix, signal)).map(({ ref, oid }) => ({ name: ref.slice(TAG_REFS.length), id: oid }));
 
 /** Opens a bare clone, or makes an empty one. */
 export const openClone = async (options: CloneOptions): Promise<Clone> => {

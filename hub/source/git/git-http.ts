@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
 import { request as requestTls } from 'node:https';
-import { nodeHttp, type ProxyConfig, TlsAgents } from '@fso/shared/runtime';
+import { type Clock, nodeHttp, type ProxyConfig, TlsAgents } from '@fso/shared/runtime';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
-import type { GitAuth } from './git-auth.ts';
+import { DEFAULT_LIMITS, type SourceOptions } from '../types.ts';
+import { createGitAuth, type GitAuth } from './git-auth.ts';
 import { GitTransportError } from './git-errors.ts';
 import { checkRefsAnswer } from './pack-limits.ts';
 
@@ -170,3 +171,14 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
   };
   return { client: (signal, receivePack) => ({ request: (args) => send(args, signal, receivePack) }), close };
 };
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+/** HTTP to the repository of a source. Its credentials go to the origin of that alone. */
+export const createRepositoryHttp = (options: SourceOptions, clock: Clock): GitHttp =>
+  createGitHttp({
+    maxBytes: options.limits?.responseBytes ?? DEFAULT_LIMITS.responseBytes,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    proxy: options.proxy,
+    access: { origin: new URL(options.url).origin, auth: createGitAuth(options, clock) },
+  });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { isWorkerOutOfMemory } from '@fso/shared/runtime';
 import { GitTransportError } from './git-errors.ts';
-import { type CheckedPack, checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
+import { type CheckedPack, checkPackAnswer, DEFAULT_PACK_LIMITS, type PackLimits } from './pack-limits.ts';
 
 /**
  * Bounds of packs that the hub's own thread indexes: the answer, its objects, and their size with
@@ -24,6 +24,7 @@ export interface PackToStore {
   /** An answer to `git-upload-pack`, with a buffer of its own. */
   readonly answer: Uint8Array<ArrayBuffer>;
   readonly gitdir: string;
+  readonly limits: PackLimits;
 }
 
 const isSmall = ({ objects, resolvedBytes }: CheckedPack): boolean => objects <= SMALL.objects && resolvedBytes <= SMALL.resolvedBytes;
@@ -46,7 +47,12 @@ const endOf = async (worker: Worker, signal: AbortSignal): Promise<void> => {
   if (code !== 0) throw new Error(`the thread that stores a pack ended with ${code}`);
 };
 
-const storeOnThread = async (toStore: PackToStore, signal: AbortSignal): Promise<void> => {
+/**
+ * Stores the pack of an answer to `git-upload-pack`, which is given away, on a thread of its own.
+ *
+ * @throws GitTransportError, also for an answer without a pack; the signal's reason
+ */
+export const storePack = async (toStore: PackToStore, signal: AbortSignal): Promise<void> => {
   const worker = new Worker(new URL('./store-pack-thread.ts', import.meta.url), {
     execArgv: [],
     workerData: toStore,
@@ -78,6 +84,6 @@ export const receivePack = async (answer: Buffer<ArrayBuffer>, gitdir: string, s
     const checked = await checkPackAnswer(answer, DEFAULT_PACK_LIMITS, signal);
     if (checked === undefined || isSmall(checked)) return answer;
   }
-  await storeOnThread({ answer, gitdir }, signal);
+  await storePack({ answer, gitdir, limits: DEFAULT_PACK_LIMITS }, signal);
   return NO_PACK;
 };

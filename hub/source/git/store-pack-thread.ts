@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import git from 'isomorphic-git';
 import { GitTransportError } from './git-errors.ts';
-import { checkPackAnswer, DEFAULT_PACK_LIMITS } from './pack-limits.ts';
+import { checkPackAnswer } from './pack-limits.ts';
 import type { PackToStore } from './receive-pack.ts';
 
 /** Writes the pack of an answer into a folder. @returns its name, without the extension */
-const writePack = async (folder: string, answer: Uint8Array): Promise<string> => {
-  const checked = await checkPackAnswer(answer, DEFAULT_PACK_LIMITS, new AbortController().signal);
+const writePack = async (folder: string, { answer, limits }: PackToStore): Promise<string> => {
+  const checked = await checkPackAnswer(answer, limits, new AbortController().signal);
   if (checked === undefined) throw new GitTransportError('the Git server sent no pack');
   const { pack } = checked;
   const name = `pack-${pack.toString('hex', pack.length - 20)}`;
@@ -21,11 +21,12 @@ const writePack = async (folder: string, answer: Uint8Array): Promise<string> =>
  * Stores a pack. The clone gets both files whole, the index last: this thread may be ended at any
  * time.
  */
-const storePack = async ({ answer, gitdir }: PackToStore): Promise<void> => {
+const storePack = async (toStore: PackToStore): Promise<void> => {
+  const { gitdir } = toStore;
   const [incoming, packs] = [join(gitdir, 'incoming'), join(gitdir, 'objects', 'pack')];
   await rm(incoming, { recursive: true, force: true });
   await Promise.all([incoming, packs].map((folder) => mkdir(folder, { recursive: true })));
-  const name = await writePack(incoming, answer);
+  const name = await writePack(incoming, toStore);
   await git.indexPack({ fs, dir: incoming, gitdir, filepath: `${name}.pack` });
   for (const file of [`${name}.pack`, `${name}.idx`]) await rename(join(incoming, file), join(packs, file));
   await rm(incoming, { recursive: true, force: true });

@@ -14,7 +14,7 @@ import {
 } from './planned-effects.ts';
 
 /** Effects that are named; a subset has none, so more of them change nothing. */
-const MAX_NAMED = 20;
+export const MAX_NAMED = 20;
 
 /** Regions of a rule; null: no policy governs the namespace, so that all are allowed. */
 type Regions = readonly string[] | null;
@@ -93,8 +93,15 @@ const createLookup = ({ effects, patterns }: PlannedEffects) => {
   };
 };
 
+/** An effect that another plan does not have. */
+interface Excess extends Omit<Beyond, 'message'> {
+  readonly effect: string;
+  /** Difference from the other plan, in words; empty: that has none like it. */
+  readonly difference: string;
+}
+
 /** Effects on possible pods that an accepted plan does not have. */
-function* beyondRules(today: PlannedEffects, accepted: PlannedEffects): Generator<Beyond> {
+function* beyondRules(today: PlannedEffects, accepted: PlannedEffects): Generator<Excess> {
   const known = createLookup(accepted);
   const own = createLookup({ ...today, effects: [] });
   // A pattern stands for the namespaces that no other one names more closely.
@@ -110,7 +117,7 @@ function* beyondRules(today: PlannedEffects, accepted: PlannedEffects): Generato
         return isSame(cluster, namespace) ? excess(other) : OTHER_NAMESPACES;
       };
       for (const [words, clusters] of groupBy(effect.clusters, excessIn))
-        if (words !== undefined) yield { clusters, message: `namespace ${namespace}: ${action} ${verdict}${words}` };
+        if (words !== undefined) yield { clusters, effect: `namespace ${namespace}: ${action} ${verdict}`, difference: words };
     }
   }
 }
@@ -126,29 +133,32 @@ const NONE: PlannedClass = { now: null, after: null, begins: 0, ends: 0 };
 /** Owners that come into a class, where all of them are named. */
 const namesOf = ({ begins, owners }: PlannedClass): readonly string[] | undefined => (owners?.length === begins ? owners : undefined);
 
+type ExcessOwners = Omit<Excess, 'clusters'>;
+
 /**
  * Owners of a class by name; one that could start before is another than one that could not.
  *
  * @param known all owners that the accepted plan has, by name
  */
-const beyondNames = (
-  today: PlannedClass,
-  known: readonly string[],
-  eased: readonly string[],
-): Pick<Beyond, 'message' | 'owners'> | undefined => {
+const beyondNames = (today: PlannedClass, known: readonly string[], eased: readonly string[]): ExcessOwners | undefined => {
   const own = namesOf(today);
-  if (own === undefined) return { message: `${count(today.begins, 'owner')}, not all by name, and the plan has ${known.length} by name` };
+  if (own === undefined)
+    return { effect: count(today.begins, 'owner'), difference: `, not all by name, and the plan has ${known.length} by name` };
   const isAccepted = (owner: string): boolean =>
     known.includes(owner) && (!eased.includes(owner) || today.easedOwners?.includes(owner) === true);
   const others = own.filter((owner) => !isAccepted(owner));
-  return others.length === 0 ? undefined : { message: count(others.length, 'other owner'), owners: others.slice(0, MAX_NAMED) };
+  return others.length === 0
+    ? undefined
+    : { effect: count(others.length, 'other owner'), difference: '', owners: others.slice(0, MAX_NAMED) };
 };
 
 /** Owners of a class by number, and those of them that could start before. */
-const beyondCounts = (today: PlannedClass, accepted: PlannedClass): Pick<Beyond, 'message'> | undefined => {
-  if (today.begins > accepted.begins) return { message: `${count(today.begins, 'owner')}, and ${accepted.begins} in the plan` };
+const beyondCounts = (today: PlannedClass, accepted: PlannedClass): ExcessOwners | undefined => {
+  if (today.begins > accepted.begins) return { effect: count(today.begins, 'owner'), difference: `, and ${accepted.begins} in the plan` };
   const [worse, accepts] = [today.begins - (today.eased ?? 0), accepted.begins - (accepted.eased ?? 0)];
-  return worse > accepts ? { message: `${count(worse, 'owner')} that could start before, and ${accepts} in the plan` } : undefined;
+  return worse > accepts
+    ? { effect: `${count(worse, 'owner')} that could start before`, difference: `, and ${accepts} in the plan` }
+    : undefined;
 };
 
 /**
@@ -157,21 +167,32 @@ const beyondCounts = (today: PlannedClass, accepted: PlannedClass): Pick<Beyond,
  *
  * @returns undefined: there is none
  */
-const beyondClass = (today: PlannedClass, accepted: PlannedClass): Pick<Beyond, 'message' | 'owners'> | undefined => {
+const beyondClass = (today: PlannedClass, accepted: PlannedClass): ExcessOwners | undefined => {
   const { begins, owners } = today;
   if (begins === 0) return undefined;
   if (accepted.begins === 0)
-    return { message: `${count(begins, 'owner')}, and none in the plan`, ...(owners && { owners: owners.slice(0, MAX_NAMED) }) };
+    return {
+      effect: count(begins, 'owner'),
+      difference: ', and none in the plan',
+      ...(owners && { owners: owners.slice(0, MAX_NAMED) }),
+    };
   const known = namesOf(accepted);
   return (known && beyondNames(today, known, accepted.easedOwners ?? [])) ?? beyondCounts(today, accepted);
 };
 
 /** Owners of one cluster that an accepted plan does not have. */
-const beyondCluster = (today: PlannedWorkloads, accepted: PlannedWorkloads | undefined): readonly Beyond[] =>
+const beyondCluster = (today: PlannedWorkloads, accepted: PlannedWorkloads | undefined): readonly Excess[] =>
   WORKLOAD_CLASSES.flatMap((name) => {
     const found = beyondClass(today[name], accepted?.[name] ?? NONE);
-    return found === undefined ? [] : [{ clusters: [today.cluster], ...found, message: `${WOULD[name]}: ${found.message}` }];
+    return found === undefined ? [] : [{ clusters: [today.cluster], ...found, effect: `${WOULD[name]}: ${found.effect}` }];
   });
+
+/** Finds the effects that another plan does not have, as far as both are known. */
+export function* findExcess(today: PlannedEffects, other: PlannedEffects): Generator<Excess> {
+  yield* beyondRules(today, other);
+  const known = new Map(other.workloads.map((each) => [each.cluster, each]));
+  for (const cluster of today.workloads) yield* beyondCluster(cluster, known.get(cluster.cluster));
+}
 
 /** Finds everything that an accepted plan does not have. */
 function* beyondAll(today: PlannedEffects, accepted: PlannedEffects): Generator<Beyond> {
@@ -182,9 +203,7 @@ function* beyondAll(today: PlannedEffects, accepted: PlannedEffects): Generator<
     { clusters: partly, message: 'not all owners were judged whole' },
   ];
   yield* unknown.filter(({ clusters }) => clusters.length > 0);
-  yield* beyondRules(today, accepted);
-  const known = new Map(accepted.workloads.map((each) => [each.cluster, each]));
-  for (const cluster of today.workloads) yield* beyondCluster(cluster, known.get(cluster.cluster));
+  for (const { effect, difference, ...excess } of findExcess(today, accepted)) yield { ...excess, message: `${effect}${difference}` };
 }
 
 /**

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { pageOf } from '../../api/index.ts';
+import { PLAN_RESULTS } from '../plan.ts';
 import { PlanId } from './acceptance.ts';
 import { PlanOutcome } from './plan-outcome.ts';
+import { BranchTip } from './planned-branch.ts';
 import { PlannedEffects } from './planned-effects.ts';
 
 const Digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -11,8 +13,10 @@ export const StoredPlanSummary = z.object({
   id: PlanId,
   at: z.iso.datetime().describe('Time at which it was made.'),
   by: z.string().describe('Name of who made it.'),
+  result: z.enum(PLAN_RESULTS).describe('Result of the plan, whether or not its effects were accepted.'),
   source: z.string().describe('Branch or tag that the hub follows.'),
   revision: z.string().describe('Commit that the change was compared with.'),
+  branch: BranchTip.optional().describe('Branch that the hub read the change from. Absent: the caller sent it.'),
 });
 export type StoredPlanSummary = z.infer<typeof StoredPlanSummary>;
 
@@ -37,3 +41,24 @@ export type StoredPlanView = z.infer<typeof StoredPlanView>;
 
 /** Page of the stored plans. */
 export const StoredPlanPage = pageOf(StoredPlanSummary);
+
+/** Branches that a hub lists. */
+export const MAX_BRANCHES = 50;
+
+const BranchView = BranchTip.extend({
+  plan: StoredPlanSummary.nullable().describe(
+    'The last plan of the branch without options, for what the caller sees; its `branch` says of which commit. null: none is stored.',
+  ),
+});
+export type BranchView = z.infer<typeof BranchView>;
+
+/** Branches of the policy repository, beside the one that the hub follows. */
+export const BranchList = z.object({
+  items: z
+    .array(BranchView)
+    .max(MAX_BRANCHES)
+    .describe('The first by name, without those whose names are too long, or have characters that cannot be seen.'),
+  total: z.int().min(0).describe('Number of branches, listed or not.'),
+  read: z.iso.datetime().describe('Time at which the repository was asked.'),
+});
+export type BranchList = z.infer<typeof BranchList>;

@@ -41,12 +41,12 @@ describe('planMarkdown', () => {
     }));
     const [given] = fc.sample(hostilePlan, { numRuns: 1, seed: 1 });
     if (given === undefined) throw new Error('no plan');
-    const markdown = planMarkdown({ ...given, workloads: { clusters, notAnswered: [] } });
+    const markdown = planMarkdown({ ...given, workloads: { clusters, notAnswered: [], teams: [] } });
     expect(markdown.length).toBeLessThan(60_000);
     expect(markdown).toContain('- 12,497,500 owners in `cluster-0, cluster-1, cluster-2, cluster-3, cluster-4 and 4995 more` were not');
     const scoped = planMarkdown({
       ...given,
-      workloads: { clusters: clusters.map((each) => ({ ...each, omitted: null })), notAnswered: [] },
+      workloads: { clusters: clusters.map((each) => ({ ...each, omitted: null })), notAnswered: [], teams: [] },
     });
     expect(scoped).toContain('- Some owners in `cluster-0,');
   });

@@ -5,6 +5,7 @@ import {
   planNotes,
   planRows,
   planVerdict,
+  sinceLines,
   WAVE_COLUMNS,
   WORKLOAD_COLUMNS,
   waveRows,
@@ -68,7 +69,7 @@ const listOf = (lines: readonly string[]): string => lines.map((each) => `- ${ea
 
 /** A plan as the comment of a pull request: the verdict first, and what changes. */
 export const planMarkdown = (plan: Plan): string => {
-  const beyond = listOf(beyondLines(plan, code, false));
+  const beyond = listOf([...beyondLines(plan, code, false), ...sinceLines(plan, code, false)]);
   const head = `${MARK}\n**${planVerdict(plan, code)}**\n\n${beyond === '' ? '' : `${beyond}\n`}`;
   const notes = listOf(planNotes(plan, code));
   const room = MAX_LENGTH - head.length - notes.length - 200;

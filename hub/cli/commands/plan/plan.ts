@@ -13,6 +13,7 @@ import {
   planResult,
   planRows,
   planVerdict,
+  sinceLines,
   unknownName,
   WAVE_COLUMNS,
   WORKLOAD_COLUMNS,
@@ -36,6 +37,8 @@ export interface PlanOptions {
   readonly output: 'table' | 'json' | 'markdown';
   readonly dir: string;
   readonly ref?: string;
+  /** Branch that the hub reads by itself, in the place of files. */
+  readonly branch?: string;
   /** Default: `main`. */
   readonly base?: string;
   /** RFC 3339. */
@@ -96,6 +99,7 @@ const comparePolicies = (context: Context, options: PlanOptions): Plan => {
     before: sideOf(before, now, NOTHING_LOST),
     after: sideOf(after, at, removal),
     waves: planWaves({ before: before.set, after: after.set }, changed, wanted),
+    branch: null,
     workloads: null,
     ...effects,
   };
@@ -123,31 +127,51 @@ const requestPlan = async ({ progress, server }: Context, client: HubClient, req
 
 const NOT_READ: Plan['acceptance'] = { state: 'NotRead', plan: null, by: null, at: null, beyond: [] };
 
+/** A change as it is sent, and the plan with what is known here of the change. */
+interface SentChange {
+  readonly request: Pick<PlanRequest, 'branch' | 'files' | 'accept'>;
+  readonly complete: (plan: Plan) => Plan;
+}
+
+/** Reads the change, unless the hub does. */
+const readSentChange = async (context: Context, client: HubClient, options: PlanOptions): Promise<SentChange> => {
+  const { branch, ref, dir } = options;
+  if (branch !== undefined) return { request: { branch }, complete: (plan) => plan };
+  const { files, source, revision } = readChange(context, options);
+  const accept = ref === undefined ? undefined : await readAcceptedPlan(context, client, { folder: dir, ref });
+  return {
+    request: {
+      files: Object.fromEntries(files.map(({ path, text }) => [path, text])),
+      ...(typeof accept === 'string' ? { accept } : {}),
+    },
+    complete: (plan) => {
+      const acceptance = accept === null && plan.result === 'Breaks' ? NOT_READ : plan.acceptance;
+      return { ...plan, acceptance, after: { ...plan.after, source, revision } };
+    },
+  };
+};
+
 /** Lets the hub compare the change with the commit that it follows, and ask its clusters. */
 const planAtHub = async (context: Context, options: PlanOptions): Promise<Plan> => {
-  const { base, at, cluster, ref, dir, withoutCluster, withoutRegion } = options;
+  const { base, at, branch, cluster, withoutCluster, withoutRegion } = options;
   if (base !== undefined)
     throw new CliError(
       '--base is for comparing without a hub, which compares with the commit that it follows: leave it out, or add --offline',
     );
-  const { files, source, revision } = readChange(context, options);
   const client = await context.connect();
+  const change = await readSentChange(context, client, options);
   if (context.interactive) context.progress(`Asking the hub at ${context.server}\n`);
-  const accept = ref === undefined ? undefined : await readAcceptedPlan(context, client, { folder: dir, ref });
   const request = {
-    files: Object.fromEntries(files.map(({ path, text }) => [path, text])),
+    ...change.request,
     ...(at === undefined ? {} : { at: new Date(at).toISOString() }),
-    ...(typeof accept === 'string' ? { accept } : {}),
     clusters: [...cluster],
     withoutClusters: [...withoutCluster],
     withoutRegions: [...withoutRegion],
   };
   try {
-    const plan = await requestPlan(context, client, request);
-    const acceptance = accept === null && plan.result === 'Breaks' ? NOT_READ : plan.acceptance;
-    return { ...plan, acceptance, after: { ...plan.after, source, revision } };
+    return change.complete(await requestPlan(context, client, request));
   } catch (error) {
-    throw refusalOf(error, context.server) ?? error;
+    throw (branch === undefined ? refusalOf(error, context.server) : branchRefusalOf(error, branch, context.server)) ?? error;
   }
 };
 
@@ -159,6 +183,15 @@ const refusalOf = (error: unknown, server: string): CliError | undefined => {
   const problems = problem?.problems ?? [];
   if (problems.length > 0) return new CliError(`the hub at ${server} refuses the files:${problemLines(problems)}`);
   return status === 413 ? new CliError(`the change is too large for a plan of the hub: ${problem?.detail ?? message}`) : undefined;
+};
+
+/** Explains why a hub makes no plan of a branch; undefined: as other calls do. */
+const branchRefusalOf = (error: unknown, branch: string, server: string): CliError | undefined => {
+  if (!(error instanceof HubError) || error.problem === undefined) return undefined;
+  const { status, problem } = error;
+  if (![400, 404, 409, 413, 503].includes(status)) return undefined;
+  const reason = problem.detail ?? problem.title;
+  return new CliError(`the hub at ${server} makes no plan of the branch ${branch}: ${reason}${problemLines(problem.problems ?? [])}`);
 };
 
 const COLUMNS = [
@@ -174,7 +207,8 @@ const COLUMNS = [
 
 const writeTable = (context: Context, plan: Plan): void => {
   context.out(`${withoutControls(planVerdict(plan))}\n`);
-  for (const line of beyondLines(plan, (text) => text, true)) context.out(`${withoutControls(line)}\n`);
+  for (const line of [...beyondLines(plan, (text) => text, true), ...sinceLines(plan, (text) => text, true)])
+    context.out(`${withoutControls(line)}\n`);
   const table = <T>(columns: readonly Column<T>[], rows: readonly T[]): void => {
     if (rows.length > 0) context.out(`\n${renderTable(columns, rows, context.paint)}`);
   };
@@ -200,7 +234,7 @@ const isFine = ({ result, workloads }: Plan, allowMissing: boolean): boolean => 
 
 /** `fso plan`: what a change does to the fleet. @returns the exit code */
 export const plan = async (context: Context, options: PlanOptions): Promise<number> => {
-  const { output, offline = !context.isServerNamed, allowMissing = false } = options;
+  const { output, offline = options.branch === undefined && !context.isServerNamed, allowMissing = false } = options;
   const result = offline ? comparePolicies(context, options) : await planAtHub(context, options);
   if (output === 'json') await writeData(context, 'json', result);
   else if (output === 'markdown') context.out(planMarkdown(result));

@@ -16,7 +16,15 @@ export interface PlanSide {
 
 /** Lines of problems, each with its place. */
 export const problemLines = (problems: readonly ProblemView[]): string =>
-  problems.map(({ path, line, column, reason }) => `\n${path}:${line}:${column}: ${reason}`).join('');
+  problems
+    .map(
+      ({ path, line, column, reason }) =>
+        `\n${[path, line, column, ` ${reason}`]
+          .filter((part) => part !== undefined)
+          .join(':')
+          .trim()}`,
+    )
+    .join('');
 
 const validSet = (source: string, files: readonly SourceFile[], more: readonly SourceProblem[] = []): PolicySet => {
   const decoded = decodeFiles(files);

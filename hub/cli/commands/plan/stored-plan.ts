@@ -29,6 +29,7 @@ export const writeStoredPlan = (context: Context, plan: StoredPlanView): void =>
   writeFacts(context, [
     ['Plan', plan.id],
     ['Made', `${plan.at} by ${plan.by}`],
+    ['Branch', plan.branch && `${plan.branch.name} (${shortRevision(plan.branch.revision)})`],
     ['Compared with', `${plan.source} (${shortRevision(plan.revision)})`],
     ['Outcome', outcomeText(plan) || undefined],
     ['Not looked at', named(plan.notLookedAt)],

@@ -1,9 +1,8 @@
 import type { PolicySourceView } from '@fso/shared/api';
-import { Alert, Button, Content, Flex, Form, FormGroup, Grid, GridItem, Spinner, TextArea, TextInput } from '@patternfly/react-core';
+import { Alert, Button, Content, Flex, Form, FormGroup, Grid, GridItem, TextArea, TextInput } from '@patternfly/react-core';
 import { keepPreviousData, useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { type RefObject, type SubmitEvent, useId, useRef, useState } from 'react';
-import { ApiProblem } from '../../api/client.ts';
 import { policiesQuery, policySourceQuery } from '../../api/queries.ts';
 import { useScope } from '../../api/session.ts';
 import { QueryView } from '../../components/empty-states.tsx';
@@ -13,10 +12,12 @@ import { useSearchChange } from '../../lib/filters.ts';
 import { rowsOf } from '../../lib/paged-list.ts';
 import { showLines } from '../../lib/show-lines.ts';
 import { CommitCard } from './commit-card.tsx';
-import { draftProblem, isSameDraft, NEW_PATH, type PlanDraft } from './plan-draft.ts';
+import { OpenBranches } from './open-branches.tsx';
+import { draftProblem, isSameDraft, NEW_PATH, type PlanDraft, requestOf } from './plan-draft.ts';
 import { PlanResult } from './plan-result.tsx';
+import { PlanProblem, PlanRunning } from './plan-state.tsx';
 import { StoredPlans } from './stored-plans.tsx';
-import { usePlan } from './use-plan.ts';
+import { type Planning, usePlan } from './use-plan.ts';
 
 const route = getRouteApi('/shell/plan');
 
@@ -61,34 +62,6 @@ const PolicyPicker = () => {
   );
 };
 
-/** Reasons why there is no plan; lines of the text can be shown. */
-const PlanProblem = ({ error, onShow }: { readonly error: Error; readonly onShow: (line: number) => void }) => {
-  const problems = error instanceof ApiProblem ? (error.problem.problems ?? []) : [];
-  const wait = error instanceof ApiProblem ? error.retryAfterS : undefined;
-  return (
-    <Alert isInline isLiveRegion variant="danger" component="h2" title={error.message}>
-      {wait === undefined ? null : <p>The hub takes another one in {wait} s.</p>}
-      {problems.length === 0 ? null : (
-        <ul className="fso-problems">
-          {problems.map(({ line, column, reason }) => (
-            <li key={`${line}:${column} ${reason}`}>
-              {line === undefined ? null : (
-                <>
-                  <Button variant="link" isInline onClick={() => onShow(line)}>
-                    Line {line}
-                  </Button>
-                  :{' '}
-                </>
-              )}
-              {reason}
-            </li>
-          ))}
-        </ul>
-      )}
-    </Alert>
-  );
-};
-
 interface DraftFieldsProps {
   readonly draft: PlanDraft;
   readonly field: RefObject<HTMLTextAreaElement | null>;
@@ -128,18 +101,8 @@ const DraftFields = ({ draft, field, onChange }: DraftFieldsProps) => {
   );
 };
 
-const Running = ({ onCancel }: { readonly onCancel: () => void }) => (
-  <Flex>
-    <Spinner size="md" aria-hidden />
-    <span role="status">The hub compares, and asks the agents of the clusters whose rules change. That takes up to a minute.</span>
-    <Button variant="link" onClick={onCancel}>
-      Cancel
-    </Button>
-  </Flex>
-);
-
 interface PlanPaneProps {
-  readonly planning: ReturnType<typeof usePlan>;
+  readonly planning: Planning<PlanDraft>;
   readonly draft: PlanDraft;
   /** Document that was opened; undefined: a new one. */
   readonly opened: PolicySourceView | undefined;
@@ -147,7 +110,7 @@ interface PlanPaneProps {
 
 /** The plan that was made last, and the one that is being made. */
 const PlanPane = ({ planning: { made, error, isPending, cancel }, draft, opened }: PlanPaneProps) => {
-  if (isPending) return <Running onCancel={cancel} />;
+  if (isPending) return <PlanRunning onCancel={cancel} />;
   if (made === undefined)
     return error === null ? (
       <Content component="p" className="fso-muted">
@@ -157,7 +120,7 @@ const PlanPane = ({ planning: { made, error, isPending, cancel }, draft, opened 
     ) : null;
   return (
     <>
-      {isSameDraft(made.draft, draft) ? (
+      {isSameDraft(made.subject, draft) ? (
         <p role="status" className="pf-v6-screen-reader">
           The plan is made.
         </p>
@@ -165,7 +128,7 @@ const PlanPane = ({ planning: { made, error, isPending, cancel }, draft, opened 
         <Alert isInline variant="info" component="p" title="The text has changed since this plan: plan again" />
       )}
       <PlanResult plan={made.plan} />
-      <CommitCard draft={made.draft} source={opened} />
+      <CommitCard draft={made.subject} source={opened} />
     </>
   );
 };
@@ -194,7 +157,7 @@ const Editor = ({ source }: { readonly source: PolicySourceView | undefined }) =
   const [opened, setOpened] = useState(source);
   const [draft, setDraft] = useState(draftOf(source));
   const field = useRef<HTMLTextAreaElement>(null);
-  const planning = usePlan();
+  const planning = usePlan(requestOf);
   const { error, isPending, mutate } = planning;
   const problem = draftProblem(draft);
   const show = (line: number): void => {
@@ -254,6 +217,7 @@ export const PlanPage = () => {
       <div className="fso-stack">
         {isScoped ? null : <PolicyPicker key={policy} />}
         {policy === undefined || isScoped ? <Editor source={undefined} /> : <SavedPolicy key={policy} policy={policy} />}
+        <OpenBranches />
         <StoredPlans />
       </div>
     </Page>

@@ -5,6 +5,7 @@ import {
   type Plan,
   planRows,
   planVerdict,
+  type TeamWorkloads,
   type WorkloadClass,
   waveRows,
   wavesNote,
@@ -16,6 +17,7 @@ import { ClusterLink, RevisionLink } from '../../components/links.tsx';
 import { type Column, VirtualTable } from '../../components/tables/virtual-table.tsx';
 import { Heading } from '../../components/text.tsx';
 import { formatNumber } from '../../lib/format.ts';
+import { PlanMap } from './plan-map.tsx';
 
 const VARIANTS: Readonly<Record<Plan['result'], NonNullable<AlertProps['variant']>>> = {
   Breaks: 'danger',
@@ -80,6 +82,25 @@ const NotAnswered = ({ notAnswered }: Pick<NonNullable<Plan['workloads']>, 'notA
     </Alert>
   );
 
+const TEAM_COLUMNS: readonly Column<TeamWorkloads>[] = [
+  { title: 'Team', width: 40, cell: ({ team }) => team ?? <span className="fso-muted">no team</span> },
+  { title: 'Begin to run outside', cell: ({ outside }) => formatNumber(outside) },
+  { title: 'Begin to be refused', cell: ({ refused }) => formatNumber(refused) },
+  { title: 'Begin to stay pending', cell: ({ pending }) => formatNumber(pending) },
+];
+
+/** Owners that agents name, by the teams of their policies. */
+const Teams = ({ teams }: Pick<NonNullable<Plan['workloads']>, 'teams'>) =>
+  teams.length === 0 ? null : (
+    <>
+      <Heading level={3}>Workloads by team</Heading>
+      <p className="fso-muted">
+        Owners that agents name, by the label team of the policies behind them; one with policies of several teams counts for each.
+      </p>
+      <VirtualTable label="Workloads by team" rows={teams} columns={TEAM_COLUMNS} rowKey={({ team }) => team ?? ''} />
+    </>
+  );
+
 type OwnerRow = ReturnType<typeof ownerRows>[number];
 
 const OWNER_COLUMNS: readonly Column<OwnerRow>[] = [
@@ -116,6 +137,7 @@ const Workloads = ({ workloads }: { readonly workloads: NonNullable<Plan['worklo
     ) : (
       <VirtualTable label="Clusters that answered" rows={workloads.clusters} columns={CLUSTER_COLUMNS} rowKey={({ cluster }) => cluster} />
     )}
+    <Teams teams={workloads.teams} />
     <Owners workloads={workloads} />
   </>
 );
@@ -207,5 +229,6 @@ export const PlanResult = ({ plan }: { readonly plan: Plan }) => (
     )}
     <Rules plan={plan} />
     <Waves plan={plan} />
+    <PlanMap effects={plan.effects} />
   </>
 );

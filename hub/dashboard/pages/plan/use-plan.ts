@@ -1,33 +1,39 @@
-import type { Plan } from '@fso/shared/effects/portable';
+import type { Plan, PlanRequest } from '@fso/shared/effects/portable';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
 import { createPlan } from '../../api/client.ts';
 import { keys } from '../../api/keys.ts';
-import { type PlanDraft, requestOf } from './plan-draft.ts';
 
-/** A plan, and the draft that it is of. */
-interface MadePlan {
+/** A plan, and what it is of. */
+interface MadePlan<T> {
   readonly plan: Plan;
-  readonly draft: PlanDraft;
+  readonly subject: T;
 }
 
-/** Makes plans, one at a time; the hub stops with one that is cancelled, or whose page is left. */
-export const usePlan = () => {
+/**
+ * Makes plans, one at a time; the hub stops with one that is cancelled, or whose page is left.
+ *
+ * @param requestOf makes the request for a subject, such as a draft
+ */
+export const usePlan = <T>(requestOf: (subject: T) => PlanRequest) => {
   const client = useQueryClient();
   const running = useRef<AbortController>(undefined);
   useEffect(() => () => running.current?.abort(), []);
   const mutation = useMutation({
-    mutationFn: async (draft: PlanDraft): Promise<MadePlan> => {
+    mutationFn: async (subject: T): Promise<MadePlan<T>> => {
       running.current?.abort();
       running.current = new AbortController();
-      return { plan: await createPlan(requestOf(draft), running.current.signal), draft };
+      return { plan: await createPlan(requestOf(subject), running.current.signal), subject };
     },
-    onSuccess: () => client.invalidateQueries({ queryKey: keys.plans.all }),
+    onSuccess: () => Promise.all([keys.plans.all, keys.branches].map((queryKey) => client.invalidateQueries({ queryKey }))),
   });
   const cancel = (): void => {
     running.current?.abort();
     mutation.reset();
   };
-  const { data: made, error, isPending, mutate } = mutation;
-  return { made, error, isPending, mutate, cancel };
+  const { data: made, error, isPending, variables, mutate } = mutation;
+  return { made, error, isPending, variables, mutate, cancel };
 };
+
+/** Plans of one kind of subject. */
+export type Planning<T> = ReturnType<typeof usePlan<T>>;

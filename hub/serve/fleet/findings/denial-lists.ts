@@ -2,13 +2,12 @@ import { type DenialGroup, DenialGrouping, type DenialView } from '@fso/shared/a
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
-import type { ClusterRecord } from '../../../ledger/index.ts';
+import { type ClusterRecord, teamsOf } from '../../../ledger/index.ts';
 import { type ListInput, type Orders, sortParameter } from '../../http/paging.ts';
 import { paging, Search } from '../../http/parameters.ts';
 import type { ClusterEntry } from '../cluster-entry.ts';
 import type { Fleet } from '../fleet-index.ts';
 import { isKnown } from '../phases.ts';
-import { teamsOf } from '../teams.ts';
 import { findingParameters, GROUP_KEYS, groupFindings, matchesFinding, type NamedFinding, objectKey, objectOrders } from './findings.ts';
 
 /** An owner whose pods were refused, with its key among all. */

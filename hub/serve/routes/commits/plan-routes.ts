@@ -1,5 +1,7 @@
 import type { CommitView } from '@fso/shared/api';
 import {
+  BranchList,
+  MAX_BRANCHES,
   MAX_PLAN_BYTES,
   PLAN_DAYS,
   Plan,
@@ -13,7 +15,7 @@ import { byText } from '@fso/shared/encoding';
 import { count } from '@fso/shared/runtime';
 import express, { type Request, type Response } from 'express';
 import { z } from 'zod';
-import type { AuditedPlan, FoundPlan, PlanCaller } from '../../../plans/index.ts';
+import type { AuditedPlan, FoundPlan, PlanCaller, PlanRefusal } from '../../../plans/index.ts';
 import type { FleetDeps } from '../../fleet/fleet-reader.ts';
 import { outcomeOf } from '../../fleet/outcome/plan-outcome.ts';
 import { callerOf } from '../../http/caller.ts';
@@ -33,6 +35,8 @@ export interface PlanDeps extends FleetDeps {
     stored(id: string): Promise<FoundPlan | undefined>;
     /** Id of the stored plan that predicted a commit. */
     planOfCommit(commit: Pick<CommitView, 'revision' | 'accepts'>): Promise<string | null>;
+    /** Branches that can be planned, with their last plans. */
+    branches(): Promise<{ readonly ok: true; readonly list: BranchList } | PlanRefusal>;
   };
 }
 
@@ -52,11 +56,12 @@ const acceptanceText = (acceptance: Plan['acceptance']): readonly string[] =>
 /** Entry of the audit log for a plan: no text of the request. */
 const auditText = (planned: AuditedPlan): string => {
   if (!planned.ok) return `not compared: ${planned.code}, ${count(planned.problems.length, 'problem')}`;
-  const { id, acceptance, result, effects, workloads } = planned.plan;
+  const { id, acceptance, result, after, effects, workloads } = planned.plan;
   const missing = workloads?.notAnswered.reduce((sum, { clusters }) => sum + clusters.length, 0) ?? 0;
   return [
     `${result}: ${count(effects.length, 'change')}`,
     `${count(workloads?.clusters.length ?? 0, 'cluster')} answered, ${missing} did not`,
+    ...(after.revision === null ? [] : [`of commit ${after.revision}`]),
     id === null ? 'not stored' : `stored as ${id}`,
     ...acceptanceText(acceptance),
   ].join('; ');
@@ -68,7 +73,7 @@ const placeOf = ({ at, id }: StoredPlanSummary): string => `${at} ${id}`;
 const PlanParams = z.strictObject({ id: PlanId });
 
 /** Description of what is stored, and who sees it. */
-const STORED = `Plans that break something: up to 1,000, of one caller 300, for ${PLAN_DAYS} days. Callers who see a part of the fleet see plans that were made for the same part, where their grants select all clusters and namespaces in them.`;
+const STORED = `Plans that break something, and the last of each branch: up to 1,000, of one caller 300, for ${PLAN_DAYS} days. Callers who see a part of the fleet see plans that were made for the same part, where their grants select all clusters and namespaces in them.`;
 
 /** Plans of changes, before they are merged. */
 export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
@@ -78,14 +83,14 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
     operationId: 'createPlan',
     summary: 'Effects of a change of policies, before it is merged',
     description:
-      'The files, up to 12 MiB of JSON, are compared with the commit in force. Agents of the clusters whose rules change are asked now, 32 at a time and for 8 s at most, after up to 8 s in which they answer others, what the change would do to the workloads there. Callers who see a part of the fleet get a plan of that part. The effects of a plan that breaks something are stored, without any text of the files; the audit log has an entry with the digest of the request, and counts. One plan of a caller at a time and 20 an hour; two in all at a time. Four more of a caller, and 16 in all, wait for up to 45 s.',
+      'The files, up to 12 MiB of JSON, are compared with the commit in force. Agents of the clusters whose rules change are asked now, 32 at a time and for 8 s at most, after up to 8 s in which they answer others, what the change would do to the workloads there. Callers who see a part of the fleet get a plan of that part. In the place of files a branch of the policy repository may be named, which the hub fetches now, apart from the one that it follows: what is new in it, up to 20 MiB, within 60 s. The effects of a plan that breaks something, or is the last of a branch, are stored, without any text of the files; the audit log has an entry with the digest of the request, and counts. One plan of a caller at a time and 20 an hour; two in all at a time. Four more of a caller, and 16 in all, wait for up to 45 s.',
     tag: 'policies',
     access: 'viewer',
     scope: 'scoped',
     slots: 'plan',
     body: PlanRequest,
     response: { status: 200, description: 'The plan.', schema: Plan },
-    problems: ['bad-request', 'too-large', 'too-many-requests'],
+    problems: ['bad-request', 'too-large', 'too-many-requests', 'not-found', 'conflict', 'source-unavailable'],
     handler:
       ({ plans }) =>
       async (req, res) => {
@@ -139,6 +144,23 @@ export const planRoutes: readonly Route<PlanDeps, 'scoped'>[] = [
       const found = await plans.stored(id);
       if (found === undefined) throw new ApiError('not-found', `There is no plan ${id}, or not any more.`);
       return { ...found.plan, outcome: await outcomeOf(found, await fleet.read(), input) };
+    },
+  ),
+  jsonRoute(
+    {
+      ...SCOPED_READ,
+      path: '/api/v1/branches',
+      operationId: 'listBranches',
+      summary: 'Branches of the policy repository, with their last plans',
+      description: `The first ${MAX_BRANCHES} by name, beside the one that the hub follows. The repository is asked once for all callers within 5 s, for 10 s at most. A branch is read when a plan of it is asked for.`,
+      tag: 'policies',
+      problems: ['source-unavailable'],
+    },
+    { schema: BranchList, description: 'The branches.' },
+    async ({ plans }) => {
+      const listed = await plans.branches();
+      if (listed.ok) return listed.list;
+      throw new ApiError(listed.code, listed.detail);
     },
   ),
 ];

@@ -57,6 +57,7 @@ export const hostilePlan: fc.Arbitrary<Plan> = fc
     const pod = { nodeSelector: { 'topology.kubernetes.io/region': name } };
     const revision = count === 2 ? '0123456789abcdef0123456789abcdef01234567' : null;
     const side = { source: name, revision, at: '2026-06-01T00:00:00.000Z', withoutClusters: [other], withoutRegions: [name] };
+    const change = { clusters: [name], message: `namespace ${other}: deny tightened`, owners: [name] };
     return {
       version: 1,
       id: count === 0 ? null : '0'.repeat(24),
@@ -66,13 +67,17 @@ export const hostilePlan: fc.Arbitrary<Plan> = fc
         plan: '0'.repeat(24),
         by: other,
         at: side.at,
-        beyond: [{ clusters: [name], message: `namespace ${other}: deny tightened`, owners: [name] }],
+        beyond: [change],
       },
       before: side,
       after: side,
       waves: {
         from: count === 0 ? ('NextCommit' as const) : ('ThisChange' as const),
         waves: [{ name, isImplicit: count === 1, clusters: 9, changed: count, isSkipped: count === 0, names: [name, other] }],
+      },
+      branch: {
+        ...{ ahead: count, behind: count },
+        since: { plan: '0'.repeat(24), at: side.at, revision: 'a'.repeat(40), begins: [change], ends: [change], unknown: [other] },
       },
       workloads: null,
       lookedAt: { clusters: 1, policies: 1, namespaces: 1 },

@@ -1,16 +1,15 @@
 import { isAsExpected, type Phase, type PolicyView } from '@fso/shared/api';
 import { Alert, Content } from '@patternfly/react-core';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useNavigate } from '@tanstack/react-router';
-import { useCallback, useMemo, useState } from 'react';
+import { Link } from '@tanstack/react-router';
+import { useMemo, useState } from 'react';
 import { regionsQuery } from '../../../api/queries.ts';
 import { QueryView } from '../../../components/empty-states.tsx';
 import { Heading } from '../../../components/text.tsx';
 import { formatNumber } from '../../../lib/format.ts';
-import { clusterSearch } from '../../../lib/region-text.ts';
-import type { Target } from '../../../map/map-option.ts';
 import { toMapRegions } from '../../../map/map-regions.ts';
 import { RegionTable } from '../../../map/region-table.tsx';
+import { useFollow } from '../../../map/use-follow.ts';
 import { WorldMap } from '../../../map/world-map.tsx';
 import { countRows, toClusterRows } from '../clusters/cluster-rows.ts';
 import { originOf } from '../policy-origin.tsx';
@@ -20,20 +19,6 @@ import { usePolicyDetails } from '../use-policy-details.ts';
 import { ConditionsTable } from './conditions-table.tsx';
 import { describeClusters, describePolicy } from './describe-policy.ts';
 import { connectionsOf, policyRegionViews } from './policy-map.ts';
-
-/** A marker of clusters leads to them, one of a region to all that is allowed there. */
-const useFollow = (): ((target: Target) => void) => {
-  const navigate = useNavigate();
-  return useCallback(
-    ({ region, provider, clusters }) => {
-      const [name] = clusters;
-      if (clusters.length === 1 && name !== undefined) void navigate({ to: '/clusters/$name', params: { name } });
-      else if (clusters.length > 1) void navigate({ to: '/clusters', search: clusterSearch({ region, provider }) });
-      else void navigate({ to: '/policies', search: { region } });
-    },
-    [navigate],
-  );
-};
 
 /**
  * The regions that a policy allows, and those in which it is violated: on the map, and as a table.

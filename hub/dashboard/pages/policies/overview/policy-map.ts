@@ -1,17 +1,5 @@
 import type { ConnectionState, PolicyInCluster, PolicyView, RegionView } from '@fso/shared/api';
-import type { ConnectionOf } from '../../../map/map-regions.ts';
-
-const noView = (region: string): RegionView => ({
-  region,
-  provider: null,
-  place: null,
-  readings: [],
-  groups: [],
-  policies: 1,
-  clusters: [],
-  nodes: 0,
-  violations: 0,
-});
+import { type ConnectionOf, unknownRegion } from '../../../map/map-regions.ts';
 
 /** Violations of a policy that agents name, by the region in which the pod runs, and by cluster. */
 const violationsByRegion = (clusters: readonly PolicyInCluster[]): Map<string, readonly string[]> => {
@@ -35,7 +23,7 @@ export const policyRegionViews = (
   const own = new Set(clusters.map(({ cluster }) => cluster));
   const violations = violationsByRegion(clusters);
   return [...new Set([...effectiveRegions, ...violations.keys()])].flatMap((region) => {
-    const found = known.get(region) ?? [noView(region)];
+    const found = known.get(region) ?? [unknownRegion(region)];
     const rows = found.map((view) => {
       const here = new Set(view.clusters);
       const violated = (violations.get(region) ?? []).filter((cluster) => found.length === 1 || here.has(cluster));
