@@ -169,6 +169,8 @@ export class Intake {
     while (!signal.aborted) {
       await this.#gate.wait(this.#wakeup, signal);
       await this.#persisted();
+      const { waiting } = this.#gate;
+      if (waiting !== undefined && (await this.#newest.distrusts(waiting))) this.#gate.drop();
       if (this.#gate.waiting !== undefined && this.#offered === undefined) this.#admit(this.#gate.waiting);
       for (let offer = this.#offered; offer !== undefined; offer = this.#offered) {
         this.#offered = undefined;

@@ -58,7 +58,7 @@ const FIRST = acceptedOf(first, await judgeNext(TRUST, { accepted: undefined }, 
 const quiet = (): void => undefined;
 const logger = createLogger({ name: 'test', level: 'silent' });
 
-const open = () => {
+const open = (trust: TrustConfig = TRUST) => {
   const refusals: string[] = [];
   const maps: ConfigMap[] = [];
   const client = {
@@ -71,7 +71,7 @@ const open = () => {
     clock: systemClock,
     random: Math.random,
     logger,
-    verify: { trust: TRUST, held: new ObjectStore() },
+    verify: { trust, held: new ObjectStore() },
     onRefused: (_revision, { reason }) => refusals.push(reason.code ?? reason.message),
     onStored: quiet,
   });
@@ -136,6 +136,15 @@ describe('an agent whose commit waits for its wave', () => {
     expect(newest.known.ahead?.revision).toBe(removal);
   });
 
+  it('lets a commit that waits for an approval go once its key is taken out', async () => {
+    const { newest, show } = open();
+    newest.restore(FIRST, undefined);
+    const offer = (revision: string) => ({ revision, objects: box.objects });
+    expect(await newest.distrusts(offer(byEve))).toBe(false);
+    await show(advanceTo(removal));
+    expect([await newest.distrusts(offer(byEve)), await newest.distrusts(offer(byBob))]).toEqual([true, false]);
+  });
+
   it('is not moved by an older commit, nor before it has one in force', async () => {
     const { newest, refusals, show } = await openAhead();
     await show(advanceTo(byBob));
@@ -163,6 +172,9 @@ describe('the stored newest commit', () => {
       'signer-unknown',
       'taken',
     ]);
+    const reconfigured = open({ mode: 'strict', signers: parseSigners({ allowedSigners: WITHOUT_EVE.allowed_signers }) }).newest;
+    reconfigured.restore(FIRST, stored);
+    expect(reconfigured.known.ahead).toBeUndefined();
     for (const [accepted, ahead] of [
       [byBob, removal],
       [removal, undefined],

@@ -2,10 +2,20 @@ import { AGENT_STATE, FIELD_MANAGERS, RevisionVerification, SYSTEM_NAMESPACE } f
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
 import type { Advance } from '@fso/shared/protocol';
 import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
-import { type AcceptedRevision, type Judgement, type KnownCommits, StoredTrust, type VerifiedAhead } from '@fso/shared/trust';
+import {
+  type AcceptedRevision,
+  checkStillTrusted,
+  isJudged,
+  type Judgement,
+  type KnownCommits,
+  StoredTrust,
+  signersOf,
+  TrustError,
+  type VerifiedAhead,
+} from '@fso/shared/trust';
 import { z } from 'zod';
 import type { AgentRuntime } from '../runtime.ts';
-import { type VerifiedOffer, type VerifyContext, verifyAdvance } from './compile-offer.ts';
+import { type CompiledOffer, type VerifiedOffer, type VerifyContext, verifyAdvance } from './compile-offer.ts';
 
 /** Commits of the way to the newest one that are kept; one before them is refused. */
 const MAX_PATH = 500;
@@ -36,16 +46,19 @@ export const readAhead = ({ data }: ConfigMap): StoredAhead | undefined => {
   }
 };
 
-const saveAhead = async (client: KubeClient, ahead: StoredAhead | undefined, signal: AbortSignal): Promise<void> => {
+/** @returns whether it is stored; what is too large is not */
+const saveAhead = async (client: KubeClient, ahead: StoredAhead | undefined, signal: AbortSignal): Promise<boolean> => {
   const verified = JSON.stringify(ahead);
+  const fits = ahead !== undefined && verified.length <= MAX_STORED_LENGTH;
   const body: ConfigMap = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE },
     // Without it, what is stored of an older commit goes.
-    data: ahead !== undefined && verified.length <= MAX_STORED_LENGTH ? { verified } : {},
+    data: fits ? { verified } : {},
   };
   await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.trust, force: true }, signal);
+  return fits;
 };
 
 const failed = (error: unknown): Refusal => ({
@@ -75,7 +88,9 @@ export class NewestCommit {
   #offered: Advance | undefined;
   #accepted: AcceptedRevision | undefined;
   #ahead: VerifiedAhead | undefined;
-  #stored: VerifiedAhead | undefined;
+  /** The one that was written last, or was too large for that. */
+  #saved: VerifiedAhead | undefined;
+  #isStored: boolean = false;
 
   constructor(options: NewestCommitOptions) {
     this.#options = options;
@@ -94,7 +109,7 @@ export class NewestCommit {
 
   /** The one that a restart does not lose. */
   get stored(): string | undefined {
-    return this.#stored === this.#ahead ? this.#ahead?.revision : undefined;
+    return this.#isStored && this.#saved === this.#ahead ? this.#ahead?.revision : undefined;
   }
 
   /** Takes a commit whose policies wait, for {@link verifyOffered}. */
@@ -124,6 +139,19 @@ export class NewestCommit {
     else onRefused(revision, verified);
   }
 
+  /** Whether the newest commit has taken out the key that signed a commit on the way to it. */
+  async distrusts({ revision, objects }: Pick<CompiledOffer, 'revision' | 'objects'>): Promise<boolean> {
+    const { clock, verify } = this.#options;
+    const ahead = this.#ahead;
+    const signers = ahead && signersOf(verify.trust, ahead.trust);
+    if (ahead === undefined || signers === undefined || !ahead.path.includes(revision)) return false;
+    const judging = { getObject: (id: string) => objects.get(id), now: clock.now() };
+    return checkStillTrusted(revision, { revision: ahead.revision, signers }, judging).then(
+      () => false,
+      (error: unknown) => error instanceof TrustError,
+    );
+  }
+
   /** Takes a verified commit that was judged by those that are known. */
   note(revision: string, { verification, trust, signer, path }: Extract<Judgement, { ok: true }>): void {
     if (verification.state !== 'verified' || path.length === 0 || this.#ahead?.path.includes(revision) === true) return;
@@ -141,17 +169,19 @@ export class NewestCommit {
     if (ahead === undefined || isSame) return;
     const path = ahead.path.slice(ahead.path.indexOf(revision) + 1);
     const leadsThere = ahead.path.includes(revision) && path.length > 0;
-    const isStored = this.#stored === ahead;
+    const isSaved = this.#saved === ahead;
     this.#ahead = leadsThere ? { ...ahead, path } : undefined;
-    if (isStored) this.#stored = this.#ahead;
+    if (isSaved) this.#saved = this.#ahead;
   }
 
   /** Goes on from what was stored before a restart. */
   restore(accepted: AcceptedRevision, stored: StoredAhead | undefined): void {
-    if (stored !== undefined) {
+    // Where other signers are configured, the hub shows it again, to be judged by them.
+    if (stored !== undefined && isJudged(this.#options.verify.trust, stored)) {
       const { from, ...ahead } = stored;
       this.#ahead = ahead;
-      this.#stored = ahead;
+      this.#saved = ahead;
+      this.#isStored = true;
       if (from === accepted.revision) this.#accepted = accepted;
     }
     this.noteAccepted(accepted);
@@ -179,10 +209,10 @@ export class NewestCommit {
 
   async #store(signal: AbortSignal): Promise<void> {
     const ahead = this.#ahead;
-    if (ahead === this.#stored) return;
+    if (ahead === this.#saved) return;
     const stored = StoredAhead.safeParse({ ...ahead, from: this.#accepted?.revision });
-    await saveAhead(this.#options.client, stored.data, signal);
-    this.#stored = ahead;
+    this.#isStored = await saveAhead(this.#options.client, stored.data, signal);
+    this.#saved = ahead;
     if (ahead === this.#ahead) this.#options.onStored();
   }
 }

@@ -211,7 +211,15 @@ export const noteAck = ({ revision, digest, heldMs }: AcceptedRevision, context:
   state.commits.revision = revision;
   state.commits.holds = revision;
   state.commits.anchor = revision;
+  // It may have dropped the newest one, where this one does not lead to it.
+  state.commits.shown = null;
   return { revision, digest, heldMs, offeredAt: takeOfferedAt(state.commits, revision) };
+};
+
+/** Notes the newest commit that an agent has verified by its report; null: the one in force. */
+export const noteVerified = (revision: string | null, { state: { commits }, budget }: FrameContext): void => {
+  commits.verified = revision;
+  if (revision !== null && revision === commits.shown) budget.vouchOnTop(revision, commits.revision);
 };
 
 /** Compares the digest of an answer that was recorded with what the hub expects. */

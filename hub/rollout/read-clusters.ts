@@ -67,9 +67,10 @@ interface Readings {
 }
 
 /** Commit that an agent has refused, or of which it lacks objects. */
-const refusalOf = ({ nack }: ClusterRecord, held: Enforced['held']): Pick<Enforced, 'refused' | 'lacking'> => {
-  // It had refused for want of an object what it holds now.
-  if (nack === null || nack.revision === held?.revision) return { refused: null, lacking: null };
+const refusalOf = ({ nack, report }: ClusterRecord, held: Enforced['held']): Pick<Enforced, 'refused' | 'lacking'> => {
+  // It had refused what it has verified since, as for want of an object.
+  const isVerified = nack !== null && [held?.revision, report?.verifiedRevision].includes(nack.revision);
+  if (nack === null || isVerified) return { refused: null, lacking: null };
   return isLacking(nack) ? { refused: null, lacking: nack.revision } : { refused: nack.revision, lacking: null };
 };
 

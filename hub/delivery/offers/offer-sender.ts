@@ -134,7 +134,7 @@ export class OfferSender {
     const { commits } = state;
     const waitMs = budget.claim({ holds: null, anchor });
     await pace(waitMs ?? 0);
-    const frame = await deps.offers.advance(anchor, newest, waitMs !== undefined);
+    const frame = await deps.offers.advance(anchor, newest, commits.target, waitMs !== undefined);
     // A newer one that came meanwhile is shown in its place; an offer shows it as well.
     if (deps.targets.newest !== newest || commits.target === newest) return;
     if (outbox.isBusy) commits.shown = null;

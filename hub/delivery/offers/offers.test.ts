@@ -103,12 +103,19 @@ describe('offers', () => {
   it('shows the way to a commit without its policies, once for all who have verified the same one', async () => {
     const objects = access();
     const offers = createOffers(objects);
-    const [one, other] = await Promise.all([offers.advance(id(1), id(3)), offers.advance(id(1), id(3))]);
+    const [one, other] = await Promise.all([offers.advance(id(1), id(3), null), offers.advance(id(1), id(3), null)]);
     expect(one).toBe(other);
     const decoded = decodeHubFrame(one ?? expect.fail('no frame'));
     expect(decoded).toMatchObject({ ok: true, frame: { type: 'advance', revision: id(3), anchor: id(1), chain: [id(2), id(3)] } });
     expect(decoded.ok && decoded.frame.type === 'advance' && decoded.frame.objects.map((object) => object.id)).toEqual([id(2), id(3)]);
-    expect([await offers.advance(id(3), id(1)), await offers.advance(id(9), id(1)), objects.reads]).toEqual([undefined, undefined, 2]);
+    expect([await offers.advance(id(3), id(1), null), await offers.advance(id(9), id(1), null), objects.reads]).toEqual([
+      undefined,
+      undefined,
+      2,
+    ]);
+    const through = decodeHubFrame((await offers.advance(id(1), id(3), id(2))) ?? expect.fail('no frame'));
+    expect(through).toMatchObject({ ok: true, frame: { anchor: id(1), chain: [id(2), id(3)] } });
+    expect(await offers.advance(id(1), id(3), id(9))).toBeDefined();
   });
 
   it('is built in turn where only the agent names what it holds', async () => {

@@ -37,8 +37,10 @@ export interface Offers {
   /**
    * The frame that shows an agent a revision whose policies wait; made once for those who have
    * verified the same commit. @returns undefined: no way leads there from that commit
+   *
+   * @param via commit that the way leads through, if one does: the agent is to have that first
    */
-  advance(anchor: string, revision: string, isClaim?: boolean): Promise<Buffer | undefined>;
+  advance(anchor: string, revision: string, via: string | null, isClaim?: boolean): Promise<Buffer | undefined>;
   /** Number of frames made, for tests and metrics. */
   made(): number;
 }
@@ -192,10 +194,12 @@ class OfferMaker implements Offers {
     return { revision, shared: shared.payload, own, objects: shared.objects + objects.length };
   }
 
-  async advance(anchor: string, revision: string, isClaim = false): Promise<Buffer | undefined> {
-    const key = JSON.stringify([anchor, revision]);
+  async advance(anchor: string, revision: string, via: string | null, isClaim = false): Promise<Buffer | undefined> {
+    const key = JSON.stringify([anchor, revision, via]);
     const make = async (): Promise<Buffer | undefined> => {
-      const path = await this.#pathOf({ holds: null, anchor }, revision);
+      const path =
+        (via !== null && via !== anchor && (await this.#pathVia(anchor, via, revision))) ||
+        (await this.#pathOf({ holds: null, anchor }, revision));
       return path.anchor === null ? undefined : encodeAdvance(this.#access, path, revision);
     };
     const making = this.#advances.get(key) ?? (isClaim ? this.#claims.run(make) : make());
@@ -203,6 +207,15 @@ class OfferMaker implements Offers {
     making.catch(() => this.#advances.delete(key));
     dropOldest(this.#advances, KEPT.paths);
     return making;
+  }
+
+  /** The path through a commit between; undefined: none leads through it. */
+  async #pathVia(anchor: string, via: string, revision: string): Promise<CommitPath | undefined> {
+    const first = await this.#pathOf({ holds: null, anchor }, via);
+    const rest = await this.#pathOf({ holds: null, anchor: via }, revision);
+    if (first.anchor === null || rest.anchor === null) return undefined;
+    const proof = [...new Set([...first.proof, ...rest.proof])];
+    return { ...rest, anchor, chain: [...first.chain, ...rest.chain], proof };
   }
 
   #ownOf({ wanted, held }: Step, { counterparts, isBuiltOn }: SharedOffer): Promise<readonly string[]> {

@@ -203,6 +203,16 @@ export class AgentBudget {
   }
 
   /**
+   * The agent has verified a commit that the hub has shown it; the one that it has stays known.
+   *
+   * @param base commit that the agent has
+   */
+  vouchOnTop(revision: string, base: string | null): void {
+    if (base !== null && this.#vouched.has(base)) this.vouch(base);
+    this.vouch(revision);
+  }
+
+  /**
    * @returns milliseconds until an offer on top of a commit that the agent claims to have may be
    * made; undefined: the hub knows that it has it
    */

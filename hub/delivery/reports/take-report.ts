@@ -3,7 +3,7 @@ import { type Logger, weakMemo } from '@fso/shared/runtime';
 import { digestOfBaseline } from '@fso/shared/status';
 import { notKeptText } from '@fso/shared/text';
 import { type AckedRevision, type ClusterRecord, ReportGapError, reportedDigest } from '../../ledger/index.ts';
-import { compareAck, type Frame, type FrameContext, logLimited, noteAck } from '../frame-handlers.ts';
+import { compareAck, type Frame, type FrameContext, logLimited, noteAck, noteVerified } from '../frame-handlers.ts';
 import type { AgentBudget } from '../pacing/agent-budget.ts';
 import type { DeliveryDeps } from '../types.ts';
 import { askForList, lookUpList } from './lists.ts';
@@ -118,10 +118,10 @@ const noteAcknowledged = (frame: Frame<'report'>, isOfFull: boolean, context: Fr
  * one before it; otherwise the hub asks for everything again. @throws as {@link takeAck}
  */
 export const takeReport = async (frame: Frame<'report'>, context: FrameContext): Promise<void> => {
-  const { cluster, stream, state, deps } = context;
+  const { cluster, stream, deps } = context;
   const answer = frame.ack && noteAck(frame.ack, context);
   const facts = frame.cluster ?? frame.revision;
-  if (facts !== undefined) state.commits.verified = facts.verifiedRevision ?? null;
+  if (facts !== undefined) noteVerified(facts.verifiedRevision ?? null, context);
   const isTaken = await applyReport(frame, answer, context);
   if (answer === undefined) return;
   if (!isTaken) await deps.ledger.setAck(cluster, answer, stream);
