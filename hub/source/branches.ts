@@ -210,14 +210,22 @@ export class Branches {
     if (tip === undefined || name === branchOf(this.#options.ref))
       throw new BranchError('not-found', 'The policy repository has no such branch beside the one that the hub follows.');
     const { followed } = this.#deps;
-    if ((await followed.object(tip.revision)) !== undefined) return this.#filesOf(tip, base, followed.object);
+    const findIn =
+      (own: GetObject): GetObject =>
+      async (id) => {
+        // Nobody waits for what is read after that.
+        signal.throwIfAborted();
+        return (await followed.object(id)) ?? own(id);
+      };
+    if ((await followed.object(tip.revision)) !== undefined)
+      return this.#filesOf(
+        tip,
+        base,
+        findIn(() => undefined),
+      );
     const have = (await followed.object(base)) === undefined ? undefined : base;
     const fetch = { folder: this.#folder, url: this.#options.url, http: this.#http, want: tip.revision, have };
     try {
-      const findIn =
-        (own: GetObject): GetObject =>
-        async (id) =>
-          (await followed.object(id)) ?? own(id);
       return await withFetchedCommit(fetch, (own) => this.#filesOf(tip, base, findIn(own)), signal);
     } catch (error) {
       if (!(error instanceof GitTransportError)) throw error;
