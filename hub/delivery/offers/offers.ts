@@ -130,29 +130,32 @@ const findPath = async (access: ObjectAccess, agent: Omit<AgentHistory, 'cluster
   return path ?? { chain: [revision], anchor: null, proof: await access.proof([revision]), counterparts: new Map() };
 };
 
+/** End of the last field of a frame, its objects, and of the frame. */
+const END = ']}';
+
+/** Encodes a frame up to its objects. */
+const headOf = (type: 'offer' | 'advance', { chain, anchor }: CommitPath, revision: string): string =>
+  encodeFrame({ type, revision, anchor, chain: [...chain], objects: [] }).slice(0, -END.length);
+
 /**
  * Makes the shared part of an offer: objects of `revision` beyond those that are held, and the
  * proof that it descends from the anchor.
  */
 const makeShared = async (access: ObjectAccess, { revision, wanted, held }: Step, path: CommitPath): Promise<SharedOffer> => {
-  const { chain, anchor, proof } = path;
+  const { anchor, proof } = path;
   const isBuiltOn = held !== null && anchor !== null;
   const counterparts = isBuiltOn ? path.counterparts : new Map<string, string>();
   const has = new Set(isBuiltOn ? held.shared : []);
   const ids = new Set([...proof, ...wanted.shared]);
   const objects = await encodeBeyond(access, { ids: [...ids], has, counterparts });
-  // Without the end of the last field, the objects, and of the frame.
-  const head = encodeFrame({ type: 'offer', revision, anchor, chain: [...chain], objects: [] }).slice(0, -END.length);
-  return { payload: Buffer.from(head + objects.join(',')), objects: objects.length, isBuiltOn, counterparts };
+  const payload = Buffer.from(headOf('offer', path, revision) + objects.join(','));
+  return { payload, objects: objects.length, isBuiltOn, counterparts };
 };
 
-const END = ']}';
-
 /** Makes the whole frame of {@link Offers.advance}. @throws OfferTooLargeError */
-const encodeAdvance = async (access: ObjectAccess, { chain, anchor, proof }: CommitPath, revision: string): Promise<Buffer> => {
-  const objects = await encodeBeyond(access, { ids: proof, has: new Set(), counterparts: new Map() });
-  const head = encodeFrame({ type: 'advance', revision, anchor, chain: [...chain], objects: [] }).slice(0, -END.length);
-  return Buffer.from(head + objects.join(',') + END);
+const encodeAdvance = async (access: ObjectAccess, path: CommitPath, revision: string): Promise<Buffer> => {
+  const objects = await encodeBeyond(access, { ids: path.proof, has: new Set(), counterparts: new Map() });
+  return Buffer.from(headOf('advance', path, revision) + objects.join(',') + END);
 };
 
 class OfferMaker implements Offers {
@@ -204,7 +207,7 @@ class OfferMaker implements Offers {
     };
     const making = this.#advances.get(key) ?? (isClaim ? this.#claims.run(make) : make());
     this.#advances.set(key, making);
-    making.catch(() => this.#advances.delete(key));
+    making.catch((error: unknown) => isFinal(error) || this.#advances.delete(key));
     dropOldest(this.#advances, KEPT.paths);
     return making;
   }
@@ -236,9 +239,7 @@ class OfferMaker implements Offers {
         entry.bytes = payload.byteLength;
         this.#dropHeavy();
       },
-      // A failed one is tried again by the next who asks, unless it would fail again after as much
-      // reading.
-      (error: unknown) => error instanceof OfferTooLargeError || this.#kept.delete(key),
+      (error: unknown) => isFinal(error) || this.#kept.delete(key),
     );
     dropOldest(this.#kept, KEPT.frames);
     return entry.making;
@@ -274,6 +275,12 @@ export class OfferTooLargeError extends Error {
     super(`what this agent needs of the commit takes more than the ${MAX_HUB_FRAME_BYTES} bytes of a frame`);
   }
 }
+
+/**
+ * Whether a frame that could not be made would fail again after as much reading. Another failed one
+ * is tried again by the next who asks.
+ */
+const isFinal = (error: unknown): boolean => error instanceof OfferTooLargeError;
 
 /** Makes offers from the clone. */
 export const createOffers = (access: ObjectAccess): Offers => new OfferMaker(access);
