@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
+import { AGENT_STATE, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
 import { type Runtime, Wakeup } from '@fso/shared/runtime';
 
@@ -16,6 +16,21 @@ export const packJson = async (json: unknown): Promise<string> => (await promisi
 export const unpackJson = async (packed: string, maxBytes: number): Promise<unknown> => {
   const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: maxBytes });
   return JSON.parse(text.toString('utf8'));
+};
+
+/**
+ * Writes a part of the agent's state, under a field manager of its own: what that wrote before and
+ * leaves out now goes. @throws what the API server answered
+ */
+export const applyState = async (
+  client: KubeClient,
+  part: Pick<ConfigMap, 'data' | 'binaryData'>,
+  fieldManager: string,
+  signal: AbortSignal,
+): Promise<void> => {
+  const metadata = { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE };
+  const body: ConfigMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata, ...part };
+  await client.apply(CONFIG_MAP_KIND, body, { fieldManager, force: true }, signal);
 };
 
 /** Limits the memory of a tampered ConfigMap once unpacked. */

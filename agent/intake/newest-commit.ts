@@ -1,5 +1,5 @@
-import { AGENT_STATE, FIELD_MANAGERS, RevisionVerification, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
+import { FIELD_MANAGERS, RevisionVerification } from '@fso/shared/api';
+import type { ConfigMap, KubeClient } from '@fso/shared/kube';
 import type { Advance } from '@fso/shared/protocol';
 import { createBackoff, messageOf, Wakeup } from '@fso/shared/runtime';
 import {
@@ -14,6 +14,7 @@ import {
   type VerifiedAhead,
 } from '@fso/shared/trust';
 import { z } from 'zod';
+import { applyState } from '../config-map-store.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, type VerifiedOffer, type VerifyContext, verifyAdvance } from './compile-offer.ts';
 
@@ -23,7 +24,8 @@ const MAX_PATH = 500;
 const MAX_STORED_LENGTH = 64 * 1024;
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 
-const CommitId = z.string().regex(/^[0-9a-f]{40}$/);
+/** Id of a commit as the agent stores it. */
+export const CommitId = z.string().regex(/^[0-9a-f]{40}$/);
 const Names = z.array(z.string());
 
 /** A {@link VerifiedAhead}, and the commit in force at which its path begins. */
@@ -50,14 +52,8 @@ export const readAhead = ({ data }: ConfigMap): StoredAhead | undefined => {
 const saveAhead = async (client: KubeClient, ahead: StoredAhead | undefined, signal: AbortSignal): Promise<boolean> => {
   const verified = JSON.stringify(ahead);
   const fits = ahead !== undefined && verified.length <= MAX_STORED_LENGTH;
-  const body: ConfigMap = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE },
-    // Without it, what is stored of an older commit goes.
-    data: fits ? { verified } : {},
-  };
-  await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.trust, force: true }, signal);
+  // Without it, what is stored of an older commit goes.
+  await applyState(client, { data: fits ? { verified } : {} }, FIELD_MANAGERS.trust, signal);
   return fits;
 };
 
@@ -163,14 +159,13 @@ export class NewestCommit {
   /** Takes the commit that is in force now. Unless it leads to the one ahead, it follows that. */
   noteAccepted(accepted: AcceptedRevision): void {
     const isSame = accepted.revision === this.#accepted?.revision;
-    const { revision } = accepted;
     this.#accepted = accepted;
     const ahead = this.#ahead;
     if (ahead === undefined || isSame) return;
-    const path = ahead.path.slice(ahead.path.indexOf(revision) + 1);
-    const leadsThere = ahead.path.includes(revision) && path.length > 0;
+    const at = ahead.path.indexOf(accepted.revision);
+    const path = at < 0 ? [] : ahead.path.slice(at + 1);
     const isSaved = this.#saved === ahead;
-    this.#ahead = leadsThere ? { ...ahead, path } : undefined;
+    this.#ahead = path.length > 0 ? { ...ahead, path } : undefined;
     if (isSaved) this.#saved = this.#ahead;
   }
 

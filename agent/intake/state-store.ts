@@ -6,10 +6,10 @@ import { createBackoff, messageOf } from '@fso/shared/runtime';
 import { type AcceptedRevision, ApprovalRule, StoredTrust } from '@fso/shared/trust';
 import { z } from 'zod';
 import type { CommitPlaces } from '../cache/index.ts';
-import { packJson, unpackJson } from '../config-map-store.ts';
+import { applyState, packJson, unpackJson } from '../config-map-store.ts';
 import type { DesiredPolicies } from '../enforce/index.ts';
 import type { AgentRuntime } from '../runtime.ts';
-import { readAhead, type StoredAhead } from './newest-commit.ts';
+import { CommitId, readAhead, type StoredAhead } from './newest-commit.ts';
 import { getPlaces, readPlaces } from './places-store.ts';
 
 /**
@@ -39,7 +39,7 @@ export interface AcceptedState extends AcceptedRevision {
 }
 
 const StateData = z.object({
-  revision: z.string().regex(/^[0-9a-f]{40}$/),
+  revision: CommitId,
   digest: z.string().max(128),
   verification: RevisionVerification,
   trust: StoredTrust.optional(),
@@ -180,14 +180,8 @@ export const saveState = async (client: KubeClient, state: AcceptedState, signal
     places: state.places,
     policies: fits ? 'stored' : 'too-large',
   };
-  const body: ConfigMap = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE },
-    data: { state: JSON.stringify(data) },
-    ...(fits ? { binaryData: { policies: packed } } : {}),
-  };
-  await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.intake, force: true }, signal);
+  const part = { data: { state: JSON.stringify(data) }, ...(fits ? { binaryData: { policies: packed } } : {}) };
+  await applyState(client, part, FIELD_MANAGERS.intake, signal);
 };
 
 const unpack = async (packed: string): Promise<DesiredPolicies> => {

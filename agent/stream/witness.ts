@@ -1,7 +1,8 @@
 import { AGENT_STATE, type ClusterEvent, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
-import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
+import { CONFIG_MAP_KIND, type KubeClient } from '@fso/shared/kube';
 import { Checkpoint, type CheckpointFrame, chainHash, isSigned } from '@fso/shared/protocol';
 import { type Backoff, createBackoff, createBucket, Wakeup } from '@fso/shared/runtime';
+import { applyState } from '../config-map-store.ts';
 import type { AgentRuntime } from '../runtime.ts';
 
 /**
@@ -21,15 +22,8 @@ const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<
  * Stores a checkpoint under a field manager of its own, beside the accepted state. @throws
  * KubeApiError, KubeConnectionError
  */
-const saveCheckpoint = async (client: KubeClient, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> => {
-  const body: ConfigMap = {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE },
-    data: { checkpoint: JSON.stringify(checkpoint) },
-  };
-  await client.apply(CONFIG_MAP_KIND, body, { fieldManager: FIELD_MANAGERS.witness, force: true }, signal);
-};
+const saveCheckpoint = (client: KubeClient, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> =>
+  applyState(client, { data: { checkpoint: JSON.stringify(checkpoint) } }, FIELD_MANAGERS.witness, signal);
 
 /**
  * Judgement of a checkpoint of the hub by the one that the agent holds. `fork`: why the hub shows

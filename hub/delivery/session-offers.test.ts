@@ -4,11 +4,20 @@ import { GitObjectError } from '@fso/shared/git';
 import { type Approvals, type CheckpointFrame, encodeFrame } from '@fso/shared/protocol';
 import { expect, it, vi } from 'vitest';
 import WebSocket from 'ws';
+import type { EncodedOffer } from './offers/offers.ts';
 import { Outbox } from './outbox.ts';
 import { AgentBudget, DEFAULT_AGENT_LIMITS } from './pacing/agent-budget.ts';
 import { encodeHello } from './testing/frames.ts';
 import { createSessionDeps, SessionServer } from './testing/session-server.ts';
 import type { DeliveryDeps } from './types.ts';
+
+/** Makes an offer without objects. */
+const offerOf = (revision: string): EncodedOffer => ({
+  revision,
+  objects: 0,
+  shared: Buffer.from(`{"type":"offer","revision":"${revision}"`),
+  own: Buffer.from('}'),
+});
 
 /** Its offer is more than the buffers of a connection hold. */
 const LARGE_REVISION = 'a'.repeat(40);
@@ -124,7 +133,6 @@ it('writes an offer down with its answer, or when none comes', async () => {
   const clock = new FakeClock();
   const deps = createSessionDeps(clock);
   const offered = vi.fn<() => void>();
-  const offerOf = (revision: string) => ({ revision, objects: 0, shared: Buffer.from('{"type":"offer"'), own: Buffer.from('}') });
   const offers: DeliveryDeps['offers'] = {
     get: async (_agent, revision) => offerOf(revision),
     advance: async () => undefined,
@@ -180,12 +188,6 @@ it('sends the tags about a commit ahead of it, as bytes that all agents share', 
 
 it('offers no commit older than the one in the hello, which the ledger may lack', async () => {
   const deps = createSessionDeps(new FakeClock());
-  const offerOf = (revision: string) => ({
-    revision,
-    objects: 0,
-    shared: Buffer.from(`{"type":"offer","revision":"${revision}"`),
-    own: Buffer.from('}'),
-  });
   const server = await SessionServer.start({
     ...deps,
     offers: { get: async (_agent, revision) => offerOf(revision), advance: async () => undefined, made: () => 0 },
@@ -212,12 +214,6 @@ it('offers no commit older than the one in the hello, which the ledger may lack'
 
 it('shows an agent whose wave waits the newest commit, once, after it has the one of its wave', async () => {
   const deps = createSessionDeps(new FakeClock());
-  const offerOf = (revision: string) => ({
-    revision,
-    objects: 0,
-    shared: Buffer.from(`{"type":"offer","revision":"${revision}"`),
-    own: Buffer.from('}'),
-  });
   const offered: unknown[] = [];
   const offers: DeliveryDeps['offers'] = {
     get: async ({ anchor }, revision) => {

@@ -23,7 +23,7 @@ import { judgeAcceptance } from './judge-acceptance.ts';
 import { CommitMatcher, type PlanMatch } from './match/commit-matcher.ts';
 import { type PlanRefusal, refusePlan } from './read-request.ts';
 import { isExpired, optionsDigest, planOf, type Stored, StoredPlans } from './stored-plans.ts';
-import { digestOfScope, seesPlan, visibilityOf } from './visible-sides.ts';
+import { seesPlan, visibilityOf } from './visible-sides.ts';
 import { askAgents, joinAnswers, type PreviewingAgents } from './workloads.ts';
 
 interface PlannerParts {
@@ -123,7 +123,7 @@ export class Planner {
   async branches(): Promise<{ readonly ok: true; readonly list: BranchList } | PlanRefusal> {
     try {
       const listed = await this.#parts.branches.list();
-      return { ok: true, list: withLastPlans(listed, this.#stored, { scope: this.#scope(), isSeen: await this.#readSight() }) };
+      return { ok: true, list: withLastPlans(listed, this.#stored, { scope: this.#matcher.scope, isSeen: await this.#readSight() }) };
     } catch (error) {
       if (!(error instanceof BranchError)) throw error;
       return refuseBranch(error, this.#grants);
@@ -200,16 +200,11 @@ export class Planner {
     return acceptance.plan;
   }
 
-  /** Digest of what the callers see; null: everything. */
-  #scope(): string | null {
-    return this.#grants === undefined ? null : digestOfScope(this.#grants);
-  }
-
   /** Facts on a branch, with what has changed since its last plan. */
   async #ofBranch(branch: BranchFiles | undefined, today: StoredEffects): Promise<PlannedBranch | null> {
     if (branch === undefined) return null;
     const { name, ahead, behind } = branch;
-    return { ahead, behind, since: sinceLast(this.#stored, name, today, { scope: this.#scope(), isSeen: await this.#readSight() }) };
+    return { ahead, behind, since: sinceLast(this.#stored, name, today, { scope: this.#matcher.scope, isSeen: await this.#readSight() }) };
   }
 
   async #complete(
@@ -225,7 +220,7 @@ export class Planner {
     const teams = teamsOf(desired);
     const workloads = { ...joined, teams: [...classesByTeam(joined.clusters, (policy) => teams.get(policy))] };
     const result = planResult(effects, workloads);
-    const scope = this.#scope();
+    const { scope } = this.#matcher;
     const { base, after, change, patterns } = compared;
     // No commit makes it another time, or takes nodes away.
     const isOfCommit = options.at === undefined && withoutClusters.length + withoutRegions.length === 0;
