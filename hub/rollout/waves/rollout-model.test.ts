@@ -9,7 +9,10 @@ import type { Faults } from './testing/rollout-world.ts';
 /** Schedules of each property; FSO_TEST_RUNS is another number of them. */
 const { numRuns = 2_000, seed = Math.floor(Math.random() * 2 ** 31) } = fc.readConfigureGlobal();
 
-describe(`a rollout in ${numRuns} schedules of seed ${seed}`, () => {
+/** More than a schedule takes on a slow machine, in milliseconds. */
+const SCHEDULE_MS = 100;
+
+describe(`a rollout in ${numRuns} schedules of seed ${seed}`, { timeout: numRuns * SCHEDULE_MS }, () => {
   it('keeps its rules and ends, in any order of commits, joins, leaves, labels, approvals, pauses, answers and crashes', () => {
     fc.assert(rolloutProperty(), { numRuns, seed });
   });
