@@ -69,7 +69,7 @@ const open = (commit: CommitSpec = {}, trust: TrustConfig = STRICT, verification
       return (await check.check(runOf(revision), revision)).immediate;
     },
     /** Judges whether an unseen wave goes on. */
-    judgeUnseen: async (wave = 'canary', strategy: typeof STRATEGY | Omit<typeof STRATEGY, 'approvers'> = STRATEGY) =>
+    judgeUnseen: async (wave = 'canary', strategy: RolloutRun['base']['strategy'] = STRATEGY) =>
       (await check.check(runOf(revision, { wave, strategy }), revision)).approval,
   };
 };
@@ -209,12 +209,16 @@ describe('TagCheck of an unseen wave', () => {
 
   it('leaves it to an operator where no one could approve it, with the reason', async () => {
     const { waves } = STRATEGY;
-    const cases: readonly (readonly [string, ReturnType<typeof open>, string?, (typeof STRATEGY | { waves: typeof waves })?])[] = [
+    const tooFew = (needed: number, possible = 0): string =>
+      `it needs ${needed}, and ${possible} of the approvers, the signer left out, have a key in the commit that every wave has`;
+    const cases: readonly (readonly [string, ReturnType<typeof open>, string?, RolloutRun['base']['strategy']?])[] = [
       ['the strategy in force names no approvers', open(PLAIN), 'canary', { waves }],
       ['no tag can have the name of the wave', open(PLAIN), 'The first'],
       ['this hub verifies no commits', open(PLAIN, { mode: 'off' })],
       ['this hub took the commit although it is not verified', open(PLAIN, { ...STRICT, mode: 'warn' }, { state: 'failed', reason: '' })],
-      ['no approver has a key among the signers of the commit that every wave has', open(PLAIN), 'canary', { waves, approvers: ['zed'] }],
+      [tooFew(1), open(PLAIN), 'canary', { waves, approvers: ['zed'] }],
+      [tooFew(1), open({ ...PLAIN, key: bob })],
+      [tooFew(2, 1), open(PLAIN), 'canary', { waves, approvers: ['bob'], hostingSigners: ['ana'] }],
     ];
     for (const [unneeded, { judgeUnseen, check }, wave, strategy] of cases) {
       expect(await judgeUnseen(wave, strategy)).toMatchObject({ isGiven: false, unneeded });

@@ -1,9 +1,10 @@
 import type { RolloutStrategySpec } from '@fso/shared/api';
 import type { GetObject } from '@fso/shared/git';
 import { type Clock, messageOf } from '@fso/shared/runtime';
-import { hasKeyOf, type Signer, type Signers } from '@fso/shared/signatures';
+import type { Signer, Signers } from '@fso/shared/signatures';
 import {
   asksImmediate,
+  countApprovers,
   judgeApproval,
   judgeImmediate,
   labelOf,
@@ -115,10 +116,12 @@ export class TagCheck {
   }
 
   /** Reason why nobody's approval could count at this hub; null: someone's may. */
-  #findNoJudge(signatures: Signatures | NotJudged, { approvers = [] }: RolloutStrategySpec): string | null {
+  #findNoJudge(signatures: Signatures | NotJudged, { approvers = [], hostingSigners = [] }: RolloutStrategySpec): string | null {
     if (this.#deps.trust.mode === 'off') return 'this hub verifies no commits';
     if ('problem' in signatures) return signatures.isUnverified ? 'this hub took the commit although it is not verified' : null;
-    return hasKeyOf(signatures.base, approvers) ? null : 'no approver has a key among the signers of the commit that every wave has';
+    const { needed, possible } = countApprovers({ ...signatures, rule: { approvers, hostingSigners } });
+    if (possible >= needed) return null;
+    return `it needs ${needed}, and ${possible} of the approvers, the signer left out, have a key in the commit that every wave has`;
   }
 
   #judge(

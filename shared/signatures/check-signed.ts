@@ -80,7 +80,9 @@ export const checkSigned = (object: SignedObject, signers: Signers, times: Times
   throw unsupported('it is signed in another way than with SSH or OpenPGP');
 };
 
-/** Whether a key stands among the signers in the name of one of these principals. */
-export const hasKeyOf = ({ ssh, openpgp }: Signers, principals: readonly string[]): boolean =>
-  ssh.some((line) => line.forGit && principalsOf(line).some((name) => principals.includes(name))) ||
-  openpgp.some(({ primary, refused }) => refused === undefined && principals.includes(primary));
+/** Returns the fingerprints of the keys that stand among the signers for one of these principals. */
+export const keysOf = ({ ssh, openpgp }: Signers, principals: readonly string[]): readonly string[] => {
+  const lines = ssh.filter((line) => line.forGit && principalsOf(line).some((name) => principals.includes(name)));
+  const keys = openpgp.filter(({ primary, refused }) => refused === undefined && principals.includes(primary));
+  return [...lines.map(({ fingerprint }) => fingerprint), ...keys.map(({ key }) => key.fingerprint)];
+};

@@ -4,7 +4,7 @@ import { parseCommit, trailersOf } from '../git/index.ts';
 import { approvalTag, immediateTag, revocationTag, waveOf } from '../rollout/index.ts';
 import {
   aliasesOf,
-  hasKeyOf,
+  keysOf,
   parseTag,
   SignatureError,
   type SignedTag,
@@ -50,7 +50,7 @@ export const approvalRuleOf = (
  * @returns the reason; undefined: some approver has a key, or no wave needs an approval
  */
 export const findApproverProblem = ({ waves, approvers = [] }: RolloutStrategySpec, signers: Signers): string | undefined =>
-  waves.every(({ approval }) => approval === undefined) || hasKeyOf(signers, approvers)
+  waves.every(({ approval }) => approval === undefined) || keysOf(signers, approvers).length > 0
     ? undefined
     : 'spec.approvers: none of them has a key among the signers, so nobody could approve the next commit';
 
@@ -143,7 +143,10 @@ const approverOf = (tag: SignedTag, input: TagInput): Approver => {
   return { name: signers.map(labelOf)[0] ?? '', person };
 };
 
-const authorOf = ({ signer, base, newest }: TagInput): Person => [
+/** The part of a step that says who may approve it. */
+type StepSigners = Pick<TagInput, 'rule' | 'signer' | 'base' | 'newest'>;
+
+const authorOf = ({ signer, base, newest }: StepSigners): Person => [
   ...signer.aliases,
   ...aliasesOf(base, signer.fingerprint),
   ...aliasesOf(newest, signer.fingerprint),
@@ -153,7 +156,7 @@ const authorOf = ({ signer, base, newest }: TagInput): Person => [
  * Number of approvers that a commit needs. Its signer must be a person that the commit in force
  * knows: a signer who adds another name is still one person.
  */
-const neededFor = (input: TagInput): number => {
+const neededFor = (input: StepSigners): number => {
   const { signer, rule, base } = input;
   const isHosting = isSamePerson(
     authorOf(input),
@@ -193,8 +196,21 @@ class TagReader {
   }
 }
 
-const distinct = (approvers: readonly Approver[]): readonly Approver[] =>
+const distinct = <T extends Pick<Approver, 'person'>>(approvers: readonly T[]): readonly T[] =>
   approvers.filter(({ person }, index) => !approvers.slice(0, index).some((other) => isSamePerson(person, other.person)));
+
+/**
+ * Counts the people whose approval a commit needs, and those who could give it: approvers with a key
+ * in the commit in force, other than the signer. What the new commit takes away does not count, so
+ * that it cannot rid itself of its approvers. Pure.
+ */
+export const countApprovers = (step: StepSigners): { readonly needed: number; readonly possible: number } => {
+  const { base, rule } = step;
+  const author = authorOf(step);
+  const people = keysOf(base, rule.approvers).map((fingerprint) => ({ person: aliasesOf(base, fingerprint) }));
+  const others = distinct(people).filter(({ person }) => !isSamePerson(person, author));
+  return { needed: neededFor(step), possible: others.length };
+};
 
 /** Verdict on the tags about a commit. */
 export interface TagVerdict {
