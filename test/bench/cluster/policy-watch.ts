@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { SovereignPolicy } from '@fso/shared/api';
 import { createInformers, type Informer, SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import { createLogger } from '@fso/shared/runtime';
@@ -6,6 +7,9 @@ import { writePolicies } from './one-cluster.ts';
 
 /** Guards against hanging alone: a thousand policies take many minutes on a busy machine. */
 const PATIENCE_MS = 3_600_000;
+/** Time without a change after which an agent has found all that it has to find. */
+const SETTLED_MS = 60_000;
+const LOOK_MS = 1_000;
 
 const isEnforced = ({ metadata, status }: SovereignPolicy): boolean =>
   status?.phase === 'Active' &&
@@ -50,6 +54,17 @@ export class PolicyWatch {
     await this.#until(() => this.#enforced.has(key) && (this.#informer.get(key)?.metadata.generation ?? 0) >= generation);
   }
 
+  /** Waits until no status has changed for a minute. */
+  async settled(): Promise<void> {
+    await this.#informer.ready(this.#stop.signal);
+    let changedAt = Date.now();
+    const end = this.#informer.onChange(() => {
+      changedAt = Date.now();
+    });
+    while (Date.now() - changedAt < SETTLED_MS) await delay(LOOK_MS, undefined, { signal: this.#stop.signal });
+    end();
+  }
+
   close(): void {
     this.#stop.abort();
   }
@@ -69,6 +84,16 @@ export class PolicyWatch {
     });
   }
 }
+
+/** Waits until no status of a policy has changed for a minute. */
+export const policiesSettled = async (world: AgentHarness): Promise<void> => {
+  const watch = new PolicyWatch(world);
+  try {
+    await watch.settled();
+  } finally {
+    watch.close();
+  }
+};
 
 /** Writes a policy for each namespace, and waits until both locks enforce all of them. */
 export const enforcePolicies = async (world: AgentHarness, namespaces: readonly string[]): Promise<void> => {

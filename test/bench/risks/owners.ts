@@ -5,7 +5,7 @@ import { mapConcurrently } from '@fso/shared/runtime';
 import nodeSettings from '../../../node-settings.json' with { type: 'json' };
 import { type AgentProcess, startAgentProcess } from '../../harness/agent-process.ts';
 import { makePods, type OneCluster, withOneCluster } from '../cluster/one-cluster.ts';
-import { enforcePolicies } from '../cluster/policy-watch.ts';
+import { enforcePolicies, policiesSettled } from '../cluster/policy-watch.ts';
 import { between, clusterPrograms, readUsage, type Usage } from '../commit/usage.ts';
 import { besideAim, printRows, seconds, writeFigures } from '../figures.ts';
 import { memoryOf } from '../memory-of.ts';
@@ -127,11 +127,18 @@ const measure = async (one: OneCluster, settings: Settings, signal: AbortSignal)
     const usage = () => readUsage(programs, [cluster.kubeconfig]);
     const measured = (work: Promise<unknown>): Promise<Phase> => during(work, agent, usage);
     const rest = (minutes: number) => delay(minutes * 60_000, undefined, { signal });
+    // Owners are confirmed one by one, within the budget of dry runs.
+    const confirming = await measured(policiesSettled(world));
     const idle = await measured(rest(settings.minutes));
     const [namespace = ''] = namespaces;
     const busy = await measured(tryPlacements(one, namespace, settings.placements));
     const after = await measured(rest(1));
-    return { ...rowsOf('at rest', idle), ...rowsOf('placements', busy), ...rowsOf('a minute after', after) };
+    return {
+      ...rowsOf('until all owners are confirmed', confirming),
+      ...rowsOf('at rest', idle),
+      ...rowsOf('placements', busy),
+      ...rowsOf('a minute after', after),
+    };
   } finally {
     await agent.stop();
   }
