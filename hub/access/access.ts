@@ -7,7 +7,7 @@ import { createLoginLinks } from './codes/login-links.ts';
 import { createLogin } from './login.ts';
 import { type Grant, type Principal, principalOf, Revocations } from './principal.ts';
 import { createProvider, type OidcSettings } from './provider.ts';
-import { fingerprintOf, sameSecret } from './secrets.ts';
+import { digestOfSecret, sameSecret } from './secrets.ts';
 import { createSessionStore } from './session-store.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 import { createTokenStore, createTokens, isApiToken, type Tokens } from './tokens.ts';
@@ -98,7 +98,7 @@ class StaticToken {
   /** Computes the key of each text once, for all who ask meanwhile; after a failure, again. */
   #keyOf(text: string): Promise<string> {
     if (this.#known?.text === text) return this.#known.key;
-    const known = { text, key: fingerprintOf(text).then((fingerprint) => `static:${fingerprint}`) };
+    const known = { text, key: digestOfSecret(text).then((fingerprint) => `static:${fingerprint}`) };
     known.key.catch(() => {
       if (this.#known === known) this.#known = undefined;
     });

@@ -20,7 +20,7 @@ const derive = promisify<string, string, number, Buffer>(scrypt);
  * Equal for equal secrets, at every hub. Slow on purpose: people choose such secrets, and a reader
  * of the ledger must not find them by guessing. Computed beside this thread, which others share.
  */
-export const fingerprintOf = async (secret: string): Promise<string> => (await derive(secret, 'fso-static-token', 16)).toString('hex');
+export const digestOfSecret = async (secret: string): Promise<string> => (await derive(secret, 'fso-static-token', 16)).toString('hex');
 
 /** 256 random bits, base64url. */
 export const newSecret = (): string => randomBytes(32).toString('base64url');

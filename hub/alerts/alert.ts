@@ -50,7 +50,7 @@ export const readIdentity = (identity: string): Pick<StoredAlert, 'name' | 'labe
 };
 
 /** 16 hexadecimal digits of the hash of name, severity and labels. */
-export const fingerprintOf = ({ name, severity, labels }: Identified): string =>
+export const alertFingerprint = ({ name, severity, labels }: Identified): string =>
   sha256(canonicalJson({ name, severity, ...labels })).slice(0, 16);
 
 /** Summary of an alert, e.g. `Not enforced: policy finance in cluster eu`. */
@@ -62,7 +62,7 @@ const summaryOf = (name: AlertName, { policy, cluster }: AlertLabels): string =>
 
 /** The alert that a draft becomes. @param startsAt ms since 1970 */
 export const fire = ({ name, severity, labels, details }: AlertDraft, startsAt: number): StoredAlert => ({
-  fingerprint: fingerprintOf({ name, severity, labels }),
+  fingerprint: alertFingerprint({ name, severity, labels }),
   name,
   severity,
   labels,

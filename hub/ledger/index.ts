@@ -21,5 +21,5 @@ export type { HistoryLimits } from './sql/history/history.ts';
 export { openLedger } from './sql/open-ledger.ts';
 export { moveEmbedded } from './sql/sqlite/open-embedded.ts';
 export { HUB_PAUSE } from './suspended-clusters.ts';
-export { reportedDigest } from './take-report.ts';
+export { reportedDigest } from './record-report.ts';
 export * from './types.ts';

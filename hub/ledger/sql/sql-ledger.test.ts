@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { neverSeenCluster } from '../changes.ts';
 import { PolicyLists } from '../policies/index.ts';
-import { reportedDigest } from '../take-report.ts';
+import { reportedDigest } from '../record-report.ts';
 import { event, fixedClock, policy, report } from '../testing/ledger.ts';
 import type { Ledger } from '../types.ts';
 import { type Database, openDatabase } from './database.ts';

@@ -3,7 +3,7 @@ import { factsAfter } from '@fso/shared/protocol';
 import { type Baseline, type DeviationGroup, deviationsIn, isSameBaseline, type NamedPolicy } from '@fso/shared/status';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { listIn, type NamedPolicies, namedIn, type PolicyList, type PolicyLists } from '../../policies/index.ts';
-import { keepUnchanged, policiesOf } from '../../take-report.ts';
+import { keepUnchanged, policiesOf } from '../../record-report.ts';
 import type { ClusterRecord, NotObserved } from '../../types.ts';
 import type { StoredCluster } from '../batch/plan-batch.ts';
 import { slices } from '../batch/statements.ts';

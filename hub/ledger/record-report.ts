@@ -110,7 +110,7 @@ const withReported = (record: ClusterRecord, { baseline, changes }: Reported, ti
   return { ...record, baseline: next, policies: policiesOf(next, named, lists), policiesChanged: time };
 };
 
-/** Input of takeReport beside the record: the quota for reports, and the known policy lists. */
+/** Input of recordReport beside the record: the quota for reports, and the known policy lists. */
 export interface ReportContext {
   readonly quota: ReportQuota;
   readonly lists: KnownLists;
@@ -191,7 +191,7 @@ const countNotKept = (record: ClusterRecord, report: Report, { named, left }: Ke
  * Returns the record of a cluster with the content of a report, as far as the quota has room for
  * it.
  */
-export const takeReport = (record: ClusterRecord, report: Report, time: string, { quota, lists }: ReportContext): ClusterRecord => {
+export const recordReport = (record: ClusterRecord, report: Report, time: string, { quota, lists }: ReportContext): ClusterRecord => {
   const known = namedIn(record.policies);
   const { changes, left } = keepWithin(known, changesOf(known, report), quota);
   const taken = withReported(record, { baseline: report.baseline, changes }, time, lists);
