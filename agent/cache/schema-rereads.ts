@@ -11,7 +11,7 @@ const OLD_SCHEMA_MS = 10_000;
 /**
  * Lists the objects of a CRD again after a change of its schema. An open watch brings objects as
  * the schema was when it began, so without the fields that a newer one has, and a version that was
- * read once is not brought again (docs/adr/0053-after-a-schema-changed.md).
+ * read once is not brought again (docs/adr/0012-parameters-of-the-floor.md).
  */
 export class SchemaRereads {
   readonly #clock: Clock;

@@ -3,7 +3,7 @@ import { canonicalJson, sha256 } from '@fso/shared/encoding';
 import type { Checkpoint } from '@fso/shared/protocol';
 import type { ValueChange, ValueKey, ValueOutcome } from './keyed-store.ts';
 import { type NewList, namedIn, type PolicyList, UnlistedPolicies } from './policies/index.ts';
-import { type ReportContext, relistPolicies, recordReport } from './record-report.ts';
+import { type ReportContext, recordReport, relistPolicies } from './record-report.ts';
 import type { AckedRevision, AgentStream, AnsweringReport, ClusterRecord, Nack, NotObserved } from './types.ts';
 
 /** Fields of the changes that only the leading hub submits. */
@@ -241,7 +241,10 @@ export const applyChange = (record: ClusterRecord, change: ClusterChange, contex
     case 'nack':
       return { ...asNacked(record, change.nack, change.time), lastSeen };
     case 'report':
-      return { ...recordReport(asAcked(record, change.report.answer), change.report, change.time, withList(context, change.list)), lastSeen };
+      return {
+        ...recordReport(asAcked(record, change.report.answer), change.report, change.time, withList(context, change.list)),
+        lastSeen,
+      };
     case 'relist':
       return relistPolicies(record, change.time, context);
     case 'forget':
