@@ -67,6 +67,10 @@ describe('documentation', () => {
     expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
+  it('has no marks of a merge', () => {
+    expect([...documents, ...roomPages].filter((path) => /^(<{7}|>{7}) /m.test(read(path)))).toEqual([]);
+  });
+
   it('uses names after # that the file has', () => {
     const named = [...text.matchAll(/`([\w.-]+\/[\w./-]+\.ts)#(\w+)`/g)].map(([, path = '', name = '']) => ({ path, name }));
     expect(named.length).toBeGreaterThan(20);
