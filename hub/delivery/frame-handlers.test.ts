@@ -41,7 +41,7 @@ const createBench = (logger: Logger = pino({ level: 'silent' })) => {
 it('counts an acked commit as held, also where the next one was offered meanwhile', async () => {
   const { budget, ack } = createBench();
   await ack();
-  expect(budget.claim({ holds: REVISION, anchors: [REVISION] })).toBeUndefined();
+  expect(budget.claim({ holds: REVISION, anchor: REVISION })).toBeUndefined();
 });
 
 it('keeps the revisions since the last ack, and a bounded number without an answer', async () => {

@@ -216,8 +216,8 @@ it('shows an agent whose wave waits the newest commit, once, after it has the on
   const deps = createSessionDeps(new FakeClock());
   const offered: unknown[] = [];
   const offers: DeliveryDeps['offers'] = {
-    get: async ({ anchors }, revision) => {
-      offered.push([anchors[0] ?? null, revision]);
+    get: async ({ anchor }, revision) => {
+      offered.push([anchor, revision]);
       return offerOf(revision);
     },
     advance: async (anchor, revision) => Buffer.from(encodeFrame({ type: 'advance', revision, anchor, chain: [revision], objects: [] })),

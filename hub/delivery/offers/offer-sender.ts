@@ -132,7 +132,7 @@ export class OfferSender {
     const { state, budget, deps, logger } = this.#context;
     const { outbox, pace } = this.#options;
     const { commits } = state;
-    const waitMs = budget.claim({ holds: null, anchors: [anchor] });
+    const waitMs = budget.claim({ holds: null, anchor });
     await pace(waitMs ?? 0);
     const frame = await deps.offers.advance(anchor, newest, commits.target, waitMs !== undefined);
     // A newer one that came meanwhile is shown in its place; an offer shows it as well.
@@ -176,9 +176,8 @@ export class OfferSender {
     const { outbox, pace } = this.#options;
     const { commits } = state;
     // The newest commit follows what the agent has verified; one before it may not.
-    const verified = revision === deps.targets.newest ? commits.verified : null;
-    const anchors = [verified, commits.anchor].filter((commit) => commit !== null);
-    const history = { cluster, holds: commits.holds, anchors };
+    const anchor = revision === deps.targets.newest ? (commits.verified ?? commits.anchor) : commits.anchor;
+    const history = { cluster, holds: commits.holds, anchor };
     const waitMs = budget.claim(history);
     await pace(waitMs ?? 0);
     const offer = await deps.offers.get(history, revision, waitMs !== undefined);

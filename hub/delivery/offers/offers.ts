@@ -19,11 +19,8 @@ export interface AgentHistory {
   readonly cluster: string;
   /** Commit whose objects the agent has. */
   readonly holds: string | null;
-  /**
-   * Commits of which the next one has to be shown to descend from one, the best first. Another hub
-   * may have shown the agent one that this hub does not have yet.
-   */
-  readonly anchors: readonly string[];
+  /** Commit that the next one has to be shown to descend from. */
+  readonly anchor: string | null;
 }
 
 /** Makes offers from the clone, and keeps what several agents get. */
@@ -115,25 +112,22 @@ interface CommitPath {
  */
 const followChain = async (
   access: ObjectAccess,
-  { holds, anchor }: { readonly holds: string | null; readonly anchor: string },
+  { holds, anchor }: Omit<AgentHistory, 'cluster'>,
   revision: string,
 ): Promise<CommitPath | null> => {
-  const found = await access.chain(anchor, revision);
+  const found = anchor === null ? null : await access.chain(anchor, revision);
   if (found === null) return null;
   const chain = found.length === 0 ? [revision] : found;
   const counterparts = holds === null ? new Map<string, string>() : await access.counterparts(holds, revision);
   return { chain, anchor, proof: await access.proof(chain), counterparts };
 };
 
-const findPath = async (access: ObjectAccess, { holds, anchors }: Omit<AgentHistory, 'cluster'>, revision: string): Promise<CommitPath> => {
-  for (const anchor of anchors) {
-    const path = await followChain(access, { holds, anchor }, revision).catch((error: unknown) => {
-      if (error instanceof GitObjectError) return null;
-      throw error;
-    });
-    if (path !== null) return path;
-  }
-  return { chain: [revision], anchor: null, proof: await access.proof([revision]), counterparts: new Map() };
+const findPath = async (access: ObjectAccess, agent: Omit<AgentHistory, 'cluster'>, revision: string): Promise<CommitPath> => {
+  const path = await followChain(access, agent, revision).catch((error: unknown) => {
+    if (error instanceof GitObjectError) return null;
+    throw error;
+  });
+  return path ?? { chain: [revision], anchor: null, proof: await access.proof([revision]), counterparts: new Map() };
 };
 
 /** End of the last field of a frame, its objects, and of the frame. */
@@ -185,8 +179,8 @@ class OfferMaker implements Offers {
     try {
       return await this.#make(agent, revision, isClaim);
     } catch (error) {
-      if (!(error instanceof OfferTooLargeError) || agent.anchors.length === 0) throw error;
-      return this.#make({ ...agent, anchors: [] }, revision, isClaim);
+      if (!(error instanceof OfferTooLargeError) || agent.anchor === null) throw error;
+      return this.#make({ ...agent, anchor: null }, revision, isClaim);
     }
   }
 
@@ -208,7 +202,7 @@ class OfferMaker implements Offers {
     const make = async (): Promise<Buffer | undefined> => {
       const path =
         (via !== null && via !== anchor && (await this.#pathVia(anchor, via, revision))) ||
-        (await this.#pathOf({ holds: null, anchors: [anchor] }, revision));
+        (await this.#pathOf({ holds: null, anchor }, revision));
       return path.anchor === null ? undefined : encodeAdvance(this.#access, path, revision);
     };
     const making = this.#advances.get(key) ?? (isClaim ? this.#claims.run(make) : make());
@@ -220,8 +214,8 @@ class OfferMaker implements Offers {
 
   /** The path through a commit between; undefined: none leads through it. */
   async #pathVia(anchor: string, via: string, revision: string): Promise<CommitPath | undefined> {
-    const first = await this.#pathOf({ holds: null, anchors: [anchor] }, via);
-    const rest = await this.#pathOf({ holds: null, anchors: [via] }, revision);
+    const first = await this.#pathOf({ holds: null, anchor }, via);
+    const rest = await this.#pathOf({ holds: null, anchor: via }, revision);
     if (first.anchor === null || rest.anchor === null) return undefined;
     const proof = [...new Set([...first.proof, ...rest.proof])];
     return { ...rest, anchor, chain: [...first.chain, ...rest.chain], proof };
@@ -233,7 +227,7 @@ class OfferMaker implements Offers {
 
   #sharedOf(step: Step, isClaim: boolean): Promise<SharedOffer> {
     const { agent, revision, wanted, held } = step;
-    const key = JSON.stringify([agent.holds, agent.anchors, revision, held?.key ?? null, wanted.key]);
+    const key = JSON.stringify([agent.holds, agent.anchor, revision, held?.key ?? null, wanted.key]);
     const known = this.#kept.get(key);
     if (known !== undefined) return known.making;
     const make = async () => makeShared(this.#access, step, await this.#pathOf(agent, revision));
@@ -252,7 +246,7 @@ class OfferMaker implements Offers {
   }
 
   #pathOf(agent: Omit<AgentHistory, 'cluster'>, revision: string): Promise<CommitPath> {
-    const key = JSON.stringify([agent.holds, agent.anchors, revision]);
+    const key = JSON.stringify([agent.holds, agent.anchor, revision]);
     const finding = this.#paths.get(key) ?? findPath(this.#access, agent, revision);
     this.#paths.set(key, finding);
     finding.catch(() => this.#paths.delete(key));

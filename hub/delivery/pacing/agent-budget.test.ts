@@ -62,12 +62,12 @@ describe("offers beyond the agent's own statement of what it holds", () => {
 
   it('are made at once where the hub knows it, else a few, then one in five minutes', () => {
     const { budget } = createBench();
-    expect(budget.claim({ holds: null, anchors: [] })).toBeUndefined();
+    expect(budget.claim({ holds: null, anchor: null })).toBeUndefined();
     budget.vouch(id(1));
-    expect(budget.claim({ holds: id(1), anchors: [id(1)] })).toBeUndefined();
-    expect([1, 2, 3, 4, 5].map((n) => budget.claim({ holds: null, anchors: [id(10 + n)] }))).toEqual([0, 0, 0, 0, 300_000]);
+    expect(budget.claim({ holds: id(1), anchor: id(1) })).toBeUndefined();
+    expect([1, 2, 3, 4, 5].map((n) => budget.claim({ holds: null, anchor: id(10 + n) }))).toEqual([0, 0, 0, 0, 300_000]);
     // The same again is no other frame.
-    expect(budget.claim({ holds: null, anchors: [id(15)] })).toBeUndefined();
+    expect(budget.claim({ holds: null, anchor: id(15) })).toBeUndefined();
   });
 });
 

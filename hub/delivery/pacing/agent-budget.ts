@@ -216,8 +216,8 @@ export class AgentBudget {
    * @returns milliseconds until an offer on top of a commit that the agent claims to have may be
    * made; undefined: the hub knows that it has it
    */
-  claim({ holds, anchors }: Pick<AgentHistory, 'holds' | 'anchors'>): number | undefined {
-    const unknown = [holds, ...anchors].filter((revision) => revision !== null && !this.#vouched.has(revision));
+  claim({ holds, anchor }: Pick<AgentHistory, 'holds' | 'anchor'>): number | undefined {
+    const unknown = [holds, anchor].filter((revision) => revision !== null && !this.#vouched.has(revision));
     if (unknown.length === 0) return undefined;
     for (const revision of unknown) if (revision !== null) this.vouch(revision);
     return this.#rarely('claims', this.#limits.claims).charge(1);
