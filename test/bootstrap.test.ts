@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -85,6 +86,11 @@ describe('bootstrap', () => {
       expect(options).toMatch(/^--max-semi-space-size=\d+ --import=/);
       expect(arenas).toBe('2');
     }
+  });
+
+  it('brings a Node.js that has the option of V8 by which agents save memory', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--v8-options'], { maxBuffer: 2 ** 24 });
+    expect(stdout).toContain('--memory-saver-mode');
   });
 
   it('keeps what was compiled, so that the next start strips no types', async () => {

@@ -98,7 +98,7 @@ class StaticToken {
   /** Computes the key of each text once, for all who ask meanwhile; after a failure, again. */
   #keyOf(text: string): Promise<string> {
     if (this.#known?.text === text) return this.#known.key;
-    const known = { text, key: digestOfSecret(text).then((fingerprint) => `static:${fingerprint}`) };
+    const known = { text, key: digestOfSecret(text).then((digest) => `static:${digest}`) };
     known.key.catch(() => {
       if (this.#known === known) this.#known = undefined;
     });

@@ -209,21 +209,29 @@ describe('TagCheck of an unseen wave', () => {
 
   it('leaves it to an operator where no one could approve it, with the reason', async () => {
     const { waves } = STRATEGY;
-    const tooFew = (needed: number, possible = 0): string =>
-      `it needs ${needed}, and ${possible} of the approvers, the signer left out, have a key in the commit that every wave has`;
+    const nobody = 'no approver but its signer has a key among the signers of the commit that every wave has';
     const cases: readonly (readonly [string, ReturnType<typeof open>, string?, RolloutRun['base']['strategy']?])[] = [
       ['the strategy in force names no approvers', open(PLAIN), 'canary', { waves }],
       ['no tag can have the name of the wave', open(PLAIN), 'The first'],
       ['this hub verifies no commits', open(PLAIN, { mode: 'off' })],
       ['this hub took the commit although it is not verified', open(PLAIN, { ...STRICT, mode: 'warn' }, { state: 'failed', reason: '' })],
-      [tooFew(1), open(PLAIN), 'canary', { waves, approvers: ['zed'] }],
-      [tooFew(1), open({ ...PLAIN, key: bob })],
-      [tooFew(2, 1), open(PLAIN), 'canary', { waves, approvers: ['bob'], hostingSigners: ['ana'] }],
+      [nobody, open(PLAIN), 'canary', { waves, approvers: ['zed'] }],
+      [nobody, open({ ...PLAIN, key: bob })],
     ];
     for (const [unneeded, { judgeUnseen, check }, wave, strategy] of cases) {
       expect(await judgeUnseen(wave, strategy)).toMatchObject({ isGiven: false, unneeded });
       expect(check.awaited).toBeNull();
     }
+  });
+
+  it('leaves nothing to an operator by names that the commit gives its signer, nor by needing two', async () => {
+    const renamed = open({ ...PLAIN, signers: { allowed_signers: allowed(['ana,bob', ana], ['bob', bob]) } });
+    const { waves } = STRATEGY;
+    expect(await renamed.judgeUnseen()).toMatchObject({ isGiven: false, unneeded: null });
+    expect(await open(PLAIN).judgeUnseen('canary', { waves, approvers: ['bob'], hostingSigners: ['ana'] })).toMatchObject({
+      missing: 2,
+      unneeded: null,
+    });
   });
 
   it('stays halted while the commit or its base cannot be read', async () => {

@@ -4,7 +4,7 @@ import { type Clock, messageOf } from '@fso/shared/runtime';
 import type { Signer, Signers } from '@fso/shared/signatures';
 import {
   asksImmediate,
-  countApprovers,
+  hasOtherApprover,
   judgeApproval,
   judgeImmediate,
   labelOf,
@@ -116,12 +116,11 @@ export class TagCheck {
   }
 
   /** Reason why nobody's approval could count at this hub; null: someone's may. */
-  #findNoJudge(signatures: Signatures | NotJudged, { approvers = [], hostingSigners = [] }: RolloutStrategySpec): string | null {
+  #findNoJudge(signatures: Signatures | NotJudged, { approvers = [] }: RolloutStrategySpec): string | null {
     if (this.#deps.trust.mode === 'off') return 'this hub verifies no commits';
     if ('problem' in signatures) return signatures.isUnverified ? 'this hub took the commit although it is not verified' : null;
-    const { needed, possible } = countApprovers({ ...signatures, rule: { approvers, hostingSigners } });
-    if (possible >= needed) return null;
-    return `it needs ${needed}, and ${possible} of the approvers, the signer left out, have a key in the commit that every wave has`;
+    const isPossible = hasOtherApprover({ ...signatures, rule: { approvers, hostingSigners: [] } });
+    return isPossible ? null : 'no approver but its signer has a key among the signers of the commit that every wave has';
   }
 
   #judge(

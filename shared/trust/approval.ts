@@ -143,10 +143,7 @@ const approverOf = (tag: SignedTag, input: TagInput): Approver => {
   return { name: signers.map(labelOf)[0] ?? '', person };
 };
 
-/** The part of a step that says who may approve it. */
-type StepSigners = Pick<TagInput, 'rule' | 'signer' | 'base' | 'newest'>;
-
-const authorOf = ({ signer, base, newest }: StepSigners): Person => [
+const authorOf = ({ signer, base, newest }: TagInput): Person => [
   ...signer.aliases,
   ...aliasesOf(base, signer.fingerprint),
   ...aliasesOf(newest, signer.fingerprint),
@@ -156,7 +153,7 @@ const authorOf = ({ signer, base, newest }: StepSigners): Person => [
  * Number of approvers that a commit needs. Its signer must be a person that the commit in force
  * knows: a signer who adds another name is still one person.
  */
-const neededFor = (input: StepSigners): number => {
+const neededFor = (input: TagInput): number => {
   const { signer, rule, base } = input;
   const isHosting = isSamePerson(
     authorOf(input),
@@ -196,20 +193,16 @@ class TagReader {
   }
 }
 
-const distinct = <T extends Pick<Approver, 'person'>>(approvers: readonly T[]): readonly T[] =>
+const distinct = (approvers: readonly Approver[]): readonly Approver[] =>
   approvers.filter(({ person }, index) => !approvers.slice(0, index).some((other) => isSamePerson(person, other.person)));
 
 /**
- * Counts the people whose approval a commit needs, and those who could give it: approvers with a key
- * in the commit in force, other than the signer. What the new commit takes away does not count, so
- * that it cannot rid itself of its approvers. Pure.
+ * Whether an approver other than the signer of a commit has a key in the commit in force. Nothing of
+ * the new commit counts, so that it cannot make the approvers its signer's other names. Pure.
  */
-export const countApprovers = (step: StepSigners): { readonly needed: number; readonly possible: number } => {
-  const { base, rule } = step;
-  const author = authorOf(step);
-  const people = keysOf(base, rule.approvers).map((fingerprint) => ({ person: aliasesOf(base, fingerprint) }));
-  const others = distinct(people).filter(({ person }) => !isSamePerson(person, author));
-  return { needed: neededFor(step), possible: others.length };
+export const hasOtherApprover = ({ signer, rule, base }: Pick<TagInput, 'signer' | 'rule' | 'base'>): boolean => {
+  const author = aliasesOf(base, signer.fingerprint);
+  return keysOf(base, rule.approvers).some((fingerprint) => !isSamePerson(aliasesOf(base, fingerprint), author));
 };
 
 /** Verdict on the tags about a commit. */

@@ -24,10 +24,12 @@ export class PolicyWatch {
   readonly #informer: Informer<SovereignPolicy>;
   readonly #enforced = new Set<string>();
   readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
 
   constructor({ client, signal }: AgentHarness) {
     const logger = createLogger({ name: 'bench', level: 'silent' });
-    this.#informer = createInformers(client, { logger }, AbortSignal.any([signal, this.#stop.signal])).informer(SOVEREIGN_POLICY_KIND);
+    this.#signal = AbortSignal.any([signal, this.#stop.signal]);
+    this.#informer = createInformers(client, { logger }, this.#signal).informer(SOVEREIGN_POLICY_KIND);
     this.#informer.onChange((key, policy) => {
       if (policy !== undefined && isEnforced(policy)) this.#enforced.add(key);
       else this.#enforced.delete(key);
@@ -56,13 +58,17 @@ export class PolicyWatch {
 
   /** Waits until no status has changed for a minute. */
   async settled(): Promise<void> {
-    await this.#informer.ready(this.#stop.signal);
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(PATIENCE_MS)]);
+    await this.#informer.ready(signal);
     let changedAt = Date.now();
     const end = this.#informer.onChange(() => {
       changedAt = Date.now();
     });
-    while (Date.now() - changedAt < SETTLED_MS) await delay(LOOK_MS, undefined, { signal: this.#stop.signal });
-    end();
+    try {
+      while (Date.now() - changedAt < SETTLED_MS) await delay(LOOK_MS, undefined, { signal });
+    } finally {
+      end();
+    }
   }
 
   close(): void {

@@ -127,14 +127,14 @@ const measure = async (one: OneCluster, settings: Settings, signal: AbortSignal)
     const usage = () => readUsage(programs, [cluster.kubeconfig]);
     const measured = (work: Promise<unknown>): Promise<Phase> => during(work, agent, usage);
     const rest = (minutes: number) => delay(minutes * 60_000, undefined, { signal });
-    // Owners are confirmed one by one, within the budget of dry runs.
-    const confirming = await measured(policiesSettled(world));
+    // Owners are confirmed one by one, within the budget of dry runs, and each changes a status.
+    const settling = await measured(policiesSettled(world));
     const idle = await measured(rest(settings.minutes));
     const [namespace = ''] = namespaces;
     const busy = await measured(tryPlacements(one, namespace, settings.placements));
     const after = await measured(rest(1));
     return {
-      ...rowsOf('until all owners are confirmed', confirming),
+      ...rowsOf('until no status changes', settling),
       ...rowsOf('at rest', idle),
       ...rowsOf('placements', busy),
       ...rowsOf('a minute after', after),
