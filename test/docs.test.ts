@@ -68,7 +68,7 @@ describe('documentation', () => {
   });
 
   it('has no marks of a merge', () => {
-    expect([...documents, ...roomPages].filter((path) => /^(<{7}|>{7}) /m.test(read(path)))).toEqual([]);
+    expect([...documents, ...roomPages].filter((path) => /^(<{7}|\|{7}|>{7}) /m.test(read(path)))).toEqual([]);
   });
 
   it('uses names after # that the file has', () => {
