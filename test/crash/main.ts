@@ -1,7 +1,8 @@
 /**
  * Kills the hub (and PostgreSQL, and agents) with -9 at random points under load and looks for
  * whatever it had acknowledged; or, with --rollout, at every write of a rollout, and compares how
- * it ends.
+ * it ends: of one whose canary wave proves the commit, and of one whose canary wave is away and
+ * goes on by a signed tag.
  *
  *   npm run test:crash -- --kills 100 [--seed 42] [--database embedded|postgres]
  *   npm run test:crash -- --rollout [--database embedded|postgres]
@@ -34,8 +35,12 @@ const crashUnderLoad = async (database: CrashOptions['database'], log: CrashOpti
 };
 
 const crashAtEachWrite = async (database: CrashOptions['database'], log: CrashOptions['log']): Promise<void> => {
-  const { writes, kills: done } = await crashRollouts({ database, every: 1, log });
-  log(`a rollout makes ${writes} writes; ${done} kills before and after each, and every rollout ended as one without`);
+  for (const canary of ['connected', 'away'] as const) {
+    const noted: CrashOptions['log'] = (line) => log(`canary ${canary}: ${line}`);
+    const { writes, kills: done, repeated } = await crashRollouts({ database, canary, every: 1, log: noted });
+    noted(`a rollout makes ${writes} writes; ${done} kills before and after each, and every rollout ended as one without`);
+    if (canary === 'away') noted(`the audit log has each approval, ${repeated} of them twice; without a tag nothing went on`);
+  }
 };
 
 for (const database of databases) {

@@ -1,21 +1,23 @@
 import { statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { openGitRepository } from '../../clusters/demo/git-repository.ts';
+import { approvalTag } from '@fso/shared/rollout';
+import { makeSigningKey, openGitRepository } from '../../clusters/demo/git-repository.ts';
 import { startGitServer } from '../../clusters/demo/git-server.ts';
-import { ProgramEnded } from '../../clusters/demo/programs.ts';
-import { createHubClient, type HubClient } from '../../hub/cli/client/api-client.ts';
-import { createHubProcess, type HubProcess } from '../harness/hub-process.ts';
+import { createHubProcess } from '../harness/hub-process.ts';
 import { clusterFile, policyFile } from '../harness/policy-files.ts';
 import { startPostgres } from '../harness/postgres.ts';
-import { eventually } from '../harness/waiting.ts';
-import { createCommits } from '../simulated-fleet/commits.ts';
-import { RolloutAgent } from './rollout-agent.ts';
+import { API_TOKEN, type Rolled, type RolloutEnd, RolloutFleet, WAVES } from './rollout-fleet.ts';
+
+/** Whether the clusters of the first wave are there. */
+export type Canary = 'connected' | 'away';
 
 export interface RolloutCrashOptions {
   readonly database: 'embedded' | 'postgres';
+  /** away: the wave goes on by a signed tag alone, as its gates look at no cluster. */
+  readonly canary?: Canary;
   /** Kills at each write whose number it divides. */
   readonly every: number;
   readonly log: (line: string) => void;
@@ -25,151 +27,85 @@ export interface RolloutCrashResult {
   /** Commits to the database from the start of the hub until the rollout has ended. */
   readonly writes: number;
   readonly kills: number;
+  /** Kills after which the audit log has an approval twice. */
+  readonly repeated: number;
 }
 
-const STRATEGY = `apiVersion: compliance.federated.io/v1
+const APPROVER = 'approver@example.com';
+/**
+ * Time after which no wave waits for a cluster. It begins when a hub takes the lead: on a busy
+ * machine the agents are there seconds after that, and another wave than the canary must not halt.
+ */
+const UNREACHABLE: Readonly<Record<Canary, string>> = { connected: '5m', away: '6s' };
+const strategyWith = (canary: Canary): string => `apiVersion: compliance.federated.io/v1
 kind: RolloutStrategy
 metadata: { name: careful }
 spec:
+  approvers: [${APPROVER}]
+  unreachableAfter: ${UNREACHABLE[canary]}
   waves:
     - { name: canary, clusterSelector: { matchLabels: { stage: canary } }, soak: 1s, maxNewViolations: 0 }
     - { name: second, clusterSelector: { matchLabels: { stage: second } }, maxConcurrency: 1 }
 `;
-/** Clusters by the wave that they are in. */
-const WAVES: readonly (readonly string[])[] = [['eu'], ['us', 'ca'], ['asia']];
 const LABELS = ['stage: canary', 'stage: second', ''];
-const API_TOKEN = 'api-token-0123456789';
 const KILLING_HUB = join(import.meta.dirname, 'kill-at-commit.ts');
 const REGIONS = ['eu-west-1', 'eu-central-1'];
 
 /** Files of a commit, of which each changes the policy of every cluster. */
-const filesOf = (number: number): Record<string, string> => ({
+const filesOf = (number: number, canary: Canary): Record<string, string> => ({
   ...Object.fromEntries(
     WAVES.flatMap((names, wave) => names.map((name) => [`clusters/${name}.yaml`, clusterFile(name, REGIONS, LABELS[wave])])),
   ),
-  'rollout.yaml': STRATEGY,
+  'rollout.yaml': strategyWith(canary),
   'policies/finance.yaml': policyFile('finance', [REGIONS[number % 2] ?? '']),
 });
 
-type StartHub = (command?: readonly string[]) => Promise<HubProcess>;
-
-/** A fleet whose rollouts are carried out by one hub process after another, on one ledger. */
-class RolloutFleet {
-  readonly #agents: ReadonlyMap<string, RolloutAgent>;
-  readonly #commits = createCommits();
-  readonly #order: string[] = [];
-  readonly #createHub: StartHub;
-  readonly #problems: string[] = [];
-  #hub: HubProcess | undefined;
-
-  constructor(createHub: StartHub, tokens: ReadonlyMap<string, string>) {
-    this.#createHub = createHub;
-    const agentUrl = () => this.#hub?.agentUrl ?? '';
-    const onOffer = (agent: RolloutAgent, revision: string) => this.#checkOffer(agent, revision);
-    this.#agents = new Map(
-      [...tokens].map(([cluster, token]) => [cluster, new RolloutAgent({ cluster, token, agentUrl, commits: this.#commits, onOffer })]),
-    );
-  }
-
-  run(): void {
-    for (const agent of this.#agents.values()) agent.run();
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all([...this.#agents.values()].map((agent) => agent.pause()));
-    await this.#hub?.kill();
-  }
-
-  /** Number of the next commit. */
-  get next(): number {
-    return this.#order.length;
-  }
-
-  add(revision: string, files: Readonly<Record<string, string>>): void {
-    this.#commits.add(revision, this.#commits.compile(files));
-    this.#order.push(revision);
-  }
-
-  /**
-   * Rolls the newest commit out.
-   *
-   * @param command of a hub that may end itself, which another one then continues; default: the hub
-   * @returns what the hub says at the end. @throws Error that names what broke the order
-   */
-  async roll(command?: readonly string[]): Promise<{ readonly end: unknown; readonly isKilled: boolean }> {
-    const first = await this.#rollWith(command);
-    const end = first ?? (await this.#rollWith());
-    if (this.#problems.length > 0) throw new Error(this.#problems.join('\n'));
-    return { end, isKilled: first === undefined };
-  }
-
-  /** @returns undefined: the hub ended before the rollout did */
-  async #rollWith(command?: readonly string[]): Promise<unknown> {
-    const hub = await this.#createHub(command);
-    this.#hub = hub;
-    try {
-      await hub.start();
-      const client = createHubClient({ server: hub.url, token: API_TOKEN });
-      return await eventually(() => {
-        hub.assertRunning();
-        return this.#endAt(client);
-      });
-    } catch (error) {
-      if (command === undefined || !(error instanceof ProgramEnded)) throw error;
-      return undefined;
-    } finally {
-      await hub.kill();
-    }
-  }
-
-  /**
-   * Reads what the hub says of the newest commit, without times and ids. @returns undefined: it is
-   * not everywhere
-   */
-  async #endAt(client: HubClient): Promise<unknown> {
-    const newest = this.#order.at(-1);
-    const { revision, base, state, waves, halted, paused } = await client.rollout();
-    const clusters = await client.clusters();
-    const isEverywhere = clusters.every((cluster) => cluster.provenRevision === newest && cluster.inSync);
-    if (revision !== newest || base !== newest || state !== 'Finished' || !isEverywhere) return undefined;
-    const known = { waves, halted, paused, clusters: clusters.map(({ name, nack, waitsFor }) => ({ name, nack, waitsFor })) };
-    return JSON.parse(JSON.stringify(known).replaceAll(newest ?? '', 'newest'));
-  }
-
-  /** Notes an offer of an older commit than the agent has, and one before the turn of its wave. */
-  #checkOffer({ cluster, accepted }: RolloutAgent, revision: string): void {
-    const placeOf = (commit: string | null): number => (commit === null ? -1 : this.#order.indexOf(commit));
-    if (placeOf(revision) < placeOf(accepted)) this.#problems.push(`${cluster} has ${accepted} and was sent back to ${revision}`);
-    const wave = WAVES.findIndex((names) => names.includes(cluster));
-    const before = WAVES.slice(0, wave).flat();
-    // The first commit brings the strategy.
-    const ahead =
-      placeOf(revision) === 0 ? undefined : before.find((name) => placeOf(this.#agents.get(name)?.accepted ?? null) < placeOf(revision));
-    if (ahead !== undefined) this.#problems.push(`${cluster} was offered ${revision} before ${ahead} had it`);
-  }
-}
+/** Whether a hub ends itself before the database has a write, or after. */
+type Side = 'before' | 'after';
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
+/** Makes a key that signs commits, another one that approves them, and the file of both. */
+const makeSigners = async (folder: string) => {
+  const [signer, approver] = [await makeSigningKey(join(folder, 'signer')), await makeSigningKey(join(folder, 'approver'))];
+  if (signer === undefined || approver === undefined) throw new Error('there is no ssh-keygen');
+  const allowedSigners = join(folder, 'allowed_signers');
+  const line = `${APPROVER} ${await readFile(`${approver.file}.pub`, 'utf8')}`;
+  await writeFile(allowedSigners, `${await readFile(signer.allowedSigners, 'utf8')}${line}`);
+  return { signer, approver, allowedSigners };
+};
+
 /** Opens a fleet on an empty ledger. */
-const openFleet = async (database: RolloutCrashOptions['database']) => {
+const openFleet = async (database: RolloutCrashOptions['database'], canary: Canary) => {
   const folder = await mkdtemp(join(tmpdir(), 'fso-crash-rollout-'));
   const git = await startGitServer({ root: join(folder, 'repositories') });
   await git.create('policies.git');
   const gitUrl = git.url('policies.git');
-  const repository = await openGitRepository(join(folder, 'work'), gitUrl);
+  const { signer, approver, allowedSigners } = await makeSigners(folder);
+  const repository = await openGitRepository(join(folder, 'work'), gitUrl, signer);
   const postgres = database === 'postgres' ? await startPostgres() : undefined;
   const server: Record<string, string> = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
   const tokens = new Map(WAVES.flat().map((name) => [name, `token-of-${name}-0123456789`]));
-  const settings = { name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens, env: { ...server, FSO_API_TOKEN: API_TOKEN } };
+  const env = { ...server, FSO_API_TOKEN: API_TOKEN, FSO_SIGNERS_FILE: allowedSigners };
+  const settings = { name: 'hub', folder: join(folder, 'hub'), gitUrl, tokens, env };
   const fleet = new RolloutFleet((command) => createHubProcess({ ...settings, ...(command && { command }) }), tokens);
   const counted = join(folder, 'writes');
   fleet.run();
   return {
-    /** Commits, and rolls that out by a hub that ends itself at one of its writes; 0: at none. */
-    rollNext: async (number: number, side: 'before' | 'after') => {
-      const files = filesOf(fleet.next);
-      fleet.add(await repository.commit(files, `commit ${fleet.next}`), files);
+    fleet,
+    commit: async (): Promise<string> => {
+      const files = filesOf(fleet.next, canary);
+      const revision = await repository.commit(files, `commit ${fleet.next}`);
+      fleet.add(revision, files);
+      return revision;
+    },
+    approve: async (revision: string): Promise<void> => {
+      const tag = approvalTag(revision, 'canary');
+      await repository.git('-c', `user.signingKey=${approver.file}`, 'tag', '--sign', '--message', 'Approve', tag, revision);
+      await repository.git('push', '--quiet', 'origin', `refs/tags/${tag}`);
+    },
+    /** Rolls the newest commit out by a hub that ends itself at one of its writes; 0: at none. */
+    roll: async (number: number, side: Side) => {
       const before = sizeOf(counted);
       const rolled = await fleet.roll([KILLING_HUB, String(number), side, counted]);
       return { ...rolled, writes: sizeOf(counted) - before };
@@ -184,27 +120,49 @@ const openFleet = async (database: RolloutCrashOptions['database']) => {
 };
 
 /**
+ * Whether a rollout ended as one without a kill. An approval may stand in the audit log twice where
+ * the hub was killed before it had stored the run that goes on by it.
+ */
+const isAsExpected = ({ end, isKilled }: Rolled, { known, approvals }: RolloutEnd): boolean =>
+  isDeepStrictEqual(end.known, known) && end.approvals >= approvals && end.approvals <= (isKilled ? 2 * approvals : approvals);
+
+/**
  * Rolls one commit after another out, each with a kill -9 of the hub at another of its writes,
  * before and after the database has it; and compares the end with that of a rollout without.
  *
  * @throws Error that says what is different
  */
-export const crashRollouts = async ({ database, every, log }: RolloutCrashOptions): Promise<RolloutCrashResult> => {
-  const { rollNext, close } = await openFleet(database);
+export const crashRollouts = async ({ database, canary = 'connected', every, log }: RolloutCrashOptions): Promise<RolloutCrashResult> => {
+  const { fleet, commit, approve, roll, close } = await openFleet(database, canary);
+  const rollNext = async (number: number, side: Side): Promise<Rolled & { readonly writes: number }> => {
+    const revision = await commit();
+    if (canary === 'away') await approve(revision);
+    return roll(number, side);
+  };
   try {
-    await rollNext(0, 'before');
+    await commit();
+    await roll(0, 'before');
+    if (canary === 'away') {
+      await fleet.leave();
+      const revision = await commit();
+      await fleet.assertHeld();
+      await approve(revision);
+      await roll(0, 'before');
+    }
     const { end: expected, writes } = await rollNext(0, 'before');
+    if (expected.approvals !== Number(canary === 'away')) throw new Error(`the audit log has ${expected.approvals} approvals of a commit`);
     log(`${writes} writes from the start of the hub until the rollout has ended`);
     const numbers = Array.from({ length: Math.floor(writes / every) }, (_, at) => (at + 1) * every);
-    let kills = 0;
+    let [kills, repeated] = [0, 0];
     for (const number of numbers) {
-      const ends = [await rollNext(number, 'before'), await rollNext(number, 'after')];
-      const other = ends.find(({ end }) => !isDeepStrictEqual(end, expected));
+      const rolls = [await rollNext(number, 'before'), await rollNext(number, 'after')];
+      const other = rolls.find((rolled) => !isAsExpected(rolled, expected));
       if (other !== undefined) throw new Error(`a kill at write ${number}: ${JSON.stringify([other.end, expected])}`);
-      kills += ends.filter(({ isKilled }) => isKilled).length;
+      kills += rolls.filter(({ isKilled }) => isKilled).length;
+      repeated += rolls.filter(({ end }) => end.approvals > expected.approvals).length;
       if (number % 10 === 0) log(`${kills} kills, up to write ${number} of ${writes}: every rollout ended equally`);
     }
-    return { writes, kills };
+    return { writes, kills, repeated };
   } finally {
     await close();
   }
