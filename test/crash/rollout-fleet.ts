@@ -13,7 +13,7 @@ export const API_TOKEN = 'api-token-0123456789';
 /** Milliseconds in which a hub looks at a run several times. */
 const HOLD_MS = 3_000;
 
-/** What the hub says of a rollout that has ended. */
+/** State of a rollout that has ended, by the API of the hub. */
 export interface RolloutEnd {
   /** State without times and ids. */
   readonly known: unknown;
