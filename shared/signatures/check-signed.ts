@@ -80,7 +80,7 @@ export const checkSigned = (object: SignedObject, signers: Signers, times: Times
   throw unsupported('it is signed in another way than with SSH or OpenPGP');
 };
 
-/** Returns the fingerprints of the keys that stand among the signers for one of these principals. */
+/** Returns the fingerprints of the keys of these principals among the signers. */
 export const keysOf = ({ ssh, openpgp }: Signers, principals: readonly string[]): readonly string[] => {
   const lines = ssh.filter((line) => line.forGit && principalsOf(line).some((name) => principals.includes(name)));
   const keys = openpgp.filter(({ primary, refused }) => refused === undefined && principals.includes(primary));

@@ -197,8 +197,8 @@ const distinct = (approvers: readonly Approver[]): readonly Approver[] =>
   approvers.filter(({ person }, index) => !approvers.slice(0, index).some((other) => isSamePerson(person, other.person)));
 
 /**
- * Whether an approver other than the signer of a commit has a key in the commit in force. Nothing of
- * the new commit counts, so that it cannot make the approvers its signer's other names. Pure.
+ * Whether an approver other than the signer of a commit has a key in the commit in force. Nothing
+ * of the new commit counts, so that it cannot make the approvers its signer's other names. Pure.
  */
 export const hasOtherApprover = ({ signer, rule, base }: Pick<TagInput, 'signer' | 'rule' | 'base'>): boolean => {
   const author = aliasesOf(base, signer.fingerprint);
