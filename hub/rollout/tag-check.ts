@@ -119,8 +119,8 @@ export class TagCheck {
   #findNoJudge(signatures: Signatures | NotJudged, { approvers = [] }: RolloutStrategySpec): string | null {
     if (this.#deps.trust.mode === 'off') return 'this hub verifies no commits';
     if ('problem' in signatures) return signatures.isUnverified ? 'this hub took the commit although it is not verified' : null;
-    const isPossible = hasOtherApprover({ ...signatures, rule: { approvers, hostingSigners: [] } });
-    return isPossible ? null : 'no approver but its signer has a key among the signers of the commit that every wave has';
+    if (hasOtherApprover(signatures, approvers)) return null;
+    return 'no approver but its signer has a key among the signers of the commit that every wave has';
   }
 
   #judge(

@@ -211,18 +211,13 @@ export class Branches {
       throw new BranchError('not-found', 'The policy repository has no such branch beside the one that the hub follows.');
     const { followed } = this.#deps;
     const findIn =
-      (own: GetObject): GetObject =>
+      (own: GetObject = () => undefined): GetObject =>
       async (id) => {
         // Nobody waits for what is read after that.
         signal.throwIfAborted();
         return (await followed.object(id)) ?? own(id);
       };
-    if ((await followed.object(tip.revision)) !== undefined)
-      return this.#filesOf(
-        tip,
-        base,
-        findIn(() => undefined),
-      );
+    if ((await followed.object(tip.revision)) !== undefined) return this.#filesOf(tip, base, findIn());
     const have = (await followed.object(base)) === undefined ? undefined : base;
     const fetch = { folder: this.#folder, url: this.#options.url, http: this.#http, want: tip.revision, have };
     try {

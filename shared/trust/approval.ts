@@ -200,9 +200,9 @@ const distinct = (approvers: readonly Approver[]): readonly Approver[] =>
  * Whether an approver other than the signer of a commit has a key in the commit in force. Nothing
  * of the new commit counts, so that it cannot make the approvers its signer's other names. Pure.
  */
-export const hasOtherApprover = ({ signer, rule, base }: Pick<TagInput, 'signer' | 'rule' | 'base'>): boolean => {
+export const hasOtherApprover = ({ signer, base }: Pick<TagInput, 'signer' | 'base'>, approvers: readonly string[]): boolean => {
   const author = aliasesOf(base, signer.fingerprint);
-  return keysOf(base, rule.approvers).some((fingerprint) => !isSamePerson(aliasesOf(base, fingerprint), author));
+  return keysOf(base, approvers).some((fingerprint) => !isSamePerson(aliasesOf(base, fingerprint), author));
 };
 
 /** Verdict on the tags about a commit. */
