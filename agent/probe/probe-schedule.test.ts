@@ -56,6 +56,26 @@ describe('runProbeSchedule', () => {
     expect([harness.requests.length, count('canary'), count('guard'), count('template')]).toEqual([200, 50, 10, 20]);
   });
 
+  it.each([
+    [500, 300],
+    [800, 150],
+    [900, 100],
+    [960, 75],
+    [1_000, 60],
+  ])('has new templates take the turns that %i namespaces leave of ten minutes', async (namespaces, templates) => {
+    harness = new ProbeHarness();
+    const names = Array.from({ length: namespaces }, (_, index) => `n${index}`);
+    harness.expectLockOne(names);
+    harness.templates = { waiting: 1 };
+    await harness.clock.advance(1_000_000);
+    harness.runSchedule();
+    harness.requests.length = 0;
+    await harness.clock.advance(300_000);
+    expect(harness.requests.filter(({ what }) => what === 'template').length).toBe(templates);
+    await harness.clock.advance(300_000);
+    expect(new Set(harness.requests.map(({ namespace }) => namespace)).size).toBe(namespaces + 1);
+  });
+
   it('continues to probe lock 1 while Gatekeeper is slow', async () => {
     harness = new ProbeHarness();
     harness.expect(['a', 'b']);

@@ -89,13 +89,20 @@ const INDEX_EVERY = 20;
 const GUARD_EVERY = 20;
 const GUARD_TURN = 10;
 /**
- * Interval of the dry runs of templates, in requests, in turns that only lock 1 else has: 1,000
- * namespaces still have theirs within 10 min. New templates get every second one while few
- * namespaces are to be proven.
+ * Intervals of the dry runs of templates, in requests, in turns that only lock 1 else has. While
+ * templates wait for their first answer, it is the shortest one that lets each namespace be proven
+ * within ten minutes.
  */
-const TEMPLATE_EVERY = { isNew: 2, usual: 10 };
+const TEMPLATE_EVERY = { shorter: [2, 4, 6, 8], usual: 10 };
 const TEMPLATE_TURN = 1;
-const FEW_NAMESPACES = 400;
+/** Requests of ten minutes. */
+const REQUESTS = 600_000 / TICK_MS;
+
+const templateInterval = ({ waiting }: { readonly waiting: number }, namespaces: number): number => {
+  const { shorter, usual } = TEMPLATE_EVERY;
+  if (waiting === 0) return usual;
+  return shorter.find((every) => REQUESTS * (1 - 1 / GUARD_EVERY - 1 / every) >= namespaces) ?? usual;
+};
 
 /** The parts of the probers that {@link runProbeSchedule} calls. */
 interface ScheduledProbers {
@@ -125,8 +132,7 @@ export const runProbeSchedule = async (clock: Clock, probers: ScheduledProbers, 
 
 const probeOnce = ({ prober, index, canary, guard, templates }: ScheduledProbers, tick: number): void => {
   if (tick % INDEX_EVERY === 0) index.probeNext();
-  const templateEvery = templates.waiting > 0 && prober.size <= FEW_NAMESPACES ? TEMPLATE_EVERY.isNew : TEMPLATE_EVERY.usual;
-  if (tick % templateEvery === TEMPLATE_TURN && templates.probeNext()) return;
+  if (tick % templateInterval(templates, prober.size) === TEMPLATE_TURN && templates.probeNext()) return;
   if (tick % GUARD_EVERY === GUARD_TURN && guard.probeNext() !== undefined) return;
   const asked = tick % CANARY_EVERY === 0 ? canary.probeNext() : undefined;
   if (asked === undefined) prober.probeNext();
