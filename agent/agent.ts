@@ -18,31 +18,29 @@ import { capabilitiesOf, isInjecting, readUninstallRequest, uninstalledText, unt
 import { OwnerCache, ShapeRecorder, WebhookCache } from './risk/index.ts';
 import type { CommitTrace } from './tracing/index.ts';
 
-/**
- * Parts of the process that an agent gets from its program or test; absent ones are the real ones.
- */
+/** Parts of the process that the program or a test provides. Defaults are the real ones. */
 export interface AgentDeps {
   readonly logger: Logger;
   readonly clock?: Clock;
   /** 0 ≤ x < 1. */
   readonly random?: () => number;
-  /** Absent: nothing is traced. */
+  /** Absent: commits are not traced. */
   readonly trace?: CommitTrace | undefined;
 }
 
-/** A started agent, with or without the lease of the leader. */
+/** Started agent, with or without the leader's lease. */
 export interface RunningAgent {
   /** URL of the listener with /healthz, /readyz and /metrics. */
   readonly url: string;
   readonly observatory: Observatory;
   readonly isLeader: () => boolean;
-  /** Resolves when all parts have ended; rejects with the error that ended the agent. */
+  /** Resolves when all parts have ended. Rejects with the error that ended the agent. */
   readonly done: Promise<void>;
   /** Ends the agent, releases the lease, and waits for both. */
   stop(): Promise<void>;
 }
 
-/** Version of the released package, which frames and metrics name. */
+/** Version of the released package, used in frames and metrics. */
 export const AGENT_VERSION: string = packageJson.version;
 
 const INITIAL_SNAPSHOT: AgentSnapshot = {
@@ -56,7 +54,7 @@ const INITIAL_SNAPSHOT: AgentSnapshot = {
   },
 };
 
-/** A check of /readyz. @returns the problem; undefined: ready */
+/** Check of /readyz. @returns the problem; undefined if ready */
 type ReadyCheck = () => string | undefined;
 
 const send = (response: ServerResponse, status: number, body: string, type = 'text/plain; charset=utf-8'): void => {
@@ -76,7 +74,9 @@ const sendMetrics = (response: ServerResponse, registry: Registry): void => {
   );
 };
 
-/** /healthz: the process lives. /readyz: it can do its work. /metrics: Prometheus. */
+/**
+ * Serves /healthz (the process is alive), /readyz (it can do its work) and /metrics (Prometheus).
+ */
 const healthListener =
   (ready: ReadyCheck, registry: Registry): RequestListener =>
   (request, response) => {
@@ -89,8 +89,8 @@ const healthListener =
   };
 
 /**
- * Names what keeps a leader from being ready. A replica that waits observes nothing yet, and is
- * ready with its caches.
+ * Describes what keeps a leader from being ready. A waiting replica observes nothing and is ready
+ * once its caches are filled.
  */
 const observationProblem = ({ status, observatory }: AgentParts): string | undefined => {
   const { outOfDate } = observatory.ages();
@@ -98,18 +98,18 @@ const observationProblem = ({ status, observatory }: AgentParts): string | undef
 };
 
 /**
- * Resolution of the metrics of the event loop, in ms. Each step wakes the process; the default of
- * 10 takes a third of the CPU time of an idle agent.
+ * Resolution of the event-loop metrics, in ms. Each step wakes the process; the default of 10 takes
+ * a third of the CPU time of an idle agent.
  */
 const LAG_RESOLUTION_MS = 100;
 
 const PREPARE_RETRY = { baseMs: 500, maxMs: 30_000, minMs: 100 } as const;
 
 /**
- * Starts the agent; resolves once its listener answers. The agent retries servers that it cannot
+ * Starts the agent. Resolves once its listener responds. The agent retries servers that it cannot
  * reach yet, and /readyz reports them.
  *
- * @throws KubeConfigError; the error of the listener, e.g. when its port is taken
+ * @throws KubeConfigError; the error of the listener, e.g. if its port is taken
  */
 export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: AbortSignal): Promise<RunningAgent> => {
   const stopper = new AbortController();
@@ -141,7 +141,7 @@ export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: A
     }
   };
   const done = run();
-  // The caller awaits `done` later than it may reject.
+  // `done` may reject before the caller awaits it.
   done.catch(() => undefined);
   return {
     url: listener.url,
@@ -156,9 +156,9 @@ export const startAgent = async (config: AgentConfig, deps: AgentDeps, signal: A
 };
 
 /**
- * Runs until the signal aborts; starts again whenever an upgrade of the API server changes the
- * capabilities of the cluster, and once enforcement was removed, which then keeps it from preparing
- * the cluster.
+ * Runs until the signal aborts. Starts again if an upgrade of the API server changes the
+ * capabilities of the cluster, and once enforcement was removed. In the latter case the preparation
+ * of the cluster then fails.
  */
 const runAgent = async (parts: AgentParts, signal: AbortSignal): Promise<void> => {
   try {
@@ -193,8 +193,8 @@ const runUntilChanged = async (parts: AgentParts, settings: ClusterSettings, sig
 interface EnforceOptions {
   readonly settings: ClusterSettings;
   /**
-   * Called once a user removes enforcement and the leader has reported it, or there was none to; or
-   * takes the request back.
+   * Called once a user has removed enforcement and the leader has reported it, or there was no
+   * leader; also if the user withdraws the request.
    */
   readonly onUninstalled: () => void;
 }
@@ -226,7 +226,7 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
   let wasRequested = false;
   const checkUninstall = (): void => {
     const request = uninstallRequestIn(view);
-    // A leader that saw the request enforces no more, also when its user takes it back; it reports
+    // A leader that saw the request no longer enforces, even if the user withdraws it. It reports
     // before it ends.
     if (request === undefined ? wasRequested : request.report !== undefined && !parts.status.isLeader) onUninstalled();
     wasRequested ||= request !== undefined;
@@ -237,8 +237,8 @@ const enforce = async (parts: AgentParts, { settings, onUninstalled }: EnforceOp
 };
 
 /**
- * Reads everything again after each pause of this process, also of one that does not lead. The
- * cache may be too old by then.
+ * Reads everything again after each pause of this process, also in replicas that do not lead,
+ * because the cache may be too old.
  */
 const readAgainAfterPauses = (
   { config, runtime }: AgentParts,
@@ -256,14 +256,16 @@ const readAgainAfterPauses = (
   return pauses;
 };
 
-/** @throws Error where enforcement was removed: an agent that starts again must not put it back */
+/** @throws Error if enforcement was removed, as a restarted agent must not restore it */
 const assertInstallable = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
   const request = readUninstallRequest(await client.get(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, signal));
   if (request?.report !== undefined) throw new Error(uninstalledText(request.user));
 };
 
 /**
- * Retries until the cluster has the objects that the agent relies on. @throws the signal's reason
+ * Prepares the objects that the agent relies on. Retries until the cluster has them.
+ *
+ * @throws the signal's reason
  */
 const prepareCluster = async ({ config, runtime, status }: AgentParts, signal: AbortSignal): Promise<ClusterSettings> => {
   const { client, clock, logger, random } = runtime;

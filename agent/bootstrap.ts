@@ -24,7 +24,7 @@ const SERVED_WITHIN_MS = 30_000;
 
 const OPTIONS = { fieldManager: FIELD_MANAGERS.install, force: true } as const;
 
-/** The CRDs of this system, at this version's schemas, in the order of KINDS. */
+/** Reads the CRDs of this system with this version's schemas, in the order of KINDS. */
 export const readDefinitions = (): Promise<CustomResourceDefinition[]> =>
   Promise.all(
     KINDS.map(
@@ -34,10 +34,10 @@ export const readDefinitions = (): Promise<CustomResourceDefinition[]> =>
 
 /**
  * Installs the objects that the agent relies on: its namespace, and the CRDs of kinds that the API
- * server does not serve. Only the leader writes the schemas of served kinds: else an older leader
- * and a newer replica would fight. Returns once the kinds are served.
+ * server does not serve. Only the leader writes the schemas of served kinds; otherwise an older
+ * leader and a newer replica would fight. Returns once the kinds are served.
  *
- * @throws KubeApiError, e.g. with status 403 when the agent has no rights
+ * @throws KubeApiError, e.g. with status 403 if the agent has no rights
  */
 export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal: AbortSignal): Promise<void> => {
   await restoreApis(client, signal);
@@ -53,8 +53,8 @@ export const bootstrapCluster = async (client: KubeClient, clock: Clock, signal:
 };
 
 /**
- * Lists the APIServices. An API server without the aggregator has none, and no service can replace
- * it.
+ * Lists the APIServices. An API server without the aggregator has none, and cannot be replaced by a
+ * service.
  */
 const listApis = async (client: KubeClient, signal: AbortSignal): Promise<readonly ApiService[]> => {
   try {
@@ -66,8 +66,8 @@ const listApis = async (client: KubeClient, signal: AbortSignal): Promise<readon
 };
 
 /**
- * Removes redirections: the agent would trust a service in place of the API server from the first
- * list on.
+ * Deletes redirected APIServices, because the agent would trust their service from the first list
+ * on.
  */
 const restoreApis = async (client: KubeClient, signal: AbortSignal): Promise<void> => {
   const actions = planApiServices(await listApis(client, signal));
@@ -86,8 +86,8 @@ const installMissing = async (client: KubeClient, signal: AbortSignal): Promise<
 };
 
 /**
- * Writes this agent's user name into the existing guard, which the guard cannot refuse: admission
- * policies are exempt from admission. Without it an agent with a new user name could not even write
+ * Writes this agent's user name into the existing guard. The guard cannot refuse that, as admission
+ * policies are exempt from admission. Otherwise an agent with a new user name could not even write
  * the lease and its CRDs.
  *
  * @throws KubeApiError, KubeConnectionError

@@ -4,14 +4,14 @@ import { AGENT_STATE, FIELD_MANAGERS, SYSTEM_NAMESPACE } from '@fso/shared/api';
 import { CONFIG_MAP_KIND, type ConfigMap, type KubeClient } from '@fso/shared/kube';
 import { type Runtime, Wakeup } from '@fso/shared/runtime';
 
-/** JSON as a value of a ConfigMap's `binaryData`: gzip, base64. */
+/** Packs JSON as a value of a ConfigMap's `binaryData`: gzip, base64. */
 export const packJson = async (json: unknown): Promise<string> => (await promisify(gzip)(JSON.stringify(json))).toString('base64');
 
 /**
  * Unpacks gzipped JSON in base64.
  *
- * @param maxBytes limits the memory of tampered data. @throws if the text is not such JSON, or is
- * larger
+ * @param maxBytes bounds the memory that tampered data can take
+ * @throws if the text is not such JSON, or is larger
  */
 export const unpackJson = async (packed: string, maxBytes: number): Promise<unknown> => {
   const text = await promisify(gunzip)(Buffer.from(packed, 'base64'), { maxOutputLength: maxBytes });
@@ -19,8 +19,10 @@ export const unpackJson = async (packed: string, maxBytes: number): Promise<unkn
 };
 
 /**
- * Writes a part of the agent's state, under a field manager of its own: what that wrote before and
- * leaves out now goes. @throws what the API server answered
+ * Writes a part of the agent's state under its own field manager. Fields that this manager wrote
+ * before and now leaves out are removed.
+ *
+ * @throws the error of the API server
  */
 export const applyState = async (
   client: KubeClient,
@@ -33,9 +35,9 @@ export const applyState = async (
   await client.apply(CONFIG_MAP_KIND, body, { fieldManager, force: true }, signal);
 };
 
-/** Limits the memory of a tampered ConfigMap once unpacked. */
+/** Bounds the memory that a tampered ConfigMap can take once unpacked. */
 const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
-/** Minimum time between two writes, because the value changes often. */
+/** Shortest time between two writes in ms, because the value changes often. */
 const PAUSE_MS = 5_000;
 const RETRY_MS = 30_000;
 
@@ -44,37 +46,34 @@ export interface ConfigMapStoreDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly client: KubeClient;
 }
 
-/** The stored value, and its form as JSON. */
+/** Value to store, and its form as JSON. */
 export interface StoredValue<T> {
   /** Name of the ConfigMap. */
   readonly name: string;
-  /** Key in the ConfigMap; also names the value in log messages. */
+  /** Key in the ConfigMap. Also names the value in log messages. */
   readonly key: string;
-  /** The value before anything is stored. */
+  /** Value before anything is stored. */
   readonly empty: T;
-  /** @throws when the JSON is not such a value */
+  /** @throws if the JSON is not such a value */
   parse(json: unknown): T;
-  /**
-   * Returns the value to be packed. The packed result must fit into a ConfigMap, which holds at
-   * most 1 MiB.
-   */
+  /** Converts the value to JSON. Packed, it must fit into a ConfigMap, which may have 1 MiB. */
   toJson(value: T): unknown;
   isSame(a: T, b: T): boolean;
-  /** Delay of a write, in ms: a change that is reverted meanwhile is never written. Default 0. */
+  /** Delay of a write, in ms. A change that is reverted meanwhile is never written. Default 0. */
   readonly settleMs?: number;
 }
 
 /**
- * Stores one value in a ConfigMap of the agent's namespace, for the agent's next start or for
- * another leader. No other part waits for the store: a ConfigMap that cannot be read is read later,
- * and is not overwritten until then.
+ * Stores one value in a ConfigMap of the agent's namespace, for the next start or for another
+ * leader. No other part waits for the store. A ConfigMap that cannot be read is retried, and not
+ * overwritten until it is read.
  */
 export class ConfigMapStore<T> {
   readonly #stored: StoredValue<T>;
   readonly #deps: ConfigMapStoreDeps;
   #loaded: boolean = false;
   #restored: T;
-  /** The value to write; undefined: the owner has not taken the restored value yet. */
+  /** Value to write; undefined until the owner has taken the restored value. */
   #wanted: T | undefined;
   #written: T;
   readonly #wakeup = new Wakeup();
@@ -87,8 +86,8 @@ export class ConfigMapStore<T> {
   }
 
   /**
-   * Returns the restored value once, and the empty one after that. The caller then calls
-   * {@link keep} with the value to store.
+   * Returns the restored value on the first call, and the empty one after that. The caller then
+   * calls {@link keep} with the value to store.
    */
   take(): T {
     const restored = this.#restored;
@@ -96,13 +95,13 @@ export class ConfigMapStore<T> {
     return restored;
   }
 
-  /** Stores a value soon; it replaces one that is not written yet. */
+  /** Stores a value soon. It replaces one that is not written yet. */
   keep(value: T): void {
     this.#wanted = value;
     this.#wakeup.wake();
   }
 
-  /** Reads the ConfigMap. Never rejects: a failure is logged, and {@link run} reads again. */
+  /** Reads the ConfigMap. Never rejects: a failure is logged, and {@link run} tries again. */
   async load(signal: AbortSignal): Promise<void> {
     const { client, logger } = this.#deps;
     const { name, key, empty, parse, isSame } = this.#stored;
@@ -112,14 +111,14 @@ export class ConfigMapStore<T> {
       const packed = map?.binaryData?.[key];
       this.#restored = packed === undefined ? empty : parse(await unpackJson(packed, MAX_UNPACKED_BYTES));
       this.#written = this.#restored;
-      // The owner first takes the restored value, and then sets the value to keep.
+      // The owner takes the restored value first, and then sets the value to keep.
       if (!isSame(this.#restored, empty)) this.#wanted = undefined;
     } catch (error) {
       if (!signal.aborted) logger.warn({ err: error, name }, `stored ${key} cannot be read`);
     }
   }
 
-  /** Writes each new value, until the signal aborts. */
+  /** Writes each new value until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     const { settleMs = 0 } = this.#stored;

@@ -27,7 +27,7 @@ import type { ObservationLimits } from './observation/index.ts';
 const Flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 const Millis = z.coerce.number().int().min(1).max(3_600_000);
 
-/** Comma separated names. */
+/** Comma-separated names. */
 const Names = z
   .string()
   .max(4096)
@@ -46,7 +46,7 @@ const Names = z
     ),
   );
 
-/** The characters of an authorization header that the hub accepts. */
+/** Characters of an authorization header that the hub accepts. */
 const Token = z.string().regex(/^[\x21-\x7e]{1,512}$/, 'must be 1 to 512 characters of ASCII without spaces');
 
 const EnrolToken = z
@@ -59,12 +59,12 @@ const HubUrl = z.url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL
 }, 'would send the token in the clear to another machine: use wss://');
 
 /**
- * The default scheduler's user name
+ * User name of the default scheduler
  * (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#core-component-roles).
  */
 const DEFAULT_BINDERS: readonly string[] = ['system:kube-scheduler'];
 
-/** The cloud's own controllers, which set the regions of nodes. */
+/** Controllers of the cloud provider, which set the regions of nodes. */
 const DEFAULT_NODE_LABELERS: readonly string[] = [
   'system:cloud-controller-manager',
   'system:serviceaccount:kube-system:cloud-controller-manager',
@@ -74,8 +74,8 @@ const DEFAULT_NODE_LABELERS: readonly string[] = [
 const File = z.string().min(1).optional();
 
 /**
- * The environment of `fso-agent`: its `--help` and docs/reference/agent-settings.md are generated
- * from it.
+ * Environment of `fso-agent`. Its `--help` and docs/reference/agent-settings.md are generated from
+ * it.
  */
 const AgentEnvironment = z
   .object({
@@ -177,11 +177,11 @@ export interface HubConfig {
   /** Static token; absent: the agent enrols. */
   readonly token: Secret | undefined;
   readonly enrolToken: string | undefined;
-  /** File that may hold the token in its place, now or later. */
+  /** File with the token as an alternative to `enrolToken`. It may appear later. */
   readonly enrolTokenFile?: string | undefined;
   /** PEM. */
   readonly ca: string | undefined;
-  /** The way to the hub; undefined: direct. */
+  /** Proxy to the hub; undefined: direct connection. */
   readonly proxy?: ProxyConfig | undefined;
 }
 
@@ -197,30 +197,29 @@ export interface AgentConfig {
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
   readonly leaderElection: boolean;
   readonly leaseDurationMs: number;
-  /** Waits after the first and the second failure of a write. */
+  /** Waits after the first and the second failure of a write, in ms. */
   readonly retryMs: readonly [number, number];
   readonly gatekeeperGraceMs: number;
   readonly trustedBinders: readonly string[];
   readonly trustedNodeLabelers: readonly string[];
   readonly gatekeeperNamespace: string;
   /**
-   * `list`: this API server does not copy the region of the node to a Binding, whatever its
-   * version.
+   * `list`: the API server does not copy the region of the node to a Binding, whatever its version.
    */
   readonly bindGate?: 'auto' | 'list';
-  /** Writes reports for tools that read openreports.io. */
+  /** Whether to write reports for tools that read openreports.io. */
   readonly openReports?: boolean;
   /** Whether owners at risk get Kubernetes Events. Default false. */
   readonly ownerEvents?: boolean;
-  /** Answers to what a change of policies would do. Default `counts`. */
+  /** Form of answers to questions about a change of policies. Default `counts`. */
   readonly preview?: 'off' | 'counts' | 'names';
-  /** Maximum ages of observations. Default {@link OBSERVATION_LIMITS}. */
+  /** Largest ages of observations. Default {@link OBSERVATION_LIMITS}. */
   readonly limits?: ObservationLimits;
-  /** Time between two readings of what the API server refused, ms. Default a minute. */
+  /** Time between two readings of the refusal counters, in ms. Default one minute. */
   readonly readDenialsEveryMs?: number;
   /** undefined: no traces. */
   readonly telemetry?: TelemetryConfig | undefined;
-  /** Credentials that are followed. */
+  /** Files with credentials that are watched for changes. */
   readonly secretFiles?: readonly SecretFile[];
 }
 
@@ -273,7 +272,7 @@ export const loadAgentConfig = async (environment: Environment): Promise<AgentCo
 export const AGENT_SETTINGS = listSettings(AgentEnvironment);
 
 /**
- * Path of the kubeconfig, for commands that act with the rights of their caller and need no other
+ * Path of the kubeconfig, for commands that use the rights of their caller and need no other
  * setting.
  */
 export const kubeconfigIn = ({ KUBECONFIG }: Environment): string | undefined => (KUBECONFIG === '' ? undefined : KUBECONFIG);

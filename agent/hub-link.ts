@@ -9,7 +9,7 @@ import { type StreamDeps, type StreamState, startStream } from './stream/index.t
 export interface HubLinkDeps
   extends Pick<StreamDeps, 'runtime' | 'policies' | 'places' | 'revisions' | 'observatory' | 'outbox' | 'previews'> {
   readonly config: Pick<AgentConfig, 'cluster' | 'trust'> & { readonly hub: HubConfig };
-  /** Ends the intake, before the reports. */
+  /** Ends the intake before the reports. */
   readonly intakeSignal: AbortSignal;
   readonly outputs: {
     readonly events: EventSink;
@@ -21,12 +21,12 @@ export interface HubLinkDeps
 
 const SECRET = { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: SYSTEM_NAMESPACE, name: AGENT_IDENTITY } } as const;
 
-/** @returns undefined: the agent uses a static token */
+/** @returns undefined if the agent uses a static token */
 const createKeeper = async ({ config, runtime, outputs }: HubLinkDeps, onRenewed: () => void): Promise<IdentityKeeper | undefined> => {
   const { events, metrics } = outputs;
   const { token, url: hubUrl, ...settings } = config.hub;
   if (token !== undefined) return undefined;
-  // Imported on demand: an agent with a static token needs no X.509 library.
+  // Imported on demand, as an agent with a static token needs no X.509 library.
   const { IdentityKeeper } = await import('./identity/keeper.ts');
   return new IdentityKeeper({ cluster: config.cluster, hubUrl, ...settings }, runtime, {
     onEvent: (event) => {

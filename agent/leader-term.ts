@@ -16,14 +16,14 @@ import { createEventStore, EventOutbox } from './report/index.ts';
 import { ShapeStore } from './risk/index.ts';
 import type { AgentRuntime } from './runtime.ts';
 
-/** The agent's own state. */
+/** State of the agent itself. */
 export interface AgentStatus {
-  /** The reason why the agent cannot work; undefined: it can. */
+  /** Reason why the agent cannot work; undefined if it can. */
   problem: string | undefined;
   isLeader: boolean;
 }
 
-/** The parts of an agent that outlive a term. */
+/** Parts of an agent that outlive a term. */
 export interface AgentParts {
   readonly config: AgentConfig;
   readonly runtime: AgentRuntime;
@@ -32,10 +32,11 @@ export interface AgentParts {
   readonly status: AgentStatus;
 }
 
-/** The capabilities and caches of the cluster. */
+/** Capabilities and caches of the cluster. */
 export interface KnownCluster extends Pick<ControllerDeps, 'settings' | 'view' | 'owners' | 'webhooks' | 'shapes' | 'pauses'> {
   /**
-   * Called once a leader has reported that a user removes enforcement, and the request shows it.
+   * Called once a leader has reported that a user removes enforcement, and the request shows the
+   * report.
    */
   readonly onUninstalled: () => void;
 }
@@ -62,32 +63,32 @@ export const runLeaderTerms = async (parts: AgentParts, cluster: KnownCluster, s
   await runAsLeader(lease, lead, signal);
 };
 
-/** Longest wait of a leader that removes enforcement until its hub has acknowledged the report. */
+/** Longest wait for the hub's acknowledgement of the removal report, in ms. */
 const REPORT_WITHIN_MS = 10_000;
 const POLL_MS = 100;
 
-/** The request to remove enforcement from this cluster, as the cache has it. */
+/** Request to remove enforcement from this cluster, as read from the cache. */
 export const uninstallRequestIn = ({ namespaces }: ClusterView): UninstallRequest | undefined =>
   readUninstallRequest(namespaces.get(SYSTEM_NAMESPACE));
 
 /**
- * The term of a leader, which ends with its signal: enforces, and streams to the hub if there is
- * one. Once a user asks for the removal of enforcement it only reports that.
+ * Term of a leader, which ends with its signal. Enforces, and streams to the hub if there is one.
+ * Once a user requests the removal of enforcement, it only reports that.
  */
 class LeaderTerm {
   readonly #parts: AgentParts;
   readonly #cluster: KnownCluster;
   readonly #signal: AbortSignal;
-  /** Aborts once a user asks for the removal of enforcement. */
+  /** Aborts once a user requests the removal of enforcement. */
   readonly #uninstall = new AbortController();
-  /** Ends what writes locks and policies, before the rest of the term. */
+  /** Ends the writers of locks and policies, before the rest of the term. */
   readonly #enforcing: AbortSignal;
   readonly #events: EventSink;
   readonly #violationTimes: ViolationTimeStore;
   readonly #eventStore: ReturnType<typeof createEventStore>;
   readonly #outbox: EventOutbox;
   readonly #shapeStore: ShapeStore;
-  /** Whether there was one: the term may end before it. */
+  /** Resolves to whether there was a first reconcile, as the term may end before it. */
   readonly #firstRound = Promise.withResolvers<boolean>();
 
   constructor(parts: AgentParts, cluster: KnownCluster, signal: AbortSignal) {
@@ -111,7 +112,7 @@ class LeaderTerm {
     status.problem = 'the first round is not done yet';
     metrics.leader.set(1);
     await this.#openStores();
-    // Events from the first round on reach the hub, whenever it connects.
+    // Collected from the first reconcile on, so that they reach the hub whenever it connects.
     const stopCollecting = config.hub && observatory.onEvent((event) => this.#outbox.add(event));
     try {
       await this.#runParts(this.#createController());
@@ -129,7 +130,7 @@ class LeaderTerm {
     await Promise.all([...stores.map((store) => store.load(this.#signal)), this.#restorePlaces()]);
   }
 
-  /** Judges nodes by the accepted commit before the first round lists them. */
+  /** Loads the places of the accepted commit, before the first reconcile lists nodes by them. */
   async #restorePlaces(): Promise<void> {
     const { client, clock, logger } = this.#parts.runtime;
     const { places } = this.#cluster.view;
@@ -177,39 +178,40 @@ class LeaderTerm {
     this.#signal.addEventListener('abort', view.namespaces.onChange(checkUninstall), { once: true });
     checkUninstall();
     const enforcing = Promise.all([controller.run(), this.#keepReports(controller)]).then(() => this.#reportUninstall(controller));
-    // Before it there is no state of policies to report.
+    // Before the first reconcile there is no state of policies to report.
     const linked = this.#firstRound.promise.then((isDone) => (isDone ? this.#linkToHub(controller) : undefined));
     const stores = [this.#violationTimes, this.#eventStore, this.#shapeStore];
     await Promise.all([enforcing, ...stores.map((store) => store.run(this.#signal)), linked]);
   }
 
-  /** Keeps reports in the cluster for other tools, or removes them where that is turned off. */
+  /** Keeps reports in the cluster for other tools, or removes them if that is turned off. */
   async #keepReports(controller: Controller): Promise<void> {
     const { config, runtime, observatory } = this.#parts;
     try {
       if (config.openReports !== true) return await removeReports(runtime, this.#enforcing);
-      // Before it there is no state of this cluster, or one of an earlier term. A term that begins
-      // with an uninstall request has none.
+      // Before the first reconcile there is no state of this cluster, or that of an earlier term. A
+      // term that begins with an uninstall request has no reconcile.
       await Promise.race([this.#firstRound.promise, untilAborted(this.#enforcing)]);
       if (this.#enforcing.aborted) return;
       await new OpenReports({ runtime, view: this.#cluster.view, observatory, pool: controller.pool }, this.#enforcing).run(
         this.#enforcing,
       );
     } catch (error) {
-      // Enforcement does not depend on them.
+      // Enforcement does not depend on reports.
       if (!this.#enforcing.aborted) runtime.logger.error({ err: error }, 'reports of openreports.io are not kept any more');
     }
   }
 
   /**
-   * Runs after the last round: nothing is written any more, so that what is removed stays removed.
-   * An answer that another user wrote with the request must not keep the event from the hub.
+   * Reports the removal after the last reconcile, when nothing is written any more that could
+   * restore what is removed. A report that another user wrote with the request must not suppress
+   * the event to the hub.
    */
   async #reportUninstall(controller: Controller): Promise<void> {
     const request = uninstallRequestIn(this.#cluster.view);
     if (this.#signal.aborted || request === undefined) return;
-    // A request that was there before the term leaves it without a round, and the hub without the
-    // state of this cluster.
+    // If the request is older than the term, there was no reconcile, and the hub has no state of
+    // this cluster.
     controller.observe();
     this.#parts.status.problem = uninstalledText(request.user);
     const message = `${request.user} removes enforcement from this cluster with "fso-agent uninstall": its policies no longer hold`;

@@ -19,8 +19,8 @@ interface VerifyContext {
 }
 
 /**
- * Runs `fso-agent verify`: asks the API server for a pod that lock 1 must refuse, as a dry run. The
- * agent proves more, and all the time; this is one look from outside of it, for `helm test`.
+ * Runs `fso-agent verify`: requests a pod that lock 1 must refuse, as a dry run. The agent itself
+ * proves more and continuously; this is a single check from outside, for `helm test`.
  *
  * @returns the exit status
  */
@@ -71,8 +71,8 @@ const run = async (): Promise<number> => {
 };
 
 const runAgent = async (config: AgentConfig): Promise<void> => {
-  // V8 grows the heap slowly and compacts it sooner. An agent is small and rests most of the time:
-  // room counts more than the CPU time of collections (docs/performance.md).
+  // Makes V8 grow the heap slowly and compact it sooner. An agent is small and mostly idle, so
+  // memory matters more than CPU time of collections (docs/performance.md).
   setFlagsFromString('--memory-saver-mode');
   const destination = openLogOutput();
   const options = { name: 'fso-agent', level: config.logLevel, destination, mixin: config.telemetry && traceFields };
@@ -82,8 +82,8 @@ const runAgent = async (config: AgentConfig): Promise<void> => {
   try {
     const agent = await startAgent(config, { logger, trace: tracing?.trace }, shutdownSignal());
     logger.info({ url: agent.url, identity: config.identity, hub: config.hub?.url }, 'agent started');
-    // Otherwise only an orderly end writes the cache that saves the next start from stripping types
-    // and compiling.
+    // Otherwise only an orderly exit writes the cache that spares the next start from stripping
+    // types and compiling.
     flushCompileCache();
     await agent.done;
     logger.info('agent stopped');
@@ -97,7 +97,7 @@ run().then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    // An error that people can fix is one sentence; all others need their stack.
+    // An error that people can fix is shown as one sentence. All others need their stack.
     const known = error instanceof ConfigError || (error instanceof Error && error.name === 'KubeConfigError');
     const text = known ? (error as Error).message : error instanceof Error ? (error.stack ?? error.message) : String(error);
     process.stderr.write(`fso-agent: ${text}\n`);

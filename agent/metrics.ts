@@ -4,25 +4,25 @@ import type { Ages } from '@fso/shared/protocol';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AgentSnapshot, PolicySnapshot } from './observe/index.ts';
 
-/** Readings that a scrape takes from the controller of a leader. */
+/** Values that a scrape reads from the controller of a leader. */
 export interface AgentReadings {
-  /** Writes that have not started. */
+  /** Number of writes that have not started. */
   waitingWrites(): number;
-  /** Writes whose last attempt failed. */
+  /** Number of writes whose last attempt failed. */
   failingWrites(): number;
-  /** Time of the oldest proof among all namespaces; absent: the lock has nothing to prove. */
+  /** Time of the oldest proof among all namespaces; absent if the lock has nothing to prove. */
   oldestProofs(): Readonly<Partial<Record<'floor' | 'gatekeeper' | 'guard', Date>>>;
-  /** Ages of the evidence that the reports rest on. */
+  /** Ages of the evidence that the reports are based on. */
   ages(): Ages;
-  /** Share of the last minute's timers that were late, from 0 to 1. */
+  /** Share of late timers within the last minute, from 0 to 1. */
   lateShare(): number;
-  /** Undefined: nodes cannot be checked. */
+  /** undefined if nodes cannot be checked. */
   disputedNodes(): number | undefined;
 }
 
 const PROBE_RESULTS = ['proven', 'unproven', 'inconclusive'];
 
-/** Gauges of the state of the cluster, which only the leader has. */
+/** Creates the gauges of the cluster's state, which only the leader has. */
 const createStateGauges = (registry: Registry, readings: () => AgentReadings | undefined, isProven: () => boolean | undefined) => {
   const registers = [registry];
   return {
@@ -90,7 +90,7 @@ const createStateGauges = (registry: Registry, readings: () => AgentReadings | u
   };
 };
 
-/** Gauges that read the controller of a leader. */
+/** Creates the gauges that read the controller of a leader. */
 const createReadingGauges = (registry: Registry, readings: () => AgentReadings | undefined): void => {
   const registers = [registry];
   const seconds = (ms: number | undefined): number | undefined => (ms === undefined || !Number.isFinite(ms) ? undefined : ms / 1000);
@@ -123,7 +123,7 @@ const createReadingGauges = (registry: Registry, readings: () => AgentReadings |
       name,
       help,
       registers,
-      // Absent while there is no reading.
+      // Absent without a value.
       collect() {
         setOrRemove(this, read());
       },
@@ -153,7 +153,7 @@ const clearState = (gauges: StateGauges): void => {
   for (const gauge of [gauges.proven, gauges.certificateExpiry, gauges.hubConnected]) gauge.remove();
 };
 
-/** @returns whether all of them are proven */
+/** @returns whether all policies are proven */
 const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges): boolean => {
   const phases = new Map<Phase, number>(Phase.options.map((phase) => [phase, 0]));
   const violations = new Map<EnforcementAction, number>(EnforcementAction.options.map((action) => [action, 0]));
@@ -172,7 +172,7 @@ const measurePolicies = (policies: Iterable<PolicySnapshot>, gauges: StateGauges
 const isTrue = ({ conditions }: AgentSnapshot['cluster'], wanted: string): boolean =>
   conditions.some(({ type, status }) => type === wanted && status === 'True');
 
-/** Sums the risks of all policies; there is none unless every owner was looked at. */
+/** Sums up the risks of all policies. Without a value unless every owner was judged. */
 const measureRisks = ({ policies, cluster }: AgentSnapshot, { risks }: StateGauges): void => {
   risks.reset();
   if (!isTrue(cluster, CONDITIONS.risksKnown)) return;
@@ -207,7 +207,11 @@ const createPreviewCounter = (registers: Registry[]) => {
   return previews;
 };
 
-/** Registers the metrics, so once per registry. @param version of the agent */
+/**
+ * Registers the metrics, once per registry.
+ *
+ * @param version version of the agent
+ */
 export const createAgentMetrics = (registry: Registry, version: string) => {
   const registers = [registry];
   let readings: AgentReadings | undefined;
@@ -230,7 +234,7 @@ export const createAgentMetrics = (registry: Registry, version: string) => {
     { version },
     1,
   );
-  // A series that begins with its first error would hide that error from rate().
+  // Starts at zero, because a series that begins with its first error would hide it from rate().
   for (const result of ['ok', 'error']) reconciles.zero({ result });
   for (const result of PROBE_RESULTS) probes.inc({ result }, 0);
   clearState(gauges);
@@ -269,18 +273,18 @@ export const createAgentMetrics = (registry: Registry, version: string) => {
     leader: new Gauge({ name: 'fso_agent_leader', help: '1: this replica enforces.', registers }),
     certificateExpiry: gauges.certificateExpiry,
     hubConnected: gauges.hubConnected,
-    /** Publishes the state after one round. */
+    /** Publishes the state after one reconcile. */
     measure: (snapshot: AgentSnapshot): void => {
       isProven = measurePolicies(snapshot.policies.values(), gauges);
       measureRisks(snapshot, gauges);
       measureDenials(snapshot, gauges);
       measureLocks(snapshot.cluster, gauges);
     },
-    /** Takes what a scrape reads from the controller of this term. */
+    /** Sets the source of the values for this term. */
     beginTerm: (next: AgentReadings): void => {
       readings = next;
     },
-    /** The last values of this term must not stay beside those of the next leader. */
+    /** Removes the values of this term, so that they do not stay beside the next leader's. */
     endTerm: (): void => {
       readings = undefined;
       isProven = undefined;

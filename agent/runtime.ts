@@ -5,6 +5,6 @@ import type { CommitTrace } from './tracing/index.ts';
 /** Services that all parts of the agent share. */
 export interface AgentRuntime extends Runtime {
   readonly client: KubeClient;
-  /** Watches the newest commit. Absent: nothing is traced. */
+  /** Traces the newest commit. Absent: commits are not traced. */
   readonly trace?: CommitTrace | undefined;
 }

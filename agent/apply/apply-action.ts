@@ -3,15 +3,18 @@ import { isConflict, isNotFound, type KindDescriptor, type KubeClient } from '@f
 import { covers, type Plain } from '../compare.ts';
 import { type Action, COMMIT_REASON } from '../enforce/index.ts';
 
-/** Result of writing one planned Action to the API server. */
+/** Result of writing one planned action to the API server. */
 export interface ActionResult {
-  /** Whether the apply took fields back from another writer. */
+  /** Whether the apply took fields over from another writer. */
   readonly tookOver: boolean;
-  /** The object after the write; absent: it is gone. */
+  /** Object after the write; absent if it is gone. */
   readonly object?: KubeObject | undefined;
 }
 
-/** Reported already, or no one's change: a tool that applied the same values is a co-owner. */
+/**
+ * Reasons whose writes are forced at once. Their conflicts are already reported as repairs, or
+ * caused by a tool that applied the same values and so became a co-owner.
+ */
 const FORCED: ReadonlySet<string> = new Set(['Drift', 'Upgrade', COMMIT_REASON]);
 
 type WithSpec = KubeObject & { readonly spec?: Plain };
@@ -19,11 +22,11 @@ type WithSpec = KubeObject & { readonly spec?: Plain };
 /**
  * Runs one action of a plan.
  *
- * A server-side apply goes out without force first. Everything that a plan writes is this system's
- * own (its keys on namespaces, its own objects), so a conflict means that someone else wrote there:
- * the apply is repeated with force.
+ * A server-side apply is first sent without force. Everything that a plan writes belongs to this
+ * system (its keys on namespaces, its own objects). So a conflict means that another writer changed
+ * it, and the apply is repeated with force.
  *
- * @throws KubeApiError, KubeConnectionError; NotKeptError when the API server accepts the write and
+ * @throws KubeApiError, KubeConnectionError; NotKeptError if the API server accepts the write and
  * drops a part of it
  */
 export const runAction = async (client: KubeClient, action: Action, signal: AbortSignal): Promise<ActionResult> => {
@@ -47,8 +50,8 @@ export const runAction = async (client: KubeClient, action: Action, signal: Abor
 };
 
 /**
- * A write succeeded without all of its fields: the schema of the kind is not the one that this
- * system installs.
+ * Error for a write that succeeded without all of its fields: the schema of the kind is not the one
+ * that this system installs.
  */
 export class NotKeptError extends Error {
   readonly kind: KindDescriptor;
@@ -65,7 +68,10 @@ const assertKept = (action: Extract<Action, { type: 'apply' }>, answer: WithSpec
   if (lost.length > 0) throw new NotKeptError(action, lost);
 };
 
-/** An object that was deleted meanwhile needs no patch; the apply that follows creates it. */
+/**
+ * Patches an object. One that was deleted meanwhile needs no patch; the apply that follows creates
+ * it.
+ */
 const runPatch = async (
   client: KubeClient,
   { kind, ref, patch }: Extract<Action, { type: 'patch' }>,

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 
-/** A write as far as its echo is concerned; see `Write`. */
+/** Fields of a write that determine its echo; see `Write`. */
 export interface EchoedWrite {
   readonly content?: unknown;
   readonly echoMs?: number;
@@ -11,18 +11,21 @@ export interface EchoedWrite {
 interface EchoOptions {
   /** Version that the cache had before the write. */
   readonly before: string | undefined;
-  /** Time to wait where the write names none, and for a changed write, in ms. */
+  /** Wait if the write itself defines none, or if the next write has other content, in ms. */
   readonly echoMs: number;
   /** Monotonic time in ms. */
   readonly now: number;
-  /** Echo of the write before to the same target, unless the cache has shown it. */
+  /** Echo of the previous write to the same target, unless the cache has shown it. */
   readonly last: Echo | undefined;
 }
 
-/** Longest wait for the cache to show a write that is repeated, in ms. */
+/** Longest wait for a repeated write, in ms. */
 const LONGEST_MS = 30_000;
 
-/** A successful write that the cache may not show yet: plans rest on the state before it. */
+/**
+ * Tracks a successful write until the cache shows it. Until then plans are based on the state
+ * before the write.
+ */
 export class Echo {
   readonly #write: EchoedWrite;
   readonly #before: string | undefined;
@@ -35,7 +38,7 @@ export class Echo {
     const longestMs = Math.max(firstMs, Math.min(LONGEST_MS, write.retry?.capMs ?? LONGEST_MS));
     this.#write = write;
     this.#before = before;
-    // What is written again and again makes a watch that is late later still.
+    // Repeated writes would delay a slow watch even more.
     this.#waitMs = last === undefined ? firstMs : Math.min(longestMs, 2 * last.#waitMs);
     this.#changedFrom = now + echoMs;
     this.#until = now + this.#waitMs;
@@ -50,12 +53,12 @@ export class Echo {
     return this.#before !== this.#write.liveVersion();
   }
 
-  /** Whether the cache is still waited for. */
+  /** Whether the cache has not shown the write yet and the wait goes on. */
   isAwaited(now: number): boolean {
     return this.#until > now && !this.isShown;
   }
 
-  /** Ends the wait sooner where the next write to the target is another one. */
+  /** Shortens the wait if the next write to the target has other content. */
   follow({ content }: EchoedWrite): void {
     if (this.#until > this.#changedFrom && !isDeepStrictEqual(content, this.#write.content)) this.#until = this.#changedFrom;
   }

@@ -1,8 +1,8 @@
 import { timeText } from '../enforce/index.ts';
 
 /**
- * Between two renewals, ms: an API server takes up a write within a second or two, and the
- * parameters of a large cluster are 1 MB.
+ * Interval between two renewals, in ms: an API server takes up a write within one or two seconds,
+ * and the parameters of a large cluster have 1 MB.
  */
 const EVERY_MS = 10_000;
 /**
@@ -15,25 +15,27 @@ const TAKEN_UP_MS = 2_000;
  * Decides when the parameters of lock 1 are written again although they are as desired: while the
  * API server evaluates nothing by them, and once after each write of their CRD.
  *
- * After a change of their CRD it can go on with what it read by the schema from before, without the
- * fields that this one lacked: it resumes its watch at the last version, so that only another
- * change of an object makes it read that again. The canary of the index does not show it where only
- * the list of nodes is missing.
+ * After a change of the CRD an API server may keep objects as decoded by the old schema, without
+ * fields that the old schema lacked. It resumes its watch at the last version, so only another
+ * change of an object makes it decode the object again. The canary of the index does not detect
+ * this if only the list of nodes is missing.
  */
 export class ParametersRenewal {
   #last: Date | undefined;
   #isOpen: boolean = false;
-  /** The time of the last write of the CRD; undefined: no renewal is due for it. */
+  /** Time of the last write of the CRD; undefined if no renewal is due for it. */
   #definedAt: Date | undefined;
 
-  /** Takes note of a write of the CRD. */
+  /** Records a write of the CRD. */
   noteDefinition(now: Date): void {
     this.#definedAt = now;
   }
 
   /**
-   * @param isOpen whether lock 1 judges nothing now @returns the time that the parameters must
-   * show, RFC 3339; undefined: any
+   * Decides whether a renewal is due.
+   *
+   * @param isOpen whether lock 1 evaluates nothing now
+   * @returns time that the parameters must show, RFC 3339; undefined: any
    */
   due(isOpen: boolean, now: Date): string | undefined {
     this.#isOpen = isOpen;
@@ -44,7 +46,7 @@ export class ParametersRenewal {
     return this.#last && timeText(this.#last);
   }
 
-  /** Ms until the next renewal; undefined: none is to come. */
+  /** Time in ms until the next renewal; undefined if none is due. */
   waitMs(now: Date): number | undefined {
     const waits = this.#waits(now);
     return waits.length === 0 ? undefined : Math.max(1, Math.min(...waits));
@@ -58,6 +60,6 @@ export class ParametersRenewal {
   }
 }
 
-/** A clock that was set back prolongs nothing. */
+/** Time left in ms. A clock that was set back does not prolong it. */
 const leftMs = (since: Date | undefined, ms: number, now: Date): number =>
   since === undefined ? 0 : Math.min(ms, since.getTime() + ms - now.getTime());

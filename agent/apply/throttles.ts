@@ -2,10 +2,10 @@ import { weakMemo } from '@fso/shared/runtime';
 import type { Action, DesiredConstraint } from '../enforce/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
 
-/** The actions of a plan that may run now. */
+/** Actions of a plan that may run now. */
 export interface DueActions {
   readonly actions: readonly Action[];
-  /** Ms until the next of the others may run; undefined: none waits for the time. */
+  /** Time in ms until the next held action may run; undefined if none waits for time. */
   readonly waitMs: number | undefined;
 }
 
@@ -15,30 +15,32 @@ interface HeldWrite {
   readonly since: number;
 }
 
-/** Time without a change after which a constraint is written in a storm, in ms. */
+/** Time without a change after which a constraint is written during a storm, in ms. */
 const QUIET_MS = 200;
 /**
- * Longest wait of a constraint that never stops changing, in ms. Lock 1, which does not wait, holds
+ * Longest wait of a constraint that keeps changing, in ms. Lock 1 does not wait and enforces
  * meanwhile.
  */
 const LONGEST_MS = 2_000;
-/** Number of policies with an unproven lock 2 from which on there is a storm. */
+/** Number of policies with an unproven lock 2 from which on writes count as a storm. */
 const STORM = 16;
 
 /**
- * Holds back writes of constraints while many policies arrive one after the other: every pod of
- * Gatekeeper compiles each write, and answers it with a status. A single change is never held.
+ * Delays writes of constraints while many policies arrive one by one: every Gatekeeper pod compiles
+ * each write and responds with a status. A single change is never delayed.
  */
 export class ConstraintThrottle {
   readonly #held = new Map<string, HeldWrite>();
 
   /**
-   * @param unproven number of policies whose lock 2 is unproven @param now monotonic ms @returns
-   * the writes that are due, and the ms until the next one is
+   * Selects the writes that are due.
+   *
+   * @param unproven number of policies whose lock 2 is unproven
+   * @param now monotonic ms
    */
   due(plan: Pick<ClusterPlan, 'gatekeeper' | 'governance' | 'present'>, unproven: number, now: number): DueActions {
     const wanted = new Map(plan.governance.constraints.map((constraint) => [`K8sGeoResidency/${constraint.name}`, constraint]));
-    // All steps of a key go together: a repair must not be cut in two.
+    // All steps of a key stay together, so that a repair is not split.
     const isUrgent = ({ type, reason }: Action): boolean => type === 'delete' || reason === 'Drift' || reason === 'Place';
     const urgent = new Set(plan.gatekeeper.filter(isUrgent).map(({ key }) => key));
     const waiting = new Map<string, number>();
@@ -55,12 +57,12 @@ export class ConstraintThrottle {
     };
   }
 
-  /** Forgets the constraints that no longer wait. */
+  /** Removes the constraints that no longer wait. */
   #retain(waiting: Pick<ReadonlyMap<string, unknown>, 'has'>): void {
     for (const key of this.#held.keys()) if (!waiting.has(key)) this.#held.delete(key);
   }
 
-  /** @returns the ms until the write is due */
+  /** @returns time in ms until the write is due */
   #hold(key: string, wanted: DesiredConstraint, now: number): number {
     const known = this.#held.get(key);
     const held = known?.wanted === wanted ? known : { wanted, changedAt: now, since: known?.since ?? now };
@@ -69,17 +71,17 @@ export class ConstraintThrottle {
   }
 }
 
-/** Longer than an API server takes to apply a new policy, which is about a second. */
+/** Longer than an API server needs to apply a new policy, which is about a second. In ms. */
 const TAKEN_UP_MS = 5_000;
 
 /**
- * Holds back deletions of the floor and its guard, e.g. of an older version's policies under other
+ * Delays deletions of the floor and its guard, e.g. of an older version's policies under other
  * names, until their successors have been in place for a while and no proof is pending.
  */
 export class FloorThrottle {
   #wholeSince: number | undefined;
 
-  /** @param now monotonic ms @returns the writes that are due, and the ms until the next one is */
+  /** Selects the writes that are due. @param now monotonic ms */
   due({ floor }: Pick<ClusterPlan, 'floor'>, isProving: boolean, now: number): DueActions {
     const writes = floor.filter(({ type }) => type !== 'delete');
     if (floor.length === 0 || writes.length > 0) {
@@ -89,40 +91,39 @@ export class FloorThrottle {
     this.#wholeSince ??= now;
     const waitMs = this.#wholeSince + TAKEN_UP_MS - now;
     if (waitMs > 0) return { actions: [], waitMs };
-    // The next proof brings the next round.
+    // The next proof triggers the next reconcile.
     return { actions: isProving ? [] : floor, waitMs: undefined };
   }
 }
 
 /**
- * Average rate at which one object may be rewritten: each write sends all of it to etcd and to
- * every API server.
+ * Average rate at which one object may be rewritten, as each write sends the whole object to etcd
+ * and to every API server.
  */
 const BYTES_PER_MS = 200;
 /**
- * The rate of writes that bring new names: so many at once, then one in `everyMs`, and of a large
- * object at `bytesPerMs`.
+ * Rate of writes that add new names: a burst, then one in `everyMs`, and large objects at
+ * `bytesPerMs`.
  */
 const NAMES = { burst: 4, everyMs: 250, bytesPerMs: 4 * BYTES_PER_MS } as const;
 
 /**
- * Holds back writes of FloorParameters while they come one after the other: each object is written
- * as a whole, and the larger the cluster, the more often it changes. Never held: the first change
- * after a pause, a repair, a missing object, and a node that moved. Meanwhile the labels of a
- * namespace enforce what waits, or it is refused where nothing is known of it yet. For a new glob
- * and a namespace that does not exist yet nothing else stands in: they have a rate of their own,
- * which no namespace's own policies use up.
+ * Delays rapid writes of FloorParameters: each object is written as a whole, and the larger the
+ * cluster, the more often it changes. The first change after a pause, a repair, a missing object
+ * and a moved node are never delayed. Meanwhile a namespace is enforced by its labels, or refused
+ * if nothing is known about it yet. For new globs and namespaces that do not exist yet there is no
+ * such substitute, so they have a rate of their own, which namespaces' own policies cannot use up.
  */
 export class ParametersThrottle {
   readonly #due = new Map<string, { readonly body: object; readonly reason: string }>();
   readonly #notBefore = new Map<string, number>();
   /**
-   * The time at which the last of the writes with new names would have been due at an even pace,
-   * monotonic ms.
+   * Time at which the last write with new names would have been due at an even pace, in monotonic
+   * ms.
    */
   #namesPaidUntil = 0;
 
-  /** @param now monotonic ms @returns the writes that are due, and the ms until the next one is */
+  /** Selects the writes that are due. @param now monotonic ms */
   due(actions: readonly Action[], now: number): DueActions {
     const due = actions.filter((action) => this.#waitMs(action, now) <= 0);
     for (const action of due) if (action.type === 'apply') this.#due.set(action.key, action);
@@ -131,7 +132,7 @@ export class ParametersThrottle {
     return { actions: due, waitMs: Math.min(...held.map((action) => this.#waitMs(action, now))) };
   }
 
-  /** Takes note of a successful write of any object. @param now monotonic ms */
+  /** Records a successful write of any object. @param now monotonic ms */
   noteWrite(key: string, now: number): void {
     const written = this.#due.get(key);
     if (written === undefined) return;
@@ -148,17 +149,17 @@ export class ParametersThrottle {
   }
 }
 
-/** Names, regions and keys are ASCII. */
+/** Size of an object as JSON. Names, regions and keys are ASCII. */
 const bytesOf = weakMemo((body: object): number => JSON.stringify(body).length);
 
-/** The throttles of a controller, one for each kind of writes that come in storms. */
+/** Throttles of a controller, one for each kind of write that occurs in storms. */
 export class WriteThrottles {
   readonly #constraints = new ConstraintThrottle();
   readonly #floor = new FloorThrottle();
   readonly #parameters = new ParametersThrottle();
 
   /**
-   * The actions of a plan that may run now, in the order in which they make a change take effect.
+   * Selects the actions of a plan that may run now, in the order in which a change takes effect.
    *
    * @param unproven number of policies whose lock 2 is unproven
    * @param isProving whether a proof of lock 1 is pending
@@ -175,7 +176,7 @@ export class WriteThrottles {
     };
   }
 
-  /** Takes note of a successful write of any object. @param now monotonic ms */
+  /** Records a successful write of any object. @param now monotonic ms */
   noteWrite(key: string, now: number): void {
     this.#parameters.noteWrite(key, now);
   }

@@ -8,30 +8,32 @@ import { type EventSink, type TamperLog, traceText } from '../observe/index.ts';
 import type { ClusterPlan } from '../plan/index.ts';
 import { PRIORITIES, type Repair, type Write, type WriteOutcome } from './write-pool.ts';
 
-/** Receivers of what {@link WriteEvents} records, and where it looks up what was written. */
+/** Receivers of what {@link WriteEvents} records, and sources for the objects concerned. */
 export interface WriteEventsDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly view: ClusterView;
   readonly events: EventSink;
   readonly metrics: AgentMetrics;
   readonly tampering: TamperLog;
-  /** The commit that is written. */
+  /** Commit that is being written. */
   readonly revision: () => string | undefined;
 }
 
-/** Most policies that get an Event of one write; a floor object concerns all of them. */
+/** Most policies that get an Event for one write. A floor object concerns all of them. */
 const MAX_SUBJECTS = 10;
-/** Time in which a fight over an object is one event, in ms; metrics count each repair. */
+/**
+ * Time within which repeated repairs of an object are one event, in ms. Metrics count each repair.
+ */
 const REPEAT_MS = 60_000;
 /**
- * Least time between two repairs of one object in the status of all policies; the cluster's
- * condition shows each.
+ * Shortest time between two repairs of one object in the status of all policies, in ms. The
+ * cluster's condition shows each repair.
  */
 const REPEAT_TO_ALL_MS = 600_000;
 const MAX_REMEMBERED = 1_000;
 
 /**
- * The policies that get an Event of one write. Those of namespaces come last: alerts about them are
- * warnings, and a namespace has up to 20.
+ * Selects the policies that get an Event for one write. Namespaces' own policies come last: their
+ * alerts are only warnings, and a namespace may have up to 20.
  */
 const subjectsOf = (affected: readonly SovereignPolicy[]): readonly SovereignPolicy[] => {
   const isOfCluster = ({ metadata }: SovereignPolicy): boolean => metadata.namespace === SYSTEM_NAMESPACE;
@@ -40,11 +42,15 @@ const subjectsOf = (affected: readonly SovereignPolicy[]): readonly SovereignPol
 
 const kindOf = (key: string): string => key.split('/')[0] ?? key;
 
-/** Suppresses the repetition of an event for a while. */
+/** Suppresses repeated events for a while. */
 class EventSuppressor {
   readonly #known = new Map<string, { readonly until: number; more: number }>();
 
-  /** @returns how many repetitions were suppressed before; undefined: this one is */
+  /**
+   * Admits an event.
+   *
+   * @returns number of repetitions suppressed before; undefined if this event is suppressed
+   */
   admit(subject: string, now: number, forMs: number): number | undefined {
     const known = this.#known.get(subject);
     if (known !== undefined && known.until > now) {
@@ -58,19 +64,19 @@ class EventSuppressor {
   }
 }
 
-/** Reports the outcome of the controller's writes: events, metrics, log. */
+/** Reports the outcomes of the controller's writes as events, metrics and log messages. */
 export class WriteEvents {
   readonly #deps: WriteEventsDeps;
   #areReportsFailing: boolean = false;
-  /** Policies that were being deleted in the last round. */
+  /** Policies that were being deleted in the last reconcile. */
   #leaving: ReadonlySet<string> = new Set();
   /** Events of repairs, by text. */
   readonly #repairs = new EventSuppressor();
-  /** Events of policies that cannot be written, by commit. */
+  /** Events of policies that could not be written, by commit. */
   readonly #failures = new EventSuppressor();
-  /** Commit that the last of these events names. */
+  /** Commit that the last event of `#failures` named. */
   #unwritten: string | undefined;
-  /** Conditions of all policies, by object. */
+  /** Tampering conditions of all policies, by object. */
   readonly #conditions = new EventSuppressor();
 
   constructor(deps: WriteEventsDeps) {
@@ -85,7 +91,9 @@ export class WriteEvents {
     if (write.reason === 'Released') this.#released(write.policies);
   }
 
-  /** Records that an enforcing object was changed or deleted by someone else, and is restored. */
+  /**
+   * Records that another writer changed or deleted an enforcing object, and that it is restored.
+   */
   recordRepair(repair: Repair): void {
     const text = `${repair.key} ${traceText(repair.trace)}`;
     const subjects = subjectsOf(this.#recordTampering(repair, text));
@@ -101,7 +109,7 @@ export class WriteEvents {
     if (repair.object !== undefined) this.#deps.events.recordOn(repair.object, event);
   }
 
-  /** A policy of the hub that is not there now is still the one that is put back. */
+  /** Names the repaired policy of the hub even if it is missing in the cluster now. */
   #policyOf({ key, policies }: Repair): { readonly policy?: string; readonly revision?: string } {
     const [policy] = policies === 'all' ? [] : policies;
     if (kindOf(key) !== SOVEREIGN_POLICY_KIND.kind || policy === undefined) return {};
@@ -109,7 +117,7 @@ export class WriteEvents {
     return { policy, ...(revision !== undefined && { revision }) };
   }
 
-  /** Writes log, metric and conditions. @returns those of the concerned policies that exist */
+  /** Writes log, metric and conditions. @returns the concerned policies that exist */
   #recordTampering({ key, policies }: Pick<Repair, 'key' | 'policies'>, text: string): readonly SovereignPolicy[] {
     const { metrics, logger, tampering, clock, view } = this.#deps;
     const kind = kindOf(key);
@@ -121,15 +129,15 @@ export class WriteEvents {
   }
 
   /**
-   * Returns the policies whose tampering condition is due. Each new condition is a write: a loop
-   * over one shared object must not cause a thousand writes for each of its own.
+   * Selects the policies whose tampering condition is due. Each new condition is a write, so a
+   * fight over one shared object must not cause a write for each of a thousand policies every time.
    */
   #policiesDue(key: string, policies: readonly SovereignPolicy[]): readonly string[] {
     const more = this.#conditions.admit(key, this.#deps.clock.monotonicMs(), REPEAT_TO_ALL_MS);
     return more === undefined ? [] : policies.map(policyKeyOf);
   }
 
-  /** Records a failed write; the third failure in a row is an alert. */
+  /** Records a failed write. The third consecutive failure is an alert. */
   recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
     this.#deps.metrics.writes.inc({ kind: kindOf(write.key), result: 'error' });
     if (write.priority === PRIORITIES.reports) this.#recordUnreported(write, error);
@@ -137,8 +145,8 @@ export class WriteEvents {
   }
 
   /**
-   * Logs the first report for other tools that cannot be written. Nothing depends on reports, and
-   * one cause may keep all of them from being written.
+   * Logs that reports for other tools cannot be written, once until a write succeeds. Nothing
+   * depends on these reports, and one cause may affect all of them.
    */
   #recordUnreported({ key }: Write, error: unknown): void {
     if (!this.#areReportsFailing) this.#deps.logger.warn({ err: error, key }, 'report cannot be written, trying again');
@@ -160,9 +168,8 @@ export class WriteEvents {
   }
 
   /**
-   * Reports a policy of a commit that cannot be written, and again for the next commit if it still
-   * cannot. One cause may keep all of them from being written, so that the event is limited by
-   * commit.
+   * Raises an alert for a policy of a commit that cannot be written, and again for the next commit.
+   * One cause may affect all policies, so there is one event per commit.
    */
   #alertUnwritten({ key, error, failures }: WriteFailure): void {
     const { events, clock } = this.#deps;
@@ -175,7 +182,7 @@ export class WriteEvents {
     events.ofCluster({ severity: 'alert', reason, message, ...(revision !== undefined && { revision }) });
   }
 
-  /** Records the policies that were being deleted in the round before and are gone now. */
+  /** Records the policies that were being deleted in the previous reconcile and are gone now. */
   recordDeletions(plan: ClusterPlan): void {
     const present = new Set(plan.policies.map(({ key }) => key));
     for (const key of this.#leaving) {

@@ -5,45 +5,46 @@ import type { ForeignChange } from '../observe/index.ts';
 import { NotKeptError } from './apply-action.ts';
 import { Echo } from './echo.ts';
 
-/** An object that someone else changed or deleted, and that a write restores. */
+/** Object that another writer changed or deleted, and that a write restores. */
 export interface Repair {
-  /** `Kind/name`, or `Kind/namespace/name` */
+  /** `Kind/name`, or `Kind/namespace/name`. */
   readonly key: string;
-  /** Keys of the policies that it concerns. */
+  /** Keys of the concerned policies. */
   readonly policies: readonly string[] | 'all';
   readonly trace: ForeignChange;
-  /** The object itself, where it can have Events of its own. */
+  /** The object itself, if it can have Events of its own. */
   readonly object?: InvolvedObject;
 }
 
-/** Outcome of one write. `unchanged`: the target was right already. */
+/** Outcome of one write. `unchanged`: the target was already as desired. */
 export type WriteOutcome = 'written' | 'unchanged';
 
 /**
- * A write that a plan asks for. The key names its target; two writes of one key never run at once.
+ * Write that a plan asks for. The key names its target; two writes of one key never run at the same
+ * time.
  */
 export interface Write {
   readonly key: string;
   readonly policies: readonly string[];
   /** Reason, in CamelCase. */
   readonly reason: string;
-  /** The repair that the write is, if someone else changed or deleted its target. */
+  /** Repair that this write is, if another writer changed or deleted its target. */
   readonly repair?: Repair;
-  /** Works of a lower number start first. */
+  /** Writes with a lower number start first. */
   readonly priority: number;
-  /** Waits between two attempts that are not those of the pool. */
+  /** Overrides of the pool's waits between attempts. */
   readonly retry?: Partial<Omit<RetryPolicy, 'random'>>;
-  /** Time to wait for the cache to show the write, in ms. Default: the time of the pool. */
+  /** Time to wait for the cache to show the write, in ms. Default: that of the pool. */
   readonly echoMs?: number;
   /**
-   * Content that is written. Where it differs from what was written last, it waits for no longer
-   * than the time of the pool. Absent: it never does.
+   * Content that is written. A write with other content than the last one waits no longer than the
+   * pool's time. Absent: the content counts as unchanged.
    */
   readonly content?: unknown;
   /**
-   * Version of the target in the local cache. After a successful write the pool leaves a target
-   * alone until the cache shows another version: until then every plan rests on the state before
-   * the write.
+   * Version of the target in the local cache. After a successful write the pool does not touch the
+   * target until the cache shows another version, because until then plans are based on the state
+   * before the write.
    */
   liveVersion(): string | undefined;
   run(signal: AbortSignal): Promise<WriteOutcome>;
@@ -56,14 +57,14 @@ export interface WritePoolOptions {
   readonly retry: RetryPolicy;
   /**
    * Time to wait for the cache to show a write, in ms. It doubles, up to 30 s, each time that a
-   * target is written again and the cache has not shown it.
+   * target is written again before the cache has shown it.
    */
   readonly echoMs: number;
   readonly onDone: (write: Write, outcome: WriteOutcome) => void;
   readonly onFailure: (write: Write, failure: WriteFailure, error: unknown) => void;
 }
 
-/** A write, and who planned it. */
+/** Write with its planner. */
 interface Planned {
   readonly write: Write;
   readonly planner: Planner;
@@ -71,28 +72,25 @@ interface Planned {
 
 /** Waits between the attempts of a failing write. */
 export interface RetryPolicy {
-  /** Waits after the first and the second failure; from the third on the wait grows. */
+  /** Waits after the first and the second failure. From the third failure on the wait grows. */
   readonly firstMs: number;
   readonly secondMs: number;
-  /** Longest wait of all. */
+  /** Longest wait. */
   readonly capMs: number;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
 }
 
-/** An API server takes up a changed CRD within a second. */
+/** Delay of {@link WritePool.retryKind}: an API server takes up a changed CRD within a second. */
 const RETRY_SOON_MS = 1_000;
 
 /**
  * Priorities of writes; a lower number starts first. Objects that put a changed policy in force
- * come before the policies, and those that only report it come last.
+ * come before policies. Writes that only report come last.
  */
 export const PRIORITIES = { locks: 0, policies: 1, status: 2, reports: 3 } as const;
 
-/**
- * Those who plan writes: the rounds, and the reports for other tools, which are planned beside
- * them.
- */
+/** Sources of writes: reconciles, and the reports for other tools, which are planned separately. */
 export type Planner = 'rounds' | 'reports';
 
 interface KeyState {
@@ -102,28 +100,27 @@ interface KeyState {
   notKept: boolean;
   policies: readonly string[];
   notBefore: number;
-  /** Set after a success, until the cache shows it. */
+  /** Set after a success until the cache shows the write. */
   echo: Echo | undefined;
 }
 
-/** Whether the cache does not show yet what was written. */
+/** Whether the cache does not show the last write yet. */
 const isUnshown = ({ echo }: KeyState, now: number): boolean => echo?.isAwaited(now) === true;
 
 /**
- * Number of reports that are written at once. Reports are a convenience, and must not crowd out the
- * enforcing writes at the API server.
+ * Number of reports written at once. They are a convenience and must not delay enforcing writes at
+ * the API server.
  */
 const REPORT_CONCURRENCY = 1;
 /**
- * Share of the writes at once that locks leave to others: where the API server does not answer
- * writes of one kind, a commit is written all the same.
+ * Share of concurrent writes that locks leave to others, so that a commit is written even if the
+ * API server does not respond to writes of one kind.
  */
 const SHARE_OF_OTHERS = 1 / 4;
 
 /**
- * Runs the writes of the newest plans, several at once. Each plan replaces what has not started of
- * the one before of the same planner; a key that fails waits on its own, so that it never holds up
- * the others.
+ * Runs the writes of the newest plans concurrently. Each plan replaces the unstarted writes of the
+ * same planner's previous plan. A failing key waits on its own, so that it never delays others.
  */
 export class WritePool {
   readonly #options: WritePoolOptions;
@@ -143,7 +140,10 @@ export class WritePool {
     signal.addEventListener('abort', stop, { once: true });
   }
 
-  /** @param handler asked for a new plan: a write is due again, or its echo never came */
+  /**
+   * Registers the handler that asks a planner for a new plan: a write is due again, or the cache
+   * did not show it in time.
+   */
   onDue(planner: Planner, handler: () => void): void {
     this.#dueHandlers.set(planner, handler);
   }
@@ -158,8 +158,8 @@ export class WritePool {
       if (state.echo?.isShown === true) state.echo = undefined;
       if (state.planner !== planner || wanted.has(key) || this.#running.has(key) || isUnshown(state, now)) continue;
       this.#states.delete(key);
-      // The round that submits these has published the failure: without another one it would stand
-      // until something else changes.
+      // The reconcile that submits these writes has already published the failure. Without another
+      // reconcile it would stay published until something else changes.
       if (state.failures > 0) this.#dueHandlers.get(planner)?.();
     }
     const due = writes.filter((write) => !this.#running.has(write.key) && this.#isDue(write, now));
@@ -169,12 +169,12 @@ export class WritePool {
     this.#arm(planner);
   }
 
-  /** Number of writes of the newest round that have not started. */
+  /** Number of writes of the newest reconcile that have not started. */
   get waiting(): number {
     return this.#waiting.filter(({ planner }) => planner === 'rounds').length;
   }
 
-  /** Writes of rounds whose last attempt failed. */
+  /** Writes of reconciles whose last attempt failed. */
   failures(): readonly WriteFailure[] {
     return [...this.#states]
       .filter(([, state]) => state.failures > 0 && state.planner === 'rounds')
@@ -182,8 +182,8 @@ export class WritePool {
   }
 
   /**
-   * Whether nothing of a kind is being written, and the cache shows what was: else a plan rests on
-   * the state before it.
+   * Whether no write of a kind is running and the cache shows all that were. Otherwise a plan is
+   * based on an outdated state.
    */
   isSettled(kind: string): boolean {
     const now = this.#options.clock.monotonicMs();
@@ -191,7 +191,7 @@ export class WritePool {
     return ![...this.#running.keys()].some(isOfKind) && ![...this.#states].some(([key, state]) => isOfKind(key) && isUnshown(state, now));
   }
 
-  /** Tries the writes of a kind that failed soon again: what they failed by may be over. */
+  /** Retries the failed writes of a kind soon, as the cause may be gone. */
   retryKind(kind: string): void {
     const soon = this.#options.clock.monotonicMs() + RETRY_SOON_MS;
     for (const [key, state] of this.#states) if (key.startsWith(`${kind}/`)) state.notBefore = Math.min(state.notBefore, soon);
@@ -215,7 +215,7 @@ export class WritePool {
     }
   }
 
-  /** Returns whether a write may start beside those that run now. */
+  /** Builds a check of whether a write may start beside those that run now. */
   #starter(): (next: Planned) => boolean {
     const { concurrency } = this.#options;
     const running = [...this.#running.values()];
@@ -283,8 +283,8 @@ export class WritePool {
 }
 
 /**
- * 5 s, then 30 s, both at most the cap, then exponential with full jitter in its upper half, so
- * that many agents that failed together do not come back together, and none comes back at once.
+ * Returns 5 s, then 30 s, both limited by the cap, then exponential waits with full jitter in the
+ * upper half. So agents that failed together neither retry together nor at once.
  */
 export const retryDelayMs = (failures: number, policy: RetryPolicy): number => {
   if (failures <= 2) return Math.min(policy.capMs, failures === 2 ? policy.secondMs : policy.firstMs);

@@ -30,18 +30,18 @@ import type { ClusterPlan } from '../plan/index.ts';
 import { runAction } from './apply-action.ts';
 import { PRIORITIES, type Repair, type Write, type WriteOutcome } from './write-pool.ts';
 
-/** The API server, the caches, and receivers of what writes find. */
+/** API server, caches, and receivers of what writes reveal. */
 export interface WriteContext {
   readonly client: KubeClient;
   readonly view: ClusterView;
   readonly defaults: ServerDefaults;
-  /** Gets each CRD as a write left it. */
+  /** Gets each CRD after a write. */
   readonly onDefinition: (definition: CustomResourceDefinition) => void;
   /** Gets each repair that a conflict revealed. */
   readonly onTookOver: (repair: Repair) => void;
 }
 
-/** Kinds that put a changed policy in force. */
+/** Kinds whose writes put a changed policy in force. */
 const FIRST: ReadonlySet<string> = new Set([
   'CustomResourceDefinition',
   'FloorParameters',
@@ -50,16 +50,13 @@ const FIRST: ReadonlySet<string> = new Set([
   'ValidatingAdmissionPolicyBinding',
 ]);
 
-/**
- * Retries of the floor and its guard. The floor is open as long as one of their objects is missing.
- */
+/** Retries of the floor and its guard. The floor is open while one of their objects is missing. */
 const FLOOR_RETRY = { capMs: 5_000 } as const;
-/** Retries of policies of the hub. A policy that is not written is not enforced. */
+/** Retries of the hub's policies. A policy that is not written is not enforced. */
 const POLICY_RETRY = { firstMs: 500, secondMs: 1_000, capMs: 30_000 } as const;
 /**
  * Time to wait for the cache to show a write to a policy, in ms. A commit can change all policies,
- * and a policy can be half a megabyte: where the watch is late, none is written again every second,
- * which would make it later still.
+ * each of up to half a megabyte. Rewriting them every second would delay a slow watch even more.
  */
 const POLICY_ECHO_MS = 30_000;
 const FLOOR_OBJECT = /^ValidatingAdmissionPolicy(Binding)?\/fso-(floor|guard)-/;
@@ -69,11 +66,11 @@ const waitsOf = (key: string, { kind }: KindDescriptor): Pick<Write, 'retry' | '
   return kind === POLICY_KIND.kind ? { retry: POLICY_RETRY, echoMs: POLICY_ECHO_MS } : {};
 };
 
-/** Key of its target in the cache. */
+/** Key of the action's target in the cache. */
 const cacheKeyOf = (action: Action): string => (action.type === 'apply' ? keyOfObject(action.body) : keyOf(action.ref));
 
 /**
- * Turns the actions of a plan into writes: one per target, so that two writes to one object never
+ * Turns the actions of a plan into writes, one per target, so that writes to one object never
  * overtake each other.
  */
 export const buildWrites = (actions: readonly Action[], context: WriteContext): Write[] =>
@@ -99,25 +96,22 @@ export const buildWrites = (actions: readonly Action[], context: WriteContext): 
     };
   });
 
-/** Built before the write, which overwrites what shows the change. */
+/** Describes a repair. Built before the write, which overwrites the evidence of the change. */
 const repairOf = (action: Action, policies: readonly string[], view: ClusterView): Repair => {
   const { key, kind } = action;
   const live = view.objectOf(kind, cacheKeyOf(action));
   const trace = isForgery(action) ? ({ what: 'forged' } as const) : traceOf(live);
-  // A policy gets its Event as such.
+  // A policy gets its Event as a policy.
   if (kind.kind === POLICY_KIND.kind) return { key, policies, trace };
   const { name } = action.type === 'apply' ? action.body.metadata : action.ref;
   const metadata = { name, ...(live?.metadata.uid === undefined ? {} : { uid: live.metadata.uid }) };
-  // An object that all policies rest on, e.g. of the floor, is written for none of them in
-  // particular.
+  // An object that all policies depend on, e.g. of the floor, is not written for any particular
+  // one.
   const concerned = policies.length === 0 ? 'all' : policies;
   return { key, policies: concerned, trace, object: { apiVersion: kind.apiVersion, kind: kind.kind, metadata } };
 };
 
-/**
- * Whether an action deletes a policy that claims to come from Git. Only the hub may make that
- * claim.
- */
+/** Whether an action deletes a policy that claims to come from Git, which only the hub may do. */
 const isForgery = ({ type, kind }: Action): boolean => type === 'delete' && kind.kind === POLICY_KIND.kind;
 
 const runStep = async (step: Action, context: WriteContext, signal: AbortSignal): Promise<WriteOutcome> => {
@@ -133,10 +127,9 @@ const runStep = async (step: Action, context: WriteContext, signal: AbortSignal)
 };
 
 /**
- * Remembers fields that a patch removed and that its answer still has.
+ * Remembers fields that a patch removed and its response still has.
  *
- * @throws Error where a mutating webhook may have added them: each further write would get them
- * again
+ * @throws Error if a mutating webhook may have added them, as it would do so on each further write
  */
 const learnDefaults = (
   { key, kind, patch }: Extract<Action, { type: 'patch' }>,
@@ -145,17 +138,16 @@ const learnDefaults = (
 ): void => {
   const kept = keptFields(patch, answer)?.['spec'];
   if (!isPlain(kept)) return;
-  // Admission policies are exempt from webhooks and from admission policies.
+  // Admission policies are exempt from webhooks and admission policies.
   if (!kind.apiVersion.startsWith('admissionregistration.k8s.io/'))
     throw new Error(`fields that are removed from it come back with the answer, as from a mutating webhook: spec ${JSON.stringify(kept)}`);
   defaults.learn(key, kept);
 };
 
 /**
- * Adds the uid of a namespace, so that server-side apply does not create one that was deleted
- * meanwhile.
+ * Adds the uid of a namespace, so that server-side apply does not recreate a deleted one.
  *
- * @returns undefined: the namespace is gone already
+ * @returns undefined if the namespace is already gone
  */
 const pinNamespace = (action: Action, view: ClusterView): Action | undefined => {
   if (action.type !== 'apply' || action.kind.kind !== 'Namespace' || action.reason === 'Install') return action;
@@ -164,8 +156,8 @@ const pinNamespace = (action: Action, view: ClusterView): Action | undefined => 
 };
 
 /**
- * Waits for a write and ignores that it failed because its policy was deleted or changed meanwhile;
- * the next plan follows from the policy as it is then.
+ * Waits for a write, and ignores failures because its policy was deleted or changed meanwhile. The
+ * next plan is based on the new state.
  */
 export const ignoreOutdated = async (write: Promise<unknown>): Promise<void> => {
   try {
@@ -176,8 +168,8 @@ export const ignoreOutdated = async (write: Promise<unknown>): Promise<void> => 
 };
 
 /**
- * The write of a policy's status subresource, by server-side apply: this field manager owns all of
- * it.
+ * Builds the write of a policy's status subresource by server-side apply. This field manager owns
+ * all of the status.
  */
 export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolicyStatus, context: WriteContext): Write => {
   const { name, namespace = '' } = policy.metadata;
@@ -203,20 +195,17 @@ export const buildStatusWrite = (policy: SovereignPolicy, status: SovereignPolic
   };
 };
 
-/**
- * The finalizers of a policy after the agent's own is added, or removed where the policy is being
- * deleted.
- */
+/** Finalizers of a policy with the agent's own added, or removed if the policy is being deleted. */
 const nextFinalizers = ({ metadata: { deletionTimestamp, finalizers = [] } }: SovereignPolicy): readonly string[] => {
   const others = finalizers.filter((finalizer) => finalizer !== FINALIZER);
   return deletionTimestamp === undefined ? [...others, FINALIZER] : others;
 };
 
 /**
- * Reads a policy again of which the cache may lack finalizers: a patch of the list removes what it
- * does not name.
+ * Reads a policy again if the cache may lack finalizers, because a patch of the list removes every
+ * finalizer that it does not name.
  *
- * @returns undefined: it is not the same any more, and the next plan knows
+ * @returns undefined if the policy has changed, so that the next plan decides
  */
 const withAllFinalizers = async (
   policy: SovereignPolicy,
@@ -230,8 +219,8 @@ const withAllFinalizers = async (
 };
 
 /**
- * Adds or removes the finalizer; the `resourceVersion` makes a concurrent change of the list a
- * conflict.
+ * Builds a write that adds or removes the finalizer. `resourceVersion` turns a concurrent change of
+ * the list into a conflict.
  */
 const buildFinalizerWrite = (policy: SovereignPolicy, context: WriteContext): Write => {
   const { name, namespace = '' } = policy.metadata;
@@ -254,9 +243,9 @@ const buildFinalizerWrite = (policy: SovereignPolicy, context: WriteContext): Wr
 };
 
 /**
- * Keys of the policies that something in the cluster still enforces. Of lock 2 only what can be
- * written counts: nothing where Gatekeeper is gone, and no constraint whose writes keep failing
- * (`stuck`); later rounds clean those up.
+ * Keys of the policies that something in the cluster still enforces. Of lock 2 only writable
+ * objects count: none if Gatekeeper is gone, and no constraint whose writes keep failing (`stuck`).
+ * Later reconciles clean those up.
  */
 const findEnforcedPolicies = (
   plan: Pick<ClusterPlan, 'namespaces'>,
@@ -279,12 +268,12 @@ const isWritable = ({ metadata }: KubeObject, stuck: ReadonlySet<string>): boole
   metadata.labels?.[LABELS.component] !== undefined && !stuck.has(`${GEO_RESIDENCY_KIND.kind}/${metadata.name}`);
 
 /**
- * The writes that add the finalizer to live policies and remove it from released ones.
+ * Builds the writes that add the finalizer to live policies and remove it from released ones.
  *
  * @param stuck keys of writes that keep failing
  */
 export const buildFinalizerWrites = (plan: ClusterPlan, stuck: ReadonlySet<string>, context: WriteContext): Write[] => {
-  // Computed on demand: in most rounds no policy is being deleted.
+  // Computed on demand, as in most reconciles no policy is being deleted.
   let enforced: ReadonlySet<string> | undefined;
   const isReleased = (key: string): boolean => {
     enforced ??= findEnforcedPolicies(plan, context.view, stuck);

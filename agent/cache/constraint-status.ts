@@ -2,9 +2,9 @@ import type { GatekeeperPodStatus, K8sGeoResidency } from '@fso/shared/kube';
 import { truncate } from '@fso/shared/runtime';
 import { definedOnly } from '../compare.ts';
 
-/** Reports of Gatekeeper's pods that are kept. A usual installation has four. */
+/** Most pod reports that are kept. A usual installation has four. */
 const MAX_PODS = 100;
-/** Number of errors that are kept: a single one is shown. */
+/** Most errors of a pod that are kept. Only one is shown. */
 const MAX_ERRORS = 1;
 const MAX_MESSAGE = 1_000;
 const MAX_NAME = 253;
@@ -12,8 +12,8 @@ const MAX_NAME = 253;
 type Status = NonNullable<K8sGeoResidency['status']>;
 
 /**
- * The part of a constraint's status that is proof. Where there are more reports than are kept, none
- * is: a part of them proves nothing.
+ * Reduces a constraint's status to the part that serves as proof. If there are more reports than
+ * are kept, the result proves nothing.
  */
 export const reduceConstraintStatus = ({ auditTimestamp, totalViolations, byPod }: Status): Status =>
   definedOnly({ auditTimestamp, totalViolations, byPod: byPod && reducePods(byPod) }) as Status;

@@ -8,17 +8,17 @@ import { isPlain } from '../compare.ts';
  * Gatekeeper's CRDs accept any status, a CRD may be changed, and an aggregated API may return
  * anything.
  *
- * A field that cannot be read is left out, which must never release anything: each kind defines how
- * its object counts without it.
+ * An unreadable field is dropped. This must never release anything, so each kind defines how its
+ * object counts without the field.
  */
 
-/** Mark on an object in the cache with fields that could not be read. */
+/** Marks a cached object that has unreadable fields. */
 export interface Malformed {
-  /** The fields that could not be read, for people; absent: there are none. */
+  /** Description of the unreadable fields, for people; absent if there are none. */
   readonly malformed?: string | undefined;
 }
 
-/** Error for an object without a readable name. A list that contains one is unusable. */
+/** Error for an object without a readable name. It makes the whole list unusable. */
 export class MalformedNameError extends Error {
   override readonly name = 'MalformedNameError';
 }
@@ -52,7 +52,7 @@ const META = {
 const Requirement = z.looseObject({ key: Text, operator: Text, values: Texts.nullish() });
 const Term = z.looseObject({ matchExpressions: z.array(Requirement).nullish(), matchFields: z.array(Requirement).nullish() });
 
-/** The fields of a pod's spec by which its node is chosen, but for tolerations. */
+/** Fields of a pod spec that decide on its node, except for tolerations. */
 export const PodSpec = z.looseObject({
   nodeName: Text.nullish(),
   nodeSelector: TextMap.nullish(),
@@ -72,8 +72,8 @@ export const PodSpec = z.looseObject({
 const ScopedActions = z.array(z.looseObject({ action: Text, enforcementPoints: z.array(z.looseObject({ name: Text })) }));
 
 /**
- * The types of the fields alone: what the CRD would refuse of their values has a sentence of its
- * own (policy-problems.ts).
+ * Checks only the types of the fields. Values that the CRD would refuse get messages of their own
+ * (policy-problems.ts).
  */
 const PolicySpec = z.looseObject({
   targetNamespace: Text,
@@ -85,7 +85,7 @@ const PolicySpec = z.looseObject({
   excludedNamespaces: Texts.optional(),
 });
 
-/** The fields of a local policy's spec that are read. */
+/** Fields of a local policy's spec that are read. */
 export const POLICY_FIELDS: readonly string[] = Object.keys(PolicySpec.shape);
 
 const HubPolicySpec = PolicySpec.extend({
@@ -145,7 +145,7 @@ const ConstraintSpec = z.looseObject({
     .optional(),
 });
 
-/** The fields of a namespace's own policy's metadata that are read, beside its name. */
+/** Metadata fields of a local policy that are read, in addition to its name and namespace. */
 export const LOCAL_POLICY_METADATA = [
   'uid',
   'resourceVersion',
@@ -155,7 +155,7 @@ export const LOCAL_POLICY_METADATA = [
   'finalizers',
 ] as const satisfies readonly (keyof typeof META)[];
 
-/** The parts of a Kubernetes object that are read; an absent schema leaves its part out. */
+/** Parts of a Kubernetes object that are read. A part without a schema is dropped. */
 export interface Shape {
   /** Fields of the metadata that are read; default: all. */
   readonly metadata?: readonly (keyof typeof META)[];
@@ -163,12 +163,14 @@ export interface Shape {
   readonly status?: z.ZodType;
 }
 
-/** Longest providerID of a node, in characters. Cloud controllers write a few hundred at most. */
+/**
+ * Longest providerID that is kept, in characters. Cloud controllers write a few hundred at most.
+ */
 const MAX_PROVIDER_ID = 512;
 
 /**
  * Schemas of the metadata, spec and status that the agent reads, by kind. A field that does not
- * match is left out.
+ * match is dropped.
  */
 export const SHAPES = {
   policy: { spec: HubPolicySpec, status: PolicyStatus },
@@ -205,7 +207,7 @@ export const SHAPES = {
     status: z.looseObject({ auditTimestamp: Text.optional(), totalViolations: z.number().optional(), byPod: PodReports.optional() }),
   },
   definition: { spec: z.looseObject({ group: Text, names: z.looseObject({ kind: Text, plural: Text }) }) },
-  /** Metadata only: its webhooks are validated in any shape (webhook-configuration.ts). */
+  /** Metadata only: webhooks may have any shape and are validated in webhook-configuration.ts. */
   webhookConfiguration: { metadata: ['uid', 'resourceVersion'] },
   apiService: { spec: z.looseObject({ service: z.looseObject({}).nullish() }) },
 } as const satisfies Record<string, Shape>;
@@ -216,14 +218,14 @@ const problemOf = (path: string, error: z.ZodError): string => {
   return `${where}: ${issue?.message ?? 'cannot be read'}`;
 };
 
-/** Reads the fields of one object; what does not fit is left out and noted. */
+/** Reads the fields of one object. Fields that do not match are dropped and noted. */
 const readFields = (raw: Readonly<Record<string, unknown>>, schemas: Readonly<Record<string, z.ZodType>>, path: string) => {
   const problems: string[] = [];
   const bad: string[] = [];
   for (const [name, schema] of Object.entries(schemas)) {
     const value = raw[name];
     if (value === undefined) continue;
-    // Servers write null for what is absent.
+    // Servers write null for absent fields.
     const result = value === null ? undefined : schema.safeParse(value);
     if (result?.success === true) continue;
     bad.push(name);
@@ -244,9 +246,10 @@ const isNamed = (metadata: unknown): metadata is Readonly<Record<string, unknown
   isPlain(metadata) && isName(metadata['name']) && (metadata['namespace'] === undefined || isName(metadata['namespace']));
 
 /**
- * Decodes objects of one kind. An object in which all fields fit is returned as it is.
+ * Creates a decoder for objects of one kind. An object whose fields all match is returned
+ * unchanged.
  *
- * @throws MalformedNameError where an object has no name
+ * @throws MalformedNameError if an object has no name
  */
 export const decoderOf = <T extends KubeObject>(shape: Shape): ((object: T) => T & Malformed) => {
   const metadataSchemas = metaSchemas(shape.metadata);

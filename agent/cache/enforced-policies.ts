@@ -4,38 +4,38 @@ import type { PolicyInput } from '../enforce/index.ts';
 import { isRedirected, POLICY_API } from '../enforce/index.ts';
 import type { Malformed } from './decode.ts';
 
-/** Informers of {@link EnforcedPolicies}, and a way back to specs that cannot be read. */
+/** Informers of {@link EnforcedPolicies}, and the recovery of unreadable specs. */
 export interface EnforcedPoliciesDeps {
   readonly policies: Informer<SovereignPolicy>;
   readonly apiServices: Informer<ApiService>;
   /**
-   * Reads back what the cluster enforces for a policy whose spec cannot be read, by its key. Throws
-   * where that is not read yet.
+   * Recovers what the cluster enforces for a policy whose spec cannot be read, by its key. Throws
+   * if the enforcing objects are not read yet.
    */
   readonly recover: (key: string) => readonly SovereignPolicySpec[];
 }
 
-/** A spec of a policy that was never enforced and cannot be read: nothing follows from it. */
+/** Spec of a policy that cannot be read and was never enforced. It has no effect. */
 const UNREADABLE: SovereignPolicySpec = { targetNamespace: '', allowedRegions: [], enforcementAction: 'deny' };
 
 /**
- * The policies to enforce. While their kind cannot be read, the last ones stay in force: an API
- * server that does not know the kind, a deleted CRD, or another server in its place must not open
- * the locks. A policy that cannot be read keeps what it last enforced.
+ * The policies to enforce. If their kind cannot be read, the last known ones stay in force: an API
+ * server that does not know the kind, a deleted CRD, or a server that impersonates the API must not
+ * open the locks. A policy that cannot be read keeps what it last enforced.
  */
 export class EnforcedPolicies {
   readonly #deps: EnforcedPoliciesDeps;
   readonly #signal: AbortSignal;
-  /** The last policies from before their kind became unreadable; undefined: it is readable. */
+  /** Policies as last read before their kind became unreadable; undefined while it is readable. */
   #held: ReadonlyMap<string, SovereignPolicy> | undefined;
   #isServed: boolean = true;
   /** Whether the API server itself serves the policies. */
   #isOwnApi: boolean = true;
-  /** Number of times that another server was seen in its place. */
+  /** Number of times that the API group was seen redirected to another server. */
   #redirects = 0;
   #onHoldEnd: () => void = () => undefined;
   readonly #inputs = new WeakMap<SovereignPolicy, PolicyInput>();
-  /** The specs that each policy last enforced, by key. */
+  /** Specs that each policy last enforced, by key. */
   readonly #enforced = new Map<string, readonly SovereignPolicySpec[]>();
 
   constructor(deps: EnforcedPoliciesDeps, signal: AbortSignal) {
@@ -53,7 +53,7 @@ export class EnforcedPolicies {
     });
   }
 
-  /** Called when policies that were held are replaced by those that are read. */
+  /** Registers a handler for the moment at which newly read policies replace the held ones. */
   onHoldEnd(handler: () => void): void {
     this.#onHoldEnd = handler;
   }
@@ -74,7 +74,7 @@ export class EnforcedPolicies {
     const known = this.#inputs.get(policy);
     if (known !== undefined) return known;
     const input = isReadable(policy) ? toPolicyInput(policy) : this.#unreadable(policy);
-    // What is recovered from the cluster may only be there later.
+    // An empty recovery is not cached: the enforcing objects may be read later.
     if (input.lastEnforced?.length !== 0) this.#inputs.set(policy, input);
     this.#enforced.set(input.key, input.lastEnforced ?? [input.spec]);
     return input;
@@ -94,9 +94,9 @@ export class EnforcedPolicies {
   }
 
   /**
-   * A service that serves the group instead of the API server may list no policies. The earlier
-   * policies stay in force until two consecutive lists, both read while the API server serves the
-   * group itself, replace them.
+   * Checks who serves the API group. A foreign service may list no policies. The earlier policies
+   * stay in force until two consecutive lists are read while the API server serves the group
+   * itself.
    */
   #checkApi(): void {
     const api: (ApiService & Malformed) | undefined = this.#deps.apiServices.get(POLICY_API);
@@ -112,7 +112,7 @@ export class EnforcedPolicies {
   async #readTwice(): Promise<void> {
     const redirects = this.#redirects;
     for (let read = 0; read < 2; read += 1) await this.#deps.policies.relist(this.#signal);
-    // The group may have been redirected again.
+    // The group may have been redirected again meanwhile.
     if (redirects !== this.#redirects) return;
     this.#isOwnApi = true;
     this.#hold();
@@ -120,16 +120,16 @@ export class EnforcedPolicies {
   }
 }
 
-/** Key of a policy by its key in the cache. */
+/** Converts a cache key to the key of a policy. */
 const keyOfName = (objectKey: string): string => {
   const [namespace = '', name = ''] = objectKey.split('/');
   return policyKeyOf({ metadata: { namespace, name } } as SovereignPolicy);
 };
 
-/** Whether its spec is there: only one that could not be read has none. */
+/** Whether the spec could be read. An unreadable one is absent. */
 const isReadable = ({ spec }: { readonly spec?: SovereignPolicySpec }): boolean => spec !== undefined;
 
-/** Converts a SovereignPolicy of the cluster to what plans read. */
+/** Converts a SovereignPolicy of the cluster to the input of plans. */
 export const toPolicyInput = (policy: SovereignPolicy): PolicyInput => {
   const { metadata, spec } = policy;
   return {
@@ -145,5 +145,5 @@ export const toPolicyInput = (policy: SovereignPolicy): PolicyInput => {
   };
 };
 
-/** The parts of a key by which a cached policy is found. */
+/** Splits a policy key into the parts by which the policy is found in the cache. */
 export const partsOfKey = (key: string): Pick<PolicyInput, 'key' | 'namespace' | 'name'> => ({ key, ...parsePolicyKey(key) });

@@ -9,9 +9,9 @@ const labelsIn = ({ fieldsV1 }: FieldsEntry): readonly string[] => {
 };
 
 /**
- * Labels of this system that another field manager owns too: an apply without them does not remove
- * them. A user who resets `managedFields`, for which the right to patch suffices, makes the next
- * apply leave all of them to `before-first-apply`.
+ * Labels of this system that another field manager owns too. An apply without them does not remove
+ * them. A user with the right to patch can cause this by resetting `managedFields`: the next apply
+ * attributes all labels to `before-first-apply`.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
@@ -21,15 +21,15 @@ export const labelsHeldByOthers = (managedFields: ObjectMeta['managedFields']): 
   return held.length === 0 ? undefined : [...new Set(held)];
 };
 
-/** The fields of the spec that an entry owns; undefined: none, as in an entry of the status. */
+/** Spec fields that an entry owns; undefined if it owns none, e.g. an entry for the status. */
 export const specFieldsOf = ({ subresource, fieldsV1 }: FieldsEntry): Plain | undefined => {
   const fields = fieldsV1?.['f:spec'];
   return subresource === undefined && isPlain(fields) ? fields : undefined;
 };
 
 /**
- * The managed fields of a spec, which say by whom it was changed (`foreignManager`). Those of a
- * status are larger, and change more often.
+ * Reduces managed fields to those of the spec, which show who changed it (`foreignManager`). Those
+ * of the status are larger and change more often.
  */
 export const specFields = (managedFields: ObjectMeta['managedFields']): ObjectMeta['managedFields'] => {
   const ofSpec = (managedFields ?? []).flatMap((entry): FieldsEntry[] => {
@@ -40,7 +40,7 @@ export const specFields = (managedFields: ObjectMeta['managedFields']): ObjectMe
   return ofSpec.length === 0 ? undefined : ofSpec;
 };
 
-/** An object as it is, but for the managed fields of its status. */
+/** Removes the managed fields of the status from an object. */
 export const withSpecFields = <T extends KubeObject>(object: T): T => {
   const { managedFields } = object.metadata;
   if (managedFields === undefined) return object;

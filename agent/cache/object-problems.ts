@@ -7,12 +7,12 @@ import type { Malformed } from './decode.ts';
 export class MalformedObjects {
   readonly #problems = new Map<string, string>();
 
-  /** The fields, for people, by `Kind/key` of the object. */
+  /** Descriptions of the unreadable fields, for people, by `Kind/key` of the object. */
   get problems(): ReadonlyMap<string, string> {
     return this.#problems;
   }
 
-  /** @returns the object */
+  /** Notes or clears the problem of an object. @returns the object */
   note<T extends KubeObject>(kind: KindDescriptor, object: T & Malformed): T {
     if (object.malformed === undefined) this.delete(kind, keyOfObject(object));
     else this.#problems.set(`${kind.kind}/${keyOfObject(object)}`, object.malformed);
@@ -24,13 +24,15 @@ export class MalformedObjects {
   }
 }
 
-/** API groups that another server was seen to serve. */
+/** API groups that were seen redirected to another server. */
 export class RedirectedGroups {
   readonly #groups = new Set<string>();
 
   /**
-   * @param api as it is now; undefined: it is gone
-   * @returns its group, where it was redirected and is the API server's again
+   * Notes who serves the group of an APIService.
+   *
+   * @param api undefined if it was deleted
+   * @returns the group, if it was redirected before and the API server serves it again
    */
   takeRepaired(api: ApiService | undefined): string | undefined {
     if (api === undefined) return undefined;

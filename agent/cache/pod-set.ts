@@ -2,8 +2,7 @@ import type { ObjectKey } from '@fso/shared/kube';
 import type { Pod } from './reduce.ts';
 
 /**
- * The pods of one namespace: another object after each change, so that readers can remember what
- * they found in it.
+ * Pods of one namespace. Every change gives a new object, so that readers can memoize by identity.
  */
 export class PodSet implements Iterable<Pod> {
   static readonly NONE: PodSet = new PodSet(new Map());
@@ -13,7 +12,7 @@ export class PodSet implements Iterable<Pod> {
     this.#pods = pods;
   }
 
-  /** Returns this set with a pod, or without it. Only the last set of a namespace may be read. */
+  /** Returns this set with or without a pod. Only the latest set of a namespace may be read. */
   with(key: ObjectKey, pod: Pod | undefined): PodSet {
     const pods = this === PodSet.NONE ? new Map<ObjectKey, Pod>() : this.#pods;
     if (pod === undefined) pods.delete(key);
@@ -26,11 +25,14 @@ export class PodSet implements Iterable<Pod> {
   }
 }
 
-/** The pods of the cluster, by namespace. */
+/** Pods of the cluster, by namespace. */
 export class PodsByNamespace {
   readonly #sets = new Map<string, PodSet>();
 
-  /** @param key of the pod in the cache @param pod undefined: it is gone */
+  /**
+   * @param key of the pod in the cache
+   * @param pod undefined if it was deleted
+   */
   set(key: ObjectKey, pod: Pod | undefined): void {
     const namespace = key.split('/')[0] ?? '';
     const pods = this.in(namespace).with(key, pod);
@@ -38,7 +40,7 @@ export class PodsByNamespace {
     else this.#sets.set(namespace, pods);
   }
 
-  /** The same object for as long as the pods of the namespace are the same. */
+  /** Returns the pods of a namespace: the same object while they are unchanged. */
   in(namespace: string): PodSet {
     return this.#sets.get(namespace) ?? PodSet.NONE;
   }

@@ -10,7 +10,7 @@ import {
 import { sortedSet } from '../compare.ts';
 import { type Constraint, entriesOf, groupOf } from '../enforce/index.ts';
 
-/** The objects that enforce policies in the cluster. */
+/** Objects that enforce policies in the cluster. */
 export interface EnforcedState {
   readonly constraints: readonly Constraint[];
   readonly namespaces: readonly KubeObject[];
@@ -50,7 +50,8 @@ const ofIndex = ({ spec }: FloorParameters, key: string): SovereignPolicySpec[] 
     }));
 
 /**
- * A glob of the index names no regions: those that its namespaces allow are among the policy's own.
+ * Recovers specs from globs of the index. A glob has no regions of its own; the regions that its
+ * namespaces allow are a subset of the policy's.
  */
 const ofGlobs = ({ spec }: FloorParameters, key: string, allowedRegions: string[]): SovereignPolicySpec[] =>
   (spec?.patterns ?? [])
@@ -63,11 +64,11 @@ const ofGlobs = ({ spec }: FloorParameters, key: string, allowedRegions: string[
     }));
 
 /**
- * Reads back what the cluster enforces for a policy from the objects that enforce it: a constraint
- * has all of it; else the annotations of namespaces and the index of lock 1, where the regions are
- * those that all policies of the namespace allow.
+ * Recovers the specs of a policy from the objects that enforce it. A constraint has the whole spec.
+ * Otherwise namespace annotations and the index of lock 1 are used, whose regions are those that
+ * all policies of the namespace allow.
  *
- * @returns no spec where nothing enforces the policy
+ * @returns no spec if nothing enforces the policy
  */
 export const recoverSpecs = (key: string, { constraints, namespaces, parameters }: EnforcedState): readonly SovereignPolicySpec[] => {
   const whole = constraints.flatMap((constraint) => ofConstraint(constraint, key));

@@ -7,9 +7,9 @@ const decodeOwnPolicy = decoderOf<SovereignPolicy>(SHAPES.policy);
 const decodeLocalPolicy = decoderOf<SovereignPolicy>(SHAPES.localPolicy);
 
 /**
- * Keeps a policy whole in the agent's namespace, where the agent must know its writers; elsewhere
- * the fields that are read, as others may fill the rest at will. One whose spec cannot be read has
- * none.
+ * Reduces a policy. In the agent's namespace it is kept whole, as the agent has to know who changed
+ * it. Elsewhere only the fields that are read are kept, as tenants may fill the others. An
+ * unreadable spec is dropped.
  */
 export const reducePolicy = (policy: SovereignPolicy): SovereignPolicy & Malformed =>
   (policy as Partial<SovereignPolicy>).metadata?.namespace === SYSTEM_NAMESPACE
@@ -17,8 +17,8 @@ export const reducePolicy = (policy: SovereignPolicy): SovereignPolicy & Malform
     : reduceLocalPolicy(decodeLocalPolicy(policy));
 
 /**
- * Takes 40 KB at most, beside the status, which the agent alone writes, and what governance derives
- * from a policy in force.
+ * Reduces a local policy to at most 40 KB, not counting the status, which only the agent writes,
+ * and what governance derives from a policy in force.
  */
 const reduceLocalPolicy = ({ apiVersion, kind, metadata, spec, status, malformed }: SovereignPolicy & Malformed) => {
   const kept = pick(metadata, ['name', 'namespace', ...LOCAL_POLICY_METADATA]);
@@ -36,8 +36,8 @@ const reduceLocalPolicy = ({ apiVersion, kind, metadata, spec, status, malformed
 const readSpec = (spec: SovereignPolicySpec): SovereignPolicySpec => pick(spec, POLICY_FIELDS as readonly (keyof SovereignPolicySpec)[]);
 
 /**
- * A policy that is being deleted governs nothing, and finalizers of others can keep any number of
- * them.
+ * Reduces the spec of a policy that is being deleted. It governs nothing, and foreign finalizers
+ * can keep any number of such policies.
  */
 const endedSpec = ({ targetNamespace, enforcementAction }: SovereignPolicySpec): SovereignPolicySpec => ({
   targetNamespace,
@@ -46,8 +46,8 @@ const endedSpec = ({ targetNamespace, enforcementAction }: SovereignPolicySpec):
 });
 
 /**
- * Finalizers of a policy that are kept. The API server has all of them: one that has this many may
- * have more.
+ * Most finalizers of a policy that are kept. A policy with this many may have more at the API
+ * server.
  */
 export const MAX_FINALIZERS = 32;
 

@@ -28,17 +28,17 @@ export interface PodController {
 export interface Pod extends KubeObject {
   spec: PlacementSpec;
   status?: { phase?: string };
-  /** The same object for all pods of one controller. */
+  /** Shared by all pods of one controller. */
   readonly controller?: PodController;
 }
 
-/** Kind of pods as the agent reads them, reduced by {@link reducePod}. */
+/** Kind of pods, reduced by {@link reducePod}. */
 export const POD_KIND: KindDescriptor<Pod> = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
 
-/** Pods are the largest objects, and their number is unlimited. */
+/** Page size of pod lists: pods are the largest objects, and their number is unlimited. */
 export const POD_PAGE = 50;
 
-// A cluster may have tens of thousands of pods, and the agent never reads most of an object.
+// A cluster may have tens of thousands of pods, so objects are reduced to what the agent reads.
 
 const decodePod = decoderOf<Pod>(SHAPES.pod);
 
@@ -53,8 +53,8 @@ const controllerOf = (owners: KubeObject['metadata']['ownerReferences']): PodCon
 };
 
 /**
- * Reduces a pod to the fields that the decision and the reports read. One whose spec cannot be read
- * counts as a pod that says nothing.
+ * Reduces a pod to the fields that decisions and reports read. A pod with an unreadable spec counts
+ * as one without any constraints.
  */
 export const reducePod = (pod: Pod): Pod & Malformed => {
   const { metadata, spec = {}, status, malformed }: Partial<Pod> & Pick<Pod, 'metadata'> & Malformed = decodePod(pod);
@@ -68,17 +68,17 @@ export const reducePod = (pod: Pod): Pod & Malformed => {
     ...(controller !== undefined && { controller }),
     ...(malformed !== undefined && { malformed }),
   };
-  // Large affinities are judged page by page: all of them in one round would hold up the agent.
+  // Judges large affinities page by page, as all of them in one reconcile would block the agent.
   if (placement.affinity !== undefined) regionsOf(reduced);
   return reduced;
 };
 
-/** The placement that a pod asks for, without the node on which it runs. */
+/** Placement that a pod asks for, without the node that it runs on. */
 export const placementOf = ({ metadata, spec: { nodeName: _, ...placement } }: Pod): PodPlacement =>
   metadata.ownerReferences === undefined ? placement : { ...placement, ownerReferences: metadata.ownerReferences };
 
 /**
- * The regions in which a pod may be scheduled by what it asks for, judged once: see
+ * Regions in which a pod may be scheduled by its own constraints; memoized, see
  * {@link schedulableRegions}.
  */
 export const regionsOf: (pod: Pod) => readonly string[] | undefined = weakMemo((pod: Pod) => schedulableRegions(placementOf(pod)));
@@ -86,8 +86,8 @@ export const regionsOf: (pod: Pod) => readonly string[] | undefined = weakMemo((
 const decodeDefinition = decoderOf<CustomResourceDefinition>(SHAPES.definition);
 
 /**
- * Reduces a CRD to its versions and its writers: the API server compares the spec and counts its
- * changes.
+ * Reduces a CRD to its versions and writers. The spec is not needed: the API server counts its
+ * changes in `metadata.generation`.
  */
 export const reduceDefinition = (definition: CustomResourceDefinition): CustomResourceDefinition & Malformed => {
   const { metadata, spec, malformed }: Partial<CustomResourceDefinition> & Pick<KubeObject, 'metadata'> & Malformed =
@@ -129,9 +129,7 @@ const reduceWebhook = (webhook: unknown): unknown => {
   return definedOnly({ name, rules, objectSelector, namespaceSelector, matchConditions });
 };
 
-/**
- * Reduces a webhook configuration to the fields that say which requests a webhook is asked about.
- */
+/** Reduces a webhook configuration to the fields that select the requests of a webhook. */
 export const reduceWebhookConfiguration = (configuration: ValidatingWebhookConfiguration): ValidatingWebhookConfiguration & Malformed => {
   const { metadata, webhooks, malformed } = decodeWebhookConfiguration(configuration);
   const { name, uid, resourceVersion } = metadata;
@@ -151,7 +149,7 @@ export interface Namespace extends KubeObject, Malformed {
 const decodeNamespace = decoderOf<Namespace>(SHAPES.namespace);
 
 /**
- * Reduces a namespace to what this system reads. One whose labels cannot be read is there, without
+ * Reduces a namespace to what this system reads. A namespace with unreadable labels is kept without
  * labels.
  */
 export const reduceNamespace = (namespace: Namespace): Namespace => {
@@ -174,17 +172,17 @@ export const reduceNamespace = (namespace: Namespace): Namespace => {
 type Values = Readonly<Record<string, string>>;
 
 /**
- * Labels or annotations of a namespace that this system reads: tenants may fill the rest with 256
- * KiB, even under this system's prefix.
+ * Keeps the labels or annotations of a namespace that this system reads. Tenants may fill the rest
+ * with 256 KiB, even under this system's prefix.
  */
 const readNamespaceKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries(READ_NAMESPACE_KEYS.flatMap((key) => (key in values ? [[key, values[key] ?? '']] : [])));
 
-/** Labels of a constraint, or annotations of a CRD, under this system's prefix. */
+/** Keeps the labels of a constraint, or annotations of a CRD, under this system's prefix. */
 const readKeys = (values: Values | undefined): Values | undefined =>
   values && Object.fromEntries(Object.entries(values).filter(([key]) => key.startsWith(KEY_PREFIX)));
 
-/** A reader of a kind that is kept whole, but for the managed fields of its status. */
+/** Creates a reader that keeps objects whole, except for the managed fields of the status. */
 const wholeReaderOf = <T extends KubeObject>(shape: Shape): ((object: T) => T & Malformed) => {
   const decode = decoderOf<T>(shape);
   return (object) => withSpecFields(decode(object));
@@ -199,7 +197,10 @@ export const reduceTemplate = wholeReaderOf<ConstraintTemplate>(SHAPES.template)
 
 const readParameters = wholeReaderOf<FloorParameters>(SHAPES.parameters);
 
-/** Keeps the objects of lock 1; of others of the kind, which nothing reads, the name alone. */
+/**
+ * Keeps the objects of lock 1. Of other objects of the kind, which nothing reads, only the name is
+ * kept.
+ */
 export const reduceParameters = (parameters: FloorParameters): FloorParameters & Malformed => {
   const read = readParameters(parameters);
   if (PARAMETERS.has(read.metadata.name)) return read;
@@ -212,9 +213,8 @@ const PARAMETERS: ReadonlySet<string> = new Set([NAMESPACES_PARAMETERS, NODES_PA
 const decodeConstraint = decoderOf<K8sGeoResidency>(SHAPES.constraint);
 
 /**
- * Keeps the spec of a constraint of this system, and the part of its status that is proof; the
- * violations that an audit lists are not read. Of other constraints, which are not used, only the
- * name is kept.
+ * Keeps the spec of this system's constraints and the part of their status that serves as proof,
+ * but not the violations that an audit lists. Of other constraints only the name is kept.
  */
 export const reduceConstraint = (constraint: K8sGeoResidency): K8sGeoResidency & Malformed => {
   const { metadata, status, ...rest } = decodeConstraint(constraint);
@@ -233,14 +233,14 @@ export const reduceConstraint = (constraint: K8sGeoResidency): K8sGeoResidency &
   };
 };
 
-/** Whether two versions of a pod are alike in all that is judged: spec, phase and owners. */
+/** Whether two versions of a pod are equal in everything that is judged: spec, phase and owners. */
 export const isSamePod = (a: Pod, b: Pod): boolean =>
   a.metadata.uid === b.metadata.uid &&
   a.status?.phase === b.status?.phase &&
   isDeepStrictEqual(a.spec, b.spec) &&
   isDeepStrictEqual(a.metadata.ownerReferences, b.metadata.ownerReferences);
 
-/** Converts a Namespace to what plans read; the same object for the same one. */
+/** Converts a Namespace to the input of plans. Memoized by identity. */
 export const toNamespaceInput = weakMemo(
   ({ metadata, held }: Namespace): NamespaceInput => ({
     name: metadata.name,

@@ -3,31 +3,31 @@ import type { InformerFactory } from '@fso/shared/kube';
 import type { Clock } from '@fso/shared/runtime';
 import type { InjectionKinds } from '../enforce/index.ts';
 
-/** Handlers of changes of the caches. */
+/** Handlers for changes in the caches. */
 export interface ViewHandlers {
   /** Called when an object that enforcement depends on changes. */
   readonly onChange: () => void;
-  /** Called when pods or nodes change, and so maybe the violations. */
+  /** Called when pods or nodes change, which may change the violations. */
   readonly onWorkload: () => void;
 }
 
-/** Origin of the informers of ClusterView, and the bounds of their lists. */
+/** Source of ClusterView's informers, and the bounds of their lists. */
 export interface ClusterViewDeps {
   readonly factory: InformerFactory;
   readonly kinds: InjectionKinds;
   readonly clock: Clock;
-  /** Pods are listed at most this often because of a silent watch, ms. */
+  /** Shortest interval between pod lists that a silent watch causes, in ms. */
   readonly podListMs?: number | undefined;
   /** Called with each pod before it is reduced. */
   readonly onPod?: (pod: KubeObject) => void;
 }
 
-/** A kind that a part of a round rests on has never been read. */
+/** Error for a kind that was never read although a part of the plan depends on it. */
 export class UnreadKindError extends Error {
   override readonly name = 'UnreadKindError';
 }
 
-/** A transform that shows each object to someone before. */
+/** Wraps a transform so that `see` gets each object before it. */
 export const seenBy =
   <T, R>(see: ((object: T) => void) | undefined, transform: (object: T) => R): ((object: T) => R) =>
   (object) => {

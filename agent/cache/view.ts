@@ -63,29 +63,29 @@ import { reducePolicy } from './reduce-policy.ts';
 import { SchemaRereads } from './schema-rereads.ts';
 import { type ClusterViewDeps, seenBy, UnreadKindError, type ViewHandlers } from './view-deps.ts';
 
-/** The live state of the cluster, from which the agent plans every round. */
+/** Live state of the cluster, from which the agent plans every reconcile. */
 export class ClusterView {
   readonly policies: Informer<SovereignPolicy>;
   readonly namespaces: Informer<Namespace>;
   readonly nodes: Informer<ReducedNode>;
-  /** The nodes with their places. */
+  /** Nodes with their places. */
   readonly places: PlacedNodes;
   readonly pods: Informer<Pod>;
   readonly admissionPolicies: Informer<ValidatingAdmissionPolicy>;
   readonly admissionBindings: Informer<ValidatingAdmissionPolicyBinding>;
   readonly parameters: Informer<FloorParameters>;
-  /** The one of this system: others can be of any number and size. */
+  /** This system's template alone: others may be of any number and size. */
   readonly templates: Informer<Template>;
   readonly constraints: Informer<Constraint>;
   readonly mutatingPolicies: Informer<AdmissionObject>;
   readonly mutatingBindings: Informer<AdmissionObject>;
   readonly injectionKinds: InjectionKinds;
   readonly apiServices: Informer<ApiService>;
-  /** The one by which the API server asks Gatekeeper. */
+  /** The configuration through which the API server calls Gatekeeper, and no other. */
   readonly webhookConfigurations: Informer<ValidatingWebhookConfiguration>;
   /**
-   * The CRDs of this system, one each: a list of all of them would hold every schema of the
-   * cluster.
+   * Informers of this system's CRDs, one for each. A list of all CRDs would hold every schema of
+   * the cluster.
    */
   readonly definitions: readonly Informer<CustomResourceDefinition>[];
   readonly #enforced: EnforcedPolicies;
@@ -162,29 +162,30 @@ export class ClusterView {
     this.#enforced = new EnforcedPolicies({ policies: this.policies, apiServices: this.apiServices, recover }, signal);
   }
 
-  /** The fields that could not be read, for people, by `Kind/key` of the object. */
+  /** Descriptions of unreadable fields, for people, by `Kind/key` of the object. */
   get malformed(): ReadonlyMap<string, string> {
     return this.#malformed.problems;
   }
 
-  /** Every kind that is read, by informer. */
+  /** Every kind that is read, with its informer. */
   kinds(): readonly KindState[] {
     return this.#kinds;
   }
 
-  /** Counts the changes that a round would see: the same number says that nothing differs. */
+  /** Counter of changes that a reconcile would see. An equal number means that nothing changed. */
   get version(): number {
     return this.#version;
   }
 
-  /** Lists every kind again, and counts as never having seen one until then. */
+  /** Lists every kind again. Until then a kind counts as never read. */
   restart(): void {
     for (const { informer } of this.#informers) informer.restart();
   }
 
   /**
-   * @throws UnreadKindError where the API server serves one of the kinds and no list of it was ever
-   * read
+   * Asserts that kinds were read.
+   *
+   * @throws UnreadKindError if the API server serves a kind of which no list was ever read
    */
   assertRead(...kinds: readonly KindDescriptor[]): void {
     const unread = this.#informers.filter(
@@ -194,8 +195,8 @@ export class ClusterView {
   }
 
   /**
-   * Lists a group again once its APIService is repaired: objects of another server are no evidence,
-   * and its watches may outlive the repair.
+   * Lists a group again once its APIService is repaired: objects from another server are no
+   * evidence, and its watches may outlive the repair.
    */
   #checkApi(api: ApiService | undefined): void {
     const group = this.#redirected.takeRepaired(api);
@@ -204,15 +205,16 @@ export class ClusterView {
   }
 
   /**
-   * Calls the handlers, which only ask for a new plan. @returns a function that ends the
-   * subscription
+   * Registers handlers, which only request a new plan.
+   *
+   * @returns function that ends the subscription
    */
   subscribe({ onChange, onWorkload }: ViewHandlers): () => void {
     this.#enforced.onHoldEnd(onChange);
     return this.#follow({ onChange, onWorkload });
   }
 
-  /** Nodes and pods change all the time in what no round looks at. */
+  /** Follows changes. Most updates of nodes and pods concern fields that no plan reads. */
   #follow({ onChange, onWorkload }: ViewHandlers): () => void {
     const workload: readonly string[] = [NODE_KIND.kind, POD_KIND.kind];
     const ends = [
@@ -232,7 +234,7 @@ export class ClusterView {
     await Promise.all(this.#informers.map(({ informer }) => informer.ready(signal)));
   }
 
-  /** An object of the locks from the cache. */
+  /** Gets an object of the locks from the cache. */
   objectOf(kind: KindDescriptor, key: ObjectKey): KubeObject | undefined {
     return kind.kind === CRD_KIND.kind ? this.definition(key) : this.#byKind.get(kind.kind)?.get(key);
   }
@@ -245,12 +247,12 @@ export class ClusterView {
     return this.definitions.every(({ served, synced }) => served && synced);
   }
 
-  /** `resourceVersion` of an object in the cache, by kind. */
+  /** Gets the `resourceVersion` of a cached object. */
   versionOf(kind: KindDescriptor, key: ObjectKey): string | undefined {
     return this.objectOf(kind, key)?.metadata.resourceVersion;
   }
 
-  /** The same object for as long as the pods of the namespace are the same. */
+  /** Pods of a namespace: the same object while they are unchanged. */
   podsIn(namespace: string): Iterable<Pod> {
     return this.#podsByNamespace.in(namespace);
   }

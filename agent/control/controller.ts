@@ -30,32 +30,32 @@ import type { RevisionSlot } from './revision-slot.ts';
 import { RoundPlanner } from './round-planner.ts';
 import { RoundWriter } from './round-writer.ts';
 
-/** Caches, settings and receivers of the outcome of rounds. */
+/** Caches, settings and receivers of the results of reconciles. */
 export interface ControllerDeps {
   readonly runtime: AgentRuntime;
   readonly config: Pick<AgentConfig, 'retryMs' | 'gatekeeperGraceMs' | 'limits' | 'readDenialsEveryMs' | 'ownerEvents'>;
   readonly settings: ClusterSettings;
   readonly view: ClusterView;
-  /** Pauses of this process; the caches are read again after each. */
+  /** Pauses of this process. The caches are read again after each. */
   readonly pauses: PauseDetector;
-  /** Receivers of the outcome of a round, beside the cluster. */
+  /** Receivers of the results of a reconcile, in addition to the cluster. */
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly violationTimes: ViolationTimeStore;
   readonly owners: OwnerCache;
   readonly webhooks: WebhookCache;
   readonly shapes: ShapeRecorder;
-  /** Called after the first round. */
+  /** Called after the first reconcile. */
   readonly onFirstRound: () => void;
 }
 
 const KEY = 'cluster';
-/** Delay after a change of pods or nodes, which is frequent and affects only the report. */
+/** Delay in ms after changes of pods or nodes, which are frequent and affect only the report. */
 const WORKLOAD_DELAY_MS = 250;
 const NO_TARGETS: ReadonlyMap<string, ProbeTarget> = new Map();
 
 /**
- * Step ⑥: one level-triggered reconcile over the whole cluster. A round only plans; writes and
- * proofs run separately, and ask for the next round when they end.
+ * Level-triggered reconcile over the whole cluster (step ⑥). A reconcile only plans. Writes and
+ * proofs run separately and request the next reconcile when they end.
  */
 export class Controller {
   readonly #deps: ControllerDeps;
@@ -156,17 +156,17 @@ export class Controller {
     });
   }
 
-  /** The commits of the hub, for the intake. */
+  /** Commits of the hub, for the intake. */
   get revisions(): RevisionSlot {
     return this.#writer.revisions;
   }
 
-  /** Pool of the writes, for the reports of other tools. */
+  /** Pool of the writes, shared with the reports for other tools. */
   get pool(): WritePool {
     return this.#writer.pool;
   }
 
-  /** Dry runs of the pods of templates. */
+  /** Dry runs of template pods. */
   get dryRuns(): Probers['templates'] {
     return this.#probers.templates;
   }
@@ -199,29 +199,27 @@ export class Controller {
     }
   }
 
-  /** A round in which a part failed counts as one that failed. */
+  /** Metrics that count a reconcile with a failed part as failed. */
   #roundMetrics(): ControllerMetrics {
     const { controller } = this.#deps.outputs.metrics;
     return { reconciled: (fact) => controller.reconciled(this.#observer.parts.hasFailed ? { ...fact, outcome: 'error' } : fact) };
   }
 
-  /**
-   * Publishes the state of the cluster where no round has done so yet, without a write or a proof.
-   */
+  /** Publishes the state of the cluster without a write or a proof, if no reconcile has done so. */
   observe(): void {
     if (this.#rounds > 0) return;
     const now = this.#deps.runtime.clock.now();
     this.#observer.parts.begin();
     const plan = this.#planner.plan(this.#monitor.isIndexOpen, undefined, now);
-    // What is not proven is pending. The signal has aborted, so no probe goes out.
+    // Everything unproven is pending. The signal has aborted, so no probe is sent.
     const indexed = this.#expectProofs(plan);
     this.#publisher.publish(plan, indexed, now);
     this.#recordRound(plan);
   }
 
   /**
-   * Asks for the next round, which waits until the time that rounds took is paid back, and a moment
-   * for what comes with what asks.
+   * Requests the next reconcile. It waits until the pace allows it, and at least `delayMs` to
+   * coalesce changes.
    */
   #wake(delayMs = 0): void {
     this.#observer.invalidate();
@@ -248,8 +246,9 @@ export class Controller {
   }
 
   /**
-   * Asks for the proofs of a plan, and publishes what is known. @returns the writes of statuses and
-   * finalizers
+   * Requests the proofs of a plan and publishes the current state.
+   *
+   * @returns the writes of statuses and finalizers
    */
   #publish(plan: ClusterPlan, now: Date): readonly Write[] {
     const indexed = this.#expectProofs(plan);
@@ -258,15 +257,15 @@ export class Controller {
   }
 
   /**
-   * Writes and proofs that wait for their turn. In an outage most proofs are pending and none is
-   * asked for.
+   * Number of writes and proofs that wait for their turn. Proofs do not count during an outage,
+   * when most are pending but not requested.
    */
   get #waiting(): number {
     const { lockOne } = this.#probers;
     return this.pool.waiting + (lockOne.outage === undefined ? lockOne.pendingCount : 0);
   }
 
-  /** Records a round that planned the policies. A round without them has no result yet. */
+  /** Counts a reconcile that planned the policies. Without them a reconcile has no result yet. */
   #recordRound({ isGoverned }: ClusterPlan): void {
     if (!isGoverned) return;
     this.#rounds += 1;
@@ -287,7 +286,7 @@ export class Controller {
     return indexed;
   }
 
-  /** @param throttledMs until the next write is due that waits */
+  /** @param throttledMs time in ms until the next throttled write is due */
   #nextRound({ governance }: ClusterPlan, throttledMs: number | undefined, now: Date): ReconcileResult {
     const changeMs = governance.nextChangeAt && governance.nextChangeAt.getTime() - now.getTime() + 1;
     const settledMs = this.#unsettled.nextMs(this.#deps.runtime.clock.monotonicMs());

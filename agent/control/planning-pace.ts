@@ -1,28 +1,28 @@
 import { type Allowance, type Clock, createAllowance } from '@fso/shared/runtime';
 
 /**
- * Least time between two rounds, or as long as a round takes: writes that went out together come
- * back together, and so do proofs.
+ * Shortest time between two reconciles, in ms. It also is at least the duration of a reconcile:
+ * writes sent together return together, and so do proofs.
  */
 const SPACING_MS = 10;
 /**
- * Time for rounds, in ms: enough at once for all rounds of one change among thousands of policies,
- * then a fourth of the time.
+ * CPU budget of reconciles, in ms: a burst for all reconciles of one change among thousands of
+ * policies, then a quarter of the time.
  */
 const PLANNING = { burst: 1_000, perSecond: 250 } as const;
 /**
- * Number of waiting writes and proofs from which on a round is charged several times its cost, as
- * it only adds to them.
+ * Number of waiting writes and proofs from which on a reconcile is charged a multiple of its cost,
+ * as it only adds to them.
  */
 const STORM = { size: 16, cost: 3 } as const;
-/** Largest charge of one round, in ms. The next round may find something to repair at once. */
+/** Largest charge of one reconcile, in ms, because the next one may find something to repair. */
 const LONGEST_CHARGE = 500;
 
-/** Paces rounds by the time that they take (docs/adr/0048-what-a-commit-costs.md). */
+/** Paces reconciles by their duration (docs/adr/0048-what-a-commit-costs.md). */
 export class PlanningPace {
   readonly #clock: Clock;
   readonly #allowance: Allowance;
-  /** Earliest time of the next round, monotonic ms. */
+  /** Earliest time of the next reconcile, monotonic ms. */
   #restUntil = 0;
 
   constructor(clock: Clock) {
@@ -30,14 +30,16 @@ export class PlanningPace {
     this.#allowance = createAllowance(clock, PLANNING);
   }
 
-  /** Ms until the next round may begin. */
+  /** Time in ms until the next reconcile may begin. */
   get restMs(): number {
     return Math.max(this.#allowance.charge(0), this.#restUntil - this.#clock.monotonicMs());
   }
 
   /**
-   * @param tookMs the time that a round took @param waiting writes and proofs that wait for their
-   * turn
+   * Charges a reconcile.
+   *
+   * @param tookMs its duration
+   * @param waiting number of writes and proofs that wait for their turn
    */
   charge(tookMs: number, waiting: number): void {
     const isStorm = waiting >= STORM.size;

@@ -6,44 +6,44 @@ import type { RevisionState } from '../status/index.ts';
 
 type AcceptedCommit = NonNullable<RevisionState['accepted']>;
 
-/** A commit on its way into the cluster. */
+/** Commit to be written into the cluster. */
 export interface TargetCommit {
   readonly revision: string;
   readonly desired: DesiredPolicies;
 }
 
-/** Handlers by which rounds follow the commits of the intake. */
+/** Handlers through which reconciles follow the commits of the intake. */
 export interface RevisionHandlers {
-  /** Called whenever there is another commit to write. */
+  /** Called whenever there is a new commit to write. */
   readonly onTarget: () => void;
-  /** Called whenever another commit is accepted. */
+  /** Called whenever a commit is accepted. */
   readonly onAccepted: () => void;
 }
 
 /**
- * Longest time for which the judgement of the accepted commit stands while another one is written,
- * in milliseconds.
+ * Longest time for which the status of the accepted commit is kept while another one is written, in
+ * milliseconds.
  */
 const CHANGING_MS = 300_000;
 const KEY_OF_POLICY = `${SOVEREIGN_POLICY_KIND.kind}/`;
 
 /**
- * The commits of the hub, between the intake, which judges and persists them, and the rounds, which
- * write them.
+ * Commits of the hub, exchanged between the intake, which judges and persists them, and the
+ * reconciles, which write them.
  */
 export class RevisionSlot implements RevisionState {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #handlers: RevisionHandlers;
   #onWritten: (target: TargetCommit) => void = () => undefined;
   #target: TargetCommit | undefined;
-  /** The target that was written and persisted last. */
+  /** Last target that was written and persisted. */
   #persisted: TargetCommit | undefined;
   #accepted: AcceptedCommit | undefined;
   #isFailing: boolean = false;
   /** Monotonic time at which the target was set, in milliseconds. */
   #targetSince = 0;
   #persistFailures = 0;
-  /** Writes of the target, by key: what is written again and again is undone by others. */
+  /** Number of writes for the target, by key. Repeated writes show that others undo them. */
   readonly #writes = new Map<string, number>();
 
   constructor(clock: Pick<Clock, 'monotonicMs'>, handlers: RevisionHandlers) {
@@ -51,24 +51,24 @@ export class RevisionSlot implements RevisionState {
     this.#handlers = handlers;
   }
 
-  /** The commit accepted last. */
+  /** Commit accepted last. */
   get accepted(): AcceptedCommit | undefined {
     return this.#accepted;
   }
 
-  /** Revision that is written, or was written last. */
+  /** Revision being written, or written last. */
   get revision(): string | undefined {
     return this.#target?.revision;
   }
 
-  /** The commit as a round plans it. */
+  /** Commit for the plan of a reconcile. */
   get commit(): HubCommit | undefined {
     return this.#target && { desired: this.#target.desired, isPersisted: this.#target === this.#persisted };
   }
 
   /**
-   * Whether another commit is written over the accepted one: not while it cannot be written or
-   * persisted, while others keep undoing its writes, or once that takes too long.
+   * Whether another commit is being written over the accepted one. False while it cannot be written
+   * or persisted, while others keep undoing its writes, or once it takes too long.
    */
   get isChanging(): boolean {
     if (this.#target === this.#persisted || this.#clock.monotonicMs() - this.#targetSince > CHANGING_MS) return false;
@@ -77,13 +77,15 @@ export class RevisionSlot implements RevisionState {
   }
 
   /**
-   * @param handler called after each round that finds a target written which is not persisted yet
+   * Registers the handler for targets that are written.
+   *
+   * @param handler called after each reconcile that finds an unpersisted target written
    */
   onWritten(handler: (target: TargetCommit) => void): void {
     this.#onWritten = handler;
   }
 
-  /** Replaces the commit to write: writes of the one before that have not started are dropped. */
+  /** Sets the commit to write. Unstarted writes of the previous one are dropped. */
   setTarget(target: TargetCommit): void {
     this.#target = target;
     this.#targetSince = this.#clock.monotonicMs();
@@ -93,7 +95,7 @@ export class RevisionSlot implements RevisionState {
     this.#handlers.onTarget();
   }
 
-  /** Takes note that a written target is persisted. */
+  /** Records that a written target is persisted. */
   accept(target: TargetCommit, accepted: AcceptedCommit): void {
     this.#persisted = target;
     this.#accepted = accepted;
@@ -102,10 +104,7 @@ export class RevisionSlot implements RevisionState {
     this.#handlers.onAccepted();
   }
 
-  /**
-   * Resumes the commit that was accepted before a restart: only what others changed since is
-   * written.
-   */
+  /** Resumes the commit that was accepted before a restart. Only drift since then is written. */
   resume(accepted: AcceptedCommit, target: TargetCommit | undefined): void {
     this.#target = target;
     this.#persisted = target;
@@ -114,22 +113,22 @@ export class RevisionSlot implements RevisionState {
     this.#handlers.onTarget();
   }
 
-  /** Takes note of a write of any object. */
+  /** Records a write of any object. */
   noteWrite(key: string): void {
     if (key.startsWith(KEY_OF_POLICY)) this.#writes.set(key, (this.#writes.get(key) ?? 0) + 1);
   }
 
-  /** Takes note of the writes that fail now. */
+  /** Records the writes that currently fail. */
   noteFailures(failures: readonly WriteFailure[]): void {
     this.#isFailing = failures.some((failure) => failure.key.startsWith(KEY_OF_POLICY) && isAlert(failure));
   }
 
-  /** Takes note that a written target could not be persisted, a number of times in a row. */
+  /** Records the number of consecutive failures to persist a written target. */
   notePersistFailures(count: number): void {
     this.#persistFailures = count;
   }
 
-  /** Takes note of a round that found nothing of the target left to write. */
+  /** Records that a reconcile found nothing of the target left to write. */
   noteWritten(): void {
     if (this.#target !== undefined && this.#target !== this.#persisted) this.#onWritten(this.#target);
   }

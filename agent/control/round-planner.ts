@@ -7,7 +7,7 @@ import type { EventSink, TamperLog } from '../observe/index.ts';
 import { DisputedNodes, NodeMoves, reportDisputed, reportMoves } from '../observe/index.ts';
 import { type ClusterPlan, type ClusterSettings, type HubCommit, planCluster } from '../plan/index.ts';
 
-/** Caches and settings that plans read, and receivers of what they find. */
+/** Caches and settings that plans read, and receivers of what they reveal. */
 export interface RoundPlannerDeps {
   readonly view: ClusterView;
   readonly settings: ClusterSettings;
@@ -17,7 +17,8 @@ export interface RoundPlannerDeps {
 }
 
 /**
- * Plans rounds, each by the one before and by what was learnt of the cluster since the term began.
+ * Plans reconciles, each based on the previous one and on what was learnt about the cluster during
+ * this term.
  */
 export class RoundPlanner {
   /** Fields that the API server fills in. */
@@ -25,7 +26,7 @@ export class RoundPlanner {
   readonly #deps: RoundPlannerDeps;
   readonly #definitions = new SettledDefinitions();
   readonly #renewal = new ParametersRenewal();
-  /** Created in the first round, from the state of the cluster then. */
+  /** Created by the first reconcile from the state of the cluster then. */
   #moves: NodeMoves | undefined;
   readonly #disputed = new DisputedNodes();
   #plan: ClusterPlan | undefined;
@@ -35,8 +36,10 @@ export class RoundPlanner {
   }
 
   /**
-   * @param isIndexOpen whether lock 1 was seen to judge nothing by its index @param commit of the
-   * hub
+   * Plans a reconcile.
+   *
+   * @param isIndexOpen whether probes show that lock 1 judges nothing by its index
+   * @param commit commit of the hub, if any
    */
   plan(isIndexOpen: boolean, commit: HubCommit | undefined, now: Date): ClusterPlan {
     const { view, settings, parts } = this.#deps;
@@ -47,25 +50,25 @@ export class RoundPlanner {
     return this.#plan;
   }
 
-  /** Ms until the parameters of lock 1 are written again; undefined: they need not be. */
+  /** Time in ms until the parameters of lock 1 are written again, if they have to be. */
   renewalWaitMs(now: Date): number | undefined {
     return this.#renewal.waitMs(now);
   }
 
-  /** Takes note of a CRD as a write left it. */
+  /** Records a CRD after a write. */
   recordDefinition(definition: CustomResourceDefinition, now: Date): void {
     this.#definitions.recordWrite(definition);
     if (definition.spec.names.kind === FLOOR_PARAMETERS_KIND.kind) this.#renewal.noteDefinition(now);
   }
 
-  /** Forgets the written CRD of a kind, which has changed since. */
+  /** Drops the record of a kind's CRD, as the CRD has changed since it was written. */
   forgetDefinition(kind: KindDescriptor): void {
     this.#definitions.forgetWrite(kind);
   }
 
   /**
-   * Looks in the first round at what an earlier agent left, and at its CRDs as soon as they can be
-   * read.
+   * Takes over what an earlier agent left, in the first reconcile, and its CRDs as soon as they can
+   * be read.
    */
   #takeOver(): void {
     const { view, settings, events, tampering } = this.#deps;
@@ -78,7 +81,7 @@ export class RoundPlanner {
   #reportNodes(): void {
     const { view, events } = this.#deps;
     this.#moves ??= new NodeMoves(view.parameters.list());
-    // Where nodes are is not known, and what is listed stays as it is.
+    // The places are unknown, so the listed nodes stay as they are.
     if (view.places.inForce === undefined) return;
     const nodes = view.places.list();
     reportMoves(this.#moves.find(nodes), events);

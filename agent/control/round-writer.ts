@@ -22,7 +22,7 @@ import type { AgentRuntime } from '../runtime.ts';
 import { RevisionSlot } from './revision-slot.ts';
 import type { RoundPlanner } from './round-planner.ts';
 
-/** Caches, retries and receivers of what comes of writes. */
+/** Caches, retries, and receivers of the results of writes. */
 export interface RoundWriterDeps {
   readonly runtime: AgentRuntime;
   readonly retryMs: AgentConfig['retryMs'];
@@ -30,21 +30,21 @@ export interface RoundWriterDeps {
   readonly outputs: { readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly planner: RoundPlanner;
   readonly tampering: TamperLog;
-  /** Asks for the next round. */
+  /** Requests the next reconcile. */
   readonly wake: (delayMs?: number) => void;
-  /** Called whenever another commit is accepted. */
+  /** Called whenever a commit is accepted. */
   readonly onAccepted: () => void;
 }
 
 const DONE_DELAY_MS = 100;
 const CONCURRENCY = 16;
-/** Longest wait for the cache to show a write. */
+/** Longest wait for the cache to show a write, in ms. */
 const ECHO_MS = 1_000;
 const LONGEST_RETRY_MS = 300_000;
 
-/** Writes what rounds plan, and takes note of what comes of it. */
+/** Writes what reconciles plan, and processes the results. */
 export class RoundWriter {
-  /** Runs the writes of rounds, and of reports, which are planned beside them. */
+  /** Runs the writes of reconciles, and those of reports, which are planned separately. */
   readonly pool: WritePool;
   readonly revisions: RevisionSlot;
   readonly context: WriteContext;
@@ -52,8 +52,8 @@ export class RoundWriter {
   readonly #events: WriteEvents;
   readonly #throttles = new WriteThrottles();
   /**
-   * Version of the view in which the last round found nothing of the commit left to write;
-   * undefined: it found something.
+   * Version of the view in which the last reconcile found the whole commit written; undefined if
+   * something was left to write.
    */
   #writtenAt: number | undefined;
 
@@ -85,7 +85,7 @@ export class RoundWriter {
     this.pool.onDue('rounds', () => wake());
   }
 
-  /** The actions of a plan that may run now; see {@link WriteThrottles.due}. */
+  /** Selects the actions of a plan that may run now; see {@link WriteThrottles.due}. */
   due(plan: ClusterPlan, throttled: Parameters<WriteThrottles['due']>[1], now: number): DueActions {
     this.revisions.noteFailures(this.pool.failures());
     return this.#throttles.due(plan, throttled, now);
@@ -99,8 +99,9 @@ export class RoundWriter {
   }
 
   /**
-   * Replaces the writes of the round before that have not started. @param published writes of
-   * statuses and finalizers
+   * Replaces the unstarted writes of the previous reconcile.
+   *
+   * @param published writes of statuses and finalizers
    */
   submit({ hubPolicies }: ClusterPlan, due: DueActions, published: readonly Write[]): void {
     const enforcing = buildWrites(due.actions, this.context);
@@ -111,8 +112,7 @@ export class RoundWriter {
   }
 
   /**
-   * Retries failed policies for a new commit. The cause of the failures may be gone with the commit
-   * before.
+   * Retries failed policies at once for a new commit, as the cause may be gone with the old one.
    */
   #takeTarget(): void {
     this.#writtenAt = undefined;
@@ -121,14 +121,14 @@ export class RoundWriter {
   }
 
   /**
-   * Records that the commit is written, if the cluster is still as the last round saw it. Rounds do
-   * not show that while a write of an older commit is running.
+   * Records that the commit is written, if the cluster is unchanged since the last reconcile. A
+   * reconcile cannot tell while a write of an older commit is running.
    */
   #noteWritten(): void {
     if (this.#writtenAt === this.#deps.view.version && this.pool.isSettled(SOVEREIGN_POLICY_KIND.kind)) this.revisions.noteWritten();
   }
 
-  /** A CRD as a write left it: what its schema kept from being written can be now. */
+  /** Handles a CRD after a write: writes that its old schema prevented are now possible. */
   #recordDefinition(definition: CustomResourceDefinition): void {
     this.#deps.planner.recordDefinition(definition, this.#deps.runtime.clock.now());
     this.pool.retryKind(definition.spec.names.kind);
@@ -138,19 +138,19 @@ export class RoundWriter {
     const { runtime, wake } = this.#deps;
     this.#throttles.noteWrite(write.key, runtime.clock.monotonicMs());
     this.revisions.noteWrite(write.key);
-    // The watch often shows a write before its answer comes.
+    // The watch often shows a write before its response arrives.
     this.#noteWritten();
     this.#events.recordSuccess(write, outcome);
     runtime.trace?.wrote(write.key, false);
     if (write.priority === PRIORITIES.reports) return;
-    // The watch shows most writes, and the round that follows makes up for this call; where it
-    // shows none, or did before the answer came, what waited for this write to end needs it.
+    // The watch shows most writes and triggers a reconcile, which replaces this one. It is needed
+    // if the watch shows none, or did so before the response arrived.
     wake(DONE_DELAY_MS);
   }
 
   #recordFailure(write: Write, failure: WriteFailure, error: unknown): void {
     const { planner, runtime, wake } = this.#deps;
-    // Its CRD has changed since the last write.
+    // The CRD has changed since it was last written.
     if (error instanceof NotKeptError) planner.forgetDefinition(error.kind);
     this.#events.recordFailure(write, failure, error);
     runtime.trace?.wrote(write.key, true);

@@ -1,34 +1,34 @@
 import { CONCERNS, type Concern, type Refusals, type ServerReading } from './metrics-page.ts';
 import { coveredMinutes, HOUR_MS, RecentCount } from './recent-count.ts';
 
-/** API servers whose last reading is kept. */
+/** Most API servers whose last reading is kept. */
 const MAX_SERVERS = 16;
-/** Age of a reading from which on nobody knows when what was counted since was refused. */
+/** Age of a reading, in ms, from which on the time of refusals counted since then is unknown. */
 const OLD_MS = 180_000;
-/** Difference that the clocks of the API server and of the agent may have. */
+/** Largest expected difference between the clocks of API server and agent, in ms. */
 const SKEW_MS = 60_000;
-/** Own dry runs whose answers and the first reading may cross: more than are under way at once. */
+/** Most own dry runs that may be missing in the first reading: more than run concurrently. */
 const MAX_MISSING = 20;
 
-/** A reading of the refusal counters of an API server. */
+/** Reading of the refusal counters of an API server. */
 export interface Reading {
   readonly server: ServerReading;
-  /** The agent's own dry runs that lock 1 had refused before the reading, since its start. */
+  /** The agent's own dry runs that lock 1 refused between the agent's start and the reading. */
   readonly own: Refusals;
-  /** Number of API servers behind the address; undefined: it is not known. */
+  /** Number of API servers behind the address; undefined if unknown. */
   readonly servers: number | undefined;
   /** Monotonic. */
   readonly atMs: number;
-  /** The same moment in ms since 1970. */
+  /** Time of the reading in ms since 1970. */
   readonly nowMs: number;
 }
 
 /** Refusals within the last hour. */
 export interface RefusalCounts extends Refusals {
-  /** Refused pods of the last ten minutes. */
+  /** Number of pods refused within the last ten minutes. */
   readonly recent: number;
   readonly minutes: number;
-  /** Reason why there may be more; undefined: these are all. */
+  /** Reason why there may be more; undefined if the counts are complete. */
   readonly partial: string | undefined;
 }
 
@@ -41,18 +41,18 @@ const subtract = (a: Refusals, b: Refusals): Refusals => ({ pods: a.pods - b.pod
 const newCounts = (): Readonly<Record<Concern, RecentCount>> => ({ pods: new RecentCount(), bindings: new RecentCount() });
 
 /**
- * Counts what lock 1 refused within the last hour, by the counters of the API servers less the
- * agent's own dry runs. Every API server counts for itself, from its start on.
+ * Counts what lock 1 refused within the last hour: the counters of the API servers minus the
+ * agent's own dry runs. Every API server has its own counters, which start at zero.
  */
 export class CountedRefusals {
   #counts = newCounts();
-  /** Last readings by the start of the server, the last one at the end. */
+  /** Last readings by the start time of the server, newest last. */
   readonly #servers = new Map<number, ServerEntry>();
   #last: Reading | undefined;
   #beganMs = 0;
-  /** Time of the last restart of an API server, whose last counts nobody has read. */
+  /** Time of the last restart of an API server, whose last counts were lost. */
   #restartedMs = Number.NEGATIVE_INFINITY;
-  /** Time at which another API server answered than before. */
+  /** Time at which another API server than before responded. */
   #severalMs = Number.NEGATIVE_INFINITY;
 
   take(reading: Reading): void {
@@ -77,27 +77,27 @@ export class CountedRefusals {
     else this.#count(reading, isRestarted ? last : undefined);
   }
 
-  /** Counts from now on: what was refused since the last reading may be of any time. */
+  /** Starts counting from zero: refusals since the last reading may be of any time. */
   #begin(atMs: number): void {
     this.#counts = newCounts();
     this.#beganMs = atMs;
   }
 
-  /** @param restarted the last reading before the API server started; undefined: it did not */
+  /** @param restarted last reading before the API server restarted; undefined without a restart */
   #count({ server: { startedAt, refusals }, own, servers, atMs }: Reading, restarted: Reading | undefined): void {
     let before = this.#servers.get(startedAt);
     if (restarted !== undefined && servers === 1) {
       this.#restartedMs = atMs;
       before = { refusals: NO_REFUSALS, own: restarted.own, atMs: restarted.atMs };
     }
-    // It is not known when another one of several servers refused what it has counted.
+    // The time of refusals by another of several servers is unknown.
     if (before === undefined || atMs - before.atMs > OLD_MS) return;
     const net = subtract(subtract(refusals, before.refusals), subtract(own, before.own));
-    // Some of the own ones are in the counts that are lost with a restart.
+    // The counts lost with a restart include some of the agent's own.
     for (const concern of CONCERNS) this.#counts[concern].add(restarted === undefined ? net[concern] : Math.max(0, net[concern]), atMs);
   }
 
-  /** Reason why refusals are not counted now; undefined: they are. */
+  /** Reason why refusals cannot be counted now, if any. */
   problem(nowMs: number): string | undefined {
     if (this.#last === undefined || nowMs - this.#last.atMs > OLD_MS) return 'the metrics of the API server were not read for a while';
     const isMissing = CONCERNS.some((concern) => this.#counts[concern].missing(nowMs) > MAX_MISSING);
@@ -106,11 +106,11 @@ export class CountedRefusals {
       : undefined;
   }
 
-  /** @returns undefined: they are not counted now */
+  /** @returns undefined if refusals cannot be counted now */
   now(nowMs: number): RefusalCounts | undefined {
     if (this.problem(nowMs) !== undefined) return undefined;
     const { pods, bindings } = this.#counts;
-    // Of several, each has counted a part of the own dry runs that are subtracted.
+    // Each of several servers has counted only some of the own dry runs that are subtracted.
     const least = this.#areSeveral(nowMs) ? 0 : undefined;
     return {
       pods: pods.lastHour(nowMs, least),
@@ -121,7 +121,7 @@ export class CountedRefusals {
     };
   }
 
-  /** Whether there are several API servers, also behind one address. */
+  /** Whether there are several API servers, possibly behind one address. */
   #areSeveral(nowMs: number): boolean {
     return (this.#last?.servers ?? 1) > 1 || nowMs - this.#severalMs <= HOUR_MS;
   }

@@ -12,22 +12,18 @@ import { readMetrics } from './metrics-page.ts';
 import { NamedDenials, type OwnerDenial, type OwnerName } from './named-denials.ts';
 import type { OwnRefusals } from './own-refusals.ts';
 
-/** Time between two readings of the counters, as the page has megabytes. */
+/** Time between two readings of the counters, in ms. The page has megabytes. */
 const READ_EVERY_MS = 60_000;
-/** Time for which the status of a policy keeps its counts while the same owners are in it, ms. */
+/** Time for which the status of a policy keeps its counts while its owners are unchanged, in ms. */
 const POLICIES_EVERY_MS = 300_000;
 
 /** Knowledge of the denials in the cluster. */
 export interface KnownDenials {
   /** undefined: nothing is known yet. */
   readonly cluster: ClusterDenials | undefined;
-  /**
-   * Denials by policy; those without one are absent. The same objects as long as they say the same.
-   */
+  /** Denials by policy; policies without any are absent. Unchanged values are the same objects. */
   readonly policies: ReadonlyMap<string, PolicyDenials>;
-  /**
-   * Reason why they are not known, or (`isPartial`) not all of them; undefined: they are.
-   */
+  /** Reason why denials are unknown, or (`isPartial`) some of them; undefined if all are known. */
   readonly problem: { readonly text: string; readonly isPartial: boolean } | undefined;
 }
 
@@ -38,9 +34,9 @@ export interface DenialWatchDeps {
   readonly owners: Pick<OwnerCache, 'ownersIn'>;
   readonly risks: { refusedOwnersIn(namespace: string): readonly FoundRisk[] };
   readonly own: Pick<OwnRefusals, 'counts'>;
-  /** Time between two readings of the counters, ms. Default a minute. */
+  /** Time between two readings of the counters, in ms. Default one minute. */
   readonly readEveryMs?: number | undefined;
-  /** Asks for the next round. */
+  /** Requests the next reconcile. */
   readonly wake: () => void;
 }
 
@@ -51,13 +47,13 @@ const ENDPOINT_SLICE: KindDescriptor = {
   namespaced: true,
 };
 const NOT_READ = 'the metrics of the API server are not read yet';
-/** The addresses of the API servers, which they write themselves. */
+/** EndpointSlice with the addresses of the API servers, which they maintain themselves. */
 const API_SERVERS = { namespace: 'default', name: 'kubernetes' };
 const Endpoints = z.looseObject({ endpoints: z.array(z.looseObject({ addresses: z.array(z.string()) })).nullish() });
 
 /**
- * Watches what lock 1 refuses: counts by the metrics of the API server, names by the events of
- * owners. Nothing that enforces rests on it.
+ * Watches what lock 1 refuses: numbers from the metrics of the API server, names from the events of
+ * owners. Enforcement does not depend on it.
  */
 export class DenialWatch {
   readonly #deps: DenialWatchDeps;
@@ -75,18 +71,18 @@ export class DenialWatch {
     this.#events = new EventWatch({ ...runtime, clock, onRefusal: (controller) => this.#see(controller) });
   }
 
-  /** Works until the signal aborts. */
+  /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#events.run(signal), this.#keepReading(signal)]);
   }
 
-  /** @returns what was known at the last reading */
+  /** @returns knowledge as of the last reading */
   look(governance: Pick<Governance, 'namespaces'>): KnownDenials {
     this.#governance = governance;
     return this.#known;
   }
 
-  /** Records an event, if its object may have an owner whose pods lock 1 refuses. */
+  /** Records an event if its object may have an owner whose pods lock 1 refuses. */
   #see({ kind, namespace, name }: OwnerName): void {
     if (this.#governance?.namespaces.get(namespace)?.actions.deny === undefined) return;
     const owners: ReadonlyMap<string, ReadonlyMap<string, Owner>> = this.#deps.owners.ownersIn(namespace);
@@ -126,7 +122,8 @@ export class DenialWatch {
   }
 
   /**
-   * Reads the counters once. Dry runs and events that are compared with them were seen before.
+   * Reads the counters once. Own dry runs and events are evaluated first, so that they are not
+   * newer than the counters.
    */
   async #read(signal: AbortSignal): Promise<void> {
     const { runtime, risks, own } = this.#deps;
@@ -137,7 +134,7 @@ export class DenialWatch {
     this.#counted.take({ server, servers, own: counts, atMs, nowMs: now.getTime() });
   }
 
-  /** @returns undefined: it is not known */
+  /** @returns undefined if unknown */
   async #countServers(signal: AbortSignal): Promise<number | undefined> {
     try {
       const parsed = Endpoints.safeParse(await this.#deps.runtime.client.get(ENDPOINT_SLICE, API_SERVERS, signal));
@@ -175,7 +172,10 @@ export class DenialWatch {
     return text === '' ? undefined : { text, isPartial: true };
   }
 
-  /** Denials by policy. Each write of a status costs: counts alone change one only now and then. */
+  /**
+   * Denials by policy. Each write of a status has a cost, so changes of counts alone are applied
+   * only at intervals.
+   */
   #policiesOf(denials: readonly OwnerDenial[], atMs: number): ReadonlyMap<string, PolicyDenials> {
     const before = this.#known.policies;
     const next = denialsByPolicy(denials);
@@ -189,12 +189,14 @@ export class DenialWatch {
   }
 }
 
-/** Names may be of the whole hour, and counts since less than that. */
+/**
+ * Total for the names. It is a lower bound if the counts cover less than the hour that names cover.
+ */
 const totalOf = ({ pods, minutes, partial }: RefusalCounts) => ({ total: pods, isLowerBound: partial !== undefined || minutes < 60 });
 
 /**
- * Owners for the report: of each namespace in turn the one with the most refusals, so that one with
- * many leaves room to others.
+ * Selects owners for the report: by turns of the namespaces, those with the most refusals first, so
+ * that a namespace with many leaves room for others.
  */
 const reportedOf = (denials: readonly OwnerDenial[]): ClusterDenials['denials'] => {
   const seen = new Map<string, number>();
@@ -216,7 +218,7 @@ const withoutPolicies = ({ policies: _policies, ...denial }: OwnerDenial) => den
 
 interface PolicyGroup {
   owners: number;
-  /** NaN: not all of them have a count. */
+  /** NaN: some owners have no count. */
   count: number;
   readonly named: PolicyDenials['named'];
 }
@@ -235,7 +237,7 @@ const denialsByPolicy = (denials: readonly OwnerDenial[]): Map<string, PolicyDen
   return new Map([...grouped].map(([policy, { count, ...rest }]) => [policy, { ...rest, ...(!Number.isNaN(count) && { count }) }]));
 };
 
-/** Whether two say the same but for counts and times. */
+/** Whether two values differ at most in counts and times. */
 const isSameOwners = (a: PolicyDenials, b: PolicyDenials): boolean => {
   const reduce = ({ owners, count, named }: PolicyDenials) => [
     owners,

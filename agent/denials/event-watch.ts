@@ -6,33 +6,35 @@ import { refuserOf } from '../probe/index.ts';
 import { concernOf } from './metrics-page.ts';
 import type { OwnerName } from './named-denials.ts';
 
-/** The API server whose events are watched, and the receiver of refusals. */
+/** API server whose events are watched, and the receiver of refusals. */
 export interface EventWatchDeps extends Pick<Runtime, 'clock' | 'random'> {
   readonly client: Pick<KubeClient, 'raw' | 'stream'>;
   readonly logger: Pick<Logger, 'warn'>;
-  /** Called for each event that says that lock 1 refused a pod of an object. */
+  /** Called for each event that reports that lock 1 refused a pod of an object. */
   readonly onRefusal: (controller: OwnerName) => void;
 }
 
-/** Events that controllers write where the API server refuses a pod. */
+/** Selects the events that controllers write if the API server refuses a pod. */
 const REFUSED_PODS = { fieldSelector: 'reason=FailedCreate' };
 const KIND = EVENT_KIND as KindDescriptor<KubeObject>;
-/** Events that are read: anyone may write any number of them. */
+/** Rate at which events are read. Anyone may write any number of them. */
 const PACE = { burst: 5_000, perSecond: 500 };
 const RETRY = { baseMs: 2_000, minMs: 1_000, maxMs: 30_000 };
-/** A server that ends watches sooner is asked less often. */
+/**
+ * Duration in ms below which a watch counts as short; after short watches the next one is delayed.
+ */
 const SHORT_MS = 1_000;
 
 const NOT_READ = 'they are not read yet';
 
-/** The fields that are read. `namespace` is that of the event, in which its writer has rights. */
+/** Fields that are read. `namespace` is that of the event, in which its writer has rights. */
 const Refusal = z.looseObject({
   metadata: z.looseObject({ namespace: z.string().min(1) }),
   involvedObject: z.looseObject({ kind: z.string(), name: z.string() }),
   message: z.string(),
 });
 
-/** The object whose pod lock 1 refused, by an event; undefined: it says something else. */
+/** Extracts the object whose pod lock 1 refused from an event; undefined for other events. */
 export const refusedIn = (event: unknown): OwnerName | undefined => {
   const parsed = Refusal.safeParse(event);
   if (!parsed.success) return undefined;
@@ -42,9 +44,8 @@ export const refusedIn = (event: unknown): OwnerName | undefined => {
 };
 
 /**
- * Watches the events of refused pods from now on, and keeps none. One write of an event is one
- * refusal, whatever its `count` says; where events come faster than they are read, those of a
- * moment are left out.
+ * Watches the events of refused pods from now on, and stores none. Each write of an event is one
+ * refusal, whatever its `count` is. If there are more events than can be read, some are skipped.
  */
 export class EventWatch {
   readonly #deps: EventWatchDeps;
@@ -56,12 +57,12 @@ export class EventWatch {
     this.#allowance = createAllowance(deps.clock, PACE);
   }
 
-  /** Reason why events are not read now; undefined: they are. */
+  /** Reason why events are not read now, if any. */
   get problem(): string | undefined {
     return this.#problem;
   }
 
-  /** Works until the signal aborts. */
+  /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#deps;
     const backoff = createBackoff({ ...RETRY, random });
@@ -75,15 +76,17 @@ export class EventWatch {
   }
 
   /**
+   * Watches once.
+   *
    * @param version undefined: from now on
-   * @returns the version to go on from; undefined: it failed
+   * @returns the version to continue from; undefined if the watch failed
    */
   async #tryFrom(version: string | undefined, signal: AbortSignal): Promise<string | undefined> {
     try {
       return await this.#watchFrom(version ?? (await this.#currentVersion(signal)), signal);
     } catch (error) {
       if (signal.aborted) return undefined;
-      // Without bookmarks the version of a quiet watch gets old.
+      // Without bookmarks the version of a quiet watch expires.
       if (isGone(error)) return this.#currentVersion(signal).catch(() => undefined);
       if (this.#problem === undefined || this.#problem === NOT_READ)
         this.#deps.logger.warn({ err: error }, 'events of refused pods cannot be read');
@@ -92,14 +95,17 @@ export class EventWatch {
     }
   }
 
-  /** Version of the newest event, by a list of one. */
+  /** Version of the newest event, read by a list of one. */
   async #currentVersion(signal: AbortSignal): Promise<string> {
     const request = { method: 'GET', path: collectionPath(KIND, undefined), query: { limit: '1' } } as const;
     const { object } = await this.#deps.client.raw<{ metadata: { resourceVersion: string } }>(request, signal);
     return object.metadata.resourceVersion;
   }
 
-  /** @returns the version at the end of the watch @throws Error where there are too many events */
+  /**
+   * @returns the version at the end of the watch
+   * @throws Error if there are too many events
+   */
   async #watchFrom(resourceVersion: string, signal: AbortSignal): Promise<string> {
     const { random, onRefusal } = this.#deps;
     let version = resourceVersion;
@@ -114,7 +120,10 @@ export class EventWatch {
     return version;
   }
 
-  /** Opens the stream of a watch, after which a quiet one may have no event for long. */
+  /**
+   * Opens the stream of a watch. This clears the problem, as a quiet stream may have no event for
+   * long.
+   */
   async #open(...args: Parameters<KubeClient['stream']>): ReturnType<KubeClient['stream']> {
     const chunks = await this.#deps.client.stream(...args);
     this.#problem = undefined;

@@ -1,19 +1,19 @@
 import type { KubeClient } from '@fso/shared/kube';
 import { LineSplitter } from '@fso/shared/runtime';
 
-/** Numbers of refused requests, of pods and of bindings. */
+/** Numbers of refused requests for pods and bindings. */
 export interface Refusals {
   readonly pods: number;
   readonly bindings: number;
 }
-/** Objects whose refusals are counted apart: pods or bindings. */
+/** Objects whose refusals are counted separately. */
 export type Concern = keyof Refusals;
-/** Requests that lock 1 refuses, which the API server counts apart. */
+/** Requests that lock 1 refuses and the API server counts separately. */
 export const CONCERNS: readonly Concern[] = ['pods', 'bindings'];
 
-/** Refusals that one API server has counted since it started. */
+/** Refusals counted by one API server since it started. */
 export interface ServerReading {
-  /** Start of its process in seconds since 1970, which tells servers apart. */
+  /** Start of the server's process in seconds since 1970, which identifies the server. */
   readonly startedAt: number;
   readonly refusals: Refusals;
 }
@@ -26,7 +26,7 @@ const CONCERN_OF: ReadonlyMap<string, Concern> = new Map([
   ['fso-floor-index-bindings-deny', 'bindings'],
 ]);
 
-/** The concern of a ValidatingAdmissionPolicy; undefined: it is none of lock 1's that refuse. */
+/** Concern of a ValidatingAdmissionPolicy; undefined if it is not a denying policy of lock 1. */
 export const concernOf = (policy: string): Concern | undefined => CONCERN_OF.get(policy);
 
 const CHECKS = 'apiserver_validating_admission_policy_check_total{';
@@ -43,7 +43,7 @@ const readValue = (line: string): number => {
   return value;
 };
 
-/** Reads what lock 1 refused from metrics, one line at a time. */
+/** Reads the refusals by lock 1 from metrics, one line at a time. */
 export class MetricsPage {
   #startedAt: number | undefined;
   readonly #refusals = { pods: 0, bindings: 0 };
@@ -55,7 +55,7 @@ export class MetricsPage {
     if (concern !== undefined) this.#refusals[concern] += readValue(line);
   }
 
-  /** @throws Error where the page does not tell which server it is of */
+  /** @throws Error if the page does not show when the server started */
   get reading(): ServerReading {
     if (this.#startedAt === undefined) throw new Error('the metrics of the API server do not say when it started');
     return { startedAt: this.#startedAt, refusals: { ...this.#refusals } };
@@ -63,10 +63,9 @@ export class MetricsPage {
 }
 
 /**
- * Reads the metrics of the API server that answers, without keeping the page, which may have
- * megabytes.
+ * Reads the metrics of the responding API server as a stream, because the page may have megabytes.
  *
- * @throws KubeApiError, KubeConnectionError; Error where it is no such page, or too large
+ * @throws KubeApiError, KubeConnectionError; Error if the page is too large or has no start time
  */
 export const readMetrics = async (client: Pick<KubeClient, 'stream'>, signal: AbortSignal): Promise<ServerReading> => {
   const page = new MetricsPage();

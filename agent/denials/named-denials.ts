@@ -4,27 +4,27 @@ import { fairShare, SharedRoom } from '@fso/shared/runtime';
 import type { FoundRisk } from '../risk/index.ts';
 import { RecentCount } from './recent-count.ts';
 
-/** Owners that are kept in all, and of one namespace: anyone there may write events. */
+/** Most owners that are kept in total and per namespace. Anyone in a namespace may write events. */
 const BOUNDS = { max: 5_000, maxOfOne: 500 };
-/** Time for which events wait until the owner's own dry run was refused, ms. */
+/** Time for which events wait for a refused dry run of their owner, in ms. */
 const PENDING_MS = 300_000;
 
 /** Kind, namespace and name of an owner. */
 export type OwnerName = Pick<Denial, 'kind' | 'namespace' | 'name'>;
 
-/** A denial with all policies that refuse the pods of its owner. */
+/** Denial with all policies that refuse the pods of its owner. */
 export type OwnerDenial = Denial & { readonly policies: readonly string[] };
 
-/** Number with which the refusals of all owners together are compared. */
+/** Number that the refusals of all owners are compared with. */
 export interface DenialTotal {
   readonly total: number;
-  /** Whether there may have been more. */
+  /** Whether there may have been more refusals. */
   readonly isLowerBound: boolean;
 }
 
 interface Entry {
   readonly owner: OwnerName;
-  /** Events that do not count yet, and when the first of them came; monotonic. */
+  /** Events that are not counted yet, and the monotonic time of the first one. */
   pending: number;
   pendingSinceMs: number;
   readonly counted: RecentCount;
@@ -33,7 +33,7 @@ interface Entry {
   risk: FoundRisk | undefined;
 }
 
-/** A moment, by both clocks. */
+/** Time by both clocks. */
 export interface ClockReading {
   readonly atMs: number;
   readonly now: Date;
@@ -42,14 +42,17 @@ export interface ClockReading {
 const keyOf = ({ kind, namespace, name }: OwnerName): string => `${namespace}/${kind}/${name}`;
 
 /**
- * Counts refusals by owner, as events tell them. Anyone may write such an event, so it counts only
- * once a dry run of the agent shows that the owner's pods are refused.
+ * Counts refusals by owner, as reported by events. Anyone may write such an event, so it counts
+ * only once a dry run of the agent shows that the owner's pods are refused.
  */
 export class NamedDenials {
   readonly #entries = new Map<string, Entry>();
   readonly #room = new SharedRoom(BOUNDS);
 
-  /** Records one event about an owner. A namespace with fewer owners than others has room. */
+  /**
+   * Records one event about an owner. If there is no room, namespaces with few owners take
+   * precedence.
+   */
   see(owner: OwnerName, { atMs, now }: ClockReading): void {
     const entry = this.#entries.get(keyOf(owner)) ?? this.#add(owner, now);
     if (entry === undefined) return;
@@ -59,10 +62,10 @@ export class NamedDenials {
   }
 
   /**
-   * Counts the events about owners whose pods are refused, and forgets those that waited too long,
-   * and owners without a refusal within the hour.
+   * Counts the events about owners whose pods are refused. Drops events that waited too long, and
+   * owners without a refusal within the hour.
    *
-   * @param refusedOwnersIn owners of a namespace whose next pods would be refused
+   * @param refusedOwnersIn returns owners whose next pods would be refused
    */
   confirm(refusedOwnersIn: (namespace: string) => readonly FoundRisk[], { atMs, now }: ClockReading): void {
     for (const [key, entry] of this.#entries) {
@@ -81,9 +84,9 @@ export class NamedDenials {
   }
 
   /**
-   * The owners whose pods were refused within the hour, by namespace, kind and name.
+   * Lists the owners whose pods were refused within the hour, by namespace, kind and name.
    *
-   * @param most what all of them together have at most, shared fairly; undefined: it is not known
+   * @param most upper bound of their sum, which is shared fairly; undefined if unknown
    */
   list(most: DenialTotal | undefined, nowMs: number): readonly OwnerDenial[] {
     const found = [...this.#entries.values()].flatMap((entry) => {
@@ -116,6 +119,6 @@ export class NamedDenials {
   }
 }
 
-/** The risk of an owner whose pods a dry run showed to be refused. */
+/** Finds the risk of an owner whose pods a dry run has shown to be refused. */
 const refusalOf = (found: readonly FoundRisk[], { kind, name }: OwnerName): FoundRisk | undefined =>
   found.find(({ risk }) => risk.risk === 'Refused' && risk.confirmation === 'Confirmed' && risk.name === name && risk.kind === kind);

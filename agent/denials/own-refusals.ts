@@ -3,19 +3,19 @@ import { type ProbeClient, refuserOf } from '../probe/index.ts';
 import { concernOf, type Refusals } from './metrics-page.ts';
 
 /**
- * Counts the agent's own dry runs that lock 1 refused: the API server counts them as all others.
- * A request that both its label and its index refuse counts as one here and as two there, which
+ * Counts the agent's own dry runs that lock 1 refused, because the API server counts them like all
+ * others. A request that both the label and the index refuse counts once here and twice there. This
  * only happens while a namespace changes.
  */
 export class OwnRefusals {
   readonly #counts = { pods: 0, bindings: 0 };
 
-  /** Numbers since the start of the agent. */
+  /** Numbers since the agent's start. */
   get counts(): Refusals {
     return { ...this.#counts };
   }
 
-  /** A client for proofs whose refusals are counted. */
+  /** Wraps a client for proofs so that its refusals are counted. */
   counting(client: ProbeClient): ProbeClient {
     return {
       list: (kind, options, signal) => client.list(kind, options, signal),

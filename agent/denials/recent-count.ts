@@ -1,37 +1,42 @@
 const SLOT_MS = 300_000;
-/** Slots of an hour. */
+/** Number of slots in an hour. */
 const SLOTS = 12;
-/** Slots that count as recent: the last five to ten minutes. */
+/** Number of slots that count as recent: the last five to ten minutes. */
 const RECENT_SLOTS = 2;
 
-/** Time that a {@link RecentCount} covers, in milliseconds. */
+/** Time that a {@link RecentCount} covers, in ms. */
 export const HOUR_MS: number = SLOTS * SLOT_MS;
 
-/** Count of the last hour, in slots of five minutes: at most twelve numbers. */
+/** Count of the last hour, in slots of five minutes. */
 export class RecentCount {
   /** Counts by the number of their slot, oldest first. */
   readonly #slots = new Map<number, number>();
 
-  /** @param atMs monotonic @param count may be negative, to correct what was added before */
+  /**
+   * Adds to the count.
+   *
+   * @param atMs monotonic
+   * @param count negative to correct earlier additions
+   */
   add(count: number, atMs: number): void {
     const slot = Math.floor(atMs / SLOT_MS);
     this.#slots.set(slot, (this.#slots.get(slot) ?? 0) + count);
     for (const each of this.#slots.keys()) if (each <= slot - SLOTS) this.#slots.delete(each);
   }
 
-  /** @param least what each slot counts at least */
+  /** @param least lower bound of each slot */
   lastHour(nowMs: number, least?: number): number {
     return Math.max(0, this.#sum(nowMs, SLOTS, least));
   }
 
-  /** @param least what each slot counts at least */
+  /** @param least lower bound of each slot */
   lastTenMinutes(nowMs: number, least?: number): number {
     return Math.max(0, this.#sum(nowMs, RECENT_SLOTS, least));
   }
 
   /**
-   * Distance of the last hour below zero, also without its oldest slot, which may correct what was
-   * added before the hour; 0: it is not below.
+   * Amount by which the count of the last hour is below zero, also without its oldest slot, which
+   * may correct additions from before the hour. 0 if it is not below.
    */
   missing(nowMs: number): number {
     return Math.max(0, -Math.max(this.#sum(nowMs, SLOTS), this.#sum(nowMs, SLOTS - 1)));
@@ -45,6 +50,6 @@ export class RecentCount {
   }
 }
 
-/** Minutes that a count covers which began at a time, in steps of a slot. */
+/** Minutes that a count covers since its start, in steps of a slot. */
 export const coveredMinutes = (beganMs: number, nowMs: number): number =>
   Math.min(HOUR_MS, SLOT_MS * Math.ceil((nowMs - beganMs) / SLOT_MS)) / 60_000;

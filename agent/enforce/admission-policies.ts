@@ -10,7 +10,7 @@ export interface AdmissionObject extends KubeObject {
 }
 
 /**
- * Condition in CEL without which an admission policy is not evaluated.
+ * CEL condition of an admission policy; the policy is evaluated only if it is true.
  *
  * @see
  * https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#matching-requests-matchconditions
@@ -23,18 +23,18 @@ export interface MatchCondition {
 interface AdmissionObjects {
   readonly kind: KindDescriptor;
   readonly desired: readonly AdmissionObject[];
-  /** Every object of the kind in the cluster, or those labelled as this system's. */
+  /** Every object of the kind in the cluster, or at least those with this system's label. */
   readonly observed: readonly AdmissionObject[];
 }
 
 /**
- * Plans a set of admission policies: it creates missing objects, restores changed ones, and deletes
+ * Plans a set of admission policies: creates missing objects, restores changed ones, and deletes
  * those that are ours by name and label and no longer wanted. Server-side apply cannot remove
- * fields that another writer added, so a changed object is patched first; the object itself stays,
- * and goes on judging.
+ * fields that another writer added, so a changed object is patched before it is applied. It is
+ * never deleted for that, and so stays in force.
  *
- * Policies are created before bindings and deleted after them, once all wanted objects exist: an
- * object to delete may be one that a newer one replaces.
+ * Policies are created before bindings and deleted after them. Nothing is deleted before all wanted
+ * objects exist, because a new object may replace the deleted one.
  */
 export const planAdmissionObjects = (wanted: {
   readonly policies: AdmissionObjects;
@@ -72,15 +72,15 @@ const planObject = (kind: KindDescriptor, body: AdmissionObject, observed: reado
   const reason = present === undefined ? 'Install' : 'Drift';
   const apply: Action = { type: 'apply', key, kind, body, fieldManager: FIELD_MANAGERS.floor, reason, policies: [] };
   if (present === undefined) return [apply];
-  // The patch carries the whole spec: a foreign expression may read a field that the patch removes.
+  // Patches the whole spec, because a foreign expression may read a field that the patch removes.
   const patch = { spec: replacementOf(present.spec, body.spec ?? {}) };
   return [{ type: 'patch', key, kind, ref: { name }, patch, reason, policies: [] }, apply];
 };
 
 const isAsWanted = weakMemo2(readsAs);
 
-/** A text as a CEL string literal: CEL reads the escapes of JSON in the same way. */
+/** Formats a text as a CEL string literal. CEL reads the escapes of JSON in the same way. */
 export const celString = (text: string): string => JSON.stringify(text);
 
-/** A list of texts as a CEL literal. */
+/** Formats texts as a CEL list literal. */
 export const celList = (texts: readonly string[]): string => `[${texts.map(celString).join(', ')}]`;

@@ -6,7 +6,7 @@ import type { Action } from './types.ts';
 export const POLICY_API: string = `v1.${API_GROUP}`;
 
 /**
- * API groups that the policies are read from and that the locks rely on; `fso-guard-definitions`
+ * API groups of the policies and of the kinds that the locks rely on. `fso-guard-definitions`
  * guards them.
  */
 export const OUR_API_SERVICES: readonly string[] = [
@@ -20,13 +20,14 @@ export const OUR_API_SERVICES: readonly string[] = [
   'v1beta1.templates.gatekeeper.sh',
 ];
 
-/** Whether all requests for the group, even the API server's own, go to a service. */
+/**
+ * Whether the APIService sends all requests for its group, even the API server's own, to a service.
+ */
 export const isRedirected = ({ metadata, spec }: ApiService): boolean =>
   OUR_API_SERVICES.includes(metadata.name) && spec?.service !== undefined && spec.service !== null;
 
 /**
- * Plans to delete APIServices that point to a service: the API server creates them again, as its
- * own.
+ * Plans to delete APIServices that point to a service. The API server recreates them for itself.
  *
  * @see https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/
  */
@@ -49,13 +50,13 @@ interface DefinitionsInput {
 }
 
 /**
- * Plans to write the CRDs of this system that changed since they were settled. The API server
- * silently drops fields that a schema no longer has from every object of the kind, also when it
- * reads them.
+ * Plans to write the CRDs of this system that changed since they were settled. For a field that a
+ * schema no longer has, the API server silently drops the values from every object of the kind,
+ * even on reads.
  *
- * The API server counts the changes of a spec (`metadata.generation`), so this code need not know
- * its defaults. A CRD that is being deleted accepts a write and still goes: it is created again
- * once it is gone.
+ * A change is recognized by `metadata.generation`, so this code need not know the API server's
+ * defaults. A CRD that is being deleted is not written, as that would not save it: it is created
+ * again once it is gone.
  */
 export const planDefinitions = ({ desired, observed, settled }: DefinitionsInput): Action[] =>
   desired.flatMap((body) => {
@@ -74,10 +75,7 @@ export const planDefinitions = ({ desired, observed, settled }: DefinitionsInput
     };
   });
 
-/**
- * Whether a CRD could be decoded. One that could not counts as not in force; see
- * agent/cache/decode.ts.
- */
+/** Whether a CRD could be decoded; see agent/cache/decode.ts. If not, it counts as not in force. */
 const isReadable = ({ malformed }: CustomResourceDefinition & { readonly malformed?: string }): boolean => malformed === undefined;
 
 const isSameVersion = (live: Version, settled: Version | undefined): boolean =>
@@ -89,12 +87,12 @@ const isSameVersion = (live: Version, settled: Version | undefined): boolean =>
 const schemaVersion = ({ annotations }: Pick<Version, 'annotations'>): number => Number(annotations?.[SCHEMA_VERSION_ANNOTATION] ?? 0);
 
 /**
- * The CRDs of this system as the last writes left them, and those of a newer version that the agent
- * accepted when it took over.
+ * Versions of this system's CRDs that need no write: as last written, or of a newer schema that
+ * this agent accepted when it took over.
  */
 export class SettledDefinitions {
   readonly #written = new Map<string, Version>();
-  /** Undefined until the agent took over. */
+  /** undefined until the agent takes over. */
   #accepted: ReadonlyMap<string, Version> | undefined;
 
   /** Metadata of a CRD as it was settled. */
@@ -106,17 +104,17 @@ export class SettledDefinitions {
     this.#written.set(metadata.name, metadata);
   }
 
-  /** Causes the CRD of a kind to be written again, unless its schema was accepted. */
+  /** Causes the CRD of a kind to be written again, unless its newer schema was accepted. */
   forgetWrite({ plural }: Pick<KindDescriptor, 'plural'>): void {
     this.#written.delete(`${plural}.${API_GROUP}`);
   }
 
   /**
-   * Accepts, at the first call, the CRDs with schemas of a newer version, as after a rollback: they
-   * take all that this version writes, and its own schemas would drop their fields. Only a leader
-   * writes schemas, so a later change is not a newer version's.
+   * Accepts, on the first call, CRDs that have a newer schema, as after a rollback. They accept all
+   * that this version writes, while its own schemas would drop their fields. A later change is
+   * treated as drift, since only a leader writes schemas.
    *
-   * @returns the sentence that reports them; undefined: there are none
+   * @returns the sentence that reports them; undefined if there are none
    */
   takeOver({ desired, observed }: Omit<DefinitionsInput, 'settled'>): string | undefined {
     if (this.#accepted !== undefined) return undefined;

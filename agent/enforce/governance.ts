@@ -24,15 +24,13 @@ import {
 } from './types.ts';
 
 interface GovernanceContext {
-  /**
-   * The previous result, whose unchanged parts are reused, so that readers can compare by identity.
-   */
+  /** Previous result. Unchanged parts of it are reused, so that readers can compare by identity. */
   readonly previous?: Governance | undefined;
-  /** Pass the same object every time. */
+  /** Place of Gatekeeper; has to be the same object on every call. */
   readonly place?: GatekeeperPlace;
-  /** Providers of the nodes; the same object while they are the same. Default: not known of any. */
+  /** Providers of the nodes; has to be the same object while they are unchanged. Default: none. */
   readonly providers?: PresentProviders;
-  /** Constraints in the cluster, whose names are reused. */
+  /** Constraints in the cluster. Their names are reused. */
   readonly constraints?: readonly Constraint[];
 }
 
@@ -40,9 +38,9 @@ interface GovernanceContext {
  * Plans which policies govern each namespace, and the outcome of each policy, at one moment.
  *
  * A policy that is being deleted governs nothing and has no outcome. A namespace that is being
- * deleted accepts no new pod: it counts as gone. Policies meet in an intersection only with
- * policies of the same action, so a dryrun policy never blocks. A `custom` policy takes part in the
- * floor with each action that it scopes to `vap.k8s.io` or `*`.
+ * deleted accepts no new pods and counts as gone. Regions are intersected only among policies of
+ * the same action, so a dryrun policy never blocks. A `custom` policy takes part in the floor with
+ * each action that it scopes to `vap.k8s.io` or `*`.
  */
 export const planGovernance = (
   policies: readonly PolicyInput[],
@@ -61,7 +59,7 @@ export const planGovernance = (
   const missing = rules.map(({ spec }) => spec.targetNamespace).filter((target) => !isGlob(target) && !present.has(target));
   return {
     namespaces: governed,
-    // One that cannot be read keeps its rules, and its own outcome.
+    // An unreadable policy keeps its rules; its own outcome replaces that of the rules.
     policies: new Map([...governingOutcomes(rules, governed, { previous, providers }), ...outcomes]),
     constraints: planConstraints(rules, { present: constraints, previous, now }),
     awaited: governIn(missing, previous?.awaited),
@@ -78,25 +76,27 @@ const matchRules = (policies: readonly PolicyInput[], context: RuleContext, now:
   return { living, rules, outcomes, match: createMatcher(rules, ({ spec }) => spec.targetNamespace) };
 };
 
-/** Governance of single namespaces by policies that need not be in force. */
+/** Governance of single namespaces, also by policies that are not in force. */
 export interface Governor {
-  /** Number of patterns that {@link rulesIn} tries, at most. */
+  /** Largest number of patterns that {@link rulesIn} tries. */
   patternsFor(namespace: string): number;
-  /** The same objects for as long as the same policies say the same. */
+  /** Rules that match the namespace. A rule is the same object while its policy is unchanged. */
   rulesIn(namespace: string): readonly Rule[];
   /**
-   * @param rules those in the namespace
-   * @returns undefined: no policy governs it
+   * Combines the rules of a namespace.
+   *
+   * @param rules result of {@link rulesIn}
+   * @returns undefined if no policy governs the namespace
    */
   governanceIn(namespace: string, rules: readonly Rule[]): NamespaceGovernance | undefined;
-  /** Regions that a policy allows; undefined: it does not govern. */
+  /** Regions that a policy allows; undefined if it does not govern. */
   regionsOf(policy: string): readonly string[] | undefined;
 }
 
-/** Prepares policies as {@link planGovernance} does, one at a step. */
+/** Prepares policies like {@link planGovernance}, one policy per step. */
 export function* createGovernor(policies: readonly PolicyInput[], context: RuleContext, now: Date): Generator<undefined, Governor> {
   for (const policy of policies) {
-    // The rule is remembered by its policy.
+    // Fills the memo of the rule, so that the work below is short.
     rulesOf([policy], context, now);
     yield;
   }
@@ -111,10 +111,12 @@ export function* createGovernor(policies: readonly PolicyInput[], context: RuleC
   };
 }
 
-/** Key of all globs, which are tried on each namespace. */
+/** Key for the patterns of all globs, which are tried on every namespace. */
 const GLOBS = '*';
 
-/** Counts the targets and exclusions of rules, by exact target. */
+/**
+ * Counts target and exclusions of each rule by exact target; those of globs under {@link GLOBS}.
+ */
 const countPatterns = (rules: readonly Rule[]): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>();
   for (const { spec, excluded } of rules) {
@@ -131,9 +133,9 @@ type Match = (namespace: string) => readonly Rule[];
 
 interface GovernContext {
   readonly match: Match;
-  /** Gets the rules of each governed namespace. */
+  /** Receives the rules of each governed namespace. */
   readonly matched: Map<string, readonly Rule[]>;
-  /** Parts of the previous result, and the rules that they follow from. */
+  /** Governance and rules by namespace in the previous result. */
   readonly before: ReadonlyMap<string, NamespaceGovernance> | undefined;
   readonly from: GovernanceInputs['namespaces'] | undefined;
 }
@@ -212,7 +214,7 @@ const outcomeOf = ({ regions, leftOut, spec }: Rule, namespaces: readonly string
     ? { kind: 'governing', regions, leftOut, namespaces, conflicts }
     : { kind: 'namespaceMissing', regions, leftOut, ...explainMissing(spec) };
 
-/** Times before an end at which it is announced, in ms. */
+/** Times before an expiry at which its approach is announced, in ms. */
 const ANNOUNCED_MS: readonly number[] = [0, ...EXPIRY_WARNING_DAYS].map((days) => days * DAY_MS);
 
 const nextChange = (policies: readonly PolicyInput[], now: Date): Date | undefined => {

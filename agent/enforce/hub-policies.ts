@@ -8,24 +8,24 @@ import type { Action } from './types.ts';
 /** The desired state of a policy in the cluster. */
 export interface DesiredPolicy {
   readonly policy: CompiledPolicy;
-  /** Commit since which it reads as it does. */
+  /** Oldest commit since which the policy has been unchanged. */
   readonly since: string;
 }
 
 /** Desired policies by key. */
 export type DesiredPolicies = ReadonlyMap<string, DesiredPolicy>;
 
-/** A plan that makes the policies of the hub what a commit has. */
+/** Plan that makes the hub-managed policies equal to those of a commit. */
 export interface HubPoliciesPlan {
   readonly actions: readonly Action[];
-  /** Whether the cluster shows them as the commit has them. */
+  /** Whether the cluster already shows the policies of the commit. */
   readonly isWritten: boolean;
 }
 
-/** Value of {@link LABELS.managedBy} on what came from Git. */
+/** Value of {@link LABELS.managedBy} for policies from Git. */
 const HUB = 'hub';
 
-/** The object to apply, from desired state alone. */
+/** Builds the object to apply, from desired state alone. */
 export const bodyOf = weakMemo(
   ({ policy, since }: DesiredPolicy): SovereignPolicy => ({
     apiVersion: API_VERSION,
@@ -47,26 +47,23 @@ const sameContent = (live: SovereignPolicy, body: SovereignPolicy): boolean =>
   isDeepStrictEqual(live.spec, body.spec) && holdsAll(live.metadata.labels, body.metadata.labels);
 
 /**
- * Foreign labels and annotations are left alone; a foreign field in the spec is drift. Compared
- * once for each pair of objects.
+ * Whether a live policy equals the desired one. Ignores foreign labels and annotations; a foreign
+ * field in the spec is drift.
  */
 const isAsDesired = weakMemo2((live: SovereignPolicy, desired: DesiredPolicy): boolean => {
   const body = bodyOf(desired);
   return sameContent(live, body) && holdsAll(live.metadata.annotations, body.metadata.annotations);
 });
 
-/**
- * The reason of a write that a new commit asks for: it is applied by force, as the hub decides
- * whichever writer changed a field.
- */
+/** Reason of writes for a new commit. They are forced, as Git wins over any other writer. */
 export const COMMIT_REASON = 'Commit';
 
 const targetOf = (key: string) => ({ key: `${SOVEREIGN_POLICY_KIND.kind}/${key}`, kind: SOVEREIGN_POLICY_KIND, policies: [key] });
 
 /**
- * Removes the finalizers of a policy that is being deleted: it governs nothing any more, and what
- * keeps it also keeps Git's version from coming back. The uid pins the object, whatever its version
- * is now: a deletion is never taken back, and no finalizer is added after it.
+ * Removes the finalizers of a policy that is being deleted. It no longer governs, but its existence
+ * keeps Git's version from being created. The patch names the uid instead of the resource version,
+ * which is safe because a deletion cannot be undone and blocks new finalizers.
  */
 const planRelease = (key: string, live: SovereignPolicy): Action => {
   const patch = { metadata: { uid: live.metadata.uid, finalizers: null } };
@@ -77,9 +74,9 @@ const planApply = (key: string, body: SovereignPolicy, live: SovereignPolicy | u
   const apply = { ...targetOf(key), type: 'apply', body, fieldManager: FIELD_MANAGERS.intake, reason } as const;
   const foreign = Object.keys(live?.spec ?? {}).filter((field) => !(field in body.spec));
   if (live === undefined || foreign.length === 0) return [apply];
-  // Server-side apply leaves fields that another manager added; here they could open the policy
-  // (excludedNamespaces). With the whole spec, as a part of the new one and a part of the old one
-  // may be refused together, and would be in force between the two requests.
+  // Server-side apply leaves fields that another manager added, which could open the policy
+  // (excludedNamespaces). The patch carries the whole spec: a mix of old and new fields could be
+  // refused, and would be in force between the two requests.
   const patch = { spec: { ...body.spec, ...Object.fromEntries(foreign.map((field) => [field, null])) } };
   return [{ ...targetOf(key), type: 'patch', ref: refOf(live), patch, reason }, apply];
 };
@@ -87,13 +84,13 @@ const planApply = (key: string, body: SovereignPolicy, live: SovereignPolicy | u
 const isDeleting = ({ metadata }: SovereignPolicy): boolean => metadata.deletionTimestamp !== undefined;
 
 /**
- * Returns `metadata.generation` of a live policy that reads as desired; undefined: it reads
- * otherwise, is being deleted, or is not there.
+ * Returns `metadata.generation` of a live policy that equals the desired one; undefined if it
+ * differs, is being deleted or is missing.
  */
 export const generationAsDesired = (desired: DesiredPolicy, live: SovereignPolicy | undefined): number | undefined =>
   live !== undefined && !isDeleting(live) && isAsDesired(live, desired) ? live.metadata.generation : undefined;
 
-/** Plans a policy that a commit has. @returns also whether the cluster shows it so */
+/** Plans one policy of a commit, and tells whether the cluster already shows it. */
 const planWanted = (key: string, desired: DesiredPolicy, live: SovereignPolicy | undefined, reason: string) => {
   if (live === undefined || !isDeleting(live)) {
     const isWritten = live !== undefined && isAsDesired(live, desired);
@@ -104,13 +101,13 @@ const planWanted = (key: string, desired: DesiredPolicy, live: SovereignPolicy |
 };
 
 /**
- * Plans what makes the hub-managed policies exactly the desired ones. Policies that are right
- * already are not written. What must go first to be written again comes before everything;
- * deletions wait until the cluster shows all the others, so that a policy that was renamed governs
- * without a gap.
+ * Plans writes that make the hub-managed policies exactly the desired ones; policies that are
+ * already equal are not written. Stuck deletions are released first, so that the policy can be
+ * created again. Policies are deleted only once the cluster shows all others, so that a renamed
+ * policy governs without a gap.
  *
  * @param live policies of the agent's namespace, by key
- * @param isRepair the commit was written before: what differs now was changed by someone else
+ * @param isRepair whether the commit was already written, so that any difference is drift
  */
 export const planHubPolicies = (
   desired: DesiredPolicies,
@@ -137,8 +134,8 @@ interface DesiredInput {
 }
 
 /**
- * The commit since which each policy reads as it does: an unchanged one keeps its commit, as
- * remembered or, failing that, by what stands in the cluster.
+ * Adds to each policy the commit since which it is unchanged: as remembered, or else as annotated
+ * in the cluster.
  */
 export const desiredPolicies = (input: DesiredInput): DesiredPolicies =>
   new Map(input.compiled.map((policy) => [policy.name, { policy, since: sinceOf(policy, input) }]));

@@ -1,6 +1,7 @@
 import { byText, sha256 } from '@fso/shared/encoding';
 
 /**
+ * Longest label value, see
  * https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
  */
 const MAX_LABEL_VALUE = 63;
@@ -9,7 +10,7 @@ const HASH_LENGTH = 8;
 /** The first hexadecimal digits of the SHA-256 of a text. */
 export const shortHash = (text: string, length: number): string => sha256(text).slice(0, length);
 
-/** A text as a label value; one that is too long is cut and ends in a hash of the whole. */
+/** Formats a text as a label value. One that is too long is cut and ends in a hash of the whole. */
 export const labelSafe = (text: string): string => {
   if (text.length <= MAX_LABEL_VALUE) return text;
   const head = text.slice(0, MAX_LABEL_VALUE - HASH_LENGTH - 1).replace(/[^A-Za-z0-9]+$/, '');
@@ -33,11 +34,11 @@ export const timeLabel = (exact: string): string => labelSafe(exact.replaceAll('
  */
 const MAX_SHOWN = 4096;
 
-/** The first items of a list, as many as fit. */
+/** Joins as many of the first items as fit. */
 export const firstThatFit = (values: readonly string[]): string => {
   const whole = values.join(',');
   return whole.length <= MAX_SHOWN ? whole : whole.slice(0, whole.lastIndexOf(',', MAX_SHOWN));
 };
 
-/** A list as the value of an annotation: sorted, separated by commas. */
+/** Formats a list as the value of an annotation: sorted, separated by commas. */
 export const annotationList = (values: readonly string[]): string => [...values].sort(byText).join(',');

@@ -21,8 +21,8 @@ type Values = Readonly<Record<string, string>>;
 type Outcomes = ReadonlyMap<string, PolicyOutcome>;
 
 /**
- * Value of a label that must not select, for a label that apply cannot remove because another
- * writer owns it too.
+ * Value for a steering label that has to be inert but cannot be removed, as another writer owns it
+ * too.
  */
 const RELEASED = 'released';
 const EXPIRED = 'expired';
@@ -56,9 +56,9 @@ export const planNamespaces = (
   });
 
 /**
- * Namespace objects that carried their governance in the round before. They still do by the same
- * one: the wanted values follow from the policies of the governance, and a released namespace keeps
- * its values.
+ * Namespace objects that needed no write in the previous reconcile. Under the same governance they
+ * still need none: the desired values follow from its policies, and a released namespace keeps its
+ * values.
  */
 export interface SettledNamespaces {
   readonly namespaces: ReadonlySet<NamespaceInput>;
@@ -76,8 +76,8 @@ const planOne = (
 
 const planNamespace = (namespace: NamespaceInput, desired: DesiredValues, now: Date): Action[] => {
   const drifted = hasDrifted(namespace);
-  // An annotation of an action that does not govern has no effect, and an apply cannot remove one
-  // that another writer owns.
+  // Annotations of an action that does not govern have no effect. They are not compared, because an
+  // apply cannot remove those that another writer owns too.
   const settled = sameValues(namespace.annotations, desired.annotations, Object.keys(desired.annotations));
   const labels = { ...labelsFor(desired.annotations), ...disarmed(namespace, desired.annotations, drifted) };
   if (settled && sameValues(namespace.labels, labels, LABEL_KEYS)) return [];
@@ -125,9 +125,7 @@ const governedValues = ({ actions, policies, injection }: NamespaceGovernance, o
   return { annotations, policies, reason: 'Govern' };
 };
 
-/**
- * Regions that all policies allow, if there are only `custom` policies without a part in the floor.
- */
+/** Regions that all policies allow, if only `custom` policies without a part in the floor match. */
 const customRegions = (policies: readonly string[], outcomes: Outcomes): readonly string[] => {
   const lists = policies.map((key) => {
     const outcome = outcomes.get(key);
@@ -136,14 +134,16 @@ const customRegions = (policies: readonly string[], outcomes: Outcomes): readonl
   return (lists[0] ?? []).filter((region) => lists.every((list) => list.includes(region)));
 };
 
-/** Labels that select a namespace, each with the annotation that exists while the label does. */
+/**
+ * Labels that select a namespace, each with the annotation that is present exactly if the label is.
+ */
 const STEERING: readonly { readonly label: string; readonly annotation: string; readonly value: string }[] = [
   ...FLOOR_ACTIONS.map((action) => ({ label: floorLabel(action), annotation: floorRegionsAnnotation(action), value: FLOOR_LABEL_VALUE })),
   { label: INJECTION_LABEL, annotation: INJECTION_LABEL, value: INJECTION_LABEL_VALUE },
 ];
 const STEERING_VALUES: ReadonlyMap<string, string> = new Map(STEERING.map(({ label, value }) => [label, value]));
 
-/** Keys of the audit trail that stay when a namespace is released. */
+/** Keys of the audit trail, which a released namespace keeps. */
 const TRAIL = [LABELS.allowedRegions, LABELS.policyName, LABELS.policyNamespace] as const;
 
 const releasedValues = (namespace: NamespaceInput, outcomes: Outcomes): DesiredValues | undefined => {
@@ -170,7 +170,7 @@ const formerPolicies = (annotations: Values): readonly string[] => {
   return [...new Set([named, ...listed])].filter((key) => key !== '' && key !== '/').sort(byText);
 };
 
-/** The labels that follow from a set of annotations. */
+/** Derives the labels from a set of annotations. */
 const labelsFor = (annotations: Values): Record<string, string> => {
   const labels: Record<string, string> = {
     [LABELS.allowedRegions]: regionsLabel(annotations[LABELS.allowedRegions] ?? ''),
@@ -185,9 +185,8 @@ const labelsFor = (annotations: Values): Record<string, string> => {
 const isActive = (labels: Values, label: string): boolean => labels[label] === STEERING_VALUES.get(label);
 
 /**
- * Labels that select a namespace without a policy. An apply that leaves out a label removes it if
- * only this field manager owns it; a label of another writer stays, so it gets a value that selects
- * nothing.
+ * Labels that select a namespace although no policy governs it. An apply removes a label that only
+ * this field manager owns; one that another writer owns too gets an inert value instead.
  */
 const disarmed = (namespace: NamespaceInput, annotations: Values, drifted: boolean): Record<string, string> =>
   Object.fromEntries(
@@ -198,8 +197,8 @@ const disarmed = (namespace: NamespaceInput, annotations: Values, drifted: boole
   );
 
 /**
- * Whether labels and annotations, which are written together, no longer match: another writer has
- * changed them.
+ * Whether another writer changed labels or annotations: they are written together and no longer
+ * match.
  */
 const hasDrifted = ({ labels, annotations }: NamespaceInput): boolean => {
   if (!LABEL_KEYS.some((key) => labels[key] !== undefined) && !ANNOTATION_KEYS.some((key) => annotations[key] !== undefined)) return false;
@@ -225,6 +224,6 @@ const ANNOTATION_KEYS: readonly string[] = [
 const sameValues = (actual: Values, wanted: Values, keys: readonly string[]): boolean =>
   keys.every((key) => inert(key, actual[key]) === inert(key, wanted[key]));
 
-/** A disarmed label counts as absent. */
+/** Treats a disarmed label as absent. */
 const inert = (key: string, value: string | undefined): string | undefined =>
   STEERING_VALUES.has(key) && value !== STEERING_VALUES.get(key) ? undefined : value;

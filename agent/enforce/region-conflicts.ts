@@ -4,14 +4,14 @@ import { regionsInForce } from '@fso/shared/regions';
 import { weakMemo } from '@fso/shared/runtime';
 import type { PolicyInput, PresentProviders } from './types.ts';
 
-/** A policy with the regions that are inside now alone. */
+/** Policy reduced to the regions that are in force in this cluster now. */
 export interface InForcePolicy extends PolicyInput {
   readonly leftOut?: readonly RegionConflict[];
 }
 
 /**
- * The policy without the regions that a provider of the cluster reads as another place, and without
- * those that have ended. The same object for as long as the same are left out.
+ * Removes the regions of a policy that a provider of this cluster reads as another place, and those
+ * that have expired. Returns the same object while the same regions remain.
  */
 export const inForce = (policy: PolicyInput, present: PresentProviders, now: number): InForcePolicy => {
   const { regions, conflicts } = regionsInForce(withAmbiguous(policy, present), present.providers, now);
@@ -19,8 +19,8 @@ export const inForce = (policy: PolicyInput, present: PresentProviders, now: num
 };
 
 /**
- * Adds the conflicts of a policy that was not compiled by a catalogue: a name by which providers of
- * the cluster mean different countries is outside.
+ * Adds conflicts to a policy that was not compiled with a catalogue: a name that means different
+ * countries to the cluster's providers is outside.
  */
 const withAmbiguous = ({ managedBy, spec }: PolicyInput, { ambiguous }: PresentProviders): PolicyInput['spec'] => {
   if (managedBy === 'hub' || ambiguous.size === 0) return spec;
@@ -34,9 +34,9 @@ const conflictOf = (name: string, ambiguous: PresentProviders['ambiguous']): Reg
 });
 
 /**
- * Conflicts in names that other nodes here may mean as a place inside. Where all that have the name
- * read it outside, as in a cluster of one provider, it is outside like any other, and nothing is
- * ambiguous.
+ * Keeps the conflicts over names that mean an allowed place on some nodes and a forbidden one on
+ * others. If every node reads a name as outside, as in a cluster of one provider, the name is not
+ * ambiguous and simply outside.
  */
 const betweenProviders = (
   conflicts: readonly RegionConflict[],
@@ -55,7 +55,7 @@ const betweenProviders = (
   });
 };
 
-/** The narrowed form of a policy that was asked for last. */
+/** Memo of the last narrowed form of a policy. */
 const narrowed = weakMemo((policy: PolicyInput) => {
   let known: { readonly text: string; readonly policy: InForcePolicy } | undefined;
   return {

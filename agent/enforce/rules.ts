@@ -21,13 +21,13 @@ const POINTS: ReadonlySet<string> = new Set(ENFORCEMENT_POINTS);
 
 const isRegion = (text: string): boolean => Region.safeParse(text).success;
 
-/** The reason why a policy cannot be enforced here, if there is one. */
+/** Finds the reason why a policy cannot be enforced here; undefined if there is none. */
 const findProblem = (spec: SovereignPolicySpec, place: GatekeeperPlace): string | undefined => {
   const reference = spec.allowedRegions.find((region) => parseReference(region).type !== 'name');
   if (reference !== undefined) {
     return `spec.allowedRegions: ${truncate(reference, 100)} names regions that only a policy repository can look up; list the regions themselves`;
   }
-  // The CRD refuses this and the following; a policy from before that CRD may still have it.
+  // The CRD refuses these two as well, but a policy may be older than that schema.
   const odd = spec.allowedRegions.find((region) => !isRegion(region));
   if (odd !== undefined) return `spec.allowedRegions: ${truncate(odd, 100)} cannot be the region of a node`;
   if (isUngovernable(spec.targetNamespace, place)) {
@@ -52,9 +52,9 @@ export interface Rule {
   /** `-` for a local policy. */
   readonly revision: string;
   readonly spec: ClusterPolicySpec;
-  /** Those of the policy that are inside in this cluster now. */
+  /** Regions of the policy that are allowed in this cluster now. */
   readonly regions: readonly string[];
-  /** Reasons why the others are not. */
+  /** Reasons why other regions of the policy are left out. */
   readonly leftOut: readonly RegionConflict[];
   readonly excluded: readonly string[];
   readonly actions: readonly FloorAction[];
@@ -64,8 +64,8 @@ export interface Rule {
 }
 
 /**
- * The rules of all policies that govern, and the outcomes of those that cannot be enforced as they
- * read.
+ * Derives the rules of all policies that govern, and the outcomes of those that cannot be enforced
+ * as written.
  */
 export const rulesOf = (policies: readonly PolicyInput[], { place, providers }: RuleContext, now: Date) => {
   const outcomes = new Map<string, PolicyOutcome>();
@@ -84,7 +84,7 @@ export const rulesOf = (policies: readonly PolicyInput[], { place, providers }: 
   return { rules, outcomes };
 };
 
-/** Facts of the cluster that decide about the rules, beside its policies. */
+/** Facts of the cluster, beside its policies, that the rules depend on. */
 export interface RuleContext {
   readonly place: GatekeeperPlace;
   readonly providers: PresentProviders;
@@ -98,7 +98,7 @@ const expired = weakMemo(
   }),
 );
 
-/** The rule of a policy that has not expired, or the outcome of one that cannot be enforced. */
+/** Derives the rule of a policy that has not expired, or an outcome if it cannot be enforced. */
 const judge = weakMemo2((place: GatekeeperPlace, policy: InForcePolicy): Rule | PolicyOutcome => {
   const { key, revision = '-', spec, leftOut = [] } = policy;
   const problem = findProblem(spec, place);
@@ -109,7 +109,7 @@ const judge = weakMemo2((place: GatekeeperPlace, policy: InForcePolicy): Rule | 
   return { key, revision, spec, regions, leftOut, excluded, actions: floorActionsOf(spec), group, groupIdentity: groupIdentity(group) };
 });
 
-/** Judges a policy. An error makes only this policy invalid, and all others stay enforced. */
+/** Judges a policy. An error makes only this policy invalid; all others stay enforced. */
 const judgeSafely = (place: GatekeeperPlace, policy: PolicyInput): Rule | PolicyOutcome => {
   try {
     return judge(place, policy);
@@ -133,8 +133,7 @@ const lastRules = weakMemo2((place: GatekeeperPlace, policy: PolicyInput): reado
 );
 
 /**
- * An exact target can exclude only itself; without the other exclusions more policies share one
- * constraint.
+ * Drops exclusions that cannot match an exact target, so that more policies share one constraint.
  */
 const excludedOf = ({ targetNamespace, excludedNamespaces = [] }: SovereignPolicySpec, place: GatekeeperPlace): readonly string[] => {
   if (isGlob(targetNamespace)) return sortedSet([...excludedNamespaces, ...protectedFrom(targetNamespace, place)]);

@@ -5,12 +5,12 @@ import { isPlain, isSame, type Plain } from '../compare.ts';
 type WithSpec = KubeObject & { readonly spec?: Plain };
 
 /**
- * Fields that the API server itself adds to objects of this system, as a version newer than this
- * agent may. Only a write shows them: if the response to a patch still has a field that the patch
- * removes, no other writer can have added it.
+ * Fields that the API server itself adds to this system's objects, as a version newer than this
+ * agent may do. They are recognized by a write: if the response to a patch still has a field that
+ * the patch removes, no other writer can have added it.
  *
- * Applies to kinds that are exempt from admission alone. On other kinds a webhook may add the
- * field, which is a change like any other.
+ * Holds only for kinds that are exempt from admission webhooks. For other kinds a webhook may have
+ * added the field, which counts as drift.
  */
 export class ServerDefaults {
   /** Fields of each object, by the key of its actions. */
@@ -25,8 +25,7 @@ export class ServerDefaults {
   }
 
   /**
-   * Returns the objects without the fields that the API server added; an object without such fields
-   * stays the same.
+   * Removes the fields that the API server adds. Returns an object without such fields unchanged.
    */
   clear<T extends WithSpec>(kind: string, objects: readonly T[]): readonly T[] {
     if (this.#fields.size === 0) return objects;
@@ -38,8 +37,8 @@ export class ServerDefaults {
 }
 
 /**
- * Fields that a merge patch sets to null and its response still has, with their values; undefined:
- * none.
+ * Finds the fields that a merge patch sets to null and its response still has, with their values;
+ * undefined if there are none.
  */
 export const keptFields = (patch: Plain, answer: unknown): Plain | undefined => {
   if (!isPlain(answer)) return undefined;
@@ -51,7 +50,7 @@ export const keptFields = (patch: Plain, answer: unknown): Plain | undefined => 
   return kept.length === 0 ? undefined : Object.fromEntries(kept);
 };
 
-/** A field with another value than the API server's stays, and counts as a change. */
+/** Keeps a field whose value differs from the API server's, so that it counts as a change. */
 const without = (spec: Plain, fields: Plain): Plain =>
   Object.fromEntries(
     Object.entries(spec).flatMap(([key, value]) => {

@@ -5,25 +5,27 @@ import { shortHash } from './labels.ts';
 import type { PolicyInput, PolicyOutcome } from './types.ts';
 
 /**
- * Whether a policy is its namespace's own. Users with rights on the policies of one namespace may
- * write only such policies (the guard refuses other targets), so their share of common resources is
- * limited: neither their number nor their text may burden others.
+ * Whether a policy lies in the namespace that it governs. Users with rights on the policies of one
+ * namespace may write only such policies (the guard refuses other targets). Their share of common
+ * resources is limited, so that neither number nor size of their policies burdens others.
  */
 export const isTenants = ({ managedBy, namespace, spec }: PolicyInput): boolean =>
   managedBy === 'local' && spec.targetNamespace === namespace;
 
-/** The same by the key of a policy and the namespace that it governs. */
+/**
+ * Whether the policy with this key lies in the namespace that it governs; see {@link isTenants}.
+ */
 export const isTenantsKey = (key: string, governed: string): boolean => parsePolicyKey(key).namespace === governed;
 
-/** Limit of a namespace's own policies. */
+/** Most policies that a namespace may have of its own. */
 export const MAX_OWN_POLICIES = 20;
 
 const SHARDS = 16;
 
 /**
- * Number of the constraint, of those for one region list, that holds a namespace's own policies.
- * One for each namespace would be too many, as every pod of the cluster waits for all of them; one
- * tenant could fill a single one.
+ * Number of the constraint, among those of one region list, that holds a namespace's own policies.
+ * One constraint per namespace would be too many, as every pod of the cluster waits for all of
+ * them; a single one could be filled by one tenant.
  */
 export const shardOf = (namespace: string): number => Number.parseInt(shortHash(namespace, 2), 16) % SHARDS;
 

@@ -22,7 +22,7 @@ export interface PolicyInput {
   readonly created?: string | undefined;
   readonly spec: ClusterPolicySpec;
   readonly deleting: boolean;
-  /** Reason why its spec cannot be read; `spec` is then the one that was last enforced. */
+  /** Reason why the policy's spec cannot be read; `spec` is then the last enforced one. */
   readonly problem?: string | undefined;
   /** Last enforced specs of a policy that cannot be read, which stay in force. */
   readonly lastEnforced?: readonly ClusterPolicySpec[] | undefined;
@@ -41,11 +41,10 @@ export interface NamespaceInput {
 }
 
 /**
- * The governance of one namespace under one action: the intersection of the regions of the policies
- * of that action.
+ * Governance of one namespace under one action: the intersection of the regions of its policies.
  */
 export interface ActionGovernance {
-  /** Sorted. Empty = nothing may run (a conflict). */
+  /** Sorted. Empty: a conflict, so nothing may run. */
   readonly regions: readonly string[];
   /** Keys, sorted. */
   readonly policies: readonly string[];
@@ -53,27 +52,27 @@ export interface ActionGovernance {
   readonly revisions: readonly string[];
 }
 
-/** The rules that all policies together make for one namespace, by action. */
+/** Combined rules of all policies for one namespace, by action. */
 export interface NamespaceGovernance {
   readonly namespace: string;
   /**
-   * Governance by action, only of actions that govern. `custom` policies take part with the actions
-   * that they scope to the floor, see governance.ts.
+   * Governance by action, with only the actions that govern. A `custom` policy takes part with the
+   * actions that it scopes to the floor, see governance.ts.
    */
   readonly actions: Readonly<Partial<Record<FloorAction, ActionGovernance>>>;
-  /** Every policy that matches the namespace, by key, sorted. */
+  /** Keys of all policies that match the namespace, sorted. */
   readonly policies: readonly string[];
   /**
-   * Whether pods without a region get the allowed ones: a policy asks for it, and the strongest
-   * action, deny or warn, allows any.
+   * Whether placements are injected into pods without a region: a policy asks for it, and the
+   * strongest action of deny and warn allows a region.
    */
   readonly injection: boolean;
 }
 
 /**
- * The outcome of one policy, without the state of the locks. `leftOut`: conflicts by which regions
- * of the policy, that nodes here may mean as different places, are not among `regions`. `ends`:
- * conflicts by which regions end here, or have ended.
+ * Outcome of one policy, without the state of the locks. `leftOut`: conflicts that remove regions,
+ * because nodes here may mean different places by their names. `ends`: conflicts whose regions
+ * expire, or have expired.
  */
 export type PolicyOutcome =
   | {
@@ -84,7 +83,7 @@ export type PolicyOutcome =
       readonly namespaces: readonly string[];
       readonly conflicts: readonly string[];
     }
-  /** The policy matches no namespace now; lock 2 already covers future ones. */
+  /** The policy matches no namespace now. Lock 2 already covers future ones. */
   | {
       readonly kind: 'namespaceMissing';
       readonly regions: readonly string[];
@@ -92,24 +91,24 @@ export type PolicyOutcome =
       readonly ends?: readonly RegionConflict[] | undefined;
       readonly message: string;
       /**
-       * The policy names the namespace, which does not exist: neither a glob without a match, nor
-       * one that excludes its own target.
+       * Whether the policy names a namespace that does not exist. False for a glob without a match,
+       * and for a policy that excludes its own target.
        */
       readonly isAbsent: boolean;
     }
   /**
-   * The spec cannot be enforced here, e.g. a region group in a local policy. `surplus`: the policy
-   * is beyond the limit.
+   * The spec cannot be enforced here, e.g. because a local policy names a region group. `surplus`:
+   * the policy exceeds the limit of its namespace.
    */
   | { readonly kind: 'invalid'; readonly message: string; readonly surplus?: boolean }
   | { readonly kind: 'expired'; readonly regions: readonly string[]; readonly expiredAt: string };
 
-/** State of a constraint before policies moved. */
+/** State of a constraint before policies were moved. */
 export interface FormerConstraint {
-  /** Identities of the groups that it was of. */
+  /** Identities of the groups that the constraint served. */
   readonly groups: readonly string[];
   /**
-   * Uid and metadata.generation in the cluster when the move was planned; 0 if it was not there.
+   * Uid and metadata.generation in the cluster when the move was planned; 0 if it did not exist.
    */
   readonly uid: string | undefined;
   readonly generation: number;
@@ -117,48 +116,45 @@ export interface FormerConstraint {
   readonly since: Date;
 }
 
-/** A constraint as it is to be written, and what the cluster may still have in its place. */
+/** Constraint to be written, and the state that the cluster may still have in its place. */
 export interface DesiredConstraint {
   readonly name: string;
   /** Identity of its group. */
   readonly group: string;
-  /**
-   * State that the constraint may still have in the cluster; undefined once the cluster has shown
-   * the desired one.
-   */
+  /** State that the cluster may still show; undefined once it has shown the desired one. */
   readonly former: FormerConstraint | undefined;
-  /** Keys of the policies that it enforces, sorted. */
+  /** Keys of the policies that the constraint enforces, sorted. */
   readonly policies: readonly string[];
-  /** The whole K8sGeoResidency body for server-side apply. */
+  /** Whole K8sGeoResidency body for server-side apply. */
   readonly body: KubeObject;
-  /** Rules that it was planned from. */
+  /** Rules that the constraint was planned from. */
   readonly from: readonly unknown[];
 }
 
-/** A glob of policies, with what it leaves out. */
+/** Glob of policies, with its exclusions. */
 export interface GlobReach {
   readonly pattern: string;
-  /** Names and globs that it leaves alone. */
+  /** Excluded names and globs. */
   readonly excluded: readonly string[];
   /** Keys, sorted. */
   readonly policies: readonly string[];
 }
 
-/** The pure outcome of all policies over all namespaces at one time. */
+/** Pure result of all policies over all namespaces at one time. */
 export interface Governance {
   readonly namespaces: ReadonlyMap<string, NamespaceGovernance>;
   readonly policies: ReadonlyMap<string, PolicyOutcome>;
   readonly constraints: readonly DesiredConstraint[];
-  /** Governance of the namespaces that policies name and that do not exist yet, by name. */
+  /** Governance of namespaces that policies name but that do not exist yet, by name. */
   readonly awaited: ReadonlyMap<string, NamespaceGovernance>;
-  /** The globs of deny policies. */
+  /** Globs of deny policies. */
   readonly globs: readonly GlobReach[];
-  /** Time of the next change without a write (an expiry, an expiry warning), if any. */
+  /** Time of the next change that needs no write (an expiry or its warning), if any. */
   readonly nextChangeAt: Date | undefined;
   readonly from: GovernanceInputs;
 }
 
-/** Objects that a governance was planned from: from the same ones follow the same parts. */
+/** Objects that a governance was planned from. Identical inputs give identical parts. */
 export interface GovernanceInputs {
   readonly all: readonly unknown[];
   /** Rules of each governed or awaited namespace, by name. */
@@ -166,7 +162,7 @@ export interface GovernanceInputs {
 }
 
 /**
- * A write that a plan wants. `key` names the target for retries and logs: `Namespace/finance`,
+ * Write that a plan wants. `key` names the target for retries and logs: `Namespace/finance`,
  * `K8sGeoResidency/geo-deny-1a2b…`.
  */
 export type Action =
@@ -181,12 +177,13 @@ export type Action =
        * `Leave`, `Move`.
        */
       readonly reason: string;
-      /** Policies whose enforcement this write carries. */
+      /** Policies whose enforcement depends on this write. */
       readonly policies: readonly string[];
     }
   | {
       /**
-       * Removes fields that other writers added, which the following apply of the same key cannot.
+       * Removes fields that other writers added. The apply of the same key that follows cannot do
+       * that.
        */
       readonly type: 'patch';
       readonly key: string;
@@ -206,85 +203,85 @@ export type Action =
       readonly policies: readonly string[];
     };
 
-/** A write that keeps failing. */
+/** Write that keeps failing. */
 export interface WriteFailure {
   /** Key of its target, e.g. `Namespace/finance`. */
   readonly key: string;
   readonly policies: readonly string[];
   readonly error: string;
-  /** The API server accepted the write and dropped a part of it. */
+  /** Whether the API server accepted the write but dropped a part of it. */
   readonly notKept?: true;
   /** Consecutive failures. */
   readonly failures: number;
 }
 
-/** Consecutive failures that raise an alert. */
+/** Number of consecutive failures that raise an alert. */
 export const ALERT_AFTER = 3;
 
 /** Whether a write has failed often enough to be an alert. */
 export const isAlert = (failure: WriteFailure): boolean => failure.failures >= ALERT_AFTER;
 
 /**
- * Exceptions from the region labels of nodes: nodes that contradict themselves, and zones in
- * another country than their region.
+ * Nodes and zones whose region label does not decide: nodes that contradict themselves, and zones
+ * in another country than their region.
  */
 export interface NodeExceptions {
   /**
-   * Nodes that are in no region, whatever their labels say, by name: they contradict themselves, or
-   * their providerID alone says that they lie in another country. None where there are more than
+   * Names of nodes that are in no region, whatever their labels say: they contradict themselves, or
+   * only their providerID places them in another country. Empty if there are more than
    * {@link MAX_EXCEPTIONS}.
    */
   readonly disputedNodes: readonly string[];
   /**
-   * Labels of the regions in which no node counts, as more nodes are disputed than are listed;
-   * {@link EVERY_REGION}: of all.
+   * Labels of the regions in which no node counts, because too many nodes are disputed to be
+   * listed; {@link EVERY_REGION} stands for all.
    */
   readonly disputedRegions: readonly string[];
   /** Zones that count as regions of their own. */
   readonly zones: readonly string[];
 }
 
-/** Number of nodes, and of regions, that {@link NodeExceptions} lists at most. */
+/** Most nodes, and most regions, that {@link NodeExceptions} lists. */
 export const MAX_EXCEPTIONS: number = FLOOR_PARAMETER_LIMITS.exceptions;
-/** Zones that the locks know at most; nodes in others have entries in the list of nodes. */
+/** Most zones that the locks list. Nodes in other zones have entries in the list of nodes. */
 export const MAX_ZONES: number = FLOOR_PARAMETER_LIMITS.zones;
-/** Placeholder for all regions; none has this name. */
+/** Placeholder for all regions. No region has this name. */
 export const EVERY_REGION = '*';
-/** Exceptions of a cluster in which every node is where its region says. */
+/** Exceptions of a cluster in which every region label is right. */
 export const NO_EXCEPTIONS: NodeExceptions = { disputedNodes: [], disputedRegions: [], zones: [] };
 
-/** The providers of a cluster's nodes, and what that says about names of regions. */
+/** Providers of a cluster's nodes, and how they read region names. */
 export interface PresentProviders {
-  /** Undefined: there is none, or it is not known. */
+  /** undefined: none exists, or it is unknown. */
   readonly catalog: CatalogIndex | undefined;
   readonly providers: ReadonlySet<string>;
-  /** Regions, by their labels, of nodes whose provider is not known. */
+  /** Region labels of nodes whose provider is unknown. */
   readonly unnamed: ReadonlySet<string>;
-  /** Providers by a name of a region by which they mean different countries. */
+  /** Region names that mean different countries, with the providers that use them. */
   readonly ambiguous: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Providers of a cluster that has neither nodes nor a catalogue of regions. */
 export const NO_PROVIDERS: PresentProviders = { catalog: undefined, providers: new Set(), unnamed: new Set(), ambiguous: new Map() };
 
-/** A set that has everything. */
+/** Set that contains every string. */
 class AnySet extends Set<string> {
   override has(): boolean {
     return true;
   }
 }
 
-/** The providers of a cluster whose nodes are not known: any may be there. */
+/** Providers of a cluster whose nodes are unknown: any provider may be present. */
 export const ANY_PROVIDER: PresentProviders = { ...NO_PROVIDERS, providers: new AnySet() };
 
-/** User names that the locks and the guard exempt. */
+/** User names that the locks and guards exempt. */
 export interface Trust {
-  /** User name of this agent, which alone may change enforcement. */
+  /** User name of this agent, the only user that may change enforcement. */
   readonly agent: string;
-  /** Users that may bind pods to nodes in governed namespaces: the schedulers. */
+  /** Users that may bind pods in governed namespaces: the schedulers. */
   readonly binders: readonly string[];
-  /** Users that may set the place of a node; `group:<name>` stands for a whole group. */
+  /** Users that may set a node's place; `group:<name>` stands for a group. */
   readonly nodeLabelers: readonly string[];
-  /** Namespace of Gatekeeper: its service accounts report the state of lock 2. */
+  /** Namespace of Gatekeeper, whose service accounts report the state of lock 2. */
   readonly gatekeeperNamespace: string;
 }

@@ -3,11 +3,11 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type webcrypto,
 import { certificatesIn, identityUri } from '@fso/shared/protocol';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 
-/** The agent's identity, which proves it to the hub; PEM. */
+/** Identity that proves the agent to the hub; PEM. */
 export interface AgentIdentity {
   readonly cert: string;
   readonly key: string;
-  /** CAs of the hub. */
+  /** CAs that issue the hub's certificate. */
   readonly ca: string;
 }
 
@@ -17,7 +17,7 @@ export interface ValidityPeriod {
   readonly until: Date;
 }
 
-/** Checks an identity. @throws Error when it cannot be this cluster's; the message says why */
+/** Checks that an identity belongs to this cluster. @throws Error with the reason if it does not */
 export const checkIdentity = ({ cert, key, ca }: AgentIdentity, cluster: string): ValidityPeriod => {
   const certificate = new X509Certificate(cert);
   if (!certificate.checkPrivateKey(createPrivateKey(key))) throw new Error('the certificate is not one for the key');
@@ -28,17 +28,17 @@ export const checkIdentity = ({ cert, key, ca }: AgentIdentity, cluster: string)
   return { from: certificate.validFromDate, until: certificate.validToDate };
 };
 
-// The X.509 library finds its algorithms by decorators, which need this first.
+// The X.509 library finds its algorithms by decorators, which need this import first.
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 
-/** A new key of this agent, PKCS#8 in PEM. */
+/** Generates a new key of this agent, PKCS#8 in PEM. */
 export const newKey = (): string =>
   generateKeyPairSync('ec', { namedCurve: ALGORITHM.namedCurve }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 
 /**
- * Creates a certificate request for a key, PKCS#10 (RFC 2986) in PEM. It holds only the key: the
- * hub knows the cluster by other means.
+ * Creates a certificate request for a key, PKCS#10 (RFC 2986) in PEM. It contains only the key, as
+ * the hub identifies the cluster by other means.
  */
 export const requestCertificate = async (key: string): Promise<string> => {
   const privateKey = createPrivateKey(key);

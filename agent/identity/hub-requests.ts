@@ -14,7 +14,7 @@ import { createTlsAgent, type ProxyConfig, readAtMost } from '@fso/shared/runtim
 import { explainTls, isOtherCa } from '../stream/index.ts';
 import type { AgentIdentity } from './certificate.ts';
 
-/** The hub refuses the request; a repetition changes nothing. */
+/** Error of a request that the hub refuses. Repeating it is pointless. */
 export class HubRefusal extends Error {
   override readonly name = 'HubRefusal';
   readonly code: EnrolmentRefusal['code'];
@@ -25,8 +25,8 @@ export class HubRefusal extends Error {
 }
 
 /**
- * Error of a hub without the CA that the token or the identity names: the token is of another hub,
- * or something stands in between.
+ * Error of a hub whose CA is not the one that the token or the identity names: the token is for
+ * another hub, or a proxy intercepts the connection.
  */
 export class UntrustedHubError extends Error {
   override readonly name = 'UntrustedHubError';
@@ -35,7 +35,7 @@ export class UntrustedHubError extends Error {
 
 type Trust = Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'rejectUnauthorized'>;
 
-/** Address of the hub, and the proxy on the way to it. */
+/** Address of the hub, and the proxy to reach it. */
 export interface HubAddress {
   readonly hubUrl: string;
   readonly proxy?: ProxyConfig | undefined;
@@ -52,7 +52,7 @@ interface HubRequest {
 const TIMEOUT_MS = 15_000;
 const STREAM_PATH = /\/agent\/v1\/stream$/;
 
-/** The URL of a request beside the stream. */
+/** URL of a request outside the stream. */
 export const requestUrl = (hubUrl: string, path: string): URL => {
   const url = new URL(hubUrl);
   url.protocol = 'https:';
@@ -70,10 +70,10 @@ const readText = async (response: IncomingMessage): Promise<string> => {
 const send = ({ url, method, body, trust, proxy }: HubRequest, signal: AbortSignal): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-    // Each request has its own connection: the trust of one must not extend to another.
+    // Each request has its own connection, so that the trust of one does not extend to another.
     const agent = createTlsAgent(proxy, { timeout: TIMEOUT_MS });
     const sent = request(url, { method, headers, agent, signal, minVersion: 'TLSv1.2', ...trust }, resolve);
-    // While a proxy makes the tunnel, an abort is not an error of the request yet.
+    // While a proxy establishes the tunnel, an abort does not raise an error of the request yet.
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     sent.on('error', (error) => {
       const reason = explainTls(error, url.hostname);
@@ -112,12 +112,12 @@ const issuedIn = (text: string): IssuedIdentity => {
 };
 
 /**
- * The CA with this fingerprint, from a hub that need not be trusted for it: what it sends is
- * compared.
+ * Fetches the CA with this fingerprint from a hub that is not trusted yet: the response is verified
+ * by the fingerprint.
  *
- * @param ca what verifies the connection where it is set; else nothing does, and nothing secret
- * goes over it
- * @throws UntrustedHubError when the hub has another CA
+ * @param ca verifies the connection if set; otherwise the connection is not verified, and nothing
+ * secret is sent
+ * @throws UntrustedHubError if the hub has another CA
  */
 export const fetchCa = async (
   { hubUrl, proxy }: HubAddress,
@@ -136,9 +136,9 @@ export const fetchCa = async (
 };
 
 /**
- * Gets the agent's first certificate from the hub, by a one-time token.
+ * Gets the agent's first certificate from the hub with a one-time token.
  *
- * @throws HubRefusal where the token or the request is not accepted
+ * @throws HubRefusal if the token or the request is not accepted
  */
 export const enrol = async (
   { hubUrl, proxy }: HubAddress,
@@ -149,9 +149,9 @@ export const enrol = async (
   issuedIn(await ask({ url: requestUrl(hubUrl, ENROL_PATH), method: 'POST', body: content, trust: { ca }, proxy }, signal));
 
 /**
- * Gets the agent's next certificate from the hub, by the present one.
+ * Gets the agent's next certificate from the hub with the present one.
  *
- * @throws HubRefusal where the identity is not (any longer) wanted
+ * @throws HubRefusal if the identity is not, or no longer, accepted
  */
 export const renew = async (
   { hubUrl, proxy }: HubAddress,

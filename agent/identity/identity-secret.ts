@@ -4,12 +4,12 @@ import { type KubeClient, SECRET_KIND, type Secret } from '@fso/shared/kube';
 import { parseToken } from '@fso/shared/protocol';
 import type { AgentIdentity } from './certificate.ts';
 
-/** The content of the Secret. It leaves the cluster only over the agent's own connection. */
+/** Content of the Secret. It leaves the cluster only over the agent's own connection. */
 export interface StoredIdentity {
   readonly identity: AgentIdentity | undefined;
-  /** Digest of the token that was used to enrol; it distinguishes a spent token from a new one. */
+  /** Digest of the token that was used to enrol. It distinguishes a spent token from a new one. */
   readonly enrolledWith: string | undefined;
-  /** The key and the token of a pending enrolment, whose answer may have been lost. */
+  /** Key and token digest of a pending enrolment, whose response may have been lost. */
   readonly asked: { readonly key: string; readonly token: string } | undefined;
 }
 
@@ -56,11 +56,11 @@ export const saveIdentity = async (client: KubeClient, stored: StoredIdentity, s
 };
 
 /**
- * Reads the enrolment token from where a Secret is mounted, or will be. Text that is no token is
- * not quoted.
+ * Reads the enrolment token from a file, where a Secret is or will be mounted. Text that is not a
+ * token is not quoted.
  *
- * @returns undefined: there is none now
- * @throws Error when the file holds something else than a token of this cluster, or cannot be read
+ * @returns undefined if there is no token now
+ * @throws Error if the file holds anything but a token of this cluster, or cannot be read
  */
 export const readEnrolToken = async (file: string, cluster: string): Promise<string | undefined> => {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {

@@ -11,13 +11,13 @@ import { type IdentityInput, type IdentityPlan, planIdentity, renewInMs } from '
 export interface IdentityKeeperConfig extends HubAddress {
   readonly cluster: string;
   readonly enrolToken: string | undefined;
-  /** File that may hold the token in its place, now or later. */
+  /** File with the token as an alternative to `enrolToken`. It may appear later. */
   readonly enrolTokenFile?: string | undefined;
-  /** PEM that verifies the hub instead of the CA that comes with the identity. */
+  /** PEM that verifies the hub instead of the CA that is part of the identity. */
   readonly ca: string | undefined;
 }
 
-/** Receivers of events, of each new certificate and of its expiry. */
+/** Receivers of events, of new certificates and of expiry dates. */
 export interface IdentityKeeperHandlers {
   readonly onEvent: (event: Omit<ClusterEvent, 'time'>) => void;
   /** Called once the agent has a new certificate. */
@@ -26,7 +26,7 @@ export interface IdentityKeeperHandlers {
 }
 
 const RETRY = { baseMs: 2_000, maxMs: 60_000, minMs: 1_000 } as const;
-/** Least time between two renewals that a refused connection causes. */
+/** Shortest time between two renewals caused by refused connections, in ms. */
 const REFUSED_SPACING_MS = 60_000;
 /**
  * Time for which the hub must show another CA before an alert, in ms. A wrong route or a proxy may
@@ -35,15 +35,15 @@ const REFUSED_SPACING_MS = 60_000;
 const UNTRUSTED_MS = 60_000;
 
 /**
- * Whether the hub refuses the agent, or the agent refuses the hub because of its token. A
- * repetition changes nothing.
+ * Whether the hub refuses the agent, or the agent refuses the hub because of its token. Repeating
+ * the request is pointless.
  */
 const isRefusal = (error: unknown): error is HubRefusal | UntrustedHubError =>
   error instanceof HubRefusal || error instanceof UntrustedHubError;
 
 interface HeldIdentity {
   readonly identity: AgentIdentity;
-  /** Validity by the clock of this agent. */
+  /** Validity by this agent's clock. */
   readonly validity: ValidityPeriod;
   /** Expiry date in the certificate. */
   readonly expires: Date;
@@ -59,15 +59,13 @@ export class IdentityKeeper {
   readonly #handlers: IdentityKeeperHandlers;
   readonly #first = Promise.withResolvers<void>();
   #held: HeldIdentity | undefined;
-  /** Ends the present wait. */
+  /** Ends the current wait. */
   #wake = new AbortController();
   /** Time of the last refusal that ended a wait, monotonic ms. */
   #refusedAt = Number.NEGATIVE_INFINITY;
-  /**
-   * Time at which the hub first showed another CA since the last connection to it, monotonic ms.
-   */
+  /** Time at which the hub first showed another CA since the last connection, monotonic ms. */
   #untrustedSince: number | undefined;
-  /** The last alert; the same is not raised twice in a row. */
+  /** Last alert. It is not raised twice in a row. */
   #alerted: string | undefined;
 
   constructor(config: IdentityKeeperConfig, runtime: AgentRuntime, handlers: IdentityKeeperHandlers) {
@@ -76,7 +74,7 @@ export class IdentityKeeper {
     this.#handlers = handlers;
   }
 
-  /** The present identity; waits until there is one. @throws the signal's reason */
+  /** Current identity. Waits until there is one. @throws the signal's reason */
   async current(signal: AbortSignal): Promise<AgentIdentity> {
     if (this.#held === undefined) {
       await Promise.race([this.#first.promise, untilAborted(signal)]);
@@ -86,12 +84,15 @@ export class IdentityKeeper {
     return this.#withConfiguredCa(this.#held.identity);
   }
 
-  /** Expiry of the present certificate, if there is one. */
+  /** Expiry of the current certificate, if there is one. */
   expires(): Date | undefined {
     return this.#held?.expires;
   }
 
-  /** Renews soon: the hub refused the present certificate, and the answer says why. */
+  /**
+   * Renews soon, because the hub refused the current certificate. The response to the renewal
+   * contains the reason.
+   */
   renewAfterRefusal(): void {
     const now = this.#runtime.clock.monotonicMs();
     if (this.#held === undefined || now - this.#refusedAt < REFUSED_SPACING_MS) return;
@@ -99,7 +100,9 @@ export class IdentityKeeper {
     this.#wake.abort('refused');
   }
 
-  /** Looks for a token of another CA, which the hub shows. A renewal would meet it, too. */
+  /**
+   * Looks for a token of the CA that the hub now shows. A renewal would fail like the connection.
+   */
   recordUntrusted(reason: string): void {
     const now = this.#runtime.clock.monotonicMs();
     this.#untrustedSince ??= now;
@@ -107,14 +110,14 @@ export class IdentityKeeper {
     this.#wake.abort('untrusted');
   }
 
-  /** The hub showed its own CA, and took the certificate. */
+  /** Records that the hub showed its own CA and accepted the certificate. */
   recordConnected(): void {
     if (this.#untrustedSince === undefined) return;
     this.#untrustedSince = undefined;
     this.#alerted = undefined;
   }
 
-  /** Works until the signal aborts. @throws the signal's reason */
+  /** Runs until the signal aborts. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
     await this.#retry(() => this.#obtain(signal), signal);
     for (;;) {
@@ -137,14 +140,14 @@ export class IdentityKeeper {
     }
   }
 
-  /** @returns false: a renewal is not due yet, but a new token may be there */
+  /** @returns false if no renewal is due yet, but there may be a new token */
   async #waitUntilDue(signal: AbortSignal): Promise<boolean> {
     const { clock, random } = this.#runtime;
     if (this.#held !== undefined) await this.#pause(renewInMs(this.#held.validity, clock.now(), random()), signal);
     return this.#wake.signal.reason !== 'untrusted';
   }
 
-  /** Ends early when a connection was refused, on either side: something answers then. */
+  /** Pauses. Ends early if hub or agent refused a connection, because the hub is then reachable. */
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     this.#wake = new AbortController();
     await this.#runtime.clock.sleep(ms, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined);
@@ -160,7 +163,9 @@ export class IdentityKeeper {
     await this.#follow(plan, input, signal);
   }
 
-  /** A file that holds something else must not keep an agent from the identity that it has. */
+  /**
+   * Reads the token. An unusable file must not keep an agent from using the identity that it has.
+   */
   async #readToken({ identity }: StoredIdentity): Promise<string | undefined> {
     const { cluster, enrolToken, enrolTokenFile } = this.#config;
     if (enrolTokenFile === undefined) return enrolToken;
@@ -203,7 +208,7 @@ export class IdentityKeeper {
     const { ca } = this.#config;
     const digest = digestOfToken(token);
     const key = stored.asked?.token === digest ? stored.asked.key : newKey();
-    // The hub answers the same key twice, in case the first answer is lost.
+    // The hub responds again to the same key, in case the first response is lost.
     await saveIdentity(this.#runtime.client, { ...stored, asked: { key, token: digest } }, signal);
     const pinned = await fetchCa(this.#config, parseToken(token)?.caFingerprint ?? '', ca, signal);
     const issued = await enrol(this.#config, { token, csr: await requestCertificate(key) }, ca ?? pinned, signal);
@@ -215,10 +220,7 @@ export class IdentityKeeper {
     });
   }
 
-  /**
-   * Enrols again where there is a token that the present identity does not come from; else renews
-   * the certificate if that is due.
-   */
+  /** Enrols again if there is a new token; otherwise renews the certificate if that is due. */
   async #replaceHeld(isDue: boolean, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#runtime;
     const stored = { ...(await loadIdentity(client, signal)), identity: this.#held?.identity };
@@ -238,13 +240,13 @@ export class IdentityKeeper {
     this.#runtime.logger.info({ expires: issued.expires }, 'certificate renewed');
   }
 
-  /** Stores an identity before it is used: a key that is lost in between would be lost for good. */
+  /** Stores an identity before it is used, so that its key cannot be lost. */
   async #store(key: string, issued: IssuedIdentity, enrolledWith: string | undefined, signal: AbortSignal): Promise<void> {
     const { client, clock } = this.#runtime;
     const identity: AgentIdentity = { cert: issued.certificate, key, ca: issued.ca };
     const validity = checkIdentity(identity, this.#config.cluster);
     await saveIdentity(client, { identity, enrolledWith, asked: undefined }, signal);
-    // The dates come from the clock of the hub.
+    // The dates come from the hub's clock.
     this.#hold(identity, validity, clock.now().getTime() - Date.parse(issued.time));
   }
 
@@ -274,8 +276,8 @@ export class IdentityKeeper {
   }
 
   /**
-   * Whether an error is worth an alert. An unreachable hub is not, while the present certificate is
-   * valid. Nor is a hub of another CA, which connections meet too (see {@link recordUntrusted}).
+   * Whether an error is worth an alert. An unreachable hub is not while the current certificate is
+   * valid. Nor is a hub with another CA, which connections report (see {@link recordUntrusted}).
    */
   #isGrave(error: unknown): boolean {
     if (this.#held === undefined || error instanceof HubRefusal) return true;

@@ -3,23 +3,20 @@ import { messageOf } from '@fso/shared/runtime';
 import { checkIdentity, type ValidityPeriod } from './certificate.ts';
 import type { StoredIdentity } from './identity-secret.ts';
 
-/** Way in which the agent obtains its identity. */
+/** Plan by which the agent obtains its identity. */
 export type IdentityPlan =
-  /** Use of the stored identity, which is valid. */
+  /** Uses the stored identity, which is valid. */
   | { readonly kind: 'use'; readonly validity: ValidityPeriod }
   /**
-   * Renewal of the stored identity, which has expired, or is not valid yet, as after a clock that
-   * ran ahead was corrected. The hub may still renew it.
+   * Renews the stored identity, which has expired or is not valid yet, e.g. after a fast clock was
+   * corrected. The hub may still renew it.
    */
   | { readonly kind: 'renew' }
-  /**
-   * Enrol with the token. `otherwise`: the plan if the hub refuses it, or is another than the
-   * token's.
-   */
+  /** Enrols with the token. `otherwise`: plan if the hub refuses the token or has another CA. */
   | { readonly kind: 'enrol'; readonly otherwise: Exclude<IdentityPlan, { readonly kind: 'enrol' }> }
   | { readonly kind: 'nothing'; readonly reason: string };
 
-/** The stored identity, and a token that may replace it. */
+/** Stored identity, and a token that may replace it. */
 export interface IdentityInput {
   readonly stored: StoredIdentity;
   readonly cluster: string;
@@ -45,8 +42,8 @@ const withoutToken = ({ stored, cluster, token, now }: IdentityInput): Exclude<I
 };
 
 /**
- * A token that the present identity does not come from is new, and asks the agent to enrol again;
- * the one that it comes from is spent, and stays in the settings as settings do. Pure.
+ * Plans how to obtain the identity. A token other than the one used before is new and requests
+ * another enrolment. The one used before is spent, but may stay in the settings. Pure.
  */
 export const planIdentity = (input: IdentityInput): IdentityPlan => {
   const { stored, token } = input;
@@ -57,14 +54,14 @@ export const planIdentity = (input: IdentityInput): IdentityPlan => {
 };
 
 /**
- * The share of the validity after which a renewal is due: two thirds, and a little less, so that a
- * fleet does not renew at once.
+ * Share of the validity period after which a renewal is due: two thirds, less some jitter, so that
+ * a fleet does not renew at once.
  */
 const RENEW_AT = { share: 2 / 3, jitter: 0.1 } as const;
 const MIN_WAIT_MS = 10_000;
 
 /**
- * Returns the time to wait before a renewal, in ms.
+ * Computes the time until the renewal, in ms.
  *
  * @param random 0 ≤ x < 1
  */

@@ -15,34 +15,40 @@ import type { CompiledOffer } from './compile-offer.ts';
 import { digestOfPlaces } from './places-store.ts';
 import type { AcceptedState } from './state-store.ts';
 
-/** The commit in force, as far as it is known. */
+/** Commit in force. The optional fields are missing where its stored state could not be read. */
 type EnforcedCommit = AcceptedRevision & Partial<Pick<AcceptedState, 'digest' | 'places' | 'registration'>>;
 
-/** Time after which a commit that waits is judged again, as approvals come of age and end. */
+/**
+ * Interval at which a waiting commit is judged again: approvals become valid and expire with time.
+ */
 const RECHECK_MS = 60_000;
 /**
- * CPU time of judging a commit that waits again, in milliseconds: a hub may send tags without end.
+ * CPU budget for judging waiting commits again, in milliseconds. Bounds the work that a hub can
+ * cause by sending tags.
  */
 const JUDGING_CPU = { burst: 1_000, perSecond: 100 };
 
-/** Whether a commit changes nothing for this cluster, nor who signs and approves after it. */
+/**
+ * Whether a commit changes neither this cluster's policies nor who may sign and approve later
+ * commits.
+ */
 const isUnchanged = ({ compiled, places, part, approval, verified }: CompiledOffer, enforced: EnforcedCommit): boolean =>
   compiled.digest === enforced.digest &&
   digestOfPlaces(places) === enforced.places &&
   part.registration === enforced.registration &&
   canonicalJson([approval, verified.trust]) === canonicalJson([enforced.approval, enforced.trust]);
 
-/** Holds verified commits back until they are approved as the commit in force asks for it. */
+/** Holds verified commits back until they have the approvals that the commit in force requires. */
 export class ApprovalGate {
   readonly #trust: TrustConfig;
   readonly #clock: Clock;
   readonly #cpu: Allowance;
-  /** Parses a keyring once: each of its keys is checked. */
+  /** Memoized, because parsing a keyring checks each of its keys. */
   readonly #signersOf: (trust: StoredTrust) => Signers | undefined;
-  /** Newest frame only. */
+  /** Tags of the newest `approvals` frame. */
   #approvals: Approvals | undefined;
   #waiting: { readonly offer: CompiledOffer; readonly held: HeldRevision } | undefined;
-  /** Offer of the commit that waits, while another commit is on its way to be in force. */
+  /** Offer of the waiting commit, kept while another commit is being put in force. */
   #again: Offer | undefined;
 
   constructor(trust: TrustConfig, clock: Clock) {
@@ -52,12 +58,12 @@ export class ApprovalGate {
     this.#signersOf = weakMemo((stored: StoredTrust) => signersOf(trust, stored));
   }
 
-  /** The commit that waits. */
+  /** Commit that waits for an approval. */
   get waiting(): CompiledOffer | undefined {
     return this.#waiting?.offer;
   }
 
-  /** Approval that the commit lacks which waits. */
+  /** Commit that waits, with the approval that it lacks. */
   get held(): HeldRevision | undefined {
     return this.#waiting?.held;
   }
@@ -66,20 +72,24 @@ export class ApprovalGate {
     this.#approvals = approvals;
   }
 
-  /** Lets the commit that waits go, as another one is wanted. */
+  /** Stops waiting: the hub offered another commit. */
   drop(): void {
     this.#waiting = undefined;
     this.#again = undefined;
   }
 
-  /** Keeps the offer of the commit that waits: another commit may be in force before it. */
+  /**
+   * Keeps the offer of the waiting commit, to judge it again if another commit comes into force
+   * first.
+   */
   keepOffer(offer: Offer): void {
     if (this.#waiting !== undefined) this.#again = offer;
   }
 
   /**
-   * Takes note that another commit is in force: the next one has to descend from it. @returns offer
-   * that waits and was judged before that; undefined: none
+   * Records that another commit came into force, which the next one has to descend from.
+   *
+   * @returns the kept offer, which has to be judged again; undefined if there is none
    */
   noteAccepted(): Offer | undefined {
     const again = this.#again;
@@ -88,8 +98,9 @@ export class ApprovalGate {
   }
 
   /**
-   * Waits until there is something to judge: a frame of the hub, or the commit that waits, after a
-   * minute. @throws the signal's reason
+   * Waits for a frame of the hub. While a commit waits, resolves after a minute at the latest.
+   *
+   * @throws the signal's reason
    */
   async wait(wakeup: Wakeup, signal: AbortSignal): Promise<void> {
     if (this.#waiting === undefined) return wakeup.wait(signal);
@@ -99,10 +110,10 @@ export class ApprovalGate {
   }
 
   /**
-   * Whether a verified commit may be enforced now; if not, it waits here.
+   * Whether a verified commit may be enforced now. If not, it waits here.
    *
-   * @param enforced undefined: there is none, and nothing to judge by
-   * @param ahead newest verified commit, if it is another one than both
+   * @param enforced undefined: no commit is in force, so no rule applies
+   * @param ahead newest verified commit, if it is neither `offer` nor `enforced`
    */
   admits(offer: CompiledOffer, enforced: EnforcedCommit | undefined, ahead?: KnownCommits['ahead']): boolean {
     this.#waiting = undefined;
@@ -117,7 +128,7 @@ export class ApprovalGate {
     return false;
   }
 
-  /** Rule of the commit in force. Other configured signers are a new root, without a rule. */
+  /** Approval rule of the commit in force. It does not apply once other signers are configured. */
   #ruleOf(enforced: EnforcedCommit | undefined): AcceptedRevision['approval'] {
     const isRoot = this.#trust.mode !== 'off' && enforced?.trust?.root === this.#trust.signers.digest;
     return isRoot ? enforced?.approval : undefined;
@@ -130,10 +141,10 @@ export class ApprovalGate {
     const now = this.#clock.now();
     const rule = this.#ruleOf(enforced);
     const { revision, isImmediate, verified } = offer;
-    // What is taken without a signature has no signer that an approver could differ from.
+    // A commit taken without a signature has no signer whom an approver could differ from.
     if (rule === undefined || verified.verification.state !== 'verified') return undefined;
     if (enforced === undefined || enforced.revision === revision || isUnchanged(offer, enforced)) return undefined;
-    // Keys count now: those of a newer commit, where the offer only leads to it.
+    // If the offer leads to a newer verified commit, the keys of that commit count.
     const last = ahead?.path.includes(revision) === true ? ahead : verified;
     const [base, newest] = [enforced, last].map(({ trust }) => trust && this.#signersOf(trust));
     const { signer } = verified;

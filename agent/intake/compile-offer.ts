@@ -19,28 +19,28 @@ import type { CommitPlaces } from '../cache/index.ts';
 import type { TargetCommit } from '../control/index.ts';
 import { type CheckedObjects, checkObjects, type ObjectStore } from './object-store.ts';
 
-/** A verified offer: its policies for this cluster, and the objects that it consists of. */
+/** Verified offer: its policies for this cluster and the Git objects that it consists of. */
 export interface CompiledOffer {
   readonly revision: string;
   readonly compiled: CompiledCluster;
   readonly places: CommitPlaces;
   readonly objects: ReadonlyMap<string, RawObject>;
-  /** Part of the repository that is for this cluster. */
+  /** Part of the repository that concerns this cluster. */
   readonly part: ClusterPart;
-  /** Rule for the step to the next one; undefined: it needs no approval. */
+  /** Rule for approving the next commit; undefined: none is needed. */
   readonly approval: ApprovalRule | undefined;
-  /** Whether it asks by its trailer to skip waves. */
+  /** Whether the commit's trailer asks to skip waves. */
   readonly isImmediate: boolean;
   /** Signer of the commit, and the signers trusted for its descendants. */
   readonly verified: Extract<VerifiedOffer, { ok: true }>;
 }
 
-/** The commit that rounds write. */
+/** Commit that the reconciles write. */
 export interface Target extends TargetCommit, AcceptedRevision {
   readonly digest: string;
   readonly registration: string | null | undefined;
   readonly places: CommitPlaces;
-  /** Folders whose scope the cluster is outside of. */
+  /** Folders whose scope excludes this cluster. */
   readonly outside: ClusterPart['outside'];
   /** Empty after a restart: objects are not persisted. */
   readonly objects: ReadonlyMap<string, RawObject>;
@@ -49,26 +49,25 @@ export interface Target extends TargetCommit, AcceptedRevision {
 /** Result of compiling an offer: the policies of this cluster, or the reasons of a nack. */
 export type OfferResult =
   | { readonly ok: true; readonly offer: CompiledOffer }
-  /** `missing`: objects were not there that the hub thought this agent has. */
+  /** `missing`: the hub assumed objects that this agent does not have. */
   | { readonly ok: false; readonly reasons: readonly Reason[]; readonly missing: boolean };
 
 /** Trust, decoders and the cluster by which an offer is compiled. */
 export interface CompileContext {
   readonly cluster: string;
-  /** Whether a commit without the registration of this cluster may end what it has. */
+  /** Whether a commit that does not register this cluster may remove its policies. */
   readonly mayLeave: boolean;
   readonly verify: VerifyContext;
   readonly decode: (files: readonly SourceFile[]) => DecodeResult;
-  /** Decodes the files that say what concerns the cluster. */
+  /** Decodes the files that select what concerns this cluster. */
   readonly decodeAlone: AloneDecoder;
 }
 
 const MAX_REASONS = 100;
 
 /**
- * Checks every object and who signed the commit, rebuilds those of the commit's policy files that
- * concern this cluster, and compiles them. Nothing of a commit that is not trusted is decoded.
- * Writes nothing.
+ * Checks every object and the commit's signature, rebuilds the policy files that concern this
+ * cluster and compiles them. Decodes nothing of an untrusted commit, and writes nothing.
  */
 export const compileOffer = async (offer: Offer, context: CompileContext): Promise<OfferResult> => {
   const { cluster, mayLeave, verify, decode, decodeAlone } = context;
@@ -115,8 +114,8 @@ const approvalFor = ({ rollout, clusters }: PolicySet, cluster: string): Approva
 };
 
 /**
- * A cluster that never knew itself to be registered would take a commit in which it is registered
- * elsewhere for its own end.
+ * An agent that never saw its registration must not read a commit without it as its removal: the
+ * cluster may be registered elsewhere.
  */
 const notRegistered = (cluster: string): Reason => ({
   path: registrationPaths(cluster)[0],
@@ -144,16 +143,16 @@ export interface VerifyContext {
   readonly known: KnownCommits;
 }
 
-/** Result of the checks of an offer before anything of it is decoded. */
+/** Result of the checks that precede decoding. */
 export type VerifiedOffer =
   | Extract<Judgement, { ok: true }>
   /**
-   * `missing`: an object is not there, or the hub spoke of another commit than the one accepted
-   * last; it has to start again.
+   * `missing`: an object is not there, or the hub started from another commit than the accepted
+   * one. The hub has to send a full offer.
    */
   | { readonly ok: false; readonly reason: Reason; readonly missing: boolean };
 
-/** Whether a commit that waits for its wave is signed and descends as an offer must. */
+/** Verifies signature and descent of a commit whose policies still wait for their wave. */
 export const verifyAdvance = async (advance: Advance, context: VerifyContext): Promise<VerifiedOffer> => {
   const checked = await checkObjects(advance.objects, context.held);
   if (checked.ok) return verifyOffer(advance, checked, context);
@@ -161,7 +160,9 @@ export const verifyAdvance = async (advance: Advance, context: VerifyContext): P
   return { ok: false, reason, missing: checked.missing };
 };
 
-/** Whether a permitted signer signed the commit, and it descends from the last accepted one. */
+/**
+ * Verifies that a permitted signer signed the commit and that it descends from the accepted one.
+ */
 export const verifyOffer = async (
   { revision, anchor, chain }: Pick<Offer, 'revision' | 'anchor' | 'chain'>,
   { objects }: Extract<CheckedObjects, { ok: true }>,

@@ -11,28 +11,28 @@ import type { AcceptedState } from './state-store.ts';
 /** Answer of the intake to an offer. */
 export type IntakeOutcome =
   | { readonly type: 'ack'; readonly revision: string; readonly digest: string }
-  /** The commit is good, and waits for an approval. */
+  /** The commit is good and waits for an approval. */
   | { readonly type: 'held'; readonly revision: string }
-  /** The commit is good, and its policies wait for the wave of the cluster. */
+  /** The commit is good, and its policies wait for the wave of this cluster. */
   | { readonly type: 'verified' }
   | Refusal;
 
-/** A commit that is not taken. */
+/** Answer to a commit that is not taken. */
 interface Refusal {
   readonly type: 'nack';
   readonly revision: string;
   readonly reasons: readonly Reason[];
-  /** The hub has to send in full what it thought this agent holds. */
+  /** Whether the hub has to send a full offer, as this agent lacks objects that the hub assumed. */
   readonly missing: boolean;
 }
 
 /** Longest message of an event, in characters. */
 const MAX_MESSAGE = 4096;
 
-/** A commit whose policies are written, and where the cluster stands in it. */
+/** Commit whose policies are written, with the registration and scope of the cluster in it. */
 type WrittenCommit = TargetCommit & Pick<Target, 'registration' | 'outside'>;
 
-/** The events of the cluster about commits. */
+/** Logs and emits the cluster's events about commits. */
 export class IntakeEvents {
   readonly #runtime: Pick<AgentRuntime, 'clock' | 'logger'>;
   readonly #emit: (event: ClusterEvent) => void;
@@ -43,7 +43,7 @@ export class IntakeEvents {
     this.#emit = emit;
   }
 
-  /** Records that a commit of the hub is refused. */
+  /** Records that a commit is refused. */
   refused(revision: string, { reasons, missing }: Pick<Refusal, 'reasons' | 'missing'>): void {
     this.#runtime.logger.warn({ revision, reasons: reasons.slice(0, 5), missing }, 'offer refused, the last good revision stays in force');
     const [first] = reasons;
@@ -51,8 +51,8 @@ export class IntakeEvents {
   }
 
   /**
-   * Raises an alert beside the nack, so that the events of the cluster show it. The same alert is
-   * not raised twice in a row.
+   * Raises an alert in addition to the nack, for the cluster's events. Does not repeat the last
+   * alert.
    */
   notTrusted(revision: string, why: string): void {
     const message = why.slice(0, MAX_MESSAGE);
@@ -61,7 +61,7 @@ export class IntakeEvents {
     this.#send({ severity: 'alert', reason: 'RevisionNotTrusted', message, revision });
   }
 
-  /** Raises an alert once an accepted state could not be written for long. */
+  /** Logs that the accepted state could not be written, and raises an alert once this lasts. */
   notPersisted(revision: string, attempt: number, error: unknown): void {
     this.#runtime.logger.warn({ revision, attempt, err: error }, 'accepted state could not be written');
     if (attempt !== ALERT_AFTER) return;
@@ -70,8 +70,8 @@ export class IntakeEvents {
   }
 
   /**
-   * Emits one event where a cluster has left the repository or a scope. Its policies are gone,
-   * though Git still has them.
+   * Emits one event if the cluster has left the repository or a scope: its policies are removed
+   * here, though Git still has them.
    */
   scopeLeft(before: AcceptedState | undefined, now: WrittenCommit): void {
     const gone = [...(before?.policies ?? [])].filter(([name]) => !now.desired.has(name)).map(([, { policy }]) => policy);

@@ -17,7 +17,7 @@ import { ObjectStore } from './object-store.ts';
 import { digestOfPlaces, savePlaces } from './places-store.ts';
 import { type AcceptedState, type LoadedState, restoreState, saveState } from './state-store.ts';
 
-/** Trust, caches and receivers of the answers to offers. */
+/** Trust, caches and receivers of outcomes that the intake works with. */
 export interface IntakeDeps {
   readonly runtime: AgentRuntime;
   readonly cluster: string;
@@ -32,7 +32,10 @@ export interface IntakeDeps {
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 
-/** Step ⑤: judges commits of the hub, has rounds write them, and persists each that is written. */
+/**
+ * Receives commits from the hub (step ⑤): judges them, has them written by reconciles and persists
+ * each one that is written.
+ */
 export class Intake {
   readonly #deps: IntakeDeps;
   readonly #held = new ObjectStore();
@@ -40,15 +43,15 @@ export class Intake {
   readonly #decodeAlone = createAloneDecoder();
   readonly #wakeup = new Wakeup();
   readonly #written = new Wakeup();
-  /** Ends the wait after a failure to persist: another commit need not wait for it. */
-  readonly #aimed = new Wakeup();
-  /** The commit that rounds write, or wrote last. */
+  /** Ends the wait after a failure to persist, as a new target makes the retry pointless. */
+  readonly #targetChanged = new Wakeup();
+  /** Commit that the reconciles write, or wrote last. */
   #target: Target | undefined;
-  /** The target as the rounds found it written; undefined: they have not yet. */
+  /** The target once the reconciles found it written; undefined until then. */
   #writtenTarget: TargetCommit | undefined;
-  /** Attempt to persist a target: until it has ended no other commit may take its place. */
+  /** Running attempt to persist a target. The target must not change before it has ended. */
   #persisting: Promise<void> | undefined;
-  /** Newest offer: a hub that sends faster than the agent verifies must not fill its memory. */
+  /** Newest offer only. A fast hub must not fill the agent's memory. */
   #offered: Offer | undefined;
   #accepted: AcceptedState | undefined;
   readonly #events: IntakeEvents;
@@ -73,7 +76,7 @@ export class Intake {
     });
   }
 
-  /** The state accepted last, written and persisted. */
+  /** State accepted last: written and persisted. */
   get accepted(): AcceptedState | undefined {
     return this.#accepted;
   }
@@ -83,19 +86,19 @@ export class Intake {
     return this.#newest;
   }
 
-  /** The commit that waits for an approval; undefined: none does. */
+  /** Commit that waits for an approval, if any. */
   get held(): HeldRevision | undefined {
     return this.#gate.held;
   }
 
-  /** Whether the presently configured signers have judged the accepted commit. */
+  /** Whether the accepted commit was judged by the signers that are configured now. */
   get judged(): boolean {
     return this.#accepted === undefined || isJudged(this.#deps.trust, this.#accepted);
   }
 
   /**
-   * Whether the cluster may be unregistered by a commit: the commit before shows whether it was
-   * registered, or there are no policies to lose.
+   * Whether a commit may unregister this cluster: it is known whether it was registered before, or
+   * it has no policies to lose.
    */
   get #mayLeave(): boolean {
     const { registration } = this.#target ?? this.#accepted ?? {};
@@ -103,7 +106,7 @@ export class Intake {
     return isKnown || !this.#deps.policies.list().some(isHubManaged);
   }
 
-  /** The accepted commit, also where its policies are lost. */
+  /** Accepted commit, even if its policies could not be read. */
   get #last(): AcceptedRevision | undefined {
     return this.#newest.known.accepted;
   }
@@ -119,8 +122,8 @@ export class Intake {
   }
 
   /**
-   * Takes an offer; a commit whose policies wait, as who may sign does not; or signed tags, which
-   * may let a commit go on that waits for an approval.
+   * Takes a frame of the hub: an offer, a commit whose policies still wait, or signed tags that may
+   * approve a waiting commit.
    */
   take(frame: Offer | Advance | Approvals): void {
     if (frame.type === 'offer') this.#offered = frame;
@@ -129,7 +132,7 @@ export class Intake {
     this.#wakeup.wake();
   }
 
-  /** Drops the held objects, so that the next offer carries everything. */
+  /** Drops the held objects, so that the hub has to send a full offer. */
   forgetObjects(): void {
     this.#held.clear();
   }
@@ -140,7 +143,7 @@ export class Intake {
     this.#resume(await restoreState(runtime, (until) => policies.ready(until), signal));
   }
 
-  /** Works until the signal aborts. @throws the signal's reason */
+  /** Runs until the signal aborts. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#compileOffers(signal), this.#persistWritten(signal), this.#newest.run(signal)]);
   }
@@ -155,7 +158,7 @@ export class Intake {
     const { policies, ...accepted } = state;
     const { revision } = accepted;
     logger.info({ revision, policies: policies?.size ?? null }, 'accepted state restored');
-    // It is persisted, places among it.
+    // The places are empty: those of this commit are already stored.
     if (policies !== undefined) this.#target = { ...accepted, outside: [], places: {}, desired: policies, objects: new Map() };
     this.#deps.revisions.resume(state, this.#target);
   }
@@ -193,7 +196,7 @@ export class Intake {
       const decoders = { decode: this.#decode, decodeAlone: this.#decodeAlone };
       const result = await compileOffer(offer, { cluster, mayLeave: this.#mayLeave, verify, ...decoders });
       await this.#persisted();
-      // Another commit is in force meanwhile, by which it has to be judged.
+      // Another commit came into force meanwhile, which this one has to be judged by.
       if (this.#last?.revision !== last?.revision) this.#offered ??= offer;
       else if (!result.ok) this.#refuse(revision, result);
       else this.#admit(result.offer);
@@ -208,12 +211,12 @@ export class Intake {
     }
   }
 
-  /** Enforces a commit, or has it wait for its approval. */
+  /** Enforces a commit, or lets it wait for its approval. */
   #admit(offer: CompiledOffer): void {
     const { runtime, onOutcome } = this.#deps;
     const { revision } = offer;
     const before = this.#gate.held;
-    if (revision === this.#target?.revision || this.#gate.admits(offer, this.#last, this.#newest.known.ahead)) this.#aimAt(offer);
+    if (revision === this.#target?.revision || this.#gate.admits(offer, this.#last, this.#newest.known.ahead)) this.#setTarget(offer);
     else this.#newest.note(revision, offer.verified);
     if (this.#gate.held === undefined || isDeepStrictEqual(before, this.#gate.held)) return;
     runtime.logger.info(this.#gate.held, 'offer is good, and waits for an approval');
@@ -227,13 +230,13 @@ export class Intake {
     this.#deps.onOutcome({ type: 'nack', revision, reasons, missing });
   }
 
-  #aimAt({ revision, compiled, places, objects, part, approval, verified }: CompiledOffer): void {
+  #setTarget({ revision, compiled, places, objects, part, approval, verified }: CompiledOffer): void {
     const { verification, trust } = verified;
     if (verification.state === 'failed') this.#events.notTrusted(revision, `taken all the same, ${verification.reason}`);
     const before = this.#target?.desired ?? new Map();
     const live = new Map(this.#deps.policies.list().map((policy) => [policyKeyOf(policy), policy]));
     const desired = desiredPolicies({ compiled: compiled.policies, revision, before, live });
-    // Held from now on: the hub may build its next offer on this one.
+    // Held from now on, because the hub may base its next offer on this commit.
     this.#held.add(objects);
     const { logger, trace } = this.#deps.runtime;
     trace?.aimed(revision, { policies: desired.size, objects: objects.size });
@@ -241,11 +244,13 @@ export class Intake {
     const [{ registration, outside }, { digest }] = [part, compiled];
     this.#target = { revision, digest, verification, trust, approval, registration, outside, places, desired, objects };
     this.#deps.places.judgeBy(places);
-    this.#aimed.wake();
+    this.#targetChanged.wake();
     this.#deps.revisions.setTarget(this.#target);
   }
 
-  /** Persists each target that the rounds found written; retries while the API server refuses. */
+  /**
+   * Persists each target once reconciles found it written. Retries while the API server refuses.
+   */
   async #persistWritten(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#deps.runtime;
     const backoff = createBackoff({ ...RETRY, random });
@@ -266,7 +271,7 @@ export class Intake {
         const retryInMs = backoff.next();
         this.#deps.revisions.notePersistFailures(backoff.failures);
         this.#events.notPersisted(target.revision, backoff.failures, error);
-        await this.#aimed.waitAtMost(retryInMs, clock, signal);
+        await this.#targetChanged.waitAtMost(retryInMs, clock, signal);
         this.#written.wake();
       }
     }

@@ -18,9 +18,12 @@ import { applyState } from '../config-map-store.ts';
 import type { AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, type VerifiedOffer, type VerifyContext, verifyAdvance } from './compile-offer.ts';
 
-/** Commits of the way to the newest one that are kept; one before them is refused. */
+/**
+ * Longest path from the commit in force to the newest one. Older commits of a longer path are
+ * dropped, and refused if they are offered.
+ */
 const MAX_PATH = 500;
-/** Longest text that is stored, in characters: the ConfigMap has the policies as well. */
+/** Longest stored value, in characters. It shares its ConfigMap with the policies. */
 const MAX_STORED_LENGTH = 64 * 1024;
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 
@@ -28,7 +31,7 @@ const RETRY = { baseMs: 500, maxMs: 30_000 };
 export const CommitId = z.string().regex(/^[0-9a-f]{40}$/);
 const Names = z.array(z.string());
 
-/** A {@link VerifiedAhead}, and the commit in force at which its path begins. */
+/** A {@link VerifiedAhead}, with the commit in force from which its path starts. */
 const StoredAhead = z.object({
   revision: CommitId,
   from: CommitId,
@@ -39,7 +42,7 @@ const StoredAhead = z.object({
 });
 export type StoredAhead = z.infer<typeof StoredAhead>;
 
-/** Reads the newest verified commit; undefined: none is stored, or it cannot be read. */
+/** Reads the newest verified commit; undefined if none is stored or it cannot be read. */
 export const readAhead = ({ data }: ConfigMap): StoredAhead | undefined => {
   try {
     return StoredAhead.parse(JSON.parse(data?.['verified'] ?? ''));
@@ -48,11 +51,11 @@ export const readAhead = ({ data }: ConfigMap): StoredAhead | undefined => {
   }
 };
 
-/** @returns whether it is stored; what is too large is not */
+/** @returns whether the commit is stored; one that is too large is not */
 const saveAhead = async (client: KubeClient, ahead: StoredAhead | undefined, signal: AbortSignal): Promise<boolean> => {
   const verified = JSON.stringify(ahead);
   const fits = ahead !== undefined && verified.length <= MAX_STORED_LENGTH;
-  // Without it, what is stored of an older commit goes.
+  // Applying without the key removes an older commit that is stored.
   await applyState(client, { data: fits ? { verified } : {} }, FIELD_MANAGERS.trust, signal);
   return fits;
 };
@@ -65,26 +68,27 @@ const failed = (error: unknown): Refusal => ({
 
 type Refusal = Extract<VerifiedOffer, { ok: false }>;
 
-/** Trust by which commits are verified, and the receivers of what comes of it. */
+/** Trust by which commits are verified, and receivers of the results. */
 export interface NewestCommitOptions extends Pick<AgentRuntime, 'client' | 'clock' | 'random' | 'logger'> {
   readonly verify: Pick<VerifyContext, 'trust' | 'held'>;
   readonly onRefused: (revision: string, refusal: Refusal) => void;
-  /** Called once a restart no longer loses the newest commit. */
+  /** Called once the newest commit is stored and so survives a restart. */
   readonly onStored: () => void;
 }
 
 /**
- * The newest verified commit while it is ahead of the one in force. Only its policies wait, for
- * their wave or an approval: what is put in force meanwhile has to lead to it or to follow it.
+ * Tracks the newest verified commit while it is ahead of the commit in force, because its policies
+ * wait for a wave or an approval. Any commit that comes into force meanwhile must lead to it or
+ * follow it.
  */
 export class NewestCommit {
   readonly #options: NewestCommitOptions;
   readonly #wakeup = new Wakeup();
-  /** Newest one that is still to be verified. */
+  /** Newest commit that is not verified yet. */
   #offered: Advance | undefined;
   #accepted: AcceptedRevision | undefined;
   #ahead: VerifiedAhead | undefined;
-  /** The one that was written last, or was too large for that. */
+  /** Newest commit as of the last write, stored or found too large. */
   #saved: VerifiedAhead | undefined;
   #isStored: boolean = false;
 
@@ -92,30 +96,30 @@ export class NewestCommit {
     this.#options = options;
   }
 
-  /** The commit in force and, where another one is the newest, that. */
+  /** Commit in force, and the newest verified one if it is ahead. */
   get known(): KnownCommits {
     return { accepted: this.#accepted, ahead: this.#ahead };
   }
 
-  /** Commits that the next one has to follow, as a hello names them. */
+  /** Commits that the next one has to follow, in the form of a `hello`. */
   get anchors(): { readonly anchor: string | null; readonly verified?: string } {
     const ahead = this.#ahead;
     return { anchor: this.#accepted?.revision ?? null, ...(ahead && { verified: ahead.revision }) };
   }
 
-  /** The one that a restart does not lose. */
+  /** Newest commit if it is stored and so survives a restart. */
   get stored(): string | undefined {
     return this.#isStored && this.#saved === this.#ahead ? this.#ahead?.revision : undefined;
   }
 
-  /** Takes a commit whose policies wait, for {@link verifyOffered}. */
+  /** Takes a commit whose policies wait. {@link verifyOffered} verifies it. */
   offer(advance: Advance): void {
     this.#offered = advance;
   }
 
   /**
-   * Verifies what was offered last. Without a commit in force nothing is taken: the first one that
-   * is to be enforced decides who may sign.
+   * Verifies the commit that was offered last. Does nothing while no commit is in force: the first
+   * enforced commit decides who may sign.
    */
   async verifyOffered(): Promise<void> {
     const { clock, verify, onRefused } = this.#options;
@@ -127,7 +131,7 @@ export class NewestCommit {
     if (revision === accepted.revision || ahead?.path.includes(revision) === true) return;
     const verified = await verifyAdvance(offered, { ...verify, now: clock.now(), known }).catch(failed);
     if (this.#accepted !== accepted) {
-      // Another commit is in force meanwhile, by which it has to be judged.
+      // Another commit came into force meanwhile, which this one has to be judged by.
       this.#offered ??= offered;
       return this.verifyOffered();
     }
@@ -135,7 +139,7 @@ export class NewestCommit {
     else onRefused(revision, verified);
   }
 
-  /** Whether the newest commit has taken out the key that signed a commit on the way to it. */
+  /** Whether the newest commit has removed the key that signed an older commit on its path. */
   async distrusts({ revision, objects }: Pick<CompiledOffer, 'revision' | 'objects'>): Promise<boolean> {
     const { clock, verify } = this.#options;
     const ahead = this.#ahead;
@@ -148,7 +152,7 @@ export class NewestCommit {
     );
   }
 
-  /** Takes a verified commit that was judged by those that are known. */
+  /** Makes a commit the newest one after it was verified against `known`. */
   note(revision: string, { verification, trust, signer, path }: Extract<Judgement, { ok: true }>): void {
     if (verification.state !== 'verified' || path.length === 0 || this.#ahead?.path.includes(revision) === true) return;
     const before = this.#ahead?.path ?? [];
@@ -156,7 +160,10 @@ export class NewestCommit {
     this.#wakeup.wake();
   }
 
-  /** Takes the commit that is in force now. Unless it leads to the one ahead, it follows that. */
+  /**
+   * Records the commit that is in force now. The newest commit stays ahead only if its path
+   * contains this one.
+   */
   noteAccepted(accepted: AcceptedRevision): void {
     const isSame = accepted.revision === this.#accepted?.revision;
     this.#accepted = accepted;
@@ -169,9 +176,9 @@ export class NewestCommit {
     if (isSaved) this.#saved = this.#ahead;
   }
 
-  /** Goes on from what was stored before a restart. */
+  /** Resumes with the commits that were stored before a restart. */
   restore(accepted: AcceptedRevision, stored: StoredAhead | undefined): void {
-    // Where other signers are configured, the hub shows it again, to be judged by them.
+    // If other signers are configured, the hub offers the commit again and these judge it.
     if (stored !== undefined && isJudged(this.#options.verify.trust, stored)) {
       const { from, ...ahead } = stored;
       this.#ahead = ahead;
@@ -183,7 +190,9 @@ export class NewestCommit {
   }
 
   /**
-   * Stores each newest commit; retries while the API server refuses. @throws the signal's reason
+   * Stores each newest commit. Retries while the API server refuses.
+   *
+   * @throws the signal's reason
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, logger } = this.#options;

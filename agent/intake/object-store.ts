@@ -3,15 +3,16 @@ import type { GitObject, Reason } from '@fso/shared/protocol';
 import { createYielder } from '@fso/shared/runtime';
 
 /**
- * The Git objects of the accepted commit and of the one before it, in memory, so that an offer need
- * carry only what changed: until it has the ack of the one, the hub builds on the other.
+ * Git objects of the accepted commit and the one before it, kept in memory, so that an offer
+ * carries only changes. The hub bases offers on the older one until it has the ack of the newer
+ * one.
  */
 export class ObjectStore {
   #objects: ReadonlyMap<string, RawObject> = new Map();
   #accepted: ReadonlyMap<string, RawObject> = new Map();
   #revision: string | null = null;
 
-  /** The accepted commit, if its objects are here. */
+  /** Accepted commit, if its objects are held. */
   get revision(): string | null {
     return this.#revision;
   }
@@ -25,8 +26,8 @@ export class ObjectStore {
   }
 
   /**
-   * Takes the objects of a commit that is accepted now. Drops all but those and the ones of the
-   * commit before it.
+   * Keeps the objects of the newly accepted commit and of the one accepted before, and drops all
+   * others.
    */
   accept(revision: string, objects: ReadonlyMap<string, RawObject>): void {
     this.#revision = revision;
@@ -44,40 +45,39 @@ export class ObjectStore {
 /** Objects of an offer by id, or the reasons why they cannot be used. */
 export type CheckedObjects =
   | { readonly ok: true; readonly objects: ReadonlyMap<string, RawObject> }
-  /** `missing`: the base tree of another one is not held. */
+  /** `missing`: a tree is sent as edits of a base tree that is not held. */
   | { readonly ok: false; readonly reasons: readonly Reason[]; readonly missing: boolean };
 
 const MAX_REASONS = 100;
-/** Time for which the check occupies the thread before it yields, in milliseconds. */
+/** Time after which the check yields the thread, in milliseconds. */
 const SLICE_MS = 20;
 
 /**
- * Budget for rebuilding the objects of an offer, in bytes. A few edits must not make any number of
- * large trees.
+ * Bytes left for rebuilding the objects of an offer. Bounds the trees that a few edits can produce.
  */
-interface Room {
+interface Budget {
   left: number;
 }
 
 /**
- * @returns undefined: the base tree is not held
+ * @returns the object; undefined if its base tree is not held
  * @throws GitObjectError
  */
-const rebuild = (object: GitObject, held: ObjectStore, room: Room): RawObject | undefined => {
+const rebuild = (object: GitObject, held: ObjectStore, budget: Budget): RawObject | undefined => {
   if (!('base' in object)) return { type: object.type, data: Buffer.from(object.data, 'base64') };
   const base = held.get(object.base);
   if (base?.type !== 'tree') return undefined;
   const edits = object.edits.map(([at, remove, insert]) => ({ at, remove, insert: Buffer.from(insert, 'base64') }));
-  const data = applyEdits(base.data, edits, room.left);
-  room.left -= data.byteLength;
+  const data = applyEdits(base.data, edits, budget.left);
+  budget.left -= data.byteLength;
   return { type: 'tree', data };
 };
 
-/** @returns the object, or why it is not what the offer says */
-const check = (object: GitObject, held: ObjectStore, room: Room): RawObject | Reason => {
+/** @returns the object, or the reason why it cannot be used */
+const check = (object: GitObject, held: ObjectStore, budget: Budget): RawObject | Reason => {
   try {
-    const raw = rebuild(object, held, room);
-    if (raw === undefined) return { code: 'object-missing', message: `a tree that ${object.id} is told by is not held by this agent` };
+    const raw = rebuild(object, held, budget);
+    if (raw === undefined) return { code: 'object-missing', message: `the base tree of object ${object.id} is not held by this agent` };
     const actual = objectId(raw.type, raw.data);
     if (actual === object.id) return raw;
     return { code: 'object-altered', message: `a ${raw.type} was offered as object ${object.id}, but its content has the id ${actual}` };
@@ -87,16 +87,14 @@ const check = (object: GitObject, held: ObjectStore, room: Room): RawObject | Re
   }
 };
 
-/**
- * Rebuilds and recomputes the id of every object that came over the wire. Others run in between.
- */
+/** Rebuilds every offered object and checks its id. Yields to other work in between. */
 export const checkObjects = async (objects: readonly GitObject[], held: ObjectStore): Promise<CheckedObjects> => {
   const yieldIfDue = createYielder(SLICE_MS);
   const checked = new Map<string, RawObject>();
   const reasons: Reason[] = [];
-  const room = { left: DEFAULT_WALK_LIMITS.maxTotalBytes };
+  const budget = { left: DEFAULT_WALK_LIMITS.maxTotalBytes };
   for (const object of objects) {
-    const found = check(object, held, room);
+    const found = check(object, held, budget);
     if ('type' in found) checked.set(object.id, found);
     else if (reasons.push(found) >= MAX_REASONS) break;
     await yieldIfDue();

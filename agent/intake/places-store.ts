@@ -7,29 +7,29 @@ import { definedOnly } from '../compare.ts';
 import { packJson, unpackJson } from '../config-map-store.ts';
 
 /**
- * Longest packed places, in characters. A file of the repository is smaller; two commits fit into a
- * ConfigMap.
+ * Longest packed places, in characters. A repository file is smaller, and a ConfigMap has room for
+ * two commits.
  */
 const MAX_LENGTH = 480 * 1024;
-/** Bounds the memory that tampered places can take once unpacked. */
+/** Bounds the memory that tampered data can take once unpacked. */
 const MAX_UNPACKED_BYTES = 8 * 1024 * 1024;
 
 const StoredPlaces = z.strictObject({ catalog: RegionCatalogSpec.optional(), provider: z.string().max(63).optional() });
 
-/** SHA-256 (hex) of what a commit says about places; undefined: it says nothing. */
+/** SHA-256 (hex) of a commit's places; undefined if it has none. */
 export const digestOfPlaces = ({ catalog, provider }: CommitPlaces): string | undefined =>
   catalog === undefined && provider === undefined ? undefined : sha256(canonicalJson(definedOnly({ catalog, provider })));
 
 const ref = { namespace: SYSTEM_NAMESPACE, name: AGENT_REGIONS };
 
-/** Gets what is stored of places. @throws what the API server answered */
+/** Gets the ConfigMap of the stored places. @throws the error of the API server */
 export const getPlaces = (client: KubeClient, signal: AbortSignal): Promise<ConfigMap | undefined> =>
   client.get(CONFIG_MAP_KIND, ref, signal);
 
 /**
- * Reads the places with a digest, for judging nodes without a hub after a restart.
+ * Reads the places with a digest, so that nodes can be judged after a restart without a hub.
  *
- * @throws Error where they are not there, or not what was accepted
+ * @throws Error if they are missing or differ from the accepted ones
  */
 export const readPlaces = async (stored: ConfigMap | undefined, digest: string | undefined): Promise<CommitPlaces> => {
   if (digest === undefined) return {};
@@ -41,11 +41,11 @@ export const readPlaces = async (stored: ConfigMap | undefined, digest: string |
 };
 
 /**
- * Stores the places of a commit that is about to be accepted, beside those of the one before: an
- * agent that ends in between goes on with that one.
+ * Stores the places of a commit that is about to be accepted, and keeps those of the commit before
+ * it: an agent that ends in between resumes with the latter.
  *
  * @param kept digest of the places of the commit before
- * @throws what the API server answered
+ * @throws the error of the API server
  */
 export const savePlaces = async (
   client: KubeClient,

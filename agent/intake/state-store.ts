@@ -13,7 +13,7 @@ import { CommitId, readAhead, type StoredAhead } from './newest-commit.ts';
 import { getPlaces, readPlaces } from './places-store.ts';
 
 /**
- * Longest packed policies, in characters. A ConfigMap ends at 1 MiB
+ * Longest packed policies, in characters. A ConfigMap may have 1 MiB
  * (https://kubernetes.io/docs/concepts/configuration/configmap/); the rest is for signers and
  * metadata.
  */
@@ -21,19 +21,19 @@ const MAX_POLICIES_LENGTH = 800 * 1024;
 /** Bounds the memory that a tampered state can take once unpacked. */
 const MAX_UNPACKED_BYTES = 256 * 1024 * 1024;
 
-/** The state accepted last: enough to go on without a hub after a restart. */
+/** State accepted last, from which the agent resumes after a restart without a hub. */
 export interface AcceptedState extends AcceptedRevision {
   readonly digest: string;
   /**
-   * Path at which the cluster is registered; null: it is not; undefined: an agent wrote it that did
-   * not know.
+   * Path of the cluster's registration; null: not registered; undefined: an older agent wrote the
+   * state.
    */
   readonly registration: string | null | undefined;
-  /** Digest of what it says about places; undefined: it says nothing. */
+  /** Digest of the commit's places; undefined if it has none. */
   readonly places: string | undefined;
   /**
-   * undefined: too many to be kept; until the next offer, drift of policies is not put back after a
-   * restart.
+   * undefined: too many to be stored; after a restart, drift of policies is not repaired until the
+   * next offer.
    */
   readonly policies: DesiredPolicies | undefined;
 }
@@ -52,10 +52,10 @@ const StateData = z.object({
   policies: z.enum(['stored', 'too-large']),
 });
 
-// Anyone who may write ConfigMaps there could have changed it: the shape is checked as far as it
-// could crash the agent, the content by its digests, which are recomputed. Policies that agree with
-// each other but not with Git are found out by the hub, which compares the digest of all of them
-// with its own.
+// Anyone who may write ConfigMaps in this namespace could have changed the data. The shape is
+// checked as far as it could crash the agent; the content is checked by recomputing its digests.
+// Policies that agree with each other but not with Git are detected by the hub, which compares the
+// digest of all of them with its own.
 const StoredPolicies = z.array(
   z.object({
     since: z.string(),
@@ -66,21 +66,21 @@ const StoredPolicies = z.array(
   }),
 );
 
-/** The accepted commit as the ConfigMap has it; undefined: none is stored, or none can be read. */
+/** Accepted commit as read from the ConfigMap; undefined if none is stored or none can be read. */
 export interface LoadedState {
   readonly state: AcceptedState | undefined;
-  /** Newest commit that was verified; undefined: none is stored. */
+  /** Newest verified commit; undefined if none is stored. */
   readonly ahead?: StoredAhead | undefined;
-  /** Reason why there is no state, though something is stored. */
+  /** Reason why stored data could not be used. */
   readonly problem?: string;
   /**
-   * Readable part of a state whose policies cannot be read. It still keeps older revisions from
+   * Readable part of a state whose policies cannot be read. It still prevents older revisions from
    * being accepted.
    */
   readonly kept?: AcceptedRevision;
 }
 
-/** Reads the accepted commit from the ConfigMap. @throws what the API server answered */
+/** Reads the accepted commit from the ConfigMap. @throws the error of the API server */
 export const loadState = async (client: KubeClient, signal: AbortSignal): Promise<LoadedState> => {
   const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
   if (map === undefined) return { state: undefined };
@@ -90,7 +90,7 @@ export const loadState = async (client: KubeClient, signal: AbortSignal): Promis
     const { policies, trust, registration, places, approval, ...data } = parseState(map);
     const state = { ...data, trust, registration, places, approval };
     kept = { revision: state.revision, verification: state.verification, trust, approval };
-    // A hub that is asked for the commit again sends them.
+    // Throws for unreadable places, so that the agent asks the hub for the commit again.
     await readPlaces(stored, places);
     const whole = policies === 'stored' ? await withPolicies(state, map) : { ...state, policies: undefined };
     return { state: whole, ahead: readAhead(map) };
@@ -125,10 +125,10 @@ export const restoreState = async (
 const parseState = (map: ConfigMap) => StateData.parse(JSON.parse(map.data?.['state'] ?? ''));
 
 /**
- * Loads what the accepted commit says about places.
+ * Loads the places of the accepted commit.
  *
- * @returns undefined: it cannot be read
- * @throws what the API server answered
+ * @returns the places; undefined if they cannot be read
+ * @throws the error of the API server
  */
 export const loadAcceptedPlaces = async (client: KubeClient, signal: AbortSignal): Promise<CommitPlaces | undefined> => {
   const map = await client.get(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }, signal);
@@ -147,9 +147,9 @@ const withPolicies = async (state: Omit<AcceptedState, 'policies'>, map: ConfigM
 };
 
 /**
- * Returns the digest of the policies as they are stored.
+ * Computes the digest of the stored policies.
  *
- * @throws where one of the digests that were stored with them differs
+ * @throws Error if a digest that was stored with them differs
  */
 const checkedDigest = (policies: DesiredPolicies, stored: string): string => {
   const all = [...policies.values()].map(({ policy }) => policy);
@@ -166,7 +166,7 @@ const checkedDigest = (policies: DesiredPolicies, stored: string): string => {
   return digest;
 };
 
-/** Writes the accepted commit into the ConfigMap. @throws what the API server answered */
+/** Writes the accepted commit into the ConfigMap. @throws the error of the API server */
 export const saveState = async (client: KubeClient, state: AcceptedState, signal: AbortSignal): Promise<void> => {
   const packed = state.policies === undefined ? undefined : await packJson([...state.policies.values()]);
   const fits = packed !== undefined && packed.length <= MAX_POLICIES_LENGTH;
@@ -190,8 +190,8 @@ const unpack = async (packed: string): Promise<DesiredPolicies> => {
 };
 
 /**
- * Creates the namespace of the agent where it is missing. It comes with the agent's installation;
- * without it nothing could be written.
+ * Creates the agent's namespace if it is missing. It is part of the installation, but nothing can
+ * be written without it.
  *
  * @throws the error of the API server
  */

@@ -10,7 +10,7 @@ interface Evidence {
 
 /** Parts and kinds that decide which policies govern which namespaces. */
 const GOVERNANCE: Evidence = { parts: ['governance'], kinds: ['SovereignPolicy', 'Namespace'] };
-/** The API that all of it is read from. */
+/** Part and kinds of the API through which everything is read. */
 const FOUNDATION: Evidence = { parts: ['foundation'], kinds: ['CustomResourceDefinition', 'APIService'] };
 
 const join = (...evidence: readonly Evidence[]): Evidence => ({
@@ -19,8 +19,8 @@ const join = (...evidence: readonly Evidence[]): Evidence => ({
 });
 
 /**
- * Parts of a round and kinds that each claim rests on: where one of them is out of date, nothing is
- * claimed.
+ * Parts of a reconcile and kinds that each claim depends on. If one of them is out of date, the
+ * claim is not made.
  */
 export const EVIDENCE: Readonly<Record<Claim, Evidence>> = {
   floor: join(FOUNDATION, GOVERNANCE, {
@@ -37,7 +37,7 @@ export const EVIDENCE: Readonly<Record<Claim, Evidence>> = {
   policies: { parts: ROUND_PARTS, kinds: OBSERVED_KINDS },
 };
 
-/** The evidence of a claim that is among what is out of date. */
+/** Evidence of a claim that is out of date. */
 export const missingEvidence = (claim: Claim, outOfDate: readonly Observation[]): readonly Observation[] => {
   const names: readonly string[] = [...EVIDENCE[claim].parts, ...EVIDENCE[claim].kinds];
   return outOfDate.filter((name) => name === 'Pause' || names.includes(name));

@@ -3,33 +3,34 @@
  * (docs/reference/observation.md).
  */
 export interface ObservationLimits {
-  /** Longest time between two rounds of the leader. */
+  /** Longest time between two reconciles of the leader. */
   readonly lookMs: number;
   /**
-   * Age at which a part of a round is out of date; four times its last duration if that is longer.
+   * Age at which a part of a reconcile is out of date; four times its last duration if that is
+   * longer.
    */
   readonly partMs: number;
-  /** Longest age of a part, whatever its duration. */
+  /** Upper bound for the age of a part, whatever its duration. */
   readonly longestPartMs: number;
   /** Time without news of a kind after which it is out of date. */
   readonly kindMs: number;
-  /** Time without a byte after which a watch ends, and its kind is listed again. */
+  /** Time without a byte after which a watch ends and its kind is listed again. */
   readonly silenceMs: number;
-  /** Least time between two lists of pods because of a silent watch. */
+  /** Shortest time between two lists of pods caused by a silent watch. */
   readonly podListMs: number;
-  /** Time after which policies in the cluster read NotObserved. */
+  /** Time after which policies in the cluster show NotObserved. */
   readonly shownMs: number;
   /**
-   * Time after which the agent reports in an event that something is out of date, or no longer is.
+   * Time after which the agent reports in an event that something is out of date, or current again.
    */
   readonly eventMs: number;
-  /** Least time between two writes of the shapes of pods. */
+  /** Shortest time between two writes of the shapes of pods. */
   readonly shapesMs: number;
   /** Lateness of a timer that shows that the agent was suspended. */
   readonly pauseMs: number;
 }
 
-/** Limits of an agent in production; tests set shorter ones. */
+/** Limits in production. Tests use shorter ones. */
 export const OBSERVATION_LIMITS: ObservationLimits = {
   lookMs: 10_000,
   partMs: 30_000,

@@ -6,13 +6,13 @@ import { type Claim, missingEvidence } from './evidence.ts';
 import type { ObservationLimits } from './limits.ts';
 import type { RoundParts } from './round-parts.ts';
 
-/** State of the observation of a kind, by one of its informers. */
+/** State of the observation of a kind by one of its informers. */
 export interface KindState {
   readonly kind: ObservedKind;
   readonly informer: Pick<Informer<KubeObject>, 'seenAtMs' | 'failure'>;
 }
 
-/** Sources of the ages of evidence: kinds, parts of a round, pauses of the process. */
+/** Sources of the ages of evidence: kinds, parts of a reconcile, pauses of the process. */
 export interface ClusterObservationDeps {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly limits: ObservationLimits;
@@ -24,19 +24,19 @@ export interface ClusterObservationDeps {
 
 /** Reason why something is out of date, for users. */
 export interface Cause {
-  /** The same for the same cause, whatever its text. */
+  /** Equal for equal causes, independent of the text. */
   readonly id: string;
   readonly text: string;
 }
 
-/** Time before all others; monotonic, ms. */
+/** Time before all others; monotonic ms. */
 const NEVER = Number.NEGATIVE_INFINITY;
-/** Share of unreachable kinds from which on the API server itself counts as unreachable. */
+/** Share of unreachable kinds from which on the whole API server counts as unreachable. */
 const UNREACHABLE_SHARE = 0.5;
 
 /**
- * Ages of the evidence that the agent has of its cluster. An observation that is out of date
- * becomes unknown, and is never replaced by the last one (docs/reference/observation.md).
+ * Ages of the agent's evidence about its cluster. An outdated observation becomes unknown; the last
+ * value is never used instead (docs/reference/observation.md).
  */
 export class ClusterObservation {
   readonly #deps: ClusterObservationDeps;
@@ -46,12 +46,12 @@ export class ClusterObservation {
     this.#deps = deps;
   }
 
-  /** Ends the observation. From then on nothing counts as known. */
+  /** Ends the observation. After that nothing counts as known. */
   end(): void {
     this.#hasEnded = true;
   }
 
-  /** Ages in ms; what is out of date by the agent's own limits. */
+  /** Ages in ms, and what is out of date by the agent's own limits. */
   ages(): Ages & { readonly outOfDate: readonly Observation[] } {
     const outOfDate: Observation[] = this.#isPaused ? ['Pause'] : [];
     const now = this.#deps.clock.monotonicMs();
@@ -65,7 +65,7 @@ export class ClusterObservation {
     for (const { kind, informer } of this.#deps.kinds()) {
       const ageMs = now - (informer.seenAtMs ?? NEVER);
       oldestKindMs = Math.max(oldestKindMs, ageMs);
-      // A kind with several informers is as old as the oldest.
+      // A kind with several informers is as old as the oldest one.
       if (ageMs > this.#deps.limits.kindMs && !outOfDate.includes(kind)) outOfDate.push(kind);
     }
     return { oldestPartMs, oldestKindMs, outOfDate };
@@ -75,7 +75,12 @@ export class ClusterObservation {
     return this.#hasEnded || this.#deps.pauses.isLate();
   }
 
-  /** Reads the ages once. @returns why a claim cannot be made now, for people; undefined: it can */
+  /**
+   * Reads the ages once.
+   *
+   * @returns function that gives the reason why a claim cannot be made now, for people; undefined
+   * if it can
+   */
   problems(): (claim: Claim) => string | undefined {
     const { outOfDate } = this.ages();
     if (outOfDate.length === 0) return () => undefined;
@@ -85,7 +90,7 @@ export class ClusterObservation {
     };
   }
 
-  /** Returns the causes of all that is out of date. */
+  /** Causes of everything that is out of date. */
   causes(): readonly Cause[] {
     return this.#causesOf(this.ages().outOfDate);
   }
@@ -126,8 +131,8 @@ export class ClusterObservation {
   }
 
   /**
-   * Returns the limit for the age of a part. A part of a large cluster may take long, and is then
-   * planned less often.
+   * Largest allowed age of a part. In a large cluster a part may take long, and is then planned
+   * less often.
    */
   #partLimitMs(tookMs: number): number {
     const { partMs, longestPartMs } = this.#deps.limits;

@@ -7,27 +7,27 @@ import { type Cause, ClusterObservation, type KindState } from './observation.ts
 import { RoundParts } from './round-parts.ts';
 
 interface ObservationWatchDeps {
-  /** Clock that leaves pauses out: the time for which the agent slept is not reported. */
+  /** Clock without pauses, so that time in suspension is not reported. */
   readonly clock: Clock;
   readonly limits: Pick<ObservationLimits, 'eventMs' | 'shownMs'>;
   readonly observation: Pick<ClusterObservation, 'ages' | 'causes'>;
   readonly events: { ofCluster(event: Omit<ClusterEvent, 'time'>): void };
-  /** Called where other things may be claimed than before. */
+  /** Called when the claims that may be made have changed. */
   readonly onChange: () => void;
 }
 
 const TICK_MS = 1_000;
-/** Time in which a cause is reported once, in ms. */
+/** Time within which a cause is reported once, in ms. */
 const REPEAT_MS = 600_000;
 
 /**
- * Watches for observations that are out of date: reports them, and requests a round where that
- * changes what may be claimed.
+ * Watches for outdated observations. Reports them, and requests a reconcile if the claims that may
+ * be made have changed.
  */
 export class ObservationWatch {
   readonly #deps: ObservationWatchDeps;
   #outOfDate = '';
-  /** Time since which something is out of date, monotonic ms; undefined: nothing is. */
+  /** Time since which something is out of date, monotonic ms; undefined if nothing is. */
   #sinceMs: number | undefined;
   /** Time since which nothing is out of date, monotonic ms. */
   #currentSinceMs: number | undefined;
@@ -47,7 +47,7 @@ export class ObservationWatch {
     return this.#isShown;
   }
 
-  /** Looks each second until the signal aborts. */
+  /** Checks every second until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.look();
@@ -66,17 +66,17 @@ export class ObservationWatch {
     const isChanged = names !== this.#outOfDate || isShown !== this.#isShown;
     this.#outOfDate = names;
     this.#isShown = isShown;
-    this.#tell(now);
+    this.#report(now);
     if (isChanged) onChange();
   }
 
-  #tell(now: number): void {
+  #report(now: number): void {
     const { eventMs } = this.#deps.limits;
-    if (this.#sinceMs !== undefined && now - this.#sinceMs >= eventMs) this.#tellCauses(now);
+    if (this.#sinceMs !== undefined && now - this.#sinceMs >= eventMs) this.#reportCauses(now);
     if (this.#isRecorded && this.#currentSinceMs !== undefined && now - this.#currentSinceMs >= eventMs) this.#recordEnd();
   }
 
-  #tellCauses(now: number): void {
+  #reportCauses(now: number): void {
     const isDue = ({ id }: Cause): boolean => now - (this.#loggedAtMs.get(id) ?? Number.NEGATIVE_INFINITY) >= REPEAT_MS;
     const due = this.#deps.observation.causes().filter(isDue);
     if (due.length === 0) return;
@@ -92,52 +92,52 @@ export class ObservationWatch {
   }
 }
 
-/** The cache of the cluster. */
+/** Cache of the cluster. */
 interface ObservedCache {
-  /** Every kind that is read, by informer. */
+  /** Every kind that is read, with its informer. */
   kinds(): readonly KindState[];
-  /** Number of changes that a round would see. The same number means that there are none. */
+  /** Number of changes that a reconcile would see. An equal number means that there are none. */
   readonly version: number;
 }
 
-/** Caches, pauses and receivers of what an observer finds. */
+/** Caches, pauses and receivers of findings. */
 export interface ObserverDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly limits: ObservationLimits;
   readonly cache: ObservedCache;
-  /** The pauses of this process. */
+  /** Pauses of this process. */
   readonly pauses: PauseDetector;
   readonly events: ObservationWatchDeps['events'];
-  /** Called where another round may say something else. */
+  /** Called when a reconcile may have another result. */
   readonly onChange: () => void;
 }
 
-/** More than this share of timers that were late is a process that starves. */
+/** Share of late timers above which the process counts as starved of CPU. */
 const STARVED_SHARE = 0.2;
 
 /**
- * Observes the cluster for one leader: how old its evidence is, when it has to look again, and what
- * a pause makes unknown.
+ * Observes the cluster for one leader: the age of its evidence, the time of the next reconcile, and
+ * what a pause makes unknown.
  */
 export class Observer {
   readonly parts: RoundParts;
   /**
-   * The clock of which pauses are no part: how long something lasted does not count the time in
-   * which nobody could look.
+   * Clock without pauses: a duration does not include time in which the agent could not observe.
    */
   readonly awake: Clock;
   readonly #deps: ObserverDeps;
   readonly #signal: AbortSignal;
   readonly #observation: ClusterObservation;
   readonly #watch: ObservationWatch;
-  /** Whether a round has begun and not ended. One that throws on its way has no result. */
+  /** Whether a reconcile is running. One that throws has no result, and this stays true. */
   #isRunning: boolean = false;
   /**
-   * Whether something has changed since the last round that the version of the cache does not show.
+   * Whether something has changed since the last reconcile that the version of the cache does not
+   * show.
    */
   #isDirty: boolean = true;
-  /** Version of the cache in the last round. */
+  /** Version of the cache in the last reconcile. */
   #version = 0;
-  /** Time at which a round is due because of the time alone, monotonic ms. */
+  /** Time at which a reconcile is due even without a change, monotonic ms. */
   #dueMs = 0;
   #isStarved: boolean = false;
 
@@ -152,11 +152,11 @@ export class Observer {
   }
 
   /**
-   * Works until the signal aborts. After that nothing counts as known: the findings of a term say
-   * nothing about later.
+   * Runs until the signal aborts. Then nothing counts as known, because the findings of a leader's
+   * term do not hold later.
    */
   async run(): Promise<void> {
-    const stop = this.#deps.pauses.onPause(() => this.#startOver());
+    const stop = this.#deps.pauses.onPause(() => this.#discard());
     await this.#watch.run(this.#signal);
     stop();
     this.#observation.end();
@@ -166,7 +166,12 @@ export class Observer {
     return this.#observation.ages();
   }
 
-  /** Reads the ages once. @returns why a claim cannot be made now, for people; undefined: it can */
+  /**
+   * Reads the ages once.
+   *
+   * @returns function that gives the reason why a claim cannot be made now, for people; undefined
+   * if it can
+   */
   problems(): (claim: Claim) => string | undefined {
     return this.#observation.problems();
   }
@@ -178,14 +183,16 @@ export class Observer {
     return this.#watch.isShown;
   }
 
-  /** Makes the next round necessary. */
+  /** Makes the next reconcile necessary. */
   invalidate(): void {
     this.#isDirty = true;
   }
 
   /**
-   * Confirms that nothing has changed and nothing is due, so that a round would plan the same.
-   * @returns false: a round is needed
+   * Confirms the last reconcile if nothing has changed and nothing is due, so that a reconcile
+   * would give the same plan.
+   *
+   * @returns false if a reconcile is needed
    */
   confirm(): boolean {
     const isSame = !this.#isRunning && !this.#isDirty && this.#deps.cache.version === this.#version;
@@ -208,14 +215,17 @@ export class Observer {
   }
 
   /**
-   * @param dueInMs until a round is due because of the time alone @returns ms until the next look
+   * Sets when a reconcile is due even without a change.
+   *
+   * @param dueInMs time until then
+   * @returns time in ms until the next check
    */
   nextLookMs(dueInMs: number): number {
     this.#dueMs = this.#deps.clock.monotonicMs() + dueInMs;
     return this.lookAgainMs();
   }
 
-  /** @returns ms until the next look, after one that found nothing new */
+  /** @returns time in ms until the next check, after one that found nothing new */
   lookAgainMs(): number {
     return Math.max(1, Math.min(this.#deps.limits.lookMs, this.#dueMs - this.#deps.clock.monotonicMs()));
   }
@@ -228,10 +238,10 @@ export class Observer {
   }
 
   /**
-   * Discards all observations after a pause, until all kinds are listed and a round is planned
-   * again.
+   * Discards all observations after a pause. They count again once all kinds are listed and a
+   * reconcile has been planned.
    */
-  #startOver(): void {
+  #discard(): void {
     this.parts.forget();
     this.invalidate();
     this.#deps.onChange();

@@ -1,15 +1,16 @@
 import type { RoundPart } from '@fso/shared/protocol';
 import { type Clock, messageOf } from '@fso/shared/runtime';
 
-/** Last successful run of a part of a round. */
+/** Last successful run of a part of a reconcile. */
 export interface PartState {
   /**
-   * Start of the round of the last run without an error, monotonic ms; undefined: there was none.
+   * Start of the last reconcile in which the part ran without an error, monotonic ms; undefined if
+   * there was none.
    */
   readonly startedAtMs: number | undefined;
   /** Duration of that run, in ms. */
   readonly tookMs: number;
-  /** The error of the last run; undefined: there was none. */
+  /** Error of the last run, if any. */
   readonly error: string | undefined;
 }
 
@@ -19,14 +20,14 @@ interface RoundPartsDeps {
 }
 
 /**
- * Runs the parts of a round so that they stand alone: one that fails writes nothing and leaves the
- * others as they are. What it would have found out gets old, and is known by its age.
+ * Runs the parts of a reconcile independently: a part that fails writes nothing and does not affect
+ * the others. Its last result becomes outdated with time.
  */
 export class RoundParts {
   readonly #deps: RoundPartsDeps;
   readonly #states = new Map<RoundPart, PartState>();
   #startedAtMs = 0;
-  /** Errors of this round. */
+  /** Errors of the current reconcile. */
   readonly #errors = new Map<RoundPart, string>();
   readonly #tookMs = new Map<RoundPart, number>();
 
@@ -34,18 +35,22 @@ export class RoundParts {
     this.#deps = deps;
   }
 
-  /** Begins a round. */
+  /** Begins a reconcile. */
   begin(): void {
     this.#startedAtMs = this.#deps.clock.monotonicMs();
     this.#errors.clear();
     this.#tookMs.clear();
   }
 
-  /** Runs a part, or a piece of it. @param otherwise the result where it fails */
+  /**
+   * Runs a part, or a piece of it.
+   *
+   * @param otherwise result if it fails
+   */
   run<T>(part: RoundPart, work: () => T, otherwise: T): T {
     const { clock, onFailure } = this.#deps;
     const began = clock.monotonicMs();
-    // The time of a piece within a piece counts once.
+    // Time of nested pieces counts once.
     const before = this.#tookMs.get(part) ?? 0;
     try {
       return work();
@@ -58,7 +63,7 @@ export class RoundParts {
     }
   }
 
-  /** Ends a round: the parts that it ran are as old as its begin. */
+  /** Ends a reconcile. Its parts are as old as its beginning. */
   end(): void {
     for (const [part, tookMs] of this.#tookMs) {
       const error = this.#errors.get(part);
@@ -68,8 +73,8 @@ export class RoundParts {
   }
 
   /**
-   * Takes note of a look at the cache that found nothing new: all parts would end as they did. A
-   * part that failed is not confirmed.
+   * Records that the cache has not changed, so that all parts would have the same result. A part
+   * that failed is not confirmed.
    */
   confirm(): void {
     this.#startedAtMs = this.#deps.clock.monotonicMs();
@@ -77,12 +82,12 @@ export class RoundParts {
       if (state.error === undefined) this.#states.set(part, { ...state, startedAtMs: this.#startedAtMs });
   }
 
-  /** Forgets all runs. */
+  /** Drops all results. */
   forget(): void {
     this.#states.clear();
   }
 
-  /** Whether a part failed in the last round. */
+  /** Whether a part failed in the last reconcile. */
   get hasFailed(): boolean {
     return [...this.#states.values()].some(({ error }) => error !== undefined);
   }

@@ -5,8 +5,8 @@ import { type Constraint, type ConstraintEntry, entriesOf, groupIdentityOf, type
 import { mayStray, RegionSets } from './stray-pods.ts';
 
 /**
- * Whether Gatekeeper's audit and this agent count the same; the condition `AuditAgrees` of a
- * policy.
+ * Whether Gatekeeper's audit and this agent count the same violations; becomes the condition
+ * `AuditAgrees` of a policy.
  */
 export interface AuditFacts {
   readonly agrees: boolean;
@@ -19,26 +19,29 @@ export interface AuditInput {
   readonly constraints: readonly Constraint[];
   /** Names of the namespaces of the cluster. */
   readonly namespaces: readonly string[];
-  /** Returns the pods of a namespace; the same object for as long as they are the same. */
+  /** Pods of a namespace: the same object while they are unchanged. */
   podsIn(namespace: string): Iterable<Pod>;
 }
 
-/** The audits of one constraint so far. */
+/** Audits of one constraint so far. */
 interface Track {
   readonly uid: string | undefined;
   readonly generation: number | undefined;
   readonly group: string;
-  /** Time of the last audit. Counts from before it say nothing about the next one. */
+  /** Time of the last audit. Counts from before it do not apply to the next one. */
   auditTimestamp: string | undefined;
-  /** Least and most that this agent counted since then. */
+  /** Lowest and highest count by this agent since the last audit. */
   min: number;
   max: number;
-  /** Audits in a row that counted something else. */
+  /** Number of consecutive audits that differed. */
   differing: number;
   facts: AuditFacts | undefined;
 }
 
-/** An audit takes a while, and pods come and go meanwhile: one difference is no difference. */
+/**
+ * Audits that must differ in a row. An audit takes a while and pods change meanwhile, so a single
+ * difference means nothing.
+ */
 const IN_A_ROW = 2;
 
 /**
@@ -46,13 +49,13 @@ const IN_A_ROW = 2;
  * constraint refuses. Lock 2 is a second implementation: equal counts show that both locks decide
  * alike on everything that runs.
  *
- * An audit reads the pods at some moment before its result is written, so its total must lie
- * between the least and the most that the agent counted since the result before.
+ * An audit reads the pods at some time before its result is written. So its total must lie between
+ * the lowest and the highest count since the previous result.
  */
 export class AuditComparison {
   readonly #tracks = new Map<string, Track>();
   readonly #sets = new RegionSets();
-  /** Refused pods, by the pods of a namespace, then by regions. */
+  /** Counts of refused pods, by the pods of a namespace, then by regions. */
   readonly #counts = weakMemo((pods: Iterable<Pod>) => weakMemo((allowed: ReadonlySet<string>) => countRefused(pods, allowed)));
   readonly #onDiffer: (message: string) => void;
 
@@ -61,7 +64,11 @@ export class AuditComparison {
     this.#onDiffer = onDiffer;
   }
 
-  /** @returns the outcome by constraint, without those that were not audited twice yet */
+  /**
+   * Compares the counts.
+   *
+   * @returns result by constraint, without constraints that were not audited twice yet
+   */
   compare({ constraints, namespaces, podsIn }: AuditInput): ReadonlyMap<string, AuditFacts> {
     const audited = constraints.filter(isAudited);
     const names = new Set(audited.map(({ metadata }) => metadata.name));
@@ -79,7 +86,7 @@ export class AuditComparison {
     const known = this.#tracks.get(name);
     const same = known !== undefined && known.uid === uid && known.generation === generation;
     const group = groupIdentityOf(constraint);
-    // What an audit said of other regions says nothing of these.
+    // The result of an audit for other regions does not apply.
     const facts = known?.group === group ? known.facts : undefined;
     const track = same ? known : { uid, generation, group, auditTimestamp: undefined, min: count, max: count, differing: 0, facts };
     this.#tracks.set(name, track);
@@ -110,8 +117,8 @@ export class AuditComparison {
 const NO_REGIONS: readonly string[] = [];
 
 /**
- * Counts pods as the Rego of an audit does: a pod's node, which the scheduler chose, does not
- * matter, and finished pods count.
+ * Counts pods like the Rego in an audit: the node that the scheduler chose does not matter, and
+ * finished pods count.
  */
 const countRefused = (pods: Iterable<Pod>, allowed: ReadonlySet<string>): number => {
   let count = 0;
@@ -120,7 +127,7 @@ const countRefused = (pods: Iterable<Pod>, allowed: ReadonlySet<string>): number
 };
 
 /**
- * Returns the namespaces that match the patterns. Exact names are looked up, and need not exist:
+ * Finds the namespaces that match the patterns. Exact names are not checked for existence, so
  * thousands of them stay cheap.
  */
 const namespacesOf = (patterns: readonly ConstraintEntry[], namespaces: readonly string[]): ReadonlySet<string> => {
@@ -129,7 +136,7 @@ const namespacesOf = (patterns: readonly ConstraintEntry[], namespaces: readonly
   return matched.length === 0 ? exact : new Set([...exact, ...matched]);
 };
 
-/** Splits the patterns of a constraint. Its entries are the same object as long as it is. */
+/** Splits the patterns of a constraint. Memoized by identity. */
 const splitPatterns = weakMemo((patterns: readonly ConstraintEntry[]) => ({
   exact: new Set(patterns.filter(({ pattern }) => !pattern.includes('*')).map(({ pattern }) => pattern)),
   globs: patterns.filter(({ pattern }) => pattern.includes('*')).map(({ pattern }) => pattern),
@@ -137,7 +144,7 @@ const splitPatterns = weakMemo((patterns: readonly ConstraintEntry[]) => ({
 
 const AUDIT_POINTS: ReadonlySet<string> = new Set(['audit.gatekeeper.sh', '*']);
 
-/** Whether the audit covers a constraint. A scoped one may leave the audit out. */
+/** Whether the audit covers a constraint. A scoped one may exclude the audit. */
 const isAudited = ({ spec }: Constraint): boolean => {
   if (spec?.enforcementAction !== 'scoped') return true;
   const { scopedEnforcementActions = [] } = spec as { scopedEnforcementActions?: readonly ScopedEnforcementAction[] };
@@ -160,8 +167,8 @@ const judge = (track: Track, name: string, total: number): void => {
 };
 
 /**
- * Returns the audit of one policy: that of its first constraint with different counts, or else of
- * its first one; undefined: no audits yet.
+ * Picks the audit of a policy: of its first constraint whose counts differ, else of its first
+ * constraint; undefined without any audit.
  */
 export const auditOfPolicy = (constraints: readonly string[], facts: ReadonlyMap<string, AuditFacts>): AuditFacts | undefined => {
   const known = constraints.map((name) => facts.get(name)).filter((audit) => audit !== undefined);

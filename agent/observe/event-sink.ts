@@ -4,24 +4,24 @@ import { capSeverity } from '@fso/shared/protocol';
 import { type Clock, type Logger, truncate } from '@fso/shared/runtime';
 import type { LiveObservatory } from './observatory.ts';
 
-/** An event whose policy and time are known from elsewhere. */
+/** Event whose policy and time the caller adds. */
 export type PolicyEvent = Pick<ClusterEvent, 'severity' | 'reason' | 'message'>;
 
-/**
- * Number of Events that are written at once. Events are a convenience, and must not crowd out the
- * writes that enforce.
- */
+/** Number of Events written at once. They are a convenience and must not delay enforcing writes. */
 const CONCURRENCY = 2;
 const MAX_WAITING = 2_000;
 
 /**
- * Says what happened in three places: a Kubernetes Event on the policy, the log, and the report to
- * the hub.
+ * Records what happened in three places: as a Kubernetes Event on the policy, in the log, and in
+ * the report to the hub.
  */
 export class EventSink {
   readonly #recorder: EventRecorder;
   readonly #observatory: LiveObservatory;
-  /** Kubernetes Events to be written; of too many the oldest are dropped, which the log says. */
+  /**
+   * Kubernetes Events to be written. If there are too many, the oldest are dropped and the log says
+   * so.
+   */
   readonly #waiting: (() => Promise<void>)[] = [];
   #writing = 0;
   #dropped = 0;
@@ -43,20 +43,20 @@ export class EventSink {
   }
 
   /**
-   * The log and the report alone. What a namespace's own policy causes is no alert, as users of
-   * that namespace decide how often it comes.
+   * Records in the log and the report only. Events of a namespace's own policy are never alerts, as
+   * the users of that namespace decide how often they occur.
    */
   reportOnly(policy: SovereignPolicy, event: PolicyEvent): void {
     const revision = revisionOf(policy);
     this.ofCluster({ ...event, policy: policyKeyOf(policy), ...(revision === undefined ? {} : { revision }) });
   }
 
-  /** The Kubernetes Event alone. */
+  /** Records a Kubernetes Event only. */
   recordOnly(policy: SovereignPolicy, event: PolicyEvent): void {
     this.recordOn({ apiVersion: API_VERSION, kind: 'SovereignPolicy', metadata: policy.metadata }, event);
   }
 
-  /** The Kubernetes Event alone, on any object. */
+  /** Records a Kubernetes Event only, on any object. */
   recordOn(involved: InvolvedObject, { severity, reason, message }: PolicyEvent): void {
     const type = severity === 'info' ? 'Normal' : 'Warning';
     this.#waiting.push(() => this.#recorder.record(involved, { type, reason, message }, this.#context.signal));
@@ -70,7 +70,7 @@ export class EventSink {
     this.#dropped += 1;
   }
 
-  /** The recorder never rejects. */
+  /** Writes the waiting Events. The recorder never rejects. */
   async #write(): Promise<void> {
     this.#writing += 1;
     for (let next = this.#waiting.shift(); next !== undefined && !this.#context.signal.aborted; next = this.#waiting.shift()) await next();

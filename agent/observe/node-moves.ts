@@ -3,40 +3,38 @@ import { NODE_KIND } from '@fso/shared/kube';
 import type { PlacedNode } from '../cache/index.ts';
 import type { EventSink } from './event-sink.ts';
 
-/** A node that has changed its region. */
+/** Change of a node's region. */
 export interface NodeMove {
   readonly node: PlacedNode;
   readonly from: string;
-  /** Empty: the node has no region any more. */
+  /** Empty if the node has no region any more. */
   readonly to: string;
 }
 
-/**
- * Number of moves at a time above which they are reported in one event: a whole pool was
- * relabelled.
- */
+/** Most moves reported one by one at a time. More happen when a whole pool is relabelled. */
 const MAX_EVENTS = 20;
 /**
- * Names of nodes that are gone are remembered: one may come back elsewhere. The oldest go first.
+ * Most names of deleted nodes that are remembered, since a node may return elsewhere. The oldest
+ * are dropped first.
  */
 const MAX_REMEMBERED = 50_000;
 
 /**
- * Last region of each node, also of nodes that have gone since. The scheduler and both locks trust
- * a node's region: when it changes, pods that run there are suddenly in another place.
+ * Tracks the last region of each node, including deleted ones. The scheduler and both locks trust a
+ * node's region: if it changes, the pods on the node are suddenly in another place.
  */
 export class NodeMoves {
   readonly #regions = new Map<string, string>();
-  /** Remembered nodes whose lost region was reported already. */
+  /** Remembered nodes whose loss of a region was already reported. */
   readonly #lost = new Set<string>();
 
-  /** @param parameters what an agent before this one listed */
+  /** @param parameters node list of the previous agent */
   constructor(parameters: readonly FloorParameters[]) {
     const listed = parameters.find(({ metadata }) => metadata.name === NODES_PARAMETERS)?.spec?.nodes ?? {};
     for (const [name, region] of Object.entries(listed)) if (region !== '') this.#regions.set(name, region);
   }
 
-  /** @returns nodes that are elsewhere than they were last. A first region is no move. */
+  /** Finds the nodes whose region changed. A first region is not a move. */
   find(nodes: readonly PlacedNode[]): readonly NodeMove[] {
     const moves = nodes.flatMap((node) => this.#take(node));
     for (const name of this.#regions.keys()) {
@@ -49,7 +47,7 @@ export class NodeMoves {
 
   #take(node: PlacedNode): readonly NodeMove[] {
     const { name, region: to = '', verdict } = node;
-    // Where it is is not known, so that it has not moved: see DisputedNodes.
+    // The real region is unknown, so no move can be seen; see DisputedNodes.
     if (verdict === 'disputed') return [];
     const from = this.#regions.get(name);
     const isReported = to === '' ? this.#lost.has(name) : from === to;
@@ -66,7 +64,7 @@ export class NodeMoves {
 const textOf = ({ node, from, to }: NodeMove): string =>
   `node ${node.name} ${to === '' ? `is no longer in region ${from}: it has none` : `is in region ${to} now, it was in ${from}`}`;
 
-/** A warning for each move, and an Event on the node. */
+/** Reports each move as a warning, with an Event on the node. */
 export const reportMoves = (moves: readonly NodeMove[], events: NodeEvents): void =>
   reportNodes(events, {
     reason: 'NodeMoved',
@@ -79,7 +77,7 @@ type NodeEvents = Pick<EventSink, 'ofCluster' | 'recordOn'>;
 interface NodeWarnings {
   readonly reason: string;
   readonly named: readonly { readonly node: PlacedNode; readonly message: string }[];
-  /** Text about those that are too many to be named. */
+  /** Text for the nodes beyond those that are named. */
   readonly others: (count: number) => string;
 }
 
@@ -94,11 +92,11 @@ const reportNodes = (events: NodeEvents, { reason, named, others }: NodeWarnings
   if (named.length > MAX_EVENTS) events.ofCluster(eventOf(others(named.length - MAX_EVENTS)));
 };
 
-/** Nodes that contradict themselves, each of which is reported once for as long as it does. */
+/** Tracks nodes that contradict themselves, so that each contradiction is reported once. */
 export class DisputedNodes {
   #known: ReadonlyMap<string, string | undefined> = new Map();
 
-  /** @returns those that did not, or said something else */
+  /** Finds the nodes that contradict themselves newly or in another way than before. */
   find(nodes: readonly PlacedNode[]): readonly PlacedNode[] {
     const disputed = nodes.filter(({ verdict }) => verdict === 'disputed');
     const found = disputed.filter(({ name, reason }) => !this.#known.has(name) || this.#known.get(name) !== reason);
@@ -107,7 +105,7 @@ export class DisputedNodes {
   }
 }
 
-/** Reports each with a warning, and an Event on the node. */
+/** Reports each node as a warning, with an Event on the node. */
 export const reportDisputed = (nodes: readonly PlacedNode[], events: NodeEvents): void =>
   reportNodes(events, {
     reason: 'NodeDisputed',

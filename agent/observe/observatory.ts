@@ -9,82 +9,82 @@ export interface PolicySnapshot {
   readonly report: PolicyReport;
   /** `metadata.generation` of the SovereignPolicy. */
   readonly generation: number;
-  /** Generation that `report` speaks of. */
+  /** Generation that `report` describes. */
   readonly observedGeneration: number;
   /**
-   * Whether every lock is Enforced, Unavailable or NotApplicable for `generation`, so that this
-   * cluster has nothing left to put in force.
+   * Whether every lock is Enforced, Unavailable or NotApplicable for `generation`: this cluster has
+   * nothing left to put in force.
    */
   readonly proven: boolean;
-  /** Violations by namespace; `report` names the first ones. */
+  /** Violations by namespace. `report` names the first ones. */
   readonly violations: readonly NamespaceViolations[];
 }
 
-/** The policies of the accepted commit, and how far they stand in the cluster. */
+/** Policies of the accepted commit, and their state in the cluster. */
 export interface AcceptedPolicies {
-  /** Digest of all of them; see CompiledCluster. */
+  /** Digest of all policies; see CompiledCluster. */
   readonly digest: string;
-  /** Policies by key; another object for another commit. */
+  /** Policies by key. Every commit has another object. */
   readonly policies: DesiredPolicies;
   /**
-   * `metadata.generation` of the accepted content in the cluster; undefined: it is not there now.
+   * `metadata.generation` of the policy in the cluster; undefined if it does not have the accepted
+   * content now.
    */
   readonly generationOf: (key: string) => number | undefined;
   /** Version that changes whenever a result of `generationOf` may have changed. */
   readonly version: number;
-  /** Whether another commit is being written over this one. */
+  /** Whether another commit is being written. */
   readonly isChanging: boolean;
 }
 
-/** The part of a ClusterReport that only the stream knows. */
+/** Fields of a ClusterReport that only the stream knows. */
 type StreamFact = 'clockSkewMs' | 'certificateExpires';
 
-/** Facts of a report that only the stream knows. */
+/** Values of a report that only the stream knows. */
 export type StreamFacts = Pick<ClusterReport, StreamFact>;
 
-/** The part of a ClusterReport that is seen in the cluster. */
+/** Part of a ClusterReport that is observed in the cluster. */
 export type ClusterFacts = Omit<ClusterReport, keyof RevisionFacts | StreamFact> & Pick<AgentClusterReport, 'denials'>;
 
-/** The accepted commit as the last round found it in the cluster. */
+/** Accepted commit as the last reconcile found it in the cluster. */
 export interface RevisionSnapshot {
-  /** Facts of the revision, which counts as proven as long as the cluster is observed. */
+  /** Facts of the revision. It counts as proven only while the cluster is observed. */
   readonly facts: RevisionFacts;
-  /** undefined: which policies it has is not known. */
+  /** undefined: its policies are unknown. */
   readonly accepted: AcceptedPolicies | undefined;
 }
 
-/** State of the cluster as a round found it; reports are made from it. */
+/** State of the cluster as a reconcile found it, from which reports are built. */
 export interface AgentSnapshot {
   /** Policies by key. */
   readonly policies: ReadonlyMap<string, PolicySnapshot>;
   readonly cluster: ClusterFacts;
   /**
-   * Profile of the cluster, the same object as long as it is the same; undefined: no round has
-   * looked yet.
+   * Profile of the cluster: the same object while unchanged; undefined before the first reconcile.
    */
   readonly profile?: ClusterProfile | undefined;
-  /** Start of the round that the snapshot rests on; undefined as the profile. */
+  /** Start of the reconcile that the snapshot is based on; undefined before the first one. */
   readonly asOf?: Date | undefined;
-  /** undefined: no commit was accepted yet. */
+  /** undefined: no commit is accepted yet. */
   readonly revision?: RevisionSnapshot | undefined;
-  /** Finds where pods run now; undefined: no round has looked yet. */
+  /** Finds where pods run now; undefined before the first reconcile. */
   readonly locate?: (() => ClusterProcessing) | undefined;
 }
 
-/** Interface through which the reporting side reads from the enforcing side. */
+/** Read access of the reporting side to the state of the enforcing side. */
 export interface Observatory {
   snapshot(): AgentSnapshot;
-  /** Ages of the evidence that the snapshot rests on. */
+  /** Ages of the evidence that the snapshot is based on. */
   ages(): Ages;
-  /** Called after each change of the snapshot; coalesced by the reader. */
+  /** Registers a handler for changes of the snapshot. The reader coalesces calls. */
   onChange(handler: () => void): () => void;
   onEvent(handler: (event: ClusterEvent) => void): () => void;
 }
 
-/** Ages for an agent that does not observe its cluster, or not yet. */
+/** Ages of an agent that does not observe its cluster, or not yet. */
 const NOT_LOOKING: Ages = { oldestPartMs: Number.POSITIVE_INFINITY, oldestKindMs: Number.POSITIVE_INFINITY, outOfDate: ['Pause'] };
 
-/** Holds what the enforcing side knows now, for those who report it. */
+/** Holds the current state of the enforcing side for reports. */
 export class LiveObservatory implements Observatory {
   #snapshot: AgentSnapshot;
   #ages: () => Ages = () => NOT_LOOKING;
@@ -103,13 +103,13 @@ export class LiveObservatory implements Observatory {
     return this.#ages();
   }
 
-  /** Sets the source of the ages of the snapshot's evidence. */
+  /** Sets the source of the evidence's ages. */
   follow(ages: () => Ages): void {
     this.#ages = ages;
     this.notify();
   }
 
-  /** Calls the handlers after a change beside the snapshot that is reported with it. */
+  /** Calls the handlers after a change that is reported with the snapshot but is not part of it. */
   notify(): void {
     for (const handler of this.#changeHandlers) handler();
   }

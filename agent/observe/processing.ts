@@ -7,18 +7,18 @@ import type { Governance } from '../enforce/index.ts';
 import type { Observatory } from './observatory.ts';
 import { isFinished } from './stray-pods.ts';
 
-/** Policies, pods and nodes by which countries of processing are counted. */
+/** Policies, pods and nodes for counting countries of processing. */
 export interface ProcessingInput {
   readonly governance: Pick<Governance, 'policies'>;
   podsIn(namespace: string): Iterable<Pod>;
-  /** Judges where a node is; undefined: the node is not known. */
+  /** Judges where a node is; undefined if the node is unknown. */
   judgementOf(node: string): NodeJudgement | undefined;
 }
 
-/** Policies that a row names. */
+/** Most policies that a row names. */
 const NAMED_POLICIES = 20;
 
-/** Policies by the namespaces that they govern. */
+/** Groups policies by the namespaces that they govern. */
 const governedNamespaces = (policies: Governance['policies']): Map<string, string[]> => {
   const governed = new Map<string, string[]>();
   for (const [policy, outcome] of policies) {
@@ -36,12 +36,12 @@ type Place = Pick<ProcessingRow, 'country' | 'provider' | 'region'>;
 const UNKNOWN: Place = { country: null, provider: null, region: '' };
 
 const placeOf = (judgement: NodeJudgement | undefined): Place => {
-  // What a disputed node claims counts for nothing.
+  // Claims of a disputed node do not count.
   if (judgement === undefined || judgement.verdict === 'disputed') return UNKNOWN;
   return { country: judgement.country ?? null, provider: judgement.provider ?? null, region: judgement.region ?? '' };
 };
 
-/** The places of the running pods of one namespace, with their number. */
+/** Counts the running pods of one namespace by place. */
 const placesOf = (pods: Iterable<Pod>, judgementOf: ProcessingInput['judgementOf']): (Place & { readonly pods: number })[] => {
   const counts = new Map<string, Place & { pods: number }>();
   for (const pod of pods) {
@@ -56,7 +56,7 @@ const placesOf = (pods: Iterable<Pod>, judgementOf: ProcessingInput['judgementOf
   return [...counts].sort(([a], [b]) => byText(a, b)).map(([, place]) => place);
 };
 
-/** Finds in which countries the running pods of each governed namespace are. */
+/** Finds the countries in which the pods of each governed namespace run. */
 export const findProcessing = ({ governance, podsIn, judgementOf }: ProcessingInput): ClusterProcessing => {
   const governed = [...governedNamespaces(governance.policies)].sort(([a], [b]) => byText(a, b));
   const rows = governed.flatMap(([namespace, policies]) => {
@@ -66,13 +66,13 @@ export const findProcessing = ({ governance, podsIn, judgementOf }: ProcessingIn
   return { rows: rows.slice(0, MAX_PROCESSING_ROWS), omitted: Math.max(0, rows.length - MAX_PROCESSING_ROWS) };
 };
 
-/** {@link findProcessing} in the cluster as it is now. */
+/** Applies {@link findProcessing} to the current state of the cluster. */
 export const locatePods = (governance: ProcessingInput['governance'], view: Pick<ClusterView, 'podsIn' | 'places'>): ClusterProcessing => {
   const { byName } = view.places;
   return findProcessing({ governance, podsIn: (namespace) => view.podsIn(namespace), judgementOf: (name) => byName.get(name) });
 };
 
-/** Answers a hub that asks where pods run; null while the cluster is not observed. */
+/** Answers the hub's question of where pods run; null while the cluster is not observed. */
 export const locatedFrame = ({ id }: Locate, observatory: Pick<Observatory, 'ages' | 'snapshot'>): Located => {
   const locate = observatory.ages().outOfDate.length === 0 ? observatory.snapshot().locate : undefined;
   return { type: 'located', id, processing: locate?.() ?? null };

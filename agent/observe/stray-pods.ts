@@ -2,25 +2,25 @@ import { decideResidency } from '@fso/shared/residency';
 import { truncate, WeakValues, weakMemo, weakMemo2 } from '@fso/shared/runtime';
 import { type NodesByName, type PlacedNode, type Pod, placementOf, regionsOf } from '../cache/index.ts';
 
-/** Violations of a namespace that are named, as many as people read; all are counted. */
+/** Most violations of a namespace that are named, as many as people read. All are counted. */
 export const NAMED_PER_NAMESPACE = 100;
 
-/** Reason why a pod is or may be outside, and its node and region if it has them. */
+/** Reason why a pod is or may be outside, with its node and region if it has them. */
 export interface Finding {
   readonly reason: string;
   readonly node?: string;
   readonly region?: string;
 }
 
-/** A pod outside of the allowed regions. */
+/** Pod outside the allowed regions. */
 export interface StrayPod {
   readonly pod: Pod;
   readonly finding: Finding;
 }
 
-/** The pods of a namespace that run outside of a list of regions, or may be scheduled outside. */
+/** Pods of a namespace that run outside a list of regions, or may be scheduled outside. */
 export interface StrayPods {
-  /** Complete. */
+  /** Number of all such pods. */
   readonly count: number;
   /** The first {@link NAMED_PER_NAMESPACE}, by name. */
   readonly first: readonly StrayPod[];
@@ -28,23 +28,25 @@ export interface StrayPods {
 
 const NO_STRAYS: StrayPods = { count: 0, first: [] };
 
-/** The API server takes a region of any length in a pod's affinity. */
+/**
+ * Longest reason, in characters. The API server accepts a region of any length in a pod's affinity.
+ */
 const MAX_REASON = 2048;
 
 const FINISHED = new Set(['Succeeded', 'Failed']);
 
-/** Whether a pod has ended: it runs nowhere any more, and violates nothing. */
+/** Whether a pod has ended. It then runs nowhere and violates nothing. */
 export const isFinished = ({ status }: Pod): boolean => FINISHED.has(status?.phase ?? '');
 
-/** Whether a pod may be scheduled outside of `allowed`, by what it asks for. */
+/** Whether a pod's own constraints let it be scheduled outside `allowed`. */
 export const mayStray = (pod: Pod, allowed: ReadonlySet<string>): boolean => {
   const regions = regionsOf(pod);
   return regions === undefined || !regions.every((region) => allowed.has(region));
 };
 
 /**
- * Whether a pod is, or may be, outside the allowed regions. A pod that is bound is judged by its
- * node: it cannot move any more.
+ * Whether a pod is, or may be, outside the allowed regions. A bound pod is judged by its node, as
+ * it cannot move any more.
  */
 const isStray = (pod: Pod, nodes: NodesByName, allowed: ReadonlySet<string>): boolean => {
   if (isFinished(pod)) return false;
@@ -73,7 +75,7 @@ export const runningOutside = (nodeName: string, node: PlacedNode | undefined): 
 
 const isBefore = (a: Pod, b: Pod): boolean => a.metadata.name < b.metadata.name;
 
-/** Puts a pod into its place among the first by name. */
+/** Inserts a pod in order of name among the first ones. */
 const insert = (first: Pod[], pod: Pod): void => {
   const last = first.at(-1);
   if (first.length === NAMED_PER_NAMESPACE && last !== undefined && !isBefore(pod, last)) return;
@@ -99,7 +101,7 @@ const findStrays = (pods: Iterable<Pod>, nodes: NodesByName, allowed: ReadonlySe
   return count === 0 ? NO_STRAYS : { count, first: first.map((pod) => ({ pod, finding: findingOf(pod, nodes, allowed) })) };
 };
 
-/** Region lists as sets: equal lists are the same set for as long as one of them is in use. */
+/** Interns region lists as sets: equal lists share one set while it is in use. */
 export class RegionSets {
   readonly #byText = new WeakValues<ReadonlySet<string>>();
   readonly #sets = weakMemo((regions: readonly string[]): ReadonlySet<string> => {
@@ -117,16 +119,18 @@ export class RegionSets {
 }
 
 /**
- * Finds the stray pods of namespaces. They are the same object for as long as pods, nodes and
- * regions are, so that rounds in which nothing changed, and policies that allow the same, cost next
- * to nothing.
+ * Finds the stray pods of namespaces. Memoized by pods, nodes and regions, so that unchanged
+ * namespaces, and policies that allow the same regions, cost next to nothing.
  */
 export class StrayPodFinder {
   readonly #found = weakMemo2((pods: Iterable<Pod>, nodes: NodesByName) =>
     weakMemo((allowed: ReadonlySet<string>) => findStrays(pods, nodes, allowed)),
   );
 
-  /** @param pods of one namespace @param allowed see {@link RegionSets} */
+  /**
+   * @param pods of one namespace
+   * @param allowed see {@link RegionSets}
+   */
   find(pods: Iterable<Pod>, nodes: NodesByName, allowed: ReadonlySet<string>): StrayPods {
     return this.#found(pods, nodes)(allowed);
   }

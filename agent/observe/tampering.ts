@@ -10,7 +10,7 @@ import {
 import { specFieldsOf } from '../cache/index.ts';
 import { isPlain } from '../compare.ts';
 
-/** The last change by someone else to an object that enforces a policy. */
+/** Last change by another writer to an object that enforces a policy. */
 export interface Tampering {
   /** RFC 3339, whole seconds. */
   readonly time: string;
@@ -22,21 +22,22 @@ const SHOWN_MS = 3_600_000;
 
 type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 
-/** Recent tampering, by policy. It outlives the agent in the conditions of the policies. */
+/** Recent tampering by policy. It survives restarts in the conditions of the policies. */
 export class TamperLog {
   readonly #byPolicy = new Map<string, Tampering>();
   #latest: Tampering | undefined;
 
   /**
-   * Adds a repair. @param policies the policies whose conditions show it; that of the cluster
-   * always does
+   * Adds a repair.
+   *
+   * @param policies whose conditions show it; the condition of the cluster always does
    */
   add(policies: Iterable<string>, tampering: Tampering): void {
     for (const policy of policies) this.#note(policy, tampering);
     if (isLater(tampering, this.#latest)) this.#latest = tampering;
   }
 
-  /** Restores the tampering that the conditions of the policies show. */
+  /** Restores the tampering that the policies' conditions show. */
   restore(policies: readonly SovereignPolicy[]): void {
     for (const policy of policies) {
       const shown = readTampering(policy.status?.conditions);
@@ -45,8 +46,7 @@ export class TamperLog {
   }
 
   /**
-   * Returns the tampering with a policy within the last hour; the same object as long as no more
-   * happens.
+   * Returns the tampering with a policy within the last hour: the same object until there is more.
    */
   ofPolicy(policy: string, now: Date): Tampering | undefined {
     return withinTime(this.#byPolicy.get(policy), now);
@@ -56,14 +56,14 @@ export class TamperLog {
     return withinTime(this.#latest, now);
   }
 
-  /** Forgets policies that are gone, and tampering that is too long ago. */
+  /** Removes policies that are gone, and tampering that is too old. */
   retain(policies: Pick<ReadonlySet<string>, 'has'>, now: Date): void {
     for (const [policy, tampering] of this.#byPolicy) {
       if (!policies.has(policy) || withinTime(tampering, now) === undefined) this.#byPolicy.delete(policy);
     }
   }
 
-  /** Ms until the next condition changes; undefined: none shows tampering. */
+  /** Time in ms until the next condition changes; undefined if none shows tampering. */
   endsInMs(now: Date): number | undefined {
     const shown = [this.#latest, ...this.#byPolicy.values()].map((tampering) => withinTime(tampering, now));
     const ends = shown.flatMap((tampering) => (tampering === undefined ? [] : [Date.parse(tampering.time) + SHOWN_MS - now.getTime() + 1]));
@@ -75,7 +75,7 @@ export class TamperLog {
   }
 }
 
-/** Reads what {@link tamperedCondition} wrote. */
+/** Reads a condition that {@link tamperedCondition} built. */
 const readTampering = (conditions: readonly Condition[] | undefined): Tampering | undefined => {
   const shown = conditions?.find(({ type, status }) => type === CONDITIONS.tampered && status === 'True');
   const [, time = '', message = ''] = /^(\S+Z): (.*)$/s.exec(shown?.message ?? '') ?? [];
@@ -88,8 +88,8 @@ const withinTime = (tampering: Tampering | undefined, now: Date): Tampering | un
   tampering !== undefined && now.getTime() - Date.parse(tampering.time) < SHOWN_MS ? tampering : undefined;
 
 /**
- * True for an hour; False from then on, still with what happened last; undefined where nothing ever
- * did.
+ * Builds the condition: True for an hour, then False with the last message; undefined if there
+ * never was any tampering.
  */
 export const tamperedCondition = (
   tampering: Tampering | undefined,
@@ -101,20 +101,18 @@ export const tamperedCondition = (
   return shown && { type, status: 'False', reason: 'NotLately', message: shown.message };
 };
 
-/** Condition of a cluster without any tampering. A cluster shows it from the start. */
+/** Condition of a cluster without tampering, shown from the start. */
 export const NEVER_TAMPERED: NewCondition = { type: CONDITIONS.tampered, status: 'False', reason: 'Never', message: '' };
 
-/** A change of one object by another than the agent. */
+/** Change of an object by another writer than the agent. */
 export interface ForeignChange {
-  /** `forged`: a policy claimed to come from Git. */
+  /** `forged`: the policy claimed to come from Git. */
   readonly what: 'changed' | 'deleted' | 'forged';
-  /** Field manager of the change, if the object shows it. */
+  /** Field manager of the change, if known. */
   readonly by?: string;
 }
 
-/**
- * The trace of a change as the end of a sentence: `was changed by someone else (…) and put back`.
- */
+/** Formats a change as the end of a sentence: `was changed by someone else (…) and put back`. */
 export const traceText = ({ what, by }: ForeignChange): string =>
   what === 'forged'
     ? 'claimed to come from Git, which does not have it, and was deleted'
@@ -123,17 +121,17 @@ export const traceText = ({ what, by }: ForeignChange): string =>
 const OWN_MANAGERS: ReadonlySet<string> = new Set(['fso-agent', ...Object.values(FIELD_MANAGERS)]);
 
 type FieldsEntry = NonNullable<ObjectMeta['managedFields']>[number];
-/** Fields by name; nothing below one: it is owned as a whole. */
+/** Fields by name. A field without children is owned as a whole. */
 interface FieldTree {
   readonly [field: string]: FieldTree;
 }
 
-/** Returns the owned fields without the status, which is no part of the desired object. */
+/** Returns the owned fields of the spec. The status is not part of the desired object. */
 const specOf = (entry: FieldsEntry): FieldTree | undefined => specFieldsOf(entry) as FieldTree | undefined;
 
 /**
- * Whether a manager has a field that none of the others has. `.` stands for the item itself, which
- * an apply does not claim.
+ * Whether a manager owns a field that none of the others owns. `.` stands for the item itself,
+ * which an apply does not claim.
  */
 const ownsMore = (fields: FieldTree, others: readonly FieldTree[]): boolean =>
   Object.entries(fields).some(([field, below]) => {
@@ -146,10 +144,10 @@ const latestOf = (entries: readonly FieldsEntry[]): FieldsEntry | undefined =>
   entries.reduce<FieldsEntry | undefined>((last, entry) => ((entry.time ?? '') >= (last?.time ?? '') ? entry : last), undefined);
 
 /**
- * Returns the field manager that changed the spec of an object since this system wrote it. A
- * manager that changes a value takes its ownership, and one that adds a value owns it alone. One
- * that only applies the same value owns it together with this system, and stays an owner for ever.
- * Removing a field leaves no trace of the manager.
+ * Finds the field manager that changed the spec of an object since this system wrote it. A manager
+ * that changes a value takes over its ownership, and one that adds a value is its only owner. A
+ * manager that applies the same value becomes a co-owner and stays one. Removing a field leaves no
+ * trace of the manager.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
@@ -158,12 +156,16 @@ export const foreignManager = ({ metadata }: KubeObject): string | undefined => 
   const [own, foreign] = [true, false].map((wanted) => entries.filter(({ manager = '' }) => OWN_MANAGERS.has(manager) === wanted));
   const ours = (own ?? []).flatMap((entry) => specOf(entry) ?? []);
   const writtenAt = latestOf(own ?? [])?.time ?? '';
-  // Times are whole seconds: in the same one, the other counts as later.
+  // Times have whole seconds. Within the same second the foreign write counts as later.
   const changed = (foreign ?? []).filter((entry) => (entry.time ?? '') >= writtenAt && ownsMore(specOf(entry) ?? {}, ours));
   return latestOf(changed)?.manager;
 };
 
-/** The trace of a change. @param live the object as it is now; undefined: it is gone */
+/**
+ * Finds who changed or deleted an object.
+ *
+ * @param live current state of the object; undefined if it is gone
+ */
 export const traceOf = (live: KubeObject | undefined): ForeignChange => {
   if (live === undefined || live.metadata.deletionTimestamp !== undefined) return { what: 'deleted' };
   const by = foreignManager(live);

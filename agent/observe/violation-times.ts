@@ -8,16 +8,19 @@ export type FirstSeenTimes = ReadonlyMap<string, string>;
 
 const Stored = z.record(z.string(), z.iso.datetime());
 
-/** About 30 bytes each, packed: a ConfigMap ends at 1 MiB. The oldest are kept. */
+/**
+ * Most times that are stored, at about 30 bytes each when packed: a ConfigMap may have 1 MiB. The
+ * oldest violations are kept.
+ */
 const MAX_KEPT = 25_000;
 
 /**
- * Store of the times at which the reported violations were first seen. After a restart of the
- * agent, or a change of leaders, violations must not seem to have just begun.
+ * Store of the times at which reported violations were first seen. It keeps violations from looking
+ * new after a restart or a change of leader.
  */
 export type ViolationTimeStore = ConfigMapStore<FirstSeenTimes>;
 
-/** Stores when the reported violations were first seen, in ConfigMap `fso-agent-violations`. */
+/** Creates the store in ConfigMap `fso-agent-violations`. */
 export const createViolationTimeStore = (deps: ConfigMapStoreDeps): ViolationTimeStore =>
   new ConfigMapStore<FirstSeenTimes>(
     {

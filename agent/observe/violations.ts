@@ -6,7 +6,7 @@ import type { Governance, PolicyOutcome } from '../enforce/index.ts';
 import { RegionSets, StrayPodFinder, type StrayPods } from './stray-pods.ts';
 import type { FirstSeenTimes } from './violation-times.ts';
 
-/** Violations that a policy names; all are counted. */
+/** Most violations that a policy names. All are counted. */
 export const MAX_SAMPLES = 20;
 
 /** A pod that violates a policy. */
@@ -15,10 +15,10 @@ export interface FoundViolation {
   readonly violation: Violation;
 }
 
-/** The violations of a policy in one namespace. */
+/** Violations of a policy in one namespace. */
 export interface NamespaceViolations {
   readonly namespace: string;
-  /** Complete. */
+  /** Number of all violations. */
   readonly count: number;
   /** The same pods as in {@link StrayPods.first}. */
   readonly first: readonly FoundViolation[];
@@ -26,7 +26,7 @@ export interface NamespaceViolations {
 
 /** Violations of one policy: their number, and the first ones. */
 export interface PolicyViolations {
-  /** Complete. */
+  /** Number of all violations. */
   readonly count: number;
   /** Namespaces with violations, by name. */
   readonly namespaces: readonly NamespaceViolations[];
@@ -37,33 +37,33 @@ export interface PolicyViolations {
 /** Violations of a policy that no pod violates. */
 export const NO_VIOLATIONS: PolicyViolations = { count: 0, namespaces: [], samples: [] };
 
-/** Policies, pods and nodes in which violations are sought. */
+/** Policies, pods and nodes among which violations are searched. */
 export interface ViolationInput {
   readonly governance: Pick<Governance, 'policies'>;
-  /** Returns the pods of a namespace; the same object for as long as they are the same. */
+  /** Pods of a namespace: the same object while they are unchanged. */
   podsIn(namespace: string): Iterable<Pod>;
-  /** Nodes by name; the same object for as long as their regions are the same. */
+  /** Nodes by name: the same object while their regions are unchanged. */
   readonly nodes: NodesByName;
-  /** First sightings of violations by an earlier agent, see violation-times.ts. */
+  /** Times from an earlier agent, see violation-times.ts. */
   readonly restored?: FirstSeenTimes;
   readonly now: Date;
 }
 
 type Governing = Extract<PolicyOutcome, { kind: 'governing' }>;
 
-/** The violations of a policy, and what they follow from. */
+/** Violations of a policy, with the inputs that they were derived from. */
 interface KnownViolations {
   readonly namespaces: readonly string[];
-  /** Pods outside, one entry for each namespace. */
+  /** Stray pods, one entry per namespace. */
   readonly strays: readonly StrayPods[];
   readonly violations: PolicyViolations;
-  /** The samples. */
+  /** Samples with their pods. */
   readonly named: readonly FoundViolation[];
 }
 
 /**
- * Finds the pods that run outside of the regions of the policies that govern them, or may be
- * scheduled outside. What is found is remembered by what it follows from: pods, nodes and regions.
+ * Finds the pods that run outside the regions of a policy that governs them, or may be scheduled
+ * outside. Results are memoized by pods, nodes and regions.
  */
 export class ViolationFinder {
   readonly #sets = new RegionSets();
@@ -76,7 +76,7 @@ export class ViolationFinder {
     return this.#reported;
   }
 
-  /** @returns by policy; those without violations are absent */
+  /** @returns violations by policy; policies without any are absent */
   find(input: ViolationInput): ReadonlyMap<string, PolicyViolations> {
     const known = new Map<string, KnownViolations>();
     for (const [policy, outcome] of input.governance.policies) {
@@ -88,11 +88,11 @@ export class ViolationFinder {
     return new Map([...known].map(([policy, { violations }]) => [policy, violations]));
   }
 
-  /** @returns the same object where nothing changed; undefined: there are none */
+  /** @returns the same object if nothing changed; undefined if there are no violations */
   #findOf(policy: string, { regions, namespaces }: Governing, input: ViolationInput): KnownViolations | undefined {
     const allowed = this.#sets.of(regions);
     const strays = namespaces.map((namespace) => this.#strays.find(input.podsIn(namespace), input.nodes, allowed));
-    // Most policies have none, in every round.
+    // Holds for most policies in every reconcile.
     if (strays.every(({ count }) => count === 0)) return undefined;
     const before = this.#known.get(policy);
     const isRestored = input.restored !== undefined && input.restored.size > 0;
@@ -109,7 +109,7 @@ const NO_TIMES: FirstSeenTimes = new Map();
 
 interface Origin {
   readonly policy: string;
-  /** {@link Violation.since} of what was named before. */
+  /** {@link Violation.since} of the violations named before. */
   readonly before: FirstSeenTimes;
   readonly input: ViolationInput;
 }

@@ -9,7 +9,7 @@ import {
   type ReportResult,
 } from './report.ts';
 
-/** Results of all namespaces without findings. They are one object, which is hashed once. */
+/** Results of all namespaces without findings. A shared object, so that it is hashed once. */
 const NO_RESULTS: readonly ReportResult[] = [];
 
 interface Known {
@@ -18,8 +18,8 @@ interface Known {
 }
 
 /**
- * Builds the results of a namespace again only where its findings, or their number, changed;
- * until then they are the same object.
+ * Rebuilds the results of a namespace only if its findings change. Until then they are the same
+ * object.
  */
 export class ContentCache {
   readonly #known = new Map<string, Known>();
@@ -37,7 +37,7 @@ export class ContentCache {
     return buildContent(findings, pods, results);
   }
 
-  /** Forgets all other namespaces. */
+  /** Drops all other namespaces. */
   retain(namespaces: Pick<ReadonlySet<string>, 'has'>): void {
     for (const namespace of this.#known.keys()) if (!namespaces.has(namespace)) this.#known.delete(namespace);
   }
@@ -50,8 +50,8 @@ const isSameFindings = (a: NamespaceFindings, b: NamespaceFindings): boolean =>
   isSameList(a.risks, b.risks, isSameRisk);
 
 /**
- * Whether two lists have the same items. It is a loop, because it runs over all named findings of
- * the cluster.
+ * Whether two lists have equal items. A plain loop, because it runs over all named findings of the
+ * cluster.
  */
 const isSameList = <T>(a: readonly T[], b: readonly T[], isSame: (a: T, b: T) => boolean): boolean => {
   if (a.length !== b.length) return false;
@@ -68,8 +68,7 @@ const isSameRisk = (a: PolicyRisk, b: PolicyRisk): boolean =>
   isSamePolicy(a, b) && (a.risk === b.risk || isDeepStrictEqual(a.risk, b.risk));
 
 /**
- * Whether two findings are of the same policy. A policy that did not change has the same list of
- * regions.
+ * Whether two findings concern the same policy. An unchanged policy has the same list of regions.
  */
 const isSamePolicy = ({ policy: a }: Pick<PolicyRisk, 'policy'>, { policy: b }: Pick<PolicyRisk, 'policy'>): boolean =>
   a.effectiveRegions === b.effectiveRegions &&

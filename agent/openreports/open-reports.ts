@@ -11,12 +11,12 @@ import { isLabelled, ownerOf, planReports, reduceReport, WantedDigests } from '.
 import { findingsByNamespace, REPORT_FIELDS, REPORT_KIND, REPORT_SELECTOR, type Report, type ReportContent } from './report.ts';
 import { type DueReports, ReportThrottle } from './report-throttle.ts';
 
-/** Source of the reports' content, and the pool that writes them. */
+/** Sources of the reports' content, and the pool that writes them. */
 export interface OpenReportsDeps {
   readonly runtime: AgentRuntime;
   readonly view: Pick<ClusterView, 'podsIn'>;
   readonly observatory: Observatory;
-  /** The pool of the rounds. */
+  /** Pool shared with the reconciles. */
   readonly pool: Pick<WritePool, 'submit' | 'onDue'>;
 }
 
@@ -27,26 +27,26 @@ const CLUSTER_ROLE_KIND: KindDescriptor = {
   namespaced: false,
 };
 
-/** Least time between two plans. */
+/** Shortest time between two plans, in ms. */
 const PAUSE_MS = 1_000;
-/** Waits after a write that failed. */
+/** Waits after a failed write, in ms. */
 const RETRY = { firstMs: 30_000, secondMs: 30_000, capMs: 300_000 } as const;
 /**
- * Shortest pause, as a multiple of the time before it: thousands of reports are compared for one
- * that changed.
+ * Shortest pause, as a multiple of the previous plan's duration: thousands of reports are compared
+ * for one change.
  */
 const REST_SHARE = 3;
-/** Longest time for the reports of other namespaces before the event loop has a turn. */
+/** Longest time before planning yields to the event loop, in ms. */
 const SLICE_MS = 20;
-/** Reports in one response: others can fill one with 1.5 MiB. */
+/** Reports per response. Other writers can fill one with 1.5 MiB. */
 const REPORT_PAGE = 50;
-/** Reports that others made under the agent's name, and that the log has named. */
+/** Most reports by other writers under the agent's name that the log mentions. */
 const MAX_LOGGED = 1_000;
 
 /**
- * Keeps a report in each governed namespace, from what the rounds of the agent find. Where the API
- * server does not serve the kind, or the agent may not read it, the informer looks again; nothing
- * else depends on it.
+ * Keeps a report in each governed namespace, from what the agent finds. If the API server does not
+ * serve the kind, or the agent may not read it, the informer tries again. Nothing else depends on
+ * it.
  */
 export class OpenReports {
   readonly #deps: OpenReportsDeps;
@@ -56,8 +56,8 @@ export class OpenReports {
   readonly #throttle = new ReportThrottle();
   readonly #wakeup = new Wakeup();
   /**
-   * Namespaces in which the agent has its report: one without the label is the agent's all the
-   * same, also one that was made in its place.
+   * Namespaces that have a report of the agent. There, a report without the label still counts as
+   * the agent's, and so does one that replaced it.
    */
   readonly #own = new Set<string>();
   readonly #named = new Set<string>();
@@ -66,7 +66,7 @@ export class OpenReports {
 
   /**
    * Starts to read the reports of the cluster, until the signal aborts. The observatory must have
-   * the state of a round.
+   * the state of a reconcile.
    */
   constructor(deps: OpenReportsDeps, signal: AbortSignal) {
     const { client, clock, logger, random } = deps.runtime;
@@ -105,13 +105,15 @@ export class OpenReports {
   }
 
   /**
-   * Plans what is due. @returns ms until there is more to write; undefined: when something changes
+   * Plans what is due.
+   *
+   * @returns time in ms until there is more to write; undefined: after the next change
    */
   async #plan(signal: AbortSignal): Promise<number | undefined> {
     if (!this.#reports.served || !this.#reports.synced) return undefined;
     try {
-      // A role that was made again has another uid, and its predecessor's reports are gone, or
-      // going.
+      // Reads the owner first: a role that was recreated has another uid, and the reports of its
+      // predecessor are deleted.
       if ((await this.#due()).actions.length > 0) await this.#readOwner(signal);
       this.#isUnread = false;
     } catch (error) {
@@ -138,8 +140,8 @@ export class OpenReports {
       for (const pod of view.podsIn(namespace)) if (!isFinished(pod)) pods += 1;
       const content = this.#contents.contentOf(namespace, found, pods);
       wanted.set(namespace, content);
-      // The plan needs it, and takes it as it is remembered here: to hash all at once could hold up
-      // the agent for seconds.
+      // Fills the cache that the plan reads. Hashing all contents at once could block the agent for
+      // seconds.
       this.#digests.get(content, owner);
       await yieldIfDue();
     }
@@ -177,8 +179,8 @@ export class OpenReports {
   }
 
   /**
-   * Reads the role that owns the reports. Without it, e.g. where the agent has its rights
-   * otherwise, they have no owner.
+   * Reads the role that owns the reports. Without the role, e.g. if the agent has its rights from
+   * another one, reports have no owner.
    */
   async #readOwner(signal: AbortSignal): Promise<void> {
     try {
@@ -190,7 +192,7 @@ export class OpenReports {
     }
   }
 
-  /** Forgets namespaces in which the agent neither has a report nor wants one. */
+  /** Drops namespaces in which the agent neither has a report nor wants one. */
   #retainOwn(wanted: ReadonlyMap<string, unknown>): void {
     const present = new Set(this.#reports.list().map(({ metadata }) => metadata.namespace));
     for (const namespace of this.#own) if (!wanted.has(namespace) && !present.has(namespace)) this.#own.delete(namespace);
@@ -209,8 +211,9 @@ export class OpenReports {
 
 /**
  * Deletes the reports of an agent that kept them before the setting was turned off. Without the
- * rights there is nothing to do: the role that granted them owned the reports. Retries until it is
- * done. @throws the signal's reason
+ * rights there is nothing to do: the role that granted them owned the reports. Retries until done.
+ *
+ * @throws the signal's reason
  */
 export const removeReports = async ({ client, clock, logger }: AgentRuntime, signal: AbortSignal): Promise<void> => {
   for (;;) {

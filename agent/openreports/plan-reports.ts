@@ -6,8 +6,8 @@ import { REPORT_KIND, REPORT_LABELS, type Report, type ReportContent } from './r
 type OwnerReference = NonNullable<ObjectMeta['ownerReferences']>[number];
 
 /**
- * The ClusterRole that grants the rights for reports: Kubernetes' garbage collector deletes them
- * once it is gone.
+ * Owner reference to the ClusterRole that grants the rights for reports. Kubernetes' garbage
+ * collector deletes the reports with the role.
  */
 export const ownerOf = (uid: string): OwnerReference => ({
   apiVersion: 'rbac.authorization.k8s.io/v1',
@@ -21,8 +21,8 @@ interface DigestInput extends Omit<Report, 'metadata' | 'digest'> {
 }
 
 /**
- * Hash of all that the agent writes, but for the number of pods that conform, and of what others
- * could add.
+ * Hash of everything that the agent writes, except the number of conforming pods, and of what
+ * others could add.
  */
 const digestOf = ({ metadata, source, scope, scopeSelector, configuration, summary, results = [] }: DigestInput): string => {
   const labels = { [LABELS.component]: metadata.labels?.[LABELS.component] };
@@ -31,13 +31,13 @@ const digestOf = ({ metadata, source, scope, scopeSelector, configuration, summa
   return sha256(canonicalJson({ labels, owners, source, scope, scopeSelector, configuration, counts, results }));
 };
 
-/** Returns the digest of the desired content of a report, as {@link digestOf} does. */
+/** Digest of the desired content of a report, like {@link digestOf}. */
 export const digestOfWanted = (content: ReportContent, owner: OwnerReference | undefined): string =>
   digestOf({ metadata: metadataOf(owner), ...content });
 
-/** Digests of desired reports, each computed once for the results and the owner of a report. */
+/** Digests of desired reports, computed once for each combination of results and owner. */
 export class WantedDigests {
-  /** Digests by results: what else a report says follows from the same findings. */
+  /** Digests by results. The rest of a report is derived from the same findings. */
   readonly #known = new WeakMap<object, { readonly ownerUid: string | undefined; readonly digest: string }>();
 
   readonly get = (content: ReportContent, owner: OwnerReference | undefined): string => {
@@ -69,7 +69,7 @@ export const reduceReport = (report: Report): Report => {
   return { metadata, summary: { pass: report.summary?.pass ?? 0 }, digest: digestOf(report) };
 };
 
-/** Whether a report carries the label of the agent's. */
+/** Whether a report has the agent's label. */
 export const isLabelled = ({ metadata }: Report): boolean =>
   Object.entries(REPORT_LABELS).every(([key, value]) => metadata.labels?.[key] === value);
 
@@ -77,19 +77,19 @@ export const isLabelled = ({ metadata }: Report): boolean =>
 export interface ReportsInput {
   /** Desired reports by namespace. */
   readonly wanted: ReadonlyMap<string, ReportContent>;
-  /** Reports of the agent's name, as {@link reduceReport} leaves them. */
+  /** Reports with the agent's name, reduced by {@link reduceReport}. */
   readonly live: readonly Report[];
   /** Whether a report is the agent's. Others are left alone. */
   readonly isOwn: (report: Report) => boolean;
   readonly owner: OwnerReference | undefined;
-  /** Returns what {@link digestOfWanted} does. */
+  /** Replaces {@link digestOfWanted}. */
   readonly wantedDigest?: typeof digestOfWanted;
 }
 
 /**
- * Plans the writes that make the reports of the cluster what they should be, by namespace. An
- * existing report is patched, not applied: a patch also removes what others added. The reason is
- * `Count` where only the number of pods that conform changes.
+ * Plans the writes that make the reports as desired, by namespace. An existing report is patched
+ * instead of applied, because a patch also removes what others added. The reason is `Count` if only
+ * the number of conforming pods changes.
  */
 export const planReports = ({ wanted, live, isOwn, owner, wantedDigest = digestOfWanted }: ReportsInput): readonly Action[] => {
   const present = new Map(live.map((report) => [report.metadata.namespace ?? '', report]));
@@ -104,7 +104,7 @@ export const planReports = ({ wanted, live, isOwn, owner, wantedDigest = digestO
     if (!isOwn(report) || report.metadata.deletionTimestamp !== undefined) return [];
     const isSame = report.digest === wantedDigest(content, owner);
     if (isSame && report.summary?.pass === content.summary.pass) return [];
-    // The uid makes the patch fail where another object has taken the name meanwhile.
+    // With the uid, the patch fails if another object has taken the name meanwhile.
     const patch = { metadata: { ...metadata, uid: report.metadata.uid }, scope: null, scopeSelector: null, ...content };
     return [{ ...target, type: 'patch', ref: { namespace, name: OPEN_REPORT }, patch, reason: isSame ? 'Count' : 'Report' }];
   });

@@ -1,19 +1,18 @@
 import { byText } from '@fso/shared/encoding';
 import type { Action } from '../enforce/index.ts';
 
-/**
- * Least time between two writes of one report, whatever happens in its namespace, and to the
- * report.
- */
+/** Shortest time between two writes of one report, in ms. */
 export const REPORT_MS = 5_000;
-/** The same where only the number of pods that conform changes: they come and go all the time. */
+/**
+ * Shortest time if only the number of conforming pods changes, in ms, which happens all the time.
+ */
 export const COUNT_MS = 300_000;
 
 /** Writes of reports that may run now. */
 export interface DueReports {
-  /** Those that were written longest ago first, so that none is left behind while many change. */
+  /** Actions that are due, least recently written report first, so that none is left behind. */
   readonly actions: readonly Action[];
-  /** Ms until the next of the others may run; undefined: none waits. */
+  /** Time in ms until the next held action may run; undefined if none waits. */
   readonly waitMs: number | undefined;
 }
 
@@ -42,7 +41,7 @@ export class ReportThrottle {
     return (this.#written.get(a.key) ?? 0) - (this.#written.get(b.key) ?? 0) || byText(a.key, b.key);
   }
 
-  /** Forgets what holds no action any more. */
+  /** Drops times that no longer hold an action back. */
   #forgetOld(now: number): void {
     for (const [key, at] of this.#written) if (at + COUNT_MS <= now) this.#written.delete(key);
   }

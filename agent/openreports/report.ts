@@ -7,7 +7,7 @@ import { isOwnerKind, ownerDescriptor } from '../risk/index.ts';
 
 type Outcome = 'pass' | 'fail' | 'warn' | 'error' | 'skip';
 
-/** An entry of a Report of openreports.io. */
+/** Entry of a Report of openreports.io. */
 export interface ReportResult {
   readonly policy: string;
   readonly rule: string;
@@ -15,14 +15,14 @@ export interface ReportResult {
   readonly severity: 'high' | 'medium' | 'low';
   readonly result: Outcome;
   readonly scored: boolean;
-  /** Absent: it is not known since when. */
+  /** Absent if the time is unknown. */
   readonly timestamp?: { readonly seconds: number; readonly nanos: number };
   readonly message: string;
   readonly resources: readonly Readonly<Record<string, string>>[];
   readonly properties: Readonly<Record<string, string>>;
 }
 
-/** Content of a report, beside its name and its owner. */
+/** Content of a report, except its name and owner. */
 export interface ReportContent {
   readonly source: string;
   readonly configuration: { readonly limits: { readonly maxResults: number; readonly statusFilter: readonly Outcome[] } };
@@ -31,7 +31,7 @@ export interface ReportContent {
 }
 
 /**
- * A report as the API server has it; others may have written anything into it.
+ * Report as read from the API server. Other writers may have put anything into it.
  *
  * @see
  * https://github.com/openreports/reports-api/blob/main/apis/openreports.io/v1alpha1/report_types.go
@@ -44,8 +44,8 @@ export interface Report extends KubeObject {
   readonly summary?: Readonly<Partial<Record<Outcome, number>>>;
   readonly results?: readonly object[];
   /**
-   * Hash of what the agent writes, but for the number of pods that conform; see plan-reports.ts.
-   * The cache keeps it in place of the rest.
+   * Hash of what the agent writes, except the number of conforming pods; see plan-reports.ts. The
+   * cache keeps it instead of the rest.
    */
   readonly digest?: string;
 }
@@ -59,7 +59,8 @@ export const REPORT_KIND: KindDescriptor<Report> = {
 };
 
 /**
- * Selects the reports of the agent, by their name: a list of all would hold those of every scanner.
+ * Field selector for the agent's reports by name: a list of all reports would hold those of every
+ * scanner.
  */
 export const REPORT_FIELDS: string = `metadata.name=${OPEN_REPORT}`;
 const COMPONENT = 'report';
@@ -69,16 +70,16 @@ export const REPORT_LABELS: Readonly<Record<string, string>> = { [LABELS.compone
 export const REPORT_SELECTOR: string = `${LABELS.component}=${COMPONENT}`;
 
 /**
- * Below the 1.5 MiB of a request to etcd, for results of the longest messages; what readers load
- * for each namespace.
+ * Largest size of results, in bytes. With results of the longest messages a report stays below the
+ * 1.5 MiB of a request to etcd.
  */
 export const MAX_RESULT_BYTES = 262_144;
 /** Longest text of regions in a report. A policy may allow a hundred regions. */
 const MAX_REGIONS_TEXT = 1_024;
 
 /**
- * Rating of each action in a report. openreports.io calls a policy that refuses nothing not scored,
- * and its violations warnings.
+ * Rating of each action in a report. In openreports.io a policy that refuses nothing is not scored,
+ * and its violations are warnings.
  */
 const RATINGS: Readonly<Record<EnforcementAction, Pick<ReportResult, 'severity' | 'result'>>> = {
   deny: { severity: 'high', result: 'fail' },
@@ -88,27 +89,27 @@ const RATINGS: Readonly<Record<EnforcementAction, Pick<ReportResult, 'severity' 
 };
 const RANKS = { high: 0, medium: 1, low: 2 } as const;
 
-/** Findings of the agent in one governed namespace. */
+/** Findings in one governed namespace. */
 export interface NamespaceFindings {
-  /** Policies that govern it. */
+  /** Number of policies that govern the namespace. */
   readonly policies: number;
-  /** Violations of policies that refuse them; complete. */
+  /** Number of all violations of policies that refuse them. */
   readonly fail: number;
-  /** Those of the others. */
+  /** Number of all violations of other policies. */
   readonly warn: number;
-  /** The first of each policy. */
+  /** First violations of each policy. */
   readonly violations: readonly PolicyViolation[];
-  /** Owners whose next pods would be refused or stay pending: the first of each policy. */
+  /** Owners whose next pods would be refused or stay pending: the first ones of each policy. */
   readonly risks: readonly PolicyRisk[];
 }
 
-/** An owner at risk, with the policy that it is a risk of. */
+/** Owner at risk, with the policy that it violates. */
 export interface PolicyRisk {
   readonly policy: PolicyReport;
   readonly risk: Risk;
 }
 
-/** A violating pod, with the policy that it violates. */
+/** Violating pod, with the policy that it violates. */
 export interface PolicyViolation extends FoundViolation {
   readonly policy: PolicyReport;
 }
@@ -121,7 +122,7 @@ interface MutableFindings {
   readonly risks: PolicyRisk[];
 }
 
-/** The findings of each namespace that a policy governs, by name. */
+/** Collects the findings of each namespace that a policy governs, by name. */
 export const findingsByNamespace = (policies: AgentSnapshot['policies']): ReadonlyMap<string, NamespaceFindings> => {
   const findings = new Map<string, MutableFindings>();
   for (const { report, violations } of policies.values()) {
@@ -137,14 +138,14 @@ export const findingsByNamespace = (policies: AgentSnapshot['policies']): Readon
 };
 
 const addViolations = (findings: MutableFindings | undefined, policy: PolicyReport, { count, first }: NamespaceViolations): void => {
-  // A namespace that the policy no longer governs.
+  // The policy no longer governs this namespace.
   if (findings === undefined) return;
   findings[RATINGS[policy.enforcementAction].result === 'fail' ? 'fail' : 'warn'] += count;
   for (const { pod, violation } of first) findings.violations.push({ pod, violation, policy });
 };
 
 const addRisk = (findings: MutableFindings | undefined, policy: PolicyReport, risk: Risk): void => {
-  // Of a pod without an owner, which stands outside now and would be refused again, one is enough.
+  // A pod without an owner that is outside now, and would be refused again, is reported once.
   const isViolation = ({ policy: by, violation }: PolicyViolation): boolean => by === policy && violation.name === risk.name;
   if (risk.kind === 'Pod' && findings?.violations.some(isViolation)) return;
   findings?.risks.push({ policy, risk });
@@ -153,8 +154,9 @@ const addRisk = (findings: MutableFindings | undefined, policy: PolicyReport, ri
 /**
  * Builds the content of a namespace's report.
  *
- * @param pods number of pods of the namespace that have not ended: each is held against each policy
- * @param results of these findings
+ * @param pods number of pods in the namespace that have not ended, each of which counts for each
+ * policy
+ * @param results results of these findings
  */
 export const buildContent = (
   { policies, fail, warn, risks }: NamespaceFindings,
@@ -163,7 +165,7 @@ export const buildContent = (
 ): ReportContent => ({
   source: 'federated-sovereignty-operator',
   configuration: { limits: { maxResults: NAMED_PER_NAMESPACE, statusFilter: ['fail', 'warn'] } },
-  // Pods and violations are not of the same moment: a pod may have gone since.
+  // Pods and violations are not counted at the same moment, so a pod may be gone since.
   summary: { pass: Math.max(0, pods * policies - fail - warn), fail, warn: warn + risks.length, error: 0, skip: 0 },
   results,
 });
@@ -175,7 +177,7 @@ const violationResult = ({ policy, pod, violation }: PolicyViolation): ReportRes
   const { result, severity } = RATINGS[policy.enforcementAction];
   return {
     policy: policyKey(policy),
-    // A pod that is bound is judged by its node, one that is not by what it asks for.
+    // A bound pod is judged by its node, any other by its own constraints.
     rule: node === undefined ? 'node-constraints' : 'node-region',
     category: 'Residency',
     severity,
@@ -198,11 +200,11 @@ const policyProperties = ({ effectiveRegions, enforcementAction, revision }: Pol
   ...(revision === undefined ? {} : { revision }),
 });
 
-/** The result of an owner at risk: a warning, as none of its pods stands outside yet. */
+/** Builds the result of an owner at risk: a warning, as none of its pods is outside yet. */
 const riskResult = ({ policy, risk }: PolicyRisk): ReportResult => {
   const { kind, namespace, name, reason, fix, confirmation, nodes, lastSeen } = risk;
   const isRefused = risk.risk === 'Refused';
-  // The name of pods that came and went is a pattern, and that of no object.
+  // The name of past pods is a pattern and not the name of an object.
   const known = lastSeen === undefined && isOwnerKind(kind) ? { apiVersion: ownerDescriptor(kind).apiVersion } : {};
   return {
     policy: policyKey(policy),
@@ -229,12 +231,12 @@ const compare = (a: PolicyViolation, b: PolicyViolation): number =>
   rankOf(a) - rankOf(b) || byText(a.violation.name, b.violation.name) || byText(policyKey(a.policy), policyKey(b.policy));
 
 const riskText = ({ policy, risk: { risk, kind, name } }: PolicyRisk): string =>
-  // Refused before Pending.
+  // Refused comes before Pending.
   [risk === 'Refused' ? 0 : 1, kind, name, policyKey(policy)].join('/');
 
 /**
- * The results of a namespace, as many as a report holds: the violations of the strictest policies
- * first, then by pod and policy; then owners at risk.
+ * Selects the results of a namespace, as many as fit into a report: violations, those of the
+ * strictest policies first, then by pod and policy; then owners at risk.
  */
 export const firstResults = ({ violations, risks }: Pick<NamespaceFindings, 'violations' | 'risks'>): readonly ReportResult[] => {
   const shown = violations.toSorted(compare).slice(0, NAMED_PER_NAMESPACE);

@@ -4,7 +4,7 @@ import { type Action, CANARY_NAME, type Governance, hasBindGate } from '../enfor
 import { foreignManager } from '../observe/index.ts';
 import type { InstallRecord } from './install-record.ts';
 
-/** The view and the plan of the round before. */
+/** View and plan of the previous reconcile. */
 export interface PreviousRound extends Pick<AttributionContext, 'governance' | 'present' | 'uids' | 'text'> {
   readonly gatekeeper: readonly Action[];
   readonly reasons: ReadonlyMap<string, AttributedReason>;
@@ -13,21 +13,20 @@ export interface PreviousRound extends Pick<AttributionContext, 'governance' | '
   readonly gate: object | undefined;
 }
 
-/** Facts of a round from which the origin of a difference follows. */
+/** Facts of a reconcile from which the origin of a difference follows. */
 export interface AttributionContext {
   readonly view: Pick<ClusterView, 'objectOf' | 'livePolicy'>;
   readonly governance: Governance;
   readonly present: ReadonlySet<string>;
   /**
-   * UIDs of governed namespaces, by name. A namespace that was created again under its name has
-   * nothing to restore.
+   * UIDs of governed namespaces, by name. A namespace that was recreated has nothing to restore.
    */
   readonly uids: ReadonlyMap<string, string>;
-  /** The record of the agents before this one. */
+  /** Record of earlier agents. */
   readonly installed: InstallRecord;
-  /** Rules of lock 2 for bindings; the same object while they are the same. */
+  /** Rules of lock 2 for bindings: the same object while they are unchanged. */
   readonly gate: object | undefined;
-  /** Hash of what this version writes. */
+  /** Hash of the objects that this version writes. */
   readonly text: string;
   readonly previous: PreviousRound | undefined;
 }
@@ -41,7 +40,7 @@ const partsOf = (key: string): readonly [kind: string, name: string] => {
 };
 
 /**
- * The reason of an action and the version of its target: by them the next round recognizes
+ * Reason of an action with the version of its target, by which the next reconcile recognizes
  * unfinished work.
  */
 export interface AttributedReason {
@@ -50,7 +49,7 @@ export interface AttributedReason {
 }
 
 /**
- * Returns the reasons of the actions by key. Where a target has several steps, a repair takes
+ * Collects the reasons of the actions by key. If a target has several steps, a repair takes
  * precedence.
  */
 export const collectReasons = (actions: readonly Action[], view: Pick<ClusterView, 'objectOf'>): ReadonlyMap<string, AttributedReason> => {
@@ -62,8 +61,8 @@ export const collectReasons = (actions: readonly Action[], view: Pick<ClusterVie
 };
 
 /**
- * The action with reason `Drift` where someone else removed or changed the object; `Upgrade` where
- * an older version wrote it so.
+ * Sets the reason of an action to `Drift` if another writer removed or changed the object, and to
+ * `Upgrade` if an older version of this program wrote it.
  */
 export const attributeReason = (action: Action, context: AttributionContext): Action => {
   const reason = context.previous === undefined ? firstReason(action, context) : laterReason(action, context, context.previous);
@@ -76,7 +75,7 @@ const firstReason = (action: Action, context: AttributionContext): string => {
   return action.reason === 'Drift' && isOlderText(action, context) ? 'Upgrade' : action.reason;
 };
 
-/** Whether it was there when an agent last looked. */
+/** Whether the object existed when an agent last looked. */
 const stoodBefore = ({ key, policies }: Action, { installed, view }: AttributionContext): boolean => {
   const [kind] = partsOf(key);
   if (kind !== CONSTRAINT) return installed.keys.includes(key);
@@ -111,8 +110,8 @@ const laterReason = (action: Action, context: AttributionContext, previous: Prev
 };
 
 /**
- * Writes wait for others, or fail: a later round finds the same difference, and what it was the
- * first time it still is.
+ * Keeps the reason of an earlier reconcile: writes wait for others or fail, so that a later
+ * reconcile finds the same difference, whose origin has not changed.
  */
 const keptReason = (action: Action, context: AttributionContext, previous: PreviousRound): string | undefined => {
   const given = previous.reasons.get(action.key);
@@ -144,8 +143,8 @@ const isTaken = (key: string, { present }: AttributionContext, previous: Previou
 };
 
 /**
- * Whether a namespace lost its labels to someone else: nothing was due for it, nothing about its
- * governance changed, and still its labels differ.
+ * Whether another writer removed labels of a namespace: its labels differ although no write was due
+ * and its governance did not change.
  */
 const isStripped = (key: string, { governance, uids }: AttributionContext, previous: PreviousRound): boolean => {
   const [kind, name] = partsOf(key);
@@ -159,8 +158,8 @@ const wanted = (name: string, { governance }: Pick<PreviousRound, 'governance'>)
   governance.constraints.find((constraint) => constraint.name === name);
 
 /**
- * A constraint to which nothing has to be added for the sake of any policy or node, and still
- * something is missing.
+ * Whether another writer edited a constraint: something is missing although no policy or node
+ * changed.
  */
 const isEdited = ({ key, reason }: Action, context: AttributionContext, previous: PreviousRound): boolean => {
   if (reason === 'Place' && context.gate !== previous.gate) return false;

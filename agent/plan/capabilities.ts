@@ -8,8 +8,8 @@ export interface Capabilities {
   /** ValidatingAdmissionPolicy, stable since Kubernetes 1.30. */
   readonly floor: boolean;
   /**
-   * Source of a node's region for the bind gate, which is there where the floor is. A Binding has
-   * the region since Kubernetes 1.35.
+   * Source of a node's region for the bind gate, which exists if the floor does. A Binding has the
+   * region since Kubernetes 1.35.
    */
   readonly bindGate: BindGateMode;
   /**
@@ -20,9 +20,9 @@ export interface Capabilities {
 }
 
 /**
- * Derives from its version what an API server can have.
+ * Derives the features of an API server from its version.
  *
- * @param bindGate `list`: ignore the regions that Bindings have by the version
+ * @param bindGate `list`: ignore the regions that Bindings have in this version
  */
 export const capabilitiesOf = (kubernetesVersion: string, bindGate: 'auto' | 'list' = 'auto'): Capabilities => {
   const [, major = '0', minor = '0'] = /^v?(\d+)\.(\d+)/.exec(kubernetesVersion) ?? [];
@@ -37,12 +37,12 @@ export const capabilitiesOf = (kubernetesVersion: string, bindGate: 'auto' | 'li
 
 const EVERY_MS = 60_000;
 /**
- * Number of answers in a row that must show a change. While a cluster is upgraded, its API servers
- * of both versions answer in turn.
+ * Consecutive responses that must show a change. During an upgrade of the control plane, API
+ * servers of both versions respond in turn.
  */
 const IN_A_ROW = 3;
 
-/** The API server, and the capabilities that it had at the agent's start. */
+/** The API server, and its capabilities at the agent's start. */
 export interface UpgradeWatchOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly client: Pick<KubeClient, 'version'>;
   readonly known: Capabilities;
@@ -50,8 +50,8 @@ export interface UpgradeWatchOptions extends Pick<Runtime, 'clock' | 'logger'> {
 }
 
 /**
- * Resolves once the API server can have something else than when the agent started. Rejects with
- * the signal's reason.
+ * Resolves once the API server has other capabilities than at the agent's start. Rejects with the
+ * signal's reason.
  */
 export const untilUpgraded = async (
   { client, clock, logger, known, capabilitiesOf }: UpgradeWatchOptions,
@@ -60,7 +60,7 @@ export const untilUpgraded = async (
   let different = 0;
   while (different < IN_A_ROW) {
     await clock.sleep(EVERY_MS, signal);
-    // An API server that does not answer says nothing of its version.
+    // A failed request shows nothing about the version.
     const version = await client.version(signal).catch(() => undefined);
     if (version !== undefined) different = isSame(capabilitiesOf(version), known) ? 0 : different + 1;
   }
@@ -68,8 +68,8 @@ export const untilUpgraded = async (
 };
 
 /**
- * Whether two API servers have the same features. Their versions may differ: a patch release
- * changes nothing here.
+ * Whether two API servers have the same features. Their versions may still differ, e.g. by a patch
+ * release.
  */
 const isSame = (a: Capabilities, b: Capabilities): boolean =>
   a.floor === b.floor && a.bindGate === b.bindGate && a.injection === b.injection;

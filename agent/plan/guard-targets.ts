@@ -4,9 +4,8 @@ import { guardProbes, type Trust } from '../enforce/index.ts';
 import type { GuardTarget } from '../probe/index.ts';
 
 /**
- * Returns the guards that can be proven and whose policy and binding are there. One that differs
- * from the desired one is a target, too: it is being repaired, and a proof of the one before says
- * nothing about the next.
+ * Finds the guards that can be proven and whose policy and binding exist. A guard that differs from
+ * the desired one counts too: it is being repaired, and its proof does not carry over.
  */
 export const guardTargets = (
   { admissionPolicies, admissionBindings }: Pick<ClusterView, 'admissionPolicies' | 'admissionBindings'>,

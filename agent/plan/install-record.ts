@@ -4,30 +4,30 @@ import { NAMESPACE_KIND } from '@fso/shared/kube';
 import type { Action } from '../enforce/index.ts';
 
 /**
- * The objects of a complete installation, recorded on the system namespace. An agent that starts
- * learns from it what was deleted while no agent ran, and whether a different text of an object
- * comes from an older version or from someone else.
+ * Objects of a complete installation, recorded on the system namespace. From it a starting agent
+ * learns what was deleted while no agent ran, and whether an object that differs was written by an
+ * older version or by another writer.
  */
 export interface InstallRecord {
   /** Keys of actions, sorted. */
   readonly keys: readonly string[];
-  /** Hash of the bodies as this version writes them. */
+  /** Hash of the bodies that this version writes. */
   readonly text: string;
 }
 
 const { installed: KEYS, installedText: TEXT } = ANNOTATIONS;
 const HASH_LENGTH = 16;
 
-/** A short hash of the JSON of objects. */
+/** Computes a short hash of the JSON of objects. */
 export const hashBodies = (bodies: unknown): string => sha256(JSON.stringify(bodies)).slice(0, HASH_LENGTH);
 
-/** Reads the record from the annotations of the agent's namespace; empty without it. */
+/** Reads the record from the annotations of the agent's namespace. Empty if there is none. */
 export const readInstallRecord = (namespace: KubeObject | undefined): InstallRecord => {
   const { [KEYS]: keys = '', [TEXT]: text = '' } = namespace?.metadata.annotations ?? {};
   return { keys: keys === '' ? [] : keys.split(','), text };
 };
 
-/** Plans to write a record that the namespace does not carry yet. */
+/** Plans to write a record that the namespace does not have yet. */
 export const planInstallRecord = (namespace: KubeObject | undefined, wanted: InstallRecord): Action[] => {
   const known = readInstallRecord(namespace);
   if (namespace === undefined || (known.text === wanted.text && known.keys.join(',') === wanted.keys.join(','))) return [];
@@ -47,25 +47,28 @@ export const planInstallRecord = (namespace: KubeObject | undefined, wanted: Ins
 };
 
 /**
- * The removal of enforcement from this cluster, which a user with `fso-agent uninstall` wrote on
- * the system namespace.
+ * Request to remove enforcement from this cluster, which a user wrote on the system namespace with
+ * `fso-agent uninstall`.
  */
 export interface UninstallRequest {
   readonly user: string;
-  /** State of the report to the hub. Agents do nothing more once it is there. */
+  /** State of the report to the hub. Once it exists, agents do nothing more. */
   readonly report: UninstallReport | undefined;
 }
 
 /**
- * Reads who asks to remove enforcement from the cluster, off the agent's namespace.
+ * Reads the request to remove enforcement from the agent's namespace.
  *
- * @returns undefined: nobody asks for it
+ * @returns undefined if there is none
  */
 export const readUninstallRequest = (namespace: KubeObject | undefined): UninstallRequest | undefined => {
   const { [ANNOTATIONS.uninstallRequestedBy]: user, [ANNOTATIONS.uninstallReport]: report } = namespace?.metadata.annotations ?? {};
   return user === undefined ? undefined : { user, report: UNINSTALL_REPORTS.find((known) => known === report) };
 };
 
-/** Error of an agent that must not install, with the command that allows enforcement again. */
+/**
+ * Formats the error of an agent that must not install, with the command that allows enforcement
+ * again.
+ */
 export const uninstalledText = (user: string): string =>
   `enforcement was removed from this cluster by ${user} with "fso-agent uninstall"; to install it again, run: kubectl annotate namespace ${SYSTEM_NAMESPACE} ${ANNOTATIONS.uninstallRequestedBy}-`;

@@ -3,21 +3,20 @@ import { SOVEREIGN_POLICY_KIND } from '@fso/shared/kube';
 import type { ClusterView } from '../cache/index.ts';
 import { type DesiredPolicies, type HubPoliciesPlan, planHubPolicies } from '../enforce/index.ts';
 
-/** A commit of the hub that is to be written. */
+/** Commit of the hub that is to be written. */
 export interface HubCommit {
   readonly desired: DesiredPolicies;
-  /** Whether it was written and persisted before: what differs now was changed by someone else. */
+  /** Whether it was written and persisted before, so that any difference is drift. */
   readonly isPersisted: boolean;
 }
 
-/** Plan without a commit: it has no writes, and nothing counts as written. */
+/** Plan without a commit: no writes, and nothing counts as written. */
 export const NO_COMMIT: HubPoliciesPlan = { actions: [], isWritten: false };
 
 /**
- * Plans which SovereignPolicies to apply or delete for the hub's commit; undefined: there is no
- * commit.
+ * Plans which SovereignPolicies to apply or delete for the hub's commit, if there is one.
  *
- * @throws UnreadKindError: without a list of the policies all of them would be written again
+ * @throws UnreadKindError if the policies are not listed, as all of them would be written again
  */
 export const planCommit = (view: Pick<ClusterView, 'assertRead' | 'policies'>, commit: HubCommit | undefined): HubPoliciesPlan => {
   if (commit === undefined) return NO_COMMIT;

@@ -5,20 +5,22 @@ import type { ClusterView } from '../cache/index.ts';
 import { type Action, type Governance, type NamespaceInput, type PolicyInput, planGovernance, planNamespaces } from '../enforce/index.ts';
 import type { PlanSettings } from './plan-lock-one.ts';
 
-/** Result of planning which policies govern which namespaces, and the labels to write for it. */
+/** Plan of which policies govern which namespaces, with the labels to write for it. */
 export interface GovernancePlan {
-  /** Whether they were ever planned; else nothing follows from `policies` and `governance`. */
+  /**
+   * Whether the policies were ever planned. If not, `policies` and `governance` are meaningless.
+   */
   readonly isGoverned: boolean;
   readonly policies: readonly PolicyInput[];
   readonly governance: Governance;
   readonly namespaces: readonly Action[];
-  /** Namespaces whose labels are not yet what they should be. */
+  /** Namespaces whose labels differ from the desired ones. */
   readonly unapplied: ReadonlySet<string>;
-  /** Namespaces whose labels are. */
+  /** Namespaces whose labels are as desired. */
   readonly settled: ReadonlySet<NamespaceInput>;
 }
 
-/** Governance of an agent that has not planned the policies yet. No removal follows from it. */
+/** Governance before the policies are planned for the first time. It never causes removals. */
 const NO_GOVERNANCE: Governance = {
   namespaces: new Map(),
   policies: new Map(),
@@ -30,10 +32,9 @@ const NO_GOVERNANCE: Governance = {
 };
 
 /**
- * Plans which policies govern which namespaces, and the labels of those.
+ * Plans which policies govern which namespaces, and the labels of these namespaces.
  *
- * @throws UnreadKindError: without a list of the policies, or of the namespaces, everything would
- * be released
+ * @throws UnreadKindError if policies or namespaces are not listed, as everything would be released
  */
 export const planGoverned = (
   view: ClusterView,
@@ -55,15 +56,15 @@ export const planGoverned = (
   return { isGoverned: true, policies, governance, namespaces: actions, unapplied, settled };
 };
 
-/** Returns the part of the previous round that stays where the policies cannot be planned. */
+/** Returns the part of the previous plan that stays valid while the policies cannot be planned. */
 export const restOf = (previous: GovernancePlan | undefined): GovernancePlan =>
   previous === undefined
     ? { isGoverned: false, policies: [], governance: NO_GOVERNANCE, namespaces: [], unapplied: new Set(), settled: new Set() }
     : { ...previous, namespaces: [] };
 
 /**
- * Whether the index can stand in for the labels of a namespace. It covers only deny, and a label of
- * the namespace would put its other rules in force, too.
+ * Whether the index can replace the labels of a namespace. It covers only action deny, and labels
+ * would also put the namespace's other rules in force.
  */
 export const isIndexEnough = (namespace: string, { namespaces }: Governance, view: ClusterView): boolean => {
   const governed = namespaces.get(namespace);
@@ -73,9 +74,9 @@ export const isIndexEnough = (namespace: string, { namespaces }: Governance, vie
 };
 
 /**
- * Returns the UIDs of the governed namespaces, by name.
+ * Collects the UIDs of the governed namespaces, by name.
  *
- * @param before those of the round before, which are returned where they are the same
+ * @param before UIDs of the previous reconcile, returned if nothing changed
  */
 export const uidsOf = (
   view: ClusterView,

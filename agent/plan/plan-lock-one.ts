@@ -33,21 +33,19 @@ import {
 import type { Capabilities } from './capabilities.ts';
 import { hashBodies } from './install-record.ts';
 
-/** Settings and facts of the cluster that the agent knows from its start. */
+/** Settings and facts of the cluster that are known from the agent's start. */
 export interface ClusterSettings {
   readonly capabilities: Capabilities;
   readonly trust: Trust;
-  /** The CRDs of this system, as this version has them. */
+  /** CRDs of this system in this version. */
   readonly definitions: readonly CustomResourceDefinition[];
 }
 
-/** Settings with the facts that the agent learns while it runs. */
+/** Settings with facts that the agent learns while it runs. */
 export interface PlanSettings extends ClusterSettings {
   readonly defaults: ServerDefaults;
   readonly settledDefinitions: SettledDefinitions;
-  /**
-   * Time at which the parameters of lock 1 had to be written again; undefined: they need not be.
-   */
+  /** Time since which the parameters of lock 1 must be written again; undefined: no need. */
   readonly renewedAt: string | undefined;
 }
 
@@ -59,7 +57,7 @@ const NO_PARAMETERS: FloorParametersPlan = {
   unlisted: new Set(),
 };
 
-/** Policies and bindings of lock 1 or its guard, and whether they are in place. */
+/** Actions for policies and bindings of lock 1 or its guard, and whether these are in place. */
 export interface AdmissionPlan {
   readonly actions: readonly Action[];
   readonly isWhole: boolean;
@@ -94,22 +92,26 @@ export const planGuardPart = (view: ClusterView, settings: PlanSettings): Admiss
   return { actions, isWhole: isInPlace(actions) };
 };
 
-/** Plan of lock 1 that writes nothing and is not complete. */
+/** Plan of lock 1 without writes, that counts as incomplete. */
 export const NO_ADMISSION: AdmissionPlan = { actions: [], isWhole: false };
 
 /**
- * Whether the desired objects are in place. Remains of an older version do not count; they wait
- * until the newer judges, see FloorThrottle.
+ * Whether the desired objects are in place. Left-overs of an older version do not count: they are
+ * deleted once the newer objects are effective, see FloorThrottle.
  */
 const isInPlace = (actions: readonly Action[]): boolean => actions.every(({ type }) => type === 'delete');
 
-/** Hash of all that an agent with these settings installs, by which upgrades are recognized. */
+/**
+ * Hash of everything that an agent with these settings installs, by which upgrades are recognized.
+ */
 export const textFor = (settings: ClusterSettings, injectable: boolean): string =>
   hashBodies([desiredFloor(floorOptions(settings, injectable)), desiredGuard(settings.trust), desiredTemplate(), settings.definitions]);
 
 /**
- * Plans the parameters of lock 1. While their kind is not served they cannot be written: it is
- * being put back. @throws UnreadKindError
+ * Plans the parameters of lock 1. Writes nothing while their kind is not served, as it is being
+ * restored then.
+ *
+ * @throws UnreadKindError
  */
 export const planIndexPart = (
   view: ClusterView,
@@ -126,8 +128,8 @@ export const planIndexPart = (
 };
 
 /**
- * Plans the objects that lock 1 depends on. Where the CRDs cannot be read, they stay as the start
- * of the agent left them.
+ * Plans the objects that lock 1 depends on. CRDs that cannot be read stay as they were at the start
+ * of the agent.
  */
 export const planFoundation = (view: ClusterView, settings: PlanSettings): readonly Action[] => {
   view.assertRead(API_SERVICE_KIND, CRD_KIND, NAMESPACE_KIND);
@@ -143,6 +145,6 @@ export const planFoundation = (view: ClusterView, settings: PlanSettings): reado
 export const isInjectionServed = ({ mutatingPolicies, mutatingBindings }: ClusterView): boolean =>
   mutatingPolicies.served && mutatingBindings.served;
 
-/** Whether placements are injected into the pods of a namespace now. */
+/** Whether placements are currently injected into the pods of a namespace. */
 export const isInjecting = (view: ClusterView, namespace: string): boolean =>
   isInjectionServed(view) && view.namespaces.get(namespace)?.metadata.labels?.[INJECTION_LABEL] === INJECTION_LABEL_VALUE;

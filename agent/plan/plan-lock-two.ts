@@ -24,11 +24,11 @@ import {
 } from '../enforce/index.ts';
 import type { ClusterSettings } from './plan-lock-one.ts';
 
-/** Coverage of pods by the configuration of Gatekeeper's webhook. */
+/** Pods that the configuration of Gatekeeper's webhook covers. */
 interface WebhookFacts {
   /** Exclusion that holds in every namespace; undefined: none, or unknown. */
   readonly problem: GatekeeperProblem | undefined;
-  /** Reason for which it leaves a namespace out; undefined: it does not, or nothing is known. */
+  /** Finds the reason for which the webhook skips a namespace; undefined: none, or unknown. */
   exclusion(namespace: string): GatekeeperProblem | undefined;
 }
 
@@ -37,7 +37,7 @@ const nothing = (): undefined => undefined;
 /**
  * Reads from Gatekeeper's webhook configuration which pods it covers.
  *
- * @param judgesBindings whether lock 2 judges Bindings, too
+ * @param judgesBindings whether lock 2 also judges Bindings
  */
 export const webhookFacts = (view: ClusterView, judgesBindings: boolean): WebhookFacts => {
   const configuration = view.webhookConfigurations.get(WEBHOOK_CONFIGURATION_NAME);
@@ -52,9 +52,9 @@ export const webhookFacts = (view: ClusterView, judgesBindings: boolean): Webhoo
 };
 
 /**
- * Whether the webhook configuration is known to be missing. An agent that may not read it cannot
- * know. While Gatekeeper is being installed it comes last: until its pods have loaded the template
- * and its kind is served, lock 2 waits for those.
+ * Whether the webhook configuration is known to be missing. False for an agent that may not read
+ * it. During an installation of Gatekeeper the configuration comes last, so it counts as missing
+ * only once Gatekeeper's pods have loaded the template and its kind is served.
  */
 const isGone = ({ webhookConfigurations: { served, synced }, templates, constraints }: ClusterView): boolean => {
   const template = templates.get(TEMPLATE_NAME);
@@ -73,18 +73,18 @@ export const planLockTwo = (view: ClusterView, settings: ClusterSettings, govern
   });
 };
 
-/** The state of lock 2. */
+/** State of lock 2. */
 export interface LockTwoFacts {
-  /** Constraints that carry the bind gate, by name: it comes once their CRD knows of it. */
+  /** Names of the constraints with the bind gate, which is added once their CRD supports it. */
   readonly gated: ReadonlySet<string>;
   readonly templateReady: boolean;
   /** Desired constraints that are unchanged and in force. */
   readonly enforcedConstraints: readonly Constraint[];
-  /** Problem that keeps the template from being in force; undefined: none. */
+  /** Problem that keeps the template from being in force, if any. */
   readonly templateProblem: GatekeeperProblem | undefined;
-  /** Coverage of pods by the webhook's configuration. */
+  /** Pods that the webhook's configuration covers. */
   readonly webhook: WebhookFacts;
-  /** Returns the problem that keeps a constraint from being in force; undefined: none. */
+  /** Finds the problem that keeps a constraint from being in force, if any. */
   constraintProblem(name: string): GatekeeperProblem | undefined;
   constraintExists(name: string): boolean;
   constraintEnforced(name: string): boolean;
@@ -92,7 +92,7 @@ export interface LockTwoFacts {
 
 const UNKNOWN_LOCK_TWO: GatekeeperProblem = { message: 'the state of Gatekeeper cannot be read', isError: false };
 
-/** Facts of lock 2 where its state is unknown: nothing is in force. */
+/** Facts of lock 2 while its state is unknown: nothing counts as in force. */
 export const NO_LOCK_TWO: LockTwoFacts = {
   gated: new Set(),
   templateReady: false,
@@ -105,9 +105,9 @@ export const NO_LOCK_TWO: LockTwoFacts = {
 };
 
 /**
- * Finds what of lock 2 is in force, and what keeps the rest from it.
+ * Finds which parts of lock 2 are in force, and what blocks the others.
  *
- * @param actions the planned writes of lock 2
+ * @param actions planned writes of lock 2
  */
 export const lockTwoFacts = (
   view: ClusterView,
@@ -132,16 +132,16 @@ export const lockTwoFacts = (
   };
 };
 
-/** Whether it is there, and not still that of the group that it was before. */
+/** Whether the constraint exists and no longer serves a former group. */
 const isOfGroup = (constraint: Constraint | undefined, group: string | undefined): boolean =>
   constraint !== undefined && (group === undefined || groupIdentityOf(constraint) === group);
 
-/** Whether lock 2 judges bindings: on older API servers they have no region. */
+/** Whether lock 2 judges Bindings, which have no region on older API servers. */
 const isGated = ({ capabilities }: ClusterSettings): boolean => capabilities.bindGate === 'label';
 
 /**
- * Returns the rules of lock 2 for bindings; the same object while they are the same. Undefined: it
- * does not judge them.
+ * Returns the rules of lock 2 for bindings: the same object while unchanged; undefined if it does
+ * not judge them.
  */
 export const lockTwoGate = ({ places }: ClusterView, settings: ClusterSettings): BindGate | undefined =>
   isGated(settings) ? gateOf(settings.trust, places.exceptions) : undefined;
@@ -149,11 +149,11 @@ export const lockTwoGate = ({ places }: ClusterView, settings: ClusterSettings):
 const gateOf = weakMemo2(({ binders }: Trust, exceptions: NodeExceptions): BindGate => ({ ...exceptions, binders }));
 
 /**
- * Returns the constraints that are enforced as desired. One about to be written is enforced in its
- * old form only, and so is one that is still of its previous group: it waits for policies that
- * leave it.
+ * Finds the constraints that are enforced as desired. Constraints that are about to be written are
+ * enforced only in their old form. The same holds for those that still serve a former group until
+ * its policies have left.
  *
- * @param groups of the wanted constraints, by name
+ * @param groups groups of the wanted constraints, by name
  */
 export const enforcedIn = (
   constraints: readonly Constraint[],

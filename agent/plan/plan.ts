@@ -41,72 +41,73 @@ import {
 } from './plan-lock-one.ts';
 import { type LockTwoFacts, lockTwoFacts, lockTwoGate, NO_LOCK_TWO, planLockTwo } from './plan-lock-two.ts';
 
-/** All that has to be done, planned from one look at the cluster, before anything is done. */
+/**
+ * Everything to be done in one reconcile, planned from one view of the cluster before any write.
+ */
 export interface ClusterPlan extends LockTwoFacts, GovernancePlan {
-  /** Whether placement injection is as it is wanted. */
+  /** Whether placement injection is as desired. */
   readonly isInjectionInPlace: boolean;
-  /** The SovereignPolicies of the hub. */
+  /** Plan of the hub's SovereignPolicies. */
   readonly hubPolicies: HubPoliciesPlan;
   /** Actions on the floor and its guard. */
   readonly floor: readonly Action[];
   /**
-   * Actions on the parameters that the floor reads. Nodes and namespaces come and go while the
-   * floor stays whole.
+   * Actions on the parameters that the floor reads. They change with nodes and namespaces, while
+   * the floor itself stays in place.
    */
   readonly parameters: readonly Action[];
   /** Whether lock 1 is in place. */
   readonly floorWhole: boolean;
-  /** Whether the policies that guard it are. */
+  /** Whether the guards of lock 1 are in place. */
   readonly guardWhole: boolean;
-  /** Entries that did not fit into the parameters. */
+  /** Numbers of entries that did not fit into the parameters. */
   readonly overflow: Overflow;
-  /** Keys of policies that the index of lock 1 has yet to cover. */
+  /** Keys of policies that the index of lock 1 does not cover yet. */
   readonly unlisted: ReadonlySet<string>;
-  /** CRDs, and the namespace of the index's canary. */
+  /** Actions on CRDs and on the namespace of the index's canary. */
   readonly foundation: readonly Action[];
   readonly injection: readonly Action[];
   readonly gatekeeper: readonly Action[];
-  /** Objects of the floor and of lock 2 that are there, by the key of their actions. */
+  /** Existing objects of the floor and of lock 2, by the key of their actions. */
   readonly present: ReadonlySet<string>;
   /** Reasons of the actions, by key. */
   readonly reasons: ReadonlyMap<string, AttributedReason>;
   /** UIDs of the governed namespaces, by name. */
   readonly uids: ReadonlyMap<string, string>;
   readonly injectable: boolean;
-  /** Rules of lock 2 for bindings; the same object while they are the same. */
+  /** Rules of lock 2 for bindings: the same object while unchanged. */
   readonly gate: BindGate | undefined;
   /**
-   * Hash of the texts of the floor, its guard and the template, which hang on `injectable` and on
-   * what never changes.
+   * Hash of the objects of the floor, its guard and the template. Depends on `injectable` and on
+   * constants.
    */
   readonly text: string;
-  /** Constraints by the policy that they enforce. */
+  /** Names of the constraints that enforce each policy. */
   readonly constraintsByPolicy: ReadonlyMap<string, readonly string[]>;
   /**
-   * Whether lock 1 enforces all that governs a namespace by its index alone: its labels are not
+   * Whether the index of lock 1 alone enforces all that governs a namespace whose labels are not
    * written yet.
    */
   isIndexed(namespace: string): boolean;
 }
 
-/** Inputs that a round takes from the one before. */
+/** Inputs that a reconcile takes from the previous one. */
 export interface RoundContext {
   /**
-   * The plan of the round before: an object that was in place then and is gone now was removed by
-   * someone else.
+   * Previous plan: an object that was in place then and is gone now was removed by another writer.
    */
   readonly previous: ClusterPlan | undefined;
-  /** Runs each part; one that fails plans no write. */
+  /** Runs each part. A part that fails plans no write. */
   readonly parts: Pick<RoundParts, 'run'>;
-  /** The commit of the hub; undefined: there is none. */
+  /** Commit of the hub, if any. */
   readonly commit?: HubCommit | undefined;
 }
 
 /**
- * Plans a round. Pure, apart from reading the view.
+ * Plans a reconcile. Pure, apart from reading the view.
  *
- * The parts stand alone. While the policies cannot be planned again, what follows from them is
- * planned by those of the round before; without one nothing of it is written.
+ * The parts are independent. If the policies cannot be planned, the governance of the previous plan
+ * is used; without a previous plan nothing that depends on it is written.
  */
 export const planCluster = (
   view: ClusterView,
@@ -133,12 +134,14 @@ export const planCluster = (
   const installed = readInstallRecord(view.namespaces.get(SYSTEM_NAMESPACE));
   const gate = parts.run('gatekeeper', () => lockTwoGate(view, settings), previous?.gate);
   const context = { view, governance, present, uids, installed, gate, text, previous };
-  /** A write whose reason cannot be found out goes out all the same. */
+  /**
+   * Keeps the actions as they are if attribution fails, as the write matters more than its reason.
+   */
   const attributed = (part: RoundPart, actions: readonly Action[]): readonly Action[] =>
     parts.run(part, () => actions.map((action) => attributeReason(action, context)), actions);
   const actions: Actions = {
     floor: [...attributed('floor', floor.actions), ...attributed('guard', guard.actions)],
-    // A schema of an older version would drop what is new in this one's parameters.
+    // Not written while an older schema is in place, which would drop new fields.
     parameters: attributed('index', previous === undefined && foundation.length > 0 ? [] : index.actions),
     foundation: attributed('foundation', foundation),
     injection: attributed('injection', injection),
@@ -178,8 +181,8 @@ export const planCluster = (
 };
 
 /**
- * Apart from the rest of a round: a function that is kept keeps all that functions beside it use,
- * here the plan of the round before, and with that every earlier one.
+ * Kept out of `planCluster`: a closure there would retain its whole scope, including the previous
+ * plan, and with it every earlier plan.
  */
 const indexedBy =
   (index: ReturnType<typeof unknownParameters>, governance: Governance, view: ClusterView): ClusterPlan['isIndexed'] =>
@@ -192,7 +195,7 @@ const failUngoverned = (): never => {
   throw new Error('which policies govern is not known yet');
 };
 
-/** Whether the template is written. It counts as written where there is no Gatekeeper. */
+/** Whether the template is written. Without Gatekeeper it counts as written. */
 const isTemplateWritten = ({ templates }: ClusterView, actions: readonly Action[]): boolean =>
   (templates.synced || !templates.served) && !actions.some(({ kind }) => kind === CONSTRAINT_TEMPLATE_KIND);
 
@@ -215,12 +218,12 @@ const planInjectionOf = (view: ClusterView, defaults: ServerDefaults, isAskedFor
 const isInjectionAskedFor = (policies: readonly PolicyInput[], governance: Governance): boolean =>
   policies.some(({ key, spec }) => spec.placementInjection === true && IN_FORCE.has(governance.policies.get(key)?.kind ?? ''));
 
-/** Outcomes of policies that stand, whether or not their namespace is there already. */
+/** Outcomes of policies in force, whether or not their namespace exists already. */
 const IN_FORCE: ReadonlySet<string> = new Set<PolicyOutcome['kind'] | ''>(['governing', 'namespaceMissing']);
 
 /**
- * Returns the keys for the record of the installation. It leaves out constraints and placement
- * injection, which come and go with the policies.
+ * Keys for the record of the installation. Constraints and placement injection are left out, as
+ * they come and go with the policies.
  */
 const recordedKeys = (present: ReadonlySet<string>): readonly string[] =>
   [...present].filter((key) => !key.startsWith('K8sGeoResidency/') && !key.startsWith('Mutating')).sort(byText);

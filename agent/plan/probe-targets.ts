@@ -12,22 +12,25 @@ const actionsText = weakMemo(({ actions }: NamespaceGovernance) => JSON.stringif
 export const unwritableNamespaces = (failures: readonly WriteFailure[]): ReadonlySet<string> =>
   new Set(failures.filter(({ key }) => key.startsWith('Namespace/')).map(({ key }) => key.slice('Namespace/'.length)));
 
-/** Those of them that the index of lock 1 stands in for. */
+/** Picks those of the namespaces that the index of lock 1 covers. */
 export const indexedNamespaces = (plan: Pick<ClusterPlan, 'isIndexed'>, unwritable: ReadonlySet<string>): ReadonlySet<string> =>
   new Set([...unwritable].filter((namespace) => plan.isIndexed(namespace)));
 
 /**
- * Time for which a probe waits for changing labels, in ms. Another writer may change them again and
- * again.
+ * Time for which a probe waits for pending labels, in ms. Another writer may change them
+ * repeatedly.
  */
 const SETTLE_MS = 5_000;
 
-/** Tracks since when the labels of namespaces differ from the desired ones. */
+/** Tracks how long the labels of namespaces differ from the desired ones. */
 export class UnsettledNamespaces {
   readonly #since = new Map<string, number>();
 
   /**
-   * @param now monotonic ms @returns those that differ for so long that nothing more waits for them
+   * Updates the namespaces that differ.
+   *
+   * @param now monotonic ms
+   * @returns namespaces that have differed for so long that probes no longer wait for them
    */
   update(unapplied: ReadonlySet<string>, now: number): ReadonlySet<string> {
     for (const namespace of this.#since.keys()) if (!unapplied.has(namespace)) this.#since.delete(namespace);
@@ -35,7 +38,7 @@ export class UnsettledNamespaces {
     return new Set([...this.#since].filter(([, since]) => now - since >= SETTLE_MS).map(([namespace]) => namespace));
   }
 
-  /** Ms until the next one of them does; undefined: none will. */
+  /** Time in ms until the next namespace reaches this limit; undefined if none will. */
   nextMs(now: number): number | undefined {
     const left = [...this.#since.values()].map((since) => since + SETTLE_MS - now).filter((ms) => ms > 0);
     return left.length === 0 ? undefined : Math.min(...left);
@@ -48,24 +51,28 @@ interface Wanted {
   readonly by: 'labels' | 'index';
 }
 
-/** Chooses the namespaces to prove, and against what. An unchanged target is the same object. */
+/**
+ * Chooses the namespaces to prove, with their expected rules. An unchanged target is the same
+ * object.
+ */
 export class ProbeTargets {
   #known: ReadonlyMap<string, ProbeTarget> = new Map();
   #indexed: ReadonlySet<string> = new Set();
   /**
-   * All that the known targets follow from; undefined: labels that wait, or a floor that is not
-   * whole, count as well.
+   * Inputs that the known targets follow from; undefined if pending labels or an incomplete floor
+   * affect them too.
    */
   #inputs: readonly unknown[] | undefined;
   #canary: ReadonlyMap<string, ProbeTarget> = new Map();
   #floor = '';
-  /** Counts the versions of the floor: a proof of one says nothing about the next. */
+  /** Counts the versions of the floor. A proof holds for one version only. */
   #floorVersion = 0;
 
   /**
-   * Namespaces whose labels are right already, and those that the index stands in for (`indexed`):
-   * a probe of others would prove nothing. While the floor is not whole, only the known ones with
-   * the same governance: no new proof is possible then, and earlier proofs are not forgotten.
+   * Returns as targets the namespaces whose labels are as desired, and those that the index covers
+   * (`indexed`); for others a probe would prove nothing. While the floor is incomplete, only known
+   * targets with unchanged governance remain: new proofs are impossible then, and earlier ones stay
+   * valid.
    */
   of(plan: ClusterPlan, view: ClusterView, indexed: ReadonlySet<string>): ReadonlyMap<string, ProbeTarget> {
     if (plan.floorWhole) this.#noteFloor([...view.admissionPolicies.list(), ...view.admissionBindings.list()]);
@@ -90,7 +97,9 @@ export class ProbeTargets {
     return targets;
   }
 
-  /** The canary of the index. While the floor is not whole, its earlier proof is not forgotten. */
+  /**
+   * Returns the canary of the index. While the floor is incomplete, its earlier proof stays valid.
+   */
   ofIndex(plan: Pick<ClusterPlan, 'floorWhole'>, view: ClusterView): ReadonlyMap<string, ProbeTarget> {
     const uid = view.namespaces.get(CANARY_NAMESPACE)?.metadata.uid;
     if (uid === undefined) return new Map();
@@ -101,8 +110,8 @@ export class ProbeTargets {
   }
 
   /**
-   * Returns the known target of a namespace. A proof of the index says nothing about the labels,
-   * and the reverse.
+   * Returns the known target of a namespace, if it was proven the same way: a proof of the index
+   * does not hold for the labels, or the reverse.
    */
   #knownOf(namespace: string, indexed: ReadonlySet<string>): ProbeTarget | undefined {
     return this.#indexed.has(namespace) === indexed.has(namespace) ? this.#known.get(namespace) : undefined;
@@ -130,12 +139,12 @@ export class ProbeTargets {
 const NOWHERE: ReadonlyMap<string, CanaryTarget> = new Map();
 
 /**
- * Returns the namespaces in which lock 2 is to be proven: the governed ones, and the agent's own,
- * which shows whether Gatekeeper is down or only leaves a namespace out. There are none while the
- * canary constraint itself is not in force. A namespace in which nothing may run has no region to
- * ask for, and lock 1 refuses all there.
+ * Chooses the namespaces in which to prove lock 2: the governed ones, and the agent's own, which
+ * shows whether Gatekeeper is down or only skips a namespace. There are none while the canary
+ * constraint is not in force. A namespace in which nothing may run has no region to ask for, and
+ * lock 1 refuses everything there.
  *
- * @param lasting namespaces whose labels stay as they are, right or not
+ * @param lasting namespaces whose labels will stay as they are, right or not
  */
 export const canaryTargets = (
   plan: Pick<ClusterPlan, 'governance' | 'templateReady' | 'constraintEnforced' | 'unapplied'>,
@@ -155,7 +164,7 @@ export const canaryTargets = (
   return targets;
 };
 
-/** Returns the target as one whose labels are about to change. */
+/** Marks a target as one whose labels are about to change. */
 const unsettled = weakMemo((target: CanaryTarget): CanaryTarget => ({ ...target, isSettled: false }));
 
 const targetOf = weakMemo2((namespace: KubeObject, governance: NamespaceGovernance): CanaryTarget | undefined => {
@@ -175,14 +184,14 @@ const ownTarget = weakMemo(
 );
 
 /**
- * Returns what decides whether earlier proofs count: the labels decide whether the webhook is
- * called.
+ * Identity of a namespace for its proofs. It contains the labels, which decide whether the webhook
+ * is called.
  */
 const identityOf = ({ metadata: { uid, labels } }: KubeObject): string => `${uid} ${JSON.stringify(labels ?? {})}`;
 
 const hintOf = ({ metadata: { labels = {} } }: KubeObject): string | undefined =>
   Object.hasOwn(labels, GATEKEEPER_IGNORE) ? `take the label ${GATEKEEPER_IGNORE} off the namespace` : undefined;
 
-/** A node that is known to be in none of the regions; undefined: there is none. */
+/** Finds a node that is known to be in none of the regions, if there is one. */
 export const findNodeOutside = ({ places }: Pick<ClusterView, 'places'>, regions: readonly string[]): string | undefined =>
   places.list().find(({ region }) => region !== undefined && !regions.includes(region))?.name;

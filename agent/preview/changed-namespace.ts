@@ -3,7 +3,7 @@ import type { Governor } from '../enforce/index.ts';
 import { type DeniedNamespace, deniedNamespace } from '../risk/index.ts';
 import type { Steps } from './question.ts';
 
-/** A namespace whose denying rule changes. Undefined: no policy denies there. */
+/** Namespace whose denying rule changes; undefined on the side on which no policy denies. */
 export interface ChangedNamespace {
   readonly namespace: string;
   readonly before: DeniedNamespace | undefined;
@@ -14,9 +14,9 @@ export interface ChangedNamespace {
 export interface NamespaceChange {
   readonly before: Governor;
   readonly after: Governor;
-  /** Whether the API server injects placements where a namespace asks for it. */
+  /** Whether the API server injects placements in namespaces that ask for it. */
   readonly injects: boolean;
-  /** Whether nodes go, so that the same rule may do something else. */
+  /** Whether nodes are removed, which can change the effect of an unchanged rule. */
   readonly losesNodes: boolean;
 }
 
@@ -35,7 +35,7 @@ function* matchIn(governor: Governor, namespace: string): Steps<Rules> {
   return governor.rulesIn(namespace);
 }
 
-/** Combines the rules of one side. Costs the regions that are intersected. */
+/** Combines the rules of one side. The cost is the number of regions that are intersected. */
 function* combineIn(governor: Governor, namespace: string, { rules, injects }: Combined): Steps<DeniedNamespace | undefined> {
   yield rules.reduce((sum, { regions }) => sum + 1 + regions.length, 0);
   const governance = governor.governanceIn(namespace, rules);
@@ -46,7 +46,7 @@ interface Combined extends Pick<NamespaceChange, 'injects'> {
   readonly rules: Rules;
 }
 
-/** Finds what changes in a namespace; undefined: nothing does. */
+/** Finds the change in a namespace; undefined if there is none. */
 export function* changedNamespace(namespace: string, change: NamespaceChange): Steps<ChangedNamespace | undefined> {
   const { injects, losesNodes } = change;
   const rules = { before: yield* matchIn(change.before, namespace), after: yield* matchIn(change.after, namespace) };

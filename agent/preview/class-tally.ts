@@ -1,6 +1,6 @@
 import { MAX_PREVIEWED_OWNERS, type PreviewedOwner, type PreviewedPending } from '@fso/shared/api';
 
-/** Adds up the owners of one class before and after a change. */
+/** Counts the owners of one class before and after a change. */
 export class ClassTally<T> {
   readonly #nameOf: (found: T) => PreviewedOwner;
   readonly #counts = { now: 0, after: 0, begins: 0, ends: 0 };
@@ -13,9 +13,9 @@ export class ClassTally<T> {
   }
 
   /**
-   * Adds an owner. Undefined: it is not in the class.
+   * Counts an owner; undefined on a side on which it is not in the class.
    *
-   * @param isEased whether it comes from a class that is worse
+   * @param isEased whether the owner moves here from a worse class
    */
   add(now: T | undefined, after: T | undefined, isEased = false): void {
     if (now !== undefined) this.#counts.now += 1;
@@ -32,7 +32,7 @@ export class ClassTally<T> {
     if (this.#owners.length < MAX_PREVIEWED_OWNERS) this.#owners.push({ ...this.#nameOf(after), ...(isEased && { eased: true }) });
   }
 
-  /** @param withNames whether owners are named */
+  /** @param withNames whether to name the owners */
   result(withNames: boolean): PreviewedPending {
     return { ...this.#counts, ...(this.#eased > 0 && { eased: this.#eased }), ...(withNames && { owners: this.#owners }) };
   }

@@ -13,39 +13,39 @@ import { changedNamespace } from './changed-namespace.ts';
 import { NotAnswered, readQuestion, type Steps } from './question.ts';
 import { WorkloadEffects } from './workload-effects.ts';
 
-/** Caches of the cluster in which a change is judged. */
+/** Caches of the cluster against which a change is judged. */
 export interface PreviewerDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly mode: AgentConfig['preview'] | undefined;
   readonly observatory: Pick<Observatory, 'ages' | 'snapshot'>;
   readonly view: Pick<ClusterView, 'policyInputs' | 'namespaceInputs' | 'podsIn' | 'places'>;
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'leftOut' | 'problem'>;
   readonly shapes: Pick<ShapeRecorder, 'in'>;
-  /** Dry runs of the pods of templates under the rules that are enforced. */
+  /** Dry runs of template pods under the rules in force. */
   readonly dryRuns: Pick<JudgeInput, 'answer'>;
-  /** Whether the API server injects placements where a namespace asks for it. */
+  /** Whether the API server injects placements in namespaces that ask for it. */
   readonly injects: () => boolean;
   readonly place: GatekeeperPlace;
-  /** Whether writes that enforce wait for their turn. */
+  /** Whether enforcing writes are queued. */
   readonly isEnforcing: () => boolean;
   readonly events: Pick<EventSink, 'ofCluster' | 'recordOn'>;
   readonly metrics: { readonly previews: Pick<AgentMetrics['previews'], 'inc'> };
 }
 
-/** Time after which a slice ends with its step, ms. */
+/** Time after which a slice ends at its next step, in ms. */
 const SLICE_MS = 1;
-/** Pause after a slice, in times of what it took. */
+/** Pause after a slice, as a multiple of the time that the slice took. */
 const REST = 2;
 const HOUR_MS = 3_600_000;
-/** Questions that are answered within an hour. */
+/** Questions answered per hour at most. */
 export const MAX_AN_HOUR = 30;
-/** Events of questions, which a hub could ask without end. */
+/** Rate of events about questions, which bounds what a hub can cause by asking without end. */
 const EVENTS = { burst: 40, perSecond: 40 / 3_600 };
 /**
- * Cost of one answer: patterns that are tried on namespaces, regions that are intersected, nodes,
- * policies and regions that are tried for templates, pods.
+ * Largest cost of one answer: the sum of patterns tried on namespaces, regions intersected, nodes,
+ * policies and regions tried for templates, and pods.
  */
 export const MAX_COST = 20_000_000;
-/** Time in all after which an answer comes too late, ms: it has to reach a hub that still waits. */
+/** Longest time for one answer, in ms: it has to arrive while the hub still waits. */
 const MAX_MS = PREVIEW_MS - 500;
 
 const LEASE = {
@@ -56,15 +56,15 @@ const LEASE = {
 const NO_POLICIES: DesiredPolicies = new Map();
 
 /**
- * Answers a hub that asks what a change of policies would do to the workloads of the cluster. It
- * works in slices beside enforcement, which rests on nothing of it, and keeps nothing of a question
- * once it is answered.
+ * Answers the hub's question of what a change of policies would do to the workloads of the cluster.
+ * It works in slices beside enforcement, which does not depend on it, and keeps nothing of a
+ * question after the answer.
  */
 export class Previewer {
   readonly #deps: PreviewerDeps;
   readonly #signal: AbortSignal;
   readonly #mayReport: () => boolean;
-  /** Times of the last hour's questions, monotonic. */
+  /** Monotonic times of the questions within the last hour. */
   #askedAt: readonly number[] = [];
   #isAnswering: boolean = false;
 
@@ -75,7 +75,7 @@ export class Previewer {
   }
 
   /**
-   * Never rejects.
+   * Answers a question. Never rejects.
    *
    * @param isWanted whether the hub still waits for the answer
    */
@@ -87,7 +87,7 @@ export class Previewer {
 
   #refuse(error: unknown): ClusterPreview {
     const isOwn = error instanceof NotAnswered;
-    // What the error says may be of the question, which is logged nowhere.
+    // Only the error's name is logged: its message may contain parts of the question.
     if (!isOwn && !this.#signal.aborted)
       this.#deps.logger.error({ error: error instanceof Error ? error.name : typeof error }, 'a question of the hub cannot be answered');
     const [reason, message] = isOwn ? [error.reason, error.message] : (['GaveUp', 'the agent could not work it out'] as const);
@@ -116,7 +116,10 @@ export class Previewer {
     }
   }
 
-  /** @returns start of the round that the answer rests on @throws NotAnswered */
+  /**
+   * @returns start of the reconcile that the answer is based on
+   * @throws NotAnswered
+   */
   #assertAnswerable(question: Preview): string {
     const { mode, clock } = this.#deps;
     if (mode === 'off') throw new NotAnswered('Off', 'the agent answers no such questions (FSO_PREVIEW=off)');
@@ -181,7 +184,7 @@ export class Previewer {
     }
   }
 
-  /** Yields after each slice of the work the time that it took, ms. */
+  /** Runs the steps in slices; yields the duration of each slice, in ms. */
   *#slices<T>(steps: Steps<T>): Generator<number, T> {
     const { clock } = this.#deps;
     let beganMs = clock.monotonicMs();
@@ -200,7 +203,7 @@ export class Previewer {
   }
 
   /**
-   * Pauses after a slice, and for as long as writes wait that enforce.
+   * Pauses after a slice, for as long as enforcing writes are queued.
    *
    * @throws NotAnswered once the answer would come too late
    */

@@ -2,7 +2,7 @@ import { ClusterPolicySpec, type PreviewRefusal, SYSTEM_NAMESPACE } from '@fso/s
 import { type Preview, validate } from '@fso/shared/protocol';
 import type { DesiredPolicies, PolicyInput } from '../enforce/index.ts';
 
-/** Steps of an answer: each yields what it has cost (undefined: 1), and none takes long. */
+/** Steps of an answer, each of them short. A step yields its cost; undefined: 1. */
 export type Steps<T> = Generator<number | undefined, T>;
 
 /** Reason why a question is not answered. */
@@ -15,19 +15,19 @@ export class NotAnswered extends Error {
   }
 }
 
-/** Policies that are enforced, and those that would be. */
+/** Policies in force, and those that would be in force after the change. */
 export interface PolicySides {
   readonly before: readonly PolicyInput[];
   readonly after: readonly PolicyInput[];
 }
 
-/** Policies of one side of a preview at most: the hub's, and those applied in the cluster. */
+/** Most policies on one side of a preview: those of the hub and those applied in the cluster. */
 export const MAX_SIDE_POLICIES = 5_000;
-/** Values of one spec; one within the bounds of the schema has some 7,000. */
+/** Most values in one spec. A spec within the bounds of the schema has up to about 7,000. */
 const MAX_SPEC_VALUES = 10_000;
 const MAX_PROBLEM = 300;
 
-/** Whether a value has so few parts that a schema may look at it. */
+/** Whether a value has few enough parts to be checked against the schema. */
 const isSmall = (value: unknown): boolean => {
   let left = MAX_SPEC_VALUES;
   const count = (each: unknown): boolean => {
@@ -58,11 +58,11 @@ const readPolicy = ({ name, spec }: Preview['put'][number]): PolicyInput => {
 };
 
 /**
- * Reads the policies of a question, one at a step.
+ * Reads the policies of a question, one per step.
  *
  * @param accepted policies of the accepted commit
- * @param local policies that were applied in the cluster, which no question changes
- * @throws NotAnswered where one is no policy, or there are too many
+ * @param local policies that were applied in the cluster; no question changes them
+ * @throws NotAnswered if one is not a policy, or there are too many
  */
 export function* readQuestion(
   { put, removed }: Pick<Preview, 'put' | 'removed'>,
@@ -78,7 +78,7 @@ export function* readQuestion(
     after.set(policy.name, readPolicy(policy));
     yield;
   }
-  // What enforcement remembers of its own objects stays as it is.
+  // Copies, so that memos keyed by the enforced objects stay untouched.
   const others = local.map((policy) => ({ ...policy }));
   return { before: [...before.values(), ...others], after: [...after.values(), ...others] };
 }

@@ -4,28 +4,28 @@ import { type DeniedNamespace, type OwnerCache, type OwnerSet, ownerOfPod } from
 import type { ChangedNamespace } from './changed-namespace.ts';
 import type { Steps } from './question.ts';
 
-/** Running pods of an owner. */
+/** Owner with running pods outside their allowed regions. */
 export interface StrayOwner {
   readonly kind: string;
   readonly name: string;
-  /** Number of its pods that are outside by the rule that is enforced. */
+  /** Number of its pods that are outside by the rule in force. */
   now: number;
-  /** Number of those by the changed rule. */
+  /** Number of its pods that are outside by the changed rule. */
   after: number;
-  /** Place of the first of those that are outside by the changed rule. */
+  /** Place of the first pod that is outside by the changed rule. */
   reason: string;
 }
 
-/** Running pods and their owners, and the regions that a change takes away. */
+/** Running pods and their owners, and the regions that a change removes. */
 export interface PodSource {
   podsIn(namespace: string): Iterable<Pod>;
   readonly nodes: NodesByName;
   readonly owners: Pick<OwnerCache, 'ownersIn'>;
-  /** Regions whose nodes are gone after the change, and their pods with them. */
+  /** Regions whose nodes, with their pods, are gone after the change. */
   readonly withoutRegions: ReadonlySet<string>;
 }
 
-/** Pods that are looked at in one step. */
+/** Number of pods examined in one step. */
 const AT_ONCE = 100;
 
 const isOutside = (denied: DeniedNamespace | undefined, node: PlacedNode | undefined): boolean =>
@@ -33,11 +33,11 @@ const isOutside = (denied: DeniedNamespace | undefined, node: PlacedNode | undef
 
 interface StrayOwners {
   readonly owners: readonly StrayOwner[];
-  /** Number of pods that run in the namespace. */
+  /** Number of pods running in the namespace. */
   readonly running: number;
 }
 
-/** Adds up the pods of one namespace, by owner. */
+/** Counts the pods of one namespace by owner. */
 class StrayTally {
   readonly #changed: ChangedNamespace;
   readonly #source: PodSource;
@@ -80,7 +80,7 @@ class StrayTally {
   }
 }
 
-/** Finds the owners with pods that run outside before or after a change, a few pods at a step. */
+/** Finds the owners whose pods run outside before or after a change, a few pods per step. */
 export function* findStrayOwners(changed: ChangedNamespace, source: PodSource): Steps<StrayOwners> {
   const tally = new StrayTally(changed, source);
   let looked = 0;

@@ -19,14 +19,14 @@ import { ClassTally } from './class-tally.ts';
 import type { Steps } from './question.ts';
 import { findStrayOwners, type PodSource, type StrayOwner } from './stray-owners.ts';
 
-/** Owners, pods and nodes of the cluster that a preview judges. */
+/** Owners, pods and nodes against which a preview judges. */
 export interface Workloads extends Omit<PodSource, 'withoutRegions'>, Pick<JudgeInput, 'injects' | 'answer'> {
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'leftOut'>;
   readonly shapes: Pick<ShapeRecorder, 'in'>;
   readonly facts: readonly NodeFacts[];
 }
 
-/** A stray owner with what people need to know of it. */
+/** Stray owner with the facts to report. */
 interface NamedStray extends StrayOwner {
   readonly namespace: string;
   readonly fix: string;
@@ -53,7 +53,9 @@ const inClass = ({ found }: OwnerJudgement, risk: RiskClass): FoundRisk | undefi
 
 const costOf = (input: JudgeInput | undefined, owner: OwnerTemplates): number => (input === undefined ? 0 : judgingCost(input, owner));
 
-/** Counts what a change does to the workloads of namespaces, one owner or a few pods at a step. */
+/**
+ * Counts the effects of a change on the workloads of namespaces, one owner or a few pods per step.
+ */
 export class WorkloadEffects {
   readonly #workloads: Workloads;
   readonly #withoutRegions: ReadonlySet<string>;
@@ -68,12 +70,12 @@ export class WorkloadEffects {
   constructor(workloads: Workloads, withoutRegions: readonly string[]) {
     this.#workloads = workloads;
     this.#withoutRegions = new Set(withoutRegions);
-    // Copies: what is remembered by the nodes goes with them.
+    // Copies, so that memos keyed by these arrays are released with the preview.
     this.#nodesBefore = [...workloads.facts];
     this.#nodesAfter = workloads.facts.filter(({ region }) => region === undefined || !this.#withoutRegions.has(region));
   }
 
-  /** Whether nodes go. */
+  /** Whether the change removes nodes. */
   get losesNodes(): boolean {
     return this.#nodesAfter.length < this.#nodesBefore.length;
   }
@@ -123,7 +125,7 @@ export class WorkloadEffects {
     }
   }
 
-  /** @param withNames whether owners are named */
+  /** @param withNames whether to name the owners */
   result(withNames: boolean): Omit<AnsweredPreview, 'state' | 'observedAt'> {
     return {
       lookedAt: { ...this.#lookedAt },

@@ -8,22 +8,22 @@ import type { ProberDeps, ProberOptions } from './prober.ts';
 import { ProofTimes } from './proof-times.ts';
 import { Semaphore } from './semaphore.ts';
 
-/** A namespace in which lock 2 is to be proven. */
+/** Namespace in which lock 2 is to be proven. */
 export interface CanaryTarget {
-  /** A region that lock 1 allows: else the refusal of lock 1 would come first. */
+  /** Region that lock 1 allows, as lock 1 would otherwise refuse the pod first. */
   readonly region: string;
-  /** Fingerprint that changes whenever earlier proofs no longer count. */
+  /** Changes whenever earlier proofs no longer count. */
   readonly fingerprint: string;
-  /** The reason that the agent finds why Gatekeeper may not be called in this namespace. */
+  /** Possible reason why Gatekeeper is not called in this namespace. */
   readonly hint: string | undefined;
   /**
    * Whether the labels of the namespace are settled. If they are about to change, a proof would not
-   * outlast that, and is pending until then.
+   * last, so it stays pending until then.
    */
   readonly isSettled: boolean;
 }
 
-/** The options of {@link Prober}; the patience applies to namespaces that were never proven. */
+/** Options as of {@link Prober}. The patience applies to namespaces that were never proven. */
 export type CanaryProberOptions = Pick<ProberOptions, 'concurrency' | 'patienceMs'>;
 
 const FIRST_RETRY_MS = 20;
@@ -36,8 +36,8 @@ const OUTAGE =
   'Gatekeeper is not called, or does not answer, in any namespace: check its pods and ValidatingWebhookConfiguration gatekeeper-validating-webhook-configuration; meanwhile requests pass without it';
 
 /**
- * Step ⑦ for lock 2: proves, by dry-run pods that only the canary constraint refuses, that
- * Gatekeeper is called for each governed namespace and answers. Gatekeeper's own reports cannot
+ * Proves lock 2 (step ⑦): shows by dry-run pods that only the canary constraint refuses that
+ * Gatekeeper is called for each governed namespace and answers. Gatekeeper's own reports do not
  * prove it: a webhook that is gone, or was never called, fails open.
  */
 export class CanaryProber {
@@ -82,7 +82,7 @@ export class CanaryProber {
     });
   }
 
-  /** Replaces the targets; there are none while the canary constraint is not in force. */
+  /** Replaces the targets. There are none while the canary constraint is not in force. */
   expect(targets: ReadonlyMap<string, CanaryTarget>): void {
     const before = this.#targets;
     this.#targets = targets;
@@ -106,7 +106,7 @@ export class CanaryProber {
 
   /**
    * Starts or resumes the retries of a namespace whose labels have settled. The canary ignores
-   * these labels, so that an earlier result still holds.
+   * these labels, so an earlier result still holds.
    */
   #begin(namespace: string, { state }: ProofState): void {
     if (state === 'pending') this.#retries.start(namespace);
@@ -121,24 +121,24 @@ export class CanaryProber {
     this.#times.forget(namespace);
   }
 
-  /** The state of a namespace; undefined: it is no target. */
+  /** State of a namespace; undefined if it is no target. */
   state(namespace: string): ProofState | undefined {
     return this.#states.get(namespace);
   }
 
-  /** Returns the time of the oldest proof among the namespaces; undefined: there is none. */
+  /** Time of the oldest proof among the namespaces, if there are any. */
   oldestProof(): Date | undefined {
     return this.#times.oldest();
   }
 
-  /** A text if lock 2 is open in every namespace; undefined: it is not. */
+  /** Message while lock 2 is open in every namespace. */
   get outage(): string | undefined {
     return this.#outage.isOn ? OUTAGE : undefined;
   }
 
   /**
-   * A text on where lock 2 is open. No policy governs the agent's own namespace: it counts only
-   * while it is the only one.
+   * Message on where lock 2 is open. The agent's own namespace, which no policy governs, counts
+   * only while it is the only target.
    */
   get problem(): string | undefined {
     if (this.#outage.isOn) return OUTAGE;
@@ -151,9 +151,7 @@ export class CanaryProber {
     return `${first[1].message ?? first[0]}${more}`;
   }
 
-  /**
-   * Probes the namespace that has waited longest. @returns that namespace; undefined: there is none
-   */
+  /** Probes the namespace that has waited longest. @returns the namespace, if there is one */
   probeNext(): string | undefined {
     return this.#schedule.runNext(
       (namespace) => this.#isSettled(namespace) && !this.#retries.has(namespace),
@@ -161,7 +159,7 @@ export class CanaryProber {
     );
   }
 
-  /** Probes a second time if a proof no longer holds: one lost response is no outage. */
+  /** Probes a second time if a proof no longer holds, as one lost response is no outage. */
   async #turn(namespace: string): Promise<void> {
     const first = await this.#probe(namespace);
     if (first?.kind === 'inconclusive' && this.#unanswered.recordMiss(namespace, 'canary')) this.#resume(namespace);
@@ -197,7 +195,7 @@ export class CanaryProber {
     return verdict === undefined || this.#outage.isSampled(namespace) ? 'again' : 'over';
   }
 
-  /** @returns undefined: the target changed meanwhile */
+  /** @returns undefined if the target changed meanwhile */
   async #probe(namespace: string): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target?.isSettled !== true) return undefined;

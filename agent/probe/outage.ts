@@ -3,17 +3,17 @@ import type { ProbeVerdict } from './probe.ts';
 import type { ProbeSchedule } from './probe-schedule.ts';
 
 /**
- * Number of other governed namespaces that are probed before a lock counts as open everywhere, or
- * as closed again.
+ * Number of other governed namespaces that a survey probes before a lock counts as open everywhere,
+ * or as closed again.
  */
 const SURVEY_SIZE = 3;
-/** Number of namespaces that are probed during an outage; the others wait for its end. */
+/** Number of namespaces probed during an outage. The others wait for its end. */
 const SAMPLE_SIZE = 3;
 
 interface OutageOptions<Kind> {
   readonly schedule: ProbeSchedule;
   isProven(namespace: string): boolean;
-  /** Probes for one proof. Undefined: the namespace is no target, or another one meanwhile. */
+  /** Runs one probe. undefined if the namespace is no target, or its target changed meanwhile. */
   probe(namespace: string, kind: Kind): Promise<ProbeVerdict | undefined>;
   onBegin(): void;
   /** Called when earlier proofs no longer count in any namespace. */
@@ -21,17 +21,17 @@ interface OutageOptions<Kind> {
 }
 
 /**
- * Tracks whether a lock is open in all namespaces. A survey of a few decides on the start and the
- * end of an outage.
+ * Tracks whether a lock is open in all namespaces. A survey of a few namespaces decides when an
+ * outage begins and ends.
  */
 export class Outage<Kind> {
   readonly #options: OutageOptions<Kind>;
-  /** The kind of proof that showed the outage; undefined: there is none. */
+  /** Kind of proof that showed the outage; undefined without an outage. */
   #kind: Kind | undefined;
-  /** Namespaces that are probed while it lasts. */
+  /** Namespaces that are probed during the outage. */
   readonly #sample = new Set<string>();
   #isSurveying: boolean = false;
-  /** Number of proofs by kind: a proof during a survey invalidates the survey. */
+  /** Number of proofs by kind. A proof during a survey invalidates the survey. */
   readonly #proofs = new Map<Kind, number>();
 
   constructor(options: OutageOptions<Kind>) {
@@ -42,7 +42,7 @@ export class Outage<Kind> {
     return this.#kind !== undefined;
   }
 
-  /** Called when the lock is open in this namespace: checks whether it is open in others too. */
+  /** Handles an open lock in one namespace: surveys whether it is open in others too. */
   async suspect(namespace: string, kind: Kind): Promise<void> {
     if (this.isOn || this.#isSurveying) return;
     const { schedule, isProven, onBegin } = this.#options;
@@ -57,8 +57,8 @@ export class Outage<Kind> {
   }
 
   /**
-   * Called when the lock holds in this namespace: the outage ends if it holds in another too, or if
-   * no other is known to be open.
+   * Handles a proof in one namespace. The outage ends if the lock also holds in another namespace,
+   * or if no other is known to be open.
    */
   async confirm(namespace: string, kind: Kind): Promise<void> {
     this.#proofs.set(kind, (this.#proofs.get(kind) ?? 0) + 1);
@@ -75,7 +75,7 @@ export class Outage<Kind> {
     this.#options.onEnd();
   }
 
-  /** Whether to go on probing this namespace: in an outage only a sample is probed. */
+  /** Whether to go on probing this namespace. During an outage only a sample is probed. */
   isSampled(namespace: string): boolean {
     if (!this.isOn || this.#sample.has(namespace)) return true;
     const isSampled = this.#sample.size < SAMPLE_SIZE;
@@ -92,8 +92,8 @@ export class Outage<Kind> {
   }
 
   /**
-   * Probes the agent's own namespace, which only the agent configures, if it is among these, and a
-   * few more.
+   * Probes a few of the namespaces, and the agent's own if it is among them, since only the agent
+   * configures that one.
    */
   async #survey(namespaces: readonly string[], kind: Kind): Promise<readonly (ProbeVerdict['kind'] | undefined)[]> {
     this.#isSurveying = true;

@@ -1,14 +1,12 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { RetryBudget } from './retry-budget.ts';
 
-/** The first retries after a change, whose waits double, cost no budget. */
+/** Number of retries after a change that cost no budget. Their waits double. */
 const FREE_RETRIES = 7;
-/**
- * Sleeping retries that run at once when one succeeds: the same cause may have delayed them too.
- */
+/** Most sleeping retries that are woken when one succeeds: the same cause may have delayed them. */
 const MAX_WOKEN = 16;
 
-/** over: the namespace needs no more probes. */
+/** Result of a probe. `over`: the namespace needs no more probes. */
 export type RetryResult = 'proven' | 'over' | 'again';
 
 interface ProbeRetriesOptions {
@@ -16,7 +14,11 @@ interface ProbeRetriesOptions {
   /** Shared by all retries of this cluster. */
   readonly budget: RetryBudget;
   readonly firstWaitMs: number;
-  /** Probes a namespace. @param elapsedMs since the retries started, or started again */
+  /**
+   * Probes a namespace.
+   *
+   * @param elapsedMs time since the retries started or restarted
+   */
   probe(namespace: string, elapsedMs: () => number): Promise<RetryResult>;
   /** Number of requests of one probe. */
   cost(namespace: string): number;
@@ -26,16 +28,16 @@ interface ProbeRetriesOptions {
   onError(namespace: string, error: unknown): void;
 }
 
-/** The retries of one namespace. */
+/** Retries of one namespace. */
 interface Retries {
   /** Probes without a proof since the retries started. */
   attempt: number;
   began: number;
-  /** Whether the target changed since the last probe started: then its result does not count. */
+  /** Whether the target changed after the last probe started, so that its result does not count. */
   isStale: boolean;
-  /** Ends the current sleep, if there is one. */
+  /** Ends the current sleep, if any. */
   sleep: AbortController | undefined;
-  /** Ends the current wait for the budget, if there is one. */
+  /** Ends the current wait for the budget, if any. */
   queue: AbortController | undefined;
 }
 
@@ -43,8 +45,8 @@ interface Retries {
 const isPaid = ({ attempt }: Retries): boolean => attempt > FREE_RETRIES;
 
 /**
- * Probes namespaces until they are proven: at once, then after short waits that double, then less
- * and less often and within the budget that all share.
+ * Probes namespaces until they are proven: at once, then after short waits that double, then ever
+ * less often and within a shared budget.
  */
 export class ProbeRetries {
   readonly #options: ProbeRetriesOptions;
@@ -60,7 +62,7 @@ export class ProbeRetries {
     return this.#retries.has(namespace);
   }
 
-  /** Starts after a change in this namespace: the first probes are free. */
+  /** Starts retries after a change in this namespace. The first probes are free. */
   start(namespace: string): void {
     const retries = this.#restart(namespace, 0);
     retries?.sleep?.abort();
@@ -68,15 +70,15 @@ export class ProbeRetries {
   }
 
   /**
-   * Starts for a namespace that lost its proof without a change, maybe like others: the first probe
-   * waits for the budget.
+   * Starts retries for a namespace that lost its proof without a change, perhaps together with
+   * others. The first probe waits for the budget.
    */
   resume(namespace: string): void {
     const retries = this.#restart(namespace, FREE_RETRIES + 1);
     retries?.sleep?.abort();
   }
 
-  /** @returns the retries that continue; undefined: new ones started */
+  /** @returns the running retries, which continue; undefined if new ones were started */
   #restart(namespace: string, attempt: number): Retries | undefined {
     const known = this.#retries.get(namespace);
     const retries = known ?? { attempt: 0, began: 0, isStale: true, sleep: undefined, queue: undefined };
@@ -90,15 +92,15 @@ export class ProbeRetries {
   }
 
   /**
-   * Never rejects. No other code runs between the last result and the end, so that no change is
-   * lost.
+   * Runs the retries. Never rejects. No other code runs between the last result and the end, so
+   * that no change is lost.
    */
   async #run(namespace: string, retries: Retries): Promise<void> {
     try {
       do await this.#wait(namespace, retries);
       while (!this.#settles(namespace, retries, await this.#probe(namespace, retries)));
     } catch {
-      // The agent stops: only that rejects a wait.
+      // A wait rejects only if the agent stops.
       this.#retries.delete(namespace);
     }
   }
@@ -145,7 +147,7 @@ export class ProbeRetries {
     retries.queue = undefined;
   }
 
-  /** Resolves when the wait is over or was cut short; rejects when the agent stops. */
+  /** Resolves when the wait is over or was cut short. Rejects when the agent stops. */
   async #until(cut: AbortController, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     try {
       await wait(AbortSignal.any([this.#signal, cut.signal]));

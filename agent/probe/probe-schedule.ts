@@ -1,6 +1,6 @@
 import type { Clock } from '@fso/shared/runtime';
 
-/** A round robin over namespaces: the next one is the one with the oldest turn or proof. */
+/** Round robin over namespaces. The next one is the one with the oldest turn or proof. */
 export class ProbeSchedule {
   readonly #order = new Set<string>();
   readonly #busy = new Set<string>();
@@ -17,7 +17,7 @@ export class ProbeSchedule {
     this.#order.delete(namespace);
   }
 
-  /** Puts a namespace that was just probed at the end. */
+  /** Moves a namespace that was just probed to the end. */
   postpone(namespace: string): void {
     if (this.#order.delete(namespace)) this.#order.add(namespace);
   }
@@ -28,11 +28,10 @@ export class ProbeSchedule {
   }
 
   /**
-   * Runs the turn of the first namespace that is free and has no turn running. Does not wait for
-   * its end.
+   * Starts the turn of the first namespace that is free and has no running turn.
    *
-   * @param turn never rejects
-   * @returns the namespace; undefined: none is free
+   * @param turn never rejects; its end is not awaited
+   * @returns the namespace; undefined if none is free
    */
   runNext(isFree: (namespace: string) => boolean, turn: (namespace: string) => Promise<void>): string | undefined {
     for (const namespace of this.#order) {
@@ -54,9 +53,9 @@ const hashOf = (text: string): number => {
 };
 
 /**
- * A round robin over the kinds of proof of each namespace. Every second proof is of the first kind,
- * the others alternate. Namespaces start at different kinds, so that at any time some namespace is
- * probed for each kind.
+ * Round robin over the kinds of proof of each namespace. Every second proof is of the first kind;
+ * the others alternate. Namespaces start with different kinds, so that at any time some namespace
+ * is probed for each kind.
  */
 export class RoundRobin<Kind> {
   readonly #turns = new Map<string, number>();
@@ -73,29 +72,29 @@ export class RoundRobin<Kind> {
   }
 }
 
-/** Two requests a second: 1,000 namespaces have their turns within 8 min 20 s. */
+/** Time between two requests, in ms: 1,000 namespaces have their turns within 8 min 20 s. */
 const TICK_MS = 500;
-/** Interval of the probes of lock 2, in requests: a dead Gatekeeper shows after 2 s. */
+/** Interval of the probes of lock 2, in requests: a dead Gatekeeper is detected after 2 s. */
 const CANARY_EVERY = 4;
 /**
- * Interval of the probes of the index, in requests. There is one index, whatever the number of
- * namespaces: one that is not evaluated shows within 20 s.
+ * Interval of the probes of the index, in requests. There is one index for all namespaces. If it is
+ * not evaluated, this is detected within 20 s.
  */
 const INDEX_EVERY = 20;
 /**
- * Interval of the probes of guards, in requests, in turn and never when lock 2 has its turn: each
+ * Interval of the probes of guards, in requests. Guards take turns, never in a turn of lock 2: each
  * of five guards is probed within 50 s.
  */
 const GUARD_EVERY = 20;
 const GUARD_TURN = 10;
 /**
- * Intervals of the dry runs of templates, in requests, in turns that only lock 1 else has. While
- * templates wait for their first answer, it is the shortest one that lets each namespace be proven
- * within ten minutes.
+ * Interval of the dry runs of templates, in requests. They use turns that would otherwise go to
+ * lock 1. While templates wait for their first answer, the interval is the shortest one with which
+ * every namespace still has its turn within 10 min.
  */
 const TEMPLATE_EVERY = { shorter: [2, 4, 6, 8], usual: 10 };
 const TEMPLATE_TURN = 1;
-/** Requests of ten minutes. */
+/** Requests in 10 min. */
 const REQUESTS = 600_000 / TICK_MS;
 
 const templateInterval = ({ waiting }: { readonly waiting: number }, namespaces: number): number => {
@@ -104,23 +103,23 @@ const templateInterval = ({ waiting }: { readonly waiting: number }, namespaces:
   return shorter.find((every) => REQUESTS * (1 - 1 / GUARD_EVERY - 1 / every) >= namespaces) ?? usual;
 };
 
-/** The parts of the probers that {@link runProbeSchedule} calls. */
+/** Parts of the probers that {@link runProbeSchedule} calls. */
 interface ScheduledProbers {
   /** Lock 1, by namespace. */
   readonly prober: { probeNext(): void; postpone(namespace: string): void; readonly size: number };
   /** The index of lock 1. */
   readonly index: { probeNext(): void };
-  /** Lock 2. @returns the namespace that was probed, if any */
+  /** Lock 2. @returns the probed namespace, if any */
   readonly canary: { probeNext(): string | undefined };
-  /** @returns the guard that was probed, if any */
+  /** @returns the probed guard, if any */
   readonly guard: { probeNext(): string | undefined };
-  /** Templates of the next pods. @returns whether there was one to ask for */
+  /** Templates of the next pods. @returns whether there was one to probe */
   readonly templates: { probeNext(): boolean; readonly waiting: number };
 }
 
 /**
- * Repeats all proofs, one request per tick for all namespaces together, until the signal aborts. A
- * tick does not wait for the response to the previous one.
+ * Repeats all proofs until the signal aborts, with one request per tick for all namespaces
+ * together. A tick does not wait for the response to the previous one.
  */
 export const runProbeSchedule = async (clock: Clock, probers: ScheduledProbers, signal: AbortSignal): Promise<void> => {
   for (let tick = 1; !signal.aborted; tick += 1) {
@@ -142,10 +141,10 @@ const probeOnce = ({ prober, index, canary, guard, templates }: ScheduledProbers
 /** Longer than the restart of an API server. */
 const LONG_MS = 30_000;
 
-/** Records probes of the schedule without a response of a lock: a proof does not last for ever. */
+/** Records scheduled probes that no lock answered, because a proof does not last for ever. */
 export class UnansweredProbes {
   readonly #clock: Clock;
-  /** Time of the first probe without a response, by namespace and kind of proof; monotonic ms. */
+  /** Time of the first unanswered probe, by namespace and kind of proof; monotonic ms. */
   readonly #since = new Map<string, Map<string, number>>();
 
   constructor(clock: Clock) {
@@ -157,8 +156,10 @@ export class UnansweredProbes {
   }
 
   /**
-   * @returns whether any probe of the namespace has been unanswered for too long: then its proof
-   * no longer counts
+   * Records an unanswered probe.
+   *
+   * @returns whether any probe of the namespace has been unanswered for so long that its proof no
+   * longer counts
    */
   recordMiss(namespace: string, kind: string): boolean {
     const now = this.#clock.monotonicMs();

@@ -1,35 +1,36 @@
 import type { Clock } from '@fso/shared/runtime';
 import type { ProbeVerdict } from './probe.ts';
 
-/** The proof of one namespace, or one guard. */
+/** Proof of one namespace, or one guard. */
 export interface ProofState {
   readonly fingerprint: string;
   /**
-   * failed: it has been open for longer than the patience. unanswered: for as long, another rule
-   * answered or nothing did, so the state is unknown.
+   * failed: open for longer than the patience. unanswered: for as long, another rule answered or
+   * none, so that the state is unknown.
    */
   readonly state: 'pending' | 'proven' | 'failed' | 'unanswered';
-  /** The problem; in a proven namespace, a note on a probe without an answer. */
+  /** Problem; in a proven namespace, a note on a probe without an answer. */
   readonly message: string | undefined;
 }
 
-/** The proof of lock 1 in a namespace. */
+/** Proof of lock 1 in a namespace. */
 export interface ProbeState extends ProofState {
   /**
-   * Whether it is pending and no probe has had a response since the agent started. Ends after a
+   * Whether the proof is pending and no probe was answered since the agent started. Ends after a
    * minute.
    */
   readonly first: boolean;
   /**
-   * Whether it is pending, and was proven until its governance changed while the floor stayed the
-   * same: an unchanged policy is enforced before and after the change. Ends after the patience.
+   * Whether the proof is pending and the namespace was proven until its governance changed under an
+   * unchanged floor. An unchanged policy is enforced both before and after such a change. Ends
+   * after the patience.
    */
   readonly held: boolean;
 }
 
 /**
- * Time for which a state from before a restart counts without a response, in ms. Thousands of
- * namespaces take a part of it to be proven.
+ * Time for which a state from before a restart counts without a response, in ms. Proving thousands
+ * of namespaces takes part of it.
  */
 const FIRST_MS = 60_000;
 
@@ -37,7 +38,7 @@ type Names = Pick<ReadonlySet<string>, 'has'>;
 
 interface ProbeStatesOptions {
   readonly clock: Clock;
-  /** Unproven for longer than this, in ms, counts as failed or unanswered. */
+  /** Time without a proof, in ms, after which a namespace counts as failed or unanswered. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
   readonly onChange: () => void;
@@ -47,9 +48,9 @@ interface ProbeStatesOptions {
 export class ProbeStates {
   readonly #options: ProbeStatesOptions;
   readonly #states = new Map<string, ProbeState>();
-  /** Governed namespaces that had an expectation. */
+  /** Governed namespaces for which a proof was ever expected. */
   readonly #seen = new Set<string>();
-  /** End of the time in which a state is first, or held, monotonic ms. */
+  /** Time at which a state stops being first or held, monotonic ms. */
   readonly #ends = new Map<string, number>();
   #isWatching: boolean = false;
 
@@ -68,7 +69,11 @@ export class ProbeStates {
     return count;
   }
 
-  /** Starts a new proof. @param isHeld whether the earlier proof may count for a while */
+  /**
+   * Starts a new proof.
+   *
+   * @param isHeld whether the earlier proof may count for a while
+   */
   expect(namespace: string, fingerprint: string, isHeld: boolean): void {
     const known = this.#states.get(namespace);
     const first = !this.#seen.has(namespace);
@@ -93,7 +98,7 @@ export class ProbeStates {
   miss(namespace: string, fingerprint: string, verdict: Exclude<ProbeVerdict, { kind: 'proven' }>, elapsedMs: number): void {
     const known = this.#states.get(namespace);
     const isUnproven = verdict.kind === 'unproven';
-    // A lock that was open is not closed because another rule answers now.
+    // An open lock does not count as closed because another rule answers now.
     if (!isUnproven && known?.state === 'failed') return;
     const overdue = isUnproven ? 'failed' : 'unanswered';
     const state = elapsedMs > this.#options.patienceMs ? overdue : 'pending';
@@ -108,10 +113,10 @@ export class ProbeStates {
   }
 
   /**
-   * Forgets all other namespaces.
+   * Drops all other namespaces.
    *
-   * @param governed all governed namespaces, also those without a target now
-   * @returns the namespaces that it forgot
+   * @param governed all governed namespaces, including those without a target now
+   * @returns the dropped namespaces
    */
   retain(expected: Names, governed: Names): readonly string[] {
     for (const namespace of this.#seen) if (!governed.has(namespace)) this.#seen.delete(namespace);
@@ -127,11 +132,11 @@ export class ProbeStates {
     this.#ends.set(namespace, this.#options.clock.monotonicMs() + ms);
     if (this.#isWatching) return;
     this.#isWatching = true;
-    // Only the end of the agent rejects the wait.
+    // The wait rejects only if the agent stops.
     this.#watchEnds().catch(() => undefined);
   }
 
-  /** Ends by the time what no response ends: a probe may wait for others, and for long. */
+  /** Ends `first` and `held` by time if no response does: a probe may wait for others for long. */
   async #watchEnds(): Promise<void> {
     const { clock, signal, patienceMs } = this.#options;
     while (this.#ends.size > 0) {

@@ -5,10 +5,10 @@ import { messageOf } from '@fso/shared/runtime';
 import type { NamespaceGovernance } from '../enforce/index.ts';
 import { CANARY_LABEL, isRefusedByCanary, isRefusedByOwnConstraint } from '../enforce/index.ts';
 
-/** Requests to the API server that proofs are made of. */
+/** Requests to the API server that proofs consist of. */
 export type ProbeClient = Pick<KubeClient, 'raw' | 'list'>;
 
-/** The API server's response to a dry-run write. */
+/** API server's response to a dry-run write. */
 export type ProbeAnswer =
   | { readonly kind: 'admitted'; readonly warnings: readonly string[] }
   | { readonly kind: 'refused'; readonly status: number; readonly message: string; readonly warnings?: readonly string[] }
@@ -21,7 +21,7 @@ export type ProbeAnswer =
 export type ProbeVerdict =
   | {
       readonly kind: 'proven';
-      /** A probe without an answer that does not count against the proof. */
+      /** Note on a probe without an answer, which does not count against the proof. */
       readonly note?: string;
     }
   | { readonly kind: 'unproven'; readonly message: string }
@@ -36,19 +36,22 @@ export type ProbeVerdict =
 export const PROBE_NAME = 'fso-probe';
 
 const PROVEN: ProbeVerdict = { kind: 'proven' };
-/** The first match in a refusal names the rule that refused; the rest is the rule's own text. */
+/** The first match in a refusal names the rule that refused. The rest is the rule's own text. */
 const REFUSED_BY = /ValidatingAdmissionPolicy '([^']+)'|admission webhook "([^"]+)" denied/;
 const GATEKEEPER_WEBHOOK = 'validation.gatekeeper.sh';
-/** Refusals by plugins that run after ValidatingAdmissionPolicy, which has admitted the pod. */
+/**
+ * Refusals by plugins that run after ValidatingAdmissionPolicy, and so after it has admitted the
+ * pod.
+ */
 const LATER_REFUSAL = /exceeded quota|must specify [a-z.,]* for|failed quota/;
 
-/** The start of the floor's message while it enforces exactly these regions. */
+/** Start of the floor's message while it enforces exactly these regions. */
 const expectedText = (namespace: string, action: { regions: readonly string[]; policies: readonly string[] }): string =>
   squeeze(violationMessage({ ...action, namespace, violation: '', fix: '' }).split(':')[0] ?? '');
 
 /**
- * An API server cuts each warning to 256 characters if all warnings of a response together exceed 4
- * KiB.
+ * Length to compare of a warning. An API server cuts each warning to 256 characters if all warnings
+ * of a response together exceed 4 KiB.
  */
 const CUT_WARNING = 240;
 
@@ -59,7 +62,7 @@ const hasText = (warning: string, expected: string): boolean => {
   return warning.length >= CUT_WARNING && warning.length <= 256 && start >= 0 && expected.startsWith(text.slice(start));
 };
 
-/** Removes the space after commas, which a list may have or not. */
+/** Removes the space after commas, which a list may or may not have. */
 const squeeze = (text: string): string => text.replaceAll(', ', ',');
 
 /** Recognizes the policies of lock 1 in refusals. */
@@ -68,7 +71,7 @@ export interface FloorNames {
   isFloorPolicy(name: string): boolean;
 }
 
-/** The admission policy or webhook that a refusal of the API server names. */
+/** Extracts the admission policy or webhook that a refusal names. */
 export const refuserOf = (message: string): { readonly policy?: string | undefined; readonly webhook?: string | undefined } => {
   const [, policy, webhook] = REFUSED_BY.exec(message) ?? [];
   return { policy, webhook };
@@ -78,7 +81,7 @@ export const refuserOf = (message: string): { readonly policy?: string | undefin
 export const isRefusedByLock = (message: string, floor: FloorNames): boolean =>
   isOurs(message, floor) || (refuserOf(message).webhook === GATEKEEPER_WEBHOOK && isRefusedByOwnConstraint(message));
 
-/** Whether a plugin that runs after both locks refused, so that they admitted the pod. */
+/** Whether a plugin that runs after both locks refused, which means that they admitted the pod. */
 export const isRefusedLater = (message: string): boolean => {
   const { policy, webhook } = refuserOf(message);
   return policy === undefined && webhook === undefined && LATER_REFUSAL.test(message);
@@ -96,7 +99,7 @@ const isAfterFloor = (message: string): boolean => {
   return webhook === GATEKEEPER_WEBHOOK || (policy === undefined && webhook === undefined && LATER_REFUSAL.test(message));
 };
 
-/** The verdict if another rule refused before the locks, or no response arrived. */
+/** Verdict if another rule refused before the locks, or no response arrived. */
 export const judgeForeign = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'unreachable' }>): ProbeVerdict => {
   const text = answer.message.slice(0, 500);
   if (answer.kind === 'unreachable') return { kind: 'inconclusive', message: `no answer: ${text}` };
@@ -111,13 +114,14 @@ export const judgeForeign = (answer: Extract<ProbeAnswer, { kind: 'refused' | 'u
 };
 
 /**
- * A region that no node has. A mutating policy could give an allowed region to a pod that asks for
- * none before the locks judge it; a pod that asks for this region they must refuse.
+ * Region that no node has. The locks must refuse a pod that asks for it. A pod without any region
+ * would not do, as a mutating policy could give it an allowed one first.
  */
 export const NO_REGION = 'fso-probe.invalid';
 
 /**
- * The pod in no allowed region: lock 1 must refuse it, naming the policies and regions in force.
+ * Judges the pod in no allowed region: lock 1 must refuse it, naming the policies and regions in
+ * force.
  */
 export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a pod in no allowed region was admitted' };
@@ -127,15 +131,15 @@ export const judgeMustDeny = (answer: ProbeAnswer, governance: NamespaceGovernan
 };
 
 /**
- * Judges the text of a refusal by lock 1. Unless it names the policies and regions in force, the
- * floor still enforces an older state, and nothing is proven.
+ * Judges the text of a refusal by lock 1. If it does not name the policies and regions in force,
+ * the floor still enforces an older state and nothing is proven.
  */
 export const judgeRefusalText = (message: string, { namespace, actions: { deny } }: NamespaceGovernance): ProbeVerdict =>
   deny === undefined || squeeze(message).includes(expectedText(namespace, deny))
     ? PROVEN
     : { kind: 'unproven', message: `the floor still enforces something else: ${message.slice(0, 500)}` };
 
-/** The pod that asks for an allowed region: both locks must admit it. */
+/** Judges the pod that asks for an allowed region: both locks must admit it. */
 export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return PROVEN;
   if (answer.kind === 'unreachable') return judgeForeign(answer);
@@ -149,9 +153,9 @@ export const judgeMustAdmit = (answer: ProbeAnswer, floor: FloorNames): ProbeVer
 };
 
 /**
- * The pod in no region that `warn` allows: a warning of lock 1 must name the policies and regions
- * in force. Lock 2 may refuse the pod at the same time, under another action; the warning still
- * comes.
+ * Judges the pod in no region that `warn` allows: a warning of lock 1 must name the policies and
+ * regions in force. Lock 2 may refuse the pod at the same time under another action; the warning is
+ * sent all the same.
  */
 export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   const warn = governance.actions.warn;
@@ -165,15 +169,15 @@ export const judgeMustWarn = (answer: ProbeAnswer, governance: NamespaceGovernan
 };
 
 /**
- * The pod that only the canary constraint refuses: without that refusal Gatekeeper was not called,
- * or did not answer.
+ * Judges the pod that only the canary constraint refuses. Without that refusal Gatekeeper was not
+ * called, or did not answer.
  */
 export const judgeCanary = (answer: ProbeAnswer, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'Gatekeeper did not refuse a pod that it must refuse' };
   if (answer.kind === 'unreachable') return judgeForeign(answer);
   const { policy, webhook } = refuserOf(answer.message);
   if (webhook === GATEKEEPER_WEBHOOK && isRefusedByCanary(answer.message)) return PROVEN;
-  // A plugin that runs after the webhooks refused it, or the call itself failed.
+  // Refused by a plugin that runs after the webhooks, so Gatekeeper admitted the pod.
   if (policy === undefined && webhook === undefined && LATER_REFUSAL.test(answer.message))
     return { kind: 'unproven', message: 'Gatekeeper admitted a pod that it must refuse' };
   if (answer.message.includes(`failed calling webhook "${GATEKEEPER_WEBHOOK}"`)) {
@@ -189,8 +193,8 @@ interface PodRequest {
   readonly region: string;
   readonly labels?: Readonly<Record<string, string>>;
   /**
-   * Requests no resources: a LimitRange then sets its own values. A quota refuses such a pod, but
-   * only after both locks.
+   * Requests no resources, so that a LimitRange sets its own values. A quota refuses such a pod,
+   * but only after both locks.
    */
   readonly withoutResources?: true;
 }
@@ -198,8 +202,8 @@ interface PodRequest {
 const RESOURCES = { cpu: '1m', memory: '1Mi' };
 
 /**
- * A pod that satisfies PodSecurity "restricted", so that only the locks may refuse it. It is never
- * created.
+ * Builds a pod that satisfies PodSecurity "restricted", so that only the locks may refuse it. It is
+ * never created.
  */
 const probePod = ({ namespace, region, labels, withoutResources }: PodRequest): KubeObject =>
   ({
@@ -225,28 +229,29 @@ const probePod = ({ namespace, region, labels, withoutResources }: PodRequest): 
 export const DRY_RUN = { dryRun: 'All' } as const;
 
 /**
- * The API server, or a proxy before it, sheds load, fails or gives up: nobody has judged the
- * request.
+ * Statuses by which the API server, or a proxy before it, sheds load, fails or gives up without
+ * judging the request.
  */
 const UNJUDGED: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
-/** A webhook that must be called, and cannot be; the message comes with status 500. */
+/** Failure to call a webhook that must be called. The message comes with status 500. */
 const CALL_FAILED = /failed calling webhook "/;
 
-/** Whether a rule of admission answers. It may choose any status, but its message names it. */
+/** Whether a rule of admission answers. It may choose any status, but the message names it. */
 const isByRule = (message: string): boolean => {
   const { policy, webhook } = refuserOf(message);
   return policy !== undefined || webhook !== undefined || CALL_FAILED.test(message) || LATER_REFUSAL.test(message);
 };
 
 /**
- * Converts the error of a dry run: a refusal by a rule, else `unreachable`. @throws the reason of a
- * signal that has aborted
+ * Converts the error of a dry run: `refused` if a rule refused, else `unreachable`.
+ *
+ * @throws the reason of a signal that has aborted
  */
 export const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
   signal.throwIfAborted();
   const message = messageOf(error);
   if (!(error instanceof KubeApiError)) return { kind: 'unreachable', message };
-  // A redirect is of no rule, whatever its body quotes.
+  // No rule answers with a redirect, whatever its body quotes.
   if (error.status < 400 || (UNJUDGED.has(error.status) && !isByRule(message))) return { kind: 'unreachable', message };
   return { kind: 'refused', status: error.status, message, warnings: error.warnings };
 };
@@ -254,9 +259,7 @@ export const toAnswer = (error: unknown, signal: AbortSignal): ProbeAnswer => {
 /** Refusals by LimitRanger, which runs before the locks. */
 const OUT_OF_RANGE = /(minimum|maximum) \S+ usage per |max limit to request ratio per /;
 
-/**
- * Asks for a pod, as a dry run. One that a LimitRange refuses is asked for again without resources.
- */
+/** Requests a pod as a dry run. If a LimitRange refuses it, requests it again without resources. */
 export const askForPod = async (client: ProbeClient, pod: PodRequest, signal: AbortSignal): Promise<ProbeAnswer> => {
   const answer = await askOnce(client, pod, signal);
   if (answer.kind !== 'refused' || !OUT_OF_RANGE.test(answer.message)) return answer;
@@ -274,6 +277,8 @@ const askOnce = async (client: ProbeClient, pod: PodRequest, signal: AbortSignal
   }
 };
 
-/** Tries the pod that lock 2 must refuse, by a dry run; {@link judgeCanary} reads the answer. */
+/**
+ * Requests the pod that lock 2 must refuse, as a dry run. {@link judgeCanary} judges the answer.
+ */
 export const askCanary = (client: ProbeClient, pod: PodRequest, signal: AbortSignal): Promise<ProbeAnswer> =>
   askForPod(client, { ...pod, labels: CANARY_LABEL }, signal);

@@ -10,32 +10,32 @@ import { type FindNodeOutside, type ProofKind, Proofs, proofsOf, proveAll, withN
 import type { RetryBudget } from './retry-budget.ts';
 import { Semaphore } from './semaphore.ts';
 
-/** A namespace in which lock 1 is to be proven, and by which rules. */
+/** Namespace in which lock 1 is to be proven, with the expected rules. */
 export interface ProbeTarget {
   readonly governance: NamespaceGovernance;
-  /** Fingerprint that changes whenever earlier proofs no longer count. */
+  /** Changes whenever earlier proofs no longer count. */
   readonly fingerprint: string;
   /** UID of the namespace. */
   readonly uid: string;
   readonly floorVersion: number;
 }
 
-/** Bounds of a prober: requests at a time, times in ms. */
+/** Bounds of a prober: concurrent requests, and times in ms. */
 export interface ProberOptions {
   /** Whether this API server can have the bind gate. */
   readonly bindGate: boolean;
   /**
-   * Maximum of concurrent requests that only lock 1 answers, and again of those that also wait for
+   * Most concurrent requests that only lock 1 answers, and likewise of those that also wait for
    * webhooks.
    */
   readonly concurrency: number;
-  /** Unproven for longer than this, in ms, counts as failed or unanswered. */
+  /** Time without a proof, in ms, after which a namespace counts as failed or unanswered. */
   readonly patienceMs: number;
   /** Longest wait between two probes of an unproven namespace, in ms. */
   readonly longestWaitMs: number;
 }
 
-/** The API server that probers ask, and receivers of their results. */
+/** API server to probe, and receivers of the results. */
 export interface ProberDeps {
   readonly client: ProbeClient;
   readonly clock: Clock;
@@ -56,9 +56,9 @@ const OUTAGE =
 const CLOSED: readonly ProofKind[] = ['mustDeny', 'mustNotBind', 'mustNotBindOutside'];
 
 /**
- * Step ⑦ for lock 1: proves, by dry-run requests, that it enforces the governance of each
- * namespace. It probes a namespace whose governance changed at once and until it is proven, see
- * {@link ProbeRetries}; then all take turns, see {@link ProbeSchedule}.
+ * Proves lock 1 (step ⑦): shows by dry-run requests that it enforces the governance of each
+ * namespace. A namespace whose governance changed is probed at once and until it is proven, see
+ * {@link ProbeRetries}. Afterwards all namespaces take turns, see {@link ProbeSchedule}.
  */
 export class Prober {
   readonly #bindGate: boolean;
@@ -108,9 +108,9 @@ export class Prober {
   }
 
   /**
-   * Replaces the targets; the same object means that nothing differs.
+   * Replaces the targets. The same object means that nothing changed.
    *
-   * @param governed all governed namespaces, also those without a target now
+   * @param governed all governed namespaces, including those without a target now
    */
   expect(targets: ReadonlyMap<string, ProbeTarget>, governed: Pick<ReadonlySet<string>, 'has'> = targets): void {
     const before = this.#targets;
@@ -126,7 +126,7 @@ export class Prober {
   #expect(namespace: string, target: ProbeTarget, before: ProbeTarget | undefined): void {
     this.#states.expect(namespace, target.fingerprint, isGovernanceAlone(before, target));
     this.#schedule.add(namespace);
-    // Where nothing can be asked, no proof gets old.
+    // Without a kind of proof, no proof can become old.
     if (this.#kindsOf(namespace).length > 0) this.#times.expect(namespace);
     else this.#times.forget(namespace);
     if (isFloorAlone(before, target)) this.#retries.resume(namespace);
@@ -139,17 +139,17 @@ export class Prober {
     for (const known of [this.#kinds, this.#unanswered, this.#outage, this.#times]) known.forget(namespace);
   }
 
-  /** The state of a namespace; undefined: it has not been probed yet. */
+  /** State of a namespace; undefined if it was not probed yet. */
   state(namespace: string): ProbeState | undefined {
     return this.#states.get(namespace);
   }
 
-  /** Returns the time of the oldest proof among the namespaces; undefined: there is none. */
+  /** Time of the oldest proof among the namespaces, if there are any. */
   oldestProof(): Date | undefined {
     return this.#times.oldest();
   }
 
-  /** A text if lock 1 is open in every namespace; undefined: it is not. */
+  /** Message while lock 1 is open in every namespace. */
   get outage(): string | undefined {
     return this.#outage.isOn ? OUTAGE : undefined;
   }
@@ -159,18 +159,18 @@ export class Prober {
     return this.#states.pendingCount;
   }
 
-  /** Number of namespaces that are to be proven. */
+  /** Number of namespaces to prove. */
   get size(): number {
     return this.#targets.size;
   }
 
-  /** Puts a namespace in which lock 2 was just probed at the end of the schedule. */
+  /** Moves a namespace in which lock 2 was just probed to the end of the schedule. */
   postpone(namespace: string): void {
     this.#schedule.postpone(namespace);
   }
 
   /**
-   * Asks for the next proof in the namespace that has waited longest, and again if the proof no
+   * Runs the next proof of the namespace that has waited longest, and repeats it if the proof no
    * longer holds.
    */
   probeNext(): void {
@@ -189,7 +189,7 @@ export class Prober {
     if (this.#states.get(namespace)?.state !== 'proven') this.#resume(namespace);
   }
 
-  /** Probes a second time: one lost response proves nothing. */
+  /** Probes a second time, as one lost response proves nothing. */
   async #probeAgain(namespace: string, kind: ProofKind): Promise<void> {
     const second = await this.#probe(namespace, kind);
     if (second?.kind !== 'unproven') return;
@@ -204,7 +204,7 @@ export class Prober {
     }
     this.#unanswered.recordAnswer(namespace, kind);
     this.#times.recordProof(namespace);
-    // Only this proof can have a note.
+    // Only this kind of proof can have a note.
     if (kind === 'mustAdmit') this.#states.note(namespace, verdict.note);
   }
 
@@ -221,7 +221,7 @@ export class Prober {
     if (target === undefined) return 'over';
     const probe = (kind: ProofKind) => this.#probe(namespace, kind);
     const { verdict, kind } = await proveAll(this.#kindsOf(namespace), probe, elapsedMs);
-    // The target may have changed meanwhile: then this verdict is about the old one, and new
+    // The target may have changed meanwhile. Then this verdict is about the old one, and new
     // retries have started.
     if (this.#targets.get(namespace)?.fingerprint !== target.fingerprint) return 'again';
     const before = this.#states.get(namespace)?.state;
@@ -250,7 +250,7 @@ export class Prober {
     return governance === undefined ? [] : proofsOf(governance, this.#bindGate);
   }
 
-  /** @returns undefined: the kind does not apply, or the target changed meanwhile */
+  /** @returns undefined if the kind does not apply, or the target changed meanwhile */
   async #probe(namespace: string, kind: ProofKind): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(namespace);
     if (target === undefined || !this.#kindsOf(namespace).includes(kind)) return undefined;
@@ -270,10 +270,10 @@ export class Prober {
   }
 }
 
-/** Whether only the floor is new, which affects all namespaces at once. */
+/** Whether only the floor changed, which affects all namespaces at once. */
 const isFloorAlone = (before: ProbeTarget | undefined, after: ProbeTarget): boolean =>
   before?.governance === after.governance && before.uid === after.uid && before.floorVersion !== after.floorVersion;
 
-/** Whether only the governance is new. */
+/** Whether only the governance changed. */
 const isGovernanceAlone = (before: ProbeTarget | undefined, after: ProbeTarget): boolean =>
   before?.uid === after.uid && before.floorVersion === after.floorVersion && before.governance !== after.governance;

@@ -17,25 +17,25 @@ const CONCURRENCY = 16;
 const LONGEST_WAIT_MS = 60_000;
 const LOCK_ONE_PATIENCE_MS = 10_000;
 /**
- * Limits for the index. It has only one canary, which stands for the whole cluster, so that
- * frequent probes cost little.
+ * Limits for the index. One canary proves it for the whole cluster, so that frequent probes cost
+ * little.
  */
 const INDEX_LIMITS = { concurrency: 2, longestWaitMs: 2_000 };
 const LOCK_TWO_PATIENCE_MS = 3_000;
 
 /**
- * The probers of one cluster, which share a budget of retries and a schedule. They probe until the
- * signal aborts.
+ * Probers of one cluster, which share a retry budget and a schedule. They run until the signal
+ * aborts.
  */
 export class Probers {
-  /** Lock 1 in each governed namespace. */
+  /** Proves lock 1 in each governed namespace. */
   readonly lockOne: Prober;
-  /** The index of lock 1, in the namespace that only the index governs. */
+  /** Proves the index of lock 1, in the namespace that only the index governs. */
   readonly index: Prober;
-  /** Lock 2 in each governed namespace. */
+  /** Proves lock 2 in each governed namespace. */
   readonly lockTwo: CanaryProber;
   readonly guard: GuardProber;
-  /** Templates of the next pods in the governed namespaces. */
+  /** Probes the templates of the next pods in governed namespaces. */
   readonly templates: TemplateProber;
 
   constructor(options: ProbersOptions, signal: AbortSignal) {
@@ -60,8 +60,8 @@ export class Probers {
   }
 
   /**
-   * Time of the oldest proof among all namespaces, by lock, and among all guards; absent: it has
-   * nothing to prove.
+   * Time of the oldest proof among all namespaces, by lock, and among all guards; absent if there
+   * is nothing to prove.
    */
   oldestProofs(): Partial<Record<'floor' | 'gatekeeper' | 'guard', Date>> {
     const [floor, gatekeeper, guard] = [this.lockOne, this.lockTwo, this.guard].map((prober) => prober.oldestProof());

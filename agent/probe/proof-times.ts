@@ -1,8 +1,8 @@
 import type { Clock } from '@fso/shared/runtime';
 
 /**
- * Time of the last proof of each namespace. One that was never proven counts from when a proof was
- * first expected.
+ * Time of the last proof of each namespace. For a namespace that was never proven, the time at
+ * which a proof was first expected.
  */
 export class ProofTimes {
   readonly #clock: Pick<Clock, 'now'>;
@@ -24,7 +24,7 @@ export class ProofTimes {
     this.#times.delete(namespace);
   }
 
-  /** @returns undefined: there is no namespace */
+  /** @returns undefined if there is no namespace */
   oldest(): Date | undefined {
     let oldest: Date | undefined;
     for (const time of this.#times.values()) if (oldest === undefined || time < oldest) oldest = time;

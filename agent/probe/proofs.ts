@@ -12,12 +12,12 @@ import {
 } from './probe.ts';
 import type { Semaphore } from './semaphore.ts';
 
-/** Dry run, by what lock 1 must do with it. */
+/** Dry run, named after what lock 1 must do with it. */
 export type ProofKind = 'mustDeny' | 'mustAdmit' | 'mustNotBind' | 'mustNotBindOutside' | 'mustWarn';
 
 /**
- * The proofs of lock 1 in a namespace. Action dryrun shows in no response, so only the existence of
- * its objects can be checked.
+ * Kinds of proof of lock 1 in a namespace. Action dryrun appears in no response, so only the
+ * existence of its objects can be checked.
  */
 export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): readonly ProofKind[] => {
   const { deny, warn } = actions;
@@ -30,13 +30,13 @@ export const proofsOf = ({ actions }: NamespaceGovernance, bindGate: boolean): r
 };
 
 /**
- * A region that `deny` allows and `warn` does not. Undefined: `deny` refuses every pod that `warn`
+ * Region that `deny` allows and `warn` does not; undefined if `deny` refuses every pod that `warn`
  * would warn about.
  */
 const warnedRegion = ({ actions: { deny, warn } }: Pick<NamespaceGovernance, 'actions'>): string | undefined =>
   deny === undefined ? NO_REGION : deny.regions.find((region) => warn?.regions.includes(region) === false);
 
-/** Finds a node that is in none of the regions; undefined: there is none. */
+/** Finds a node that is in none of the regions; undefined if there is none. */
 export type FindNodeOutside = (regions: readonly string[]) => string | undefined;
 
 interface ProofSubject {
@@ -55,7 +55,7 @@ interface ProofOptions {
   readonly webhooks: Semaphore;
 }
 
-/** Asks the API server, by dry-run requests, for single proofs. */
+/** Sends the dry-run requests of single proofs. */
 export class Proofs {
   readonly #options: ProofOptions;
 
@@ -86,15 +86,17 @@ export class Proofs {
   }
 }
 
-/** A region that was not allowed before, if any: only a lock with the new list admits it. */
+/**
+ * Picks a region that was not allowed before, if any, as only a lock with the new list admits it.
+ */
 const newRegion = ({ actions }: NamespaceGovernance, before: readonly string[]): string => {
   const regions = actions.deny?.regions ?? [];
   return regions.find((candidate) => !before.includes(candidate)) ?? regions[0] ?? NO_REGION;
 };
 
 /**
- * A missing service account or a starting webhook takes less time: a rule that refuses for longer
- * will stay.
+ * Time in ms after which an unrelated refusal counts as lasting. A missing service account or a
+ * starting webhook takes less.
  */
 const SETTLED_MS = 1_000;
 
@@ -102,17 +104,17 @@ const OVERTAKEN: ProbeVerdict = { kind: 'inconclusive', message: 'the governance
 
 interface Finding {
   readonly verdict: ProbeVerdict;
-  /** The kind; undefined: all kinds are proven. */
+  /** Kind of the proof; undefined if all kinds are proven. */
   readonly kind?: ProofKind;
 }
 
 /**
- * Probes for all kinds of proof in a namespace, the first one alone: until the API server has the
- * new regions, the others would be probed for nothing.
+ * Probes for all kinds of proof in a namespace, starting with the first one alone: until the API
+ * server has the new regions, the others would be wasted.
  *
- * @param probe gives undefined where a kind applies no longer
- * @param elapsedMs time since the first probe of this governance, ms
- * @returns the finding that stands for all
+ * @param probe returns undefined if a kind no longer applies
+ * @param elapsedMs time since the first probe of this governance, in ms
+ * @returns the finding that decides for the namespace
  */
 export const proveAll = async (
   [first, ...others]: readonly ProofKind[],
@@ -128,12 +130,16 @@ export const proveAll = async (
   const open = findings.filter(({ verdict }) => verdict.kind !== 'proven');
   const [missing] = open;
   if (missing === undefined) return { verdict: { kind: 'proven' } };
-  // Lock 1 refuses the pods that it must, with the regions in force; another rule refuses the rest.
+  // Lock 1 refuses what it must, with the regions in force. Only the pod that must be admitted is
+  // refused, by another rule.
   const isSettled = open.length === 1 && missing.kind === 'mustAdmit' && elapsedMs() > SETTLED_MS;
   return isSettled ? { verdict: withNote(missing.verdict), kind: missing.kind } : missing;
 };
 
-/** A proof with a note, where only an unrelated rule kept a pod in an allowed region out. */
+/**
+ * Turns the verdict into a proof with a note if only an unrelated rule refused the pod in an
+ * allowed region.
+ */
 export const withNote = (verdict: ProbeVerdict): ProbeVerdict =>
   verdict.kind === 'inconclusive' && verdict.foreign === true
     ? { kind: 'proven', note: `it is not proven that a pod in an allowed region is admitted: ${verdict.message}` }

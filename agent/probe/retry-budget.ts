@@ -2,7 +2,7 @@ import type { Clock } from '@fso/shared/runtime';
 
 /** Requests that are available at once, for single failures. */
 const BURST = 50;
-/** Requests a second during a long outage. */
+/** Requests per second during a long outage. */
 const PER_SECOND = 8;
 
 interface Waiter {
@@ -13,8 +13,8 @@ interface Waiter {
 
 /**
  * Limits the retries of all proofs of a cluster together with a token bucket, so that retries do
- * not make an outage worse. A proof returns more than it took, so that after an outage all others
- * follow at once.
+ * not make an outage worse. A proof returns more tokens than it took, so that after an outage all
+ * others follow quickly.
  */
 export class RetryBudget {
   readonly #clock: Clock;
@@ -31,8 +31,8 @@ export class RetryBudget {
   }
 
   /**
-   * Resolves when `cost` requests may be sent. Waiters with the fewest attempts come first: a fresh
-   * change must not wait behind old failures. The last one may overdraw the budget.
+   * Resolves when `cost` requests may be sent. Waiters with the fewest attempts come first, so that
+   * a fresh change does not wait behind old failures. The last one may overdraw the budget.
    *
    * @throws the signal's reason
    */
@@ -54,7 +54,7 @@ export class RetryBudget {
     });
   }
 
-  /** Records a proof by a retry of this cost. */
+  /** Records that a retry of this cost ended with a proof. */
   reward(cost: number): void {
     this.#fill();
     this.#tokens = Math.min(BURST, this.#tokens + 2 * cost);
@@ -94,7 +94,7 @@ export class RetryBudget {
         this.#isPaying = false;
         this.#pay();
       },
-      // The agent stops; each waiter has a signal of its own.
+      // Rejected because the agent stops. Each waiter has a signal of its own.
       () => undefined,
     );
   }

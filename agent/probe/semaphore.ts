@@ -1,4 +1,4 @@
-/** Limits the number of tasks that run at a time; the others wait in the order of arrival. */
+/** Limits the number of concurrent tasks. The others wait in order of arrival. */
 export class Semaphore {
   readonly #permits: number;
   #active = 0;
@@ -14,7 +14,7 @@ export class Semaphore {
     try {
       return await task();
     } finally {
-      // The permit goes to the next task directly: a task that arrives in between must not take it.
+      // Passes the permit on directly, so that a task that arrives in between cannot take it.
       const next = this.#waiting.shift();
       if (next === undefined) this.#active -= 1;
       else next();

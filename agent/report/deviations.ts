@@ -14,37 +14,37 @@ import {
 } from '@fso/shared/status';
 import type { PolicySnapshot } from '../observe/index.ts';
 
-/** All that a policy of the accepted list is judged by. */
+/** Inputs of the judgement of a policy of the accepted list. */
 export interface ListedState {
   readonly listed: ListedPolicy;
   /**
-   * Report of the policy as the cluster shows it, as its schema has it; undefined: it shows none.
+   * Report of the policy as shown by the cluster, valid by its schema; undefined if there is none.
    */
   readonly entry: PolicyReport | undefined;
-  /** Generation that the report speaks of. */
+  /** Generation that the report describes. */
   readonly observedGeneration: PolicySnapshot['observedGeneration'] | undefined;
   /**
-   * `metadata.generation` of the accepted content in the cluster; undefined: it is not there now.
+   * `metadata.generation` of the accepted content in the cluster; undefined if it is not there now.
    */
   readonly generation: number | undefined;
   readonly profile: ClusterProfile;
-  /** Namespaces that any glob of the list means; the same object as long as they are the same. */
+  /** Namespaces that any glob of the list matches: the same object while unchanged. */
   readonly namespaces: readonly string[];
-  /** Time of the round that the report is of. */
+  /** Time of the reconcile that the report is based on. */
   readonly asOf: Date;
 }
 
 /** Result of judging a policy of the list. */
 export interface Judgement {
-  /** undefined: it is as expected, which the baseline says. */
+  /** undefined if the policy is as expected, which the baseline covers. */
   readonly deviation: Deviation | undefined;
   /** Whether the policy governs no namespace. The baseline has a bit for it. */
   readonly isMissing: boolean;
 }
 
 /**
- * Namespaces that each distinct pattern governs; policies share patterns, and all change with one
- * more namespace.
+ * Namespaces that each distinct pattern governs. Policies share patterns, and all of them change
+ * with a new namespace.
  */
 const governedOf = weakMemo((_namespaces: readonly string[]) => new Map<string, readonly string[]>());
 
@@ -70,10 +70,7 @@ export const judgeListed = (state: ListedState): Judgement => {
   return { deviation, isMissing: isMissing && deviation === undefined };
 };
 
-/**
- * Returns the inputs of a judgement, to be compared by identity: from the same ones follows the
- * same judgement.
- */
+/** Inputs of a judgement, to be compared by identity. Identical inputs give the same judgement. */
 export const inputsOf = ({ listed, entry, observedGeneration, generation, profile, namespaces, asOf }: ListedState): readonly unknown[] => [
   listed,
   entry,

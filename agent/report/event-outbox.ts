@@ -7,7 +7,7 @@ import { ConfigMapStore, type ConfigMapStoreDeps } from '../config-map-store.ts'
 
 const MAX_EVENTS = 1000;
 
-/** Events that outlive the agent; each call replaces all of them. */
+/** Store for events that survives the agent. Each call replaces all events. */
 export interface EventStore {
   /** Returns the stored events once. */
   take(): readonly ClusterEvent[];
@@ -23,10 +23,10 @@ interface EventOutboxOptions extends Pick<Runtime, 'clock' | 'logger'> {
 const isTrifle = ({ severity }: ClusterEvent): boolean => severity === 'info';
 
 /**
- * Events that the hub has not acknowledged. Bounded: the least weight is dropped first
- * ({@link dropOrder}), so that no number of events about a namespace's own policies takes the place
- * of others; the number of dropped events is reported. Warnings and alerts are kept in the cluster
- * until the hub has them, so that an agent that is killed still reports them.
+ * Events that the hub has not acknowledged. Bounded: events of the least weight are dropped first
+ * ({@link dropOrder}), so that events about a namespace's own policies cannot displace others. The
+ * number of dropped events is reported. Warnings and alerts are stored in the cluster until the hub
+ * has them, so that they survive a crash of the agent.
  */
 export class EventOutbox {
   readonly #clock: Clock;
@@ -34,7 +34,7 @@ export class EventOutbox {
   readonly #store: EventStore | undefined;
   readonly #limit: number;
   #waiting: ClusterEvent[] = [];
-  /** Events by the number of the report that carries them. */
+  /** Events by the sequence number of the report that carries them. */
   readonly #sent = new Map<number, readonly ClusterEvent[]>();
   #dropped = 0;
 
@@ -51,14 +51,14 @@ export class EventOutbox {
     return this.#waiting.length;
   }
 
-  /** Whether the hub has all of them. */
+  /** Whether the hub has acknowledged all events. */
   get isEmpty(): boolean {
     return this.size === 0 && this.#sent.size === 0;
   }
 
   /**
-   * Queues an event without the parts that its schema refuses. An event that no hub accepts would
-   * be sent, and kept, for ever.
+   * Queues an event without the parts that its schema refuses. Otherwise an event that no hub
+   * accepts would be sent and kept for ever.
    */
   add(event: ClusterEvent): void {
     const { entry, problem } = judgeEvent(event);
@@ -66,12 +66,12 @@ export class EventOutbox {
     if (entry === undefined) return;
     this.#restore();
     this.#waiting.push(entry);
-    // Not for each: a flood of them would sort all that wait each time.
+    // Trims in batches, so that a flood of events does not sort all waiting ones each time.
     if (this.#waiting.length >= 2 * this.#limit) this.#trim();
     this.#keep();
   }
 
-  /** All that wait, for the report of this number. */
+  /** Takes all waiting events for the report of this number. */
   send(seq: number): readonly ClusterEvent[] {
     this.#restore();
     this.#trim();
@@ -83,7 +83,7 @@ export class EventOutbox {
     return events;
   }
 
-  /** Removes the events that the hub has, of every report up to this one. */
+  /** Removes the events of every report up to this one, which the hub has acknowledged. */
   acknowledged(seq: number): void {
     this.#restore();
     const before = this.#sent.size;
@@ -91,7 +91,7 @@ export class EventOutbox {
     if (this.#sent.size !== before) this.#keep();
   }
 
-  /** Makes the unacknowledged events wait again, before all others, which are newer. */
+  /** Puts the unacknowledged events back before all others, which are newer. */
   takeBack(): void {
     this.#waiting = [...this.#sent.values()].flat().concat(this.#waiting);
     this.#sent.clear();
@@ -106,7 +106,7 @@ export class EventOutbox {
     const kept = this.#store?.take() ?? [];
     if (kept.length === 0) return;
     this.#waiting = [...kept, ...this.#waiting];
-    // The store gets all events from now on, the restored ones included.
+    // From now on the store gets all events, including the restored ones.
     this.#keep();
   }
 
@@ -115,11 +115,11 @@ export class EventOutbox {
   }
 
   /**
-   * Drops events beyond the limit. The order of {@link dropOrder} does not change with later
-   * events, so that it does not matter how often this runs.
+   * Drops events beyond the limit. {@link dropOrder} does not change with later events, so the
+   * result does not depend on how often this runs.
    */
   #trim(): void {
-    // One place is reserved for the event that says how many were dropped.
+    // Reserves one place for the event that reports the number of dropped events.
     const excess = this.#waiting.length - (this.#limit - 1);
     if (excess <= 0) return;
     const dropped = new Set(dropOrder(this.#waiting).slice(0, excess));
@@ -134,14 +134,16 @@ const Stored = z.array(z.unknown());
 const MAX_STORED = 1000;
 
 /**
- * Largest JSON of the stored events, in bytes; a ConfigMap ends at 1 MiB. Weightier events are kept
- * before others, and newer before older ones.
+ * Largest JSON of the stored events, in bytes. A ConfigMap may have 1 MiB. Events of more weight
+ * take precedence, then newer ones.
  */
 const MAX_BYTES = 512 * 1024;
-/** A hub that is there acknowledges sooner: then nothing is written. */
+/** Delay of a write, in ms. A connected hub acknowledges sooner, so that nothing is written. */
 const SETTLE_MS = 1_000;
 
-/** Warnings and alerts that the hub has not acknowledged, in ConfigMap `fso-agent-events`. */
+/**
+ * Stores the warnings and alerts that the hub has not acknowledged in ConfigMap `fso-agent-events`.
+ */
 export const createEventStore = (deps: ConfigMapStoreDeps): ConfigMapStore<Events> =>
   new ConfigMapStore<Events>(
     {
@@ -157,15 +159,16 @@ export const createEventStore = (deps: ConfigMapStoreDeps): ConfigMapStore<Event
   );
 
 /**
- * Parses stored events one by one: one that cannot be read must not take the others with it.
- * @throws ZodError when it is no list
+ * Parses stored events one by one, so that an unreadable one does not discard the others.
+ *
+ * @throws ZodError if it is not a list
  */
 export const parseEvents = (json: unknown): Events =>
   Stored.parse(json)
     .slice(-MAX_STORED)
     .flatMap((value) => judgeEvent(value).entry ?? []);
 
-/** Selects the events that fit: those that {@link dropOrder} puts last come first. */
+/** Selects the events that fit, those that {@link dropOrder} puts last first. */
 const thatFit = (events: Events): Events => {
   const fitting = new Set<ClusterEvent>();
   let bytes = 0;

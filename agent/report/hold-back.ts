@@ -6,14 +6,13 @@ import type { ReportBasis, Statement } from './policy-statements.ts';
 import { applied, diffReports, type ReportDelta } from './report-delta.ts';
 
 /**
- * Longest time that something is held back, in milliseconds: most policies of a commit are proven
- * before it ends.
+ * Longest time for which news is held back, in ms. Most policies of a commit are proven within it.
  */
 const HOLD_MS = 1_500;
 
-/** State of a hub that has taken a report. */
+/** State of a hub after it has received a report. */
 export interface KnownState {
-  /** undefined: nothing of this agent's. */
+  /** undefined: it has nothing from this agent. */
   readonly ground: ReportBasis | null | undefined;
   readonly policies: Statement['policies'];
   readonly cluster: AgentClusterReport | undefined;
@@ -26,11 +25,11 @@ export interface ReportableStatements extends Statement {
   readonly hasEvents: boolean;
   /** Whether another commit is being written over the accepted one. */
   readonly isChanging: boolean;
-  /** Whether everything is to be reported at once. */
+  /** Whether everything has to be reported at once. */
   readonly isUrgent: boolean;
 }
 
-/** News to report now, and the policies that the hub then has by name. */
+/** News to report now, and the policies that the hub has by name afterwards. */
 export interface DueNews {
   readonly delta: ReportDelta;
   readonly policies: Statement['policies'];
@@ -38,13 +37,13 @@ export interface DueNews {
 
 const stateOf = (named: NamedPolicy): Deviation => (isWhole(named) ? standingOf(named) : named);
 
-/** Whether what alerts people is the same in both. */
+/** Whether both have the same alarms and violations. */
 const isAsTroubled = (before: NamedPolicy | undefined, now: NamedPolicy): boolean => {
   const alarmsOf = (named: NamedPolicy): string => alarmsIn(stateOf(named)).join();
   return (before === undefined ? '' : alarmsOf(before)) === alarmsOf(now) && (before?.violations ?? 0) === now.violations;
 };
 
-/** Whether what is to be enforced where is the same in both. */
+/** Whether both enforce the same content. */
 const isSameContent = (before: NamedPolicy, now: NamedPolicy): boolean => {
   const contentOf = (named: NamedPolicy) =>
     isWhole(named) ? [named.enforcementAction, named.effectiveRegions, named.namespaces, named.expiryDate] : [];
@@ -52,8 +51,8 @@ const isSameContent = (before: NamedPolicy, now: NamedPolicy): boolean => {
 };
 
 /**
- * Whether how far a policy is may wait: it waits for a commit to be written and proven, or goes on
- * to.
+ * Whether the progress of a policy may wait: it waits for a commit to be written and proven, or
+ * still does.
  */
 const mayWait = (before: NamedPolicy | undefined, now: NamedPolicy, isCommit: boolean): boolean => {
   if (now.phase !== 'Pending' || !isAsTroubled(before, now)) return false;
@@ -62,28 +61,28 @@ const mayWait = (before: NamedPolicy | undefined, now: NamedPolicy, isCommit: bo
 };
 
 /**
- * Whether only the accepted commit of a cluster has changed. Its acknowledgement has reported that
- * already.
+ * Whether only the accepted commit of the cluster has changed, which its acknowledgement has
+ * already reported.
  */
 const isAcceptance = (before: AgentClusterReport | undefined, now: AgentClusterReport): boolean =>
   before !== undefined && isDeepStrictEqual({ ...before, revision: now.revision }, now);
 
-/** Whether another list was accepted after one that the hub knows of. */
+/** Whether a new list was accepted that replaces one known to the hub. */
 const isListNew = (before: KnownState['ground'], now: Statement['ground']): boolean =>
   before != null && now !== null && before.baseline.list !== now.baseline.list;
 
-/** Difference between the news and what the hub knows. */
+/** Difference between the news and the hub's state. */
 interface Difference extends ReportDelta {
   /** Policies that may not wait. */
   readonly due: ReportDelta['named'];
   /**
-   * Whether policies that are not reported by name read otherwise: no deviation may be left out
-   * then.
+   * Whether the expectation for policies that are not named has changed. Then no deviation may be
+   * left out.
    */
   readonly isGroundNew: boolean;
-  /** Whether a part may wait. */
+  /** Whether a part of the news may wait. */
   readonly isHeld: boolean;
-  /** Whether a part may not wait. */
+  /** Whether a part of the news may not wait. */
   readonly isDue: boolean;
 }
 
@@ -106,26 +105,26 @@ const differenceOf = (news: ReportableStatements, before: KnownState): Differenc
 };
 
 /**
- * Holds back briefly what is expected to end: that a commit was accepted and its policies are
- * Pending, and their progress. The outcome is reported at once, and so is everything else; each
- * step in between would be another report, half of all that a commit brings the hub. A list is
- * never reported without what deviates from it.
+ * Holds back transient news for a short time: that a commit is accepted, that its policies are
+ * Pending, and their progress. Everything else, and the final result, is reported at once. Reports
+ * of each step would be half of the hub's load for a commit. A new list is never reported without
+ * the deviations from it.
  */
 export class HoldBack {
   readonly #clock: Clock;
-  /** Monotonic time since when something is held back, ms. */
+  /** Monotonic time since which news is held back, in ms. */
   #since: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Milliseconds until what is held back is due; undefined: nothing is. */
+  /** Time in ms until held news is due; undefined if there is none. */
   get dueInMs(): number | undefined {
     return this.#since === undefined ? undefined : Math.max(0, this.#since + HOLD_MS - this.#clock.monotonicMs());
   }
 
-  /** @returns what is due now; undefined: there is nothing, or it may wait */
+  /** @returns the news that is due now; undefined if there is none, or it may wait */
   take(news: ReportableStatements, before: KnownState): DueNews | undefined {
     const { named, removed, due, isGroundNew, isHeld, isDue } = differenceOf(news, before);
     const now = this.#clock.monotonicMs();

@@ -11,24 +11,26 @@ interface ListRequestOptions {
 }
 
 /**
- * The request of a hub for the policies of the accepted list, answered as often as
- * {@link ResyncRequest} says. It goes over the connection that it came over, or nowhere.
+ * Request of the hub for the policies of the accepted list, answered at the rate of
+ * {@link ResyncRequest}. The answer is sent only over the connection of the request.
  */
 export class ListRequest {
   readonly #options: ListRequestOptions;
-  /** The request, and the answer: the same object each time, so that it is encoded once. */
+  /** Open request with its answer: the same object each time, so that it is encoded once. */
   #open: { readonly list: string; readonly request: ResyncRequest; answer?: Listed | undefined } | undefined;
 
   constructor(options: ListRequestOptions) {
     this.#options = options;
   }
 
-  /** Milliseconds until the answer is due; undefined: there is no request. */
+  /** Time in ms until the answer is due; undefined without a request. */
   get dueInMs(): number | undefined {
     return this.#open?.request.dueInMs;
   }
 
-  /** @returns whether the list is the accepted one; else nothing will answer */
+  /**
+   * Opens a request. @returns false if the list is not the accepted one; then it is never answered
+   */
   open(list: string): boolean {
     if (this.#options.accepted()?.digest !== list) return false;
     if (this.#open?.list !== list) this.#open = { list, request: new ResyncRequest(this.#options.clock) };
@@ -36,14 +38,15 @@ export class ListRequest {
     return true;
   }
 
-  /** The connection that it came over has ended. */
+  /** Drops the request, because its connection has ended. */
   cancel(): void {
     this.#open?.request.cancel();
   }
 
   /**
-   * @returns the answer that is due, which is then done; undefined: none is, or by now another list
-   * is accepted
+   * Takes the answer that is due, and closes the request.
+   *
+   * @returns undefined if none is due, or another list has been accepted
    */
   take(): Listed | undefined {
     if (this.#open === undefined || !this.#open.request.take()) return undefined;
@@ -53,7 +56,7 @@ export class ListRequest {
     return this.#open.answer;
   }
 
-  /** @returns undefined: by now another list is accepted */
+  /** @returns undefined if another list has been accepted */
   answer(list: string): Listed | undefined {
     const accepted = this.#options.accepted();
     if (accepted?.digest !== list) return undefined;

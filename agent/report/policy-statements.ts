@@ -21,14 +21,14 @@ import type { ReportCheck } from './report-check.ts';
 
 const listedOf = weakMemo(({ policy, since }: DesiredPolicy) => listPolicy(policy, since));
 
-/** The accepted policies, as far as what is expected of them depends on it. */
+/** Accepted policies, in the form that expectations depend on. */
 class AcceptedList {
   /** Policies in the order of their bits. */
   readonly policies: readonly ListedPolicy[];
   readonly globs: readonly ListedPolicy[];
   readonly #known: ReadonlyMap<string, ListedPolicy>;
 
-  /** @param before policies that read as in that list keep their entry */
+  /** @param before earlier list; unchanged policies keep its entries */
   constructor(policies: AcceptedPolicies['policies'], before: AcceptedList | undefined) {
     const sorted = [...policies.values()].sort((a, b) => byText(a.policy.name, b.policy.name));
     this.policies = sorted.map((accepted) => {
@@ -48,15 +48,15 @@ class AcceptedList {
     return this.#known.has(key);
   }
 
-  /** Number of them that have expired. */
+  /** Number of the policies that have expired. */
   countExpired(asOf: Date): number {
     return countExpired(this.policies, asOf.getTime());
   }
 }
 
-/** All that decides how the policies read that are not reported by name. */
+/** Everything that decides on the expected state of policies that are not named. */
 export interface ReportBasis {
-  /** Baseline without its time, which passes and changes nothing until a policy expires. */
+  /** Baseline without its time, which matters only when a policy expires. */
   readonly baseline: Omit<Baseline, 'asOf'>;
   /** Number of policies of the list that have expired. */
   readonly expired: number;
@@ -64,12 +64,9 @@ export interface ReportBasis {
 
 /** Statement of an agent about its policies. */
 export interface Statement {
-  /** null: the agent has no list, and every policy is reported by name. */
+  /** null: the agent has no list, so every policy is reported by name. */
   readonly ground: ReportBasis | null;
-  /**
-   * Deviations of policies of the list that are not as expected, and reports of policies that the
-   * list does not have, by key.
-   */
+  /** Deviations of policies of the list, and reports of policies outside the list, by key. */
   readonly policies: ReadonlyMap<string, NamedPolicy>;
   /** First violations of the policies that deviate. */
   readonly samples: NonNullable<AgentClusterReport['violationSamples']>;
@@ -80,8 +77,7 @@ export interface Statement {
 type Samples = Statement['samples'];
 
 /**
- * The first of each list, then the second of each, and so on, until there are as many as a report
- * has.
+ * Takes the first of each list, then the second of each, and so on, up to the limit of a report.
  */
 const inTurns = <T>(lists: readonly (readonly T[])[], max: number): T[] => {
   const taken: T[] = [];
@@ -97,11 +93,11 @@ interface Known<T> {
 
 const NO_NAMESPACES: readonly string[] = [];
 
-/** Snapshot after a round. */
+/** Snapshot after a reconcile. */
 type Seen = Required<Pick<AgentSnapshot, 'policies'>> & { readonly profile: NonNullable<AgentSnapshot['profile']>; readonly asOf: Date };
 
 /**
- * Makes the statement of a list and a snapshot; what did not change is not judged again, and is the
+ * Builds the statement of a list and a snapshot. Unchanged inputs are not judged again and give the
  * same object.
  */
 export class PolicyStatements {
@@ -135,7 +131,7 @@ export class PolicyStatements {
     return value;
   }
 
-  /** The policies of the list, in the order of their bits. */
+  /** Policies of the list, in the order of their bits. */
   listed(accepted: AcceptedPolicies): AcceptedList['policies'] {
     return this.#listOf(accepted).policies;
   }
@@ -186,9 +182,7 @@ export class PolicyStatements {
     return { inputs, value: judgeListed(state) };
   }
 
-  /**
-   * Returns violations of policies that deny before those of others, one of each policy in turns.
-   */
+  /** Picks violations by turns, one per policy, those of policies that deny first. */
   #samplesOf(named: Statement['policies'], policies: AgentSnapshot['policies']): Statement['samples'] {
     const ofDeny: Samples[] = [];
     const ofOthers: Samples[] = [];
@@ -201,7 +195,7 @@ export class PolicyStatements {
     return [...inTurns(ofDeny, MAX_SAMPLES), ...inTurns(ofOthers, MAX_SAMPLES)].slice(0, MAX_SAMPLES);
   }
 
-  /** Returns owners at risk, one of each policy in turns. */
+  /** Picks owners at risk by turns, one per policy. */
   #risksOf(named: Statement['policies'], policies: AgentSnapshot['policies']): Statement['risks'] {
     const lists: Statement['risks'][] = [];
     for (const [policy, value] of named) {
@@ -214,8 +208,8 @@ export class PolicyStatements {
   }
 
   /**
-   * Returns the reports of policies that the list does not have: local ones, and those of the hub
-   * that are still to go.
+   * Reports of policies outside the list: local ones, and those of the hub that are yet to be
+   * deleted.
    */
   #unlisted(policies: AgentSnapshot['policies'], list?: AcceptedList): Map<string, PolicyReport> {
     const reports = new Map<string, PolicyReport>();
@@ -227,10 +221,7 @@ export class PolicyStatements {
     return reports;
   }
 
-  /**
-   * Names of the namespaces that any glob of the list governs; the same object as long as they are
-   * the same.
-   */
+  /** Names of the namespaces that any glob of the list governs: the same object while unchanged. */
   #namespacesOf({ globs }: AcceptedList, policies: AgentSnapshot['policies']): readonly string[] {
     const inputs = globs.map(({ name }) => {
       const seen = policies.get(name);

@@ -6,14 +6,14 @@ import { type Logger, weakMemo } from '@fso/shared/runtime';
 const judged = weakMemo((report: PolicyReport) => judgePolicyReport(report));
 
 /**
- * Checks reports against their schema before they are sent: whatever is written into the cluster,
- * the hub must still get everything else.
+ * Checks reports against their schema before they are sent. A value in the cluster that breaks a
+ * report must not keep the hub from getting the others.
  */
 export class ReportCheck {
   readonly #logger: Logger;
   /**
-   * Keys of the policies whose reports are invalid now, undefined for the cluster's own; each is
-   * logged once.
+   * Keys of the policies whose reports are currently invalid; undefined for the report of the
+   * cluster. Each is logged once.
    */
   readonly #wrong = new Set<string | undefined>();
   #cluster: { readonly report: AgentClusterReport; readonly entry: AgentClusterReport } | undefined;
@@ -23,10 +23,10 @@ export class ReportCheck {
   }
 
   /**
-   * The report of a policy as its schema has it; an invalid one is replaced by a report with phase
-   * Failed. The same object for the same report.
+   * Validates the report of a policy. An invalid one is replaced by a report with phase Failed.
+   * Memoized by identity.
    *
-   * @returns undefined: nothing of it is of use
+   * @returns undefined if nothing of it is usable
    */
   policy(key: string, report: PolicyReport): PolicyReport | undefined {
     const { entry, problem } = judged(report);
@@ -34,7 +34,7 @@ export class ReportCheck {
     return entry;
   }
 
-  /** The same object as long as it says the same. */
+  /** Validates the report of the cluster: the same object while its content is unchanged. */
   cluster(report: AgentClusterReport): AgentClusterReport {
     if (this.#cluster !== undefined && isDeepStrictEqual(report, this.#cluster.report)) return this.#cluster.entry;
     const { entry, problem } = judgeClusterReport(report);

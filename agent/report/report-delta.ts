@@ -2,17 +2,17 @@ import { MAX_LISTED, type NamedPolicy } from '@fso/shared/status';
 
 type Named = ReadonlyMap<string, NamedPolicy>;
 
-/** Difference between two reports, in policies that are reported by name. */
+/** Difference between two reports in the policies reported by name. */
 export interface ReportDelta {
-  /** Policies that came or read otherwise, by key. */
+  /** Policies that are new or changed, by key. */
   readonly named: Named;
   /** Keys. */
   readonly removed: readonly string[];
 }
 
 /**
- * Room of one frame, far below what a hub takes in: events and the state of the cluster come beside
- * it.
+ * Capacity of one frame, far below the limit of a hub, because events and the state of the cluster
+ * are added.
  */
 export interface FrameRoom {
   readonly entries: number;
@@ -22,7 +22,7 @@ export interface FrameRoom {
 
 const REPORT_ROOM: FrameRoom = { entries: MAX_LISTED, bytes: 4 * 1024 * 1024 };
 
-/** The part of a delta that fits into one frame, at least one policy. */
+/** Takes the part of a delta that fits into one frame, at least one policy. */
 export const takeFrame = (
   { named, removed }: ReportDelta,
   { entries, bytes }: FrameRoom = REPORT_ROOM,
@@ -37,10 +37,10 @@ export const takeFrame = (
   return { named: end === -1 ? named : new Map(all.slice(0, end)), removed: removed.slice(0, entries), isWhole };
 };
 
-/** Size of a policy in a frame, where it deviates as no other one does. */
+/** Size of a policy in a frame if it shares its deviation with no other. */
 const sizeOf = ([key, named]: readonly [string, NamedPolicy]): number => Buffer.byteLength(JSON.stringify(named)) + key.length + 32;
 
-/** Applies a delta to the policies of a report. @returns `before` after it */
+/** Applies a delta to the policies of a report. @returns the policies after it */
 export const applied = (before: Named, { named, removed }: ReportDelta): Named => {
   const after = new Map([...before, ...named]);
   for (const key of removed) after.delete(key);
@@ -49,7 +49,7 @@ export const applied = (before: Named, { named, removed }: ReportDelta): Named =
 
 const NO_DELTA: ReportDelta = { named: new Map(), removed: [] };
 
-/** Returns the delta from `before` to `now`: replayed on `before`, it gives `now` exactly. */
+/** Computes the delta from `before` to `now`: applied to `before`, it gives exactly `now`. */
 export const diffReports = (before: Named, now: Named): ReportDelta =>
   before === now
     ? NO_DELTA
@@ -59,8 +59,8 @@ export const diffReports = (before: Named, now: Named): ReportDelta =>
       };
 
 /**
- * Whether two reports of a policy are the same, also in the order of fields, which digests depend
- * on.
+ * Whether two reports of a policy are equal, including the order of fields, on which digests
+ * depend.
  */
 const isSame = (before: NamedPolicy | undefined, now: NamedPolicy): boolean =>
   before === now || JSON.stringify(before) === JSON.stringify(now);

@@ -22,53 +22,48 @@ import { applied, type FrameRoom, takeFrame } from './report-delta.ts';
 import { ResyncRequest } from './resync-request.ts';
 import { baselineOf, digestOfPolicies, NOTHING_SENT, SentReports } from './sent-reports.ts';
 
-/** Sources of what a report says. */
+/** Sources of the content of a report. */
 export interface ReporterOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly observatory: Observatory;
   readonly outbox: EventOutbox;
-  /** The facts that are no part of a snapshot as it stands. */
+  /** Facts that are not part of the snapshot. */
   readonly revisions: (snapshot: AgentSnapshot) => RevisionFacts & StreamFacts;
-  /** The policies of the accepted commit; undefined: none was accepted, or they are not known. */
+  /** Policies of the accepted commit; undefined if none is accepted, or they are unknown. */
   readonly accepted: () => AcceptedPolicies | undefined;
   readonly room?: FrameRoom;
 }
 
 type Send = (frame: AgentFrame) => void;
 
-/**
- * Least time between two reports: a burst of changes is one report, a single change goes out at
- * once.
- */
+/** Shortest time between two reports, in ms. A burst of changes becomes one report. */
 const SPACING_MS = 20;
-/** Reports in flight; beyond it changes gather until the hub has caught up. */
+/** Most reports in flight. Beyond it, changes accumulate until the hub has caught up. */
 const WINDOW = 32;
 const totalNow = weakMemo(totalOf);
 
 /**
- * Step ⑧, the agent's half: sends the hub what changed since the last report. Frames of one
- * connection arrive in order and without gaps, so a delta builds on the one sent before it; after a
- * new connection it builds on what the hub says it has. Where that is nothing that this agent sent,
- * or when the hub asks, everything is sent, in several frames where one is too small.
+ * Sends the hub what changed since the last report (the agent's half of step ⑧). Frames of one
+ * connection arrive in order and without gaps, so a delta is based on the one sent before it. After
+ * a reconnect it is based on the state that the hub reports. If this agent does not know that
+ * state, or on request, everything is sent, in several frames if one is too small.
  */
 export class Reporter {
   readonly #options: ReporterOptions;
   readonly #wakeup = new Wakeup();
   #send: Send | undefined;
   #full: boolean = true;
-  /** Whether the last frame had no room for all. */
+  /** Whether the last frame could not take everything. */
   #isCut: boolean = false;
-  /** Revision that was accepted and is not acknowledged yet, and when: monotonic, ms. */
+  /** Accepted revision to acknowledge, with the monotonic time of its acceptance in ms. */
   #ack: { readonly revision: string; readonly digest: string; readonly atMs: number } | undefined;
-  /** Whether the hub has yet to get the digest that ends the reports of this stream. */
-  #owesDigest: boolean = false;
+  /** Whether the digest that ends the reports of this stream is still to be sent. */
+  #isDigestPending: boolean = false;
   readonly #check: ReportCheck;
   readonly #statements: PolicyStatements;
   readonly #holdBack: HoldBack;
   readonly #resync: ResyncRequest;
   readonly #listRequest: ListRequest;
-  /**
-   * Whether the hub has yet to read so much that the next report waits, as changes gather in it.
-   */
+  /** Whether the hub has so much left to read that the next report should wait. */
   #isBehind: () => boolean = () => false;
   readonly #sent = new SentReports();
 
@@ -82,36 +77,37 @@ export class Reporter {
   }
 
   /**
-   * Begins to report on a stream: what changed since the hub's state, or everything.
+   * Begins to report on a stream: everything, or the changes since the hub's state.
    *
    * @param isBehind whether a report should wait; the caller calls {@link poke} when that ends
    */
   connected(send: Send, reported: ReportedState, isBehind: () => boolean = () => false): void {
-    // The hello has said what was accepted before.
+    // The hello has already reported the accepted revision.
     this.#ack = undefined;
     this.#send = send;
     this.#isBehind = isBehind;
     this.#full = !this.#sent.goOnFrom(reported);
     this.#isCut = false;
-    this.#owesDigest = true;
-    // Events that it took without an answer come again: it keeps each once.
-    this.#startOver();
-    // The hub waits for the first word of each agent before it greets more of them.
+    this.#isDigestPending = true;
+    // Sends events that the hub took without acknowledgement again. It keeps each only once.
+    this.#requeue();
+    // The hub waits for the first frame of each agent before it admits more agents.
     this.sendDigest();
   }
 
   /**
-   * Acknowledges a revision with the next report, which says how the cluster is with it; without
-   * one to come, at once.
+   * Acknowledges a revision with the next report, which describes the cluster under it, or at once
+   * if no report follows.
    */
   accepted({ revision, digest }: { readonly revision: string; readonly digest: string }): void {
-    // The hub is never more than one accepted revision behind, whose objects the agent still holds.
+    // The hub is never more than one accepted revision behind, so that the agent still holds its
+    // objects.
     this.sendAck();
     this.#ack = { revision, digest, atMs: this.#options.clock.monotonicMs() };
     this.#wakeup.wake();
   }
 
-  /** Sends the ack that waits for a report, if there is one, without it. */
+  /** Sends a waiting ack, if there is one, without a report. */
   sendAck(): void {
     const ack = this.#send && this.#takeAck();
     if (ack !== undefined) this.#send?.({ type: 'ack', ...ack });
@@ -138,7 +134,7 @@ export class Reporter {
   }
 
   /**
-   * The hub asks for everything, and gets it as often as {@link ResyncRequest} says. Events of
+   * Handles the hub's request for everything, at the rate of {@link ResyncRequest}. Events of
    * refused reports are sent again.
    */
   resync(): void {
@@ -150,33 +146,31 @@ export class Reporter {
   #resyncIfDue(): void {
     if (!this.#resync.take()) return;
     this.#full = true;
-    this.#startOver();
+    this.#requeue();
   }
 
-  #startOver(): void {
+  #requeue(): void {
     this.#options.outbox.takeBack();
     this.#sent.forgetUnacknowledged();
     this.#wakeup.wake();
   }
 
-  /** @returns the full report of a policy, which the hub requests */
+  /** Builds the full report of a policy, which the hub requested. */
   inspect({ id, policy }: Inspect): Inspected {
     const known = this.#options.observatory.snapshot().policies.get(policy);
     return { type: 'inspected', id, report: known === undefined ? null : (this.#check.policy(policy, known.report) ?? null) };
   }
 
   /**
-   * @returns the policies of the accepted list, which the hub does not know; undefined: by now
-   * another one is accepted
+   * Lists the policies of the accepted list, which the hub does not know.
+   *
+   * @returns undefined if another list has been accepted
    */
   listed(list: string): Listed | undefined {
     return this.#listRequest.answer(list);
   }
 
-  /**
-   * The hub asks for the policies of a list, and gets those of the accepted one as often as
-   * {@link ResyncRequest} says.
-   */
+  /** Handles the hub's request for the accepted policies, see {@link ResyncRequest}. */
   list(list: string): void {
     if (!this.#listRequest.open(list)) return;
     this.#listIfDue();
@@ -198,16 +192,16 @@ export class Reporter {
     this.#wakeup.wake();
   }
 
-  /** Sends the digest of what the hub should have by now, so that a difference is found. */
+  /** Sends the digest of what the hub should have by now, so that differences are detected. */
   sendDigest(): void {
     if (this.#full || this.#isCut) return;
-    // The hub answers with the digest of the revision that it knows to be accepted.
+    // The hub responds with the digest of the revision that it knows to be accepted.
     this.sendAck();
     const { seq, policies } = this.#sent.last;
     this.#send?.({ type: 'digest', digest: digestOfPolicies(policies), seq });
   }
 
-  /** Works until the signal aborts, which is what it throws then. */
+  /** Runs until the signal aborts. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
     const { observatory, clock } = this.#options;
     const stops = [observatory.onChange(() => this.#wakeup.wake()), observatory.onEvent(() => this.#wakeup.wake())];
@@ -217,7 +211,7 @@ export class Reporter {
         this.#resyncIfDue();
         this.#listIfDue();
         if (this.#report()) await clock.sleep(SPACING_MS, signal);
-        else this.#sayCurrent();
+        else this.#sendDigestOnce();
       }
     } finally {
       for (const stop of stops) stop();
@@ -233,13 +227,13 @@ export class Reporter {
   }
 
   /**
-   * Sends the digest once on each stream, when all reports are sent and acknowledged: the state at
-   * the hub is current then.
+   * Sends the digest once per stream, when all reports are sent and acknowledged, so that the hub's
+   * state is current.
    */
-  #sayCurrent(): void {
-    const isSaid = !this.#full && !this.#isCut && this.#holdBack.dueInMs === undefined && this.#sent.inFlight === 0;
-    if (!this.#owesDigest || this.#send === undefined || !isSaid) return;
-    this.#owesDigest = false;
+  #sendDigestOnce(): void {
+    const isAllReported = !this.#full && !this.#isCut && this.#holdBack.dueInMs === undefined && this.#sent.inFlight === 0;
+    if (!this.#isDigestPending || this.#send === undefined || !isAllReported) return;
+    this.#isDigestPending = false;
     this.sendDigest();
   }
 

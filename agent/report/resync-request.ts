@@ -1,14 +1,14 @@
 import type { Clock } from '@fso/shared/runtime';
 
 /**
- * Least time between two answers to a hub that asks for everything, in milliseconds: each costs as
- * much as all policies together.
+ * Shortest time between two answers to a hub that asks for everything, in ms. Each costs as much as
+ * all policies together.
  */
 const SPACING_MS = 5_000;
 
 /**
- * The request of a hub for a full report, or for the policies of a list. The first is due at once,
- * one that comes soon after it a while later; none is lost.
+ * Request of the hub for a full report, or for the policies of a list. The first one is due at
+ * once, one that follows soon after it is delayed, and none is lost.
  */
 export class ResyncRequest {
   readonly #clock: Clock;
@@ -19,7 +19,7 @@ export class ResyncRequest {
     this.#clock = clock;
   }
 
-  /** Milliseconds until the request is due; undefined: there is none. */
+  /** Time in ms until the request is due; undefined if there is none. */
   get dueInMs(): number | undefined {
     return this.#isOpen ? Math.max(0, this.#notBefore - this.#clock.monotonicMs()) : undefined;
   }
@@ -28,12 +28,12 @@ export class ResyncRequest {
     this.#isOpen = true;
   }
 
-  /** The connection that it came over has ended. */
+  /** Drops the request, because its connection has ended. */
   cancel(): void {
     this.#isOpen = false;
   }
 
-  /** @returns whether a request is due, which is then done */
+  /** Closes a request that is due. @returns whether one was due */
   take(): boolean {
     if (this.dueInMs !== 0) return false;
     this.#isOpen = false;

@@ -4,21 +4,21 @@ import { digestOfBaseline } from '@fso/shared/status';
 import type { KnownState } from './hold-back.ts';
 import type { ReportBasis } from './policy-statements.ts';
 
-/** All that the hub knows once it has taken a report. */
+/** Everything that the hub knows after a report. */
 interface SentState extends KnownState {
   readonly seq: number;
 }
 
-/** State of a hub that has no report of this agent. */
+/** State of a hub without a report of this agent. */
 export const NOTHING_SENT: SentState = { seq: 0, ground: null, policies: new Map(), cluster: undefined };
 
-/** Digest of all that is reported by name; once for each map. */
+/** Digest of everything that is reported by name. Memoized by identity. */
 export const digestOfPolicies = weakMemo((named: KnownState['policies']) => digestOfNamed(named));
 
 /**
- * Makes the baseline of a report; null: no commit was accepted.
+ * Builds the baseline of a report; null if no commit is accepted.
  *
- * @param asOf start of the round that the ground is of; its digest leaves it out
+ * @param asOf start of the reconcile that the ground is based on; not part of its digest
  */
 export const baselineOf = (ground: ReportBasis | null | undefined, asOf: Date = new Date(0)): Report['baseline'] =>
   ground == null ? null : { ...ground.baseline, asOf: asOf.toISOString() };
@@ -28,26 +28,26 @@ const digestOfGround = (ground: ReportBasis | null | undefined): string | null =
   return baseline && digestOfBaseline(baseline);
 };
 
-/** The states that the hub may have: one for each report that it has yet to acknowledge. */
+/** States that the hub may have, one for each unacknowledged report. */
 export class SentReports {
   #last: SentState = NOTHING_SENT;
   /**
-   * States that the hub may have: after the last report that it acknowledged, and after each one
-   * since, but for the last of all.
+   * States that the hub may have: after the last acknowledged report, and after each later one
+   * except the last.
    */
   #earlier: readonly SentState[] = [];
 
-  /** The state of a hub that has taken every report. */
+  /** State of a hub that has received every report. */
   get last(): SentState {
     return this.#last;
   }
 
-  /** Number of reports without an acknowledgement. */
+  /** Number of unacknowledged reports. */
   get inFlight(): number {
     return this.#earlier.length;
   }
 
-  /** Records a report. @returns its number */
+  /** Records a report. @returns its sequence number */
   add(state: KnownState): number {
     this.#earlier = [...this.#earlier, this.#last];
     this.#last = { ...state, seq: this.#last.seq + 1 };
@@ -64,8 +64,9 @@ export class SentReports {
   }
 
   /**
-   * Builds the next report on what a hub says it has, and numbers on from there. @returns whether
-   * that is a state that this agent sent; else the hub needs everything
+   * Bases the next report on the state that a hub reports, and continues its numbering.
+   *
+   * @returns whether this agent knows that state; otherwise the hub needs everything
    */
   goOnFrom(reported: ReportedState): boolean {
     const known = this.#find(reported);
@@ -74,8 +75,8 @@ export class SentReports {
   }
 
   /**
-   * The state that a hub has, of those that it may have. What else it has of the cluster, or of the
-   * baseline, comes again.
+   * Finds the reported state among those that the hub may have. A different state of the cluster or
+   * the baseline is sent again.
    */
   #find({ seq, policies, cluster, baseline }: ReportedState): SentState | undefined {
     const states = [this.#last, ...this.#earlier].filter((state) => digestOfPolicies(state.policies) === policies);

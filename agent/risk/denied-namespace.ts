@@ -1,10 +1,10 @@
 import type { Governance, NamespaceGovernance } from '../enforce/index.ts';
 
-/** A namespace whose pods a policy refuses outside of some regions. */
+/** Namespace whose pods a policy refuses outside certain regions. */
 export interface DeniedNamespace {
   readonly namespace: string;
   readonly deny: NonNullable<NamespaceGovernance['actions']['deny']>;
-  /** Regions that placement injection gives to pods; none: it leaves them as they are. */
+  /** Regions that placement injection adds to pods; empty without injection. */
   readonly injected: readonly string[];
   /** Regions of each denying policy, in the order of `deny.policies`. */
   readonly regions: readonly (readonly string[])[];
@@ -12,10 +12,10 @@ export interface DeniedNamespace {
 
 const NO_REGIONS: readonly string[] = [];
 
-/** Regions that a policy allows; undefined: that is not known. */
+/** Regions that a policy allows; undefined if unknown. */
 export type RegionsOf = (policy: string) => readonly string[] | undefined;
 
-/** Regions of policies by what became of them. */
+/** Reads the regions of policies from their outcomes. */
 export const regionsByOutcome =
   (policies: Governance['policies']): RegionsOf =>
   (policy) => {
@@ -26,8 +26,8 @@ export const regionsByOutcome =
 /**
  * Finds the rule by which lock 1 refuses pods of a namespace.
  *
- * @param injects whether the API server injects placements where a namespace asks for it
- * @returns undefined: no policy denies there
+ * @param injects whether the API server injects placements in namespaces that ask for it
+ * @returns undefined if no policy denies there
  */
 export const deniedNamespace = (
   { namespace, injection, actions: { deny } }: NamespaceGovernance,

@@ -11,7 +11,7 @@ import { templatePath } from './owners/owner-kinds.ts';
 import { type FoundRisk, type NamespaceRisks, RiskTally } from './sum-risks.ts';
 import { hasDryRun, targetKey, targetOf } from './template-targets.ts';
 
-/** Templates of one owner that are judged, such as of the Jobs of a CronJob. */
+/** Most templates of one owner that are judged, e.g. those of the Jobs of a CronJob. */
 export const MAX_SOURCES = 8;
 const MAX_TEXT = 512;
 const NO_REGIONS: readonly string[] = [];
@@ -22,38 +22,38 @@ export interface JudgeInput {
   readonly nodes: readonly NodeFacts[];
   /** Whether the API server can inject placements. */
   readonly injects: boolean;
-  /** Returns what a dry run of a template's pod showed; undefined: none has shown anything yet. */
+  /** Result of a dry run of the template's pod; undefined if there is none yet. */
   answer(target: string): TemplateAnswer | undefined;
 }
 
-/** Outcome for the next pods of an owner. */
+/** Judgement of the next pods of an owner. */
 export interface OwnerJudgement {
-  /** Undefined: it is not at risk, as far as is known. */
+  /** undefined: not at risk, as far as known. */
   readonly found?: FoundRisk;
-  /** Whether only a webhook keeps its pods from being refused. */
+  /** Whether only a webhook keeps the pods from being refused. */
   readonly isMended?: true;
-  /** Whether not all of its templates are judged whole. */
+  /** Whether some of its templates are not judged, or only in part. */
   readonly isUnjudged?: true;
 }
 
 interface JudgedSource {
   readonly judged: TemplateJudgement;
-  /** Undefined: its template is not known. */
+  /** undefined: the template is unknown. */
   readonly byItself: TemplateJudgement | undefined;
   readonly isConfirmed: boolean;
-  /** Whether a dry run is still to come. */
+  /** Whether a dry run is still pending. */
   readonly isUntried: boolean;
 }
 
 type AtRisk = JudgedSource & { readonly judged: Exclude<TemplateJudgement, { risk: 'None' }> };
 
-/** Whether a template has more than is kept of it, so that its nodes are not looked for. */
+/** Whether a template is too large to be kept whole, so that no nodes are searched for it. */
 const isCut = ({ template }: TemplateSource): boolean => template?.isCut === true;
 
-/** Judgements by the question, for as long as the nodes are the same. */
+/** Judgements by their inputs, kept while the nodes are unchanged. */
 const known = weakMemo((_nodes: readonly NodeFacts[]) => new Map<string, WeakMap<object, TemplateJudgement>>());
 
-/** Judges a template by itself, once for all owners that have it. */
+/** Judges a template as written, once for all owners that share it. */
 export const judgeSource = (
   { denied, nodes }: Pick<JudgeInput, 'denied' | 'nodes'>,
   owner: OwnerTemplates,
@@ -73,7 +73,7 @@ export const judgeSource = (
   return judged;
 };
 
-/** @returns undefined: its template is not known, and no dry run has shown its pods */
+/** @returns undefined if the template is unknown and no dry run has shown its pods */
 const judgeByAnswer = (input: JudgeInput, owner: OwnerTemplates, source: TemplateSource): JudgedSource | undefined => {
   const said = hasDryRun(source) ? input.answer(targetKey(input.denied.namespace, source)) : undefined;
   const byItself = judgeSource(input, owner, source);
@@ -89,7 +89,7 @@ interface Admitted {
   readonly source: TemplateSource;
 }
 
-/** Judges a pod that was admitted, as the webhooks left it, injection among them. */
+/** Judges an admitted pod with the changes by webhooks, including injection. */
 const judgeAdmitted = (
   { denied, nodes }: Pick<JudgeInput, 'denied' | 'nodes'>,
   { said: { template }, byItself, source }: Admitted,
@@ -101,14 +101,14 @@ const judgeAdmitted = (
 
 const SPOILED = 'the template is fine, and a webhook or another part of admission changes its pods: see the MutatingWebhookConfigurations';
 
-/** Judges a pod that a lock refused: its template is at fault, or a webhook spoils it. */
+/** Judges a pod that a lock refused, because of its template or of a webhook's change. */
 const refusedByLock = (violation: string, byItself: TemplateJudgement | undefined): TemplateJudgement => ({
   risk: 'Refused',
   reason: violation,
   fix: byItself?.risk === 'Refused' ? byItself.fix : SPOILED,
 });
 
-/** Judges the next pods of an owner by its templates and what dry runs showed. */
+/** Judges the next pods of an owner by its templates and the results of dry runs. */
 export const judgeOwner = (input: JudgeInput, owner: OwnerTemplates): OwnerJudgement => {
   const sources = owner.sources.slice(0, MAX_SOURCES);
   const judged = sources.map((source) => judgeByAnswer(input, owner, source)).filter((one) => one !== undefined);
@@ -120,7 +120,10 @@ export const judgeOwner = (input: JudgeInput, owner: OwnerTemplates): OwnerJudge
   };
 };
 
-/** The source at the greatest risk, of equal ones the one that was tried; undefined: none is. */
+/**
+ * Picks the source at the greatest risk, preferring one with a dry run; undefined if none is at
+ * risk.
+ */
 const worstOf = (judged: readonly JudgedSource[]): AtRisk | undefined => {
   const atRisk = judged.filter((each): each is AtRisk => each.judged.risk !== 'None');
   const refused = atRisk.filter(({ judged: { risk } }) => risk === 'Refused');
@@ -131,7 +134,7 @@ const foundOf = (input: JudgeInput, owner: OwnerTemplates, worst: AtRisk): Found
   const { denied } = input;
   const { isConfirmed, isUntried, judged, byItself } = worst;
   const { risk, reason, fix, nodes } = judged;
-  const proposal = byItself?.risk === 'Refused' && mendsByInjection(input, owner) ? INJECTION : '';
+  const proposal = byItself?.risk === 'Refused' && isFixedByInjection(input, owner) ? INJECTION : '';
   const value: Risk = {
     risk,
     kind: owner.kind,
@@ -153,7 +156,7 @@ const INJECTION = '; or set placementInjection: true in the policy, which mends 
  * Whether placement injection, which the namespace does not have, would leave none of the owner's
  * next pods at risk.
  */
-const mendsByInjection = ({ denied, nodes, injects }: JudgeInput, owner: OwnerTemplates): boolean => {
+const isFixedByInjection = ({ denied, nodes, injects }: JudgeInput, owner: OwnerTemplates): boolean => {
   const { deny, injected } = denied;
   if (!injects || injected.length > 0 || deny.regions.length === 0 || owner.sources.length > MAX_SOURCES) return false;
   const withInjection = { denied: { ...denied, injected: deny.regions }, nodes };
@@ -162,7 +165,7 @@ const mendsByInjection = ({ denied, nodes, injects }: JudgeInput, owner: OwnerTe
 
 const setOf = weakMemo((regions: readonly string[]): ReadonlySet<string> => new Set(regions));
 
-/** The policies whose own regions refuse the pods; all, where that is not to be told apart. */
+/** Picks the policies whose own regions refuse the pods; all policies if that cannot be decided. */
 const refusing = ({ deny, injected, regions }: DeniedNamespace, sources: readonly TemplateSource[]): readonly string[] => {
   if (deny.policies.length === 1) return deny.policies;
   const asked = sources
@@ -175,23 +178,23 @@ const refusing = ({ deny, injected, regions }: DeniedNamespace, sources: readonl
   return named.length > 0 ? named : deny.policies;
 };
 
-/** Number of nodes and policies that the templates of an owner are compared with, at most. */
+/** Largest number of nodes and policies that the templates of an owner are compared with. */
 export const judgingCost = ({ denied, nodes }: Pick<JudgeInput, 'denied' | 'nodes'>, { sources }: OwnerTemplates): number =>
   Math.min(sources.length, MAX_SOURCES) * (1 + nodes.length + denied.deny.policies.length);
 
-/** Owners that are judged in a namespace: a tenant may create any number. */
+/** Most owners that are judged in a namespace. A tenant may create any number. */
 export const MAX_JUDGED = 1_000;
 
 /** Templates to try by dry runs, by key. */
 export type Targets = ReadonlyMap<string, TemplateTarget>;
 
-/** The owners of a namespace that are judged, and the number of the others. */
+/** Owners of a namespace that are judged, and the number of the others. */
 export interface JudgedOwners {
   readonly owners: readonly OwnerTemplates[];
   readonly omitted: number;
 }
 
-/** Listed once for the owners of a namespace as they are. */
+/** Templates of the owners of a namespace. Memoized by identity. */
 const templatesOf: (owners: OwnerSet) => readonly OwnerTemplates[] = weakMemo((owners) =>
   nextTemplates(new Map([...owners].map(([kind, named]) => [kind, [...named.values()]]))).toSorted((a, b) =>
     byText(`${a.kind}/${a.owner.metadata.name}`, `${b.kind}/${b.owner.metadata.name}`),
@@ -199,9 +202,9 @@ const templatesOf: (owners: OwnerSet) => readonly OwnerTemplates[] = weakMemo((o
 );
 
 /**
- * Chooses the owners that are judged, and counts those beyond the limit.
+ * Selects the owners that are judged, and counts those beyond the limit.
  *
- * @param shapes of owners of which nothing may be there now
+ * @param shapes owners of which no object may exist now
  */
 export const judgedOwners = (owners: OwnerSet, shapes: ShapeSource): JudgedOwners => {
   const present = templatesOf(owners);
@@ -212,13 +215,13 @@ export const judgedOwners = (owners: OwnerSet, shapes: ShapeSource): JudgedOwner
   };
 };
 
-/** The shapes of a namespace. */
+/** Shapes of a namespace. */
 export interface ShapeSource {
-  /** Lists those that none of the owners stands for, those that were seen last first. */
+  /** Lists the shapes that belong to none of the owners, most recently seen first. */
   apartFrom(owners: readonly OwnerTemplates[]): readonly OwnerTemplates[];
 }
 
-/** Finds the templates of which pods are asked for, one owner at a step. */
+/** Finds the templates to probe by dry runs, one owner per step. */
 export function* targetsOf(
   input: JudgeInput,
   owners: readonly OwnerTemplates[],
@@ -236,7 +239,7 @@ export function* targetsOf(
   return targets;
 }
 
-/** Judges owners, one at a step. */
+/** Judges owners, one per step. */
 export function* judgeOwners(input: JudgeInput, { owners, omitted }: JudgedOwners): Generator<void, NamespaceRisks> {
   const tallies = new Map(input.denied.deny.policies.map((policy) => [policy, new RiskTally()]));
   const refused: FoundRisk[] = [];

@@ -1,35 +1,35 @@
 import type { PodTemplate } from '@fso/shared/risk';
 import type { Owner, OwnerKind } from './owners/owner-kinds.ts';
 
-/** Kinds that owners at risk are shown as, but for shapes. */
+/** Kinds under which owners at risk are shown, except for shapes. */
 type TopKind = Exclude<OwnerKind, 'ControllerRevision'>;
 
-/** An object whose template makes the next pods of an owner. */
+/** Object whose template defines the next pods of an owner. */
 export interface TemplateSource {
   readonly kind: OwnerKind | 'Shape';
   readonly object: Owner;
-  /** Undefined: it is too large to be judged, or cannot be read. */
+  /** undefined: too large to be judged, or unreadable. */
   readonly template: PodTemplate | undefined;
 }
 
-/** An owner of pods, and the templates that make its next ones. */
+/** Owner of pods, with the templates that define its next pods. */
 export interface OwnerTemplates {
   /** Kind of the owner: a {@link TopKind}, or the one that a shape was seen with. */
   readonly kind: string;
   readonly owner: Pick<Owner, 'metadata'>;
   readonly sources: readonly TemplateSource[];
-  /** Time until which pods of a shape were seen; absent: they are there, or it is no shape. */
+  /** Time at which pods of a shape were last seen; absent if they exist, or it is not a shape. */
   readonly lastSeen?: string | undefined;
 }
 
-/** The owners of one namespace, by kind. */
+/** Owners of one namespace, by kind. */
 export type OwnersByKind = ReadonlyMap<OwnerKind, readonly Owner[]>;
 
 type ByName = ReadonlyMap<string, Owner>;
 
 const sourceOf = (kind: OwnerKind, object: Owner): TemplateSource => ({ kind, object, template: object.template });
 
-/** Whether an object is that controller, and not a later one of its name. */
+/** Whether an object is the controller itself, and not a later object of the same name. */
 const isController = (owner: Owner, { controller }: Owner): boolean => controller?.uid === owner.metadata.uid;
 
 const newest = (sets: readonly Owner[]): readonly Owner[] => {
@@ -37,13 +37,13 @@ const newest = (sets: readonly Owner[]): readonly Owner[] => {
   return first === undefined ? [] : [first];
 };
 
-/** ReplicaSets with other templates that make pods beside the one of the present template. */
+/** ReplicaSets that create pods from another template than the current one. */
 const others = (template: PodTemplate | undefined, sets: readonly Owner[]): readonly TemplateSource[] =>
   sets.filter((each) => each.template !== template).map((each) => sourceOf('ReplicaSet', each));
 
 /**
  * Templates of the next pods of a Deployment: its own, and those of ReplicaSets that still have
- * replicas. A paused one makes pods by its ReplicaSets alone.
+ * replicas. While paused, only the ReplicaSets create pods.
  */
 const ofDeployment = (deployment: Owner, sets: readonly Owner[]): readonly TemplateSource[] => {
   const active = sets.filter(({ replicas = 1 }) => replicas > 0);
@@ -53,8 +53,8 @@ const ofDeployment = (deployment: Owner, sets: readonly Owner[]): readonly Templ
 };
 
 /**
- * Templates of the next pods of a StatefulSet: below its partition that of the revision which the
- * pods have.
+ * Templates of the next pods of a StatefulSet. Below its partition, pods keep the template of their
+ * revision.
  */
 const ofStatefulSet = (set: Owner, revisions: ByName): readonly TemplateSource[] => {
   const { partition, currentRevision, replicas = 1 } = set;
@@ -67,7 +67,10 @@ const ofStatefulSet = (set: Owner, revisions: ByName): readonly TemplateSource[]
 
 const byName = (owners: readonly Owner[]): ByName => new Map(owners.map((owner) => [owner.metadata.name, owner]));
 
-/** Groups objects by their controller among the given ones; the rest has none, or another. */
+/**
+ * Groups objects by their controller among the given ones. Objects without such a controller form
+ * the rest.
+ */
 const byController = (controllers: ByName, kind: string, objects: readonly Owner[]) => {
   const owned = Map.groupBy(objects, (object) => {
     const owner = object.controller?.kind === kind ? controllers.get(object.controller.name) : undefined;
@@ -77,14 +80,14 @@ const byController = (controllers: ByName, kind: string, objects: readonly Owner
 };
 
 /**
- * A ReplicaSet that something else than a Deployment scales to zero is a past revision of it, which
- * makes no more pods; a bare one may be scaled up again.
+ * Whether a ReplicaSet may create pods. One that its controller has scaled to zero is a past
+ * revision, which creates no more pods; one without a controller may be scaled up again.
  */
 const mayMakePods = ({ controller, replicas = 1 }: Owner): boolean => controller === undefined || replicas > 0;
 
 /**
- * The owners of a namespace with the templates that make their next pods. An object that another
- * one of these kinds controls counts under that one.
+ * Lists the owners of a namespace with the templates of their next pods. An object that another of
+ * these owners controls counts under its controller.
  */
 export const nextTemplates = (owners: OwnersByKind): readonly OwnerTemplates[] => {
   const listOf = (kind: OwnerKind): readonly Owner[] => owners.get(kind) ?? [];

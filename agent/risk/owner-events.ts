@@ -4,29 +4,31 @@ import type { EventSink } from '../observe/index.ts';
 import type { OwnerCache } from './owners/owner-cache.ts';
 import { isOwnerKind, ownerDescriptor } from './owners/owner-kinds.ts';
 
-/** Owners that get events, and their receiver. */
+/** Owners that get events, and the receiver of the events. */
 export interface OwnerEventsDeps {
   readonly owners: Pick<OwnerCache, 'ownersIn'>;
   readonly events: Pick<EventSink, 'recordOn'>;
   readonly clock: Clock;
 }
 
-/** Events are a convenience: a policy that narrows concerns hundreds of owners at once. */
+/**
+ * Rate of events. They are a convenience, and a narrowed policy affects hundreds of owners at once.
+ */
 const LIMIT = { burst: 20, perSecond: 1 / 3 } as const;
 const MAX_REMEMBERED = 4_096;
 
 /**
- * Writes a Kubernetes Event on each owner of which a dry run has shown that its next pods are at
- * risk, one for each change, so that those who own it see it where they look.
+ * Writes a Kubernetes Event on each owner whose next pods a dry run has shown to be at risk, one
+ * per change, so that the people in charge see it on their object.
  */
 export class OwnerEvents {
   readonly #deps: OwnerEventsDeps;
   readonly #take: () => boolean;
-  /** Risks of policies of which all events are written. */
+  /** Risks of policies whose events are all written. */
   readonly #written = new WeakSet<PolicyRisks>();
-  /** The policy at which the last look had to stop. */
+  /** Policy at which the last run had to stop. */
   #stoppedAt: string | undefined;
-  /** Message of the last event, by owner; those that changed last at the end. */
+  /** Message of the last event by owner, most recently changed last. */
   readonly #messages = new Map<string, string>();
 
   constructor(deps: OwnerEventsDeps) {
@@ -34,7 +36,7 @@ export class OwnerEvents {
     this.#take = createBucket(deps.clock, LIMIT);
   }
 
-  /** Writes what differs from what was written; of too many at once the rest the next time. */
+  /** Writes events for what changed. If there are too many, the rest is written by the next run. */
   look(policies: ReadonlyMap<string, PolicyRisks | 'recent'>): void {
     for (const [policy, risks] of this.#inTurn([...policies])) {
       if (risks === 'recent' || this.#written.has(risks)) continue;
@@ -47,14 +49,15 @@ export class OwnerEvents {
   }
 
   /**
-   * Begins after the policy at which the last look had to stop: its risks may change all the time.
+   * Rotates the policies to start after the one at which the last run stopped, as its risks may
+   * change all the time.
    */
   #inTurn<T>(policies: readonly (readonly [string, T])[]): readonly (readonly [string, T])[] {
     const next = policies.findIndex(([policy]) => policy === this.#stoppedAt) + 1;
     return [...policies.slice(next), ...policies.slice(0, next)];
   }
 
-  /** @returns whether nothing is left to write of it */
+  /** @returns false if the event has to wait for the next run */
   #write({ kind, namespace, name, risk, reason, fix, confirmation }: Risk): boolean {
     if (confirmation !== 'Confirmed' || !isOwnerKind(kind)) return true;
     const owner = this.#deps.owners.ownersIn(namespace).get(kind)?.get(name);

@@ -3,10 +3,10 @@ import type { OwnerSet } from './owners/owner-cache.ts';
 import { isOwnerKind } from './owners/owner-kinds.ts';
 import { namePattern } from './shapes/name-pattern.ts';
 
-/** Kinds whose objects controllers make, by the kind of those. */
+/** Kinds of objects that controllers create, with the kind of the controller. */
 const MADE_BY: Readonly<Record<string, string>> = { ReplicaSet: 'Deployment', Job: 'CronJob' };
 
-/** Owner of a pod, as its risks name it: by the pattern of its name where that is a shape. */
+/** Owner of a pod as its risks name it; for a shape, the pattern of its name. */
 export const ownerOfPod = ({ metadata, controller }: Pod, owners: OwnerSet): { readonly kind: string; readonly name: string } => {
   if (controller === undefined) return { kind: 'Pod', name: namePattern(metadata.name) };
   const { kind, name } = controller;

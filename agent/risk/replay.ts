@@ -16,8 +16,8 @@ const namesRegion = (term: NodeSelectorTerm | null | undefined): boolean =>
   (term?.matchExpressions ?? []).some(({ key }) => key === REGION_LABEL);
 
 /**
- * Takes off what placement injection added to a pod: the last requirement of each term that says
- * nothing of a region in its template.
+ * Removes what placement injection added to a pod: the last requirement of each term whose template
+ * does not mention the region.
  */
 const withoutInjected = (pod: PodTemplate, injected: readonly string[], template: PodTemplate): PodTemplate => {
   const own = termsOf(template);
@@ -37,11 +37,11 @@ const withoutInjected = (pod: PodTemplate, injected: readonly string[], template
   return { ...rest, affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } };
 };
 
-/** Whether every pod that one namespace admits is admitted by the other. */
+/** Whether every pod that one rule admits is admitted by the other too. */
 const admitsAll = (one: DeniedNamespace, other: DeniedNamespace): boolean =>
   one.deny.regions.every((region) => other.deny.regions.includes(region)) && (one.injected.length === 0 || other.injected.length > 0);
 
-/** A source of pods, judged under two rules. */
+/** Source of pods, judged under two rules. */
 interface Replayed {
   readonly before: JudgeInput;
   readonly after: JudgeInput;
@@ -50,8 +50,10 @@ interface Replayed {
 }
 
 /**
- * The answer that a dry run would get under the rules of `after`. null: its pod is as its template
- * says, as far as is known; undefined: webhooks change it in a way that is not known.
+ * Predicts the answer of a dry run under the rules of `after`.
+ *
+ * @returns null: the pod equals its template, as far as known; undefined: webhooks change it in an
+ * unknown way
  */
 const replayAnswer = (said: TemplateAnswer, replayed: Replayed): TemplateAnswer | null | undefined => {
   switch (said.kind) {
@@ -69,7 +71,7 @@ const replayRefusal = (said: TemplateAnswer, { before, after, owner, source }: R
   return admitsAll(after.denied, before.denied) ? said : undefined;
 };
 
-/** Replays a pod that was admitted, and of which nothing else is known. */
+/** Predicts the answer for a pod that was admitted, and of which nothing else is known. */
 const replayUnseen = (said: TemplateAnswer, { before, after }: Replayed): TemplateAnswer | undefined =>
   admitsAll(before.denied, after.denied) ? said : undefined;
 
@@ -80,11 +82,11 @@ const replayPod = (pod: PodTemplate, { before, after, source: { template } }: Re
 };
 
 /**
- * Judges the next pods of an owner under rules that are not in force. Dry runs show them under the
- * present ones: what placement injection added to them is taken off, and that of the other rules
- * put on.
+ * Judges the next pods of an owner under rules that are not in force. Dry runs show the pods under
+ * the present rules, so the injected placement of these is removed and that of the other rules is
+ * added.
  *
- * @param before undefined: no policy denies there now, and there are no dry runs
+ * @param before undefined: no policy denies there now, so there are no dry runs
  */
 export const judgeUnder = (after: JudgeInput, before: JudgeInput | undefined, owner: OwnerTemplates): OwnerJudgement => {
   const replays = new Map<string, TemplateAnswer>();
@@ -93,7 +95,7 @@ export const judgeUnder = (after: JudgeInput, before: JudgeInput | undefined, ow
     if (before === undefined) continue;
     const key = targetKey(after.denied.namespace, source);
     const said = before.answer(key);
-    // Until a dry run has shown its pod, nothing is known of what webhooks do to it.
+    // Changes by webhooks are unknown until a dry run has shown the pod.
     const replayed = said && replayAnswer(said, { before, after, owner, source });
     if (replayed === undefined) isUnknown = true;
     else if (replayed !== null) replays.set(key, replayed);

@@ -8,14 +8,14 @@ import { judgedOwners, judgeOwners, type ShapeSource, type Targets, targetsOf } 
 import type { OwnerSet } from './owners/owner-cache.ts';
 import { type FoundRisk, type NamespaceRisks, sumRisks } from './sum-risks.ts';
 
-/** Facts from which risks follow, at one moment. */
+/** Facts that risks depend on, at one moment. */
 export interface RiskInput {
   readonly governance: Pick<Governance, 'namespaces' | 'policies'>;
-  /** Returns the owners of a namespace; the same object for as long as they are the same. */
+  /** Owners of a namespace: the same object while they are unchanged. */
   ownersIn(namespace: string): OwnerSet;
-  /** The same object for as long as the same pods fit on the same nodes. */
+  /** Facts of nodes: the same object while the same pods fit on the same nodes. */
   readonly nodes: readonly NodeFacts[];
-  /** Whether the API server injects placements where a namespace asks for it. */
+  /** Whether the API server injects placements in namespaces that ask for it. */
   readonly injects: boolean;
   /** Fingerprint of the webhooks that may change pods. */
   readonly webhooks: string;
@@ -23,45 +23,45 @@ export interface RiskInput {
   readonly nowMs: number;
 }
 
-/** Dry runs of the pods of templates. */
+/** Dry runs of template pods. */
 export interface DryRuns {
-  /** Replaces the templates of a namespace of which pods are asked for, by key. */
+  /** Replaces the templates of a namespace that are probed, by key. */
   expect(namespace: string, targets: Targets): void;
-  /** Returns what one showed; undefined: none has shown anything yet. */
+  /** Result of a dry run; undefined if there is none yet. */
   answer(target: string): TemplateAnswer | undefined;
-  /** The same object for as long as the answers in a namespace are the same. */
+  /** Identity of the answers in a namespace: the same object while they are unchanged. */
   answersIn(namespace: string): object;
 }
 
-/** Shapes of pods that came and went. */
+/** Shapes of past pods. */
 export interface SeenShapes {
   in(namespace: string): ShapeSource;
-  /** The same object for as long as the shapes in a namespace are the same. */
+  /** Identity of the shapes in a namespace: the same object while they are unchanged. */
   versionIn(namespace: string): object;
 }
 
-/** All that is known of the risks now. */
+/** Current knowledge of all risks. */
 export interface FoundRisks {
   /**
-   * Risks by policy; those that deny nothing are absent. `recent`: they are not judged yet, and
-   * what was judged before no longer counts.
+   * Risks by policy; policies that deny nothing are absent. `recent`: not judged yet, and earlier
+   * judgements no longer count.
    */
   readonly policies: ReadonlyMap<string, PolicyRisks | 'recent'>;
   /** Number of policies whose risks are `recent`. */
   readonly recent: number;
-  /** Owners that are not judged. */
+  /** Number of owners that are not judged. */
   readonly unjudged: number;
 }
 
-/** Inputs that the risks in a namespace follow from, compared by identity. */
+/** Inputs of the risks in a namespace, compared by identity. */
 interface Inputs {
-  /** Rules by which it is judged. By other ones, what was judged counts no more. */
+  /** Rules in force. A change of rules invalidates earlier judgements. */
   readonly rules: readonly unknown[];
-  /** Facts that are judged by them, which change all the time. */
+  /** Facts that the rules apply to. They change all the time. */
   readonly facts: readonly unknown[];
 }
 
-/** A namespace to judge. */
+/** Namespace to judge. */
 interface DueNamespace {
   readonly denied: DeniedNamespace;
   readonly owners: OwnerSet;
@@ -70,7 +70,7 @@ interface DueNamespace {
 
 interface KnownNamespace {
   readonly inputs: Inputs;
-  /** Last time at which the inputs were these, monotonic. */
+  /** Last time at which the inputs were current, monotonic. */
   atMs: number;
   readonly policies: readonly string[];
   readonly risks: NamespaceRisks;
@@ -79,24 +79,23 @@ interface KnownNamespace {
 
 interface KnownPolicy {
   readonly outcome: PolicyOutcome;
-  /** Undefined: it denies nothing. */
+  /** undefined: the policy denies nothing. */
   readonly risks: PolicyRisks | undefined;
 }
 
 /**
- * Time for which risks still count once what they follow from has changed, ms: a tenant that writes
- * owners all the time would make the risks of others unknown.
+ * Time for which risks still count after their inputs changed, in ms. Otherwise a tenant that
+ * writes owners all the time would make the risks of others unknown.
  */
 export const MAX_AGE_MS = 30_000;
-/** A time of what counts no more at once. */
+/** Time of a result that no longer counts. */
 const NEVER = Number.NEGATIVE_INFINITY;
 
 const isSame = (a: Inputs | undefined, b: Inputs): boolean => a !== undefined && sameItems(a.rules, b.rules) && sameItems(a.facts, b.facts);
 
 /**
- * Finds the owners whose next pods would be refused or stay pending. What is found in a namespace
- * is remembered by what it follows from; what is to be judged is judged in steps, so that no round
- * waits for it.
+ * Finds the owners whose next pods would be refused or stay pending. Results are kept by namespace
+ * while their inputs are unchanged. Judging works in steps, so that no reconcile waits for it.
  */
 export class RiskFinder {
   readonly #dryRuns: DryRuns;
@@ -104,9 +103,9 @@ export class RiskFinder {
   #input: RiskInput | undefined;
   readonly #namespaces = new Map<string, KnownNamespace>();
   readonly #policies = new Map<string, KnownPolicy>();
-  /** Namespaces that are to be judged. */
+  /** Namespaces to judge. */
   readonly #due = new Map<string, DueNamespace>();
-  /** Policies that are to be added up, with the time of which their last sum is. */
+  /** Policies to sum up, with the time of their last sum. */
   readonly #unsummed = new Map<string, number>();
 
   constructor(dryRuns: DryRuns, shapes: SeenShapes) {
@@ -114,12 +113,12 @@ export class RiskFinder {
     this.#shapes = shapes;
   }
 
-  /** The owners of a namespace whose next pods would be refused, as they were found last. */
+  /** Owners of a namespace whose next pods would be refused, as last judged. */
   refusedOwnersIn(namespace: string): readonly FoundRisk[] {
     return this.#namespaces.get(namespace)?.risks.refused ?? [];
   }
 
-  /** Takes what risks follow from now, and notes what differs from what was judged. */
+  /** Takes the current facts and enqueues namespaces and policies whose inputs changed. */
   update(input: RiskInput): void {
     this.#input = input;
     this.#updateNamespaces(input);
@@ -162,14 +161,14 @@ export class RiskFinder {
     for (const policy of known.policies) this.#unsummed.set(policy, NEVER);
   }
 
-  /** Whether all is judged as it was when {@link update} was called. */
+  /** Whether everything is judged as of the last {@link update}. */
   get isDone(): boolean {
     return this.#due.size === 0 && this.#unsummed.size === 0;
   }
 
   /**
-   * Judges what is due, one owner or one sum at a step. A namespace that changes meanwhile is due
-   * again, after the others.
+   * Judges what is due, one owner or one sum per step. A namespace that changes meanwhile is judged
+   * again after the others.
    */
   *judge(): Generator<void> {
     for (const [namespace, due] of [...this.#due]) {
@@ -184,11 +183,11 @@ export class RiskFinder {
     }
   }
 
-  /** @param before what was known there until now */
+  /** @param before previous result for the namespace */
   #record(due: DueNamespace, known: KnownNamespace, before: KnownNamespace | undefined): void {
     const { namespace } = due.denied;
     const next = this.#due.get(namespace);
-    // Nothing governs it any more.
+    // No policy governs it any more.
     if (next === undefined) return;
     this.#namespaces.set(namespace, known);
     if (next === due) this.#due.delete(namespace);
@@ -206,7 +205,7 @@ export class RiskFinder {
     const judged = judgedOwners(owners, this.#shapes.in(namespace));
     yield;
     const targets = yield* targetsOf(input, judged.owners, { webhooks, before });
-    // Unless nothing governs it any more.
+    // Skipped if no policy governs the namespace any more.
     if (this.#due.has(namespace)) this.#dryRuns.expect(namespace, targets);
     return { inputs, atMs, policies: deny.policies, risks: yield* judgeOwners(input, judged), targets };
   }
@@ -222,7 +221,7 @@ export class RiskFinder {
     this.#policies.set(policy, { outcome, risks: parts.length === 0 ? undefined : sumRisks(parts) });
   }
 
-  /** All that is known. @param nowMs monotonic */
+  /** Returns the current knowledge. @param nowMs monotonic */
   found(nowMs: number): FoundRisks {
     const unknown = this.#unknown(nowMs - MAX_AGE_MS);
     const policies = new Map<string, PolicyRisks | 'recent'>();
@@ -232,7 +231,11 @@ export class RiskFinder {
     return { policies, recent: unknown.size, unjudged };
   }
 
-  /** Policies of which what is known counts no more. @param sinceMs time since which it would */
+  /**
+   * Policies whose results no longer count.
+   *
+   * @param sinceMs earliest time of a result that still counts
+   */
   #unknown(sinceMs: number): ReadonlySet<string> {
     const unknown = new Set<string>();
     for (const [policy, atMs] of this.#unsummed) if (atMs <= sinceMs) unknown.add(policy);

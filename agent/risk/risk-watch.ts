@@ -12,54 +12,56 @@ import type { WebhookCache } from './webhook-cache.ts';
 /** Knowledge of the risks in the cluster. */
 export interface KnownRisks {
   /**
-   * Risks by policy; policies that deny nothing are absent. `recent`: not known for a moment, as
-   * after a start. undefined: not known.
+   * Risks by policy; policies that deny nothing are absent. `recent`: unknown for a moment, as
+   * after a start. undefined: unknown.
    */
   readonly policies: ReadonlyMap<string, PolicyRisks | 'recent'> | 'recent' | undefined;
-  /** Reason why they are not known, or (`isPartial`) not all of them; undefined: they are. */
+  /** Reason why risks are unknown, or (`isPartial`) some of them; undefined if all are known. */
   readonly problem: { readonly text: string; readonly isPartial: boolean } | undefined;
 }
 
-/** Caches in which owners are judged, and what is called when the result changes. */
+/** Caches in which owners are judged, and handlers for changes of the result. */
 export interface RiskWatchDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly owners: Pick<OwnerCache, 'ownersIn' | 'problem' | 'leftOut' | 'subscribe'>;
   readonly webhooks: Pick<WebhookCache, 'fingerprint' | 'subscribe'>;
   readonly shapes: Pick<ShapeRecorder, 'in' | 'versionIn' | 'forgotten' | 'subscribe'>;
   readonly view: { readonly places: { readonly facts: readonly NodeFacts[] } };
   readonly dryRuns: DryRuns;
-  /** Absent: owners get no events. */
+  /** Absent: no events are written on owners. */
   readonly events?: Pick<OwnerEvents, 'look'> | undefined;
   /** Whether the API server injects placements. */
   readonly injects: () => boolean;
-  /** Time after which policies in the cluster no longer show what was known, ms. */
+  /** Time after which policies in the cluster no longer show the last known risks, in ms. */
   readonly shownMs: number;
-  /** Asks for the next round. */
+  /** Requests the next reconcile. */
   readonly wake: () => void;
 }
 
 const TICK_MS = 1_000;
-/** Longest time for which judging keeps a round waiting, ms. */
+/** Longest time for which judging blocks the thread, in ms. */
 const SLICE_MS = 4;
-/** Time that a round itself gives to what is due: most changes concern a few owners. */
+/** Time for judging within a reconcile, in ms. Most changes concern a few owners. */
 const ROUND_SLICE_MS = 1;
-/** Pause after a slice, in times of it: judging takes at most a third of the time. */
+/**
+ * Pause after a slice, as a multiple of its duration: judging takes at most a third of the time.
+ */
 const REST = 2;
 
 /**
- * Looks for owners whose next pods are at risk, and has their templates tried. It judges beside the
- * rounds, in slices; what is not judged in time is not known. Nothing that enforces rests on it:
- * where it fails, risks are unknown.
+ * Finds owners whose next pods are at risk, and has their templates probed. It judges in slices
+ * beside the reconciles; what is not judged in time is unknown. Enforcement does not depend on it:
+ * if it fails, risks are unknown.
  */
 export class RiskWatch {
   readonly #deps: RiskWatchDeps;
   readonly #finder: RiskFinder;
   readonly #wakeup = new Wakeup();
   #governance: Pick<Governance, 'namespaces' | 'policies'> | undefined;
-  /** Whether what risks follow from may have changed since it was looked at. */
+  /** Whether inputs may have changed since they were last read. */
   #hasChanged: boolean = false;
-  /** The steps that are under way. */
+  /** Judgement in progress. */
   #steps: Generator<void> | undefined;
-  /** Whether something was judged that no round has shown. */
+  /** Whether there are results that no reconcile has shown yet. */
   #hasNews: boolean = false;
   #failure: string | undefined;
   #unknownSince: number | undefined;
@@ -69,7 +71,7 @@ export class RiskWatch {
     this.#finder = new RiskFinder(deps.dryRuns, deps.shapes);
   }
 
-  /** Judges what changes, and asks for rounds that show it; until the signal aborts. */
+  /** Judges changes and requests reconciles that show the results. Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { owners, webhooks, shapes } = this.#deps;
     const ends = [owners, webhooks, shapes].map((cache) => cache.subscribe(() => this.judgeSoon()));
@@ -77,7 +79,7 @@ export class RiskWatch {
     for (const end of ends) end();
   }
 
-  /** Judges what is due beside the rounds, and asks for one once all is. */
+  /** Judges what is due beside the reconciles, and requests a reconcile when done. */
   judgeSoon(): void {
     this.#hasChanged = true;
     this.#wakeup.wake();
@@ -98,7 +100,7 @@ export class RiskWatch {
     }
   }
 
-  /** @returns whether there is nothing left to judge, or it cannot be */
+  /** @returns whether nothing is left to judge, or judging failed */
   #judgeSlice(): boolean {
     try {
       if (this.#hasChanged) this.#update();
@@ -117,7 +119,7 @@ export class RiskWatch {
     this.judgeSoon();
   }
 
-  /** Asks for a round when what is read of the owners is out of date, or no longer. */
+  /** Requests a reconcile when the data on owners becomes out of date, or current again. */
   async #watch(signal: AbortSignal): Promise<void> {
     const { owners, clock, wake } = this.#deps;
     const state = (): string => `${owners.problem} ${this.#isOver}`;
@@ -130,7 +132,7 @@ export class RiskWatch {
     }
   }
 
-  /** Returns what is known in a round. Never throws. */
+  /** Returns the current knowledge for a reconcile. Never throws. */
   look(governance: Pick<Governance, 'namespaces' | 'policies'>): KnownRisks {
     this.#governance = governance;
     const { problem } = this.#deps.owners;
@@ -161,15 +163,15 @@ export class RiskWatch {
   }
 
   /**
-   * The owners of a namespace whose next pods would be refused, as they were judged last; none
-   * while owners are not read, or judging fails.
+   * Owners of a namespace whose next pods would be refused, as last judged; empty while owners are
+   * not read or judging fails.
    */
   refusedOwnersIn(namespace: string): readonly FoundRisk[] {
     const isKnown = this.#deps.owners.problem === undefined && this.#failure === undefined;
     return isKnown ? this.#finder.refusedOwnersIn(namespace) : [];
   }
 
-  /** Whether what was known before is no longer to be shown. */
+  /** Whether the last known state must no longer be shown. */
   get #isOver(): boolean {
     const { clock, shownMs } = this.#deps;
     return this.#unknownSince !== undefined && clock.monotonicMs() - this.#unknownSince >= shownMs;
@@ -194,7 +196,7 @@ export class RiskWatch {
     });
   }
 
-  /** Judges for some time. @returns whether there is nothing left to judge */
+  /** Judges for a limited time. @returns whether nothing is left to judge */
   #work(ms: number): boolean {
     const { clock } = this.#deps;
     const end = clock.monotonicMs() + ms;

@@ -1,22 +1,22 @@
 import { MAX_NAMED_RISKS, type PolicyRisks, type Risk, type RiskClass } from '@fso/shared/api';
 
-/** An owner at risk, and the policies of which it breaks the rules. */
+/** Owner at risk, with the policies whose rules it violates. */
 export interface FoundRisk {
   readonly risk: Risk;
   readonly policies: readonly string[];
-  /** Whether a dry run of its pods is still to come, which may find that a webhook mends them. */
+  /** Whether a dry run of its pods is still pending, which may show that a webhook fixes them. */
   readonly isUntried: boolean;
 }
 
-/** The owners of a namespace at risk. */
+/** Owners at risk in a namespace. */
 export interface NamespaceRisks {
   /** Risks by policy. */
   readonly policies: ReadonlyMap<string, PolicyRisks>;
   /** Owners whose next pods would be refused. */
   readonly refused: readonly FoundRisk[];
   /**
-   * Owners that are not judged whole: there are too many of them or of their templates, or these
-   * are too large. Those at risk all the same are not counted.
+   * Number of owners that are not fully judged, because there are too many of them or of their
+   * templates, or templates are too large. Owners found at risk anyway are not counted.
    */
   readonly unjudged: number;
 }
@@ -24,7 +24,7 @@ export interface NamespaceRisks {
 const NO_RISKS: PolicyRisks = { refused: 0, pending: 0, unconfirmed: 0, mended: 0, named: [] };
 const ORDER: readonly RiskClass[] = ['Refused', 'Pending'];
 
-/** Adds up the owners of one namespace under one policy. */
+/** Counts the owners of one namespace under one policy. */
 export class RiskTally {
   readonly #counts = { refused: 0, pending: 0, untried: 0, unconfirmed: 0, mended: 0 };
   readonly #named: Readonly<Record<RiskClass, Risk[]>> = { Refused: [], Pending: [] };
@@ -41,14 +41,14 @@ export class RiskTally {
     this.#counts.mended += 1;
   }
 
-  /** The sum so far. */
+  /** Sum so far. */
   get risks(): PolicyRisks {
     const { untried, ...counts } = this.#counts;
     return { ...counts, ...(untried > 0 && { untried }), named: ORDER.flatMap((risk) => this.#named[risk]).slice(0, MAX_NAMED_RISKS) };
   }
 }
 
-/** Adds up the risks of a policy in its namespaces. */
+/** Sums up the risks of a policy over its namespaces. */
 export const sumRisks = (parts: readonly PolicyRisks[]): PolicyRisks => {
   const some = parts.filter(({ refused, pending, mended }) => refused + pending + mended > 0);
   if (some.length === 0) return NO_RISKS;

@@ -7,13 +7,13 @@ import { type Owner, type OwnerKind, ownerDescriptor } from './owners/owner-kind
 /** Key of the dry runs of a template. */
 export const targetKey = (namespace: string, { kind, object }: TemplateSource): string => `${kind}/${namespace}/${object.metadata.name}`;
 
-/** An object of which a dry run can be made. */
+/** Object whose pods can be probed by a dry run. */
 type Asked = TemplateSource & { readonly kind: OwnerKind };
 
 /**
- * Whether dry runs are made of the pods of a template. Those of a DaemonSet pass at admission only
- * when its controller makes them, so that a dry run of the agent says nothing; of a shape there is
- * nothing to make a pod of.
+ * Whether a template is probed by dry runs. The pods of a DaemonSet pass admission only if its
+ * controller creates them, so a dry run by the agent shows nothing. A shape has no object to build
+ * a pod from.
  */
 export const hasDryRun = (source: TemplateSource): source is Asked => source.kind !== 'DaemonSet' && source.kind !== 'Shape';
 
@@ -23,20 +23,20 @@ const CONTROLLERS: Readonly<Record<string, { readonly apiVersion: string; readon
   CronJob: { apiVersion: 'batch/v1', kind: 'Job' },
 };
 
-/** Text of the placement of an object's pods. */
+/** Placement of an object's pods as text. */
 const textOf = weakMemo(({ template }: Owner): string => (template === undefined ? '' : JSON.stringify(template)));
 
-/** Facts on which the answer to a template's dry run depends, beside the template. */
+/** Facts that the answer to a dry run depends on, in addition to the template. */
 export interface TargetFacts {
   /** Fingerprint of the webhooks that may change pods. */
   readonly webhooks: string;
-  /** Whether the template is refused by itself, so that only a webhook may still mend it. */
+  /** Whether the template is refused as written, so that only a webhook may fix it. */
   readonly isRefused: boolean;
-  /** The target of the same key, which is returned where it asks the same. */
+  /** Earlier target of the same key, which is reused if it is equal. */
   readonly before: TemplateTarget | undefined;
 }
 
-/** Makes the target of one template; `before` itself if it would be the same. */
+/** Builds the target of one template, or returns `before` if it is equal. */
 export const targetOf = (
   { namespace, deny, injected }: DeniedNamespace,
   { owner }: OwnerTemplates,

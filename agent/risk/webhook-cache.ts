@@ -11,14 +11,19 @@ const KIND: KindDescriptor<Reduced> = {
 };
 
 interface Reduced extends KubeObject {
-  /** Fingerprint of what decides how it changes pods; absent: it is not asked about them. */
+  /**
+   * Fingerprint of what decides how the webhook changes pods; absent if it is not called for them.
+   */
   readonly digest?: string;
 }
 
 const asksFor = (rule: unknown): boolean =>
   isPlain(rule) && Array.isArray(rule['resources']) && rule['resources'].some((each) => ['pods', '*', '*/*'].includes(String(each)));
 
-/** The part of a webhook that decides what it does; its certificate is renewed all the time. */
+/**
+ * Part of a webhook that decides what it does, without its certificate, which is renewed all the
+ * time.
+ */
 const behaviour = (webhook: unknown): unknown => {
   if (!isPlain(webhook)) return webhook;
   const { clientConfig, ...rest } = webhook;
@@ -35,8 +40,8 @@ const reduce = (configuration: KubeObject & { readonly webhooks?: unknown }): Re
 };
 
 /**
- * Watches the mutating webhooks of pods. Its fingerprint changes when one of them may change pods
- * in another way; where the agent may not read them, it never does.
+ * Watches the mutating webhooks of pods. The fingerprint changes when one of them may change pods
+ * differently. If the agent may not read webhooks, it never changes.
  */
 export class WebhookCache {
   readonly #informer: Informer<Reduced>;
@@ -52,7 +57,7 @@ export class WebhookCache {
     });
   }
 
-  /** The same for as long as the same webhooks would change pods in the same way. */
+  /** Fingerprint of the webhooks: unchanged while the same webhooks change pods in the same way. */
   get fingerprint(): string {
     this.#fingerprint ??= sha256(
       this.#informer

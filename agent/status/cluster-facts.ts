@@ -16,25 +16,25 @@ import type { KnownRisks } from '../risk/index.ts';
 
 /** Problems that keep parts of the locks from being in force, for users; undefined: none. */
 export interface ClusterProblems {
-  /** Lock 2. */
+  /** Problem of lock 2. */
   readonly gatekeeper: string | undefined;
   readonly guard: string | undefined;
-  /** Problem that the proofs of the guard show, where its objects are in place. */
+  /** Problem that proofs of the guard reveal although its objects are in place. */
   readonly guardProof?: GuardProblem | undefined;
-  /** The parameters of the floor, which cannot be written. */
+  /** Problem that keeps the parameters of the floor from being written. */
   readonly parameters?: string | undefined;
-  /** The index of lock 1, which judges nothing. */
+  /** Problem of an index of lock 1 that judges nothing. */
   readonly index?: string | undefined;
-  /** The index of lock 1, of which nothing has been known for long. */
+  /** Problem of an index of lock 1 whose state has been unknown for long. */
   readonly indexSilence?: string | undefined;
 }
 
-/** Caches and problems from which the conditions of the cluster follow. */
+/** Caches and problems from which the conditions of the cluster are derived. */
 export interface ClusterFactsInput {
   readonly view: Pick<ClusterView, 'places' | 'templates' | 'admissionPolicies'>;
   readonly capabilities: Pick<Capabilities, 'kubernetesVersion' | 'floor'>;
   readonly problems: ClusterProblems;
-  /** Returns the reason why a claim cannot be made now; undefined: it can. */
+  /** Finds the reason why a claim cannot be made now; undefined if it can. */
   readonly notObserved?: (claim: Claim) => string | undefined;
   readonly overflow: Overflow;
   readonly risks?: Pick<KnownRisks, 'problem'> | undefined;
@@ -62,12 +62,12 @@ const overflowText = ({ nodes, namespaces, patterns }: Overflow): string =>
     .join('; ');
 
 /**
- * The first problem that the API server found in an expression of the floor: it type-checks each
- * policy after it was written.
+ * Finds the first problem that the API server reports for an expression of the floor. It
+ * type-checks each policy after a write.
  *
  * @see
  * https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#type-checking
- * @returns undefined: there is none
+ * @returns undefined if there is none
  */
 export const findFloorProblem = (policies: readonly ValidatingAdmissionPolicy[]): string | undefined => {
   const problems = policies
@@ -85,14 +85,14 @@ type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 const unknownOf = (type: string, problem: string | undefined): NewCondition | undefined =>
   problem === undefined ? undefined : { type, status: 'Unknown', reason: 'NotObserved', message: problem };
 
-/** Whether all that the reports rest on is current. */
+/** Condition: whether everything that the reports are based on is current. */
 const observedCondition = ({ notObserved }: ClusterFactsInput): NewCondition => {
   const type = CONDITIONS.observed;
   return unknownOf(type, notObserved?.('policies')) ?? { type, status: 'True', reason: 'Current', message: '' };
 };
 
 /**
- * Problems that keep lock 1 as a whole from being in force, or from being known to be, the worst
+ * Problems that keep all of lock 1 from being in force, or from being known to be in force; worst
  * first.
  */
 const openParts = ({ index, parameters, indexSilence }: ClusterProblems): readonly { readonly reason: string; readonly text: string }[] =>
@@ -116,13 +116,13 @@ const floorCondition = ({ capabilities, overflow, problems, view, notObserved }:
   return message === '' ? { type, status: 'True', reason: 'Supported', message } : { type, status: 'False', reason: 'TooLarge', message };
 };
 
-/** Condition of the guard; undefined without lock 1, where {@link floorCondition} says so. */
+/** Condition of the guard; undefined without lock 1, which {@link floorCondition} reports. */
 const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInput): NewCondition | undefined => {
   if (!capabilities.floor) return undefined;
   const type = CONDITIONS.guardReady;
   const missing = problems.guard === undefined ? undefined : { reason: 'Missing', message: problems.guard };
   const problem = missing ?? problems.guardProof;
-  // A guard that was seen to be open is so, whatever else is not observed.
+  // A guard that was seen to be open stays open, whatever else is not observed.
   const unknown = problem?.reason === 'Open' ? undefined : unknownOf(type, notObserved?.('guard'));
   if (unknown !== undefined) return unknown;
   return problem === undefined
@@ -130,7 +130,11 @@ const guardCondition = ({ capabilities, problems, notObserved }: ClusterFactsInp
     : { type, status: 'False', reason: problem.reason, message: problem.message };
 };
 
-/** Condition that says how much is known. @param reasons for all, and for a part of it */
+/**
+ * Condition on how much is known.
+ *
+ * @param reasons for full and for partial knowledge
+ */
 const knownCondition = (
   type: string,
   problem: KnownRisks['problem'],
@@ -144,17 +148,17 @@ const knownCondition = (
 const risksCondition = ({ risks }: ClusterFactsInput): NewCondition =>
   knownCondition(CONDITIONS.risksKnown, risks?.problem, { all: 'Judged', part: 'NotAllJudged' });
 
-/** Condition of the denials. Without lock 1 nothing counts what is refused. */
+/** Condition of the denials. Without lock 1, refusals are not counted. */
 const denialsCondition = ({ denials, capabilities }: ClusterFactsInput): NewCondition => {
   const type = CONDITIONS.denialsKnown;
   if (!capabilities.floor) return { type, status: 'False', reason: 'Unavailable', message: NO_FLOOR };
   return knownCondition(type, denials?.problem, { all: 'Counted', part: 'Partial' });
 };
 
-/** Text while it cannot be read what the accepted commit says about places. */
+/** Message while the places of the accepted commit cannot be read. */
 const NO_CATALOGUE =
   'the catalogue of regions cannot be read: lists of nodes stay as they are, and regions that any two providers mean differently are outside';
-/** Nodes that a condition names. */
+/** Most nodes that a condition names. */
 const NAMED_NODES = 20;
 
 const namedNodes = (nodes: readonly PlacedNode[], textOf: (node: PlacedNode) => string): string => {
@@ -162,7 +166,9 @@ const namedNodes = (nodes: readonly PlacedNode[], textOf: (node: PlacedNode) => 
   return [...named, ...(nodes.length > NAMED_NODES ? [`and ${nodes.length - NAMED_NODES} more`] : [])].join('; ');
 };
 
-/** Text on nodes whose providerID names another provider than the registration; none: no text. */
+/**
+ * Text on nodes whose providerID names another provider than the registration, if there are any.
+ */
 const otherProviders = (nodes: readonly PlacedNode[], declared: string | undefined): readonly string[] => {
   const others = declared === undefined ? [] : nodes.filter(({ provider }) => provider !== declared);
   const text = `${others.length} nodes are not of ${declared}, the provider of the registration: `;
@@ -170,8 +176,8 @@ const otherProviders = (nodes: readonly PlacedNode[], declared: string | undefin
 };
 
 /**
- * Whether nodes contradict what the catalogue has, and how many cannot be compared with it.
- * Undefined: there is none.
+ * Condition: whether nodes contradict the catalogue, and how many cannot be compared with it;
+ * undefined without a catalogue.
  */
 const nodesCondition = ({ view: { places }, notObserved }: ClusterFactsInput): NewCondition | undefined => {
   const type = CONDITIONS.nodesDisputed;
@@ -195,18 +201,18 @@ const nodesCondition = ({ view: { places }, notObserved }: ClusterFactsInput): N
 const tampered = ({ tampering, previous }: ClusterFactsInput): NewCondition =>
   tamperedCondition(tampering, previous.conditions) ?? NEVER_TAMPERED;
 
-/** Those with the most nodes, as many as a report may name. */
+/** Regions with the most nodes, as many as a report may name. */
 const largestRegions = (nodes: ReadonlyMap<string, number>): readonly (readonly [string, number])[] =>
   nodes.size > MAX_NODE_REGIONS ? [...nodes].toSorted(([, a], [, b]) => b - a).slice(0, MAX_NODE_REGIONS) : [...nodes];
 
 const CLUSTER_CONDITIONS = [observedCondition, floorCondition, guardCondition, risksCondition, denialsCondition, nodesCondition, tampered];
 
-/** The part of the report that is about the cluster and not about policies. */
+/** Builds the part of the report that concerns the cluster and not its policies. */
 export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
   const { denials } = input;
   const nodesByRegion = new Map<string, number>();
   for (const { region = '', verdict } of input.view.places.list()) {
-    // Said by the condition: they have a label.
+    // The condition reports these nodes, which do have a label.
     if (verdict === 'disputed') continue;
     nodesByRegion.set(region, (nodesByRegion.get(region) ?? 0) + 1);
   }
@@ -220,7 +226,7 @@ export const clusterFacts = (input: ClusterFactsInput): ClusterFacts => {
   };
 };
 
-/** Conditions that are absent now do not stay. */
+/** Builds the conditions. Those that no longer apply are dropped. */
 const conditionsOf = (input: ClusterFactsInput): Condition[] => {
   const wanted = CLUSTER_CONDITIONS.map((conditionOf) => conditionOf(input))
     .filter((condition) => condition !== undefined)
@@ -236,8 +242,9 @@ interface ProfileInput {
 }
 
 /**
- * Returns the profile of the cluster, on which the state of a policy that conforms depends.
- * @returns `known` where it is the same
+ * Reads the profile of the cluster, which the expected state of conforming policies depends on.
+ *
+ * @returns `known` if it is unchanged
  */
 export const profileOf = ({ view, capabilities, place }: ProfileInput, known: ClusterProfile | undefined): ClusterProfile => {
   const profile = {

@@ -13,9 +13,9 @@ export interface InjectionInput {
   readonly governance: Pick<Governance, 'namespaces'>;
   /** Whether the API server has MutatingAdmissionPolicy. */
   readonly served: boolean;
-  /** Whether policy and binding stand as they should. */
+  /** Whether policy and binding are as desired. */
   readonly installed: boolean;
-  /** Namespaces whose labels are not yet what they should be. */
+  /** Namespaces whose labels differ from the desired ones. */
   readonly unapplied: ReadonlySet<string>;
   readonly failures: readonly WriteFailure[];
 }
@@ -32,8 +32,10 @@ const UNGOVERNED = inactive('NotGoverning', 'the policy governs no namespace now
 const IS_INJECTION = /^MutatingAdmissionPolicy(Binding)?\//;
 
 /**
- * Few and stable texts, so that a status can be compared with the one before. @returns undefined:
- * the policy does not ask for it
+ * Derives the facts. The texts are few and stable, so that a status can be compared with the
+ * previous one.
+ *
+ * @returns undefined if the policy does not ask for injection
  */
 export const injectionFacts = ({ spec }: PolicyInput, outcome: PolicyOutcome, input: InjectionInput): InjectionFacts | undefined => {
   if (spec.placementInjection !== true) return undefined;

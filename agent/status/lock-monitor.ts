@@ -8,38 +8,40 @@ import type { Probers } from '../probe/index.ts';
 import { type ClusterProblems, findFloorProblem } from './cluster-facts.ts';
 import { isLockTwoProven, type LockInput, worst } from './locks.ts';
 
-/** Probers, failed writes and caches from which the states of locks follow. */
+/** Probers, failed writes and caches from which the states of locks are derived. */
 export interface LockMonitorDeps {
   readonly clock: Clock;
   readonly view: Pick<ClusterView, 'admissionPolicies' | 'templates' | 'namespaces'>;
   readonly capabilities: Capabilities;
   readonly probers: Probers;
-  /** Writes that fail now. */
+  /** Writes that currently fail. */
   readonly failures: () => readonly WriteFailure[];
   /** Time for which lock 2 of a policy may stay unproven before it counts as degraded, in ms. */
   readonly graceMs: number;
 }
 
 /**
- * Time for which the index may stay unproven, in ms: longer than an API server takes to restart, or
- * the agent to install the floor.
+ * Time for which the index may stay unproven, in ms. Longer than the restart of an API server, or
+ * the installation of the floor by the agent.
  */
 const INDEX_GRACE_MS = 60_000;
 
-/** Writes of the objects that lock 1 reads, and of what they rest on. */
+/** Keys of writes of the objects that lock 1 reads, and of what they depend on. */
 const FOUNDATION = new RegExp(
   `^(${FLOOR_PARAMETERS_KIND.kind}|${CRD_KIND.kind}|${API_SERVICE_KIND.kind}|Namespace(?=/${CANARY_NAMESPACE}$))/`,
 );
 
 /**
- * Collects the results of probes, the writes and the cache for both locks, and tracks for how long
- * lock 2 of each policy has been unproven.
+ * Collects probe results, writes and caches for both locks, and tracks for how long lock 2 of each
+ * policy has been unproven.
  */
 export class LockMonitor {
   readonly #deps: LockMonitorDeps;
   /** Time at which lock 2 of each policy was first seen unproven, monotonic ms. */
   readonly #unprovenSince = new Map<string, number>();
-  /** Time at which the index was first seen unproven, monotonic ms; undefined: it is proven. */
+  /**
+   * Time at which the index was first seen unproven, monotonic ms; undefined while it is proven.
+   */
   #indexUnprovenSince: number | undefined;
 
   constructor(deps: LockMonitorDeps) {
@@ -56,13 +58,13 @@ export class LockMonitor {
     return this.#unprovenSince.has(policy);
   }
 
-  /** Whether lock 1 was seen to judge nothing by its index. */
+  /** Whether probes show that lock 1 judges nothing by its index. */
   get isIndexOpen(): boolean {
     return this.#indexProblem() !== undefined;
   }
 
   /**
-   * Returns the remaining grace periods in ms: of each policy whose lock 2 is unproven and not yet
+   * Lists the remaining grace periods, in ms: of each policy whose lock 2 is unproven and not yet
    * degraded, and of an unproven index that is not reported yet.
    */
   gracesLeftMs(): number[] {
@@ -74,7 +76,7 @@ export class LockMonitor {
   }
 
   /**
-   * Returns the facts from which the state of each policy's locks follows.
+   * Collects the facts from which the state of each policy's locks is derived.
    *
    * @param indexed namespaces that lock 1 enforces by its index
    */
@@ -114,18 +116,18 @@ export class LockMonitor {
     };
   }
 
-  /** Takes note of whether lock 2 of a policy is proven now. */
+  /** Records whether lock 2 of a policy is proven now. */
   track(policy: string, outcome: PolicyOutcome, locks: LockInput): void {
     if (outcome.kind !== 'governing' || isLockTwoProven(policy, outcome.namespaces, locks)) this.#unprovenSince.delete(policy);
     else if (!this.#unprovenSince.has(policy)) this.#unprovenSince.set(policy, this.#deps.clock.monotonicMs());
   }
 
-  /** Forgets all other policies. */
+  /** Drops all other policies. */
   retain(policies: Pick<ReadonlySet<string>, 'has'>): void {
     for (const key of this.#unprovenSince.keys()) if (!policies.has(key)) this.#unprovenSince.delete(key);
   }
 
-  /** Returns the problems that keep the locks of the cluster as a whole from being in force. */
+  /** Finds the problems that keep the locks of the cluster as a whole from being in force. */
   findProblems(plan: ClusterPlan): ClusterProblems {
     return {
       gatekeeper: problemOfLockTwo(plan)?.message ?? textOfExclusions(plan) ?? this.#deps.probers.lockTwo.problem,
@@ -150,8 +152,8 @@ export class LockMonitor {
   }
 
   /**
-   * An index that judges nothing lets pods pass; where all labels are right, only its canary shows
-   * it.
+   * Finds the problem of an index that judges nothing and lets pods pass. If all labels are right,
+   * only its canary reveals it.
    */
   #indexProblem(): string | undefined {
     const { state, message = '' } = this.#deps.probers.index.state(CANARY_NAMESPACE) ?? {};
@@ -159,8 +161,7 @@ export class LockMonitor {
   }
 
   /**
-   * An index that nobody answers for, e.g. because another rule refuses first, is neither known to
-   * be in force nor to be open.
+   * Finds the problem of an index whose state is unknown, e.g. because another rule refuses first.
    */
   #indexSilence(): string | undefined {
     const { clock, probers, view } = this.#deps;
@@ -173,7 +174,8 @@ export class LockMonitor {
   }
 
   /**
-   * Policies rest on their own labels; the index, and the regions of nodes, belong to the cluster.
+   * Finds the problem of the objects that lock 1 depends on: the index and the regions of nodes.
+   * Labels are not among them, as each concerns certain policies.
    */
   #parametersProblem(): string | undefined {
     const failures = this.#deps
@@ -183,11 +185,11 @@ export class LockMonitor {
   }
 }
 
-/** Returns the problem that keeps lock 2 of every policy from being in force. */
+/** Finds the problem that keeps lock 2 of every policy from being in force. */
 const problemOfLockTwo = ({ templateProblem, constraintProblem, webhook }: ClusterPlan): GatekeeperProblem | undefined =>
   worst([templateProblem, constraintProblem(CANARY_NAME), webhook.problem]);
 
-/** Describes the governed namespaces that the webhook's configuration leaves out. */
+/** Describes the governed namespaces that the webhook's configuration skips. */
 const textOfExclusions = ({ governance, webhook }: ClusterPlan): string | undefined => {
   let first: string | undefined;
   let count = 0;

@@ -13,11 +13,11 @@ import {
 } from '../enforce/index.ts';
 import type { ProbeState, ProofState } from '../probe/index.ts';
 
-/** State of one lock for one policy, and why. */
+/** State of one lock for one policy, with the reason. */
 export interface LockFacts {
   readonly state: LockState;
   readonly message?: string;
-  /** Another rule answers in place of the lock, which is neither proven nor refuted. */
+  /** Set if another rule answers in place of the lock, which is then neither proven nor refuted. */
   readonly unanswered?: true;
 }
 
@@ -29,43 +29,43 @@ export interface PolicyLocks {
   readonly constraintCreated: boolean;
 }
 
-/** Objects that the agent wants in the cluster, and the progress of writing them. */
+/** Objects that the agent wants in the cluster, and how far they are written. */
 export interface LockPlan {
   readonly governance: Pick<Governance, 'namespaces'>;
   /** Names of the wanted constraints that enforce a policy. */
   constraintsOf(policy: string): readonly string[];
-  /** Namespaces whose labels are not yet what they should be. */
+  /** Namespaces whose labels differ from the desired ones. */
   readonly unapplied: ReadonlySet<string>;
-  /** Namespaces whose labels cannot be written, and that lock 1 enforces by its index. */
+  /** Namespaces whose labels cannot be written and that lock 1 enforces by its index. */
   readonly indexed: ReadonlySet<string>;
   /**
-   * Keys of policies whose glob, or whose namespace that does not exist yet, the index is still to
-   * get.
+   * Keys of policies that the index does not cover yet: by a glob, or for a namespace that does not
+   * exist yet.
    */
   readonly unlisted: ReadonlySet<string>;
 }
 
-/** Facts from which the state of a policy's locks follows. */
+/** Facts from which the state of a policy's locks is derived. */
 export interface LockInput {
   readonly plan: LockPlan;
   probe(namespace: string): ProbeState | undefined;
   readonly floor: {
     readonly supported: boolean;
     readonly installed: boolean;
-    /** Problem of the policy's expressions at the API server. */
+    /** Problem that the API server reports for the policy expressions. */
     readonly problem?: string | undefined;
-    /** Reason why lock 1 is open in every namespace. */
+    /** Reason why lock 1 is open in every namespace, if it is. */
     readonly outage?: string | undefined;
     /**
-     * Reason why nothing is known of the index, which deny policies rest on in every namespace;
-     * undefined: it is known.
+     * Reason why the state of the index is unknown, on which deny policies depend in every
+     * namespace; undefined if it is known.
      */
     readonly unanswered?: string | undefined;
-    /** `list`: the bind gate knows regions from the list of nodes only. */
+    /** `list`: the bind gate reads regions only from the list of nodes. */
     readonly bindGate: BindGateMode;
   };
   readonly gatekeeper: {
-    /** Whether its API is there. */
+    /** Whether the API server serves Gatekeeper's API. */
     readonly served: boolean;
     /**
      * Problem that keeps the template or the canary constraint from being in force, or the webhook
@@ -73,18 +73,18 @@ export interface LockInput {
      */
     readonly problem: GatekeeperProblem | undefined;
     readonly exists: (constraint: string) => boolean;
-    /** Returns the problem that keeps a constraint from being in force. */
+    /** Finds the problem that keeps a constraint from being in force. */
     readonly constraintProblem: (constraint: string) => GatekeeperProblem | undefined;
-    /** Reason for which the webhook's configuration leaves a namespace out. */
+    /** Finds the reason why the webhook's configuration skips a namespace. */
     readonly exclusion: (namespace: string) => GatekeeperProblem | undefined;
-    /** Whether Gatekeeper answers in a namespace; undefined: there is nothing to ask there. */
+    /** State of Gatekeeper's proof in a namespace; undefined if there is nothing to probe. */
     readonly canary: (namespace: string) => ProofState | undefined;
-    /** Reason why lock 2 is open in every namespace. */
+    /** Reason why lock 2 is open in every namespace, if it is. */
     readonly outage: string | undefined;
     readonly graceMs: number;
   };
   readonly failures: readonly WriteFailure[];
-  /** Returns the time for which lock 2 of a policy has been unproven, in ms. */
+  /** Time for which lock 2 of a policy has been unproven, in ms. */
   unprovenMs(policy: string): number;
 }
 
@@ -108,20 +108,20 @@ const takesPart = ({ policy, outcome }: Subject, input: LockInput, actions: read
     return actions.some((action) => governed?.[action]?.policies.includes(policy.key));
   });
 
-/** Whether the last written status speaks of the very same governance. */
+/** Whether the last written status describes the same governance. */
 const sameAsBefore = ({ policy, outcome, previous }: Subject): boolean =>
   previous?.observedGeneration === policy.generation &&
   sameItems(previous.effectiveRegions ?? [], outcome.regions) &&
   sameItems(previous.namespaces ?? [], outcome.namespaces);
 
 /**
- * Whether lock 1 of a policy waits for the write that fails. Labels are written for certain
- * policies, the floor for all of them.
+ * Whether a failing write keeps lock 1 of a policy from being in force. Labels are written for
+ * certain policies, the floor for all of them.
  */
 const hindersLockOne = ({ key, policies }: WriteFailure, { policy }: Subject, { plan }: LockInput): boolean => {
   const [kind = '', name = ''] = key.split('/');
   if (kind === 'Namespace') return policies.includes(policy.key) && !plan.indexed.has(name);
-  // The guard is not the lock: its failed writes are a condition of the cluster.
+  // Guards are not part of the lock. Their failed writes are a condition of the cluster.
   return /^ValidatingAdmissionPolicy(Binding)?$/.test(kind) && !name.startsWith('fso-guard-');
 };
 const isLockTwo = (failure: WriteFailure): boolean => /^(ConstraintTemplate|K8sGeoResidency)\//.test(failure.key);
@@ -152,14 +152,14 @@ const namespaceLock = (namespace: string, subject: Subject, input: LockInput): L
   const probe = input.probe(namespace);
   const facts = probe && factsOf(namespace, probe);
   if (facts !== undefined) return facts;
-  // Just started, or another policy of the namespace changed: the earlier proof holds until a probe
-  // refutes it.
+  // The agent has just started, or another policy of the namespace changed. The earlier proof holds
+  // until a probe refutes it.
   const wasProven = subject.previous?.enforcement?.admission.state === 'Enforced' && sameAsBefore(subject);
   if (wasProven && (probe === undefined || probe.first || probe.held)) return ENFORCED;
   return { state: 'Pending', message: `namespace ${namespace} is not proven yet` };
 };
 
-/** Returns the state of the floor as a whole, if it decides the state of the lock. */
+/** State of the floor as a whole, if it decides the state of the lock. */
 const floorLock = (subject: Subject, input: LockInput): LockFacts | undefined => {
   const failure = input.failures.find((candidate) => hindersLockOne(candidate, subject, input));
   if (failure !== undefined) return failing(failure);
@@ -169,8 +169,8 @@ const floorLock = (subject: Subject, input: LockInput): LockFacts | undefined =>
 };
 
 /**
- * Returns the state of the index. It alone enforces deny where a namespace has no label, or no
- * longer has it.
+ * State of the index, if it decides the state of the lock. The index alone enforces deny in
+ * namespaces without labels.
  */
 const indexLock = (subject: Subject, input: LockInput): LockFacts | undefined => {
   const { unanswered } = input.floor;
@@ -179,7 +179,8 @@ const indexLock = (subject: Subject, input: LockInput): LockFacts | undefined =>
 };
 
 /**
- * A namespace that is created later has no label at first: only the index covers it from then on.
+ * State of the lock if the index does not cover the policy yet. A namespace created later has no
+ * labels at first, so only the index covers it from its creation on.
  */
 const listedLock = ({ key, spec }: PolicyInput, { plan }: LockInput): LockFacts | undefined =>
   plan.unlisted.has(key) ? { state: 'Pending', message: `the index of lock 1 does not have ${spec.targetNamespace} yet` } : undefined;
@@ -217,7 +218,7 @@ const canaryProblem = (namespace: string, input: Pick<LockInput, 'gatekeeper'>):
   return { message, isError: false, ...(canary.state === 'unanswered' && { unanswered: true }) };
 };
 
-/** Returns the first problem that is an error, else the first one; undefined: there is none. */
+/** Picks the first problem that is an error, else the first one, if any. */
 export const worst = <T extends GatekeeperProblem>(problems: readonly (T | undefined)[]): T | undefined =>
   problems.find((problem) => problem?.isError === true) ?? problems.find((problem) => problem !== undefined);
 
@@ -246,17 +247,20 @@ const gatekeeperLock = (subject: Subject, input: LockInput): LockFacts => {
   if (unproven.unanswered === true) return { state: 'Degraded', message: unproven.message, unanswered: true };
   const isOverdue = input.unprovenMs(policy.key) >= input.gatekeeper.graceMs;
   if (unproven.isError || isOverdue) return { state: 'Degraded', message: unproven.message };
-  // The constraint changed for the sake of others: its version before, which Gatekeeper still
+  // The constraint changed for other policies. Its previous version, which Gatekeeper still
   // enforces, covers this policy too.
   const wasEnforced = previous?.enforcement?.gatekeeper.state === 'Enforced' && sameAsBefore(subject);
   return wasEnforced && constraints.every(input.gatekeeper.exists) ? ENFORCED : { state: 'Pending', message: unproven.message };
 };
 
-/** Whether lock 2 of a policy is proven now: what {@link LockInput.unprovenMs} counts from. */
+/**
+ * Whether lock 2 of a policy is proven now. {@link LockInput.unprovenMs} counts from its last
+ * proof.
+ */
 export const isLockTwoProven = (policy: string, namespaces: readonly string[], input: Pick<LockInput, 'plan' | 'gatekeeper'>): boolean =>
   findUnproven(input.plan.constraintsOf(policy), namespaces, input) === undefined;
 
-/** The state of every lock for one policy. */
+/** Derives the state of every lock for one policy. */
 export const planLocks = (
   policy: PolicyInput,
   outcome: PolicyOutcome,

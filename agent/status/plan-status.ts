@@ -18,25 +18,25 @@ import { ambiguousCondition, endingCondition } from './conditions/region-conditi
 import type { InjectionFacts } from './injection-facts.ts';
 import type { LockFacts, PolicyLocks } from './locks.ts';
 
-/** Observations of a policy beside its locks. */
+/** Observations of a policy, except for its locks. */
 export interface PolicyObservations {
   readonly violations: number;
   /**
-   * Owners at risk. `recent`: not known for a moment, so that those of the status before stay.
-   * Absent: not known, or the policy denies nothing.
+   * Owners at risk. `recent`: unknown for a moment, so the status keeps the last ones. Absent:
+   * unknown, or the policy denies nothing.
    */
   readonly risks?: PolicyRisks | 'recent' | undefined;
-  /** Owners whose pods were refused; undefined: none, or not known. */
+  /** Owners whose pods were refused; undefined: none, or unknown. */
   readonly denials?: PolicyDenials | undefined;
-  /** Absent: the policy does not ask for placement injection. */
+  /** Absent if the policy does not ask for placement injection. */
   readonly injection?: InjectionFacts | undefined;
-  /** Absent: Gatekeeper has not audited the constraints of the policy twice yet. */
+  /** Absent until Gatekeeper has audited the constraints of the policy twice. */
   readonly audit?: AuditFacts | undefined;
   /** Tampering within the last hour. */
   readonly tampering?: Tampering | undefined;
 }
 
-/** A policy, its locks and what was observed of it. */
+/** Policy with its locks and observations. */
 export interface StatusInput {
   readonly policy: PolicyInput;
   readonly outcome: PolicyOutcome;
@@ -53,25 +53,26 @@ interface Verdict {
 }
 
 /**
- * Number of regions in a column. Region names are short; three of them still leave room for the
- * other columns.
+ * Most regions in a column. Region names are short, so that three leave room for the other columns.
  */
 const COLUMN_REGIONS = 3;
 
-/** `eu-central-1,eu-north-1,eu-west-1 +21` */
+/** Formats regions for a column: `eu-central-1,eu-north-1,eu-west-1 +21`. */
 const regionsColumn = (regions: readonly string[]): string => {
   const shown = regions.slice(0, COLUMN_REGIONS).join(',');
   return regions.length > COLUMN_REGIONS ? `${shown} +${regions.length - COLUMN_REGIONS}` : shown;
 };
 
-/** Longest messages, from the schemas of status and report. */
+/** Longest messages, as in the schemas of status and report. */
 const MAX_MESSAGE = 32_768;
 const MAX_LOCK_MESSAGE = 4096;
 
 const isSettled = (lock: LockFacts): boolean => lock.state !== 'Pending';
 const isHeld = (lock: LockFacts): boolean => lock.state === 'Enforced';
 
-/** Phase of a policy that governs, from its locks: `Active` means proven, not applied. */
+/**
+ * Derives the phase of a policy that governs from its locks: `Active` means proven, not applied.
+ */
 const governingVerdict = (input: StatusInput, regions: readonly string[], namespaces: readonly string[]): Verdict => {
   const { admission, binding, gatekeeper } = input.locks;
   const degraded = [admission, binding].find((lock) => lock.state === 'Degraded');
@@ -86,7 +87,7 @@ const governingVerdict = (input: StatusInput, regions: readonly string[], namesp
   return { phase: 'Active', reason: 'Enforced', message: [text, ...notesOn(input.locks)].join('; ') };
 };
 
-/** Returns notes for auditors on a policy that is enforced. */
+/** Notes for auditors on a policy that is enforced. */
 const notesOn = ({ admission, gatekeeper }: PolicyLocks): readonly string[] => {
   const isWeak = gatekeeper.state !== 'Enforced' && gatekeeper.state !== 'NotApplicable';
   return [
@@ -95,7 +96,10 @@ const notesOn = ({ admission, gatekeeper }: PolicyLocks): readonly string[] => {
   ];
 };
 
-/** An answer by another rule in place of a lock neither fails nor proves the policy. */
+/**
+ * Verdict of a policy that is not proven yet. If another rule answers in place of a lock, the
+ * policy neither fails nor counts as proven.
+ */
 const pending = ({ message = 'not proven yet', unanswered }: LockFacts): Verdict => ({
   phase: 'Pending',
   reason: unanswered === true ? 'Unanswered' : 'Proving',
@@ -103,9 +107,9 @@ const pending = ({ message = 'not proven yet', unanswered }: LockFacts): Verdict
 });
 
 /**
- * Returns the phase of a policy whose namespace is missing. A user who applies a policy in a
- * cluster can see at once that its namespace is missing. A policy of the hub is for many clusters,
- * some of which get the namespace later, and a glob is for namespaces that come and go.
+ * Phase of a policy whose namespace is missing. It fails if a user applied it in the cluster, who
+ * can so see the mistake at once. A policy of the hub stays pending, as it is for many clusters,
+ * some of which get the namespace later. So does a glob, as its namespaces come and go.
  */
 const missingPhase = ({ managedBy }: PolicyInput, { isAbsent }: Extract<PolicyOutcome, { kind: 'namespaceMissing' }>): Verdict['phase'] =>
   managedBy === 'local' && isAbsent ? 'Failed' : 'Pending';
@@ -160,7 +164,10 @@ const conflictCondition = (outcome: PolicyOutcome): NewCondition => {
   };
 };
 
-/** True from 14 days before the expiry; its reason names the nearest of 14, 7 and 1 days. */
+/**
+ * Condition that is true from 14 days before the expiry. Its reason names the nearest of 14, 7 and
+ * 1 days.
+ */
 const expiringCondition = ({ spec }: PolicyInput, now: Date): NewCondition | undefined => {
   if (spec.expiryDate === undefined) return undefined;
   const leftMs = Date.parse(spec.expiryDate) - now.getTime();
@@ -192,8 +199,8 @@ const auditCondition = ({ audit }: PolicyObservations): NewCondition | undefined
   };
 
 /**
- * Returns the condition by which tools decide whether waiting helps. Both conditions are
- * abnormal-true: absent unless they are true.
+ * Condition by which tools decide whether waiting helps. Reconciling and Stalled are abnormal-true:
+ * absent unless they are true.
  *
  * @see https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
  */
@@ -231,10 +238,10 @@ const conditionsOf = (input: StatusInput, verdict: Verdict): Condition[] => {
 };
 
 /**
- * The status that a policy should show.
+ * Plans the status that a policy should show.
  *
- * @returns `previous` itself when nothing but the time would change: then there is nothing to
- * write.
+ * @returns `previous` itself if nothing but the time would change, so that there is nothing to
+ * write
  */
 export const planStatus = (input: StatusInput): SovereignPolicyStatus => {
   const { policy, outcome, locks, previous, now } = input;
@@ -273,8 +280,8 @@ export const isProven = (status: SovereignPolicyStatus): boolean =>
   (status.phase === 'Active' || status.phase === 'Expired' || isMissingNamespace(status));
 
 /**
- * Whether the namespace of a policy is missing. Such a policy has nothing to enforce, and holds
- * back no revision.
+ * Whether the namespace of a policy is missing. Such a policy has nothing to enforce and does not
+ * delay a revision.
  */
 const isMissingNamespace = (status: SovereignPolicyStatus): boolean =>
   status.conditions?.some((condition) => condition.type === CONDITIONS.ready && condition.reason === NAMESPACE_MISSING) === true;

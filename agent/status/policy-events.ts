@@ -5,7 +5,7 @@ import type { PolicyEvent } from '../observe/index.ts';
 const conditionOf = (status: SovereignPolicyStatus | undefined, type: string) =>
   status?.conditions?.find((condition) => condition.type === type);
 
-/** A condition whose entry, or whose new reason, is an event. */
+/** Message of a condition that became true or changed its reason, which is an event. */
 const entered = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus, type: string): string | undefined => {
   const after = conditionOf(next, type);
   if (after?.status !== 'True') return undefined;
@@ -15,7 +15,7 @@ const entered = (previous: SovereignPolicyStatus | undefined, next: SovereignPol
 
 const readyReason = (status: SovereignPolicyStatus | undefined): string | undefined => conditionOf(status, CONDITIONS.ready)?.reason;
 
-/** Reasons of the Ready condition that are events when a policy enters them. */
+/** Severities of the Ready reasons that are events when a policy enters them. */
 const SEVERITIES: Readonly<Record<string, PolicyEvent['severity']>> = {
   Enforced: 'info',
   [NAMESPACE_MISSING]: 'warning',
@@ -33,8 +33,8 @@ const readyEvents = (previous: SovereignPolicyStatus | undefined, next: Sovereig
 };
 
 /**
- * Whether the object in the cluster says it already, and nothing bad came before: a Kubernetes
- * Event would be one more write for nothing new.
+ * Whether the cluster already shows an event's information and nothing bad preceded it. A
+ * Kubernetes Event would then be a write without news.
  *
  * @param shown status in the cluster
  */
@@ -44,7 +44,7 @@ export const isShown = (
   { severity, reason }: PolicyEvent,
 ): boolean => severity === 'info' && readyReason(shown) === reason && (own(SEVERITIES, readyReason(previous) ?? '') ?? 'info') === 'info';
 
-/** The events of a policy whose status changed. */
+/** Plans the events of a policy whose status changed. */
 export const planPolicyEvents = (previous: SovereignPolicyStatus | undefined, next: SovereignPolicyStatus): PolicyEvent[] => {
   const conflict = entered(previous, next, CONDITIONS.conflict);
   const ambiguous = entered(previous, next, CONDITIONS.regionAmbiguous);

@@ -7,8 +7,8 @@ import type { AcceptedPolicies, AgentSnapshot, PolicySnapshot, RevisionSnapshot 
 
 /**
  * Whether every policy of the accepted commit is proven at the written generation or a later one,
- * and no policy is left that the commit no longer has. A proof of an older generation proves the
- * older text.
+ * and no policy is left that the commit has removed. A proof of an older generation proves the
+ * older spec.
  */
 export const isRevisionProven = (
   { policies: accepted, generationOf }: Pick<AcceptedPolicies, 'policies' | 'generationOf'>,
@@ -20,8 +20,8 @@ export const isRevisionProven = (
 };
 
 /**
- * The `provenRevision` of the next report: the revision proven last, until the accepted one is
- * proven; null once the accepted one was proven and no longer is.
+ * Computes the `provenRevision` of the next report: the revision proven last until the accepted one
+ * is proven; null once the accepted one was proven and no longer is.
  */
 export const advanceProven = (before: string | null, { revision, proven }: { revision: string; proven: boolean }): string | null => {
   if (proven) return revision;
@@ -31,9 +31,9 @@ export const advanceProven = (before: string | null, { revision, proven }: { rev
 const provesGeneration = (snapshot: PolicySnapshot | undefined, generation: number | undefined): boolean =>
   snapshot?.proven === true && generation !== undefined && snapshot.generation >= generation;
 
-/** The commits of the hub, as the intake has them. */
+/** Commits of the hub as the intake sees them. */
 export interface RevisionState {
-  /** The commit accepted last; its policies by key, undefined: not known any more. */
+  /** Commit accepted last. `policies` by key; undefined if they are no longer known. */
   readonly accepted:
     | {
         readonly revision: string;
@@ -46,16 +46,16 @@ export interface RevisionState {
   readonly isChanging: boolean;
 }
 
-/** Judges how far the accepted commit stands in the cluster. */
+/** Judges how far the accepted commit is in force in the cluster. */
 export class RevisionTracker {
   readonly #policies: Pick<Informer<SovereignPolicy>, 'get'>;
   readonly #onProven: (revision: string) => void;
-  /** See {@link advanceProven}. */
+  /** Result of {@link advanceProven}. */
   #proven: string | null = null;
   #generations: ReadonlyMap<string, number> = new Map();
-  /** Counts the changes of the generations. */
+  /** Counts changes of the generations. */
   #version = 0;
-  /** Whether the accepted commit was proven, and what that was judged by. */
+  /** Whether the accepted commit is proven, with the inputs of that judgement. */
   #judged: { readonly inputs: readonly unknown[]; readonly isProven: boolean } = { inputs: [], isProven: false };
 
   /** @param onProven called whenever the accepted commit is found to be proven */
@@ -65,7 +65,10 @@ export class RevisionTracker {
   }
 
   /**
-   * @param policies as the last round judged them @returns undefined: no commit was accepted yet
+   * Judges the accepted commit.
+   *
+   * @param policies as judged by the last reconcile
+   * @returns undefined if no commit is accepted yet
    */
   look({ accepted, isChanging }: RevisionState, policies: AgentSnapshot['policies']): RevisionSnapshot | undefined {
     if (accepted === undefined) return undefined;
@@ -91,7 +94,7 @@ export class RevisionTracker {
     };
   }
 
-  /** Returns the generations of the policies that the cluster has as a commit wants them. */
+  /** Reads the generations of the policies whose content in the cluster is as desired. */
   #standing(desired: DesiredPolicies) {
     const generations = new Map<string, number>();
     for (const [key, policy] of desired) {

@@ -8,7 +8,7 @@ import type { LockInput } from './locks.ts';
 import type { PolicyObservations } from './plan-status.ts';
 import { daysLeft } from './status-cache.ts';
 
-/** Facts that hold for all policies in one round. */
+/** Facts that hold for all policies in one reconcile. */
 export interface Round {
   readonly locks: LockInput;
   readonly injecting: InjectionInput;
@@ -18,7 +18,7 @@ export interface Round {
   readonly now: Date;
 }
 
-/** A policy, and what was found of it. */
+/** Policy with its findings. */
 export interface Subject {
   readonly policy: PolicyInput;
   readonly outcome: PolicyOutcome;
@@ -30,23 +30,26 @@ export interface Subject {
 }
 
 /**
- * Policies whose status is written, and follows from nothing that may change by time alone. They
- * are not judged again as long as all that it follows from is the same: in most rounds that is so
- * for all policies but one.
+ * Policies whose status is written and cannot change by time alone. They are not judged again while
+ * all inputs are unchanged, which in most reconciles holds for all policies but one.
  */
 export class SettledPolicies {
   readonly #known = new Map<string, { readonly inputs: readonly unknown[]; readonly snapshot: PolicySnapshot }>();
   #shared: unknown;
 
-  /** Begins a round. @param shared what every status follows from, compared by value */
+  /**
+   * Begins a reconcile.
+   *
+   * @param shared inputs of every status, compared by value
+   */
   begin(shared: unknown): void {
     if (!isDeepStrictEqual(shared, this.#shared)) this.#known.clear();
     this.#shared = shared;
   }
 
   /**
-   * @param inputs what its status alone follows from, compared by identity @returns undefined: it
-   * is to be judged
+   * @param inputs inputs of this status alone, compared by identity
+   * @returns undefined if the policy has to be judged
    */
   find(policy: string, inputs: readonly unknown[]): PolicySnapshot | undefined {
     const known = this.#known.get(policy);
@@ -61,13 +64,13 @@ export class SettledPolicies {
     this.#known.delete(policy);
   }
 
-  /** Forgets all other policies. */
+  /** Drops all other policies. */
   retain(policies: Pick<ReadonlySet<string>, 'has'>): void {
     for (const policy of this.#known.keys()) if (!policies.has(policy)) this.#known.delete(policy);
   }
 }
 
-/** Inputs that the status of every policy follows from. */
+/** Inputs of every policy's status. */
 export const sharedInputs = ({ locks, injecting, isUnobserved }: Round): object => {
   const { plan, floor, gatekeeper, failures } = locks;
   const { served, installed } = injecting;
@@ -82,7 +85,7 @@ export const sharedInputs = ({ locks, injecting, isUnobserved }: Round): object 
   };
 };
 
-/** Inputs that the status of one policy follows from, beside what all of them follow from. */
+/** Inputs of one policy's status, in addition to the shared ones. */
 export const ownInputs = (
   { policy, outcome, live, violations, risks, denials, tampered }: Subject,
   { locks, audits, now }: Round,

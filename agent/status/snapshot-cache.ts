@@ -12,7 +12,7 @@ interface SnapshotParts {
 }
 
 /**
- * The last snapshot of each policy: the same object as long as its parts are, as readers find
+ * Last snapshot of each policy: the same object while its parts are unchanged, as readers detect
  * changes by identity.
  */
 export class SnapshotCache {
@@ -41,13 +41,16 @@ export class SnapshotCache {
 const isSameParts = (a: SnapshotParts, b: SnapshotParts): boolean =>
   a.policy === b.policy && a.status === b.status && a.violations === b.violations && a.labels === b.labels;
 
-/** Violations of a policy, and labels of its namespaces, which a report has beside the status. */
+/**
+ * Violations of a policy and labels of its namespaces, which a report has in addition to the
+ * status.
+ */
 export interface ReportFindings {
   readonly violations: PolicyViolations;
   readonly labels: readonly NamespaceLabels[];
 }
 
-/** Makes the report of a policy from its status. */
+/** Builds the report of a policy from its status. */
 export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { violations, labels }: ReportFindings): PolicyReport => ({
   namespace: policy.namespace,
   name: policy.name,
@@ -71,19 +74,18 @@ export const toReport = (policy: PolicyInput, status: SovereignPolicyStatus, { v
 });
 
 /**
- * Regions as the hub compiled them, by which it recognizes the content of the policy: conditions
- * say which of them are left out.
+ * Regions as the hub compiled them, by which it recognizes the content of the policy. Conditions
+ * report which of them are left out.
  */
 const reportedRegions = ({ spec }: PolicyInput, { effectiveRegions = [] }: SovereignPolicyStatus): string[] =>
   spec.regionConflicts === undefined ? effectiveRegions : sortedSet(spec.allowedRegions);
 
-/** Risks are reported where there are any: a report without them is as expected. */
+/** Risks for a report; omitted if there are none, which is the expected state. */
 const risksOf = ({ risks }: SovereignPolicyStatus): Pick<PolicyReport, 'risks'> =>
   risks === undefined || risks.refused + risks.pending + risks.mended === 0 ? {} : { risks };
 
 /**
- * Returns the expiry date for a report. A policy from before the CRD refused it may have an
- * unreadable one.
+ * Expiry date for a report. A policy older than the CRD's validation may have an unreadable one.
  */
 const expiryOf = ({ spec: { expiryDate } }: PolicyInput): Pick<PolicyReport, 'expiryDate'> =>
   expiryDate === undefined || Number.isNaN(Date.parse(expiryDate)) ? {} : { expiryDate };

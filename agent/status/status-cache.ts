@@ -10,60 +10,60 @@ import { unobservedStatus } from './unobserved-status.ts';
 interface Memo {
   readonly basis: Basis;
   readonly status: SovereignPolicyStatus;
-  /** Time since which the status is the same. */
+  /** Time since which the status is unchanged. */
   readonly since: Date;
   /** Time since which the policy is in this phase. */
   readonly phaseSince: Date;
 }
 
-/** All that a status follows from. */
+/** Inputs of a status. */
 interface Basis extends Pick<StatusInput, 'policy' | 'outcome' | 'locks' | 'observed'> {
-  /** A policy that was created again under its name has its own history. */
+  /** Distinguishes a policy from an earlier one of the same name. */
   readonly uid: string | undefined;
   readonly daysLeft: string | undefined;
 }
 
 /**
- * Wait before a Pending status is written, in ms. A policy is Pending for a moment at every change,
- * on a busy API server for most of a second, and on the way to Active for several reasons: only
- * what lasts is worth a write.
+ * Wait before a Pending status is written, in ms. Every change makes a policy Pending for a moment,
+ * up to a second on a busy API server, often for several reasons in turn. Only a lasting state is
+ * worth a write.
  */
 const HOLD_MS = 1_000;
 /**
- * Extra wait of a status for each policy that is Pending, so that 1,000 statuses that are about to
- * change are not written.
+ * Additional wait per Pending policy, in ms, so that 1,000 statuses that are about to change are
+ * not written.
  */
 const HOLD_EACH_MS = 20;
 const LONGEST_HOLD_MS = 30_000;
 /**
- * Number of waits after which a status that keeps changing is written. The cluster must not show an
- * outdated one for ever.
+ * Number of waits after which a status that keeps changing is written, so that the cluster does not
+ * show an outdated one for ever.
  */
 const MOST_HOLDS = 10;
 
-/** A policy whose status is to be planned. */
+/** Policy whose status is to be planned. */
 export interface StatusRequest extends Pick<StatusInput, 'policy' | 'outcome' | 'observed'> {
   readonly live: SovereignPolicy;
-  /** Whether the cluster is to show that it is not observed. */
+  /** Whether the cluster should show that it is not observed. */
   readonly isUnobserved?: boolean;
 }
 
-/** A planned status, and whether and when to write it. */
+/** Planned status, and whether and when to write it. */
 export interface StatusResult {
   readonly status: SovereignPolicyStatus;
-  /** The status that the cluster is to show: `status`, or that nothing is known. */
+  /** Status that the cluster should show: `status`, or its variant for an unobserved cluster. */
   readonly shown: SovereignPolicyStatus;
   readonly previous: SovereignPolicyStatus | undefined;
   readonly locks: PolicyLocks;
-  /** Whether the cluster shows something else. */
+  /** Whether the cluster shows another status and the write is due. */
   readonly write: boolean;
-  /** Remaining wait of the write, in ms; 0: it does not wait. */
+  /** Remaining wait of the write, in ms; 0: no wait. */
   readonly heldMs: number;
 }
 
 /**
- * The last status of every policy, which the next one is compared with, and when a change is worth
- * a write.
+ * Keeps the last status of every policy, which the next one is compared with, and decides when a
+ * change is worth a write.
  */
 export class StatusCache {
   readonly #memos = new Map<string, Memo>();
@@ -88,7 +88,7 @@ export class StatusCache {
     return { status, shown, previous, locks: planned, write: differs && heldMs === 0, heldMs };
   }
 
-  /** The same object for the same status. */
+  /** Variant of a status for an unobserved cluster. Memoized by identity. */
   #unobserved(status: SovereignPolicyStatus, now: Date): SovereignPolicyStatus {
     const known = this.#unobservedOf.get(status) ?? unobservedStatus(status, now);
     this.#unobservedOf.set(status, known);
@@ -104,7 +104,7 @@ export class StatusCache {
     const [sameMs, pendingMs] = [now.getTime() - since.getTime(), now.getTime() - phaseSince.getTime()];
     const holdMs = Math.min(LONGEST_HOLD_MS, HOLD_MS + HOLD_EACH_MS * (this.#pending.size - 1));
     const longestMs = Math.min(LONGEST_HOLD_MS, MOST_HOLDS * holdMs);
-    // A clock that was set back prolongs nothing.
+    // A clock that was set back does not prolong the wait.
     return Math.max(0, Math.min(holdMs, holdMs - sameMs, longestMs - pendingMs));
   }
 
@@ -124,7 +124,7 @@ export class StatusCache {
 }
 
 /**
- * Whether locks are still being proven. Where its namespace does not exist, a policy has only its
+ * Whether locks are still being proven. If its namespace does not exist, a policy has only its
  * entry in the index of lock 1 to prove.
  */
 const isProving = ({ basis: { outcome, locks }, status }: Memo): boolean =>
@@ -141,14 +141,15 @@ const timesOf = (
 });
 
 /**
- * Whether a policy stays in its phase. A namespace that appears leaves it Pending, but for another
+ * Whether a policy stays in its phase. When its namespace appears it stays Pending, but for another
  * reason, which counts as a new phase.
  */
 const isSamePhase = (memo: Memo, outcome: PolicyOutcome, { phase }: SovereignPolicyStatus): boolean =>
   memo.status.phase === phase && memo.basis.outcome.kind === outcome.kind;
 
 /**
- * Days until a policy, and regions of it, end, separated by commas; undefined: nothing of it does.
+ * Days until a policy, and regions of it, expire, separated by commas; undefined if nothing
+ * expires.
  */
 export const daysLeft = ({ spec: { expiryDate, regionConflicts = [] } }: PolicyInput, now: Date): string | undefined => {
   const ends = [expiryDate, ...regionConflicts.map(({ from }) => from)].filter((end) => end !== undefined);
@@ -175,7 +176,7 @@ const sameObservations = (a: StatusInput['observed'], b: StatusInput['observed']
   a.audit?.agrees === b.audit?.agrees &&
   a.audit?.message === b.audit?.message;
 
-/** Whether two bases are the same. Inputs and outcomes that did not change are the same objects. */
+/** Whether two bases are equal. Unchanged inputs and outcomes are the same objects. */
 const sameBasis = (a: Basis, b: Basis): boolean =>
   a.policy === b.policy &&
   a.outcome === b.outcome &&

@@ -34,15 +34,15 @@ import { SnapshotCache } from './snapshot-cache.ts';
 import { StatusCache, type StatusResult } from './status-cache.ts';
 import { isUnobserved, TURN_MS, TurnLimit } from './unobserved-status.ts';
 
-/** Sources of the states of locks, and receivers of the outcome of a round. */
+/** Sources of the states of locks, and receivers of the results of a reconcile. */
 export interface StatusPublisherDeps {
   readonly clock: Clock;
   readonly capabilities: Capabilities;
-  /** Place of Gatekeeper, as governance has it. */
+  /** Place of Gatekeeper, as used by governance. */
   readonly place: GatekeeperPlace;
   readonly monitor: LockMonitor;
   readonly context: WriteContext;
-  /** Receivers of the outcome, beside the status writes. */
+  /** Receivers of the results, in addition to the status writes. */
   readonly outputs: { readonly observatory: LiveObservatory; readonly events: EventSink; readonly metrics: AgentMetrics };
   readonly tampering: TamperLog;
   readonly violationTimes: ViolationTimeStore;
@@ -53,18 +53,20 @@ export interface StatusPublisherDeps {
   readonly onProven: (revision: string) => void;
   readonly parts: Pick<RoundParts, 'run'>;
   readonly observation: {
-    /** @returns why a claim cannot be made now; undefined: it can */
+    /**
+     * @returns function that gives the reason why a claim cannot be made now; undefined if it can
+     */
     problems(): (claim: Claim) => string | undefined;
     /** Whether the policies in the cluster show that it is not observed. */
     isShown(): boolean;
   };
-  /** Asks for the next round. */
+  /** Requests the next reconcile. */
   readonly wake: (delayMs: number) => void;
 }
 
 /**
- * Step ⑦, its results: publishes the status and the events of each policy, the snapshot that the
- * report reads, and metrics after each round.
+ * Publishes the results of step ⑦: after each reconcile the status and events of each policy, the
+ * snapshot that the report reads, and metrics.
  */
 export class StatusPublisher {
   readonly #deps: StatusPublisherDeps;
@@ -75,10 +77,10 @@ export class StatusPublisher {
   readonly #snapshots = new SnapshotCache();
   readonly #audits: AuditComparison;
   readonly #revisions: RevisionTracker;
-  /** Violations of the last round in which they could be found. */
+  /** Violations as of the last reconcile in which they could be found. */
   #found: ReadonlyMap<string, PolicyViolations> = new Map();
   readonly #turns: TurnLimit;
-  /** Outcomes of the last round. Another object means that policies were added or removed. */
+  /** Outcomes of the last reconcile. Another object means that policies were added or removed. */
   #outcomes: Governance['policies'] | undefined;
 
   constructor(deps: StatusPublisherDeps) {
@@ -90,7 +92,7 @@ export class StatusPublisher {
   }
 
   /**
-   * Publishes one round.
+   * Publishes one reconcile.
    *
    * @param indexed namespaces that lock 1 enforces by its index
    * @returns the status writes that are due
@@ -133,11 +135,11 @@ export class StatusPublisher {
         denials: denials.policies.get(policy.key),
         tampered: tampering.ofPolicy(policy.key, now),
       };
-      // One policy that cannot be judged leaves all others as they are.
+      // A policy whose judgement fails does not affect the others.
       const judged = parts.run('status', () => this.#judgeOnce(subject, round), undefined);
       writes.push(...(judged?.due ?? []));
       const snapshot = judged?.snapshot ?? before.get(policy.key);
-      // A namespace may have any number of these, which must not crowd the others out of the
+      // A namespace may have any number of surplus policies, which must not crowd others out of the
       // report.
       if (snapshot !== undefined && !isSurplus(outcome)) snapshots.set(policy.key, snapshot);
     }
@@ -146,7 +148,7 @@ export class StatusPublisher {
     return writes;
   }
 
-  /** Judges a policy, unless all that its status follows from is as it was. */
+  /** Judges a policy, unless all inputs of its status are unchanged. */
   #judgeOnce(subject: Subject, round: Round): Judged {
     const inputs = ownInputs(subject, round, this.#deps.context.view.namespaces);
     const settled = this.#settled.find(subject.policy.key, inputs);
@@ -154,8 +156,10 @@ export class StatusPublisher {
   }
 
   /**
-   * Judges a policy, and takes note where it need not be judged again by the same inputs. @returns
-   * also the write of its status, if one is due
+   * Judges a policy, and remembers the result if it needs no judgement while the inputs are
+   * unchanged.
+   *
+   * @returns snapshot, and the write of the status if one is due
    */
   #judge(subject: Subject, inputs: readonly unknown[], round: Round): Judged {
     const { monitor, context } = this.#deps;
@@ -258,7 +262,7 @@ export class StatusPublisher {
     metrics.measure(snapshot);
   }
 
-  /** Publishes what was judged last again, with the commit that was accepted since. */
+  /** Publishes the last results again, with the commit that was accepted since. */
   publishAccepted(): void {
     const { observatory } = this.#deps.outputs;
     const snapshot = observatory.snapshot();
@@ -268,7 +272,7 @@ export class StatusPublisher {
 
 const NO_AUDITS: ReadonlyMap<string, AuditFacts> = new Map();
 
-/** Findings of a round before it computes the status of each policy. */
+/** Findings of a reconcile that precede the status of each policy. */
 interface Findings {
   readonly indexed: ReadonlySet<string>;
   readonly found: ReadonlyMap<string, PolicyViolations>;
@@ -277,7 +281,7 @@ interface Findings {
   readonly now: Date;
 }
 
-/** Published state of a policy, and the writes that are due. */
+/** Published state of a policy, with the writes that are due. */
 interface Judged {
   readonly snapshot: PolicySnapshot;
   readonly due: readonly Write[];

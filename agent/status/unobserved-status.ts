@@ -4,11 +4,12 @@ import { type Clock, createBucket } from '@fso/shared/runtime';
 
 const REASON = 'NotObserved';
 /**
- * The same whatever the cause, which the events of the cluster name: a thousand policies show it.
+ * Message for all causes, which the events of the cluster name. It is constant because a thousand
+ * policies may show it.
  */
 const MESSAGE = 'the agent cannot see the cluster at the moment: what it proved last may not hold any more';
 
-/** Conditions that claim that something holds. */
+/** Types of conditions that claim that something holds. */
 const CLAIMS: ReadonlySet<string> = new Set([
   CONDITIONS.ready,
   CONDITIONS.floorReady,
@@ -33,8 +34,8 @@ const unknownLock = (lock: LockStatus, since: string): LockStatus =>
   lock.state === 'Enforced' ? { state: 'Pending', since, message: MESSAGE } : lock;
 
 /**
- * The status of a policy while its cluster is not observed: at best Pending; one that has failed or
- * expired stays so.
+ * Derives the status to show while the cluster is not observed: at best Pending. A policy that has
+ * failed or expired stays so.
  */
 export const unobservedStatus = (status: SovereignPolicyStatus, now: Date): SovereignPolicyStatus => {
   if (status.phase === 'Failed' || status.phase === 'Expired') return status;
@@ -59,9 +60,9 @@ export const unobservedStatus = (status: SovereignPolicyStatus, now: Date): Sove
   };
 };
 
-/** Statuses a second that turn to NotObserved, or back. */
+/** Most statuses per second that change to NotObserved, or back. */
 const TURNS = 20;
-/** Pause after which a status that had to wait may turn, ms. */
+/** Pause after which a status that had to wait may change, in ms. */
 export const TURN_MS = 1_000;
 const TURN_AGAIN_MS = 60_000;
 
@@ -78,8 +79,8 @@ export class TurnLimit {
   }
 
   /**
-   * Whether a status may turn now, which then counts. Where the policies cannot be read, no cache
-   * shows that it did.
+   * Whether a status may change now; if so, the change is counted. The times are kept here because
+   * no cache shows the change while the policies cannot be read.
    */
   take(shown: SovereignPolicyStatus): boolean {
     const now = this.#clock.monotonicMs();

@@ -2,14 +2,14 @@ import type { ClusterEvent } from '@fso/shared/api';
 import type { Clock } from '@fso/shared/runtime';
 
 /**
- * Skew from which on users are warned, in ms: certificates and expiry dates of policies are judged
- * by clocks.
+ * Skew from which on users are warned, in ms. Expiry of certificates and policies depends on
+ * clocks.
  */
 const WARN_MS = 30_000;
 
 /**
- * Measures how far the clock of this agent is from that of the hub, by the time that passes between
- * hello and welcome (RFC 5905 8, with one server stamp).
+ * Measures the offset of this agent's clock from the hub's, by the time between hello and welcome
+ * (RFC 5905 8, with one server stamp).
  */
 export class ClockSkew {
   readonly #clock: Clock;
@@ -23,7 +23,7 @@ export class ClockSkew {
     this.#onEvent = onEvent;
   }
 
-  /** Positive: this clock is ahead. undefined: not known yet. */
+  /** Offset in ms; positive if this clock is ahead. undefined: unknown yet. */
   get ms(): number | undefined {
     return this.#ms;
   }
@@ -33,7 +33,7 @@ export class ClockSkew {
     this.#greetedAt = this.#clock.now().getTime();
   }
 
-  /** @param time of the hub when it answered, RFC 3339 */
+  /** @param time time of the hub's response, RFC 3339 */
   welcomed(time: string): void {
     const now = this.#clock.now();
     const middle = ((this.#greetedAt ?? now.getTime()) + now.getTime()) / 2;

@@ -5,12 +5,12 @@ import { explainTls, isOtherCa } from './tls-errors.ts';
 
 /** End of a connection, with its reason. */
 export interface ConnectionEnd {
-  /** `renewed`: the agent has another certificate, and goes on with it at once. */
+  /** `renewed`: the agent has a new certificate and reconnects with it at once. */
   readonly kind: 'rejected' | 'untrusted' | 'lost' | 'resend' | 'renewed';
   readonly reason: string;
   /**
-   * Milliseconds: a hub that stops, or has too many agents at once, asks them to come back at
-   * random moments within this time.
+   * Time in ms within which the agent reconnects at a random moment. Set by a hub that stops or has
+   * too many agents at once.
    */
   readonly returnMs?: number | undefined;
 }
@@ -20,7 +20,7 @@ const MAX_REASON = 300;
 const REJECTIONS: readonly number[] = [CLOSE_CODES.unauthorized, CLOSE_CODES.unsupportedProtocol];
 const REFUSED_STATUS: readonly (number | undefined)[] = [401, 403];
 
-/** Reads the reason of a refusal from the hub's answer, as far as it fits into a line. */
+/** Reads the reason of a refusal from the hub's response, cut to one line. */
 const readReason = async (response: IncomingMessage): Promise<string> => {
   let text = '';
   try {
@@ -29,12 +29,12 @@ const readReason = async (response: IncomingMessage): Promise<string> => {
       if (text.length > MAX_REASON) break;
     }
   } catch {
-    // What came until then is better than nothing.
+    // The part received so far is better than nothing.
   }
   return text.slice(0, MAX_REASON).replaceAll(/\s+/g, ' ').trim();
 };
 
-/** The end by an HTTP response other than an upgrade. */
+/** End by an HTTP response other than an upgrade. */
 export const endOfResponse = async (response: IncomingMessage): Promise<ConnectionEnd> => {
   const reason = await readReason(response);
   return {
@@ -44,7 +44,7 @@ export const endOfResponse = async (response: IncomingMessage): Promise<Connecti
   };
 };
 
-/** The end by a close frame, or without one. */
+/** End by a close frame, or without one. */
 export const endOfClose = (code: number, reason: Buffer): ConnectionEnd => {
   const why = reason.toString('utf8').slice(0, 200);
   return {
@@ -54,7 +54,7 @@ export const endOfClose = (code: number, reason: Buffer): ConnectionEnd => {
   };
 };
 
-/** The end by an error of the network or of TLS. */
+/** End by an error of the network or of TLS. */
 export const endOfError = (error: Error, hostname: string): ConnectionEnd => ({
   kind: isOtherCa(error) ? 'untrusted' : 'lost',
   reason: explainTls(error, hostname),

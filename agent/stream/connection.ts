@@ -19,21 +19,21 @@ import { type ClientCertificate, type ConnectionConfig, HANDSHAKE_MS, openHubSoc
 export type StreamState =
   | { readonly state: 'connecting'; readonly attempt: number }
   | { readonly state: 'connected'; readonly hubVersion: string }
-  /** Refusal by the hub, which only a change of configuration or version can end. */
+  /** Refused by the hub, which only a change of configuration or version can end. */
   | { readonly state: 'rejected'; readonly reason: string; readonly retryInMs: number }
-  /** Hub with a certificate of another CA. */
+  /** The hub has a certificate of another CA. */
   | { readonly state: 'untrusted'; readonly reason: string; readonly retryInMs: number }
   | { readonly state: 'disconnected'; readonly reason: string; readonly retryInMs: number };
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 type Welcome = Extract<HubFrame, { type: 'welcome' }>;
 
-/** Callbacks of a connection to the hub: what it sends first, and what it does with frames. */
+/** Callbacks of a connection to the hub. */
 export interface ConnectionHandlers {
   hello(): Hello;
-  /** Returns the ages of the evidence that the reports rest on. */
+  /** Ages of the evidence that the reports are based on. */
   ages(): Ages;
-  /** The hub took the hello. */
+  /** Called when the hub has accepted the hello. */
   onWelcome(welcome: Welcome, connection: Connection): void;
   onFrame(frame: Exclude<HubFrame, { type: 'welcome' }>): void;
   /** Called once the hub has caught up after {@link Connection.isBehind}. */
@@ -41,13 +41,14 @@ export interface ConnectionHandlers {
 }
 
 /**
- * CPU time of frames of the hub, in milliseconds. The largest offer takes a fraction of the burst.
+ * CPU budget for frames of the hub, in milliseconds. The largest offer takes a fraction of the
+ * burst.
  */
 const FRAME_CPU = { burst: 1_000, perSecond: 200 };
 
 /**
- * The pace at which frames of the hub are read. It outlives connections, so that to connect again
- * gains a hub nothing.
+ * Pace at which frames of the hub are read. It outlives connections, so that a hub gains nothing by
+ * reconnecting.
  */
 export interface ReadPace {
   readonly clock: Clock;
@@ -55,58 +56,55 @@ export interface ReadPace {
   readonly cpu: Allowance;
 }
 
-/** Makes the pace at which frames of one hub are read: bounded processor time. */
+/** Creates the pace at which frames of one hub are read. */
 export const createReadPace = (clock: Clock): ReadPace => ({ clock, cpu: createAllowance(clock, FRAME_CPU) });
 
-/**
- * Encodes the policies of a list. The hub may request them again and again; the answer is the same
- * object.
- */
+/** Encodes the policies of a list. Memoized, as the hub may request the same list repeatedly. */
 const encodeListed = weakMemo((frame: AgentFrame) => encodeFrame(frame));
 
 const CONNECT_MS = 10_000;
 /**
- * Longest wait for the welcome, in ms. A hub that gets all of its agents back at once greets them
- * one after the other.
+ * Longest wait for the welcome, in ms. A hub whose agents all return at once welcomes them one by
+ * one.
  */
 const WELCOME_MS = 120_000;
-/** Interval of pings, in ms. Twice this time without a sign of life is a dead connection. */
+/** Interval of pings, in ms. A connection without a sign of life for twice this time is dead. */
 const PING_MS = 25_000;
 const NORMAL_CLOSURE = 1000;
-/** Bytes that the hub has not read yet, beyond which reports and answers wait or are dropped. */
+/** Unread bytes beyond which reports and answers wait or are dropped. */
 const MAX_UNREAD = 1024 * 1024;
 /**
- * Bytes that the hub has not read yet, beyond which the connection ends. Acknowledgements and
- * refusals get here, but only of a hub that never reads.
+ * Unread bytes beyond which the connection ends. Only acknowledgements and refusals can add up to
+ * this, and only for a hub that never reads.
  */
 const MAX_QUEUED = 32 * 1024 * 1024;
 
 /** WebSocket connection to the hub, from the dial to its end. */
 export class Connection {
   readonly #socket: WebSocket;
-  /** The connection below the WebSocket, once it is open. */
+  /** Connection below the WebSocket, once it is open. */
   #connection: Duplex | undefined;
   readonly #handlers: ConnectionHandlers;
   readonly #clock: Clock;
   readonly #cpu: Allowance;
   readonly #ended = Promise.withResolvers<ConnectionEnd>();
-  /** Aborted once the socket is closed; ends the timers. */
+  /** Aborted once the socket is closed. Ends the timers. */
   readonly #closed = new AbortController();
   /** Whether the TCP connection is open. */
   #isReached: boolean = false;
   #welcomed: boolean = false;
   #alive: boolean = true;
-  /** Whether the connection is over. What still arrives is ignored. */
+  /** Whether the connection is over. Later data is ignored. */
   #over: boolean = false;
-  /** Length of the frames that the hub has yet to read, in characters. */
+  /** Length of the frames that the hub has not read yet, in characters. */
   #unread = 0;
 
-  /** @param certificate instead of the token of `config` */
+  /** @param certificate replaces the token of `config` */
   constructor(config: ConnectionConfig, handlers: ConnectionHandlers, { clock, cpu }: ReadPace, certificate?: ClientCertificate) {
     this.#handlers = handlers;
     this.#clock = clock;
     this.#cpu = cpu;
-    // Through a proxy the socket is there once its tunnel and TLS are, within the handshake's time.
+    // With a proxy, the tunnel and TLS share the time of the handshake.
     this.#isReached = config.proxy !== undefined;
     this.#socket = openHubSocket(config, certificate, () => {
       this.#isReached = true;
@@ -126,14 +124,14 @@ export class Connection {
   }
 
   /**
-   * Answers a question of the hub, which may ask faster than it reads: what does not drain is not
-   * added to.
+   * Answers a question of the hub, which may ask faster than it reads. Drops the answer if too many
+   * bytes are unread.
    */
   answer(frame: AgentFrame): void {
     if (this.#socket.bufferedAmount < MAX_UNREAD) this.send(frame);
   }
 
-  /** Whether the hub has yet to read so much that a report should wait. */
+  /** Whether the hub has so much left to read that a report should wait. */
   get isBehind(): boolean {
     return this.#unread >= MAX_UNREAD;
   }
@@ -148,7 +146,7 @@ export class Connection {
     }
     const text = frame.type === 'listed' ? encodeListed(frame) : encodeFrame(frame);
     this.#unread += text.length;
-    // An ack and the report that it waited for are one write.
+    // Writes an ack and the report that it waited for together.
     if (this.#connection !== undefined) corkForTurn(this.#connection);
     this.#socket.send(text, () => {
       const wasBehind = this.isBehind;
@@ -162,7 +160,7 @@ export class Connection {
     this.#ended.resolve(end);
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.close(code, end.reason.slice(0, 100));
     else this.#socket.terminate();
-    // Who does not answer the close within a moment is cut off, so that no socket is left behind.
+    // Terminates a peer that does not answer the close soon, so that no socket is left behind.
     this.#after(1000, () => this.#socket.terminate());
   }
 
@@ -176,7 +174,7 @@ export class Connection {
     this.#after(CONNECT_MS, () => {
       if (!this.#isReached) this.#giveUp('the hub cannot be reached');
     });
-    // The whole of it: a hub that answers byte by byte is not waited for.
+    // Limits the whole handshake, so that a hub cannot prolong it by responding byte by byte.
     this.#after(HANDSHAKE_MS, () => {
       if (socket.readyState === WebSocket.CONNECTING) this.#giveUp('the hub did not answer the handshake in time');
     });
@@ -185,8 +183,9 @@ export class Connection {
     });
     socket.on('open', () => {
       this.send(this.#handlers.hello());
-      // Before the hub takes the hello it knows how old the state is that this agent reported last.
-      this.#sayAges();
+      // Sent before the welcome, so that the hub knows the age of the state that this agent
+      // reported last.
+      this.#sendAges();
       this.#after(WELCOME_MS, () => {
         if (!this.#welcomed) this.close({ kind: 'lost', reason: 'the hub did not answer the hello' });
       });
@@ -196,7 +195,7 @@ export class Connection {
     socket.on('pong', () => {
       this.#alive = true;
     });
-    socket.on('ping', () => this.#sayAges());
+    socket.on('ping', () => this.#sendAges());
     socket.on('unexpected-response', (_request, response) => {
       void this.#refused(response);
     });
@@ -223,8 +222,8 @@ export class Connection {
   }
 
   /**
-   * Reads no further until the CPU time of the frames so far is paid for: a hub that sends without
-   * end must leave time for all else.
+   * Pauses reading until the CPU time of the frames so far is paid for. A hub that sends endlessly
+   * must leave time for everything else.
    */
   #readOnceDue(): void {
     const dueInMs = this.#cpu.charge(0);
@@ -235,7 +234,7 @@ export class Connection {
   }
 
   #readOn(): void {
-    // What the hub said meanwhile, pongs among it, is yet to be read.
+    // Frames that arrived meanwhile, including pongs, are still unread.
     this.#alive = true;
     this.#socket.resume();
     this.#readOnceDue();
@@ -246,7 +245,7 @@ export class Connection {
     if (problem !== undefined) this.close({ kind: 'lost', reason: problem }, CLOSE_CODES.badFrame);
   }
 
-  /** @returns the reason why the frame is wrong at this point; undefined: it is right */
+  /** @returns the reason why the frame is not allowed at this point; undefined if it is */
   #handle(frame: HubFrame): string | undefined {
     if (frame.type !== 'welcome') {
       if (!this.#welcomed) return `the hub sent ${frame.type} before its welcome`;
@@ -264,10 +263,10 @@ export class Connection {
   }
 
   /**
-   * A pong, which may also come unasked (RFC 6455, 5.5.3). A hub that pings faster than it reads
-   * gets no more of them.
+   * Sends the ages in a pong, which may be unsolicited (RFC 6455, 5.5.3). A hub that pings faster
+   * than it reads gets no more of them.
    */
-  #sayAges(): void {
+  #sendAges(): void {
     const isOpen = this.#socket.readyState === WebSocket.OPEN && this.#socket.bufferedAmount < MAX_UNREAD;
     if (isOpen) this.#socket.pong(encodeAges(this.#handlers.ages()));
   }
@@ -285,7 +284,7 @@ export class Connection {
   }
 
   #after(ms: number, run: () => void): void {
-    // Rejects only when the connection is over: then there is nothing left to do.
+    // Rejects only when the connection is over. Then there is nothing left to do.
     this.#clock.sleep(ms, this.#closed.signal).then(run, () => undefined);
   }
 }

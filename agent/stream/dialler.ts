@@ -3,23 +3,23 @@ import { Connection, type ConnectionHandlers, createReadPace, type ReadPace, typ
 import type { ConnectionEnd } from './connection-end.ts';
 import type { ClientCertificate, ConnectionConfig } from './hub-socket.ts';
 
-/** Handlers of a connection, and of its end. */
+/** Handlers for a connection and for its end. */
 export interface DiallerHandlers extends ConnectionHandlers {
-  /** Called at the end of every connection, also of one that never opened. */
+  /** Called at the end of every connection, even if it never opened. */
   onEnd(): void;
 }
 
-/** Address of the hub, and the proof of the agent. */
+/** Address of the hub, and how the agent proves itself. */
 export interface DiallerOptions extends Runtime {
   readonly config: ConnectionConfig;
-  /**
-   * Returns the certificate that proves the agent instead of a token; called, and awaited, at each
-   * dial.
-   */
+  /** Returns the certificate that replaces the token. Called and awaited on each dial. */
   readonly certificate?: ((signal: AbortSignal) => Promise<ClientCertificate>) | undefined;
 }
 
-/** A hub that is back has its agents back within this time. It can take as many at once. */
+/**
+ * Waits between dials, in ms. After a restart of the hub, all agents reconnect within the maximum;
+ * it can admit as many at once.
+ */
 const RETRY = { baseMs: 500, maxMs: 15_000 };
 /**
  * Longest wait after a refusal, in ms; the shortest is half of it. A refusal does not end by
@@ -28,13 +28,13 @@ const RETRY = { baseMs: 500, maxMs: 15_000 };
 const REJECTED_RETRY_MS = 30_000;
 /** Longest time for which a hub can keep an agent away, in ms. */
 const MAX_RETURN_MS = 300_000;
-/** A connection that held this long counts as good, and the next one starts without history. */
+/** Duration in ms after which a connection counts as good and resets the backoff. */
 const GOOD_AFTER_MS = 10_000;
 
 const stateAfter = ({ kind }: ConnectionEnd): 'rejected' | 'untrusted' | 'disconnected' =>
   kind === 'rejected' || kind === 'untrusted' ? kind : 'disconnected';
 
-/** Keeps a connection to the hub: dials, and dials again. */
+/** Keeps a connection to the hub, redialling whenever it ends. */
 export class Dialler {
   readonly handlers: DiallerHandlers;
   readonly #options: DiallerOptions;
@@ -59,12 +59,12 @@ export class Dialler {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Records progress on this connection, after which the next one need not wait for long. */
+  /** Records progress on this connection, which resets the backoff. */
   progressed(): void {
     this.#backoff.reset();
   }
 
-  /** Works until the signal aborts. */
+  /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     while (!signal.aborted) {

@@ -14,23 +14,23 @@ export interface ConnectionConfig {
   readonly hubUrl: string;
   /** Static token; absent: a certificate proves the agent. */
   readonly token?: Secret;
-  /** PEM of the hub's CA; absent: the system's. */
+  /** PEM of the hub's CA; absent: the system's CAs. */
   readonly ca?: string | undefined;
-  /** The way to the hub; undefined: direct. */
+  /** Proxy to the hub; undefined: direct connection. */
   readonly proxy?: ProxyConfig | undefined;
 }
 
 const STREAM_PATH = '/agent/v1/stream';
 /**
- * Longest handshake, in ms. A hub that gets all of its agents back at once takes their handshakes
- * one after the other.
+ * Longest handshake, in ms. A hub whose agents all return at once handles their handshakes one by
+ * one.
  */
 export const HANDSHAKE_MS = 60_000;
 
 /**
- * Parts of one frame. A hub sends an offer in fragments of 64 KiB, of which the largest has 256;
- * each may keep the 64 KiB alive that the socket read it in. A frame that comes in chunks smaller
- * than 512 bytes on average is not waited for.
+ * Most parts of one frame. A hub sends an offer in fragments of 64 KiB, at most 256 of them. Each
+ * may retain the 64 KiB buffer that the socket read it into. A frame whose chunks have less than
+ * 512 bytes on average is refused.
  */
 const MAX_PARTS = { maxFragments: 512, maxBufferedChunks: 32 * 1024 };
 
@@ -43,7 +43,7 @@ const streamUrl = (hubUrl: string): URL => {
 /**
  * Dials the hub. The caller sends pongs.
  *
- * @param certificate instead of the token of `config`
+ * @param certificate replaces the token of `config`
  * @param onReached called once the TCP connection is open
  */
 export const openHubSocket = (config: ConnectionConfig, certificate: ClientCertificate | undefined, onReached: () => void): WebSocket =>

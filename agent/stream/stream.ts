@@ -27,26 +27,26 @@ export interface StreamDeps extends Pick<IntakeDeps, 'runtime' | 'policies' | 'p
   readonly observatory: Observatory;
   /** Collects the events of the observatory, so that none is missed before the start. */
   readonly outbox: EventOutbox;
-  /** Ends the intake, after which the stream only reports; absent: it ends with the stream. */
+  /** Ends the intake, after which the stream only reports. Default: the end of the stream. */
   readonly intakeSignal?: AbortSignal;
-  /** The certificate that proves the agent instead of a token, and its expiry. */
+  /** Certificate that proves the agent instead of a token, and its expiry. */
   readonly certificate?: { readonly current: NonNullable<DiallerOptions['certificate']>; readonly expires: () => Date | undefined };
-  /** Answers what a change of policies would do; absent: nothing does. */
+  /** Answers the hub's questions about changes of policies. Absent: they are not answered. */
   readonly previews?: Pick<Previewer, 'answer'>;
-  /** Gets the events of intake and witness, which the hub gets too. */
+  /** Gets the events of intake and witness, as the hub does. */
   readonly onEvent?: (event: ClusterEvent) => void;
 }
 
-/** The agent's connection to its hub, dialled again whenever it ends. */
+/** Connection of the agent to its hub, redialled whenever it ends. */
 export interface Stream {
   state(): StreamState;
   /** @returns a function that removes the handler */
   onStateChange(handler: (state: StreamState) => void): () => void;
-  /** Dials again with the present certificate. */
+  /** Redials with the current certificate. */
   reconnect(): void;
   /**
-   * Resolves when everything has ended after the signal aborted. Rejects when a part breaks down:
-   * then the program must restart.
+   * Resolves when everything has ended after the signal aborted. Rejects if a part fails, which
+   * requires a restart of the program.
    */
   readonly done: Promise<void>;
 }
@@ -55,15 +55,15 @@ type Welcome = Extract<HubFrame, { type: 'welcome' }>;
 
 const NOTHING_ACCEPTED: RevisionFacts = { revision: null, provenRevision: null, verification: 'unverified' };
 const DIGEST_MS = 60_000;
-/** Alerts of revisions that are not trusted which become events. */
+/** Rate of events about untrusted revisions. */
 const REFUSALS = { burst: 10, perSecond: 10 / 3_600 };
 
 /**
- * Connects this cluster to its hub: takes commits in (step ⑤) and reports their outcome. Resolves
- * once the stored state is restored, without waiting for the hub; works until the signal aborts,
- * whatever fails outside of this program.
+ * Connects this cluster to its hub: receives commits (step ⑤) and reports their outcome. Resolves
+ * once the stored state is restored, without waiting for the hub. Runs until the signal aborts,
+ * despite any failure outside this program.
  *
- * @throws the signal's reason, when it aborts before the state is restored
+ * @throws the signal's reason if it aborts before the state is restored
  */
 export const startStream = async (deps: StreamDeps, signal: AbortSignal): Promise<Stream> => {
   const stream = new HubStream(deps);
@@ -80,13 +80,13 @@ class HubStream {
   readonly #skew: ClockSkew;
   #connection: Connection | undefined;
   /**
-   * Whether an ack was sent since the last digest. The hub's digest is that of the last ack that it
-   * received, and is outdated while an ack is on its way.
+   * Whether an ack was sent since the last digest. The hub's digest belongs to the last ack that it
+   * received, so it is outdated while an ack is on its way.
    */
   #ackedSinceDigest: boolean = false;
   /**
-   * Revision that was requested in full because of its digest; once only, or two versions would do
-   * so for ever.
+   * Revision that was requested again because digests differed. Only once, as two versions could
+   * otherwise do so for ever.
    */
   #askedAgainFor: string | undefined;
   #wantsAll: boolean = false;
@@ -97,7 +97,7 @@ class HubStream {
     this.#deps = deps;
     const mayAlert = createBucket(clock, REFUSALS);
     const onEvent = (event: ClusterEvent): void => {
-      // Of refused revisions a hub can cause any number. Metrics count them all.
+      // A hub can cause any number of refused revisions. Metrics count them all.
       if (event.reason !== 'RevisionNotTrusted' || mayAlert()) this.#reporter.event(event);
       deps.onEvent?.(event);
     };
@@ -146,7 +146,7 @@ class HubStream {
     const parts = [this.#witness.run(signal), this.#reporter.run(signal), this.#dialler.run(signal), this.#compareDigests(signal)];
     const intake = this.#supervise(this.#intake.run(intakeSignal), intakeSignal);
     const done = Promise.all([intake, ...parts.map((part) => this.#supervise(part, signal))]).then(() => undefined);
-    // The caller awaits `done` later than it may reject.
+    // `done` may reject before the caller awaits it.
     done.catch(() => undefined);
     return {
       state: () => this.#dialler.state,
@@ -156,10 +156,7 @@ class HubStream {
     };
   }
 
-  /**
-   * Awaits a part, which ends with the signal. Any other end is a defect of this program, and must
-   * show.
-   */
+  /** Awaits a part that ends only with the signal. Any other end is a bug of this program. */
   async #supervise(part: Promise<void>, signal: AbortSignal): Promise<void> {
     try {
       await part;
@@ -173,8 +170,8 @@ class HubStream {
   #hello(): AgentFrame & { type: 'hello' } {
     const { cluster, agentVersion } = this.#deps.config;
     const { accepted, holds, judged, newest } = this.#intake;
-    // A revision from before these signers were configured is requested again, to be judged by
-    // them.
+    // A revision that was accepted before these signers were configured is requested again, to be
+    // judged by them.
     const revision = this.#wantsAll || !judged ? null : (accepted?.revision ?? null);
     this.#wantsAll = false;
     this.#skew.greeted();
@@ -230,7 +227,7 @@ class HubStream {
     }
   }
 
-  /** Answers over the connection that the question came over, or nowhere. */
+  /** Answers over the connection of the question, if it is still open. */
   async #preview(question: Preview): Promise<void> {
     const connection = this.#connection;
     const isWanted = (): boolean => this.#connection === connection;
@@ -249,7 +246,7 @@ class HubStream {
       this.#reporter.poke();
       return;
     }
-    // An ack that came after it would take it back.
+    // Sent first, as an ack after the nack would revoke it.
     this.#reporter.sendAck();
     this.#connection?.send({ type: 'nack', revision: outcome.revision, reasons: [...outcome.reasons] });
     if (outcome.missing) this.#askForAll('objects of the offer are missing');
@@ -268,7 +265,7 @@ class HubStream {
     this.#askForAll('the digests of the desired state differ');
   }
 
-  /** Reconnects: the hub sends in full what the new hello does not claim to hold. */
+  /** Reconnects. The hub then sends everything that the new hello does not claim to have. */
   #askForAll(reason: string): void {
     this.#intake.forgetObjects();
     this.#connection?.close({ kind: 'resend', reason });
@@ -283,7 +280,7 @@ class HubStream {
       ...facts,
       ...(held && { held }),
       ...(verifiedRevision && { verifiedRevision }),
-      // What was proven says nothing while the cluster is not observed.
+      // Proofs do not count while the cluster is not observed.
       provenRevision: observatory.ages().outOfDate.length === 0 ? provenRevision : null,
       ...(skewMs === undefined ? {} : { clockSkewMs: skewMs }),
       ...(expires === undefined ? {} : { certificateExpires: expires.toISOString() }),

@@ -1,7 +1,7 @@
 const CLOCK = "look at the clocks of this machine and of the hub's";
 
 /**
- * Codes of Node.js for a chain of certificates that ends at no CA of the agent
+ * Codes of Node.js for a certificate chain that does not end at a CA of the agent
  * (https://nodejs.org/api/tls.html#x509-certificate-error-codes).
  */
 const OTHER_CA: readonly string[] = [
@@ -22,10 +22,10 @@ const EXPLANATIONS: Readonly<Record<string, (host: string) => string>> = {
 
 const codeOf = (error: Error): string => String((error as NodeJS.ErrnoException).code ?? '');
 
-/** Whether a connection was not made because the server shows a certificate of another CA. */
+/** Whether a connection failed because the server's certificate is from another CA. */
 export const isOtherCa = (error: Error): boolean => OTHER_CA.includes(codeOf(error));
 
-/** Explains why a connection was not made, in words where the cause is a certificate. */
+/** Explains why a connection failed; in words if the cause is a certificate. */
 export const explainTls = (error: Error, host: string): string => {
   const code = codeOf(error);
   const explanation = EXPLANATIONS[code]?.(host);

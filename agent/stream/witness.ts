@@ -6,7 +6,9 @@ import { applyState } from '../config-map-store.ts';
 import type { AgentRuntime } from '../runtime.ts';
 
 /**
- * Loads the stored checkpoint of the hub's audit log; undefined: none, or none that can be parsed.
+ * Loads the stored checkpoint of the hub's audit log; undefined if there is none, or it cannot be
+ * parsed.
+ *
  * @throws KubeApiError, KubeConnectionError
  */
 const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<Checkpoint | undefined> => {
@@ -19,15 +21,16 @@ const loadCheckpoint = async (client: KubeClient, signal: AbortSignal): Promise<
 };
 
 /**
- * Stores a checkpoint under a field manager of its own, beside the accepted state. @throws
- * KubeApiError, KubeConnectionError
+ * Stores a checkpoint under its own field manager, beside the accepted state.
+ *
+ * @throws KubeApiError, KubeConnectionError
  */
 const saveCheckpoint = (client: KubeClient, checkpoint: Checkpoint, signal: AbortSignal): Promise<void> =>
   applyState(client, { data: { checkpoint: JSON.stringify(checkpoint) } }, FIELD_MANAGERS.witness, signal);
 
 /**
- * Judgement of a checkpoint of the hub by the one that the agent holds. `fork`: why the hub shows
- * another history than the one held.
+ * Judgement of the hub's checkpoint against the held one. `fork`: reason why the hub shows a
+ * different history.
  */
 export type CheckpointJudgement = { readonly ok: true; readonly checkpoint: Checkpoint } | { readonly ok: false; readonly fork: string };
 
@@ -37,8 +40,8 @@ const goesOnFrom = (held: Checkpoint, { checkpoint, after, digests }: Checkpoint
   after === held.sequence && digests.length === checkpoint.sequence - after && digests.reduce(chainHash, held.hash) === checkpoint.hash;
 
 /**
- * Whether a checkpoint of the hub's audit log goes on from the one held. The first one, and its
- * key, are accepted as they are. Pure.
+ * Judges whether a checkpoint of the hub's audit log continues the held one. The first checkpoint
+ * and its key are trusted. Pure.
  */
 export const judgeCheckpoint = (held: Checkpoint | undefined, frame: CheckpointFrame): CheckpointJudgement => {
   const { checkpoint } = frame;
@@ -55,18 +58,18 @@ export const judgeCheckpoint = (held: Checkpoint | undefined, frame: CheckpointF
     : fork(`checkpoint ${checkpoint.sequence} does not go on from checkpoint ${held.sequence}`);
 };
 
-/** Receiver of the events of a {@link Witness}. */
+/** Services of a {@link Witness}, and the receiver of its events. */
 export interface WitnessOptions extends AgentRuntime {
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
 const RETRY = { baseMs: 500, maxMs: 30_000 };
 /**
- * Least time between two writes, as a hub sends one checkpoint a minute: more of them must not
- * become writes of every cluster.
+ * Shortest time between two writes, in ms. A hub sends one checkpoint per minute; a faster one must
+ * not cause writes in every cluster.
  */
 const STORE_MS = 60_000;
-/** Time for the last write of a term, which follows its end. */
+/** Time for the last write after the end of a term, in ms. */
 const LAST_STORE_MS = 2_000;
 /**
  * Rate of events about forks. A hub can show any number of forks, and the first event is enough.
@@ -74,7 +77,7 @@ const LAST_STORE_MS = 2_000;
 const FORKS = { burst: 3, perSecond: 3 / 3_600 };
 
 /**
- * Keeps the last checkpoint of the hub's audit log, and reports when the hub shows another history.
+ * Keeps the last checkpoint of the hub's audit log, and reports if the hub shows another history.
  */
 export class Witness {
   readonly #options: WitnessOptions;
@@ -83,9 +86,7 @@ export class Witness {
   readonly #mayReport: () => boolean;
   #held: Checkpoint | undefined;
   #stored: Checkpoint | undefined;
-  /**
-   * The fork that was reported last: a hub that goes on with its other history causes one event.
-   */
+  /** Fork reported last. A hub that continues its other history causes one event. */
   #reported: string | undefined;
 
   constructor(options: WitnessOptions) {
@@ -94,12 +95,12 @@ export class Witness {
     this.#mayReport = createBucket(options.clock, FORKS);
   }
 
-  /** The checkpoint that the next one has to go on from. */
+  /** Checkpoint that the next one has to continue. */
   held(): Checkpoint | undefined {
     return this.#held;
   }
 
-  /** Holds a checkpoint that goes on from the one held, and reports any other as a fork. */
+  /** Keeps a checkpoint that continues the held one, and reports any other as a fork. */
   take(frame: CheckpointFrame): void {
     const judged = judgeCheckpoint(this.#held, frame);
     if (!judged.ok) {
@@ -112,8 +113,9 @@ export class Witness {
   }
 
   /**
-   * Loads the stored checkpoint; retries while the API server cannot be reached. @throws the
-   * signal's reason
+   * Loads the stored checkpoint. Retries while the API server cannot be reached.
+   *
+   * @throws the signal's reason
    */
   restore(signal: AbortSignal): Promise<void> {
     return this.#retry(async () => {
@@ -124,8 +126,9 @@ export class Witness {
 
   /**
    * Stores the newest checkpoint, at most once a minute, until the signal aborts, and once more
-   * then: the next leader must not believe a hub that takes back what this one has seen. @throws
-   * the signal's reason
+   * after that: the next leader must detect a hub that revokes what this leader has seen.
+   *
+   * @throws the signal's reason
    */
   async run(signal: AbortSignal): Promise<void> {
     try {
@@ -147,8 +150,8 @@ export class Witness {
   }
 
   /**
-   * Never rejects. Where the lease was lost, another leader may have stored a later checkpoint
-   * already.
+   * Stores the last checkpoint unless a later one is stored: after the loss of the lease, another
+   * leader may have done so. Never rejects.
    */
   async #storeLast(signal: AbortSignal): Promise<void> {
     if (this.#held === undefined || this.#held === this.#stored) return;

@@ -3,14 +3,14 @@ import type { Clock } from '@fso/shared/runtime';
 import { offerSpanOf } from '@fso/shared/telemetry';
 import { ROOT_CONTEXT, type Span, SpanKind, type SpanOptions, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 
-/** The tracer that gets the spans of commits. */
+/** Tracer that gets the spans of commits. */
 export interface CommitTraceDeps {
   readonly tracer: Tracer;
   readonly cluster: string;
   readonly clock: Clock;
 }
 
-/** A commit that is not proven by then is not waited for any more: its spans end, as errors. */
+/** Time after which a commit is no longer awaited, in ms. Its spans then end as errors. */
 export const LONGEST_MS = 600_000;
 
 interface Offered {
@@ -30,16 +30,16 @@ interface Enforcing {
 interface CommitInProgress {
   readonly revision: string;
   readonly expired: AbortController;
-  /** `write policies`, then `prove`. */
+  /** Current span: `write policies`, then `prove`. */
   span: Span;
   isAccepted: boolean;
   enforcing: Enforcing | undefined;
 }
 
 /**
- * The trace of the newest commit at this agent, from its offer to its proof. The parent of its
- * spans is that of the offer at the hub, whose ids follow from the commit. It only watches: nothing
- * depends on it.
+ * Trace of the newest commit at this agent, from its offer to its proof. The parent of its spans is
+ * the span of the offer at the hub, whose ids are derived from the commit. It only observes:
+ * nothing depends on it.
  */
 export class CommitTrace {
   readonly #deps: CommitTraceDeps;
@@ -63,7 +63,7 @@ export class CommitTrace {
   }
 
   /**
-   * Records that the offer is good, and its policies are to be written. It supersedes another
+   * Records that the offer is good and its policies are to be written. This supersedes any other
    * commit.
    */
   aimed(revision: string, { policies, objects }: { readonly policies: number; readonly objects: number }): void {
@@ -81,20 +81,19 @@ export class CommitTrace {
   }
 
   /**
-   * Records that the policies of the commit are written, and that it is persisted as the accepted
-   * one.
+   * Records that the policies of the commit are written and the commit is persisted as accepted.
    */
   accepted(revision: string): void {
     const commit = this.#commitOf(revision);
     if (commit === undefined || commit.isAccepted) return;
     commit.span.end();
     commit.isAccepted = true;
-    // Dry runs begin with the first write of a lock, which may come before.
+    // Dry runs start with the first write of a lock, which may be earlier.
     const startTime = commit.enforcing?.startTime ?? this.#now();
     commit.span = this.#startSpan('prove', revision, { startTime });
   }
 
-  /** A round asks for writes of the locks, by key. */
+  /** Records that a reconcile requests writes of the locks, by key. */
   enforcing(keys: readonly string[]): void {
     const commit = this.#current;
     if (commit === undefined || keys.length === 0) return;
@@ -141,8 +140,8 @@ export class CommitTrace {
   }
 
   /**
-   * Creates the span of the writes, which is known only now: rounds go on, and the proof of the
-   * commit shows which of them was the last for it.
+   * Creates the span of the writes. Its end is known only now: reconciles continue, and the proof
+   * of the commit shows which write was the last one for it.
    */
   #endEnforcing({ enforcing, revision }: CommitInProgress): void {
     if (enforcing === undefined) return;

@@ -19,8 +19,8 @@ Exit status: 0 removed, or nothing was left; 1 not removed, or not all of it; 2 
 `;
 
 /**
- * Longer than the agents' lease by default (FSO_LEASE_DURATION_MS), with the time that a new leader
- * takes to reach its hub.
+ * Default of `--wait`, in seconds. Longer than the agents' default lease (FSO_LEASE_DURATION_MS)
+ * and the time in which a new leader reaches its hub.
  */
 const DEFAULT_WAIT_S = '60';
 
@@ -36,7 +36,12 @@ interface Arguments {
   readonly waitMs: number;
 }
 
-/** Runs `fso-agent uninstall`. @param args those after its name @returns the exit status */
+/**
+ * Runs `fso-agent uninstall`.
+ *
+ * @param args arguments after the command's name
+ * @returns the exit status
+ */
 export const runUninstall = async (args: readonly string[], context: CommandContext, signal: AbortSignal): Promise<number> => {
   const parsed = parse(args);
   if (typeof parsed === 'string') return fail(parsed, 2);

@@ -39,19 +39,19 @@ export interface Removal {
 }
 
 /**
- * A step of the removal. It looks for what is left each time, so that one that was interrupted is
- * taken up again.
+ * Step of the removal. It searches for what is left each time, so that an interrupted removal can
+ * be resumed.
  */
 export interface Step {
   /** Description of the step, e.g. `delete the bindings of lock 1`. */
   readonly title: string;
   /** @returns what is left to do */
   find(signal: AbortSignal): Promise<readonly Removal[]>;
-  /** The API server acts on the step a while after it: the next one waits for that. */
+  /** Whether the next step has to wait, because the API server applies this one with a delay. */
   readonly settles?: true;
 }
 
-/** The cluster that is cleaned up, and by which user. */
+/** Cluster to clean up, and the user who does it. */
 export interface StepsContext {
   readonly client: KubeClient;
   readonly kinds: InjectionKinds;
@@ -61,8 +61,8 @@ export interface StepsContext {
 }
 
 /**
- * Returns the steps in an order in which nothing refuses the later ones. The guard keeps others
- * from what is still there.
+ * Lists the steps in an order in which nothing refuses a later one. The guard protects what is
+ * still there from other users.
  */
 export const stepsOf = (context: StepsContext): readonly Step[] => {
   const { client, kinds } = context;
@@ -104,7 +104,8 @@ export const stepsOf = (context: StepsContext): readonly Step[] => {
 };
 
 /**
- * Objects of a kind that nothing deletes yet; none where the API server does not serve the kind.
+ * Lists the objects of a kind that are not being deleted yet; none if the API server does not serve
+ * the kind.
  */
 const listed = async <T extends KubeObject>(
   client: KubeClient,
@@ -155,15 +156,15 @@ const release = (policy: SovereignPolicy, { client, user, now }: StepsContext): 
   return [
     {
       object: `SovereignPolicy ${namespace}/${name}`,
-      // One that was changed or deleted meanwhile is looked at again.
+      // A policy that was changed or deleted meanwhile is found again.
       run: (signal) => ignoreOutdated(write(signal)),
     },
   ];
 };
 
 /**
- * Finds the record of the installation. With it, an agent that is installed again would report the
- * removal as tampering. The request stays, and keeps agents from installing.
+ * Finds the record of the installation. It has to be removed, because an agent that is installed
+ * again would report the removal as tampering. The request stays and keeps agents from installing.
  */
 const findRecord = async (client: KubeClient, signal: AbortSignal): Promise<readonly Removal[]> => {
   const ref = { name: SYSTEM_NAMESPACE };

@@ -7,7 +7,7 @@ interface RequestDeps {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly user: string;
-  /** Time to wait for a running agent, in ms. */
+  /** Longest wait for a running agent, in ms. */
   readonly waitMs: number;
 }
 
@@ -15,10 +15,10 @@ const POLL_MS = 200;
 const NAMESPACE = { name: SYSTEM_NAMESPACE };
 
 /**
- * Asks the agents of the cluster to enforce nothing more, and waits until the leading one has
- * reported that to its hub.
+ * Requests that the agents of the cluster stop enforcing, and waits until the leader has reported
+ * that to its hub.
  *
- * @throws Error when an agent runs and does not answer: it would put everything back
+ * @throws Error if a running agent does not answer, as it would restore everything
  */
 export const requestUninstall = async (deps: RequestDeps, signal: AbortSignal): Promise<UninstallReport> => {
   const { client, clock, user, waitMs } = deps;
@@ -38,12 +38,12 @@ export const requestUninstall = async (deps: RequestDeps, signal: AbortSignal): 
     await clock.sleep(POLL_MS, signal);
   }
   assertNoLeader(lease, await readLease(client, signal));
-  // An agent that starts from now on leaves the cluster as it is.
+  // An agent that starts from now on leaves the cluster alone.
   await annotate(client, { [ANNOTATIONS.uninstallReport]: 'NoAgent' }, signal);
   return 'NoAgent';
 };
 
-/** @returns false: the namespace is gone, and with it all agents */
+/** @returns false if the namespace is gone, and all agents with it */
 const annotate = async (
   client: KubeClient,
   annotations: Readonly<Record<string, string | null>>,
@@ -61,9 +61,7 @@ const annotate = async (
 const readLease = (client: KubeClient, signal: AbortSignal): Promise<Lease | undefined> =>
   client.get(LEASE_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_LEASE }, signal);
 
-/**
- * Throws where a leader has renewed its lease, as it does several times while the request waits.
- */
+/** Throws if a leader has renewed its lease, which it does several times during the wait. */
 const assertNoLeader = (before: Lease | undefined, now: Lease | undefined): void => {
   const holder = now?.spec?.holderIdentity ?? '';
   if (holder === '' || now?.metadata.resourceVersion === before?.metadata.resourceVersion) return;

@@ -10,7 +10,7 @@ import { type Removal, type Step, stepsOf } from './removals.ts';
 import { requestUninstall } from './uninstall-request.ts';
 
 /**
- * The attributes of one request
+ * Attributes of one request
  * (https://kubernetes.io/docs/reference/access-authn-authz/authorization/#review-your-request-attributes).
  */
 interface Right {
@@ -26,8 +26,8 @@ const rights = (group: string, resources: readonly string[], verbs: readonly str
   resources.flatMap((resource) => verbs.map((verb) => ({ verb, group, resource })));
 
 /**
- * Rights that the caller of the removal needs, without names: the rights of the agent, which are
- * limited to names, do not suffice.
+ * Rights that the caller of the removal needs, without resource names. The rights of the agent are
+ * limited to names and do not suffice.
  */
 const NEEDED: readonly Right[] = [
   ...rights(ADMISSION, ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'], ['list', 'patch', 'delete']),
@@ -41,7 +41,7 @@ const NEEDED: readonly Right[] = [
   { verb: 'get', group: 'coordination.k8s.io', resource: 'leases', namespace: SYSTEM_NAMESPACE },
 ];
 
-/** Rights needed where the API server has the kind. */
+/** Rights that are needed if the API server serves the kind. */
 const NEEDED_FOR_REPORTS = rights('openreports.io', [REPORT_KIND.plural], ['list', 'delete']);
 
 const areReportsServed = async (client: KubeClient, signal: AbortSignal): Promise<boolean> => {
@@ -62,7 +62,7 @@ interface SelfSubjectAccessReview {
 }
 
 /**
- * Asks the API server what the caller may not do of what the removal needs.
+ * Finds the rights that the removal needs and the caller lacks.
  *
  * @returns each missing right, e.g.
  * `delete validatingadmissionpolicies.admissionregistration.k8s.io`
@@ -81,22 +81,22 @@ const findMissingRights = async (client: KubeClient, signal: AbortSignal): Promi
 
 /** Options of the command `fso-agent uninstall`. */
 export interface UninstallOptions {
-  /** Lists the removals without doing them. */
+  /** Lists the removals without running them. */
   readonly dryRun: boolean;
-  /** Time to wait for a running agent, in ms. */
+  /** Longest wait for a running agent, in ms. */
   readonly waitMs: number;
 }
 
 interface UninstallIo {
   readonly client: KubeClient;
   readonly clock: Clock;
-  /** Gets each line of the progress. */
+  /** Prints a line of the progress. */
   print(line: string): void;
   /** Asks the user. */
   confirm(question: string): Promise<boolean>;
 }
 
-/** Error with the reason why enforcement was not removed, or not all of it. */
+/** Error with the reason why enforcement was not, or not completely, removed. */
 export class UninstallError extends Error {
   override readonly name = 'UninstallError';
 }
@@ -104,7 +104,7 @@ export class UninstallError extends Error {
 const CONCURRENCY = 8;
 const POLL_MS = 200;
 /**
- * Wait after a change of a policy or binding, in ms. The API server still judges by the one before
+ * Wait after a change of a policy or binding, in ms. The API server applies the previous version
  * for about a second.
  */
 const SETTLE_MS = 2_000;
@@ -123,7 +123,7 @@ const REPORTS: Readonly<Record<UninstallReport, string>> = {
 
 /**
  * Removes everything that enforces policies in a cluster, with the caller's own rights. It can be
- * interrupted at any point, and run again.
+ * interrupted at any point and run again.
  *
  * @throws UninstallError; KubeApiError, KubeConnectionError
  */
@@ -139,7 +139,7 @@ export const uninstall = async (options: UninstallOptions, io: UninstallIo, sign
   print('ask the agents to end');
   const report = await requestUninstall({ client, clock, user, waitMs: options.waitMs }, signal).catch(asUninstallError);
   print(`  ${REPORTS[report]}`);
-  // From here on the guard keeps out all but this user, the agent included.
+  // From here on the guard refuses everyone but this user, including the agent.
   if (capabilities.floor) await adoptGuard(client, { agent: user, binders: [], nodeLabelers: [], gatekeeperNamespace: '' }, signal);
   for (const step of steps) await runStep(step, io, signal);
   await assertRemoved(steps, signal);
@@ -147,7 +147,7 @@ export const uninstall = async (options: UninstallOptions, io: UninstallIo, sign
   for (const line of FAREWELL) print(line);
 };
 
-/** Commands for the rest, which the user deletes. */
+/** Commands to delete the rest, printed for the user. */
 const FAREWELL: readonly string[] = [
   'Nothing enforces policies in this cluster any more. To delete what is left:',
   `  helm uninstall fso-agent --namespace ${SYSTEM_NAMESPACE}`,
@@ -187,7 +187,7 @@ const runStep = async (step: Step, { clock, print }: UninstallIo, signal: AbortS
   if (done > 0 && step.settles) await clock.sleep(SETTLE_MS, signal);
 };
 
-/** @returns the refusal of the guard, which does not know this user yet; undefined: done */
+/** @returns the refusal by the guard, which does not know this user yet; undefined when done */
 const attempt = async ({ object, run }: Removal, signal: AbortSignal): Promise<string | undefined> => {
   try {
     await run(signal);
@@ -202,8 +202,8 @@ const isRefusedByGuard = (error: unknown): error is KubeApiError =>
   error instanceof KubeApiError && isGuardName(refuserOf(error.message).policy ?? '');
 
 /**
- * Throws where an object is there again. An agent put it back that runs with other rights, or that
- * is older than this command.
+ * Throws if an object exists again. It was restored by an agent that runs with other rights, or is
+ * older than this command.
  */
 const assertRemoved = async (steps: readonly Step[], signal: AbortSignal): Promise<void> => {
   for (const step of steps) {
@@ -213,7 +213,7 @@ const assertRemoved = async (steps: readonly Step[], signal: AbortSignal): Promi
   }
 };
 
-/** Waits until the API server no longer judges by the guard. */
+/** Waits until the API server no longer applies the guard. */
 const untilDeletable = async ({ client, clock }: UninstallIo, signal: AbortSignal): Promise<void> => {
   for (const name of [SYSTEM_NAMESPACE, CANARY_NAMESPACE]) {
     const path = objectPath(NAMESPACE_KIND, { name });

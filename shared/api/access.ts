@@ -10,13 +10,13 @@ import { Placement } from './sovereign-policy.ts';
 
 const Time = z.iso.datetime({ offset: true });
 
-/** Roles from least to most powerful: each may do all that the ones before it may. */
+/** Roles from least to most powerful. Each has the rights of those before it. */
 export const ROLES = ['viewer', 'operator', 'admin'] as const;
 /** Role of a caller; each has the rights of those before it. */
 export const Role = z.enum(ROLES);
 export type Role = z.infer<typeof Role>;
 
-/** Key of a policy, or a glob as namespaces have it: `*` at its start, its end, or both. */
+/** Key of a policy, or a glob like those of namespaces: `*` at the start, the end, or both. */
 const PolicyGlob = z
   .string()
   .min(1)
@@ -24,17 +24,17 @@ const PolicyGlob = z
   .regex(/^(\*|\*?[a-z0-9./-]+\*?)$/, 'must be the key of a policy, or a glob with * at its start or end (finance-*, team-a/*)');
 
 /**
- * Whether a selector has a field. One without would match everything, and is more likely an
+ * Whether a selector has a field. Without any it would match everything, and is more likely an
  * unfilled template.
  */
 const selectsSomething = (selector: object): boolean => Object.values(selector).some((field) => field !== undefined);
 
-/** Clusters that a role is for. */
+/** Clusters to which a role applies. */
 export const ClusterScope = Placement.refine(selectsSomething, 'must have clusterNames, clusterRegions or clusterSelector').describe(
   'Registered clusters that every given field selects, as in the placement of a policy. Absent: every cluster.',
 );
 
-/** Policies that a role is for, by name and target namespace. */
+/** Policies to which a role applies, by name and target namespace. */
 export const PolicyScopeSelector = z
   .strictObject({
     policyNames: z.array(PolicyGlob).max(1000).optional().describe('Keys of policies, or globs.'),
@@ -51,12 +51,13 @@ export type PolicyScopeSelector = z.infer<typeof PolicyScopeSelector>;
 
 const scopeFields = { clusters: ClusterScope.optional(), policies: PolicyScopeSelector.optional() };
 
-/** A role, for some of the clusters and policies. */
+/** Role for some of the clusters and policies. */
 export const RoleGrant = z.strictObject({ role: Role, ...scopeFields });
 export type RoleGrant = Readonly<z.infer<typeof RoleGrant>>;
 
 /**
- * Whether a grant is for the whole hub: every cluster, every policy, and what concerns all of them.
+ * Whether a grant applies to the whole hub: every cluster, every policy, and everything that
+ * concerns all of them.
  */
 export const isUnscoped = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'>): boolean =>
   clusters === undefined && policies === undefined;
@@ -76,7 +77,7 @@ const listing = (what: string, values: readonly string[] | undefined): string[] 
 const labelled = (selector: LabelSelector | undefined): string[] =>
   selector === undefined ? [] : [selectorText(selector) === '' ? 'with any labels' : `labelled ${selectorText(selector)}`];
 
-/** Describes what a grant is for, in words: `clusters in group:eu; policies for finance-*`. */
+/** Describes the scope of a grant in words: `clusters in group:eu; policies for finance-*`. */
 export const describeScope = ({ clusters, policies }: Pick<RoleGrant, 'clusters' | 'policies'>): string => {
   const parts = [
     clusters && [
@@ -96,15 +97,15 @@ export const describeScope = ({ clusters, policies }: Pick<RoleGrant, 'clusters'
 };
 
 /**
- * Header that the dashboard sends with every call that changes something; a form or link on another
- * site cannot set it.
+ * Header that the dashboard sends with every call that changes something. Forms and links on other
+ * sites cannot set it.
  */
 export const CSRF_HEADER = 'X-FSO-CSRF';
 
-/** Prefix of the session tokens that `fso login` gets; the id of the session follows. */
+/** Prefix of the session tokens that `fso login` gets. The session id follows. */
 export const CLI_SESSION = 'fsosession_';
 
-/** The caller of a request: identity, role and, of a session, its end. */
+/** Caller of a request: identity, role and, for a session, its end. */
 export const SessionView = z.object({
   kind: z
     .enum(['local', 'anonymous', 'token', 'user'])
@@ -122,7 +123,7 @@ export const SessionView = z.object({
 });
 export type SessionView = z.infer<typeof SessionView>;
 
-/** Ways to sign in; public. */
+/** Ways to sign in. Public. */
 export const LoginMethods = z.object({
   provider: z.boolean().describe('Sign-in at GET /auth/login.'),
   token: z.boolean().describe('Sign-in with POST /auth/token, which exchanges an API token for a session.'),
@@ -130,10 +131,10 @@ export const LoginMethods = z.object({
 });
 export type LoginMethods = z.infer<typeof LoginMethods>;
 
-/** Request to begin a session by a token. */
+/** Request to start a session with a token. */
 export const TokenLogin = z.strictObject({ token: z.string().min(1).max(512) });
 
-/** A one-time link that signs a browser in. */
+/** Link that signs a browser in, once. */
 export const LoginLinkView = z.object({
   code: z.string().describe('Good once, as POST /auth/link or behind # of the page GET /auth/link.'),
   origin: z.string().nullable().describe('Address under which browsers reach the hub, without a path; null: FSO_PUBLIC_URL is not set.'),
@@ -141,7 +142,7 @@ export const LoginLinkView = z.object({
 });
 export type LoginLinkView = z.infer<typeof LoginLinkView>;
 
-/** Request by which a command line ends the login that it began in a browser. */
+/** Request by which a command line completes the login that it started in a browser. */
 export const CliLoginRequest = z.strictObject({
   code: z.string().max(128).describe('The code that the browser passed to the command.'),
   verifier: z.string().min(43).max(128).describe('The secret that the command chose for this login.'),
@@ -155,7 +156,7 @@ export const LogoutView = z.object({
 });
 export type LogoutView = z.infer<typeof LogoutView>;
 
-/** An API token without its secret. */
+/** API token without its secret. */
 export const TokenView = z.object({
   id: z.string(),
   name: z.string(),
@@ -173,12 +174,12 @@ export type TokenView = z.infer<typeof TokenView>;
 export const TokenList = z.object({ items: z.array(TokenView) });
 export type TokenList = z.infer<typeof TokenList>;
 
-/** Longest life of an API token, in days. */
+/** Longest lifetime of an API token, in days. */
 export const MAX_TOKEN_DAYS = 400;
-/** Life of an API token whose request names none, in days. */
+/** Default lifetime of an API token, in days. */
 export const DEFAULT_TOKEN_DAYS = 90;
 
-/** Request of a new API token. */
+/** Request for a new API token. */
 export const TokenRequest = z.strictObject({
   name: z
     .string()
@@ -195,17 +196,17 @@ export const TokenRequest = z.strictObject({
 });
 export type TokenRequest = z.input<typeof TokenRequest>;
 
-/** A new API token, with its secret. */
+/** New API token, with its secret. */
 export const CreatedToken = z.object({
   token: z.string().describe('The secret, shown only once: the hub keeps only its hash.'),
   view: TokenView,
 });
 export type CreatedToken = z.infer<typeof CreatedToken>;
 
-/** Response to the request to read the repository now. */
+/** Response to a request to read the repository now. */
 export const FetchHint = z.object({ accepted: z.literal(true) });
 
-/** A cluster's enrolment with the hub's CA. */
+/** Enrolment of a cluster with the hub's CA. */
 export const EnrolmentView = z.object({
   cluster: ResourceName,
   state: z.enum(['invited', 'enrolled', 'revoked']).describe('invited: a token was issued, but the cluster has never enrolled.'),
@@ -221,7 +222,7 @@ export const EnrolmentView = z.object({
 });
 export type EnrolmentView = z.infer<typeof EnrolmentView>;
 
-/** A new one-time token by which an agent enrols. */
+/** New one-time token by which an agent enrols. */
 export const EnrolmentTokenView = z.object({
   cluster: ResourceName,
   token: z.string().describe('Shown only once: the hub keeps only its digest.'),
@@ -231,8 +232,8 @@ export const EnrolmentTokenView = z.object({
 export type EnrolmentTokenView = z.infer<typeof EnrolmentTokenView>;
 
 /**
- * Formats the commands that enrol a cluster, without the token: the last one reads that from its
- * standard input, so that it stays out of the history of the shell.
+ * Formats the commands that enrol a cluster, without the token. The last command reads it from
+ * standard input, so that it stays out of the shell's history.
  */
 export const formatEnrolCommands = ({ cluster, agentUrl }: Pick<EnrolmentTokenView, 'cluster' | 'agentUrl'>): string =>
   [
@@ -243,7 +244,7 @@ export const formatEnrolCommands = ({ cluster, agentUrl }: Pick<EnrolmentTokenVi
     '  kubectl apply -f -',
   ].join('\n');
 
-/** Notes for the reader of {@link formatEnrolCommands}, by line. */
+/** Notes on the output of {@link formatEnrolCommands}, by line. */
 export const ENROL_NOTES = [
   'Run the commands in a checkout of this repository; with a published chart, name it instead of deploy/charts/fso-agent, and leave REGISTRY out.',
   'REGISTRY has the images; PLATFORM is kubeadm, eks, gke or aks.',
@@ -251,6 +252,6 @@ export const ENROL_NOTES = [
   'The last command reads the token: paste it, then press Enter and Ctrl-D. It is enough where the agent is installed already.',
 ] as const;
 
-/** The cluster that was forgotten. */
+/** Cluster that was forgotten. */
 export const ForgottenCluster = z.object({ cluster: ResourceName });
 export type ForgottenCluster = z.infer<typeof ForgottenCluster>;

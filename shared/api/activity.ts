@@ -5,10 +5,7 @@ import { PolicyKey, RevisionVerification } from './reports.ts';
 import { Phase } from './sovereign-policy.ts';
 import { ClusterView, CommitView, EventView, ProblemView, pageOf, SourceView, StatusView } from './views.ts';
 
-/**
- * The path of one commit through steps ① to ⑨, as the hub saw it. Times are those of the hub's
- * clock.
- */
+/** Path of one commit through steps ① to ⑨, as the hub saw it. Times are by the hub's clock. */
 
 const Time = z.iso.datetime({ offset: true });
 const Count = z.int().min(0);
@@ -64,10 +61,10 @@ export const CommitSummary = z.object({
   enforcementMs: z.int().nullable().describe('From `noticed` to `enforced`.'),
 });
 export type CommitSummary = z.infer<typeof CommitSummary>;
-/** Page of the commits, newest first. */
+/** Page of commits, newest first. */
 export const CommitPage = pageOf(CommitSummary);
 
-/** A commit with its steps at the hub and in each cluster. */
+/** Commit with its steps at the hub and in each cluster. */
 export const CommitActivity = CommitSummary.extend({
   hub: HubSteps,
   problems: z.array(ProblemView).describe('Why the hub refused it.'),
@@ -83,7 +80,7 @@ export const CommitActivity = CommitSummary.extend({
 });
 export type CommitActivity = z.infer<typeof CommitActivity>;
 
-/** Counts of the fleet at one time; null: unknown from then until the next point. */
+/** Counts of the fleet at one time; null: unknown until the next point. */
 export const TrendPoint = z.object({
   time: Time,
   violations: Count.nullable(),
@@ -97,7 +94,7 @@ export const Trend = z.object({
 });
 export type Trend = z.infer<typeof Trend>;
 
-/** Policies that may have changed; a client reads those that it shows again. */
+/** Policies that may have changed. A client reads those that it shows again. */
 export const PolicyChange = z.object({
   cluster: z.string().nullable().describe('Where the change was reported; null: the desired state in Git changed.'),
   policies: z.array(PolicyKey).max(500).nullable().describe('Keys; null: too many to name, read the list again.'),
@@ -112,16 +109,16 @@ export const StreamEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('policy'), data: PolicyChange }),
   z.object({ event: z.literal('event'), data: EventView }),
   z.object({ event: z.literal('commit'), data: CommitSummary }),
-  /** Alerts or silences changed; a client reads those that it shows again. */
+  /** Alerts or silences changed. A client reads those that it shows again. */
   z.object({ event: z.literal('alerts'), data: AlertCounts }),
-  /** The stream cannot resume where the client left off: read everything again. */
+  /** The stream cannot resume where the client left off, so everything has to be read again. */
   z.object({ event: z.literal('reset'), data: z.object({}) }),
 ]);
 export type StreamEvent = z.infer<typeof StreamEvent>;
 
 /**
- * Statement of a cluster about a policy: by its name, or by the list of its policies where the
- * policy was as expected.
+ * Statement of a cluster about a policy: by the policy's name, or by a list of policies if it was
+ * as expected.
  */
 export const PolicyState = z.object({
   phase: Phase,
@@ -158,7 +155,7 @@ export const PolicyStateView = z.object({
 });
 export type PolicyStateView = z.infer<typeof PolicyStateView>;
 
-/** A change of a cluster, or of a policy in it. */
+/** Change of a cluster, or of a policy in it. */
 export const ClusterHistoryItem = z.object({
   time: Time,
   kind: z
@@ -171,7 +168,7 @@ export const ClusterHistoryItem = z.object({
 });
 export type ClusterHistoryItem = z.infer<typeof ClusterHistoryItem>;
 
-/** Page of what the hub knew of one policy in one cluster over time. */
+/** Page of the history of one policy in one cluster, as known to the hub. */
 export const ClusterHistoryPage = z.object({
   items: z.array(ClusterHistoryItem),
   next: z.string().nullable().describe('Cursor of the next page; null: this is the last one.'),

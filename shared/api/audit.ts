@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The audit log of the hub, in its API and in exports. */
+/** Audit log of the hub, in its API and in exports. */
 
 const Hash = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -14,7 +14,7 @@ export const AuditActor = z.object({
 });
 export type AuditActor = z.infer<typeof AuditActor>;
 
-/** An entry before the log gives it its sequence number, time and hashes. */
+/** Entry before the log assigns its sequence number, time and hashes. */
 export const NewAuditEntry = z.object({
   actor: AuditActor,
   from: z.string().max(256).nullable().describe('Address that the request came from, if there was a request.'),
@@ -28,7 +28,7 @@ export const NewAuditEntry = z.object({
 });
 export type NewAuditEntry = z.infer<typeof NewAuditEntry>;
 
-/** An entry of the audit log, chained to the one before by its hash. */
+/** Entry of the audit log, chained to the previous one by its hash. */
 export const AuditEntry = NewAuditEntry.extend({
   sequence: z.int().min(1).describe('Without gaps, from 1.'),
   time: z.iso.datetime({ offset: true }),
@@ -45,7 +45,7 @@ export const AuditPage = z.object({
 });
 export type AuditPage = z.infer<typeof AuditPage>;
 
-/** A signed head of the audit log. */
+/** Signed head of the audit log. */
 export const CheckpointView = z.object({
   sequence: z.int().min(1),
   hash: Hash,
@@ -54,14 +54,14 @@ export const CheckpointView = z.object({
   signature: z.string().max(128),
 });
 
-/** A checkpoint that an agent keeps as a witness. */
+/** Checkpoint that an agent keeps as a witness. */
 export const WitnessView = z.object({
   cluster: z.string().max(253),
   checkpoint: CheckpointView.describe('The newest one that its agent keeps.'),
   seen: z.iso.datetime({ offset: true }).describe('When the agent reported it.'),
 });
 
-/** Material by which a client verifies the audit log without trusting the hub. */
+/** Material with which a client verifies the audit log without trusting the hub. */
 export const AuditProofs = z.object({
   key: z.string().nullable().describe('Public audit key of this hub.'),
   checkpoints: z.array(CheckpointView).describe('Signed by the hub, oldest first; at most the newest 10,000.'),
@@ -80,6 +80,8 @@ export const AuditVerification = z.object({
 });
 export type AuditVerification = z.infer<typeof AuditVerification>;
 
-/** The hub's own check of its log; `fso audit verify` does not have to trust it. */
+/**
+ * Result of the hub's own check of its log, with its time. `fso audit verify` need not trust it.
+ */
 export const AuditVerificationView = AuditVerification.extend({ checkedAt: z.iso.datetime({ offset: true }) });
 export type AuditVerificationView = z.infer<typeof AuditVerificationView>;

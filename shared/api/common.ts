@@ -5,13 +5,13 @@ import { API_VERSION } from './names.ts';
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 /** RFC 1123 subdomain. */
 const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-/** A region as in a node label: a Kubernetes label value. */
+/** Region as in a node label: a Kubernetes label value. */
 const REGION = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
-/** A name of each part has at most 63 characters. */
+/** Form of a region reference, each part of which has at most 63 characters. */
 const REGION_REFERENCE =
   /^(group:[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?|country:[A-Z]{2}|partition:[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?|([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/;
 /**
- * A namespace, or a glob as in Gatekeeper's `match.namespaces`: `*` at the start, the end, or both.
+ * Namespace, or a glob as in Gatekeeper's `match.namespaces`: `*` at the start, the end, or both.
  */
 const NAMESPACE_GLOB = /^(\*|\*?[a-z0-9-]+\*?)$/;
 
@@ -19,19 +19,19 @@ const NAMESPACE_GLOB = /^(\*|\*?[a-z0-9-]+\*?)$/;
 export const ResourceName: z.ZodString = z.string().min(1).max(253).regex(DNS_SUBDOMAIN, 'must be a lowercase RFC 1123 subdomain');
 /** Name of a namespace: an RFC 1123 label of at most 63 characters. */
 export const NamespaceName: z.ZodString = z.string().min(1).max(63).regex(DNS_LABEL, 'must be a lowercase RFC 1123 label');
-/** Name of a namespace, or a glob with `*` at its start, its end or both. */
+/** Name of a namespace, or a glob with `*` at the start, the end, or both. */
 export const NamespaceGlob: z.ZodString = z
   .string()
   .min(1)
   .max(63)
   .regex(NAMESPACE_GLOB, 'must be a namespace, or a glob with * at its start or end (finance-*, *)');
-/** Name of a region, as the label `topology.kubernetes.io/region` of nodes has it. */
+/** Name of a region, as in the node label `topology.kubernetes.io/region`. */
 export const Region: z.ZodString = z
   .string()
   .min(1)
   .max(63)
   .regex(REGION, 'must be a region as in the node label topology.kubernetes.io/region');
-/** A region, or a name for several: `country:DE`, `partition:aws-eusc`, `group:eu`. */
+/** Region, or a name for several: `country:DE`, `partition:aws-eusc`, `group:eu`. */
 export const RegionReference: z.ZodString = z
   .string()
   .min(1)
@@ -40,7 +40,7 @@ export const RegionReference: z.ZodString = z
     REGION_REFERENCE,
     'must be a region (eu-west-1, aws/eu-west-1), country:DE, partition:aws-eusc or group:<name>, each name of at most 63 characters',
   );
-/** A cloud provider, as the catalogue of regions calls it: aws, azure, gcp, or one's own. */
+/** Cloud provider as named in the catalogue of regions: aws, azure, gcp, or one's own. */
 export const ProviderId: z.ZodString = z.string().min(1).max(63).regex(DNS_LABEL, 'must be a provider as in regions/catalog.yaml (aws)');
 /** Country code of ISO 3166-1 alpha-2. */
 export const CountryCode: z.ZodString = z
@@ -49,8 +49,8 @@ export const CountryCode: z.ZodString = z
   .regex(/^[A-Z]{2}$/, 'must be a country code of ISO 3166-1 (DE)');
 
 /**
- * A list of a schema's values, of which the first that is none ends the check: what zod finds wrong
- * with each of fifty thousand would take more memory than the frame.
+ * List of a schema's values. Validation stops at the first invalid one: the issues that zod reports
+ * for fifty thousand would take more memory than the frame.
  */
 export const boundedList = <T>(schema: z.ZodType<T>, max: number) =>
   z
@@ -72,7 +72,7 @@ export const boundedList = <T>(schema: z.ZodType<T>, max: number) =>
 const LabelMap = z.record(z.string().max(317), z.string().max(63));
 
 /**
- * The metadata that a document in Git may have. Server-side fields are refused, so that an object
+ * Metadata that a document in Git may have. Server-side fields are refused, so that an object
  * copied from a cluster is noticed.
  */
 export const GitMetadata = z.strictObject({
@@ -84,7 +84,7 @@ export const GitMetadata = z.strictObject({
 
 const SelectorOperator = z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']);
 
-/** metav1.LabelSelector; an empty selector selects everything. */
+/** metav1.LabelSelector. An empty selector selects everything. */
 export const LabelSelector = z.strictObject({
   matchLabels: LabelMap.optional(),
   matchExpressions: z
@@ -100,6 +100,6 @@ export const LabelSelector = z.strictObject({
 });
 export type LabelSelector = z.infer<typeof LabelSelector>;
 
-/** A document as in Git: type, metadata, spec. */
+/** Schema of a document in Git: type, metadata, spec. */
 export const gitDocument = <K extends string, S extends z.ZodType>(kind: K, spec: S) =>
   z.strictObject({ apiVersion: z.literal(API_VERSION), kind: z.literal(kind), metadata: GitMetadata, spec });

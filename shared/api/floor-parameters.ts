@@ -3,19 +3,19 @@ import { NamespaceGlob, NamespaceName } from './common.ts';
 import type { KubeObject } from './kubernetes.ts';
 
 /**
- * Maximum entries of each list. An object may have about 1.5 MB in etcd, so the agent also keeps to
+ * Most entries of each list. An object may have about 1.5 MB in etcd, so the agent also keeps to
  * {@link FLOOR_PARAMETER_BYTES}.
  */
 export const FLOOR_PARAMETER_LIMITS = { nodes: 10_000, namespaces: 5_000, patterns: 256, exceptions: 100, zones: 500 } as const;
 
 /**
- * Maximum bytes of JSON: of the nodes, of the patterns, and of the whole index, where namespaces
- * get what the others leave.
+ * Largest JSON in bytes: of the nodes, of the patterns, and of the whole index, in which namespaces
+ * get the rest.
  */
 export const FLOOR_PARAMETER_BYTES = { nodes: 600_000, patterns: 150_000, index: 1_350_000 } as const;
 
 /**
- * An apply replaces the map as a whole: it removes entries of others and keeps `managedFields`
+ * Makes an apply replace the map as a whole: it removes entries of others and keeps `managedFields`
  * small.
  */
 const ATOMIC = { 'x-kubernetes-map-type': 'atomic' } as const;
@@ -83,21 +83,22 @@ export const FloorParametersSpec = z
   .describe('Parameters of the admission policies of lock 1: the agent writes them, the API server reads them.');
 export type FloorParametersSpec = z.infer<typeof FloorParametersSpec>;
 
-/** First character of the keys of `lists`, with which no region begins. */
+/** First character of the keys of `lists`. No region starts with it. */
 export const LIST_KEY_PREFIX = '=';
 
 /**
- * Regions of an entry, comma separated. A key without its list stands for itself: no node has it.
+ * Regions of an entry, comma separated. A key without a list stands for itself, which is the region
+ * of no node.
  */
 export const regionsOfEntry = ({ lists }: Pick<FloorParametersSpec, 'lists'>, { regions }: { readonly regions: string }): string =>
   (regions.startsWith(LIST_KEY_PREFIX) && Object.hasOwn(lists ?? {}, regions) ? lists?.[regions] : undefined) ?? regions;
 
-/** Parameters of admission policies, as they stand in a cluster. */
+/** Parameters of admission policies in a cluster. */
 export interface FloorParameters extends KubeObject {
   spec?: FloorParametersSpec;
 }
 
-/** Names of the two objects. */
+/** Name of the FloorParameters that hold the regions of nodes. */
 export const NODES_PARAMETERS = 'fso-nodes';
 /** Name of the FloorParameters that hold the index of namespaces. */
 export const NAMESPACES_PARAMETERS = 'fso-namespaces';

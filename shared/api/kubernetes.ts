@@ -2,9 +2,7 @@ import { ANNOTATIONS, LABELS, SYSTEM_NAMESPACE } from './names.ts';
 import { policyKey } from './reports.ts';
 import type { ClusterPolicySpec, SovereignPolicyStatus } from './sovereign-policy.ts';
 
-/**
- * The part of metav1.ObjectMeta that this system reads. Times are RFC 3339 strings, as on the wire.
- */
+/** Part of metav1.ObjectMeta that this system reads. Times are RFC 3339 strings, as on the wire. */
 export interface ObjectMeta {
   name: string;
   namespace?: string;
@@ -28,7 +26,7 @@ export interface KubeObject {
   metadata: ObjectMeta;
 }
 
-/** A SovereignPolicy as in a workload cluster. */
+/** SovereignPolicy in a workload cluster. */
 export interface SovereignPolicy extends KubeObject {
   spec: ClusterPolicySpec;
   status?: SovereignPolicyStatus;
@@ -39,7 +37,7 @@ export const policyKeyOf = ({ metadata }: SovereignPolicy): string =>
   policyKey({ namespace: metadata.namespace ?? '', name: metadata.name });
 
 /**
- * Whether a policy came from Git: the label counts only in the agent's own namespace, since others
+ * Whether a policy came from Git. The label counts only in the agent's own namespace, since others
  * may write it elsewhere.
  */
 export const isHubManaged = ({ metadata }: SovereignPolicy): boolean =>
@@ -48,8 +46,8 @@ export const isHubManaged = ({ metadata }: SovereignPolicy): boolean =>
 const GIT_ID = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**
- * Git commit that last changed a hub-managed policy; undefined for a local one, whatever its
- * annotations claim.
+ * Git commit that last changed a hub-managed policy; undefined for a local one, even if its
+ * annotations claim one.
  */
 export const revisionOf = (policy: SovereignPolicy): string | undefined => {
   const revision = policy.metadata.annotations?.[ANNOTATIONS.revision];

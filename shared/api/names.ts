@@ -1,23 +1,21 @@
 /**
  * Every name that this system writes into a cluster.
  *
- * Kubernetes label values end at 63 characters and hold neither commas nor colons, so a label
- * carries the label-safe form of a value and the annotation of the same key carries the exact one.
+ * Kubernetes label values are limited to 63 characters and contain neither commas nor colons. So a
+ * label has the label-safe form of a value, and the annotation of the same key the exact one.
  */
 
 /** API group of all kinds of this system. */
 export const API_GROUP = 'compliance.federated.io';
 export const API_VERSION = 'compliance.federated.io/v1';
 
-/**
- * Prefix of every label and annotation key that this system owns. It never writes a key without it.
- */
+/** Prefix of every label and annotation key that this system owns. It writes no key without it. */
 export const KEY_PREFIX = 'compliance.gov/';
 
 /** Namespace of the agent, its state and the hub-managed policies in a workload cluster. */
 export const SYSTEM_NAMESPACE = 'federated-sovereignty-system';
 /**
- * An empty namespace without labels of this system that admits no pod. Only the index of lock 1 can
+ * Empty namespace without labels of this system, which admits no pod. Only the index of lock 1 can
  * refuse a pod there, so a refusal proves that the API server evaluates the index.
  */
 export const CANARY_NAMESPACE = 'fso-canary';
@@ -31,7 +29,7 @@ export const AGENT_LEASE = 'fso-agent';
 export const AGENT_STATE = 'fso-agent-state';
 /** ConfigMap with the start of each reported violation, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_VIOLATIONS = 'fso-agent-violations';
-/** ConfigMap with the shapes of pods that came and went, in {@link SYSTEM_NAMESPACE}. */
+/** ConfigMap with the shapes of past pods, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_SHAPES = 'fso-agent-shapes';
 /** ConfigMap with the accepted catalogue of regions, in {@link SYSTEM_NAMESPACE}. */
 export const AGENT_REGIONS = 'fso-agent-regions';
@@ -42,7 +40,7 @@ export const AGENT_EVENTS = 'fso-agent-events';
 export const AGENT_IDENTITY = 'fso-agent-identity';
 
 /**
- * Secret with the one-time token to enrol with, in {@link SYSTEM_NAMESPACE}. An administrator makes
+ * Secret with the one-time enrolment token, in {@link SYSTEM_NAMESPACE}. An administrator creates
  * it, and may delete it.
  */
 export const ENROLMENT_SECRET = 'fso-enrolment';
@@ -52,25 +50,24 @@ export const ENROLMENT_SECRET = 'fso-enrolment';
  */
 export const AGENT_TRUST = 'fso-agent-trust';
 
-/**
- * Name of the report on each governed namespace for tools that read openreports.io, in that
- * namespace.
- */
+/** Name of the report in each governed namespace, for tools that read openreports.io. */
 export const OPEN_REPORT = 'fso-residency';
-/** ClusterRole with the rights for those reports; it owns them, so that they go with it. */
+/**
+ * ClusterRole with the rights for these reports. It owns them, so that they are deleted with it.
+ */
 export const OPEN_REPORTS_ROLE = 'fso-agent-openreports';
 
 /**
- * Well-known node labels that carry a region
+ * Well-known node label with the region
  * (https://kubernetes.io/docs/reference/labels-annotations-taints/).
  */
 export const REGION_LABEL = 'topology.kubernetes.io/region';
 /**
- * Deprecated since Kubernetes 1.17, but cloud node controllers still trust it; never a proof of a
- * region.
+ * Label of a node's region before Kubernetes 1.17. Cloud node controllers still trust it, but it
+ * never proves a region.
  */
 export const LEGACY_REGION_LABEL = 'failure-domain.beta.kubernetes.io/region';
-/** Zone of a node within its region, and the deprecated form, which is treated as the region's. */
+/** Label of a node's zone within its region. */
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 /** Label of a node's zone before Kubernetes 1.17, which some nodes still carry. */
 export const LEGACY_ZONE_LABEL = 'failure-domain.beta.kubernetes.io/zone';
@@ -96,7 +93,7 @@ export const LABELS = {
 } as const;
 
 /**
- * Actions that the floor evaluates itself; each has its own selector label and region annotation on
+ * Actions that the floor evaluates itself. Each has its own selector label and region annotation on
  * a namespace.
  */
 export const FLOOR_ACTIONS = ['deny', 'warn', 'dryrun'] as const;
@@ -104,30 +101,30 @@ export const FLOOR_ACTIONS = ['deny', 'warn', 'dryrun'] as const;
 export type FloorAction = (typeof FLOOR_ACTIONS)[number];
 
 /**
- * Label that selects a namespace into the floor binding of one action; its only value is `active`.
+ * Label that selects a namespace into the floor binding of one action. Its only value is `active`.
  */
 export const floorLabel = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}`;
 /** Value of every {@link floorLabel}. */
 export const FLOOR_LABEL_VALUE = 'active';
 /**
- * Annotation with the regions that the floor allows for one action: sorted, comma separated, `''` =
+ * Annotation with the regions that the floor allows for one action: sorted, comma separated; `''`:
  * none.
  */
 export const floorRegionsAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-regions`;
 /**
- * Annotation with the policies (keys, sorted, comma separated) behind
- * {@link floorRegionsAnnotation}.
+ * Annotation with the policies (keys, sorted, comma separated) from which
+ * {@link floorRegionsAnnotation} is derived.
  */
 export const floorPoliciesAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-policies`;
 /**
- * Annotation with the Git commit of each of {@link floorPoliciesAnnotation}, in their order; `-`
- * for a local policy.
+ * Annotation with the Git commit of each policy in {@link floorPoliciesAnnotation}, in the same
+ * order; `-` for a local policy.
  */
 export const floorRevisionsAnnotation = (action: FloorAction): string => `${KEY_PREFIX}floor-${action}-revisions`;
 
-/** Label that selects a namespace into placement injection; its only value is `active`. */
+/** Label that selects a namespace into placement injection. Its only value is `active`. */
 export const INJECTION_LABEL: string = `${KEY_PREFIX}placement-injection`;
-/** Value of the label that has placements injected into pods of a namespace. */
+/** Value of {@link INJECTION_LABEL}. */
 export const INJECTION_LABEL_VALUE = 'active';
 
 /** Annotations that the system writes. */
@@ -141,38 +138,41 @@ export const ANNOTATIONS = {
   /** Hash of those objects in the version that wrote the record; on {@link SYSTEM_NAMESPACE}. */
   installedText: `${KEY_PREFIX}installed-text`,
   /**
-   * User who removes enforcement from this cluster; on {@link SYSTEM_NAMESPACE}. Agents enforce
-   * nothing while it is there.
+   * User who removes enforcement from this cluster; on {@link SYSTEM_NAMESPACE}. While it is
+   * present, agents enforce nothing.
    */
   uninstallRequestedBy: `${KEY_PREFIX}uninstall-requested-by`,
   /**
-   * Whether the hub got the report of the removal, see {@link UNINSTALL_REPORTS}; on
+   * Whether the hub received the report of the removal, see {@link UNINSTALL_REPORTS}; on
    * {@link SYSTEM_NAMESPACE}.
    */
   uninstallReport: `${KEY_PREFIX}uninstall-report`,
   /**
-   * Time at which FloorParameters were last written again because the API server judged nothing by
+   * Time at which FloorParameters were last rewritten because the API server evaluated nothing by
    * them.
    */
   renewedAt: `${KEY_PREFIX}renewed-at`,
-  /** Mark of the agent's dry runs that only the guard refuses; on no object. */
+  /** Mark of the agent's dry runs that only a guard refuses; on no object. */
   guardProbe: `${KEY_PREFIX}guard-probe`,
 } as const;
 
-/** Annotation of this system's CRDs: number of their schema; it grows with every change of one. */
+/**
+ * Annotation of this system's CRDs with the number of their schema, which grows with every change
+ * of a schema.
+ */
 export const SCHEMA_VERSION_ANNOTATION: string = `${KEY_PREFIX}schema-version`;
 
 /**
- * Answers to a request to remove enforcement: whether the hub was notified. `Reported`: the hub has
- * it. `NotReported`: it could not be reached. `NoHub`: the agent has none. `NoAgent`: no agent ran.
+ * Results of a request to remove enforcement. `Reported`: the hub was notified. `NotReported`: it
+ * could not be reached. `NoHub`: the agent has none. `NoAgent`: no agent was running.
  */
 export const UNINSTALL_REPORTS = ['Reported', 'NotReported', 'NoHub', 'NoAgent'] as const;
 /** Answer of the leading agent to a request to remove enforcement, as an annotation. */
 export type UninstallReport = (typeof UNINSTALL_REPORTS)[number];
 
 /**
- * Every label and annotation key that this system reads on a namespace, whatever prefix others
- * have.
+ * Every label and annotation key that this system reads on a namespace, including those with other
+ * prefixes.
  */
 export const NAMESPACE_KEYS: readonly string[] = [
   ...Object.values(LABELS),
@@ -203,7 +203,7 @@ export const FIELD_MANAGERS = {
   witness: 'fso-agent-witness',
   identity: 'fso-agent-identity',
   openReports: 'fso-agent-openreports',
-  /** Manager of dry runs only, so it is on no object. */
+  /** Manager of dry runs only, so no object has it. */
   probe: 'fso-agent-probe',
 } as const;
 
@@ -211,14 +211,11 @@ export const FIELD_MANAGERS = {
 export const CONDITIONS = {
   /** The policy is in force, and every lock that the cluster has is proven. */
   ready: 'Ready',
-  /**
-   * Condition that is there only while the policy is being written or proven, for tools that know
-   * kstatus.
-   */
+  /** Present only while the policy is being written or proven, for tools that use kstatus. */
   reconciling: 'Reconciling',
   /**
-   * Condition that is there only while the policy is not in force and will not be by waiting, for
-   * tools that know kstatus.
+   * Present only while the policy is not in force and waiting does not help, for tools that use
+   * kstatus.
    */
   stalled: 'Stalled',
   /** Lock 1: the floor of ValidatingAdmissionPolicies. */
@@ -226,44 +223,43 @@ export const CONDITIONS = {
   /** Condition of a cluster: the guard, which lets only the agent change what the locks rely on. */
   guardReady: 'GuardReady',
   /**
-   * Lock 2: Gatekeeper's constraint, enforced in its current generation by every pod of Gatekeeper.
+   * Lock 2: Gatekeeper's constraint, enforced in its current generation by every Gatekeeper pod.
    */
   gatekeeperReady: 'GatekeeperReady',
-  /** Condition of a cluster: all that its reports rest on is current. */
+  /** Condition of a cluster: everything that its reports are based on is current. */
   observed: 'Observed',
   /** Condition of a cluster: the next pods of all owners in governed namespaces are judged. */
   risksKnown: 'RisksKnown',
   /** Condition of a cluster: pods that lock 1 refuses are counted, and their owners named. */
   denialsKnown: 'DenialsKnown',
   /**
-   * Condition of a cluster: nodes whose providerID, zone and region contradict each other, which
-   * are in no region. Absent: there is nothing to compare them with.
+   * Condition of a cluster: nodes whose providerID, zone and region contradict each other, and
+   * which therefore are in no region. Absent if there is no catalogue to compare with.
    */
   nodesDisputed: 'NodesDisputed',
   /** Providers of the cluster's nodes mean different places by a region of the policy. */
   regionAmbiguous: 'RegionAmbiguous',
-  /** Regions of the policy that have ended, or end within 14 days. */
+  /** Regions of the policy have expired, or expire within 14 days. */
   regionsEnding: 'RegionsEnding',
   /** Several policies leave no region for a namespace. */
   conflict: 'Conflict',
   /** The policy will expire within 14 days. */
   expiring: 'Expiring',
   /**
-   * Gatekeeper's audit counts as many violating pods as the agent; set once there are audits to
-   * compare.
+   * Gatekeeper's audit and the agent count the same number of violating pods. Set once there are
+   * audits to compare.
    */
   auditAgrees: 'AuditAgrees',
   /**
-   * Condition that a change or deletion of what enforces the policy was reverted within the last
-   * hour.
+   * A change or deletion of an object that enforces the policy was reverted within the last hour.
    */
   tampered: 'Tampered',
   /** Condition of policies that ask for it: whether pods without a region get the allowed ones. */
   placementInjection: 'PlacementInjection',
 } as const;
 
-/** Reason of {@link CONDITIONS.ready} while no namespace is there that the policy governs. */
+/** Reason of {@link CONDITIONS.ready} while no namespace that the policy governs exists. */
 export const NAMESPACE_MISSING = 'NamespaceMissing';
 
-/** Finalizer of a SovereignPolicy, until nothing enforces it. */
+/** Finalizer of a SovereignPolicy. It is removed once nothing enforces the policy. */
 export const FINALIZER = `${KEY_PREFIX}release`;

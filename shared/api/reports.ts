@@ -4,31 +4,31 @@ import { ClusterDenials } from './findings/denials.ts';
 import { CONDITIONS, NAMESPACE_MISSING, SYSTEM_NAMESPACE } from './names.ts';
 import { Condition, EnforcementAction, LockStatus, MAX_NAMED_RISKS, Phase, PolicyRisks, Risk } from './sovereign-policy.ts';
 
-/** Origin of a policy: the hub, which has it from Git, or the cluster itself. */
+/** Origin of a policy: the hub, which reads it from Git, or the cluster itself. */
 export const ManagedBy = z.enum(['hub', 'local']);
 export type ManagedBy = z.infer<typeof ManagedBy>;
 
 const Time = z.iso.datetime({ offset: true });
 const Revision = z.string().min(1).max(64);
 
-/** The ledger's columns of counts are 32 bits wide. */
+/** Largest count: the ledger's columns are 32 bits wide. */
 const MAX_COUNT = 2_147_483_647;
 
-/** Violations that a report names: of a cluster, and of a policy that is reported whole. */
+/** Most violations that a report names: of a cluster, and of a policy that is reported whole. */
 export const MAX_SAMPLES = 20;
-/** Labels that a report names of one namespace. */
+/** Most labels that a report names for one namespace. */
 export const MAX_LABELS = 64;
-/** Regions of which a report counts the nodes. */
+/** Most regions for which a report counts the nodes. */
 export const MAX_NODE_REGIONS = 1_000;
 
-/** A record with at most so many keys. */
+/** Record with at most `max` keys. */
 const boundedRecord = <V extends z.ZodType>(key: z.ZodString, value: V, max: number) =>
   z
     .record(key, value)
     .refine((record) => Object.keys(record).length <= max, { error: `Too big: expected at most ${max} keys` })
     .meta({ maxProperties: max });
 
-/** A pod, or the owner of one, outside of the allowed regions. */
+/** Pod, or the owner of one, outside the allowed regions. */
 export const Violation = z.object({
   kind: z.string().max(63).describe('Pod, Deployment, …'),
   namespace: NamespaceName,
@@ -40,20 +40,20 @@ export const Violation = z.object({
 });
 export type Violation = z.infer<typeof Violation>;
 
-/** A lock of a policy; `since` and `message` come from the agent. */
+/** Lock of a policy. `since` and `message` are known only to the agent. */
 export const ReportedLock = LockStatus.partial({ since: true });
 export type ReportedLock = z.infer<typeof ReportedLock>;
 
-/** The locks of a policy, as an agent reports them. */
+/** Locks of a policy, as reported by an agent. */
 export const ReportedEnforcement = z.object({ admission: ReportedLock, gatekeeper: ReportedLock, binding: ReportedLock });
 
-/** A condition of a policy; its time comes from the agent. */
+/** Condition of a policy. Its time is known only to the agent. */
 export const ReportedCondition = Condition.partial({ lastTransitionTime: true });
 export type ReportedCondition = z.infer<typeof ReportedCondition>;
 
 /**
- * A report on one policy in its cluster. That of a hub policy is short: what its list, a state and
- * a code express, without times, texts of the agent and labels, so that it is the same in all
+ * Report on one policy in its cluster. The report of a hub policy is short: it has what a list, a
+ * state and a code express, without times, messages and labels, so that it is the same in all
  * clusters. The agent sends the rest on request.
  */
 export const PolicyReport = z.object({
@@ -83,31 +83,31 @@ export const PolicyReport = z.object({
 });
 export type PolicyReport = z.infer<typeof PolicyReport>;
 
-/** Whether a report says no more than what a hub knows without asking its agent. */
+/** Whether a report contains no more than the hub knows without asking the agent. */
 export const isShortReport = ({ lastUpdated }: Pick<PolicyReport, 'lastUpdated'>): boolean => lastUpdated === undefined;
 
 /**
- * Whether a short report says that its policy is as expected: proven, expired, or without its
+ * Whether a short report states that its policy is as expected: proven, expired, or without its
  * namespace.
  */
 export const isAsExpected = (report: Pick<PolicyReport, 'conditions' | 'lastUpdated'>): boolean =>
   isShortReport(report) && report.conditions.length === 0;
 
 /**
- * Whether the hub does not know what a policy asks for in its cluster: then neither its target nor
- * its action and regions say anything.
+ * Whether the hub does not know the content of a policy in its cluster. Its target, action and
+ * regions are then meaningless.
  */
 export const isUnlisted = ({ targetNamespace }: Pick<PolicyReport, 'targetNamespace'>): boolean => targetNamespace === '';
 
-/** Whether a policy governs no namespace now, and so has nothing to enforce. */
+/** Whether a policy currently governs no namespace, and so has nothing to enforce. */
 export const isNamespaceMissing = (report: Pick<PolicyReport, 'phase' | 'conditions' | 'lastUpdated'>): boolean =>
   isAsExpected(report)
     ? report.phase === 'Pending'
     : report.conditions.some(({ type, reason }) => type === CONDITIONS.ready && reason === NAMESPACE_MISSING);
 
 /**
- * Whether a policy that was applied in its cluster waits there for its namespace: it may be Failed
- * there, and nothing is wrong.
+ * Whether a policy that was applied in its cluster waits there for its namespace. It may be Failed
+ * there although nothing is wrong.
  */
 export const isAwaitingNamespace = ({ managedBy, conditions }: Pick<PolicyReport, 'managedBy' | 'conditions'>): boolean =>
   managedBy === 'local' && conditions.some(({ type, reason }) => type === CONDITIONS.ready && reason === NAMESPACE_MISSING);
@@ -124,13 +124,13 @@ export const RevisionVerification = z.object({
 });
 export type RevisionVerification = z.infer<typeof RevisionVerification>;
 
-/** A {@link policyKey}: namespace and name at their longest, and the slash. */
+/** {@link policyKey} of the longest namespace and name, with the slash. */
 export const PolicyKey = z.string().max(317).describe("Name of a policy; outside of the agent's namespace, namespace/name.");
 
-/** Approvers that a report names. */
+/** Most approvers that a report names. */
 export const MAX_APPROVERS = 50;
 
-/** A commit that an agent has verified and does not take yet, as it lacks an approval. */
+/** Commit that an agent has verified but does not accept yet, as it lacks an approval. */
 export const HeldRevision = z.object({
   revision: Revision,
   tag: z.string().max(160).describe('Name of the signed tag that approves it.'),
@@ -140,16 +140,16 @@ export const HeldRevision = z.object({
 });
 export type HeldRevision = z.infer<typeof HeldRevision>;
 
-/** The part of a cluster's report about the commits of the hub, which each commit changes. */
+/** Part of a cluster's report about the commits of the hub. Each commit changes it. */
 export const RevisionFacts = z.object({
   /** Commit that the agent accepted and whose policies it wrote to its cluster. */
   revision: Revision.nullable(),
   /**
-   * Commit of which both locks (or each lock that the cluster can have) have proven every policy;
-   * it trails `revision`.
+   * Commit for which both locks (or each lock that the cluster can have) have proven every policy.
+   * It trails `revision`.
    */
   provenRevision: Revision.nullable(),
-  /** The signature check of `revision`. */
+  /** Result of the signature check of `revision`. */
   verification: RevisionVerification.shape.state,
   signer: RevisionVerification.shape.signer,
   verificationReason: RevisionVerification.shape.reason,
@@ -160,7 +160,7 @@ export const RevisionFacts = z.object({
 });
 export type RevisionFacts = z.infer<typeof RevisionFacts>;
 
-/** Facts of a cluster that its agent reports, beside its policies. */
+/** Facts of a cluster that its agent reports, in addition to the policies. */
 export const ClusterReport = RevisionFacts.extend({
   agentVersion: z.string().max(64),
   kubernetesVersion: z.string().max(64),
@@ -169,7 +169,7 @@ export const ClusterReport = RevisionFacts.extend({
     version: z.string().max(64).optional(),
     message: z.string().max(2048).optional(),
   }),
-  /** Number of nodes by region; nodes without a region count under `''`. */
+  /** Number of nodes by region. Nodes without a region count under `''`. */
   nodesByRegion: boundedRecord(z.string().max(63), z.int().min(0).max(MAX_COUNT), MAX_NODE_REGIONS),
   conditions: z.array(Condition.extend({ message: z.string().max(4_096) })).max(32),
   clockSkewMs: z.int().optional().describe("By how many milliseconds the agent's clock is ahead of the hub's."),
@@ -200,22 +200,22 @@ export interface PolicyRef {
 }
 
 /**
- * Name of a policy everywhere but in Kubernetes itself: `finance` in the agent's namespace, where
- * all policies of the hub are, `team-a/finance` elsewhere. No name has a slash, so a key names one
- * policy.
+ * Formats the key of a policy, its name everywhere except in Kubernetes itself: `finance` in the
+ * agent's namespace, where all policies of the hub are, `team-a/finance` elsewhere. Names contain
+ * no slash, so a key is unambiguous.
  */
 export const policyKey = ({ namespace, name }: PolicyRef): string => (namespace === SYSTEM_NAMESPACE ? name : `${namespace}/${name}`);
 
-/** The reverse of {@link policyKey}. */
+/** Parses a key of {@link policyKey}. */
 export const parsePolicyKey = (key: string): PolicyRef => {
   const slash = key.indexOf('/');
   return slash < 0 ? { namespace: SYSTEM_NAMESPACE, name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 };
 
-/** A {@link policyKey} as the end of a URL's path. */
+/** Formats a key of {@link policyKey} as the end of a URL's path. */
 export const policyPath = (key: string): string => key.split('/').map(encodeURIComponent).join('/');
 
-/** An event in a cluster that people may want to look up later. */
+/** Event in a cluster that people may want to look up later. */
 export const ClusterEvent = z.object({
   time: Time,
   severity: z.enum(['info', 'warning', 'alert']),

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { ResourceName } from './common.ts';
 
-/** The rollout of the newest commit in waves. */
+/** Rollout of the newest commit in waves. */
 
 const Time = z.iso.datetime({ offset: true });
 const Count = z.int().min(0);
 const Revision = z.string().max(64);
 
-/** States of a cluster in its wave, those that hold the wave first. */
+/** States of a cluster in its wave, those that block the wave first. */
 export const ROLLOUT_CLUSTER_STATES = ['Refused', 'Late', 'Moving', 'Waiting', 'Unreachable', 'LeftOut', 'Proven'] as const;
 
 /** State of one wave. */
@@ -106,7 +106,7 @@ export const RolloutChange = z.strictObject({
   revision: Revision.optional().describe('Commit whose rollout is meant; refused where it is not the newest any more. Absent: whichever.'),
 });
 
-/** End of a pause, or the pass of a failed gate. */
+/** Request to end a pause, or to pass a failed gate. */
 export const RolloutResume = RolloutChange.extend({
   halt: Time.optional().describe(
     'The `since` of the failed gate that is to be passed; refused where another one has failed by now. Absent: only a pause is ended.',

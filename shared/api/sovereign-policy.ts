@@ -18,7 +18,7 @@ export type EnforcementAction = z.infer<typeof EnforcementAction>;
  */
 export const ENFORCEMENT_POINTS = ['validation.gatekeeper.sh', 'audit.gatekeeper.sh', 'vap.k8s.io', '*'] as const;
 
-/** Clusters that a policy applies to: those that every given field selects. */
+/** Clusters to which a policy applies: those that every given field selects. */
 export const Placement = z
   .strictObject({
     clusterSelector: LabelSelector.optional().describe('Selects clusters by the labels of their ManagedCluster.'),
@@ -28,7 +28,7 @@ export const Placement = z
   .describe('Clusters that get the policy: those that every given field selects. Absent: every cluster.');
 export type Placement = z.infer<typeof Placement>;
 
-/** Spec of a SovereignPolicy, as in Git; the CRD follows from it. */
+/** Spec of a SovereignPolicy in Git, from which the CRD is derived. */
 export const SovereignPolicySpec = z
   .strictObject({
     targetNamespace: NamespaceGlob.describe('The namespace that the policy governs, or a glob as in Gatekeeper (finance-*, *).'),
@@ -75,7 +75,7 @@ export type SovereignPolicySpecInput = z.input<typeof SovereignPolicySpec>;
 
 const Day = z.iso.date();
 
-/** Allowed regions that count as outside, for which providers, and when. */
+/** Allowed regions that count as outside, with the providers and the time for which they do. */
 export const RegionConflict = z
   .strictObject({
     providers: z.array(ProviderId).max(2).describe('Providers that the cluster must have, all of them; empty: any cluster.'),
@@ -86,13 +86,13 @@ export const RegionConflict = z
   .describe('Allowed regions that are outside where, or as long as, the catalogue reads them as another place.');
 export type RegionConflict = z.infer<typeof RegionConflict>;
 
-/** A policy's spec in a cluster: with what the catalogue of its commit says about its regions. */
+/** Spec of a policy in a cluster, with what its commit's catalogue states about its regions. */
 export const ClusterPolicySpec = SovereignPolicySpec.extend({
   regionConflicts: z.array(RegionConflict).max(64).optional().describe('Derived from the catalogue of regions; only on policies from Git.'),
 }).describe('Where the pods of a namespace may run.');
 export type ClusterPolicySpec = z.infer<typeof ClusterPolicySpec>;
 
-/** Phase of a SovereignPolicy; `Active` is proven by dry runs. */
+/** Phase of a SovereignPolicy. `Active` is proven by dry runs. */
 export const Phase = z.enum(['Pending', 'Active', 'Failed', 'Expired']);
 export type Phase = z.infer<typeof Phase>;
 
@@ -117,7 +117,7 @@ export const LockState = z
   );
 export type LockState = z.infer<typeof LockState>;
 
-/** State of one lock, and since when. */
+/** State of one lock, and the time since which it holds. */
 export const LockStatus = z.object({
   state: LockState,
   since: z.iso.datetime({ offset: true }).describe('When the state was entered.'),
@@ -133,12 +133,12 @@ export const Enforcement = z.object({
 });
 export type Enforcement = z.infer<typeof Enforcement>;
 
-/** Owners that a report names: of a cluster, and of a policy. */
+/** Most owners that a report names: of a cluster, and of a policy. */
 export const MAX_NAMED_RISKS = 20;
-/** The ledger's columns of counts are 32 bits wide. */
+/** Count within the 32 bits of the ledger's columns. */
 const Count = z.int().min(0).max(2_147_483_647);
 
-/** Classes of the next pods of owners. They are never added up. */
+/** Classes of the next pods of owners. They must not be added up. */
 export const RISK_CLASSES = ['Refused', 'Pending'] as const;
 /** Fate of an owner's next pods. */
 export const RiskClass = z
@@ -148,7 +148,7 @@ export const RiskClass = z
   );
 export type RiskClass = z.infer<typeof RiskClass>;
 
-/** An owner whose next pods are at risk. */
+/** Owner whose next pods are at risk. */
 export const Risk = z.object({
   risk: RiskClass,
   kind: z
@@ -209,6 +209,6 @@ export const SovereignPolicyStatus = z.object({
 });
 export type SovereignPolicyStatus = z.infer<typeof SovereignPolicyStatus>;
 
-/** A SovereignPolicy as in Git. */
+/** SovereignPolicy in Git. */
 export const SovereignPolicyDocument = gitDocument('SovereignPolicy', SovereignPolicySpec);
 export type SovereignPolicyDocument = z.infer<typeof SovereignPolicyDocument>;

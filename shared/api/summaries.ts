@@ -5,7 +5,7 @@ import { isAwaitingNamespace, PolicyKey } from './reports.ts';
 import { EnforcementAction, LockState, Phase } from './sovereign-policy.ts';
 import { DenialView, PolicyInCluster, PolicyView, pageOf, RiskView, ViolationView } from './views.ts';
 
-/** The fleet in rows small enough for a thousand policies and hundreds of clusters. */
+/** The fleet in rows that are small enough for a thousand policies and hundreds of clusters. */
 
 const Count = z.int().min(0);
 
@@ -43,9 +43,9 @@ export const ClusterPolicy = PolicyView.omit({ clusters: true, next: true }).ext
 export type ClusterPolicy = z.infer<typeof ClusterPolicy>;
 
 /**
- * The phase that one cluster contributes to a policy: what is unknown now is not compliant. A
- * cluster that is not connected contributes at best `Pending`, whatever it last reported; `Failed`
- * stays, unless the policy only waits for its namespace.
+ * Phase that one cluster contributes to a policy. Unknown state is not compliant: a cluster that is
+ * not connected contributes at best `Pending`, whatever it last reported. `Failed` stays, unless
+ * the policy only waits for its namespace.
  */
 export const effectivePhase = ({ fresh, report }: Pick<PolicyInCluster, 'fresh' | 'report'>): Phase => {
   if (report === null || isAwaitingNamespace(report)) return 'Pending';
@@ -87,7 +87,7 @@ export const RegionPlace = z.object({
 });
 export type RegionPlace = z.infer<typeof RegionPlace>;
 
-/** A region, with its place, clusters and nodes. */
+/** Region, with its place, clusters and nodes. */
 export const RegionView = z.object({
   region: z.string(),
   provider: z.string().nullable().describe('Provider that the clusters in it are registered with; null: they are registered with none.'),
@@ -105,8 +105,8 @@ export const RegionView = z.object({
 });
 export type RegionView = z.infer<typeof RegionView>;
 /**
- * A page of every region that a policy allows, that a cluster is registered with, or that has a
- * node or a violation.
+ * Page of every region that a policy allows, that a cluster is registered with, or that has a node
+ * or a violation.
  */
 export const RegionPage = pageOf(RegionView).extend({
   nodesWithoutRegion: Count.describe('Of all clusters.'),
@@ -139,7 +139,7 @@ const IssueView = z.object({
   current: z.boolean().describe('false: as a cluster reported it that is not connected or not observed.'),
 });
 
-/** Issues of one cause, with what to do. */
+/** Issues with one cause, and what to do. */
 export const IssueGroup = z.object({
   name: AlertNameView.describe('Name of the alert that each of its issues becomes if it lasts.'),
   severity: AlertSeverityView,
@@ -163,7 +163,7 @@ export const IssueList = z.object({
 });
 export type IssueList = z.infer<typeof IssueList>;
 
-/** The report for auditors: every issue of the fleet at one moment. */
+/** Report for auditors: every issue of the fleet at one moment. */
 export const IssueReport = z.object({
   generatedAt: z.iso.datetime({ offset: true }),
   revision: z.string().nullable().describe('Commit in force at the hub.'),
@@ -204,7 +204,7 @@ export const RiskGroup = z.object({
 export type RiskGroup = z.infer<typeof RiskGroup>;
 export const RiskGroupPage = pageOf(RiskGroup);
 
-/** All owners at risk that are known by name, as one document. */
+/** All owners at risk that are known by name, in one document. */
 export const RiskReport = z.object({
   generatedAt: z.iso.datetime({ offset: true }),
   revision: z.string().nullable().describe('Commit in force.'),
@@ -241,7 +241,7 @@ export const DenialGroup = z.object({
 export type DenialGroup = z.infer<typeof DenialGroup>;
 export const DenialGroupPage = pageOf(DenialGroup);
 
-/** All owners whose pods were refused that are known by name, as one document. */
+/** All owners with refused pods that are known by name, in one document. */
 export const DenialReport = z.object({
   generatedAt: z.iso.datetime({ offset: true }),
   revision: z.string().nullable().describe('Commit in force.'),

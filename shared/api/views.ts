@@ -5,11 +5,11 @@ import { ReportedDenial } from './findings/denials.ts';
 import { ClusterEvent, ClusterReport, ManagedBy, PolicyKey, PolicyReport, RevisionVerification, Violation } from './reports.ts';
 import { EnforcementAction, Phase, Risk } from './sovereign-policy.ts';
 
-/** Responses of the hub's API: shared by the API, the `fso` command and the dashboard. */
+/** Responses of the hub's API, shared by the API, the `fso` command and the dashboard. */
 
 const Time = z.iso.datetime({ offset: true });
 
-/** A commit, by what people recognize it. */
+/** Commit, with what people recognize it by. */
 export const CommitView = z.object({
   revision: z.string().max(64).describe('Git commit id.'),
   author: z.string(),
@@ -24,7 +24,7 @@ export const CommitView = z.object({
 });
 export type CommitView = z.infer<typeof CommitView>;
 
-/** A problem of the repository, with its place if it has one. */
+/** Problem of the repository, with its place if it has one. */
 export const ProblemView = z.object({
   path: z.string().optional(),
   line: z.int().optional(),
@@ -57,7 +57,7 @@ export type SourceView = z.infer<typeof SourceView>;
 export const ConnectionState = z.enum(['Connected', 'Disconnected', 'NeverSeen']);
 export type ConnectionState = z.infer<typeof ConnectionState>;
 
-/** A cluster: its registration, its connection and its last report. */
+/** Cluster: its registration, its connection and its last report. */
 export const ClusterView = z.object({
   name: ResourceName,
   regions: z.array(z.string()),
@@ -100,7 +100,7 @@ export const ClusterView = z.object({
 });
 export type ClusterView = z.infer<typeof ClusterView>;
 
-/** A policy in one cluster, as last reported. */
+/** Policy in one cluster, as last reported. */
 export const PolicyInCluster = z.object({
   cluster: ResourceName,
   fresh: z.boolean().describe('Whether the cluster is connected and observed; otherwise the report is the last one that arrived.'),
@@ -111,7 +111,7 @@ export const PolicyInCluster = z.object({
 });
 export type PolicyInCluster = z.infer<typeof PolicyInCluster>;
 
-/** A policy in one cluster in full, as its agent was asked for it. */
+/** Full state of a policy in one cluster, requested from its agent. */
 export const PolicyDetail = PolicyInCluster.extend({
   source: z
     .enum(['agent', 'report', 'none'])
@@ -121,7 +121,7 @@ export const PolicyDetail = PolicyInCluster.extend({
 });
 export type PolicyDetail = z.infer<typeof PolicyDetail>;
 
-/** A policy, with a page of the clusters that have it or should have it. */
+/** Policy, with a page of the clusters that have it or should have it. */
 export const PolicyView = z.object({
   namespace: z.string(),
   name: z.string(),
@@ -140,11 +140,11 @@ export const PolicyView = z.object({
 });
 export type PolicyView = z.infer<typeof PolicyView>;
 
-/** A violation, with its cluster and policy. */
+/** Violation, with its cluster and policy. */
 export const ViolationView = Violation.extend({ cluster: ResourceName, policy: PolicyKey, enforcementAction: EnforcementAction });
 export type ViolationView = z.infer<typeof ViolationView>;
 
-/** An owner at risk, with its cluster and policy. */
+/** Owner at risk, with its cluster and policy. */
 export const RiskView = Risk.extend({
   cluster: ResourceName,
   policy: PolicyKey,
@@ -152,14 +152,14 @@ export const RiskView = Risk.extend({
 });
 export type RiskView = z.infer<typeof RiskView>;
 
-/** An owner whose pods were refused, with its cluster. */
+/** Owner with refused pods, with its cluster. */
 export const DenialView = ReportedDenial.extend({
   cluster: ResourceName,
   fresh: z.boolean().describe('Whether the cluster is connected and observed; otherwise it is as last reported.'),
 });
 export type DenialView = z.infer<typeof DenialView>;
 
-/** An event of a cluster or of the hub, with its id. */
+/** Event of a cluster or of the hub, with its id. */
 export const EventView = ClusterEvent.extend({ id: z.int(), cluster: ResourceName.nullable().describe('null: the hub itself.') });
 export type EventView = z.infer<typeof EventView>;
 
@@ -205,7 +205,8 @@ export const ProblemDetails = z.object({
 export type ProblemDetails = z.infer<typeof ProblemDetails>;
 
 /**
- * The schema of a page of items: `total` counts those of all pages, `next` is null on the last one.
+ * Schema of a page of items. `total` counts the items of all pages; `next` is null on the last
+ * page.
  */
 export const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), total: z.int(), next: z.string().nullable() });
 export const PolicyPage = pageOf(PolicyView);
@@ -216,7 +217,7 @@ export const ViolationPage = pageOf(ViolationView);
 export const RiskPage = pageOf(RiskView);
 export const DenialPage = pageOf(DenialView);
 export const EventPage = pageOf(EventView);
-/** Items of one page; `total` counts those of all pages. */
+/** Items of one page. `total` counts the items of all pages. */
 export interface Page<T> {
   readonly items: T[];
   readonly total: number;
@@ -226,7 +227,7 @@ export interface Page<T> {
 
 /** Policy in Git: its document and its history. */
 
-/** The document of a policy in Git. */
+/** Document of a policy in Git. */
 export const PolicySourceView = z.object({
   path: z.string(),
   line: z.int().describe('First line of the document.'),
@@ -235,7 +236,7 @@ export const PolicySourceView = z.object({
 });
 export type PolicySourceView = z.infer<typeof PolicySourceView>;
 
-/** A commit that changed a policy, with the document that it left. */
+/** Commit that changed a policy, with the resulting document. */
 export const PolicyRevision = z.object({
   commit: CommitView,
   change: z.enum(['added', 'changed', 'removed']),

@@ -16,17 +16,17 @@ import type { TreeEntry } from './objects.ts';
 export interface ClusterPart {
   /** Path of its registration; null: it is not registered. */
   readonly registration: string | null;
-  /** Folders with a scope that the cluster is not in, sorted; what lies below them is not known. */
+  /** Folders whose scope excludes the cluster, sorted. Their content is unknown. */
   readonly outside: readonly string[];
 }
 
-/** Facts by which scopes are judged. */
+/** Facts against which scopes are evaluated. */
 export interface ClusterFacts {
   readonly registration: ManagedClusterDocument | undefined;
   readonly regions: RegionResolver;
 }
 
-/** {@link SourceProblem} as agents and hubs exchange it. */
+/** Converts a {@link SourceProblem} to the form that agents and hubs exchange. */
 export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason => ({
   path,
   line: Math.max(1, line),
@@ -35,10 +35,10 @@ export const reasonOf = ({ path, line, column, reason }: SourceProblem): Reason 
 });
 
 /**
- * Reads the facts by which scopes are judged.
+ * Reads the facts against which scopes are evaluated.
  *
- * @param files among them the groups and the catalogue of regions, and the registration of one
- * cluster, if it has one
+ * @param files includes the groups and the catalogue of regions, and the registration of one
+ * cluster, if any
  */
 export const readFacts = (
   files: readonly SourceFile[],
@@ -48,7 +48,7 @@ export const readFacts = (
   return { facts: { registration: set.clusters[0]?.document, regions: regionsOf(set) }, problems: problems.map(reasonOf) };
 };
 
-/** Whether a cluster is in the scope of a file, by that file alone. */
+/** Evaluates whether a cluster is in the scope of a file. */
 export const scopeVerdict = (
   file: SourceFile,
   { registration, regions }: ClusterFacts,
@@ -59,11 +59,11 @@ export const scopeVerdict = (
 };
 
 /**
- * Whether a name is this one, in whatever case: where case decides, two readers of one commit must
- * not differ.
+ * Whether a name equals another one, ignoring case: readers on file systems with and without case
+ * must not differ over a commit.
  */
 export const isNamed = (name: string, wanted: string): boolean => name.toLowerCase() === wanted;
 
-/** Entries of a folder that may be intended as the registration of a cluster. */
+/** Entries of a folder that may be meant as the registration of a cluster. */
 export const registrationsAmong = (entries: readonly TreeEntry[], cluster: string): readonly TreeEntry[] =>
   entries.filter(({ name }) => isNamed(name, registrationPlace(cluster).file) || isNamed(name, `${cluster}.yml`));

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 
 /**
  * Git objects as they are stored (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects), read
- * without a repository. Parsers are strict: what git itself would not write is refused, because
- * agents read objects from a hub they do not trust.
+ * without a repository. Parsers are strict: what Git itself would not write is refused, because
+ * agents read objects from a hub that they do not trust.
  */
 
-/** Type of a Git object that a commit is made of. */
+/** Types of Git objects that make up a commit. */
 export type GitObjectType = 'commit' | 'tree' | 'blob';
 
 /** Git object as it is stored or sent. `data` is the content without the object header. */
@@ -15,7 +15,7 @@ export interface RawObject {
   readonly data: Uint8Array;
 }
 
-/** The objects that a commit refers to. */
+/** Objects that a commit refers to. */
 export interface CommitLinks {
   readonly tree: string;
   readonly parents: readonly string[];
@@ -32,7 +32,7 @@ export interface GitCommit extends CommitLinks {
 /** Kind of an entry of a tree, by its mode. */
 export type TreeEntryKind = 'tree' | 'blob' | 'symlink' | 'submodule';
 
-/** An entry of a Git tree: mode in octal, name, and id of the object. */
+/** Entry of a Git tree: mode in octal, name, and id of the object. */
 export interface TreeEntry {
   readonly mode: string;
   readonly kind: TreeEntryKind;
@@ -45,14 +45,17 @@ export class GitObjectError extends Error {
   override readonly name: string = 'GitObjectError';
 }
 
-/** An object of more bytes than are parsed. */
+/** Error for an object that is too large to be parsed. */
 export class GitObjectTooLargeError extends GitObjectError {
   override readonly name = 'GitObjectTooLargeError';
 }
 
-/** Largest commit: its message and its signature. Hosting services bound messages at 64 KiB. */
+/**
+ * Largest commit, in bytes, with its message and signature. Hosting services limit messages to 64
+ * KiB.
+ */
 export const MAX_COMMIT_BYTES: number = 128 * 1024;
-/** Largest folder: 60,000 entries with names of 40 characters. */
+/** Largest folder, in bytes: 60,000 entries with names of 40 characters. */
 export const MAX_TREE_BYTES: number = 4 * 1024 * 1024;
 
 const SHA1_BYTES = 20;
@@ -60,7 +63,7 @@ const KINDS: ReadonlyMap<string, TreeEntryKind> = new Map([
   ['40000', 'tree'],
   ['100644', 'blob'],
   ['100755', 'blob'],
-  // Written by old versions of git; fsck only warns.
+  // Written by old versions of Git. `git fsck` only warns about it.
   ['100664', 'blob'],
   ['120000', 'symlink'],
   ['160000', 'submodule'],
@@ -72,11 +75,16 @@ const checkSize = (what: string, { byteLength }: Uint8Array, max: number): void 
   if (byteLength > max) throw new GitObjectTooLargeError(`the ${what} has ${byteLength} bytes, more than the ${max} that are accepted`);
 };
 
-/** The id that git gives an object: sha1 over `type length\0` and the content. */
+/** Id that Git gives an object: SHA-1 over `type length\0` and the content. */
 export const objectId = (type: GitObjectType, data: Uint8Array): string =>
   createHash('sha1').update(`${type} ${data.byteLength}\0`).update(data).digest('hex');
 
-/** Decodes UTF-8. @param what for the error @throws GitObjectError */
+/**
+ * Decodes UTF-8.
+ *
+ * @param what name of the text in the error
+ * @throws GitObjectError
+ */
 export const decodeText = (data: Uint8Array, what: string): string => {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data);
@@ -89,8 +97,7 @@ const LINKS = /^tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)/;
 const ID = /[0-9a-f]{40}/g;
 
 /**
- * Reads the ids that a commit begins with, where Git writes and reads them: of a commit that is not
- * verified, no more is parsed.
+ * Reads the ids at the beginning of a commit. No more is parsed of an unverified commit.
  *
  * @throws GitObjectError
  */
@@ -104,7 +111,7 @@ export const readCommitLinks = (data: Uint8Array): CommitLinks => {
 /** Parses a commit. @throws GitObjectError */
 export const parseCommit = (data: Uint8Array): GitCommit => {
   const links = readCommitLinks(data);
-  // Names in old commits may be in another encoding; latin1 keeps every byte.
+  // Names in old commits may have another encoding. latin1 keeps every byte.
   const text = bufferOf(data).toString('latin1');
   const end = text.indexOf('\n\n');
   const headers = readHeaders(end < 0 ? text.trimEnd() : text.slice(0, end));
@@ -128,7 +135,7 @@ const readHeaders = (text: string): readonly Header[] => {
   const headers: Header[] = [];
   for (const line of text.split('\n')) {
     const last = headers.at(-1);
-    // A line that starts with a space goes on with the header before it (gpgsig, mergetag).
+    // A line that starts with a space continues the previous header (gpgsig, mergetag).
     if (line.startsWith(' ') && last !== undefined) last.value += `\n${line.slice(1)}`;
     else headers.push(readHeader(line));
   }
@@ -150,7 +157,7 @@ export const parseTree = (data: Uint8Array): readonly TreeEntry[] => {
   const names = new Set<string>();
   for (let offset = 0; offset < bytes.length; ) {
     const { entry, next } = readEntry(bytes, offset);
-    // Two entries of one name would let two readers of one tree see two different files.
+    // With two entries of one name, two readers of a tree could see different files.
     if (names.has(entry.name)) throw new GitObjectError(`the tree has two entries named "${entry.name}"`);
     names.add(entry.name);
     entries.push(entry);
@@ -160,10 +167,9 @@ export const parseTree = (data: Uint8Array): readonly TreeEntry[] => {
 };
 
 /**
- * The entry of one name, found without making the others: of a tree that is not verified, no more
- * is read than this.
+ * Finds the entry with a name without parsing the others. No more is read of an unverified tree.
  *
- * @throws GitObjectError for a tree that ends within an entry, or has the name twice
+ * @throws GitObjectError if the tree ends within an entry, or has the name twice
  */
 export const findTreeEntry = (data: Uint8Array, name: string): TreeEntry | undefined => {
   const bytes = bufferOf(data);

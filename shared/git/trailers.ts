@@ -1,25 +1,25 @@
 /** A trailer of a commit message, such as `Signed-off-by: Ana`. */
 export interface Trailer {
-  /** Lower case, as case does not count in it. */
+  /** Key in lower case, as keys are case-insensitive. */
   readonly key: string;
   readonly value: string;
 }
 
 const TRAILER = /^([A-Za-z0-9-]+)[ \t]*:(.*)$/s;
-/** Line that goes on with the trailer before it. */
+/** Line that continues the previous trailer. */
 const CONTINUED = /^[ \t]/;
-/** A line that is blank to Git: spaces of other scripts are text. */
+/** Line that is blank to Git. Spaces of other scripts are text. */
 const BLANK = /^[ \t\r\v\f]*$/;
 
 /**
- * Reads the trailers of a commit message: its last paragraph, unless that is the first, where each
- * line of it is a trailer. git-interpret-trailers(1) takes paragraphs with a quarter of other lines
- * as well; what is read here is read by Git in the same way.
+ * Reads the trailers of a commit message: its last paragraph, unless that is the first, if every
+ * line of it is a trailer. git-interpret-trailers(1) also accepts paragraphs with a quarter of
+ * other lines; whatever is read here, Git reads the same way.
  *
- * @returns in their order; empty: there are none
+ * @returns trailers in their order; empty if there are none
  */
 export const trailersOf = (message: string): readonly Trailer[] => {
-  // Git ends a message there, so its readers would not see what follows.
+  // Git ends a message there, so its users would not see what follows.
   if (message.includes('\0')) return [];
   const lines = message.split('\n').map((line) => (BLANK.test(line) ? '' : line));
   const end = lines.findLastIndex((line) => line !== '') + 1;

@@ -1,7 +1,7 @@
 import { GitObjectError, parseTree } from './objects.ts';
 
 /**
- * Difference at one place of two objects: where one has `remove` bytes at `at`, the other has
+ * Difference between two objects at one place: where one has `remove` bytes at `at`, the other has
  * `insert`.
  */
 export interface Edit {
@@ -17,8 +17,9 @@ interface Entry {
 }
 
 /**
- * The entries of a tree as they stand in it
- * (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects). @throws GitObjectError
+ * Splits a tree into its entries (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects).
+ *
+ * @throws GitObjectError
  */
 const entriesOf = (tree: Uint8Array): readonly Entry[] => {
   let start = 0;
@@ -30,7 +31,7 @@ const entriesOf = (tree: Uint8Array): readonly Entry[] => {
   });
 };
 
-/** Adds an edit, to the one before it where nothing lies between them. */
+/** Adds an edit. Merges it with the previous one if they are adjacent. */
 const append = (edits: Edit[], { at, remove, insert }: Edit): void => {
   const last = edits.at(-1);
   if (last === undefined || last.at + last.remove !== at) edits.push({ at, remove, insert });
@@ -39,7 +40,7 @@ const append = (edits: Edit[], { at, remove, insert }: Edit): void => {
 
 const NOTHING = Buffer.alloc(0);
 
-/** The two trees while they are compared. */
+/** State of the comparison of two trees. */
 interface Comparison {
   readonly old: readonly Entry[];
   /** Index of the current old entry. */
@@ -47,7 +48,7 @@ interface Comparison {
   readonly edits: Edit[];
 }
 
-/** Skips old entries that do not exist any more. */
+/** Skips old entries that no longer exist. */
 const dropGone = (comparison: Comparison, wanted: ReadonlySet<string>): void => {
   const { old, edits } = comparison;
   for (let gone = old[comparison.next]; gone !== undefined && !wanted.has(gone.name); gone = old[comparison.next]) {
@@ -68,9 +69,9 @@ const take = (comparison: Comparison, entry: Entry, end: number): void => {
 };
 
 /**
- * Computes the edits that turn one tree into another: a folder of a thousand files in which one has
- * changed differs in one entry. The result is right whatever the order of the entries; it is short
- * where both have git's.
+ * Computes the edits that turn one tree into another. A change of one file in a folder of a
+ * thousand is one entry. The result is correct for any order of entries, and short if both trees
+ * have Git's.
  *
  * @throws GitObjectError
  */
@@ -89,8 +90,9 @@ export const editsOfTree = (before: Uint8Array, after: Uint8Array): readonly Edi
 };
 
 /**
- * An object after edits, which come in order. @throws GitObjectError where they lie outside of it,
- * or would make more than `maxBytes` of it
+ * Applies edits, which must be in order, to an object.
+ *
+ * @throws GitObjectError if they lie outside the object, or the result would exceed `maxBytes`
  */
 export const applyEdits = (before: Uint8Array, edits: readonly Edit[], maxBytes: number): Uint8Array => {
   const parts: Uint8Array[] = [];

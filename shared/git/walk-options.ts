@@ -2,29 +2,29 @@ import type { AloneDecoder } from '../decode/index.ts';
 import type { SignerFiles } from '../signatures/index.ts';
 import type { RawObject } from './objects.ts';
 
-/** Folder at the root of the policy repository that says who may sign its commits. */
+/** Folder at the root of the policy repository that defines who may sign its commits. */
 export const SIGNERS_FOLDER = 'signers';
 
-/** Its files; others in the folder are not read. */
+/** Files in the folder that are read. */
 export const SIGNERS_FILES: Readonly<Record<string, keyof SignerFiles>> = {
   allowed_signers: 'allowedSigners',
   'keyring.asc': 'keyring',
 };
 
-/** Looks up a Git object by id; undefined: it is not there. */
+/** Looks up a Git object by id; undefined if it is missing. */
 export type GetObject = (id: string) => RawObject | undefined | Promise<RawObject | undefined>;
 
-/** Bounds of what one commit may make a reader load. */
+/** Bounds on what one commit may make a reader load. */
 export interface WalkLimits {
   readonly maxObjects: number;
   readonly maxBlobBytes: number;
   readonly maxTotalBytes: number;
-  /** Folders within folders. */
+  /** Most nested folders. */
   readonly maxDepth: number;
 }
 
 /**
- * Bounds on the policy of a commit. With base64 and ids, all of it fits into one frame to an agent
+ * Bounds on the policies of a commit. With base64 and ids, they fit into one frame to an agent
  * (`MAX_HUB_FRAME_BYTES`), without a chain.
  */
 export const DEFAULT_WALK_LIMITS: WalkLimits = {
@@ -38,13 +38,13 @@ export const DEFAULT_WALK_LIMITS: WalkLimits = {
 export interface WalkOptions {
   readonly limits?: WalkLimits;
   /**
-   * Reads only what concerns this cluster: of the registrations its own, and no folder of policies
-   * whose scope it is outside of.
+   * Restricts the walk to what concerns this cluster: its own registration, and the folders of
+   * policies whose scope includes it.
    */
   readonly cluster?: string | undefined;
   /**
-   * Decodes the registration and the groups of regions. One that is kept parses only what has
-   * changed since the last commit.
+   * Decodes the registration and the groups of regions. A reused decoder parses only what changed
+   * since the last commit.
    */
   readonly decode?: AloneDecoder;
 }

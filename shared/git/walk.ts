@@ -16,7 +16,7 @@ import { type ClusterFacts, type ClusterPart, isNamed, readFacts, registrationsA
 import { decodeText, GitObjectError, type GitObjectType, parseCommit, parseTree, type RawObject, type TreeEntry } from './objects.ts';
 import { DEFAULT_WALK_LIMITS, type GetObject, SIGNERS_FILES, SIGNERS_FOLDER, type WalkLimits, type WalkOptions } from './walk-options.ts';
 
-/** More of them would not help a reader, and a frame holds no more. */
+/** Most reasons for a refusal. More would not help a reader, and a frame holds no more. */
 const MAX_REASONS = 100;
 
 /** Policy files of a commit, or the reason why they cannot be read. */
@@ -25,7 +25,7 @@ export type RevisionFiles =
       readonly ok: true;
       /** Sorted by path. */
       readonly files: readonly SourceFile[];
-      /** Every object that the files stand on, by id: the commit, the trees, the blobs. */
+      /** Every object that the files depend on, by id: the commit, the trees, the blobs. */
       readonly objects: ReadonlyMap<string, RawObject>;
       /** Ids of folders and files, by path. */
       readonly ids: ReadonlyMap<string, string>;
@@ -34,13 +34,13 @@ export type RevisionFiles =
   | { readonly ok: false; readonly problems: readonly Reason[]; readonly missing: readonly string[] };
 
 /**
- * Reads the policy files of a commit from its objects: commit → trees → blobs. Folders that neither
- * hold policy nor say who may sign are not entered, so their objects need not be there. Symbolic
- * links and submodules where policy stands are refused: what they show is not part of the commit.
- * Object ids are not recomputed here; the code that stores objects does that.
+ * Reads the policy files of a commit from its objects: commit → trees → blobs. Folders that contain
+ * neither policies nor signers are not entered, so their objects may be missing. Symbolic links and
+ * submodules in place of policies are refused, as their targets are not part of the commit. Object
+ * ids are not recomputed here; the code that stores objects does that.
  *
- * An agent walks for its cluster alone. A hub walks over whole commits, and for single clusters to
- * know what their agents will ask for.
+ * An agent walks for its own cluster. A hub walks over whole commits, and for single clusters to
+ * know what their agents will request.
  */
 export const filesOfRevision = async (revision: string, getObject: GetObject, options: WalkOptions = {}): Promise<RevisionFiles> => {
   const walk = new Walk(getObject, options);
@@ -49,8 +49,8 @@ export const filesOfRevision = async (revision: string, getObject: GetObject, op
 };
 
 /**
- * Whether files below a folder can be policy files, or the path is one itself if it turns out to be
- * no folder.
+ * Whether files below a folder can be policy files, or whether the path itself is one if it is not
+ * a folder.
  */
 const concernsPolicy = (path: string): boolean => isPolicyPath(path) || isPolicyPath(`${path}/x.yaml`);
 
@@ -68,7 +68,10 @@ class Walk {
   readonly #ids = new Map<string, string>();
   readonly #registrations: string[] = [];
   readonly #outside: string[] = [];
-  /** Facts of the cluster that the walk is for, from the policies on; undefined in other walks. */
+  /**
+   * Facts of the cluster, set once the walk reaches the policies; undefined in walks for no
+   * cluster.
+   */
   #facts: ClusterFacts | undefined;
   #visited = 0;
   #bytes = 0;
@@ -102,10 +105,10 @@ class Walk {
       entries.filter(({ name }) => !isInPolicies(name)),
       '',
     );
-    // Which policies concern a cluster follows from what it is and from the groups of regions.
+    // Which policies concern a cluster depends on its registration and on the groups of regions.
     if (this.#cluster !== undefined) {
       const { facts, problems } = readFacts(this.#files, this.#decode);
-      this.#tell(problems);
+      this.#addReasons(problems);
       if (this.#hasFailed) return;
       this.#facts = facts;
     }
@@ -115,7 +118,7 @@ class Walk {
     );
   }
 
-  /** Entries of a folder; none where it cannot be read. */
+  /** Entries of a folder; empty if it cannot be read. */
   async #entriesOf(id: string, folder: string): Promise<readonly TreeEntry[]> {
     const object = await this.#read(id, 'tree', folder);
     return (object && this.#parse(folder, () => parseTree(object.data))) ?? [];
@@ -144,16 +147,16 @@ class Walk {
   }
 
   /**
-   * A folder of policies. One with a scope that the cluster is outside of is not looked into: its
-   * objects need not be there.
+   * Reads a folder of policies. If its scope excludes the cluster, its content is skipped and may
+   * be missing.
    */
   async #policies(id: string, folder: string): Promise<void> {
     const entries = await this.#entriesOf(id, folder);
     const [scope, second] = entries.filter(({ name }) => isScopeName(name));
     if (scope === undefined) return this.#entries(entries, folder);
     const path = `${folder}/${SCOPE_FILE}`;
-    // Whatever could be meant as one must be one: read as no scope it would let too much in, or
-    // keep a policy out.
+    // Anything that could be meant as a scope must be a valid one. If it were ignored, too many
+    // clusters would get the policies; if it were misread, too few.
     if (second !== undefined || scope.name !== SCOPE_FILE || scope.kind !== 'blob')
       return this.#problem(`${folder}/${scope.name}`, `a scope is one plain file with the name ${SCOPE_FILE}`);
     const text = await this.#blob(scope.id, path);
@@ -167,14 +170,14 @@ class Walk {
   #isInside(folder: string, scope: SourceFile): boolean {
     if (this.#facts === undefined) return true;
     const { isInside, problems } = scopeVerdict(scope, this.#facts);
-    this.#tell(problems);
+    this.#addReasons(problems);
     if (!isInside) this.#outside.push(folder);
     return isInside;
   }
 
   /**
-   * Reads of the registrations only the cluster's own, at one of two paths; the folders show that
-   * it is not at the other.
+   * Reads only the cluster's own registration, at one of two paths. The folders show that it is not
+   * at the other.
    */
   async #ownRegistration(id: string, path: string, cluster: string): Promise<void> {
     const { folder } = registrationPlace(cluster);
@@ -199,8 +202,8 @@ class Walk {
   }
 
   /**
-   * Reads only the objects of the signers' files; the verification of signatures parses them and
-   * reports what is wrong.
+   * Reads only the objects of the signers' files. The verification of signatures parses them and
+   * reports problems.
    */
   async #signers(id: string): Promise<void> {
     const files = (await this.#entriesOf(id, SIGNERS_FOLDER)).filter(
@@ -220,7 +223,7 @@ class Walk {
     await this.#entries(await this.#entriesOf(id, path), path);
   }
 
-  /** @returns the text of a file, which is then among the files; undefined: it cannot be read */
+  /** Reads a file and adds it to the files. @returns its text; undefined if it cannot be read */
   async #blob(id: string, path: string): Promise<string | undefined> {
     const object = await this.#read(id, 'blob', path);
     if (object === undefined) return;
@@ -260,10 +263,10 @@ class Walk {
   }
 
   #problem(path: string, message: string): void {
-    this.#tell([path === '' ? { message } : { path, message }]);
+    this.#addReasons([path === '' ? { message } : { path, message }]);
   }
 
-  #tell(reasons: readonly Reason[]): void {
+  #addReasons(reasons: readonly Reason[]): void {
     this.#problems.push(...reasons.slice(0, MAX_REASONS - this.#problems.length));
   }
 

@@ -6,7 +6,7 @@ export interface StatusCause {
 }
 
 /**
- * The part of metav1.Status that errors are made of
+ * Part of metav1.Status from which errors are built
  * (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/).
  */
 export interface Status {
@@ -23,25 +23,26 @@ export interface Status {
   };
 }
 
-/** Method and path of a request, as errors name it. */
+/** Method and path of a request, for error messages. */
 export interface RequestSummary {
   readonly method: string;
   readonly path: string;
 }
 
 /**
- * A response other than 2xx. The message is the server's own: a denial names its policy or webhook.
+ * Error for a response other than 2xx. The message is the server's own: a denial names its policy
+ * or webhook.
  */
 export class KubeApiError extends Error {
   override readonly name = 'KubeApiError';
   readonly status: number;
-  /** metav1.StatusReason, e.g. `Conflict`; `''` when the response was not a Status. */
+  /** metav1.StatusReason, e.g. `Conflict`; `''` if the response was not a Status. */
   readonly reason: string;
   readonly details: Status['details'];
   readonly causes: readonly StatusCause[];
   readonly retryAfterMs: number | undefined;
   readonly request: RequestSummary;
-  /** Warnings of the response: one webhook may warn before another one refuses the write. */
+  /** Warnings of the response. One webhook may warn before another one refuses the write. */
   readonly warnings: readonly string[];
 
   constructor(
@@ -61,11 +62,11 @@ export class KubeApiError extends Error {
   }
 }
 
-/** Error of a request that got no response: refused, reset, TLS, DNS, credentials, or a timeout. */
+/** Error of a request without a response: refused, reset, TLS, DNS, credentials, or a timeout. */
 export class KubeConnectionError extends Error {
   override readonly name = 'KubeConnectionError';
   readonly timedOut: boolean;
-  /** The response is longer than the request allows. */
+  /** Whether the response is longer than the request allows. */
   readonly tooLarge: boolean;
   readonly request: RequestSummary | undefined;
 
@@ -78,8 +79,8 @@ export class KubeConnectionError extends Error {
 }
 
 /**
- * The kubeconfig, or the service account of the pod, cannot be used. The message says what to
- * change.
+ * Error for a kubeconfig, or a service account of the pod, that cannot be used. The message says
+ * what to change.
  */
 export class KubeConfigError extends Error {
   override readonly name = 'KubeConfigError';
@@ -90,17 +91,19 @@ const hasStatus = (error: unknown, ...statuses: number[]): error is KubeApiError
 
 /** Whether the object, or its kind, does not exist. */
 export const isNotFound = (error: unknown): error is KubeApiError => hasStatus(error, 404);
-/** A server-side-apply conflict, or a stale resourceVersion. */
+/** Whether a server-side apply conflicts, or a resourceVersion is stale. */
 export const isConflict = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason !== 'AlreadyExists';
-/** Whether the object to create exists already. */
+/** Whether the object to create already exists. */
 export const isAlreadyExists = (error: unknown): error is KubeApiError => hasStatus(error, 409) && error.reason === 'AlreadyExists';
 /** Whether RBAC or an admission policy refused a request. */
 export const isForbidden = (error: unknown): error is KubeApiError => hasStatus(error, 403);
-/** The API server does not know the caller. */
+/** Whether the API server does not know the caller. */
 export const isUnauthorized = (error: unknown): error is KubeApiError => hasStatus(error, 401);
-/** The resourceVersion, or the continue token, is too old: list again. */
+/**
+ * Whether the resourceVersion, or the continue token, has expired, so that a new list is needed.
+ */
 export const isGone = (error: unknown): error is KubeApiError =>
   hasStatus(error, 410) || (error instanceof KubeApiError && error.reason === 'Expired');
-/** The API server, a proxy in front of it, or this client gave up on the request. */
+/** Whether the API server, a proxy in front of it, or this client gave up on the request. */
 export const isTimeout = (error: unknown): boolean =>
   hasStatus(error, 408, 504) || (error instanceof KubeConnectionError && error.timedOut);

@@ -2,7 +2,7 @@ import { API_VERSION, type FloorParameters, type KubeObject, type SovereignPolic
 import type { PlacementSpec } from '../residency/index.ts';
 import type { KindDescriptor } from './types.ts';
 
-/** The kinds that this system reads or writes, reduced to the fields that it reads. */
+/** Kinds that this system reads or writes, reduced to the fields that it uses. */
 
 /** Namespace, as far as this system reads it; so are all kinds below. */
 export interface Namespace extends KubeObject {
@@ -73,8 +73,8 @@ export interface ApiService extends KubeObject {
 }
 
 /**
- * admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration: who is asked about which
- * requests. Its writers are others, so no field of a webhook is taken for granted.
+ * admissionregistration.k8s.io/v1 ValidatingWebhookConfiguration: which webhook is called for which
+ * requests. Others write it, so no field of a webhook is taken for granted.
  */
 export interface ValidatingWebhookConfiguration extends KubeObject {
   webhooks?: unknown;
@@ -84,10 +84,10 @@ export interface ValidatingWebhookConfiguration extends KubeObject {
 export interface GatekeeperPodStatus {
   id?: string;
   observedGeneration?: number;
-  /** Constraints only. */
+  /** Present only in constraints. */
   enforced?: boolean;
   constraintUID?: string;
-  /** Templates only. */
+  /** Present only in templates. */
   templateUID?: string;
   operations?: string[];
   errors?: { code?: string; message: string; location?: string }[];
@@ -98,7 +98,7 @@ export interface ConstraintTemplate extends KubeObject {
   status?: { created?: boolean; byPod?: GatekeeperPodStatus[] };
 }
 
-/** A violation that Gatekeeper's audit names in the status of a constraint. */
+/** Violation that Gatekeeper's audit lists in the status of a constraint. */
 export interface ConstraintViolation {
   enforcementAction?: string;
   group?: string;
@@ -109,7 +109,7 @@ export interface ConstraintViolation {
   message: string;
 }
 
-/** A constraint of the template `k8sgeoresidency`, by which Gatekeeper enforces policies. */
+/** Constraint of the template `k8sgeoresidency`, by which Gatekeeper enforces policies. */
 export interface K8sGeoResidency extends KubeObject {
   spec?: {
     enforcementAction?: string;

@@ -3,7 +3,7 @@ import type { KindDescriptor, ObjectKey, ObjectRef } from './types.ts';
 
 const groupPath = (apiVersion: string): string => (apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`);
 
-/** Path of all objects of a kind: of one namespace, or of the whole cluster. */
+/** Path of all objects of a kind, in one namespace or in the whole cluster. */
 export const collectionPath = (kind: KindDescriptor, namespace?: string): string => {
   const scope = kind.namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : '';
   return `${groupPath(kind.apiVersion)}${scope}/${kind.plural}`;
@@ -12,8 +12,8 @@ export const collectionPath = (kind: KindDescriptor, namespace?: string): string
 /**
  * Path of an object at the API server.
  *
- * @throws TypeError when a namespaced kind comes without a namespace: the path would name another
- * resource.
+ * @throws TypeError for a namespaced kind without a namespace, as the path would name another
+ * resource
  */
 export const objectPath = (kind: KindDescriptor, ref: ObjectRef, subresource?: string): string => {
   if (kind.namespaced && !ref.namespace) throw new TypeError(`${kind.kind} ${ref.name}: a namespace is needed`);
@@ -30,5 +30,5 @@ export const refOf = (object: KubeObject): ObjectRef =>
 /** Key of an object in a cache or queue: `namespace/name`, or `name` for cluster-scoped kinds. */
 export const keyOf = (ref: ObjectRef): ObjectKey => (ref.namespace === undefined ? ref.name : `${ref.namespace}/${ref.name}`);
 
-/** Key of an object, as {@link keyOf} forms it. */
+/** Key of an object; see {@link keyOf}. */
 export const keyOfObject = (object: KubeObject): ObjectKey => keyOf(refOf(object));

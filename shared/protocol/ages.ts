@@ -1,4 +1,4 @@
-/** Parts of an agent's round that run independently, in the order in which they run. */
+/** Parts of an agent's reconcile that run independently, in the order in which they run. */
 export const ROUND_PARTS = [
   'foundation',
   'guard',
@@ -30,17 +30,17 @@ export const OBSERVED_KINDS = [
   'CustomResourceDefinition',
   'APIService',
 ] as const;
-/** Kind of objects whose age of evidence an agent tells. */
+/** Kind of objects for which an agent sends the age of its evidence. */
 export type ObservedKind = (typeof OBSERVED_KINDS)[number];
 
 /**
- * Evidence of an agent that can be out of date. `Pause`: the agent was suspended, or the term of
- * the leader has ended, and nothing is read again yet.
+ * Evidence of an agent that can be out of date. `Pause`: nothing has been read yet since the agent
+ * was suspended or the leader's term ended.
  */
 export type Observation = 'Pause' | RoundPart | ObservedKind;
 
 /**
- * The bit of each observation in a pong. They never change, as hub and agent may be of different
+ * Bit of each observation in a pong. Bits never change, as hub and agent may have different
  * versions.
  */
 const BITS: Readonly<Record<Observation, number>> = {
@@ -71,15 +71,18 @@ const BITS: Readonly<Record<Observation, number>> = {
 };
 const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(BITS).map(([name, bit]) => [bit, name]));
 
-/** Ages of the evidence that an agent's reports rest on, when it sends them. */
+/** Ages of the evidence that an agent's reports are based on, at the time of sending. */
 export interface Ages {
-  /** Time since the last good run began of the part that ran longest ago, ms. */
+  /**
+   * Time in ms since the start of the last successful run of a part; of the part for which this is
+   * longest ago.
+   */
   readonly oldestPartMs: number;
-  /** Time since the kind was seen that was seen longest ago, ms. */
+  /** Time in ms since a kind was last seen; of the kind for which this is longest ago. */
   readonly oldestKindMs: number;
   /**
-   * Parts and kinds that are out of date by the agent's own limits; those that this version does
-   * not know are `bit-<n>`.
+   * Parts and kinds that are out of date by the agent's own limits. Those unknown to this version
+   * are `bit-<n>`.
    */
   readonly outOfDate: readonly string[];
 }
@@ -90,7 +93,7 @@ const MAX_UINT32 = 2 ** 32 - 1;
 const toUint32 = (ms: number): number => Math.min(MAX_UINT32, Math.max(0, Math.ceil(ms)));
 
 /**
- * The payload of the pong in which an agent sends its ages: 12 bytes, three unsigned 32-bit
+ * Encodes the payload of the pong in which an agent sends its ages: 12 bytes, three unsigned 32-bit
  * integers, big-endian.
  */
 export const encodeAges = ({ oldestPartMs, oldestKindMs, outOfDate }: Ages): Buffer => {
@@ -106,7 +109,7 @@ export const encodeAges = ({ oldestPartMs, oldestKindMs, outOfDate }: Ages): Buf
 /**
  * Reads the ages of evidence from a pong.
  *
- * @returns undefined: the pong has no ages, as that of an agent of an earlier version
+ * @returns undefined if the pong has no ages, as from an agent of an earlier version
  */
 export const decodeAges = (data: Buffer): Ages | undefined => {
   if (data.length !== BYTES) return undefined;

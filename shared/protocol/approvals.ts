@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { ObjectId } from './git-objects.ts';
 
-/** Bounds of the tags of a frame: their number, and the bytes of one. */
+/** Most tags of a frame. */
 export const MAX_APPROVAL_TAGS = 32;
 /** Largest tag of an approval, in bytes. */
 export const MAX_TAG_BYTES: number = 16 * 1024;
 
 /**
- * Signed tags about a commit: approvals of it, and revocations of these. The hub found them in the
- * repository; agents judge each for themselves. A frame replaces those before it.
+ * Signed tags about a commit: approvals of it, and revocations of approvals. The hub found them in
+ * the repository; each agent judges them itself. A frame replaces all earlier ones.
  */
 export const Approvals = z.strictObject({
   type: z.literal('approvals'),

@@ -22,32 +22,32 @@ import { exceededJsonLimit } from './json-size.ts';
 import { judgeClusterReport, judgeEvent, judgePolicyReport, type ValidatedEntries } from './reports.ts';
 import { validate } from './validation.ts';
 
-/** Data of a message as a WebSocket hands it over. */
+/** Data of a message as a WebSocket passes it on. */
 export type FrameData = string | Uint8Array | ArrayBuffer | readonly Uint8Array[];
 
-/** A valid frame, or why it is refused. */
+/** Valid frame, or the reason of its refusal. */
 export type Decoded<F> = { readonly ok: true; readonly frame: F } | Refused;
 
 /** Longest explanation of a refused frame, in UTF-16 code units. */
 const MAX_ERROR_LENGTH = 2000;
 /**
- * Above any frame that is sent: an offer of 20,000 files has some 200,000 values, a report of 4 MiB
- * at most a million (names of namespaces) and some 200,000 keys. What JSON.parse makes of a frame
- * at these limits takes some 100 MiB.
+ * Limits above any frame that is sent. An offer of 20,000 files has some 200,000 values; a report
+ * of 4 MiB has at most a million (names of namespaces) and some 200,000 keys. A parsed frame at
+ * these limits takes some 100 MiB.
  */
 const JSON_LIMITS = { depth: 32, values: 1_000_000, keys: 300_000 };
 /** Fields of a frame. The largest one has 9. */
 const MAX_FIELDS = 16;
 /**
- * Entries of one report that may be invalid. An agent judges its entries by the same functions
- * before it sends them, so it sends none.
+ * Most entries of one report that may be invalid. An agent validates its entries by the same
+ * functions before it sends them, so a correct one sends none.
  */
 export const MAX_INVALID_ENTRIES = 20;
 
-/** A frame as it goes over the stream. Frames are checked where they are decoded. */
+/** Encodes a frame for the stream. Frames are validated when they are decoded. */
 export const encodeFrame = (frame: AgentFrame | HubFrame): string => JSON.stringify(frame);
 
-/** A report whose entries are still to be judged. */
+/** Report whose entries are not validated yet. */
 const Envelope = Report.extend({
   cluster: z.unknown().optional(),
   policies: z.array(z.unknown()).max(MAX_LISTED),
@@ -57,12 +57,12 @@ const Answer = Inspected.extend({ report: z.unknown() });
 const AgentEnvelope = z.discriminatedUnion('type', [Hello, Ack, Nack, Envelope, Digest, Answer, Located, Previewed, Listed]);
 
 /**
- * Frame that an agent sent. `problems` are of single entries of a report: each was corrected or
+ * Frame sent by an agent. `problems` describe single entries of a report that were corrected or
  * left out, see reports.ts.
  */
 export type DecodedAgentFrame = Decoded<AgentFrame> & { readonly problems?: readonly string[] };
 
-/** Reads a frame that an agent sent. Never throws. */
+/** Reads a frame sent by an agent. Never throws. */
 export const decodeAgentFrame = (data: FrameData): DecodedAgentFrame =>
   neverThrowing((): DecodedAgentFrame => {
     const decoded = decode(AgentEnvelope, data);
@@ -107,10 +107,10 @@ const judgeEntries = ({ cluster, ...envelope }: z.infer<typeof Envelope>): Decod
   return { ok: true, frame, ...(problems.length === 0 ? {} : { problems }) };
 };
 
-/** Reads a frame that a hub sent. Never throws. */
+/** Reads a frame sent by a hub. Never throws. */
 export const decodeHubFrame = (data: FrameData): Decoded<HubFrame> => neverThrowing(() => decode(HubFrame, data, MAX_HUB_FRAME_BYTES));
 
-/** Parsers overflow the stack where a value has one field of very many bytes or issues. */
+/** Handles parsers that overflow the stack on a field of very many bytes or issues. */
 const neverThrowing = <D>(read: () => D): D | Refused => {
   try {
     return read();
@@ -164,15 +164,15 @@ export const GOING_AWAY = 1001;
 const RETURN = /come back within (\d{1,9}) ms$/;
 
 /**
- * Reason of a close with {@link GOING_AWAY}. Agents reconnect at a random moment within `windowMs`,
- * so that the hub that they find does not get all their handshakes and reports at once.
+ * Reason of a close with {@link GOING_AWAY}. Agents reconnect at random times within `windowMs`, so
+ * that the next hub does not get all handshakes and reports at once.
  */
 export const describeReturn = (windowMs: number): string => `the hub stops; come back within ${windowMs} ms`;
 
 /**
- * Reads from the end of a connection when the agent is to come back.
+ * Reads from the end of a connection within which time the agent should reconnect.
  *
- * @returns milliseconds; undefined where the close says nothing of a return
+ * @returns milliseconds; undefined if the close names no time
  */
 export const readReturn = (code: number, reason: string): number | undefined => {
   const text = code === GOING_AWAY ? RETURN.exec(reason)?.[1] : undefined;

@@ -7,10 +7,10 @@ const namesIn = (group: unknown): readonly unknown[] => {
   return Array.isArray(names) ? names : [];
 };
 
-/** Counts the names of groups, whether the groups are valid or not. */
+/** Counts the names in groups, whether or not the groups are valid. */
 export const countNames = (groups: readonly unknown[]): number => groups.reduce<number>((sum, group) => sum + namesIn(group).length, 0);
 
-/** Returns the first name that groups have twice. */
+/** Finds the first name that occurs twice in groups. */
 const repeatedName = (groups: readonly DeviationGroup[]): string | undefined => {
   const seen = new Set<string>();
   for (const { policies } of groups) {
@@ -23,8 +23,8 @@ const repeatedName = (groups: readonly DeviationGroup[]): string | undefined => 
 };
 
 /**
- * Groups of a frame. Their names are counted before any is looked at, as each of them costs the hub
- * as much as a group of its own.
+ * Groups of a frame. Names are counted before they are validated, as each costs the hub as much as
+ * a group of its own.
  */
 export const DeviationGroups = z
   .array(z.unknown())

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ResourceName } from '../api/index.ts';
 import { sha256 } from '../encoding/index.ts';
 
-/** Paths of the agents' listener beside the stream. */
+/** Path at which an agent enrols, on the listener of the stream. */
 export const ENROL_PATH = '/agent/v1/enroll';
 /** Path at which an agent renews its certificate. */
 export const RENEW_PATH = '/agent/v1/renew';
@@ -15,18 +15,16 @@ export const MAX_ENROLMENT_BYTES: number = 64 * 1024;
 
 const URI_PREFIX = 'fso://cluster/';
 const SECRET_BYTES = 32;
-/** A cluster name may hold dots, what follows it does not. */
+/** A cluster name may contain dots; the other parts may not. */
 const TOKEN = /^fso1\.([^\s]{1,253})\.([A-Za-z0-9_-]{43})\.([0-9a-f]{64})$/;
 
-/**
- * URI that names the cluster in its certificate: the only one among its subject alternative names.
- */
+/** URI that names the cluster in its certificate, as the only subject alternative name. */
 export const identityUri = (cluster: string): string => `${URI_PREFIX}${cluster}`;
 
 /**
  * Reads the cluster from the URI of a certificate.
  *
- * @returns the cluster of exactly such a URI; undefined for everything else, however alike it looks
+ * @returns undefined for anything but exactly such a URI
  */
 export const clusterOfUri = (uri: string): string | undefined => {
   if (!uri.startsWith(URI_PREFIX)) return undefined;
@@ -34,19 +32,19 @@ export const clusterOfUri = (uri: string): string | undefined => {
   return name.success ? name.data : undefined;
 };
 
-/** Lets one agent of one cluster enrol once. */
+/** Token with which one agent of one cluster can enrol once. */
 export interface EnrolmentToken {
   readonly cluster: string;
-  /** 256 bit, base64url. */
+  /** 256 bits, base64url. */
   readonly secret: string;
-  /** SHA-256 of the DER of the CA that the agent is to trust, hexadecimal. */
+  /** SHA-256 of the DER of the CA that the agent should trust, hexadecimal. */
   readonly caFingerprint: string;
 }
 
-/** `fso1.<cluster>.<secret>.<fingerprint of the CA>` */
+/** Formats a token: `fso1.<cluster>.<secret>.<fingerprint of the CA>` */
 export const formatToken = ({ cluster, secret, caFingerprint }: EnrolmentToken): string => `fso1.${cluster}.${secret}.${caFingerprint}`;
 
-/** Parses an enrolment token. @returns undefined for what is no token */
+/** Parses an enrolment token. @returns undefined if the text is not a token */
 export const parseToken = (text: string): EnrolmentToken | undefined => {
   const [, cluster = '', secret = '', caFingerprint = ''] = TOKEN.exec(text) ?? [];
   if (!ResourceName.safeParse(cluster).success || Buffer.from(secret, 'base64url').length !== SECRET_BYTES) return undefined;
@@ -54,17 +52,16 @@ export const parseToken = (text: string): EnrolmentToken | undefined => {
 };
 
 /**
- * Digest of a token, which is stored in its place and cannot be used instead of it. SHA-256,
- * hexadecimal.
+ * Digest of a token, which is stored instead and cannot be used in its place. SHA-256, hexadecimal.
  */
 export const digestOfToken = (token: string): string => sha256(token);
 
 const Pem = z.string().max(16_384);
 const Time = z.iso.datetime({ offset: true });
 
-/** A PKCS#10 certificate request, PEM. Nothing of it counts but its key. */
+/** PKCS#10 certificate request, PEM. Only its key is used. */
 export const RenewRequest = z.strictObject({ csr: Pem });
-/** Request of an agent's first certificate, by a one-time token. */
+/** Request for an agent's first certificate, with a one-time token. */
 export const EnrolRequest = z.strictObject({ token: z.string().min(1).max(512), csr: Pem });
 
 /** Response to an enrolment or renewal: the agent's certificate, and the CA to trust. */
@@ -100,8 +97,10 @@ export type EnrolmentRefusal = z.infer<typeof EnrolmentRefusal>;
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** The certificates of a PEM bundle, in their order. @throws Error for one that cannot be parsed */
+/**
+ * Parses the certificates of a PEM bundle, in their order. @throws Error if one cannot be parsed
+ */
 export const certificatesIn = (pem: string): X509Certificate[] => (pem.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
 
-/** SHA-256 of the DER, hexadecimal: the fingerprint of the CA in an enrolment token. */
+/** Fingerprint of the CA in an enrolment token: SHA-256 of the DER, hexadecimal. */
 export const fingerprintOf = (certificate: X509Certificate): string => certificate.fingerprint256.replaceAll(':', '').toLowerCase();

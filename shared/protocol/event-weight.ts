@@ -1,13 +1,13 @@
 import { type ClusterEvent, parsePolicyKey, SYSTEM_NAMESPACE } from '../api/index.ts';
 
-/** Whether an event is of the cluster itself: tampering, and all that no policy causes. */
+/** Whether an event concerns the cluster itself: tampering, and everything without a policy. */
 export const isOfCluster = ({ policy, reason }: ClusterEvent): boolean => policy === undefined || reason === 'TamperingRepaired';
 
 /**
- * The namespace whose own policy causes an event, so that users of that namespace decide how many
- * come.
+ * Namespace whose own policy caused the event. The users of that namespace decide how many such
+ * events occur.
  *
- * @returns undefined: no policy does, or one of the hub
+ * @returns undefined without a policy, or for one of the hub
  */
 export const tenantOf = (event: ClusterEvent): string | undefined => {
   if (event.policy === undefined || isOfCluster(event)) return undefined;
@@ -15,15 +15,15 @@ export const tenantOf = (event: ClusterEvent): string | undefined => {
   return namespace === SYSTEM_NAMESPACE ? undefined : namespace;
 };
 
-/** Limits an event that tenants cause to a warning. */
+/** Reduces an alert that a tenant caused to a warning. */
 export const capSeverity = (event: ClusterEvent): ClusterEvent =>
   event.severity === 'alert' && tenantOf(event) !== undefined ? { ...event, severity: 'warning' } : event;
 
 const SEVERITIES: Readonly<Record<ClusterEvent['severity'], number>> = { info: 0, warning: 2, alert: 4 };
 
 /**
- * Rank of an event where not all can be kept: 0 goes first. What tenants cause goes before all
- * others of its severity, alerts of the cluster go last.
+ * Rank of an event if not all can be kept: 0 is dropped first. Events caused by tenants are dropped
+ * before all others of their severity; alerts of the cluster are dropped last.
  */
 export const weightOf = (event: ClusterEvent): number => {
   if (tenantOf(event) !== undefined) return SEVERITIES[capSeverity(event).severity];
@@ -31,12 +31,11 @@ export const weightOf = (event: ClusterEvent): number => {
 };
 
 /**
- * Events in the order in which they are dropped where not all can be kept: the least weight first,
- * and of one weight the oldest of the group that has the most of them. A group is a namespace, or
- * else a policy, or else a reason, so that no number of events of one kind takes the place of
- * another.
+ * Sorts events by the order in which they are dropped if not all can be kept: least weight first,
+ * and within one weight the oldest of the largest group. A group is a namespace, or else a policy,
+ * or else a reason, so that events of one kind cannot displace another.
  *
- * @param events the oldest first
+ * @param events oldest first
  */
 export const dropOrder = (events: readonly ClusterEvent[]): readonly ClusterEvent[] => {
   const later = new Map<string, number>();
@@ -47,7 +46,7 @@ export const dropOrder = (events: readonly ClusterEvent[]): readonly ClusterEven
     later.set(group, rank + 1);
     return { event, weight, rank };
   });
-  // The sort is stable, so that the older of one rank stays before the newer.
+  // The sort is stable, so that older events of a rank stay before newer ones.
   return ranked
     .reverse()
     .sort((a, b) => a.weight - b.weight || b.rank - a.rank)

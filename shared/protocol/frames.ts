@@ -18,31 +18,33 @@ import { DeviationGroups } from './deviation-groups.ts';
 import { GitObject, ObjectId } from './git-objects.ts';
 
 /**
- * Version of the wire protocol. Hubs and agents of different versions refuse each other in the
- * hello, and the agent enforces on.
+ * Version of the wire protocol. Hubs and agents of different versions refuse each other at the
+ * hello, and the agent goes on enforcing.
  */
 export const PROTOCOL_VERSION = 12;
 /**
- * Largest frame that a hub accepts from an agent, in bytes. Agents begin the next frame after 4 MiB
- * of policies; keys and events come on top. The hub decodes it in a heap of 192 MiB, where one
- * character beyond Latin-1 makes the text twice as large.
+ * Largest frame that a hub accepts from an agent, in bytes. Agents start another frame after 4 MiB
+ * of policies; keys and events are added to that. The hub decodes frames in a heap of 192 MiB,
+ * where one character beyond Latin-1 doubles the size of the text.
  */
 export const MAX_FRAME_BYTES: number = 16 * 1024 * 1024;
 /**
- * Largest frame that an agent accepts, in bytes. While an offer is judged the next ones are
- * decoded, each as bytes, text and objects: with this bound all of it fits into 512 MiB, with an
- * agent of a thousand policies. A whole commit within `DEFAULT_WALK_LIMITS` fits into one frame,
+ * Largest frame that an agent accepts, in bytes. While an offer is judged, further ones are
+ * decoded, each as bytes, text and objects. With this bound, all of it and an agent of a thousand
+ * policies fit into 512 MiB. A whole commit within `DEFAULT_WALK_LIMITS` fits into one frame,
  * without the chain that proves its descent.
  */
 export const MAX_HUB_FRAME_BYTES: number = 16 * 1024 * 1024;
-/** Largest question of a hub for what a change of policies would do, in bytes. */
+/** Largest question about a change of policies, in bytes. */
 export const MAX_PREVIEW_BYTES: number = 4 * 1024 * 1024;
-/** Entries of the audit log between two checkpoints of one frame; more go in several. */
+/**
+ * Most audit log entries between two checkpoints in one frame. More entries take several frames.
+ */
 export const MAX_CHECKPOINT_DIGESTS = 10_000;
-/** Close codes beyond RFC 6455; the reason of the close frame says more. */
+/** Close codes in addition to RFC 6455. The reason of the close frame has the details. */
 export const CLOSE_CODES = { unauthorized: 4401, unsupportedProtocol: 4406, replaced: 4409, badFrame: 4422, tooSlow: 4429 } as const;
 
-/** PostgreSQL keeps no NUL in a text, and a digest has none. */
+/** PostgreSQL cannot store NUL in a text, and a digest contains none. */
 const DigestText = z.string().regex(/^[\x21-\x7e]{1,128}$/, 'must be a digest');
 
 const GitObjects = boundedList(GitObject, 50_000);
@@ -54,7 +56,7 @@ const Reason = z.strictObject({
   column: z.int().min(1).optional(),
   message: z.string().max(4096),
 });
-/** Reason of a refusal, with its place in the repository where it has one. */
+/** Reason of a refusal, with its place in the repository if it has one. */
 export type Reason = z.infer<typeof Reason>;
 
 // agent → hub
@@ -64,35 +66,35 @@ export const Hello = z.strictObject({
   type: z.literal('hello'),
   protocol: z.int(),
   cluster: ResourceName,
-  /** Commit the agent enforces, if any. */
+  /** Commit that the agent enforces, if any. */
   revision: ObjectId.nullable(),
-  /** Commit whose objects the agent still holds, so that an offer need not repeat them. */
+  /** Commit whose objects the agent holds, so that an offer need not repeat them. */
   holds: ObjectId.nullable(),
-  /** Commit in force, that the next one has to be shown to descend from. */
+  /** Commit in force, from which the next one has to descend. */
   anchor: ObjectId.nullable().default(null),
-  /** Newest commit that the agent has verified; absent: `anchor`. */
+  /** Newest commit that the agent has verified; absent: equal to `anchor`. */
   verified: ObjectId.optional(),
   agentVersion: z.string().max(64),
-  /** Last checkpoint of the audit log that the agent, as a witness, kept. */
+  /** Last checkpoint of the audit log that the agent keeps as a witness. */
   checkpoint: Checkpoint.nullable().optional(),
 });
-/** The answer to an offer that the agent enforces. */
+/** Acceptance of an offer that the agent enforces. */
 const AcceptedRevision = z.strictObject({
   revision: ObjectId,
   digest: DigestText,
-  /** Milliseconds for which it was held back for the report that goes with it. */
+  /** Time for which it was held back for its report, in ms. */
   heldMs: z.int().min(0).optional(),
 });
 /** Commit that an agent enforces, with the digest of what it compiled. */
 export type AcceptedRevision = z.infer<typeof AcceptedRevision>;
-/** Acceptance of an offered revision, where no report is due that would carry it. */
+/** Acceptance of an offered revision, if no report is due that could carry it. */
 export const Ack = AcceptedRevision.extend({ type: z.literal('ack') });
 /** Refusal of an offered revision. */
 export const Nack = z.strictObject({ type: z.literal('nack'), revision: ObjectId, reasons: z.array(Reason).min(1).max(100) });
 /**
- * Count and root of what a hub must have by name once it has taken a report. Where it has others of
- * the hub, nothing of the cluster counts as proven: a report was lost, or the rest of what does not
- * fit into one frame is still to come.
+ * Count and root of the policies that a hub must have by name after a report. If it has others of
+ * the hub, nothing of the cluster counts as proven: a report was lost, or the rest of a large one
+ * is yet to come.
  */
 const NamedTotal = z.strictObject({
   count: z.int().min(0).describe('Policies that are reported by name.'),
@@ -101,9 +103,9 @@ const NamedTotal = z.strictObject({
 /** Count and root of the policies that a hub must have by name. */
 export type NamedTotal = z.infer<typeof NamedTotal>;
 /**
- * Report of what changed since the one before it, or of everything. Digests are over all fields of
- * the policies: a new field of PolicyReport or Deviation, optional or not, is a new version of the
- * protocol.
+ * Report of the changes since the previous one, or of everything. Digests cover all fields of the
+ * policies: a new field of PolicyReport or Deviation, even an optional one, requires a new version
+ * of the protocol.
  */
 export const Report = z.strictObject({
   type: z.literal('report'),
@@ -128,7 +130,7 @@ export const Report = z.strictObject({
   events: z.array(ClusterEvent).max(1000),
 });
 export type Report = z.infer<typeof Report>;
-/** Frame by which both sides compare what they have, once a minute. */
+/** Frame by which both sides compare their states, once a minute. */
 export const Digest = z.strictObject({
   type: z.literal('digest'),
   /**
@@ -139,7 +141,7 @@ export const Digest = z.strictObject({
   seq: z.int().min(0),
 });
 
-/** The full report of a policy that the hub asked for. */
+/** Full report of a policy that the hub requested. */
 export const Inspected = z.strictObject({
   type: z.literal('inspected'),
   /** Id of the request. */
@@ -148,7 +150,7 @@ export const Inspected = z.strictObject({
 });
 export type Inspected = z.infer<typeof Inspected>;
 
-/** Places where pods run, which the hub asked for. */
+/** Places where pods run, which the hub requested. */
 export const Located = z.strictObject({
   type: z.literal('located'),
   /** Id of the request. */
@@ -157,10 +159,7 @@ export const Located = z.strictObject({
 });
 export type Located = z.infer<typeof Located>;
 
-/**
- * The policies of the list of a baseline, which the hub asked for because it does not know that
- * list.
- */
+/** Policies of a baseline's list, which the hub requested because it does not know the list. */
 export const Listed = z.strictObject({
   type: z.literal('listed'),
   list: Hash,
@@ -168,7 +167,7 @@ export const Listed = z.strictObject({
 });
 export type Listed = z.infer<typeof Listed>;
 
-/** Effects of a change of policies, which the hub asked for. */
+/** Effects of a change of policies, which the hub requested. */
 export const Previewed = z.strictObject({
   type: z.literal('previewed'),
   /** Id of the request. */
@@ -192,22 +191,22 @@ export type AgentFrame =
 // hub → agent
 
 /**
- * Progress of the reports of a cluster: the agent goes on from there, whichever hub it finds,
- * instead of sending everything again.
+ * State of a cluster's reports at the hub. The agent continues from it at any hub instead of
+ * sending everything again.
  */
 export const ReportedState = z.strictObject({
-  /** Sequence number of the last report that was taken; 0: none was. */
+  /** Sequence number of the last report that was received; 0: none. */
   seq: z.int().min(0),
-  /** Digest of the policies that were reported by name. */
+  /** Digest of the policies reported by name. */
   policies: DigestText,
-  /** Digest of what the cluster reported of itself; null: nothing. */
+  /** Digest of the cluster's own facts; null: none reported. */
   cluster: DigestText.nullable(),
-  /** Digest of the baseline; null: none was reported. */
+  /** Digest of the baseline; null: none reported. */
   baseline: DigestText.nullable(),
 });
 export type ReportedState = z.infer<typeof ReportedState>;
 
-/** Answer to Hello: what the hub has of the agent's reports. */
+/** Answer to Hello: the state of the agent's reports at the hub. */
 export const Welcome = z.strictObject({
   type: z.literal('welcome'),
   protocol: z.int(),
@@ -215,30 +214,30 @@ export const Welcome = z.strictObject({
   time: z.iso.datetime({ offset: true }),
   reported: ReportedState,
 });
-/** A commit, and how it is shown to descend from one that the agent has. */
+/** Commit, with the proof that it descends from one that the agent has. */
 const CommitOffer = z.strictObject({
   revision: ObjectId,
-  /** Verified commit of the agent, where the chain begins; null: no way leads from one. */
+  /** Verified commit of the agent at which the chain starts; null: no path leads from one. */
   anchor: ObjectId.nullable(),
-  /** Commits after `anchor` up to `revision`, oldest first; only `revision` without an anchor. */
+  /** Commits after `anchor` up to `revision`, oldest first. Without an anchor only `revision`. */
   chain: z.array(ObjectId).min(1).max(10_000),
   objects: GitObjects,
 });
-/** A revision to enforce, with the Git objects that the agent lacks. */
+/** Revision to enforce, with the Git objects that the agent lacks. */
 export const Offer = CommitOffer.extend({ type: z.literal('offer') });
 export type Offer = z.infer<typeof Offer>;
 /**
- * A revision whose policies wait for the wave of the cluster, with the Git objects that prove its
- * signature and descent: its signers count at once.
+ * Revision whose policies wait for the wave of the cluster, with the Git objects that prove its
+ * signature and descent. Its signers count at once.
  */
 export const Advance = CommitOffer.extend({ type: z.literal('advance') });
 export type Advance = z.infer<typeof Advance>;
 /** Acknowledgement of all reports up to `seq`. */
 export const Reported = z.strictObject({ type: z.literal('reported'), seq: z.int().min(1) });
-/** Asks for a full report: the digests differ. */
+/** Requests a full report, because the digests differ. */
 export const Resync = z.strictObject({ type: z.literal('resync') });
 
-/** Asks for the full report of a policy, which the agent sends at once. */
+/** Requests the full report of a policy, which the agent sends at once. */
 export const Inspect = z.strictObject({
   type: z.literal('inspect'),
   id: z.int().min(1),
@@ -246,11 +245,14 @@ export const Inspect = z.strictObject({
 });
 export type Inspect = z.infer<typeof Inspect>;
 
-/** Asks where the pods of governed namespaces run, which the agent tells at once. */
+/** Requests the places where the pods of governed namespaces run, which the agent sends at once. */
 export const Locate = z.strictObject({ type: z.literal('locate'), id: z.int().min(1) });
 export type Locate = z.infer<typeof Locate>;
 
-/** Asks what a change of policies would do to the workloads of the cluster; nothing is enforced. */
+/**
+ * Asks for the effects of a change of policies on the workloads of the cluster. Nothing is
+ * enforced.
+ */
 export const Preview = z.strictObject({
   type: z.literal('preview'),
   id: z.int().min(1),
@@ -264,17 +266,17 @@ export const Preview = z.strictObject({
 });
 export type Preview = z.infer<typeof Preview>;
 
-/** Asks for the policies of a list that the hub does not know. */
+/** Requests the policies of a list that the hub does not know. */
 export const List = z.strictObject({ type: z.literal('list'), list: Hash });
 
 /**
- * A checkpoint of the hub's audit log, with the digests of the entries between `after` and it, as
- * proof that it goes on from there.
+ * Checkpoint of the hub's audit log, with the digests of the entries after `after`, which prove
+ * that it continues from there.
  */
 export const CheckpointFrame = z.strictObject({
   type: z.literal('checkpoint'),
   checkpoint: Checkpoint,
-  /** Sequence that the digests follow on; 0: from the beginning. */
+  /** Sequence number that precedes the digests; 0: the beginning. */
   after: z.int().min(0),
   digests: z.array(Hash).max(MAX_CHECKPOINT_DIGESTS),
 });

@@ -1,11 +1,11 @@
 /** Bounds on the JSON of a frame. */
 export interface JsonLimits {
-  /** Most objects and arrays inside of each other. */
+  /** Most nested objects and arrays. */
   readonly depth: number;
   readonly values: number;
   /**
-   * Most keys of all objects; each may take more memory than a value, as an object with a new key
-   * has a new layout.
+   * Most keys of all objects. A key may take more memory than a value, as an object with a new key
+   * gets a new layout.
    */
   readonly keys: number;
 }
@@ -19,7 +19,7 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** @returns where the string that begins at a quote ends */
+/** @returns index of the quote that ends the string starting at `begin` */
 const endOfString = (text: string, begin: number): number => {
   for (let end = text.indexOf('"', begin + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let escapes = 0;
@@ -30,12 +30,12 @@ const endOfString = (text: string, begin: number): number => {
 };
 
 /**
- * Looks at a JSON text before it is parsed: two bytes of text can become fifty of memory, a
- * recursive function overflows the stack on a deep value, and where the heap ends while JSON.parse
- * runs, the process ends, in whichever thread that was. Of a text that is no JSON it says anything;
- * the parser refuses that.
+ * Checks the size of a JSON text before it is parsed. Two bytes of text can become fifty of memory,
+ * a recursive parser overflows the stack on deep values, and if the heap is exhausted during
+ * JSON.parse, the whole process ends, whichever thread it was. For text that is not JSON the result
+ * is arbitrary; the parser refuses it.
  *
- * @returns why the text is too large; undefined: it is not
+ * @returns reason why the text is too large; undefined if it is not
  */
 export const exceededJsonLimit = (text: string, { depth, values, keys }: JsonLimits): string | undefined => {
   let open = 0;

@@ -8,18 +8,17 @@ import type { NamedTotal, Report } from './frames.ts';
 import { type Validation, validate } from './validation.ts';
 
 /**
- * Entries of a report, each validated alone: one that its schema refuses must not take the others
- * with it. The agent validates one before it sends or keeps it, the hub when it reads it, so that
- * both come to the same result.
+ * Entry of a report, validated alone, so that an invalid one does not affect the others. The agent
+ * validates it before it sends or stores it, the hub when it reads it, with the same result.
  */
 export interface ValidatedEntries<T> {
-  /** Entry that matches its schema; undefined: nothing of it can be used. */
+  /** Entry that matches its schema; undefined if nothing of it is usable. */
   readonly entry: T | undefined;
-  /** Explanation of what the schema refuses; undefined: nothing. */
+  /** Description of what the schema refuses, if anything. */
   readonly problem?: string;
 }
 
-/** Longest explanation, in UTF-16 code units. */
+/** Longest description, in UTF-16 code units. */
 const MAX_PROBLEM = 500;
 
 const EPOCH = '1970-01-01T00:00:00.000Z';
@@ -53,7 +52,7 @@ const UNKNOWN_CLUSTER: AgentClusterReport = {
 
 type Invalid = Extract<Validation<unknown>, { ok: false }>;
 
-/** The fields of a value in which nothing is wrong. */
+/** Valid fields of a value. */
 const validFields = <S extends z.ZodObject>({ shape }: S, value: unknown, { wrong }: Invalid): Partial<z.infer<S>> => {
   if (typeof value !== 'object' || value === null) return {};
   const fields = Object.entries(shape).flatMap(([name, schema]) => {
@@ -65,8 +64,8 @@ const validFields = <S extends z.ZodObject>({ shape }: S, value: unknown, { wron
 };
 
 /**
- * A report that its schema refuses becomes one with phase Failed that says why, with the fields
- * that are right.
+ * Validates the report of a policy. An invalid one becomes a report with phase Failed that contains
+ * the reason and the valid fields.
  */
 export const judgePolicyReport = (value: unknown): ValidatedEntries<PolicyReport> => {
   const validation = validate(PolicyReport, value, MAX_PROBLEM);
@@ -79,8 +78,8 @@ export const judgePolicyReport = (value: unknown): ValidatedEntries<PolicyReport
 };
 
 /**
- * The report of a cluster, with the fields that are valid where the whole is not; `problem` says
- * what was wrong.
+ * Validates the report of a cluster. An invalid one is reduced to its valid fields, and `problem`
+ * describes the others.
  */
 export const judgeClusterReport = (value: unknown): ValidatedEntries<AgentClusterReport> & { readonly entry: AgentClusterReport } => {
   const validation = validate(AgentClusterReport, value, MAX_PROBLEM);
@@ -88,7 +87,10 @@ export const judgeClusterReport = (value: unknown): ValidatedEntries<AgentCluste
   return { entry: { ...UNKNOWN_CLUSTER, ...validFields(AgentClusterReport, value, validation) }, problem: validation.problem };
 };
 
-/** An event without its invalid fields; without a time, a severity and a reason there is none. */
+/**
+ * Validates an event. Invalid fields are dropped; without a time, a severity and a reason, the
+ * event is unusable.
+ */
 export const judgeEvent = (value: unknown): ValidatedEntries<ClusterEvent> => {
   const validation = validate(ClusterEvent, value, MAX_PROBLEM);
   if (validation.ok) return { entry: validation.data };
@@ -103,16 +105,17 @@ type Named = Iterable<readonly [key: string, named: NamedPolicy]>;
 const digestOfReport: (report: PolicyReport) => string = weakMemo((report) => sha256(JSON.stringify(report)));
 
 /**
- * Returns the share of a policy reported by name in the digest of all of them. Fields are in the
- * order of the schema, as they come out of a check.
+ * Share of a policy in the digest of all policies reported by name. Fields are in the order of the
+ * schema, as after validation.
  */
 const hashOf = ([key, named]: readonly [string, NamedPolicy]): bigint =>
   BigInt(`0x${isWhole(named) ? digestOfReport(named) : sha256(`${key}\n${textOfDeviation(named)}`)}`);
 
 /**
- * The digest of a set of policies after some were added and some removed: the sum of their hashes
- * modulo 2²⁵⁶, so that a change costs what changed and their order does not matter. It finds
- * differences; it is no commitment, as an agent could forge reports with a wanted sum.
+ * Updates the digest of a set of policies after additions and removals. The digest is the sum of
+ * the policies' hashes modulo 2²⁵⁶, so that the cost depends only on the changes and the order is
+ * irrelevant. It detects differences but is not a commitment: an agent could forge reports with a
+ * given sum.
  *
  * @param before 64 hex digits
  */
@@ -125,31 +128,31 @@ export const changeDigest = (before: string, came: Named, went: Named): string =
 
 const digestOfSum = (sum: bigint): string => BigInt.asUintN(256, sum).toString(16).padStart(64, '0');
 
-/** The digest of two sets of policies without a policy in common, by the digest of each. */
+/** Digest of the union of two disjoint sets of policies, from the digest of each. */
 export const joinDigests = (a: string, b: string): string => digestOfSum(BigInt(`0x${a}`) + BigInt(`0x${b}`));
 
-/** Digest of no policies. */
+/** Digest of the empty set. */
 export const EMPTY_DIGEST: string = '0'.repeat(64);
 
 /**
- * Digest of the policies reported by name. Agent and hub each compute it over what the one has sent
- * and the other has taken.
+ * Digest of the policies reported by name. The agent computes it over what it sent, the hub over
+ * what it received.
  */
 export const digestOfNamed = (named: Named): string => changeDigest(EMPTY_DIGEST, named, []);
 
 /**
- * Whether a policy that is reported by name is one of the hub: an agent that reports others must
- * not make its cluster count as unknown.
+ * Whether a policy reported by name belongs to the hub. Other policies must not make a cluster
+ * count as unknown.
  */
 export const isOfHub = (named: NamedPolicy): boolean => !isWhole(named) || named.managedBy === 'hub';
 
-/** Count and root of what is reported by name. */
+/** Count and root of the policies reported by name. */
 export const totalOf = (named: ReadonlyMap<string, NamedPolicy>): NamedTotal => ({
   count: named.size,
   root: digestOfNamed([...named].filter(([, each]) => isOfHub(each))),
 });
 
-/** Splits the report of a cluster into what a commit changes and the rest. */
+/** Splits the report of a cluster into the part that a commit changes, and the rest. */
 export const splitFacts = (
   report: AgentClusterReport,
 ): { readonly revision: RevisionFacts; readonly rest: Omit<AgentClusterReport, keyof RevisionFacts> } => {
@@ -159,18 +162,18 @@ export const splitFacts = (
 
 type ChangedFacts = Pick<Report, 'cluster' | 'revision'>;
 
-/** The fields of a report that say what changed of what a cluster reports of itself. */
+/** Fields of a report that contain the changes of the cluster's own facts. */
 export const changedFacts = (before: AgentClusterReport | undefined, now: AgentClusterReport): ChangedFacts => {
   const [was, is] = [before && splitFacts(before), splitFacts(now)];
   if (!isDeepStrictEqual(was?.rest, is.rest)) return { cluster: now };
   return isDeepStrictEqual(was?.revision, is.revision) ? {} : { revision: is.revision };
 };
 
-/** Returns what a cluster has reported of itself after a report; null: nothing. */
+/** Facts of a cluster after a report; null: none. */
 export const factsAfter = (before: AgentClusterReport | null, { cluster, revision }: ChangedFacts): AgentClusterReport | null => {
   if (cluster !== undefined || revision === undefined || before === null) return cluster ?? before;
   return { ...revision, ...splitFacts(before).rest };
 };
 
-/** Digest of what a cluster reports of itself. */
+/** Digest of a cluster's own facts. */
 export const digestOfCluster = (report: AgentClusterReport): string => sha256(canonicalJson(report));

@@ -1,26 +1,26 @@
 import { z } from 'zod';
 import { truncate } from '../runtime/index.ts';
 
-/** A value that its schema accepts, or the explanation of what is wrong. */
+/** Valid value, or a description of what is wrong. */
 export type Validation<T> =
   | { readonly ok: true; readonly data: T }
   | {
       readonly ok: false;
-      /** Explanation of what the schema refuses, of the first issues alone. */
+      /** Description of the first issues. */
       readonly problem: string;
-      /** Fields of the value, or indices, in which something is wrong. */
+      /** Fields, or indices, of the value that are invalid. */
       readonly wrong: ReadonlySet<PropertyKey | undefined>;
     };
 
-/** Issues that are described. */
+/** Most issues that are described. */
 const MAX_ISSUES = 5;
 
 /**
- * Parses a value by its schema. A value can be wrong in thousands of places, and zod writes a text
- * for each as soon as the error of a result is read; here the first few issues get one.
+ * Parses a value by its schema. A value can have thousands of issues, and zod formats all of them
+ * as soon as the error of a result is read. Here only the first few are formatted.
  *
  * @param maxLength of the description, in UTF-16 code units
- * @throws RangeError where the value overflows the stack of a parser
+ * @throws RangeError if the value overflows the parser's stack
  */
 export const validate = <S extends z.ZodType>(schema: S, value: unknown, maxLength: number): Validation<z.output<S>> => {
   const ctx = { async: false };

@@ -1,7 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Reads a file that may not exist. @returns undefined: there is no such file */
+/** Reads a file that may not exist. @returns undefined if it does not */
 export const readIfThere = async (path: string): Promise<string | undefined> => {
   try {
     return await readFile(path, 'utf8');
@@ -11,7 +11,7 @@ export const readIfThere = async (path: string): Promise<string | undefined> => 
   }
 };
 
-/** Syncs a folder, so that what was made, renamed or removed in it survives a power cut. */
+/** Syncs a folder, so that entries that were created, renamed or removed survive a power loss. */
 export const syncFolder = async (path: string): Promise<void> => {
   const folder = await open(path, 'r');
   try {
@@ -22,8 +22,8 @@ export const syncFolder = async (path: string): Promise<void> => {
 };
 
 /**
- * Writes a file whole or not, so that it is still there after a power cut: new file, fsync, rename,
- * fsync of the folder. Only its owner can read it.
+ * Writes a file atomically, so that it survives a power loss: new file, fsync, rename, fsync of the
+ * folder. Only its owner can read it.
  */
 export const writeDurably = async (path: string, text: string): Promise<void> => {
   const file = await open(`${path}.new`, 'w', 0o600);

@@ -4,28 +4,28 @@ export interface BackoffOptions {
   readonly maxMs: number;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** Shortest wait. Default 0: full jitter. */
+  /** Shortest wait, in ms. Default 0: full jitter. */
   readonly minMs?: number;
 }
 
-/** Waiting times after failures in a row. */
+/** Waits after consecutive failures. */
 export interface Backoff {
-  /** The next wait; each one counts as a failure. */
+  /** Returns the next wait, in ms. Each call counts as a failure. */
   next(): number;
   reset(): void;
   readonly failures: number;
 }
 
 /**
- * Exponential with full jitter: uniform between `minMs` and `baseMs · 2ⁿ` (capped), so that many
- * clients that failed together do not come back together
+ * Creates an exponential backoff with full jitter: waits are uniform between `minMs` and `baseMs ·
+ * 2ⁿ` (capped), so that clients that failed together do not retry together
  * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
  */
 export const createBackoff = ({ baseMs, maxMs, random, minMs = 0 }: BackoffOptions): Backoff => {
   let failures = 0;
   return {
     next: () => {
-      // 2 ** 1024 is Infinity, which the cap takes care of.
+      // 2 ** 1024 is Infinity, which the cap covers.
       const ceiling = Math.min(maxMs, baseMs * 2 ** failures);
       failures += 1;
       return minMs + random() * Math.max(0, ceiling - minMs);

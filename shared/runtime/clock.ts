@@ -1,18 +1,18 @@
-/** Time, injected, so that tests decide it. */
+/** Time source, injected so that tests control it. */
 export interface Clock {
   now(): Date;
-  /** Milliseconds that never go backwards, for durations. */
+  /** Returns milliseconds that never go backwards, for durations. */
   monotonicMs(): number;
-  /** Rejects with the signal's reason when aborted. */
+  /** Rejects with the signal's reason if aborted. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** The clock of the machine. */
+/** Clock of the machine. */
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
-  // Not by node:timers/promises, which makes an error with a stack for each sleep that is cut
-  // short: a hub does that for each frame.
+  // Does not use node:timers/promises, which creates an error with a stack for each aborted sleep:
+  // a hub aborts one for each frame.
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal.aborted) {
@@ -31,24 +31,25 @@ export const systemClock: Clock = {
     }),
 };
 
-/** Longest wait of a timer of Node.js, in milliseconds: a longer one goes off at once. */
+/** Longest wait of a timer of Node.js, in milliseconds. A longer one fires at once. */
 export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
 /**
- * Reason for the end of a wait that another one has outrun. Made once: an abort without a reason
- * makes an error with a stack each time.
+ * Abort reason of a wait that is no longer needed. A constant, because an abort without a reason
+ * creates an error with a stack each time.
  */
 export const WAIT_OVERTAKEN: Error = new Error('the wait is over');
 
 /**
- * A timer that goes off so late is that of a busy process: what others sent meanwhile may still lie
+ * Lateness of a timer that shows a busy process, in ms. Data that arrived meanwhile may still be
  * unread.
  */
 const LATE_MS = 1_000;
 
 /**
- * Waits a number of milliseconds, and once more where this process was too busy meanwhile to read
- * what came. @throws the signal's reason
+ * Waits a number of milliseconds, and once more if this process was too busy to read what arrived.
+ *
+ * @throws the signal's reason
  */
 export const waitPatiently = async (clock: Clock, ms: number, signal: AbortSignal): Promise<void> => {
   const due = clock.monotonicMs() + ms;
@@ -57,20 +58,20 @@ export const waitPatiently = async (clock: Clock, ms: number, signal: AbortSigna
 };
 
 /**
- * Repeated work takes a tenth of the time at most: it rests for this many times as long as it took.
+ * Pause of repeated work as a multiple of its duration, so that it takes at most a tenth of the
+ * time.
  */
 const REST_FACTOR = 10;
 
-/** Milliseconds for which repeated work rests after it took a number of them. */
+/** Computes the pause of repeated work after a run, in ms. */
 export const restAfter = (tookMs: number, { minMs, maxMs }: { readonly minMs: number; readonly maxMs: number }): number =>
   Math.max(minMs, Math.min(maxMs, REST_FACTOR * tookMs));
 
 /**
- * Waits for a promise for a bounded time.
+ * Waits for a promise for a limited time.
  *
- * @returns what comes within a number of milliseconds; undefined: nothing did, or the signal
- * aborted before.
- * @throws what the promise throws meanwhile
+ * @returns the value; undefined if it did not arrive within `ms`, or the signal aborted before
+ * @throws the rejection of the promise, if it happens in time
  */
 export const answerWithin = async <T>(coming: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T | undefined> => {
   const over = new AbortController();

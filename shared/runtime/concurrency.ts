@@ -1,25 +1,26 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Error of a caller that would have to wait behind too many others. */
+/** Error for a caller that would have to wait behind too many others. */
 export class BusyError extends Error {
   override readonly name = 'BusyError';
 }
 
-/** Runs one piece of work at a time, each after the one before, however that ended. */
+/** Runs one piece of work at a time, in order. A failure does not affect the next one. */
 export class Mutex {
   readonly #maxWaiting: number;
   #taken = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param maxWaiting beyond these, and the one that runs, nothing more is taken */
+  /** @param maxWaiting most callers that may wait behind the running one */
   constructor(maxWaiting: number = Number.POSITIVE_INFINITY) {
     this.#maxWaiting = maxWaiting;
   }
 
   /**
-   * @returns what the work returns
-   * @throws BusyError when too many wait; the signal's reason when it has aborted before the work
-   * could start
+   * Runs work when its turn comes.
+   *
+   * @returns result of the work
+   * @throws BusyError if too many wait; the signal's reason if it aborts before the work starts
    */
   run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.#taken > this.#maxWaiting) return Promise.reject(new BusyError('too many wait already'));
@@ -38,9 +39,8 @@ export class Mutex {
 }
 
 /**
- * Makes a function of which one run is active at a time and at most one more waits: calls during a
- * run share the next one, which starts after it, so every caller gets a run that began after its
- * call.
+ * Wraps a function so that one run is active at a time and at most one more waits. Calls during a
+ * run share the next run, so that every caller gets a run that started after its call.
  */
 export const coalesce = (run: () => Promise<void>): (() => Promise<void>) => {
   let active: Promise<void> | undefined;
@@ -65,7 +65,7 @@ export const coalesce = (run: () => Promise<void>): (() => Promise<void>) => {
 };
 
 /**
- * Maps with at most `limit` calls at a time; results in the order of the items.
+ * Maps with at most `limit` concurrent calls. Results are in the order of the items.
  * The first failure stops further calls, waits for those in flight, and is thrown.
  */
 export const mapConcurrently = async <T, R>(
@@ -92,11 +92,11 @@ export const mapConcurrently = async <T, R>(
 };
 
 /**
- * Divides long work on a thread that others share.
+ * Splits long work on a shared thread.
  *
- * @param sliceMs how long the work may keep the thread, in milliseconds
- * @returns a function to await now and then: it resolves at once, or, when a slice of time is over,
- * after others have run
+ * @param sliceMs time for which the work may occupy the thread, in milliseconds
+ * @returns function to await regularly: it resolves at once, or, at the end of a slice, after other
+ * work has run
  */
 export const createYielder = (sliceMs: number): (() => Promise<void>) => {
   let until = performance.now() + sliceMs;

@@ -1,24 +1,24 @@
 /**
- * Values that follow from immutable objects, computed once for each. Docs: mechanisms.md#identity.
- * Nothing else may be kept by a module (test/module-state.test.ts): a caller cannot tell whether a
- * value was computed before, as it is the same.
+ * Values derived from immutable objects, computed once for each object. Docs:
+ * mechanisms.md#identity. A module may keep nothing else (test/module-state.test.ts): callers
+ * cannot tell whether such a value was computed before, as it is the same.
  */
 
-/** Caches the result of a pure function of an object, as long as others hold the object. */
+/** Caches the result of a pure function of an object while others hold the object. */
 export const weakMemo = <K extends object, V>(make: (key: K) => V): ((key: K) => V) => {
   const known = new StepMemo(make);
   return (key) => known.get(key);
 };
 
-/** {@link weakMemo} of two objects. */
+/** {@link weakMemo} with two objects as keys. */
 export const weakMemo2 = <A extends object, B extends object, V>(make: (a: A, b: B) => V): ((a: A, b: B) => V) => {
   const ofFirst = weakMemo((a: A) => weakMemo((b: B) => make(a, b)));
   return (a, b) => ofFirst(a)(b);
 };
 
 /**
- * {@link weakMemo} of values that can also be computed from the one of the object before, at the
- * cost of what changed.
+ * {@link weakMemo} of values that can also be derived from the value of an earlier object, at the
+ * cost of the changes.
  */
 export class StepMemo<K extends object, V> {
   readonly #make: (key: K) => V;
@@ -32,7 +32,7 @@ export class StepMemo<K extends object, V> {
     return (this.#known.get(key) ?? this.note(key, this.#make(key))).value;
   }
 
-  /** @param value equal to what is made of the key */
+  /** Stores a known value. @param value equal to the one that would be computed */
   note(key: K, value: V): { readonly value: V } {
     const entry = { value };
     this.#known.set(key, entry);
@@ -41,8 +41,8 @@ export class StepMemo<K extends object, V> {
 }
 
 /**
- * Caches the result of a pure function of values that a text tells apart, as long as others hold
- * the result: equal values give the same object.
+ * Caches the result of a pure function of values that are identified by a text, while others hold
+ * the result. Equal values give the same object.
  */
 export const memoByText = <A extends readonly unknown[], V extends object>(
   textOf: (...values: A) => string,
@@ -60,8 +60,8 @@ export const memoByText = <A extends readonly unknown[], V extends object>(
 };
 
 /**
- * Whether both lists have the same items in the same order. A loop, because rounds over thousands
- * of policies depend on its speed.
+ * Whether both lists have the same items in the same order. A loop, because reconciles over
+ * thousands of policies depend on its speed.
  */
 export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean => {
   if (a === b) return true;
@@ -70,7 +70,7 @@ export const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean
   return true;
 };
 
-/** Values by a key, held as long as others hold them. */
+/** Map of values that are kept while others hold them. */
 export class WeakValues<V extends object> {
   readonly #known = new Map<string, WeakRef<V>>();
   readonly #gone: FinalizationRegistry<string> = new FinalizationRegistry((key) => {

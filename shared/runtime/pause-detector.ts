@@ -2,21 +2,21 @@ import type { Clock } from './clock.ts';
 import { threadCpuMs } from './threads.ts';
 
 const TICK_MS = 1_000;
-/** A tick that is later shows a busy process. */
+/** Lateness of a tick that shows a busy process, in ms. */
 const BUSY_MS = 1_000;
-/** Default for what counts as a pause. */
+/** Default lateness that counts as a pause, in ms. */
 const LATE_MS = 5_000;
 const WINDOW_MS = 60_000;
 
 interface Reading {
   readonly monotonic: number;
   readonly wall: number;
-  /** Processor time of this thread. */
+  /** CPU time of this thread. */
   readonly busy: number;
 }
 
 interface Tick {
-  /** Monotonic, ms. */
+  /** Monotonic time, in ms. */
   readonly at: number;
   readonly isLate: boolean;
 }
@@ -24,22 +24,21 @@ interface Tick {
 /** Clock of a {@link PauseDetector}, and the delay that counts as a pause. */
 export interface PauseDetectorOptions {
   readonly clock: Clock;
-  /** Milliseconds by which a tick must be late to show a pause. Default 5 s. */
+  /** Lateness of a tick that shows a pause, in ms. Default 5 s. */
   readonly lateMs?: number;
-  /** Processor time that this thread has used, in ms. Default: as the system counts it. */
+  /** CPU time that this thread has used, in ms. Default: as the system counts it. */
   readonly busyMs?: () => number;
 }
 
-/** Milliseconds by which the monotonic clock went on in a late tick. */
+/** Time in ms by which the monotonic clock advanced during a late tick. */
 const slipOf = (from: Reading, to: Reading): number => Math.max(0, to.monotonic - from.monotonic - TICK_MS - (to.busy - from.busy));
 
 const NO_PAUSE = { lateMs: 0, slipMs: 0 };
 
 /**
- * Creates a meter of the pauses of the process.
+ * Creates a meter for the pauses of the process.
  *
- * @returns a function that returns for how many milliseconds the process was paused since its last
- * call
+ * @returns function that returns for how many ms the process was paused since its last call
  */
 export const createPauseMeter = (pausedMs: () => number): (() => number) => {
   let before = 0;
@@ -52,8 +51,8 @@ export const createPauseMeter = (pausedMs: () => number): (() => number) => {
 };
 
 /**
- * Notices that this process did not run for a while: it was suspended, or had no processor time. It
- * looks at both clocks, because the monotonic one of Node stands still while Linux is suspended.
+ * Detects that this process did not run for a while: it was suspended, or had no CPU time. It reads
+ * both clocks, because the monotonic clock of Node.js stops while Linux is suspended.
  */
 export class PauseDetector {
   readonly #clock: Clock;
@@ -63,7 +62,7 @@ export class PauseDetector {
   /** Ticks of the last minute, oldest first. */
   #ticks: readonly Tick[] = [];
   #pausedMs = 0;
-  /** The part of it that the monotonic clock counted. */
+  /** Part of `#pausedMs` that the monotonic clock counted. */
   #slippedMs = 0;
   /** Readings at the start of the current tick. */
   #began: Reading | undefined;
@@ -75,8 +74,10 @@ export class PauseDetector {
   }
 
   /**
-   * @param handler gets by how many milliseconds a tick was late; it must not throw @returns a
-   * function that removes the handler
+   * Registers a handler for pauses.
+   *
+   * @param handler gets the lateness of the tick in ms; must not throw
+   * @returns function that removes the handler
    */
   onPause(handler: (pausedMs: number) => void): () => void {
     this.#handlers.add(handler);
@@ -84,21 +85,20 @@ export class PauseDetector {
   }
 
   /**
-   * Milliseconds for which this process was paused since it began to tick; also by a pause whose
-   * tick is still to come.
+   * Time in ms for which this process was paused since it began to tick, including a pause whose
+   * tick is still pending.
    */
   pausedMs(): number {
     return this.#pausedMs + this.#pauseUnderWay().lateMs;
   }
 
-  /** Whether a tick is so late already that it will show a pause. */
+  /** Whether the current tick is already so late that it will show a pause. */
   isLate(): boolean {
     return this.#pauseUnderWay().lateMs > 0;
   }
 
   /**
-   * The clock without the pauses: for how long something lasted while this process could look at
-   * it.
+   * Clock without pauses: a duration does not include time in which this process could not observe.
    */
   awakeClock(): Clock {
     const clock = this.#clock;
@@ -109,14 +109,17 @@ export class PauseDetector {
     };
   }
 
-  /** The monotonic clock stands still in some pauses, and must not go backwards because of them. */
+  /**
+   * Pauses to subtract from the monotonic clock, which stops during some pauses and must not go
+   * backwards because of others.
+   */
   #pausedMonotonicMs(): number {
     return this.#slippedMs + this.#pauseUnderWay().slipMs;
   }
 
   /**
-   * The pause that the tick under way will show. Every reading of the awake clock asks for it, so
-   * processor time is read only where it counts.
+   * Pause that the current tick will show. Every reading of the awake clock needs it, so CPU time
+   * is read only if it matters.
    */
   #pauseUnderWay(): { readonly lateMs: number; readonly slipMs: number } {
     const from = this.#began;
@@ -130,14 +133,14 @@ export class PauseDetector {
     return Math.max(this.#clock.monotonicMs() - monotonic, this.#clock.now().getTime() - wall);
   }
 
-  /** Share of the ticks of the last minute that were more than a second late, from 0 to 1. */
+  /** Share of the ticks within the last minute that were more than a second late, from 0 to 1. */
   lateShare(): number {
     const from = this.#clock.monotonicMs() - WINDOW_MS;
     const recent = this.#ticks.filter(({ at }) => at > from);
     return recent.length === 0 ? 0 : recent.filter(({ isLate }) => isLate).length / recent.length;
   }
 
-  /** Ticks each second until aborted. */
+  /** Ticks once a second until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) await this.#tick(signal);
   }
@@ -159,9 +162,8 @@ export class PauseDetector {
   }
 
   /**
-   * Time in which this thread did not run. Work that keeps it busy makes a tick late, too, and
-   * misses nothing. A wall clock that was set back says nothing: then the monotonic one counts
-   * alone.
+   * Time in which this thread did not run. Work that keeps it busy also makes a tick late, but
+   * misses nothing. If the wall clock was set back, only the monotonic clock counts.
    */
   #lateSince(from: Reading, to: Reading): number {
     return Math.max(to.monotonic - from.monotonic, to.wall - from.wall) - TICK_MS - (to.busy - from.busy);

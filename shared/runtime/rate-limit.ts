@@ -8,21 +8,23 @@ export interface BucketOptions {
   readonly perSecond: number;
 }
 
-/** A token bucket. */
+/** Token bucket. */
 export interface Allowance {
-  /** Takes as many of `count` as there are. @returns how many */
+  /** Takes up to `count` tokens. @returns number of tokens taken */
   take(count: number): number;
-  /** Puts back what was taken and not used. */
+  /** Returns unused tokens. */
   giveBack(count: number): void;
   isEmpty(): boolean;
   /**
-   * Takes `count` in any case. @returns milliseconds until what was owed before is paid; at most
-   * the larger of `burst` and `count` is owed
+   * Takes `count` tokens in any case.
+   *
+   * @returns milliseconds until the earlier debt is paid; the debt is at most the larger of `burst`
+   * and `count`
    */
   charge(count: number): number;
 }
 
-/** A class, not closures: a hub has ten of them for each agent. */
+/** A class instead of closures, because a hub has ten for each agent. */
 class TokenBucket implements Allowance {
   readonly #clock: Clock;
   readonly #options: BucketOptions;
@@ -68,33 +70,33 @@ class TokenBucket implements Allowance {
   }
 }
 
-/** An allowance that begins full, with `burst` tokens, and gains `perSecond`. */
+/** Creates an allowance that starts with `burst` tokens and gains `perSecond`. */
 export const createAllowance = (clock: Clock, options: BucketOptions): Allowance => new TokenBucket(clock, options);
 
-/** Creates a token bucket. @returns whether one more may come now */
+/** Creates a token bucket. @returns function that takes one token, if there is one */
 export const createBucket = (clock: Clock, options: BucketOptions): (() => boolean) => {
   const allowance = createAllowance(clock, options);
   return () => allowance.take(1) === 1;
 };
 
 /**
- * Keeps a map, whose order is that of insertion, to `kept` entries. For one that grows by one entry
- * at a time.
+ * Drops the oldest entry of a map in insertion order if it has more than `kept`. For a map that
+ * grows by one entry at a time.
  */
 export const dropOldest = <K>(map: Map<K, unknown>, kept: number): void => {
   const oldest = map.keys().next();
   if (map.size > kept && !oldest.done) map.delete(oldest.value);
 };
 
-/** Bucket of each address, and the number of addresses. */
+/** Bucket per address, and the number of addresses. */
 export interface RateLimitOptions extends BucketOptions {
-  /** Addresses remembered; the one unused for longest goes first. */
+  /** Most addresses remembered. The least recently used one is dropped first. */
   readonly addresses: number;
 }
 
 /**
- * Network that counts as one client: of IPv6 64 bits, all of which one host may have (RFC 6177), of
- * IPv4 an address.
+ * Network that counts as one client: an IPv4 address, or 64 bits of an IPv6 address, all of which
+ * one host may have (RFC 6177).
  */
 export const networkOf = (address: string): string => {
   const bare = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
@@ -108,21 +110,19 @@ export const networkOf = (address: string): string => {
   return `${network.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
 };
 
-/**
- * The network of an address, as far as it is likely to be one party's: of IPv4 24 bits, of IPv6 64.
- */
+/** Network of an address that is likely to belong to one party: 24 bits of IPv4, 64 of IPv6. */
 export const subnetOf = (address: string): string => {
   const network = networkOf(address);
   return isIP(network) === 4 ? network.replace(/\d+$/, '0/24') : network;
 };
 
-/** A bucket for each address; see {@link networkOf}. */
+/** Creates a bucket for each address; see {@link networkOf}. */
 export const createRateLimit = (clock: Clock, options: RateLimitOptions): ((address: string) => boolean) => {
   const buckets = new Map<string, () => boolean>();
   return (from) => {
     const address = networkOf(from);
     const bucket = buckets.get(address) ?? createBucket(clock, options);
-    // Deleted first, so that the map's order is the order of last use.
+    // Deleted first, so that the map is in order of last use.
     buckets.delete(address);
     buckets.set(address, bucket);
     dropOldest(buckets, options.addresses);
@@ -130,21 +130,21 @@ export const createRateLimit = (clock: Clock, options: RateLimitOptions): ((addr
   };
 };
 
-/** Bounds on log lines that any client can cause. */
+/** Rate of log lines that any client can cause. */
 const LINES = { burst: 10, perSecond: 1 / 60, addresses: 10_000 };
 
 /**
  * Creates a limit on warnings in the log.
  *
- * @returns the level of a line that an address, or a cluster, causes: some are warnings, then one a
- * minute
+ * @returns function that returns the level for a line caused by an address or a cluster: `warn` for
+ * some lines, then for one per minute
  */
 export const createNoiseLimit = (clock: Clock): ((address: string | undefined) => 'warn' | 'debug') => {
   const mayWarn = createRateLimit(clock, LINES);
   return (address = '') => (mayWarn(address) ? 'warn' : 'debug');
 };
 
-/** A limit on failures alone: clients that share an address may succeed as often as they like. */
+/** Limit on failures only. Clients that share an address may succeed as often as they like. */
 export interface FailureLimit {
   /** Whether an address has failed too often recently. */
   isSpent(address: string): boolean;
@@ -152,8 +152,8 @@ export interface FailureLimit {
 }
 
 /**
- * Keeps an allowance for each address, for IPv6 for each network of 64 bits; a failure takes one
- * from it.
+ * Keeps an allowance for each address (for IPv6 each network of 64 bits), from which each failure
+ * takes one.
  */
 export const createFailureLimit = (clock: Clock, options: RateLimitOptions): FailureLimit => {
   const allowances = new Map<string, Allowance>();
@@ -171,11 +171,10 @@ export const createFailureLimit = (clock: Clock, options: RateLimitOptions): Fai
 };
 
 /**
- * Shares a number of places: who wants few gets all of them, and the others get as many as each
- * other.
+ * Shares places fairly: small demands are met in full, and the others get equal shares.
  *
  * @param wanted places that each one wants
- * @returns the most that one of them gets
+ * @returns the most that any one gets
  */
 export const fairShare = (wanted: readonly number[], places: number): number => {
   let left = places;
@@ -188,15 +187,16 @@ export const fairShare = (wanted: readonly number[], places: number): number => 
   return Number.POSITIVE_INFINITY;
 };
 
-/** An item that lost its room, and its holder. */
+/** Item that lost its room, with its holder. */
 export interface Evicted {
   readonly holder: string;
   readonly item: string;
 }
 
 /**
- * A bounded number of items of several holders. Once there are as many, a holder takes the room of
- * the one that has most, as long as it has less itself: nobody loses what all others have, too.
+ * Bounded number of items of several holders. When full, a holder takes the room of the largest
+ * holder, provided that it has fewer items itself. So no holder loses room that all others have
+ * too.
  */
 export class SharedRoom {
   readonly #max: number;
@@ -210,9 +210,10 @@ export class SharedRoom {
   }
 
   /**
-   * Takes room for an item, also for one that has it.
+   * Takes room for an item, which may already have it.
    *
-   * @param onEvicted called for the item that made room @returns whether there is room
+   * @param onEvicted called for the item that had to make room
+   * @returns whether there is room
    */
   take(holder: string, item: string, onEvicted: (evicted: Evicted) => void): boolean {
     const items = this.#holders.get(holder) ?? new Set();
@@ -233,7 +234,7 @@ export class SharedRoom {
     return this.#holders.get(holder)?.has(item) === true;
   }
 
-  /** Gives the room of an item back. */
+  /** Releases the room of an item. */
   release(holder: string, item: string): void {
     const items = this.#holders.get(holder);
     if (items?.delete(item) !== true) return;
@@ -241,7 +242,11 @@ export class SharedRoom {
     if (items.size === 0) this.#holders.delete(holder);
   }
 
-  /** Takes the room of the oldest item of the holder with the most. @param size of who asks */
+  /**
+   * Takes the room of the oldest item of the largest holder.
+   *
+   * @param size number of items of the requesting holder
+   */
   #evict(size: number): Evicted | undefined {
     let [most, largest]: [string, Set<string>] = ['', new Set()];
     for (const [holder, items] of this.#holders) if (items.size > largest.size) [most, largest] = [holder, items];

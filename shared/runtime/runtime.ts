@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Logger } from './program/logger.ts';
 
-/** Dependencies of every long-running part; tests decide time and chance. */
+/** Dependencies of every long-running part. Tests control time and randomness. */
 export interface Runtime {
   readonly clock: Clock;
   /** 0 ≤ x < 1. */

@@ -1,7 +1,8 @@
 import { type Clock, WAIT_OVERTAKEN } from './clock.ts';
 
 /**
- * Wakes one waiting loop. Level-triggered: a wake-up while nothing waits is kept, and many are one.
+ * Wakes one waiting loop. Level-triggered: a wake-up without a waiter is kept, and several count as
+ * one.
  */
 export class Wakeup {
   #isPending: boolean = false;
@@ -13,8 +14,9 @@ export class Wakeup {
   }
 
   /**
-   * Resolves at the next {@link wake}, at once if one is kept. @throws the signal's reason when
-   * aborted
+   * Resolves at the next {@link wake}, or at once if one is kept.
+   *
+   * @throws the signal's reason if aborted
    */
   async wait(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -31,7 +33,7 @@ export class Wakeup {
     this.#isPending = false;
   }
 
-  /** Waits as {@link wait} does, but for no longer than `ms` milliseconds. */
+  /** Waits like {@link wait}, but at most `ms` milliseconds. */
   async waitAtMost(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
     const either = AbortSignal.any([signal, done.signal]);

@@ -3,7 +3,10 @@ import { malformed } from './errors.ts';
 const BASE64_LINE = /^[A-Za-z0-9+/]{1,76}={0,2}$/;
 const MAX_LINES = 4096;
 
-/** Strict: a decoder that skips what it does not know reads something else than the next one. */
+/**
+ * Decodes base64 strictly: a decoder that skips unknown characters may read something else than
+ * another one.
+ */
 export const decodeBase64 = (lines: readonly string[], what: string): Buffer => {
   if (lines.length === 0 || lines.length > MAX_LINES) throw malformed(`${what} has ${lines.length} lines`);
   const bad = lines.find((line) => !BASE64_LINE.test(line));
@@ -14,7 +17,7 @@ export const decodeBase64 = (lines: readonly string[], what: string): Buffer => 
   return bytes;
 };
 
-/** Lines without the spaces at their end, and without empty lines at the end of the text. */
+/** Splits a text into lines without trailing spaces, and without empty lines at the end. */
 export const linesOf = (text: string): readonly string[] =>
   text
     .trimEnd()
@@ -22,8 +25,9 @@ export const linesOf = (text: string): readonly string[] =>
     .map((line) => line.trimEnd());
 
 /**
- * The lines between a begin and an end marker that must be the first and the last line. @throws
- * SignatureError
+ * Returns the lines between a begin and an end marker, which must be the first and the last line.
+ *
+ * @throws SignatureError
  */
 export const betweenMarkers = (text: string, name: string): readonly string[] => {
   const lines = linesOf(text);

@@ -1,7 +1,7 @@
 import { malformed } from './errors.ts';
 
 /**
- * Reads big-endian binary formats from the front; a read beyond the end is a SignatureError
+ * Reads big-endian binary formats sequentially. A read beyond the end throws a SignatureError
  * `signature-malformed`.
  */
 export class ByteReader {
@@ -9,7 +9,7 @@ export class ByteReader {
   readonly #what: string;
   #offset = 0;
 
-  /** @param what the thing that is read, for messages */
+  /** @param what name of the data, for messages */
   constructor(bytes: Uint8Array, what: string) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#what = what;
@@ -38,7 +38,7 @@ export class ByteReader {
     return this.take(4).readUInt32BE();
   }
 
-  /** Length as 32 bits, then that many bytes (RFC 4251 section 5). */
+  /** Reads a length of 32 bits, then that many bytes (RFC 4251 section 5). */
   string(): Buffer {
     return this.take(this.uint32());
   }
@@ -47,7 +47,7 @@ export class ByteReader {
     return this.take(this.left);
   }
 
-  /** Checks that nothing follows: bytes that one reader skips, another one may read. */
+  /** Checks that nothing follows, as bytes that one reader skips may be read by another. */
   end(): void {
     if (this.left > 0) throw malformed(`${this.#what} has ${this.left} bytes too many`);
   }

@@ -5,25 +5,28 @@ import type { Signers } from './signers.ts';
 import { findAllowedSigner, GIT_NAMESPACE, principalsOf } from './ssh/allowed-signers.ts';
 import { checkSshSignature, parseSshSignature, SSH_SIGNATURE } from './ssh/sshsig.ts';
 
-/** A Git object as its signer saw it, and the signature that was put into it. */
+/** Git object as its signer saw it, with the signature that was added to it. */
 export interface SignedObject {
-  /** The object without its signature: the bytes that were signed. */
+  /** Object without its signature: the signed bytes. */
   readonly payload: Buffer;
-  /** Armoured. */
+  /** ASCII-armoured signature. */
   readonly signature: string;
 }
 
 /** Signer of a commit or tag. */
 export interface Signer {
-  /** Name in the signers' file: principals, or a user id. */
+  /** Name in the file of signers: principals, or a user id. */
   readonly name: string;
   /** `SHA256:…` of an SSH key, 40 hexadecimal digits of an OpenPGP key. */
   readonly fingerprint: string;
-  /** Names that a strategy may call it by: principals, or the fingerprint of the primary key. */
+  /**
+   * Names by which a strategy may refer to the signer: principals, or the fingerprint of the
+   * primary key.
+   */
   readonly principals: readonly string[];
   /**
-   * Names by which keys of one person are found to be that, lower case: fingerprint and principals
-   * of every line with the key; the primary key and the address of an OpenPGP key.
+   * Names by which keys are recognized as those of one person, in lower case: fingerprint and
+   * principals of every line with the key; primary key and address of an OpenPGP key.
    */
   readonly aliases: readonly string[];
 }
@@ -31,7 +34,7 @@ export interface Signer {
 /**
  * Decodes the text of a signature.
  *
- * @throws SignatureError where there are characters that no signature has
+ * @throws SignatureError for characters that no signature has
  */
 export const asText = (latin1: string): string => {
   if (/[^\n\r\t\x20-\x7e]/.test(latin1)) throw malformed('the signature has characters that no signature has');
@@ -41,8 +44,8 @@ export const asText = (latin1: string): string => {
 const ADDRESS = /<([^<>\s]+)>$/;
 
 /**
- * Names of a key, see {@link Signer.aliases}. Empty: it is none of these signers'. Whether it may
- * sign now does not matter.
+ * Names of a key, see {@link Signer.aliases}. Empty if it belongs to none of these signers. Whether
+ * it may sign now is not checked.
  */
 export const aliasesOf = ({ ssh, openpgp }: Signers, fingerprint: string): readonly string[] => {
   const lines = ssh.filter((line) => line.fingerprint === fingerprint);
@@ -71,8 +74,10 @@ const checkPgp = ({ signature, payload }: SignedObject, signers: Signers, times:
 };
 
 /**
- * Checks the signature of an object. @param times at which the key must be valid, and at which the
- * signature is read @throws SignatureError
+ * Checks the signature of an object.
+ *
+ * @param times times at which the key must be valid, and at which the signature is read
+ * @throws SignatureError
  */
 export const checkSigned = (object: SignedObject, signers: Signers, times: Times): Signer => {
   if (object.signature.startsWith(`-----BEGIN ${SSH_SIGNATURE}-----`)) return checkSsh(object, signers, times);
@@ -80,7 +85,7 @@ export const checkSigned = (object: SignedObject, signers: Signers, times: Times
   throw unsupported('it is signed in another way than with SSH or OpenPGP');
 };
 
-/** Returns the fingerprints of the keys of these principals among the signers. */
+/** Fingerprints of the signers' keys that belong to these principals. */
 export const keysOf = ({ ssh, openpgp }: Signers, principals: readonly string[]): readonly string[] => {
   const lines = ssh.filter((line) => line.forGit && principalsOf(line).some((name) => principals.includes(name)));
   const keys = openpgp.filter(({ primary, refused }) => refused === undefined && principals.includes(primary));

@@ -1,4 +1,4 @@
-/** Reason why a signature does not count; stable, for programs. */
+/** Reason why a signature is not accepted; stable, for programs. */
 export type SignatureProblem =
   | 'unsigned'
   | 'signature-malformed'
@@ -8,7 +8,7 @@ export type SignatureProblem =
   | 'signer-not-valid'
   | 'commit-in-future';
 
-/** A signature that does not count. The message is for people. */
+/** Error for a signature that is not accepted. The message is for people. */
 export class SignatureError extends Error {
   override readonly name = 'SignatureError';
   readonly code: SignatureProblem;
@@ -19,14 +19,14 @@ export class SignatureError extends Error {
   }
 }
 
-/** Makes the error of a signature or key that cannot be parsed. */
+/** Creates the error for a signature or key that cannot be parsed. */
 export const malformed = (message: string): SignatureError => new SignatureError('signature-malformed', message);
-/** Makes the error of a signature or key of a kind that is not accepted. */
+/** Creates the error for a signature or key of a kind that is not accepted. */
 export const unsupported = (message: string): SignatureError => new SignatureError('signature-unsupported', message);
 
 /**
- * A file of signers that cannot be used as it stands. The message is for people and names the line
- * where there is one.
+ * Error for a file of signers that cannot be used. The message is for people and names the line if
+ * there is one.
  */
 export class SignersError extends Error {
   override readonly name = 'SignersError';

@@ -3,7 +3,7 @@ import { SignersError } from './errors.ts';
 import { parseKeyring, type SigningKey } from './openpgp/certificate.ts';
 import { type AllowedSigner, parseAllowedSigners } from './ssh/allowed-signers.ts';
 
-/** The files that name who may sign, as they were read. */
+/** Contents of the files that define who may sign. */
 export interface SignerFiles {
   /** OpenSSH allowed signers (ssh-keygen(1)). */
   readonly allowedSigners?: string | undefined;
@@ -16,11 +16,11 @@ export interface Signers {
   readonly files: SignerFiles;
   readonly ssh: readonly AllowedSigner[];
   readonly openpgp: readonly SigningKey[];
-  /** Digest of the files: equal for equal files. */
+  /** Digest of the files; equal for equal files. */
   readonly digest: string;
 }
 
-/** Largest size of one file; both must fit into what an agent keeps in its cluster. */
+/** Largest size of one file, in bytes. Both must fit into what an agent stores in its cluster. */
 export const MAX_SIGNERS_BYTES: number = 64 * 1024;
 
 const checkSize = (text: string | undefined, what: string): void => {
@@ -31,7 +31,7 @@ const checkSize = (text: string | undefined, what: string): void => {
 /**
  * Parses the configured files of signers.
  *
- * @throws SignersError when a file cannot be used, or no key could sign
+ * @throws SignersError if a file cannot be used, or no key could sign
  */
 export const parseSigners = (files: SignerFiles): Signers => {
   checkSize(files.allowedSigners, 'allowed signers');

@@ -3,9 +3,9 @@ import { malformed, SignatureError } from './errors.ts';
 import { SKEW_MS } from './openpgp/check.ts';
 import type { Signers } from './signers.ts';
 
-/** A commit as its signer saw it, and the signature that was put into it. */
+/** Commit as its signer saw it, with the signature that was added to it. */
 interface SignedCommit extends SignedObject {
-  /** Time by the commit itself; part of what was signed. */
+  /** Time in the commit itself, which is part of the signed data. */
   readonly committed: Date;
 }
 
@@ -13,8 +13,8 @@ const HEADER = 'gpgsig';
 const COMMITTER = /^committer [^\n]*> (\d{1,12}) [+-]\d{4}$/;
 
 /**
- * Lines of the headers with their line ends, and the offset where the empty line begins. Bytes are
- * kept as latin1.
+ * Splits a commit into header lines with their line ends, and the rest from the empty line on.
+ * Bytes are kept as latin1.
  */
 const splitHeaders = (text: string): { lines: readonly string[]; body: string } => {
   const end = text.indexOf('\n\n');
@@ -23,7 +23,7 @@ const splitHeaders = (text: string): { lines: readonly string[]; body: string } 
   return { lines: text.slice(0, end).split('\n'), body: text.slice(end + 1) };
 };
 
-/** Index after the last continuation line of the header that stands at `start`. */
+/** Index after the last continuation line of the header at `start`. */
 const endOfHeader = (lines: readonly string[], start: number): number => {
   let end = start + 1;
   while (lines[end]?.startsWith(' ')) end += 1;
@@ -38,10 +38,10 @@ const commitTime = (lines: readonly string[]): Date => {
 };
 
 /**
- * Takes a raw commit object apart: only the header `gpgsig` with its continuation lines is removed,
- * every other byte is what was signed (https://git-scm.com/docs/gitformat-signature). Two
- * signatures, or one of another object format beside it, are refused: readers disagree on what such
- * a signature covers.
+ * Splits a raw commit object into payload and signature. Only the header `gpgsig` with its
+ * continuation lines is removed; every other byte was signed
+ * (https://git-scm.com/docs/gitformat-signature). Two signatures, or an additional one of another
+ * object format, are refused, because readers disagree on what such a signature covers.
  *
  * @throws SignatureError `unsigned`, `signature-malformed`
  */
@@ -64,11 +64,11 @@ const splitSignedCommit = (data: Uint8Array): SignedCommit => {
 };
 
 /**
- * Checks the signature of a raw commit object. A key is judged by the commit's own time, as git
- * does it for SSH: an old commit stays good when its key expires. The time must not lie in the
+ * Checks the signature of a raw commit object. The key must be valid at the commit's own time, as
+ * in Git for SSH: an old commit stays valid when its key expires. The time must not lie in the
  * future.
  *
- * @param data the object without its header; its id is the caller's to check
+ * @param data object without its header; the caller checks its id
  * @throws SignatureError
  */
 export const verifyCommit = (data: Uint8Array, signers: Signers, now: Date): Signer => {

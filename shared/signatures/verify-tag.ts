@@ -2,24 +2,24 @@ import { asText, checkSigned, type SignedObject, type Signer } from './check-sig
 import { malformed, SignatureError } from './errors.ts';
 import type { Signers } from './signers.ts';
 
-/** An annotated tag of a commit as it reads; its signature is yet to be checked. */
+/** Annotated tag of a commit whose signature is not checked yet. */
 export interface SignedTag extends SignedObject {
   readonly name: string;
-  /** Id of the commit that it names. */
+  /** Id of the tagged commit. */
   readonly commit: string;
-  /** Time by the tag itself; part of what was signed. */
+  /** Time in the tag itself, which is part of the signed data. */
   readonly tagged: Date;
 }
 
-/** Headers as `git tag` writes them, and nothing else. */
+/** Headers exactly as `git tag` writes them. */
 const HEADERS = /^object ([0-9a-f]{40})\ntype commit\ntag ([\x21-\x7e]{1,512})\ntagger [^\n\0]*> (\d{1,12}) [+-]\d{4}\n\n/;
 const BEGIN = /^-----BEGIN /gm;
 
 /**
- * Takes a raw tag object apart: its signature stands at the end of its message
+ * Splits a raw tag object. Its signature is at the end of its message
  * (https://git-scm.com/docs/gitformat-signature).
  *
- * @param data the object without its header
+ * @param data object without its header
  * @throws SignatureError `unsigned`, `signature-malformed`
  */
 export const parseTag = (data: Uint8Array): SignedTag => {
@@ -36,8 +36,8 @@ export const parseTag = (data: Uint8Array): SignedTag => {
 };
 
 /**
- * Checks the signature of a tag. The key must be valid now: what a key signed before it was taken
- * out counts no more.
+ * Checks the signature of a tag. The key must be valid now: signatures by a removed key are not
+ * accepted.
  *
  * @throws SignatureError
  */

@@ -8,11 +8,11 @@ import { ANY_PROVIDER, EVERY_REGION, MAX_EXCEPTIONS, MAX_ZONES, type NodeExcepti
 import { UnreadKindError } from '../view-deps.ts';
 import { ignoreUnchanged, isSameFit, isSameNode, type ReducedNode, toNodeFacts } from './reduce-node.ts';
 
-/** Part of a commit about the places of this cluster. */
+/** Facts about the places of this cluster that a commit defines. */
 export interface CommitPlaces {
-  /** Absent: nothing that a node says is checked. */
+  /** Absent: claims of nodes are not checked. */
   readonly catalog?: RegionCatalogSpec | undefined;
-  /** Provider of the nodes that name none, by the registration of the cluster. */
+  /** Provider of nodes that name none, from the registration of the cluster. */
   readonly provider?: string | undefined;
 }
 
@@ -23,11 +23,11 @@ interface PlacesInForce {
 
 const NO_PLACES: PlacesInForce = { catalog: undefined, provider: undefined };
 
-/** A node, and the place where it is as far as that can be found out. */
+/** Node with its place, as far as that is known. */
 export interface PlacedNode extends NodeJudgement {
   readonly name: string;
   readonly uid: string | undefined;
-  /** Region by its label, whether or not that is to be believed. */
+  /** Region label, whether or not it is right. */
   readonly labelled: string | undefined;
   /** Zone by its label. */
   readonly zone: string | undefined;
@@ -39,9 +39,9 @@ export interface NodesByName {
 }
 
 /**
- * Judges each node by the catalogue of the accepted commit. All that depends on the region of a
- * node, the locks among it, gets it from here. What it returns is the same object for as long as
- * its content is the same.
+ * Judges each node by the catalogue of the accepted commit. Everything that depends on a node's
+ * region, including the locks, reads it here. Results are the same objects while their content is
+ * unchanged.
  */
 export class PlacedNodes {
   readonly #source: Pick<Informer<ReducedNode>, 'synced' | 'list'>;
@@ -61,17 +61,21 @@ export class PlacedNodes {
     source.onChange(ignoreUnchanged(isSameFit, () => (this.#facts = undefined)));
   }
 
-  /** Undefined: it is not known. */
+  /** undefined: unknown. */
   get inForce(): PlacesInForce | undefined {
     return this.#inForce;
   }
 
-  /** @throws UnreadKindError where it is not known which catalogue is in force */
+  /** Asserts that the catalogue in force is known. @throws UnreadKindError */
   assertKnown(): void {
     if (this.#inForce === undefined) throw new UnreadKindError('not read yet: the catalogue of regions');
   }
 
-  /** Judges all nodes by a commit. @param places undefined: they cannot be read */
+  /**
+   * Judges all nodes by the places of a commit.
+   *
+   * @param places undefined if they cannot be read
+   */
   judgeBy(places: CommitPlaces | undefined): void {
     const text = places && JSON.stringify(places);
     if (text === this.#text) return;
@@ -82,7 +86,7 @@ export class PlacedNodes {
     for (const handler of this.#handlers) handler();
   }
 
-  /** Calls the handler whenever another commit is in force. @returns ends the calls */
+  /** Registers a handler for a change of the places. @returns function that removes it */
   onChange(handler: () => void): () => void {
     this.#handlers.add(handler);
     return () => this.#handlers.delete(handler);
@@ -107,15 +111,15 @@ export class PlacedNodes {
     return this.#facts;
   }
 
-  /** Undefined: there is nothing to compare nodes with. */
+  /** Number of nodes that contradict themselves; undefined without a catalogue to compare with. */
   get disputedCount(): number | undefined {
     return this.#inForce?.catalog && this.list().filter(({ verdict }) => verdict === 'disputed').length;
   }
 
   /**
-   * Those that were known last.
+   * Exceptions as they were last known.
    *
-   * @throws UnreadKindError where neither catalogue nor nodes were ever known
+   * @throws UnreadKindError if catalogue or nodes were never known
    */
   get exceptions(): NodeExceptions {
     this.list();
@@ -124,8 +128,8 @@ export class PlacedNodes {
   }
 
   /**
-   * Those that were known last, or any: a provider that is left out can only make a policy allow
-   * more.
+   * Providers as they were last known. Until then any provider counts as present: a missing one
+   * could only make a policy allow more.
    */
   get providers(): PresentProviders {
     this.list();
@@ -144,8 +148,8 @@ export class PlacedNodes {
   }
 
   /**
-   * Adds nodes that were listed and are gone, while there is room: each change of the list has lock
-   * 2 proven again, and a node that comes back under its name is refused from its first Binding on.
+   * Keeps deleted nodes in the list while there is room. Each change of the list causes a new proof
+   * of lock 2. A node that returns under its name is so refused from its first Binding on.
    */
   #withGone(exceptions: NodeExceptions, { catalog }: PlacesInForce): NodeExceptions {
     if (catalog === undefined || exceptions.disputedRegions.length > 0) return exceptions;
@@ -193,7 +197,7 @@ const exceptionsOf = (nodes: readonly PlacedNode[], { catalog }: PlacesInForce):
 const isSameExceptions = (a: NodeExceptions, b: NodeExceptions): boolean =>
   sameItems(a.disputedNodes, b.disputedNodes) && sameItems(a.disputedRegions, b.disputedRegions) && sameItems(a.zones, b.zones);
 
-/** Names by which some of the providers mean different countries, and those that have them. */
+/** Region names that mean different countries, with the providers that use them. */
 const ambiguousNames = (catalog: CatalogIndex | undefined, providers: readonly string[]): PresentProviders['ambiguous'] => {
   const ambiguous = new Map<string, readonly string[]>();
   if (providers.length < 2) return ambiguous;

@@ -8,17 +8,17 @@ import { decoderOf, type Malformed, SHAPES } from '../decode.ts';
 
 const decodeNode = decoderOf<Node>(SHAPES.node);
 
-/** A node, reduced to what it says of its place and to which pods fit on it. */
+/** Node, reduced to its claims about its place and to what decides which pods fit on it. */
 export interface ReducedNode extends Node, Malformed {
   readonly place?: PlaceFacts;
   readonly fit?: Pick<NodeFacts, 'labels' | 'taints'>;
 }
 
-/** Longest labels and taints of a node that are kept, as JSON. Most have 1 KB. */
+/** Largest labels and taints of a node that are kept, in bytes of JSON. Most have 1 KB. */
 const MAX_FIT_BYTES = 4_096;
 const UNSCHEDULABLE: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 
-/** A node with more than is kept counts as one on which every pod fits. */
+/** Facts for fitting pods. If they are too large to be kept, every pod counts as fitting. */
 const fitOf = (labels: Readonly<Record<string, string>> = {}, spec: Node['spec']): NonNullable<ReducedNode['fit']> => {
   const taints = (spec?.taints ?? []).map(({ key, value, effect }) => definedOnly({ key, value: value ?? undefined, effect }));
   const isMarked = taints.some(({ key, effect }) => key === UNSCHEDULABLE.key && effect === UNSCHEDULABLE.effect);
@@ -26,7 +26,7 @@ const fitOf = (labels: Readonly<Record<string, string>> = {}, spec: Node['spec']
   return Buffer.byteLength(JSON.stringify(fit)) <= MAX_FIT_BYTES ? fit : { labels: undefined, taints: [] };
 };
 
-/** Reduces a node. One whose labels cannot be read has none; an empty label names no place. */
+/** Reduces a node. Unreadable labels count as none. An empty label names no place. */
 export const reduceNode = (node: Node): ReducedNode => {
   const { metadata, spec, malformed } = decodeNode(node);
   const { name, uid, resourceVersion, labels } = metadata;
@@ -42,7 +42,11 @@ export const reduceNode = (node: Node): ReducedNode => {
   };
 };
 
-/** Converts a node to what risks are judged by. @param region in which the node counts as being */
+/**
+ * Converts a node to the input of risk judgements.
+ *
+ * @param region in which the node counts as being
+ */
 export const toNodeFacts = ({ metadata: { name }, fit }: ReducedNode, region: string | undefined): NodeFacts => ({
   name,
   region,
@@ -50,17 +54,14 @@ export const toNodeFacts = ({ metadata: { name }, fit }: ReducedNode, region: st
   taints: fit?.taints ?? [],
 });
 
-/**
- * Whether reduced objects differ only in their version: a kubelet writes the status of its node and
- * pods all the time.
- */
+/** Whether two versions name the same place. Kubelets update the status of nodes all the time. */
 export const isSameNode = (a: ReducedNode, b: ReducedNode): boolean =>
   a.metadata.uid === b.metadata.uid && isDeepStrictEqual(a.place, b.place);
 
-/** Whether the same pods fit on a node. */
+/** Whether the same pods fit on both versions of a node. */
 export const isSameFit = (a: ReducedNode, b: ReducedNode): boolean => isSameNode(a, b) && isDeepStrictEqual(a.fit, b.fit);
 
-/** Skips updates that did not change the reduced object. */
+/** Wraps a handler so that it skips updates that leave the reduced object unchanged. */
 export const ignoreUnchanged =
   <T>(isSame: (a: T, b: T) => boolean, handler: () => void) =>
   (_key: ObjectKey, current: T | undefined, previous: T | undefined): void => {

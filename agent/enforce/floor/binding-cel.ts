@@ -12,8 +12,8 @@ import type { CelVariable } from './floor-cel.ts';
 export type BindGateMode = 'label' | 'list';
 
 /**
- * A CEL expression that puts CEL values into a text: `node "` + variables.node +
- * `" has no known region`.
+ * Builds a CEL expression that inserts CEL values into a text: `node "` + variables.node + `" has
+ * no known region`.
  */
 const textWith = (text: (...marks: string[]) => string, ...values: readonly string[]): string => {
   const marks = values.map((_, index) => `\u0000${index}\u0000`);
@@ -21,15 +21,15 @@ const textWith = (text: (...marks: string[]) => string, ...values: readonly stri
   return parts.map((part, index) => (index % 2 === 0 ? celString(part) : (values[Number(part)] ?? "''"))).join(' + ');
 };
 
-/** Name of the pod in the Binding by which the agent proves that the gate judges nodes. */
+/** Pod name in the Binding by which the agent proves that the gate judges nodes. */
 export const NODE_PROBE = 'fso-probe-node';
 
 /** Users who may bind pods. */
 export interface Binders {
   readonly users: readonly string[];
   /**
-   * The agent, whose dry runs for {@link NODE_PROBE} count as a trusted binder's, so that they show
-   * what the gate says of a node. A dry run binds nothing.
+   * User name of the agent. Its dry runs for {@link NODE_PROBE} count as a trusted binder's, so
+   * that they show what the gate decides about the node. A dry run binds nothing.
    */
   readonly agent: string;
 }
@@ -65,22 +65,21 @@ export const bindingVariables = (mode: BindGateMode, binders: Binders): readonly
 ];
 
 /**
- * A list of the parameters that may be absent. Not typed: while the schema is new, the API server
- * may check the types by the one before, and does not check them again.
+ * CEL of a parameter list that may be absent. Wrapped in `dyn`: while a schema is new, the API
+ * server may check types against the older one, and does not repeat the check.
  */
 const listIn = (name: 'disputedRegions' | 'zones'): string => `dyn(params.spec).?${name}.orValue([])`;
 
 const labelOf = (key: string): string => `object.metadata.?labels[?'${key}'].orValue('')`;
 
 /**
- * The API server copies the labels of a node that has them; if the node has none, it keeps a label
- * that came with the Binding. So a listed node must also be listed in an allowed region. A node
- * that is not listed yet is new; its zone, where that lies in another country than its region,
- * counts as its region from the first Binding on.
+ * The API server copies the labels that a node has; for one that it lacks, the Binding keeps the
+ * value it came with. So a listed node must also be listed in an allowed region. An unlisted node
+ * is new. A zone in another country than its region counts as the region from the first Binding on.
  *
- * A Binding without the region has none, whatever the list says: the node may have been created
- * again without one. If the API server does not copy the label although its version could, the mode
- * is `list` (FSO_BIND_GATE).
+ * A Binding without the region has none, even if the node is listed: the node may have been
+ * recreated without one. For an API server that could copy the label but does not, the mode has to
+ * be `list` (FSO_BIND_GATE).
  */
 const BY_LABEL = `variables.labelled != '' && ${labelOf(ZONE_LABEL)} in ${listIn('zones')} ?
   ${labelOf(ZONE_LABEL)} : variables.labelled`;
@@ -89,5 +88,5 @@ const PLACED: Readonly<Record<BindGateMode, string>> = {
   list: "variables.known.size() > 0 ? variables.known[0] : ''",
 };
 
-/** CEL literal: what a refused Binding's message proposes. */
+/** CEL literal: the fix that the message of a refused Binding proposes. */
 export const BINDING_FIX: string = celString(FIX);

@@ -1,7 +1,7 @@
 import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 
-/** Keeps all entries if they fit, else the first ones in the order of their text. */
+/** Keeps all entries if they fit, else the first ones in text order. */
 export const keepFitting = <T extends object>(
   entries: readonly T[],
   most: number,
@@ -19,5 +19,5 @@ export const keepFitting = <T extends object>(
   return { kept, dropped: entries.length - kept.length, bytes };
 };
 
-/** JSON of an entry; its length is its size in bytes, as names, regions and keys are ASCII. */
+/** JSON of an entry. Its length is its size in bytes, as names, regions and keys are ASCII. */
 export const textOf = weakMemo((entry: object): string => JSON.stringify(entry));

@@ -14,14 +14,14 @@ import { MAX_LISTED, MAX_REGION_VALUES, MAX_REQUIREMENTS, MAX_TERMS, MORE, VIOLA
 
 /**
  * The residency decision in CEL, as variables of a ValidatingAdmissionPolicy. Its texts equal those
- * of shared/residency. CEL evaluates a variable when an expression first reads it, so an UPDATE
- * does not pay for variables that it does not need.
+ * of shared/residency. CEL evaluates a variable on first use, so an UPDATE does not pay for
+ * variables that it does not read.
  *
  * @see
  * https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#variable-composition
  */
 
-/** Variable of an admission policy, which its later expressions read by name. */
+/** Variable of an admission policy, read by name in later expressions. */
 export interface CelVariable {
   readonly name: string;
   readonly expression: string;
@@ -33,8 +33,8 @@ const annotation = (key: string): string => `namespaceObject.metadata.?annotatio
 const label = (key: string): string => `namespaceObject.metadata.?labels[?'${key}'].orValue('')`;
 
 /**
- * The regions of injected placements: those of the strongest action that governs, except dryrun. An
- * annotation without its label is a leftover.
+ * CEL of the regions of injected placements: those of the strongest governing action except dryrun.
+ * An annotation without its label is a leftover and does not count.
  */
 export const INJECTED_LIST = FLOOR_ACTIONS.filter((action) => action !== 'dryrun').reduceRight(
   (weaker, action) =>
@@ -43,8 +43,9 @@ export const INJECTED_LIST = FLOOR_ACTIONS.filter((action) => action !== 'dryrun
 );
 
 /**
- * Labels and annotations of the namespace for one action. Without the annotation no region is
- * allowed: a namespace that is selected and does not list its regions must not admit every pod.
+ * Variables from the labels and annotations of the namespace, for one action. Without the
+ * annotation no region is allowed: a selected namespace that lists no regions must not admit every
+ * pod.
  */
 export const namespaceVariables = (action: FloorAction): readonly CelVariable[] => [
   { name: 'listed', expression: `${annotation(floorRegionsAnnotation(action))}.orValue('')` },
@@ -61,8 +62,8 @@ const REACH = `variables.terms.map(t, {
 })`;
 
 /**
- * Regions outside of the allowed ones that a term admits; evaluated only if In, DoesNotExist or the
- * nodeSelector limits them.
+ * Regions outside the allowed ones that a term admits. Evaluated only if the term's In,
+ * DoesNotExist or the nodeSelector bounds the regions.
  */
 const OUTSIDE = `(
   variables.selected.size() > 0 ? variables.selected :
@@ -77,7 +78,7 @@ const ABSENT = `(
   variables.selected.size() == 0 && !t.region.exists(e, e.operator in ['In', 'Exists', 'Gt', 'Lt']) ? [' allows nodes without a region'] : []
 )`;
 
-/** The problems of each term. */
+/** Problems of each term. */
 const PROBLEMS = `variables.reach.map(t,
   t.empty ? [] :
   variables.selected.size() == 0 && !t.region.exists(e, e.operator in ['In', 'DoesNotExist']) ?
@@ -97,16 +98,16 @@ const SO_MANY = `variables.terms.size() > ${MAX_TERMS} ||
   variables.terms.map(t, t.?matchExpressions.orValue([]).size() + t.?matchFields.orValue([]).size()).sum() > ${MAX_REQUIREMENTS}`;
 
 /**
- * Evaluated before all that visits every requirement, or whose cost grows with the square of the
- * size of the pod.
+ * Evaluated before anything that visits every requirement or whose cost grows with the square of
+ * the pod's size.
  */
 const TOO_LARGE = `variables.soMany || variables.terms.map(t,
   t.?matchExpressions.orValue([]).filter(e, e.key == ${KEY}).map(e, 1 + e.?values.orValue([]).size()).sum()
 ).sum() > ${MAX_REGION_VALUES}`;
 
 /**
- * Reads the variable `pod`, a pod spec. The last variable is `unconfined`: the problem of its
- * constraints, `''` = none.
+ * Variables that judge `pod`, a pod spec. The last one is `unconfined`: the problem of its
+ * constraints, `''` if there is none.
  */
 export const placementVariables: readonly CelVariable[] = [
   {
@@ -130,10 +131,10 @@ export const placementVariables: readonly CelVariable[] = [
 ];
 
 /**
- * The pod of a DaemonSet: its controller replaces every required term by one that names the node,
- * so no term can name a region; the bind gate decides. Only from the controller itself, or
- * unchanged since it created the pod. The second user name is that of all controllers if
- * kube-controller-manager runs without --use-service-account-credentials.
+ * Whether the pod belongs to a DaemonSet. The controller replaces every required term by one that
+ * names the node, so no term can name a region and the bind gate decides. Only the controller
+ * itself counts, or a pod unchanged since the controller created it. The second user name is that
+ * of all controllers if kube-controller-manager runs without --use-service-account-credentials.
  */
 const DAEMON_SET_POD = `(
   request.operation == 'CREATE' ?
@@ -147,16 +148,18 @@ const DAEMON_SET_POD = `(
 )`;
 
 /**
- * A kubelet's record of a static pod, which runs on its node in any case: refusing the record would
- * only hide the pod.
+ * Whether the pod is a kubelet's record of a static pod, which runs on its node in any case:
+ * refusing the record would only hide the pod.
  */
 const MIRROR_POD = `'kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}) &&
   request.userInfo.username == 'system:node:' + variables.nodeName`;
 
-/** Sizes that most pods stay below, far from the limits of a judgement. */
+/** Sizes below which most pods stay, far from the limits of a judgement. */
 const PLAIN = { terms: 4, expressions: 8, values: 12 } as const;
 
-/** Whether each term requires allowed regions; its other requirements only exclude more nodes. */
+/**
+ * Whether each term requires allowed regions. Its other requirements can only exclude more nodes.
+ */
 const plainTerms = (regions: string): string => `terms.size() > 0 && terms.size() <= ${PLAIN.terms} && terms.all(t,
   t.?matchFields.orValue([]).size() == 0 && t.?matchExpressions.orValue([]).size() <= ${PLAIN.expressions} &&
   t.?matchExpressions.orValue([]).all(e, e.?values.orValue([]).size() <= ${PLAIN.values}) &&
@@ -167,9 +170,9 @@ const plainTerms = (regions: string): string => `terms.size() > 0 && terms.size(
 
 /**
  * Whether a new pod is plainly inside the allowed regions: by its nodeSelector alone, or by a short
- * required node affinity. Most compliant pods are, and for them nothing else is evaluated: an API
- * server evaluates the validations, messages and audit annotations of a policy for every request,
- * each with variables of its own.
+ * required node affinity. This holds for most compliant pods, and nothing else is evaluated for
+ * them. It matters because an API server evaluates the validations, messages and audit annotations
+ * of a policy for every request, each with variables of its own.
  *
  * @param listed CEL expression of the allowed regions, separated by commas
  */
@@ -183,9 +186,9 @@ export const plainlyInside = (listed: string): string => `request.operation == '
 )`;
 
 /**
- * A pod at CREATE, and at UPDATE if its placement changed, which Kubernetes allows only on gated
- * pods. Every other update passes: else the finalizer of a pod from before the policy could never
- * be removed.
+ * Variables for a pod at CREATE, and at UPDATE if its placement changed, which Kubernetes allows
+ * only on gated pods. Every other update passes; otherwise the finalizer of a pod older than the
+ * policy could never be removed.
  */
 export const podVariables: readonly CelVariable[] = [
   { name: 'pod', expression: 'dyn(object.spec)' },
@@ -217,26 +220,22 @@ export const podVariables: readonly CelVariable[] = [
 const template = (name: string): string => `has(dyn(${name}).spec.jobTemplate) ?
   dyn(${name}).spec.jobTemplate.spec.template.spec : dyn(${name}).spec.?template.?spec.orValue({})`;
 
-/**
- * Regions that a nodeSelector could name without making the required node affinity unsatisfiable.
- */
+/** Regions that a nodeSelector could name while the required node affinity stays satisfiable. */
 const FITTING = `variables.regions.filter(r, variables.reach.exists(t, !t.empty && t.region.all(e,
   e.operator == 'In' ? r in e.?values.orValue([]) :
   e.operator == 'NotIn' ? !(r in e.?values.orValue([])) :
   e.operator != 'DoesNotExist'
 )))`;
 
-/**
- * Whether placement injection will confine the pods to exactly the regions that are allowed here.
- */
+/** Whether placement injection will confine the pods to exactly the allowed regions. */
 const INJECTED = `${label(INJECTION_LABEL)} == '${INJECTION_LABEL_VALUE}' && variables.listed != '' && variables.listed == (${INJECTED_LIST}) &&
   !variables.soMany && variables.selected.size() == 0 && variables.terms.all(t, !t.?matchExpressions.orValue([]).exists(e, e.key == ${KEY}))`;
 
 /**
- * A workload at CREATE, and at UPDATE if its pod template changed; not one that another workload's
- * controller owns.
+ * Variables for a workload at CREATE, and at UPDATE if its pod template changed. Workloads owned by
+ * another workload's controller are skipped.
  *
- * @param injection whether the API server can inject placements: pods that it will confine need no
+ * @param injection whether the API server can inject placements: pods that will get one need no
  * warning
  */
 export const workloadVariables = (injection: boolean): readonly CelVariable[] => [
@@ -260,11 +259,11 @@ export const workloadVariables = (injection: boolean): readonly CelVariable[] =>
   { name: 'proposed', expression: 'variables.fitting.size() > 0 ? variables.fitting : variables.regions' },
 ];
 
-/** A list for a sentence, cut at MAX_LISTED characters. */
+/** CEL of a list in a sentence, cut at MAX_LISTED characters. */
 const listed = (text: string): string => `(${text}.size() > ${MAX_LISTED} ? ${text}.substring(0, ${MAX_LISTED}) + '${MORE}' : ${text})`;
 const LISTED_REGIONS = listed("variables.regions.join(', ')");
 
-/** CEL expression: what a refused pod's message proposes to change in its spec. */
+/** CEL expression: the change to the spec that the message of a refused pod proposes. */
 export const SELECTOR_FIX = `variables.regions.size() == 0 ? 'no region is allowed, ask the owners of the policies' :
   (variables.nodeName != '' ? 'remove spec.nodeName and ' : variables.tooLarge ? 'shorten the required node affinity and ' : '') +
   'set spec.nodeSelector["${REGION_LABEL}"] to one of ' + ${LISTED_REGIONS}`;
@@ -272,8 +271,8 @@ export const SELECTOR_FIX = `variables.regions.size() == 0 ? 'no region is allow
 const REGION_LINE = `'${REGION_LABEL}: ' + variables.proposed[0]`;
 
 /**
- * CEL text of the fix of a workload, ready to paste: the path in this kind, and one line of YAML. A
- * nodeSelector on an allowed region confines the pod whatever the rest of its spec says.
+ * CEL expression of the fix for a workload, ready to paste: the path in this kind, and one line of
+ * YAML. A nodeSelector on an allowed region confines the pod whatever the rest of its spec says.
  */
 export const WORKLOAD_FIX = `variables.regions.size() == 0 ? 'no region is allowed, ask the owners of the policies' :
   (variables.nodeName == '' ? '' : 'remove ' + variables.path + '.nodeName' + (variables.unconfined == '' ? '' : ' and ')) +
@@ -285,7 +284,11 @@ export const WORKLOAD_FIX = `variables.regions.size() == 0 ? 'no region is allow
       'put under ' + variables.path + ': nodeSelector: {' + ${REGION_LINE} + '}') +
     (variables.proposed.size() < 2 ? '' : ' (or ' + ${listed("variables.proposed.filter(r, r != variables.proposed[0]).join(', ')")} + ')'))`;
 
-/** CEL expression of a refusal's message. @param fix CEL expression that ends it */
+/**
+ * CEL expression of a refusal's message.
+ *
+ * @param fix CEL expression of its last part
+ */
 export const message = (fix: string): string => `'policy ' + ${listed('variables.policies')} + ' allows regions ' +
   (variables.listed == '' ? '(none)' : ${LISTED_REGIONS}) + ' in namespace ' + request.namespace + ': ' +
   variables.violation + '; fix: ' + (${fix})`;

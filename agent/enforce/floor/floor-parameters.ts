@@ -17,7 +17,7 @@ import type { BindGateMode } from './binding-cel.ts';
 import { hasIndex, type Index, type IndexedGovernance, indexOf, NO_INDEX, reaches } from './namespace-index.ts';
 import { type ListedNode, NO_NODES, type NodeList, type Nodes, nodesOf, sameNodes } from './node-list.ts';
 
-/** Number of entries that did not fit. */
+/** Numbers of entries that did not fit. */
 export interface Overflow {
   readonly nodes: number;
   readonly namespaces: number;
@@ -32,24 +32,23 @@ export interface FloorParametersInput {
   readonly observed: readonly FloorParameters[];
   readonly bindGate: BindGateMode;
   /**
-   * RFC 3339; the parameters in the cluster must have been renewed then. Undefined: whenever that
-   * was.
+   * Time in RFC 3339 at which the objects in the cluster must have been renewed; undefined: any.
    */
   readonly renewedAt?: string | undefined;
 }
 
-/** Writes of the FloorParameters, what did not fit, and which entries are current. */
+/** Writes of the FloorParameters, the overflow, and which entries are current. */
 export interface FloorParametersPlan {
   readonly actions: readonly Action[];
   readonly overflow: Overflow;
   /**
-   * Whether the entry of a namespace under action deny is current in the API server, whatever its
-   * labels say.
+   * Whether the API server has the current entry of a namespace for action deny, whatever the
+   * namespace's labels are.
    */
   covers(namespace: string): boolean;
   /**
-   * Keys of policies whose glob, or whose namespace that does not exist yet, belongs into the index
-   * and is not in the API server's.
+   * Keys of policies that belong into the index but are missing in the API server's: by a glob, or
+   * for a namespace that does not exist yet.
    */
   readonly unlisted: ReadonlySet<string>;
 }
@@ -57,7 +56,7 @@ export interface FloorParametersPlan {
 /**
  * Plans the parameters of lock 1: the region of every node, the exceptions from regions on
  * Bindings, and the deny policies of every namespace. If the bind gate reads the list of nodes, the
- * index carries it too: a policy reads only one object.
+ * index carries the list too, because a policy reads only one object.
  */
 export const planFloorParameters = (input: FloorParametersInput): FloorParametersPlan => {
   const { governance, nodes, observed, bindGate } = input;
@@ -105,7 +104,9 @@ export const planFloorParameters = (input: FloorParametersInput): FloorParameter
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** The parameters while the API server does not serve their kind, or it was not listed yet. */
+/**
+ * Plan for a cluster whose API server does not serve the kind, or whose objects are not listed yet.
+ */
 export const unknownParameters = (governance: IndexedGovernance): FloorParametersPlan => ({
   actions: [],
   overflow: { nodes: 0, namespaces: 0, patterns: 0 },
@@ -114,8 +115,8 @@ export const unknownParameters = (governance: IndexedGovernance): FloorParameter
 });
 
 /**
- * Policies that the live index does not cover yet. Those that do not fit into the index never get
- * there, and are reported as overflow.
+ * Policies that the live index does not cover yet. Those that do not fit into the index are
+ * reported as overflow instead.
  */
 const unlistedIn = (
   live: FloorParametersSpec | undefined,
@@ -127,14 +128,13 @@ const unlistedIn = (
   const missing = globs.filter((glob) => kept.has(globText(glob)) && !listed.has(globText(glob)));
   const isLate = (name: string): boolean => own(wanted.namespaces, name) !== undefined && regionsIn(live, name) !== regionsIn(wanted, name);
   const late = [...awaited].filter(([name]) => isLate(name));
-  // A glob covers what it matches by itself: a namespace that no entry names is refused until it
-  // has its labels.
+  // A glob alone covers its namespaces: one without an entry is refused until it has its labels.
   const byGlob = new Set(globs.flatMap(({ policies }) => policies));
   const named = late.flatMap(([, { actions }]) => actions.deny?.policies ?? []).filter((policy) => !byGlob.has(policy));
   return new Set([...missing.flatMap(({ policies }) => policies), ...named]);
 };
 
-/** The regions of a namespace's entry; undefined: it has none. */
+/** Regions of a namespace's entry; undefined if it has none. */
 const regionsIn = (spec: FloorParametersSpec | undefined, namespace: string): string | undefined => {
   const entry = own(spec?.namespaces, namespace);
   return entry && regionsOfEntry(spec ?? {}, entry);
@@ -144,8 +144,7 @@ const globText = ({ pattern, excluded }: { readonly pattern: string; readonly ex
   [pattern, ...sortedSet(excluded ?? [])].join(' ');
 
 /**
- * Policies that the parameters in the cluster name: if one namespace has very many, the first of
- * them.
+ * Policies that the parameters in the cluster name. Of a namespace with very many, only the first.
  */
 export const policiesInParameters = (observed: readonly FloorParameters[]): readonly string[] =>
   observed.flatMap(({ spec }) =>
@@ -169,10 +168,10 @@ interface WantedParameters {
   readonly present: FloorParameters | undefined;
   readonly spec: Required<FloorParametersSpec>;
   readonly nodes: NodeList;
-  /** Whether the object in the cluster says the same. */
+  /** Whether the object in the cluster already has this spec. */
   readonly isCurrent: boolean;
   /**
-   * Whether it brings what no label can stand in for: a glob, or a namespace that does not exist
+   * Whether it adds an entry that no label can replace: a glob, or a namespace that does not exist
    * yet.
    */
   readonly isNew: boolean;
@@ -209,8 +208,8 @@ const reasonOf = (
 };
 
 /**
- * Whether the index gets names or globs that the live one lacks. A namespace that only its own
- * policies name is not new, since its users may write them as often as they like.
+ * Whether the index adds names or globs that the live one lacks. A namespace that only its own
+ * policies name does not count, since its users may write them as often as they like.
  */
 const bringsNames = (
   live: FloorParametersSpec | undefined,
@@ -227,9 +226,9 @@ const bringsNames = (
 };
 
 /**
- * Whether the live list has a node in a region that it is not in, or lacks one that is not where
- * its label says. A deleted node does no harm if a Binding carries its region. Every other change
- * can wait (`Grow`); the caller distinguishes `Cover`, see {@link WantedParameters.isNew}.
+ * Whether the live list has a node in a wrong region, or lacks one whose label is wrong. A deleted
+ * node does no harm if a Binding carries its region. Every other change can wait (`Grow`). The
+ * caller distinguishes `Cover`, see {@link WantedParameters.isNew}.
  */
 const misplaces = (live: Nodes = {}, { kept, misplaced }: NodeList, bindGate: BindGateMode): boolean => {
   const isWrong = ([name, region]: [string, string]): boolean => {

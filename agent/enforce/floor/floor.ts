@@ -30,20 +30,20 @@ import {
 } from './floor-cel.ts';
 import { indexConditions, indexed, indexMessage, indexVariables, podIndexConditions } from './index-cel.ts';
 
-/** Facts of the API server and the repository on which the floor's rules depend. */
+/** Facts of the API server and the repository that the floor depends on. */
 export interface FloorOptions {
   /** Source from which the bind gate gets the region of a node. Default `label`. */
   readonly bindGate?: BindGateMode;
-  /** Users who may bind pods in governed namespaces; the same object while they are the same. */
+  /** Users who may bind pods in governed namespaces; has to be the same object while unchanged. */
   readonly binders?: Binders;
   /**
-   * Whether the API server can inject placements: workloads whose pods will get one cause no
-   * warning. Default false.
+   * Whether the API server can inject placements: workloads whose pods get one cause no warning.
+   * Default false.
    */
   readonly injection?: boolean;
 }
 
-/** The requests that one policy of the floor judges, and the texts of its responses. */
+/** Requests that one policy of the floor judges, and the texts of its responses. */
 interface Concern {
   readonly name: string;
   readonly scope: Scope;
@@ -57,11 +57,11 @@ interface Concern {
   /** Text for requests whose full message cannot be built, e.g. because it is longer than 5 KiB. */
   readonly fallback: string;
   readonly validationActions: readonly string[];
-  /** The FloorParameters that it reads, and the decision while they do not exist. */
+  /** FloorParameters that the policy reads, and the decision while they do not exist. */
   readonly parameters?: { readonly name: string; readonly missing: 'Allow' | 'Deny' };
 }
 
-/** Namespaces of a concern, and the source of their rules. */
+/** Namespaces of a concern, and where their rules come from. */
 interface Scope {
   readonly selector: object;
   readonly conditions?: readonly MatchCondition[];
@@ -86,10 +86,10 @@ const ALLOWED = "variables.violation == ''";
 
 const FLOOR_PREFIX = 'fso-floor-';
 
-/** Whether a policy or binding is named as one of the floor's. */
+/** Whether a policy or binding has a name of the floor. */
 export const isFloorName = (name: string): boolean => name.startsWith(FLOOR_PREFIX);
 
-/** Labelled namespaces, by their own annotations. */
+/** Selects labelled namespaces, judged by their own annotations. */
 const byLabel = (action: FloorAction): Scope => ({
   selector: { matchLabels: { [floorLabel(action)]: FLOOR_LABEL_VALUE } },
   variables: namespaceVariables(action),
@@ -97,8 +97,8 @@ const byLabel = (action: FloorAction): Scope => ({
 });
 
 /**
- * Namespaces of the index. `Ignore`: else every matching request in every namespace would fail
- * while its kind is not served.
+ * Selects namespaces of the index. The failure policy is `Ignore`: otherwise every matching request
+ * in every namespace would fail while the parameters' kind is not served.
  */
 const byIndex = (conditions: readonly MatchCondition[]): Scope => ({
   selector: {},
@@ -118,7 +118,7 @@ const podConcern = (action: FloorAction): Concern => ({
   fallback: 'the pod may run outside of the regions that the policies of its namespace allow',
 });
 
-/** Check of workloads, always a warning: a mutating webhook may still fix the pods. */
+/** Check of workloads. It only warns, because a mutating webhook may still fix the pods. */
 const workloadConcern = (action: FloorAction, injection: boolean): Concern => ({
   name: `${FLOOR_PREFIX}workloads-${action}`,
   scope: byLabel(action),
@@ -144,13 +144,13 @@ const bindGateConcern = (mode: BindGateMode, binders: Binders): Concern => ({
   parameters: { name: NODES_PARAMETERS, missing: 'Deny' },
 });
 
-/** A concern for namespaces whose own labels and annotations are not current: see index-cel.ts. */
+/** Variant of a concern for namespaces whose own labels are not current; see index-cel.ts. */
 const indexConcern = (concern: Concern, change: Pick<Concern, 'name' | 'scope' | 'variables'>): Concern => ({
   ...concern,
   ...change,
   allowed: ALLOWED,
   message: indexMessage(concern.message),
-  // Without the object this policy must allow: to deny would stop every pod of the cluster.
+  // Allows if the object is missing: a denial would stop every pod of the cluster.
   parameters: { name: NAMESPACES_PARAMETERS, missing: 'Allow' },
 });
 
@@ -192,22 +192,21 @@ const concerns = ({ bindGate = 'label', binders = NO_BINDERS, injection = false 
 ];
 
 /**
- * The API server evaluates messages and audit annotations for every request, so they cost nothing
- * for an allowed one.
+ * Builds the responses of a concern. The API server evaluates messages and audit annotations for
+ * every request, so they are empty for an allowed one.
  */
 const responsesOf = ({ allowed = ALLOWED, message: text, fallback }: Concern): object => {
   const unlessAllowed = (expression: string): string => `${allowed} ? '' : (${expression})`;
   return {
     validations: [{ expression: allowed, message: fallback, messageExpression: unlessAllowed(text), reason: 'Forbidden' }],
-    // The policies that a request violates and their Git commits, in the same order. The API server
-    // omits an empty value.
+    // The violated policies and their Git commits, in the same order. The API server omits an empty
+    // value.
     auditAnnotations: ['policies', 'revisions'].map((key) => ({ key, valueExpression: unlessAllowed(`variables.${key}`) })),
   };
 };
 
 /**
- * Writes every field that could open the policy, if only with its default, so that a change to it
- * shows.
+ * Writes every field that could open the policy, even a default, so that a change shows as drift.
  */
 const policyOf = weakMemo(
   (concern: Concern): ValidatingAdmissionPolicy => ({
@@ -254,8 +253,8 @@ const bindingOf = weakMemo(
 );
 
 /**
- * The objects of lock 1: a constant number of ValidatingAdmissionPolicies, each with one binding of
- * its name. They read the rules from the namespace: a label selects it, an annotation holds the
+ * Objects of lock 1: a constant number of ValidatingAdmissionPolicies, each with one binding of its
+ * name. They read the rules from the namespace: a label selects it, an annotation holds the
  * regions. Policies come before bindings.
  */
 export const desiredFloor = (options: FloorOptions = {}): KubeObject[] => {
@@ -284,9 +283,9 @@ export const planFloor = (
 };
 
 /**
- * Leaves out bindings that cannot be written yet. A user who writes one with parameters needs the
- * right to read the kind that its policy names, and while the policy does not exist, the right to
- * read every kind
+ * Removes bindings that cannot be written yet. Writing one with parameters requires the right to
+ * read the kind that its policy names, and while the policy does not exist, the right to read every
+ * kind
  * (https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/#authorization-checks).
  */
 export const inOrder = (actions: readonly Action[], policies: readonly ValidatingAdmissionPolicy[]): readonly Action[] => {

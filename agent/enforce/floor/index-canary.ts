@@ -2,7 +2,7 @@ import { CANARY_NAMESPACE, CANARY_POLICY, FIELD_MANAGERS, type KubeObject } from
 import { NAMESPACE_KIND } from '@fso/shared/kube';
 import type { Action, ActionGovernance, NamespaceGovernance } from '../types.ts';
 
-/** Allows no region, under a policy that exists only in the index. */
+/** Denies every region, for a policy that exists only in the index. */
 const DENY: ActionGovernance = { regions: [], policies: [CANARY_POLICY], revisions: ['-'] };
 
 /** Entry of {@link CANARY_NAMESPACE} in the index; the namespace has no labels of this system. */

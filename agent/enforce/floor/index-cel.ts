@@ -2,7 +2,7 @@ import { FLOOR_LABEL_VALUE, floorLabel, floorRegionsAnnotation, LIST_KEY_PREFIX 
 import { celString, type MatchCondition } from '../admission-policies.ts';
 import { type CelVariable, plainlyInside } from './floor-cel.ts';
 
-/** Whether a name or glob matches a namespace: shared/compile's matchesNamespace, in CEL. */
+/** CEL: whether a name or glob matches a namespace, like `matchesNamespace` of shared/compile. */
 const matches = (glob: string, name: string): string => `(
   ${glob}.startsWith('*') ? (
     ${glob}.endsWith('*') ? (${glob}.size() < 2 || ${name}.contains(${glob}.substring(1, ${glob}.size() - 1))) : ${name}.endsWith(${glob}.substring(1))
@@ -21,12 +21,12 @@ const LISTED_REGIONS = `[params.spec.namespaces[${NAMESPACE}].regions].map(r,
 const REACHED = `params.spec.?reach.orValue('') != '' && ${NAMESPACE}.matches(params.spec.reach)`;
 
 /**
- * Skips namespaces that the index does not mention, because no policy governs them, at the cost of
- * one expression.
+ * Skips namespaces that are not in the index, because no policy governs them, at the cost of one
+ * expression.
  */
 export const indexConditions: readonly MatchCondition[] = [{ name: 'in-index', expression: `(${LISTED}) || (${REACHED})` }];
 
-/** Skips, at the same cost, also pods that are plainly inside. */
+/** Skips also pods that are plainly inside, at the same cost. */
 export const podIndexConditions: readonly MatchCondition[] = [
   {
     name: 'in-index',
@@ -35,10 +35,9 @@ export const podIndexConditions: readonly MatchCondition[] = [
 ];
 
 /**
- * The index's entry of a namespace under action deny. `differs`: the namespace itself does not say
- * the same, because it is not labelled yet, lost its labels, is new, or its regions were changed.
- * `unseen`: globs of policies that match a namespace without an entry, because the agent has not
- * seen it yet.
+ * Variables from the index's entry of a namespace for action deny. `differs`: the namespace's own
+ * labels do not match the entry, because they are not written yet, were lost or changed. `unseen`:
+ * globs of policies that match a namespace without an entry, which the agent has not seen yet.
  */
 export const indexVariables: readonly CelVariable[] = [
   {
@@ -63,7 +62,7 @@ export const indexVariables: readonly CelVariable[] = [
 const UNSEEN = 'is not set up yet';
 
 /**
- * The decision of a concern, only for namespaces that {@link indexVariables} find.
+ * Restricts the decision of a concern to namespaces that {@link indexVariables} find.
  *
  * @param judged CEL expression: the request may be refused because its namespace is unseen
  */
@@ -75,6 +74,6 @@ export const indexed = (concern: readonly CelVariable[], judged: string): readon
   },
 ];
 
-/** CEL expression of a refusal's message where the index, and not the labels, decides. */
+/** CEL expression of a refusal's message if the index decides instead of the labels. */
 export const indexMessage = (message: string): string => `variables.differs ? (${message}) :
   'namespace ' + ${NAMESPACE} + ' ${UNSEEN} for policy ' + variables.policies + ': try again in a moment'`;

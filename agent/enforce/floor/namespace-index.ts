@@ -14,7 +14,7 @@ import { keepFitting, textOf } from './entry-limit.ts';
 import { CANARY_GOVERNANCE } from './index-canary.ts';
 import type { NodeList } from './node-list.ts';
 
-/** Parts of the governance that the index is made from. */
+/** Parts of the governance that the index is built from. */
 export type IndexedGovernance = Pick<Governance, 'namespaces' | 'awaited' | 'globs'>;
 
 type Entries = NonNullable<FloorParametersSpec['namespaces']>;
@@ -23,7 +23,9 @@ export type Entry = Entries[string];
 
 type Lists = NonNullable<FloorParametersSpec['lists']>;
 
-/** Content of `fso-namespaces`: what lock 1 knows of namespaces beside their labels. */
+/**
+ * Content of `fso-namespaces`: the rules of namespaces as lock 1 knows them without their labels.
+ */
 export interface Index {
   readonly namespaces: Entries;
   readonly lists: Lists;
@@ -31,7 +33,9 @@ export interface Index {
   readonly reach: string;
 }
 
-/** Written even if empty: a field that an apply does not name stays as others wrote it. */
+/**
+ * Empty index. It is written in full, as a field that an apply does not name keeps others' value.
+ */
 export const NO_INDEX: Index = { namespaces: {}, lists: {}, patterns: [], reach: '' };
 
 /** Whether FloorParameters of the cluster hold the desired index. */
@@ -51,10 +55,7 @@ const sameEntries = (a: Entries, b: Entries): boolean => {
 const sameEntry = (a: Entry | undefined, b: Entry | undefined): boolean =>
   a?.regions === b?.regions && a?.policies === b?.policies && a?.revisions === b?.revisions;
 
-/**
- * The index of a governance, and the nodes in the same object. An unchanged list of nodes is the
- * same object.
- */
+/** Builds the index of a governance, to be stored together with the nodes. Memoized by identity. */
 export const indexOf = weakMemo2((governance: IndexedGovernance, nodes: NodeList) => {
   const entries = [...governance.namespaces, ...governance.awaited].flatMap(([, governed]) => entriesOf(governed));
   const { shared = [], own = [] } = Object.groupBy(entries, ({ isOwn }) => (isOwn ? 'own' : 'shared'));
@@ -68,10 +69,10 @@ export const indexOf = weakMemo2((governance: IndexedGovernance, nodes: NodeList
   const room = FLOOR_PARAMETER_BYTES.index - nodes.bytes - patterns.bytes - textOf(canary).length;
   const { lists, pairs, bytes } = listedOnce({ shared: shared.map(pairOf), own: own.map(pairOf) }, room);
   const first = keepFitting(pairs.shared, FLOOR_PARAMETER_LIMITS.namespaces, room - bytes);
-  // Namespaces with only policies of their own come last, whatever their names: no deny glob
+  // Namespaces governed only by their own policies come last, whatever their names: no deny glob
   // matches such a namespace.
   const second = keepFitting(pairs.own, FLOOR_PARAMETER_LIMITS.namespaces - first.kept.length, room - bytes - first.bytes);
-  // A namespace that does not fit would count as unseen.
+  // If namespaces are left out, so are all globs: they would treat those namespaces as unseen.
   const some = first.dropped > 0 ? [] : patterns.kept;
   const spec: Index = {
     namespaces: Object.fromEntries([...canary, ...first.kept, ...second.kept]),
@@ -88,8 +89,8 @@ interface Pairs {
 }
 
 /**
- * Shares lists of regions between entries of namespaces where these do not fit with one each.
- * Lists that only namespaces' own policies have stay with them: users of those may write many.
+ * Moves region lists that several entries share into `lists`, if the entries do not fit otherwise.
+ * A list used only by namespaces' own policies stays in the entry: their users could add many.
  */
 const listedOnce = (pairs: Pairs, room: number): { readonly lists: Lists; readonly pairs: Pairs; readonly bytes: number } => {
   const all = [...pairs.shared, ...pairs.own];
@@ -108,8 +109,8 @@ const listedOnce = (pairs: Pairs, room: number): { readonly lists: Lists; readon
 };
 
 /**
- * A glob has `*` only at its start or end, and no other character with a meaning in a regular
- * expression.
+ * Builds the regular expression of all globs. A glob has `*` only at its start or end, and no other
+ * special character.
  */
 const reachOf = (patterns: readonly { readonly pattern: string }[]): string =>
   patterns.length === 0 ? '' : `${REACH_START}${sortedSet(patterns.map(({ pattern }) => expressionOf(pattern))).join('|')}${REACH_END}`;
@@ -118,13 +119,13 @@ const [REACH_START, REACH_END] = ['^(?:', ')$'];
 
 const expressionOf = (pattern: string): string => pattern.replaceAll('*', '.*');
 
-/** Whether the expression of an index matches all that a glob does. */
+/** Whether the expression of an index matches everything that a glob matches. */
 export const reaches = (reach: string | undefined, pattern: string): boolean =>
   reach?.slice(REACH_START.length, -REACH_END.length).split('|').includes(expressionOf(pattern)) === true;
 
 interface NamedEntry {
   readonly pair: readonly [name: string, entry: Entry];
-  /** All policies are the namespace's own. */
+  /** Whether all policies of the entry are the namespace's own. */
   readonly isOwn: boolean;
 }
 
@@ -134,10 +135,10 @@ const entriesOf = weakMemo(({ namespace, actions: { deny } }: NamespaceGovernanc
   deny === undefined ? [] : [entryOf(namespace, deny)],
 );
 
-/** Room for the names of a namespace's own policies. */
+/** Bytes for the names of a namespace's own policies. */
 const MAX_OWN_BYTES = 300;
 
-/** Policies and revisions are in the same order: those of others first. */
+/** Builds an entry. Policies and revisions are in the same order, foreign policies first. */
 const entryOf = (namespace: string, { regions, policies, revisions }: ActionGovernance): NamedEntry => {
   const all = policies.map((policy, index) => ({ policy, revision: revisions[index] ?? '-', isOwn: isTenantsKey(policy, namespace) }));
   const others = all.filter(({ isOwn }) => !isOwn);
@@ -151,7 +152,7 @@ const entryOf = (namespace: string, { regions, policies, revisions }: ActionGove
   return { pair: [namespace, entry], isOwn: others.length === 0 };
 };
 
-/** The first items that fit, but at least one: a refusal names a policy. */
+/** Returns the first items that fit, but at least one, as a refusal has to name a policy. */
 const firstWithin = <T extends { readonly policy: string }>(items: readonly T[], bytes: number): readonly T[] => {
   let left = bytes;
   const end = items.findIndex(({ policy }, index) => {

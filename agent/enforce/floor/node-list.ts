@@ -5,28 +5,28 @@ import { keepFitting } from './entry-limit.ts';
 /** Regions of nodes by name, as FloorParameters list them. */
 export type Nodes = NonNullable<FloorParametersSpec['nodes']>;
 
-/** Whether two lists have the same nodes in the same regions. */
+/** Whether both lists have the same nodes in the same regions. */
 export const sameNodes = (a: Nodes = {}, b: Nodes): boolean => {
   const names = Object.keys(b);
   return names.length === Object.keys(a).length && names.every((name) => a[name] === b[name]);
 };
 
-/** A node as lock 1 lists it. */
+/** Node as lock 1 lists it. */
 export interface ListedNode {
   readonly name: string;
-  /** Region in which it counts as being; undefined: in none. */
+  /** Region in which the node counts as being; undefined: none. */
   readonly region?: string | undefined;
-  /** Region by its label, from which a Binding gets it. */
+  /** Region label of the node, which the API server copies to Bindings. */
   readonly labelled: string | undefined;
 }
 
-/** The nodes that fit into FloorParameters, and the number of those that do not. */
+/** Nodes that fit into FloorParameters, and the number of those that do not. */
 export interface NodeList {
   readonly kept: Nodes;
   readonly dropped: number;
-  /** Bytes of its JSON. */
+  /** Size of the JSON of `kept`, in bytes. */
   readonly bytes: number;
-  /** Nodes that are not where their label says, by name. */
+  /** Names of nodes whose region differs from their label. */
   readonly misplaced: ReadonlySet<string>;
 }
 
@@ -34,9 +34,9 @@ export interface NodeList {
 export const NO_NODES: NodeList = { kept: {}, dropped: 0, bytes: 0, misplaced: new Set() };
 
 /**
- * Nodes change their version all the time and their region hardly ever: the list is built again
- * only when a region differs. Nodes that are not where their label says come first, as nothing
- * stands in for their entries.
+ * Builds the list. Nodes are updated all the time but hardly ever change their region, so the list
+ * is rebuilt only if a region differs. Nodes with a wrong label come first, as nothing can replace
+ * their entries.
  */
 export const nodesOf: (nodes: readonly ListedNode[]) => NodeList = (() => {
   let known: { readonly entries: readonly NodeEntry[]; readonly list: NodeList } = { entries: [], list: NO_NODES };
@@ -64,5 +64,5 @@ type NodeEntry = readonly [name: string, region: string];
 const isSameList = (a: readonly NodeEntry[], b: readonly NodeEntry[]): boolean =>
   a.length === b.length && a.every(([name, region], index) => name === b[index]?.[0] && region === b[index]?.[1]);
 
-/** The entry of a cached node, so that a round over many unchanged nodes is cheap. */
+/** Entry of a cached node, memoized so that a reconcile over many unchanged nodes is cheap. */
 const nodeEntry = weakMemo(({ name, region = '' }: ListedNode): NodeEntry => [name, region]);

@@ -2,16 +2,16 @@ import { CANARY_POLICY, LABELS } from '@fso/shared/api';
 import { GEO_RESIDENCY_KIND } from '@fso/shared/kube';
 import type { Constraint, ConstraintSpec } from './kinds.ts';
 
-/** Name of the constraint that refuses the canary's dry runs and nothing else. */
+/** Name of the constraint that refuses only the canary's dry runs. */
 export const CANARY_NAME = 'geo-canary';
 
-/** Marks the pods that the canary refuses. Only the agent sets it, in dry runs. */
+/** Label of the pods that the canary refuses. Only the agent sets it, in dry runs. */
 export const CANARY_LABEL: Readonly<Record<string, string>> = { 'compliance.gov/canary': 'lock-two' };
 
 /**
- * A constraint that refuses every pod with {@link CANARY_LABEL} in every namespace, because it
- * allows no region. The agent sends such a pod, which lock 1 admits, to find out whether Gatekeeper
- * is called for a namespace and evaluates Rego there.
+ * Builds the canary: a constraint that allows no region, and so refuses every pod with
+ * {@link CANARY_LABEL} in every namespace. The agent sends such a pod, which lock 1 admits, to find
+ * out whether the API server calls Gatekeeper for a namespace and Gatekeeper evaluates Rego there.
  */
 export const canaryBody = (): Constraint => BODY;
 

@@ -4,7 +4,7 @@ import { sortedSet } from '../../compare.ts';
 import { constraintName, entriesOf, entryText, groupIdentityOf, namePrefixOf } from './constraint.ts';
 import type { Constraint } from './kinds.ts';
 
-/** A constraint, planned or in the cluster, as far as its name may be used again. */
+/** Constraint, planned or in the cluster, whose name may be reused. */
 export interface NamedConstraint {
   readonly name: string;
   /** Identity of its group. */
@@ -13,14 +13,14 @@ export interface NamedConstraint {
   readonly entries: readonly string[];
 }
 
-/** A desired constraint that has no name yet. */
+/** Desired constraint that has no name yet. */
 export type WantedConstraint = Omit<NamedConstraint, 'name'>;
 
 /** Name of a constraint, and the group of policies that it is for. */
 export interface ConstraintIdentity {
   readonly name: string;
   readonly group: string;
-  /** The group whose constraint it takes over. */
+  /** Group whose constraint this one takes over; undefined: none. */
   readonly formerGroup: string | undefined;
 }
 
@@ -31,7 +31,7 @@ export const namedConstraintOf: (constraint: Constraint) => NamedConstraint = we
   entries: sortedSet(entriesOf(constraint).map(entryText)),
 }));
 
-/** The same for two constraints of one action with the same entries. */
+/** Key that is equal for constraints of one action with the same entries. */
 const contentKey = ({ group, entries }: WantedConstraint): string => [namePrefixOf(group), ...entries].join('\n');
 
 const freshName = (group: string, isTaken: (name: string) => boolean): string => {
@@ -42,15 +42,14 @@ const freshName = (group: string, isTaken: (name: string) => boolean): string =>
 };
 
 /**
- * Chooses the names of the wanted constraints. A group keeps the constraint that it has. A new one
- * whose policies all come from one constraint that nothing else wants takes that one over:
- * Gatekeeper then changes an object at once, instead of loading one and dropping another, which
- * takes both sides twice the work.
+ * Chooses the names of the wanted constraints. A group keeps its constraint. A new group with
+ * exactly the policies of a constraint that no other group uses takes that one over: Gatekeeper
+ * then updates one object, which is half the work of loading one and dropping another.
  *
- * @param held constraints that were planned before, then those in the cluster: one name may be held
- * twice, and is taken over only where both are the same policies, since some of those in the
- * cluster may still wait for another constraint
- * @returns by group
+ * @param held planned constraints, then those in the cluster. A name that occurs twice is taken
+ * over only if both have the same policies, since policies in the cluster may still wait for a
+ * move.
+ * @returns identities by group
  */
 export const nameConstraints = (
   wanted: readonly WantedConstraint[],
@@ -71,8 +70,8 @@ export const nameConstraints = (
     const isSame = isOf(contentKey(constraint));
     const former = held.find((other) => !used.has(other.name) && (byName.get(other.name) ?? []).every(isSame));
     const first = constraintName(constraint.group);
-    // Its own name is free also where it has other content, which another writer put there or no
-    // policy wants any more.
+    // The group's own name is free even if a constraint with other content has it: another writer
+    // changed that one, or no policy wants it any more.
     const isTaken = (name: string): boolean => used.has(name) || (name !== first && byName.has(name));
     if (former === undefined) assign(constraint.group, freshName(constraint.group, isTaken));
     else assign(constraint.group, former.name, former.group);

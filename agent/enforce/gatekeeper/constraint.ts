@@ -16,12 +16,12 @@ export interface ConstraintGroup {
   readonly excludedNamespaces: readonly string[];
   readonly scoped: readonly ScopedEnforcementAction[];
   /**
-   * Namespaces' own policies are kept apart from all others, in a few constraints; see tenants.ts.
+   * Number of the constraint for namespaces' own policies, which are kept apart; see tenants.ts.
    */
   readonly shard?: number | undefined;
   /**
-   * Rules for bindings; absent: they are not judged. They are a setting of the agent and facts of
-   * the cluster, so no part of the identity.
+   * Rules for bindings; absent: they are not judged. No part of the group's identity, as they
+   * follow from the agent's settings and the cluster.
    */
   readonly bindGate?: BindGate | undefined;
 }
@@ -33,13 +33,14 @@ export interface BindGate extends NodeExceptions {
 }
 
 /**
- * Hexadecimal digits, 128 bits: tenants choose regions, and must not find two lists with one name.
+ * Hexadecimal digits (128 bits): tenants choose regions and must not find two lists with the same
+ * hash.
  */
 const HASH_LENGTH = 32;
 
 /**
- * The identity of a group as text: the beginning of its constraints' names, a space, and all that
- * the policies have in common. It is compared as a whole, never by a hash of it.
+ * Identity of a group as text: the prefix of its constraints' names, a space, and everything that
+ * the policies have in common. It is compared as a whole, never by a hash.
  */
 export const groupIdentity = (group: ConstraintGroup): string => {
   const shard = group.shard === undefined ? [] : [group.shard];
@@ -47,14 +48,14 @@ export const groupIdentity = (group: ConstraintGroup): string => {
   return `${['geo', group.action, ...shard.map((number) => `own${number}`)].join('-')} ${JSON.stringify(content)}`;
 };
 
-/** Beginning of the names of a group's constraints: `geo-<action>` or `geo-<action>-own<shard>`. */
+/** Name prefix of a group's constraints: `geo-<action>` or `geo-<action>-own<shard>`. */
 export const namePrefixOf = (identity: string): string => identity.slice(0, identity.indexOf(' '));
 
 /**
- * Name of a new constraint: `geo-<action>-<hash>`, with `own<shard>` before the hash where
- * namespaces have the policies for themselves.
+ * Name of a new constraint: `geo-<action>-<hash>`, with `own<shard>` before the hash for
+ * namespaces' own policies.
  *
- * @param attempt how many of its names are taken by other constraints
+ * @param attempt number of its names that other constraints have taken
  */
 export const constraintName = (identity: string, attempt = 0): string => {
   const prefix = namePrefixOf(identity);
@@ -62,20 +63,18 @@ export const constraintName = (identity: string, attempt = 0): string => {
   return `${prefix}-${shortHash(attempt === 0 ? content : `${content} ${attempt}`, HASH_LENGTH)}`;
 };
 
-/** Identity of the group of a constraint, from its content and not from its name. */
+/** Identity of a constraint's group, from its content and not from its name. */
 export const groupIdentityOf: (constraint: Constraint) => string = weakMemo((constraint) => {
   const [first, ...others] = entriesOf(constraint);
   const isShard = first !== undefined && [first, ...others].every(({ name, pattern }) => isTenantsKey(name, pattern));
   return groupIdentity({ ...groupOf(constraint), shard: isShard ? shardOf(first.pattern) : undefined });
 });
 
-/**
- * Earlier versions wrote 10 digits of the hash; their constraints keep the names that they have.
- */
+/** Earlier versions wrote 10 digits of the hash. Their constraints keep their names. */
 const NAME = 'geo-(?:deny|warn|dryrun|scoped)-(?:own[0-9]+-)?(?:[0-9a-f]{32}|[0-9a-f]{10})';
 const OWN_NAME = new RegExp(`^${NAME}$`);
 
-/** Whether a constraint has a name as this system gives it. */
+/** Whether a constraint's name has the form that this system gives. */
 export const isOwnName = ({ metadata }: Constraint): boolean => OWN_NAME.test(metadata.name);
 
 /** Whether a constraint belongs to this system, by its name or its label. */
@@ -85,14 +84,15 @@ export const isOwnConstraint = (constraint: Constraint): boolean =>
 const OWN_CONSTRAINT = new RegExp(`\\[${NAME}\\]`);
 
 /**
- * Whether a refusal by Gatekeeper names a constraint of ours; Gatekeeper writes
- * `[<constraint>] <message>`.
+ * Whether a refusal by Gatekeeper names a constraint of ours; its form is `[<constraint>]
+ * <message>`.
  */
 export const isRefusedByOwnConstraint = (message: string): boolean => OWN_CONSTRAINT.test(message);
 
 /**
- * The whole body for server-side apply. @param name of an existing constraint; default: the first
- * one of the group
+ * Builds the whole body for server-side apply.
+ *
+ * @param name of an existing constraint; default: the first name of the group
  */
 export const constraintBody = (
   group: ConstraintGroup,
@@ -123,18 +123,18 @@ const specFor = (group: ConstraintGroup, entries: readonly ConstraintEntry[]): N
   return spec as NonNullable<Constraint['spec']>;
 };
 
-/** Lists that are empty are left out: most clusters have no exceptions. */
+/** Omits empty lists, as most clusters have no exceptions. */
 const bindGateParameters = ({ binders, ...exceptions }: BindGate): ConstraintSpec['parameters'] => ({
   trustedBinders: sortedSet(binders),
   ...Object.fromEntries(Object.entries(exceptions).flatMap(([name, list]) => (list.length === 0 ? [] : [[name, sortedSet(list)]]))),
 });
 
-/** Text of an entry; neither part has a space. */
+/** Text of an entry. Neither part contains a space. */
 export const entryText = ({ name, pattern }: ConstraintEntry): string => `${name} ${pattern}`;
 
 const specOf = (constraint: Constraint): ConstraintSpec => (constraint.spec ?? {}) as ConstraintSpec;
 
-/** The group of a constraint in the cluster, but for its shard. */
+/** Reads the group of a constraint in the cluster, except for its shard. */
 export const groupOf = (constraint: Constraint): ConstraintGroup => {
   const { enforcementAction = 'deny', scopedEnforcementActions = [], match, parameters } = specOf(constraint);
   return {
@@ -160,17 +160,17 @@ export const entriesOf: (constraint: Constraint) => readonly ConstraintEntry[] =
   }),
 );
 
-/** Actions that can refuse a Binding; no person reads a warning to the scheduler. */
+/** Actions that can refuse a Binding. A warning would only reach the scheduler. */
 const GATING: ReadonlySet<string> = new Set(['deny', 'scoped']);
 
 /**
- * The constraint with the bind gate, where lock 2 judges pods from before the policy, and pods of
- * DaemonSets, which only their binding places.
+ * Adds the bind gate to a constraint. There lock 2 judges pods that are older than the policy, and
+ * pods of DaemonSets, which only their Binding places.
  */
 export const withBindGate: (body: Constraint, bindGate: BindGate) => Constraint = weakMemo2((body, bindGate) => {
   const group = groupOf(body);
   return GATING.has(group.action) ? constraintBody({ ...group, bindGate }, entriesOf(body), body.metadata.name) : body;
 });
 
-/** Whether the constraint judges Bindings too: it lists the users that may bind. */
+/** Whether the constraint also judges Bindings: it lists the users that may bind. */
 export const hasBindGate = (constraint: Constraint): boolean => specOf(constraint).parameters?.trustedBinders !== undefined;

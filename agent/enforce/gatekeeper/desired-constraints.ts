@@ -8,7 +8,10 @@ import { type ConstraintGroup, constraintBody, constraintName, entryText, groupI
 import { type ConstraintIdentity, nameConstraints, namedConstraintOf } from './constraint-names.ts';
 import type { Constraint, ConstraintEntry } from './kinds.ts';
 
-/** A move that the cluster shows is over: the same content again would be another writer's. */
+/**
+ * Whether the cluster has shown the result of a move. The move is then over, and its former content
+ * would be another writer's.
+ */
 export const hasShownMove = ({ constraints }: Governance, present: readonly Constraint[], now: Date): boolean => {
   const moving = constraints.filter(({ former }) => former !== undefined);
   if (moving.length === 0) return false;
@@ -16,12 +19,12 @@ export const hasShownMove = ({ constraints }: Governance, present: readonly Cons
   return moving.some((constraint) => isMoved(constraint, byName.get(constraint.name), now));
 };
 
-/** Time longer than any write: the state that the cluster shows then is no older than a move. */
+/** Longer than any write takes: a state observed after that is no older than the move. */
 const OVERTAKEN_MS = 60_000;
 
 /**
- * Whether the cluster shows the result of a move. That can also be content which it had all the
- * time, after a move there and back before any write.
+ * Whether the cluster shows the result of a move. Uid and generation are compared because equal
+ * content alone may be older: policies can move there and back before any write.
  */
 const isMoved = ({ group, former }: DesiredConstraint, observed: Constraint | undefined, now: Date): boolean => {
   if (observed === undefined || former === undefined || groupIdentityOf(observed) !== group) return false;
@@ -36,7 +39,7 @@ const versionOf = (constraint: Constraint | undefined): Pick<FormerConstraint, '
 
 /**
  * Plans one constraint for each distinct region list, action and exclusion. It lists the policies'
- * own patterns, so it covers a namespace from its creation on; a pod must pass all constraints of
+ * own patterns, so it covers a namespace from its creation on. A pod must pass all constraints of
  * its namespace.
  */
 export const planConstraints = (
@@ -49,7 +52,7 @@ export const planConstraints = (
     (rule) => rule.groupIdentity,
   );
   const wanted = [...groups].map(([group, members]) => ({ group, entries: sortedSet(members.map(entryOf).map(entryText)) }));
-  // What was planned last may not be in the cluster yet.
+  // The last planned constraints may not be in the cluster yet.
   const held = [...planned.map(({ body }) => namedConstraintOf(body as Constraint)), ...present.filter(isOwnName).map(namedConstraintOf)];
   const identities = nameConstraints(wanted, held);
   const before = new Map(planned.map((constraint) => [constraint.name, constraint]));
@@ -66,8 +69,8 @@ export const planConstraints = (
 };
 
 /**
- * All that it was planned as since the cluster last showed it as wanted: the cluster may still show
- * that, or will for a moment.
+ * Collects the groups that the constraint was planned for since the cluster last showed the wanted
+ * one. The cluster may still show any of them.
  */
 const formerOf = (
   { group, formerGroup }: ConstraintIdentity,
@@ -83,7 +86,7 @@ const formerOf = (
 
 const entryOf = (rule: Rule): ConstraintEntry => ({ name: rule.key, pattern: rule.spec.targetNamespace });
 
-/** Default for a group without members, which does not occur. */
+/** Fallback for a group without members, which does not occur. */
 const NO_GROUP: ConstraintGroup = { regions: [], action: 'deny', excludedNamespaces: [], scoped: [] };
 
 const constraintOf = (

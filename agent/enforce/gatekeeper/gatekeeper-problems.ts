@@ -6,7 +6,7 @@ import { TEMPLATE_NAME } from './template.ts';
 /** Reason why an object of lock 2 is not in force. */
 export interface GatekeeperProblem {
   readonly message: string;
-  /** Waiting does not help; a person has to act. */
+  /** Whether a person has to act, because waiting does not help. */
   readonly isError: boolean;
 }
 
@@ -15,7 +15,7 @@ const waiting = (message: string): GatekeeperProblem => ({ message, isError: fal
 const TEMPLATE = `ConstraintTemplate ${TEMPLATE_NAME}`;
 
 /**
- * Finds what keeps the template from being in force; undefined: nothing does.
+ * Finds the reason why the template is not in force; undefined if there is none.
  *
  * @param kindServed whether the API server serves the kind of the template's constraints
  */
@@ -34,7 +34,7 @@ export const findTemplateProblem = (template: Template | undefined, kindServed: 
   return isTemplateReady(template) ? undefined : waiting(`not every Gatekeeper pod has loaded the current ${TEMPLATE} yet`);
 };
 
-/** The reason why a constraint is not in force. */
+/** Finds the reason why a constraint is not in force. */
 export const findConstraintProblem = (name: string, constraint: Constraint | undefined): GatekeeperProblem => {
   if (constraint === undefined) return waiting(`constraint ${name} does not exist yet`);
   const error = errorOf(`${GEO_RESIDENCY_KIND.kind} ${name}`, constraint.status?.byPod ?? []);

@@ -18,15 +18,15 @@ import {
 import type { Constraint, ConstraintEntry, Template } from './kinds.ts';
 import { desiredTemplate } from './template.ts';
 
-/** Desired constraints, and what of Gatekeeper the cluster has. */
+/** Desired constraints, and the Gatekeeper objects in the cluster. */
 export interface GatekeeperInput {
   readonly governance: Pick<Governance, 'constraints'>;
   readonly template: Template | undefined;
   /** Every K8sGeoResidency of the cluster; undefined while that kind is not served. */
   readonly constraints: readonly Constraint[] | undefined;
-  /** Whether the cluster serves ConstraintTemplates: Gatekeeper is installed. */
+  /** Whether the cluster serves ConstraintTemplates, i.e. Gatekeeper is installed. */
   readonly gatekeeperServed: boolean;
-  /** Rules of lock 2 for bindings; absent: it does not judge them. */
+  /** Rules of lock 2 for bindings; absent: they are not judged. */
   readonly bindGate?: BindGate | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface GatekeeperInput {
  * Plans lock 2: the template first, constraints once their kind is served.
  *
  * A policy that moves to another constraint stays in the old one until Gatekeeper enforces the new
- * one; a policy that no longer governs leaves at once.
+ * one. A policy that no longer governs is removed at once.
  */
 export const planGatekeeper = ({ governance, template, constraints, gatekeeperServed, bindGate }: GatekeeperInput): Action[] => {
   if (!gatekeeperServed) return [];
@@ -48,7 +48,7 @@ export const planGatekeeper = ({ governance, template, constraints, gatekeeperSe
 };
 
 /**
- * The constraints with the bind gate, once Gatekeeper has loaded the template: an older CRD would
+ * Adds the bind gate to the constraints once Gatekeeper has loaded the template: an older CRD would
  * silently drop the trusted binders, and the scheduler could not bind.
  */
 const gated = (
@@ -136,7 +136,7 @@ const changeConstraint = (
   if (wanted !== undefined && observed !== undefined && groupIdentityOf(observed) !== wanted.group)
     return moveConstraint(wanted, observed, staying.length > 0);
   const entries = [...own, ...staying];
-  // What it enforces is not known: it may be what the last policy of a group needs.
+  // Its content is unknown, and the last policy of a group may still need it.
   if (wanted === undefined && observed !== undefined && observed.spec === undefined) return [];
   const model = wanted?.body ?? observed ?? { metadata: { name: '' } };
   if (entries.length === 0) return observed === undefined ? [] : [deleteAction(observed, 'Leave')];
@@ -150,8 +150,8 @@ const applyEntries = (body: Constraint, observed: Constraint | undefined): Actio
 };
 
 /**
- * Moves a constraint from a former group once no policy needs it as it is: policies that went
- * elsewhere keep it until they are in force there. Any other content is another writer's.
+ * Moves a constraint away from a former group once no policy needs it there: policies that left
+ * keep it until their new constraint is in force. Any other content is another writer's.
  */
 const moveConstraint = ({ body, policies, former }: DesiredConstraint, observed: Constraint, isNeeded: boolean): Action[] => {
   const isFormer = former?.groups.includes(groupIdentityOf(observed)) ?? false;
@@ -160,20 +160,20 @@ const moveConstraint = ({ body, policies, former }: DesiredConstraint, observed:
 };
 
 /**
- * The apply, and before it a patch if another writer added fields, which server-side apply cannot
- * remove. A selector added to `match` opens the lock.
+ * Plans the apply, preceded by a patch if another writer added fields, as server-side apply cannot
+ * remove those. A selector added to `match` would open the lock.
  */
 const writesOf = (observed: Template | Constraint | undefined, apply: ApplyAction): Action[] => {
   const wanted: Template | Constraint = apply.body;
   if (observed === undefined || !hasMore(observed.spec, wanted.spec)) return [apply];
   const { key, kind, policies } = apply;
   const patch = { spec: replacementOf(observed.spec, { ...wanted.spec }) };
-  // What a move leaves behind was this system's own, and so were former nodes.
+  // Fields left over from a move, or from former nodes, were this system's own.
   const reason = ['Move', 'Place'].includes(apply.reason) ? apply.reason : 'Drift';
   return [{ type: 'patch', key, kind, ref: { name: wanted.metadata.name }, patch, reason, policies }, apply];
 };
 
-/** Whether nothing in it is missing, foreign or left over. */
+/** Whether no field of the constraint is missing, foreign or left over. */
 const isAsWanted = weakMemo2((observed: Constraint, body: Constraint): boolean => readsAs(observed, body));
 
 const stayingEntries = (
@@ -194,7 +194,7 @@ const reasonFor = (observed: Constraint, body: Constraint): string => {
   return differsByNodes(observed, body) ? 'Place' : 'Drift';
 };
 
-/** Whether nothing differs but what is known of nodes and zones. */
+/** Whether a constraint differs only in the lists of nodes, regions and zones. */
 const differsByNodes = (observed: Constraint, body: Constraint): boolean => {
   const [{ bindGate: live }, { bindGate }] = [groupOf(observed), groupOf(body)];
   if (live === undefined || bindGate === undefined) return false;
@@ -204,7 +204,7 @@ const differsByNodes = (observed: Constraint, body: Constraint): boolean => {
   );
 };
 
-/** Whether all fields of the constraint but its entries equal those of its group. */
+/** Whether the constraint equals its group's in all fields except the entries. */
 const isUndisturbed = (observed: Constraint, body: Constraint): boolean => {
   const expected = constraintBody(groupOf(body), entriesOf(observed));
   return isSame(observed.spec, expected.spec);
@@ -216,7 +216,8 @@ const isOurs = (constraint: Constraint): boolean =>
 const namesOf = (entries: readonly ConstraintEntry[]): string[] => sortedSet(entries.map((entry) => entry.name));
 
 /**
- * Whether every Gatekeeper pod enforces the constraint in its current form, a webhook among them.
+ * Whether every Gatekeeper pod enforces the current form of the constraint, with at least one
+ * webhook among them.
  *
  * @see https://open-policy-agent.github.io/gatekeeper/website/docs/howto/#constraints
  */
@@ -233,7 +234,7 @@ export const isConstraintEnforced: (constraint: Constraint) => boolean = weakMem
   return upToDate && pods.some((pod) => pod.operations?.includes('webhook') === true);
 });
 
-/** Whether every Gatekeeper pod has compiled the template in its current form. */
+/** Whether every Gatekeeper pod has compiled the current form of the template. */
 export const isTemplateReady = ({ metadata, status }: Template): boolean => {
   const pods = status?.byPod ?? [];
   if (status?.created !== true || pods.length === 0 || metadata.generation === undefined) return false;

@@ -7,7 +7,7 @@ export interface ConstraintEntry {
   readonly pattern: string;
 }
 
-/** An action that a constraint takes only at some enforcement points of Gatekeeper. */
+/** Action that a constraint takes only at some enforcement points of Gatekeeper. */
 export interface ScopedEnforcementAction {
   readonly action: FloorAction;
   readonly enforcementPoints: readonly { readonly name: string }[];
@@ -37,6 +37,6 @@ export interface ConstraintSpec {
   };
 }
 
-/** Constraint of lock 2, of the kind that the template makes. */
+/** Constraint of lock 2, of the kind that the template defines. */
 export type Constraint = K8sGeoResidency;
 export type Template = ConstraintTemplate;

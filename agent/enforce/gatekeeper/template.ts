@@ -10,7 +10,7 @@ export const TEMPLATE_NAME: string = GEO_RESIDENCY_KIND.plural;
 
 /**
  * The ConstraintTemplate of lock 2, with the defaults of its CRD. It has only Rego: with both
- * engines in one template CEL would win and the Rego never run, and lock 1 is CEL already.
+ * engines in one template, Gatekeeper would use CEL and never run Rego, and lock 1 is CEL already.
  *
  * @see https://open-policy-agent.github.io/gatekeeper/website/docs/constrainttemplates/
  */
@@ -34,8 +34,8 @@ const PARAMETERS = {
     zones: { type: 'array', items: { type: 'string' }, description: 'Zones that count as regions of their own.' },
     policies: {
       type: 'array',
-      // Texts instead of objects: Gatekeeper converts the parameters of a constraint for each
-      // review that it matches.
+      // Texts instead of objects, because Gatekeeper converts the parameters of every matching
+      // constraint on each review.
       description:
         'The policies that this constraint enforces: name, or namespace/name, of a SovereignPolicy, a space, its targetNamespace.',
       items: { type: 'string' },

@@ -8,11 +8,11 @@ import type { GatekeeperProblem } from './gatekeeper-problems.ts';
 /** Name of the configuration in Gatekeeper's manifest and in its chart. */
 export const WEBHOOK_CONFIGURATION_NAME = 'gatekeeper-validating-webhook-configuration';
 
-/** Name of its webhook that judges constraints. */
+/** Name of the webhook that judges constraints. */
 const WEBHOOK_NAME = 'validation.gatekeeper.sh';
 
 /**
- * Exempts a namespace from Gatekeeper
+ * Label that exempts a namespace from Gatekeeper
  * (https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces/).
  */
 export const GATEKEEPER_IGNORE = 'admission.gatekeeper.sh/ignore';
@@ -20,35 +20,35 @@ export const GATEKEEPER_IGNORE = 'admission.gatekeeper.sh/ignore';
 /** Labels and annotations of namespaces that the agent keeps in its cache. */
 export const READ_NAMESPACE_KEYS: readonly string[] = [...NAMESPACE_KEYS, GATEKEEPER_IGNORE];
 
-/** The name of a namespace as its label, which the API server sets and keeps. */
+/** Label with the namespace's name, which the API server sets and maintains. */
 const NAME_LABEL = 'kubernetes.io/metadata.name';
 
 const KNOWN_LABELS: ReadonlySet<string> = new Set([...READ_NAMESPACE_KEYS, NAME_LABEL]);
 
 const SUBJECT = `${VALIDATING_WEBHOOK_CONFIGURATION_KIND.kind} ${WEBHOOK_CONFIGURATION_NAME}`;
 
-/** Waiting does not help: only who owns Gatekeeper changes its configuration. */
+/** Waiting does not help: only the owner of Gatekeeper changes its configuration. */
 const broken = (message: string): GatekeeperProblem => ({ message, isError: true });
 
-/** Problem of a cluster whose API server asks Gatekeeper about nothing. */
+/** Problem of a cluster whose API server never calls Gatekeeper. */
 export const WEBHOOK_CONFIGURATION_GONE: GatekeeperProblem = broken(
   `${SUBJECT} is gone: apply Gatekeeper's manifest again; meanwhile requests pass without it`,
 );
 
-/** A requirement of a label selector. The selector matches if all of its requirements do. */
+/** Requirement of a label selector. The selector matches if all its requirements do. */
 interface Requirement {
   /** Path within the selector. */
   readonly at: string;
-  /** The requirement alone; undefined: it is none that the API server would take. */
+  /** Selector with this requirement alone; undefined if the API server would not accept it. */
   readonly selector: LabelSelector | undefined;
   readonly key: string;
 }
 
 interface Webhook {
-  /** Path within the configuration, for people. */
+  /** Path within the configuration, for messages. */
   readonly at: string;
   readonly fields: Plain;
-  /** Requirements of its namespaceSelector; undefined: it cannot be read. */
+  /** Requirements of the namespaceSelector; undefined if it cannot be read. */
   readonly requirements: readonly Requirement[] | undefined;
 }
 
@@ -60,7 +60,7 @@ const readWebhook = weakMemo(({ webhooks }: ValidatingWebhookConfiguration): Web
   return { at: `webhooks[${index}] (${WEBHOOK_NAME})`, fields, requirements: readSelector(fields['namespaceSelector']) };
 });
 
-/** @returns undefined: it is no label selector */
+/** @returns undefined if it is not a label selector */
 const readSelector = (selector: unknown): readonly Requirement[] | undefined => {
   if (!isPlain(selector ?? {})) return undefined;
   const { matchLabels, matchExpressions } = (selector ?? {}) as Plain;
@@ -90,7 +90,7 @@ const readExpression = (expression: unknown, index: number): Requirement => {
 const isTexts = (values: unknown): values is readonly string[] =>
   Array.isArray(values) && values.every((value) => typeof value === 'string');
 
-/** A request that lock 2 judges. */
+/** Request that lock 2 judges. */
 interface JudgedRequest {
   readonly operation: 'CREATE' | 'UPDATE';
   readonly resource: string;
@@ -100,7 +100,7 @@ const POD_REQUESTS: readonly JudgedRequest[] = [
   { operation: 'CREATE', resource: 'pods' },
   { operation: 'UPDATE', resource: 'pods' },
 ];
-/** A pod is bound by its subresource, and by a resource from before there was that. */
+/** A pod is bound by its subresource, or by the older resource `bindings`. */
 const BINDING_REQUESTS: readonly JudgedRequest[] = [
   { operation: 'CREATE', resource: 'pods/binding' },
   { operation: 'CREATE', resource: 'bindings' },
@@ -109,7 +109,10 @@ const BINDING_REQUESTS: readonly JudgedRequest[] = [
 const includesAny = (list: unknown, values: readonly string[]): boolean =>
   Array.isArray(list) && list.some((item) => values.includes(item));
 
-/** `*` alone stands for resources without their subresources, `pods/*` for pods and theirs. */
+/**
+ * Whether a resource pattern matches. `*` stands for all resources without subresources, `pods/*`
+ * for pods and their subresources.
+ */
 const isResource = (pattern: unknown, resource: string): boolean => {
   if (typeof pattern !== 'string') return false;
   const [wanted = '', wantedPart = ''] = pattern.split('/', 2);
@@ -161,9 +164,7 @@ const findSelectorProblem = (requirements: Webhook['requirements']): string | un
   return `namespaceSelector.${at} ${why}: remove it`;
 };
 
-/**
- * The reason why the API server may not ask Gatekeeper about all pods, whatever their namespace.
- */
+/** Finds the reason why the API server may not call Gatekeeper for all pods of all namespaces. */
 export const findWebhookProblem = (configuration: ValidatingWebhookConfiguration, judgesBindings: boolean): GatekeeperProblem | undefined =>
   (judgesBindings ? problemWithBindings : problemWithoutBindings)(configuration);
 
@@ -185,9 +186,9 @@ const findProblem = (fields: Plain, requirements: Webhook['requirements'], judge
 };
 
 /**
- * The reason why the webhook is not asked about one namespace.
+ * Finds the reason why the webhook is not called for one namespace.
  *
- * @param namespace with the labels of {@link READ_NAMESPACE_KEYS}, where it has them
+ * @param namespace with the labels of {@link READ_NAMESPACE_KEYS}, if present
  */
 export const findExclusion: (configuration: ValidatingWebhookConfiguration, namespace: KubeObject) => GatekeeperProblem | undefined =
   weakMemo2((configuration, { metadata: { name, labels } }) => {

@@ -5,9 +5,9 @@ import { agentExemptions, desiredGuard, NOT_THE_AGENT } from './guard.ts';
 import { guards } from './guards.ts';
 
 /**
- * Plans to write only this agent's user name into the existing guard: the rest belongs to the
- * leader, which may be another replica with other settings, or of a version that exempts the agent
- * from more. A missing policy refuses nothing, and is left to the leader.
+ * Plans to write only this agent's user name into the existing guards. The rest belongs to the
+ * leader, which may be a replica with other settings, or a version with more exemptions. A missing
+ * policy refuses nothing and is left to the leader.
  */
 export const planAdoption = (present: readonly ValidatingAdmissionPolicy[], trust: Trust): Action[] => {
   const wanted = new Map(desiredGuard(trust).policies.map((policy) => [policy.metadata.name, agentCondition(policy)]));

@@ -33,8 +33,8 @@ const NAME = `(${IS_DELETE} ? oldObject : object).metadata.name`;
 const API_SERVER = 'system:apiserver';
 
 /**
- * Controllers that delete by owner reference, and the content of a deleted namespace. The last name
- * is the one that controllers may share.
+ * Controllers that delete by owner reference or delete the content of a deleted namespace. The last
+ * name is used if all controllers share one.
  */
 const CLEANERS: readonly string[] = [
   'system:serviceaccount:kube-system:generic-garbage-collector',
@@ -42,26 +42,30 @@ const CLEANERS: readonly string[] = [
   'system:kube-controller-manager',
 ];
 
-/** Kubernetes puts every ServiceAccount into the group of its namespace. */
+/**
+ * CEL: whether the request comes from a service account of Gatekeeper. Kubernetes puts every
+ * ServiceAccount into the group of its namespace.
+ */
 const isGatekeeper = ({ gatekeeperNamespace }: Trust): string => isOfGroup([`system:serviceaccounts:${gatekeeperNamespace}`]);
-/** CEL expression: the request comes from none of Gatekeeper's service accounts. */
+/** CEL: whether the request comes from none of Gatekeeper's service accounts. */
 export const isNotGatekeeper = (trust: Trust): string => `!(${isGatekeeper(trust)})`;
 
-/** CEL expression: the request comes from another user than the agent. */
+/** CEL: whether the request comes from another user than the agent. */
 export const isNotAgent = ({ agent }: Trust): string => `${USER} != ${celString(agent)}`;
 /**
- * A dry run that the agent sends to have the guard refuse it. Without the mark the agent's dry runs
- * are exempt as its writes are, and with it a write is: the mark has the guard judge more requests,
- * never fewer.
+ * CEL: whether the request is a marked dry run, which the agent sends to have a guard refuse it.
+ * Unmarked dry runs of the agent stay exempt, and so do marked writes. So the mark makes a guard
+ * judge more requests, never fewer.
  */
 export const IS_PROBE: string = `request.?dryRun.orValue(false) && object != null &&
   object.metadata.?annotations[?${celString(ANNOTATIONS.guardProbe)}].hasValue()`;
 /**
- * CEL: whether the user is a controller of Kubernetes that deletes what has no owner or namespace.
+ * CEL: whether the user is a Kubernetes controller that deletes orphans and the content of deleted
+ * namespaces.
  */
 export const IS_CLEANER: string = isOneOf(CLEANERS);
 
-/** Whether a request that creates or updates an object changes one of its labels or annotations. */
+/** CEL: whether a create or update changes a label or annotation. */
 const changes = (field: 'labels' | 'annotations', key: string): string => {
   const value = (object: string): string => `${object}.metadata.?${field}[?${celString(key)}]`;
   return `(request.operation == "CREATE" ? ${value('object')}.hasValue() : ${value('object')} != ${value('oldObject')})`;
@@ -76,15 +80,16 @@ export const namespaceVariables: readonly { readonly name: string; readonly expr
 ]);
 
 /**
- * Number of labels, or annotations, of a namespace above which the guard looks up only the known
- * keys. The time of the API server for a walk grows with the square of their number: about 15 s for
- * the possible 75,000, after which it refuses every request, and the namespace could not even be
- * deleted.
+ * Largest number of labels, or annotations, of a namespace that the guard walks. Above it the guard
+ * looks up only the known keys. The API server's time for the walk grows with the square of the
+ * number: about 15 s for the possible 75,000. It would then refuse every request, so that the
+ * namespace could not even be deleted.
  */
 const MAX_WALKED = 500;
 
 /**
- * Annotations that users write too who may remove enforcement, see {@link KEEPS_UNINSTALL_REQUEST}.
+ * Annotations that users with the right to remove enforcement write too, see
+ * {@link KEEPS_UNINSTALL_REQUEST}.
  */
 const UNINSTALL_KEYS: readonly string[] = [ANNOTATIONS.uninstallRequestedBy, ANNOTATIONS.uninstallReport];
 
@@ -95,7 +100,7 @@ const sameKeys = (field: 'labels' | 'annotations', exempt: readonly string[]): s
     [${now}, ${before}].all(m, m.size() > ${MAX_WALKED} || m.all(k, !k.startsWith(${celString(KEY_PREFIX)}) || ${isSame}))))`;
 };
 
-/** The request adds, changes and removes no key of this system. */
+/** CEL: whether the request leaves all keys of this system unchanged. */
 export const KEEPS_OUR_KEYS = `${IS_DELETE} || (${sameKeys('labels', [])} && ${sameKeys('annotations', UNINSTALL_KEYS)})`;
 
 const sameAnnotation = (key: string): string =>
@@ -104,15 +109,16 @@ const mayDelete = (resource: string): string =>
   `authorizer.group("admissionregistration.k8s.io").resource(${celString(resource)}).check("delete").allowed()`;
 const IS_OWN_REQUEST = `variables.annotations[?${celString(ANNOTATIONS.uninstallRequestedBy)}].orValue(${USER}) == ${USER}`;
 /**
- * Users who may delete admission policies could remove the guard itself: they may ask for it in
- * their own name, and take their request back.
+ * CEL: whether the request leaves the removal request alone, or may write it. Users who may delete
+ * admission policies could remove the guard itself, so they may request removal in their own name
+ * and withdraw the request.
  */
 export const KEEPS_UNINSTALL_REQUEST: string = `${IS_DELETE} || (${UNINSTALL_KEYS.map(sameAnnotation).join(' && ')}) ||
   (object.metadata.name == ${celString(SYSTEM_NAMESPACE)} && (${sameAnnotation(ANNOTATIONS.uninstallRequestedBy)} || ${IS_OWN_REQUEST}) &&
   ${['validatingadmissionpolicies', 'validatingadmissionpolicybindings'].map(mayDelete).join(' && ')})`;
 /**
- * The agent, too, needs the right to ask for the removal: its credential alone must not end all
- * agents.
+ * CEL: whether the request asks for removal. This is judged for the agent too: without the right to
+ * remove enforcement, its credential alone must not end all agents.
  */
 export const REQUESTS_UNINSTALL: string = `!(${IS_DELETE}) && object.metadata.name == ${celString(SYSTEM_NAMESPACE)} &&
   ${changes('annotations', ANNOTATIONS.uninstallRequestedBy)}`;
@@ -120,35 +126,33 @@ export const REQUESTS_UNINSTALL: string = `!(${IS_DELETE}) && object.metadata.na
 export const KEEPS_SYSTEM_NAMESPACE = `!(${IS_DELETE}) || !(oldObject.metadata.name in ${celList([SYSTEM_NAMESPACE, CANARY_NAMESPACE])})`;
 
 /**
- * Users who may create a webhook configuration decide over admission: they may install Gatekeeper,
- * and say whom the agent believes.
+ * CEL: whether the user may create webhook configurations. Such users decide over admission: they
+ * may install Gatekeeper, and choose whose reports the agent trusts.
  */
 const DECIDES_OVER_ADMISSION =
   'authorizer.group("admissionregistration.k8s.io").resource("validatingwebhookconfigurations").check("create").allowed()';
 /**
- * Keeps the name of Gatekeeper's namespace, which no policy governs: without Gatekeeper, users who
- * create namespaces could use it to escape all policies.
+ * CEL: whether the request leaves the name of Gatekeeper's namespace unused. No policy governs that
+ * namespace: without Gatekeeper, users who create namespaces could use it to escape all policies.
  */
 export const keepsGatekeeperNamespace = ({ gatekeeperNamespace }: Trust): string =>
   `request.operation != "CREATE" || object.metadata.name != ${celString(gatekeeperNamespace)} || ${DECIDES_OVER_ADMISSION}`;
 
 /**
- * Whether the object has the hub's label before or after the change: the label may be neither added
- * nor removed.
+ * CEL: whether the object has the hub's label before or after the change, so that the label can be
+ * neither added nor removed.
  */
 const IS_FROM_HUB = `[object, oldObject].exists(o, o != null && o.metadata.?labels[?${celString(LABELS.managedBy)}].orValue("") == "hub")`;
 /**
- * Whether a cleaner deletes an object outside of the system namespace, which is never deleted. A
- * label from before the guard must not block the deletion of a namespace.
+ * CEL: whether a clean-up controller deletes an object outside the system namespace, which is never
+ * deleted. A label set before the guard existed must not block the deletion of a namespace.
  */
 const IS_CLEANUP = `${IS_DELETE} && request.namespace != ${celString(SYSTEM_NAMESPACE)} && ${IS_CLEANER}`;
-/**
- * CEL: whether the request leaves the policies of the hub alone, except for status and clean-up.
- */
+/** CEL: whether the request leaves hub-managed policies alone, except for status and clean-up. */
 export const KEEPS_HUB_POLICY = `${IS_STATUS} || !(${IS_FROM_HUB}) || (${IS_CLEANUP})`;
 /**
- * A policy may target any namespace, whatever its own is. So a user with rights on policies in one
- * namespace may write only those that target this namespace; every other target requires the same
+ * A policy may target any namespace, not only its own. So a user with rights on policies in one
+ * namespace may write only those that target this namespace. Any other target requires the same
  * right in all namespaces.
  *
  * @see https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-authorizer-library
@@ -157,17 +161,17 @@ const ALL_POLICIES = `authorizer.group(${celString(API_GROUP)}).resource("sovere
 const TARGETS_ITS_NAMESPACE = '[object, oldObject].all(o, o == null || o.?spec.?targetNamespace.orValue("") == request.namespace)';
 const MAY_WRITE_EVERYWHERE = `(request.operation == "UPDATE" ? ["update", "patch"] : [request.operation.lowerAscii()]).exists(v, ${ALL_POLICIES}.check(v).allowed())`;
 /**
- * CEL: whether a policy targets its own namespace, or the user may write policies in all; clean-up
- * and status are free.
+ * CEL: whether a policy targets its own namespace, or the user may write policies in all
+ * namespaces. Clean-up and status are exempt.
  */
 export const KEEPS_TO_ITS_NAMESPACE = `${IS_STATUS} || ${TARGETS_ITS_NAMESPACE} || (${IS_DELETE} && ${IS_CLEANER}) || ${MAY_WRITE_EVERYWHERE}`;
 const hasFinalizer = (object: string): string => `${celString(FINALIZER)} in ${object}.metadata.?finalizers.orValue([])`;
 /** CEL: whether an update leaves the agent's finalizer on a policy. */
 export const KEEPS_FINALIZER = `request.operation != "UPDATE" || !(${hasFinalizer('oldObject')}) || ${hasFinalizer('object')}`;
 
-/** Whether the object belongs to this system: any constraint, but a single ConstraintTemplate. */
+/** CEL: whether the object belongs to this system: any constraint, or its ConstraintTemplate. */
 export const IS_OURS_OF_GATEKEEPER = `request.resource.resource != "constrainttemplates" || ${NAME} == ${celString(TEMPLATE_NAME)}`;
-/** CEL: whether Gatekeeper updates an object and leaves its spec alone. */
+/** CEL: whether Gatekeeper updates an object without changing its spec. */
 export const isGatekeeperMetadata = (
   trust: Trust,
 ): string => `request.resource.group.endsWith(".gatekeeper.sh") && request.operation == "UPDATE" &&
@@ -185,34 +189,40 @@ const IS_REPORT_ON_OURS = `[object, oldObject].exists(o, o != null && (${Object.
   .map(([key, value]) => `o.metadata.?labels[?${celString(key)}].orValue("") == ${celString(value)}`)
   .join(' || ')}))`;
 /**
- * CEL: whether the object is evidence of lock 2: a report of Gatekeeper about this system's
- * template or a constraint, or one of these two.
+ * CEL: whether the object is evidence of lock 2: this system's template, one of its constraints, or
+ * Gatekeeper's report on either.
  */
 export const IS_EVIDENCE = `request.resource.group == "status.gatekeeper.sh" ? ${IS_REPORT_ON_OURS} : ${IS_OURS_OF_GATEKEEPER}`;
 
 /** CEL: whether the object has one of the names. */
 export const isNamed = (names: readonly string[]): string => `${NAME} in ${celList(names)}`;
 /**
- * The installer of the agent writes them, with rights of their own; to change them is to choose who
- * signs policies, or the hub.
+ * CEL: whether the user may write these settings. The installer writes them with its own rights;
+ * changing them means choosing the signers of policies, or the hub.
  */
 export const mayWriteSettings = (names: readonly string[]): string => `${isNamed(names)} && ${DECIDES_OVER_ADMISSION}`;
 const schemaVersion = (object: string): string => `${object}.metadata.?annotations[?${celString(SCHEMA_VERSION_ANNOTATION)}]`;
-/** Gatekeeper itself creates, updates and deletes the CRD of the constraints. */
+/**
+ * CEL: whether the request leaves the CRD alone. Gatekeeper itself creates, updates and deletes the
+ * CRD of the constraints.
+ */
 export const keepsDefinition = (constraints: string, trust: Trust): string => `${IS_STATUS} ? ${isOneOf([API_SERVER])} :
   (${NAME} == ${celString(constraints)} && ${isGatekeeper(trust)}) || (request.operation == "UPDATE" && object.spec == oldObject.spec && ${schemaVersion('object')} == ${schemaVersion('oldObject')})`;
 
-/** False for nearly every update of a node: kubelets write their status every few seconds. */
+/**
+ * CEL: whether the request changes where a node is. False for nearly all updates: kubelets write
+ * node status every few seconds.
+ */
 export const MOVES_NODE: string = [
   ...[REGION_LABEL, LEGACY_REGION_LABEL, ZONE_LABEL, LEGACY_ZONE_LABEL].map((key) => changes('labels', key)),
-  // The API server itself refuses to change one that is set.
+  // The API server itself refuses to change a providerID that is set.
   '(object.spec.?providerID.orValue("") != (request.operation == "CREATE" ? "" : oldObject.spec.?providerID.orValue("")))',
 ].join(' || ');
 const REGISTERS_ITSELF = `request.operation == "CREATE" && ${USER} == "system:node:" + object.metadata.name`;
 const GROUP = 'group:';
 
 /**
- * CEL: whether the user may set where a node is: a trusted labeler, or the node that registers
+ * CEL: whether the user may set where a node is: a trusted labeler, or the node when it registers
  * itself.
  *
  * @param labelers user names, `group:<name>` for groups
@@ -225,8 +235,8 @@ export const mayMoveNode = ({ nodeLabelers }: Trust): string => {
 };
 
 /**
- * API groups that the policies are read from, and those of Kubernetes that the locks rely on. An
- * APIService with a service sends every request for the group to it, even the API server's own.
+ * API groups of the policies and of the kinds that the locks rely on. An APIService with a service
+ * sends every request for its group there, even the API server's own.
  */
 const OUR_API_GROUPS = [API_GROUP, 'constraints.gatekeeper.sh', 'templates.gatekeeper.sh', 'status.gatekeeper.sh'];
 const OUR_API_VERSIONS = ['v1.admissionregistration.k8s.io', 'v1.apiextensions.k8s.io'];
@@ -238,8 +248,8 @@ const AUTOMANAGED = 'kube-aggregator.kubernetes.io/automanaged';
 const isRedirected = (object: string): string => `dyn(${object}).?spec.?service.hasValue()`;
 const automanaged = (object: string): string => `${object}.metadata.?labels[?${celString(AUTOMANAGED)}]`;
 /**
- * Users with the right may delete or repair one that points to a service: the API server creates it
- * again.
+ * CEL: whether the request leaves the APIService local. Users with the right may delete or repair
+ * one that points to a service, as the API server recreates it.
  */
 export const KEEPS_API: string = `${isOneOf([API_SERVER])} || (${IS_DELETE} ? ${isRedirected('oldObject')} : !(${isRedirected('object')}) &&
   (request.operation == "CREATE" || !${automanaged('oldObject')}.hasValue() || ${automanaged('object')} == ${automanaged('oldObject')}))`;

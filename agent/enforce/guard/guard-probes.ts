@@ -21,7 +21,7 @@ import {
 } from '@fso/shared/kube';
 
 /**
- * A write by the agent that one guard refuses when it is a dry run: the agent has the right to it,
+ * Write that one guard refuses if the agent sends it as a dry run: the agent has the right to it,
  * and it carries the mark.
  */
 export interface GuardProbe {
@@ -54,7 +54,7 @@ const applyOf = (kind: KindDescriptor, ref: ObjectRef, content: { labels?: objec
   };
 };
 
-/** Probes by the last part of the guard's name. */
+/** Probes by the suffix of the guard's name. */
 export const probes = {
   namespaces: patchOf(NAMESPACE_KIND, { name: CANARY_NAMESPACE }),
   policies: applyOf(
@@ -63,7 +63,7 @@ export const probes = {
     { labels: { [LABELS.managedBy]: 'hub' }, spec: { targetNamespace: CANARY_NAMESPACE, allowedRegions: [VALUE] } },
   ),
   locks: patchOf(FLOOR_PARAMETERS_KIND, { name: NODES_PARAMETERS }),
-  // Other metadata of a CRD may change.
+  // A schema version, as the guard allows changes to other metadata of a CRD.
   definitions: patchOf(CRD_KIND, { name: `${FLOOR_PARAMETERS_KIND.plural}.${API_GROUP}` }, { [SCHEMA_VERSION_ANNOTATION]: VALUE }),
   state: applyOf(CONFIG_MAP_KIND, { namespace: SYSTEM_NAMESPACE, name: AGENT_STATE }),
 } as const;

@@ -14,13 +14,13 @@ import { GUARD_PREFIX, type Guard, guards, isGuardName } from './guards.ts';
 export const NOT_THE_AGENT = 'not-the-agent';
 
 /**
- * The condition that exempts the agent. Each part after the first one has the guard judge requests
- * of the agent too.
+ * Condition that exempts the agent. Each further part names requests of the agent that are judged
+ * all the same.
  */
 const exemptsAgent = (trust: Trust, judged: readonly (string | undefined)[]): string =>
   [isNotAgent(trust), ...judged.filter((expression) => expression !== undefined).map((expression) => `(${expression})`)].join(' || ');
 
-/** The expressions of {@link NOT_THE_AGENT}, this version's first, then those of older ones. */
+/** Expressions of {@link NOT_THE_AGENT}: this version's first, then those of older versions. */
 export const agentExemptions = ({ judgesAgent, probe }: Guard, trust: Trust): readonly string[] => [
   exemptsAgent(trust, [judgesAgent, probe && IS_PROBE]),
   exemptsAgent(trust, [judgesAgent]),
@@ -28,15 +28,15 @@ export const agentExemptions = ({ judgesAgent, probe }: Guard, trust: Trust): re
 ];
 
 const conditionsOf = (guard: Guard, trust: Trust): readonly MatchCondition[] =>
-  // Nodes have a list of trusted users of their own, without the agent.
+  // The guard of nodes has its own list of trusted users, without the agent.
   Object.entries({
     ...(guard.name === `${GUARD_PREFIX}nodes` ? {} : { [NOT_THE_AGENT]: agentExemptions(guard, trust)[0] ?? '' }),
     ...guard.conditions,
   }).map(([name, expression]) => ({ name, expression }));
 
 /**
- * Writes every field that could open the guard, if only with its default, so that a change to it
- * shows.
+ * Writes every field that could open the guard, even with its default value, so that a change to it
+ * shows as drift.
  */
 const policyOf = (guard: Guard, trust: Trust): ValidatingAdmissionPolicy => ({
   apiVersion: ADMISSION_POLICY_KIND.apiVersion,
@@ -80,7 +80,7 @@ const desired = weakMemo((trust: Trust) => ({
 }));
 
 /**
- * ValidatingAdmissionPolicies that let only the agent change what the locks rely on; each has one
+ * ValidatingAdmissionPolicies that let only the agent change what the locks rely on, each with one
  * binding of its name.
  */
 export const desiredGuard = (trust: Trust): { policies: ValidatingAdmissionPolicy[]; bindings: ValidatingAdmissionPolicyBinding[] } =>

@@ -47,24 +47,27 @@ interface Rule {
   readonly operations: readonly ('CREATE' | 'UPDATE' | 'DELETE')[];
 }
 
-/** A guard: the requests that it refuses to all but the agent, or to all but trusted identities. */
+/**
+ * Guard: the requests that it refuses to everyone except the agent, or except trusted identities.
+ */
 export interface Guard {
   readonly name: string;
   readonly rules: readonly Rule[];
-  /** Condition that selects the requests of the agent which it judges too; absent: none. */
+  /** CEL condition that selects requests of the agent to be judged too; absent: none. */
   readonly judgesAgent?: string;
   /**
-   * Absent: the agent has no right to anything that this guard refuses, so no dry run reaches it.
+   * Absent if the agent has no right to anything that this guard refuses, so that no dry run
+   * reaches it.
    */
   readonly probe?: GuardProbe;
-  /** Match conditions beside "not the agent", by name, in the order of their evaluation. */
+  /** Match conditions in addition to "not the agent", by name, in evaluation order. */
   readonly conditions?: Readonly<Record<string, string>>;
   readonly variables?: readonly { readonly name: string; readonly expression: string }[];
   readonly validations: readonly { readonly expression: string; readonly message: string }[];
   readonly namespace?: string;
 }
 
-/** Beginning of the names of the guard's admission policies and bindings. */
+/** Name prefix of the guard's admission policies and bindings. */
 export const GUARD_PREFIX = 'fso-guard-';
 /** Whether an admission policy or binding is one of the guard. */
 export const isGuardName = (name: string): boolean => name.startsWith(GUARD_PREFIX);
@@ -161,7 +164,7 @@ const locks = (trust: Trust): Guard => ({
   ],
 });
 
-/** Gatekeeper's own reports, which the agent accepts as proof of lock 2. */
+/** Guard of Gatekeeper's own reports, which the agent accepts as proof of lock 2. */
 const evidence = (trust: Trust): Guard => ({
   name: `${GUARD_PREFIX}evidence`,
   rules: [
@@ -209,15 +212,13 @@ const STATE_NAMES: readonly string[] = [
   AGENT_REGIONS,
   AGENT_IDENTITY,
 ];
-/**
- * The settings of an installation: the signers that the agent believes, and the token by which it
- * enrols.
- */
+/** Settings of an installation: the signers that the agent trusts, and its enrolment token. */
 const SETTING_NAMES: readonly string[] = [AGENT_TRUST, ENROLMENT_SECRET];
 
 /**
- * A foreign lease or state stops the agent, or makes it trust a commit that it never accepted; a
- * foreign identity or token connects it to another hub; foreign signers set policies.
+ * Guard of the agent's state. A foreign lease or state stops the agent, or makes it trust a commit
+ * that it never accepted; a foreign identity or token connects it to another hub; foreign signers
+ * set policies.
  */
 const STATE: Guard = {
   name: `${GUARD_PREFIX}state`,
@@ -249,7 +250,7 @@ const nodes = (trust: Trust): Guard => ({
   ],
 });
 
-/** The guards, in the order in which they are written. */
+/** Guards in the order in which they are written. */
 export const guards = weakMemo((trust: Trust): readonly Guard[] => [
   namespaces(trust),
   POLICIES,

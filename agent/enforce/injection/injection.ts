@@ -7,7 +7,7 @@ import type { Action } from '../types.ts';
 
 /**
  * Placement injection in CEL: the JSON patches for a pod that does not confine its region. Each
- * patch adds one requirement, or the path to it, and none changes what the pod requires: a list is
+ * patch adds one requirement, or the path to it. None changes an existing requirement, so a list is
  * never replaced.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
@@ -18,9 +18,9 @@ const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
 const TERMS_PATH = `/spec/affinity/nodeAffinity/${REQUIRED}/nodeSelectorTerms`;
 
 /**
- * Left unchanged: pods that name their node, mirror pods among them, and pods of a DaemonSet, which
- * the bind gate judges; pods whose nodeSelector names the region; pods that would become too large
- * to be judged; and all pods if no region is allowed.
+ * Whether the pod stays unchanged: it names its node (as mirror pods do), belongs to a DaemonSet
+ * (the bind gate judges it), has the region in its nodeSelector, or would become too large to be
+ * judged. Applies to all pods if no region is allowed.
  */
 const LEFT_ALONE = `variables.listed == '' || variables.nodeName != '' || variables.selected.size() > 0 || variables.daemonSetPod ||
   variables.soMany || variables.terms.size() * (variables.listed.split(',').size() + 1) > ${MAX_REGION_VALUES}`;
@@ -43,8 +43,8 @@ const EACH_TERM = `variables.terms.transformList(i, t,
 )`;
 
 /**
- * A pod with terms gets the requirement in each term that is not empty, because terms are
- * alternatives; one without gets a term.
+ * Adds the requirement to each non-empty term, because terms are alternatives. A pod without terms
+ * gets one.
  */
 const INJECTION = `variables.leftAlone ? [] :
   !has(object.spec.affinity) ? ${add('/spec/affinity', `{'nodeAffinity': {'${REQUIRED}': variables.required}}`)} :
@@ -55,7 +55,7 @@ const INJECTION = `variables.leftAlone ? [] :
 /** Name of the MutatingAdmissionPolicy that injects placements, and of its binding. */
 export const INJECTION_NAME = 'fso-placement-injection';
 
-/** The kinds of mutating admission policies, in the version that the API server serves. */
+/** Kinds of mutating admission policies, in the version that the API server serves. */
 export interface InjectionKinds {
   readonly policy: KindDescriptor<AdmissionObject>;
   readonly binding: KindDescriptor<AdmissionObject>;
@@ -79,18 +79,16 @@ const policyOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
   kind,
   metadata: { name: INJECTION_NAME, labels: { [LABELS.component]: 'injection' } },
   spec: {
-    // A help, no enforcement: without the injection the pod lacks the placement, and the locks
-    // judge the pod.
+    // Without the injection the pod only lacks the placement, and the locks still judge it.
     failurePolicy: 'Ignore',
-    // Runs again after a webhook that adds a term; terms that already name the region stay
+    // Runs again after a webhook that adds a term. Terms that already name the region stay
     // unchanged.
     reinvocationPolicy: 'IfNeeded',
     matchConstraints: {
       matchPolicy: 'Equivalent',
       namespaceSelector: {},
       objectSelector: {},
-      // Never UPDATE: affinity is immutable, so a change would make every update of an older pod
-      // fail.
+      // Never UPDATE: affinity is immutable, so a mutation would fail every update of an older pod.
       resourceRules: [{ apiGroups: [''], apiVersions: ['*'], resources: ['pods'], operations: ['CREATE'], scope: 'Namespaced' }],
       excludeResourceRules: [],
     },
@@ -116,13 +114,13 @@ const bindingOf = ({ apiVersion, kind }: KindDescriptor): AdmissionObject => ({
 });
 
 /**
- * Plans one MutatingAdmissionPolicy and its binding, which a label of the namespace switches on.
- * They are made when the first policy asks for them, because an unused mutation is one more thing
- * that could break a pod, and stay from then on: tenants, who decide what their own policies ask
- * for, must not make and delete objects of the cluster.
+ * Plans one MutatingAdmissionPolicy and its binding, which a namespace label switches on. They are
+ * created when the first policy asks for injection, because an unused mutation is one more thing
+ * that could break a pod. They stay from then on: tenants, who decide this for their own policies,
+ * must not create and delete cluster objects.
  *
- * @param observed objects of both kinds that are this system's
- * @param isAskedFor whether a policy asks for them now
+ * @param observed objects of both kinds that belong to this system
+ * @param isAskedFor whether a policy asks for injection now
  */
 export const planInjection = (
   kinds: InjectionKinds,

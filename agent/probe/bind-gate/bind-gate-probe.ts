@@ -15,8 +15,9 @@ import {
 } from '../probe.ts';
 
 /**
- * A binding to a node that does not exist, by the agent, which is no trusted binder: the bind gate
- * must refuse it before the API server looks for the pod, naming the policies and regions in force.
+ * Judges a binding to a node that does not exist, by the agent, which is not a trusted binder. The
+ * bind gate must refuse it before the API server looks for the pod, naming the policies and regions
+ * in force.
  */
 export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding to a node without a region was admitted' };
@@ -27,8 +28,8 @@ export const judgeMustNotBind = (answer: ProbeAnswer, governance: NamespaceGover
 };
 
 /**
- * A binding to a node outside, which the bind gate judges as a trusted binder's: it must refuse it
- * for the node, naming the policies and regions in force.
+ * Judges a binding to a node outside, which the bind gate treats as a trusted binder's. It must
+ * refuse the binding because of the node, naming the policies and regions in force.
  */
 export const judgeMustNotBindOutside = (answer: ProbeAnswer, governance: NamespaceGovernance, floor: FloorNames): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'a binding by a trusted binder to a node outside was admitted' };
@@ -43,26 +44,28 @@ export const judgeMustNotBindOutside = (answer: ProbeAnswer, governance: Namespa
     : { kind: 'unproven', message: `the bind gate does not judge the node: ${answer.message.slice(0, 500)}` };
 };
 
-/** The violations of a node, in the words of the bind gate. */
+/** Violations of a node as the bind gate words them. */
 const BY_NODE = /node "[^"]*" (is in region|has no known region)/;
 
-/** A Binding to ask for. */
+/** Binding to request. */
 interface BindingRequest {
   readonly namespace: string;
   readonly pod: string;
   readonly node: string;
-  /** Region that the Binding claims for the node; the API server replaces it by that of a node. */
+  /**
+   * Region that the Binding claims for the node. The API server replaces it by that of the node.
+   */
   readonly region?: string;
 }
 
-/** Tries a Binding that lock 1 must refuse; {@link judgeMustNotBind} reads the answer. */
+/** Requests a Binding that lock 1 must refuse. {@link judgeMustNotBind} judges the answer. */
 export const askForBinding = (client: ProbeClient, namespace: string, signal: AbortSignal): Promise<ProbeAnswer> =>
   bind(client, { namespace, pod: PROBE_NAME, node: PROBE_NAME }, signal);
 
 /**
- * The Binding that {@link judgeMustNotBindOutside} judges.
+ * Requests the Binding that {@link judgeMustNotBindOutside} judges.
  *
- * @param node outside; undefined: there is none, and one that does not exist stands for it
+ * @param node node outside; undefined: a node that does not exist is used instead
  */
 export const askForBindingOutside = (
   client: ProbeClient,

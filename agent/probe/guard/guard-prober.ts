@@ -21,7 +21,7 @@ const askGuard = async (client: ProbeClient, probe: GuardProbe, signal: AbortSig
   }
 };
 
-/** The write that this guard must refuse. Only a refusal that names the guard is its own. */
+/** Judges the write that this guard must refuse. Only a refusal that names the guard counts. */
 const judgeGuard = (answer: ProbeAnswer, guard: string): ProbeVerdict => {
   if (answer.kind === 'admitted') return { kind: 'unproven', message: 'the API server admitted the dry run that proves it' };
   const text = answer.message.slice(0, MAX_TEXT);
@@ -30,14 +30,14 @@ const judgeGuard = (answer: ProbeAnswer, guard: string): ProbeVerdict => {
   return { kind: 'inconclusive', foreign: true, message: `the API server refuses the dry run that proves it for another reason: ${text}` };
 };
 
-/** A policy of the guard that is to be proven, with the dry run that it must refuse. */
+/** Guard to prove, with the dry run that it must refuse. */
 export interface GuardTarget {
   readonly probe: GuardProbe;
-  /** Fingerprint that changes whenever earlier proofs no longer count. */
+  /** Changes whenever earlier proofs no longer count. */
   readonly fingerprint: string;
 }
 
-/** Problem of the guard that its proofs show. */
+/** Problem of the guards that their proofs show. */
 export interface GuardProblem {
   /** Open: a guard admits what it must refuse. Unproven: it is unknown whether one does. */
   readonly reason: 'Open' | 'Unproven';
@@ -47,20 +47,20 @@ export interface GuardProblem {
 const FIRST_RETRY_MS = 20;
 const LONGEST_WAIT_MS = 10_000;
 /**
- * The API server enforces a changed policy about a second after the write, and each of several API
- * servers on its own.
+ * Time for a changed guard to be enforced, in ms. An API server enforces a changed policy about a
+ * second after the write, and each API server does so on its own.
  */
 const PATIENCE_MS = 10_000;
-/** Longer than the restart of an API server. */
+/** Longer than the restart of an API server, in ms. */
 const UNANSWERED_MS = 60_000;
 
 const CAUSES =
   'check its ValidatingAdmissionPolicy and binding, and whether an API server was started with ValidatingAdmissionPolicy disabled';
 
 /**
- * Step ⑦ for the guard: proves, by dry runs of the agent that only one guard refuses, that the API
- * server enforces each guard. That its policy and binding read as desired proves nothing: the agent
- * may no longer be able to read them, and an API server may not evaluate them.
+ * Proves the guards (step ⑦): shows by dry runs of the agent that only one guard refuses that the
+ * API server enforces each guard. Unchanged policies and bindings do not prove it: the agent may no
+ * longer be able to read them, and an API server may not evaluate them.
  */
 export class GuardProber {
   readonly #deps: Omit<ProberDeps, 'floor'>;
@@ -68,8 +68,8 @@ export class GuardProber {
   #targets: ReadonlyMap<string, GuardTarget> = new Map();
   readonly #states = new Map<string, ProofState>();
   /**
-   * Time of the first unanswered dry run of each guard, monotonic ms. Unanswered: neither the guard
-   * refused it, nor the API server admitted it.
+   * Time of the first unanswered dry run of each guard, monotonic ms. Unanswered: neither refused
+   * by the guard nor admitted by the API server.
    */
   readonly #unansweredSince = new Map<string, number>();
   readonly #retries: ProbeRetries;
@@ -95,7 +95,9 @@ export class GuardProber {
     );
   }
 
-  /** Replaces the targets, by the name of the guard; the guards that are not in place are none. */
+  /**
+   * Replaces the targets, by the name of the guard. Guards that are not in place are no targets.
+   */
   expect(targets: ReadonlyMap<string, GuardTarget>): void {
     this.#targets = targets;
     for (const guard of this.#states.keys()) if (!targets.has(guard)) this.#forget(guard);
@@ -105,7 +107,8 @@ export class GuardProber {
   }
 
   /**
-   * A guard that was written again may still be what it was before: only a proof ends a problem.
+   * Expects a new proof. A rewritten guard may still behave as before, so only a proof ends a
+   * problem.
    */
   #expectOne(guard: string, fingerprint: string): void {
     const known = this.#states.get(guard);
@@ -124,17 +127,17 @@ export class GuardProber {
     this.#times.forget(guard);
   }
 
-  /** The state of a guard; undefined: it is no target. */
+  /** State of a guard; undefined if it is no target. */
   state(guard: string): ProofState | undefined {
     return this.#states.get(guard);
   }
 
-  /** Returns the time of the oldest proof among the guards; undefined: there is none. */
+  /** Time of the oldest proof among the guards, if there are any. */
   oldestProof(): Date | undefined {
     return this.#times.oldest();
   }
 
-  /** Problem of the guards; one whose proof is pending has none. */
+  /** Problem of the guards. A guard whose proof is pending has none. */
   get problem(): GuardProblem | undefined {
     const failed = this.#messagesOf('failed');
     if (failed.length > 0) return { reason: 'Open', message: failed.join('; ') };
@@ -146,7 +149,7 @@ export class GuardProber {
     return [...this.#states.values()].flatMap(({ state, message }) => (state === wanted && message !== undefined ? [message] : []));
   }
 
-  /** Probes the guard that has waited longest. @returns that guard; undefined: there is none */
+  /** Probes the guard that has waited longest. @returns the guard, if there is one */
   probeNext(): string | undefined {
     return this.#schedule.runNext(
       (guard) => !this.#retries.has(guard),
@@ -154,7 +157,9 @@ export class GuardProber {
     );
   }
 
-  /** Probes a second time if the guard admits: one API server of several may have just started. */
+  /**
+   * Probes a second time if the guard admits, as one of several API servers may have just started.
+   */
   async #turn(guard: string): Promise<void> {
     const first = await this.#probe(guard);
     const verdict = first?.kind === 'unproven' ? await this.#probe(guard) : first;
@@ -171,7 +176,7 @@ export class GuardProber {
     return verdict.kind === 'proven' ? 'proven' : 'again';
   }
 
-  /** @returns undefined: the target changed meanwhile */
+  /** @returns undefined if the target changed meanwhile */
   async #probe(guard: string): Promise<ProbeVerdict | undefined> {
     const target = this.#targets.get(guard);
     if (target === undefined) return undefined;
@@ -187,7 +192,7 @@ export class GuardProber {
     if (this.#targets.has(guard)) this.#retries.resume(guard);
   }
 
-  /** @param isOver whether the patience is */
+  /** @param isOver whether the patience has ended */
   #record(guard: string, verdict: ProbeVerdict, isOver: boolean): void {
     const known = this.#states.get(guard);
     if (known === undefined) return;
@@ -210,7 +215,7 @@ export class GuardProber {
   }
 
   /**
-   * Records a dry run that proves nothing. A guard that was proven a moment ago stays so for a
+   * Records a dry run that proves nothing. A guard that was proven recently stays proven for a
    * while.
    */
   #recordNoAnswer(guard: string, { fingerprint, state }: ProofState, message: string): void {

@@ -1,6 +1,6 @@
 import type { KubeObject } from '@fso/shared/api';
 
-/** An object with a pod template, as far as a pod is made of it. */
+/** Fields of an object with a pod template from which a pod is built. */
 interface Templated extends KubeObject {
   readonly spec?: {
     readonly template?: PodTemplateSpec;
@@ -8,7 +8,7 @@ interface Templated extends KubeObject {
     readonly volumeClaimTemplates?: readonly { readonly metadata?: { readonly name?: string } }[];
     readonly serviceName?: string;
   };
-  /** The patch in a ControllerRevision, whose template replaces all of it. */
+  /** Patch in a ControllerRevision. Its template replaces the whole template. */
   readonly data?: { readonly spec?: { readonly template?: PodTemplateSpec & { readonly $patch?: string } } };
 }
 
@@ -17,7 +17,7 @@ interface PodTemplateSpec {
   readonly spec?: { readonly volumes?: readonly object[] } & object;
 }
 
-/** The controller of the pods, which may be made only when it makes the first one. */
+/** Controller of the pods. It may not exist before it creates the first one. */
 export interface PodController {
   readonly apiVersion: string;
   readonly kind: string;
@@ -26,7 +26,7 @@ export interface PodController {
 const templateOf = ({ spec, data }: Templated): PodTemplateSpec | undefined =>
   data?.spec?.template ?? spec?.jobTemplate?.spec?.template ?? spec?.template;
 
-/** Volumes of the claims of a StatefulSet, without which its containers cannot mount them. */
+/** Volumes for the claims of a StatefulSet, which its containers mount. */
 const claimVolumes = ({ spec }: Templated): readonly object[] =>
   (spec?.volumeClaimTemplates ?? []).map(({ metadata: { name = '' } = {} }) => ({
     name,
@@ -34,10 +34,10 @@ const claimVolumes = ({ spec }: Templated): readonly object[] =>
   }));
 
 /**
- * The pod that a controller would make of the template of an object, under a name of its own.
+ * Builds the pod that a controller would create from the template of an object, under its own name.
  *
- * @param set the StatefulSet, where the object is a revision of it
- * @returns undefined: the object has no template
+ * @param set StatefulSet, if the object is a revision of it
+ * @returns undefined if the object has no template
  */
 export const podOfTemplate = (object: KubeObject, controller: PodController, set: KubeObject = object): KubeObject | undefined => {
   const template = templateOf(object);

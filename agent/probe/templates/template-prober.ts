@@ -5,19 +5,19 @@ import { DRY_RUN, type FloorNames, isRefusedByLock, isRefusedLater, type ProbeCl
 import { ProbeSchedule } from '../probe-schedule.ts';
 import { type PodController, podOfTemplate } from './template-pod.ts';
 
-/** A template of which the next pods are asked for. */
+/** Template from which the next pods are created. */
 export interface TemplateTarget {
   readonly kind: KindDescriptor;
   readonly namespace: string;
   readonly name: string;
   readonly controller: PodController;
-  /** The StatefulSet, where the object is a revision of it. */
+  /** StatefulSet, if the object is a revision of it. */
   readonly set?: { readonly kind: KindDescriptor; readonly name: string } | undefined;
-  /** Fingerprint that changes whenever an earlier answer no longer counts. */
+  /** Changes whenever an earlier answer no longer counts. */
   readonly fingerprint: string;
-  /** Version of the object. Another one is asked for; the earlier answer counts until then. */
+  /** Version of the object. A new version is probed; until then the earlier answer counts. */
   readonly version: number;
-  /** Whether the template is refused by itself: those are asked for before the others. */
+  /** Whether the locks refuse the template as written. Such templates are probed first. */
   readonly isRefused: boolean;
 }
 
@@ -25,20 +25,20 @@ type Targets = ReadonlyMap<string, TemplateTarget>;
 
 /** Result of a dry run of a pod. */
 export type TemplateAnswer =
-  /** `template`: the placement of the pod as webhooks left it; absent: it is not known. */
+  /** `template`: placement of the pod as webhooks left it; absent if unknown. */
   | { readonly kind: 'admitted'; readonly template?: PodTemplate | undefined }
   /** Refused by a lock of this system. */
   | { readonly kind: 'refused'; readonly violation: string }
-  /** Another rule refused before the locks, or nothing answered. */
+  /** Refused by another rule before the locks, or not answered. */
   | { readonly kind: 'unanswered' };
 
-/** The API server that judges templates, and receivers of its answers. */
+/** API server that judges the pods, and receivers of the answers. */
 export interface TemplateProberDeps {
   readonly client: ProbeClient;
   readonly floor: FloorNames;
   /** Reads the placement of a pod. */
   readonly readPlacement: (pod: KubeObject) => PodTemplate | undefined;
-  /** Called when an answer differs from the one before. */
+  /** Called when an answer differs from the previous one. */
   readonly onChange: () => void;
   readonly onAnswer: (answer: TemplateAnswer['kind']) => void;
 }
@@ -46,35 +46,37 @@ export interface TemplateProberDeps {
 const NO_TARGETS: Targets = new Map();
 const NO_ANSWERS = {};
 const TIMEOUT_MS = 10_000;
-/** Tries before a template that nothing answers for waits for its turn like all others. */
+/** Tries before an unanswered template waits for its turn like all others. */
 const FIRST_TRIES = 4;
 /**
- * Turns in a row without an answer after which the last one no longer counts: a webhook that made
- * it may be gone.
+ * Consecutive unanswered turns after which the last answer no longer counts: a webhook that
+ * influenced it may be gone.
  */
 const MAX_MISSES = 3;
-/** Finds the violation in a refusal of either lock: `… in namespace a: <violation>; fix: …`. */
+/**
+ * Extracts the violation from a refusal of either lock: `… in namespace a: <violation>; fix: …`.
+ */
 const VIOLATION = / in namespace \S+: (.*?); fix: /s;
 
 /**
- * Asks, by dry runs, for pods of the templates that make the next ones: webhooks may mend or spoil
- * what a template says. It takes turns with the proofs of the locks, one request each; those
- * without an answer come first, by turns of their namespaces: a tenant may change any number of
+ * Requests pods of the templates in force by dry runs, as webhooks may repair or break what a
+ * template requires. It takes turns with the proofs of the locks, one request each. Templates
+ * without an answer come first, with turns by namespace, because a tenant may change any number of
  * templates all the time.
  */
 export class TemplateProber {
   readonly #deps: TemplateProberDeps;
   readonly #signal: AbortSignal;
   readonly #targets = new Map<string, TemplateTarget>();
-  /** Targets by namespace, in the order of their turns for those without an answer. */
+  /** Targets by namespace. For unanswered targets the order is that of their turns. */
   readonly #namespaces = new Map<string, Targets>();
-  /** Versions of the answers by namespace: another object after each change. */
+  /** Versions of the answers by namespace. Each change gives a new object. */
   readonly #versions = new Map<string, object>();
   readonly #answers = new Map<string, { readonly fingerprint: string; readonly answer: TemplateAnswer; readonly misses: number }>();
   readonly #schedule = new ProbeSchedule();
-  /** Targets without an answer yet, with the number of times that they were asked for. */
+  /** Targets without an answer, with the number of attempts. */
   readonly #unanswered = new Map<string, number>();
-  /** Whether the next one of those is of a namespace with one that is refused by itself. */
+  /** Whether the next unanswered target is taken from a namespace with a refused template. */
   #isUrgentNext: boolean = true;
 
   constructor(deps: TemplateProberDeps, signal: AbortSignal) {
@@ -102,16 +104,13 @@ export class TemplateProber {
     this.#noteChange(target.namespace);
   }
 
-  /**
-   * The answer for a target as it is now; undefined: it was not asked for yet, or nothing has
-   * answered so far.
-   */
+  /** Answer for the current target; undefined if it was not probed or answered yet. */
   answer(key: string): TemplateAnswer | undefined {
     const answer = this.#answers.get(key)?.answer;
     return answer?.kind === 'unanswered' && this.#unanswered.has(key) ? undefined : answer;
   }
 
-  /** The same object for as long as the answers in a namespace are the same. */
+  /** Identity of the answers in a namespace: the same object while they are unchanged. */
   answersIn(namespace: string): object {
     return this.#versions.get(namespace) ?? NO_ANSWERS;
   }
@@ -120,28 +119,28 @@ export class TemplateProber {
     this.#versions.set(namespace, {});
   }
 
-  /** Number of targets that are asked for before the others. */
+  /** Number of targets that are probed before the others. */
   get waiting(): number {
     return this.#unanswered.size;
   }
 
-  /** Asks for a pod of the target whose turn it is. @returns whether there is one */
+  /** Probes the target whose turn it is. @returns whether there is one */
   probeNext(): boolean {
     return this.#probeUnanswered() || this.#run(() => true);
   }
 
-  /** @returns whether there is a target that is free */
-  #run(isMeant: (key: string, target: TemplateTarget) => boolean): boolean {
+  /** @returns whether a free target was found */
+  #run(isEligible: (key: string, target: TemplateTarget) => boolean): boolean {
     const isFree = (key: string): boolean => {
       const target = this.#targets.get(key);
-      return target !== undefined && isMeant(key, target);
+      return target !== undefined && isEligible(key, target);
     };
     return this.#schedule.runNext(isFree, (key) => this.#turn(key).catch(() => undefined)) !== undefined;
   }
 
   /**
-   * Asks for a target without an answer. Every second turn is of a namespace with one that is
-   * refused by itself, the others of any; where there are some, these come first in either.
+   * Probes an unanswered target. Every second turn goes to a namespace with a refused template, the
+   * others to any namespace. Within a namespace, refused templates come first.
    */
   #probeUnanswered(): boolean {
     if (this.#unanswered.size === 0) return false;
@@ -153,7 +152,7 @@ export class TemplateProber {
     return (isUrgentNext && this.#probeIn(urgent)) || this.#probeIn(all);
   }
 
-  /** Asks for a target without an answer in the namespace among these whose turn it is. */
+  /** Probes an unanswered target in the first of these namespaces by turn. */
   #probeIn(namespaces: ReadonlySet<string>): boolean {
     for (const [namespace, targets] of [...this.#namespaces].filter(([each]) => namespaces.has(each))) {
       const isIn = (key: string, target: TemplateTarget): boolean => target.namespace === namespace && this.#unanswered.has(key);
@@ -195,7 +194,7 @@ export class TemplateProber {
   #keep(key: string, fingerprint: string, answer: TemplateAnswer): void {
     const before = this.#answers.get(key);
     const misses = answer.kind === 'unanswered' ? (before?.misses ?? 0) + 1 : 0;
-    // A moment without an answer says nothing against what was seen before.
+    // A short time without an answer does not invalidate the last one.
     if (before !== undefined && misses > 0 && misses < MAX_MISSES) this.#answers.set(key, { ...before, misses });
     else this.#answers.set(key, { fingerprint, answer, misses });
   }
@@ -225,7 +224,7 @@ export class TemplateProber {
     return { kind: isRefusedLater(message) ? 'admitted' : 'unanswered' };
   }
 
-  /** Reads one object by a list, for which the rights of the watch suffice. */
+  /** Reads one object by a list request, for which the rights of the watch suffice. */
   async #read(kind: KindDescriptor, namespace: string, name: string): Promise<KubeObject | undefined> {
     const [object] = await this.#deps.client.list(kind, { namespace, fieldSelector: `metadata.name=${name}` }, this.#signal);
     return object;

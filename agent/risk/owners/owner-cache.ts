@@ -5,21 +5,23 @@ import { type Clock, type Evicted, listText, SharedRoom } from '@fso/shared/runt
 import { OWNER_KINDS, type Owner, type OwnerKind, ownerDescriptor } from './owner-kinds.ts';
 import { nameOnly, reduceOwner, reduceToName } from './reduce-owner.ts';
 
-/** Objects of all kinds of owners together of which more than the name is kept. */
+/** Most objects, of all kinds of owners, of which more than the name is kept. */
 export const MAX_OWNERS = 20_000;
-/** Those of one namespace: a Deployment keeps ten ReplicaSets of past revisions. */
+/**
+ * Most such objects of one namespace. A Deployment alone keeps ten ReplicaSets of past revisions.
+ */
 const MAX_OWNERS_IN_NAMESPACE = 12_000;
-/** Longer than any list takes from one of its pages to its end, ms. */
+/** Longer than any list takes from one of its pages to its end, in ms. */
 const LIST_MS = 15 * 60_000;
-/** Objects in one answer: pod templates may be large. */
+/** Most objects in one response, as pod templates may be large. */
 const PAGE = 100;
 
-/** The owners of one namespace; another object after each change. */
+/** Owners of one namespace. Each change gives a new object. */
 export type OwnerSet = ReadonlyMap<OwnerKind, ReadonlyMap<string, Owner>>;
 
 const NO_OWNERS: OwnerSet = new Map();
 
-/** A new object on a page of a list that is not whole yet. */
+/** New object on a page of an unfinished list. */
 interface Listed {
   readonly kind: OwnerKind;
   readonly namespace: string;
@@ -27,32 +29,31 @@ interface Listed {
   readonly atMs: number;
 }
 
-/** Origin and bounds of the informers of owners. */
+/** Source and bounds of the informers of owners. */
 export interface OwnerCacheDeps {
   readonly factory: InformerFactory;
   readonly clock: Pick<Clock, 'monotonicMs'>;
-  /** Time without news of a kind after which it is out of date, ms. */
+  /** Time without news of a kind after which it is out of date, in ms. */
   readonly kindMs: number;
-  /** Least time between two lists because of a silent watch, ms. */
+  /** Shortest time between two lists caused by a silent watch, in ms. */
   readonly listEveryMs?: number | undefined;
   readonly maxOwners?: number;
 }
 
 /**
- * The objects of the cluster that make pods, reduced to where their next pods may run. Apart from
- * the view of what enforcement rests on: what cannot be read here only makes risks unknown.
+ * Objects of the cluster that create pods, reduced to what decides where their next pods may run.
+ * Kept apart from the view that enforcement depends on: unreadable objects here only make risks
+ * unknown.
  */
 export class OwnerCache {
   readonly #deps: OwnerCacheDeps;
   readonly #informers: readonly (readonly [OwnerKind, Informer<Owner>])[];
   readonly #sets = new Map<string, Map<OwnerKind, Map<string, Owner>>>();
   readonly #changed = new Set<() => void>();
-  /** The objects of which more than the name is kept, by namespace. */
+  /** Tracks the objects of which more than the name is kept, by namespace. */
   readonly #room: SharedRoom;
   readonly #leftOut = new Map<string, number>();
-  /**
-   * New objects on pages of lists, until a list is whole; those that were shown last at the end.
-   */
+  /** New objects on pages of unfinished lists, most recently seen last. */
   readonly #listed = new Map<string, Listed>();
 
   constructor(deps: OwnerCacheDeps) {
@@ -75,7 +76,7 @@ export class OwnerCache {
     });
   }
 
-  /** The same object for as long as the owners of the namespace read the same. */
+  /** Owners of a namespace: the same object while they are unchanged. */
   ownersIn(namespace: string): OwnerSet {
     return this.#sets.get(namespace) ?? NO_OWNERS;
   }
@@ -85,7 +86,7 @@ export class OwnerCache {
     return this.#leftOut;
   }
 
-  /** Reason why risks are not known now; undefined: they are. */
+  /** Reason why risks are unknown now, if they are. */
   get problem(): string | undefined {
     const { clock, kindMs } = this.#deps;
     const unread = this.#informers.filter(([, { seenAtMs }]) => seenAtMs === undefined || clock.monotonicMs() - seenAtMs > kindMs);
@@ -95,25 +96,25 @@ export class OwnerCache {
     return forbidden === undefined ? `not read now: ${kinds}` : `the agent may not read ${kinds}: its ClusterRole is older than it is`;
   }
 
-  /** @param handler called when what risks follow from changes */
+  /** @param handler called when an owner changes */
   subscribe(handler: () => void): () => void {
     this.#changed.add(handler);
     return () => this.#changed.delete(handler);
   }
 
-  /** Lists everything again, and counts as never having seen it until then. */
+  /** Lists everything again. Until then all kinds count as never read. */
   restart(): void {
     for (const [, informer] of this.#informers) informer.restart();
   }
 
-  /** Reduces an object to its name, to make room for one of a namespace that has less. */
+  /** Reduces an object to its name, to make room for one of a namespace with fewer objects. */
   #evict({ holder: namespace, item }: Evicted): void {
     const [kind, name] = item.split('/') as [OwnerKind, string];
     const owner = this.#sets.get(namespace)?.get(kind)?.get(name);
     if (owner === undefined) return;
     this.#countLeftOut(namespace, 1);
     this.#put(kind, { namespace, name }, undefined);
-    // The informer has the same object, of which it must not keep more either.
+    // The informer holds the same object and must not keep more of it either.
     reduceToName(owner);
   }
 
@@ -129,8 +130,8 @@ export class OwnerCache {
   }
 
   /**
-   * Gives back the room of objects that were deleted before the list was whole that showed them:
-   * nothing else says that they are gone.
+   * Releases the room of objects that were listed but deleted before their list ended, as no event
+   * reports their end.
    */
   #releaseUnlisted(): void {
     const sinceMs = this.#deps.clock.monotonicMs() - LIST_MS;
@@ -171,10 +172,12 @@ export class OwnerCache {
   }
 }
 
-/** Every object has a uid, and only those that are kept show it. */
+/**
+ * Whether only the name of an object is kept. Every object has a uid, but only whole ones keep it.
+ */
 const isLeftOut = (owner: Owner | undefined): boolean => owner !== undefined && owner.metadata.uid === undefined;
 
-/** Whether two objects differ in their version alone: controllers write statuses all the time. */
+/** Whether two objects differ only in their version. Controllers update statuses all the time. */
 const isSameOwner = (a: Owner | undefined, b: Owner | undefined): boolean => {
   if (a === undefined || b === undefined) return a === b;
   const { metadata: before, ...restBefore } = a;

@@ -2,7 +2,7 @@ import type { KubeObject } from '@fso/shared/api';
 import type { KindDescriptor } from '@fso/shared/kube';
 import type { PodTemplate } from '@fso/shared/risk';
 
-/** Kinds whose objects make pods, or keep the templates that do. */
+/** Kinds whose objects create pods, or hold the templates of those that do. */
 export const OWNER_KINDS = [
   'Deployment',
   'ReplicaSet',
@@ -13,7 +13,7 @@ export const OWNER_KINDS = [
   'CronJob',
   'ReplicationController',
 ] as const;
-/** Kind of an object that makes pods and whose next pods are judged. */
+/** Kind of an object that creates pods and whose next pods are judged. */
 export type OwnerKind = (typeof OWNER_KINDS)[number];
 
 /** Whether a kind is one of {@link OWNER_KINDS}. */
@@ -39,14 +39,14 @@ export const ownerDescriptor = (kind: OwnerKind): KindDescriptor<Owner> => {
 /** Path of the pod spec in an object of a kind. */
 export const templatePath = (kind: string): string => PATHS[kind] ?? 'spec.template.spec';
 
-/** Paths of other kinds. Where the template of a shape is, only its operator knows. */
+/** Paths that differ from the default. Only its operator knows the template of a shape. */
 const PATHS: Readonly<Record<string, string>> = { CronJob: 'spec.jobTemplate.spec.template.spec', Shape: 'spec' };
 
-/** An object that makes pods, reduced to what decides where its next pods may run. */
+/** Object that creates pods, reduced to what decides where its next pods may run. */
 export interface Owner extends KubeObject {
-  /** Absent: its template is too large to be judged, cannot be read, or makes no pod any more. */
+  /** Absent: the template is too large to be judged, unreadable, or no longer used. */
   readonly template?: PodTemplate;
-  /** Its controller. */
+  /** Controller of the object. */
   readonly controller?: { readonly kind: string; readonly name: string; readonly uid: string };
   /** Whether a Deployment is paused. */
   readonly isPaused?: true;
@@ -56,6 +56,6 @@ export interface Owner extends KubeObject {
   /** Ordinal of a StatefulSet below which pods keep {@link currentRevision}. */
   readonly partition?: number;
   readonly currentRevision?: string;
-  /** Whether a Job makes no more pods. */
+  /** Whether a Job creates no more pods. */
   readonly isFinished?: true;
 }

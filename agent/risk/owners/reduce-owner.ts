@@ -8,8 +8,8 @@ import { definedOnly, isPlain } from '../../compare.ts';
 import type { Owner, OwnerKind } from './owner-kinds.ts';
 
 /**
- * Largest placement of a template that is kept, as JSON; of a larger one its regions alone are
- * kept, and beyond the same bound nothing. A tenant may create thousands of them.
+ * Largest placement of a template that is kept, in bytes of JSON. Of a larger one only the regions
+ * are kept, within the same bound. A tenant may create thousands of them.
  */
 const MAX_PLACEMENT_BYTES = 2_048;
 
@@ -22,7 +22,7 @@ const TemplateSpec = PodSpec.extend({
 });
 const Template = z.looseObject({ spec: TemplateSpec });
 
-/** The fields that are read, of any kind of owner. */
+/** Fields that are read from any kind of owner. */
 const Fields = z.looseObject({
   spec: z
     .looseObject({
@@ -38,13 +38,13 @@ const Fields = z.looseObject({
   status: z
     .looseObject({ currentRevision: Text.nullish(), conditions: z.array(z.looseObject({ type: Text, status: Text })).nullish() })
     .nullish(),
-  /** The patch in a ControllerRevision of the object that it is a revision of. */
+  /** Patch in a ControllerRevision, with the template of that revision. */
   data: z.looseObject({ spec: z.looseObject({ template: z.unknown().optional() }).nullish() }).nullish(),
 });
 
 const REVISION = 'deployment.kubernetes.io/revision';
 
-/** Shares one object between equal placements, for as long as one of them is in use. */
+/** Shares one object between equal placements while it is in use. */
 const intern = memoByText(
   (_template: PodTemplate, text: string) => text,
   (template) => template,
@@ -56,9 +56,9 @@ const requiredOf = ({ affinity }: z.infer<typeof TemplateSpec>) => {
 };
 
 /**
- * The placement of a pod template, or of a pod; the same object for equal ones.
+ * Reads the placement of a pod template, or of a pod. Equal placements give the same object.
  *
- * @returns undefined: it cannot be read, or is too large
+ * @returns undefined if it is unreadable or too large
  */
 export const readTemplate = (value: unknown): PodTemplate | undefined => {
   const parsed = Template.safeParse(value);
@@ -85,13 +85,13 @@ const controllerOf = ({ ownerReferences }: Partial<ObjectMeta>): Owner['controll
 
 const ENDS = new Set(['Complete', 'Failed']);
 
-/** Template of an object. A DaemonSet makes no pod of an older revision, so those have none. */
+/** Template of an object. Older revisions of a DaemonSet create no pods, so they have none. */
 const templateIn = (kind: OwnerKind, { spec, data }: z.infer<typeof Fields>, controller: Owner['controller']): unknown => {
   if (kind === 'ControllerRevision') return controller?.kind === 'StatefulSet' ? data?.spec?.template : undefined;
   return kind === 'CronJob' ? spec?.jobTemplate?.spec?.template : spec?.template;
 };
 
-/** Number of ordinals of a StatefulSet that keep the revision that they have. */
+/** Number of ordinals of a StatefulSet that keep their current revision. */
 const partitionOf = (spec: z.infer<typeof Fields>['spec']): number => {
   const strategy = spec?.updateStrategy;
   return strategy?.type === 'OnDelete' ? 0 : (strategy?.rollingUpdate?.partition ?? 0);
@@ -104,7 +104,7 @@ const revisionOf = ({ annotations }: Partial<ObjectMeta>): number | undefined =>
 
 type State = Omit<Owner, keyof KubeObject | 'template' | 'controller'>;
 
-/** Reads the state that decides of which template an object makes pods, by kind. */
+/** Reads, by kind, the state that decides which template an object uses. */
 const STATES: Readonly<Partial<Record<OwnerKind, (fields: z.infer<typeof Fields>, metadata: Partial<ObjectMeta>) => State>>> = {
   Deployment: ({ spec }) => (spec?.paused === true ? { isPaused: true } : {}),
   ReplicaSet: (_fields, metadata) => {
@@ -125,7 +125,7 @@ const stateOf = (kind: OwnerKind, fields: z.infer<typeof Fields>, metadata: Part
   return { ...(replicas != null && { replicas }), ...STATES[kind]?.(fields, metadata) };
 };
 
-/** Reduces an object that makes pods. One that cannot be read is kept without its template. */
+/** Reduces an object that creates pods. An unreadable one is kept without its template. */
 export const reduceOwner =
   (kind: OwnerKind) =>
   (object: KubeObject): Owner => {
@@ -139,12 +139,12 @@ export const reduceOwner =
     return { metadata, ...definedOnly({ controller, template }), ...state } as Owner;
   };
 
-/** Reduces an object beyond the bound of their number to its name. */
+/** Reduces an object beyond the limit to its name. */
 export const nameOnly = ({ metadata: { name, namespace, resourceVersion } }: KubeObject): Owner => ({
   metadata: definedOnly({ name, namespace, resourceVersion }) as ObjectMeta,
 });
 
-/** Reduces an object that was kept to its name, in place. */
+/** Reduces a kept object to its name, in place. */
 export const reduceToName = (owner: Owner): void => {
   const rest = nameOnly(owner);
   for (const field of Object.keys(owner)) delete (owner as unknown as Record<string, unknown>)[field];

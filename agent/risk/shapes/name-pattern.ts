@@ -1,4 +1,4 @@
-/** A suffix that Kubernetes makes for `generateName`, and that controllers make likewise. */
+/** Suffix that Kubernetes generates for `generateName`, as controllers do. */
 const GENERATED = /^[bcdfghjklmnpqrstvwxz2456789]{5,10}$/;
 const HEX = /^[0-9a-f]{8,}$/;
 
@@ -9,8 +9,8 @@ const isMade = (part: string, index: number): boolean => {
 };
 
 /**
- * The pattern of the names that a controller is given time after time: parts that look made, such
- * as times, counts and random suffixes, are `*`.
+ * Pattern of the names that a controller's objects get. Generated parts, such as times, counts and
+ * random suffixes, become `*`.
  */
 export const namePattern = (name: string): string =>
   name

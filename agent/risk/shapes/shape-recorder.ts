@@ -19,48 +19,48 @@ export interface StoredShapes {
 
 type Known = Shape & { lastSeen: string; live: number; readonly bytes: number };
 
-/** Facts that a {@link ShapeRecorder} asks for with each pod. */
+/** Facts that a {@link ShapeRecorder} needs for each pod. */
 export interface ShapeRecorderDeps {
   readonly clock: Pick<Clock, 'now' | 'monotonicMs'>;
   /** Whether placements are injected into the pods of a namespace now. */
   readonly isInjecting: (namespace: string) => boolean;
-  /** Whether the cache of pods has one. @param key `namespace/name` */
+  /** Whether the cache of pods has a pod. @param key `namespace/name` */
   readonly hasPod: (key: string) => boolean;
   readonly maxBytes?: number;
 }
 
 const HOUR_MS = 3_600_000;
 const KEPT_MS = 14 * 24 * HOUR_MS;
-/** Longer than any list takes from one of its pages to its end, ms. */
+/** Longer than any list takes from one of its pages to its end, in ms. */
 const LIST_MS = 15 * 60_000;
 /**
- * Bound of all shapes, as JSON: a ConfigMap holds 1 MiB, and text that hardly compresses takes as
- * much packed as it has.
+ * Largest size of all shapes, in bytes of JSON. A ConfigMap may have 1 MiB, and text that hardly
+ * compresses is as large packed as unpacked.
  */
 const MAX_BYTES = 640 * 1_024;
 const keyOf = ({ kind, name, template }: Pick<Shape, 'kind' | 'name' | 'template'>): string =>
   `${kind}/${name} ${JSON.stringify(template)}`;
 
 /**
- * Records the shapes of pods that come and go, of Jobs and of operators, so that the next one is
- * judged though nothing of it runs. Once they are too many, the oldest one of the namespace with
- * most goes: a tenant that tries any number of placements forgets its own.
+ * Records the shapes of short-lived pods, of Jobs and of operators, so that the next such pod is
+ * judged although none is running. If there are too many shapes, the oldest one of the namespace
+ * with the most is dropped, so a tenant that tries many placements loses only its own.
  */
 export class ShapeRecorder {
   readonly #deps: ShapeRecorderDeps;
-  /** Shapes by namespace and key, those that were seen last at the end. */
+  /** Shapes by namespace and key, most recently seen last. */
   readonly #shapes = new Map<string, Map<string, Known>>();
   readonly #bytes = new Map<string, number>();
   #total = 0;
-  /** Shapes of pods that run, by key of the pod. */
+  /** Shapes of running pods, by key of the pod. */
   readonly #live = new Map<string, Known>();
-  /** Time since which the cache of pods lacks one of those, monotonic. */
+  /** Time since which the cache of pods lacks a pod of `#live`, monotonic. */
   readonly #missing = new Map<string, number>();
-  /** Another object after each change, by namespace. */
+  /** Version of the shapes by namespace. Each change gives a new object. */
   readonly #versions = new Map<string, object>();
   readonly #changed = new Set<() => void>();
   #forgotten: DroppedShapes | undefined;
-  /** Undefined once {@link begin} was called. */
+  /** Records that wait; undefined once {@link begin} was called. */
   #waiting: (() => void)[] | undefined = [];
   #stored: StoredShapes | undefined;
 
@@ -80,7 +80,7 @@ export class ShapeRecorder {
     this.#onceReady(() => {
       const template = askedPlacement(read, this.#deps.isInjecting(namespace));
       const key = `${namespace}/${name}`;
-      // Operators leave pods for days after their end.
+      // Operators keep pods for days after these have ended.
       const isOld = isOver && !this.#live.has(key);
       const lastSeen = this.#hourOf(end ?? (isOld ? creationTimestamp : undefined));
       if (lastSeen < this.#hour(KEPT_MS)) return this.#end(key);
@@ -96,7 +96,7 @@ export class ShapeRecorder {
     else this.#waiting.push(record);
   }
 
-  /** Records what was seen before it was known into which namespaces placements are injected. */
+  /** Processes pods seen so far, once it is known in which namespaces placements are injected. */
   begin(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
@@ -110,7 +110,7 @@ export class ShapeRecorder {
     if (shape.live === 1) this.#note(shape.namespace);
   }
 
-  /** Records that a pod is there no more. @param key `namespace/name` */
+  /** Records that a pod is gone. @param key `namespace/name` */
   gone(key: string): void {
     this.#onceReady(() => this.#end(key));
   }
@@ -126,18 +126,18 @@ export class ShapeRecorder {
     this.#note(shape.namespace);
   }
 
-  /** The hour of a time; of one that is not known, or of the future, the present one. */
+  /** Hour of a time. An unknown or future time counts as now. */
   #hourOf(time: string | undefined): string {
     const agoMs = this.#deps.clock.now().getTime() - Date.parse(time ?? '');
     return this.#hour(Number.isNaN(agoMs) ? 0 : Math.max(agoMs, 0));
   }
 
-  /** The hour of some time ago. */
+  /** Hour at a time in the past. */
   #hour(agoMs = 0): string {
     return new Date(Math.floor((this.#deps.clock.now().getTime() - agoMs) / HOUR_MS) * HOUR_MS).toISOString();
   }
 
-  /** @returns the shape that is known */
+  /** @returns the recorded shape */
   #keep(shape: Shape): Known {
     const { namespace, lastSeen } = shape;
     const shapes = this.#shapes.get(namespace) ?? new Map<string, Known>();
@@ -181,7 +181,10 @@ export class ShapeRecorder {
     if (shapes?.size === 0) this.#versions.delete(namespace);
   }
 
-  /** Forgets what the namespace with most has not seen for longest, of what runs the last. */
+  /**
+   * Drops one shape of the namespace with the most: the one not seen for longest, and running ones
+   * last.
+   */
   #forgetOldest(): void {
     let [namespace, most] = ['', 0];
     for (const [each, bytes] of this.#bytes) if (bytes > most) [namespace, most] = [each, bytes];
@@ -191,7 +194,7 @@ export class ShapeRecorder {
     this.#forgotten = { count: (this.#forgotten?.count ?? 0) + 1, namespace, at: this.#hour() };
   }
 
-  /** The same object for as long as the shapes in a namespace are the same. */
+  /** Identity of the shapes in a namespace: the same object while they are unchanged. */
   versionIn(namespace: string): object {
     return this.#versions.get(namespace) ?? NONE;
   }
@@ -200,7 +203,7 @@ export class ShapeRecorder {
     return { apartFrom: (owners) => apartFrom([...(this.#shapes.get(namespace)?.values() ?? [])], owners) };
   }
 
-  /** Shapes that went within the time in which they would have been kept; undefined: none. */
+  /** Shapes dropped within the time for which they would have been kept, if any. */
   get forgotten(): DroppedShapes | undefined {
     return this.#forgotten;
   }
@@ -211,7 +214,7 @@ export class ShapeRecorder {
     return () => this.#changed.delete(handler);
   }
 
-  /** Takes what an earlier process stored. What this one has seen itself is newer. */
+  /** Restores the shapes that an earlier process stored. Shapes seen by this process are newer. */
   restore({ shapes, forgotten }: StoredShapes): void {
     const seen = [...this.#shapes.values()].flatMap((known) => [...known.values()]);
     for (const shape of shapes) this.#keep(shape);
@@ -220,7 +223,7 @@ export class ShapeRecorder {
     this.expire();
   }
 
-  /** Forgets what has not been seen for 14 days. Called now and then. */
+  /** Drops shapes that were not seen for 14 days. Called from time to time. */
   expire(): void {
     this.#endMissing();
     const since = this.#hour(KEPT_MS);
@@ -230,8 +233,7 @@ export class ShapeRecorder {
   }
 
   /**
-   * Ends pods that a page of a list showed, and that were deleted before a list was whole: nothing
-   * else says that they are gone.
+   * Ends pods that were listed but deleted before their list ended, as no event reports their end.
    */
   #endMissing(): void {
     const nowMs = this.#deps.clock.monotonicMs();
@@ -243,7 +245,7 @@ export class ShapeRecorder {
     }
   }
 
-  /** Returns the value to store; the same object for as long as nothing has changed. */
+  /** Value to store: the same object while nothing has changed. */
   stored(): StoredShapes {
     this.#stored ??= {
       shapes: [...this.#shapes.values()].flatMap((shapes) => [...shapes.values()]).map(({ live: _live, bytes: _bytes, ...shape }) => shape),

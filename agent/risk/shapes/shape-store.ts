@@ -10,12 +10,12 @@ const Time = z.iso.datetime();
 const [Text, Placement] = [z.string(), z.looseObject({ isCut: z.literal(true).optional() })];
 const Stored = z.object({
   shapes: z.array(z.tuple([Text, Text, Text, Time, Placement])),
-  /** Apart from the others, as agents of earlier releases take only those with a placement. */
+  /** Kept apart, as agents of earlier releases accept only shapes with a placement. */
   unread: z.array(z.tuple([Text, Text, Text, Time])).default([]),
   forgotten: z.object({ count: z.int(), namespace: z.string(), at: Time }).optional(),
 });
 
-/** Time between two writes, and before the first one, ms: shapes change all the time. */
+/** Time between two writes, in ms. Shapes change all the time. */
 const EVERY_MS = 5 * 60_000;
 const FIRST_MS = 60_000;
 
@@ -41,16 +41,16 @@ const toJson = ({ shapes, forgotten }: StoredShapes) => {
   };
 };
 
-/** The recorder whose shapes are stored, and where. */
+/** Recorder whose shapes are stored, and the store. */
 export interface ShapeStoreDeps extends ConfigMapStoreDeps {
   readonly recorder: ShapeRecorder;
-  /** Time between two writes, ms. Default five minutes. */
+  /** Time between two writes, in ms. Default five minutes. */
   readonly everyMs?: number | undefined;
 }
 
 /**
- * Stores the recorded shapes in ConfigMap `fso-agent-shapes`, for the next leader and the agent's
- * next start.
+ * Stores the recorded shapes in ConfigMap `fso-agent-shapes`, for the next leader and after a
+ * restart.
  */
 export class ShapeStore {
   readonly #store: ConfigMapStore<StoredShapes>;
@@ -77,13 +77,13 @@ export class ShapeStore {
     );
   }
 
-  /** Takes what was stored. Never rejects. */
+  /** Loads the stored shapes. Never rejects. */
   async load(signal: AbortSignal): Promise<void> {
     await this.#store.load(signal);
     this.#recorder.restore(this.#store.take());
   }
 
-  /** Writes what changed, seldom, until the signal aborts. */
+  /** Writes changes at intervals, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#store.run(signal), this.#keep(signal)]);
   }
@@ -92,7 +92,7 @@ export class ShapeStore {
     for (let waitMs = this.#firstMs; !signal.aborted; waitMs = this.#everyMs) {
       await this.#clock.sleep(waitMs, signal).catch(() => undefined);
       if (signal.aborted) return;
-      // Where it could not be read before, what is stored is taken late.
+      // Stored shapes that could not be read earlier are restored late.
       this.#recorder.restore(this.#store.take());
       this.#recorder.expire();
       this.#store.keep(this.#recorder.stored());

@@ -12,13 +12,13 @@ const USUAL: ReadonlySet<string> = new Set(['node.kubernetes.io/not-ready', 'nod
 
 const isUsual = ({ key = '', effect }: Toleration): boolean => USUAL.has(key) && effect === 'NoExecute';
 
-/** The requirement that placement injection adds at the end of a term; undefined: it has none. */
+/** Requirement that placement injection adds at the end of a term, if it has one. */
 const injectedIn = (term: NodeSelectorTerm | null) => {
   const last = term?.matchExpressions?.at(-1);
   return last?.key === REGION_LABEL && last.operator === 'In' ? last : undefined;
 };
 
-/** The terms without what injection added; the last requirement of each may be that. */
+/** Removes what injection may have added: the last requirement of each term. */
 const withoutInjection = (terms: readonly (NodeSelectorTerm | null)[]): readonly (NodeSelectorTerm | null)[] => {
   const [first] = terms.map(injectedIn);
   const isInjected = first !== undefined && terms.every((term) => injectedIn(term)?.values?.join() === first.values?.join());
@@ -29,9 +29,9 @@ const withoutInjection = (terms: readonly (NodeSelectorTerm | null)[]): readonly
 };
 
 /**
- * The placement that the maker of a pod asked for: without the node on which it runs, and without
- * what admission adds to every pod. In a namespace with placement injection its requirement goes,
- * too, as the next pod gets that of its own time.
+ * Placement that the creator of a pod asked for: without its node and what admission adds to every
+ * pod. In a namespace with placement injection, the injected requirement is removed too, as the
+ * next pod gets the one in force then.
  */
 export const askedPlacement = (pod: PodTemplate | undefined, isInjecting: boolean): PodTemplate | undefined => {
   if (pod === undefined) return undefined;
@@ -47,11 +47,11 @@ export const askedPlacement = (pod: PodTemplate | undefined, isInjecting: boolea
   }) as unknown as PodTemplate;
 };
 
-/** Controllers whose templates are judged by themselves, and kubelets, which nothing refuses. */
+/** Controllers whose templates are judged directly, and kubelets, whose pods nothing refuses. */
 const OTHERS: ReadonlySet<string> = new Set(['ReplicaSet', 'StatefulSet', 'DaemonSet', 'ReplicationController', 'Node']);
 const ENDED_PHASES: ReadonlySet<string> = new Set(['Succeeded', 'Failed']);
 
-/** A pod as the API server shows it. */
+/** Pod as the API server shows it. */
 export type SeenPod = KubeObject & {
   readonly spec?: object;
   readonly status?: { readonly phase?: string; readonly containerStatuses?: unknown };
@@ -59,11 +59,11 @@ export type SeenPod = KubeObject & {
 
 const Terminated = z.object({ state: z.object({ terminated: z.object({ finishedAt: z.string() }) }) });
 
-/** Time at which the last container of a pod that has ended did; undefined: it is not known. */
+/** Time at which the last container of an ended pod finished; undefined if unknown. */
 export const finishedAt = ({ metadata: { creationTimestamp = '' }, status }: SeenPod): string | undefined => {
   const containers: readonly unknown[] = Array.isArray(status?.containerStatuses) ? status.containerStatuses : [];
   const times = containers.flatMap((each) => Terminated.safeParse(each).data?.state.terminated.finishedAt ?? []);
-  // A runtime that has lost a container says 1970.
+  // A runtime that has lost a container reports 1970.
   return times
     .filter((time) => time >= creationTimestamp)
     .sort(byText)
@@ -71,7 +71,9 @@ export const finishedAt = ({ metadata: { creationTimestamp = '' }, status }: See
 };
 
 /**
- * Kind of a pod's controller and pattern of its name. @returns undefined: the pod is not of a shape
+ * Kind of a pod's controller and pattern of its name.
+ *
+ * @returns undefined if the pod is not recorded as a shape
  */
 export const controllerOf = ({
   metadata: { name, ownerReferences },
@@ -85,24 +87,24 @@ export const controllerOf = ({
 /** Whether a pod has succeeded or failed. */
 export const hasEnded = ({ status }: SeenPod): boolean => ENDED_PHASES.has(status?.phase ?? '');
 
-/** Pods with one placement of controllers whose names are alike. */
+/** Pods with one placement whose controllers have similar names. */
 export interface Shape {
   readonly namespace: string;
-  /** Kind of the controller; of pods without one `Pod`. */
+  /** Kind of the controller; `Pod` for pods without one. */
   readonly kind: string;
   readonly name: string;
-  /** Undefined: it is too large to be judged, or cannot be read. */
+  /** undefined: too large to be judged, or unreadable. */
   readonly template: PodTemplate | undefined;
-  /** Hour in which a pod of it was there last, RFC 3339. */
+  /** Hour in which a pod of the shape was last seen, RFC 3339. */
   readonly lastSeen: string;
 }
 
-/** A shape, and how many pods of it run. */
+/** Shape with the number of its running pods. */
 type LiveShape = Shape & { readonly live: number };
 
 const DAY_MS = 86_400_000;
 
-/** Jobs of these names are judged by their own templates. */
+/** Name patterns of Jobs that are judged by their own templates. */
 const patternsOf = (owners: readonly OwnerTemplates[]): ReadonlySet<string> =>
   new Set(
     owners.flatMap(({ kind, owner, sources }) => [
@@ -111,12 +113,10 @@ const patternsOf = (owners: readonly OwnerTemplates[]): ReadonlySet<string> =>
     ]),
   );
 
-/** Placements that others have followed for a day are of the past. */
+/** Whether a placement is outdated: others have been seen a day later. */
 const isPast = ({ live, lastSeen }: LiveShape, newest: string): boolean => live === 0 && Date.parse(newest) - Date.parse(lastSeen) > DAY_MS;
 
-/**
- * Lists the shapes that none of the owners stands for, as owners, those that were seen last first.
- */
+/** Lists the shapes that belong to none of the owners, as owners, most recently seen first. */
 export const apartFrom = (shapes: readonly LiveShape[], owners: readonly OwnerTemplates[]): readonly OwnerTemplates[] => {
   const standing = patternsOf(owners);
   const groups = Map.groupBy(shapes.toReversed(), ({ kind, name }) => `${kind}/${name}`);

@@ -5,8 +5,8 @@ import { listText } from '@fso/shared/runtime';
 type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 
 /**
- * Condition of a policy that regions are left out because of the providers of the nodes; absent:
- * none are.
+ * Condition of a policy whose regions are left out because of the providers of the nodes; undefined
+ * if none are.
  */
 export const ambiguousCondition = (leftOut: readonly RegionConflict[] = []): NewCondition | undefined => {
   if (leftOut.length === 0) return undefined;
@@ -19,9 +19,9 @@ export const ambiguousCondition = (leftOut: readonly RegionConflict[] = []): New
 const LONGEST_MS = Math.max(...EXPIRY_WARNING_DAYS) * DAY_MS;
 
 /**
- * Condition of a policy that regions end soon, or ended lately; absent: none do.
+ * Condition of a policy whose regions end soon, or ended recently; undefined if none do.
  *
- * @param conflicts of the providers of this cluster
+ * @param conflicts conflicts of the providers of this cluster
  */
 export const endingCondition = (conflicts: readonly RegionConflict[] = [], now: Date): NewCondition | undefined => {
   const ends = conflicts.flatMap(({ regions, from }) => {

@@ -1,17 +1,14 @@
 /** Problems of the fleet and its hub, as issues, alerts and runbooks name them. */
 
-/** Severities of an alert, the most severe first. */
+/** Severities of an alert, most severe first. */
 export const ALERT_SEVERITIES = ['critical', 'warning', 'info'] as const;
 export type AlertSeverity = (typeof ALERT_SEVERITIES)[number];
 
-/**
- * Difference from which a clock counts as wrong; the transit time of the message explains a smaller
- * one.
- */
+/** Difference from which on a clock counts as wrong, in ms. Transit time explains smaller ones. */
 export const CLOCK_SKEW_MS = 30_000;
 /**
- * Remaining validity below which the renewal of a certificate is late. Agents renew at two thirds
- * of a day, so one with less left has failed to for hours.
+ * Remaining validity below which the renewal of a certificate is late, in ms. Agents renew after
+ * two thirds of a day, so a certificate with less left means hours of failed renewals.
  */
 export const RENEWAL_LATE_MS: number = 6 * 3_600_000;
 
@@ -19,11 +16,10 @@ export const RENEWAL_LATE_MS: number = 6 * 3_600_000;
 export interface AlertRule {
   readonly severity: AlertSeverity;
   /**
-   * Seconds that the problem must last before its alert fires, unless the alerts file says
-   * otherwise.
+   * Time in s that the problem must last before its alert fires. The alerts file may override it.
    */
   readonly forSeconds: number;
-  /** Text that precedes the cluster or policy that the alert is about. */
+  /** Text before the cluster or policy that the alert concerns. */
   readonly title: string;
   readonly meaning: string;
   readonly remedy: string;
@@ -32,10 +28,7 @@ export interface AlertRule {
 const MINUTE = 60;
 const HOUR = 3600;
 
-/**
- * Rules by name of the alert. Those of the hub come first, then those of clusters, then those of
- * policies.
- */
+/** Rules by name of the alert: those of the hub first, then of clusters, then of policies. */
 export const ALERT_RULES = {
   SourceUnreachable: {
     severity: 'critical',
@@ -272,7 +265,7 @@ export const ALERT_RULES = {
   },
 } as const satisfies Readonly<Record<string, AlertRule>>;
 
-/** Name of an alert, which is the name of its cause. */
+/** Name of an alert, which names its cause. */
 export type AlertName = keyof typeof ALERT_RULES;
 /** Names of all alerts. */
 export const ALERT_NAMES = Object.keys(ALERT_RULES) as [AlertName, ...AlertName[]];

@@ -5,7 +5,7 @@ import { pageOf } from '../views.ts';
 import { ALERT_NAMES, ALERT_SEVERITIES } from './rules.ts';
 
 /**
- * Alerts, silences and receivers in the hub's API: shared by the API, the `fso` command and the
+ * Alerts, silences and receivers in the hub's API, shared by the API, the `fso` command and the
  * dashboard.
  */
 
@@ -24,7 +24,9 @@ export const AlertState = z
   .describe('silenced: it fires, and nobody is notified of it. resolved: it ended within the last 24 hours.');
 export type AlertState = z.infer<typeof AlertState>;
 
-/** Subject of an alert. With name and severity these are its labels, which matchers compare. */
+/**
+ * Subject of an alert. Together with name and severity these are the labels that matchers compare.
+ */
 export const AlertLabels = z.object({
   cluster: ResourceName.optional(),
   policy: PolicyKey.optional(),
@@ -33,7 +35,7 @@ export const AlertLabels = z.object({
 });
 export type AlertLabels = z.infer<typeof AlertLabels>;
 
-/** An alert that fires, is silenced, or has ended lately. */
+/** Alert that fires, is silenced, or ended recently. */
 export const AlertView = z.object({
   fingerprint: z.string().describe('16 hexadecimal digits: the same name, severity and labels have the same one, always.'),
   name: AlertNameView,
@@ -51,10 +53,10 @@ export const AlertView = z.object({
     .describe('Receivers that were notified that it fires, or has ended; with the time of the last notification.'),
 });
 export type AlertView = z.infer<typeof AlertView>;
-/** Page of the alerts. */
+/** Page of alerts. */
 export const AlertPage = pageOf(AlertView);
 
-/** Alerts by what they ask of people; those that are silenced count apart. */
+/** Numbers of alerts by severity. Silenced ones are counted separately. */
 export const AlertCounts = z.object({ critical: Count, warning: Count, info: Count, silenced: Count });
 export type AlertCounts = z.infer<typeof AlertCounts>;
 
@@ -69,7 +71,7 @@ export const Matchers = z
     'All must match. Each is a label, an operator and a text: `cluster="berlin"`, `severity!=info`, `name=~"Policy.*|Violations"`. Labels: name, severity, cluster, policy, region, team.',
   );
 
-/** A silence, present, future or ended. */
+/** Silence, present, future or ended. */
 export const SilenceView = z.object({
   id: z.string().describe('16 hexadecimal digits.'),
   state: z.enum(['pending', 'active', 'ended']),
@@ -90,7 +92,7 @@ export const SilenceList = z.object({
 });
 export type SilenceList = z.infer<typeof SilenceList>;
 
-/** Request of a new silence. */
+/** Request for a new silence. */
 export const SilenceRequest = z.strictObject({
   matchers: Matchers,
   from: Time.optional().describe('Default: now. A later time makes it a maintenance window.'),
@@ -99,11 +101,11 @@ export const SilenceRequest = z.strictObject({
 });
 export type SilenceRequest = z.input<typeof SilenceRequest>;
 
-/** Kinds of receivers that the alerts file can name. */
+/** Kinds of receivers that the alerts file can contain. */
 export const RECEIVER_KINDS = ['slack', 'pagerduty', 'alertmanager', 'webhook', 'email'] as const;
 export type ReceiverKind = (typeof RECEIVER_KINDS)[number];
 
-/** A receiver of the alerts file, and its last success and failure. */
+/** Receiver of the alerts file, with its last success and failure. */
 export const ReceiverView = z.object({
   name: z.string(),
   kind: z.enum(RECEIVER_KINDS),
@@ -119,7 +121,7 @@ export const ReceiverView = z.object({
   waiting: Count.describe('Notifications that are recorded and not sent yet.'),
 });
 export type ReceiverView = z.infer<typeof ReceiverView>;
-/** Receivers of the alerts file, with how they answered last. */
+/** Receivers of the alerts file, with their last results. */
 export const ReceiverList = z.object({ items: z.array(ReceiverView).describe('By name; empty without `FSO_ALERTS_FILE`.') });
 export type ReceiverList = z.infer<typeof ReceiverList>;
 

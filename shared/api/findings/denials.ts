@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { NamespaceName } from '../common.ts';
 
-/** Owners that the status of a policy names. */
+/** Most owners that the status of a policy names. */
 export const MAX_NAMED_DENIALS = 20;
-/** Owners that the report of a cluster names. */
+/** Most owners that the report of a cluster names. */
 export const MAX_REPORTED_DENIALS = 40;
-/** Policies that are named of one owner. */
+/** Most policies that are named for one owner. */
 export const MAX_DENYING_POLICIES = 5;
 
 const Time = z.iso.datetime({ offset: true });
 const Count = z.int().min(0).max(2_147_483_647);
-/** A key of a policy, as everywhere in reports. */
+/** Key of a policy, as everywhere in reports. */
 const Key = z.string().max(317);
 
-/** An owner whose pods lock 1 refused within the last hour. */
+/** Owner whose pods lock 1 refused within the last hour. */
 export const Denial = z.object({
   kind: z.string().max(63).describe('Deployment, StatefulSet, Job, CronJob, ReplicationController or ReplicaSet.'),
   namespace: NamespaceName,
@@ -36,7 +36,7 @@ export const PolicyDenials = z.object({
 });
 export type PolicyDenials = z.infer<typeof PolicyDenials>;
 
-/** A denial in the report of a cluster. */
+/** Denial in the report of a cluster. */
 export const ReportedDenial = Denial.extend({
   policies: z.array(Key).min(1).max(MAX_DENYING_POLICIES).describe('The first that refuse its pods.'),
 });

@@ -3,16 +3,16 @@ import { boundedList } from '../common.ts';
 import { PolicyKey } from '../reports.ts';
 import { Risk } from '../sovereign-policy.ts';
 
-/** Owners that an answer names of each class. */
+/** Most owners of each class that an answer names. */
 export const MAX_PREVIEWED_OWNERS = 200;
-/** Policies that are named of one owner. */
+/** Most policies that are named for one owner. */
 export const MAX_PREVIEWED_POLICIES = 20;
-/** Longest wait of a hub for what a change would do, ms: agents judge it beside enforcement. */
+/** Longest wait of the hub for a preview, in ms. Agents compute it beside enforcement. */
 export const PREVIEW_MS = 8_000;
 
 const Count = z.int().min(0).max(2_147_483_647);
 
-/** An owner to which a change of policies does something. */
+/** Owner that a change of policies affects. */
 export const PreviewedOwner = Risk.pick({ kind: true, namespace: true, name: true, reason: true, fix: true, nodes: true, lastSeen: true })
   .extend({
     pods: z.int().min(1).optional().describe('Its pods that run outside; only in that class.'),
@@ -25,7 +25,7 @@ export const PreviewedOwner = Risk.pick({ kind: true, namespace: true, name: tru
   .strict();
 export type PreviewedOwner = z.infer<typeof PreviewedOwner>;
 
-/** Owners of one class, with the policies that are enforced now and with the changed ones. */
+/** Owners of one class, under the policies in force and under the changed ones. */
 export const PreviewedClass = z.strictObject({
   now: Count.describe('Owners with the policies that are enforced.'),
   after: Count.describe('Owners with the changed policies.'),
@@ -37,7 +37,7 @@ export const PreviewedClass = z.strictObject({
 });
 export type PreviewedClass = z.infer<typeof PreviewedClass>;
 
-/** The owners that stay pending. What was refused before is no worse off there. */
+/** Owners that stay pending. Those that were refused before are no worse off. */
 export const PreviewedPending = PreviewedClass.extend({
   eased: Count.min(1)
     .optional()
@@ -45,7 +45,7 @@ export const PreviewedPending = PreviewedClass.extend({
 });
 export type PreviewedPending = z.infer<typeof PreviewedPending>;
 
-/** Reasons why an agent does not answer what a change of policies would do. */
+/** Reasons why an agent does not preview a change of policies. */
 export const PREVIEW_REFUSALS = ['Off', 'Busy', 'TooMany', 'OtherList', 'NotObserved', 'Invalid', 'TooLarge', 'GaveUp'] as const;
 
 const NotAnswered = z.strictObject({
@@ -70,10 +70,10 @@ const Answered = z.strictObject({
   pending: PreviewedPending.describe('Owners whose next pods would stay pending; capacity and volumes are not looked at.'),
 });
 
-/** Effects of a change of policies on the workloads of a cluster. Classes are never added up. */
+/** Effects of a change of policies on the workloads of a cluster. Classes must not be added up. */
 export const ClusterPreview = z.discriminatedUnion('state', [NotAnswered, Answered]);
 export type ClusterPreview = z.infer<typeof ClusterPreview>;
-/** Preview of an agent that judged the change. */
+/** Preview by an agent that judged the change. */
 export type AnsweredPreview = z.infer<typeof Answered>;
 /** Reason why an agent does not judge a change. */
 export type PreviewRefusal = (typeof PREVIEW_REFUSALS)[number];

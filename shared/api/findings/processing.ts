@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { CountryCode, NamespaceName, ProviderId, ResourceName } from '../common.ts';
 import { PolicyKey } from '../reports.ts';
 
-/** Rows that an agent tells at most. */
+/** Most rows that an agent sends. */
 export const MAX_PROCESSING_ROWS = 20_000;
-/** Policies that a row names at most. */
+/** Most policies that a row names. */
 const MAX_ROW_POLICIES = 100;
 
-/** Place where running pods of a governed namespace are, as an agent sees them. */
+/** Place of running pods of a governed namespace, as seen by an agent. */
 export const ProcessingRow = z.strictObject({
   namespace: NamespaceName,
   policies: z.array(PolicyKey).max(MAX_ROW_POLICIES).describe('The first policies that govern the namespace, by key.'),
@@ -23,14 +23,14 @@ export const ProcessingRow = z.strictObject({
 });
 export type ProcessingRow = z.infer<typeof ProcessingRow>;
 
-/** The rows of a cluster. */
+/** Rows of a cluster. */
 export const ClusterProcessing = z.strictObject({
   rows: z.array(ProcessingRow).max(MAX_PROCESSING_ROWS).describe('By namespace, then by provider and region.'),
   omitted: z.int().min(0).describe('Rows beyond those.'),
 });
 export type ClusterProcessing = z.infer<typeof ClusterProcessing>;
 
-/** A row of countries of processing, with its cluster. */
+/** Row of countries of processing, with its cluster. */
 export const ProcessingView = ProcessingRow.extend({ cluster: ResourceName });
 export type ProcessingView = z.infer<typeof ProcessingView>;
 

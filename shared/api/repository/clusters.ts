@@ -10,7 +10,7 @@ export const ManagedClusterSpec = z.strictObject({
   ),
   description: z.string().max(1024).optional(),
 });
-/** Registers a workload cluster; its labels are what placements select. */
+/** Registers a workload cluster. Placements select by its labels. */
 export const ManagedClusterDocument = gitDocument('ManagedCluster', ManagedClusterSpec);
 export type ManagedClusterDocument = z.infer<typeof ManagedClusterDocument>;
 
@@ -21,13 +21,13 @@ export const RegionGroupSpec = z.strictObject({
   description: z.string().max(1024).optional(),
 });
 /**
- * A named list of regions and of other groups; `group:<name>` stands for it. It wins over a group
- * of the catalogue with its name.
+ * Named list of regions and of other groups, referenced as `group:<name>`. It overrides a group of
+ * the catalogue with the same name.
  */
 export const RegionGroupDocument = gitDocument('RegionGroup', RegionGroupSpec);
 export type RegionGroupDocument = z.infer<typeof RegionGroupDocument>;
 
-/** Clusters that the policies of a folder may be for. */
+/** Clusters to which the policies of a folder may apply. */
 export const PolicyScopeSpec = z.strictObject({
   placement: Placement.describe(
     'Clusters that the policies of this folder and of those below it may be for. Each of these policies is for the clusters that its own placement selects too.',
@@ -35,8 +35,8 @@ export const PolicyScopeSpec = z.strictObject({
   description: z.string().max(1024).optional(),
 });
 /**
- * Limits a folder of policies to some clusters: agents of the others get nothing of what lies below
- * it. One in each `scope.yaml`.
+ * Limits a folder of policies to some clusters: agents of other clusters get nothing below it. It
+ * is the only document of a `scope.yaml`.
  */
 export const PolicyScopeDocument = gitDocument('PolicyScope', PolicyScopeSpec);
 export type PolicyScopeDocument = z.infer<typeof PolicyScopeDocument>;
@@ -46,16 +46,16 @@ const Duration = z
   .max(16)
   .regex(/^\d{1,6}(s|m|h)$/, 'must be a number and a unit: 30s, 10m, 2h');
 
-/** Gate on a number that a wave adds up over its clusters. */
+/** Gate on a number that is summed over the clusters of a wave. */
 const gate = (what: string) => z.int().min(0).optional().describe(`Gate: ${what} that the wave may have; absent: any number.`);
 
 /**
- * Names of waves that a Git ref may have as its last part, on any file system
+ * Names of waves that can be the last part of a Git ref on any file system
  * (git-check-ref-format(1)).
  */
 export const WAVE_IN_TAG: RegExp = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 
-/** Clusters that get a commit together, and what must hold before the next wave. */
+/** Clusters that get a commit together, and the conditions for the next wave. */
 export const RolloutWave = z.strictObject({
   name: z.string().min(1).max(63),
   clusterSelector: LabelSelector,

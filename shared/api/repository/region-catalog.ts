@@ -9,7 +9,7 @@ const Day = z.iso.date();
 const Latitude = z.number().min(-90).max(90);
 const Longitude = z.number().min(-180).max(180);
 
-/** A zone in another country than its region. */
+/** Zone in another country than its region. */
 export const CatalogZone = z.strictObject({
   name: Region.describe('The zone, as in the node label topology.kubernetes.io/zone.'),
   country: CountryCode.describe('ISO 3166-1 alpha-2, other than that of the region.'),
@@ -17,10 +17,10 @@ export const CatalogZone = z.strictObject({
   latitude: Latitude.optional(),
   longitude: Longitude.optional(),
 });
-/** A zone that lies in another country than its region. Policies read it as a region of its own. */
+/** Zone in another country than its region. Policies read it as a region of its own. */
 export type CatalogZone = z.infer<typeof CatalogZone>;
 
-/** A provider's region: its country, partition and zones abroad. */
+/** Region of a provider: its country, partition and zones abroad. */
 export const CatalogRegion = z.strictObject({
   provider: ProviderId,
   region: Region.describe('As in the node label topology.kubernetes.io/region.'),
@@ -42,7 +42,7 @@ export const CatalogRegion = z.strictObject({
 });
 export type CatalogRegion = z.infer<typeof CatalogRegion>;
 
-/** A group of regions that the catalogue defines. */
+/** Group of regions that the catalogue defines. */
 export const CatalogGroup = z.strictObject({
   name: z
     .string()
@@ -63,7 +63,7 @@ export const CatalogGroup = z.strictObject({
     .optional()
     .describe('Members that join or leave on a known day.'),
 });
-/** A group of regions that the catalogue brings along, such as `eu`. */
+/** Group of regions that the catalogue defines, such as `eu`. */
 export type CatalogGroup = z.infer<typeof CatalogGroup>;
 
 /** Regions of providers, and their groups. */
@@ -80,9 +80,9 @@ export const RegionCatalogSpec = z.strictObject({
 export type RegionCatalogSpec = z.infer<typeof RegionCatalogSpec>;
 
 /**
- * Catalogue of what the names of regions stand for: provider, country and place of each. At most
- * one per repository, in {@link CATALOG_PATH}, so that the same commit means the same regions to
- * every version of hub and agent.
+ * Catalogue of the meaning of region names: provider, country and place of each. At most one per
+ * repository, in {@link CATALOG_PATH}, so that a commit means the same regions to every version of
+ * hub and agent.
  */
 export const RegionCatalogDocument = gitDocument('RegionCatalog', RegionCatalogSpec);
 export type RegionCatalogDocument = z.infer<typeof RegionCatalogDocument>;

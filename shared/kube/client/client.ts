@@ -12,7 +12,7 @@ import { isSuccess, type KubeClientMetrics, parseWarnings, Transport, toApiError
 export interface KubeClientOptions {
   /** Path of a kubeconfig file. Absent: the service account of the pod. */
   readonly kubeconfig?: string | undefined;
-  /** Default: the file's current context. */
+  /** Default: the current context of the file. */
   readonly context?: string | undefined;
   readonly userAgent?: string;
   readonly metrics?: KubeClientMetrics;
@@ -26,7 +26,7 @@ const MAX_RETRY_WAIT_MS = 10_000;
 const APPLY = 'application/apply-patch+yaml';
 const MERGE_PATCH = 'application/merge-patch+json';
 
-/** A kept-alive connection may close during a request. */
+/** Whether a connection broke: a kept-alive one may close during a request. */
 const isBrokenConnection = (error: unknown): boolean => {
   if (!(error instanceof KubeConnectionError)) return false;
   const code = (error.cause as NodeJS.ErrnoException | undefined)?.code;
@@ -34,9 +34,9 @@ const isBrokenConnection = (error: unknown): boolean => {
 };
 
 /**
- * Milliseconds to wait before a read is sent again: what an overloaded server asks for, or none
- * after a broken connection. Writes are never sent again here: the reconcile that sends them reads
- * the state first.
+ * Wait before a read is repeated, in ms: as requested by an overloaded server, or 0 after a broken
+ * connection. undefined: do not repeat. Writes are never repeated here, because the reconcile that
+ * sends them reads the state first.
  */
 const retryWaitMs = (request: RawRequest, error: unknown, retries: number): number | undefined => {
   if (request.method !== 'GET' || retries >= MAX_RETRIES) return undefined;
@@ -48,7 +48,8 @@ const retryWaitMs = (request: RawRequest, error: unknown, retries: number): numb
 const dryRunQuery = (dryRun: boolean | undefined): string | undefined => (dryRun === true ? 'All' : undefined);
 
 /**
- * @throws KubeConnectionError where a body is no JSON object, as every answer of an API server is
+ * Parses a response. @throws KubeConnectionError if it is not a JSON object, as all responses of an
+ * API server are
  */
 const parseBody = <T>(answer: Answer, request: RawRequest): T => {
   if (answer.body === '') return undefined as T;
@@ -66,9 +67,9 @@ const parseJson = (text: string, request: RawRequest): unknown => {
 };
 
 /**
- * Client of one cluster's API. Every call takes an AbortSignal last, has a timeout (default 15 s),
- * and throws {@link KubeApiError} for a response of 400 and above, KubeConnectionError when no
- * response arrived.
+ * Client of one cluster's API. Every call takes an AbortSignal last and has a timeout (default 15
+ * s). It throws {@link KubeApiError} for a response of 400 and above, and KubeConnectionError
+ * without a response.
  */
 export class KubeClient {
   readonly server: string;
@@ -84,12 +85,12 @@ export class KubeClient {
     return { object: parseBody<T>(answer, request), warnings: parseWarnings(answer.headers['warning']) };
   }
 
-  /** @returns undefined when the object, or its kind, does not exist (404). */
+  /** @returns undefined if the object, or its kind, does not exist (404) */
   async get<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, signal: AbortSignal): Promise<T | undefined> {
     const request = { method: 'GET', path: objectPath(kind, ref) } as const;
     try {
       const { object } = await this.raw<T | undefined>(request, signal);
-      // Only a 404 says that there is none.
+      // Only a 404 proves that the object does not exist.
       if (object === undefined) throw new KubeConnectionError(`GET ${request.path}: the response is empty`, { request });
       return object;
     } catch (error) {
@@ -98,7 +99,7 @@ export class KubeClient {
     }
   }
 
-  /** Pages through the whole list. */
+  /** Lists all pages. */
   async list<T extends KubeObject>(kind: KindDescriptor<T>, options: ListOptions, signal: AbortSignal): Promise<T[]> {
     const { items } = await listAll(this, { kind, options }, signal);
     return items;
@@ -115,7 +116,10 @@ export class KubeClient {
     return this.raw<T>({ method: 'POST', path, query: { dryRun: dryRunQuery(options.dryRun) }, body: typed }, signal);
   }
 
-  /** Server-side apply (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
+  /**
+   * Applies an object server-side
+   * (https://kubernetes.io/docs/reference/using-api/server-side-apply/).
+   */
   apply<T extends KubeObject>(kind: KindDescriptor<T>, body: T, options: ApplyOptions, signal: AbortSignal): Promise<WriteResult<T>> {
     const query = { fieldManager: options.fieldManager, force: String(options.force ?? false), dryRun: dryRunQuery(options.dryRun) };
     const path = objectPath(kind, refOf(body), options.subresource);
@@ -123,12 +127,12 @@ export class KubeClient {
     return this.raw<T>({ method: 'PATCH', path, query, body: typed, contentType: APPLY }, signal);
   }
 
-  /** JSON merge patch (RFC 7386). */
+  /** Applies a JSON merge patch (RFC 7386). */
   mergePatch<T extends KubeObject>(kind: KindDescriptor<T>, ref: ObjectRef, patch: unknown, signal: AbortSignal): Promise<WriteResult<T>> {
     return this.raw<T>({ method: 'PATCH', path: objectPath(kind, ref), body: patch, contentType: MERGE_PATCH }, signal);
   }
 
-  /** Absent objects are not an error. */
+  /** Deletes an object. An absent object is not an error. */
   async delete(kind: KindDescriptor, ref: ObjectRef, signal: AbortSignal): Promise<void> {
     try {
       await this.raw({ method: 'DELETE', path: objectPath(kind, ref) }, signal);
@@ -138,8 +142,8 @@ export class KubeClient {
   }
 
   /**
-   * Streams a response, for watches; `timeoutMs` limits its whole life, `silenceMs` each wait for a
-   * byte. Throws like every other call before the first byte, and KubeConnectionError when the
+   * Streams a response, for watches. `timeoutMs` limits the whole stream, `silenceMs` each wait for
+   * a byte. Throws like every other call before the first byte, and KubeConnectionError if the
    * stream breaks.
    */
   stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
@@ -147,8 +151,8 @@ export class KubeClient {
   }
 
   /**
-   * `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` when it emulates an older
-   * version.
+   * Reads `gitVersion` of the API server, e.g. `v1.36.3`; `v1.34 (by v1.36.3)` if it emulates an
+   * older version.
    */
   async version(signal: AbortSignal): Promise<string> {
     const { object } = await this.raw<VersionInfo>({ method: 'GET', path: '/version' }, signal);
@@ -180,9 +184,9 @@ export class KubeClient {
 }
 
 /**
- * Creates a client, which connects at its first call.
- * @throws KubeConfigError when the kubeconfig is missing or broken, or refers to an entry that is
- * not in it.
+ * Creates a client, which connects on its first call.
+ *
+ * @throws KubeConfigError if the kubeconfig is missing or broken, or refers to a missing entry
  */
 export const createKubeClient = (options: KubeClientOptions = {}): KubeClient => {
   const access = resolveAccess(options.kubeconfig, options.context);
@@ -198,8 +202,8 @@ interface VersionInfo {
 }
 
 /**
- * An API server may emulate an older version (https://kep.k8s.io/4330), which then decides what it
- * can do.
+ * Formats the version. An API server may emulate an older version (https://kep.k8s.io/4330), which
+ * then determines its features.
  */
 const versionText = ({ gitVersion, emulationMajor, emulationMinor }: VersionInfo): string => {
   if (emulationMajor === undefined || emulationMinor === undefined) return gitVersion;

@@ -12,17 +12,17 @@ import type { ClusterAccess, Credentials, KubeconfigContext, TlsMaterial } from 
 /** Folder in which Kubernetes mounts the token and the CA of a pod's service account. */
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-/** Text as kubectl takes it: an empty one is absent. */
+/** Text as kubectl reads it: an empty one counts as absent. */
 const Text = z
   .string()
   .nullish()
   .transform((text) => text || undefined);
-/** Base64 text in lines or not, with or without padding. */
+/** Base64 text with or without line breaks and padding. */
 const Base64 = Text.transform((text) => (text === undefined ? undefined : Buffer.from(text, 'base64')));
 
 /**
- * A user whose credentials are in files. Strict: a user with other fields, e.g. a plugin, does not
- * match.
+ * User whose credentials are in files. Strict, so that a user with other fields, e.g. a plugin,
+ * does not match.
  */
 const FileUser = z.strictObject({
   token: Text,
@@ -51,9 +51,7 @@ const toCredentials = (token: string | undefined, { ca, cert, key, servername }:
   return { headers, tls, tlsId: Object.values(tls).map(String).join('\0') };
 };
 
-/**
- * Reads the token and the CA of the pod's service account. @throws Error when they cannot be read
- */
+/** Reads the token and the CA of the pod's service account. @throws Error if they cannot be read */
 const readServiceAccount = async (): Promise<Credentials> => {
   const [token, ca] = await Promise.all([readFile(`${SERVICE_ACCOUNT}/token`, 'utf8'), readFile(`${SERVICE_ACCOUNT}/ca.crt`)]);
   return toCredentials(token, { ca });
@@ -62,10 +60,10 @@ const readServiceAccount = async (): Promise<Credentials> => {
 /**
  * Reads the user and the cluster of a context.
  *
- * @returns undefined: a plugin makes the credentials, or the library has to report what is wrong
+ * @returns undefined if a plugin provides the credentials, or the library has to report a problem
  */
 const parseContext = (text: string, name: string): { user: FileUser; cluster: FileCluster } | undefined => {
-  // Pretty errors show the line, which may be that of a token.
+  // Pretty errors quote the line, which may contain a token.
   const { data: { contexts, clusters, users } = { contexts: [], clusters: [], users: [] } } = Kubeconfig.safeParse(
     parse(text, { prettyErrors: false }),
   );
@@ -78,8 +76,8 @@ const parseContext = (text: string, name: string): { user: FileUser; cluster: Fi
 /**
  * Reads the tokens and certificates of a kubeconfig and of the files that it names.
  *
- * @returns undefined: the user has a plugin
- * @throws Error when a file cannot be read
+ * @returns undefined if the user has a plugin
+ * @throws Error if a file cannot be read
  * @see https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
  */
 const readFileCredentials = async ({ path, context }: KubeconfigContext): Promise<Credentials | undefined> => {
@@ -100,22 +98,23 @@ const readFileCredentials = async ({ path, context }: KubeconfigContext): Promis
 /** Provides credentials, and reads them again once the server refuses them. */
 export interface CredentialSource {
   current(): Promise<Credentials>;
-  /** The server refused what {@link current} gave (401): read everything again. */
+  /** Records that the server refused credentials of {@link current} (401). They are read again. */
   refused(credentials: Credentials): void;
 }
 
 /**
- * Bound service account tokens rotate at 80 % of their life, so half a minute late is early enough.
+ * Time for which credentials are cached, in ms. Bound service account tokens rotate at 80 % of
+ * their life, so half a minute late is early enough.
  */
 const FRESH_MS = 30_000;
 
 const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
 
 /**
- * Imports the library for plugins alone, as it costs half a second and 80 MB. Images have no
- * program that a plugin could be and leave it out: it is a development dependency of the
- * repository. If it were one of this package, npm would leave the packages that the hub needs too
- * in the agent's image.
+ * Imports the library for plugins on demand, as it costs half a second and 80 MB. Images contain no
+ * program that a plugin could run, so they omit the library: it is a development dependency of the
+ * repository. As a dependency of this package it would bring packages that the hub needs into the
+ * agent's image.
  */
 const importLibrary = (context: string): Promise<typeof import('@kubernetes/client-node')> =>
   // biome-ignore lint/correctness/noUndeclaredDependencies: see above.
@@ -130,8 +129,8 @@ const load = async ({ path, context }: KubeconfigContext): Promise<KubeConfig> =
   const config = new library.KubeConfig();
   config.loadFromFile(path);
   config.setCurrentContext(context);
-  // The library wants this flag on plain HTTP (a loopback server, see kubeconfig.ts), where there
-  // is no TLS to skip.
+  // The library requires this flag for plain HTTP (a loopback server, see kubeconfig.ts), which has
+  // no TLS to skip.
   config.clusters = config.clusters.map((cluster) => (cluster.server.startsWith('http:') ? { ...cluster, skipTLSVerify: true } : cluster));
   return config;
 };
@@ -157,7 +156,7 @@ const extract = async (config: KubeConfig): Promise<Credentials> => {
 };
 
 /**
- * Reads client certificates, tokens, token files and plugins as kubectl does, again every half
+ * Reads client certificates, tokens, token files and plugins like kubectl, and again every half
  * minute.
  */
 export const createCredentialSource = (access: ClusterAccess): CredentialSource => {
@@ -188,7 +187,7 @@ export const createCredentialSource = (access: ClusterAccess): CredentialSource 
       return cached.value;
     },
     refused: () => {
-      // Credentials that were read a moment ago will not be better now; this bounds the work when
+      // Credentials that were read a moment ago would not be better now. This bounds the work if
       // they are simply wrong.
       if (cached === undefined || performance.now() - cached.at < 1_000) return;
       config = undefined;

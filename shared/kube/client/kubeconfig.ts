@@ -5,8 +5,8 @@ import { messageOf } from '../../runtime/index.ts';
 import { KubeConfigError } from '../errors.ts';
 
 /**
- * The fields of a kubeconfig that are checked before anything connects. Credentials are read when
- * it connects.
+ * Fields of a kubeconfig that are checked before anything connects. Credentials are read on
+ * connecting.
  */
 const KubeconfigFile = z.object({
   'current-context': z.string().optional(),
@@ -23,7 +23,7 @@ const KubeconfigFile = z.object({
 });
 type KubeconfigFile = z.output<typeof KubeconfigFile>;
 
-/** A context of a kubeconfig file: which cluster, as which user. */
+/** Context of a kubeconfig file: which cluster, as which user. */
 export interface KubeconfigContext {
   readonly path: string;
   readonly context: string;
@@ -37,15 +37,15 @@ export interface TlsMaterial {
   readonly servername?: string;
 }
 
-/** Headers and certificates by which requests prove themselves. */
+/** Headers and certificates that authenticate requests. */
 export interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsMaterial;
-  /** Changes when the TLS material does, which needs new connections. */
+  /** Changes with the TLS material, which then needs new connections. */
   readonly tlsId: string;
 }
 
-/** Address of an API server, and the kubeconfig context that leads there. */
+/** Address of an API server, and the kubeconfig context with its credentials. */
 export interface ClusterAccess {
   readonly server: string;
   readonly proxyUrl: string | undefined;
@@ -56,7 +56,7 @@ export interface ClusterAccess {
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 
-/** A kubeconfig of a hundred contexts with certificates has 1 MB. */
+/** Largest kubeconfig, in bytes. One with a hundred contexts with certificates has 1 MB. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 const readText = (path: string): string => {
@@ -73,8 +73,10 @@ const readText = (path: string): string => {
 };
 
 /**
- * @throws KubeConfigError also where aliases multiply, or it is nested so deep that the parser
- * overflows its stack
+ * Parses a kubeconfig.
+ *
+ * @throws KubeConfigError, also for multiplying aliases, and for nesting that overflows the
+ * parser's stack
  */
 const parseYaml = (path: string, text: string): unknown => {
   try {
@@ -129,7 +131,7 @@ const accessFromFile = (path: string, wantedContext: string | undefined): Cluste
   return { server: checkServer(path, cluster), proxyUrl: cluster.cluster['proxy-url'], file: { path, context: name } };
 };
 
-/** Kubernetes sets these two variables in every pod: the address of its API server. */
+/** Reads the address of the API server from the two variables that Kubernetes sets in every pod. */
 const accessFromPod = (): ClusterAccess => {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
   if (!host || !port || !existsSync(SERVICE_ACCOUNT_TOKEN)) {
@@ -139,8 +141,9 @@ const accessFromPod = (): ClusterAccess => {
 };
 
 /**
- * Finds the server and the user in a kubeconfig or in the pod. @throws KubeConfigError with the
- * file and the problem.
+ * Finds the server and the user in a kubeconfig or in the pod.
+ *
+ * @throws KubeConfigError with the file and the problem
  */
 export const resolveAccess = (path: string | undefined, context: string | undefined): ClusterAccess =>
   path === undefined ? accessFromPod() : accessFromFile(path, context);

@@ -8,7 +8,7 @@ interface ListPage<T> {
   readonly items: T[] | null;
 }
 
-/** The call of a client that lists are read by. */
+/** Client method that lists need. */
 interface RawClient {
   raw<T>(request: RawRequest, signal: AbortSignal): Promise<WriteResult<T>>;
 }
@@ -20,12 +20,12 @@ export interface FullList<T> {
   readonly resourceVersion: string;
 }
 
-/** A kind to list, by which selectors, and how each object is reduced. */
+/** Kind to list, with selectors and the reduction of objects. */
 export interface ListRequest<T extends KubeObject> {
   readonly kind: KindDescriptor<T>;
   readonly options: ListOptions;
   /**
-   * Reduces each object as its page arrives, so that memory holds at most one page of whole
+   * Reduces each object as soon as its page arrives, so that memory holds at most one page of whole
    * objects.
    */
   readonly transform?: ((object: T) => T) | undefined;
@@ -33,33 +33,36 @@ export interface ListRequest<T extends KubeObject> {
 
 const PAGE_SIZE = 500;
 /**
- * A longer page is requested again in halves. Parsed, it takes several times as much memory, and an
- * object has up to 1.5 MB.
+ * Largest page, in bytes. A larger one is requested again in halves: parsed, a page takes several
+ * times as much memory, and an object may have 1.5 MB.
  */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
-/** Longest time without a byte: a list may take long, but must make progress. */
+/** Longest time without a byte, in ms. A list may take long, but must make progress. */
 const SILENCE_MS = 60_000;
-/** A list that expires this often while it is read is larger than the server can deliver. */
+/** Most restarts of an expired list. A list that expires more often is too large for the server. */
 const MAX_RESTARTS = 3;
 
 const isTooLarge = (error: unknown): boolean => error instanceof KubeConnectionError && error.tooLarge;
 /**
- * A server that was too slow for a page gets one chance with a much smaller one; one that does not
- * answer must not go unnoticed.
+ * Divisor of the page size after a timeout. A slow server gets one chance with a much smaller page;
+ * one that does not respond must not go unnoticed.
  */
 const SLOW_DIVISOR = 8;
 
-/** A size that was too large is tried again after this many pages: objects differ in size. */
+/**
+ * Number of pages after which a page size that was too large is tried again, as objects differ in
+ * size.
+ */
 const PAGES_BEFORE_RETRY = 16;
 
 /**
- * The size of the pages of one list. A few large objects do not make all pages after them short; a
- * slow server gets small pages to the end.
+ * Page size of one list. A few large objects must not make all later pages small. A slow server
+ * gets small pages to the end.
  */
 class PageSize {
   readonly #max: number;
   #current: number;
-  /** The last size that was too large. */
+  /** Last size that was too large. */
   #tooLarge: number | undefined;
   #pagesSince = 0;
   #isSlow: boolean = false;
@@ -73,7 +76,7 @@ class PageSize {
     return this.#current;
   }
 
-  /** Chooses the size for a page that failed. @returns false: a smaller page would not help */
+  /** Chooses the size after a failed page. @returns false if a smaller page would not help */
   shrink(error: unknown): boolean {
     if (this.#current === 1) return false;
     if (isTooLarge(error)) {
@@ -88,7 +91,7 @@ class PageSize {
     return true;
   }
 
-  /** Chooses the size after a page that was read. */
+  /** Chooses the size after a successful page. */
   grow(): void {
     if (this.#isSlow) return;
     this.#pagesSince += 1;
@@ -99,7 +102,7 @@ class PageSize {
 }
 
 const readPage = async <T>(client: RawClient, request: RawRequest, limit: number, signal: AbortSignal): Promise<ListPage<T>> => {
-  // A page of one object cannot be smaller.
+  // A page of one object cannot be made smaller.
   const maxBytes = limit === 1 ? MAX_OBJECT_BYTES : MAX_PAGE_BYTES;
   const query = { ...request.query, limit: String(limit) };
   return (await client.raw<ListPage<T>>({ ...request, maxBytes, query, silenceMs: SILENCE_MS }, signal)).object;
@@ -133,7 +136,7 @@ const readPages = async <T extends KubeObject>(
     const query = { continue: next, labelSelector, fieldSelector };
     const page = await readPageThatFits<T>(client, { method: 'GET', path, query }, size, signal);
     for (const item of page.items ?? []) {
-      // Items of a list come without their type, those of a watch with it.
+      // Items of a list have no type, unlike those of a watch.
       item.apiVersion ??= kind.apiVersion;
       item.kind ??= kind.kind;
       items.push(transform(item));
@@ -143,7 +146,7 @@ const readPages = async <T extends KubeObject>(
   }
 };
 
-/** Pages through a list; starts over when the server no longer has the version of its pages. */
+/** Lists all pages. Starts over if the server no longer has the version of the pages. */
 export const listAll = async <T extends KubeObject>(
   client: RawClient,
   request: ListRequest<T>,

@@ -3,14 +3,14 @@ import type { Dispatcher } from 'undici';
 import { KubeConnectionError } from '../errors.ts';
 import { MAX_OBJECT_BYTES, type RawRequest } from '../types.ts';
 
-/** A whole HTTP response. */
+/** Whole HTTP response. */
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
-/** The time of one request, from its begin on; of one with `silenceMs` from its last byte on. */
+/** Deadline of one request, counted from its start, or with `silenceMs` from its last byte. */
 export class Deadline {
   readonly #timer: NodeJS.Timeout;
   readonly #isOfSilence: boolean;
@@ -47,12 +47,12 @@ export interface Limits {
   readonly deadline: Deadline;
 }
 
-/** Reason of a request that its deadline ended. */
+/** Abort reason of a request that exceeded its deadline. */
 export const DEADLINE_PASSED: Error = new Error('the time is up');
 
 /**
- * Collects a response as a whole. `request` of undici makes a stream and signals for each request,
- * which takes 40 % of the CPU of a small one.
+ * Collects a whole response. undici's `request` creates a stream and signals for each request,
+ * which takes 40 % of the CPU time of a small one.
  */
 export class ResponseCollector implements Dispatcher.DispatchHandler {
   readonly #request: RawRequest;
@@ -74,8 +74,8 @@ export class ResponseCollector implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * @throws the signal's reason; KubeConnectionError where the response is too large; what undici
-   * threw; any error once the time is up
+   * @throws the signal's reason; KubeConnectionError if the response is too large; errors of
+   * undici; any error once the time is up
    */
   async answer(): Promise<Answer> {
     try {
@@ -87,8 +87,8 @@ export class ResponseCollector implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // It ended while the request waited for one of many connections: that one is lost, as it is
-    // where a request ends on its way.
+    // The request ended while it waited for a free connection. That connection is lost, as for a
+    // request that ends while in flight.
     if (this.#ended !== undefined) controller.abort(this.#ended);
   }
 

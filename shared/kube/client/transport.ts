@@ -6,11 +6,11 @@ import { type CredentialSource, createCredentialSource } from './credentials.ts'
 import type { ClusterAccess, Credentials } from './kubeconfig.ts';
 import { type Answer, DEADLINE_PASSED, Deadline, type Limits, ResponseCollector } from './response-collector.ts';
 
-/** Receives the measurements of a client's requests and connections. */
+/** Receiver of measurements of a client's requests and connections. */
 export interface KubeClientMetrics {
-  /** `status` is the HTTP status, or `error` when no response arrived. */
+  /** Records a request. `status` is the HTTP status, or `error` without a response. */
   request(fact: { readonly method: string; readonly status: number | 'error'; readonly durationMs: number }): void;
-  /** A new TCP (TLS) connection. */
+  /** Records a new TCP (TLS) connection. */
   connection(): void;
 }
 
@@ -26,22 +26,21 @@ export interface TransportOptions {
 type Response = Dispatcher.ResponseData;
 
 /**
- * Shorter than the API server's idle timeout of 90 s, so that it never closes a connection that is
- * about to be used.
+ * Idle time after which a connection is closed, in ms. Shorter than the API server's 90 s, so that
+ * the server never closes a connection that is about to be used.
  */
 const KEEP_ALIVE_MS = 60_000;
-/** Time without a byte after which TCP keep-alive checks whether the other end still exists. */
+/** Time without a byte after which TCP keep-alive checks the connection, in ms. */
 const TCP_KEEP_ALIVE_MS = 15_000;
 const MAX_CONNECTIONS = 256;
-/** Bytes that are read of an answer that refuses a stream. */
+/** Most bytes that are read of a response that refuses a stream. */
 const MAX_REFUSAL_BYTES = 1024 * 1024;
 
 const createDispatcher = ({ proxyUrl }: ClusterAccess, { tls }: Credentials): Agent | ProxyAgent => {
   const connect = { ...tls, rejectUnauthorized: true, timeout: 10_000, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS };
   const options = {
     connect,
-    // Over HTTP/1.1 each watch has a connection of its own, and one that hangs holds up nothing
-    // else.
+    // Over HTTP/1.1 each watch has its own connection, so one that hangs does not block others.
     allowH2: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
@@ -51,7 +50,10 @@ const createDispatcher = ({ proxyUrl }: ClusterAccess, { tls }: Credentials): Ag
   return proxyUrl === undefined ? new Agent(options) : new ProxyAgent({ ...options, uri: proxyUrl, requestTls: connect });
 };
 
-/** Redirects are none: whatever they lead to is not the API server that was asked. */
+/**
+ * Whether a status is 2xx. Redirects are not followed: their target is not the API server that was
+ * asked.
+ */
 export const isSuccess = (status: number): boolean => status >= 200 && status < 300;
 
 const parseStatus = (body: string): Status => {
@@ -59,12 +61,12 @@ const parseStatus = (body: string): Status => {
     const parsed: unknown = JSON.parse(body);
     if (typeof parsed === 'object' && parsed !== null && 'message' in parsed) return parsed as Status;
   } catch {
-    // A proxy or the aggregator may answer in plain text or HTML.
+    // A proxy or the aggregator may respond in plain text or HTML.
   }
   return { message: body.trim().slice(0, 500) };
 };
 
-/** Makes the error of a response whose status is not 2xx. */
+/** Creates the error of a response whose status is not 2xx. */
 export const toApiError = (answer: Answer, request: RequestSummary): KubeApiError =>
   new KubeApiError(answer.status, parseStatus(answer.body), {
     request: { method: request.method, path: request.path },
@@ -81,13 +83,13 @@ const describeFailure = (error: unknown): string => {
 };
 
 /**
- * HTTP to one API server: one pool of kept-alive connections, credentials on every request,
- * failures as KubeConnectionError.
+ * HTTP transport to one API server: one pool of kept-alive connections, credentials on every
+ * request, failures as KubeConnectionError.
  */
 export class Transport {
   readonly #options: TransportOptions;
   readonly #credentials: CredentialSource;
-  /** The path of a server may have a prefix. */
+  /** Address of the server. Its path may have a prefix. */
   readonly #server: { readonly origin: string; readonly pathname: string };
   #pool: { readonly dispatcher: Agent | ProxyAgent; readonly tlsId: string } | undefined;
   #closed: boolean = false;
@@ -99,7 +101,7 @@ export class Transport {
     this.#server = { origin, pathname: pathname.replace(/\/$/, '') };
   }
 
-  /** Sends one request and reads the whole response, also one of 300 and above. */
+  /** Sends one request and reads the whole response, including those of 300 and above. */
   async exchange(request: RawRequest, signal: AbortSignal): Promise<Answer> {
     const limits = { signal, deadline: new Deadline(request, this.#options.timeoutMs) };
     try {
@@ -116,7 +118,7 @@ export class Transport {
   }
 
   /**
-   * Sends one request and streams its body. @throws KubeApiError for a response of 300 and above.
+   * Sends one request and streams its body. @throws KubeApiError for a response of 300 and above
    */
   async stream(request: RawRequest, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const limits = { signal, deadline: new Deadline(request, this.#options.timeoutMs) };
@@ -183,8 +185,8 @@ export class Transport {
   }
 
   /**
-   * Other credentials after a 401, because tokens and certificates rotate; undefined: there are
-   * none.
+   * Reads credentials again after a 401, because tokens and certificates rotate. @returns undefined
+   * if they have not changed
    */
   async #renewed(credentials: Credentials): Promise<Credentials | undefined> {
     this.#credentials.refused(credentials);
@@ -228,8 +230,8 @@ export class Transport {
     const dispatcher = createDispatcher(this.#options.access, credentials);
     dispatcher.on('connect', () => this.#options.metrics?.connection());
     this.#pool = { dispatcher, tlsId: credentials.tlsId };
-    // Requests in flight end on the connections that they started on; a failure to close these
-    // changes nothing.
+    // Requests in flight finish on their old connections. A failure to close these has no
+    // consequence.
     previous?.dispatcher.close().catch(() => undefined);
     return dispatcher;
   }
@@ -252,7 +254,10 @@ export class Transport {
 
 const WARNING = /\b299 \S+ "((?:[^"\\]|\\.)*)"/g;
 
-/** Texts of the `Warning: 299 - "…"` headers (RFC 9111 §5.5); admission warnings come this way. */
+/**
+ * Parses the texts of `Warning: 299 - "…"` headers (RFC 9111 §5.5), which contain admission
+ * warnings.
+ */
 export const parseWarnings = (header: string | readonly string[] | undefined): string[] => {
   const text = typeof header === 'string' ? header : (header ?? []).join(', ');
   return [...text.matchAll(WARNING)].map((match) => (match[1] ?? '').replace(/\\(.)/g, '$1'));

@@ -9,37 +9,41 @@ type RawEvent<T> =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; readonly object: T }
   | { readonly type: 'ERROR'; readonly object: Status };
 
-/** An event of a watch; the object of a BOOKMARK has only a resourceVersion. */
+/** Event of a watch. The object of a BOOKMARK has only a resourceVersion. */
 export interface WatchEvent<T> {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
   readonly object: T;
 }
 
-/** A kind to watch, from which resourceVersion, and when silence ends the watch. */
+/** Kind to watch, with its start version and the limit on silence. */
 export interface WatchRequest<T extends KubeObject> {
   readonly kind: KindDescriptor<T>;
   readonly options: ListOptions;
   readonly resourceVersion: string;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** Longest time without a byte. Default {@link WATCH_SILENCE_MS}. */
+  /** Longest time without a byte, in ms. Default {@link WATCH_SILENCE_MS}. */
   readonly silenceMs?: number | undefined;
-  /** Called where the client ended the watch, and not the server: it may have missed something. */
+  /** Called if the client, and not the server, ended the watch. It may have missed events. */
   readonly onAbandoned?: () => void;
 }
 
 const MIN_LIFE_S = 300;
-/** The client ends a watch that the server has not ended by then. */
+/** Time in s after which the client ends a watch that the server should have ended. */
 const OVERDUE_S = 30;
-/** Servers send a bookmark about once a minute, but promise none. */
+/**
+ * Default limit on silence, in ms. Servers send a bookmark about once a minute, but do not promise
+ * any.
+ */
 export const WATCH_SILENCE_MS = 75_000;
 
 /**
- * Streams the events since a version, until the server ends the watch after a random 5–10 min, so
- * that watches end one by one, or the client half a minute later: a program that answers in the
- * server's place must not keep a watch for ever. Ends also where nothing more arrives, as a watch
- * does not show whether the server is quiet or gone.
- * @throws KubeApiError with reason `Expired` when the server no longer has the version.
+ * Streams the events after a version. The server ends the watch after a random 5–10 min, so that
+ * watches end one by one. The client ends it half a minute later, because a program that
+ * impersonates the server must not keep a watch for ever. It also ends a silent watch, which does
+ * not show whether the server is quiet or gone.
+ *
+ * @throws KubeApiError with reason `Expired` if the server no longer has the version
  */
 export async function* watch<T extends KubeObject>(
   client: Pick<KubeClient, 'stream'>,
@@ -73,9 +77,11 @@ export async function* watch<T extends KubeObject>(
 }
 
 /**
- * Parses a stream of JSON documents, one per line. Chunks may end anywhere, even inside a
+ * Parses a stream of JSON documents, one per line. Chunks may end anywhere, even within a
  * character.
- * @throws SyntaxError at a line that is not JSON; RangeError at one that is longer than any object.
+ *
+ * @throws SyntaxError for a line that is not JSON; RangeError for one that is longer than any
+ * object
  */
 export async function* jsonLines<T>(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<T, void, undefined> {
   const decoder = new TextDecoder();
@@ -85,5 +91,5 @@ export async function* jsonLines<T>(chunks: AsyncIterable<Uint8Array>): AsyncGen
       if (line.trim() !== '') yield JSON.parse(line) as T;
     }
   }
-  // A line that the stream cut off is dropped; the watch starts again from the last whole event.
+  // A line that the stream cut off is dropped. The watch resumes after the last whole event.
 }

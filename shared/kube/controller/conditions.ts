@@ -1,13 +1,13 @@
 import type { Condition } from '../../api/index.ts';
 
-/** A condition without lastTransitionTime, which follows from the one before. */
+/** Condition without lastTransitionTime, which is derived from the previous condition. */
 export type ConditionUpdate = Omit<Condition, 'lastTransitionTime'>;
 
 const byType = (a: Condition, b: Condition): number => (a.type < b.type ? -1 : Number(a.type > b.type));
 
 /**
- * Returns a new list, sorted by type, that includes the condition. `lastTransitionTime` moves only
- * when the status changes
+ * Returns a new list, sorted by type, that includes the condition. `lastTransitionTime` changes
+ * only with the status
  * (https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties).
  */
 export const setCondition = (conditions: readonly Condition[] | undefined, next: ConditionUpdate, now: Date): Condition[] => {

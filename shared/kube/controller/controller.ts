@@ -4,14 +4,13 @@ import type { ReconcileResult } from '../types.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 /**
- * A failure that a retry does not fix until something changes; the reconcile reports it in a
- * condition.
+ * Failure that a retry cannot fix until something changes. The reconcile reports it in a condition.
  */
 export class TerminalError extends Error {
   override readonly name = 'TerminalError';
 }
 
-/** Outcome of one reconcile; `terminal`: an error that is not retried. */
+/** Outcome of one reconcile. `terminal`: an error that is not retried. */
 export type ReconcileOutcome = 'success' | 'requeue' | 'error' | 'terminal';
 
 /** Receiver of the outcome and duration of each reconcile. */
@@ -19,24 +18,24 @@ export interface ControllerMetrics {
   reconciled(fact: { readonly controller: string; readonly outcome: ReconcileOutcome; readonly durationMs: number }): void;
 }
 
-/** Id and log of one reconcile. */
+/** Id and logger of one reconcile. */
 export interface ReconcileContext {
   readonly reconcileId: string;
-  /** Carries controller, key and reconcileId. */
+  /** Logger with the fields controller, key and reconcileId. */
   readonly logger: Logger;
 }
 
-/** Queue and workers of a controller, and what it runs for each key. */
+/** Queue and workers of a controller, and its reconcile function. */
 export interface ControllerOptions {
   readonly name: string;
-  /** Keys that are reconciled at the same time. Default 1. */
+  /** Number of keys reconciled at the same time. Default 1. */
   readonly workers?: number;
   readonly queue: WorkQueue;
   readonly logger: Logger;
   readonly metrics?: ControllerMetrics;
   /**
-   * Level-triggered: gets only a key and reads the current state. An error makes the controller
-   * call it again later.
+   * Reconciles a key. Level-triggered: it gets only the key and reads the current state. After an
+   * error it is called again later.
    */
   reconcile(key: string, signal: AbortSignal, context: ReconcileContext): Promise<ReconcileResult | undefined>;
 }
@@ -68,7 +67,7 @@ const reconcileOne = async (options: ControllerOptions, key: string, signal: Abo
 };
 
 /**
- * Works through the queue until the signal aborts. Resolves when every worker has ended; closes the
+ * Processes the queue until the signal aborts. Resolves when every worker has ended, and closes the
  * queue.
  */
 export const runController = async (options: ControllerOptions, signal: AbortSignal): Promise<void> => {

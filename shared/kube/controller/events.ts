@@ -5,10 +5,10 @@ import type { KubeClient } from '../client/client.ts';
 import { isNotFound } from '../errors.ts';
 import { type CoreEvent, EVENT_KIND } from '../kinds.ts';
 
-/** Names under which Events are written, and where. */
+/** Client of an event recorder, and the names under which it reports. */
 export interface EventRecorderOptions {
   readonly client: KubeClient;
-  /** The reporting component, e.g. `fso-agent`. */
+  /** Reporting component, e.g. `fso-agent`. */
   readonly component: string;
   /** Name of the replica. */
   readonly instance: string;
@@ -19,12 +19,12 @@ export interface EventRecorderOptions {
 /** Content of a Kubernetes Event, without its object and time. */
 export interface EventFact {
   readonly type: 'Normal' | 'Warning';
-  /** CamelCase. */
+  /** Reason in CamelCase. */
   readonly reason: string;
   readonly message: string;
 }
 
-/** The object of an event, with its type. */
+/** Object of an event, with its type. */
 export type InvolvedObject = KubeObject & { readonly apiVersion: string; readonly kind: string };
 
 interface EventBody extends CoreEvent {
@@ -40,16 +40,16 @@ interface RecentEvent {
 
 const WINDOW_MS = 600_000;
 const MAX_REMEMBERED = 4_096;
-/** Limits of the API server for core/v1 Events. */
+/** Limits of the API server for core/v1 Events, in characters. */
 const MAX_MESSAGE = 1_024;
 const MAX_NAME_PREFIX = 200;
 
-/** Events of objects without a namespace live here, as kubectl expects. */
+/** Namespace of events about objects without a namespace, as kubectl expects. */
 const CLUSTER_SCOPED_NAMESPACE = 'default';
 
 /**
- * Writes Kubernetes Events, best effort: a failure is logged, never thrown. The same fact about the
- * same object within ten minutes raises the count of its event.
+ * Writes Kubernetes Events, best effort: a failure is logged, never thrown. A repetition within ten
+ * minutes raises the count of the existing event.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -82,7 +82,10 @@ export class EventRecorder {
     return known !== undefined && this.#clock.monotonicMs() - known.at < WINDOW_MS ? known : undefined;
   }
 
-  /** @returns false when the event is gone (they live for an hour by default). */
+  /**
+   * Raises the count of an event. @returns false if the event is gone (events live for an hour by
+   * default)
+   */
   async #raiseCount(known: RecentEvent, signal: AbortSignal): Promise<boolean> {
     known.count += 1;
     const patch = { count: known.count, lastTimestamp: this.#clock.now().toISOString() };
@@ -117,7 +120,7 @@ export class EventRecorder {
 
   async #create(id: string, event: EventBody, signal: AbortSignal): Promise<void> {
     const { namespace } = event.metadata;
-    // The time makes the name new in every window and for every replica that starts later.
+    // With the time, the name is new in every window and for every replica that starts later.
     const name = `${event.metadata.name}.${id}${this.#clock.now().getTime().toString(16)}`;
     await this.#options.client.create(EVENT_KIND, { ...event, metadata: { namespace, name } }, {}, signal);
     this.#recent.delete(id);

@@ -4,23 +4,21 @@ import { isAlreadyExists, isConflict, isNotFound } from '../errors.ts';
 import { LEASE_KIND, type Lease } from '../kinds.ts';
 import { objectPath } from '../paths.ts';
 
-/** The Lease to compete for, the candidate, and the times of the lease. */
+/** Lease to compete for, the candidate, and the times of the lease. */
 export interface LeaderElectionOptions {
   readonly client: KubeClient;
   readonly namespace: string;
   /** Name of the Lease. */
   readonly name: string;
-  /** Unique among the candidates. */
+  /** Identity, unique among the candidates. */
   readonly identity: string;
   readonly logger?: Logger;
   readonly clock?: Clock;
-  /**
-   * Time that a candidate waits, since it last saw the lease change, before it takes it. Default 15
-   * s.
-   */
+  /** Time without a change of the lease after which a candidate takes it. Default 15 s. */
   readonly leaseDurationMs?: number;
   /**
-   * A leader that could not renew for this long steps down. Default 10 s; below leaseDurationMs.
+   * Time without a renewal after which a leader steps down. Default 10 s; must be below
+   * leaseDurationMs.
    */
   readonly renewDeadlineMs?: number;
   /** Interval at which a leader renews. Default 2 s. */
@@ -30,8 +28,8 @@ export interface LeaderElectionOptions {
 type Settings = Required<Omit<LeaderElectionOptions, 'logger'>> & { readonly logger: Logger | undefined };
 
 /**
- * Last state of the lease that a candidate saw, with the time by its own monotonic clock: clocks of
- * others are never compared.
+ * Last state of the lease that a candidate saw, with the time of its own monotonic clock. Clocks of
+ * different machines are never compared.
  */
 interface Observation {
   readonly resourceVersion: string | undefined;
@@ -39,13 +37,13 @@ interface Observation {
 }
 
 /**
- * Candidates check the lease more often than the leader renews it, so that one takes a released
+ * Interval of a candidate's checks, as a share of the renewal interval, so that it takes a released
  * lease within a second.
  */
 const CANDIDATE_SHARE = 0.4;
 const RELEASE_TIMEOUT_MS = 3_000;
 
-/** MicroTime: RFC 3339 with six decimals, which the API server requires. */
+/** Formats a MicroTime: RFC 3339 with six decimals, as the API server requires. */
 const microTime = (date: Date): string => date.toISOString().replace('Z', '000Z');
 
 class LostLeaseError extends Error {
@@ -55,23 +53,23 @@ class LostLeaseError extends Error {
 class LeaseLock {
   readonly #settings: Settings;
   #observed: Observation = { resourceVersion: undefined, at: 0 };
-  /** The lease as this candidate wrote it last, until a write of it fails. */
+  /** Lease as this candidate last wrote it, until a write fails. */
   #written: Lease | undefined;
 
   constructor(settings: Settings) {
     this.#settings = settings;
   }
 
-  /** Takes the lease, or renews it. @returns false when another candidate has it. */
+  /** Acquires or renews the lease. @returns false if another candidate holds it */
   async acquireOrRenew(signal: AbortSignal): Promise<boolean> {
     return (await this.#renewKnown(signal)) || (await this.#acquireOrRenewRead(signal));
   }
 
   /**
-   * Renews the lease as it was written last, as client-go does: one request instead of two, which
-   * counts where the API server or this process is slow.
+   * Renews the lease as last written, like client-go: one request instead of two, which matters if
+   * the API server or this process is slow.
    *
-   * @returns false when there is none, or when someone changed it since
+   * @returns false if there is no such lease, or it was changed since
    */
   async #renewKnown(signal: AbortSignal): Promise<boolean> {
     const known = this.#written;
@@ -98,7 +96,7 @@ class LeaseLock {
     }
   }
 
-  /** Gives up the lease, so that the next candidate can take it. */
+  /** Releases the lease, so that the next candidate can acquire it. */
   async release(signal: AbortSignal): Promise<void> {
     const { client, namespace, name, identity, clock } = this.#settings;
     const current = await client.get(LEASE_KIND, { namespace, name }, signal);
@@ -141,8 +139,8 @@ class LeaseLock {
   }
 
   /**
-   * Updates instead of patching: its resourceVersion makes the update fail when another candidate
-   * wrote since.
+   * Updates instead of patching: with the resourceVersion, the update fails if another candidate
+   * wrote meanwhile.
    */
   async #put(current: Lease, spec: NonNullable<Lease['spec']>, signal: AbortSignal): Promise<boolean> {
     const { client, namespace, name } = this.#settings;
@@ -158,7 +156,7 @@ class LeaseLock {
   }
 }
 
-/** Waits until this candidate has the lease. */
+/** Waits until this candidate holds the lease. */
 const becomeLeader = async (lock: LeaseLock, settings: Settings, signal: AbortSignal): Promise<void> => {
   let failing = false;
   for (;;) {
@@ -175,8 +173,9 @@ const becomeLeader = async (lock: LeaseLock, settings: Settings, signal: AbortSi
 };
 
 /**
- * Tries one renewal until the deadline. @returns 'renewed', or the failure: 'failed' may be tried
- * again, 'taken' not.
+ * Tries one renewal until the deadline.
+ *
+ * @returns 'renewed', or the failure: 'failed' may be retried, 'taken' may not
  */
 const renewOnce = async (lock: LeaseLock, leftMs: number, signal: AbortSignal): Promise<'renewed' | 'failed' | 'taken'> => {
   try {
@@ -188,7 +187,7 @@ const renewOnce = async (lock: LeaseLock, leftMs: number, signal: AbortSignal): 
   }
 };
 
-/** Renews until the lease is lost. @throws LostLeaseError, or the signal's reason. */
+/** Renews the lease until it is lost. @throws LostLeaseError, or the signal's reason */
 const keepLease = async (lock: LeaseLock, settings: Settings, signal: AbortSignal): Promise<never> => {
   const { clock, renewDeadlineMs, retryPeriodMs } = settings;
   let renewedAt = clock.monotonicMs();
@@ -196,7 +195,7 @@ const keepLease = async (lock: LeaseLock, settings: Settings, signal: AbortSigna
     const left = (): number => renewedAt + renewDeadlineMs - clock.monotonicMs();
     await clock.sleep(Math.max(0, Math.min(retryPeriodMs, left())), signal);
     if (left() <= 0) throw new LostLeaseError('the lease could not be renewed in time');
-    // Counted from before the request: the other candidates cannot have seen the renewal earlier.
+    // Counted from before the request, as other candidates cannot have seen the renewal earlier.
     const startedAt = clock.monotonicMs();
     const outcome = await renewOnce(lock, left(), signal);
     if (outcome === 'taken') throw new LostLeaseError('another candidate took the lease');
@@ -207,8 +206,10 @@ const keepLease = async (lock: LeaseLock, settings: Settings, signal: AbortSigna
 const isLost = (term: AbortSignal): boolean => term.reason instanceof LostLeaseError;
 
 /**
- * Runs as the leader. @returns true when `run` ended by itself, false when the lease was lost.
- * Throws what `run` throws.
+ * Runs as the leader.
+ *
+ * @returns true if `run` ended by itself, false if the lease was lost
+ * @throws errors of `run`
  */
 const lead = async (
   lock: LeaseLock,
@@ -234,10 +235,10 @@ const lead = async (
 };
 
 /**
- * Runs `run` while this process holds the Lease, by the rules of client-go's leader election. Its
- * signal aborts when the lease is lost; after that this process is a candidate again. Resolves when
- * the signal aborted, or when `run` ended by itself; throws what `run` throws. The lease is
- * released in all three cases, so that another candidate takes over within a second.
+ * Runs `run` while this process holds the Lease, by the rules of client-go's leader election. The
+ * signal of `run` aborts when the lease is lost; then this process becomes a candidate again.
+ * Resolves when the signal has aborted, or when `run` ended by itself; throws errors of `run`. In
+ * all three cases the lease is released, so that another candidate takes over within a second.
  */
 export const runAsLeader = async (
   options: LeaderElectionOptions,

@@ -1,11 +1,11 @@
 import { type Clock, systemClock, WAIT_OVERTAKEN } from '../../runtime/index.ts';
 
-/** Waits of keys that fail, in ms. */
+/** Delays of failing keys, in ms. */
 export interface WorkQueueOptions {
   readonly clock?: Clock;
-  /** First wait of a failing key. Default 5 ms, doubled with every failure. */
+  /** First delay of a failing key. Default 5 ms, doubled with every failure. */
   readonly baseDelayMs?: number;
-  /** Default 5 min. */
+  /** Longest delay. Default 5 min. */
   readonly maxDelayMs?: number;
 }
 
@@ -15,10 +15,10 @@ interface DelayedAdd {
 }
 
 /**
- * client-go's workqueue: a key waits at most once, is never handed to two workers at a time, and is
- * handed out exactly once more when it was added during its processing
- * (https://pkg.go.dev/k8s.io/client-go/util/workqueue). Beyond it: a key that is handed out waits
- * for no delayed add any more, as a level-triggered reconcile asks for the next one itself.
+ * Queue like client-go's workqueue (https://pkg.go.dev/k8s.io/client-go/util/workqueue): a key is
+ * queued at most once, is never given to two workers at a time, and is given out exactly once more
+ * if it was added while being processed. In addition, taking a key cancels its delayed add, because
+ * a level-triggered reconcile requests its next run itself.
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -26,7 +26,7 @@ export class WorkQueue {
   readonly #maxDelayMs: number;
   /** Keys in order of arrival. */
   readonly #waiting: string[] = [];
-  /** Needs work: waiting, or added again while processed. */
+  /** Keys that need work: queued, or added again while processed. */
   readonly #dirty = new Set<string>();
   readonly #processing = new Set<string>();
   readonly #delayed = new Map<string, DelayedAdd>();
@@ -40,7 +40,7 @@ export class WorkQueue {
     this.#maxDelayMs = maxDelayMs;
   }
 
-  /** Keys that wait to be taken. */
+  /** Number of keys that wait to be taken. */
   get length(): number {
     return this.#waiting.length;
   }
@@ -52,7 +52,7 @@ export class WorkQueue {
   }
 
   /**
-   * Adds a key after a delay, unless it is handed out before; the earliest of several delayed adds
+   * Adds a key after a delay, unless it is taken before. Of several delayed adds the earliest
    * counts.
    */
   addAfter(key: string, ms: number): void {
@@ -72,14 +72,15 @@ export class WorkQueue {
         this.#delayed.delete(key);
         this.add(key);
       },
-      // Replaced by an earlier one, handed out before, or the queue was closed.
+      // Replaced by an earlier add, taken before, or the queue was closed.
       () => undefined,
     );
   }
 
   /**
-   * Adds a key that failed, after a delay that grows with every failure. @returns the delay in
-   * milliseconds.
+   * Adds a failed key after a delay that grows with every failure.
+   *
+   * @returns the delay in ms
    */
   addRateLimited(key: string): number {
     const failures = this.#failures.get(key) ?? 0;
@@ -100,8 +101,9 @@ export class WorkQueue {
   }
 
   /**
-   * Waits for a key; every taken key needs {@link done}. @returns undefined once the queue is
-   * closed.
+   * Waits for a key. Every taken key needs {@link done}.
+   *
+   * @returns undefined once the queue is closed
    */
   take(): Promise<string | undefined> {
     if (this.#closed) return Promise.resolve(undefined);

@@ -12,21 +12,18 @@ export interface InformersOptions {
   readonly clock?: Clock;
   /** 0 ≤ x < 1. Default Math.random. */
   readonly random?: () => number;
-  /** Longest wait between checks for a kind that is not served. Default 5 s. */
+  /** Longest wait between checks for a kind that is not served, in ms. Default 5 s. */
   readonly absentRetryMs?: number;
-  /**
-   * Longest time that a watch may bring nothing before it ends and the kind is listed again.
-   * Default 75 s.
-   */
+  /** Longest silence of a watch, in ms. Then it ends and the kind is listed again. Default 75 s. */
   readonly watchSilenceMs?: number;
   /**
-   * Longest time that lists may be older than what was read before; then they are taken as they
-   * are. Default 120 s.
+   * Longest time in ms for which lists older than known state are refused. After that they are
+   * accepted. Default 120 s.
    */
   readonly outdatedListMs?: number;
 }
 
-/** The objects of one informer and the handlers that it calls. */
+/** Objects of one informer, and its handlers. */
 export class InformerStore<T extends KubeObject> implements Informer<T>, ReflectorSink<T> {
   readonly #logger: Logger;
   readonly #objects = new Map<ObjectKey, T>();
@@ -36,12 +33,12 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   /** Resolves at the next full list. */
   #nextList = Promise.withResolvers<void>();
   #relist: () => void = () => undefined;
-  // Others read these as an Informer, which cannot set them.
+  // Readers use these through Informer, which does not allow writes.
   synced: boolean = false;
   served: boolean = true;
   seenAtMs: number | undefined;
   failure: ReadFailure | undefined;
-  /** Whether only a whole answer counts, as everything before {@link restart} may be too old. */
+  /** Whether only a full list counts, because everything before {@link restart} may be too old. */
   #isDoubted: boolean = false;
 
   constructor(logger: Logger) {
@@ -70,7 +67,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
     this.#relist = relist;
   }
 
-  /** Calls a new handler once for each object that is already there. */
+  /** Adds a handler. It is called at once for each object that is already there. */
   onChange(handler: ChangeHandler<T>): () => void {
     this.#changeHandlers.add(handler);
     for (const [key, object] of this.#objects) this.#call(() => handler(key, object, undefined));
@@ -99,15 +96,15 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
   }
 
   /**
-   * Whether an object is known as it is: a list can show a version that is known with other
-   * content, by another schema, or where something between the server and this client changed what
-   * was read before.
+   * Whether an object is known with the same content. A list can show a known version with other
+   * content: by another schema, or because a program between server and client changed what was
+   * read before.
    */
   #isSame(object: T): boolean {
     return isDeepStrictEqual(this.#objects.get(keyOfObject(object)), object);
   }
 
-  /** @param isChanged also where its version is known */
+  /** @param isChanged whether to notify even if the version is known */
   #upsert(object: T, isChanged: boolean): void {
     const key = keyOfObject(object);
     const version = object.metadata.resourceVersion;
@@ -146,7 +143,7 @@ export class InformerStore<T extends KubeObject> implements Informer<T>, Reflect
 
   setFailure(failure: ReadFailure | undefined): void {
     this.failure = failure;
-    // What this client may not read must not keep it from all else.
+    // A kind that this client may not read must not keep it from becoming ready.
     if (failure?.cause === 'forbidden') this.#ready.resolve();
   }
 
@@ -180,7 +177,10 @@ const unlessAborted = async (promise: Promise<void>, signal: AbortSignal): Promi
   }
 };
 
-/** Every informer starts with the call that asks for it, and ends with the signal. */
+/**
+ * Creates a factory of informers. Every informer starts when it is requested, and ends with the
+ * signal.
+ */
 export const createInformers = (client: KubeClient, options: InformersOptions, signal: AbortSignal): InformerFactory => {
   const { logger, clock = systemClock, random = Math.random, absentRetryMs, watchSilenceMs, outdatedListMs } = options;
   return {

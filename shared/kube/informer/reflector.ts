@@ -8,38 +8,38 @@ import { collectionPath } from '../paths.ts';
 import type { InformerOptions, KindDescriptor, ReadFailure } from '../types.ts';
 import { isOlderVersion, newerVersion } from './resource-version.ts';
 
-/** Receives the objects of a reflector. */
+/** Receiver of the objects of a reflector. */
 export interface ReflectorSink<T> {
   /** Replaces all objects. */
   replace(objects: readonly T[]): void;
   upsert(object: T): void;
   remove(object: T): void;
-  /** Whether the API server serves the kind at the moment. */
+  /** Sets whether the API server serves the kind now. */
   setServed(served: boolean): void;
   /**
-   * The kind was seen. @param atMs monotonic @param isWhole by a list, or by the answer that there
-   * is none, and not by an event alone
+   * Records that the kind was seen.
+   *
+   * @param atMs monotonic
+   * @param isWhole whether by a full list, or a response that it does not exist, and not by an
+   * event alone
    */
   setSeen(atMs: number, isWhole: boolean): void;
-  /** Reason why the last request failed; undefined: it did not. */
+  /** Sets the reason why the last request failed; undefined if it did not. */
   setFailure(failure: ReadFailure | undefined): void;
 }
 
-/** A kind to list and watch, the receiver of its objects, and the waits between attempts. */
+/** Kind to list and watch, the receiver of its objects, and the waits between attempts. */
 export interface ReflectorOptions<T extends KubeObject> extends Runtime {
   readonly client: KubeClient;
   readonly kind: KindDescriptor<T>;
   readonly list: InformerOptions<T>;
   readonly sink: ReflectorSink<T>;
   readonly waits: {
-    /** Longest wait between checks for a kind that is not served. Default 5 s. */
+    /** Longest wait between checks for a kind that is not served, in ms. Default 5 s. */
     readonly absentRetryMs?: number | undefined;
-    /** Longest time that a watch may be silent. Default 75 s. */
+    /** Longest silence of a watch, in ms. Default 75 s. */
     readonly watchSilenceMs?: number | undefined;
-    /**
-     * Longest time for which lists that are older than what was read before are not taken. Default
-     * 120 s.
-     */
+    /** Longest time in ms for which lists older than known state are refused. Default 120 s. */
     readonly outdatedListMs?: number | undefined;
   };
 }
@@ -50,7 +50,7 @@ const ABSENT_BASE_MS = 400;
 const ABSENT_MAX_MS = 5_000;
 const OUTDATED_LIST_MS = 120_000;
 
-/** A list shows an earlier state than what was read before. */
+/** Error for a list that is older than known state. */
 class OutdatedListError extends Error {
   override readonly name = 'OutdatedListError';
 }
@@ -62,26 +62,26 @@ const failureOf = (error: unknown): ReadFailure => {
 };
 
 /**
- * Keeps a sink equal to one kind on the server: it lists in pages, watches from the version of the
- * list, watches again from the last version after a watch ends, and lists again when that version
- * is gone. A quiet watch looks like a dead one, and the server promises no bookmarks: after a watch
- * that brought nothing it lists, and where watches break it does so as often as where they are
- * silent.
+ * Keeps a sink in sync with one kind on the server. It lists in pages, and watches from the version
+ * of the list. After a watch ends it watches again from the last version, and lists again if that
+ * version has expired. A quiet watch cannot be told from a dead one, because the server promises no
+ * bookmarks. So it lists after a watch without events, and also, at the interval of silent watches,
+ * if watches break.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
   readonly #backoff: Backoff;
   readonly #absentBackoff: Backoff;
   readonly #logger: Logger;
-  /** Version that the next watch starts from; undefined: list first. */
+  /** Version from which the next watch starts; undefined: list first. */
   #version: string | undefined;
-  /** The newest version that a list, an event or a bookmark showed. */
+  /** Newest version that a list, an event or a bookmark showed. */
   #newest: string | undefined;
   /** Time since which lists are older than {@link #newest}, monotonic ms. */
   #outdatedSinceMs: number | undefined;
   /**
-   * End of the last watch: `live` brought something and ended by itself, `silent` may have missed
-   * what came last, `broken` failed.
+   * End of the last watch. `live`: it had events and ended by itself. `silent`: it may have missed
+   * the latest events. `broken`: it failed.
    */
   #ended: 'live' | 'silent' | 'broken' = 'silent';
   #listedAtMs = Number.NEGATIVE_INFINITY;
@@ -100,9 +100,7 @@ export class Reflector<T extends KubeObject> {
     this.#absentBackoff = createBackoff({ baseMs, minMs: baseMs / 2, maxMs: absentRetryMs, random });
   }
 
-  /**
-   * Ends the watch, or the wait after a failure, and lists again, whatever version was read before.
-   */
+  /** Ends the watch, or the wait after a failure, and lists again, regardless of known versions. */
   relist(): void {
     this.#version = undefined;
     this.#newest = undefined;
@@ -143,15 +141,17 @@ export class Reflector<T extends KubeObject> {
       this.#backoff.reset();
       this.#seen(false);
     }
-    // A connection that fell silent brought events before it did: the next watch from there may be
-    // as silent.
+    // A connection that became silent may have had events before. The next watch from there may be
+    // silent too.
     this.#ended = hasEvents && !isAbandoned ? 'live' : 'silent';
-    // A server that ends watches at once must not be asked in a tight loop.
+    // Avoids a tight loop with a server that ends watches at once.
     if (clock.monotonicMs() - started < BASE_MS) await this.#pause(this.#backoff.next(), signal);
   }
 
   /**
-   * Reads before a watch: everything, one object, or nothing. @returns the version to watch from
+   * Reads what is needed before a watch: everything, one object, or nothing.
+   *
+   * @returns the version from which to watch
    */
   async #read(signal: AbortSignal): Promise<string> {
     const { list, waits, clock } = this.#options;
@@ -159,7 +159,8 @@ export class Reflector<T extends KubeObject> {
     const { watchSilenceMs = WATCH_SILENCE_MS } = waits;
     const listAgeMs = clock.monotonicMs() - this.#listedAtMs;
     if (this.#version === undefined) return this.#listAll(signal);
-    // A server that ends watches, or opens none, must not be asked for everything each time.
+    // A server that ends watches early, or refuses them, must not be asked for a full list each
+    // time.
     if (this.#ended === 'live' || (this.#ended === 'broken' && listAgeMs < watchSilenceMs)) return this.#version;
     if (listAgeMs >= listEveryMs) return this.#listAll(signal);
     await this.#readOne(signal);
@@ -186,8 +187,8 @@ export class Reflector<T extends KubeObject> {
   }
 
   /**
-   * A list from before what is known already is no evidence: it would bring back what was deleted
-   * since. One that stays behind is that of a store that was restored from a backup.
+   * Refuses a list that is older than known state, as it would restore deleted objects. If lists
+   * stay old, the server was restored from a backup, and they are accepted.
    *
    * @throws OutdatedListError
    */
@@ -213,7 +214,7 @@ export class Reflector<T extends KubeObject> {
     this.#newest = newerVersion(this.#version, this.#newest);
   }
 
-  /** @param isWhole by a list */
+  /** @param isWhole whether by a full list */
   #seen(isWhole: boolean): void {
     const { sink, clock } = this.#options;
     this.#absentBackoff.reset();
@@ -232,7 +233,7 @@ export class Reflector<T extends KubeObject> {
     this.#hasFailed = true;
   }
 
-  /** Handles a failure by its kind. @returns milliseconds to wait. */
+  /** Handles a failure by its kind. @returns the time to wait, in ms */
   #waitAfter(error: unknown): number {
     if (isNotFound(error)) return this.#absent(error);
     this.#notFoundInRow = 0;
@@ -250,8 +251,8 @@ export class Reflector<T extends KubeObject> {
   }
 
   /**
-   * The kind is not served. The objects stay until the server answers so a second time: a server
-   * that is starting may not know its custom resources yet, and dropping the policies would admit
+   * Handles a kind that is not served. Objects are kept until a second such response in a row: a
+   * starting server may not know its custom resources yet, and dropping the policies would admit
    * any pod.
    */
   #absent(error: unknown): number {

@@ -4,8 +4,8 @@ const parse = (version: string | undefined): bigint | undefined =>
   version !== undefined && DECIMAL.test(version) ? BigInt(version) : undefined;
 
 /**
- * Whether a `resourceVersion` is older than another one of the same kind. Versions that are no
- * decimal numbers are never older.
+ * Whether a `resourceVersion` is older than another one of the same kind. False unless both are
+ * decimal numbers.
  *
  * @see https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
  */
@@ -14,6 +14,6 @@ export const isOlderVersion = (version: string | undefined, than: string | undef
   return left !== undefined && right !== undefined && left < right;
 };
 
-/** The newer of two versions; the first where they cannot be compared. */
+/** Picks the newer of two versions; the first one if they cannot be compared. */
 export const newerVersion = (version: string | undefined, other: string | undefined): string | undefined =>
   version === undefined || isOlderVersion(version, other) ? other : version;

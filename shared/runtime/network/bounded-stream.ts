@@ -2,7 +2,7 @@
 export const readBeginning = async (stream: AsyncIterable<Uint8Array> | null, maxBytes: number): Promise<Buffer> => {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // Leaving the loop cancels what has not been read.
+  // Leaving the loop cancels the unread rest.
   for await (const chunk of stream ?? []) {
     chunks.push(chunk);
     size += chunk.byteLength;
@@ -11,29 +11,35 @@ export const readBeginning = async (stream: AsyncIterable<Uint8Array> | null, ma
   return Buffer.concat(chunks).subarray(0, maxBytes);
 };
 
-/** Reads a stream to its end, or cancels it. @returns undefined: it has more than `maxBytes` */
+/**
+ * Reads a stream to its end. @returns undefined if it has more than `maxBytes`; it is then
+ * cancelled
+ */
 export const readAtMost = async (stream: AsyncIterable<Uint8Array> | null, maxBytes: number): Promise<Buffer | undefined> => {
   const bytes = await readBeginning(stream, maxBytes + 1);
   return bytes.byteLength > maxBytes ? undefined : bytes;
 };
 
-/** Splits a text that arrives in parts, which may end anywhere, into lines. */
+/** Splits a text that arrives in arbitrary parts into lines. */
 export class LineSplitter {
   readonly #maxLength: number;
   #parts: string[] = [];
   #length = 0;
 
-  /** @param maxLength of a line, in UTF-16 code units */
+  /** @param maxLength longest line, in UTF-16 code units */
   constructor(maxLength: number) {
     this.#maxLength = maxLength;
   }
 
-  /** The beginning of the line that has not ended. */
+  /** Beginning of the unfinished line. */
   get rest(): string {
     return this.#parts.join('');
   }
 
-  /** @returns the lines that end in this part @throws RangeError where a line is too long */
+  /**
+   * @returns the lines that end in this part
+   * @throws RangeError if a line is too long
+   */
   push(part: string): readonly string[] {
     const [head = '', ...others] = part.split('\n');
     this.#append(head);

@@ -4,46 +4,43 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../clock.ts';
 import { networkOf, subnetOf } from '../rate-limit.ts';
 
-/** Bounds of connections to a listener, by holder and in all. */
+/** Bounds on connections to a listener, per holder and in total. */
 export interface ConnectionLimits {
-  /**
-   * Connections of one holder, which is a subnet or an address, that have not proven who they are,
-   * at a time.
-   */
+  /** Most concurrent unauthenticated connections of one holder, which is a subnet or an address. */
   readonly perHolder: number;
-  /** The same of all holders. */
+  /** Most concurrent unauthenticated connections of all holders. */
   readonly total: number;
   /**
-   * Milliseconds that a connection has before another one may take its place. With 0 a new
+   * Time in ms for which a connection keeps its place before a new one may take it. With 0 a new
    * connection is never refused.
    */
   readonly graceMs: number;
-  /** Names the holder of an address, such as {@link subnetOf} or {@link networkOf}. */
+  /** Returns the holder of an address, e.g. {@link subnetOf} or {@link networkOf}. */
   readonly holderOf: (address: string) => string;
 }
 
 /**
- * Limits for clients that prove who they are by a handshake, which takes time: it is not cut short
- * by those that come after.
+ * Limits for clients that authenticate by a handshake. A handshake takes time, so new connections
+ * do not interrupt it.
  */
 export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = { perHolder: 256, total: 1024, graceMs: 5_000, holderOf: subnetOf };
 /**
- * Limits for clients whose first request proves who they are, at once, or needs no proof: a probe
- * of Kubernetes always gets in, whatever else comes from the subnet of its node.
+ * Limits for clients that authenticate with their first request, or need not. A probe of Kubernetes
+ * always gets in, whatever else comes from the subnet of its node.
  */
 export const API_CONNECTION_LIMITS: ConnectionLimits = { perHolder: 256, total: 1024, graceMs: 0, holderOf: networkOf };
 
 /**
- * Factor above the mean from which a holder has far more than its share, and the number of
- * connections that it may have in any case.
+ * Factor above the mean from which on a holder exceeds its share, and the number of connections
+ * that it may have in any case.
  */
 const SHARE = { factor: 4, least: 16 };
 
-/** A connection that has not proven who it is. */
+/** Unauthenticated connection. */
 interface Unproven {
   readonly key: string;
   readonly socket: Socket;
-  /** Monotonic, ms. */
+  /** Monotonic time of the connection, in ms. */
   readonly since: number;
   readonly onClose: () => void;
 }
@@ -54,25 +51,25 @@ type Holding = Map<string, Unproven>;
 interface Holder {
   readonly name: string;
   readonly size: number;
-  /** Time at which its oldest connection was made; monotonic, ms. */
+  /** Monotonic time of its oldest connection, in ms. */
   readonly since: number;
 }
 
 /**
- * Names a connection of a listener. TLS puts a socket of its own over that of the connection; both
- * have these addresses.
+ * Identifies a connection of a listener. The socket of TLS and the one below it have the same
+ * addresses.
  */
 const connectionKey = ({ remoteAddress, remotePort, localAddress }: Socket): string => `${remoteAddress} ${remotePort} ${localAddress}`;
 
 /**
- * Bounds the connections of a server that have not proven who they are, by holder and in all: each
- * costs memory, and anyone can open them. Those that have are not counted, so a fleet behind one
- * address is bounded only in how many of its agents connect at the same moment.
+ * Bounds the unauthenticated connections of a server, per holder and in total: each costs memory,
+ * and anyone can open them. Authenticated ones are not counted, so a fleet behind one address is
+ * bounded only in the number of agents that connect at the same time.
  *
- * Where a bound is reached, a new connection takes the place of the oldest one that has had its
- * grace: an honest client needs less, a silent one does not keep others out. Where all are younger
- * there is no room for the new one: to close it or let it wait costs less than a handshake that is
- * cut short. A holder that has far more than its share has no grace before others.
+ * At a bound, a new connection replaces the oldest one whose grace has ended: an honest client
+ * needs less time, and a silent one does not keep others out. If all are younger, there is no room
+ * for the new one, because closing or delaying it costs less than an interrupted handshake. A
+ * holder that exceeds its share has no grace before others.
  */
 export class ConnectionLimiter {
   readonly #limits: ConnectionLimits;
@@ -81,24 +78,27 @@ export class ConnectionLimiter {
   readonly #holders = new Map<string, Holding>();
   #total = 0;
 
-  /** @param onRoom called when there is room for one more, as one has ended or is proven */
+  /**
+   * @param onRoom called when there is room for one more connection, as one has ended or
+   * authenticated
+   */
   constructor(limits: ConnectionLimits, clock: Pick<Clock, 'monotonicMs'>, onRoom: () => void = () => undefined) {
     this.#limits = limits;
     this.#clock = clock;
     this.#onRoom = onRoom;
   }
 
-  /** Connections that have not proven who they are. */
+  /** Number of unauthenticated connections. */
   get unproven(): number {
     return this.#total;
   }
 
-  /** Those of one holder. */
+  /** Number of unauthenticated connections of one holder. */
   unprovenOf(holder: string): number {
     return this.#holders.get(holder)?.size ?? 0;
   }
 
-  /** Number of connections of one holder that are younger than a number of milliseconds. */
+  /** Number of connections of one holder that are younger than `ms`. */
   youngOf(holder: string, ms: number): number {
     const before = this.#clock.monotonicMs() - ms;
     let young = 0;
@@ -106,25 +106,22 @@ export class ConnectionLimiter {
     return young;
   }
 
-  /** Whether all holders together have as many connections as they may. */
+  /** Whether the total limit is reached. */
   get isFull(): boolean {
     return this.#total >= this.#limits.total;
   }
 
-  /**
-   * Counts the connections that a server accepts from now on, and closes those for which there is
-   * no room.
-   */
+  /** Counts the connections that a server accepts from now on, and closes those without room. */
   watch(server: Server | TlsServer): void {
-    // Of a TLS server as well this is the socket of the connection, before the handshake.
+    // For a TLS server too, this is the socket below TLS, before the handshake.
     server.on('connection', (socket: Socket) => {
       if (!this.add(socket)) socket.destroy();
     });
   }
 
-  /** Counts a connection. @returns false: there is no room for it */
+  /** Counts a connection. @returns false if there is no room for it */
   add(socket: Socket): boolean {
-    // Without an address it is closed already.
+    // Without an address it is already closed.
     if (socket.remoteAddress === undefined) return true;
     const name = this.#limits.holderOf(socket.remoteAddress);
     if (!this.#makeRoom(name)) return false;
@@ -138,8 +135,9 @@ export class ConnectionLimiter {
   }
 
   /**
-   * The connection has proven who it is. @param socket that of the connection, or the one that TLS
-   * has put over it
+   * Stops counting a connection, as it has authenticated.
+   *
+   * @param socket socket of the connection, or the TLS socket over it
    */
   release(socket: Socket): void {
     this.#remove(this.#limits.holderOf(socket.remoteAddress ?? ''), connectionKey(socket));
@@ -156,7 +154,7 @@ export class ConnectionLimiter {
     return this.#closeOldest(oldest.name, this.#limits.graceMs);
   }
 
-  /** @returns whether there was one that is old enough */
+  /** @returns whether a connection was old enough */
   #closeOldest(name: string, graceMs: number): boolean {
     const oldest = this.#holders.get(name)?.values().next().value;
     if (oldest === undefined || this.#clock.monotonicMs() - oldest.since < graceMs) return false;
@@ -165,7 +163,7 @@ export class ConnectionLimiter {
     return true;
   }
 
-  /** @param isBefore of two holders; `since` is that of the oldest connection */
+  /** @param isBefore compares two holders; `since` is the time of their oldest connection */
   #first(isBefore: (one: Holder, other: Holder) => boolean): Holder {
     let first: Holder = { name: '', size: 0, since: Number.POSITIVE_INFINITY };
     for (const [name, held] of this.#holders) {
@@ -186,7 +184,7 @@ export class ConnectionLimiter {
     const known = held?.get(key);
     if (held === undefined || known === undefined) return false;
     held.delete(key);
-    // A connection that is proven may stay for weeks, and there are thousands of them.
+    // An authenticated connection may stay for weeks, and there are thousands of them.
     known.socket.off('close', known.onClose);
     this.#total -= 1;
     if (held.size === 0) this.#holders.delete(name);

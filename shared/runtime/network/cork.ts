@@ -1,8 +1,8 @@
 import type { Writable } from 'node:stream';
 
 /**
- * Gathers what is written to a socket in this turn of the event loop into one write: over TLS each
- * write is a record, and a call of the system, of its own.
+ * Combines what is written to a socket in this turn of the event loop. Over TLS each write would be
+ * a record and a system call of its own.
  */
 export const corkForTurn = (socket: Writable): void => {
   if (socket.writableCorked > 0) return;

@@ -4,9 +4,9 @@ import type { Clock } from '../clock.ts';
 import { type Secret, type Secrets, secretText } from '../program/secrets.ts';
 import { nodeHttp } from './http-server.ts';
 
-/** The way out through an HTTP proxy, by the names that Node.js and other programs give it. */
+/** HTTP proxy, with the names of variables that Node.js and other programs use. */
 export interface ProxyConfig {
-  /** http:// or https:// URL, with user and password where the proxy wants them. */
+  /** http:// or https:// URL, with user and password if the proxy requires them. */
   readonly HTTPS_PROXY: Secret;
   readonly NO_PROXY: string;
 }
@@ -17,8 +17,8 @@ const DIRECT = ['localhost', '127.0.0.1', '::1', '.svc', '.cluster.local'];
 const isProxyUrl = (text: string): boolean => ['http:', 'https:'].includes(URL.parse(text)?.protocol ?? '');
 
 /**
- * The settings of the proxy, for the schema of a program's environment. An error does not quote the
- * URL, which may have a password.
+ * Settings of the proxy, for the schema of a program's environment. Errors do not quote the URL,
+ * which may contain a password.
  */
 export const PROXY_VARIABLES = {
   HTTPS_PROXY: z.string().refine(isProxyUrl, 'must be an http:// or https:// URL').optional().meta({
@@ -40,29 +40,27 @@ export const PROXY_VARIABLES = {
 /** Variables of {@link PROXY_VARIABLES} that may be in files. */
 export const PROXY_SECRETS: readonly string[] = ['HTTPS_PROXY'];
 
-/** Reads the proxy from its settings. @returns undefined: there is no proxy */
+/** Reads the proxy from its settings. @returns undefined without a proxy */
 export const readProxy = ({ NO_PROXY }: { readonly NO_PROXY?: string | undefined }, secrets: Secrets): ProxyConfig | undefined => {
   const url = secrets.get('HTTPS_PROXY');
   return url === undefined ? undefined : { HTTPS_PROXY: url, NO_PROXY: [...DIRECT, ...(NO_PROXY?.split(',') ?? [])].join(',') };
 };
 
-/** The proxy as it is now, as Node.js takes it. */
+/** Current proxy in the form that Node.js expects. */
 const environmentOf = ({ HTTPS_PROXY, NO_PROXY }: ProxyConfig): { HTTPS_PROXY: string; NO_PROXY: string } => ({
   HTTPS_PROXY: secretText(HTTPS_PROXY),
   NO_PROXY,
 });
 
 /**
- * Keeps the connections of https requests. Through a proxy it makes a tunnel for each, which
- * `timeout` bounds as well: a request that is aborted before it has one does not say so. The proxy
- * stays the one of this moment.
+ * Creates an agent that keeps the connections of https requests. Through a proxy it opens a tunnel
+ * for each, which `timeout` also limits, because a request aborted before it has a tunnel does not
+ * report that. The proxy's URL is read once.
  */
 export const createTlsAgent = (proxy: ProxyConfig | undefined, options: AgentOptions = {}): Agent =>
   new Agent({ ...options, ...(proxy && { proxyEnv: environmentOf(proxy) }) });
 
-/**
- * Keeps the connections of https requests, as {@link createTlsAgent}, and follows the proxy's URL.
- */
+/** Provides agents like {@link createTlsAgent} that follow changes of the proxy's URL. */
 export class TlsAgents {
   readonly #proxy: ProxyConfig | undefined;
   readonly #options: AgentOptions;
@@ -76,7 +74,7 @@ export class TlsAgents {
     this.#agent = createTlsAgent(proxy, options);
   }
 
-  /** The agent for the next request. */
+  /** Agent for the next request. */
   current(): Agent {
     const url = this.#proxy && secretText(this.#proxy.HTTPS_PROXY);
     if (url !== this.#url) {
@@ -92,12 +90,14 @@ export class TlsAgents {
   }
 }
 
-/** Time between two looks at the URL of the proxy for `fetch`, which knows none for itself. */
+/**
+ * Interval of checks of the proxy's URL for `fetch`, in ms, which does not follow changes itself.
+ */
 const LOOK_MS = 10_000;
 
 /**
- * Sends what this program asks for by `fetch` through the proxy, and follows its URL until the
- * signal.
+ * Sends requests by `fetch` through the proxy, and follows changes of its URL until the signal
+ * aborts.
  */
 export const proxyFetch = async (proxy: ProxyConfig, clock: Clock, signal: AbortSignal): Promise<void> => {
   let current: { readonly url: string; readonly restore: () => void } | undefined;

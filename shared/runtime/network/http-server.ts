@@ -11,8 +11,9 @@ export interface ListenAddress {
 }
 
 /**
- * Reads `host:port`, `:port` or `[::1]:port`.
- * @throws Error that says what is expected.
+ * Parses `host:port`, `:port` or `[::1]:port`.
+ *
+ * @throws Error that describes the expected form
  */
 export const parseAddress = (address: string): ListenAddress => {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s[\]]*)):(\d{1,5})$/.exec(address);
@@ -21,7 +22,7 @@ export const parseAddress = (address: string): ListenAddress => {
   return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
 };
 
-/** A variable with a listen address; a default is text as well (`prefault`). */
+/** Schema of a variable with a listen address. Its default is text as well (`prefault`). */
 export const Address: z.ZodType<ListenAddress, string> = z.string().transform((text, context): ListenAddress => {
   try {
     return parseAddress(text);
@@ -32,8 +33,8 @@ export const Address: z.ZodType<ListenAddress, string> = z.string().transform((t
 });
 
 /**
- * Whether what is sent to a host, or comes to it, stays on this machine. IPv6 with or without the
- * brackets of a URL.
+ * Whether traffic to or from a host stays on this machine. IPv6 with or without the brackets of a
+ * URL.
  */
 export const isLoopback = (host: string): boolean => {
   const name = host.replace(/^\[(.*)\]$/, '$1');
@@ -41,14 +42,14 @@ export const isLoopback = (host: string): boolean => {
 };
 
 /**
- * node:http, which nothing here imports: an import reads every export, and some of them load Node's
- * own fetch and WebSocket, 13 MiB that no server uses.
+ * node:http without an import. An import reads every export, and some of them load Node's own fetch
+ * and WebSocket, 13 MiB that no server uses.
  */
 export const nodeHttp = process.getBuiltinModule('node:http');
 
-/** A listening server, with the address that it got. */
+/** Listening server, with its actual address. */
 export interface Listening {
-  /** e.g. `http://127.0.0.1:8080`; a wildcard address reads as loopback. */
+  /** URL, e.g. `http://127.0.0.1:8080`. A wildcard address is shown as loopback. */
   readonly url: string;
   readonly host: string;
   readonly port: number;
@@ -57,14 +58,14 @@ export interface Listening {
   readonly closed: Promise<void>;
 }
 
-/** Time that requests in flight may take after the signal aborted, in ms. */
+/** Time for requests in flight after the signal aborted, in ms. */
 const GRACE_MS = 5_000;
 const SWEEP_MS = 20;
 
 /**
- * Connections that the kernel keeps until they are accepted, which is one in each turn of the event
- * loop; it has a bound of its own (net.core.somaxconn). Beyond it a client tries again after 1, 3
- * and 7 s.
+ * Most connections that the kernel queues until they are accepted, which is one per turn of the
+ * event loop. The kernel has its own limit (net.core.somaxconn). Beyond it, clients retry after 1,
+ * 3 and 7 s.
  */
 const BACKLOG = 4_096;
 
@@ -91,9 +92,10 @@ const bind = (server: Server | TlsServer, address: ListenAddress): Promise<void>
   });
 
 /**
- * Upgraded connections (WebSockets) are their owner's to close. No new connections, requests in
- * flight get {@link GRACE_MS}, then everything is cut: what Node does not count as a connection of
- * HTTP too, which is a TLS handshake under way and what was upgraded.
+ * Closes a server when the signal aborts: no new connections, {@link GRACE_MS} for requests in
+ * flight, then everything is cut. That includes what Node does not count as HTTP connections: TLS
+ * handshakes in progress and upgraded connections (WebSockets), which their owners should have
+ * closed.
  */
 const closeWithSignal = (server: Server | TlsServer, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -109,7 +111,7 @@ const closeWithSignal = (server: Server | TlsServer, signal: AbortSignal): Promi
     const close = (): void => {
       const cut = setTimeout(cutAll, GRACE_MS);
       // A kept-alive connection becomes idle when its last request ends, and would then wait for
-      // another one.
+      // another.
       const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
       server.close(() => {
         clearTimeout(cut);
@@ -122,9 +124,10 @@ const closeWithSignal = (server: Server | TlsServer, signal: AbortSignal): Promi
   });
 
 /**
- * Serves a request listener (an Express application is one) or a prepared server until the signal
+ * Serves a request listener (e.g. an Express application) or a prepared server until the signal
  * aborts.
- * @throws Error when the address cannot be bound.
+ *
+ * @throws Error if the address cannot be bound
  */
 export const listen = async (
   target: Server | TlsServer | RequestListener,

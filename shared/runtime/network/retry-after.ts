@@ -1,8 +1,8 @@
 /**
- * Reads a header `Retry-After`, in seconds or as a date (RFC 9110 §10.2.3).
+ * Parses a `Retry-After` header, in seconds or as a date (RFC 9110 §10.2.3).
  *
  * @param maxMs longest wait that is returned
- * @returns milliseconds, at least 0; undefined: there is no header, or it is neither
+ * @returns milliseconds, at least 0; undefined without a valid header
  */
 export const parseRetryAfter = (
   header: string | null | undefined,

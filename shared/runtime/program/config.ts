@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 
 /**
- * A program was started with an environment that it cannot run with. The message is for people, one
- * line a variable.
+ * Error for an environment that a program cannot run with. The message is for people, one line per
+ * variable.
  */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -18,17 +18,17 @@ export class ConfigError extends Error {
 /** Environment variables by name, as in process.env. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** An empty variable is an absent one: charts and compose files write `X=` for "not set". */
+/** Drops empty variables: charts and compose files write `X=` for "not set". */
 const withoutEmpty = (env: Environment): Record<string, string> =>
   Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''));
 
-/** The first sentence of the description, without its full stop. */
+/** First sentence of the description, without its full stop. */
 const expectation = (schema: z.ZodObject, variable: string): string => {
   const description = schema.shape[variable]?.description;
   return description === undefined ? '' : ` (expected: ${description.split(/\.(?: |$)/, 1)[0]})`;
 };
 
-/** Values stay out of the text: a variable may hold a token. */
+/** Describes an issue without the value, as a variable may contain a token. */
 const describe = (schema: z.ZodObject, env: Record<string, string>, issue: z.core.$ZodIssue): string => {
   const variable = String(issue.path[0] ?? '');
   if (variable === '') return issue.message;
@@ -37,11 +37,12 @@ const describe = (schema: z.ZodObject, env: Record<string, string>, issue: z.cor
 };
 
 /**
- * Reads a program's environment once. Keys of the schema are variable names; their descriptions say
+ * Parses a program's environment. Keys of the schema are variable names; their descriptions explain
  * what is expected.
  *
- * @param found problems that are known already; they join those found here, and alone do not throw
- * @throws ConfigError with every problem together.
+ * @param found problems that are already known; they are reported with those found here, but alone
+ * do not throw
+ * @throws ConfigError with all problems
  */
 export const parseConfig = <S extends z.ZodObject>(schema: S, env: Environment, found: readonly string[] = []): z.output<S> => {
   const given = withoutEmpty(env);
@@ -51,21 +52,21 @@ export const parseConfig = <S extends z.ZodObject>(schema: S, env: Environment, 
   throw new ConfigError([...found, ...result.error.issues.map((issue) => describe(schema, given, issue))]);
 };
 
-/** Variable of a program's environment, as help text and documentation show it. */
+/** Variable of a program's environment, for help text and documentation. */
 export interface Setting {
   readonly name: string;
   readonly isNeeded: boolean;
   /**
-   * Default in words; undefined: an absent variable switches something off, or the program needs
-   * it.
+   * Default in words. undefined: an absent variable switches something off, or the variable is
+   * required.
    */
   readonly fallback: string | undefined;
-  /** `<name>_FILE` may name a file with the value instead. */
+  /** Whether `<name>_FILE` may name a file with the value instead. */
   readonly isSecret: boolean;
   readonly description: string;
 }
 
-/** Metadata of a variable's schema in its `.meta()`, beside its description. */
+/** Metadata of a variable's schema in its `.meta()`, in addition to the description. */
 interface SettingMeta {
   readonly fallback?: string;
   readonly secret?: boolean;
@@ -86,8 +87,8 @@ const describeSetting = ([name, schema]: [string, z.core.$ZodType]): Setting => 
 };
 
 /**
- * Lists the variables of a schema in its order. A default that the schema cannot hold is its meta
- * `fallback`; meta `secret` marks a value that may stand in a file.
+ * Lists the variables of a schema in its order. A default that the schema cannot express is its
+ * meta `fallback`; meta `secret` marks a value that may be in a file.
  */
 export const listSettings = (schema: z.ZodObject): readonly Setting[] => Object.entries(schema.shape).map(describeSetting);
 
@@ -104,7 +105,7 @@ const wrapText = (text: string, width: number): readonly string[] => {
   return lines;
 };
 
-/** The settings as `--help` prints them: 100 columns, the description beside the name. */
+/** Formats the settings for `--help`: 100 columns, the description beside the name. */
 export const formatSettings = (settings: readonly Setting[]): string =>
   settings
     .flatMap(({ name, isNeeded, fallback, isSecret, description }) => {
@@ -119,13 +120,13 @@ export const formatSettings = (settings: readonly Setting[]): string =>
     })
     .join('\n');
 
-/** Texts of all problems of an environment, collected to be reported at once. */
+/** Descriptions of all problems of an environment, collected to be reported together. */
 export type ProblemTexts = string[];
 
 /**
  * Reads the file of a setting.
  *
- * @returns the text of the file that a variable names; undefined where there is a problem
+ * @returns text of the file; undefined if there is a problem, which is added to `problems`
  */
 export const readText = async (variable: string, path: string, problems: ProblemTexts): Promise<string | undefined> => {
   try {

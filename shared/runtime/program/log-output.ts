@@ -1,17 +1,14 @@
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 
 const STDOUT = 1;
-/**
- * Time between two writes: lines that come meanwhile are written together, or earlier once they
- * have this many bytes.
- */
+/** Interval of writes, in ms, and the number of waiting bytes that triggers an earlier one. */
 const GATHER = { ms: 100, bytes: 4_096 };
-/** Most bytes of lines that wait for a slow reader; lines beyond are dropped. */
+/** Most bytes of lines that wait for a slow reader. Further lines are dropped. */
 const MAX_BYTES = 1_048_576;
 const RETRY_MS = 100;
-/** Tries to write the rest when the process ends, and the pause between two. */
+/** Attempts to write the rest when the process ends, and the pause between them. */
 const LAST = { tries: 10, pauseMs: 20 };
-/** Time after which a write that has not ended counts as stuck, in ms. */
+/** Time after which an unfinished write counts as stuck, in ms. */
 const STUCK_MS = 1_000;
 const LINE_FEED = 0x0a;
 
@@ -37,29 +34,29 @@ const writeAll = (fd: number, bytes: Buffer): Buffer => {
 const countLines = (bytes: Buffer): number => bytes.reduce((count, byte) => (byte === LINE_FEED ? count + 1 : count), 0);
 
 /**
- * Lines of a log on their way to a file descriptor. The program waits for no reader: what one does
- * not read in time is dropped and counted.
+ * Log lines on their way to a file descriptor. The program does not wait for the reader: lines that
+ * are not read in time are dropped and counted.
  *
- * pino's own destination, sonic-boom, writes for as long as it takes when a process ends or logs a
- * fatal line: one whose log nobody reads would not end.
+ * pino's own destination, sonic-boom, keeps writing when a process ends or logs a fatal line. A
+ * process whose log is not read would so never end.
  */
 export class LogOutput {
   readonly #fd: number;
   #lines: string[] = [];
   /** Size of the lines, in bytes. */
   #bytes = 0;
-  /** Lines that are being written, or tried again. */
+  /** Lines being written or retried. */
   #batch: Buffer | undefined;
-  /** Time at which the current system call began, by the monotonic clock. */
+  /** Monotonic time at which the current system call began. */
   #writingSince: number | undefined;
   #startedAt = Number.NEGATIVE_INFINITY;
   #scheduled: 'soon' | 'later' | undefined;
   #dropped = 0;
 
-  /** Gets how many lines were dropped, once lines are read again. */
+  /** Gets the number of dropped lines, once lines are read again. */
   onDropped: (lines: number) => void = () => undefined;
 
-  /** @param fd where it blocks, a write that nobody reads holds a thread of Node's pool */
+  /** @param fd if it blocks, an unread write occupies a thread of Node's pool */
   constructor(fd: number) {
     this.#fd = fd;
   }
@@ -76,7 +73,7 @@ export class LogOutput {
   }
 
   /**
-   * Writes what waits, as far as the reader takes it, before it returns: the process may be about
+   * Writes waiting lines synchronously, as far as the reader takes them: the process may be about
    * to end.
    */
   flushSync(): void {
@@ -90,8 +87,8 @@ export class LogOutput {
   }
 
   /**
-   * Schedules a write for a later turn of the event loop: a fatal line right after this one is then
-   * part of it.
+   * Schedules a write for a later turn of the event loop, so that a fatal line right after this one
+   * is part of it.
    */
   #schedule(): void {
     const isDue = this.#bytes >= GATHER.bytes || performance.now() - this.#startedAt >= GATHER.ms;
@@ -135,7 +132,7 @@ export class LogOutput {
     }, RETRY_MS).unref();
   }
 
-  /** @param lost lines of the batch that could not be written */
+  /** @param lost number of lines of the batch that could not be written */
   #end(lost: number): void {
     this.#batch = undefined;
     const dropped = this.#dropped + lost;
@@ -146,19 +143,22 @@ export class LogOutput {
 }
 
 /**
- * A pipe is opened once more, to write without blocking: to set that for the descriptor would set
- * it for all that write into the pipe. Only Linux can do that, and only for who may open it.
+ * Opens standard output without blocking. A pipe is opened again, because the flag on the inherited
+ * descriptor would affect all programs that write into the pipe. This works only on Linux, and only
+ * with the right to open it.
  */
 const openStdout = (): number => {
   try {
     if (fstatSync(STDOUT).isFIFO()) return openSync(`/proc/self/fd/${STDOUT}`, constants.O_WRONLY | constants.O_NONBLOCK);
   } catch {
-    // It is written to as it is.
+    // Written to as it is.
   }
   return STDOUT;
 };
 
-/** Standard output for the log of a program, flushed when the program ends. To be opened once. */
+/**
+ * Opens standard output for the log of a program, flushed when the program ends. To be called once.
+ */
 export const openLogOutput = (): LogOutput => {
   const output = new LogOutput(openStdout());
   process.on('exit', () => output.flushSync());

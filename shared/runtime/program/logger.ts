@@ -2,9 +2,9 @@ import pino from 'pino';
 import { LogOutput } from './log-output.ts';
 
 /**
- * A log. A fact has one name everywhere, such as `cluster`, `policy` (key of a SovereignPolicy: its
- * name, or namespace/name outside of the agent's namespace), `revision`, `trace_id` (of the commit
- * that a line names, by OpenTelemetry's name) and `err`; messages are constant.
+ * Log. Messages are constant, and a fact has one field name everywhere, such as `cluster`, `policy`
+ * (key of a SovereignPolicy: its name, or namespace/name outside the agent's namespace),
+ * `revision`, `trace_id` (of the named commit, as in OpenTelemetry) and `err`.
  */
 export type Logger = pino.Logger;
 
@@ -14,8 +14,8 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 const SECRETS = ['token', 'authorization', 'password', 'secret', 'cookie'] as const;
 
 /**
- * Paths at which a secret might be in a logged object: on top, one level down, or in the headers of
- * a request.
+ * Paths at which a secret might be in a logged object: at the top, one level down, or in the
+ * headers of a request.
  */
 const redactPaths = (): string[] => SECRETS.flatMap((name) => [name, `*.${name}`, `headers.${name}`, `*.headers.${name}`]);
 
@@ -23,15 +23,15 @@ const redactPaths = (): string[] => SECRETS.flatMap((name) => [name, `*.${name}`
 export interface LoggerOptions {
   readonly name: string;
   readonly level?: LogLevel;
-  /** Default: standard output, at once; programs give a {@link LogOutput}. */
+  /** Default: unbuffered standard output. Programs use a {@link LogOutput}. */
   readonly destination?: pino.DestinationStream;
-  /** Fields to add to a line, by those that it has of its own. */
+  /** Returns fields to add to a line, given the line's own fields. */
   readonly mixin?: ((fields: object) => object) | undefined;
 }
 
 /**
- * JSON lines with RFC 3339 time and the level by name. Fields named like secrets are replaced by
- * `[redacted]`.
+ * Creates a log of JSON lines with RFC 3339 time and the level by name. Fields named like secrets
+ * are replaced by `[redacted]`.
  */
 export const createLogger = ({ name, level = 'info', destination, mixin }: LoggerOptions): Logger => {
   const options = {

@@ -3,13 +3,16 @@ import type { z } from 'zod';
 import { type Environment, type ProblemTexts, readText } from './config.ts';
 import type { Logger } from './logger.ts';
 
-/** @returns why a program cannot use the text; undefined: it can. Quotes nothing of it. */
+/**
+ * Check of a text. @returns reason why a program cannot use it, without quoting it; undefined if it
+ * can
+ */
 type SecretCheck = (text: string) => string | undefined;
 
 const codeOf = (error: unknown): string => String(Reflect.get(Object(error), 'code'));
 
 /**
- * Returns a text that changes with the file. A mounted Secret is replaced by a link to another
+ * Returns a text that changes with the file. A mounted Secret is replaced through a link to another
  * folder, which is followed.
  */
 const stampOf = (path: string): string => {
@@ -22,29 +25,29 @@ const stampOf = (path: string): string => {
 };
 
 /**
- * A credential in a file, such as a key of a mounted Secret. Each use looks whether the file is
- * another one than at the use before, and reads it again if so: a rotated credential needs no
- * restart. A file that is gone, or that the program cannot use, changes nothing.
+ * Credential in a file, e.g. a key of a mounted Secret. Each use checks whether the file has
+ * changed, and reads it again if so: a rotated credential needs no restart. A file that is missing
+ * or unusable changes nothing.
  */
 export class SecretFile {
   readonly setting: string;
   readonly path: string;
   readonly #checks: SecretCheck[] = [];
   #text: string;
-  /** Stamp of the file whose text is in use; the first use reads it once more. */
+  /** Stamp of the file whose text is in use. Empty, so that the first use reads it again. */
   #stamp: string = '';
   /** Stamp of the file whose problem was logged last. */
   #logged: string = '';
   #logger: Logger | undefined;
 
-  /** @param text content of the file, which was checked */
+  /** @param text validated content of the file */
   constructor(setting: string, path: string, text: string) {
     this.setting = setting;
     this.path = path;
     this.#text = text;
   }
 
-  /** Refuses texts of later files for one more reason. */
+  /** Adds a check for the text of later files. */
   addCheck(check: SecretCheck): void {
     this.#checks.push(check);
   }
@@ -84,18 +87,18 @@ export class SecretFile {
   }
 }
 
-/** A credential: from a variable, which stays as it is, or from a file, which is followed. */
+/** Credential: from a variable, which does not change, or from a file, which is followed. */
 export type Secret = string | SecretFile;
 
-/** Returns the credential as it is now; to be called for each use. */
+/** Returns the current text of a credential; to be called for each use. */
 export const secretText = (secret: Secret): string => (typeof secret === 'string' ? secret : secret.read());
 
 /**
- * The secrets of a program's environment, each from its variable or from the file that
+ * Secrets of a program's environment, each from its variable or from the file that
  * `<variable>_FILE` names, so that it is not in the environment of the process.
  */
 export class Secrets {
-  /** Those in files. */
+  /** Secrets from files. */
   readonly files: readonly SecretFile[];
   readonly #env: Environment;
 
@@ -104,7 +107,7 @@ export class Secrets {
     this.files = files;
   }
 
-  /** @param schema of the environment, by which later contents of the files are checked as well */
+  /** @param schema schema of the environment, which also validates later contents of the files */
   static async read(env: Environment, schema: z.ZodObject, names: readonly string[], problems: ProblemTexts): Promise<Secrets> {
     const files: SecretFile[] = [];
     for (const name of names) {
@@ -120,7 +123,7 @@ export class Secrets {
     return new Secrets(env, files);
   }
 
-  /** The environment with the contents of the files as values. */
+  /** Environment with the contents of the files as values. */
   get environment(): Environment {
     return { ...this.#env, ...Object.fromEntries(this.files.map((file) => [file.setting, file.read()])) };
   }

@@ -6,10 +6,10 @@ export const untilAborted = (signal: AbortSignal): Promise<void> =>
   signal.aborted ? Promise.resolve() : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 
 /**
- * Waits for work to end, for a bounded time.
+ * Waits for work to end, for a limited time. The work is not cancelled.
  *
- * @returns whether the work ended within `ms`; it goes on where it did not. A failure is an end,
- * and is thrown.
+ * @returns whether the work ended within `ms`
+ * @throws the error of the work, if it fails in time
  */
 export const settlesWithin = async (work: Promise<unknown>, ms: number): Promise<boolean> => {
   const late = Promise.withResolvers<false>();
@@ -22,9 +22,10 @@ export const settlesWithin = async (work: Promise<unknown>, ms: number): Promise
 };
 
 /**
- * Aborts at SIGTERM or SIGINT. A second one ends the process at once, for people who do not want to
- * wait.
- * @param target the process; given by tests.
+ * Returns a signal that aborts at SIGTERM or SIGINT. A second one ends the process at once, for
+ * people who do not want to wait.
+ *
+ * @param target the process; another one in tests
  */
 export const shutdownSignal = (target: Pick<NodeJS.Process, 'on' | 'exit'> = process): AbortSignal => {
   const controller = new AbortController();
@@ -37,28 +38,28 @@ export const shutdownSignal = (target: Pick<NodeJS.Process, 'on' | 'exit'> = pro
   return controller.signal;
 };
 
-/** The two steps in which a hub shuts down. */
+/** The two phases in which a hub shuts down. */
 export interface Shutdown {
   /**
-   * Aborts first: the hub says that it is not ready, and goes on with everything, so that load
+   * Aborts first: the hub reports that it is not ready but continues all work, so that load
    * balancers send new work elsewhere.
    */
   readonly draining: AbortSignal;
-  /** Aborts after that: connections end, and requests under way get a grace. */
+  /** Aborts second: connections end, and requests in flight get a grace period. */
   readonly closing: AbortSignal;
   begin(): void;
-  /** Ends without the first step. */
+  /** Skips the first phase. */
   closeNow(): void;
 }
 
 /**
- * Begins when `signal` aborts.
+ * Creates a shutdown that begins when `signal` aborts.
  *
- * @param delayMs between the two steps
+ * @param delayMs time between the two phases
  */
 export const createShutdown = (signal: AbortSignal, { clock, delayMs }: { readonly clock: Clock; readonly delayMs: number }): Shutdown => {
   const [draining, closing] = [new AbortController(), new AbortController()];
-  // As many as there are requests and parts.
+  // One listener for each request and part, without a limit.
   setMaxListeners(0, draining.signal, closing.signal);
   const closeNow = (): void => {
     draining.abort();

@@ -1,22 +1,22 @@
 import { Worker } from 'node:worker_threads';
 
-/** Settings of the thread that watches. */
+/** Settings of the watching thread. */
 export interface WatchdogSettings {
-  /** Counts up while the event loop turns. */
+  /** Counter that increases while the event loop turns. */
   readonly beats: SharedArrayBuffer;
   readonly checkMs: number;
-  /** Checks in a row that see no beat before the process is ended. */
+  /** Consecutive checks without a beat before the process is ended. */
   readonly patience: number;
 }
 
 const BEAT_MS = 1000;
 
 /**
- * Ends the process when its event loop has stood still for a minute: it handles no signal then, and
- * a supervisor sees a live process. What was acknowledged is on disk; the next start goes on from
- * there.
+ * Ends the process if its event loop has been blocked for a minute: it then handles no signals,
+ * while a supervisor sees a live process. Acknowledged data is on disk, and the next start
+ * continues from there.
  *
- * Beats are counted, not timed: a machine that slept has not stood still.
+ * Beats are counted instead of timed, as a machine that was suspended has not blocked.
  */
 export const startWatchdog = ({ checkMs = 5000, patience = 12 }: Partial<Omit<WatchdogSettings, 'beats'>> = {}): void => {
   const beats = new SharedArrayBuffer(4);

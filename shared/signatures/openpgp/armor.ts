@@ -23,7 +23,7 @@ const crc24 = (bytes: Uint8Array): number => {
   return crc & 0xffffff;
 };
 
-/** Headers, an empty line, base64, a checksum that may be absent but not wrong. */
+/** Decodes headers, an empty line, base64, and a checksum that may be absent but not wrong. */
 const decodeBody = (lines: readonly string[], what: string): Buffer => {
   const empty = lines.indexOf('');
   if (empty < 0) throw malformed(`${what} has no empty line before its data`);
@@ -42,8 +42,10 @@ export const dearmorSignature = (text: string): Buffer => decodeBody(betweenMark
 const [BEGIN_KEYS, END_KEYS] = [`-----BEGIN ${PGP_PUBLIC_KEY}-----`, `-----END ${PGP_PUBLIC_KEY}-----`];
 
 /**
- * Any number of blocks of public keys; between them only empty lines and comments (`#`). @throws
- * SignatureError
+ * Decodes any number of blocks of public keys, between which only empty lines and comments (`#`)
+ * are allowed.
+ *
+ * @throws SignatureError
  */
 export const dearmorKeys = (text: string): readonly Buffer[] => {
   const blocks: Buffer[] = [];

@@ -4,16 +4,16 @@ import { type Packet, readPackets, TAGS } from './packets.ts';
 import { hashedKey, type PgpPublicKey, parsePublicKey } from './public-key.ts';
 import { findSeconds, findSubpacket, isSignedBy, type PgpSignature, parseSignature, SIGNATURE_TYPES, SUBPACKETS } from './signature.ts';
 
-/** A key that may sign, and until when, taken from a keyring. */
+/** Key of a keyring that may sign, with the end of its validity. */
 export interface SigningKey {
   readonly key: PgpPublicKey;
   /** Fingerprint of the primary key of its certificate. */
   readonly primary: string;
-  /** First user id of its certificate, as far as it can be shown. */
+  /** First user id of the certificate, in printable form. */
   readonly owner: string;
-  /** Reason why nothing it signs counts, whatever the time. */
+  /** Reason why its signatures are never accepted, if there is one. */
   readonly refused: string | undefined;
-  /** The time of the first thing that ends it: the key itself, or its primary key. */
+  /** Earliest expiry: of the key itself or of its primary key. */
   readonly expires: Date | undefined;
 }
 
@@ -22,7 +22,7 @@ interface Component {
   readonly signatures: Packet[];
 }
 
-/** The packets of one key, in their order (RFC 9580 section 10.1). */
+/** Packets of one key, in their order (RFC 9580 section 10.1). */
 interface Certificate {
   readonly primary: Component;
   readonly userIds: readonly Component[];
@@ -70,13 +70,13 @@ const splitCertificates = (components: readonly Component[]): readonly Certifica
 };
 
 /**
- * Type of a signature, also of one that cannot be checked. Versions 2 and 3 have it one byte later.
+ * Type of a signature, even of one that cannot be checked. Versions 2 and 3 have it one byte later.
  */
 const typeOf = ({ body }: Packet): number | undefined => ((body[0] ?? 0) < 4 ? body[2] : body[1]);
 
 /**
- * Whether a component has a signature of one of these types, by whichever key: a revocation does
- * not get into a keyring of signers by accident.
+ * Whether a component has a signature of one of these types, by any key: revocations are not added
+ * to a keyring of signers by accident.
  */
 const holds = ({ signatures }: Component, types: readonly number[]): boolean =>
   signatures.some((packet) => types.includes(typeOf(packet) ?? -1));
@@ -90,15 +90,13 @@ const tryParse = (packet: Packet): PgpSignature | undefined => {
   try {
     return parseSignature(packet.body);
   } catch (error) {
-    // Certifications of others, and with old hashes, stand in many keys. They say nothing here.
+    // Keys often have certifications by others, or with old hashes. They are ignored.
     if (error instanceof SignatureError) return undefined;
     throw error;
   }
 };
 
-/**
- * @returns the newest of a component's signatures that the primary key made, of one of these types
- */
+/** @returns the newest of a component's signatures of these types that the primary key made */
 const newestSelfSignature = (component: Component, types: readonly number[], check: (signature: PgpSignature) => boolean) =>
   component.signatures
     .flatMap((packet) => tryParse(packet) ?? [])
@@ -114,7 +112,7 @@ const checkedBy = (signature: PgpSignature, key: PgpPublicKey, data: Buffer): bo
   }
 };
 
-/** Bytes of a user id that a certification of it hashes. */
+/** Bytes of a user id that its certification hashes. */
 const hashedUser = ({ tag, body }: Packet): Buffer => {
   const header = Buffer.from([tag === TAGS.userId ? 0xb4 : 0xd1, 0, 0, 0, 0]);
   header.writeUInt32BE(body.length, 1);
@@ -130,13 +128,16 @@ const earlier = (left: Date | undefined, right: Date | undefined): Date | undefi
 
 const after = (start: Date, seconds: number): Date | undefined => (seconds === 0 ? undefined : new Date(start.getTime() + seconds * 1000));
 
-/** Expiry of a key by a signature of its owner: the one that it states for the key, or its own. */
+/**
+ * Expiry of a key by a signature of its owner: the one that the signature states for the key, or
+ * the signature's own.
+ */
 const expiryOf = (key: PgpPublicKey, { hashed, created }: PgpSignature): Date | undefined =>
   earlier(after(key.created, findSeconds(hashed, SUBPACKETS.keyExpires)), after(created, findSeconds(hashed, SUBPACKETS.signatureExpires)));
 
 /**
- * The newest self-signature of a primary key: on the key, or on one of its user ids that is not
- * revoked.
+ * Finds the newest self-signature of a primary key: on the key, or on one of its user ids that is
+ * not revoked.
  */
 const selfSignatureOf = (certificate: Certificate, key: PgpPublicKey): PgpSignature | undefined => {
   const direct = newestSelfSignature(certificate.primary, [SIGNATURE_TYPES.directKey], (signature) =>
@@ -163,8 +164,8 @@ const ownerOf = ({ userIds }: Certificate): string => {
 };
 
 /**
- * A subkey that signs must itself say that it belongs to the primary key, or a signature could be
- * claimed by a stranger's key.
+ * Whether a signing subkey confirms that it belongs to the primary key. Otherwise a signature could
+ * be claimed by another key.
  */
 const isCrossCertified = (binding: PgpSignature, subkey: PgpPublicKey, data: Buffer): boolean =>
   [...binding.hashed, ...binding.unhashed]
@@ -212,9 +213,10 @@ const readAll = (text: string): readonly SigningKey[] =>
   dearmorKeys(text).flatMap((block) => splitCertificates(groupComponents(readPackets(block, 'the keyring'))).flatMap(readCertificate));
 
 /**
- * Reads an ASCII-armoured keyring (`gpg --armor --export`).
+ * Parses an ASCII-armoured keyring (`gpg --armor --export`).
  *
- * @returns every key and subkey, also those that may not sign, so that an error can state why not
+ * @returns every key and subkey, including those that may not sign, so that errors can state the
+ * reason
  * @throws SignersError
  */
 export const parseKeyring = (text: string): readonly SigningKey[] => {

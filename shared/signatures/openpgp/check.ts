@@ -21,7 +21,10 @@ const readOne = (armored: string): PgpSignature => {
   return signature;
 };
 
-/** Everything that the signature says of who made it, protected or not. Upper case hexadecimal. */
+/**
+ * Key ids and fingerprints by which a signature names its key, protected or not. Upper case
+ * hexadecimal.
+ */
 const issuersOf = ({ hashed, unhashed }: PgpSignature): readonly string[] =>
   [...hashed, ...unhashed].flatMap(({ type, body }) => {
     if (type === SUBPACKETS.issuerFingerprint) {
@@ -33,13 +36,13 @@ const issuersOf = ({ hashed, unhashed }: PgpSignature): readonly string[] =>
     return [body.toString('hex').toUpperCase()];
   });
 
-/** A key id is the end of a fingerprint. */
+/** Whether a key has all the names. A key id is the end of a fingerprint. */
 const isNamed = ({ fingerprint }: PgpPublicKey, issuers: readonly string[]): boolean =>
   issuers.every((issuer) => fingerprint.endsWith(issuer));
 
 /**
- * The keys that may have made it. What a signature says of its key only ever takes candidates away:
- * the name is no proof, and one that contradicts the key that did sign refuses the signature.
+ * Keys that may have made a signature. The names in a signature only exclude candidates: they prove
+ * nothing, but a name that contradicts the signing key refuses the signature.
  */
 const candidates = (signature: PgpSignature, keys: readonly SigningKey[]): readonly SigningKey[] => {
   const issuers = issuersOf(signature);

@@ -1,7 +1,7 @@
 import { ByteReader } from '../byte-reader.ts';
 import { malformed } from '../errors.ts';
 
-/** Packets (RFC 9580 sections 4 and 5) as far as verification needs them. */
+/** Packets (RFC 9580 sections 4 and 5), as needed for verification. */
 
 /** An OpenPGP packet (RFC 9580): its type and content. */
 export interface Packet {
@@ -22,7 +22,7 @@ export const TAGS = {
   userAttribute: 17,
 } as const;
 
-/** Lengths of one, two or five octets. Partial lengths belong to data packets only. */
+/** Reads a length of one, two or five octets. Partial lengths occur only in data packets. */
 const newLength = (reader: ByteReader): number => {
   const first = reader.uint8();
   if (first < 192) return first;
@@ -53,10 +53,10 @@ export const readPackets = (bytes: Uint8Array, what: string): readonly Packet[] 
 };
 
 /**
- * A multiprecision integer; its bit count must be the true one, or one number would have several
- * forms.
+ * Reads a multiprecision integer. Its bit count must be exact, as a number could otherwise have
+ * several forms.
  *
- * @returns without leading zeros
+ * @returns bytes without leading zeros
  */
 export const readMpi = (reader: ByteReader): Buffer => {
   const bits = reader.uint16();
@@ -66,7 +66,7 @@ export const readMpi = (reader: ByteReader): Buffer => {
   return bytes;
 };
 
-/** A subpacket of an OpenPGP signature; unknown critical ones invalidate it. */
+/** Subpacket of an OpenPGP signature. Unknown critical ones invalidate the signature. */
 export interface Subpacket {
   readonly type: number;
   readonly critical: boolean;
@@ -85,7 +85,7 @@ export const readSubpackets = (bytes: Uint8Array): readonly Subpacket[] => {
   return subpackets;
 };
 
-/** Reads a length as that of packets, but 224 to 254 are no partial lengths. */
+/** Reads a length like that of packets, except that 224 to 254 are no partial lengths. */
 const subpacketLength = (reader: ByteReader): number => {
   const first = reader.uint8();
   if (first < 192) return first;

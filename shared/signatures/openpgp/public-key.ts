@@ -4,18 +4,18 @@ import { malformed, SignatureError, unsupported } from '../errors.ts';
 import { type Curve, ecKey, ed25519Key, rsaKey } from '../ssh/public-key.ts';
 import { readMpi } from './packets.ts';
 
-/** A public key or subkey, version 4 (RFC 9580 section 5.5). */
+/** Public key or subkey, version 4 (RFC 9580 section 5.5). */
 export interface PgpPublicKey {
   readonly body: Buffer;
   /** 40 upper case hexadecimal digits, as `gpg --fingerprint` prints them. */
   readonly fingerprint: string;
   readonly created: Date;
   readonly algorithm: number;
-  /** undefined: of an algorithm that signs nothing that is accepted. */
+  /** undefined: the algorithm cannot sign, or its signatures are not accepted. */
   readonly material: KeyMaterial | undefined;
 }
 
-/** A public key, and the algorithm that verifies with it. */
+/** Public key, and the algorithm that verifies with it. */
 export interface KeyMaterial {
   readonly key: KeyObject;
   readonly scheme: 'rsa' | 'ecdsa' | 'eddsa-legacy' | 'ed25519';
@@ -23,11 +23,11 @@ export interface KeyMaterial {
   readonly curve: Curve | undefined;
 }
 
-/** Public-key algorithms that are accepted, by their number: RFC 9580 section 9.1. */
+/** Accepted public-key algorithms by their number: RFC 9580 section 9.1. */
 export const ALGORITHMS = { rsa: 1, rsaSign: 3, ecdsa: 19, eddsaLegacy: 22, ed25519: 27 } as const;
 
 const VERSION = 4;
-/** Object ids of curves, RFC 9580 section 9.2. */
+/** Object ids of curves: RFC 9580 section 9.2. */
 const CURVES: Readonly<Record<string, Curve>> = {
   '2a8648ce3d030107': { jwk: 'P-256', hash: 'sha256', bytes: 32 },
   '2b81040022': { jwk: 'P-384', hash: 'sha384', bytes: 48 },
@@ -68,8 +68,8 @@ const READERS: Readonly<Record<number, (reader: ByteReader) => KeyMaterial>> = {
 };
 
 /**
- * Keys for encryption, and keys that are too weak, may stand in a keyring; nothing that they sign
- * counts.
+ * Reads the key material. Encryption keys and weak keys may be in a keyring; their signatures are
+ * not accepted.
  */
 const readMaterial = (algorithm: number, reader: ByteReader): KeyMaterial | undefined => {
   const read = READERS[algorithm];
@@ -84,7 +84,7 @@ const readMaterial = (algorithm: number, reader: ByteReader): KeyMaterial | unde
   }
 };
 
-/** Bytes of a key that a signature over it, and its fingerprint, hash. */
+/** Bytes of a key that its fingerprint, and signatures over it, hash. */
 export const hashedKey = (body: Buffer): Buffer => {
   const header = Buffer.from([0x99, 0, 0]);
   header.writeUInt16BE(body.length, 1);

@@ -4,7 +4,7 @@ import { malformed, unsupported } from '../errors.ts';
 import { readMpi, readSubpackets, type Subpacket } from './packets.ts';
 import { ALGORITHMS, type KeyMaterial, type PgpPublicKey } from './public-key.ts';
 
-/** A signature packet, version 4 (RFC 9580 section 5.2.3). */
+/** Signature packet, version 4 (RFC 9580 section 5.2.3). */
 export interface PgpSignature {
   readonly type: number;
   readonly algorithm: number;
@@ -12,7 +12,7 @@ export interface PgpSignature {
   readonly created: Date;
   /** Subpackets of the hashed part, which the signature protects. */
   readonly hashed: readonly Subpacket[];
-  /** Subpackets that the signature does not protect; anyone may have changed them. */
+  /** Unprotected subpackets, which anyone may have changed. */
   readonly unhashed: readonly Subpacket[];
   /** Bytes that are hashed after the signed data. */
   readonly trailer: Buffer;
@@ -24,7 +24,7 @@ export interface PgpSignature {
 type Hash = 'sha256' | 'sha384' | 'sha512';
 
 /**
- * Codes of the types of OpenPGP signatures that are read: of texts, of user ids and of keys.
+ * Codes of the types of OpenPGP signatures that are read: on texts, on user ids and on keys.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9580#section-5.2.1
  */
@@ -39,7 +39,7 @@ export const SIGNATURE_TYPES = {
   certificationRevocation: 0x30,
 } as const;
 
-/** Signature subpackets that are read, by their number: RFC 9580 section 5.2.3.7. */
+/** Numbers of the signature subpackets that are read: RFC 9580 section 5.2.3.7. */
 export const SUBPACKETS = {
   created: 2,
   signatureExpires: 3,
@@ -51,24 +51,24 @@ export const SUBPACKETS = {
 } as const;
 
 /**
- * Types that a critical subpacket may have: those that are acted on here, and those that do not
- * affect whether a signature is valid.
+ * Types that a critical subpacket may have: those that are evaluated here, and those that do not
+ * affect the validity of a signature.
  */
 const UNDERSTOOD: ReadonlySet<number> = new Set([...Object.values(SUBPACKETS), 11, 21, 22, 23, 25, 28, 30, 34]);
 
 const VERSION = 4;
-/** Version, type, algorithm, hash algorithm, length of the hashed subpackets. */
+/** Bytes of version, type, algorithm, hash algorithm, and length of the hashed subpackets. */
 const HEAD_BYTES = 6;
 const HASHES: Readonly<Record<number, Hash>> = { 8: 'sha256', 9: 'sha384', 10: 'sha512' };
 
-/** Finds a subpacket that may be there once. */
+/** Finds a subpacket that may occur once. */
 export const findSubpacket = (subpackets: readonly Subpacket[], type: number): Buffer | undefined => {
   const found = subpackets.filter((subpacket) => subpacket.type === type);
   if (found.length > 1) throw malformed(`an OpenPGP signature has ${found.length} subpackets of type ${type}`);
   return found[0]?.body;
 };
 
-/** Seconds of a subpacket; 0 stands for never. */
+/** Reads the seconds of a subpacket; 0 means never. */
 export const findSeconds = (subpackets: readonly Subpacket[], type: number): number => {
   const body = findSubpacket(subpackets, type);
   if (body === undefined) return 0;
@@ -128,7 +128,7 @@ const oneNumber = (value: Buffer, length: number): Buffer => {
 
 const ED25519_BYTES = 32;
 
-/** @param data everything that is hashed */
+/** @param data all hashed bytes */
 const verifyValue = ({ hash, value }: PgpSignature, { key, scheme, curve }: KeyMaterial, data: Buffer): boolean => {
   // EdDSA in OpenPGP signs the hash, not the data (RFC 9580 section 5.2.3.3).
   const digest = (): Buffer => createHash(hash).update(data).digest();
@@ -146,15 +146,19 @@ const verifyValue = ({ hash, value }: PgpSignature, { key, scheme, curve }: KeyM
   }
 };
 
-/** RSA keys have two algorithm numbers that mean the same when signing. */
+/**
+ * Whether signature and key have the same algorithm. RSA has two numbers that are equivalent for
+ * signing.
+ */
 const isOfAlgorithm = (signature: PgpSignature, key: PgpPublicKey): boolean => {
   const rsa: readonly number[] = [ALGORITHMS.rsa, ALGORITHMS.rsaSign];
   return signature.algorithm === key.algorithm || (rsa.includes(signature.algorithm) && rsa.includes(key.algorithm));
 };
 
 /**
- * Whether the key made the signature over this data. @throws SignatureError for numbers that no
- * signature has
+ * Whether the key made the signature over this data.
+ *
+ * @throws SignatureError for numbers that no signature has
  */
 export const isSignedBy = (signature: PgpSignature, key: PgpPublicKey, data: Uint8Array): boolean => {
   if (key.material === undefined || !isOfAlgorithm(signature, key)) return false;

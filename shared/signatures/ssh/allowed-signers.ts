@@ -1,23 +1,23 @@
 import { SignatureError, SignersError } from '../errors.ts';
 import { parseSshPublicKey, sshFingerprint } from './public-key.ts';
 
-/** A line of an allowed signers file (ssh-keygen(1), ALLOWED SIGNERS). */
+/** Line of an allowed signers file (ssh-keygen(1), ALLOWED SIGNERS). */
 export interface AllowedSigner {
   /** Owners of the key as written. Any of them may sign. */
   readonly principals: string;
   readonly fingerprint: string;
-  /** Whether the line is for signatures of Git. */
+  /** Whether the line applies to signatures of Git. */
   readonly forGit: boolean;
   readonly validAfter: Date | undefined;
   readonly validBefore: Date | undefined;
 }
 
-/** Namespace of the SSH signatures that Git makes. */
+/** Namespace of Git's SSH signatures. */
 export const GIT_NAMESPACE = 'git';
 
-/** `YYYYMMDD[HHMM[SS]]Z`. */
+/** Format of times: `YYYYMMDD[HHMM[SS]]Z`. */
 const TIME = /^(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?)?Z$/;
-/** Option names are matched without regard to case, as OpenSSH does. */
+/** Format of options. Names are case-insensitive, as in OpenSSH. */
 const OPTION = /^([a-z-]+)(?:="([^"]*)")?(?:,|$)/i;
 const KEY_TYPE = /^(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+$/;
 
@@ -37,11 +37,11 @@ const parseTime = (text: string, fail: Fail): Date => {
 };
 
 /**
- * Whether a pattern stands for a text: `*` for any characters, `?` for one. Takes as many steps as
- * both have characters, multiplied.
+ * Whether a pattern matches a text: `*` stands for any characters, `?` for one. The time is the
+ * product of both lengths.
  */
 const matchesPattern = (text: string, pattern: string): boolean => {
-  /** Lengths of the beginnings of the text that the pattern stands for so far, ascending. */
+  /** Lengths of the prefixes of the text that the pattern matches so far, ascending. */
   let matched: readonly number[] = [0];
   for (const wanted of pattern) {
     const [shortest = text.length + 1] = matched;
@@ -53,7 +53,10 @@ const matchesPattern = (text: string, pattern: string): boolean => {
   return matched.at(-1) === text.length;
 };
 
-/** https://man.openbsd.org/ssh_config#PATTERNS: a list, `!` before what must not match. */
+/**
+ * Whether a text matches a list of patterns, in which `!` negates
+ * (https://man.openbsd.org/ssh_config#PATTERNS).
+ */
 const matchesPatterns = (text: string, patterns: string): boolean => {
   const list = patterns.split(',');
   const isExcluded = list.some((pattern) => pattern.startsWith('!') && matchesPattern(text, pattern.slice(1)));
@@ -98,11 +101,11 @@ const parseKey = (type: string, base64: string, fail: Fail): string => {
   return sshFingerprint(blob);
 };
 
-/** Names of a line that stand for one owner each: patterns name nobody. */
+/** Names of a line that stand for one owner each. Patterns stand for no one. */
 export const principalsOf = ({ principals }: Pick<AllowedSigner, 'principals'>): readonly string[] =>
   principals.split(',').filter((name) => name !== '' && !/[*?!]/.test(name));
 
-/** Fields are separated by blanks; within double quotes blanks belong to the field. */
+/** Splits a line into fields at blanks. Within double quotes, blanks belong to the field. */
 const fieldsOf = (line: string): readonly string[] => line.match(/(?:"[^"]*"|[^\s"])+/g) ?? [];
 
 const parseLine = (line: string, fail: Fail): AllowedSigner => {
@@ -125,8 +128,8 @@ const parseLine = (line: string, fail: Fail): AllowedSigner => {
 };
 
 /**
- * Reads an allowed signers file. One line that cannot be used refuses the file: a key that its
- * owner expects to be there, or to be limited, must not silently be otherwise.
+ * Parses an allowed signers file. One unusable line refuses the whole file: a key that its owner
+ * expects to be valid, or to be limited, must not silently be otherwise.
  *
  * @throws SignersError
  */
@@ -144,8 +147,9 @@ const isWithin = ({ validAfter, validBefore }: AllowedSigner, time: Date): boole
   (validAfter === undefined || time >= validAfter) && (validBefore === undefined || time <= validBefore);
 
 /**
- * The line that lets a key sign at a time. @throws SignatureError `signer-unknown`,
- * `signer-not-valid`
+ * Finds the line that allows a key to sign at a time.
+ *
+ * @throws SignatureError `signer-unknown`, `signer-not-valid`
  */
 export const findAllowedSigner = (signers: readonly AllowedSigner[], fingerprint: string, time: Date): AllowedSigner => {
   const lines = signers.filter((signer) => signer.fingerprint === fingerprint);

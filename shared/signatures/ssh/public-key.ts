@@ -2,17 +2,17 @@ import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'no
 import { ByteReader } from '../byte-reader.ts';
 import { malformed, unsupported } from '../errors.ts';
 
-/** A public key as OpenSSH writes it (RFC 4253 section 6.6, RFC 5656, RFC 8709, PROTOCOL.u2f). */
+/** Public key in OpenSSH's format (RFC 4253 section 6.6, RFC 5656, RFC 8709, PROTOCOL.u2f). */
 export interface SshPublicKey {
-  /** `ssh-ed25519`, … */
+  /** Type, e.g. `ssh-ed25519`. */
   readonly type: string;
   readonly key: KeyObject;
   readonly scheme: 'ed25519' | 'ecdsa' | 'rsa';
   /** Curve of an ECDSA key. */
   readonly curve: Curve | undefined;
-  /** Keys in a security token sign for an application; undefined for other keys. */
+  /** Application of a key in a security token; undefined for other keys. */
   readonly application: Buffer | undefined;
-  /** `SHA256:…`, as `ssh-keygen -l` prints it. */
+  /** Fingerprint `SHA256:…`, as `ssh-keygen -l` prints it. */
   readonly fingerprint: string;
 }
 
@@ -24,9 +24,9 @@ export interface Curve {
   readonly bytes: number;
 }
 
-/** Shortest RSA key that is accepted. */
+/** Shortest accepted RSA key, in bits. */
 export const MIN_RSA_BITS = 2048;
-/** Longest RSA key that is accepted: the time of a verification grows with it. */
+/** Longest accepted RSA key, in bits. The time of a verification grows with it. */
 export const MAX_RSA_BITS = 16_384;
 
 const CURVES: Readonly<Record<string, Curve>> = {
@@ -38,7 +38,10 @@ const CURVES: Readonly<Record<string, Curve>> = {
 const ED25519_BYTES = 32;
 const UNCOMPRESSED = 0x04;
 
-/** A number must be positive and as short as it can be. @returns without the leading zero */
+/**
+ * Reads a number, which must be positive and in its shortest form. @returns bytes without the
+ * leading zero
+ */
 export const positiveNumber = (bytes: Buffer, what: string): Buffer => {
   const [first = 0, second = 0] = bytes;
   const isMinimal = bytes.length > 0 && (first !== 0 || (bytes.length > 1 && second >= 0x80));
@@ -49,8 +52,7 @@ export const positiveNumber = (bytes: Buffer, what: string): Buffer => {
 /**
  * Imports a public key from its JWK.
  *
- * @throws SignatureError `signature-malformed` for what is no key, e.g. a point that is not on its
- * curve
+ * @throws SignatureError `signature-malformed` if it is not a key, e.g. a point off its curve
  */
 export const importKey = (jwk: JsonWebKey): KeyObject => {
   try {
@@ -75,7 +77,7 @@ export const ecKey = (curve: Curve, point: Buffer): KeyObject => {
   return importKey({ kty: 'EC', crv: curve.jwk, x: url(x), y: url(y) });
 };
 
-/** Bits of a number without leading zeros. */
+/** Number of bits of a number without leading zeros. */
 const bitLength = (bytes: Buffer): number => (bytes.length === 0 ? 0 : bytes.length * 8 - Math.clz32(bytes[0] ?? 0) + 24);
 
 /** Imports an RSA public key. @param numbers without leading zeros */

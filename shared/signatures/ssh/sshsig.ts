@@ -4,9 +4,9 @@ import { ByteReader } from '../byte-reader.ts';
 import { malformed, SignatureError, unsupported } from '../errors.ts';
 import { parseSshPublicKey, positiveNumber, printable, type SshPublicKey, sshFingerprint } from './public-key.ts';
 
-/** A signature as `ssh-keygen -Y sign` makes it (OpenSSH, PROTOCOL.sshsig). */
+/** Signature as `ssh-keygen -Y sign` makes it (OpenSSH, PROTOCOL.sshsig). */
 export interface SshSignature {
-  /** The key that it claims to be of, as in an allowed signers file. */
+  /** Key that the signature names, as in an allowed signers file. */
   readonly keyBlob: Buffer;
   readonly fingerprint: string;
   readonly namespace: string;
@@ -67,7 +67,7 @@ interface Check {
   readonly signature: Buffer;
 }
 
-/** Puts both numbers side by side, as node:crypto takes them. */
+/** Concatenates both numbers, as node:crypto expects them. */
 const ecdsaNumbers = (blob: Buffer, bytes: number): Buffer => {
   const reader = new ByteReader(blob, 'the ECDSA signature');
   const numbers = [reader.string(), reader.string()].map((number) => positiveNumber(number, 'a number of the ECDSA signature'));
@@ -99,8 +99,8 @@ const verifyPlain = (algorithm: string, check: Check): boolean => {
 const USER_PRESENT = 0x01;
 
 /**
- * Data that a security token signs (OpenSSH, PROTOCOL.u2f): hash of the application, flags,
- * counter, hash of the message.
+ * Builds the data that a security token signs (OpenSSH, PROTOCOL.u2f): hash of the application,
+ * flags, counter, hash of the message.
  */
 const tokenData = (application: Buffer, data: Buffer, reader: ByteReader): Buffer => {
   const flags = reader.take(1);
@@ -113,9 +113,9 @@ const tokenData = (application: Buffer, data: Buffer, reader: ByteReader): Buffe
 };
 
 /**
- * Checks that the key which the signature names signed this message.
+ * Checks that the key named by the signature signed this message.
  *
- * @throws SignatureError when it did not, or in a way that is not accepted
+ * @throws SignatureError if it did not, or in a way that is not accepted
  */
 export const checkSshSignature = (signed: SshSignature, message: Uint8Array): SshPublicKey => {
   const key = parseSshPublicKey(signed.keyBlob);
