@@ -6,11 +6,11 @@ const ALERT_KIND = 'alert';
 
 /** Time for which an alert is kept after its end, in milliseconds. */
 const RESOLVED_MS = 86_400_000;
-/** Most resolved alerts of one record, as of a problem that comes and goes with ever new labels. */
+/** Most resolved alerts in one record. Bounds problems that come and go with ever new labels. */
 const MAX_RESOLVED = 32;
 /**
- * Most resolved alerts of one record that an unavailable receiver is yet to be notified of: a
- * million in all.
+ * Most resolved alerts in one record whose end is still to be notified, as while a receiver is
+ * unavailable: a million in all records.
  */
 const MAX_UNSETTLED = 256;
 
@@ -22,24 +22,24 @@ const lastEnded = (alerts: readonly StoredAlert[], max: number): StoredAlert[] =
   alerts.toSorted((a, b) => (b.endsAt ?? 0) - (a.endsAt ?? 0)).slice(0, max);
 
 /**
- * Firing ones, those that ended and a receiver is yet to be notified of, and the last of the
- * others.
+ * Selects the alerts to keep: those that fire, those whose end is still to be notified, and the
+ * last of the others.
  */
 const keep = (alerts: readonly StoredAlert[], nowMs: number, unsettled: ReadonlySet<string>): StoredAlert[] => {
   const ended = alerts.filter(({ endsAt }) => endsAt !== null);
-  const told = ended.filter((alert) => !unsettled.has(alert.fingerprint) && isRecent(alert, nowMs));
-  const untold = ended.filter(({ fingerprint }) => unsettled.has(fingerprint));
-  return [...alerts.filter(({ endsAt }) => endsAt === null), ...lastEnded(untold, MAX_UNSETTLED), ...lastEnded(told, MAX_RESOLVED)];
+  const settled = ended.filter((alert) => !unsettled.has(alert.fingerprint) && isRecent(alert, nowMs));
+  const open = ended.filter(({ fingerprint }) => unsettled.has(fingerprint));
+  return [...alerts.filter(({ endsAt }) => endsAt === null), ...lastEnded(open, MAX_UNSETTLED), ...lastEnded(settled, MAX_RESOLVED)];
 };
 
-/** Alerts in the ledger, so that every hub knows them and none is lost. */
+/** Stores alerts in the ledger, so that every hub has them and a restart loses none. */
 export class AlertStore {
   readonly #records: KeyedStore;
   readonly #unsettled: () => ReadonlySet<string>;
 
   /**
-   * @param unsettled fingerprints of alerts that receivers are yet to be notified of: they are kept
-   * for as long, however old
+   * @param unsettled returns the fingerprints of alerts that receivers are still to be notified of;
+   * these are kept regardless of their age
    */
   constructor(records: KeyedStore, unsettled: () => ReadonlySet<string>) {
     this.#records = records;
@@ -47,8 +47,8 @@ export class AlertStore {
   }
 
   /**
-   * Alerts that fire, that ended within a day, or that a receiver is yet to be notified of; in no
-   * order, and the same objects again for what did not change.
+   * Lists the alerts that fire, that ended within a day, or that a receiver is still to be notified
+   * of, in no order. Unchanged alerts stay the same objects.
    */
   list(nowMs: number): readonly StoredAlert[] {
     const all = this.#records.list(ALERT_KIND).flatMap(alertsIn);
@@ -62,16 +62,16 @@ export class AlertStore {
   }
 
   /**
-   * Writes alerts that fire from now on. One that fires already, as another hub wrote meanwhile,
-   * stays as it is. Resolves once all are durable.
+   * Writes alerts that fire from now on. If another hub has written one meanwhile, so that it fires
+   * already, that one stays. Resolves once all are durable.
    */
   begin(alerts: readonly StoredAlert[], nowMs: number): Promise<void> {
     return this.#write(alerts, nowMs, (before) => before?.endsAt !== null);
   }
 
   /**
-   * Writes alerts that end, or whose text changes. One that does not fire, or fires since another
-   * time, stays as it is.
+   * Writes alerts that end, or whose text changes. A stored alert that does not fire, or is of
+   * another occurrence, stays unchanged.
    */
   change(alerts: readonly StoredAlert[], nowMs: number): Promise<void> {
     return this.#write(alerts, nowMs, (before, { startsAt }) => before?.endsAt === null && before.startsAt === startsAt);

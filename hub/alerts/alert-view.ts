@@ -2,7 +2,7 @@ import type { AlertView } from '@fso/shared/api';
 import { pageOfAlert, type StoredAlert } from './alert.ts';
 import type { GroupRecord } from './notify/groups.ts';
 
-/** A receiver that was notified of an alert which began at a time. */
+/** A receiver that was notified of an occurrence of an alert, which its start identifies. */
 export interface NotifiedReceiver {
   readonly receiver: string;
   /** RFC 3339. */
@@ -23,7 +23,7 @@ export const notifiedByAlert = (groups: readonly GroupRecord[]): ReadonlyMap<str
 };
 
 /**
- * Makes what the API shows of an alert.
+ * Makes the view of an alert for the API.
  *
  * @param silencedBy ids of the silences that match it now
  */

@@ -10,8 +10,8 @@ export const MAX_SUMMARY = 256;
 export const MAX_DETAILS = 2_048;
 
 /**
- * An alert as the ledger keeps it. One record for each fingerprint: one that fires again takes the
- * place of the one before.
+ * An alert as the ledger stores it. There is one for each fingerprint: an alert that fires again
+ * replaces its previous occurrence.
  */
 export const StoredAlert = z.object({
   fingerprint: z.string(),
@@ -22,7 +22,7 @@ export const StoredAlert = z.object({
   details: z.string(),
   /** Milliseconds since 1970. */
   startsAt: z.int(),
-  /** null: it fires. */
+  /** Milliseconds since 1970; null while it fires. */
   endsAt: z.int().nullable(),
 });
 export type StoredAlert = Readonly<z.infer<typeof StoredAlert>>;
@@ -37,13 +37,13 @@ export interface AlertDraft extends Pick<StoredAlert, 'name' | 'severity' | 'lab
 type Identified = Pick<StoredAlert, 'name' | 'severity' | 'labels'>;
 
 /**
- * Identity of an alert: two alerts with the same name, severity and labels are the same alert. No
- * label has a line feed.
+ * Identity of an alert: two alerts with the same name, severity and labels are the same alert. Line
+ * feeds separate the parts, as no label has one.
  */
 export const identityOf = ({ name, severity, labels: { cluster, policy, region, team } }: Identified): string =>
   [name, severity, cluster, policy, region, team].join('\n');
 
-/** Reads what {@link identityOf} has written, but region and team. */
+/** Parses the {@link identityOf} an alert, without its region and team. */
 export const readIdentity = (identity: string): Pick<StoredAlert, 'name' | 'labels'> => {
   const [name, , cluster, policy] = identity.split('\n');
   return { name: name as AlertName, labels: { ...(cluster && { cluster }), ...(policy && { policy }) } };
@@ -60,7 +60,7 @@ const summaryOf = (name: AlertName, { policy, cluster }: AlertLabels): string =>
   return subject.length === 0 ? title : `${title}: ${subject.join(' in ')}`;
 };
 
-/** The alert that a draft becomes. @param startsAt ms since 1970 */
+/** Makes the firing alert of a draft. @param startsAt milliseconds since 1970 */
 export const fire = ({ name, severity, labels, details }: AlertDraft, startsAt: number): StoredAlert => ({
   fingerprint: alertFingerprint({ name, severity, labels }),
   name,
@@ -72,7 +72,7 @@ export const fire = ({ name, severity, labels, details }: AlertDraft, startsAt: 
   endsAt: null,
 });
 
-/** Merges issues that are one alert, such as several locks of a policy. */
+/** Merges issues that are one alert, such as those of several locks of one policy. */
 export const draftAlerts = (issues: Iterable<Issue>): Map<string, AlertDraft> => {
   const drafts = new Map<string, AlertDraft>();
   for (const { alert: name, severity, labels, problem, isCurrent } of issues) {

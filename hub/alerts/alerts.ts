@@ -17,36 +17,36 @@ import { PendingAlerts } from './pending-alerts.ts';
 import { planAlerts } from './plan-alerts.ts';
 import { endEntry, Silences, type StoredSilence } from './silences.ts';
 
-/** Ledger, issues and clock from which alerts follow, and the receivers of their numbers. */
+/** Ledger, issues and clock that alerts are made from, and the metrics of alerts. */
 export interface AlertsDeps extends Runtime {
   readonly ledger: Pick<FleetState, 'subscribe'> & Pick<Journal, 'records' | 'audit' | 'health'> & Pick<Lease, 'leads' | 'onLead'>;
   /**
    * Collects the current issues.
    *
-   * @param isNamed whether an issue is named by itself already, so that it stays so among many
+   * @param isNamed whether an issue has an alert of its own already, which it keeps among many
    */
   readonly issues: (isNamed: IsNamed) => Promise<CurrentIssues>;
   readonly file: AlertsFile;
   /**
-   * Milliseconds for which this process was paused. A problem lasts only as long as the hub could
-   * see it.
+   * Milliseconds for which this process was paused. They do not count towards the time that a
+   * problem has lasted.
    */
   readonly pausedMs: () => number;
   readonly metrics: AlertMetrics;
-  /** Address of the dashboard; undefined: links are paths. */
+  /** Address of the dashboard; if undefined, links are paths. */
   readonly hubUrl: string | undefined;
 }
 
 /**
- * Interval at which the fleet is evaluated without a change, as policies expire and problems last,
- * and at which alerts may be sent to Alertmanager again.
+ * Interval in milliseconds at which the fleet is evaluated without a change, as policies expire and
+ * problems last, and at which it is checked whether alerts are due for Alertmanager again.
  */
 const EVERY_MS = 15_000;
-/** Least time in which changes gather before they are looked at. */
+/** Shortest time for which changes are gathered before an evaluation, in milliseconds. */
 const GATHER_MS = 1_000;
-/** Lets them gather for 50 times as long as an evaluation takes: a commit changes all clusters. */
+/** Makes changes gather for 50 times as long as an evaluation: a commit changes all clusters. */
 const EVALUATION_WEIGHT = 5;
-/** Least time between two rewrites of the text of alerts. Changes of state are written at once. */
+/** Shortest time between two rewrites of the texts of alerts. State changes are written at once. */
 const REWRITE_MS = 300_000;
 
 /**
@@ -66,7 +66,7 @@ export class Alerts {
   readonly #pending: PendingAlerts;
   /** Milliseconds that the last evaluation took. */
   #evaluationMs = 0;
-  /** Whether alerts may be recorded and not yet noted for receivers: they come first. */
+  /** Whether recorded alerts may lack notifications, so that a pass comes before an evaluation. */
   #mustPass: boolean = true;
   #rewrittenAt = Number.NEGATIVE_INFINITY;
 
@@ -88,7 +88,7 @@ export class Alerts {
   }
 
   /**
-   * Looks at the fleet when it changes and now and then, while this hub leads, until the signal
+   * Evaluates the fleet when it changes and at intervals, while this hub leads, until the signal
    * aborts.
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -105,8 +105,8 @@ export class Alerts {
     });
     while (!signal.aborted) {
       await file.refresh();
-      const nextMs = await this.#look(signal).catch((err: unknown) => {
-        logger.error({ err }, 'alerts could not be looked at');
+      const nextMs = await this.#reconcile(signal).catch((err: unknown) => {
+        logger.error({ err }, 'alerts could not be evaluated');
         return Number.POSITIVE_INFINITY;
       });
       const gatherMs = restAfter(EVALUATION_WEIGHT * this.#evaluationMs, { minMs: GATHER_MS, maxMs: EVERY_MS });
@@ -121,7 +121,7 @@ export class Alerts {
   }
 
   /**
-   * Watches the ledger in a loop of its own, as evaluating the fleet waits for a ledger that is
+   * Watches the ledger in a loop of its own, as an evaluation blocks while the ledger is
    * unavailable.
    */
   async #watchLedger(signal: AbortSignal): Promise<void> {
@@ -143,7 +143,8 @@ export class Alerts {
   }
 
   /**
-   * Compares alerts with silences, in slices of time. Callers that read many of either do so first.
+   * Compares alerts with silences, in slices of time. Callers that read many of either call this
+   * first, to read cached results.
    */
   compareWithSilences(): Promise<void> {
     return this.#silences.compare(this.#store.list(this.#nowMs()));
@@ -170,8 +171,8 @@ export class Alerts {
   }
 
   /**
-   * Calls the handler when alerts or silences have changed, at whichever hub. @returns a function
-   * that ends the subscription
+   * Calls the handler when alerts or silences have changed, at any hub. @returns a function that
+   * ends the subscription
    */
   subscribe(handler: () => void): () => void {
     const ends = [this.#store.subscribe(handler), this.#silences.subscribe(handler)];
@@ -190,7 +191,7 @@ export class Alerts {
     return this.#silenceView(await this.#silences.add(request, author));
   }
 
-  /** @returns undefined: there is none of the id */
+  /** Ends a silence now. @returns undefined if there is none with the id */
   async endSilence(id: string): Promise<SilenceView | undefined> {
     const ended = await this.#silences.end(id);
     return ended && this.#silenceView(ended);
@@ -215,7 +216,7 @@ export class Alerts {
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Sends a test from this hub. @returns undefined: there is no receiver of the name */
+  /** Sends a test notification from this hub. @returns undefined if there is no such receiver */
   async test(receiver: string, signal: AbortSignal): Promise<AlertTestView | undefined> {
     const { clock, file, hubUrl } = this.#deps;
     const beganMs = clock.monotonicMs();
@@ -226,8 +227,8 @@ export class Alerts {
     return { receiver, delivered, answer, durationMs: Math.round(clock.monotonicMs() - beganMs) };
   }
 
-  /** @returns when to look again, in ms since 1970 */
-  async #look(signal: AbortSignal): Promise<number> {
+  /** Evaluates the fleet and notifies receivers. @returns when to do so again, in ms since 1970 */
+  async #reconcile(signal: AbortSignal): Promise<number> {
     const { ledger, file, metrics } = this.#deps;
     if (!ledger.leads()) {
       this.#pending.stop();
@@ -274,8 +275,8 @@ export class Alerts {
   }
 
   /**
-   * Audits silences that ended by themselves. They are audited before they are marked so: a kill in
-   * between audits one twice, and leaves none out.
+   * Audits silences that ended by themselves. Each is audited before it is marked as audited, so a
+   * crash in between repeats an entry, and loses none.
    */
   async #auditEnds(): Promise<void> {
     const ended = this.#silences.unauditedEnds();

@@ -2,7 +2,8 @@ import { ALERT_SEVERITIES, type AlertLabels, type AlertName, type AlertSeverity 
 import { listText } from '@fso/shared/text';
 
 /**
- * Something that is wrong with the hub, a cluster or a policy now. One that lasts becomes an alert.
+ * Something that is wrong with the hub, a cluster or a policy now. If it lasts, it becomes an
+ * alert.
  */
 export interface Issue {
   readonly alert: AlertName;
@@ -15,8 +16,8 @@ export interface Issue {
   /** RFC 3339; null: not known. */
   readonly since: string | null;
   /**
-   * Whether it is known to hold now; false: reported by a cluster that is not connected or not
-   * observed. It may have ended since, and another one may have begun.
+   * Whether the issue is known to persist. False if its cluster is not connected or not observed:
+   * the issue may have ended since, and another one may have begun.
    */
   readonly isCurrent: boolean;
   /** Workloads or nodes that it is about. */
@@ -25,7 +26,7 @@ export interface Issue {
   readonly revision?: string;
 }
 
-/** Whether an issue is among those that are named one by one already. */
+/** Whether an issue already has an alert of its own, firing or pending. */
 export type IsNamed = (issue: Issue) => boolean;
 
 /** Issues of the fleet now. An absent part is unknown, so alerts about it continue to fire. */
@@ -43,8 +44,8 @@ export interface CurrentIssues {
    */
   readonly notObserved?: ReadonlySet<string>;
   /**
-   * Clusters of which it is not known whom the next restart would refuse, and policies, as
-   * `cluster/policy`, of which no dry run has shown it yet.
+   * Clusters whose workloads at risk are not known, and policies, as `cluster/policy`, whose risks
+   * no dry run has shown yet.
    */
   readonly risksUnknown?: ReadonlySet<string>;
   /** Clusters of which it is not known what lock 1 refuses. */
@@ -52,7 +53,7 @@ export interface CurrentIssues {
 }
 
 /**
- * Alerts of one severity that one cluster may have by name: where there are more, they have one
+ * Most issues of one severity that become alerts of their own in one cluster. More of them have one
  * cause.
  */
 export const NAMED_PER_CLUSTER = 10;
@@ -64,8 +65,8 @@ const tallyText = (issues: readonly Issue[]): string => {
 };
 
 /**
- * Bounds the issues of one cluster: of each severity at most {@link NAMED_PER_CLUSTER} stay, those
- * that are named already before the others, and the rest is counted in one.
+ * Bounds the issues of one cluster to {@link NAMED_PER_CLUSTER} of each severity. Issues that have
+ * alerts already take precedence. The rest is counted in one more issue.
  *
  * @param labels of the cluster
  */

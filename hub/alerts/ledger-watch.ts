@@ -7,7 +7,7 @@ import { type GroupPlacement, setUp } from './notify/setup.ts';
 import type { Notification } from './receivers/receiver.ts';
 import type { Silences } from './silences.ts';
 
-/** State of the database, and the receivers of the alert about it. */
+/** State of the ledger and of its lease, and what the alert about it needs. */
 export interface LedgerWatchDeps extends Runtime {
   readonly ledger: Pick<Journal, 'health'> & Pick<Lease, 'leads'>;
   readonly silences: Silences;
@@ -24,7 +24,7 @@ const alertOf = (since: string, details: string): StoredAlert => {
   return fire({ ...identified, identity: identityOf(identified), details, isCurrent: true }, Date.parse(since));
 };
 
-/** A receiver that was notified of the alert, with the outage that it was about. */
+/** A receiver that was notified, with the alert of the outage. */
 interface Notified {
   readonly placing: GroupPlacement;
   readonly alert: StoredAlert;
@@ -36,13 +36,13 @@ interface Retry {
   atMs: number;
 }
 
-/** A group of its own: its end is no end of the alerts that its route has otherwise. */
+/** Key of a separate group, so that its end does not resolve other alerts of the same route. */
 const ownKey = ({ place }: GroupPlacement): string => sha256(`${place.key} ${NAME}`).slice(0, 32);
 
 /**
- * The alert that the ledger cannot be written. It cannot be recorded either, so it is kept in
- * memory: of several hubs the one that led last sends it, under a key that the beginning of the
- * outage decides.
+ * Notifies receivers that the ledger cannot be written. This alert cannot be stored in the ledger
+ * and is kept in memory: of several hubs, the one that led last sends it. The start of the outage
+ * determines its key.
  */
 export class LedgerWatch {
   readonly #deps: LedgerWatchDeps;
@@ -58,13 +58,15 @@ export class LedgerWatch {
     this.#newPauseMs = createPauseMeter(deps.pausedMs);
   }
 
-  /** Whether this hub speaks for all: it leads, or it led before the ledger was away. */
+  /**
+   * Whether this hub notifies for all: it leads, or it led before the ledger became unavailable.
+   */
   get speaks(): boolean {
     const { ledger } = this.#deps;
     return ledger.health().ok ? ledger.leads() : this.#ledLast;
   }
 
-  /** Looks once, and sends what is to be sent. */
+  /** Checks the ledger once, and sends the notifications that are due. */
   async look(config: AlertsConfig, signal: AbortSignal): Promise<void> {
     const { ledger } = this.#deps;
     const health = ledger.health();
@@ -78,7 +80,7 @@ export class LedgerWatch {
     await this.#begin(config, alertOf(health.since, health.message), signal);
   }
 
-  /** Milliseconds that the outage has lasted, as far as this process could see. */
+  /** Milliseconds that the outage has lasted, without pauses of this process. */
   #lastsMs(health: LedgerHealth): number {
     const addedMs = this.#newPauseMs();
     if (health.ok) {
@@ -86,7 +88,7 @@ export class LedgerWatch {
       return 0;
     }
     const lastsMs = this.#deps.clock.now().getTime() - Date.parse(health.since);
-    // A pause may have been before the outage.
+    // Part of the pause may have been before the outage.
     this.#unseenMs = Math.min(this.#unseenMs + addedMs, lastsMs);
     return lastsMs - this.#unseenMs;
   }
@@ -99,7 +101,7 @@ export class LedgerWatch {
         .map(async (placing) => {
           const key = ownKey(placing);
           const isNotified = this.#notified.get(key)?.alert.startsAt === alert.startsAt;
-          // Alertmanager forgets what it is not sent again.
+          // Alertmanager forgets alerts that are not sent again.
           if (isNotified && !placing.receiver.isAlertmanager) return;
           if (await this.#send(placing, alert, signal)) this.#notified.set(key, { placing, alert });
         }),
@@ -111,7 +113,7 @@ export class LedgerWatch {
     const { receivers } = setUp(config);
     await Promise.all(
       [...this.#notified].map(async ([key, { placing, alert }]) => {
-        // One that is no longer in the file is told nothing more.
+        // A receiver that is no longer in the file is not notified any more.
         const receiver = receivers.get(placing.receiver.name);
         if (receiver?.sendResolved !== true || (await this.#send({ ...placing, receiver }, { ...alert, endsAt }, signal)))
           this.#notified.delete(key);
@@ -119,7 +121,7 @@ export class LedgerWatch {
     );
   }
 
-  /** @returns whether the receiver has it; one that does not is tried again, later each time */
+  /** Sends the alert, unless a retry has to wait. @returns whether the receiver has taken it */
   async #send(placing: GroupPlacement, alert: StoredAlert, signal: AbortSignal): Promise<boolean> {
     const { logger, clock, random } = this.#deps;
     const { receiver } = placing;
@@ -133,7 +135,7 @@ export class LedgerWatch {
     }
     retry.atMs = clock.monotonicMs() + retry.backoff.next();
     this.#retries.set(groupKey, retry);
-    logger.warn({ receiver: receiver.name, reason: outcome.reason }, 'notification was not taken');
+    logger.warn({ receiver: receiver.name, reason: outcome.reason }, 'notification was not delivered');
     return false;
   }
 

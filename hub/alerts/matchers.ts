@@ -4,10 +4,10 @@ import type { AlertLabels, AlertSeverity } from '@fso/shared/api';
 export const MATCHED_LABELS = ['name', 'severity', 'cluster', 'policy', 'region', 'team'] as const;
 export type MatchedLabel = (typeof MATCHED_LABELS)[number];
 
-/** Name, severity and labels of an alert: what routes, groups and silences look at. */
+/** Name, severity and labels of an alert, by which it is routed, grouped and silenced. */
 export type LabelSet = { readonly [L in MatchedLabel]?: string | undefined };
 
-/** Labels of an alert that matchers see, its name and severity among them. */
+/** Makes the label set of an alert. */
 export const labelSetOf = (alert: { readonly name: string; readonly severity: AlertSeverity; readonly labels: AlertLabels }): LabelSet => ({
   name: alert.name,
   severity: alert.severity,
@@ -38,8 +38,8 @@ const unquote = (text: string): string => text.replaceAll(/\\(["\\])/g, '$1');
 const TOKEN = /\\([^\p{L}\p{N}])|(\.\*)|(\|)|([^\\^$+?()[\]{}.*|])/uy;
 
 /**
- * A subset of regular expressions that means the same in Alertmanager and takes time in proportion
- * to its text: values come from clusters, patterns from people.
+ * Parses a subset of regular expressions that has the same meaning in Alertmanager. It matches in
+ * linear time, as the values come from clusters.
  */
 const parsePatterns = (text: string): Pattern[] => {
   const branches: string[][] = [['']];
@@ -88,7 +88,7 @@ const matchesPattern = ([head = '', ...others]: Pattern, text: string): boolean 
 export const matchesText = ({ negated, patterns }: Matcher, text: string): boolean =>
   patterns.some((pattern) => matchesPattern(pattern, text)) !== negated;
 
-/** Whether all matchers match; without any, everything does. */
+/** Whether all matchers match. True if there are none. */
 export const matchesAll = (matchers: readonly Matcher[], labels: LabelSet): boolean =>
   matchers.every((matcher) => matchesText(matcher, labels[matcher.label] ?? ''));
 
@@ -101,8 +101,8 @@ const readMatcher = (text: string): Matcher | undefined => {
 };
 
 /**
- * Texts that matchers fix a label to, as `cluster="eu-1"` does. One that cannot be read fixes
- * nothing.
+ * Values to which matchers fix a label, as `cluster="eu-1"` does. Matchers that cannot be parsed
+ * are passed over.
  */
 export const fixedTexts = (matchers: readonly string[], label: MatchedLabel): string[] =>
   matchers.flatMap((text) => {

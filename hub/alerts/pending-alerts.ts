@@ -6,8 +6,8 @@ import { postpone } from './plan-alerts.ts';
 const KEY = { kind: 'alert-pending', name: 'all' };
 
 /**
- * Least time between two writes of the record. A hub that is killed loses what it saw since the
- * last one.
+ * Shortest time between two writes of the record, in milliseconds. A hub that is killed loses what
+ * it saw since the last one.
  */
 const WRITE_MS = 30_000;
 /**
@@ -15,23 +15,23 @@ const WRITE_MS = 30_000;
  * problems.
  */
 const MAX_GAP_MS = 3_600_000;
-/** Most problems in the record; beyond it those that have lasted longest are kept. */
+/** Most problems in the record. Those that have lasted longest take precedence. */
 const MAX_KEPT = 5_000;
 
 const PendingRecord = z.object({
-  /** Time of the last look of a hub, in milliseconds since 1970. */
+  /** Time at which a hub wrote the record, in milliseconds since 1970. */
   time: z.int(),
   /** Milliseconds for which hubs have seen each problem, by identity of the alert. */
   seenMs: z.record(z.string(), z.int().min(0)),
 });
 type PendingRecord = z.infer<typeof PendingRecord>;
 
-/** Time since which each problem lasts, in milliseconds since 1970, by identity of the alert. */
+/** Start of each problem in milliseconds since 1970, by identity of the alert. */
 type PendingSince = ReadonlyMap<string, number>;
 
 /**
- * Restores the problems of a record. Time in which no hub looked does not count, as their state was
- * unknown.
+ * Restores the problems of a record. Time in which no hub evaluated them does not count, as their
+ * state was unknown.
  */
 const restore = (record: unknown, nowMs: number): PendingSince => {
   const { data } = PendingRecord.safeParse(record);
@@ -59,7 +59,7 @@ export interface PendingAlertsDeps {
 export class PendingAlerts {
   readonly #deps: PendingAlertsDeps;
   readonly #newPauseMs: () => number;
-  /** undefined: this hub does not lead. */
+  /** undefined while this hub does not lead. */
   #since: PendingSince | undefined;
   #resumedAtMs = 0;
   #writtenAtMs = Number.NEGATIVE_INFINITY;
@@ -93,13 +93,13 @@ export class PendingAlerts {
     return this.#since?.has(identity) === true;
   }
 
-  /** All problems, without the time in which this process was paused. */
+  /** Lists all problems. Time in which this process was paused does not count. */
   list(): PendingSince {
     this.#since = postpone(this.#since ?? new Map(), this.#newPauseMs());
     return this.#since;
   }
 
-  /** Replaces all of them. Resolves once that is written, where it is due. */
+  /** Replaces all problems, and writes them if a write is due. Resolves once that is durable. */
   async replace(pending: PendingSince): Promise<void> {
     const { records, clock } = this.#deps;
     this.#since = pending;

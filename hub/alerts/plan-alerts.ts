@@ -5,30 +5,30 @@ import type { CurrentIssues } from './issue.ts';
 /** Time that a problem must last before it fires, and the severity of its alert. */
 export interface AlertRuleSettings {
   readonly forMs: number;
-  /** undefined: as severe as the issue says. */
+  /** undefined to take the severity of the issue. */
   readonly severity: AlertSeverity | undefined;
 }
-/** Looks up the settings of an alert, with what the alerts file changes. */
+/** Looks up the settings of an alert, from the alerts file or by default. */
 export type AlertRules = (name: AlertName) => AlertRuleSettings;
 
 /**
- * Alerts of clusters that fire at once; it bounds memory, ledger and answers. With more there is
- * one cause, or the hub is too small.
+ * Most alerts of clusters that fire at the same time, to bound memory, ledger and answers. More of
+ * them have one cause, or the hub is too small.
  */
 export const MAX_FIRING = 20_000;
 /**
- * Most firing alerts of the hub and of policies in all clusters. Those of clusters leave them this
- * room.
+ * Most firing alerts that are of no cluster: those of the hub, and of policies in all clusters.
+ * Alerts of clusters cannot take their room.
  */
 export const MAX_FIRING_OF_NONE = 1_000;
 
-/** Current issues, and the alerts and waits of the look before. */
+/** Current issues, and the alerts and pending problems of the previous evaluation. */
 export interface AlertsInput {
   readonly issues: CurrentIssues;
   /** Firing alerts by identity. */
   readonly firing: ReadonlyMap<string, StoredAlert>;
   /**
-   * Time since which problems last that do not fire yet, in milliseconds since 1970, by identity.
+   * Start of each problem that does not fire yet, in milliseconds since 1970, by identity.
    */
   readonly pending: ReadonlyMap<string, number>;
   /**
@@ -40,7 +40,7 @@ export interface AlertsInput {
   readonly nowMs: number;
 }
 
-/** Alerts that begin, end or change, and the waits of the others. */
+/** Alerts that begin, end or change, and the problems that do not fire yet. */
 export interface AlertsPlan {
   readonly fired: readonly StoredAlert[];
   readonly resolved: readonly StoredAlert[];
@@ -48,7 +48,7 @@ export interface AlertsPlan {
   readonly changed: readonly StoredAlert[];
   readonly pending: ReadonlyMap<string, number>;
   /**
-   * Time at which the next problem has lasted long enough, in milliseconds since 1970; Infinity:
+   * Time at which the next problem has lasted long enough, in milliseconds since 1970; Infinity if
    * none is pending.
    */
   readonly nextMs: number;
@@ -61,7 +61,7 @@ function* allIssues({ hub, audit = [], policies = [], clusters = new Map() }: Cu
   for (const issues of clusters.values()) yield* issues;
 }
 
-/** Moves the beginning of problems that do not fire yet by a time in which nobody looked. */
+/** Moves the start of problems that do not fire yet by a time in which no hub could see them. */
 export const postpone = (pending: AlertsInput['pending'], ms: number): AlertsInput['pending'] =>
   ms === 0 ? pending : new Map([...pending].map(([identity, since]) => [identity, since + ms]));
 
@@ -85,7 +85,7 @@ const REPORTED: ReadonlySet<AlertName> = new Set([
   'MoreAlerts',
 ]);
 
-/** Whether it is known what is wrong there, if only by what was reported before. */
+/** Whether issues of that part of the fleet are known, even if only from an earlier report. */
 const isKnown = (
   { audit, policies, clusters, unknown }: CurrentIssues,
   { name, labels }: Pick<StoredAlert, 'name' | 'labels'>,
@@ -95,7 +95,7 @@ const isKnown = (
   return labels.policy === undefined || policies !== undefined;
 };
 
-/** Whether it is known now what the alert is about. */
+/** Whether the current issues show if the problem of an alert persists: only then may it end. */
 const isJudged = (issues: CurrentIssues, alert: StoredAlert): boolean => {
   const { name, labels } = alert;
   const cluster = labels.cluster ?? '';
@@ -148,7 +148,7 @@ interface Due {
 const RETURN_MS = 60_000;
 
 /**
- * Problems that wait and of which nothing is known now, as before the hub has read the repository.
+ * Pending problems whose state is not known now, as before the hub has read the repository.
  */
 const unknownOf = (drafts: ReadonlyMap<string, AlertDraft>, { issues, pending }: AlertsInput): Map<string, number> =>
   new Map([...pending].filter(([identity]) => !(drafts.has(identity) || isKnown(issues, readIdentity(identity)))));
@@ -160,21 +160,21 @@ const unknownOf = (drafts: ReadonlyMap<string, AlertDraft>, { issues, pending }:
 const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, input: AlertsInput) => {
   const { issues, firing, pending, ledMs, rules, nowMs } = input;
   const outdated = outdatedPlaces(drafts, firing);
-  const goesOn = (draft: AlertDraft): boolean => outdated.has(placeOf(draft));
-  // What a cluster said before it went away, or says without knowing, begins nothing.
+  const replacesOutdated = (draft: AlertDraft): boolean => outdated.has(placeOf(draft));
+  // A problem that its cluster cannot observe now must not begin to fire.
   const isObserved = ({ labels: { cluster } }: AlertDraft): boolean => cluster === undefined || issues.notObserved?.has(cluster) !== true;
   const waits = (draft: AlertDraft): boolean => pending.has(draft.identity) && isObserved(draft);
-  const mayBegin = (draft: AlertDraft): boolean => draft.isCurrent || waits(draft) || goesOn(draft);
+  const mayBegin = (draft: AlertDraft): boolean => draft.isCurrent || waits(draft) || replacesOutdated(draft);
   const due: Due[] = [];
   const waiting = unknownOf(drafts, input);
   let nextMs = Number.POSITIVE_INFINITY;
   for (const draft of drafts.values()) {
     const { identity, name } = draft;
     if (firing.has(identity) || !mayBegin(draft)) continue;
-    // A clock that was set back makes nothing wait for longer.
+    // A clock that was set back must not lengthen the wait.
     const since = Math.min(pending.get(identity) ?? nowMs, nowMs);
     const { forMs } = rules(name);
-    const at = goesOn(draft) ? nowMs : Math.max(since + forMs, nowMs - ledMs + Math.min(forMs, RETURN_MS));
+    const at = replacesOutdated(draft) ? nowMs : Math.max(since + forMs, nowMs - ledMs + Math.min(forMs, RETURN_MS));
     if (at <= nowMs) due.push({ draft, since });
     else {
       waiting.set(identity, since);
@@ -186,15 +186,16 @@ const dueOf = (drafts: ReadonlyMap<string, AlertDraft>, input: AlertsInput) => {
 
 const isOfCluster = ({ labels }: Pick<StoredAlert, 'labels'>): boolean => labels.cluster !== undefined;
 
-/** The most severe of them, as many as there is room for. */
+/** Selects the most severe problems, as many as there is room for. */
 const withRoom = (due: readonly Due[], room: number): Due[] =>
   due
     .toSorted((a, b) => ALERT_SEVERITIES.indexOf(a.draft.severity) - ALERT_SEVERITIES.indexOf(b.draft.severity))
     .slice(0, Math.max(0, room));
 
 /**
- * Keeps what fires within {@link MAX_FIRING}; the rest waits for room. @returns what fires from now
- * on, and the rest
+ * Keeps the firing alerts within {@link MAX_FIRING}.
+ *
+ * @returns alerts that fire from now on, and the problems that wait for room
  */
 const bound = (
   due: readonly Due[],
@@ -208,7 +209,7 @@ const bound = (
   return { fired: taken.map(({ draft }) => draft), rest: due.filter((one) => !isTaken.has(one)) };
 };
 
-/** Compares what is wrong with what fires. Pure. */
+/** Plans which alerts begin, end or change, from current issues and firing alerts. Pure. */
 export const planAlerts = (input: AlertsInput): AlertsPlan => {
   const { issues, firing, nowMs } = input;
   const drafts = withRules(draftAlerts(allIssues(issues)).values(), input.rules);

@@ -15,8 +15,9 @@ const MAX_SILENCES = 200;
  * silencing theirs.
  */
 const MAX_BY_ONE = 50;
+/** Time for which a silence is kept after its end, in milliseconds. */
 const KEPT_MS = 7 * 86_400_000;
-/** Longest time from now to the beginning of a silence, and from there to its end. */
+/** Longest time from now to the start of a silence, and from there to its end, in milliseconds. */
 const MAX_LENGTH_MS = 366 * 86_400_000;
 
 const StoredSilence = z.object({
@@ -31,13 +32,13 @@ const StoredSilence = z.object({
   /** Whether the audit log has its end. */
   endAudited: z.boolean(),
 });
-/** A silence as the ledger keeps it. */
+/** A silence as the ledger stores it. */
 export type StoredSilence = Readonly<z.infer<typeof StoredSilence>>;
 
-/** An alert, as far as a silence is compared with it. */
+/** Parts of an alert that silences match. */
 type Labelled = Parameters<typeof labelSetOf>[0];
 
-/** Milliseconds for which comparing keeps the thread before others get it. */
+/** Longest time that a comparison holds the thread before it yields, in milliseconds. */
 const SLICE_MS = 10;
 
 const NONE: readonly StoredSilence[] = [];
@@ -72,8 +73,8 @@ const isMatch = (silence: StoredSilence, labels: LabelSet): boolean => {
 };
 
 /**
- * Silences that match an alert at some time. Neither silences nor alerts are ever changed, only
- * replaced: each pair is compared once.
+ * Silences that match the labels of an alert, active or not. Silences and alerts are replaced and
+ * never changed, so each pair is compared once.
  */
 const matchesOf = weakMemo2((silences: readonly StoredSilence[], alert: Labelled): readonly StoredSilence[] => {
   const labels = labelSetOf(alert);
@@ -100,7 +101,7 @@ const readMatchers = (texts: readonly string[]): readonly Matcher[] => {
 };
 
 const checkRequest = (matchers: readonly Matcher[], from: number, until: number, nowMs: number): void => {
-  // As in Alertmanager: it would match every alert that lacks the label.
+  // As in Alertmanager: such a silence would match every alert without the label.
   if (matchers.every((matcher) => matchesText(matcher, '')))
     throw new SilenceRefused('bad-request', 'body matchers: at least one must not match an absent label');
   if (until <= from || until <= nowMs) throw new SilenceRefused('bad-request', 'body until: must be after from, and in the future');
@@ -113,7 +114,7 @@ const stateOf = ({ from, until }: Pick<StoredSilence, 'from' | 'until'>, nowMs: 
   return from > nowMs ? 'pending' : 'active';
 };
 
-/** @param alerts how many firing ones it matches */
+/** @param alerts number of firing alerts that it matches */
 const viewOf = ({ id, matchers, from, until, reason, author, createdAt }: StoredSilence, alerts: number, nowMs: number): SilenceView => ({
   id,
   state: stateOf({ from, until }, nowMs),
@@ -137,8 +138,8 @@ export class Silences {
   }
 
   /**
-   * Compares alerts with all silences, and lets others have the thread in between: 200 silences and
-   * 20,000 alerts take a second. What matches is kept as long as both stay the same.
+   * Compares alerts with all silences, and yields the thread in between: 200 silences and 20,000
+   * alerts take a second. The results are cached as long as both stay the same.
    */
   async compare(alerts: Iterable<Labelled>): Promise<void> {
     const yieldIfDue = createYielder(SLICE_MS);
@@ -148,19 +149,24 @@ export class Silences {
     }
   }
 
-  /** Ids of the silences that match at a time. @param atMs since 1970 */
+  /**
+   * Ids of the silences that match and are active at a time.
+   *
+   * @param atMs milliseconds since 1970
+   */
   matching(alert: Labelled, atMs: number): string[] {
     return matchesOf(this.#all(), alert).flatMap(({ id, from, until }) => (from <= atMs && atMs < until ? [id] : []));
   }
 
   /**
-   * Time at which the next silence begins or ends, in milliseconds since 1970; Infinity: none does.
+   * Time at which the next silence begins or ends, in milliseconds since 1970; Infinity if none
+   * does.
    */
   nextChangeMs(nowMs: number): number {
     return Math.min(...this.#all().flatMap(({ from, until }) => [from, until].filter((at) => at > nowMs)), Number.POSITIVE_INFINITY);
   }
 
-  /** @param firing what is counted as matched */
+  /** Active silences first, then pending and ended ones. @param firing alerts to be counted */
   views(firing: readonly Labelled[]): SilenceView[] {
     const nowMs = this.#nowMs();
     const order = ['active', 'pending', 'ended'];
@@ -171,7 +177,7 @@ export class Silences {
       .sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || Date.parse(b.until) - Date.parse(a.until));
   }
 
-  /** @param firing what is counted as matched */
+  /** @param firing alerts to be counted if the silence matches them */
   view(silence: StoredSilence, firing: readonly Labelled[]): SilenceView {
     return viewOf(silence, firing.filter((alert) => isMatch(silence, labelSetOf(alert))).length, this.#nowMs());
   }
@@ -198,8 +204,9 @@ export class Silences {
   }
 
   /**
-   * @returns the silence, which ends now; undefined: there is none of the id. One that has ended
-   * stays as it is
+   * Ends a silence now, unless it has ended before.
+   *
+   * @returns the silence; undefined if there is none with the id
    */
   async end(id: string): Promise<StoredSilence | undefined> {
     const nowMs = this.#nowMs();
@@ -215,7 +222,7 @@ export class Silences {
     return found;
   }
 
-  /** Silences that ended by themselves, and whose end the audit log does not have yet. */
+  /** Silences that ended by themselves and whose end is not in the audit log yet. */
   unauditedEnds(): readonly StoredSilence[] {
     const nowMs = this.#nowMs();
     return this.#all().filter(({ until, endAudited }) => until <= nowMs && !endAudited);

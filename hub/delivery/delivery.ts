@@ -30,15 +30,15 @@ export const AGENT_PATH = '/agent/v1/stream';
 const MAX_GREETING_BYTES = 64 * 1024;
 /** Time over which agents spread their return when a hub stops: about a hundred a second. */
 const RETURN = { msPerAgent: 10, maxMs: 30_000 };
-/** Turns within the time between two pings of one agent. */
+/** Number of turns into which the time between two pings of an agent is divided. */
 const TURNS = 15;
 /**
- * Checkpoints that go out in one turn, in bytes: where they are large, some agents wait for their
- * next one.
+ * Most bytes of checkpoints that are sent in one turn. If checkpoints are large, some agents get
+ * theirs in a later turn.
  */
 const MAX_CHECKPOINT_BYTES = 8 * 1024 * 1024;
 
-/** @param agents that come back */
+/** @param agents number of agents that come back */
 const returnMsOf = (agents: number): number => Math.min(agents * RETURN.msPerAgent, RETURN.maxMs);
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?', 1)[0] ?? '';
@@ -63,7 +63,7 @@ export class Delivery {
   readonly #open = new Map<Session, ProofWatch>();
   readonly #byCluster = new Map<string, Session>();
   readonly #turns = new Turns<Session>(TURNS);
-  /** Sessions without a hello so far, oldest first, with what lifts their byte limits. */
+  /** Sessions without a hello so far, oldest first, with functions that lift their byte limits. */
   readonly #silent = new Map<Session, () => void>();
   readonly #allClosed = Promise.withResolvers<void>();
   readonly #observations: ObservationWatch;
@@ -79,8 +79,8 @@ export class Delivery {
     const { unproven, queue } = options.limits.listener;
     this.#handshakes = new HandshakeQueue(unproven, queue, deps.clock);
     const maxPayload = options.limits.maxFrameBytes;
-    // Without compression: a frame is serialised once for all, and compressing it per connection
-    // would undo that.
+    // Without compression: a frame is encoded once for all agents, and would be compressed for
+    // each.
     this.#webSockets = new WebSocketServer({ noServer: true, clientTracking: false, maxPayload, perMessageDeflate: false });
     this.#handshakeTurns = new TurnLimiter(options.limits.maxGreeted, deps.clock);
     this.#returnTime = new ReturnTime(this.#handshakeTurns, deps);
@@ -123,7 +123,7 @@ export class Delivery {
     for (const session of this.#open.keys()) session.close(GOING_AWAY, reason);
   }
 
-  /** Whether the stream of a cluster's agent is here. */
+  /** Whether this hub has the stream of a cluster's agent. */
   holds(cluster: string): boolean {
     return this.#byCluster.has(cluster);
   }
@@ -140,29 +140,29 @@ export class Delivery {
 
   /** Pings and sends checkpoints until aborted, then closes every stream. */
   async run(signal: AbortSignal): Promise<void> {
-    const looking = this.#observations.run(signal);
-    while (!signal.aborted) await this.#visitSome(signal);
-    await looking;
+    const observing = this.#observations.run(signal);
+    while (!signal.aborted) await this.#serveTurn(signal);
+    await observing;
     this.endStreams();
     this.#isStopping = true;
     this.#noteClosed();
-    // By then the ledger has what the ends of the streams write.
+    // Waits for all streams to end, so that the ledger has their last writes.
     await this.#allClosed.promise;
     await this.#shared.decoder.close();
   }
 
   /**
-   * Looks for proofs that have expired. Pings the agents whose turn it is, and sends them the
+   * Checks for proofs that have expired. Pings the agents whose turn it is, and sends them the
    * newest checkpoint.
    */
-  async #visitSome(signal: AbortSignal): Promise<void> {
+  async #serveTurn(signal: AbortSignal): Promise<void> {
     await waitPatiently(this.#deps.clock, this.#options.limits.heartbeatMs / TURNS, signal).catch(() => undefined);
     if (signal.aborted) return;
     const nowMs = this.#deps.clock.now().getTime();
     for (const proof of this.#open.values()) proof.recheckIfExpired(nowMs);
     const sessions = [...this.#turns.take()];
     for (const session of sessions) session.ping();
-    // Not waited for: it reads the database, and no ping may come late because of that.
+    // Not awaited: it reads the database, which must not delay any ping.
     if (!this.#isSendingCheckpoints) void this.#sendCheckpoints(sessions);
   }
 
@@ -174,8 +174,8 @@ export class Delivery {
   }
 
   /**
-   * Makes reports unknown after a pause of this process until their agents are heard again. As that
-   * is no fault of the agents, nothing is written of it for a while.
+   * Marks reports as unknown after a pause of this process, until their agents are heard again. As
+   * the pause is no fault of the agents, nothing is written about it for a while.
    */
   suspendObservation(): void {
     this.#observations.suspend();
@@ -188,7 +188,7 @@ export class Delivery {
       return;
     }
     this.#admit(request, socket, head).catch((err: unknown) => {
-      this.#deps.logger.error({ err }, 'agent cannot be judged');
+      this.#deps.logger.error({ err }, 'agent cannot be admitted');
       this.#refuse(socket, { status: '500 Internal Server Error' });
     });
   }
@@ -241,7 +241,7 @@ export class Delivery {
   #onOpen(session: Session, proof: ProofWatch, liftByteLimit: () => void): void {
     this.#open.set(session, proof);
     this.#silent.set(session, liftByteLimit);
-    // It may have been revoked while the connection was made.
+    // The proof may have been revoked while the connection was made.
     proof.recheck();
     let [oldest, count]: [Session | undefined, number] = [undefined, 0];
     for (const silent of this.#silent.keys()) {
@@ -277,10 +277,10 @@ export class Delivery {
       metrics.connected(this.#byCluster.size);
     }
     if (!session.isGreeted) return;
-    // Also of a stream that was replaced: where the newer one ended before it could be recorded,
-    // the older one still speaks for the cluster.
+    // Also for a stream that was replaced: if the newer one ended before it was recorded, the
+    // ledger still has the older one.
     ledger.setConnected(session.cluster, false, session.stream).catch((err: unknown) => {
-      // Another stream speaks for the cluster, here or at another hub.
+      // The cluster has another stream, here or at another hub.
       if (!(err instanceof StreamReplacedError)) logger.error({ err }, 'ledger write failed');
     });
   }

@@ -6,16 +6,16 @@ import { takeListed } from './reports/lists.ts';
 import { isDiverged, isIncomplete } from './reports/resync.ts';
 import { takeDigest, takeReport } from './reports/take-report.ts';
 
-/** Receivers of what a dispatcher cannot answer itself. */
+/** Handlers of answers to the hub's questions, and of errors. */
 export interface FrameDispatcherOptions {
   readonly inspections: Inspections;
-  /** Called with why a frame could not be taken. */
+  /** Called with the error of a frame that could not be handled. */
   readonly onFailure: (err: unknown) => void;
-  /** Called with why the ledger did not take a write that the stream does not depend on. */
+  /** Called with the error of a failed ledger write that the stream does not depend on. */
   readonly onWriteFailure: (err: unknown) => void;
 }
 
-/** Takes the frames of an agent that was greeted, each by its handler. */
+/** Dispatches the frames of a greeted agent to their handlers. */
 export class FrameDispatcher {
   readonly #context: FrameContext;
   readonly #options: FrameDispatcherOptions;
@@ -24,7 +24,7 @@ export class FrameDispatcher {
   #onFirstReport: (() => void) | undefined;
   /** Resolves once the last ack is written, or cannot be. */
   #acked: Promise<void> = Promise.resolve();
-  /** Whether the ledger has that the agent reported the current state of its cluster. */
+  /** Whether the ledger knows that the agent has reported the current state of its cluster. */
   #isConfirmed: boolean = false;
 
   constructor(context: FrameContext, options: FrameDispatcherOptions) {
@@ -37,7 +37,7 @@ export class FrameDispatcher {
     this.#onFirstReport = call;
   }
 
-  /** @throws whatever the ledger throws */
+  /** Handles a frame. @throws whatever the ledger throws */
   async take(frame: Exclude<AgentFrame, Hello>): Promise<void> {
     const { state } = this.#context;
     switch (frame.type) {
@@ -60,8 +60,8 @@ export class FrameDispatcher {
       case 'listed':
         return takeListed(frame, this.#context);
     }
-    // One that is to report everything has not said how it is now. It has a turn of its own for
-    // that, and its place here is for the next one.
+    // An agent that is to send a full report has not reported its current state yet. It has a turn
+    // of its own for that, so that the next agent gets its place among the handshakes.
     if (!isIncomplete(this.#context)) await this.#noteConfirmed(frame);
     this.#hasReported = true;
     this.#onFirstReport?.();
@@ -98,10 +98,9 @@ export class FrameDispatcher {
   }
 
   /**
-   * Records that the agent has reported its current state: by a report with which the hub has all
-   * that it reports, or by a digest that is not the first frame of the stream, which is of the
-   * state in which the stream before this one ended. A failed write is repeated with the next
-   * frame.
+   * Records that the agent has reported its current state: by a report that completes the hub's
+   * record, or by a digest. A digest as the first frame does not count, as it is of the state in
+   * which the previous stream ended. A failed write is repeated with the next frame.
    */
   async #noteConfirmed(frame: Exclude<AgentFrame, Hello>): Promise<void> {
     if (this.#isConfirmed) return;

@@ -11,24 +11,23 @@ export interface AgentCommits {
   holds: string | null;
   /** Commit that the next one has to be shown to descend from. */
   anchor: string | null;
-  /** Newest commit that the agent has verified, by its own word; null: `anchor`. */
+  /** Newest commit that the agent reports to have verified; null stands for `anchor`. */
   verified: string | null;
   /** Newest commit that the agent was shown on this stream, so that its signers count. */
   shown: string | null;
   /** Commit the agent enforces. */
   revision: string | null;
-  /** Commit that the agent got last and enforces or will enforce; null: the hub does not know. */
+  /** Commit that the agent got last and enforces or will enforce; null if it is not known. */
   heading: string | null;
-  /** Last offer, until the ledger has it: with its answer, or because none comes. */
+  /** Last offer, until it is written: with its answer, or on its own if none comes. */
   offered?: { readonly revision: string; readonly at: Date } | undefined;
   /** Newest revision that the agent should enforce. */
   target: string | null;
   /** Whether the agent has acked or nacked a revision on this stream. */
   hasAnswered: boolean;
   /**
-   * Revisions that the agent may ack or nack, the newest last: the one that it came with, and those
-   * that the hub offered since its last ack. Of the ones offered, an ack proves that the agent
-   * really has it.
+   * Revisions that the agent may ack or nack, the newest last. `offered` are those that the hub has
+   * offered since the last ack: only the ack of such a revision proves that the agent has it.
    */
   readonly answerable: Map<string, 'named' | 'offered'>;
 }
@@ -56,7 +55,7 @@ const forgetAnswered = ({ answerable }: AgentCommits, acked: string): void => {
 };
 
 /**
- * Takes out the time of the offer that an agent answers. @returns undefined: the ledger has it
+ * Removes and returns the time of the offer that an agent answers; undefined if it is written.
  */
 const takeOfferedAt = (commits: AgentCommits, revision: string): string | undefined => {
   const { offered } = commits;
@@ -67,7 +66,7 @@ const takeOfferedAt = (commits: AgentCommits, revision: string): string | undefi
 
 /** A report of which more frames are to come. */
 export interface UnfinishedReport {
-  /** Monotonic time at which its last frame came, ms. */
+  /** Monotonic time at which its last frame came, in milliseconds. */
   readonly at: number;
   /** Whether its first frame was full. */
   readonly isFull: boolean;
@@ -77,15 +76,15 @@ export interface UnfinishedReport {
 export interface ReportProgress {
   /** Whether the agent was asked for a full report that has not come yet. */
   resyncing: boolean;
-  /** Report that the next frame continues; undefined: the last one was complete. */
+  /** Report that the next frame continues; undefined if the last one was complete. */
   unfinished: UnfinishedReport | undefined;
   /** Number of the last report that the ledger has taken. */
   taken: number;
   /** Number of the last report that was acknowledged. */
   acknowledged: number;
   /**
-   * Entries since the last full report that the hub did not take as they came: until the next full
-   * one the digests cannot agree.
+   * Number of invalid entries since the last full report. The hub did not take them as they came,
+   * so the digests cannot agree until the next full report.
    */
   mended: number;
   /**
@@ -102,7 +101,7 @@ export interface ReportProgress {
 
 /** Lists of policies that the agent names and this hub does not know, by digest. */
 export interface ListProgress {
-  /** Unknown list of the agent's last report; undefined: its list is known, or it has none. */
+  /** Unknown list of the agent's last report; undefined if its list is known, or it has none. */
   unknown: string | undefined;
   /** List that the agent was asked for last: each once, unless the hub forgets it again. */
   asked: string | undefined;
@@ -133,7 +132,7 @@ export interface SessionState {
 const RESTS = { burst: 1, perSecond: 1 / 60 };
 const LOST = { burst: 3, perSecond: 1 / 60 };
 
-/** Creates the state of a session in which no hello has come. */
+/** Creates the state of a session before its hello. */
 export const createSessionState = (clock: Clock): SessionState => ({
   commits: {
     holds: null,
@@ -173,9 +172,9 @@ export interface FrameContext {
   readonly state: SessionState;
   readonly budget: AgentBudget;
   readonly send: (frame: HubFrame) => void;
-  /** Its turn to send everything. */
+  /** Turn of the agent to send a full report. */
   readonly resync: Turn;
-  /** Its turn to name the policies of a list. */
+  /** Turn of the agent to name the policies of a list. */
   readonly listing: Turn;
   readonly deps: DeliveryDeps;
   readonly logger: Logger;
@@ -186,7 +185,7 @@ export type Frame<T extends AgentFrame['type']> = Extract<AgentFrame, { type: T 
 
 type LogContext = Pick<FrameContext, 'budget' | 'logger'>;
 
-/** Logs what an agent can cause without end: once it does so too often, at level debug. */
+/** Logs what an agent can cause without end; beyond its allowance at level debug. */
 export const logLimited = ({ budget, logger }: LogContext, level: 'info' | 'warn' | 'error', fields: object, message: string): void =>
   logger[budget.mayLog(message) ? level : 'debug'](fields, message);
 
@@ -198,7 +197,7 @@ const isKnown = (revision: string, context: FrameContext): boolean => {
 
 /**
  * Notes an answer to an offer: the agent enforces the revision. @returns what the ledger has to
- * record; undefined: the revision was not offered
+ * record; undefined if the revision was not offered
  */
 export const noteAck = ({ revision, digest, heldMs }: AcceptedRevision, context: FrameContext): AckedRevision | undefined => {
   const { state, budget } = context;
@@ -211,12 +210,12 @@ export const noteAck = ({ revision, digest, heldMs }: AcceptedRevision, context:
   state.commits.revision = revision;
   state.commits.holds = revision;
   state.commits.anchor = revision;
-  // It may have dropped the newest one, where this one does not lead to it.
+  // The agent may have dropped the newest commit, if this one does not lead to it.
   state.commits.shown = null;
   return { revision, digest, heldMs, offeredAt: takeOfferedAt(state.commits, revision) };
 };
 
-/** Notes the newest commit that an agent has verified by its report; null: the one in force. */
+/** Notes the newest commit that an agent reports to have verified; null is the one in force. */
 export const noteVerified = (revision: string | null, { state: { commits }, budget }: FrameContext): void => {
   commits.verified = revision;
   if (revision !== null && revision === commits.shown) budget.vouchOnTop(revision, commits.revision);
@@ -248,8 +247,8 @@ export const takeAck = async (frame: Frame<'ack'>, context: FrameContext): Promi
 };
 
 /**
- * Agents name what is wrong with the trust in a commit, and of the content only the place. The
- * names themselves are theirs to choose.
+ * Class of a refusal. Agents give a code for problems of trust, and only a place for problems of
+ * the content. Codes are free text of agents, so no class is made of each.
  */
 const classOf = (reason: Reason | undefined): NackClass => {
   if (reason?.code === undefined) return 'invalid';
@@ -259,7 +258,7 @@ const classOf = (reason: Reason | undefined): NackClass => {
 /**
  * Whether a refusal is shown to people: it is new, and the agent has not refused too much recently.
  */
-const isTold = async ({ revision, reasons }: Frame<'nack'>, { cluster, budget, deps }: FrameContext): Promise<boolean> => {
+const isNotified = async ({ revision, reasons }: Frame<'nack'>, { cluster, budget, deps }: FrameContext): Promise<boolean> => {
   const known = await deps.ledger.cluster(cluster);
   return !isRepeated(known?.nack, { revision, reasons }) && budget.mayComplain();
 };
@@ -269,12 +268,12 @@ export const takeNack = async (frame: Frame<'nack'>, context: FrameContext): Pro
   const { cluster, stream, state, deps, logger } = context;
   const { revision, reasons } = frame;
   if (!isKnown(revision, context)) return;
-  // It may have been for want of an object; the next offer then repeats everything.
+  // The agent may have lacked an object, so the next offer repeats everything.
   state.commits.holds = null;
   if (state.commits.heading === revision) state.commits.heading = null;
   deps.metrics.nacked(classOf(reasons[0]));
   const offeredAt = takeOfferedAt(state.commits, revision);
-  const told = await isTold(frame, context);
+  const told = await isNotified(frame, context);
   if (!told) {
     await deps.ledger.setNack(cluster, { revision, reasons, told, offeredAt }, stream);
     return;

@@ -11,29 +11,29 @@ export interface HeartbeatOptions {
   readonly webSocket: WebSocket;
   readonly socket: AgentSocket;
   readonly limits: Pick<DeliveryLimits, 'ages' | 'heartbeatMs'>;
-  /** Called with why the ledger did not take a write. */
+  /** Called with the error of a failed ledger write. */
   readonly onWriteFailure: (err: unknown) => void;
 }
 
 /**
- * The pings and pongs of a stream: whether its agent is alive, and observes its cluster. Records
- * both in the ledger.
+ * Exchanges pings and pongs with an agent, and records in the ledger whether the agent is alive and
+ * observes its cluster.
  */
 export class Heartbeat {
   readonly #context: FrameContext;
   readonly #options: HeartbeatOptions;
   readonly #observation: AgentObservation;
   /**
-   * A heartbeat that comes by itself may be a write of the ledger, however many follow each other.
+   * Limits the ledger writes that pongs cause, as an agent may send any number of them unasked.
    */
-  readonly #notes: Allowance;
+  readonly #writes: Allowance;
   /** Whether the agent has sent something since the last ping. */
   #isAlive: boolean = true;
   /** Whether the last ping of {@link beat} is not answered. */
   #awaitsPong: boolean = false;
   /** Whether the agent observes its cluster, according to the ledger. */
   #isObserved: boolean = true;
-  #isNoting: boolean = false;
+  #isWriting: boolean = false;
 
   constructor(context: FrameContext, options: HeartbeatOptions) {
     const { clock } = context.deps;
@@ -41,17 +41,16 @@ export class Heartbeat {
     this.#context = context;
     this.#options = options;
     this.#observation = new AgentObservation(ages, clock);
-    this.#notes = createAllowance(clock, { burst: 2, perSecond: 2_000 / heartbeatMs });
+    this.#writes = createAllowance(clock, { burst: 2, perSecond: 2_000 / heartbeatMs });
   }
 
-  /** Asks for a sign of life. @returns whether there was one since the last ping */
+  /** Pings the agent. @returns whether it has sent something since the last ping */
   beat(): boolean {
     this.#noteDropped();
     const { webSocket, socket } = this.#options;
     if (socket.isBusy) {
-      // A database that is away can hold a frame up for long: that silence is the hub's own, on
-      // both sides. The pong that answers no ping (RFC 6455, 5.5.3) stands for those that the agent
-      // waits for.
+      // A frame may wait long for an unavailable database, and the hub then neither reads nor
+      // answers pings. An unsolicited pong (RFC 6455, 5.5.3) replaces those that the agent expects.
       webSocket.ping();
       webSocket.pong();
       return true;
@@ -63,7 +62,7 @@ export class Heartbeat {
     return true;
   }
 
-  /** Takes anything that the agent sends for a sign of life. */
+  /** Notes that the agent has sent something, which shows that it is alive. */
   noteAlive(): void {
     this.#isAlive = true;
   }
@@ -85,7 +84,7 @@ export class Heartbeat {
 
   /** Writes that the agent was seen, and what it observes, unless that was written just now. */
   noteSeen(): void {
-    if (!this.#context.stream.isOpen() || this.#notes.take(1) === 0) return;
+    if (!this.#context.stream.isOpen() || this.#writes.take(1) === 0) return;
     this.#write(async () => {
       await this.#context.deps.ledger.noteSeen(this.#context.cluster, this.#context.stream);
       await this.#noteObserved();
@@ -98,18 +97,19 @@ export class Heartbeat {
   noteAges(): void {
     const { cluster, deps } = this.#context;
     const outOfDate = this.#observation.outOfDate();
-    // At once and without a write, which may wait for a database that is away.
+    // At once and in memory, as a write may wait for an unavailable database.
     if (outOfDate !== undefined && outOfDate.length > 0) deps.ledger.suspendObservation([cluster]);
-    // While frames are under way the socket is not read: that silence is the hub's own.
-    if (this.#isNoting || this.#options.socket.isBusy) return;
-    if (outOfDate === undefined || (outOfDate.length === 0) === this.#isObserved || this.#notes.take(1) === 0) return;
+    // While frames are handled, the socket is not read, so that the ages are old by the hub's
+    // doing.
+    if (this.#isWriting || this.#options.socket.isBusy) return;
+    if (outOfDate === undefined || (outOfDate.length === 0) === this.#isObserved || this.#writes.take(1) === 0) return;
     this.#write(() => this.#noteObserved());
   }
 
   /** Writes that the stream of an agent is open. @throws what the ledger throws */
   async openStream({ revision }: Hello): Promise<void> {
     const { cluster, stream, deps } = this.#context;
-    await this.#alone(async () => {
+    await this.#runAlone(async () => {
       const outOfDate = this.#observation.outOfDate() ?? [];
       await deps.ledger.openStream(cluster, stream, { outOfDate, isNew: revision === null });
       this.#isObserved = outOfDate.length === 0;
@@ -124,7 +124,7 @@ export class Heartbeat {
     this.#isObserved = outOfDate.length === 0;
   }
 
-  /** Writes that events were dropped, as such an agent may have nothing more to report for long. */
+  /** Writes how many events were dropped, as no report may follow that does so. */
   #noteDropped(): void {
     const { cluster, budget, deps } = this.#context;
     const dropped = budget.takeDropped();
@@ -132,17 +132,18 @@ export class Heartbeat {
   }
 
   #write(work: () => Promise<void>): void {
-    this.#alone(work).catch((err: unknown) => this.#options.onWriteFailure(err));
+    this.#runAlone(work).catch((err: unknown) => this.#options.onWriteFailure(err));
   }
 
   /**
-   * Runs one write at a time: heartbeats must not pile up behind a database that is unavailable.
+   * Runs a write, unless one is under way: heartbeats must not pile up behind an unavailable
+   * database.
    */
-  async #alone(work: () => Promise<void>): Promise<void> {
-    if (this.#isNoting) return;
-    this.#isNoting = true;
+  async #runAlone(work: () => Promise<void>): Promise<void> {
+    if (this.#isWriting) return;
+    this.#isWriting = true;
     await work().finally(() => {
-      this.#isNoting = false;
+      this.#isWriting = false;
     });
   }
 }

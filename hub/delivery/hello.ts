@@ -18,8 +18,8 @@ export type Hello = Extract<AgentFrame, { type: 'hello' }>;
 /**
  * Checks the hello of an agent.
  *
- * @returns why the hub does not accept a hello, if so. The cluster in it is compared with the
- * proven identity, never used instead of it
+ * @returns why the hub refuses the hello; undefined if it accepts it. The cluster in it is only
+ * compared with the proven identity, never used instead
  */
 export const refuseHello = (hello: Hello, cluster: string): { code: number; reason: string } | undefined => {
   if (hello.protocol !== PROTOCOL_VERSION) {
@@ -33,8 +33,8 @@ export const refuseHello = (hello: Hello, cluster: string): { code: number; reas
 };
 
 /**
- * The checkpoint in a hello is a witness of this hub's audit log if this hub signed it. Any other
- * one proves nothing here: the agent reports a hub that signs with another key than the one before.
+ * Returns the checkpoint in a hello if it is a witness of this hub's audit log, which means that
+ * this hub has signed it. Others prove nothing here: agents report when the key of a hub changes.
  */
 export const findWitness = ({ checkpoint }: Hello, { checkpoints }: DeliveryDeps): Checkpoint | undefined =>
   checkpoint?.key === checkpoints.key && isSigned(checkpoint) ? checkpoint : undefined;
@@ -48,17 +48,17 @@ export const keepWitness = async (hello: Hello, context: FrameContext): Promise<
 };
 
 /**
- * Takes the revision that an agent enforces by its hello for an ack, which may have been lost with
- * the stream before.
+ * Records the revision that an agent enforces according to its hello as acked: the ack may have
+ * been lost with the previous stream.
  */
 export const keepRevision = async ({ revision }: Hello, { cluster, stream, state, deps: { ledger } }: FrameContext): Promise<void> => {
   if (revision === null) return;
   const known = await ledger.cluster(cluster);
-  // An answer since then is newer.
+  // An answer on this stream is newer.
   if (!state.commits.hasAnswered && known?.acked?.revision !== revision) await ledger.setAck(cluster, { revision, digest: null }, stream);
 };
 
-/** Takes over what an agent has by its hello. */
+/** Sets the commits and the checkpoint that an agent has according to its hello. */
 export const noteHeld = (hello: Hello, { state, deps }: FrameContext): void => {
   const { commits, checkpoints } = state;
   commits.holds = hello.holds;
@@ -70,15 +70,13 @@ export const noteHeld = (hello: Hello, { state, deps }: FrameContext): void => {
   if (hello.revision !== null) allowAnswer(commits, hello.revision, 'named');
 };
 
-/**
- * A checkpoint goes to all agents that keep the same one before it: it is the same frame, and
- * encoded once.
- */
+/** Encodes a checkpoint once for all agents that have the same one before it. */
 const encodeCheckpoint = weakMemo((frame: CheckpointFrame) => Buffer.from(encodeFrame(frame)));
 
 /**
- * Brings an agent to the newest checkpoint, or a part of the way. @returns how many bytes went out;
- * never rejects
+ * Sends an agent the checkpoints up to the newest one, or some of them.
+ *
+ * @returns number of bytes that were sent; never rejects
  */
 export const sendCheckpoints = async ({ state, deps, logger }: FrameContext, outbox: Outbox): Promise<number> => {
   const progress = state.checkpoints;
@@ -86,7 +84,7 @@ export const sendCheckpoints = async ({ state, deps, logger }: FrameContext, out
   let sent = 0;
   try {
     const frames = await deps.checkpoints.framesFor(from);
-    // Another call was faster; its frames have the agent where these would bring it.
+    // A concurrent call has sent these frames.
     if (progress.kept !== from) return 0;
     for (const frame of frames) {
       const { sequence } = frame.checkpoint;
@@ -96,7 +94,7 @@ export const sendCheckpoints = async ({ state, deps, logger }: FrameContext, out
       sent += bytes.byteLength;
       progress.kept = sequence;
       progress.sent = sequence;
-      // The rest of a long way follows in the next turns.
+      // The rest follows in later turns.
       if (outbox.isBusy) break;
     }
   } catch (err) {

@@ -12,7 +12,7 @@ const unpack = promisify(gunzip);
 
 /** Longest wait for an answer, in milliseconds. An agent has the report in memory. */
 const ANSWER_MS = 2_000;
-/** Milliseconds that another hub has beyond the agent. */
+/** Additional time for an answer through another hub, in milliseconds. */
 const RELAY_MS = 1_000;
 /** Most questions to one agent that are open or wait; one more is refused. */
 const MAX_OPEN = 8;
@@ -23,11 +23,14 @@ const MAX_OPEN = 8;
 const MAX_PASSED_ON = { text: 64 * 1024, packed: 7_000 };
 
 /**
- * Question to one agent: what a change of policies would do, as the text of a `preview` frame
- * without its type and id; for the full report of a policy, by key; without either, where pods run.
+ * Schema of an {@link AgentQuestion}: `policy` is the key of a policy, `preview` the text of a
+ * `preview` frame without its type and id.
  */
 const AgentQuestion = z.strictObject({ policy: PolicyKey.optional(), preview: z.string().optional() });
-/** Question to one agent: about a policy, about a preview, or, without either, where pods run. */
+/**
+ * Question to one agent: for the full report of a policy, for what a change of policies would do,
+ * or, without either, where pods run.
+ */
 export type AgentQuestion = z.infer<typeof AgentQuestion>;
 
 const AgentAnswer = z.union([
@@ -36,14 +39,14 @@ const AgentAnswer = z.union([
   z.strictObject({ preview: ClusterPreview }),
 ]);
 /**
- * Answer of an agent to a question of the hub. `report` null: the agent does not have the policy.
- * `processing` null: it does not know.
+ * Answer of an agent to a question of the hub. `report` is null if the agent does not have the
+ * policy, `processing` if it does not know.
  */
 export type AgentAnswer = z.infer<typeof AgentAnswer>;
 
 /**
- * Report of an agent about a policy. null: it does not have it; undefined: it cannot be asked, or
- * does not answer.
+ * Report of an agent about a policy. Null if the agent does not have the policy; undefined if it
+ * cannot be asked, or does not answer.
  */
 export type InspectedReport = PolicyReport | null | undefined;
 
@@ -55,9 +58,9 @@ interface Open {
   readonly answer: (answer: AgentAnswer) => void;
 }
 
-/** The way to the agent. */
+/** Connection to the agent. */
 interface Sender {
-  /** Whether an offer is on its way: nothing large is sent meanwhile. */
+  /** Whether an offer is in flight: nothing large is sent meanwhile. */
   readonly isBusy: boolean;
   send(frame: string): void;
 }
@@ -66,21 +69,21 @@ interface Until {
   readonly clock: Clock;
   /** Aborts with the stream. */
   readonly signal: AbortSignal;
-  /** Aborts once nobody waits for the answer; undefined: a caller always does. */
+  /** Aborts once the caller no longer waits for the answer; undefined if it always does. */
   readonly caller?: AbortSignal | undefined;
 }
 
 /** Answer on behalf of an agent that is still at another preview. */
 const BUSY: AgentAnswer = { preview: { state: 'NotAnswered', reason: 'Busy', message: 'the agent answers other questions' } };
 
-/** Returns the text of a frame. */
+/** Encodes a question as a frame. */
 const textOf = ({ policy, preview }: AgentQuestion, id: number): string => {
   if (preview !== undefined) return `{"type":"preview","id":${id},${preview.slice(1)}`;
   const frame: HubFrame = policy === undefined ? { type: 'locate', id } : { type: 'inspect', id, policy };
   return encodeFrame(frame);
 };
 
-/** Returns the answer in a frame; undefined: it answers another question. */
+/** Returns the answer in a frame; undefined if it answers another question. */
 const answerTo = ({ policy, preview }: AgentQuestion, frame: Inspected | Located | Previewed): AgentAnswer | undefined => {
   switch (frame.type) {
     case 'previewed':
@@ -93,8 +96,8 @@ const answerTo = ({ policy, preview }: AgentQuestion, frame: Inspected | Located
 };
 
 /**
- * Questions to one agent for what the hub is not sent: full reports of policies, of which those
- * that conform have none, where pods run, and what a change would do.
+ * Asks one agent for what it does not report by itself: full reports of policies, as it sends none
+ * for those that conform, where pods run, and what a change would do.
  */
 export class Inspections {
   readonly #open = new Map<number, Open>();
@@ -108,7 +111,7 @@ export class Inspections {
     return question.preview === undefined ? this.#ask(question, sender, ANSWER_MS, until) : this.#preview(question, sender, until);
   }
 
-  /** Asks once those before have their answer, if that is soon and the caller is still there. */
+  /** Asks once the previous previews are answered, if that is soon and the caller still waits. */
   async #preview(question: AgentQuestion, sender: Sender, until: Until): Promise<AgentAnswer | undefined> {
     const turn = this.#lastPreview.then(() => 'come' as const);
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
@@ -120,7 +123,7 @@ export class Inspections {
       const come = await answerWithin(turn, PREVIEW_MS, clock, given).finally(() => (this.#waiting -= 1));
       if (given.aborted) return undefined;
       if (come === undefined) return BUSY;
-      // Once it is sent, the next one waits for the answer even if the caller leaves.
+      // Once this one is sent, the next one waits for its answer even if the caller leaves.
       return await this.#ask(question, sender, PREVIEW_MS, until);
     } finally {
       end();
@@ -141,7 +144,7 @@ export class Inspections {
     }
   }
 
-  /** Takes an answer. One that was not requested, or comes too late, leaves nothing. */
+  /** Handles an answer. One that was not requested, or comes too late, is ignored. */
   take(frame: Inspected | Located | Previewed): void {
     const open = this.#open.get(frame.id);
     const answer = open && answerTo(open.question, frame);
@@ -152,7 +155,7 @@ export class Inspections {
 /** The streams that this hub holds. */
 interface HeldStreams {
   holds(cluster: string): boolean;
-  /** @param caller aborts once nobody waits for the answer */
+  /** @param caller aborts once the caller no longer waits for the answer */
   ask(cluster: string, question: AgentQuestion, caller?: AbortSignal): Promise<AgentAnswer | undefined>;
 }
 
@@ -168,8 +171,8 @@ const unpackQuestion = async ({ policy, preview }: HubQuestion): Promise<AgentQu
 };
 
 /**
- * Asks agents through whichever hub holds their streams. Callers with the same question at the same
- * time share the answer.
+ * Asks agents through the hub that holds their streams. Callers that ask for the same report, or
+ * where pods of the same cluster run, at the same time share the answer.
  */
 export class Inspector {
   readonly #streams: HeldStreams;
@@ -186,13 +189,13 @@ export class Inspector {
     });
   }
 
-  /** @param policy its key */
+  /** Asks for the full report of a policy. @param policy key of the policy */
   async inspect(cluster: string, policy: string): Promise<InspectedReport> {
     const answer = await this.#share({ cluster, policy });
     return answer !== undefined && 'report' in answer ? answer.report : undefined;
   }
 
-  /** Asks where pods of a cluster run. @returns undefined: nobody knows */
+  /** Asks where pods of a cluster run; undefined if that is not known. */
   async locate(cluster: string): Promise<ClusterProcessing | undefined> {
     const answer = await this.#share({ cluster });
     return answer !== undefined && 'processing' in answer ? (answer.processing ?? undefined) : undefined;
@@ -203,8 +206,8 @@ export class Inspector {
    * long as the answer.
    *
    * @param preview text of a `preview` frame without its type and id
-   * @param caller aborts once nobody waits for the answer: a question that still waits for its turn
-   * here is not asked then
+   * @param caller aborts once the caller no longer waits for the answer: a question that still
+   * waits for its turn at this hub is then not asked
    */
   async preview(cluster: string, preview: string, caller?: AbortSignal): Promise<ClusterPreview | NoPreview> {
     const isHere = this.#streams.holds(cluster);

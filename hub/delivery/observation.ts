@@ -2,35 +2,37 @@ import { type Ages, decodeAges } from '@fso/shared/protocol';
 import type { Clock } from '@fso/shared/runtime';
 import type { AgeLimits, DeliveryDeps, DeliveryLimits } from './types.ts';
 
-/** An agent whose ages are looked at. */
+/** An agent whose ages are checked. */
 export interface ObservedAgent {
   readonly cluster: string;
   /** Forgets the ages of the agent, and requests them. @returns whether there were any */
   askAges(): boolean;
-  /** Takes note of what has become too old since: ages, an offer without an answer. */
+  /** Records what is overdue: ages that are too high, and an offer without an answer. */
   noteOverdue(): void;
 }
 
-/** Names for what is too old where an agent does not name it. */
+/** Names for what is too old if the agent does not name it. */
 const TOO_OLD = { part: 'reconcile', kind: 'watch' } as const;
 const NOTHING: readonly string[] = [];
 
 /**
- * Finds the evidence of an agent that is too old.
+ * Finds the parts of an agent's observation that are too old.
  *
- * @param elapsedMs since the agent sent its ages
- * @returns what is out of date; empty: all is known
+ * @param elapsedMs milliseconds since the agent sent its ages
+ * @returns what is out of date; empty if nothing is
  */
 export const findOutOfDate = ({ outOfDate, oldestPartMs, oldestKindMs }: Ages, elapsedMs: number, limits: AgeLimits): readonly string[] => {
   if (outOfDate.length > 0) return outOfDate;
   const isPartOld = oldestPartMs + elapsedMs > limits.partMs;
   const isKindOld = oldestKindMs + elapsedMs > limits.kindMs;
-  // Each second, for each agent.
+  // The common case, each second for each agent, allocates nothing.
   if (!isPartOld && !isKindOld) return NOTHING;
   return [...(isPartOld ? [TOO_OLD.part] : []), ...(isKindOld ? [TOO_OLD.kind] : [])];
 };
 
-/** Names that come and go while something is out of date all the time are written this often. */
+/**
+ * Shortest time between two changes of the names while something is out of date, in milliseconds.
+ */
 const RENAME_MS = 60_000;
 
 interface Stamped<T> {
@@ -45,8 +47,9 @@ interface Stamped<T> {
 export class AgentObservation {
   readonly #limits: AgeLimits;
   readonly #clock: Clock;
-  #heard: Stamped<Ages> | undefined;
-  #said: Stamped<readonly string[]> | undefined;
+  #ages: Stamped<Ages> | undefined;
+  /** Names that were returned last; undefined if nothing was out of date. */
+  #named: Stamped<readonly string[]> | undefined;
 
   constructor(limits: AgeLimits, clock: Clock) {
     this.#limits = limits;
@@ -56,38 +59,36 @@ export class AgentObservation {
   /** Takes the payload of a pong. @returns whether it has ages */
   hear(pong: Buffer): boolean {
     const ages = decodeAges(pong);
-    if (ages !== undefined) this.#heard = { value: ages, atMs: this.#clock.monotonicMs() };
+    if (ages !== undefined) this.#ages = { value: ages, atMs: this.#clock.monotonicMs() };
     return ages !== undefined;
   }
 
   /** Forgets the ages until the next pong. @returns whether there were any */
   forget(): boolean {
-    const hadAges = this.#heard !== undefined;
-    this.#heard = undefined;
+    const hadAges = this.#ages !== undefined;
+    this.#ages = undefined;
     return hadAges;
   }
 
-  /**
-   * @returns what is out of date now; empty: all is known; undefined: the agent has sent no ages
-   */
+  /** @returns what is out of date now; undefined if the agent has sent no ages */
   outOfDate(): readonly string[] | undefined {
-    if (this.#heard === undefined) return undefined;
+    if (this.#ages === undefined) return undefined;
     const nowMs = this.#clock.monotonicMs();
-    const found = findOutOfDate(this.#heard.value, nowMs - this.#heard.atMs, this.#limits);
-    const isRenamed = this.#said === undefined || nowMs - this.#said.atMs >= RENAME_MS;
-    if (found.length === 0) this.#said = undefined;
-    else if (isRenamed) this.#said = { value: found, atMs: nowMs };
-    return this.#said?.value ?? found;
+    const found = findOutOfDate(this.#ages.value, nowMs - this.#ages.atMs, this.#limits);
+    const isRenamed = this.#named === undefined || nowMs - this.#named.atMs >= RENAME_MS;
+    if (found.length === 0) this.#named = undefined;
+    else if (isRenamed) this.#named = { value: found, atMs: nowMs };
+    return this.#named?.value ?? found;
   }
 }
 
-/** Checks of the ages between two pings. */
-const LOOKS = 15;
+/** Number of checks of the ages between two pings. */
+const CHECKS = 15;
 /** Delay in milliseconds above which a check is skipped: pongs of agents may lie unread. */
 const LATE_MS = 1_000;
 
 /**
- * Looks at the ages of all agents about once a second, and bounds the time for which a pause of the
+ * Checks the ages of all agents about once a second, and bounds the time for which a pause of the
  * hub makes them unknown.
  */
 export class ObservationWatch {
@@ -115,18 +116,18 @@ export class ObservationWatch {
     this.#suspended = { clusters: [...new Set([...this.#suspended.clusters, ...clusters])], untilMs };
   }
 
-  /** Looks until aborted. */
+  /** Checks until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
-    const everyMs = this.#limits.heartbeatMs / LOOKS;
+    const everyMs = this.#limits.heartbeatMs / CHECKS;
     while (!signal.aborted) {
       const due = clock.monotonicMs() + everyMs;
       await clock.sleep(everyMs, signal).catch(() => undefined);
-      if (!signal.aborted && clock.monotonicMs() - due <= LATE_MS) this.#look();
+      if (!signal.aborted && clock.monotonicMs() - due <= LATE_MS) this.#check();
     }
   }
 
-  #look(): void {
+  #check(): void {
     for (const agent of this.#agents()) agent.noteOverdue();
     const { clusters, untilMs } = this.#suspended;
     if (clusters.length === 0 || this.#deps.clock.monotonicMs() < untilMs) return;

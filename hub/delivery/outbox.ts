@@ -11,7 +11,7 @@ export interface OutboxOptions {
   readonly connection: Duplex;
   /** Milliseconds without progress after which an offer makes the connection too slow. */
   readonly stallMs: number;
-  /** Bytes that may wait beside the offer that is under way. */
+  /** Most bytes that may wait in addition to the offer in flight. */
   readonly maxBufferedBytes: number;
   /** Limit shared by all agents. */
   readonly offerLimit: OfferLimit;
@@ -21,14 +21,14 @@ export interface OutboxOptions {
 }
 
 /**
- * Bytes of a large message that are with the socket at a time. That the network has taken them is
- * progress, and pings and pongs pass in between. The TLS connection keeps a buffer of the size of
- * the largest write for good: of a small fragment it is one record, with the frame's header.
+ * Most bytes of a large message that the socket has at a time. Progress shows when the network has
+ * taken them, and pings and pongs pass between fragments. The TLS connection permanently keeps a
+ * buffer of the size of its largest write: a fragment and its header fit into one TLS record.
  */
 const FRAGMENT_BYTES = 16_000;
 /**
- * An agent takes some more fragments of one message. The fragments of a message of 16 MiB are 64
- * KiB each.
+ * Most fragments of one message; an agent accepts some more. The fragments of a message of 16 MiB
+ * are 64 KiB each.
  */
 const MAX_FRAGMENTS = 256;
 
@@ -36,8 +36,8 @@ const fragmentsOf = (part: Buffer, bytes: number): Buffer[] =>
   Array.from({ length: Math.ceil(part.byteLength / bytes) }, (_, at) => part.subarray(at * bytes, (at + 1) * bytes));
 
 /**
- * Fragments in groups of the size of one: a small message is one group. The memory of a part that
- * agents share stays the same for all of them.
+ * Splits a message into batches of fragments, each of at most the size of one fragment, so that a
+ * small message is one batch. Fragments are views of their part, whose memory agents share.
  */
 const batchesOf = (parts: readonly Buffer[]): Buffer[][] => {
   const total = parts.reduce((sum, { byteLength }) => sum + byteLength, 0);
@@ -55,35 +55,35 @@ const batchesOf = (parts: readonly Buffer[]): Buffer[][] => {
 
 const bytesOf = (payload: string | Buffer): Buffer => (typeof payload === 'string' ? Buffer.from(payload) : payload);
 
-/** A large message on its way, in fragments. */
+/** A large message in flight, in fragments. */
 interface Sending {
   /** Batches that the socket does not have yet. */
   readonly batches: Buffer[][];
-  /** Time at which the network last took something of it, or it began: monotonic, ms. */
+  /** Monotonic time of its start, or at which the network last took a part of it, in ms. */
   progressAt: number;
   /** Called when the network has all of it. */
   readonly done: () => void;
 }
 
 /**
- * Bounded queue of what is to be sent to one agent. A connection on which nothing goes out is
- * closed rather than buffered for, and no other connection waits for it. A slow one that takes a
- * large offer bit by bit stays open.
+ * Bounded queue of frames to one agent. A connection that takes nothing is closed instead of
+ * buffering for it, and never delays other connections. A slow one that takes a large offer bit by
+ * bit stays open.
  */
 export class Outbox {
   readonly #socket: WebSocket;
   readonly #options: OutboxOptions;
   #sending: Sending | undefined;
   /**
-   * Frames that come after the message on its way: nothing may stand between the fragments of a
-   * message.
+   * Frames that wait for the end of the message in flight: no other message may come between its
+   * fragments.
    */
   #held: (string | Buffer)[] = [];
   #heldBytes = 0;
-  /** Whether the connection waits in the line of the limit. */
-  #isInLine: boolean = false;
+  /** Whether an offer is queued at the limit that all agents share. */
+  #isQueued: boolean = false;
   #waiting: EncodedOffer | undefined;
-  /** Makes the offer that is to follow the message on its way. */
+  /** Makes the offer that is to follow the message in flight. */
   #makeNext: (() => void) | undefined;
   #gaveUp: boolean = false;
 
@@ -92,12 +92,12 @@ export class Outbox {
     this.#options = options;
   }
 
-  /** Whether a large message is on its way, behind which other frames may have to wait. */
+  /** Whether a large message is in flight, behind which other frames may have to wait. */
   get isBusy(): boolean {
     return this.#sending !== undefined;
   }
 
-  /** @param payload text, or its bytes where many agents share them */
+  /** Sends a frame. @param payload text, or its bytes if many agents share them */
   send(payload: string | Buffer): void {
     if (!this.#isOpen()) return;
     if (this.#sending !== undefined && this.#sending.batches.length > 0) this.#hold(payload);
@@ -106,17 +106,16 @@ export class Outbox {
     else this.#sendNow(payload);
   }
 
-  /** Sends an offer; while one is still on its way only the newest other one waits. */
+  /** Sends an offer. While one is in flight, only the newest other one waits. */
   offer(offer: EncodedOffer): void {
     if (!this.#isOpen()) return;
     this.#waiting = offer;
-    this.#standInLine();
+    this.#queueOffer();
   }
 
   /**
-   * Calls `make` once no large message is on its way, at once if none is; of several calls the last
-   * one. Of an agent that reads slowly, or has stopped, most offers would be out of date before
-   * they can be sent.
+   * Calls `make` once no large message is in flight, or at once if none is. A later call replaces
+   * an earlier one: most offers to a slow agent would be outdated before they can be sent.
    */
   whenFree(make: () => void): void {
     if (this.#sending === undefined) make();
@@ -124,8 +123,8 @@ export class Outbox {
   }
 
   /**
-   * Gives the connection up where the message under way has made no progress for the time of a
-   * stall. To be called about once a second, by a process that has read and written meanwhile.
+   * Gives up the connection if the message in flight has made no progress for `stallMs`. To be
+   * called about once a second, by a process that has read and written meanwhile.
    */
   checkProgress(): void {
     const { clock, stallMs } = this.#options;
@@ -167,16 +166,16 @@ export class Outbox {
     this.#options.onTooSlow();
   }
 
-  #standInLine(): void {
-    if (this.#waiting === undefined || this.#sending !== undefined || this.#isInLine) return;
-    this.#isInLine = true;
+  #queueOffer(): void {
+    if (this.#waiting === undefined || this.#sending !== undefined || this.#isQueued) return;
+    this.#isQueued = true;
     const bytes = (): number => (this.#waiting === undefined ? 0 : this.#waiting.shared.byteLength + this.#waiting.own.byteLength);
     this.#options.offerLimit.enter(bytes, (done) => this.#startWaiting(done));
   }
 
   #startWaiting(done: () => void): void {
-    this.#isInLine = false;
-    // A long frame has begun meanwhile: its end stands in line again.
+    this.#isQueued = false;
+    // A large frame has begun meanwhile, and queues the offer again at its end.
     if (this.#sending !== undefined) {
       done();
       return;
@@ -220,6 +219,6 @@ export class Outbox {
     const make = this.#makeNext;
     this.#makeNext = undefined;
     if (error == null) make?.();
-    this.#standInLine();
+    this.#queueOffer();
   }
 }

@@ -22,7 +22,7 @@ import type { DeliveryDeps, DeliveryOptions, SessionHooks, SessionOwner } from '
  * Longest wait for the first frame after the welcome, in milliseconds, so that a silent agent does
  * not keep the others waiting.
  */
-const FIRST_WORD_MS = 10_000;
+const FIRST_FRAME_MS = 10_000;
 /** Phase of the greeting of an agent. */
 type Phase = { readonly name: 'silent' } | { readonly name: 'greeting'; readonly greeted: Promise<void> } | { readonly name: 'ready' };
 
@@ -107,8 +107,7 @@ export class Session {
   }
 
   /**
-   * Brings the agent to a revision, unless it is on its way there. A failed offer closes the
-   * stream.
+   * Offers the agent a revision, unless it is on its way there. A failed offer closes the stream.
    */
   offer(revision: string): void {
     this.#offers.offer(revision);
@@ -118,15 +117,15 @@ export class Session {
     this.#socket.close(code, reason);
   }
 
-  /** Asks the agent for what it does not report; while an offer is on its way, nothing large. */
+  /** Asks the agent for what it does not report. Nothing large is sent while an offer is sent. */
   async ask(question: AgentQuestion, caller?: AbortSignal): Promise<AgentAnswer | undefined> {
     if (!this.isGreeted || !this.stream.isOpen()) return undefined;
     return this.#inspections.ask(question, this.#outbox, { clock: this.#deps.clock, signal: this.#socket.closed, caller });
   }
 
   /**
-   * Sends the newest checkpoint of the audit log, if the agent does not have it. @returns how many
-   * bytes went out; never rejects
+   * Sends the newest checkpoint of the audit log, if the agent does not have it. @returns number of
+   * bytes that were sent; never rejects
    */
   async sendCheckpoint(): Promise<number> {
     // An offer to a slow agent may take longer than many checkpoints.
@@ -134,7 +133,7 @@ export class Session {
     return sendCheckpoints(this.#context, this.#outbox);
   }
 
-  /** Acknowledges reports, and asks for a sign of life. An agent without one is cut off. */
+  /** Acknowledges reports and pings the agent, or cuts off one that has not answered. */
   ping(): void {
     if (!this.isGreeted) return;
     acknowledge(this.#context);
@@ -144,7 +143,7 @@ export class Session {
     this.#webSocket.terminate();
   }
 
-  /** The agent is to be cut off because it takes nothing of what it is sent. */
+  /** Counts a stall of an agent that is cut off because it reads nothing of what it is sent. */
   #noteStall(): void {
     if (this.stream.isOpen()) this.#budget.stalls.add();
   }
@@ -157,7 +156,7 @@ export class Session {
 
   /**
    * Records ages that are too high or were not written with their pong, and an offer without an
-   * answer; ends the stream of an agent that takes nothing.
+   * answer. Ends the stream of an agent that reads nothing.
    */
   noteOverdue(): void {
     if (!this.isGreeted) return;
@@ -179,20 +178,20 @@ export class Session {
       this.#enqueue((data as Buffer).byteLength, () => this.#receive(data as Buffer, binary));
     });
     socket.on('pong', (data) => {
-      // The first pongs of an agent are no proof that it reads: one comes unasked, one may answer
-      // what came with the welcome.
+      // The first pongs do not prove that the agent reads: one comes unasked, and one may answer
+      // the ping that came with the welcome.
       if (this.#heartbeat.takePong(data)) this.#offers.endTrial();
-      // Only an agent that has said hello is connected: nothing would take the word back when this
+      // Only a greeted agent counts as connected: for others, nothing would revert that when this
       // stream ends.
       if (this.isGreeted) this.#heartbeat.noteSeen();
       this.#enqueue(0, async () => undefined);
     });
     socket.on('ping', () => {
-      // On a slow link it comes long before the answer to a ping of the hub, which stands behind a
-      // part of an offer.
+      // On a slow link, pings of the agent come long before its answer to a ping of the hub, which
+      // waits behind a part of an offer.
       this.#heartbeat.noteAlive();
       this.#enqueue(0, async () => undefined);
-      // The hub answers each, also where the agent does not read the answers.
+      // The hub answers each ping, even if the agent does not read the answers.
       if (socket.bufferedAmount <= this.#options.limits.maxBufferedBytes) return;
       this.#noteStall();
       socket.terminate();
@@ -225,7 +224,7 @@ export class Session {
     this.close(1011, 'the hub failed on a frame');
   }
 
-  /** @returns whether the agent has another stream, at whichever hub; then this one ends */
+  /** Closes this stream if the agent has another one, at any hub. @returns whether it has */
   #endIfReplaced(err: unknown): boolean {
     if (!(err instanceof StreamReplacedError)) return false;
     this.close(CLOSE_CODES.replaced, err.message);
@@ -248,7 +247,7 @@ export class Session {
       return;
     }
     if (frame.type === 'hello') {
-      // Not waited for: an agent that waits for its turn is still heard, when it gives up as well.
+      // Not awaited: the stream is still read while the agent waits for its turn, or gives up.
       const greeted = this.#greet(frame);
       this.#phase = { name: 'greeting', greeted };
       greeted.catch((err: unknown) => this.#fail(err));
@@ -265,7 +264,7 @@ export class Session {
       this.close(refused.code, refused.reason);
       return;
     }
-    // Each return of an agent that takes nothing costs a handshake.
+    // Delays an agent that was cut off as it read nothing: each return costs a handshake.
     if (this.#budget.stalls.isOwed) this.#offers.beginTrial();
     await this.#socket.pace(this.#budget.stalls.leftMs());
     await this.#waitForTurn();
@@ -275,12 +274,12 @@ export class Session {
     noteHeld(hello, this.#context);
     const time = this.#deps.clock.now().toISOString();
     this.#context.send({ type: 'welcome', protocol: PROTOCOL_VERSION, hubVersion: this.#options.version, time, reported });
-    // Its pong says ages that are of now.
+    // The pong brings the current ages of the agent.
     this.#webSocket.ping();
     this.#hooks.onReady(this);
     const target = this.#deps.targets.targetOf(this.cluster);
     if (target !== null) this.offer(target);
-    // Not waited for: with the database away the hub greets and serves the agent all the same.
+    // Not awaited: the hub serves the agent even while the database is unavailable.
     this.#noteHello(hello).catch((err: unknown) => this.#noteWriteFailure(err));
     void this.sendCheckpoint();
     this.#logger.info({ revision: hello.revision, agentVersion: hello.agentVersion }, 'agent connected');
@@ -289,7 +288,7 @@ export class Session {
   async #waitForTurn(): Promise<void> {
     const leave = await this.#handshakeTurns.enter(this.#socket.closed);
     this.#dispatcher.onFirstReport(leave);
-    void this.#deps.clock.sleep(FIRST_WORD_MS, this.#socket.closed).then(leave, leave);
+    void this.#deps.clock.sleep(FIRST_FRAME_MS, this.#socket.closed).then(leave, leave);
   }
 
   async #noteHello(hello: Hello): Promise<void> {

@@ -36,18 +36,18 @@ export interface DeliveryLimits {
   readonly maxResyncs: number;
   /** Most agents that wait for their welcome; one more is refused until later. */
   readonly maxWaiting: number;
-  /** Milliseconds between pings; an agent that has not answered the one before is gone. */
+  /** Milliseconds between pings; an agent that has not answered the previous one is cut off. */
   readonly heartbeatMs: number;
   readonly ages: AgeLimits;
   /** Milliseconds after a pause of the hub in which earlier reports do not count as known. */
   readonly suspendedMs: number;
-  /** Milliseconds after which an offer that is not on its way makes the connection too slow. */
+  /** Milliseconds without progress of an offer after which the connection is too slow. */
   readonly stallMs: number;
-  /** Bytes that may wait for a connection beyond the offer on its way. */
+  /** Most bytes that may wait for a connection in addition to the offer in flight. */
   readonly maxBufferedBytes: number;
-  /** Bytes of offers that are on their way to agents at a time. */
+  /** Most bytes of offers in flight to all agents. */
   readonly maxOfferBytes: number;
-  /** Bytes of a frame. */
+  /** Most bytes of a frame. */
   readonly maxFrameBytes: number;
   readonly agent: AgentLimits;
   readonly listener: ListenerLimits;
@@ -63,7 +63,7 @@ export interface DeliveryOptions {
 /** Class of an agent's reason to refuse a revision; there are few. */
 export type NackClass = 'untrusted' | 'invalid' | 'incomplete';
 
-/** Receiver of the numbers of connections, offers, refusals and reports. */
+/** Metrics of connections, offers, refusals and reports. */
 export interface DeliveryMetrics {
   connected(count: number): void;
   offered(): void;
@@ -77,7 +77,7 @@ export interface DeliveryDeps {
   readonly offers: Offers;
   readonly checkpoints: Pick<Checkpoints, 'key' | 'framesFor'>;
   readonly targets: RevisionTargets;
-  /** Signed tags about a commit; undefined: none are known. */
+  /** Returns the signed tags about a commit; undefined if none are known. */
   readonly approvals: { of(revision: string): Approvals | undefined };
   readonly clock: Clock;
   readonly logger: Logger;
@@ -94,7 +94,7 @@ export interface SessionOwner {
   readonly connection: Duplex;
   /** Shared by all agents. */
   readonly handshakeTurns: TurnLimiter;
-  /** Shared by all agents: those that are asked for a full report. */
+  /** Shared by all agents: turns in which they are asked for a full report or a list. */
   readonly resyncs: TurnLimiter;
   /** Shared by all agents. */
   readonly offerLimit: OfferLimit;
@@ -102,7 +102,7 @@ export interface SessionOwner {
   readonly decoder: FrameDecoder;
 }
 
-/** Handlers of the beginning and end of a session. */
+/** Handlers of the start and end of a session. */
 export interface SessionHooks<S> {
   /** Called once the agent of the proven cluster was greeted. */
   onReady(session: S): void;

@@ -4,7 +4,7 @@ import { BranchError, type BranchFiles, type ListedBranches } from '../source/in
 import { type PlanOptions, type PlanRefusal, readJson, refusePlan } from './read-request.ts';
 import { isStorable, optionsDigest, planOf, type Stored, type StoredPlans } from './stored-plans.ts';
 
-/** Branches of the policy repository, beside the followed one. */
+/** Branches of the policy repository other than the followed one. */
 export interface RepositoryBranches {
   /** @throws BranchError */
   list(): Promise<ListedBranches>;
@@ -13,8 +13,8 @@ export interface RepositoryBranches {
 }
 
 /**
- * The branch that a request names; undefined: none, or it is not valid. A request for a branch is
- * small, so that the hub's own thread parses no files.
+ * Reads the branch that a request names; undefined if it names none or is not valid. A larger body
+ * is not parsed here, so that the hub's own thread never parses files.
  */
 const branchOf = (body: Uint8Array): string | undefined => {
   if (body.byteLength > MAX_BRANCH_REQUEST_BYTES) return undefined;
@@ -23,14 +23,15 @@ const branchOf = (body: Uint8Array): string | undefined => {
 };
 
 /**
- * Refusal of a branch, or of the list. Problems name files of the whole repository, and reasons are
- * about the hub, so that callers who see a part of the fleet get neither.
+ * Refuses to read a branch, or to list branches. Callers who see a part of the fleet get neither
+ * the problems, which name files of the whole repository, nor the cause after the colon, which is
+ * about the hub.
  */
 export const refuseBranch = ({ code, message, problems }: BranchError, grants: readonly RoleGrant[] | undefined): PlanRefusal =>
   grants === undefined ? refusePlan(message, problems, code) : refusePlan(message.replace(/: .*$/s, '.'), [], code);
 
 /**
- * Reads the branch that a request names; undefined: it names none.
+ * Reads the files of the branch that a request names; undefined if it names none.
  *
  * @param base commit in force
  * @throws the signal's reason
@@ -54,21 +55,28 @@ export const readBranch = async (
   }
 };
 
-/** Part of the fleet that plans are made for, and whether its caller sees one. */
-interface Sight {
+/** Scope that plans are made for, and a check whether the caller may see a stored plan. */
+interface PlanScope {
   readonly scope: string | null;
   readonly isSeen: (stored: Stored) => boolean;
 }
 
-/** Compares a plan of a branch with the last stored one; null: there is none, or one too large. */
-export const sinceLast = (plans: StoredPlans, branch: string, today: StoredEffects, { scope, isSeen }: Sight): SincePlan | null => {
+/**
+ * Compares a plan of a branch with the last stored one. Null if there is none that the caller may
+ * see, or if the new plan is too large to compare.
+ */
+export const sinceLast = (plans: StoredPlans, branch: string, today: StoredEffects, { scope, isSeen }: PlanScope): SincePlan | null => {
   const last = plans.lastOfBranches({ scope, options: today.options }).get(branch);
   const plan = last !== undefined && isSeen(last) ? planOf(last) : null;
   if (plan?.branch === undefined || !isStorable(today)) return null;
   return { plan: plan.id, at: plan.at, revision: plan.branch.revision, ...changesSince(today, plan) };
 };
 
-/** Source of a change as its plan names it, and as it is stored. @param branch undefined: files */
+/**
+ * Describes the source of a change: `after` for the plan, `stored` for its record.
+ *
+ * @param branch undefined if the caller sent the files
+ */
 export const sidesOf = (branch: BranchFiles | undefined) => {
   if (branch === undefined) return { after: { source: 'files', revision: null }, stored: {} };
   const { name, revision } = branch;
@@ -77,8 +85,8 @@ export const sidesOf = (branch: BranchFiles | undefined) => {
 
 const NO_OPTIONS: PlanOptions = { at: undefined, clusters: [], withoutClusters: [], withoutRegions: [] };
 
-/** Branches, each with its last plan without options. */
-export const withLastPlans = ({ branches, ...list }: ListedBranches, plans: StoredPlans, { scope, isSeen }: Sight): BranchList => {
+/** Adds to each branch its last plan that was made without options. */
+export const withLastPlans = ({ branches, ...list }: ListedBranches, plans: StoredPlans, { scope, isSeen }: PlanScope): BranchList => {
   const known = plans.lastOfBranches({ scope, options: optionsDigest(NO_OPTIONS) });
   const items = branches.map((branch) => {
     const last = known.get(branch.name);

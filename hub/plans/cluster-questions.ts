@@ -6,19 +6,19 @@ import type { GrantSet } from '../access/index.ts';
 import type { PlanOptions } from './read-request.ts';
 import type { VisibleSides } from './visible-sides.ts';
 
-/** A question for the agents of clusters that have the same policies. */
+/** A question for the agents of clusters that have the same policies and the same change. */
 export interface ClusterQuestion {
   readonly clusters: string[];
   /** A `preview` frame without its type and id, as JSON. */
   readonly text: string;
-  /** Policies that the caller sees, by their names in the question; null: all. */
+  /** Names of the policies that the caller sees, by their names in the question; null for all. */
   readonly names: ReadonlyMap<string, string> | null;
 }
 
 /** Clusters whose agents are not asked. */
 export type NotAsked = ReadonlyMap<string, NotAnsweredReason>;
 
-/** All questions of a plan take less than this, in characters. */
+/** Limit of the texts of all questions of a plan, in characters. */
 const MAX_TEXTS = 32 * 1024 * 1024;
 const { put: PUT, removed: REMOVED } = Preview.shape;
 
@@ -35,14 +35,15 @@ const changeOf = (had: readonly CompiledPolicy[], has: readonly CompiledPolicy[]
 };
 
 /**
- * Name of a policy that is new to a caller who sees a part of a cluster: there may be one of that
- * name outside of the part, which must not show.
+ * Alias of a policy that is new to a caller who sees a part of a cluster. The hidden part may have
+ * a policy of the same name, and the answer must not reveal it.
  */
 const aliasOf = (name: string): string => `plan-${sha256(name).slice(0, 32)}`;
 
-/** Whether one policy governs every namespace that another one does. */
+/** Whether the first policy governs every namespace that the second one governs. */
 const covers = ({ spec: own }: CompiledPolicy, { spec: next }: CompiledPolicy): boolean => {
-  // Exclusions of the other one may be wider, and a name is governed unless one matches it.
+  // The second policy must not govern what the first one excludes: it excludes the same or more, or
+  // targets a single namespace that the exclusion does not match.
   const isOutside = (out: string): boolean =>
     (next.excludedNamespaces ?? []).some((also) => matchesNamespace(also, out)) ||
     (!isGlob(next.targetNamespace) && !matchesNamespace(out, next.targetNamespace));
@@ -51,14 +52,17 @@ const covers = ({ spec: own }: CompiledPolicy, { spec: next }: CompiledPolicy): 
 
 type Asked = Pick<ClusterQuestion, 'names'> & { readonly change: Change };
 
-/** Question on behalf of a caller who sees a part of a cluster. */
+/**
+ * Makes the question of a caller who sees a part of a cluster. The result is `OutOfScope` if a
+ * changed policy governs namespaces that the caller does not see.
+ */
 const askWithin = (grants: GrantSet, [had, has]: readonly [readonly CompiledPolicy[], readonly CompiledPolicy[]]): Asked | 'OutOfScope' => {
   const names = new Set(had.map(({ name }) => name));
   const isWithin = (policy: CompiledPolicy): boolean =>
     grants.seesNamespaces(policy.spec.targetNamespace) || had.some((own) => covers(own, policy));
   const { put, removed } = changeOf(had, has);
   const changed = new Set(put.map(({ name }) => name));
-  // Counts of other namespaces are not the caller's, whatever the name of the policy.
+  // The answer would count workloads in namespaces that the caller does not see.
   if (has.some((policy) => changed.has(policy.name) && !isWithin(policy))) return 'OutOfScope';
   const nameOf = (name: string): string => (names.has(name) ? name : aliasOf(name));
   return {
@@ -67,7 +71,7 @@ const askWithin = (grants: GrantSet, [had, has]: readonly [readonly CompiledPoli
   };
 };
 
-/** Makes the questions of a plan. Clusters with the same change get the same. */
+/** Makes the questions of a plan. Clusters with the same policies and change share a question. */
 class QuestionMaker {
   readonly #options: PlanOptions;
   readonly #sides: VisibleSides;
@@ -81,11 +85,15 @@ class QuestionMaker {
     this.#compiled = { before: compileFleet(sides.before.set), after: compileFleet(sides.after.set) };
   }
 
-  /** @returns undefined: nothing that an agent could judge changes there */
+  /**
+   * Finds the question for a cluster, or the reason why its agent is not asked.
+   *
+   * @returns undefined if nothing changes there that an agent could judge
+   */
   of(cluster: string): ClusterQuestion | NotAnsweredReason | undefined {
     const had = this.#compiled.before.get(cluster);
-    // A cluster that the change registers has no agent yet: what happens there to possible pods is
-    // all that can be known, and accepted.
+    // A cluster that the change registers has no agent yet: only the effects on possible pods can
+    // be known and accepted.
     if (had === undefined) return undefined;
     const has = this.#compiled.after.get(cluster);
     const grants = this.#sides.grantsAt(cluster);
@@ -105,7 +113,7 @@ class QuestionMaker {
     if (!PUT.safeParse(put).success || !REMOVED.safeParse(removed).success) return 'TooLarge';
     const text = JSON.stringify({ list: had.digest, put, removed, at: at ?? null, withoutRegions });
     this.#characters += text.length;
-    // With its type and id.
+    // The frame adds its type and id, in less than 100 bytes.
     if (Buffer.byteLength(text) + 100 > MAX_PREVIEW_BYTES || this.#characters > MAX_TEXTS) return 'TooLarge';
     return { clusters: [], text, names: asked.names };
   }
@@ -113,7 +121,7 @@ class QuestionMaker {
   #askOf(had: CompiledCluster, has: CompiledCluster | undefined, grants: GrantSet | undefined): Asked | 'OutOfScope' {
     const after = has?.policies ?? [];
     if (grants === undefined || grants.seesAllPolicies) return { change: changeOf(had.policies, after), names: null };
-    // What is lost, or expires, is lost to the policies of others too.
+    // Lost nodes and expiry also affect policies that the caller does not see.
     if (this.#options.at !== undefined || this.#options.withoutRegions.length > 0) return 'OutOfScope';
     const { before, after: changed } = this.#sides;
     const seen = had.policies.filter((policy) => before.counts(had.cluster, policy));
@@ -123,7 +131,7 @@ class QuestionMaker {
 }
 
 /**
- * Makes the questions for the agents of clusters: the compiled policies that change there. Pure.
+ * Makes the questions for agents from the compiled policies that change in their clusters. Pure.
  *
  * @param clusters names
  */

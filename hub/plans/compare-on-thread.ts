@@ -4,7 +4,7 @@ import { type Clock, isWorkerOutOfMemory, WAIT_OVERTAKEN } from '@fso/shared/run
 import type { Compared, ComparisonInput } from './compare.ts';
 import { type PlanRefusal, refusePlan } from './read-request.ts';
 
-/** Bounds of a comparison of two states of the policies on its thread. */
+/** Limits of the thread that compares two states of the policies. */
 export interface CompareLimits {
   /** Heap of the thread, in MiB. */
   readonly heapMiB: number;
@@ -12,13 +12,16 @@ export interface CompareLimits {
   readonly cpuMs: number;
 }
 
-/** Bounds that a hub gives each comparison. */
+/** Default limits of a comparison. */
 export const COMPARE_LIMITS: CompareLimits = { heapMiB: 256, cpuMs: 20_000 };
 
-/** Time between two readings of the processor time of a thread. */
+/** Time between two readings of the processor time of a thread, in milliseconds. */
 const CHECK_MS = 500;
 
-/** Thrown where a thread fails; the message of its error may quote the files, and is left out. */
+/**
+ * Error of a thread that failed. It keeps the name and the stack of the thread's own error, and
+ * drops the message, which may quote the files.
+ */
 class ComparisonError extends Error {
   override readonly name = 'ComparisonError';
 
@@ -30,23 +33,27 @@ class ComparisonError extends Error {
   }
 }
 
-/** Resolves once the thread has taken too much processor time. @throws the signal's reason */
+/**
+ * Resolves with a refusal once the thread has used too much processor time.
+ *
+ * @throws the signal's reason
+ */
 const exceeds = async (worker: Worker, cpuMs: number, { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal }) => {
   for (;;) {
     await clock.sleep(CHECK_MS, signal);
-    // One that starts or has ended tells nothing.
+    // A thread that is starting or has ended reports no processor time.
     const { user, system } = await worker.cpuUsage().catch(() => ({ user: 0, system: 0 }));
     if ((user + system) / 1000 > cpuMs) return refusePlan('Comparing them takes too long.', [], 'too-large');
   }
 };
 
 /**
- * Compares on a thread of its own, so that what a request costs in memory and time ends with the
- * thread, and the hub goes on meanwhile.
+ * Compares on a thread of its own. This bounds the memory and processor time of a request, and the
+ * hub stays responsive meanwhile.
  *
- * @param input its body is given away
- * @returns a refusal where it takes too much memory or processor time
- * @throws ComparisonError, the signal's reason
+ * @param input its body is transferred to the thread
+ * @returns a refusal if the comparison exceeds the limits
+ * @throws ComparisonError if the thread fails, or the signal's reason
  */
 export const compareOnThread = async (
   input: ComparisonInput,
@@ -61,7 +68,7 @@ export const compareOnThread = async (
     stdout: true,
     stderr: true,
   });
-  // One that is being ended may still fail, and nobody waits for it then.
+  // A thread may still emit an error while it is terminated, when nothing awaits its result.
   worker.on('error', () => undefined);
   const done = new AbortController();
   const until = AbortSignal.any([signal, done.signal]);

@@ -11,22 +11,22 @@ import { type VisibleSides, visibleBase, visibleSides } from './visible-sides.ts
 export interface ComparisonInput {
   /** JSON of a `PlanRequest`. */
   readonly body: Uint8Array<ArrayBuffer>;
-  /** Files of the branch that the request names; undefined: it has files of its own. */
+  /** Files of the branch that the request names; undefined if it has files of its own. */
   readonly ofBranch?: readonly SourceFile[] | undefined;
   /** Policies of the commit in force. */
   readonly before: PolicySet;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
-  /** Grants that bound what is compared; undefined: the caller sees everything. */
+  /** Grants that bound what is compared; undefined if the caller sees everything. */
   readonly grants: readonly RoleGrant[] | undefined;
 }
 
-/** Effects of a change on possible pods, and the questions for those that run. */
+/** Effects of a change on possible pods, and the questions to agents about running workloads. */
 export interface Comparison extends Omit<ComparedFleets, 'changed'> {
   readonly ok: true;
   readonly waves: Plan['waves'];
   readonly options: PlanOptions;
-  /** Stored plan that the change names; undefined: none. */
+  /** Stored plan that the change names, not validated; undefined if it names none. */
   readonly accept: string | undefined;
   /** SHA-256 (hex) of the files of the change. */
   readonly change: string;
@@ -37,15 +37,16 @@ export interface Comparison extends Omit<ComparedFleets, 'changed'> {
 /** Result of a comparison, with the SHA-256 (hex) of its request. */
 export type Compared = (Comparison | PlanRefusal) & { readonly digest: string };
 
-/** Clusters whose workloads a change may concern. */
+/** Clusters whose workloads a change may affect. */
 const concerned = ({ effects, notLookedAt }: Effects, { withoutClusters }: PlanOptions): readonly string[] => {
   const lost = new Set(withoutClusters);
   return [...new Set([...effects, ...notLookedAt].flatMap(({ clusters }) => clusters))].filter((cluster) => !lost.has(cluster));
 };
 
 /**
- * Sides whose clusters the caller sees in waves. For one who sees a part, clusters that only the
- * files register are in none: their labels would ask what waves select.
+ * Sides from which the waves of a plan are made. For a caller who sees a part of the fleet, they
+ * omit clusters that only the files register: the labels of such clusters could probe what the
+ * waves select.
  */
 const sidesOfWaves = ({ before, after }: VisibleSides, grants: ComparisonInput['grants']): Parameters<typeof planWaves>[0] => ({
   before: before.set,

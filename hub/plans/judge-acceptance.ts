@@ -1,10 +1,10 @@
 import { type Acceptance, beyondAccepted, PlanId, type StoredEffects } from '@fso/shared/effects';
 import { isExpired, planOf, type Stored } from './stored-plans.ts';
 
-/** A plan that names a stored one, whose effects may be accepted. */
+/** A plan whose change names a stored plan, to accept its effects. */
 interface AcceptingPlan {
   readonly effects: StoredEffects;
-  /** Digest of what its caller sees; null: everything. */
+  /** Digest of what its caller sees; null if the caller sees everything. */
   readonly scope: string | null;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
@@ -12,7 +12,7 @@ interface AcceptingPlan {
 
 type State = Acceptance['state'];
 
-/** The state of a comparison that needs no look at effects; undefined: they decide. */
+/** State that follows without a comparison of effects; undefined if the effects decide. */
 const stateOf = (today: AcceptingPlan, stored: Stored, accepted: StoredEffects): State | undefined => {
   if (stored.scope !== today.scope) return 'OtherScope';
   if (isExpired(stored, today.nowMs)) return 'ExpiredPlan';
@@ -21,11 +21,11 @@ const stateOf = (today: AcceptingPlan, stored: Stored, accepted: StoredEffects):
 };
 
 /**
- * Compares a plan with the stored one that its change names. Pure. Callers who see a part of the
- * fleet do not learn of plans that were made for another one.
+ * Compares a plan with the stored plan that its change names. A caller who sees a part of the fleet
+ * gets `UnknownPlan` for plans of another part, so as not to learn that they exist. Pure.
  *
- * @param named text of a commit
- * @param find looks a stored plan up by its id
+ * @param named id as a commit gives it, not validated
+ * @param find finds a stored plan by its id
  */
 export const judgeAcceptance = (named: string, today: AcceptingPlan, find: (id: string) => Stored | null): Acceptance => {
   const nothing = { by: null, at: null, beyond: [] };

@@ -34,36 +34,36 @@ interface PlannerParts {
   readonly limits?: CompareLimits;
 }
 
-/** A plan, or why there is none, with what the audit log may say of it. */
+/** A plan or a refusal, with the digest of the request for the audit log. */
 export type AuditedPlan = ({ readonly ok: true; readonly plan: Plan } | PlanRefusal) & {
-  /** SHA-256 (hex) of the request; undefined: it was not read. */
+  /** SHA-256 (hex) of the request; undefined if it was refused before it was compared. */
   readonly digest: string | undefined;
 };
 
 /**
- * Plans of one caller: this many at once, then that many an hour. Agents answer 30 questions an
- * hour, and others keep some.
+ * Rate limit of one caller: a burst of 20 plans, then 20 an hour. An agent answers 30 questions an
+ * hour, so one caller leaves some of them to others.
  */
 const PLANS = { burst: 20, perSecond: 20 / 3600, addresses: 10_000 };
 
-/** Commit in force that a change is compared with, and the branch that the change is of. */
+/** The commit in force that a change is compared with, and the branch that it comes from. */
 interface PlanBase {
   readonly side: Pick<Plan['before'], 'source' | 'at'> & { readonly revision: string };
   readonly desired: Desired;
   readonly branch: BranchFiles | undefined;
 }
 
-/** Characters that are stored of the name of a caller. */
+/** Longest stored name of a caller, in characters; longer names are cut. */
 const MAX_NAME = 128;
 
-/** Longest time for which the list of plans keeps the thread, in milliseconds. */
+/** Longest time that listing plans holds the thread before it yields, in milliseconds. */
 const LIST_SLICE_MS = 5;
 
 /**
- * Whether those for whose scope a plan was made see all that it names, by the commit in force. A
- * plan names up to 50,000 clusters times namespaces, so each is looked at once.
+ * Caches, for each commit in force, whether the callers of a plan's scope see all that it names. A
+ * plan names up to 50,000 pairs of cluster and namespace, so each plan is checked once.
  */
-const sightsIn = weakMemo((_commit: PolicySet) => new WeakMap<Stored, boolean>());
+const visibilityIn = weakMemo((_commit: PolicySet) => new WeakMap<Stored, boolean>());
 
 /** A stored plan that a caller sees. */
 export interface FoundPlan {
@@ -71,22 +71,22 @@ export interface FoundPlan {
   readonly match: PlanMatch;
 }
 
-/** Caller of a plan, which is stored with it. */
+/** Caller that requests a plan; stored with the plan. */
 export type PlanCaller = Pick<Principal, 'kind' | 'id' | 'name'>;
 
 /**
- * Plans what a change of policies does, to every possible pod and to what runs. The effects of a
- * plan that breaks something are stored; no text of a request outlives it.
+ * Predicts what a change of policies does to every possible pod and to running workloads. Stores
+ * the effects of a plan that breaks something or comes from a branch, and no text of a request.
  */
 export class Planner {
-  /** Whether a caller may make one more plan, which counts from then on. */
+  /** Takes one plan from the rate limit of a caller; false if none is left. */
   readonly mayPlan: (caller: string) => boolean;
   readonly #parts: PlannerParts;
   readonly #grants: readonly RoleGrant[] | undefined;
   readonly #stored: StoredPlans;
   readonly #matcher: CommitMatcher;
 
-  /** @param grants what its callers see; undefined: everything */
+  /** @param grants of its callers; undefined if they see everything */
   constructor(parts: PlannerParts, grants?: readonly RoleGrant[], mayPlan = createRateLimit(parts.clock, PLANS)) {
     this.#parts = parts;
     this.#grants = grants;
@@ -95,14 +95,16 @@ export class Planner {
     this.#matcher = new CommitMatcher(grants);
   }
 
-  /** Planner for callers who see what grants select. It counts with this one. */
+  /** Returns a planner for callers with these grants, which shares the rate limit of this one. */
   within(grants: readonly RoleGrant[]): Planner {
     return new Planner(this.#parts, grants, this.mayPlan);
   }
 
   /**
-   * @param body JSON of a `PlanRequest`; is given away
-   * @throws the signal's reason, and what the ledger throws
+   * Plans the change that a request describes.
+   *
+   * @param body JSON of a `PlanRequest`; its buffer is transferred to another thread
+   * @throws the signal's reason, or an error of the ledger
    */
   async plan(body: Uint8Array<ArrayBuffer>, caller: PlanCaller, signal: AbortSignal): Promise<AuditedPlan> {
     const { ledger, branches, clock, limits } = this.#parts;
@@ -113,26 +115,26 @@ export class Planner {
     if (branch !== undefined && 'ok' in branch) return { ...branch, digest: undefined };
     const input = { body, ofBranch: branch?.files, before: desired.set, nowMs: now.getTime(), grants: this.#grants };
     const compared = await compareOnThread(input, { clock, signal, ...(limits && { limits }) });
-    // The files are not the caller's own: what is wrong with them can be about any of them.
+    // Problems may name any file of the branch, so callers who see a part of the fleet get none.
     if (!compared.ok) return { digest: undefined, ...compared, ...(branch && this.#grants && { problems: [] }) };
     const side = { source: source?.ref ?? desired.revision, revision: desired.revision, at: now.toISOString() };
     return { ok: true, digest: compared.digest, plan: await this.#complete(compared, { side, desired, branch }, { caller, signal }) };
   }
 
-  /** Branches beside the followed one, with their last plans, or why they cannot be listed. */
+  /** Lists the branches other than the followed one, with their last plans, or refuses to. */
   async branches(): Promise<{ readonly ok: true; readonly list: BranchList } | PlanRefusal> {
     try {
       const listed = await this.#parts.branches.list();
-      return { ok: true, list: withLastPlans(listed, this.#stored, { scope: this.#matcher.scope, isSeen: await this.#readSight() }) };
+      return { ok: true, list: withLastPlans(listed, this.#stored, { scope: this.#matcher.scope, isSeen: await this.#planFilter() }) };
     } catch (error) {
       if (!(error instanceof BranchError)) throw error;
       return refuseBranch(error, this.#grants);
     }
   }
 
-  /** Stored plans that were made for what the caller sees, newest first. */
+  /** Lists the stored plans that the caller may see, newest first. */
   async list(): Promise<readonly StoredPlanSummary[]> {
-    const isSeen = await this.#readSight();
+    const isSeen = await this.#planFilter();
     const seen: StoredPlanSummary[] = [];
     const yieldIfDue = createYielder(LIST_SLICE_MS);
     for (const stored of this.#stored.list()) {
@@ -143,23 +145,25 @@ export class Planner {
   }
 
   /**
-   * A stored plan, and what became of it; undefined: there is none, or the caller does not see it.
+   * Finds a stored plan, and compares it with the commit in force. Undefined if there is none, it
+   * has expired, or the caller may not see it.
    */
   async stored(id: string): Promise<FoundPlan | undefined> {
     const { ledger, clock } = this.#parts;
     const nowMs = clock.now().getTime();
     const stored = this.#stored.get(id);
-    if (stored === null || isExpired(stored, nowMs) || !(await this.#readSight())(stored)) return undefined;
+    if (stored === null || isExpired(stored, nowMs) || !(await this.#planFilter())(stored)) return undefined;
     const plan = planOf(stored);
     return plan === null ? undefined : { plan, match: await this.#matcher.match(stored, plan, { ledger, nowMs }) };
   }
 
   /**
-   * The id of the stored plan that predicted a commit: the newest one that it fulfils, if it is in
-   * force, else the one that it names. null: the caller sees no such plan.
+   * Finds the id of the stored plan that predicted a commit. If the commit is in force, this is the
+   * newest plan that it fulfils; otherwise the plan that its trailer names. Null if the caller sees
+   * no such plan.
    */
   async planOfCommit({ revision, accepts = '' }: Pick<CommitView, 'revision' | 'accepts'>): Promise<string | null> {
-    const [desired, isSeen] = [await this.#parts.ledger.desired(), await this.#readSight()];
+    const [desired, isSeen] = [await this.#parts.ledger.desired(), await this.#planFilter()];
     const stored = this.#stored.list();
     const yieldIfDue = createYielder(LIST_SLICE_MS);
     for (const each of desired?.revision === revision ? stored : []) {
@@ -169,15 +173,18 @@ export class Planner {
     return stored.find((each) => each.summary.id === accepts && isSeen(each))?.summary.id ?? null;
   }
 
-  /** Whether a plan was made for what the caller sees, and the caller sees all that it names. */
-  async #readSight(): Promise<(stored: Stored) => boolean> {
+  /**
+   * Returns a check whether the caller may see a stored plan: it was made for the caller's scope,
+   * and the caller sees every cluster and namespace that it names.
+   */
+  async #planFilter(): Promise<(stored: Stored) => boolean> {
     const grants = this.#grants;
     if (grants === undefined) return () => true;
     const desired = await this.#parts.ledger.desired();
     if (desired === null) return () => false;
     const { scope } = this.#matcher;
     const visibility = visibilityOf(grants, desired.set);
-    const known = sightsIn(desired.set);
+    const known = visibilityIn(desired.set);
     return (stored) => {
       if (stored.scope !== scope) return false;
       const last = known.get(stored);
@@ -190,9 +197,9 @@ export class Planner {
   }
 
   /**
-   * Stores a plan, unless a stored one accepts it.
+   * Stores a plan, unless a stored plan accepts its effects.
    *
-   * @returns the id of either; null: it is too large
+   * @returns the id of the stored or the accepting plan; null if the plan is too large to store
    */
   async #store(acceptance: Acceptance | null, plan: Parameters<StoredPlans['add']>): Promise<string | null> {
     if (acceptance?.state !== 'Accepted' || acceptance.plan === null) return await this.#stored.add(...plan);
@@ -200,13 +207,14 @@ export class Planner {
     return acceptance.plan;
   }
 
-  /** Facts on a branch, with what has changed since its last plan. */
+  /** Describes the branch of a change, with what has changed since its last plan. */
   async #ofBranch(branch: BranchFiles | undefined, today: StoredEffects): Promise<PlannedBranch | null> {
     if (branch === undefined) return null;
     const { name, ahead, behind } = branch;
-    return { ahead, behind, since: sinceLast(this.#stored, name, today, { scope: this.#matcher.scope, isSeen: await this.#readSight() }) };
+    return { ahead, behind, since: sinceLast(this.#stored, name, today, { scope: this.#matcher.scope, isSeen: await this.#planFilter() }) };
   }
 
+  /** Asks the agents, compares the plan with the stored plan that it names, and stores it. */
   async #complete(
     compared: Comparison,
     { side: before, desired, branch }: PlanBase,
@@ -222,7 +230,7 @@ export class Planner {
     const result = planResult(effects, workloads);
     const { scope } = this.#matcher;
     const { base, after, change, patterns } = compared;
-    // No commit makes it another time, or takes nodes away.
+    // No commit brings about another time or lost nodes: such plans are not matched with commits.
     const isOfCommit = options.at === undefined && withoutClusters.length + withoutRegions.length === 0;
     const stored = {
       ...plannedEffects(effects, { workloads, patterns }),
@@ -230,7 +238,7 @@ export class Planner {
       options: optionsDigest(options),
     };
     const today = { effects: stored, scope, nowMs: clock.now().getTime() };
-    // What does not break needs no acceptance, and what is not known cannot be accepted.
+    // Other results need no acceptance, or are incomplete and cannot be accepted.
     const acceptance = accept === undefined || result !== 'Breaks' ? null : judgeAcceptance(accept, today, (id) => this.#stored.get(id));
     const sides = sidesOf(branch);
     const ofBranch = await this.#ofBranch(branch, stored);

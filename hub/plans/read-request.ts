@@ -7,7 +7,7 @@ import { DEFAULT_WALK_LIMITS } from '@fso/shared/git';
 import { exceededJsonLimit } from '@fso/shared/protocol';
 import type { BranchError } from '../source/index.ts';
 
-/** A request that is not compared. Its texts may quote the files: they go to the caller alone. */
+/** Refusal of a request. Its texts may quote the files, so they are for the caller only. */
 export interface PlanRefusal {
   readonly ok: false;
   readonly code: 'too-large' | BranchError['code'];
@@ -15,7 +15,7 @@ export interface PlanRefusal {
   readonly problems: readonly ProblemView[];
 }
 
-/** Options of a request; lists that it does not have are empty. */
+/** Options of a request. Lists that the request omits are empty. */
 export interface PlanOptions {
   readonly at: string | undefined;
   readonly clusters: readonly string[];
@@ -26,17 +26,17 @@ export interface PlanOptions {
 interface ReadRequest {
   readonly ok: true;
   readonly options: PlanOptions;
-  /** Stored plan that the change names; undefined: none. */
+  /** Stored plan that the change names, not validated; undefined if it names none. */
   readonly accept: string | undefined;
   /** SHA-256 (hex) of the files. */
   readonly change: string;
   readonly set: PolicySet;
 }
 
-/** Bounds on the JSON of a request. As many files as a commit may have fit. */
+/** Limits of the JSON of a request. They allow as many files as a commit may have. */
 const JSON_LIMITS = { depth: 4, values: 60_000, keys: 30_000 };
 
-/** Refuses a request for a plan. @param detail the reason, for people */
+/** Refuses a request for a plan. @param detail the reason, as a sentence */
 export const refusePlan = (
   detail: string,
   problems: readonly ProblemView[] = [],
@@ -84,10 +84,10 @@ const filesOf = (
 };
 
 /**
- * Reads a request, with the policies of its files decoded as those of a commit. Never throws.
+ * Reads a request, and decodes its files as those of a commit. Never throws.
  *
- * @param patch decodes files that are put onto the commit in force
- * @param ofBranch files of the branch that it names
+ * @param patch decodes files that are applied on top of the commit in force
+ * @param ofBranch files of the branch that the request names
  */
 export const readRequest = (
   body: Uint8Array,
@@ -105,7 +105,7 @@ export const readRequest = (
   const decoded = isPatch ? patch(files) : createDecoder()(files);
   if (!decoded.ok) return refusePlan('The files are not valid, so there is nothing to compare.', decoded.problems);
   const options = { at, clusters, withoutClusters, withoutRegions };
-  // Else a wrong folder would read as the removal of every policy.
+  // Without this check, files of a wrong folder would read as the removal of every policy.
   if (decoded.set.policies.length + decoded.set.clusters.length > 0)
     return { ok: true, options, accept, change: digestOf(files), set: decoded.set };
   return refusePlan('The files have no policies and no clusters: are their paths those of a policy repository?');

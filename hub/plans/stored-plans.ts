@@ -12,29 +12,30 @@ const PLAN_KIND = 'plan';
 const DAY_MS = 86_400_000;
 
 /**
- * Plans and characters of JSON that are kept, of all and of one caller. Those used longest ago go.
+ * Limits of the kept plans, in total and per caller: their number, and the characters of their
+ * JSON. The least recently used plans are removed first.
  */
 const KEPT = { of: { all: 1_000, caller: 300 }, characters: { all: 8 * 1024 * 1024, caller: 2 * 1024 * 1024 } };
-/** Characters of one plan, and clusters of its effects times their namespaces. */
+/** Limits of one plan: characters of its JSON, and pairs of cluster and namespace in effects. */
 const MAX_PLAN = { characters: 256 * 1024, places: 50_000 };
 
-/** Origin of a plan, by which it is compared and shown. */
+/** Caller that made a plan, and the part of the fleet that the caller saw. */
 export interface PlanMaker {
   /** Kind and id of the caller. */
   readonly caller: string;
-  /** Digest of what the caller sees; null: everything. */
+  /** Digest of what the caller sees; null if the caller sees everything. */
   readonly scope: string | null;
 }
 
-/** A stored plan as its record has it; its effects are read where they are needed. */
+/** Record of a stored plan. Its effects are parsed only where they are needed. */
 const Stored = z.object({
   summary: StoredPlanSummary,
   caller: z.string(),
   scope: z.string().nullable(),
-  /** Digest of its effects: an equal plan needs no other record. */
+  /** Digest of the source, revision, effects and branch, by which an equal plan is recognized. */
   content: z.string(),
   characters: z.int().min(0),
-  /** Time at which a change was accepted by it last; absent: never. */
+  /** Time at which the plan last accepted a change; absent if it never did. */
   acceptedAt: z.iso.datetime().optional(),
   effects: z.looseObject({}),
 });
@@ -46,13 +47,13 @@ const storedOf = (value: unknown): Stored | null => (typeof value === 'object' &
 
 const parseEffects = weakMemo((effects: object): StoredEffects | null => StoredEffects.safeParse(effects).data ?? null);
 
-/** The plan of a record; null: another version wrote it. */
+/** Parses the plan of a record; null if another version of the hub wrote it differently. */
 export const planOf = ({ summary, effects }: Stored): StoredPlan | null => {
   const parsed = parseEffects(effects);
   return parsed && { ...summary, ...parsed };
 };
 
-/** Digest of the options of a plan, by which plans are compared. */
+/** Digest of the options of a plan. Only plans with equal options are compared. */
 export const optionsDigest = (options: PlanOptions): string => sha256(canonicalJson({ ...options, at: options.at ?? null }));
 
 /** Whether a plan is small enough to be stored, and compared with another one. */
@@ -62,41 +63,43 @@ export const isStorable = (effects: StoredEffects): boolean =>
 
 const ageMs = ({ summary }: Stored, nowMs: number): number => nowMs - Date.parse(summary.at);
 
-/** Whether a plan is too old to be accepted, though it may still be there. */
+/** Whether a plan is too old to be accepted. Its record may still exist. */
 export const isExpired = (stored: Stored, nowMs: number): boolean => ageMs(stored, nowMs) > PLAN_DAYS * DAY_MS;
 
-/** Newest first. */
-const inOrder = (left: Stored, right: Stored): number =>
+const newestFirst = (left: Stored, right: Stored): number =>
   byText(right.summary.at, left.summary.at) || byText(right.summary.id, left.summary.id);
 
 const usedAt = ({ summary, acceptedAt }: Stored): string => acceptedAt ?? summary.at;
 
-/** Equal for plans of the same branch, part of the fleet and options; undefined: of no branch. */
-const lineOf = ({ summary: { branch }, scope, effects }: Stored): string | undefined =>
+/**
+ * Key of the plans of one branch that have the same scope and options; undefined if the plan is of
+ * no branch.
+ */
+const seriesOf = ({ summary: { branch }, scope, effects }: Stored): string | undefined =>
   branch && JSON.stringify([branch.name, scope, effects['options']]);
 
-/** The last plan of each branch, part of the fleet and options. */
+/** Finds the newest plan of each branch, scope and options. */
 const lastOfBranches = (stored: readonly Stored[]): ReadonlyMap<string, Stored> => {
   const last = new Map<string, Stored>();
   for (const each of stored) {
-    const line = lineOf(each);
-    const known = line === undefined ? undefined : last.get(line);
-    if (line !== undefined && (known === undefined || inOrder(each, known) < 0)) last.set(line, each);
+    const series = seriesOf(each);
+    const known = series === undefined ? undefined : last.get(series);
+    if (series !== undefined && (known === undefined || newestFirst(each, known) < 0)) last.set(series, each);
   }
   return last;
 };
 
-/** Room that plans take of what is kept. */
-interface Room {
+/** Sums over the kept plans, of all callers or of one. */
+interface Usage {
   plans: number;
   characters: number;
-  /** Plans that break nothing. */
+  /** Plans that break nothing: each is the last one of a branch. */
   branches: number;
 }
 
-const createRoom = (): Room => ({ plans: 0, characters: 0, branches: 0 });
+const createUsage = (): Usage => ({ plans: 0, characters: 0, branches: 0 });
 
-const hasRoom = (all: Room, own: Room, { characters, summary: { result } }: Stored): boolean =>
+const hasRoom = (all: Usage, own: Usage, { characters, summary: { result } }: Stored): boolean =>
   all.plans < KEPT.of.all &&
   own.plans < KEPT.of.caller &&
   (result === 'Breaks' || own.branches < MAX_BRANCHES) &&
@@ -104,29 +107,29 @@ const hasRoom = (all: Room, own: Room, { characters, summary: { result } }: Stor
   own.characters + characters <= KEPT.characters.caller;
 
 /**
- * Plans that are no longer kept. One that breaks nothing is kept while it is the last of a branch.
- * Pure.
+ * Selects the plans to remove: those that have expired or exceed the limits, and those that break
+ * nothing and are not the last of a branch. Pure.
  */
 export const outdatedPlans = (stored: readonly Stored[], nowMs: number): readonly Stored[] => {
-  const all = createRoom();
-  const callers = new Map<string, Room>();
+  const all = createUsage();
+  const callers = new Map<string, Usage>();
   const last = new Set(lastOfBranches(stored).values());
   const isWanted = (each: Stored): boolean => !isExpired(each, nowMs) && (each.summary.result === 'Breaks' || last.has(each));
-  const lastUsedFirst = stored.toSorted((left, right) => byText(usedAt(right), usedAt(left)) || inOrder(left, right));
+  const lastUsedFirst = stored.toSorted((left, right) => byText(usedAt(right), usedAt(left)) || newestFirst(left, right));
   return lastUsedFirst.filter((each) => {
-    const own = callers.get(each.caller) ?? createRoom();
+    const own = callers.get(each.caller) ?? createUsage();
     callers.set(each.caller, own);
     const isKept = isWanted(each) && hasRoom(all, own, each);
-    for (const room of isKept ? [all, own] : []) {
-      room.plans += 1;
-      room.characters += each.characters;
-      room.branches += each.summary.result === 'Breaks' ? 0 : 1;
+    for (const usage of isKept ? [all, own] : []) {
+      usage.plans += 1;
+      usage.characters += each.characters;
+      usage.branches += each.summary.result === 'Breaks' ? 0 : 1;
     }
     return !isKept;
   });
 };
 
-/** Plans in the ledger, as records of it, so that all hubs on one database have them. */
+/** Plans stored as records of the ledger, so that all hubs on one database share them. */
 export class StoredPlans {
   readonly #records: KeyedStore;
   readonly #clock: Clock;
@@ -136,28 +139,28 @@ export class StoredPlans {
     this.#clock = clock;
   }
 
-  /** A plan, also one that has expired since. */
+  /** Finds a plan by its id, also an expired one. */
   get(id: string): Stored | null {
     return storedOf(this.#records.get(PLAN_KIND, id));
   }
 
-  /** Newest first. */
+  /** Lists the plans that have not expired, newest first. */
   list(): readonly Stored[] {
     const nowMs = this.#clock.now().getTime();
     return this.#all().filter((stored) => !isExpired(stored, nowMs));
   }
 
-  /** The last plan of each branch, by its name: with these options, for a part of the fleet. */
+  /** Finds the last plan of each branch with this scope and these options, by branch name. */
   lastOfBranches({ scope, options }: Pick<PlanMaker, 'scope'> & { readonly options: string }): ReadonlyMap<string, Stored> {
     const stored = this.list().filter((each) => each.scope === scope && each.effects['options'] === options);
     return new Map([...lastOfBranches(stored).values()].flatMap((each) => (each.summary.branch ? [[each.summary.branch.name, each]] : [])));
   }
 
   /**
-   * Stores a plan, and removes those that are no longer kept. An equal one that the caller made
-   * within the day stands for it. Resolves once it is durable.
+   * Stores a plan, and removes outdated ones. If the plan breaks something and the caller made an
+   * equal one within the last day, that one is reused. Resolves once the plan is durable.
    *
-   * @returns its id; null: it is too large
+   * @returns the id of the stored plan; null if the plan is too large
    */
   async add(summary: Omit<StoredPlanSummary, 'id'>, effects: StoredEffects, { caller, scope }: PlanMaker): Promise<string | null> {
     if (!isStorable(effects)) return null;
@@ -168,9 +171,9 @@ export class StoredPlans {
     const last = branch && this.lastOfBranches({ scope, options: effects.options }).get(branch.name);
     const isEqual = (stored: Stored): boolean =>
       stored.caller === caller && stored.scope === scope && stored.content === content && ageMs(stored, nowMs) < DAY_MS;
-    // Of a branch the last plan alone: else an older one would be shown as its last.
+    // Reuses only the last plan of a branch: another one would remain the last, with other effects.
     const same = this.#all().find((stored) => isEqual(stored) && (branch === undefined || stored === last));
-    // A plan that breaks nothing is named nowhere: a new one takes its place.
+    // No commit names a plan that breaks nothing, so a new record may replace it.
     if (same !== undefined && summary.result === 'Breaks') return same.summary.id;
     const id = randomBytes(12).toString('hex');
     const stored: Stored = { summary: { id, ...summary }, caller, scope, content, characters, effects };
@@ -179,7 +182,7 @@ export class StoredPlans {
     return id;
   }
 
-  /** Notes that a plan has just accepted a change, so that others go before it. */
+  /** Records that a plan has just accepted a change, so that other plans are removed before it. */
   async noteAccepted(id: string): Promise<void> {
     const acceptedAt = this.#clock.now().toISOString();
     await this.#records.update(PLAN_KIND, id, (value) => {
@@ -188,7 +191,6 @@ export class StoredPlans {
     });
   }
 
-  /** Removes the plans that are no longer kept. */
   async #removeOutdated(): Promise<void> {
     const outdated = outdatedPlans(this.#all(), this.#clock.now().getTime());
     await Promise.all(outdated.map(({ summary }) => this.#records.update(PLAN_KIND, summary.id, () => undefined)));
@@ -198,6 +200,6 @@ export class StoredPlans {
     return this.#records
       .list(PLAN_KIND)
       .flatMap((value) => storedOf(value) ?? [])
-      .sort(inOrder);
+      .sort(newestFirst);
   }
 }

@@ -9,16 +9,16 @@ import { type GrantSet, Visibility } from '../access/index.ts';
 /** The policies of one side that a caller sees. */
 type VisibleSide = Required<Pick<FleetState, 'set' | 'counts'>>;
 
-/** Sides of a plan, as far as a caller sees them. */
+/** Sides of a plan, restricted to what a caller sees. */
 export interface VisibleSides {
   readonly before: VisibleSide;
   readonly after: VisibleSide;
-  /** Grants for a cluster of the commit in force; undefined: the caller sees everything. */
+  /** Returns the grants for a cluster in the commit in force; undefined if everything is seen. */
   readonly grantsAt: (cluster: string) => GrantSet | undefined;
 }
 
 const sideOf = (set: PolicySet, visibility: Visibility): VisibleSide => {
-  // Most clusters have the same grants and policies as others.
+  // Memoized, as most clusters share their grants and policies with others.
   const sees = weakMemo2((grants: GrantSet, { name }: CompiledPolicy): boolean => visibility.seesPolicy(grants, name));
   return {
     set: { ...set, clusters: set.clusters.filter(({ document }) => !visibility.at(document.metadata.name).isEmpty) },
@@ -26,20 +26,20 @@ const sideOf = (set: PolicySet, visibility: Visibility): VisibleSide => {
   };
 };
 
-/** Clusters and policies of a commit that grants select. */
+/** Resolves which clusters and policies of a commit grants select. */
 export const visibilityOf = (grants: readonly RoleGrant[], set: PolicySet): Visibility =>
   new Visibility(grants, { revision: '', set, clusters: new Map() });
 
-/** The part of a commit that grants select. @param grants undefined: all of it */
+/** The part of a commit that grants select. @param grants undefined selects all of it */
 export const visibleSide = (commit: PolicySet, grants: readonly RoleGrant[] | undefined): VisibleSide =>
   grants === undefined ? { set: commit, counts: () => true } : sideOf(commit, visibilityOf(grants, commit));
 
 /**
- * Restricts two sets to what grants select. What a caller does not see of the commit in force has
- * no part in it, so that what the files say of such names reads as if these were new. Files cannot
- * move a cluster into a scope: for those that are seen, the registration in force decides. Pure.
+ * Restricts two sets to what grants select. Whatever the caller does not see in the commit in force
+ * is left out, so a hidden name that the files use appears as a new one. Files cannot move a
+ * cluster into the caller's scope: grants are applied to its registration in force. Pure.
  *
- * @param grants undefined: the caller sees everything
+ * @param grants undefined if the caller sees everything
  */
 export const visibleSides = (before: PolicySet, after: PolicySet, grants: readonly RoleGrant[] | undefined): VisibleSides => {
   if (grants === undefined)
@@ -55,15 +55,15 @@ export const visibleSides = (before: PolicySet, after: PolicySet, grants: readon
   };
 };
 
-/** The part of a commit that a patch is put onto. */
+/** The part of a commit that a patch is applied to. */
 type PatchBase = Pick<PolicySet, 'policies' | 'scopes' | 'clusters' | 'regionGroups'>;
 
 /**
- * The part of a commit that a caller sees: clusters, the policies that the caller sees there, the
- * groups that these name, and the scopes that they lie in. What a patch brings reads as if nothing
- * else were there, whether it is a name, a folder or a number. Pure.
+ * Extracts the part of a commit that a caller sees: clusters, the policies that the caller sees
+ * there, the groups that these name, and the scopes that contain them. A patch is decoded as if
+ * nothing else existed, so that no name, folder or number in it can probe the rest. Pure.
  *
- * @param grants undefined: the caller sees everything
+ * @param grants undefined if the caller sees everything
  */
 export const visibleBase = (commit: PolicySet, grants: readonly RoleGrant[] | undefined): PatchBase => {
   if (grants === undefined) return commit;
@@ -83,7 +83,7 @@ export const visibleBase = (commit: PolicySet, grants: readonly RoleGrant[] | un
   };
 };
 
-/** Digest of what grants select, whatever their roles. */
+/** Digest of what grants select. Their roles do not count. */
 export const digestOfScope = (grants: readonly RoleGrant[]): string => {
   const selections = grants.map(({ role: _role, ...selection }) => canonicalJson(selection));
   return sha256(canonicalJson([...new Set(selections)].sort(byText)));
@@ -91,10 +91,10 @@ export const digestOfScope = (grants: readonly RoleGrant[]): string => {
 
 /**
  * Whether grants select each cluster and namespace that a stored plan names. Grants that select
- * policies by name or label do not tell that of a namespace. Pure.
+ * policies by name or label select no namespace. Pure.
  */
 export const seesPlan = (visibility: Visibility, { effects, workloads, ...plan }: PlannedEffects): boolean => {
-  // Clusters with the same grants, as most are, need one look.
+  // Most clusters share their grants, and each set of grants is checked once.
   const sees = (clusters: readonly string[], namespaces: readonly string[]): boolean =>
     [...new Set(clusters.map((cluster) => visibility.at(cluster)))].every(
       (grants) => !grants.isEmpty && namespaces.every((namespace) => grants.seesNamespaces(namespace)),
@@ -107,6 +107,6 @@ export const seesPlan = (visibility: Visibility, { effects, workloads, ...plan }
   );
 };
 
-/** Namespaces of the owners that a class names. */
+/** Namespaces of the owners that a class names, such as `web` of `Deployment web/api`. */
 const namespacesOf = ({ owners = [] }: PlannedEffects['workloads'][number]['outside']): readonly string[] =>
   owners.map((owner) => owner.slice(owner.indexOf(' ') + 1, owner.indexOf('/')));

@@ -5,13 +5,13 @@ import { answerWithin, type Clock, mapConcurrently, truncate } from '@fso/shared
 import type { NoPreview } from '../delivery/index.ts';
 import type { ClusterQuestion, NotAsked } from './cluster-questions.ts';
 
-/** Agents that are asked at the same time, and bytes of questions that are on their way to them. */
+/** Limits of concurrent questions: agents that are asked, and bytes of questions in flight. */
 const AT_ONCE = { agents: 32, bytes: 32 * 1024 * 1024 };
-/** Time in which all agents are asked, in milliseconds; then the others are named. */
+/** Time for asking all agents, in milliseconds. The plan names those not asked by then. */
 const ASKING_MS = 30_000;
-/** Owners that a plan names, in equal shares for each class of each cluster that is asked. */
+/** Most owners that a plan names, in equal shares for each class of each cluster that is asked. */
 const MAX_NAMED = 3_000;
-/** Characters of a reason or fix, and policies, that a plan has of one owner. */
+/** Limits of one owner in a plan: characters of its reason and of its fix, and policies. */
 const OF_OWNER = { characters: 256, policies: 5 };
 
 const MESSAGES: Readonly<Record<NotAnsweredReason, string>> = {
@@ -29,9 +29,9 @@ const MESSAGES: Readonly<Record<NotAnsweredReason, string>> = {
   OutOfScope: 'the change concerns more of them than you see',
 };
 
-/** Asks the agent of a cluster what a change would do. */
+/** Agents that answer what a change would do in their clusters. */
 export interface PreviewingAgents {
-  /** @param caller aborts once nobody waits for the answer */
+  /** @param caller aborts once the caller no longer waits for the answer */
   preview(cluster: string, question: string, caller: AbortSignal): Promise<ClusterPreview | NoPreview>;
 }
 
@@ -41,14 +41,14 @@ interface Answer {
   readonly kept: ClusterWorkloads | NotAnsweredReason;
 }
 
-/** Bounds the part of an answer that is kept. */
+/** Limits of the part of an answer that is kept. */
 interface Share {
   readonly names: ClusterQuestion['names'];
-  /** Owners of one class. */
+  /** Most owners of one class. */
   readonly owners: number;
 }
 
-/** The policies of an owner that the caller sees; none: nor does the caller see the owner. */
+/** Policies of an owner that the caller sees. If there are none, the owner is hidden, too. */
 const seenPolicies = ({ policies }: PreviewedOwner, { names }: Share): readonly string[] =>
   names === null ? policies : policies.flatMap((policy) => names.get(policy) ?? []);
 
@@ -86,7 +86,7 @@ const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: 
     kept: {
       cluster,
       observedAt,
-      // Before the counts are cut: a plan that looked at a part or at nothing is not fine.
+      // From the uncut answer: incomplete coverage must show even where the counts are hidden.
       coverage: coverageOf(answer),
       ...whole,
       outside: keepClass(answer.outside, share),
@@ -96,7 +96,7 @@ const keepAnswer = (cluster: string, answer: ClusterPreview | NoPreview, share: 
   };
 };
 
-/** Joins answers. Clusters without one are named, by reason. Pure. */
+/** Joins answers, and groups the clusters without one by reason. Pure. */
 export const joinAnswers = (answers: readonly Answer[], notAsked: NotAsked): Omit<Workloads, 'teams'> => {
   const unanswered = answers.flatMap(({ cluster, kept }) => (typeof kept === 'string' ? [{ cluster, reason: kept }] : []));
   const missing = [...[...notAsked].map(([cluster, reason]) => ({ cluster, reason })), ...unanswered];
@@ -111,8 +111,8 @@ export const joinAnswers = (answers: readonly Answer[], notAsked: NotAsked): Omi
 };
 
 /**
- * Asks agents, some at a time, and keeps the bounded part of each answer when it comes, so that
- * the answers of all take no more memory than those of a few.
+ * Asks agents, a limited number at a time, and cuts each answer when it arrives, so that only the
+ * answers in flight take their full size.
  *
  * @throws the signal's reason
  */
@@ -131,7 +131,7 @@ export const askAgents = async (
     signal.throwIfAborted();
     const left = until - clock.monotonicMs();
     const answer = left <= 0 ? 'NotAsked' : await answerWithin(agents.preview(cluster, text, over.signal), left, clock, signal);
-    // Nobody reads a plan that was given up: it must not count as made.
+    // A plan that the caller has given up on must fail, so that it does not count as made.
     signal.throwIfAborted();
     return keepAnswer(cluster, answer ?? 'NoAnswer', { names, owners });
   };

@@ -15,9 +15,9 @@ export interface ApprovalRelayDeps {
 }
 
 /**
- * Passes on signed tags to agents that hold the newest commit back: looks for them in the
- * repository as long as one reports that, or this hub waits for them itself, and sends what is
- * found.
+ * Passes signed tags on to agents that hold the newest commit back. Looks for tags in the
+ * repository while an agent reports that it waits for them, or this hub waits itself, and sends the
+ * tags that it finds.
  */
 export class ApprovalRelay {
   readonly #deps: ApprovalRelayDeps;
@@ -36,23 +36,23 @@ export class ApprovalRelay {
         ),
     );
     ledger.subscribe((change) => {
-      if (change.kind === 'cluster') this.#look(ledger.cluster(change.cluster).then((record) => [[change.cluster, record]]));
+      if (change.kind === 'cluster') this.#update(ledger.cluster(change.cluster).then((record) => [[change.cluster, record]]));
       if (change.kind === 'lost') this.open();
     });
   }
 
-  /** Reads which clusters waited before this hub started. */
+  /** Reads which clusters wait for an approval: at the start, and after lost changes. */
   open(): void {
-    this.#look(
+    this.#update(
       this.#deps.ledger.clusters().then((records) => {
-        // What is known stays where they cannot be read.
+        // Cleared only here, so that a failed read leaves what is known.
         this.#held.clear();
         return records.map((record) => [record.name, record]);
       }),
     );
   }
 
-  /** The newest commit, if a cluster waits for an approval of it, or this hub for its tags. */
+  /** The newest commit if a cluster waits for its approval or this hub for its tags, else null. */
   #wanted(): string | null {
     const { source, tags } = this.#deps;
     const revision = source.state().revision?.revision ?? null;
@@ -60,7 +60,7 @@ export class ApprovalRelay {
     return isWanted ? revision : null;
   }
 
-  #look(reading: Promise<readonly (readonly [name: string, record: Awaited<ReturnType<FleetState['cluster']>>])[]>): void {
+  #update(reading: Promise<readonly (readonly [name: string, record: Awaited<ReturnType<FleetState['cluster']>>])[]>): void {
     const { source, logger } = this.#deps;
     const note = (records: Awaited<typeof reading>): void => {
       const before = this.#wanted();

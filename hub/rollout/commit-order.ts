@@ -13,7 +13,7 @@ interface Lag {
   readonly lastFetch: string | null;
 }
 
-/** Tells a source that has yet to fetch the commit of a run from a branch that was rewritten. */
+/** Distinguishes a source that has yet to fetch the commit of a run from a rewritten branch. */
 export class CommitOrder {
   readonly #source: OrderedSource;
   #lag: Lag | undefined;
@@ -23,9 +23,9 @@ export class CommitOrder {
   }
 
   /**
-   * Whether the commit of a run is newer than the newest of the source, which is then asked to
-   * fetch. A fetch after that, which brings nothing newer and refuses nothing, shows that the
-   * branch was rewritten.
+   * Whether the commit of a run is newer than the newest commit of the source. If so, asks the
+   * source to fetch. If a later fetch neither brings nor rejects a commit, the branch was
+   * rewritten, and the result is false.
    */
   async isBehind(newest: string, ofRun: string): Promise<boolean> {
     const { lastFetch, rejected } = this.#source.state();
@@ -42,7 +42,7 @@ export class CommitOrder {
     if ((await this.#source.read(ofRun)) === undefined) return true;
     const { objects } = this.#source;
     const descends = async (from: string, to: string) => (await objects.chain(from, to).catch(() => null)) !== null;
-    // Most often the newest is a child of the other; else the history is walked.
+    // The common case first, as its walk is short: the newest commit is a child of the other one.
     return !(await descends(ofRun, newest)) && descends(newest, ofRun);
   }
 }

@@ -3,7 +3,7 @@ import type { PolicySet } from '@fso/shared/decode';
 import type { Desired, HeldCluster } from '../ledger/index.ts';
 import type { RolloutInput } from './waves/index.ts';
 
-/** Commit as compiled for every cluster that it registers. */
+/** A commit, compiled for every cluster that it registers. */
 export interface CompiledRevision {
   readonly desired: Desired;
   /** Digests that agents have to acknowledge, by cluster. */
@@ -21,25 +21,27 @@ export const compileDesired = (revision: string, set: PolicySet): CompiledRevisi
   };
 };
 
-/** Digest of what a cluster gets that a commit does not register. */
-const NOTHING = digestOfPolicies([]);
+/** Digest of no policies, which a commit gives the clusters that it does not register. */
+const NO_POLICIES = digestOfPolicies([]);
 
 /**
- * Reads the policies of an older commit. @returns undefined: the clone does not have it, or they
- * are not valid any more. @throws the error of a clone that cannot be read
+ * Reads the policies of an older commit.
+ *
+ * @returns undefined if the clone does not have the commit, or its policies are no longer valid
+ * @throws the error of a clone that cannot be read
  */
 export type ReadPolicies = (revision: string) => Promise<PolicySet | undefined>;
 
 /** Compiled commits by revision. */
 export type CommitMap = ReadonlyMap<string, CompiledRevision>;
 
-/** Digest of what a cluster gets of a commit; undefined: the commit cannot be read. */
+/** Digest of the policies that a commit gives a cluster; undefined if it cannot be read. */
 export const digestIn = (commits: CommitMap, cluster: string, revision: string): string | undefined => {
   const commit = commits.get(revision);
-  return commit && (commit.digests.get(cluster) ?? NOTHING);
+  return commit && (commit.digests.get(cluster) ?? NO_POLICIES);
 };
 
-/** Returns what each cluster should have: those that wait, what their older commit says. */
+/** Returns the desired state of a commit, in which held clusters have their older commits. */
 export const desiredWith = ({ desired }: CompiledRevision, commits: CommitMap, held: ReadonlyMap<string, HeldCluster>): Desired => {
   if (held.size === 0) return desired;
   const clusters = new Map(desired.clusters);
@@ -53,14 +55,14 @@ export const desiredWith = ({ desired }: CompiledRevision, commits: CommitMap, h
   return { ...desired, clusters, held, older: [...older] };
 };
 
-/** Input of a plan, and the commits that it is about. */
+/** Input of a plan, and the commits that it refers to. */
 export interface KnownFleet {
   readonly newest: CompiledRevision;
   readonly commits: CommitMap;
   readonly input: RolloutInput;
 }
 
-/** Commits that some clusters have or are to have, compiled. */
+/** Caches the compiled commits that some cluster has or is to have. */
 export class KnownCommits {
   readonly #readSet: ReadPolicies;
   #commits: CommitMap = new Map();
@@ -69,14 +71,15 @@ export class KnownCommits {
     this.#readSet = read;
   }
 
-  /** @param others absent: they are forgotten */
+  /** Adds a commit. @param others absent to forget all other commits */
   add(commit: CompiledRevision, others?: 'keep'): void {
     this.#commits = new Map(others === undefined ? [] : this.#commits).set(commit.desired.revision, commit);
   }
 
   /**
-   * Returns these commits, without those that are not in the clone, and forgets all others. @throws
-   * as {@link ReadPolicies}
+   * Returns these commits, without those that cannot be read, and forgets all others.
+   *
+   * @throws as {@link ReadPolicies}
    */
   async only(revisions: ReadonlySet<string>): Promise<CommitMap> {
     const commits = new Map<string, CompiledRevision>();

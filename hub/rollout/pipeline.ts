@@ -32,15 +32,17 @@ export class Pipeline {
   take(revision: SourceRevision): void {
     const compiled = this.#compile(revision);
     const { waves } = this.#deps;
-    // What could not be compiled cannot be compared with what clusters have: no wave gets it.
+    // A commit that failed to compile cannot be compared with what clusters have: no wave gets it.
     const isHeld = compiled === undefined ? waves?.areInForce === true : waves?.take(compiled) === true;
     if (!isHeld) this.#releaseToAll(revision.commit.revision, compiled);
     this.#deps.onDone?.('released', revision.commit.revision);
   }
 
   /**
-   * Compiles a commit. A failure does not hold the commit back, as agents compile for themselves by
-   * the same rules. @returns undefined: it failed
+   * Compiles a commit. Without waves, a failure does not hold the commit back, as agents compile it
+   * by the same rules.
+   *
+   * @returns undefined if it failed
    */
   #compile({ commit: { revision }, set }: SourceRevision): CompiledRevision | undefined {
     const { targets, clock, logger, metrics, onDone } = this.#deps;
@@ -63,7 +65,7 @@ export class Pipeline {
   /** Releases a commit to every cluster at once, step ③ without a RolloutStrategy. */
   #releaseToAll(revision: string, compiled: CompiledRevision | undefined): void {
     const { ledger, delivery, targets, logger } = this.#deps;
-    // First, so that the lists of the commit are known before agents name them.
+    // Before the offers, so that the ledger knows the policies of the commit when agents report.
     if (compiled !== undefined)
       ledger.setDesired(compiled.desired).catch((err: unknown) => logger.error({ err, revision }, 'ledger write failed'));
     targets.setTarget(revision);

@@ -5,8 +5,8 @@ import { type ClusterRecord, countViolations, namedIn } from '../ledger/index.ts
 import type { Facts, RolloutCluster } from './waves/index.ts';
 
 /**
- * Time since when a cluster is away, in ms since 1970: its last contact, or when this hub began to
- * watch. null: it is observed now.
+ * Time since when a cluster is away, in milliseconds since 1970: the later of its last contact and
+ * the time at which this hub began to watch. Null if the cluster is observed now.
  */
 const awaySince = ({ connected, notObserved, lastSeen }: ClusterRecord, watchingSince: number): number | null => {
   if (connected && notObserved === null) return null;
@@ -20,7 +20,7 @@ const factsOf = ({ policies, report }: ClusterRecord): Facts => {
   const violations = countViolations(policies);
   const risks = [...namedIn(policies).values()].flatMap((named) => named.risks ?? []);
   const sumOf = (count: (risk: (typeof risks)[number]) => number): number => risks.reduce((sum, each) => sum + count(each), 0);
-  // A webhook may mend pods of which no dry run was made yet.
+  // Owners without a dry run may be no risk: a webhook may change their pods.
   const isUnknown = status === undefined || status === 'Unknown' || sumOf(({ untried = 0 }) => untried) > 0;
   if (isUnknown) return { violations, refused: null, pending: null };
   return { violations, refused: sumOf(({ refused }) => refused), pending: sumOf(({ pending }) => pending) };
@@ -43,10 +43,12 @@ const UNSEEN: Omit<Enforced, 'awaySince'> = {
 
 const ASKS_AGAIN: readonly (string | undefined)[] = ['object-missing', 'chain-incomplete'];
 
-/** Whether an agent lacks objects of a commit: it asks for them again, and may take it then. */
+/**
+ * Whether an agent refused a commit for lack of objects only. It asks for these, and may accept.
+ */
 const isLacking = ({ reasons }: NonNullable<ClusterRecord['nack']>): boolean => reasons.every(({ code }) => ASKS_AGAIN.includes(code));
 
-/** Commits that a cluster has accepted or was offered; what it refused it does not have. */
+/** Commits that a cluster has accepted, was offered or is to get, without the one it refused. */
 export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: string | null): readonly string[] => {
   const refused = nack !== null && !isLacking(nack) ? nack.revision : null;
   const had: string[] = acked === null ? [] : [acked.revision];
@@ -54,27 +56,27 @@ export const hadBy = ({ acked, nack, offeredRevision }: ClusterRecord, target: s
   return had;
 };
 
-/** Facts that a cluster is read from; equal ones read equally. */
+/** Facts from which a cluster is read. A cluster is read again only if one of them changes. */
 interface Readings {
-  /** undefined: the hub does not know it. `lastSeen`, which moves, is not read while connected. */
+  /** undefined if the hub has no record. `lastSeen` is not read while the cluster is connected. */
   readonly record: ClusterRecord | undefined;
   readonly labels: Labels;
   readonly isRegistered: boolean;
   readonly watchingSince: number;
   readonly target: string | null;
-  /** Digest of what it gets of the commit that it has accepted; undefined: that cannot be read. */
+  /** Digest of its policies in the commit that it has accepted; undefined if that is unknown. */
   readonly digest: string | undefined;
 }
 
 /** Commit that an agent has refused, or of which it lacks objects. */
 const refusalOf = ({ nack, report }: ClusterRecord, held: Enforced['held']): Pick<Enforced, 'refused' | 'lacking'> => {
-  // It had refused what it has verified since, as for want of an object.
+  // The agent has verified the commit after its refusal, which was for a missing object, say.
   const isVerified = nack !== null && [held?.revision, report?.verifiedRevision].includes(nack.revision);
   if (nack === null || isVerified) return { refused: null, lacking: null };
   return isLacking(nack) ? { refused: null, lacking: nack.revision } : { refused: nack.revision, lacking: null };
 };
 
-/** Reads what a cluster has from its record. */
+/** Derives what a cluster has and enforces from its record. */
 const enforcedBy = (record: ClusterRecord, { watchingSince, target, digest }: Readings): Enforced => {
   const { acked, baseline, report } = record;
   const away = awaySince(record, watchingSince);
@@ -108,16 +110,16 @@ const isEqual = (left: Readings, right: Readings): boolean =>
   left.target === right.target &&
   left.digest === right.digest;
 
-/** State of the fleet from which each look at a rollout in waves reads its clusters. */
+/** State of the fleet from which the clusters of a rollout in waves are read. */
 export interface FleetOfRun {
   readonly newest: PolicySet;
-  /** undefined: the base cannot be read. */
+  /** Policies of the base; undefined if they cannot be read. */
   readonly base: PolicySet | undefined;
   readonly records: readonly ClusterRecord[];
-  /** Time since when this hub watches, in ms since 1970: before it, no cluster counts as away. */
+  /** Time since when this hub watches, in milliseconds since 1970. No absence begins before it. */
   readonly watchingSince: number;
   readonly digestOf: (cluster: string, revision: string) => string | undefined;
-  /** Commit that this hub has a cluster have; null: none yet. */
+  /** Commit that this hub wants a cluster to have; null if none yet. */
   readonly targetOf: (cluster: string) => string | null;
 }
 
@@ -129,11 +131,11 @@ const labelsIn = weakMemo(
     new Map(clusters.map(({ document: { metadata } }) => [metadata.name, metadata.labels ?? NO_LABELS])),
 );
 
-const NOBODY: ReadonlyMap<string, Labels> = new Map();
+const NO_CLUSTERS: ReadonlyMap<string, Labels> = new Map();
 
 /**
- * Reads the clusters of a rollout. One of which nothing has changed since the last time is the same
- * object as then, so that a look at a large fleet costs what has changed in it.
+ * Reads the clusters of a rollout. A cluster whose facts have not changed stays the same object and
+ * is not derived again, so that a large fleet costs little more than its changes.
  */
 export class ClusterReader {
   #known: ReadonlyMap<string, { readonly readings: Readings; readonly cluster: RolloutCluster }> = new Map();
@@ -145,7 +147,7 @@ export class ClusterReader {
   read({ newest, base, records, watchingSince, digestOf, targetOf }: FleetOfRun): ReadonlyMap<string, RolloutCluster> {
     const byName = new Map(records.map((record) => [record.name, record]));
     const registered = labelsIn(newest);
-    const before = base === undefined ? NOBODY : labelsIn(base);
+    const before = base === undefined ? NO_CLUSTERS : labelsIn(base);
     const names = new Set([...registered.keys(), ...before.keys()]);
     const known = new Map<string, { readonly readings: Readings; readonly cluster: RolloutCluster }>();
     const clusters = new Map<string, RolloutCluster>();

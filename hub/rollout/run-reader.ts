@@ -7,7 +7,7 @@ import { ClusterReader, hadBy } from './read-clusters.ts';
 import type { TagCheck } from './tag-check.ts';
 import { commitsOf, type RolloutInput, type RolloutRun } from './waves/index.ts';
 
-/** Parts of the hub that say where the clusters of a rollout in waves stand. */
+/** Parts of the hub from which the state of a rollout in waves is read. */
 export interface RunReaderDeps {
   readonly ledger: Pick<FleetState, 'clusters'>;
   readonly targets: Pick<RevisionTargets, 'targetOf'>;
@@ -17,16 +17,17 @@ export interface RunReaderDeps {
   readonly clock: Clock;
 }
 
-/** Commits and time as of which a run is read. */
+/** Commits and time for which a run is read. */
 export interface ReadAsOf {
-  /** The commit that is to be planned, and the newest one of the hub. */
+  /** Commit that is planned. */
   readonly newest: CompiledRevision;
+  /** Newest commit of the hub, which may have come after the planned one. */
   readonly latest: CompiledRevision;
   /** See {@link FleetOfRun}. */
   readonly watchingSince: number;
 }
 
-/** Reads what a run is planned from: its commits, and the clusters as they are now. */
+/** Reads the input of a plan: the commits of the run, and the current state of the clusters. */
 export class RunReader {
   readonly #deps: RunReaderDeps;
   readonly #commits: KnownCommits;
@@ -37,7 +38,7 @@ export class RunReader {
     this.#commits = new KnownCommits((revision) => deps.source.read(revision));
   }
 
-  /** @param others absent: all other commits are forgotten */
+  /** Adds a compiled commit. @param others absent to forget all other commits */
   add(commit: CompiledRevision, others?: 'keep'): void {
     this.#commits.add(commit, others);
   }

@@ -3,7 +3,7 @@ import { asStored, meantRun, parseRun, type RolloutRun, RUN_KEY } from './waves/
 
 const { kind, name } = RUN_KEY;
 
-/** The run as the ledger has it. */
+/** Stores the run of the current rollout in the ledger. */
 export class RunStore {
   readonly #records: Journal['records'];
 
@@ -11,17 +11,17 @@ export class RunStore {
     this.#records = records;
   }
 
-  /** undefined: there is none, or {@link isUnreadable}. */
+  /** The stored run; undefined if there is none, or if it {@link isUnreadable}. */
   get run(): RolloutRun | undefined {
     return parseRun(this.#value);
   }
 
-  /** Whether there is a run, in whatever version. */
+  /** Whether any version of the hub has stored a run. */
   get exists(): boolean {
     return this.#value !== undefined;
   }
 
-  /** Whether there is a run that this version cannot read: nothing is released beside it. */
+  /** Whether the stored run cannot be read by this version. Nothing is released while it exists. */
   get isUnreadable(): boolean {
     return this.exists && this.run === undefined;
   }
@@ -35,10 +35,10 @@ export class RunStore {
   }
 
   /**
-   * Changes the run as a person wants it.
+   * Changes the run at the request of a person.
    *
-   * @param revision commit whose run is meant; undefined: whichever
-   * @throws RolloutChangeRefused
+   * @param revision commit that the run must be of; undefined for any
+   * @throws RolloutChangeRefused if there is no such run, or the change is refused
    */
   async change(revision: string | undefined, change: (run: RolloutRun) => RolloutRun): Promise<void> {
     await this.#records.update(kind, name, (value) => {
@@ -49,9 +49,9 @@ export class RunStore {
   }
 
   /**
-   * Stores the plan that was made from a run.
+   * Stores a planned run, unless the run that it was planned from has changed.
    *
-   * @returns whether it is stored: another hub, or a person, may have changed the run meanwhile
+   * @returns false if another hub or a person has changed the run meanwhile
    */
   async replace(before: RolloutRun | undefined, planned: RolloutRun | undefined): Promise<boolean> {
     const next = planned && asStored(planned, (before?.sequence ?? 0) + 1);

@@ -5,13 +5,13 @@ import type { CommitTracer } from './history/commit-tracer.ts';
 /** Running export of the hub's spans. */
 export interface Tracing {
   readonly tracer: CommitTracer;
-  /** Exports what waits, for some seconds at most. Never rejects. */
+  /** Exports the pending spans, for a few seconds at most. Never rejects. */
   readonly stop: () => Promise<void>;
 }
 
 /**
- * Starts the traces of a hub. A hub without them loads nothing of OpenTelemetry but what its
- * metrics do.
+ * Starts the tracing of a hub. A hub that does not trace loads only the parts of OpenTelemetry that
+ * its metrics need.
  */
 export const startTracing = async (config: TelemetryConfig, version: string, logger: Logger): Promise<Tracing> => {
   const telemetry = await openTelemetry(config, { name: 'fso-hub', version }, logger);

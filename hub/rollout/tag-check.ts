@@ -26,10 +26,10 @@ export interface TagCheckDeps {
   readonly clock: Clock;
 }
 
-/** Signatures of the step from the commit that every wave has, which do not change. */
+/** Signer and keys of the step from the commit that every wave has to the newest one. */
 interface Signatures {
   readonly signer: Signer;
-  /** Signer as the check of the commit has found it, for people. */
+  /** Name of the signer for people, from the verification of the commit. */
   readonly label: string;
   readonly base: Signers;
   readonly newest: Signers;
@@ -43,18 +43,18 @@ interface NotJudged {
 }
 
 interface Step {
-  /** Whether the commit asks to skip waves; true also where that cannot be read. */
+  /** Whether the commit asks to skip waves; also true if that cannot be read. */
   readonly isImmediate: boolean;
-  /** undefined: nobody asks for them. */
+  /** undefined if no tags are needed: no wave is to be skipped, and none is halted as unseen. */
   readonly signatures: Signatures | NotJudged | undefined;
 }
 
 type Tags = Pick<RolloutInput['newest'], 'immediate' | 'approval'>;
 
 /**
- * Judges tags about the newest commit by the same rules as agents do: whether this hub may give it
- * to every cluster at once, and whether an unseen wave goes on. Agents whose wave needs an approval
- * judge the tags themselves.
+ * Judges tags about the newest commit by the rules that agents use: whether this hub may give it to
+ * every cluster at once, and whether an unseen wave may continue. Agents whose wave needs an
+ * approval judge the tags themselves.
  */
 export class TagCheck {
   readonly #deps: TagCheckDeps;
@@ -65,16 +65,16 @@ export class TagCheck {
     this.#deps = deps;
   }
 
-  /** The commit whose tags are looked for; null: none. */
+  /** Commit whose tags are looked for; null if none are. */
   get awaited(): string | null {
     return this.#awaited;
   }
 
   /**
-   * Judges the tags about the newest commit. What cannot be read is a reason to go by waves, and to
-   * stay halted.
+   * Judges the tags about the newest commit. If something cannot be read, the commit goes by waves,
+   * and a halted wave stays halted.
    *
-   * @param run undefined: no waves are in force
+   * @param run undefined if no waves are in force
    */
   async check(run: Pick<RolloutRun, 'base' | 'halt' | 'revision'> | undefined, revision: string): Promise<Tags> {
     const tags = run === undefined || run.base.revision === revision ? {} : await this.#judgeTags(run, revision);
@@ -110,12 +110,12 @@ export class TagCheck {
     if (this.#step?.key !== key) this.#step = { key, read: this.#read(base, revision, isHalted) };
     const { read } = this.#step;
     const step = await read;
-    // It may be another at the next look.
+    // A problem is not cached, as it may be gone at the next check.
     if (step.signatures !== undefined && 'problem' in step.signatures && this.#step?.read === read) this.#step = undefined;
     return step;
   }
 
-  /** Reason why nobody's approval could count at this hub; null: someone's may. */
+  /** Reason why no approval can count at this hub; null if one can. */
   #findNoJudge(signatures: Signatures | NotJudged, { approvers = [] }: RolloutStrategySpec): string | null {
     if (this.#deps.trust.mode === 'off') return 'this hub verifies no commits';
     if ('problem' in signatures) return signatures.isUnverified ? 'this hub took the commit although it is not verified' : null;

@@ -42,17 +42,17 @@ export interface WaveControllerDeps extends RunReaderDeps, Pick<Runtime, 'logger
 
 type RolloutEvent = ReturnType<typeof eventsOfRun>[number];
 
-/** Milliseconds between two looks at a run that is under way, and without one. */
-const LOOK_MS = { busy: 1_000, idle: 60_000 };
-/** Milliseconds for which reports are gathered before a look. */
+/** Longest time between two reconciles, in milliseconds: with a run under way, and without. */
+const RECONCILE_MS = { busy: 1_000, idle: 60_000 };
+/** Time for which reports are gathered before a reconcile, in milliseconds. */
 const GATHER_MS = 50;
-/** Bounds of the rest after a look, in ms. */
+/** Bounds of the rest after a reconcile, in milliseconds. */
 const REST = { minMs: 150, maxMs: 500 };
 
 /**
  * Step ③ where a RolloutStrategy is in force: decides which clusters may have the newest commit.
- * The leading hub writes the run into the ledger; each hub gives its agents the targets that follow
- * from what is stored, so that a hub that starts, or takes the lead, goes on from there.
+ * The leading hub stores the run in the ledger. Each hub gives its agents the targets that follow
+ * from the stored run, so a hub that starts or takes the lead continues from there.
  */
 export class WaveController {
   readonly #deps: WaveControllerDeps;
@@ -61,16 +61,16 @@ export class WaveController {
   readonly #order: CommitOrder;
   readonly #wakeup = new Wakeup();
   #newest: CompiledRevision | undefined;
-  /** Commit that brings the first strategy, until the ledger has the run that it begins. */
+  /** Commit that brings the first strategy, until its run is stored. */
   #first: CompiledRevision | undefined;
-  /** Targets that were given out last: those of the run, or the newest commit; null: none yet. */
+  /** Origin of the targets in place: the run, or the newest commit; null until they are set. */
   #applied: 'run' | 'newest' | null = 'newest';
   #held: ReadonlyMap<string, HeldCluster> = new Map();
   #isBehind: boolean = false;
   #isReported: boolean = false;
-  /** The run that was read last, and with what. */
+  /** Run that was read last, with its input. */
   #last: { readonly run: RolloutRun | undefined; readonly input: RolloutInput } | undefined;
-  /** Milliseconds since 1970 since when a cluster that is not connected is away. */
+  /** Time from which absences of clusters count, in milliseconds since 1970. */
   #watchingSince: number;
 
   constructor(deps: WaveControllerDeps) {
@@ -88,7 +88,9 @@ export class WaveController {
   }
 
   /**
-   * Takes the newest commit. @returns whether waves decide who gets it; if not, every cluster does
+   * Takes the newest commit.
+   *
+   * @returns whether waves decide which clusters get it; if not, all do
    */
   take(commit: CompiledRevision): boolean {
     const isFree = !this.areInForce;
@@ -107,29 +109,32 @@ export class WaveController {
     return this.#store.exists || this.#first !== undefined;
   }
 
-  /** Takes no cluster for away by what this hub missed: it begins to lead, or was paused. */
+  /**
+   * Counts absences of clusters from now on, as this hub begins to lead or was paused, and may have
+   * missed their contacts.
+   */
   watchAgain(): void {
     this.#watchingSince = this.#now();
     this.#wakeup.wake();
   }
 
-  /** Works on runs until aborted. */
+  /** Reconciles until aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, logger } = this.#deps;
     while (!signal.aborted) {
-      const waitMs = this.#isBehind || isUnderWay(this.#store.run) ? LOOK_MS.busy : LOOK_MS.idle;
+      const waitMs = this.#isBehind || isUnderWay(this.#store.run) ? RECONCILE_MS.busy : RECONCILE_MS.idle;
       await this.#wakeup.waitAtMost(waitMs, clock, signal).catch(() => undefined);
       await clock.sleep(GATHER_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
-      // A write waits while the database is away; the end of the hub does not.
+      // A write blocks while the database is unavailable, and must not delay the shutdown.
       const started = clock.monotonicMs();
-      const looking = this.#look().catch((err: unknown) => logger.error({ err }, 'rollout not worked on'));
-      await Promise.race([looking, untilAborted(signal)]);
+      const reconciling = this.#reconcile().catch((err: unknown) => logger.error({ err }, 'rollout could not be reconciled'));
+      await Promise.race([reconciling, untilAborted(signal)]);
       await clock.sleep(restAfter(clock.monotonicMs() - started, REST), signal).catch(() => undefined);
     }
   }
 
-  /** The rollout of the newest commit, for people. */
+  /** Describes the rollout of the newest commit. */
   async status(): Promise<RolloutView> {
     const run = this.#store.run;
     const known = run && (await this.#read(run));
@@ -138,7 +143,7 @@ export class WaveController {
     return describeWithoutRun(state, this.#newest?.desired.revision ?? run?.revision ?? null);
   }
 
-  /** The failed gate that keeps the rollout from going on, if there is one. */
+  /** Returns the failed gate that stops the rollout; null if none does. */
   halted(): Pick<RolloutView, 'halted' | 'revision'> {
     const run = this.#store.run;
     const input = run === this.#last?.run ? this.#last?.input : undefined;
@@ -152,10 +157,11 @@ export class WaveController {
   }
 
   /**
-   * Ends a pause, or passes the gate that has failed. @returns the gate that was passed; null: none
+   * Ends a pause, or passes the gate that has failed.
    *
-   * @throws RolloutChangeRefused also where another gate has failed than the one that is meant, and
-   * where only an approval passes it
+   * @returns the gate that was passed; null if none was
+   * @throws RolloutChangeRefused, also if another gate than `halt` has failed, or only an approval
+   * passes the gate
    */
   async resume({ revision, halt }: RolloutResume): Promise<RolloutView['halted']> {
     const { input } = (await this.#read(this.#store.run)) ?? {};
@@ -179,7 +185,7 @@ export class WaveController {
     return this.#deps.clock.now().getTime();
   }
 
-  /** Whether this hub can work on a run. Logs once that it cannot read the one that is stored. */
+  /** Whether this hub can reconcile the stored run. Logs once if it cannot read the run. */
   async #isReady(stored: RolloutRun | undefined): Promise<boolean> {
     if (this.#store.isUnreadable) {
       if (!this.#isReported)
@@ -190,25 +196,25 @@ export class WaveController {
     if (this.#newest === undefined) return false;
     if (stored === undefined)
       return this.#first !== undefined || this.#applied !== 'newest' || this.#newest.desired.set.rollout !== undefined;
-    // Another hub may be ahead of what this one has fetched: nothing moves until then.
+    // Another hub may have fetched a newer commit: nothing moves until this hub has it, too.
     this.#isBehind = await this.#order.isBehind(this.#newest.desired.revision, stored.revision);
     return !this.#isBehind;
   }
 
-  async #look(): Promise<void> {
+  async #reconcile(): Promise<void> {
     const stored = this.#store.run;
     if (!(await this.#isReady(stored))) return;
     let planned: KnownFleet | undefined;
-    if (this.#deps.ledger.leads()) planned = await this.#lead(stored);
-    // What the leading hub has not stored is not in force.
+    if (this.#deps.ledger.leads()) planned = await this.#advance(stored);
+    // A first strategy that the leading hub has not stored is not in force.
     else this.#first = undefined;
     const run = this.#store.run;
     const known = run === stored && planned?.newest === this.#newest ? planned : await this.#read(run);
     if (known !== undefined && this.#first === undefined) this.#apply(run, known);
   }
 
-  /** Brings the stored run to where it can be now. @returns what it was planned from */
-  async #lead(stored: RolloutRun | undefined): Promise<KnownFleet | undefined> {
+  /** Plans the next state of the run, and stores it. @returns the input of the plan */
+  async #advance(stored: RolloutRun | undefined): Promise<KnownFleet | undefined> {
     const first = stored === undefined ? this.#first : undefined;
     const known = await this.#read(stored, first);
     if (known === undefined) return undefined;
@@ -217,12 +223,12 @@ export class WaveController {
     if (!isEqualRun(planned, stored)) await this.#replace(stored, planned, { input: known.input, tagged });
     if (this.#store.run === undefined && first !== undefined) return known;
     this.#first = undefined;
-    // A commit that came meanwhile is the next one.
+    // A commit that came meanwhile is planned next.
     if (first !== undefined && this.#newest !== first) this.#wakeup.wake();
     return known;
   }
 
-  /** Records what signed tags let a run do, before it does. @returns the event of it */
+  /** Audits what signed tags let a run do, before the run does it. @returns the event to add */
   async #recordTags(stored: RolloutRun | undefined, { input }: KnownFleet): Promise<RolloutEvent | undefined> {
     const records = stored && recordsOfTags(stored, input);
     if (records !== undefined) await this.#deps.ledger.audit.append(records.entry);
@@ -236,7 +242,7 @@ export class WaveController {
     ledger.addEvent(null, { ...event, time }).catch((err: unknown) => logger.error({ err }, 'ledger write failed'));
   }
 
-  /** @param planned from `input`; `tagged`: event of what signed tags let it do */
+  /** Stores a planned run, and adds its events. `tagged` is the event of signed tags, if any. */
   async #replace(
     before: RolloutRun | undefined,
     planned: RolloutRun | undefined,
@@ -248,7 +254,7 @@ export class WaveController {
     if (ended !== undefined) this.#deps.tracer?.waved(ended);
   }
 
-  /** Reads what a plan is made from; undefined: no commit was read yet. */
+  /** Reads the input of a plan; undefined if no commit was taken yet. */
   async #read(run: RolloutRun | undefined, newest = this.#newest): Promise<KnownFleet | undefined> {
     const latest = this.#newest ?? newest;
     if (newest === undefined || latest === undefined) return undefined;
@@ -257,10 +263,10 @@ export class WaveController {
     return known;
   }
 
-  /** Gives each cluster the target that the stored run has for it, unless it has that. */
+  /** Sets the targets that the stored run has for clusters, unless they are in place. */
   #apply(run: RolloutRun | undefined, known: KnownFleet): void {
     const { newest, commits, input } = known;
-    // A newer commit has come meanwhile, here or to another hub, and another look follows.
+    // A newer commit has come meanwhile, here or to another hub: another reconcile follows.
     if (newest !== this.#newest || (run !== undefined && !commits.has(run.revision))) return;
     const held = heldBy(run, input.clusters, newest.desired.revision);
     const isGiven = run !== undefined && this.#applied === 'run' && areHeldEqually(held, this.#held);

@@ -5,14 +5,16 @@ import { type Backoff, createBackoff, type Runtime } from '@fso/shared/runtime';
 import type { Clone } from './git/clone.ts';
 import { describeGitError } from './git/git-errors.ts';
 
-/** Tags fetched in one go: each costs two requests, while the next commit waits. */
+/**
+ * Most tags that one sync fetches: each takes two requests, and the next commit waits meanwhile.
+ */
 const FETCHED_AT_ONCE = 8;
-/** Waits before a tag that cannot be fetched is tried again, in milliseconds. */
+/** Backoff of a tag that cannot be fetched, in milliseconds. */
 const RETRY = { baseMs: 20_000, minMs: 10_000, maxMs: 600_000 };
-/** Problems that are shown to people. */
+/** Most problems that are shown. */
 const SHOWN = 8;
 
-/** Tags that let a commit skip waves: they may not keep its approvals away, nor these them. */
+/** Most tags that let a commit skip waves, so that they and its approvals leave each other room. */
 const MAX_IMMEDIATE = 4;
 
 type NamedTag = Awaited<ReturnType<Clone['listTags']>>[number];
@@ -26,29 +28,29 @@ interface FailedTag {
   readonly problem: string;
 }
 
-/** A tag object, base64; null: one that no agent would take. */
+/** A tag object in base64; null if no agent would accept it. */
 type ReadTag = string | null | FailedTag;
 
 const isFailed = (tag: ReadTag): tag is FailedTag => typeof tag === 'object' && tag !== null;
 
-/** Short names first: those with a suffix may be of anyone who can push. */
+/** Sorts short names first, as anyone who can push may add tags with a suffix. */
 const byLength = (left: NamedTag, right: NamedTag): number => left.name.length - right.name.length || byText(left.name, right.name);
 
 /**
- * Signed tags about the commit that waits for them. Who waits judges them: here they are only
- * found, and bounded in number and size.
+ * Finds signed tags about the commit that waits for them, and bounds their number and size. The hub
+ * and the agents that wait judge them.
  */
 export class ApprovalTags {
   readonly #clone: Pick<Clone, 'listTags' | 'fetchTag'>;
   readonly #runtime: Runtime;
   #wanted: () => string | null = () => null;
   #onChange: (revision: string) => void = () => undefined;
-  /** Tags by id. One that failed waits on its own, and takes no turn of the others meanwhile. */
+  /** Tags by id. A failed one has a backoff of its own, and does not delay the others. */
   #read: ReadonlyMap<string, ReadTag> = new Map();
   #approvals: Approvals | undefined;
   /** Commit that was followed last. */
   #revision: string | null = null;
-  /** Reason why tags cannot be listed now; undefined: they can. */
+  /** Reason why tags cannot be listed now; undefined if they can. */
   #problem: string | undefined;
 
   constructor(clone: Pick<Clone, 'listTags' | 'fetchTag'>, runtime: Runtime) {
@@ -59,20 +61,20 @@ export class ApprovalTags {
   /**
    * Follows the tags about a commit from the next fetch on.
    *
-   * @param wanted asked at each fetch; null: nobody waits for tags
-   * @param onChange called where the tags about a commit are others than before
+   * @param wanted returns the commit that waits for tags, or null; called at each fetch
+   * @param onChange called when the tags about a commit have changed
    */
   follow(wanted: () => string | null, onChange: (revision: string) => void): void {
     this.#wanted = wanted;
     this.#onChange = onChange;
   }
 
-  /** Tags about a commit; undefined: none are known, or another commit is followed. */
+  /** Tags about a commit; undefined if none are known, or another commit is followed. */
   of(revision: string): Approvals | undefined {
     return this.#approvals?.revision === revision ? this.#approvals : undefined;
   }
 
-  /** Reasons why tags about a commit are not known, the first few. */
+  /** The first few reasons why tags about a commit are not known. */
   problemsOf(revision: string): readonly string[] {
     if (this.#revision !== revision) return [];
     const failed = [...this.#read.values()].filter(isFailed).map(({ problem }) => problem);
@@ -80,8 +82,8 @@ export class ApprovalTags {
   }
 
   /**
-   * Whether a revocation about a commit is there that could not be fetched: until it is read, what
-   * it revokes may not count.
+   * Whether a commit has a revocation that could not be fetched. Until it is read, what it may
+   * revoke must not count.
    */
   hasUnreadRevocation(revision: string): boolean {
     return [...this.#read.values()].some((tag) => isFailed(tag) && tag.name.startsWith(revocationTag(revision, '')));
@@ -94,7 +96,7 @@ export class ApprovalTags {
     if (revision !== this.#revision) this.#read = new Map();
     this.#revision = revision;
     if (revision === null) {
-      // What is not followed may have been revoked since.
+      // Without following them, tags may be revoked unnoticed.
       this.#approvals = undefined;
       return;
     }
@@ -137,7 +139,7 @@ export class ApprovalTags {
     return known === undefined || (isFailed(known) && known.until <= this.#runtime.clock.monotonicMs());
   }
 
-  /** @returns how it failed, which keeps none of the others away */
+  /** Fetches a tag. A failure is returned and not thrown, so that it does not stop the others. */
   async #readTag(name: string, id: string, signal: AbortSignal): Promise<ReadTag> {
     const { clock, random, logger } = this.#runtime;
     try {

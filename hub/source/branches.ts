@@ -14,7 +14,7 @@ import type { RevisionReader } from './object-access.ts';
 import { problemsOf } from './revision-checker.ts';
 import type { SourceOptions } from './types.ts';
 
-/** Branches of the repository, beside the followed one. */
+/** Branches of the repository other than the followed one. */
 export interface ListedBranches {
   /** The first by name, of those that have a {@link BranchName}. */
   readonly branches: readonly BranchTip[];
@@ -28,7 +28,7 @@ export interface BranchFiles extends BranchTip, Pick<PlannedBranch, 'ahead' | 'b
   readonly files: readonly SourceFile[];
 }
 
-/** A branch, or the list of them, that cannot be read. */
+/** Error of a branch, or of the list of branches, that cannot be read. */
 export class BranchError extends Error {
   override readonly name = 'BranchError';
   readonly code: 'bad-request' | 'not-found' | 'conflict' | 'source-unavailable';
@@ -52,12 +52,12 @@ export interface BranchesDeps extends Pick<Runtime, 'clock' | 'logger'> {
 const HEADS = 'refs/heads/';
 /** Time for which all callers get the same list, or the same error, in milliseconds. */
 const LIST_MS = 5_000;
-/** Time after which the list, or the objects of a branch, are given up, in milliseconds. */
+/** Timeouts of listing branches and of fetching one, in milliseconds. */
 const GIVE_UP_MS = { list: 10_000, fetch: 60_000 };
-/** Commits of a branch that are counted, and places where it left the followed one. */
+/** Most commits of a branch that are counted, and most points where it left the followed branch. */
 const COUNTED = { commits: 1_000, ends: 4 };
 
-/** Problems that are named. */
+/** Most problems that an error lists. */
 const PROBLEMS = 100;
 
 /** Name of the followed branch; a tag has none. */
@@ -68,7 +68,7 @@ interface BranchWalk {
   readonly find: GetObject;
 }
 
-/** Parents of a commit. @throws GitObjectError, also where it is not there */
+/** Parents of a commit. @throws GitObjectError, also if the commit is missing */
 const parentsOf = async (id: string, find: GetObject): Promise<readonly string[]> => {
   const object = await find(id);
   if (object?.type !== 'commit') throw new GitObjectError(`commit ${id} is not there`);
@@ -78,7 +78,7 @@ const parentsOf = async (id: string, find: GetObject): Promise<readonly string[]
 /**
  * Walks from the tip of a branch to the commits of the followed clone.
  *
- * @returns number of commits on the way, and where it ends; null: there are too many
+ * @returns number of commits on the way, and where it ends; null if there are too many
  * @throws GitObjectError
  */
 const walkToFollowed = async (tip: string, { followed, find }: BranchWalk) => {
@@ -96,7 +96,11 @@ const walkToFollowed = async (tip: string, { followed, find }: BranchWalk) => {
   return { ahead, ends };
 };
 
-/** Counts what a branch and the commit in force do not share. @throws GitObjectError */
+/**
+ * Counts the commits by which a branch is ahead of the commit in force, and behind it.
+ *
+ * @throws GitObjectError
+ */
 const countCommits = async (tip: string, base: string, walk: BranchWalk): Promise<Pick<PlannedBranch, 'ahead' | 'behind'>> => {
   const { followed } = walk;
   const found = await walkToFollowed(tip, walk);
@@ -108,15 +112,15 @@ const countCommits = async (tip: string, base: string, walk: BranchWalk): Promis
     if (way !== null) ways.push(way.length);
   }
   if (ways.length > 0) return { ahead, behind: Math.min(...ways) };
-  // A commit that the followed branch has, and that is not in force.
+  // The branch may contain a commit of the followed branch that is newer than the one in force.
   const beyond = ends[0] === undefined ? null : await followed.chain(base, ends[0]);
   return beyond === null ? { ahead, behind: null } : { ahead: ahead + beyond.length, behind: 0 };
 };
 
 /**
- * Branches beside the followed one, read when a caller asks. They are unsigned input: their objects
- * lie in a folder of their own, one branch at a time, and are gone afterwards. Connections are
- * others than those of the followed branch, which waits for nothing here.
+ * Reads branches other than the followed one, on request. They are unsigned input: the objects of
+ * one branch at a time are fetched into a folder of their own, and removed afterwards. Connections
+ * are separate, too, so that the followed branch never waits for others.
  */
 export class Branches {
   readonly #options: SourceOptions;
@@ -133,7 +137,7 @@ export class Branches {
     this.#folder = join(options.dataDir, 'git.branch');
   }
 
-  /** Removes what a hub that crashed has left, and closes the connections once aborted. */
+  /** Removes objects that a crashed hub has left, and closes the connections once aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const remove = (): Promise<void> => rm(this.#folder, { recursive: true, force: true });
     await this.#fetching.run(remove).catch((err: unknown) => this.#deps.logger.error({ err }, 'objects of a branch cannot be removed'));
@@ -157,7 +161,7 @@ export class Branches {
   /**
    * Reads the policy files of a branch, one branch at a time.
    *
-   * @param base commit in force, from which its commits are counted
+   * @param base commit in force, from which the commits of the branch are counted
    * @throws BranchError; the signal's reason
    */
   read(name: string, base: string, signal: AbortSignal): Promise<BranchFiles> {
@@ -192,7 +196,7 @@ export class Branches {
     }
   }
 
-  /** The error of a branch, or of Git; the log gets no names. */
+  /** Makes a BranchError of any other error, and logs that without the name of the branch. */
   #unavailable(error: unknown, ref: string): BranchError {
     if (error instanceof BranchError) return error;
     const reason = describeGitError(error, ref);
@@ -213,7 +217,7 @@ export class Branches {
     const findIn =
       (own: GetObject = () => undefined): GetObject =>
       async (id) => {
-        // Nobody waits for what is read after that.
+        // Stops reading once the caller no longer waits.
         signal.throwIfAborted();
         return (await followed.object(id)) ?? own(id);
       };

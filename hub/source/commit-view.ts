@@ -9,14 +9,14 @@ const timeOf = (who: string): string => {
   return new Date(Math.min(seconds, LAST_SECOND) * 1000).toISOString();
 };
 
-/** The stored plans that messages of commits name; a text that is no id names none. */
+/** Ids of the stored plans that trailers of commit messages name. Other texts are passed over. */
 const plansIn = (messages: readonly string[]): readonly string[] =>
   messages.flatMap((message) => PlanId.safeParse(trailersOf(message).findLast(({ key }) => key === ACCEPT_EFFECTS)?.value).data ?? []);
 
 /**
- * A commit as people are shown it.
+ * Makes the view of a commit.
  *
- * @param merged messages of the commits that it merges
+ * @param merged messages of the commits that it merges, which may name a plan as well
  */
 export const commitView = (
   revision: string,
@@ -33,11 +33,7 @@ export const commitView = (
   };
 };
 
-/**
- * Takes secrets out of a URL.
- *
- * @returns the URL of a repository for people, without what may be a secret
- */
+/** Removes the parts of a URL that may be secret: user, password, query and fragment. */
 export const redact = (url: string): string => {
   const parsed = new URL(url);
   return `${parsed.protocol}//${parsed.host}${parsed.pathname}`;

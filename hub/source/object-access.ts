@@ -16,8 +16,8 @@ import { RevisionParts } from './revision-parts.ts';
 import type { ObjectAccess } from './types.ts';
 
 /**
- * Revisions whose objects stay in memory: the one in force, a rejected one, what agents lag behind
- * with.
+ * Most revisions whose objects stay in memory: the one in force, a rejected one, and older ones
+ * that some agents still have.
  */
 const REVISIONS_KEPT = 4;
 
@@ -25,11 +25,11 @@ const REVISIONS_KEPT = 4;
 export interface RevisionReader extends ObjectAccess {
   /** The policy files of a commit, read by the same walk that agents check it with. */
   files(revision: string): Promise<RevisionFiles>;
-  /** undefined: not in the clone. */
+  /** Reads an object; undefined if it is not in the clone. */
   object(id: string): Promise<RawObject | undefined>;
 }
 
-/** Returns the commits from the end of a search to its beginning, without the former. */
+/** Returns the chain that a search has found: from the commit after `found` to the newest one. */
 const trace = (cameFrom: ReadonlyMap<string, string | null>, found: string): readonly string[] => {
   const chain: string[] = [];
   for (let id = cameFrom.get(found); id; id = cameFrom.get(id)) chain.push(id);
@@ -43,8 +43,8 @@ interface Way {
 }
 
 /**
- * Finds the commits along the branch itself. Commits merged into it were not in force by
- * themselves.
+ * Finds the chain along first parents. Commits that were merged into the branch were not in force
+ * by themselves.
  */
 const findMainline = async (parentsOf: ParentsOf, { from, to }: Way, limit: number): Promise<readonly string[] | null> => {
   const chain: string[] = [];
@@ -55,7 +55,7 @@ const findMainline = async (parentsOf: ParentsOf, { from, to }: Way, limit: numb
   return null;
 };
 
-/** Breadth first from the newer commit back, so that the chain is a shortest one. */
+/** Finds a shortest chain, by a breadth-first search from the newer commit. */
 const findShortest = async (parentsOf: ParentsOf, way: Way, limit: number): Promise<readonly string[] | null> => {
   const { from, to } = way;
   const cameFrom = new Map<string, string | null>([[to, null]]);
@@ -76,14 +76,14 @@ const wholeObject = (id: string, { type, data }: RawObject): GitObject => ({ id,
 
 interface PairedTrees {
   readonly pairs: Map<string, string>;
-  /** Objects of the newer commit that have to do with policy, by id. */
+  /** Ids of the objects of the newer commit that concern policies. */
   readonly wanted: ReadonlySet<string>;
 }
 
 /** Maximum number of edits of a tree. More would not be shorter, and a frame holds no more. */
 const MAX_EDITS = 10_000;
 
-/** @returns undefined where most of the tree is new */
+/** Expresses a tree by edits of another tree; undefined if most of the tree is new. */
 const editedTree = (id: string, tree: Uint8Array, base: { readonly id: string; readonly data: Uint8Array }): GitObject | undefined => {
   const edits = editsOfTree(base.data, tree);
   const inserted = edits.reduce((bytes, { insert }) => bytes + insert.byteLength, 0);
@@ -122,7 +122,10 @@ class ObjectWalk {
       if (kind === 'tree') await this.pairTrees(before.get(`tree ${name}`), id, found);
   }
 
-  /** The commit, its tree, and the files of its folder of signers unless that was named before. */
+  /**
+   * Ids of the objects that prove a commit: the commit, its tree, and its folder of signers with
+   * its files, unless that folder is in `named`.
+   */
   async proofOf(commit: string, named: ReadonlySet<string>): Promise<readonly string[]> {
     const tree = await this.treeOf(commit);
     if (tree === undefined) return [commit];
@@ -137,7 +140,7 @@ class ObjectWalk {
     return object?.type === 'tree' ? parseTree(object.data) : [];
   }
 
-  /** Finds an entry of a folder; undefined: the folder is not in the clone, or does not have it. */
+  /** Finds an entry of a folder; undefined if it has none, or is not in the clone. */
   async #entryOf(tree: string, name: string) {
     const object = await this.#find(tree);
     return object?.type === 'tree' ? findTreeEntry(object.data, name) : undefined;
@@ -145,9 +148,9 @@ class ObjectWalk {
 }
 
 /**
- * Makes the reader of commits in a clone.
+ * Creates the reader of commits in a clone.
  *
- * @param chainLimit commits looked at for the way from one to another
+ * @param chainLimit most commits that are searched for a chain
  */
 export const createRevisionReader = (clone: Clone, chainLimit: number): RevisionReader => {
   const loaded = new Map<string, ReadonlyMap<string, RawObject>>();
@@ -188,7 +191,7 @@ export const createRevisionReader = (clone: Clone, chainLimit: number): Revision
     },
     partOf: (revision, cluster) => parts.partOf(revision, cluster),
     chain: async (from, to) => {
-      // A revision that the clone does not have may be forged: no need to walk for it.
+      // A revision that the clone does not have may be forged, and is not searched for.
       if ((await find(from)) === undefined) return null;
       const parentsOf = (id: string) => walk.parentsOf(id);
       return (await findMainline(parentsOf, { from, to }, chainLimit)) ?? findShortest(parentsOf, { from, to }, chainLimit);

@@ -23,14 +23,14 @@ const MAX_CHARACTERS = 4 * 1024 * 1024;
 const KEPT = 100;
 /** Maximum number of characters in all texts that are kept. */
 const KEPT_CHARACTERS = 32 * 1024 * 1024;
-/** A long walk lets others run about this often. */
+/** Time after which a long walk yields the thread, in milliseconds. */
 const SLICE_MS = 15;
 
 interface State {
   readonly path: string;
   readonly yaml: string;
 }
-/** null: the policy is not there. */
+/** State of a policy in a commit; null if it is not there. */
 type PolicyState = State | null;
 
 interface CommitEntry {
@@ -45,7 +45,7 @@ const changeOf = (newer: CommitEntry, before: PolicyState, after: PolicyState): 
   return before.yaml === after.yaml && before.path === after.path ? undefined : { commit, change: 'changed', ...after };
 };
 
-/** Walk back from a commit. */
+/** Walks back from a commit, and collects the changes of one policy. */
 class HistoryWalk {
   readonly items: PolicyRevision[] = [];
   readonly #files: PolicyFiles;
@@ -63,10 +63,10 @@ class HistoryWalk {
     this.#state = start.state;
   }
 
-  /** Commits that were looked at. */
+  /** Number of commits that were compared. */
   looked = 0;
   end: 'complete' | 'limited' | undefined;
-  /** The oldest commit that was looked at. */
+  /** Oldest commit that was compared. */
   cursor: CommitEntry;
 
   get isFull(): boolean {
@@ -77,11 +77,10 @@ class HistoryWalk {
     return this.#characters;
   }
 
-  /** @param older undefined: there is none */
+  /** Compares with the next older commit. @param older undefined if there is none */
   async step(older: CommitEntry | undefined): Promise<void> {
     const before = await this.#before(older);
-    // A commit that cannot be read is passed over: what it changed counts as changed by the next
-    // one.
+    // A commit that cannot be read is passed over: its changes count as those of the newer one.
     if (before === undefined) return;
     this.#note(before);
     this.#state = before;
@@ -95,13 +94,13 @@ class HistoryWalk {
     this.#characters += change.yaml?.length ?? 0;
   }
 
-  /** @returns undefined where a file of the older commit cannot be read */
+  /** Finds the state in the older commit; undefined if a file there cannot be read. */
   async #before(older: CommitEntry | undefined): Promise<PolicyState | undefined> {
     const after = this.#state;
     const changed = await this.#files.changes(older?.commit.tree, this.#newer.commit.tree);
     if (after !== null && changed.every(({ path }) => path !== after.path)) return after;
     let isReadable = true;
-    // Most documents stay in their file.
+    // The same file first, as most documents stay in theirs.
     for (const { path, before } of changed.toSorted(
       (left, right) => Number(right.path === after?.path) - Number(left.path === after?.path),
     )) {
@@ -126,7 +125,7 @@ const dropOldWalks = (walks: Map<string, HistoryWalk>): void => {
   }
 };
 
-/** @returns whether there is time left; a long walk lets others run now and then */
+/** Creates a check whether a walk has time left, which also yields the thread at intervals. */
 const createPace = (clock: Clock): (() => Promise<boolean>) => {
   const until = clock.monotonicMs() + MAX_MS;
   const yieldIfDue = createYielder(SLICE_MS);
@@ -158,7 +157,7 @@ const walkBack = async (walk: HistoryWalk, parentOf: ParentOf, hasTime: () => Pr
   }
 };
 
-/** Walks back; ends at history that Git itself would not have written, or that is not here. */
+/** Walks back, and ends the walk at history that is malformed or not in the clone. */
 const walkBackSafely = async (...[walk, ...how]: Parameters<typeof walkBack>): Promise<void> => {
   try {
     await walkBack(walk, ...how);
@@ -174,7 +173,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock) => {
   /** Walks that have ended, and those that the next call continues. */
   const walks = new Map<string, HistoryWalk>();
   const mutex = new Mutex(MAX_WAITING);
-  /** @throws GitObjectError when it is not here */
+  /** @throws GitObjectError if the commit is not in the clone */
   const commitAt = async (id: string): Promise<CommitEntry> => {
     const object = await find(id);
     if (object?.type !== 'commit') throw new GitObjectError(`commit ${id} is not in the clone`);
@@ -188,7 +187,7 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock) => {
     return found ? { path, line: found.line, revision, yaml: found.yaml } : null;
   };
 
-  /** @throws GitObjectError when it is not here */
+  /** @throws GitObjectError if the parent is not in the clone */
   const parentOf = async ({ commit }: CommitEntry): Promise<CommitEntry | undefined> => {
     const [parent] = commit.parents;
     return parent === undefined ? undefined : await commitAt(parent);
@@ -213,17 +212,20 @@ export const createPolicyDocuments = (find: FindObject, clock: Clock) => {
 
   return {
     /**
-     * @returns null: it does not stand there
+     * Reads the text of a policy.
+     *
+     * @returns null if the file does not have the policy
      * @throws GitObjectError while the clone does not have the commit
      */
     source,
     /**
-     * Commits that changed the document, along first parents: at most 50 of at most 2,000 commits,
-     * as far as a few seconds reach: asked again it goes on from there. One is computed at a time.
+     * Lists the commits that changed a policy, along first parents: at most 50, of at most 2,000
+     * commits. A call takes a few seconds at most, and the next one continues from there. One
+     * history is computed at a time.
      *
-     * @returns null: it does not stand there
-     * @throws GitObjectError while the clone does not have the commit; BusyError when too many wait
-     * already; the signal's reason
+     * @returns null if the file does not have the policy
+     * @throws GitObjectError while the clone does not have the commit; BusyError if too many
+     * callers wait already; the signal's reason
      */
     history: async (place: PolicyPlace, signal?: AbortSignal): Promise<PolicyHistory | null> => {
       const walk = walks.get(keyOf(place));

@@ -1,30 +1,30 @@
 import { isPolicyPath, type PolicyText, policyTexts } from '@fso/shared/decode';
 import { decodeText, GitObjectError, parseTree, type RawObject, type TreeEntry } from '@fso/shared/git';
 
-/** Looks up a Git object by its id. @returns undefined: not in the clone */
+/** Looks up a Git object by its id; undefined if it is not in the clone. */
 export type FindObject = (id: string) => Promise<RawObject | undefined>;
 
-/** A file with policies, before and after; undefined: it was, or is, not there. Ids of blobs. */
+/** Blobs of a file with policies in two commits; undefined where the file does not exist. */
 export interface FileChange {
   readonly path: string;
   readonly before: string | undefined;
   readonly after: string | undefined;
 }
 
-/** Entries of all folders that are kept. */
+/** Most entries in all cached folders. */
 const ENTRIES_KEPT = 200_000;
 const FILES_KEPT = 256;
 /** Maximum number of characters in all files that are kept; their trees weigh less. */
 const FILE_CHARACTERS = 32 * 1024 * 1024;
 const MAX_DEPTH = 16;
-/** Entries of folders that are looked at for the differences between two commits. */
+/** Most entries of folders that are compared between two commits. */
 const MAX_COMPARED = 200_000;
 
 type Entries = ReadonlyMap<string, TreeEntry>;
 const NO_ENTRIES: Entries = new Map();
 
 const isPolicyFile = (path: string): boolean => /^policies\//i.test(path) && isPolicyPath(path);
-/** Whether policy files can lie below. */
+/** Whether policy files can lie below a folder. */
 const leadsToPolicies = (path: string): boolean => isPolicyFile(`${path}/x.yaml`) && path.split('/').length <= MAX_DEPTH;
 
 const treeOf = (entry: TreeEntry | undefined, path: string): string | undefined =>
@@ -32,7 +32,7 @@ const treeOf = (entry: TreeEntry | undefined, path: string): string | undefined 
 const blobOf = (entry: TreeEntry | undefined, path: string): string | undefined =>
   entry?.kind === 'blob' && isPolicyFile(path) ? entry.id : undefined;
 
-/** The place that a comparison has reached, and the number of entries that it may still look at. */
+/** Folder that a comparison has reached, and the number of entries that it may still read. */
 interface Place {
   readonly folder: string;
   readonly room: { left: number };
@@ -82,7 +82,7 @@ class WeighedCache<V> {
 const charactersOf = (policies: readonly PolicyText[] | undefined): number =>
   (policies ?? []).reduce((sum, { yaml }) => sum + yaml.length, 0);
 
-/** Makes a reader of the policy files of commits, which keeps those read lately. */
+/** Creates a reader of the policy files of commits, which caches those that were read last. */
 export const createPolicyFiles = (find: FindObject) => {
   const trees = new WeighedCache<Entries>({ count: ENTRIES_KEPT, weight: ENTRIES_KEPT }, ({ size }) => size);
   const files = new WeighedCache<readonly PolicyText[] | undefined>({ count: FILES_KEPT, weight: FILE_CHARACTERS }, charactersOf);
@@ -123,8 +123,8 @@ export const createPolicyFiles = (find: FindObject) => {
   const read = async (blob: string, path: string, word: string): Promise<readonly PolicyText[] | undefined> => {
     const object = await find(blob);
     if (object?.type !== 'blob') throw new GitObjectError(`blob ${blob} is not in the clone`);
-    // Most files are of other policies; a name cannot be written so that it does not stand in the
-    // text, but in a quoted scalar with escapes.
+    // Most files have other policies, and are not parsed. The text of a file contains the names of
+    // its policies, except for those that are quoted with escapes.
     const bytes = Buffer.from(object.data.buffer, object.data.byteOffset, object.data.byteLength);
     if (!bytes.includes(word) && !bytes.includes('\\')) return [];
     const policies = policyTexts({ path, text: decodeText(object.data, 'the file') });
@@ -133,10 +133,10 @@ export const createPolicyFiles = (find: FindObject) => {
   };
 
   return {
-    /** Differences between two root trees; undefined: an empty one. */
+    /** Compares two root trees; undefined is an empty one. */
     changes: (before: string | undefined, after: string | undefined): Promise<readonly FileChange[]> =>
       compare(before, after, { folder: '', room: { left: MAX_COMPARED } }),
-    /** Blob of a file. */
+    /** Finds the blob of a file. */
     blobAt: async (tree: string, path: string): Promise<string | undefined> => {
       const names = path.split('/');
       let [current, walked]: [string | undefined, string] = [tree, ''];
@@ -146,13 +146,13 @@ export const createPolicyFiles = (find: FindObject) => {
       }
       return blobOf((await entriesOf(current)).get(names.at(-1) ?? ''), path);
     },
-    /** Policies of a blob whose text has a word; undefined: it cannot be read. */
+    /** Policies of a blob; none if its text lacks the word, undefined if it cannot be read. */
     policies: async (blob: string, path: string, word: string): Promise<readonly PolicyText[] | undefined> => {
       if (files.has(blob)) return files.get(blob);
       try {
         return await read(blob, path, word);
       } catch (error) {
-        // Not UTF-8.
+        // The file is not UTF-8.
         if (error instanceof GitObjectError) return undefined;
         throw error;
       }
@@ -161,7 +161,8 @@ export const createPolicyFiles = (find: FindObject) => {
 };
 
 /**
- * Files with policies as Git has them. @throws GitObjectError for what Git itself would not have
- * written, or is not in the clone
+ * Reader of policy files in Git.
+ *
+ * @throws GitObjectError for objects that are malformed or not in the clone
  */
 export type PolicyFiles = ReturnType<typeof createPolicyFiles>;

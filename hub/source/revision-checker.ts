@@ -37,8 +37,8 @@ export const problemsOf = ({ problems, missing }: Extract<RevisionFiles, { ok: f
 ];
 
 /**
- * Checks commits: whether one may follow the last accepted one, as agents judge it, and whether its
- * policies are valid.
+ * Checks commits: whether a commit may follow the last accepted one, by the rules of agents, and
+ * whether its policies are valid.
  */
 export class RevisionChecker {
   readonly #config: TrustConfig;
@@ -59,8 +59,9 @@ export class RevisionChecker {
   }
 
   /**
-   * Decodes nothing of a commit that is not trusted. @throws the error of the clone where it cannot
-   * be read
+   * Checks a commit. Decodes nothing of one that is not trusted.
+   *
+   * @throws the error of a clone that cannot be read
    */
   async check(revision: string): Promise<CheckedRevision> {
     const judged = await this.#judge(revision);
@@ -74,8 +75,10 @@ export class RevisionChecker {
   }
 
   /**
-   * Reads the policies of a commit that was accepted before. @returns undefined: the clone does not
-   * have it, or they are not valid any more. @throws the error of a clone that cannot be read
+   * Reads the policies of a commit that was accepted before.
+   *
+   * @returns undefined if the clone does not have the commit, or its policies are no longer valid
+   * @throws the error of a clone that cannot be read
    */
   async read(revision: string): Promise<PolicySet | undefined> {
     const examined = await this.#examine(revision);
@@ -93,13 +96,13 @@ export class RevisionChecker {
    * history.
    */
   async #propose(revision: string): Promise<Proposal> {
-    const anchor = this.#accepted?.revision ?? null;
+    const accepted = this.#accepted?.revision ?? null;
     const withoutPath = { revision, from: null, chain: [revision] };
     try {
-      const chain = anchor === null || anchor === revision ? [revision] : await this.#reader.chain(anchor, revision);
-      return chain === null ? withoutPath : { revision, from: anchor, chain };
+      const chain = accepted === null || accepted === revision ? [revision] : await this.#reader.chain(accepted, revision);
+      return chain === null ? withoutPath : { revision, from: accepted, chain };
     } catch (error) {
-      // History that Git itself would not have written.
+      // The history is malformed: Git itself would not have written it.
       if (!(error instanceof GitObjectError)) throw error;
       const code = error instanceof GitObjectTooLargeError ? 'proof-too-large' : 'chain-incomplete';
       return { ...withoutPath, problem: new TrustError(code, error.message) };

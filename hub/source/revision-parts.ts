@@ -23,10 +23,10 @@ import { dropOldest, Mutex, sameItems, weakMemo2 } from '@fso/shared/runtime';
 import type { RevisionPart } from './types.ts';
 
 /**
- * Commits of which it is known who gets what: the one in force, and what agents lag behind with.
+ * Most commits whose views are kept: the one in force, and older ones that some agents still have.
  */
 const VIEWS_KEPT = 16;
-/** Lists of ids for one commit. */
+/** Most lists of ids that are kept for one commit. */
 const LISTS_KEPT = 64;
 const REGISTRATIONS_KEPT = 20_000;
 
@@ -36,8 +36,8 @@ type Whole = Extract<RevisionFiles, { ok: true }>;
 type ScopeTests = ReadonlyMap<string, PlacementTest>;
 
 /**
- * Makes the tests of one commit after another: the same object while no scope, no group and no
- * catalogue is another document.
+ * Creates a function that makes the tests of a commit. It returns the same object as before while
+ * the scopes, the groups and the catalogue are the same documents.
  */
 const createScopeTester = (): ((set: PolicySet) => ScopeTests) => {
   let last: { readonly documents: readonly object[]; readonly tests: ScopeTests } | undefined;
@@ -58,8 +58,8 @@ interface Inside {
 const OUTSIDE: Inside = { folders: [], key: '' };
 
 /**
- * Returns the scopes that a registered cluster is in; found once, as most commits change neither
- * the scopes nor the registration.
+ * Returns the scopes that a registered cluster is in. Cached, as most commits change neither the
+ * scopes nor the registration.
  */
 const insideOf = weakMemo2((inScope: ScopeTests, registration: ManagedClusterDocument): Inside => {
   const folders = [...inScope].flatMap(([folder, isInside]) => (isInside(registration) ? [folder] : [])).sort(byText);
@@ -71,7 +71,7 @@ interface View {
   readonly all: readonly string[];
   /** Ids of the files and folders below `clusters/`, by path. */
   readonly registrations: ReadonlyMap<string, string>;
-  /** Ids of all else, with the folders that have a scope and must be entered to come to it. */
+  /** Other ids, with the folders of the scopes that a cluster must be in to get each. */
   readonly others: readonly { readonly id: string; readonly through: readonly string[] }[];
   readonly inScope: ScopeTests;
   /** Ids that clusters in the same scopes share, by the key of the scopes. */
@@ -79,8 +79,8 @@ interface View {
 }
 
 /**
- * Folders with a scope that lie around a path; its own for what lies beside its scope.yaml, as that
- * is read first.
+ * Folders of the scopes around a path. The scope of a scope.yaml does not count for that file,
+ * which has to be read to know who is in the scope.
  */
 const scopesThrough = (path: string, scopes: Scopes): readonly string[] => {
   const around = scopesAbove(path, scopes).map(({ source }) => parentOf(source.path));
@@ -122,7 +122,7 @@ const sharedBy = ({ others, shared }: View, { folders, key }: Inside): readonly 
 
 /** Caches a result. A lookup that found nothing, or failed, is repeated by the next caller. */
 const remember = <T>(known: Map<string, Promise<T | null>>, name: string, finding: Promise<T | null>, max: number): Promise<T | null> => {
-  // The last used one last: it is dropped last.
+  // Moved to the end, so that the least recently used one is dropped first.
   const isKnown = known.delete(name);
   known.set(name, finding);
   if (isKnown) return finding;
@@ -173,14 +173,14 @@ export class RevisionParts {
   }
 
   /**
-   * Returns the ids of all objects of a commit that have to do with policy; none where the commit
-   * is not in the clone.
+   * Returns the ids of all objects of a commit that concern policies; none if the commit is not in
+   * the clone.
    */
   async all(revision: string): Promise<readonly string[]> {
     return (await this.#view(revision))?.all ?? [];
   }
 
-  /** Returns the part of a commit that a cluster gets; null where the commit is not here. */
+  /** Returns the part of a commit that a cluster gets; null if it is not in the clone. */
   async partOf(revision: string, cluster: string): Promise<RevisionPart | null> {
     const view = await this.#view(revision);
     if (view === null) return null;
@@ -206,8 +206,7 @@ export class RevisionParts {
   }
 
   async #registration(id: string, cluster: string): Promise<ManagedClusterDocument | undefined> {
-    // By the name as well: what is one cluster's registration is no other's, wherever it once
-    // stood.
+    // The key has the name, too: the file of one cluster's registration is no other cluster's.
     const key = `${cluster} ${id}`;
     if (this.#registrations.has(key)) return this.#registrations.get(key);
     const object = await this.#find(id);

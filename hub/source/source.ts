@@ -22,8 +22,8 @@ const PROBLEMS_SHOWN = 100;
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MIN_MS = 100;
 /**
- * However often the source polls when all is well: a fetch that failed may have cost much, e.g. by
- * an answer that is too large.
+ * Least upper bound of the backoff, even if the source polls more often: a failed fetch may be
+ * expensive, such as by an answer that is too large.
  */
 const BACKOFF_LONGEST_MS = 3_000;
 const JITTER = 0.1;
@@ -35,9 +35,9 @@ interface OpenedRepository {
 }
 
 /**
- * Step ①, which follows a ref of a Git repository. It takes a commit as a whole or refuses it: a
- * bad one is shown as rejected, and the last good one stays. A fetch that fails is tried again,
- * with backoff, for ever.
+ * Step ①, which follows a ref of a Git repository. It accepts a commit as a whole or refuses it: a
+ * bad one is shown as rejected, and the last good one stays in force. Failed fetches are retried
+ * with backoff, without end.
  */
 export class Source {
   readonly objects: RevisionReader;
@@ -56,7 +56,7 @@ export class Source {
   readonly #changeHandlers: ((view: SourceView) => void)[] = [];
   /** Replaced, never changed. */
   #view: SourceView;
-  /** The commit that the source looked at last. */
+  /** Commit that was checked last; null to check the next one in any case. */
   #head: string | null = null;
   #isFailing: boolean = false;
 
@@ -82,7 +82,7 @@ export class Source {
     this.#view = { ...unread, ...(commitUrl === undefined ? {} : { commitUrl }) };
   }
 
-  /** Something may be new: fetch now. Any number of hints during a fetch make exactly one more. */
+  /** Asks for a fetch now. Any number of hints during a fetch cause exactly one more. */
   hint(): void {
     this.#wakeup.wake();
   }
@@ -117,8 +117,8 @@ export class Source {
   }
 
   /**
-   * Finds the last good revision again, then follows the ref until aborted. Never rejects for what
-   * Git does.
+   * Restores the last good revision, then follows the ref until aborted. Errors of Git do not make
+   * it reject.
    */
   async run(signal: AbortSignal): Promise<void> {
     await this.#restore(signal);
@@ -129,22 +129,22 @@ export class Source {
     await this.#http.close();
   }
 
-  /** Finds the last good revision again. */
+  /** Restores the last good revision from the state file and the clone. */
   async #restore(signal: AbortSignal): Promise<void> {
     const state = await this.#stateFile.read();
     if (state === null) return;
     if (state.url !== this.#view.url || state.ref !== this.#view.ref) {
-      // Objects of another repository must not pass for the history of this one: where they cannot
-      // be removed, nothing is followed.
+      // Objects of another repository must not pass for the history of this one. If they cannot be
+      // removed, nothing is followed.
       await this.#clone.reset();
       return;
     }
     try {
-      // Also one that fails now keeps older ones from following it.
+      // Set even if the commit fails its check now, so that no older commit can follow it.
       this.#checker.accept({ revision: state.lastGood, verification: state.verification, trust: state.trust });
       await this.#tidy(state.lastGood, signal);
       await this.#take(state.lastGood);
-      // The source looks at the head again in any case: it may be newer, and bad.
+      // A restored commit that is rejected is checked again after the next fetch.
       this.#head = this.#view.rejected === null ? this.#head : null;
     } catch (error) {
       this.#deps.logger.warn({ err: error }, 'clone cannot be read and is fetched again');
@@ -153,7 +153,8 @@ export class Source {
   }
 
   /**
-   * Makes lookups quick again and the folder small; only at start, before anything reads the clone.
+   * Replaces a clone of many packs, so that lookups are fast and the folder is small. Only at
+   * start, before anything reads the clone.
    */
   async #tidy(lastGood: string, signal: AbortSignal): Promise<void> {
     if ((await this.#clone.packs()) <= (this.#options.maxPacks ?? DEFAULT_MAX_PACKS)) return;
@@ -165,9 +166,9 @@ export class Source {
   }
 
   /**
-   * Fetches a clone again, from the start, that has become heavy by commits that are no part of the
-   * branch any more, such as refused ones. Where that fails, nothing more is fetched into it:
-   * pushing must not fill memory and disk.
+   * Replaces a clone that exceeds its limit because of commits that are no longer part of the
+   * branch, such as refused ones. If that fails, nothing more is fetched into it: pushes must not
+   * fill memory and disk.
    */
   async #keepSmall(signal: AbortSignal): Promise<void> {
     if ((await this.#clone.weight()) <= (this.#options.limits?.cloneBytes ?? DEFAULT_LIMITS.cloneBytes)) return;
@@ -177,8 +178,8 @@ export class Source {
   }
 
   /**
-   * The clone is only a cache. Where it cannot be removed, the next fetch says what is wrong, and
-   * is tried again.
+   * Removes the clone, which is only a cache. If that fails, the next fetch reports the problem,
+   * and is retried.
    */
   async #renewClone(): Promise<void> {
     await this.#clone.reset().catch((err: unknown) => this.#deps.logger.error({ err }, 'damaged clone cannot be removed'));
@@ -214,13 +215,13 @@ export class Source {
     const known = this.#view.error;
     if (known?.message !== message) logger.warn({ reason: message, err: error }, 'source unreachable');
     this.#change({ error: { message, since: known?.since ?? this.#now() } });
-    // A crash while a pack was written, a full disk.
+    // Such as after a crash while a pack was written, or by a full disk.
     if (isCloneDamaged(error)) await this.#renewClone();
   }
 
   /**
-   * Measures a step, of which an error is a result too. @param isGood of what it resolves with;
-   * absent: it always is
+   * Measures a step, which fails by an error or by a result that is not good. @param isGood
+   * default: every result is
    */
   async #timed<T>(step: 'fetch' | 'check', work: () => Promise<T>, isGood: (result: T) => boolean = () => true): Promise<T> {
     const { clock, metrics } = this.#deps;
@@ -240,7 +241,7 @@ export class Source {
     return this.#options.pollMs * (1 + JITTER * (2 * this.#deps.random() - 1));
   }
 
-  /** @param noticed when its fetch began; undefined: the clone had it already */
+  /** Checks a commit. @param noticed start of its fetch; undefined if it is restored */
   async #take(id: string, noticed?: string): Promise<void> {
     const restored = noticed === undefined;
     const fetched = this.#now();
@@ -252,7 +253,7 @@ export class Source {
     );
     const times: SourceTimes = { noticed: noticed ?? fetched, fetched, judged: this.#now() };
     if (!found.ok) {
-      // The source looks again at each fetch at what only time can mend.
+      // A commit from the future is checked again at each fetch, as it becomes valid with time.
       this.#head = found.problems[0]?.code === 'commit-in-future' ? null : id;
       this.#reject(commit, found.problems, times);
       return;
@@ -284,7 +285,7 @@ export class Source {
   }
 }
 
-/** Opens step ①. @throws the error of the file system where the clone cannot be made */
+/** Opens the source. @throws the error of the file system if the clone cannot be created */
 export const openSource = async (options: SourceOptions, deps: SourceDeps): Promise<Source> => {
   const { url, ref, dataDir } = options;
   const http = createRepositoryHttp(options, deps.clock);

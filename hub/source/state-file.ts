@@ -33,7 +33,7 @@ export const createStateFile = (dataDir: string, logger: Logger) => {
     }
   };
   return {
-    /** null: there is none, or none that can be read. */
+    /** Reads the state; null if there is none, or it cannot be read. */
     read: async (): Promise<State | null> => {
       try {
         const text = await readIfThere(path);
@@ -43,19 +43,19 @@ export const createStateFile = (dataDir: string, logger: Logger) => {
         return null;
       }
     },
-    /** Durable when it resolves, where it can be written. */
+    /** Writes the state. It is durable when this resolves, unless the write has failed. */
     write: async (state: State): Promise<void> => {
       unwritten = state;
       await retry();
     },
-    /** Writes once more what could not be written. */
+    /** Retries a failed write. */
     retry,
   };
 };
 
 /**
  * Stores the last good revision and the signers of the next one, so that an older signed commit is
- * not accepted after a restart. Neither reading nor writing fails: the hub governs without it, and
- * reports that.
+ * not accepted after a restart. Neither reading nor writing throws: the hub works without the file,
+ * and logs the failure.
  */
 export type StateFile = ReturnType<typeof createStateFile>;

@@ -41,12 +41,12 @@ export interface SourceOptions {
   readonly url: string;
   /** Branch, tag or full ref name. */
   readonly ref: string;
-  /** The bare clone and the last good revision are kept here; nothing else may be. */
+  /** Folder of the bare clone and the last good revision. Nothing else may be in it. */
   readonly dataDir: string;
   readonly pollMs: number;
-  /** Ends a request to the Git server that takes longer. Default 30 s. */
+  /** Timeout of a request to the Git server, in milliseconds. Default: 30 s. */
   readonly timeoutMs?: number;
-  /** Proxy to the Git server; undefined: direct. */
+  /** Proxy to the Git server; undefined to connect directly. */
   readonly proxy?: ProxyConfig | undefined;
   readonly credentials?: GitCredentials | undefined;
   /** Program that replaces the credentials. */
@@ -74,12 +74,12 @@ export interface RevisionPart {
 
 /** Read access of delivery to the repository. Ids are Git object ids. */
 export interface ObjectAccess {
-  /** Returns the part of a commit that a cluster gets; null when the commit is not here. */
+  /** Returns the part of a commit that a cluster gets; null if it is not in the clone. */
   partOf(revision: string, cluster: string): Promise<RevisionPart | null>;
   /**
    * Returns the commits from `from` (exclusive) to `to` (inclusive), oldest first, each a parent of
-   * the next: along first parents where these lead there, else a shortest path. null when `to` does
-   * not descend from `from`.
+   * the next: along first parents if these lead there, else a shortest path. Null if `to` does not
+   * descend from `from`.
    */
   chain(from: string, to: string): Promise<readonly string[] | null>;
   /**
@@ -88,7 +88,7 @@ export interface ObjectAccess {
    */
   proof(chain: readonly string[]): Promise<readonly string[]>;
   /**
-   * Returns the trees of `to` that replace another tree of `from`, by id, with the id of that tree.
+   * Maps the id of each tree of `to` that replaces a tree of `from` to the id of the replaced tree.
    */
   counterparts(from: string, to: string): Promise<ReadonlyMap<string, string>>;
   /**
@@ -120,7 +120,7 @@ export interface SourceRevision {
   readonly restored: boolean;
 }
 
-/** A commit that is not taken. */
+/** A commit that was refused. */
 export interface RejectedRevision {
   readonly commit: CommitView;
   readonly problems: readonly ProblemView[];

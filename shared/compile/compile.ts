@@ -5,8 +5,8 @@ import { byText, canonicalJson, sha256 } from '../encoding/index.ts';
 import type { RegionResolver, ResolvedRegions } from '../regions/index.ts';
 
 /**
- * Policy as one cluster gets it: the spec as in Git without its placement, with the names that its
- * references stand for there.
+ * Policy for one cluster: the spec in Git without its placement, with the regions that its
+ * references stand for in that cluster.
  */
 export interface CompiledPolicy {
   /**
@@ -32,7 +32,7 @@ export interface CompiledCluster {
   readonly digest: string;
 }
 
-/** Compiles a policy for clusters of a provider; undefined: their registrations name none. */
+/** Compiles a policy for clusters of a provider; undefined if their registrations name none. */
 type CompileFor = (provider: string | undefined) => CompiledPolicy;
 
 /** The policies of a set, sorted by name. */
@@ -43,12 +43,12 @@ interface PlacedPolicies {
   readonly policies: readonly { readonly compileFor: CompileFor; readonly test: number }[];
 }
 
-/** Policies that all clusters of one provider get which the same placements select. */
+/** Policies of all clusters of one provider that the same placements select. */
 type Share = Omit<CompiledCluster, 'cluster'>;
 
 /**
  * Compiles the policies that one cluster gets of a set; none if the cluster is not registered in
- * it. Pure: hub and agent come to the same digest. For many clusters use {@link compileFleet},
+ * it. Pure: hub and agent compute the same digest. For many clusters use {@link compileFleet},
  * which compiles each policy once.
  */
 export const compileCluster = (set: PolicySet, cluster: string): CompiledCluster => {
@@ -72,7 +72,7 @@ export const compileFleet = (set: PolicySet): Map<string, CompiledCluster> => {
   );
 };
 
-/** Tests a cluster in a loop: a function for each of thousands would be garbage of each commit. */
+/** Whether all tests select a cluster. A loop, as closures for thousands of them are garbage. */
 const isSelected = (cluster: ManagedClusterDocument, all: readonly PlacementTest[]): boolean => {
   for (const selects of all) if (!selects(cluster)) return false;
   return true;
@@ -102,7 +102,7 @@ const placedPolicies = (set: PolicySet): PlacedPolicies => {
 const createPlacing = (set: PolicySet): ((cluster: ManagedClusterDocument) => Share) => {
   const { tests, policies } = placedPolicies(set);
   const shares = new Map<string, Share>();
-  // One list for all clusters, of which there are thousands.
+  // Reused for all clusters, of which there may be thousands.
   const selected: ('0' | '1')[] = tests.map(() => '0');
   return (cluster) => {
     const { provider } = cluster.spec;
@@ -127,7 +127,7 @@ export const digestOfPolicy = (policy: Omit<CompiledPolicy, 'digest'> & Partial<
   return sha256(canonicalJson(content));
 };
 
-/** Compiles a policy once for all providers by which its regions read the same. */
+/** Creates the compiler of a policy: once for all providers that resolve its regions alike. */
 const compilerOf = (sourced: Sourced<SovereignPolicyDocument>, regions: RegionResolver): CompileFor => {
   const compiled = new Map<ResolvedRegions, CompiledPolicy>();
   return (provider) => {
@@ -146,7 +146,7 @@ const compilePolicy = (
   const content: Omit<CompiledPolicy, 'digest'> = {
     name: document.metadata.name,
     labels: document.metadata.labels ?? {},
-    // A cluster knows no references: what lands in it is complete in itself.
+    // A cluster cannot resolve references, so its policies have none.
     spec: {
       ...spec,
       allowedRegions: [...effectiveRegions],

@@ -19,8 +19,8 @@ export const matchesNamespace = (glob: string, namespace: string): boolean => {
 };
 
 /**
- * Finds the rules that govern a namespace. Looks up exact targets and tries only globs on each
- * namespace: thousands of both stay cheap.
+ * Creates a lookup of the rules that govern a namespace. It looks up exact targets and tries only
+ * globs on each namespace, so that thousands of both stay cheap.
  */
 export const createMatcher = <R extends { readonly excluded: readonly string[] }>(
   rules: readonly R[],

@@ -32,6 +32,6 @@ const CLUSTER_NAMESPACES: readonly string[] = ['kube-node-lease', 'kube-public',
  */
 export const isUngovernable = (namespace: string, place: GatekeeperPlace): boolean => ungovernable(place).includes(namespace);
 
-/** Namespaces that a pattern matches and that it still does not govern. */
+/** Namespaces that a pattern matches but does not govern. */
 export const protectedFrom = (pattern: string, place: GatekeeperPlace): readonly string[] =>
   isGlob(pattern) ? [...ungovernable(place), ...CLUSTER_NAMESPACES].filter((namespace) => matchesNamespace(pattern, namespace)) : [];

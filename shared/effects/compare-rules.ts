@@ -9,7 +9,7 @@ export interface PlacedRule {
   readonly usable: readonly string[];
 }
 
-/** A rule before and after; undefined: there is none. */
+/** A rule before and after; undefined if there is none. */
 export interface RulePair {
   readonly action: FloorAction;
   readonly before: PlacedRule | undefined;
@@ -18,11 +18,11 @@ export interface RulePair {
   readonly regions: readonly string[];
 }
 
-/** A pod that says nothing of its region. */
+/** A pod without a region. */
 const OPEN: WitnessPod = { nodeSelector: {} };
 const inRegion = (region: string): WitnessPod => ({ nodeSelector: { [REGION_LABEL]: region } });
 
-/** Whether a rule admits pods that say nothing of their region, by the regions that they get. */
+/** Whether a rule admits pods without a region, by the regions that injection gives them. */
 export const admitsOpen = ({ regions, injected }: Pick<CombinedRule, 'regions' | 'injected'>): boolean =>
   injected.length > 0 && injected.length < MAX_REGION_VALUES && injected.every((region) => regions.includes(region));
 
@@ -36,9 +36,9 @@ const regionOutside = ({ regions }: CombinedRule): string => {
 };
 
 /**
- * A pod that one rule admits and another refuses. There is one exactly where a region is allowed by
- * the first alone, or only the first admits pods that say nothing of their region: any other pod is
- * admitted by the regions that it may be scheduled in, each of which such a pod stands for.
+ * Finds a pod that one rule admits and another refuses. There is one exactly if only the first rule
+ * allows some region, or admits pods without a region. Any other pod is admitted by the regions
+ * that it may be scheduled in, and a pod of one region stands for each of these.
  */
 const witnessOf = (admitting: CombinedRule | undefined, refusing: CombinedRule | undefined): WitnessPod | undefined => {
   if (refusing === undefined) return undefined;
@@ -54,12 +54,12 @@ const explain = (pod: WitnessPod | undefined, { regions, injected }: CombinedRul
   return decision.admitted ? null : { pod, reason: decision.violation, fix: decision.fix };
 };
 
-/** Whether a rule admits pods that say nothing of their region, and there are nodes for them. */
+/** Whether a rule admits pods without a region, and there are nodes for them. */
 const runsOpen = ({ rule, usable }: PlacedRule): boolean => admitsOpen(rule) && rule.injected.some((region) => usable.includes(region));
 
 /**
- * A pod that deny admits before and after, that had nodes, and has none any more. Without a rule
- * before, it had all nodes.
+ * Finds a pod that deny admits before and after, and that had nodes before and has none after.
+ * Without a rule before, it had all nodes.
  */
 const pendingOf = ({ action, before, after, regions }: RulePair): WitnessPod | undefined => {
   if (action !== 'deny' || after === undefined) return undefined;
@@ -77,14 +77,14 @@ const verdictOf = ({ before, after }: RulePair, isTighter: boolean, isLooser: bo
   return isLooser ? 'loosened' : 'unchanged';
 };
 
-/** Whether a rule that denies leaves nothing of the nodes that a namespace had. */
+/** Whether a denying rule leaves a namespace none of the nodes that it had. */
 const isStranded = ({ action, before, after, regions }: RulePair): boolean =>
   action === 'deny' && after?.usable.length === 0 && (before?.usable ?? regions).length > 0;
 
 /** The change of one rule. */
 export type RuleChange = Omit<Effect, 'clusters' | 'namespaces' | 'elsewhere'>;
 
-/** Compares one rule before and after, for every possible pod; at least one of both is there. */
+/** Compares one rule before and after, for every possible pod. At least one side must have it. */
 export const compareRules = (pair: RulePair): RuleChange => {
   const { action, before, after } = pair;
   const tightening = witnessOf(before?.rule, after?.rule);

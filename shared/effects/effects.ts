@@ -9,8 +9,8 @@ import type { Effect, Effects, NamespaceClass } from './plan.ts';
 import { combineRules, digestOfPatterns, patternsOf, type Rule } from './rules.ts';
 
 /**
- * Rules that can change something: those that the other side does not have in the same words, and
- * denying ones of a region whose nodes are lost or come.
+ * Rules that can change something: those without an equal one on the other side, and denying ones
+ * of regions whose nodes are lost or added.
  */
 const changedRules = ({ before, after }: ClusterGroup): ReadonlySet<Rule> => {
   const [had, has] = [before, after].map(({ list }) => new Set(list.rules.map(({ text }) => text)));
@@ -25,14 +25,14 @@ const changedRules = ({ before, after }: ClusterGroup): ReadonlySet<Rule> => {
   ]);
 };
 
-/** Whether a rule admits a region, also where nodes are of some providers. */
+/** Whether a rule admits a region on nodes of certain providers. */
 const admitsWith = ({ regions, dependent }: Rule, region: string, providers: readonly string[]): boolean =>
   regions.includes(region) &&
   !dependent.some((conflict) => conflict.regions.includes(region) && conflict.providers.every((provider) => providers.includes(provider)));
 
 /**
- * Whether nodes of some provider lose a region under deny, in clusters that may have such nodes:
- * Git does not say it of clusters that are registered without a provider.
+ * Whether a denying rule takes a region only from nodes of some provider, in clusters that may have
+ * such nodes. Git does not know the providers of clusters that are registered without one.
  */
 const dependsOnProvider = ({ before, after }: ClusterGroup): boolean => {
   if (after.hasProvider) return false;
@@ -84,7 +84,7 @@ const governedAlike = (group: ClusterGroup, classes: readonly NamespaceClass[], 
   return [...alike.values()];
 };
 
-/** Namespaces of one change by the clusters in which they could run instead. */
+/** Splits the namespaces of a change by the clusters in which they could run instead. */
 const splitByElsewhere = (
   change: RuleChange,
   namespaces: readonly NamespaceClass[],
@@ -99,7 +99,7 @@ const splitByElsewhere = (
   }));
 };
 
-/** Classes that are looked at for all clusters together; beyond it the others are named. */
+/** Most classes that are compared for all clusters together. Clusters beyond it are named. */
 const MAX_ALL_CLASSES = 10 * MAX_CLASSES;
 
 const TOO_MANY = 'the globs there tell too many namespaces apart, and not all are looked at';
@@ -126,7 +126,7 @@ const groupEffects = (group: ClusterGroup, alike: readonly GovernedAlike[], find
     ),
   );
 
-/** Joins groups of clusters with the same effect, and sorts: what breaks first. */
+/** Joins groups of clusters with the same effect, and sorts effects, breaking ones first. */
 const joinClusters = (found: readonly { readonly clusters: readonly string[]; readonly effect: PlacelessEffect }[]): Effect[] => {
   const rank = ({ action }: Effect): number => FLOOR_ACTIONS.indexOf(action);
   const place = ({ clusters, namespaces }: Effect): string => `${clusters[0]} ${namespaces[0]?.pattern}`;
@@ -137,8 +137,8 @@ const joinClusters = (found: readonly { readonly clusters: readonly string[]; re
     .sort((left, right) => Number(right.breaks) - Number(left.breaks) || rank(left) - rank(right) || byText(place(left), place(right)));
 };
 
-/** Effects in groups of clusters, up to {@link MAX_ALL_CLASSES}. */
-const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) => {
+/** Compares groups of clusters, up to {@link MAX_ALL_CLASSES}. */
+const compareGroups = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) => {
   const found: { clusters: readonly string[]; effect: PlacelessEffect }[] = [];
   const skipped: string[] = [];
   const dependent: string[] = [];
@@ -169,30 +169,30 @@ const lookAt = (groups: readonly ClusterGroup[], findElsewhere: FindElsewhere) =
   return { found, notLookedAt, looked, patterns };
 };
 
-/** Effects of a change, and what plans of the same change and of others are compared by. */
+/** Effects of a change, and the digests by which plans are compared. */
 export interface ComparedFleets {
   readonly effects: Effects;
   /** Digest of the policies and registrations of the fleet before. */
   readonly base: string;
-  /** Digest of those that the change gives the clusters that its effects name. */
+  /** Digest of the policies and registrations that the change gives the clusters of its effects. */
   readonly after: string;
-  /** Clusters whose policies change, also those that are not wanted, in no order. */
+  /** Clusters whose policies change, including those that are not wanted, in no order. */
   readonly changed: readonly string[];
   readonly patterns: readonly PatternDigest[];
 }
 
 /**
  * Compares two fleets: what the change does to every possible pod of every possible namespace.
- * Pure, and from sets alone. Pods whose affinity is so large that injection or the decision gives
- * up on it are not looked at. Clusters with equal policies and regions are compared once, so the
- * cost grows with the number of different lists, the changed policies, and the globs.
+ * Pure. Pods whose affinity is too large for injection or for the decision are not considered.
+ * Clusters with equal policies and regions are compared once, so the cost grows with the number of
+ * different lists, the changed policies, and the globs.
  *
- * @param wanted names of clusters; undefined: all
+ * @param wanted names of clusters; undefined for all
  */
 export const compareFleets = (before: FleetState, after: FleetState, wanted?: readonly string[]): ComparedFleets => {
   const [had, has] = [openFleet(before), openFleet(after)];
   const groups = groupClusters(had, has, wanted);
-  const { found, notLookedAt, looked, patterns } = lookAt(groups, createElsewhere(has));
+  const { found, notLookedAt, looked, patterns } = compareGroups(groups, createElsewhere(has));
   const policies = new Set(groups.flatMap((group) => [group.before, group.after].flatMap(({ list }) => list.rules.map(({ key }) => key))));
   const effects = {
     lookedAt: { clusters: groups.reduce((sum, { clusters }) => sum + clusters.length, 0), policies: policies.size, namespaces: looked },

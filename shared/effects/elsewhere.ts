@@ -3,7 +3,7 @@ import type { ClusterState, Fleet } from './fleet.ts';
 import { combineRules } from './rules.ts';
 
 /**
- * Clusters with nodes in one of some regions, in which the policies there let a namespace run.
+ * Finds the clusters with nodes in one of the regions, whose policies let a namespace run there.
  */
 export type FindElsewhere = (namespace: string, regions: readonly string[]) => readonly string[];
 
@@ -19,13 +19,13 @@ const destinationsIn = (fleet: Fleet): readonly Destination[] => {
   );
 };
 
-/** Regions of a cluster in which pods of a namespace may run; all where nothing denies. */
+/** Regions of a cluster in which pods of a namespace may run; all if nothing denies. */
 const openRegions = ({ list, regions }: ClusterState, namespace: string): readonly string[] => {
   const deny = combineRules(list.match(namespace)).get('deny');
   return deny === undefined ? regions : regions.filter((region) => deny.regions.includes(region));
 };
 
-/** Looks for other clusters. A namespace is looked up in each list of policies once. */
+/** Creates the search in a fleet. It looks up a namespace once in each list of policies. */
 export const createElsewhere = (fleet: Fleet): FindElsewhere => {
   const destinations = destinationsIn(fleet);
   const known = new Map<string, readonly (readonly string[])[]>();

@@ -12,24 +12,24 @@ export interface FleetState {
   readonly withoutClusters: readonly string[];
   /** Regions whose nodes are lost. */
   readonly withoutRegions: readonly string[];
-  /** Whether a policy counts in a cluster. Absent: every one does. */
+  /** Whether a policy counts in a cluster. Default: every one does. */
   readonly counts?: (cluster: string, policy: CompiledPolicy) => boolean;
 }
 
 /** Names that restrict a comparison to clusters, or take clusters and regions away. */
 export interface NamedParts extends Pick<FleetState, 'withoutClusters' | 'withoutRegions'> {
-  /** Clusters that are compared; none: all. */
+  /** Clusters that are compared; empty for all. */
   readonly clusters: readonly string[];
 }
 
-/** A name that neither side of a comparison has, and those that there are, sorted. */
+/** A name that does not exist, with the existing ones, sorted. */
 export interface UnknownName {
   readonly part: keyof NamedParts;
   readonly name: string;
   readonly known: readonly string[];
 }
 
-/** Finds the first name that is not there: a comparison with it would look at nothing. */
+/** Finds the first name that does not exist, as a comparison with it would look at nothing. */
 export const unknownName = (named: NamedParts, before: PolicySet, after: PolicySet): UnknownName | undefined => {
   const clustersOf = ({ clusters }: PolicySet): readonly string[] => clusters.map(({ document }) => document.metadata.name);
   const parts: readonly (readonly [keyof NamedParts, readonly string[]])[] = [
@@ -51,18 +51,20 @@ export interface RuleList {
   readonly match: (namespace: string) => readonly Rule[];
 }
 
-/** A cluster on one side. */
+/** State of a cluster on one side of a comparison. */
 export interface ClusterState {
   /** Digest of its compiled policies. */
   readonly digest: string;
   readonly list: RuleList;
-  /** Regions in which it has nodes; none: it is lost, or not registered. */
+  /** Regions in which it has nodes; none if it is lost, or not registered. */
   readonly regions: readonly string[];
   /** Whether its registration names the provider of its nodes. */
   readonly hasProvider: boolean;
 }
 
-/** Clusters that have the same policies and regions, on both sides, and name a provider or none. */
+/**
+ * Clusters with the same policies and regions on both sides, all or none of which name a provider.
+ */
 export interface ClusterGroup {
   readonly clusters: string[];
   readonly before: ClusterState;
@@ -83,7 +85,7 @@ const countedOf = ({ cluster, ...list }: CompiledCluster, counts: FleetState['co
   return { policies, digest: digestOfPolicies(policies) };
 };
 
-/** Makes the rules of a list once, as clusters share lists. */
+/** Creates a reader that makes the rules of each list once, as clusters share lists. */
 const createListReader = (atMs: number) => {
   const known = new Map<string, RuleList>();
   return (policies: readonly CompiledPolicy[], digest: string): RuleList => {
@@ -94,7 +96,7 @@ const createListReader = (atMs: number) => {
   };
 };
 
-/** A cluster as a commit has it. */
+/** State of a cluster in a commit. */
 export interface CommittedCluster extends Pick<ClusterState, 'digest' | 'regions' | 'hasProvider'> {
   /** Compiled policies that count. */
   readonly policies: readonly CompiledPolicy[];
@@ -127,7 +129,7 @@ export const openFleet = ({ atMs, withoutClusters, withoutRegions, ...commit }: 
 /**
  * SHA-256 (hex) of the policies, regions and providers of clusters.
  *
- * @param names of those that count. Default: all
+ * @param names names of the clusters that count. Default: all
  */
 export const digestOfFleet = (fleet: ReadonlyMap<string, Omit<CommittedCluster, 'policies'>>, names?: Iterable<string>): string => {
   const counted = names && new Set(names);
@@ -141,18 +143,18 @@ export const digestOfFleet = (fleet: ReadonlyMap<string, Omit<CommittedCluster, 
   );
 };
 
-/** Digest of what a cluster gets that is not registered. */
-const NOTHING = digestOfPolicies([]);
+/** Digest of no policies, which a cluster gets that is not registered. */
+const EMPTY_DIGEST = digestOfPolicies([]);
 
-/** Clusters that get other policies after a change, whatever regions they have. */
+/** Clusters that get other policies after a change, regardless of their regions. */
 export const changedClusters = (before: Fleet, after: Fleet): readonly string[] => {
-  const digestIn = (fleet: Fleet, name: string): string => fleet.get(name)?.digest ?? NOTHING;
+  const digestIn = (fleet: Fleet, name: string): string => fleet.get(name)?.digest ?? EMPTY_DIGEST;
   return [...new Set([...before.keys(), ...after.keys()])].filter((name) => digestIn(before, name) !== digestIn(after, name));
 };
 
 const UNREGISTERED: ClusterState = { digest: '', list: { rules: [], match: () => [] }, regions: [], hasProvider: true };
 
-/** Groups clusters that are compared alike. @param wanted names; undefined: all */
+/** Groups clusters that are compared alike. @param wanted names; undefined for all */
 export const groupClusters = (before: Fleet, after: Fleet, wanted: readonly string[] | undefined): readonly ClusterGroup[] => {
   const groups = new Map<string, ClusterGroup>();
   const names = new Set(wanted ?? [...before.keys(), ...after.keys()]);

@@ -2,7 +2,7 @@ import { NamespaceName } from '../api/index.ts';
 import { isGlob, matchesNamespace } from '../compile/index.ts';
 import type { NamespaceClass } from './plan.ts';
 
-/** Classes that are distinguished for one list of policies; beyond it the rest is not looked at. */
+/** Most classes that are distinguished for one list of policies. The rest is not looked at. */
 export const MAX_CLASSES = 20_000;
 
 /** Classes of namespaces. `isWhole`: every namespace that was asked about is in one of them. */
@@ -11,7 +11,7 @@ export interface NamespaceClasses {
   readonly isWhole: boolean;
 }
 
-/** A glob by its parts; `*` has none of them. */
+/** Parts of a glob; all are empty for `*`. */
 interface GlobParts {
   readonly prefix: string;
   readonly infix: string;
@@ -30,7 +30,7 @@ const LETTERS = [...'xqzjkvwyufbghmpcdlnrtsaoei0123456789'];
 /**
  * Two characters between the parts of an example, so that it matches exactly the globs of its
  * parts: no glob holds both, ends with the first, or begins with the second, so none spans a place
- * where they meet a part or each other. Undefined: every pair is taken.
+ * where they meet a part or each other. Undefined if every pair is taken.
  */
 const fillerFor = (texts: readonly string[]): string | undefined => {
   const ends = new Set(texts.map((text) => text.at(-1)));
@@ -41,14 +41,14 @@ const fillerFor = (texts: readonly string[]): string | undefined => {
     .find((pair) => !texts.some((text) => text.includes(pair)));
 };
 
-/** Subsets of a list that have a size, made as they are asked for. */
+/** Generates the subsets of a list that have a given size. */
 function* subsetsOfSize(list: readonly string[], size: number): Generator<readonly string[]> {
   if (size === 0) yield [];
   else
     for (const [index, first] of list.entries()) for (const rest of subsetsOfSize(list.slice(index + 1), size - 1)) yield [first, ...rest];
 }
 
-/** All subsets, small ones first. */
+/** Generates all subsets, small ones first. */
 function* subsetsOf(list: readonly string[]): Generator<readonly string[]> {
   for (let size = 0; size <= list.length; size++) yield* subsetsOfSize(list, size);
 }
@@ -74,7 +74,7 @@ interface Parts {
   readonly suffixes: readonly string[];
 }
 
-/** Parts of the globs that a namespace may match besides one of them. */
+/** Parts of classes within a glob: prefixes and suffixes that extend its own, and other infixes. */
 const partsWithin = (glob: string, { prefixes, infixes, suffixes }: Parts): Parts => {
   const { prefix, infix, suffix } = partsOf(glob);
   return {
@@ -86,7 +86,7 @@ const partsWithin = (glob: string, { prefixes, infixes, suffixes }: Parts): Part
 
 const isWithinOther = (text: string, others: readonly string[]): boolean => others.some((other) => other !== text && other.includes(text));
 
-/** Lists of parts of examples: a prefix, infixes that follow from no other part, a suffix. */
+/** Generates the parts of each class: a prefix, infixes that no other part has, and a suffix. */
 function* combinationsWithin(glob: string, all: Parts): Generator<readonly string[]> {
   const { prefixes, infixes, suffixes } = partsWithin(glob, all);
   const { infix } = partsOf(glob);
@@ -110,7 +110,7 @@ interface ClassMaker {
   readonly exact: ReadonlySet<string>;
 }
 
-/** @returns undefined: no namespace is like this; `unknown`: there may be one */
+/** @returns undefined if no namespace has these parts; `unknown` if there may be one */
 const classOf = (parts: readonly string[], { filler, exact }: ClassMaker): NamespaceClass | 'unknown' | undefined => {
   let between = filler;
   while (exact.has(parts.join(between))) between += filler;
@@ -146,8 +146,8 @@ const globClasses = (within: readonly string[], globs: readonly string[], exact:
 /**
  * The namespaces that at least one pattern of `within` matches, as classes: no pattern of `all`
  * tells two namespaces of a class apart, and each class has an example. A name is a class of its
- * own. Globs see of a namespace how it begins, what it holds and how it ends, so a class of the
- * others is a longest prefix, the infixes and a longest suffix.
+ * own. Globs distinguish namespaces by how they begin, what they contain and how they end. So any
+ * other class is a longest prefix, a set of infixes and a longest suffix.
  *
  * @param within patterns among `all`
  */

@@ -14,9 +14,9 @@ export interface PlanRow {
   readonly change: string;
   readonly before: string;
   readonly after: string;
-  /** A pod that shows the change, by the failing part of it. */
+  /** Text on a pod that shows the change, with its failing part. */
   readonly pod: string;
-  /** The line that mends the pod; empty: there is nothing to mend. */
+  /** The line that corrects the pod; empty if there is nothing to correct. */
   readonly fix: string;
 }
 
@@ -26,7 +26,7 @@ const SHOWN = 5;
 const some = (values: readonly string[]): string =>
   values.length <= SHOWN ? values.join(', ') : `${values.slice(0, SHOWN).join(', ')} and ${values.length - SHOWN} more`;
 
-/** The regions of a rule in a table; null: there is no rule. */
+/** The regions of a rule in a table. @param rule null if there is none */
 export const regionsText = (rule: Pick<NonNullable<Effect['before']>, 'regions'> | null): string => {
   if (rule === null) return 'any';
   return rule.regions.length === 0 ? 'none' : some(rule.regions);
@@ -37,7 +37,7 @@ const selectorText = ({ nodeSelector }: NonNullable<Effect['pending']>): string 
   return region === undefined ? 'a pod without a region' : `a pod with nodeSelector ${region}`;
 };
 
-/** Describes what is left where nodes are lost. */
+/** Describes which nodes are left if some are lost. */
 const leftText = ({ usable, elsewhere }: Effect): string => {
   if (usable === null) return '';
   if (usable.length > 0) return `; nodes are left in ${some(usable)}`;
@@ -52,7 +52,7 @@ const podText = (effect: Effect): string => {
   return admitted === null ? '' : `admitted: ${selectorText(admitted)}`;
 };
 
-/** The lines of a plan, what breaks first. */
+/** The lines of a plan, breaking effects first. */
 export const planRows = ({ effects }: Plan): readonly PlanRow[] =>
   effects.flatMap((effect) =>
     effect.namespaces.map(({ pattern }) => ({
@@ -97,7 +97,7 @@ export const WAVE_COLUMNS = [
   { title: 'WHAT CHANGES', value: ({ change }: WaveRow) => change },
 ];
 
-/** Sentence on the waves of a plan; empty: there is no strategy. */
+/** Sentence on the waves of a plan; empty if there is no strategy. */
 export const wavesNote = ({ waves }: Pick<Plan, 'waves'>): string => {
   if (waves === null) return '';
   if (waves.from === 'NextCommit')
@@ -151,10 +151,10 @@ const sideText = ({ source, revision, at, withoutClusters, withoutRegions }: Pla
     ...(withoutRegions.length === 0 ? [] : [`without ${count(withoutRegions.length, 'region')} ${quote(some(withoutRegions))}`]),
   ].join(' ');
 
-/** A text of the hub without what Markdown or a terminal reads as more than text. */
+/** Replaces all characters of a text of the hub that Markdown or a terminal may interpret. */
 const plainText = (text: string): string => text.replaceAll(/[^\w ,.;:()=-]/g, ' ');
 
-/** Makes one sentence for all clusters, as a comment is bounded. */
+/** Makes one sentence for all clusters, as a comment on a pull request is bounded. */
 const omittedNotes = (clusters: NonNullable<Plan['workloads']>['clusters'], quote: Quote): readonly string[] => {
   const partly = clusters.filter(({ coverage }) => coverage === 'Part');
   if (partly.length === 0) return [];
@@ -171,7 +171,7 @@ const workloadNotes = (workloads: Plan['workloads'], quote: Quote): readonly str
   ];
 };
 
-/** Lines on what has changed since the plan of a branch before. */
+/** Lines on what has changed since the previous plan of a branch. */
 export const sinceLines = ({ branch }: Pick<Plan, 'branch'>, quote: Quote, hasOwners: boolean): readonly string[] => {
   const since = branch?.since;
   if (since === null || since === undefined) return [];

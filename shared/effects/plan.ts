@@ -24,7 +24,7 @@ export const CombinedRule = z.object({
     .describe('Regions that placement injection gives to pods that say nothing of their region; none: it leaves them.'),
   policies: z.array(z.string()).describe('The policies behind it, sorted.'),
 });
-/** A rule: what the policies of one action say together of a namespace. */
+/** A rule: what the policies of one action demand together in a namespace. */
 export type CombinedRule = z.infer<typeof CombinedRule>;
 
 /** Changes of a rule, by the pods that it admits before and after. */
@@ -127,14 +127,14 @@ export type Plan = z.infer<typeof Plan>;
 /** Answers of agents. */
 type Answers = Omit<Workloads, 'teams'>;
 
-/** Whether denying rules change, and no answer is about a namespace in which they do. */
+/** Whether denying rules change, and no cluster that answered has a namespace in which they do. */
 const isBlind = ({ effects }: Effects, { clusters }: Answers): boolean =>
   clusters.length > 0 && effects.some(({ action }) => action === 'deny') && clusters.every(({ coverage }) => coverage === 'None');
 
 /**
  * The result of a plan. What was not looked at never counts as fine.
  *
- * @param workloads null: no cluster was asked
+ * @param workloads null if no cluster was asked
  */
 export const planResult = (effects: Effects, workloads: Answers | null = null): Plan['result'] => {
   const { lookedAt, notLookedAt } = effects;

@@ -1,4 +1,4 @@
-/** The part of this folder that runs without Node.js: browsers, too, show plans with it. */
+/** Exports that run without Node.js, so that browsers can show plans. */
 export { acceptNote } from './acceptance/acceptance-text.ts';
 export { type OutcomeRow, outcomeRows, outcomeText, plannedRows } from './acceptance/outcome-text.ts';
 export type { BranchList, BranchView, StoredPlanSummary, StoredPlanView } from './acceptance/stored-plan.ts';

@@ -7,7 +7,7 @@ import { weakMemo } from '../runtime/index.ts';
 import { floorActionsOf } from '../status/index.ts';
 import type { CombinedRule } from './plan.ts';
 
-/** A policy as far as its effect on pods depends on it. */
+/** Parts of a policy on which its effect on pods depends. */
 export interface Rule extends CombinablePolicy {
   readonly target: string;
   /** Patterns of namespaces that it does not govern. */
@@ -17,13 +17,13 @@ export interface Rule extends CombinablePolicy {
   readonly injects: boolean;
   /** Text of everything above: equal texts have equal effects. */
   readonly text: string;
-  /** Conflicts by which regions are outside where nodes are of some providers. */
+  /** Conflicts that take regions from nodes of certain providers. */
   readonly dependent: readonly RegionConflict[];
 }
 
 /**
- * The actions of a policy at either lock. What a `custom` policy scopes to Gatekeeper's audit alone
- * only records.
+ * The actions of a policy at either lock. An action that a `custom` policy scopes to Gatekeeper's
+ * audit only records, as dryrun does.
  */
 const actionsOf = ({ enforcementAction, scopedEnforcementActions = [] }: SovereignPolicySpec): readonly FloorAction[] => {
   if (enforcementAction !== 'custom') return [enforcementAction];
@@ -51,7 +51,7 @@ const makeRule = ({ name, spec }: CompiledPolicy, { regions, dependent }: Pick<R
 /** The same rule for every cluster that gets a policy without conflicts. */
 const ruleOf = weakMemo((policy: CompiledPolicy): Rule => makeRule(policy, { regions: policy.effectiveRegions, dependent: [] }));
 
-/** Providers that nodes have and no registration declares: Git does not say them. */
+/** Providers of nodes that no registration declares: Git does not know them. */
 const NO_PROVIDERS: ReadonlySet<string> = new Set();
 
 const ruleAt = (policy: CompiledPolicy, atMs: number): Rule => {

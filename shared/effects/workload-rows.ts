@@ -7,13 +7,13 @@ import { type ClusterWorkloads, WORKLOAD_CLASSES, type WorkloadClass, worseOff }
 type Workloads = Plan['workloads'];
 type ClassName = (typeof WORKLOAD_CLASSES)[number];
 
-/** A cluster in which something changes for what runs. */
+/** A cluster in which the change affects running workloads. */
 interface WorkloadRow extends Readonly<Record<ClassName, string>> {
   readonly cluster: string;
   readonly lookedAt: string;
 }
 
-/** An owner that comes into a class. */
+/** An owner that the change brings into a class. */
 interface OwnerRow {
   readonly cluster: string;
   readonly owner: string;
@@ -33,7 +33,7 @@ const classText = ({ after, begins, ends }: WorkloadClass): string => {
 const lookedAtText = (lookedAt: { readonly owners: number; readonly pods: number } | null): string =>
   lookedAt === null ? '' : `${lookedAt.owners} owners, ${lookedAt.pods} pods`;
 
-/** Clusters in which something changes for what runs. */
+/** Rows of the clusters in which the change affects running workloads. */
 export const workloadRows = (workloads: Workloads): readonly WorkloadRow[] =>
   (workloads?.clusters ?? [])
     .filter((cluster) => WORKLOAD_CLASSES.some((name) => cluster[name].begins + cluster[name].ends > 0))
@@ -56,10 +56,10 @@ export const WORKLOAD_COLUMNS = [
 
 const COMES: Readonly<Record<ClassName, string>> = { outside: 'runs outside', refused: 'refused', pending: 'stays pending' };
 
-/** Words on an owner that stays pending and could not start before either. */
+/** Text for an owner that stays pending and could not start before either. */
 const EASED = 'stays pending, refused now';
 
-/** Owners that come into a class, as far as agents name them. */
+/** Rows of the owners that come into a class, as far as agents name them. */
 export const ownerRows = (workloads: Workloads): readonly OwnerRow[] =>
   (workloads?.clusters ?? []).flatMap((cluster) =>
     WORKLOAD_CLASSES.flatMap((name) =>
@@ -84,11 +84,11 @@ export const OWNER_COLUMNS = [
   { title: 'FIX', value: ({ fix }: OwnerRow) => fix },
 ];
 
-/** Whether all that runs in the clusters that answered was judged. */
+/** Whether all workloads in the clusters that answered were judged. */
 const isWhole = ({ result, notLookedAt, workloads }: Plan): boolean =>
   result !== 'NothingLookedAt' && notLookedAt.length === 0 && workloads?.clusters.every(({ coverage }) => coverage !== 'Part') === true;
 
-/** Result of a plan for what runs, classes beside each other. */
+/** Result of a plan for running workloads, with a count for each class. */
 export const workloadVerdict = (plan: Plan): string => {
   const { clusters = [], notAnswered = [] } = plan.workloads ?? {};
   const missing = notAnswered.reduce((sum, each) => sum + each.clusters.length, 0);

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { PREVIEW_REFUSALS, PreviewedClass, PreviewedOwner, PreviewedPending, ResourceName } from '../api/index.ts';
 import { byText } from '../encoding/index.ts';
 
-/** Reasons why nothing is known of the workloads of a cluster: of its agent, and of the hub. */
+/**
+ * Reasons why nothing is known of the workloads of a cluster: those of its agent and of the hub.
+ */
 export const NOT_ANSWERED = [...PREVIEW_REFUSALS, 'NotConnected', 'NoAnswer', 'NotAsked', 'OutOfScope'] as const;
 /** Reason why nothing is known of the workloads of a cluster. */
 export type NotAnsweredReason = (typeof NOT_ANSWERED)[number];
@@ -26,7 +28,7 @@ export const WorkloadClass = z.object({
 });
 export type WorkloadClass = z.infer<typeof WorkloadClass>;
 
-/** Effects on workloads, never added up: outside now, refused at the next start, left pending. */
+/** Classes of effects on workloads, which are never added up. */
 export const WORKLOAD_CLASSES = ['outside', 'refused', 'pending'] as const;
 
 const ClusterWorkloads = z.object({
@@ -63,7 +65,7 @@ export type TeamWorkloads = z.infer<typeof TeamWorkloads>;
  * Counts the owners that come into each class, by the teams of the policies behind them. One with
  * policies of several teams counts for each. Pure.
  *
- * @param teamOf undefined: the policy has none
+ * @param teamOf returns undefined for a policy without a team
  */
 export const classesByTeam = (
   clusters: readonly ClusterWorkloads[],
@@ -100,8 +102,8 @@ export const Workloads = z.object({
 export type Workloads = z.infer<typeof Workloads>;
 
 /**
- * Number of owners of a class that would be worse off. What is refused now and would stay pending
- * is not: it cannot start either way, and may once there is a node.
+ * Number of owners of a class that would be worse off. An owner that is refused now and would stay
+ * pending is not: it cannot start either way, and after the change it can once there is a node.
  */
 export const worseOff = (cluster: ClusterWorkloads, name: (typeof WORKLOAD_CLASSES)[number]): number =>
   Math.max(0, cluster[name].begins - (name === 'pending' ? (cluster.pending.eased ?? 0) : 0));

@@ -1,6 +1,6 @@
 import { FLOOR_ACTIONS, type FloorAction } from '../api/index.ts';
 
-/** A policy on a namespace, reduced to what the others on the same namespace need of it. */
+/** Parts of a policy on a namespace that its combination with other policies depends on. */
 export interface CombinablePolicy {
   /** Unique among those that are combined. */
   readonly key: string;
@@ -16,8 +16,8 @@ export interface CombinablePolicy {
 export interface CombinedAction<P extends CombinablePolicy = CombinablePolicy> {
   readonly action: FloorAction;
   /**
-   * The regions that all of them allow: sorted, without duplicates. Empty: nothing may run, which
-   * is a conflict.
+   * Regions that all of them allow: sorted, without duplicates. If empty, nothing may run, which is
+   * a conflict.
    */
   readonly regions: readonly string[];
   /** Sorted by key, never empty. */
@@ -32,9 +32,9 @@ const intersect = (lists: readonly (readonly string[])[]): readonly string[] => 
 };
 
 /**
- * Combines the policies of one namespace. Policies of the same action meet in an intersection, and
- * no action is judged by the policies of another, so that a dryrun policy never blocks. The order
- * of `policies` does not matter.
+ * Combines the policies of one namespace. The regions of policies with the same action are
+ * intersected. Policies of other actions do not count for an action, so that a dryrun policy never
+ * blocks. The order of `policies` does not matter.
  *
  * @returns the actions that govern, strongest first
  */

@@ -33,9 +33,9 @@ export const decideResidency = (pod: PodPlacement, allowedRegions: readonly stri
 };
 
 /**
- * The regions in which a pod may be scheduled; undefined: it may be scheduled anywhere, on a node
- * without a region, or cannot be judged. {@link decideResidency} admits exactly the pods of which
- * all of these regions are allowed, so that one pod is held against many lists.
+ * The regions in which a pod may be scheduled; undefined if it may be scheduled anywhere or on a
+ * node without a region, or cannot be judged. {@link decideResidency} admits exactly the pods of
+ * which all these regions are allowed, so that one pod can be compared with many lists.
  */
 export const schedulableRegions = (pod: PodPlacement): readonly string[] | undefined => {
   if (pod.nodeName) return undefined;
@@ -50,7 +50,7 @@ export const schedulableRegions = (pod: PodPlacement): readonly string[] | undef
   return reaches.some(({ any, absent }) => any || absent) ? undefined : [...new Set(reaches.flatMap(({ values }) => values))];
 };
 
-/** Terms of a pod's required node affinity; empty: it has none. A pod matches if one does. */
+/** Terms of a pod's required node affinity; empty if it has none. A node must match one of them. */
 export const requiredTerms = (pod: PodPlacement): readonly (NodeSelectorTerm | null)[] =>
   pod.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
 
@@ -112,9 +112,9 @@ const reachViolation = (reach: RegionReach, allowed: ReadonlySet<string>, where:
 };
 
 /**
- * The DaemonSet controller replaces every required term of the template by one that names the node
- * (ReplaceDaemonSetPodNodeNameNodeAffinity in Kubernetes' pkg/controller/daemon/util); exactly that
- * shape, nothing like it.
+ * Whether the DaemonSet controller has pinned a pod to its node. The controller replaces every
+ * required term of the template by one that names the node (ReplaceDaemonSetPodNodeNameNodeAffinity
+ * in Kubernetes' pkg/controller/daemon/util), and only exactly that shape counts.
  */
 const isDaemonSetPod = (pod: PodPlacement, terms: readonly (NodeSelectorTerm | null)[]): boolean =>
   isOwnedByDaemonSet(pod) && terms.length > 0 && terms.every(isOneNode);

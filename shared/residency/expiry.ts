@@ -10,7 +10,7 @@ export const EXPIRY_NOTICE_MS: number = Math.max(...EXPIRY_WARNING_DAYS) * DAY_M
 /**
  * Whether a policy has expired, and so governs nothing.
  *
- * @param expiryDate RFC 3339; a text that is no such time never comes
+ * @param expiryDate RFC 3339; with a text that is no such time, a policy never expires
  * @param nowMs milliseconds since the epoch
  */
 export const isExpired = (expiryDate: string | undefined, nowMs: number): boolean =>

@@ -1,15 +1,14 @@
 import { REGION_LABEL } from '../api/index.ts';
 
 /**
- * Largest required node affinity that is judged: its terms, their requirements on any label, and
- * what all of them say of the region (one for each requirement and one for each of its values). The
- * cost of judging it grows with the square, which Kubernetes' cost limit does not count: without a
- * bound of our own, a pod of a few hundred kilobytes would keep an API server busy for seconds.
+ * Most terms of a required node affinity that the locks judge. The cost of judging an affinity
+ * grows with the square of its size, which Kubernetes' cost limit does not count: without a bound
+ * of our own, a pod of a few hundred kilobytes would keep an API server busy for seconds.
  */
 export const MAX_TERMS = 100;
-/** Largest number of requirements, in all terms of a pod, that the locks judge. */
+/** Most requirements, on any label, in all terms of a pod that the locks judge. */
 export const MAX_REQUIREMENTS = 1000;
-/** Largest number of regions, in all requirements of a pod, that the locks judge. */
+/** Most region requirements and their values, added up, in all terms that the locks judge. */
 export const MAX_REGION_VALUES = 500;
 
 /** Violations of a Binding, with the same texts in CEL and Rego. Checked in this order. */

@@ -22,11 +22,11 @@ const TOO_MANY_NODES = Array.from({ length: MAX_TERMS + 1 }, () => ONE_NODE);
 const DAEMON_SET = [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: '', uid: '', controller: true }];
 
 /**
- * Reduces a pod to what `decideResidency` reads: of `nodeSelector` the region; of each required
- * term its requirements on the region and whether there are others; of the owners whether one is a
- * DaemonSet. The rest of a pod may be a megabyte, and a cluster may have hundreds of such pods.
+ * Reduces a pod to what `decideResidency` reads: the region in `nodeSelector`, the requirements of
+ * each required term on the region and whether it has others, and whether an owner is a DaemonSet.
+ * The rest of a pod may be a megabyte, and a cluster may have hundreds of such pods.
  *
- * The decision is the same, word for word, but for regions that are longer than a label can be.
+ * The decision is the same, word for word, except for regions that are longer than a label can be.
  */
 export const reducePlacement = (pod: PodPlacement): PodPlacement => {
   const shorten = createShortener();
@@ -45,8 +45,8 @@ export const reducePlacement = (pod: PodPlacement): PodPlacement => {
 type Shortener = (value: string) => string;
 
 /**
- * Shortens regions that are longer than a label can be, which no node has. Equal ones stay equal
- * and different ones different, as requirements are compared with each other.
+ * Creates a function that shortens regions longer than a label can be, which no node has. Equal
+ * ones stay equal and different ones different, as requirements are compared with each other.
  */
 const createShortener = (): Shortener => {
   const known = new Map<string, string>();

@@ -17,8 +17,8 @@ import {
 const Names = z.array(z.string().max(320)).max(MAX_APPROVERS);
 
 /**
- * Rule of the commit that a cluster enforces for the step to the next one. It is kept beside the
- * commit, so that the next one does not choose who approves it.
+ * Rule of the commit that a cluster enforces for the step to the next one. It is stored with that
+ * commit, so that the next one cannot choose its own approvers.
  */
 export const ApprovalRule = z.object({
   /** Wave of the cluster. */
@@ -32,7 +32,7 @@ export type ApprovalRule = z.infer<typeof ApprovalRule>;
 /**
  * Finds the approval that the next commit needs in a cluster, by the wave that its labels select.
  *
- * @returns undefined: the next commit needs no approval
+ * @returns undefined if the next commit needs no approval
  */
 export const approvalRuleOf = (
   strategy: RolloutStrategySpec | undefined,
@@ -45,9 +45,9 @@ export const approvalRuleOf = (
 };
 
 /**
- * Finds out whether nobody could approve what follows a commit with a strategy.
+ * Checks that the commits after one with this strategy can be approved.
  *
- * @returns the reason; undefined: some approver has a key, or no wave needs an approval
+ * @returns the problem; undefined if some approver has a key, or no wave needs an approval
  */
 export const findApproverProblem = ({ waves, approvers = [] }: RolloutStrategySpec, signers: Signers): string | undefined =>
   waves.every(({ approval }) => approval === undefined) || keysOf(signers, approvers).length > 0
@@ -57,18 +57,18 @@ export const findApproverProblem = ({ waves, approvers = [] }: RolloutStrategySp
 const IMMEDIATE = { key: 'rollout', value: 'immediate' } as const;
 
 /**
- * Whether a commit asks by the trailer `Rollout: immediate` to skip waves. One that says other
- * things beside it does not.
+ * Whether a commit asks by the trailer `Rollout: immediate` to skip waves. A commit with another
+ * value of the trailer as well does not.
  *
  * @param commit the object without its header
  * @throws GitObjectError
  */
 export const asksImmediate = (commit: Uint8Array): boolean => {
-  const said = trailersOf(parseCommit(commit).message).filter(({ key }) => key === IMMEDIATE.key);
-  return said.length > 0 && said.every(({ value }) => value.toLowerCase() === IMMEDIATE.value);
+  const trailers = trailersOf(parseCommit(commit).message).filter(({ key }) => key === IMMEDIATE.key);
+  return trailers.length > 0 && trailers.every(({ value }) => value.toLowerCase() === IMMEDIATE.value);
 };
 
-/** The step from a commit in force to a new one, and the tags about that. */
+/** The step from the commit in force to a new one, with the tags about it. */
 export interface TagInput {
   readonly revision: string;
   /** Rule of the commit in force. */
@@ -99,12 +99,12 @@ export const labelOf = ({ name, fingerprint }: Signer): string => `${name} (${fi
 const APPROVAL_MS = 24 * 60 * 60 * 1000;
 const MAX_PROBLEMS = 8;
 const MAX_PROBLEM_LENGTH = 512;
-/** End of the name of a further tag: one name holds one tag. */
+/** Suffix in the name of a further tag, as each name is of one tag. */
 const SUFFIX = /^(\+[a-z0-9][-a-z0-9]{0,62})?$/;
 
 const isNamed = (name: string, base: string): boolean => name.startsWith(base) && SUFFIX.test(name.slice(base.length));
 
-/** A tag that does not count. The message is for people. */
+/** Error of a tag that does not count. The message is for people. */
 class TagProblem extends Error {}
 
 const otherCommit = (commit: string): TagProblem => new TagProblem(`it names commit ${commit.slice(0, 12)}`);
@@ -127,8 +127,8 @@ interface Approver {
 const isSamePerson = (left: Person, right: Person): boolean => left.some((alias) => right.includes(alias));
 
 /**
- * The person who has signed a tag: as both commits name them, so that the new one gives nobody
- * another name.
+ * Finds the person who has signed a tag. The names in both commits count, so that the new commit
+ * cannot give anyone another name.
  *
  * @throws TagProblem, SignatureError
  */
@@ -150,8 +150,8 @@ const authorOf = ({ signer, base, newest }: TagInput): Person => [
 ];
 
 /**
- * Number of approvers that a commit needs. Its signer must be a person that the commit in force
- * knows: a signer who adds another name is still one person.
+ * Number of approvers that a commit needs: one if its signer is a person that the commit in force
+ * knows, else two. A signer who adds another name is still one person.
  */
 const neededFor = (input: TagInput): number => {
   const { signer, rule, base } = input;
@@ -163,8 +163,9 @@ const neededFor = (input: TagInput): number => {
 };
 
 /**
- * The signer who revokes by a tag: any may take an approval back, and that does not end. @throws
- * TagProblem, SignatureError
+ * Finds the signer who revokes by a tag. Any signer may, and a revocation does not expire.
+ *
+ * @throws TagProblem, SignatureError
  */
 const revokerOf = (tag: SignedTag, { revision, newest, now }: TagInput): Signer => {
   if (tag.commit !== revision) throw otherCommit(tag.commit);
@@ -174,7 +175,7 @@ const revokerOf = (tag: SignedTag, { revision, newest, now }: TagInput): Signer 
 const bounded = (problems: readonly string[]): string[] =>
   problems.slice(0, MAX_PROBLEMS).map((problem) => problem.slice(0, MAX_PROBLEM_LENGTH));
 
-/** Reads tags one by one. What is wrong with one is noted, and ends nothing. */
+/** Reads tags one by one, and collects their problems instead of failing. */
 class TagReader {
   readonly #problems: string[] = [];
 
@@ -197,8 +198,8 @@ const distinct = (approvers: readonly Approver[]): readonly Approver[] =>
   approvers.filter(({ person }, index) => !approvers.slice(0, index).some((other) => isSamePerson(person, other.person)));
 
 /**
- * Whether an approver other than the signer of a commit has a key in the commit in force. Nothing
- * of the new commit counts, so that it cannot make the approvers its signer's other names. Pure.
+ * Whether an approver other than the signer of a commit has a key in the commit in force. Only that
+ * commit counts, so that the new one cannot make the approvers aliases of its signer. Pure.
  */
 export const hasOtherApprover = ({ signer, base }: Pick<TagInput, 'signer' | 'base'>, approvers: readonly string[]): boolean => {
   const author = aliasesOf(base, signer.fingerprint);
@@ -207,20 +208,20 @@ export const hasOtherApprover = ({ signer, base }: Pick<TagInput, 'signer' | 'ba
 
 /** Verdict on the tags about a commit. */
 export interface TagVerdict {
-  /** Whether there are enough, and no signer has taken them back. */
+  /** Whether there are enough, and no signer has revoked them. */
   readonly isGiven: boolean;
-  /** Number of approvers that lack; 0 also where a signer has taken them back. */
+  /** Number of approvers that are missing; 0 also if a signer has revoked the tags. */
   readonly missing: number;
-  /** Names of those whose tags count, each with the fingerprint of the key. */
+  /** Names of the approvers whose tags count, each with the fingerprint of the key. */
   readonly approvers: readonly string[];
   /** Reasons why other tags do not count. */
   readonly problems: readonly string[];
 }
 
 /**
- * Judges the tags about a commit that count under a name: of an approver other than its signer, of
- * two if no person known in the commit in force has signed it, and without a revocation. A key
- * counts if it is valid now in both commits.
+ * Judges the tags of one name about a commit. They must be of an approver other than its signer, or
+ * of two if the signer is no person that the commit in force knows, and there must be no
+ * revocation. A key counts if it is valid now in both commits.
  */
 const judgeTags = (input: TagInput, name: string, isRevocation: (name: string) => boolean): TagVerdict => {
   const reader = new TagReader();
@@ -239,8 +240,8 @@ const judgeTags = (input: TagInput, name: string, isRevocation: (name: string) =
 };
 
 /**
- * Judges the tags by which a commit with the trailer `Rollout: immediate` skips waves. A signer who
- * has revoked it for one wave does not want it in all of them. Pure.
+ * Judges the tags by which a commit with the trailer `Rollout: immediate` skips waves. A revocation
+ * for one wave counts here as well. Pure.
  */
 export const judgeImmediate = (input: TagInput): TagVerdict => {
   const { revision } = input;
@@ -257,7 +258,7 @@ export const judgeApproval = (input: TagInput, wave: string): TagVerdict => {
  * Judges whether a cluster may step to a commit: it is approved for the wave of the cluster, or for
  * all at once. Pure.
  *
- * @returns undefined: it may; else what is missing
+ * @returns what is missing; undefined if the cluster may
  */
 export const findMissingApproval = (input: ApprovalInput): HeldRevision | undefined => {
   const { revision, rule } = input;

@@ -9,14 +9,14 @@ export type TrustProblem =
   | 'signers-removed'
   | 'signers-invalid';
 
-/** A commit id as messages show it: its first 12 digits. */
+/** Short form of a commit id for messages: its first 12 digits. */
 export const shortCommit = (id: string): string => id.slice(0, 12);
 
-/** A revision that is not trusted. The message is for people. */
+/** Error of a revision that is not trusted. The message is for people. */
 export class TrustError extends Error {
   override readonly name = 'TrustError';
   readonly code: TrustProblem;
-  /** Whether an object was missing: with it the result may be another. */
+  /** Whether an object was missing, so that the result may change once it is there. */
   readonly missing: boolean;
 
   constructor(code: TrustProblem, message: string, missing = false) {
@@ -26,6 +26,6 @@ export class TrustError extends Error {
   }
 }
 
-/** The refusal of a commit whose signers cannot be used. */
+/** Makes the error of a commit whose signers cannot be used. */
 export const invalidSigners = (commit: string, why: string): TrustError =>
   new TrustError('signers-invalid', `the signers of commit ${shortCommit(commit)} cannot be used: ${why}`);

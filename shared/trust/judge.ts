@@ -22,8 +22,7 @@ const readSignerFile = async (entry: TreeEntry, commit: string, getObject: GetOb
 };
 
 /**
- * The signers that a commit carries. @throws TrustError; what cannot be parsed is a refusal like
- * others
+ * Reads the signers in a commit. @throws TrustError, also if they cannot be parsed
  */
 const readCommittedSigners = async (tree: string, commit: string, getObject: GetObject): Promise<Signers> => {
   const { data } = await readObject(tree, 'tree', getObject);
@@ -42,12 +41,12 @@ const readCommittedSigners = async (tree: string, commit: string, getObject: Get
 
 /** State of trust before a revision is judged, and after it. */
 export interface TrustState {
-  /** Commit that the next one must descend from; null: none was accepted yet. */
+  /** Commit that the next one must descend from; null if none was accepted yet. */
   readonly anchor: string | null;
   /** Keys that may sign the next commit. */
   readonly signers: Signers;
   /**
-   * The folder `signers/` that they come from; null: the anchor has none; undefined: they are
+   * The folder `signers/` that they come from; null if the anchor has none; undefined if they are
    * configured, and no commit was verified with them yet.
    */
   readonly signersTree: string | null | undefined;
@@ -56,14 +55,14 @@ export interface TrustState {
 /** A revision that may follow the accepted one, and the commits between them. */
 export interface Proposal {
   readonly revision: string;
-  /** Commit at which the chain begins; null: the proposer knows no way from the anchor. */
+  /** Commit at which the chain begins; null if the proposer knows no way from the anchor. */
   readonly from: string | null;
   /**
    * Commits from `from` (exclusive) to `revision` (inclusive), oldest first; each is a parent of
    * the next.
    */
   readonly chain: readonly string[];
-  /** Reason why no way could be found, unless there is none. */
+  /** Error by which no way could be found; absent if there is none. */
   readonly problem?: TrustError;
 }
 
@@ -81,7 +80,7 @@ export interface JudgeContext {
   readonly now: Date;
 }
 
-/** The commits of the proposal that come after the anchor. They are not linked yet. */
+/** The commits of the proposal after the anchor. Their links are not proven yet. */
 const afterAnchor = (anchor: string, { revision, from, chain, problem }: Proposal): readonly string[] => {
   if (from === null)
     throw (
@@ -93,7 +92,7 @@ const afterAnchor = (anchor: string, { revision, from, chain, problem }: Proposa
     );
   const whole = [from, ...chain];
   const at = whole.indexOf(anchor);
-  // The proposer may know an older anchor; with this one it can build a complete chain.
+  // The proposer may know an older anchor. If it learns this one, it can build a complete chain.
   if (at < 0)
     throw new TrustError(
       'chain-incomplete',
@@ -114,8 +113,8 @@ const proposedPath = ({ anchor }: TrustState, proposal: Proposal): readonly stri
 };
 
 /**
- * Proves that the path leads from the anchor to its end. The newest link comes first: nothing is
- * read that the revision does not stand on.
+ * Proves that the path leads from the anchor to its end. It begins with the newest link, so that
+ * only commits are read from which the revision descends.
  */
 const proveLinks = async (path: readonly string[], { anchor }: TrustState, reader: ProofReader): Promise<void> => {
   if (anchor === null || anchor === path.at(-1)) return;
@@ -131,7 +130,7 @@ const proveLinks = async (path: readonly string[], { anchor }: TrustState, reade
 
 type Keys = Pick<TrustState, 'signers' | 'signersTree'>;
 
-/** @throws TrustError where none of the signers has signed the commit */
+/** Verifies a signature. @throws TrustError if none of the signers has signed the commit */
 const checkSignature = async (commit: string, signers: Signers, reader: ProofReader, now: Date): Promise<Signer> => {
   const data = await reader.commit(commit);
   try {
@@ -157,7 +156,7 @@ class Judge {
   async judge(proposal: Proposal): Promise<Trusted> {
     const path = proposedPath(this.#state, proposal);
     const { revision } = proposal;
-    // With configured keys only the revision itself is judged: those of before are unknown.
+    // With configured keys, only the revision itself is judged: earlier keys are unknown.
     const between = this.#state.signersTree === undefined ? [] : path.slice(0, -1);
     const known = await this.#checkEarly(revision, between.length > 0);
     await proveLinks(path, this.#state, this.#reader);
@@ -173,10 +172,10 @@ class Judge {
   }
 
   /**
-   * Checks the revision by the present keys before anything else is read. Where no other keys could
-   * make it good, it is refused here.
+   * Checks the revision by the current keys before anything else is read. If no other keys could
+   * make it valid, it is refused here.
    *
-   * @returns undefined: the path may hand the keys over to its signer
+   * @returns undefined if a commit on the path may introduce the key of its signer
    */
   async #checkEarly(revision: string, mayHandOver: boolean): Promise<Signer | undefined> {
     try {
@@ -242,15 +241,15 @@ export const signersIn = async (commit: string, configured: Signers, getObject: 
   return tree === null ? configured : readCommittedSigners(tree, commit, getObject);
 };
 
-/** Parents of a merge whose signers are tried. */
+/** Most parents of a merge whose signers are tried. */
 const MAX_PARENTS = 8;
 
 /**
  * Finds the signer of a verified commit.
  *
- * @param known signers that are tried before the configured ones and those of its parents, which
- * may name a key as the author likes
- * @returns undefined: none of these has signed it
+ * @param known signers that are tried before the configured ones and those of its parents; the
+ * latter may give a key any name
+ * @returns undefined if none of these has signed it
  * @throws TrustError
  */
 export const signerOf = async (

@@ -3,7 +3,7 @@ import { type CommitLinks, findTreeEntry, GitObjectError, MAX_COMMIT_BYTES, read
 import { createYielder } from '../runtime/index.ts';
 import { invalidSigners, shortCommit, TrustError } from './errors.ts';
 
-/** Bounds on what is read of a revision before a signature vouches for any of it, in bytes. */
+/** Limits of what is read of a revision before any signature of it is verified, in bytes. */
 export const PROOF_LIMITS = {
   /** The folder at the root of one commit: 15,000 entries with names of 40 characters. */
   rootTreeBytes: 1024 * 1024,
@@ -14,7 +14,7 @@ export const PROOF_LIMITS = {
   totalBytes: 10 * 1024 * 1024,
 } as const;
 
-/** Longest time that the judge keeps the thread, in milliseconds. */
+/** Longest time that a reader holds the thread before it yields, in milliseconds. */
 const SLICE_MS = 20;
 
 const tooLarge = (what: string, bytes: number, max: number, remedy: string): TrustError =>
@@ -23,7 +23,7 @@ const tooLarge = (what: string, bytes: number, max: number, remedy: string): Tru
 /**
  * Reads an object of a proof.
  *
- * @throws TrustError `chain-incomplete` where the object is missing or of another type
+ * @throws TrustError `chain-incomplete` if the object is missing or of another type
  */
 export const readObject = async (id: string, type: GitObjectType, getObject: GetObject): Promise<RawObject> => {
   const object = await getObject(id);
@@ -35,15 +35,15 @@ export const readObject = async (id: string, type: GitObjectType, getObject: Get
 
 /**
  * Reads commits and their root folders before they are verified. Their source may have forged them,
- * so the bytes are bounded, each folder is searched once without making its entries, and others run
- * in between.
+ * so the bytes are bounded, each folder is searched once without parsing all of it, and the thread
+ * is yielded in between.
  */
 export class ProofReader {
   readonly #getObject: GetObject;
   readonly #yieldIfDue = createYielder(SLICE_MS);
   /** Ids of the objects counted in `#bytes`. */
   readonly #read = new Set<string>();
-  /** Entries `signers/`, or null, by id of the root folder. */
+  /** Ids of the folders `signers/`, or null, by id of the root folder. */
   readonly #signersTrees = new Map<string, string | null>();
   #bytes = 0;
 
@@ -51,7 +51,7 @@ export class ProofReader {
     this.#getObject = getObject;
   }
 
-  /** A commit as it is stored. @throws TrustError */
+  /** Reads a commit object. @throws TrustError */
   async commit(id: string): Promise<Uint8Array> {
     const { data } = await readObject(id, 'commit', this.#getObject);
     if (data.byteLength > MAX_COMMIT_BYTES)
@@ -60,7 +60,7 @@ export class ProofReader {
     return data;
   }
 
-  /** @throws TrustError */
+  /** Reads the tree and the parents of a commit. @throws TrustError */
   async links(commit: string): Promise<CommitLinks> {
     try {
       return readCommitLinks(await this.commit(commit));
@@ -70,7 +70,7 @@ export class ProofReader {
     }
   }
 
-  /** Object id of a commit's folder `signers/`; null: it has none. @throws TrustError */
+  /** Object id of a commit's folder `signers/`; null if it has none. @throws TrustError */
   async signersTreeOf(commit: string): Promise<string | null> {
     const { tree } = await this.links(commit);
     const known = this.#signersTrees.get(tree);

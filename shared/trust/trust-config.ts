@@ -19,11 +19,11 @@ export interface TrustVariables {
   readonly FSO_VERIFY?: VerifyMode | undefined;
 }
 
-/** @returns undefined for a file that is not named; null where there is a problem with it */
+/** Reads a file; undefined if the variable names none, null if there is a problem with it. */
 const readNamed = async (variable: string, path: string | undefined, problems: ProblemTexts): Promise<string | undefined | null> =>
   path === undefined ? undefined : ((await readText(variable, path, problems)) ?? null);
 
-/** @returns undefined where there is a problem, and when no file is named */
+/** Reads the signers; undefined if no file is named, or there is a problem. */
 const readSigners = async (variables: TrustVariables, problems: ProblemTexts): Promise<Signers | undefined> => {
   const { FSO_SIGNERS_FILE: file, FSO_SIGNERS_KEYRING: keyringFile } = variables;
   const allowedSigners = await readNamed('FSO_SIGNERS_FILE', file, problems);
@@ -39,8 +39,8 @@ const readSigners = async (variables: TrustVariables, problems: ProblemTexts): P
 };
 
 /**
- * Files that are named are read whatever the mode, so that a mistake in them shows before it
- * matters.
+ * Reads the trust configuration. Files are read in every mode, so that mistakes in them show before
+ * they matter.
  */
 export const readTrust = async (variables: TrustVariables, problems: ProblemTexts): Promise<TrustConfig> => {
   const { FSO_VERIFY: mode = 'strict' } = variables;

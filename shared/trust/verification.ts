@@ -6,14 +6,14 @@ import { TrustError, type TrustProblem } from './errors.ts';
 import { checkStillTrusted, type JudgeContext, judgeRevision, type Proposal, type TrustState } from './judge.ts';
 import type { TrustConfig } from './trust-config.ts';
 
-/** Record of trust that is kept beside the accepted revision, over restarts. */
+/** Record of trust that is stored with the accepted revision, over restarts. */
 export const StoredTrust = z.object({
   /**
    * Digest of the signers that were configured. Once others are configured, the signers from Git no
    * longer count.
    */
   root: z.string().max(128),
-  /** See TrustState; absent: undefined. */
+  /** See TrustState; absent for undefined. */
   signersTree: z.string().max(64).nullable().optional(),
   allowedSigners: z.string().optional(),
   keyring: z.string().optional(),
@@ -25,15 +25,15 @@ export interface AcceptedRevision {
   readonly revision: string;
   readonly verification: RevisionVerification;
   readonly trust: StoredTrust | undefined;
-  /** undefined: not known, or it was not verified. */
+  /** undefined if it is not known, or the revision was not verified. */
   readonly signer?: Signer | undefined;
-  /** Rule for the step to the next one; undefined: it needs no approval. */
+  /** Rule for the step to the next revision; undefined if that needs no approval. */
   readonly approval?: ApprovalRule | undefined;
 }
 
 /**
- * The newest commit that was verified, where it is ahead of the one in force: its policies wait,
- * who may sign does not.
+ * The newest verified commit, if it is ahead of the one in force. Its policies wait, but its
+ * signers count already.
  */
 export interface VerifiedAhead extends AcceptedRevision {
   /** Commits after the one in force up to this one, oldest first. */
@@ -43,10 +43,10 @@ export interface VerifiedAhead extends AcceptedRevision {
 /** Signer and trust of a revision that may be accepted, or why it may not. */
 export type Judgement =
   | ({ readonly ok: true } & Pick<AcceptedRevision, 'verification' | 'trust' | 'signer'> & {
-        /** Commits after the one it was judged from; empty: it is that one, or not verified. */
+        /** Commits after the accepted one; empty if it is that one, or was not verified. */
         readonly path: readonly string[];
       })
-  /** `missing`: an object was not there. */
+  /** `missing`: whether an object was not there. */
   | { readonly ok: false; readonly code: TrustProblem; readonly message: string; readonly missing: boolean };
 
 const MAX_REASON = 2048;
@@ -58,8 +58,8 @@ const storeTrust = (root: Signers, { signers, signersTree }: TrustState): Stored
 });
 
 /**
- * Stored signers that cannot be read any more (another version wrote them) count as none: the
- * configured ones are the root.
+ * Parses stored signers. Those that another version wrote and this one cannot read are undefined,
+ * so that the configured ones count.
  */
 const parseStored = ({ allowedSigners, keyring }: StoredTrust): Signers | undefined => {
   try {
@@ -80,13 +80,13 @@ const restoreTrust = (root: Signers, accepted: AcceptedRevision | undefined): Tr
   return signers === undefined ? configured : { anchor, signers, signersTree: stored.signersTree };
 };
 
-/** Signers that a judged commit trusts; undefined: nothing is verified. */
+/** Signers that a judged commit trusts; undefined if nothing is verified. */
 export const signersOf = (config: TrustConfig, trust: StoredTrust | undefined): Signers | undefined =>
   config.mode === 'off' ? undefined : restoreTrust(config.signers, { revision: '', verification: { state: 'verified' }, trust }).signers;
 
 /**
- * Whether what was accepted has been judged by the signers that are configured now, as strictly as
- * is asked now.
+ * Whether an accepted revision was judged by the signers that are configured now, and as strictly
+ * as is configured now.
  */
 export const isJudged = (config: TrustConfig, { verification, trust }: AcceptedRevision): boolean => {
   if (config.mode === 'off') return true;
@@ -95,8 +95,8 @@ export const isJudged = (config: TrustConfig, { verification, trust }: AcceptedR
 };
 
 /**
- * Turns what is wrong with a revision into a verdict. In mode `warn` it is accepted, and its keys
- * are not taken over.
+ * Makes the judgement of a revision from an error. In mode `warn` the revision is accepted, but its
+ * keys are not.
  */
 const verdictOn = (config: TrustConfig, trust: StoredTrust | undefined, error: unknown): Judgement => {
   if (!(error instanceof TrustError)) throw error;
@@ -105,7 +105,7 @@ const verdictOn = (config: TrustConfig, trust: StoredTrust | undefined, error: u
   return { ok: true, verification: { state: 'failed', reason: `${code}: ${message}`.slice(0, MAX_REASON) }, trust, path: [] };
 };
 
-/** Judges a revision by what is configured and what was accepted before. */
+/** Judges a revision by the configuration and the revision that was accepted before. */
 export const judge = async (
   config: TrustConfig,
   accepted: AcceptedRevision | undefined,
@@ -127,15 +127,15 @@ export const judge = async (
 
 /** Commit in force, and the newest one that was verified. */
 export interface KnownCommits {
-  /** undefined: none is in force. */
+  /** undefined if none is in force. */
   readonly accepted: AcceptedRevision | undefined;
-  /** undefined: the commit in force. */
+  /** undefined if it is the commit in force. */
   readonly ahead?: VerifiedAhead | undefined;
 }
 
 /**
- * Judges a revision that is to be put in force: it follows the newest verified commit, or it is on
- * the way there and the newest commit still trusts its signer.
+ * Judges a revision that is to be put in force: it must follow the newest verified commit, or be on
+ * the way there and have a signer whom the newest commit still trusts.
  */
 export const judgeNext = async (
   config: TrustConfig,

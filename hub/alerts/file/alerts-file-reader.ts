@@ -6,8 +6,9 @@ import { type AlertsConfig, NO_RECEIVERS, parseAlertsFile, secretFilesOf } from 
 const MAX_BYTES = 256 * 1024;
 
 /**
- * Reads an alerts file and looks for the secrets that it names. @returns the configuration, or
- * every problem with its place
+ * Reads an alerts file, and checks that the secret files that it names can be read.
+ *
+ * @returns the configuration, or every problem with its place
  */
 export const readAlertsFile = async (path: string): Promise<AlertsConfig | { readonly problems: readonly string[] }> => {
   let text: string;
@@ -37,22 +38,22 @@ const missingSecrets = async ({ receivers }: AlertsConfig): Promise<string[]> =>
 };
 
 /**
- * The alerts file, read again when it changes. One that is wrong by then is logged, and the one
- * before stays in force.
+ * The alerts file, read again when it changes. If it has become invalid, its problems are logged,
+ * and the previous configuration stays in force.
  */
 export class AlertsFile {
   readonly #path: string | undefined;
   readonly #logger: Logger;
   #config: AlertsConfig;
   /**
-   * Version of the file in force; undefined: the file has to be read again. That includes the one
-   * read at the start, as it may have changed since.
+   * Version of the file in force; undefined if the file has to be read, also after the start, as it
+   * may have changed since it was read there.
    */
   #version: string | undefined;
   #problems: string = '';
   #isFirst: boolean = true;
 
-  /** @param config as read at the start; undefined: there is no file */
+  /** @param config as read at the start; undefined if there is no file */
   constructor(path: string | undefined, config: AlertsConfig | undefined, logger: Logger) {
     this.#path = path;
     this.#logger = logger;
@@ -63,7 +64,7 @@ export class AlertsFile {
     return this.#config;
   }
 
-  /** Looks whether the file has changed. */
+  /** Reads the file if it has changed. */
   async refresh(): Promise<void> {
     if (this.#path === undefined) return;
     const version = await stat(this.#path).then(
@@ -85,8 +86,8 @@ export class AlertsFile {
   }
 
   /**
-   * Logs the problems once. The file is read again each time, as a secret that it names may come
-   * later.
+   * Logs the problems once. The next refresh reads the file again, as a missing secret may have
+   * come meanwhile.
    */
   #noteProblems(problems: readonly string[]): void {
     this.#version = undefined;

@@ -6,8 +6,8 @@ import { MATCHED_LABELS, parseMatcher } from '../matchers.ts';
 import type { AlertRules } from '../plan-alerts.ts';
 
 /**
- * The file that `FSO_ALERTS_FILE` names: who is notified of what. It has no secrets, but names
- * files that do.
+ * Schema of the file that `FSO_ALERTS_FILE` names: receivers, routes and rules. The file has no
+ * secrets itself, and names files that do.
  */
 
 const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -88,7 +88,7 @@ const Receiver = z
     if (email !== undefined && (email.username === undefined) !== (email.passwordFile === undefined))
       context.addIssue({ code: 'custom', path: ['email'], message: 'must have both username and passwordFile, or none' });
   });
-/** A receiver as the alerts file has it. */
+/** Settings of a receiver in the alerts file. */
 export type ReceiverSettings = z.output<typeof Receiver>;
 
 /** Most receivers and routes of a file. Each of them is examined for each alert. */
@@ -110,7 +110,7 @@ const routeShape = z.strictObject({
   matchers: z.array(Matcher).min(1).max(16),
   continue: z.boolean().default(false),
 });
-/** A route below another one in the alerts file. */
+/** A route below another route in the alerts file. */
 export interface SubRoute extends z.output<typeof routeShape> {
   readonly routes?: SubRoute[] | undefined;
 }
@@ -139,7 +139,7 @@ const Document = z.strictObject({
 /** Content of the alerts file. */
 export interface AlertsConfig {
   readonly receivers: readonly ReceiverSettings[];
-  /** undefined: nobody is notified. */
+  /** undefined if no receiver is notified. */
   readonly route: z.output<typeof Route> | undefined;
   readonly rules: AlertRules;
 }
@@ -161,7 +161,7 @@ function* receiversOfRoutes(
   for (const [index, child] of (route.routes ?? []).entries()) yield* receiversOfRoutes(child, [...path, 'routes', index]);
 }
 
-/** Names that are there twice, and receivers of routes that are not there. */
+/** Finds duplicate names of receivers, and routes to receivers that do not exist. */
 const checkNames = ({ receivers, route }: z.output<typeof Document>): { readonly path: Path; readonly reason: string }[] => {
   const names = receivers.map(({ name }) => name);
   const twice = names.flatMap((name, index) =>
@@ -196,7 +196,7 @@ export const parseAlertsFile = (path: string, text: string): AlertsConfig | { re
   return { receivers, route, rules: rulesOf(rules) };
 };
 
-/** Files with secrets that a receiver names, with the name of the field. */
+/** Paths of the files with secrets that a receiver names. */
 export const secretFilesOf = ({ slack, pagerduty, alertmanager, webhook, email }: ReceiverSettings): string[] =>
   [
     slack?.urlFile,

@@ -9,7 +9,7 @@ const groupsIn = createListReader(GroupRecord);
 
 const isEmpty = ({ told, pending }: GroupRecord): boolean => pending === null && Object.keys(told).length === 0;
 
-/** Fingerprints of the alerts that the receiver waits for, or knows as firing. */
+/** Fingerprints of alerts that the receiver is to be notified of, or does not know as resolved. */
 const unsettledOf = weakMemo(({ told, pending }: GroupRecord): readonly string[] => [
   ...Object.entries(told).flatMap(([fingerprint, [, state]]) => (state === 'resolved' ? [] : [fingerprint])),
   ...Object.keys(pending?.marks ?? {}),
@@ -29,8 +29,8 @@ export class GroupStore {
   }
 
   /**
-   * Fingerprints of the alerts that receivers wait for, or know as firing: what they are is needed
-   * for as long.
+   * Fingerprints of alerts that a receiver is to be notified of, or does not know as resolved.
+   * These alerts must be kept.
    */
   unsettled(): ReadonlySet<string> {
     return new Set(this.list().flatMap(unsettledOf));
@@ -41,8 +41,9 @@ export class GroupStore {
   }
 
   /**
-   * @param change makes the record of what is there; undefined, or one that says nothing, removes
-   * it
+   * Changes the record of a group.
+   *
+   * @param change returns the new record; undefined, or an empty one, removes it
    */
   async update(key: string, change: (before: GroupRecord | undefined) => GroupRecord | undefined): Promise<void> {
     await this.#records.update(GROUP_KIND, bucketOf(key), (before) => {

@@ -4,15 +4,15 @@ import type { AlertRoute } from './routing.ts';
 
 const STATES = ['pending', 'firing', 'muted', 'resolved'] as const;
 
-/** States in records of before they had names. */
+/** States in records of older versions, by their letters. */
 const LETTERS: Readonly<Record<string, (typeof STATES)[number]>> = { w: 'pending', f: 'firing', m: 'muted', r: 'resolved' };
 
 const State = z.preprocess((state) => (typeof state === 'string' ? (LETTERS[state] ?? state) : state), z.enum(STATES));
 
 /**
- * State of an alert as a receiver knows it: `pending`, it is to get its first notification;
- * `firing`; `muted`, firing and silenced since; `resolved`. The start identifies the occurrence of
- * the alert; an alert that begins again leaves the state of the occurrence before.
+ * State of an alert that a receiver knows: `pending` before its first notification, `firing`,
+ * `muted` if it was silenced after that, or `resolved`. The start identifies the occurrence of the
+ * alert. If the alert begins again, the state of the previous occurrence stays for now.
  */
 const KnownState = z.tuple([z.int(), State]);
 type KnownState = z.infer<typeof KnownState>;
@@ -21,7 +21,8 @@ const Marks = z.record(z.string(), KnownState);
 type Marks = z.infer<typeof Marks>;
 
 /**
- * A group of alerts as the ledger keeps it, with what its receiver knows and is to be notified of.
+ * A group of alerts as the ledger stores it: what its receiver knows, and what it is to be notified
+ * of.
  */
 export const GroupRecord = z.object({
   key: z.string(),
@@ -30,23 +31,23 @@ export const GroupRecord = z.object({
   /** States by fingerprint. */
   told: Marks,
   /**
-   * Time since which an alert waits for its first notification, in milliseconds since 1970; null:
+   * Time since which an alert waits for its first notification, in milliseconds since 1970; null if
    * none waits.
    */
   waitingSince: z.int().nullable(),
   notifiedAt: z.int().nullable(),
   /**
-   * A notification that is recorded and maybe not sent: with its key, and what the receiver knows
-   * after it.
+   * A notification that is recorded and may not have been sent, with its key and the states that
+   * the receiver knows after it.
    */
   pending: z.object({ key: z.string(), createdAt: z.int(), marks: Marks }).nullable(),
 });
 export type GroupRecord = Readonly<z.infer<typeof GroupRecord>>;
 
-/** An alert of a group now. */
+/** An alert that is in a group now. */
 export interface GroupMember {
   readonly alert: StoredAlert;
-  /** Now, or, of one that has ended, at its end. */
+  /** Whether it is silenced now, or was at its end. */
   readonly silenced: boolean;
 }
 
@@ -60,29 +61,29 @@ export interface GroupInput {
 }
 
 /**
- * Next step for a group: nothing before `atMs`, or a write of its record, with a notification or
- * without.
+ * Next step of a group: a write of its record, with or without a notification, or nothing before
+ * `atMs`.
  */
 export interface GroupPlan {
-  /** undefined: there is nothing to write. */
+  /** undefined if there is nothing to write. */
   readonly record: GroupRecord | undefined;
-  /** Time of the next look, in milliseconds since 1970; Infinity: when something changes. */
+  /** Time of the next plan, in milliseconds since 1970; Infinity if only a change needs one. */
   readonly atMs: number;
 }
 
 interface Change {
   /** State that the receiver knows afterwards. */
   readonly to: KnownState | 'forget';
-  /** Whether it is sent anything for that. */
+  /** Whether the receiver is notified of the change. */
   readonly notify: boolean;
 }
 
 const isOpen = (told: KnownState | undefined): boolean => told?.[1] === 'firing' || told?.[1] === 'muted';
 
 /**
- * Change of what the receiver knows of an alert; undefined: none. It knows the state of its last
- * notification, even if that was about another occurrence of the alert: a receiver that knows it as
- * firing learns of its end.
+ * Change of the state that a receiver knows of an alert; undefined if there is none. The known
+ * state may be about an earlier occurrence of the alert: if that was firing, the receiver is
+ * notified of the end.
  */
 const changeOf = (told: KnownState | undefined, { alert: { startsAt, endsAt }, silenced }: GroupMember): Change | undefined => {
   if (endsAt !== null) return endOf(told, startsAt, silenced);
@@ -91,8 +92,7 @@ const changeOf = (told: KnownState | undefined, { alert: { startsAt, endsAt }, s
 };
 
 /**
- * Change for a silenced alert: it no longer waits for its first notification, or is known as
- * firing.
+ * Change for a silenced alert: if it was pending, it is forgotten; if it was firing, it is muted.
  */
 const silenceOf = (told: KnownState | undefined, startsAt: number): Change | undefined => {
   if (told?.[1] === 'pending') return { to: 'forget', notify: false };
@@ -100,8 +100,8 @@ const silenceOf = (told: KnownState | undefined, startsAt: number): Change | und
 };
 
 /**
- * Change for an alert that has ended; undefined: the receiver does not know it as open, and it does
- * not wait. The end of a silenced alert is notified where its beginning was.
+ * Change for an alert that has ended; undefined if the receiver does not know it, or knows its end.
+ * The end of a silenced alert is notified if its start was.
  */
 const endOf = (told: KnownState | undefined, startsAt: number, silenced: boolean): Change | undefined => {
   if (told === undefined || told[1] === 'resolved') return undefined;
@@ -117,7 +117,7 @@ interface Changes {
   /** Whether some alerts begin, or begin again after a silence. */
   readonly hasNew: boolean;
   /** Whether some alerts fire, are not silenced and were notified before. */
-  readonly goesOn: boolean;
+  readonly hasOngoing: boolean;
 }
 
 type ChangesDraft = { -readonly [K in keyof Changes]: Changes[K] };
@@ -128,14 +128,14 @@ const noteChange = (draft: ChangesDraft, fingerprint: string, to: KnownState, is
   else draft.marks[fingerprint] = to;
   if (to[1] !== 'firing') return;
   draft.hasNew = true;
-  // Written down at once, so that one that ends meanwhile is told all the same. Who knows that it
-  // fires is told so anyway.
+  // Recorded at once, so that an alert that ends before its first notification is notified, too.
+  // One that the receiver knows as firing or muted needs no such record.
   if (!isOpen(draft.told[fingerprint])) draft.told[fingerprint] = [to[0], 'pending'];
 };
 
 /**
- * Whether a change is recorded without a notification. The end of an alert that still waits is
- * notified once, even where ends are not sent.
+ * Whether a change is recorded without a notification. The end of a pending alert is notified even
+ * if the receiver gets no ends, as it was never notified of the alert.
  */
 const isQuiet = (before: KnownState | undefined, { to, notify }: Change, sendResolved: boolean): boolean =>
   !notify || (to[1] === 'resolved' && !sendResolved && before?.[1] !== 'pending');
@@ -146,11 +146,11 @@ const noteMember = (draft: ChangesDraft, before: KnownState | undefined, member:
   const change = changeOf(before, member);
   if (change?.to === 'forget') return;
   if (before !== undefined) draft.told[fingerprint] = before;
-  if (change === undefined) draft.goesOn ||= before?.[1] === 'firing' && endsAt === null;
+  if (change === undefined) draft.hasOngoing ||= before?.[1] === 'firing' && endsAt === null;
   else noteChange(draft, fingerprint, change.to, isQuiet(before, change, sendResolved));
 };
 
-/** Adds an alert that has left the group, as other routes have it: in this group it has ended. */
+/** Adds an alert that has left the group for another route: in this group it counts as ended. */
 const noteGone = (draft: ChangesDraft, fingerprint: string, before: KnownState, sendResolved: boolean): void => {
   const change = endOf(before, before[0], false);
   if (change === undefined || change.to === 'forget') return;
@@ -159,11 +159,11 @@ const noteGone = (draft: ChangesDraft, fingerprint: string, before: KnownState, 
 };
 
 /**
- * Compares the states that the receiver knows with the members. Alerts that have ended and are in
- * no list any more are forgotten.
+ * Compares the states that the receiver knows with the members. Alerts known as resolved that are
+ * no members any more are forgotten.
  */
 const compare = ({ record, members, sendResolved }: GroupInput): Changes => {
-  const draft: ChangesDraft = { marks: {}, told: {}, hasNew: false, goesOn: false };
+  const draft: ChangesDraft = { marks: {}, told: {}, hasNew: false, hasOngoing: false };
   const gone = new Map(Object.entries(record.told));
   for (const member of members) {
     const { fingerprint } = member.alert;
@@ -179,21 +179,21 @@ const isSame = (a: Marks, b: Marks): boolean =>
   Object.entries(a).every(([fingerprint, [startsAt, state]]) => b[fingerprint]?.[0] === startsAt && b[fingerprint][1] === state);
 
 /**
- * A time after another one. A clock that was set back holds nothing up for more than twice as long:
- * what is later than that is past.
+ * Adds a duration to a time. A time that lies further ahead than the duration, as the clock was set
+ * back, gives a result in the past: so nothing waits for more than twice the duration.
  */
 const timeAfter = (sinceMs: number, ms: number, nowMs: number): number => (sinceMs > nowMs + ms ? Number.NEGATIVE_INFINITY : sinceMs + ms);
 
-const dueOf = ({ record, route, nowMs }: GroupInput, { marks, hasNew, goesOn }: Changes, waitingSince: number | null): number => {
+const dueOf = ({ record, route, nowMs }: GroupInput, { marks, hasNew, hasOngoing }: Changes, waitingSince: number | null): number => {
   const { notifiedAt } = record;
   const next = notifiedAt === null ? Number.NEGATIVE_INFINITY : timeAfter(notifiedAt, route.groupIntervalMs, nowMs);
-  const repeat = goesOn && notifiedAt !== null ? timeAfter(notifiedAt, route.repeatIntervalMs, nowMs) : Number.POSITIVE_INFINITY;
+  const repeat = hasOngoing && notifiedAt !== null ? timeAfter(notifiedAt, route.repeatIntervalMs, nowMs) : Number.POSITIVE_INFINITY;
   if (Object.keys(marks).length === 0) return repeat;
   const wait = hasNew && waitingSince !== null ? timeAfter(waitingSince, route.groupWaitMs, nowMs) : Number.NEGATIVE_INFINITY;
   return Math.min(Math.max(next, wait), repeat);
 };
 
-/** Makes the record of a group that nobody was notified of yet. */
+/** Creates the record of a group whose receiver was not notified yet. */
 export const newGroup = (key: string, receiver: string, labels: GroupRecord['labels']): GroupRecord => ({
   key,
   receiver,
@@ -205,8 +205,8 @@ export const newGroup = (key: string, receiver: string, labels: GroupRecord['lab
 });
 
 /**
- * State of an alert once the pending notification is delivered. An alert that has begun to wait
- * since it was recorded still waits.
+ * State of an alert once the pending notification is delivered. An alert that has become pending
+ * after the notification was recorded stays pending.
  */
 const settled = (told: KnownState | undefined, mark: KnownState | undefined): KnownState | undefined => {
   if (mark === undefined) return told;
@@ -225,13 +225,13 @@ const noteNew = (record: GroupRecord, pending: NonNullable<GroupRecord['pending'
 };
 
 /**
- * Plans the next step of a group from what its receiver knows and what holds now. Pure.
+ * Plans the next step of a group from what its receiver knows and its current alerts. Pure.
  *
  * @param newKey makes the key of a notification
  */
 export const planGroup = (input: GroupInput, newKey: () => string): GroupPlan => {
   const { record, nowMs } = input;
-  // What is under way is told first, as it was recorded.
+  // A notification under way is delivered first, as it was recorded.
   if (record.pending !== null) return noteNew(record, record.pending, input);
   const changes = compare(input);
   const waitingSince = changes.hasNew ? (record.waitingSince ?? nowMs) : null;
@@ -244,7 +244,7 @@ export const planGroup = (input: GroupInput, newKey: () => string): GroupPlan =>
   return { record: { ...record, told, waitingSince, pending }, atMs: isDue ? Number.POSITIVE_INFINITY : dueMs };
 };
 
-/** The record once its notification was delivered, or refused for good. */
+/** Updates the record after its notification was delivered, or refused for good. */
 export const settleGroup = (record: GroupRecord, key: string, nowMs: number): GroupRecord => {
   if (record.pending?.key !== key) return record;
   const told = { ...record.told };

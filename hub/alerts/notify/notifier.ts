@@ -11,11 +11,11 @@ import { type GroupMember, type GroupRecord, newGroup, planGroup, settleGroup } 
 import type { ReceiverStatuses } from './receiver-status.ts';
 import { ALERTMANAGER_TIMES, type AlertSetup, type GroupPlacement, setUp } from './setup.ts';
 
-/** Receiver of the numbers of notifications and firing alerts. */
+/** Metrics of notifications and firing alerts. */
 export interface AlertMetrics {
-  /** A notification was sent, or tried. */
+  /** Counts an attempt to send a notification. */
   notified(kind: ReceiverKind, result: Outcome['kind']): void;
-  /** Notifications that are recorded and not sent. */
+  /** Sets the number of notifications that are recorded and not delivered. */
   waiting(count: number): void;
   firing(counts: Readonly<Record<(typeof ALERT_SEVERITIES)[number], number>>): void;
 }
@@ -29,17 +29,17 @@ export interface NotifierDeps extends Runtime {
   readonly statuses: ReceiverStatuses;
   readonly metrics: AlertMetrics;
   readonly hubUrl: string | undefined;
-  /** Called when a notification was sent, so that those that wait for it continue. */
+  /** Called when a notification was sent, so that the groups that wait for it continue. */
   readonly onSent: () => void;
 }
 
-/** Notifications on their way to one receiver at once. */
+/** Most notifications that are sent to one receiver at the same time. */
 const SENDS_PER_RECEIVER = 4;
-/** Records written at once. */
+/** Most records that are written at the same time. */
 const WRITES = 64;
 const RETRY = { baseMs: 1_000, maxMs: 300_000, minMs: 500 };
 
-/** Notifications on their way, by key of the group: each has one at a time. */
+/** Notifications in flight by key of the group, which has one at a time. */
 export type NotificationsUnderWay = Map<string, { readonly receiver: string; readonly done: Promise<void> }>;
 
 interface Group extends GroupPlacement {
@@ -49,7 +49,7 @@ interface Group extends GroupPlacement {
 interface PlannedWrite {
   readonly key: string;
   readonly before: GroupRecord | undefined;
-  /** undefined: it is removed. */
+  /** undefined to remove the record. */
   readonly after: GroupRecord | undefined;
   readonly isChanged: boolean;
   readonly atMs: number;
@@ -79,26 +79,26 @@ export class Notifier {
   /** Sends under way, by key of the group. */
   readonly #sending: NotificationsUnderWay;
   /**
-   * Retries by key of the group. Times are monotonic, as those below, so that setting the clock
-   * delays nothing.
+   * Retries by key of the group. These times, and those below, are monotonic, so that a changed
+   * clock delays nothing.
    */
   readonly #retries = new Map<string, { readonly backoff: Backoff; atMs: number }>();
-  /** Time from which a receiver that was sent too much accepts more, by name. */
+  /** Time until which a receiver asked to be sent nothing, by name. */
   readonly #busyUntil = new Map<string, number>();
-  /** Names of the alerts file. */
+  /** Names of the receivers in the alerts file. */
   #receivers: readonly string[] = [];
 
-  /** @param sending notifications that are on their way, of this and of the resender */
+  /** @param sending notifications in flight, shared with the resender */
   constructor(deps: NotifierDeps, sending: NotificationsUnderWay) {
     this.#deps = deps;
     this.#sending = sending;
   }
 
   /**
-   * Records what is to be sent now, and begins to send it.
+   * Records the notifications that are due, and begins to send them.
    *
-   * @returns when to look again, in ms since 1970, unless something changes before; Infinity: only
-   * then
+   * @returns when the next pass is due, in milliseconds since 1970, unless something changes
+   * before; Infinity if only a change makes it due
    */
   async pass(config: AlertsConfig, signal: AbortSignal): Promise<number> {
     const setup = setUp(config);
@@ -135,7 +135,7 @@ export class Notifier {
     const plans = keys.map((key) => this.#planOne(setup, key, stored.get(key), groups.get(key)));
     const writes = plans.filter(({ isChanged }) => isChanged);
     await mapConcurrently(writes, WRITES, ({ key, before, after }) =>
-      // A change that came meanwhile stands; the next pass looks again.
+      // A concurrent change stands, and the next pass plans from it.
       this.#deps.groups.update(key, (now) => (now === before || sameJson(now, before) ? after : now)),
     );
     return Math.min(...plans.map(({ atMs }) => atMs), Number.POSITIVE_INFINITY);
@@ -143,7 +143,7 @@ export class Notifier {
 
   #planOne({ receivers }: AlertSetup, key: string, before: GroupRecord | undefined, group: Group | undefined): PlannedWrite {
     const receiver = receivers.get(before?.receiver ?? group?.receiver.name ?? '');
-    // A receiver that is no longer in the file is told nothing more.
+    // A receiver that is no longer in the file is not notified any more.
     if (receiver === undefined) return { key, before, after: undefined, isChanged: true, atMs: Number.POSITIVE_INFINITY };
     const { sendResolved, name } = receiver;
     const record = before ?? newGroup(key, name, { ...group?.place.labels } as GroupRecord['labels']);
@@ -169,8 +169,8 @@ export class Notifier {
   }
 
   /**
-   * Whether the receiver may be sent another notification now. Those that wait are sent when one is
-   * done.
+   * Whether the receiver may be sent another notification now. If not, the next one is sent when
+   * one is done.
    */
   #hasRoom({ name }: Receiver): boolean {
     return [...this.#sending.values()].filter(({ receiver }) => receiver === name).length < SENDS_PER_RECEIVER;
@@ -184,7 +184,7 @@ export class Notifier {
       })
       .finally(() => {
         this.#sending.delete(record.key);
-        // The next one for this receiver waits for no look at the fleet.
+        // The next notification for this receiver does not wait for the next evaluation.
         if (!signal.aborted) this.#sendDue(setup, signal);
         this.#deps.onSent();
       });
@@ -195,7 +195,7 @@ export class Notifier {
     const { pending } = record;
     if (pending === null || !this.#deps.ledger.leads()) return;
     const notification = this.#notificationOf(record, pending, receiver);
-    // Everything that it was about is forgotten already.
+    // Without a notification, all alerts that it was about are forgotten already.
     const outcome: Outcome = notification === undefined ? { kind: 'delivered', answer: '' } : await receiver.send(notification, signal);
     if (signal.aborted && outcome.kind !== 'delivered') return;
     if (outcome.kind === 'failed') this.#retryLater(record.key, receiver, outcome);
@@ -212,7 +212,7 @@ export class Notifier {
     if (outcome.kind !== 'delivered')
       logger.warn(
         { receiver: receiver.name, key, reason: outcome.reason, permanent: outcome.kind === 'refused' },
-        'notification was not taken',
+        'notification was not delivered',
       );
     if (outcome.kind === 'refused') await ledger.audit.append(refusedEntry(receiver, key, outcome.reason));
     await statuses.note(receiver.name, outcome, this.#receivers, this.#nowMs());
@@ -244,7 +244,7 @@ export class Notifier {
     return { key: pending.key, groupKey, groupLabels, status, alerts, createdAt: pending.createdAt, hubUrl: this.#deps.hubUrl };
   }
 
-  /** Alerts that the receiver knows as firing and that the notification leaves so. */
+  /** Alerts that the receiver knows as firing and that the notification does not change. */
   #stillFiring({ told }: GroupRecord, { marks }: NonNullable<GroupRecord['pending']>): NotifiedAlert[] {
     return Object.entries(told).flatMap(([fingerprint, [startsAt, state]]) => {
       const alert = state === 'firing' && marks[fingerprint] === undefined ? this.#deps.alerts.get(fingerprint) : undefined;

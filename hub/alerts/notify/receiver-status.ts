@@ -7,8 +7,8 @@ const RECEIVER_KIND = 'alert-receiver';
 /** Name of the one record of all receivers. */
 const NAME = 'all';
 /**
- * Least time between two writes of the same outcome, as each attempt would be a write of the ledger
- * otherwise.
+ * Shortest time between two writes of the same outcome, in milliseconds, so that not every attempt
+ * is written to the ledger.
  */
 const WRITE_EVERY_MS = 60_000;
 const MAX_REASON = 512;
@@ -24,7 +24,7 @@ export type ReceiverStatus = z.infer<typeof Status>;
 const Statuses = z.record(z.string(), Status).catch({});
 const UNKNOWN: ReceiverStatus = { lastSuccess: null, lastFailure: null };
 
-const isNews = ({ lastSuccess, lastFailure }: ReceiverStatus, outcome: Outcome, nowMs: number): boolean => {
+const mustWrite = ({ lastSuccess, lastFailure }: ReceiverStatus, outcome: Outcome, nowMs: number): boolean => {
   if (outcome.kind !== 'delivered') {
     const isSame =
       lastFailure?.reason === truncate(outcome.reason, MAX_REASON) && lastFailure.time > (lastSuccess ?? Number.NEGATIVE_INFINITY);
@@ -54,9 +54,9 @@ export class ReceiverStatuses {
     return Statuses.parse(this.#records.get(RECEIVER_KIND, NAME) ?? {})[receiver] ?? UNKNOWN;
   }
 
-  /** @param known names of the alerts file; others are forgotten */
+  /** Records an outcome. @param known receivers of the alerts file; others are forgotten */
   async note(receiver: string, outcome: Outcome, known: readonly string[], nowMs: number): Promise<void> {
-    if (!isNews(this.get(receiver), outcome, nowMs)) return;
+    if (!mustWrite(this.get(receiver), outcome, nowMs)) return;
     await this.#records.update(RECEIVER_KIND, NAME, (before) => {
       const all = Object.entries(Statuses.parse(before ?? {})).filter(([name]) => known.includes(name));
       const own = all.find(([name]) => name === receiver)?.[1] ?? UNKNOWN;

@@ -13,10 +13,10 @@ export interface ResenderDeps extends Omit<NotifierDeps, 'ledger' | 'statuses' |
 }
 
 /**
- * Sends firing alerts to Alertmanager again, as it forgets those that are not sent again. That
- * needs no record, as sending twice does no harm, and continues from memory while the ledger is
- * unavailable. It never happens at the same time as a notification of the group, so that an end is
- * not undone.
+ * Sends firing alerts to Alertmanager at intervals, as it forgets alerts that are not sent again.
+ * This needs no record, as sending twice does no harm, and continues from memory while the ledger
+ * is unavailable. Otherwise it never overlaps with a notification of the group, so that it cannot
+ * undo the end of an alert.
  */
 export class Resender {
   readonly #deps: ResenderDeps;
@@ -29,7 +29,7 @@ export class Resender {
     this.#sending = sending;
   }
 
-  /** Sends once more what is due, and waits for it. */
+  /** Sends the alerts of groups that are due, and waits for that. */
   async look(config: AlertsConfig, signal: AbortSignal): Promise<void> {
     const setup = setUp(config);
     const nowMs = this.#deps.clock.monotonicMs();
@@ -46,8 +46,8 @@ export class Resender {
   async #sendAll(key: string, receiver: Receiver, signal: AbortSignal): Promise<void> {
     const fingerprints = this.#firing(key).map(({ fingerprint }) => fingerprint);
     for (let at = 0; at < fingerprints.length && !signal.aborted; at += ALERTMANAGER_BATCH) {
-      // What is under way goes first; the next look takes what holds then. Without the ledger it
-      // may be under way for long.
+      // A notification in flight goes first, and the next call sends the alerts as they are then.
+      // Without the ledger, it may be in flight for long, and is not waited for.
       if (this.#sending.has(key) && this.#deps.ledger.health().ok) return;
       const batch = new Set(fingerprints.slice(at, at + ALERTMANAGER_BATCH));
       await this.#sendBatch(

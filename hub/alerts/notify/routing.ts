@@ -4,7 +4,7 @@ import { type LabelSet, type MatchedLabel, type Matcher, matchesAll } from '../m
 
 /** Route of the alerts file, with the settings that it inherits, as in Alertmanager. */
 export interface AlertRoute {
-  /** Matchers from the root to here: the same in another file with other routes beside it. */
+  /** Matchers from the root to this route, so that it does not depend on other routes. */
   readonly id: string;
   readonly receiver: string;
   readonly groupBy: readonly MatchedLabel[];
@@ -16,7 +16,7 @@ export interface AlertRoute {
 interface Node {
   readonly route: AlertRoute;
   readonly matchers: readonly Matcher[];
-  readonly goesOn: boolean;
+  readonly continues: boolean;
   readonly children: readonly Node[];
 }
 
@@ -34,10 +34,10 @@ const inherit = (parent: Omit<AlertRoute, 'id' | 'receiver'> & { readonly receiv
   repeatIntervalMs: fields.repeatInterval ?? parent.repeatIntervalMs,
 });
 
-const nodeOf = (parent: AlertRoute, { matchers, continue: goesOn, routes = [], ...fields }: SubRoute): Node => {
+const nodeOf = (parent: AlertRoute, { matchers, continue: continues, routes = [], ...fields }: SubRoute): Node => {
   const id = `${parent.id}/{${matchers.map(({ text }) => text).join(',')}}`;
   const route = inherit(parent, fields, id);
-  return { route, matchers: matchers.map(({ matcher }) => matcher), goesOn, children: routes.map((child) => nodeOf(route, child)) };
+  return { route, matchers: matchers.map(({ matcher }) => matcher), continues, children: routes.map((child) => nodeOf(route, child)) };
 };
 
 /**
@@ -49,14 +49,14 @@ const routesBelow = ({ route, children }: Node, labels: LabelSet): readonly Aler
   for (const child of children) {
     if (!matchesAll(child.matchers, labels)) continue;
     found.push(...routesBelow(child, labels));
-    if (!child.goesOn) break;
+    if (!child.continues) break;
   }
   return found.length > 0 ? found : [route];
 };
 
 /** A group of alerts that are notified together. */
 export interface GroupPlace {
-  /** 32 hexadecimal digits: the same for the same route, receiver and labels, always. */
+  /** 32 hexadecimal digits that depend only on the route, the receiver and the labels. */
   readonly key: string;
   readonly route: AlertRoute;
   readonly labels: LabelSet;
@@ -76,6 +76,6 @@ export const createRouting = ({ route }: Pick<AlertsConfig, 'route'>): ((labels:
   if (route === undefined) return () => [];
   const { routes = [], ...fields } = route;
   const top = inherit({ ...DEFAULTS, receiver: route.receiver }, fields, '');
-  const root: Node = { route: top, matchers: [], goesOn: false, children: routes.map((child) => nodeOf(top, child)) };
+  const root: Node = { route: top, matchers: [], continues: false, children: routes.map((child) => nodeOf(top, child)) };
   return (labels) => routesBelow(root, labels).map((found) => placeOf(found, labels));
 };

@@ -21,7 +21,7 @@ interface Channel {
 
 const hostOf = (url: string): string => new URL(url).host;
 
-/** Channel of a receiver. Where its URL is a secret, not even the host is shown as its target. */
+/** Channel of a receiver. If its URL is a secret, its target is the file that has it. */
 const channelOf = ({ name, slack, pagerduty, alertmanager, webhook, email }: ReceiverSettings): Channel => {
   if (slack !== undefined)
     return { kind: 'slack', target: slack.urlFile, send: (notification, signal) => sendSlack(slack.urlFile, notification, signal) };
@@ -44,7 +44,7 @@ const channelOf = ({ name, slack, pagerduty, alertmanager, webhook, email }: Rec
   throw new Error(`receiver ${name} has no kind`);
 };
 
-/** The way to one receiver of the alerts file. */
+/** Opens a receiver of the alerts file. */
 export const openReceiver = (settings: ReceiverSettings): Receiver => {
   const { kind, target, send } = channelOf(settings);
   return { name: settings.name, sendResolved: settings.sendResolved, kind, target, isAlertmanager: kind === 'alertmanager', send };
@@ -65,7 +65,7 @@ export interface AlertSetup {
   readonly groupsOf: (alert: StoredAlert) => readonly GroupPlacement[];
 }
 
-/** Opens the receivers of a file and reads its routes; once for each file. */
+/** Opens the receivers of a file and reads its routes, once for each configuration. */
 export const setUp = weakMemo((config: AlertsConfig): AlertSetup => {
   const receivers = new Map(config.receivers.map((settings) => [settings.name, openReceiver(settings)]));
   const route = createRouting(config);
@@ -78,10 +78,10 @@ export const setUp = weakMemo((config: AlertsConfig): AlertSetup => {
   return { receivers, groupsOf: weakMemo((alert: StoredAlert) => route(labelSetOf(alert)).flatMap(placeFor)) };
 });
 
-/** Receivers at which a test alert would stay open, so that it is closed again. */
+/** Kinds of receivers that keep alerts open, so that a test alert is resolved again. */
 const KEEPS_ALERTS: readonly Receiver['kind'][] = ['pagerduty', 'alertmanager'];
 
-/** Sends a test alert to a receiver. @returns undefined: there is no receiver of the name */
+/** Sends a test alert to a receiver. @returns undefined if there is no receiver of the name */
 export const testReceiver = async (
   config: AlertsConfig,
   name: string,

@@ -8,17 +8,17 @@ type Settings = NonNullable<ReceiverSettings['alertmanager']>;
 
 /** Largest number of alerts in one request to Alertmanager. */
 export const ALERTMANAGER_BATCH = 500;
-/** Proxies take a megabyte. */
+/** Most bytes of one request, as proxies may refuse more than a megabyte. */
 const MAX_BATCH_BYTES = 512 * 1024;
 /** Interval at which all firing alerts are sent again, as Prometheus does. */
 export const RESEND_MS = 60_000;
 /**
- * Alertmanager takes an alert that is not sent again as resolved after this time: four sendings, as
- * Prometheus has it.
+ * Time after which Alertmanager resolves an alert that is not sent again: four intervals, as in
+ * Prometheus.
  */
 const VALID_MS = 4 * RESEND_MS;
 
-/** An alert as `POST /api/v2/alerts` takes it; the name of an alert is its label `alertname`. */
+/** Formats an alert for `POST /api/v2/alerts`, which takes its name as the label `alertname`. */
 export const formatAlertmanager = ({ url, details, summary, startsAt, endsAt, status, ...alert }: NotifiedAlert, nowMs: number): object => {
   const { name, ...labels } = labelSetOf(alert);
   return {
@@ -48,7 +48,7 @@ const authorizationOf = async ({
 /** URL to which alerts are posted, below that of Alertmanager, which may have a path. */
 export const alertsUrl = (url: string): string => `${url.replace(/\/+$/, '')}/api/v2/alerts`;
 
-/** Alerts of one request each, as many as it has room for. */
+/** Splits alerts into requests within the limits. */
 const batchesOf = (alerts: readonly string[]): string[][] => {
   const batches: string[][] = [];
   let bytes = 0;
@@ -69,8 +69,8 @@ const batchesOf = (alerts: readonly string[]): string[][] => {
 type Post = (alerts: readonly string[]) => Promise<Outcome>;
 
 /**
- * Alertmanager refuses all for one that it does not take: halves, down to that one, let the others
- * arrive.
+ * Sends alerts. Alertmanager refuses a request as a whole for one bad alert, so a refused request
+ * is halved down to that alert, and the others arrive.
  */
 const sendHalves = async (alerts: readonly string[], post: Post): Promise<Outcome> => {
   const outcome = await post(alerts);
@@ -80,8 +80,9 @@ const sendHalves = async (alerts: readonly string[], post: Post): Promise<Outcom
 };
 
 /**
- * @returns the worst outcome; what failed is sent again with all others, so nothing more is sent
- * then
+ * Sends one request after the other. Stops at one that failed, as all are sent again then.
+ *
+ * @returns the worst outcome
  */
 const sendEach = async (batches: readonly (readonly string[])[], post: Post): Promise<Outcome> => {
   let worst: Outcome = { kind: 'delivered', answer: '' };
@@ -93,7 +94,7 @@ const sendEach = async (batches: readonly (readonly string[])[], post: Post): Pr
   return worst;
 };
 
-/** Sends alerts, some hundreds at a time; the same twice is the same as once. */
+/** Sends alerts, some hundreds in a request. Sending twice has the effect of sending once. */
 export const sendAlertmanager = (settings: Settings, { alerts }: Notification, signal: AbortSignal): Promise<Outcome> =>
   attempt(async () => {
     const { headers, secrets } = await authorizationOf(settings);

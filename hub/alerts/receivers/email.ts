@@ -41,7 +41,7 @@ const htmlOf = (alert: NotifiedAlert): string => {
   return `<h2>${escapeHtml(lineOf(alert))}</h2><p>${escapeHtml(labelText(alert))}<br>${escapeHtml(timesOf(alert))}</p>${details}${link}`;
 };
 
-/** The mail without its addresses: plain text, and the same as simple HTML. */
+/** Formats the subject and the body of the mail, as plain text and as simple HTML. */
 export const formatEmail = (notification: Notification): { readonly subject: string; readonly text: string; readonly html: string } => {
   const listed = notification.alerts.slice(0, LISTED);
   const more = moreText(notification);
@@ -57,8 +57,8 @@ export const formatEmail = (notification: Notification): { readonly subject: str
 export const messageIdOf = ({ key }: Notification, from: string): string => `<${key}@${from.slice(from.lastIndexOf('@') + 1)}>`;
 
 /**
- * 55z is about the mail and its addresses (RFC 5321, 4.2.2): the same would be refused again. Other
- * 5yz, as of a password, pass.
+ * Whether a server would refuse the same mail again. Replies 55z are about the mail and its
+ * addresses (RFC 5321, 4.2.2); others, such as about a password, may pass.
  */
 const isPermanent = (error: unknown): boolean => {
   const code: unknown = Reflect.get(Object(error), 'responseCode');
@@ -66,8 +66,8 @@ const isPermanent = (error: unknown): boolean => {
 };
 
 /**
- * A server may take a mail for some of its addresses. It is tried again, under its id, while that
- * may help the others.
+ * Outcome of a mail, which a server may accept for some of its addresses only. The mail is then
+ * sent again, under the same id, as long as that may reach the others.
  */
 const outcomeOf = (
   sent: { readonly response: string; readonly rejectedErrors?: readonly unknown[] | undefined },
@@ -80,8 +80,8 @@ const outcomeOf = (
 };
 
 /**
- * The library is loaded by a hub that sends mail: it brings modules of Node.js that others do
- * without.
+ * Opens a connection for mails. The library is loaded only here, as a hub that sends no mail does
+ * not need the modules of Node.js that it loads.
  */
 const openTransport = async ({ host, port, tls, username }: Settings, password: string | undefined) => {
   const { createTransport } = await import('nodemailer');
@@ -114,7 +114,7 @@ export const sendEmail = (settings: Settings, notification: Notification, signal
         messageId: messageIdOf(notification, from),
         date: new Date(notification.createdAt),
         signal: AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]),
-        // Out-of-office replies and mailing lists leave it alone (RFC 3834).
+        // Prevents automatic replies (RFC 3834).
         headers: { 'Auto-Submitted': 'auto-generated' },
         ...formatEmail(notification),
       });

@@ -3,24 +3,25 @@ import { messageOf, parseRetryAfter, readBeginning } from '@fso/shared/runtime';
 import { truncate } from '@fso/shared/text';
 import type { Outcome } from './receiver.ts';
 
-/** A receiver that answers later is tried again. */
+/** Time within which a receiver has to answer, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 /** Most bytes of an answer that are read. Receivers answer in a line. */
 const MAX_ANSWER_BYTES = 16 * 1024;
 const MAX_ANSWER_CHARS = 1_024;
-/** A receiver cannot hold notifications back for longer. */
+/** Longest time for which a receiver can hold back notifications, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 3_600_000;
 /** Longest secret, in characters. */
 const MAX_SECRET_CHARS = 8_192;
 
 /**
- * Reads a secret again for each notification, so that one that was replaced counts at once. @throws
- * Error without the secret
+ * Reads a secret. It is read for each notification, so that a new one counts at once.
+ *
+ * @throws Error, whose message does not contain the secret
  */
 export const readSecret = async (file: string): Promise<string> => {
   const text = (await readFile(file, 'utf8')).trim();
   if (text === '') throw new Error(`${file} is empty`);
-  // It would end a header, or be taken out of no answer.
+  // Such a secret could end a header, and could not be removed from answers.
   if (/\p{Cc}/u.test(text)) throw new Error(`${file} has more than one line, or control characters`);
   if (text.length > MAX_SECRET_CHARS) throw new Error(`${file} is longer than ${MAX_SECRET_CHARS} characters`);
   return text;
@@ -30,8 +31,8 @@ export const readSecret = async (file: string): Promise<string> => {
 const MIN_SECRET_PART = 8;
 
 /**
- * A URL that is a secret, and the parts of it that are secrets too: servers repeat the path of an
- * unknown page.
+ * Lists a secret URL and its parts that are secret, too, as servers repeat the path of an unknown
+ * page.
  */
 export const secretsOfUrl = (url: string): string[] => {
   const { pathname, search } = URL.parse(url) ?? { pathname: '', search: '' };
@@ -59,13 +60,13 @@ const REFUSED: readonly number[] = [400, 413, 422];
 
 const outcomeOf = (response: Response, answer: string): Outcome => {
   const { status } = response;
-  const said = answer === '' ? `HTTP ${status}` : `HTTP ${status}: ${answer}`;
-  if (status >= 200 && status < 300) return { kind: 'delivered', answer: said };
+  const text = answer === '' ? `HTTP ${status}` : `HTTP ${status}: ${answer}`;
+  if (status >= 200 && status < 300) return { kind: 'delivered', answer: text };
   if (status >= 300 && status < 400)
-    return { kind: 'failed', reason: `${said} (redirects are not followed: name the URL that it leads to)` };
-  if (REFUSED.includes(status)) return { kind: 'refused', reason: said };
+    return { kind: 'failed', reason: `${text} (redirects are not followed: name the URL that it leads to)` };
+  if (REFUSED.includes(status)) return { kind: 'refused', reason: text };
   const afterMs = parseRetryAfter(response.headers.get('retry-after'), { now: new Date(), maxMs: MAX_RETRY_AFTER_MS });
-  return { kind: 'failed', reason: said, ...(afterMs === undefined ? {} : { afterMs }) };
+  return { kind: 'failed', reason: text, ...(afterMs === undefined ? {} : { afterMs }) };
 };
 
 /** Reason of a failed request with its cause, as `fetch failed` alone does not explain it. */
@@ -104,8 +105,8 @@ export const postJson = async ({ url, headers, body, secrets }: HttpPost, signal
 };
 
 /**
- * Makes one attempt to send. An error, as of a file with a secret that cannot be read, is a failed
- * attempt: the file may be there later.
+ * Makes one attempt to send. An error, such as of a secret file that cannot be read, is a failed
+ * attempt and may pass.
  */
 export const attempt = async (send: () => Promise<Outcome>): Promise<Outcome> => {
   try {

@@ -15,11 +15,11 @@ const SEVERITIES = { critical: 'critical', warning: 'warning', info: 'info' } as
 
 const isLink = (url: string): boolean => /^https?:\/\//.test(url);
 
-/** The event: one incident for each group, which is resolved when no alert of it fires. */
+/** Formats the event. A group is one incident, which is resolved when none of its alerts fires. */
 export const formatPagerDuty = (notification: Notification, routingKey: string): object => {
   const { alerts, groupKey, status, hubUrl } = notification;
   const firing = alerts.filter((alert) => alert.status === 'firing');
-  // Alerts are sorted by severity within new and others.
+  // The first alert need not be the worst one, as new alerts come before others.
   const worst = (['critical', 'warning', 'info'] as const).find((severity) => firing.some((alert) => alert.severity === severity));
   const listed = alerts.slice(0, LISTED);
   const [first] = alerts;

@@ -2,7 +2,7 @@ import type { ReceiverKind } from '@fso/shared/api';
 import { pageOfAlert, type StoredAlert } from '../alert.ts';
 import type { LabelSet } from '../matchers.ts';
 
-/** An alert as its receiver gets it. */
+/** An alert in a notification. */
 export interface NotifiedAlert extends Omit<StoredAlert, 'name'> {
   readonly name: string;
   readonly status: 'firing' | 'resolved';
@@ -12,7 +12,7 @@ export interface NotifiedAlert extends Omit<StoredAlert, 'name'> {
   readonly url: string;
 }
 
-/** Makes of an alert what its receiver gets. @param hubUrl undefined: not known */
+/** Converts an alert for a notification. @param hubUrl undefined if unknown */
 export const notifiedOf = (hubUrl: string | undefined, alert: StoredAlert, isResolved: boolean, isNew: boolean): NotifiedAlert => ({
   ...alert,
   status: isResolved ? 'resolved' : 'firing',
@@ -20,7 +20,7 @@ export const notifiedOf = (hubUrl: string | undefined, alert: StoredAlert, isRes
   url: `${hubUrl ?? ''}${pageOfAlert(alert)}`,
 });
 
-/** Alerts of one group that a receiver is sent at once. */
+/** Alerts of one group that are sent to a receiver together. */
 export interface Notification {
   /** Key of the notification, the same each time that it is sent. */
   readonly key: string;
@@ -32,7 +32,7 @@ export interface Notification {
   readonly alerts: readonly NotifiedAlert[];
   /** Milliseconds since 1970 of when it was recorded. */
   readonly createdAt: number;
-  /** URL of the hub; undefined: unknown. */
+  /** URL of the hub; undefined if unknown. */
   readonly hubUrl: string | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface Receiver {
   readonly name: string;
   readonly kind: ReceiverKind;
   readonly sendResolved: boolean;
-  /** Host, without path and secrets. */
+  /** Host without path and secrets; if the URL is a secret, the file that has it. */
   readonly target: string;
   /**
    * Whether the receiver groups by itself and forgets alerts that are not sent again. It gets each

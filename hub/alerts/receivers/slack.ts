@@ -15,24 +15,24 @@ const MAX_TOTAL = 9_000;
 const MAX_DETAILS = 320;
 
 /**
- * Slack reads `<…>` as links and mentions
+ * Escapes a text, as Slack reads `<…>` as links and mentions
  * (https://docs.slack.dev/messaging/formatting-message-text#escaping).
  */
 export const escapeSlack = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-/** Cuts before it escapes, so that nothing escaped is cut in half. */
+/** Escapes and cuts a text. It cuts before it escapes, so that no escape sequence is split. */
 const bounded = (text: string, max: number): string => {
   let cut = truncate(text, max);
   for (let length = cut.length; escapeSlack(cut).length > max; length -= 16) cut = truncate(text, Math.max(0, length - 16));
   return escapeSlack(cut);
 };
 
-/** `verbatim`: what looks like a link or a channel in what a cluster said is none. */
+/** Makes a text object. With `verbatim`, text of clusters becomes neither a link nor a mention. */
 const mrkdwn = (text: string) => ({ type: 'mrkdwn', text, verbatim: true });
 const section = (text: string) => ({ type: 'section', text: mrkdwn(text) });
 const context = (text: string) => ({ type: 'context', elements: [mrkdwn(text)] });
 
-/** A name that a cluster chose makes no link, only the hub's own address does. */
+/** Link to the page of an alert; empty if its URL is no address, or could end the link early. */
 const linkOf = ({ url }: NotifiedAlert): string => (/^https?:\/\/[^\s<>|]+$/.test(url) ? ` <${escapeSlack(url)}|Open>` : '');
 
 const describe = (alert: NotifiedAlert): string => {
@@ -57,7 +57,7 @@ const describeFirst = ({ alerts }: Notification): string[] => {
   return end < 0 ? texts : texts.slice(0, end);
 };
 
-/** The message for an incoming webhook: blocks, and one line for what shows no blocks. */
+/** Formats the message for an incoming webhook: blocks, and a line for clients without blocks. */
 export const formatSlack = (notification: Notification): object => {
   const title = titleOf(notification);
   const texts = describeFirst(notification);
@@ -65,7 +65,7 @@ export const formatSlack = (notification: Notification): object => {
   return {
     text: bounded(title, MAX_HEADER),
     blocks: [
-      // Plain text is shown as it is.
+      // Plain text needs no escaping.
       { type: 'header', text: { type: 'plain_text', text: truncate(title, MAX_HEADER) } },
       ...texts.map(section),
       ...(more === '' ? [] : [section(more)]),

@@ -4,7 +4,7 @@ import { attempt, postJson, readSecret, secretsOfUrl } from './http.ts';
 import { timeText } from './notification-text.ts';
 import type { Notification, NotifiedAlert, Outcome } from './receiver.ts';
 
-/** Alerts of one notification; the rest is counted. */
+/** Most alerts in the body of a notification. The rest is counted. */
 const MAX_ALERTS = 500;
 
 const formatAlert = ({ fingerprint, name, severity, status, labels, summary, details, url, startsAt, endsAt }: NotifiedAlert): object => ({
@@ -20,7 +20,7 @@ const formatAlert = ({ fingerprint, name, severity, status, labels, summary, det
   endsAt: endsAt === null || status === 'firing' ? null : timeText(endsAt),
 });
 
-/** The body: everything about the alerts, without limits of others. */
+/** Formats the body, with all fields of the alerts at full length. */
 export const formatWebhook = (
   { key, groupKey, groupLabels, status, alerts, createdAt, hubUrl }: Notification,
   receiver: string,

@@ -5,7 +5,7 @@ import type { PackedFrame } from './packed-frame.ts';
 
 /** Bounds of the threads that decode large frames. */
 export interface DecoderLimits {
-  /** Threads at a time. */
+  /** Most threads at a time. */
   readonly threads: number;
   /** Heap of a thread, in MiB. */
   readonly heapMiB: number;
@@ -13,16 +13,16 @@ export interface DecoderLimits {
   readonly cpuMs: number;
 }
 
-/** Thrown where a frame takes more memory or CPU time than it may; its thread has ended. */
+/** Error of a frame that takes more memory or CPU time than it may. Its thread has ended. */
 export class FrameTooExpensiveError extends Error {
   override readonly name = 'FrameTooExpensiveError';
 }
 
-/** Time between two readings of the CPU time of a frame. */
+/** Time between two readings of the CPU time of a frame, in milliseconds. */
 const CHECK_MS = 500;
-/** Threads with nothing to do are ended after so long, as each takes some 30 MiB. */
+/** Time after which idle threads are ended, in milliseconds, as each takes some 30 MiB. */
 const IDLE_MS = 60_000;
-/** Size of a heap's space for new objects, which comes on top of the others. */
+/** Size of a heap's young generation in MiB, which is not part of `heapMiB`. */
 export const YOUNG_MIB = 16;
 
 /** A thread that decodes one frame at a time. */
@@ -87,15 +87,15 @@ class DecoderThread {
 }
 
 /**
- * Threads that decode frames: a frame that takes too much ends its thread and not the hub. Made
- * when they are needed.
+ * Threads that decode frames, created when they are needed. A frame that takes too much ends its
+ * thread and not the hub.
  */
 export class DecoderPool {
   readonly #limits: DecoderLimits;
   readonly #clock: Clock;
   readonly #turns: TurnLimiter;
   readonly #threads = new Set<DecoderThread>();
-  /** The last used one last. */
+  /** Idle threads; the most recently used one is last. */
   #idle: DecoderThread[] = [];
   #idleTimer = new AbortController();
   #isClosed: boolean = false;
@@ -106,7 +106,7 @@ export class DecoderPool {
     this.#turns = new TurnLimiter(limits.threads, clock);
   }
 
-  /** Threads that there are. */
+  /** Number of threads that are running. */
   get size(): number {
     return this.#threads.size;
   }
@@ -114,7 +114,7 @@ export class DecoderPool {
   /**
    * Decodes the frame of an agent, in its turn.
    *
-   * @param data is given away
+   * @param data its buffer is transferred to the thread
    * @throws FrameTooExpensiveError; the signal's reason when it aborts before the frame's turn;
    * whatever else ends a thread
    */

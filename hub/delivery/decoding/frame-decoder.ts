@@ -32,7 +32,7 @@ export const decoderThreadsFor = ({ cores, memory, mainHeap }: DecoderMachine, h
 
 const thisMachine = (): DecoderMachine => ({
   cores: availableParallelism(),
-  // 0 where nothing bounds it, or more than there is.
+  // `constrainedMemory` returns 0 without a bound, or a bound above what there is.
   memory: Math.min(process.constrainedMemory() || totalmem(), totalmem()),
   mainHeap: getHeapStatistics().heap_size_limit,
 });
@@ -51,15 +51,15 @@ export const FRAME_DECODER_LIMITS: FrameDecoderLimits = {
   cpuMs: 2_000,
 };
 
-/** The bytes in a buffer of their own, which can go to another thread. */
+/** Returns the bytes in a buffer of their own, which can be transferred to another thread. */
 const detachable = ({ buffer, byteOffset, byteLength }: Buffer): Uint8Array<ArrayBuffer> => {
   const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
   return isWhole ? new Uint8Array(buffer) : new Uint8Array(buffer, byteOffset, byteLength).slice();
 };
 
 /**
- * Decodes frames of agents: small ones at once, as that costs little whatever they are, large ones
- * on other threads.
+ * Decodes frames of agents: small ones at once, as these are cheap in any case, and large ones on
+ * other threads.
  */
 export class FrameDecoder {
   readonly #limits: FrameDecoderLimits;
@@ -70,7 +70,7 @@ export class FrameDecoder {
     this.#pool = new DecoderPool(limits, clock);
   }
 
-  /** Threads that there are. */
+  /** Number of threads that are running. */
   get threads(): number {
     return this.#pool.size;
   }

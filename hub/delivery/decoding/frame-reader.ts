@@ -3,7 +3,9 @@ import { type FrameContext, logLimited } from '../frame-handlers.ts';
 import { noteMended } from '../reports/take-report.ts';
 import type { FrameDecoder } from './frame-decoder.ts';
 
-/** A frame that takes a thread that all share for 2 s keeps its agent away for half a minute. */
+/**
+ * Strikes for a frame that took a shared thread 2 s: they keep its agent away for half a minute.
+ */
 const EXPENSIVE_STRIKES = 6;
 
 /** Reads the frames of one agent, and ends its stream at one that cannot be read. */
@@ -19,8 +21,8 @@ export class FrameReader {
   }
 
   /**
-   * @returns undefined: the frame cannot be read, or the stream has ended. @throws as
-   * {@link FrameDecoder.decode}
+   * @returns undefined if the frame cannot be read, or the stream has ended
+   * @throws as {@link FrameDecoder.decode}
    */
   async read(data: Buffer, isBinary: boolean): Promise<AgentFrame | undefined> {
     const { stream, closed, budget } = this.#context;
@@ -34,8 +36,8 @@ export class FrameReader {
   }
 
   /**
-   * A frame that cannot be read costs the hub as much as one that can, so the agent does not come
-   * back with the next one at once.
+   * Closes the stream. A frame that cannot be read costs the hub as much as any, so the agent is
+   * kept away for a while.
    */
   #refuse(reason: string, strikes: number): undefined {
     logLimited(this.#context, 'warn', { reason }, 'bad frame');

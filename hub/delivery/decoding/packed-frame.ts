@@ -15,7 +15,7 @@ export interface PackedFrame {
   readonly cpuMs: number;
 }
 
-/** A decoded frame and the CPU time that it took, on whichever threads, in milliseconds. */
+/** A decoded frame, and the CPU time that it took on all threads, in milliseconds. */
 export interface MeteredFrame {
   readonly decoded: DecodedAgentFrame;
   readonly cpuMs: number;
@@ -23,7 +23,7 @@ export interface MeteredFrame {
   readonly isTooExpensive?: boolean;
 }
 
-/** Decodes a frame, and measures the processor time of it. */
+/** Decodes a frame, and measures its CPU time. */
 export const decodeMetered = (data: Uint8Array): MeteredFrame => {
   const before = threadCpuMs();
   const decoded = decodeAgentFrame(data);
@@ -39,7 +39,7 @@ export const packFrame = (data: Uint8Array): PackedFrame => {
   return { decoded: { ...decoded, frame: { ...decoded.frame, policies: [] } }, policies, cpuMs: threadCpuMs() - before };
 };
 
-/** UTF-16 code units that are parsed before others have their turn: a few milliseconds. */
+/** UTF-16 code units that are parsed before the thread is yielded: a few milliseconds. */
 const SLICE = 256 * 1024;
 
 /** Reverses {@link packFrame}, in slices of time. */

@@ -5,7 +5,7 @@ import { allowAnswer, type Frame, type FrameContext } from '../frame-handlers.ts
 import type { Outbox } from '../outbox.ts';
 import { type EncodedOffer, OfferTooLargeError } from './offers.ts';
 
-/** Reasons by which an offer can never be made. */
+/** Errors that show that an offer can never be made. */
 const REFUSALS = [OfferTooLargeError, GitObjectError];
 
 /**
@@ -22,11 +22,11 @@ export interface OfferSenderOptions {
   readonly outbox: Outbox;
   /** Waits a number of milliseconds. @throws the reason of the stream's end */
   readonly pace: (ms: number) => Promise<void>;
-  /** Takes a refusal in the place of an agent that could not take the revision. */
+  /** Records a refusal on behalf of an agent that cannot be offered the revision. */
   readonly refuse: (nack: Frame<'nack'>) => void;
   /** Ends the stream: the agent comes back and gets the offer again. */
   readonly fail: () => void;
-  /** Called with why the ledger did not take a write. */
+  /** Called with the error of a failed ledger write. */
   readonly onWriteFailure: (err: unknown) => void;
 }
 
@@ -35,7 +35,8 @@ export class OfferSender {
   readonly #context: FrameContext;
   readonly #options: OfferSenderOptions;
   /**
-   * The agent took nothing of its last offers: the next one waits until it has shown that it reads.
+   * Whether the agent read nothing of its last offers, so that the next one waits until it shows
+   * that it reads.
    */
   #isOnTrial: boolean = false;
   /** Tags that were sent last. */
@@ -63,8 +64,8 @@ export class OfferSender {
   }
 
   /**
-   * Brings the agent to a revision, unless it is on its way there or has a later one; what signed
-   * tags say of it goes ahead. A failed offer closes the stream.
+   * Offers the agent a revision, unless it is on its way there or has a later one. Signed tags
+   * about the revision are sent first. A failed offer closes the stream.
    */
   offer(wanted: string): void {
     const { state, deps } = this.#context;
@@ -91,8 +92,8 @@ export class OfferSender {
   }
 
   /**
-   * Catches up on what is overdue: shows the agent the newest commit, and writes down an offer
-   * without an answer. Most have one soon, with which it is one write less for each agent and
+   * Catches up on what is overdue: shows the agent the newest commit, and records an offer without
+   * an answer. Most offers are recorded with their answer, which saves a write for each agent and
    * commit.
    */
   catchUp(): void {
@@ -112,8 +113,8 @@ export class OfferSender {
   }
 
   /**
-   * Shows the agent the newest commit where its policies wait: its signers count at once. An agent
-   * without a commit gets that of its wave first.
+   * Shows the agent the newest commit while its policies wait, so that its signers count at once.
+   * An agent without a commit gets that of its wave first.
    */
   #showNewest(): void {
     const { state, deps, closed, logger } = this.#context;
@@ -135,7 +136,7 @@ export class OfferSender {
     const waitMs = budget.claim({ holds: null, anchor });
     await pace(waitMs ?? 0);
     const frame = await deps.offers.advance(anchor, newest, commits.target, waitMs !== undefined);
-    // A newer one that came meanwhile is shown in its place; an offer shows it as well.
+    // If a newer commit has come meanwhile, that one is shown. An offer shows its commit as well.
     if (deps.targets.newest !== newest || commits.target === newest) return;
     if (outbox.isBusy) commits.shown = null;
     else if (frame === undefined) logger.warn({ anchor, revision: newest }, 'no way leads to the newest commit');
@@ -147,7 +148,8 @@ export class OfferSender {
 
   #offerTarget(): void {
     const { target, heading } = this.#context.state.commits;
-    // Not what it enforces: an agent that still works on another one must be called back from it.
+    // Not compared with what the agent enforces: if it works on another revision, this calls it
+    // back.
     if (target !== null && target !== heading) this.#options.outbox.whenFree(() => this.#begin(target));
   }
 
@@ -155,7 +157,7 @@ export class OfferSender {
     const { closed, logger } = this.#context;
     this.#make(revision).catch((err: unknown) => {
       if (err === closed.reason) return;
-      // After a reconnect it would be the same.
+      // The offer would fail again after a reconnect.
       if (REFUSALS.some((refusal) => err instanceof refusal)) {
         this.#refuse(revision, messageOf(err));
         return;
@@ -165,7 +167,7 @@ export class OfferSender {
     });
   }
 
-  /** Refuses a revision in the place of an agent, which stays connected and keeps what it has. */
+  /** Refuses a revision on behalf of an agent, which stays connected and keeps what it has. */
   #refuse(revision: string, message: string): void {
     allowAnswer(this.#context.state.commits, revision, 'named');
     this.#options.refuse({ type: 'nack', revision, reasons: [{ message }] });
@@ -175,7 +177,7 @@ export class OfferSender {
     const { cluster, state, budget, deps } = this.#context;
     const { outbox, pace } = this.#options;
     const { commits } = state;
-    // The newest commit follows what the agent has verified; one before it may not.
+    // The newest commit descends from what the agent has verified; an older one may not.
     const anchor = revision === deps.targets.newest ? (commits.verified ?? commits.anchor) : commits.anchor;
     const history = { cluster, holds: commits.holds, anchor };
     const waitMs = budget.claim(history);

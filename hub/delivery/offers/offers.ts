@@ -3,17 +3,17 @@ import { encodeFrame, MAX_HUB_FRAME_BYTES } from '@fso/shared/protocol';
 import { dropOldest, Mutex, mapConcurrently } from '@fso/shared/runtime';
 import type { ObjectAccess, RevisionPart } from '../../source/index.ts';
 
-/** A frame as it goes over the wire, in two parts that follow each other. */
+/** An encoded frame, in two parts that follow each other. */
 export interface EncodedOffer {
   readonly revision: string;
-  /** All but the end, shared by all who get it. */
+  /** All but the end, shared by all agents that get it. */
   readonly shared: Buffer;
-  /** The end, with what is for the one cluster alone. */
+  /** The end, with the objects for this cluster alone. */
   readonly own: Buffer;
   readonly objects: number;
 }
 
-/** Cluster of an agent, and the commits that it claims to have. Ids; null: none. */
+/** Cluster of an agent, and the ids of the commits that it claims to have; null if none. */
 export interface AgentHistory {
   /** Decides which part of a revision it gets. */
   readonly cluster: string;
@@ -23,38 +23,39 @@ export interface AgentHistory {
   readonly anchor: string | null;
 }
 
-/** Makes offers from the clone, and keeps what several agents get. */
+/** Makes offers from the clone, and caches the parts that several agents get. */
 export interface Offers {
   /**
-   * The frame that brings an agent from what it has to a revision; all but its end is made once for
-   * those who have and get the same. Where no frame holds the chain, it has the whole revision
-   * without one, which an agent that verifies no signatures accepts.
+   * Makes the frame that brings an agent from what it has to a revision. All but its end is made
+   * once for agents that have and get the same. If the chain does not fit into a frame, the frame
+   * has the whole revision without one, which an agent that verifies no signatures accepts.
    *
-   * @param isClaim only the agent says that it has that: such frames are made one at a time, as
-   * each may be a long walk through the history
+   * @param isClaim whether only the agent says that it has these commits: such frames are made one
+   * at a time, as each may take a long walk through the history
    */
   get(agent: AgentHistory, revision: string, isClaim?: boolean): Promise<EncodedOffer>;
   /**
-   * The frame that shows an agent a revision whose policies wait; made once for those who have
-   * verified the same commit. @returns undefined: no way leads there from that commit
+   * Makes the frame that shows an agent a revision whose policies wait, once for all agents that
+   * have verified the same commit.
    *
-   * @param via commit that the way leads through, if one does: the agent is to have that first
+   * @param via commit that the chain leads through if one does, as the agent is to have that first
+   * @returns undefined if no chain leads to the revision
    */
   advance(anchor: string, revision: string, via: string | null, isClaim?: boolean): Promise<Buffer | undefined>;
   /** Number of frames made, for tests and metrics. */
   made(): number;
 }
 
-/** Frames kept for those who ask next; bounded by what they weigh as well. */
+/** Limits of the caches: shared parts of offers, their bytes, and paths between commits. */
 const KEPT = { frames: 256, bytes: 64 * 1024 * 1024, paths: 16 };
 const READ_AT_ONCE = 64;
 
-/** Way of an agent from what it has to what it should have. */
+/** Step of an agent from what it has to what it should have. */
 interface Step {
   readonly agent: AgentHistory;
   readonly revision: string;
   readonly wanted: RevisionPart;
-  /** null: nothing. */
+  /** null if the agent has nothing. */
   readonly held: RevisionPart | null;
 }
 
@@ -62,9 +63,9 @@ interface Step {
 interface SharedOffer {
   readonly payload: Buffer;
   readonly objects: number;
-  /** Whether what the agents hold counts. */
+  /** Whether the offer leaves out objects that the agents hold. */
   readonly isBuiltOn: boolean;
-  /** Trees of the revision, by the one that stands in their place in what is held. */
+  /** Trees that the agents hold, by the trees of the revision that replace them. */
   readonly counterparts: ReadonlyMap<string, string>;
 }
 
@@ -98,15 +99,17 @@ const encodeBeyond = (access: ObjectAccess, { ids, has, counterparts }: Reading)
 /** Path between two commits, which is the same for all clusters. */
 interface CommitPath {
   readonly chain: readonly string[];
-  /** null: no path is known from what was accepted, so nothing is taken for granted. */
+  /** null if no path from the accepted commit is known, so that nothing can be left out. */
   readonly anchor: string | null;
   /** Ids of the objects that prove the chain. */
   readonly proof: readonly string[];
-  /** Trees of the revision, by the one that stands in their place in what is held. */
+  /** Trees that the agents hold, by the trees of the revision that replace them. */
   readonly counterparts: ReadonlyMap<string, string>;
 }
 
 /**
+ * Finds the path from the anchor of an agent to a revision; null if there is none.
+ *
  * @throws GitObjectError for a commit or folder on the way that is not parsed, such as one that is
  * too large
  */
@@ -212,7 +215,7 @@ class OfferMaker implements Offers {
     return making;
   }
 
-  /** The path through a commit between; undefined: none leads through it. */
+  /** Finds the path through a commit in between; undefined if none leads through it. */
   async #pathVia(anchor: string, via: string, revision: string): Promise<CommitPath | undefined> {
     const first = await this.#pathOf({ holds: null, anchor }, via);
     const rest = await this.#pathOf({ holds: null, anchor: via }, revision);
@@ -277,8 +280,8 @@ export class OfferTooLargeError extends Error {
 }
 
 /**
- * Whether a frame that could not be made would fail again after as much reading. Another failed one
- * is tried again by the next who asks.
+ * Whether making a frame would fail again after as much reading, so that the failure is cached.
+ * Other failures are retried by the next caller.
  */
 const isFinal = (error: unknown): boolean => error instanceof OfferTooLargeError;
 

@@ -21,7 +21,7 @@ export interface AgentLimits {
   readonly complaints: BucketOptions;
 }
 
-/** A busy agent reports at most 50 times a second. */
+/** Default limits. A busy agent reports at most 50 times a second. */
 export const DEFAULT_AGENT_LIMITS: AgentLimits = {
   connections: { burst: 60, perSecond: 1 },
   frames: { burst: 500, perSecond: 50 },
@@ -35,23 +35,23 @@ export const DEFAULT_AGENT_LIMITS: AgentLimits = {
 
 const NO_EVENTS: AdmittedEvents = { events: [], undo: () => undefined };
 
-/** Log lines of one kind that an agent can cause without end. */
+/** Rate limit of log lines with one message, which an agent can cause without end. */
 const LINES = { burst: 10, perSecond: 1 / 60, addresses: 100 };
 
 const STRIKE = { baseMs: 1_000, maxMs: 300_000, forgottenMs: 900_000 };
-/** An agent waits two minutes for its welcome. */
+/** Delays of a welcome, for which an agent waits two minutes. */
 const STALL = { baseMs: 15_000, maxMs: 90_000, forgottenMs: 900_000 };
-/** Commits remembered that an agent has. */
+/** Most commits that are remembered as those of an agent. */
 const VOUCHED = 4;
 /**
- * Questions for the policies of a list that the hub does not know: a commit has one new list for a
+ * Rate limit of questions for the policies of an unknown list: a commit has one new list for a
  * cluster.
  */
 const LISTS = { burst: 5, perSecond: 1 / 60 };
-/** Events about reports that are not kept: one an hour, beside the alert that lasts. */
+/** Rate limit of events about reports that are not kept: one an hour, besides the alert. */
 const NOT_KEPT = { burst: 1, perSecond: 1 / 3_600 };
 
-/** A time to wait that doubles with each fault, until none came for a while. */
+/** Delay that doubles with each fault, and is forgotten after a time without faults. */
 class Penalty {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #times: typeof STRIKE;
@@ -63,7 +63,7 @@ class Penalty {
     this.#times = times;
   }
 
-  /** @param count how many faults it counts as: six of 1 s are 32 s */
+  /** Adds a fault. @param count number of faults that it counts as: six with 1 s make 32 s */
   add(count = 1): void {
     const now = this.#clock.monotonicMs();
     this.#faults = now - this.#since > this.#times.forgottenMs ? count : this.#faults + count;
@@ -79,7 +79,7 @@ class Penalty {
     return this.#faults > 0 && this.#clock.monotonicMs() - this.#since <= this.#times.forgottenMs;
   }
 
-  /** @returns milliseconds that are yet to be waited */
+  /** @returns milliseconds of the delay that are left */
   leftMs(): number {
     if (this.#faults === 0) return 0;
     const { baseMs, maxMs } = this.#times;
@@ -88,13 +88,13 @@ class Penalty {
 }
 
 /**
- * Keeps one cluster from taking what all share: the thread, the history, the audit log. It outlives
- * the streams of the cluster, so that to connect again gains nothing. What is too much waits.
+ * Limits what one cluster takes of what all share: the thread, the history, the audit log. It
+ * outlives the streams of the cluster, so that reconnecting gains nothing.
  */
 export class AgentBudget {
-  /** Keep the agent away: the hub failed on frames of it, or could not read them. */
+  /** Keeps the agent away after frames that the hub failed on, or could not read. */
   readonly strikes: Penalty;
-  /** Delay its welcome: it was cut off, as it took nothing, and has acknowledged no offer since. */
+  /** Delays the welcome of an agent that was cut off as it read nothing, until it acks an offer. */
   readonly stalls: Penalty;
   readonly #clock: Clock;
   readonly #limits: AgentLimits;
@@ -106,10 +106,10 @@ export class AgentBudget {
    * each of thousands.
    */
   readonly #rare = new Map<string, Allowance>();
-  /** undefined: the agent has had no events yet, as most never have. */
+  /** undefined until the agent sends events, as most never do. */
   #events: EventBudget | undefined;
   #allowsLine: ((message: string) => boolean) | undefined;
-  /** Commits that the agent has, as the hub knows or has charged for; the newest last. */
+  /** Commits that the agent has, as the hub knows, or has charged a claim for; the newest last. */
   readonly #vouched = new Set<string>();
 
   constructor(clock: Clock, limits: AgentLimits) {
@@ -122,10 +122,7 @@ export class AgentBudget {
     this.stalls = new Penalty(clock, STALL);
   }
 
-  /**
-   * @returns the event that says how many events were dropped; at most once a minute, and not
-   * without any
-   */
+  /** See {@link EventBudget.takeDropped}. */
   takeDropped(): ClusterEvent | undefined {
     return this.#events?.takeDropped();
   }
@@ -139,39 +136,40 @@ export class AgentBudget {
 
   /** Whether one more stream may be opened now. */
   mayConnect(): boolean {
-    return this.#rarely('connections', this.#limits.connections).take(1) === 1;
+    return this.#allowanceOf('connections', this.#limits.connections).take(1) === 1;
   }
 
   /** Whether one more refusal or difference becomes an event. */
   mayComplain(): boolean {
-    return this.#rarely('complaints', this.#limits.complaints).take(1) === 1;
+    return this.#allowanceOf('complaints', this.#limits.complaints).take(1) === 1;
   }
 
   /** Whether one more event about reports that are not kept may be written. */
   mayTellNotKept(): boolean {
-    return this.#rarely('notKept', NOT_KEPT).take(1) === 1;
+    return this.#allowanceOf('notKept', NOT_KEPT).take(1) === 1;
   }
 
-  /** Whether it may be asked for the policies of one more list. */
+  /** Whether the agent may be asked for the policies of one more list. */
   mayAskForList(): boolean {
-    return this.#rarely('lists', LISTS).take(1) === 1;
+    return this.#allowanceOf('lists', LISTS).take(1) === 1;
   }
 
-  /** Whether one more log line with this message is of interest. */
+  /** Whether one more line with this message may be logged. */
   mayLog(message: string): boolean {
     this.#allowsLine ??= createRateLimit(this.#clock, LINES);
     return this.#allowsLine(message);
   }
 
-  #rarely(kind: string, options: BucketOptions): Allowance {
+  #allowanceOf(kind: string, options: BucketOptions): Allowance {
     const allowance = this.#rare.get(kind) ?? createAllowance(this.#clock, options);
     this.#rare.set(kind, allowance);
     return allowance;
   }
 
   /**
-   * @returns milliseconds until a frame of this size may be read, and the frames before it are paid
-   * for
+   * Charges a frame of this size.
+   *
+   * @returns milliseconds until it may be read
    */
   frame(bytes: number): number {
     return Math.max(this.#frames.charge(1), this.#bytes.charge(bytes), this.#cpu.charge(0));
@@ -193,7 +191,7 @@ export class AgentBudget {
   }
 
   /**
-   * The hub has seen the agent take this commit, so that an offer on top of it is nothing special.
+   * Records that the hub has seen the agent accept a commit, so that offers on top of it are free.
    */
   vouch(revision: string): void {
     this.#vouched.delete(revision);
@@ -203,9 +201,10 @@ export class AgentBudget {
   }
 
   /**
-   * The agent has verified a commit that the hub has shown it; the one that it has stays known.
+   * Records that the agent has verified a commit that the hub has shown it. The commit that it
+   * enforces stays known.
    *
-   * @param base commit that the agent has
+   * @param base commit that the agent enforces
    */
   vouchOnTop(revision: string, base: string | null): void {
     if (base !== null && this.#vouched.has(base)) this.vouch(base);
@@ -213,18 +212,19 @@ export class AgentBudget {
   }
 
   /**
-   * @returns milliseconds until an offer on top of a commit that the agent claims to have may be
-   * made; undefined: the hub knows that it has it
+   * Charges an offer on top of commits that only the agent claims to have.
+   *
+   * @returns milliseconds until it may be made; undefined if the hub knows that the agent has them
    */
   claim({ holds, anchor }: Pick<AgentHistory, 'holds' | 'anchor'>): number | undefined {
     const unknown = [holds, anchor].filter((revision) => revision !== null && !this.#vouched.has(revision));
     if (unknown.length === 0) return undefined;
     for (const revision of unknown) if (revision !== null) this.vouch(revision);
-    return this.#rarely('claims', this.#limits.claims).charge(1);
+    return this.#allowanceOf('claims', this.#limits.claims).charge(1);
   }
 }
 
-/** The budgets of all clusters; as many as have ever proven to be one. */
+/** Creates the budgets of all clusters, one for each that has ever proven its identity. */
 export const createAgentBudgets = (clock: Clock, limits: AgentLimits): ((cluster: string) => AgentBudget) => {
   const budgets = new Map<string, AgentBudget>();
   return (cluster) => {

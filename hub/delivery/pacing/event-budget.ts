@@ -14,7 +14,7 @@ export interface EventLimits {
   readonly namespace: BucketOptions;
 }
 
-/** An agent that was away for long has up to 1,000 events. */
+/** Default limits. An agent that was disconnected for long has up to 1,000 events. */
 export const DEFAULT_EVENT_LIMITS: EventLimits = {
   all: { burst: 1000, perSecond: 10 },
   cluster: { burst: 100, perSecond: 1 },
@@ -29,14 +29,14 @@ export interface AdmittedEvents {
   undo(): void;
 }
 
-/** Namespaces remembered; the one unused for longest goes first. */
+/** Most namespaces that are remembered; the least recently used one is dropped first. */
 const NAMESPACES = 1_000;
-/** Time between two events that say how many were dropped. */
+/** Shortest time between two events about dropped events, in milliseconds. */
 const DROPPED_MS = 60_000;
 
 /**
- * Keeps one cluster from filling the history, and its tenants from taking the place of the
- * cluster's other events. What is too much is dropped and counted.
+ * Keeps one cluster from filling the history, and its tenants from displacing the cluster's other
+ * events. Excess events are dropped and counted.
  */
 export class EventBudget {
   readonly #clock: Clock;
@@ -46,7 +46,8 @@ export class EventBudget {
   readonly #tenants: Allowance;
   readonly #namespaces = new Map<string, Allowance>();
   #dropped = 0;
-  #droppedToldAt = Number.NEGATIVE_INFINITY;
+  /** Monotonic time of the last event about dropped events, in milliseconds. */
+  #droppedNotedAt = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, limits: EventLimits) {
     this.#clock = clock;
@@ -57,8 +58,8 @@ export class EventBudget {
   }
 
   /**
-   * The events that are kept, the weightiest first, and, at most once a minute, an event that says
-   * how many were not.
+   * Charges events, the most important first, and returns those that are kept. At most once a
+   * minute, it adds an event with the number of dropped ones.
    */
   admit(events: readonly ClusterEvent[]): AdmittedEvents {
     const charged = new Map<ClusterEvent, readonly Allowance[]>();
@@ -66,7 +67,7 @@ export class EventBudget {
       const allowances = this.#charge(event);
       if (allowances !== undefined) charged.set(event, allowances);
     }
-    const [droppedBefore, toldBefore] = [this.#dropped, this.#droppedToldAt];
+    const [droppedBefore, notedBefore] = [this.#dropped, this.#droppedNotedAt];
     const left = events.length - charged.size;
     this.#dropped += left;
     const dropped = this.takeDropped();
@@ -75,19 +76,19 @@ export class EventBudget {
       undo: () => {
         for (const allowance of [...charged.values()].flat()) allowance.giveBack(1);
         if (dropped === undefined) this.#dropped = Math.max(0, this.#dropped - left);
-        else [this.#dropped, this.#droppedToldAt] = [this.#dropped + droppedBefore, toldBefore];
+        else [this.#dropped, this.#droppedNotedAt] = [this.#dropped + droppedBefore, notedBefore];
       },
     };
   }
 
-  /** @returns the allowances that pay for an event; undefined: none does */
+  /** Charges an event. @returns the allowances that were charged; undefined if none has room */
   #charge(event: ClusterEvent): readonly Allowance[] | undefined {
     const open = this.#allowancesOf(event).find((allowances) => !allowances.some((allowance) => allowance.isEmpty()));
     for (const allowance of open ?? []) allowance.take(1);
     return open;
   }
 
-  /** Alternatives: all allowances of one of them are charged. */
+  /** Returns alternatives, each with all allowances that it charges. */
   #allowancesOf(event: ClusterEvent): readonly (readonly Allowance[])[] {
     const namespace = tenantOf(event);
     if (namespace !== undefined) return [[this.#namespace(namespace), this.#tenants, this.#all]];
@@ -104,14 +105,13 @@ export class EventBudget {
   }
 
   /**
-   * @returns the event that says how many events were dropped; at most once a minute, and not
-   * without any
+   * @returns an event with the number of dropped events, if there are any; at most once a minute
    */
   takeDropped(): ClusterEvent | undefined {
-    if (this.#dropped === 0 || this.#clock.monotonicMs() - this.#droppedToldAt < DROPPED_MS) return undefined;
+    if (this.#dropped === 0 || this.#clock.monotonicMs() - this.#droppedNotedAt < DROPPED_MS) return undefined;
     const message = `${this.#dropped} events of this cluster were dropped: it sent more than the hub keeps of one.`;
     this.#dropped = 0;
-    this.#droppedToldAt = this.#clock.monotonicMs();
+    this.#droppedNotedAt = this.#clock.monotonicMs();
     return { time: this.#clock.now().toISOString(), severity: 'warning', reason: 'EventsDropped', message };
   }
 }

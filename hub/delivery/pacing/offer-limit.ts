@@ -14,15 +14,15 @@ interface Sending {
 }
 
 interface Waiting {
-  /** Size of the offer, read at its turn: another offer may have taken the place of the first. */
+  /** Size of the offer, read at its turn, as another offer may have replaced it by then. */
   readonly bytes: () => number;
   readonly start: (done: () => void) => void;
 }
 
 /**
- * A commit that changes a thousand policies is an offer of half a megabyte to each agent of a
- * fleet: so many bytes are on their way to agents at a time, the other offers wait in their order.
- * An offer that waits takes no memory of its own, as agents share it.
+ * Limits the bytes of offers in flight to all agents; other offers wait in order. A commit that
+ * changes a thousand policies is an offer of half a megabyte to each agent of a fleet. A waiting
+ * offer takes no memory of its own, as agents share it.
  */
 export class OfferLimit {
   readonly #maxBytes: number;
@@ -33,7 +33,7 @@ export class OfferLimit {
   #isStarting: boolean = false;
   #isChecking: boolean = false;
 
-  /** @param maxBytes an offer that has more goes alone */
+  /** @param maxBytes a larger offer is sent alone */
   constructor(maxBytes: number, clock: Clock) {
     this.#maxBytes = maxBytes;
     this.#clock = clock;
@@ -45,8 +45,10 @@ export class OfferLimit {
   }
 
   /**
-   * @param start called when it is its turn, at once if it can be; it calls `done` when the bytes
-   * are with the network, or nothing was sent
+   * Queues an offer.
+   *
+   * @param start called at its turn, at once if there is room; it calls `done` when the network has
+   * the bytes, or nothing was sent
    */
   enter(bytes: () => number, start: (done: () => void) => void): void {
     this.#waiting.push({ bytes, start });
@@ -54,8 +56,8 @@ export class OfferLimit {
   }
 
   /**
-   * Starts the offers that have room, in a loop: one that sends nothing is done at once, and a line
-   * of thousands of them must not become a stack of calls.
+   * Starts the offers for which there is room, in a loop: an offer that sends nothing is done at
+   * once, and thousands of them must not become a stack of calls.
    */
   #startWaiting(): void {
     if (this.#isStarting) return;
@@ -90,8 +92,8 @@ export class OfferLimit {
   }
 
   /**
-   * Takes stalled offers out of the count while others wait. After a time in which this process was
-   * busy none counts as stalled.
+   * Takes stalled offers out of the count while others wait. No offer counts as stalled for a time
+   * in which this process was busy.
    */
   async #checkForStalled(): Promise<void> {
     this.#isChecking = true;

@@ -5,9 +5,9 @@ import type { TurnLimiter } from './turn-limiter.ts';
 const ANSWER_MS = 10_000;
 
 /**
- * The turn of one agent to send what it is asked for: a full report, or the policies of a list.
- * A bounded number of agents has one at a time: where a new version of the hub counts what agents
- * report in another way, the digests of a whole fleet differ within a minute.
+ * The turn of one agent to send what it is asked for: a full report, or the policies of a list. A
+ * bounded number of agents have a turn at a time. After an upgrade of the hub that changes digests,
+ * those of a whole fleet may differ within a minute.
  */
 export class ResyncTurn {
   /** Turns of all agents. */
@@ -17,14 +17,14 @@ export class ResyncTurn {
   #ended: AbortController | undefined;
   #isWaiting: boolean = false;
 
-  /** @param closed the connection of the agent has ended */
+  /** @param closed aborts when the connection of the agent has ended */
   constructor(turns: TurnLimiter, clock: Pick<Clock, 'sleep'>, closed: AbortSignal) {
     this.#turns = turns;
     this.#clock = clock;
     this.#closed = closed;
   }
 
-  /** Whether it is to be asked, and it is not its turn yet. */
+  /** Whether the agent waits for its turn. */
   get isWaiting(): boolean {
     return this.#isWaiting;
   }

@@ -2,9 +2,9 @@ import type { Clock } from '@fso/shared/runtime';
 import type { FleetState } from '../../ledger/index.ts';
 import type { TurnLimiter } from './turn-limiter.ts';
 
-/** Time for which a count of the clusters that are not connected is good. */
+/** Time for which a count of the clusters that are not connected is reused, in milliseconds. */
 const COUNT_MS = 1_000;
-/** Longest time, in seconds. */
+/** Longest time until an agent may come back, in seconds. */
 const MAX_SECONDS = 300;
 
 /**
@@ -22,8 +22,8 @@ export class ReturnTime {
   }
 
   /**
-   * @returns seconds until all clusters that no hub has a stream of could be greeted. @throws
-   * whatever the ledger throws
+   * @returns seconds until all clusters that are not connected to any hub could be greeted
+   * @throws whatever the ledger throws
    */
   async seconds(): Promise<number> {
     const { clock, ledger } = this.#deps;

@@ -1,8 +1,8 @@
 import type { Clock } from '@fso/shared/runtime';
 
 /**
- * Estimate of the time from one agent that is done to the next: its first value, the weight of each
- * further one, and the most that one counts, as the first ones of a storm are slow.
+ * Moving average of the time from one agent that is done to the next: its first value, the weight
+ * of each further one, and the most that one counts, as the first ones after an outage are slow.
  */
 const PACE = { firstMs: 10, weight: 0.05, maxMs: 25 };
 
@@ -17,10 +17,10 @@ export class TurnLimiter {
   readonly #waiting = new Set<() => void>();
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   #paceMs = PACE.firstMs;
-  /** Monotonic time at which the last one was done while others waited. */
+  /** Monotonic time at which the last agent was done while others waited. */
   #doneAt: number | undefined;
 
-  /** @param places agents at a time */
+  /** @param places number of agents that have a turn at a time */
   constructor(places: number, clock: Pick<Clock, 'monotonicMs'>) {
     this.#places = places;
     this.#clock = clock;
@@ -42,8 +42,8 @@ export class TurnLimiter {
   /**
    * Resolves when it is the agent's turn.
    *
-   * @returns a function that makes room for the next one; once only, later calls do nothing
-   * @throws the signal's reason when it aborts before
+   * @returns a function that ends the turn; only its first call counts
+   * @throws the signal's reason if it aborts before
    */
   async enter(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
@@ -53,7 +53,7 @@ export class TurnLimiter {
     return () => {
       if (!isInside) return;
       isInside = false;
-      // The next one takes over the place.
+      // The next agent takes over the place.
       const [next] = this.#waiting;
       this.#notePace(next !== undefined);
       if (next === undefined) this.#taken -= 1;

@@ -1,6 +1,6 @@
 /**
- * Spreads over a number of turns what is done for each item once in a while, so that it is not done
- * for thousands of them at once.
+ * Divides items over a number of turns, so that periodic work is not done for thousands of them at
+ * once.
  */
 export class Turns<T> {
   readonly #turns: readonly Set<T>[];
@@ -10,7 +10,7 @@ export class Turns<T> {
     this.#turns = Array.from({ length: count }, () => new Set<T>());
   }
 
-  /** Gives an item the turn that has the fewest. */
+  /** Adds an item to the turn that has the fewest. */
   add(item: T): void {
     const [first, ...others] = this.#turns;
     others.reduce((fewest, turn) => (fewest !== undefined && fewest.size <= turn.size ? fewest : turn), first)?.add(item);
@@ -20,9 +20,7 @@ export class Turns<T> {
     for (const turn of this.#turns) if (turn.delete(item)) return;
   }
 
-  /**
-   * @returns the items whose turn it is; after as many calls as there are turns it is theirs again
-   */
+  /** Returns the items of the next turn, in rotation. */
   take(): Iterable<T> {
     const turn = this.#turns[this.#next] ?? new Set<T>();
     this.#next = (this.#next + 1) % this.#turns.length;

@@ -1,7 +1,9 @@
 import type { Baseline } from '@fso/shared/status';
 import { type Frame, type FrameContext, logLimited } from '../frame-handlers.ts';
 
-/** Whether this hub knows a list now. A look-up that fails says nothing about the agent. */
+/**
+ * Whether this hub knows a list. A failed lookup counts as unknown, and is no fault of the agent.
+ */
 const isKnown = async (digest: string, context: FrameContext): Promise<boolean> => {
   try {
     return await context.deps.ledger.knowsList(digest, context.cluster);
@@ -12,17 +14,17 @@ const isKnown = async (digest: string, context: FrameContext): Promise<boolean> 
 };
 
 /**
- * Looks up the list that a report is about, so that the ledger has it at hand: another hub may have
- * compiled it.
+ * Looks up the list that a report is about, so that the ledger has it in memory: another hub may
+ * have compiled it.
  */
 export const lookUpList = async (baseline: Baseline | null, context: FrameContext): Promise<void> => {
   if (baseline !== null) await isKnown(baseline.list, context);
 };
 
 /**
- * Asks the agent which policies are in the list of its baseline, when it is its turn, where this
- * hub does not know that list: an agent of another version makes another one of the same commit.
- * One that does not answer in its turn is asked again.
+ * Asks the agent in its turn which policies are in the list of its baseline, if this hub does not
+ * know that list: an agent of another version may compile another list from the same commit. An
+ * agent that does not answer in its turn is asked again.
  */
 export const askForList = async (baseline: Baseline | null, context: FrameContext): Promise<void> => {
   const { state, budget, listing } = context;
@@ -60,7 +62,7 @@ export const takeListed = async ({ list, policies }: Frame<'listed'>, context: F
   lists.isOpen = false;
   lists.isOverdue = false;
   const isTaken = await budget.metered(() => deps.ledger.addList(list, policies));
-  // The next agent may have the same list.
+  // Ended only after the list is added, as the next agent may have the same one.
   listing.end();
   if (!isTaken) {
     logLimited(context, 'warn', { list }, 'policies of a list do not have its digest');

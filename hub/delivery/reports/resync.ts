@@ -2,8 +2,8 @@ import type { ClusterRecord } from '../../ledger/index.ts';
 import { type FrameContext, logLimited } from '../frame-handlers.ts';
 
 /**
- * A report in several frames whose next one does not come by then has not come whole, in
- * milliseconds.
+ * Longest time between two frames of one report, in milliseconds. A report whose next frame takes
+ * longer counts as incomplete.
  */
 const NEXT_FRAME_MS = 10_000;
 
@@ -15,18 +15,18 @@ export const isIncomplete = ({ state, resync }: Pick<FrameContext, 'state' | 're
   state.reports.resyncing || resync.isWaiting;
 
 /**
- * Whether the hub has something else than the agent has reported, although it keeps all that comes.
+ * Whether the hub's record differs from what the agent has reported, although nothing is left out.
  */
 export const isDiverged = (known: ClusterRecord | null): boolean =>
   known !== null && known.divergedSince !== null && known.notKept === null;
 
-/** Whether the next frame of a report that has more of them may still come. */
+/** Whether a report has more frames, and the next one may still come. */
 const isUnfinished = ({ state, deps }: Pick<FrameContext, 'state' | 'deps'>): boolean => {
   const { unfinished } = state.reports;
   return unfinished !== undefined && deps.clock.monotonicMs() - unfinished.at < NEXT_FRAME_MS;
 };
 
-/** Whether the next frame is one of a full report that has more of them. */
+/** Whether the next frame continues a full report. */
 export const continuesFull = (context: Pick<FrameContext, 'state' | 'deps'>): boolean =>
   isUnfinished(context) && context.state.reports.unfinished?.isFull === true;
 
@@ -55,12 +55,12 @@ export const askForMissing = async (
 };
 
 /**
- * Requests a full report after a loss that the caller has found: the hub has something else than
- * the agent has reported.
+ * Requests a full report, at a limited rate, because the hub's record differs from what the agent
+ * has reported.
  */
 export const askForLost = (context: FrameContext): void => {
   const { reports } = context.state;
   if (isIncomplete(context) || isUnfinished(context) || reports.requestsForLost.take(1) === 0) return;
-  logLimited(context, 'info', {}, 'reports differ from what the agent says of them');
+  logLimited(context, 'info', {}, 'record differs from the reports of the agent');
   askForAll(context);
 };

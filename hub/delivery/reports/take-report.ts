@@ -17,8 +17,8 @@ interface ReportingCluster {
 }
 
 /**
- * Writes an event, once in a while, that the hub does not keep all that a cluster reports. A
- * cluster that reports too much is kept back.
+ * Writes an event, at a limited rate, that the hub does not keep all that a cluster reports. A
+ * cluster that reports too much is held back.
  */
 const noteNotKept = async (policies: number, { cluster, budget, deps, logger }: ReportingCluster): Promise<void> => {
   if (!budget.mayTellNotKept()) return;
@@ -29,8 +29,7 @@ const noteNotKept = async (policies: number, { cluster, budget, deps, logger }: 
 };
 
 /**
- * Counts the entries of a report that its schema refused, and warns of them; the hub takes the
- * others all the same.
+ * Counts the invalid entries of a report, and logs a warning. The hub takes the other entries.
  */
 export const noteMended = (
   { frame, problems = [] }: Extract<DecodedAgentFrame, { ok: true }>,
@@ -44,14 +43,15 @@ export const noteMended = (
   logLimited(context, 'warn', fields, 'entries of a report are not valid');
 };
 
-/** Digests of what clusters reported of themselves, which is as large as a cluster makes it. */
+/** Caches the digests of what clusters report of themselves, as that may be large. */
 const clusterDigest = weakMemo(digestOfCluster);
 const baselineDigest = weakMemo(digestOfBaseline);
 
 /**
- * Returns the state of a cluster's reports that its agent gets.
+ * Returns the state of a cluster's reports for its agent.
  *
- * @param isNew its agent has accepted no commit: the baseline of the one before it is dropped
+ * @param isNew whether the agent has accepted no commit, so that its predecessor's baseline is
+ * dropped
  */
 export const reportedStateOf = (known: ClusterRecord | null, isNew = false): ReportedState => ({
   seq: known?.reportedSeq ?? 0,
@@ -71,18 +71,18 @@ const askForRest = async (context: FrameContext): Promise<void> => {
 };
 
 /**
- * Ends the turn of an agent once the hub has all that it reports. Where the hub has something else
- * after a frame that is the last of its report, a report was lost.
+ * Ends the turn of an agent once the hub has all that it reports. If the hub's record differs after
+ * the last frame of a report, an earlier report was lost.
  *
- * @param isOfFull the frame is one of a full report
- * @param record of the cluster since
+ * @param isOfFull whether the frame belongs to a full report
+ * @param record of the cluster after the frame
  */
 const noteTaken = ({ more }: Frame<'report'>, isOfFull: boolean, record: ClusterRecord | null, context: FrameContext): void => {
   const { state, resync, deps } = context;
   const { reports } = state;
   reports.unfinished = more ? { at: deps.clock.monotonicMs(), isFull: isOfFull } : undefined;
   if (more) return;
-  // What the hub has mended is never what the agent says that it sent.
+  // If entries were invalid, the record never agrees with the digest of what the agent has sent.
   const isComplete = reports.mended > 0 || !isDiverged(record);
   if (!isComplete) askForLost(context);
   else if (isOfFull) resync.end();
@@ -103,8 +103,8 @@ const isQuiet = ({ full, deviations, policies, removed, events }: Frame<'report'
   !full && deviations.length + policies.length + removed.length + events.length === 0;
 
 /**
- * Acknowledges a report that was taken: a quiet one with the next ping, as it is all that most
- * agents have to say of a commit.
+ * Acknowledges a report that was taken. A quiet one is acknowledged with the next ping, as most
+ * agents report nothing else about a commit.
  */
 const noteAcknowledged = (frame: Frame<'report'>, isOfFull: boolean, context: FrameContext): void => {
   const { reports } = context.state;
@@ -142,19 +142,19 @@ const noteApplied = async (frame: Frame<'report'>, isOfFull: boolean, context: F
   await askForRest(context);
 };
 
-/** @returns whether the ledger took the report, and with it the answer */
+/** Applies a report. @returns whether the ledger took it, and with it the answer */
 const applyReport = async (frame: Frame<'report'>, answer: AckedRevision | undefined, context: FrameContext): Promise<boolean> => {
   const { cluster, stream, closed, state, budget, deps } = context;
-  // Deltas that were on their way when the hub asked for everything.
+  // Ignores deltas that were in flight when the hub asked for a full report.
   if (!frame.full && state.reports.resyncing) return false;
   const known = await deps.ledger.cluster(cluster);
   const askAgain = async (): Promise<false> => {
     await askForMissing(context, known, { message: 'report out of order', seq: frame.seq });
     return false;
   };
-  // Before its events are charged for: they come again.
+  // Before the events are charged, as they come again.
   if (!frame.full && frame.seq !== (known?.reportedSeq ?? 0) + 1) return askAgain();
-  // Before what takes as long as a database is away.
+  // Before the lookup, which may take as long as the database is unavailable.
   const isOfFull = frame.full || continuesFull(context);
   await lookUpList(frame.baseline, context);
   if (closed.aborted) return false;
@@ -174,13 +174,13 @@ const applyReport = async (frame: Frame<'report'>, answer: AckedRevision | undef
 };
 
 /**
- * Whether the ledger is to have all that the agent has sent: of a record that is not whole the next
- * full report makes up for the digest.
+ * Whether the ledger should have all that the agent has sent. Otherwise the digests cannot agree
+ * before the next full report.
  */
 const isWhole = (known: ClusterRecord | null, { reports }: FrameContext['state']): boolean =>
   reports.mended === 0 && (known?.notKept ?? null) === null;
 
-/** Requests a full report where the ledger has something else than the agent has sent. */
+/** Requests a full report if the ledger's record differs from what the agent has sent. */
 const compareDigest = async (frame: Frame<'digest'>, known: ClusterRecord | null, context: FrameContext): Promise<void> => {
   const { seq, policies } = reportedStateOf(known);
   const isToAgree = isWhole(known, context.state);

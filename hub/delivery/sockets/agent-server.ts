@@ -4,7 +4,7 @@ import { type ConnectionLimits, DEFAULT_CONNECTION_LIMITS, nodeHttp } from '@fso
 import type { AgentListenerIdentity, KeyPair } from '../../identity/index.ts';
 import type { QueueLimits } from './handshake-queue.ts';
 
-/** Server of the agents' listener; without TLS where a proxy before it ends TLS. */
+/** Server of the agents' listener; without TLS if a proxy before it terminates TLS. */
 export type AgentServer = Server | TlsServer;
 
 /** Limits on clients that have not proven yet that they are agents. */
@@ -15,7 +15,7 @@ export interface ListenerLimits {
   readonly headersMs: number;
   /** Milliseconds from the connection to the end of a request. */
   readonly requestMs: number;
-  /** Milliseconds between two looks for requests that take longer. */
+  /** Milliseconds between two checks for requests that take longer. */
   readonly checkMs: number;
   /** Connections at a time, proven or not. */
   readonly maxConnections: number;
@@ -36,7 +36,7 @@ export const DEFAULT_LISTENER_LIMITS: ListenerLimits = {
   queue: { maxWaiting: 4_096, waitMs: 40_000, maxYoung: 64 },
 };
 
-/** Refuses plain requests: without enrolment the listener takes upgrades alone. */
+/** Refuses plain requests: without enrolment the listener accepts only upgrades. */
 const upgradeOnly: RequestListener = (_request, response) => void response.writeHead(426, { Connection: 'close' }).end();
 
 /** Creates the listener of the agents. A client that sends slowly is cut off. */
@@ -50,8 +50,8 @@ export const createAgentServer = (
   // Nothing is read of a connection before its handshake begins.
   const secure = { ...http, handshakeTimeout: handshakeMs, pauseOnConnect: true };
   const create = (): AgentServer => {
-    // It asks clients for a certificate and leaves the judgement to the handlers: an agent asks for
-    // its first certificate without one.
+    // Clients are asked for a certificate, and the handlers decide: an agent has none yet when it
+    // asks for its first one.
     if (identity !== undefined)
       return createTlsServer(
         { ...secure, ...identity.certificate.context(), requestCert: true, rejectUnauthorized: false },
@@ -65,7 +65,7 @@ export const createAgentServer = (
   return server;
 };
 
-/** Gives the listener its next certificate in time, until aborted. */
+/** Renews the certificate of the listener in time, until aborted. */
 export const keepCertificate = async (
   server: AgentServer,
   identity: AgentListenerIdentity | undefined,

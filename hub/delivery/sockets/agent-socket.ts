@@ -1,7 +1,7 @@
 import type { Clock } from '@fso/shared/runtime';
 import type WebSocket from 'ws';
 
-/** A closing handshake that takes longer is cut. */
+/** Longest time of a closing handshake, in milliseconds. */
 const CLOSE_MS = 1_000;
 /** RFC 6455: the reason of a close frame has at most 123 bytes. */
 const MAX_CLOSE_REASON_BYTES = 123;
@@ -23,16 +23,16 @@ const truncateReason = (reason: string): string => {
 export const isProtocolError = (error: Error): boolean => String(Reflect.get(error, 'code')).startsWith('WS_ERR_');
 
 /**
- * The WebSocket of one agent: one frame at a time is under way, and a closing handshake ends in
- * time.
+ * The WebSocket of one agent. It handles one frame at a time, and bounds the time of a closing
+ * handshake.
  */
 export class AgentSocket {
   readonly #socket: WebSocket;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   /**
-   * Frames under way. Meanwhile the socket is paused, so that it reads neither pings nor pongs of
-   * the agent.
+   * Number of frames that are not handled yet. Meanwhile the socket is paused, so that it reads
+   * neither pings nor pongs of the agent.
    */
   #pending = 0;
   #queue = Promise.resolve();
@@ -84,8 +84,8 @@ export class AgentSocket {
       .catch(onError)
       .finally(() => {
         this.#pending -= 1;
-        // What was read at once waits here in turn; only then is more read, or small frames would
-        // pile up faster than they are taken.
+        // More is read only when all frames that were read together are handled: small frames must
+        // not pile up faster than they are handled.
         if (this.#pending === 0) this.#socket.resume();
       });
   }

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 
 /**
- * Watches how much comes from a connection. A WebSocket gathers the fragments of a message, and the
- * largest one that it takes cannot be changed once it is open.
+ * Limits the bytes that come from a connection. A WebSocket collects the fragments of a message,
+ * and its own limit of a message cannot be changed once it is open.
  *
  * @param onExceeded called once, when more than `maxBytes` have come
  * @returns a function that lifts the limit

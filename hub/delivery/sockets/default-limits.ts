@@ -12,7 +12,7 @@ export const DEFAULT_DELIVERY_LIMITS: DeliveryLimits = {
   // At 25 ms each, less than the two minutes for which an agent waits.
   maxWaiting: 4_096,
   heartbeatMs: 15_000,
-  // What an agent calls out of date, 30 s and 120 s, and three pings.
+  // The limits by which agents call their own parts out of date, 30 s and 120 s, plus three pings.
   ages: { partMs: 75_000, kindMs: 165_000 },
   suspendedMs: 45_000,
   stallMs: 30_000,

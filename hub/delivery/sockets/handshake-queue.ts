@@ -5,7 +5,7 @@ import { type Clock, ConnectionLimiter, type ConnectionLimits, waitPatiently } f
 
 /** Bounds of connections that wait for their handshake. */
 export interface QueueLimits {
-  /** Connections that wait for their handshake, of all holders. */
+  /** Most connections that wait for their handshake, of all holders. */
   readonly maxWaiting: number;
   /** Milliseconds after which one of them is closed. */
   readonly waitMs: number;
@@ -25,19 +25,20 @@ interface Waiting {
   readonly start: () => void;
 }
 
-/** Connections under way become old enough to make room for one that waits. */
+/** Time between two checks whether handshakes are old enough to make room, in milliseconds. */
 const CHECK_MS = 250;
+/** Age up to which a handshake counts as young, in milliseconds. */
 const YOUNG_MS = 1_000;
 const NEVER = new AbortController().signal;
 
 /**
- * Lets handshakes begin as fast as others end: agents that come at once, also behind one address,
- * are not refused. A connection for which a {@link ConnectionLimiter} has no room waits unread,
- * which costs a socket; the network keeps what it has sent.
+ * Starts handshakes as fast as others end, so that agents that come at once, also behind one
+ * address, are not refused. A connection for which a {@link ConnectionLimiter} has no room waits
+ * unread: it costs a socket, and the network keeps what it has sent.
  *
- * The next one is of the holder that has fewest under way. An honest holder has few, however many
- * of its agents wait: their handshakes end. One that opens silent connections has many, and keeps
- * no other one waiting.
+ * The next connection is of the holder with the fewest handshakes under way. An honest holder has
+ * few, as its handshakes end, regardless of how many of its agents wait. A holder that opens silent
+ * connections has many, and delays no other holder.
  */
 export class HandshakeQueue {
   readonly #limits: QueueLimits;
@@ -57,7 +58,7 @@ export class HandshakeQueue {
     this.#limiter = new ConnectionLimiter(unproven, clock, () => this.#startSome());
   }
 
-  /** Connections that wait. */
+  /** Number of connections that wait. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -84,9 +85,9 @@ export class HandshakeQueue {
   }
 
   /**
-   * The connection has proven who it is.
+   * Stops counting a connection, as its client has proven its identity.
    *
-   * @param socket that of the connection, or the one that TLS has put over it
+   * @param socket TCP socket of the connection, or its TLS socket
    */
   release(socket: Socket): void {
     this.#limiter.release(socket);
@@ -101,14 +102,14 @@ export class HandshakeQueue {
     line.push(connection);
     this.#lines.set(holder, line);
     this.#waiting += 1;
-    // With others in line and no room, a look at every line for each arrival would cost the
-    // hub more than the connections do.
+    // With others in line and no room, checking every line for each arrival would cost the hub more
+    // than the connections do.
     if (this.#waiting === 1 || !this.#limiter.isFull) this.#startSome();
     if (this.#waiting > this.#limits.maxWaiting) this.#closeNewest([holder, line]);
     if (this.#waiting > 0 && !this.#isChecking) void this.#check();
   }
 
-  /** @param own line that gives way if no other one is longer */
+  /** Closes the newest connection of the longest line. @param own preferred among the longest */
   #closeNewest(own: readonly [string, Waiting[]]): void {
     let longest = own;
     for (const entry of this.#lines) if (entry[1].length > longest[1].length) longest = entry;
@@ -126,7 +127,7 @@ export class HandshakeQueue {
     }
   }
 
-  /** @returns whether one has left the queue */
+  /** Starts the next handshake. @returns whether a connection has left the queue */
   #startNext(): boolean {
     let fewest: { readonly holder: string; readonly unproven: number } | undefined;
     for (const holder of this.#lines.keys()) {
@@ -135,7 +136,7 @@ export class HandshakeQueue {
     }
     if (fewest === undefined) return false;
     if (this.#startFirst(fewest.holder)) return true;
-    // It has many under way, and the others that wait no fewer: so there are few of them.
+    // This holder has many under way and the others no fewer, so there are few holders to try.
     return !this.#limiter.isFull && [...this.#lines.keys()].some((holder) => this.#startFirst(holder));
   }
 
@@ -175,7 +176,7 @@ export class HandshakeQueue {
     }
   }
 
-  /** @param left has been taken out of the line */
+  /** Closes a connection. @param left has been taken out of the line */
   #leave(holder: string, line: readonly Waiting[], left: Waiting | undefined): void {
     this.#waiting -= 1;
     if (line.length === 0) this.#lines.delete(holder);

@@ -2,18 +2,18 @@ import { CLOSE_CODES } from '@fso/shared/protocol';
 import type { Logger } from '@fso/shared/runtime';
 import type { Proof } from '../../identity/index.ts';
 
-/** A stream of an agent, as far as its proof can end it. */
+/** A stream of an agent that ends with its proof. */
 export interface ProvenStream {
   readonly cluster: string;
   close(code: number, reason: string): void;
 }
 
-/** Ends a stream with the proof that opened it: when that expires, or is revoked. */
+/** Ends a stream when the proof that opened it expires, or is revoked. */
 export class ProofWatch {
   readonly #stream: ProvenStream;
   readonly #proof: Proof;
   readonly #logger: Logger;
-  /** Milliseconds since 1970; infinite: never, or that was checked. */
+  /** Milliseconds since 1970; infinite if the proof never expires, or its expiry was checked. */
   #expiresMs: number;
 
   constructor(stream: ProvenStream, proof: Proof, logger: Logger) {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { type Clock, WAIT_OVERTAKEN } from '@fso/shared/runtime';
 import type { Denial } from '../../identity/index.ts';
 
-/** An answer that is not taken within this time is cut, in milliseconds. */
+/** Longest time for which an answer may take to be sent, in milliseconds. */
 const FLUSH_MS = 1_000;
 
 /** HTTP response to a connection that is refused. */

@@ -4,15 +4,15 @@ import { byText } from '@fso/shared/encoding';
 import { weakMemo } from '@fso/shared/runtime';
 
 /**
- * Whether a plan changes the denying rule of a namespace; undefined: it changes that of a pattern,
- * and what this stands for is not known any more.
+ * Whether a plan changes the denying rule of a namespace. Undefined if the plan changes the rule of
+ * a pattern and it is no longer known which namespaces that stands for.
  */
 export type IsChanged = (namespace: string) => boolean | undefined;
 
-/** Patterns of policies that have not expired, and how these distinguish namespaces. */
+/** Classes into which the patterns of policies that have not expired divide namespaces. */
 interface Patterns {
   readonly digest: string;
-  /** Equal for namespaces of one class. */
+  /** Returns a key that is the same for all namespaces of a class. */
   readonly classOf: (namespace: string) => string;
 }
 
@@ -22,7 +22,8 @@ const readPatterns = (policies: readonly CompiledPolicy[], atMs: number): Patter
     patterns.map((pattern) => ({ pattern, excluded: [] })),
     ({ pattern }) => pattern,
   );
-  // As a text, a pattern of the plan matches the globs that each of its namespaces does.
+  // A pattern of a plan, taken as a name, matches the same globs as each of its namespaces, so it
+  // has the key of their class.
   const classOf = (namespace: string): string => [...new Set(match(namespace).map(({ pattern }) => pattern))].sort(byText).join(' ');
   return { digest: digestOfPatterns(patterns), classOf };
 };
@@ -33,7 +34,7 @@ export class ChangedNamespaces {
   readonly #digests: ReadonlyMap<string, string>;
   readonly #patternsOf: (policies: readonly CompiledPolicy[]) => Patterns;
 
-  /** @param atMs time by which policies have expired, in milliseconds since 1970 */
+  /** @param atMs time at which policies must not have expired, in milliseconds since 1970 */
   constructor({ effects, patterns }: Pick<StoredEffects, 'effects' | 'patterns'>, atMs: number) {
     for (const { action, clusters, namespaces } of effects)
       for (const cluster of action === 'deny' ? clusters : [])
@@ -43,10 +44,10 @@ export class ChangedNamespaces {
   }
 
   /**
-   * Finds those of a cluster. A pattern stands for the namespaces of its class, as long as the
-   * cluster distinguishes namespaces as it did in the plan.
+   * Returns the check for the namespaces of one cluster. A pattern stands for the namespaces of its
+   * class as long as the cluster distinguishes namespaces as it did in the plan.
    *
-   * @param policies compiled, of the commit in force
+   * @param policies compiled policies of the cluster in the commit in force
    */
   in(cluster: string, policies: readonly CompiledPolicy[]): IsChanged {
     const planned = this.#planned.get(cluster) ?? [];

@@ -15,7 +15,7 @@ import { planOf, type Stored } from '../stored-plans.ts';
 import { digestOfScope, visibleSide } from '../visible-sides.ts';
 import { ChangedNamespaces, type IsChanged } from './changed-namespaces.ts';
 
-/** A stored plan as compared with the commit in force. */
+/** Result of a comparison of a stored plan with the commit in force. */
 export interface PlanMatch extends Pick<PlanOutcome, 'state' | 'revision'> {
   /** Clusters that the plan names, by name; none unless the state is InForce. */
   readonly clusters: readonly string[];
@@ -23,7 +23,7 @@ export interface PlanMatch extends Pick<PlanOutcome, 'state' | 'revision'> {
   readonly changedIn: (cluster: string) => IsChanged;
 }
 
-/** State by which a plan is matched. */
+/** State of the hub that a plan is compared with. */
 interface MatchInput {
   readonly ledger: Pick<FleetState, 'desired'> & { readonly records: KeyedReader };
   /** Milliseconds since 1970. */
@@ -32,16 +32,16 @@ interface MatchInput {
 
 const clustersOf = ({ effects, notLookedAt }: StoredPlan): readonly string[] => namedClusters(effects, [{ clusters: notLookedAt }]);
 
-/** Compares what stored plans gave the clusters that they name with what a commit gives them. */
+/** Compares what stored plans predict for the clusters that they name with what a commit gives. */
 export class CommitMatcher {
-  /** Digest of what the caller sees; null: everything. */
+  /** Digest of what the caller sees; null if the caller sees everything. */
   readonly scope: string | null;
-  /** Whether the clusters of a plan get from a commit what was planned. */
+  /** Whether a commit gives the clusters of a plan what was planned. */
   readonly matches: (commit: PolicySet, stored: Stored) => boolean;
   /** Clusters of a commit by name, as far as the caller sees them. */
   readonly #clustersIn: (commit: PolicySet) => ReadonlyMap<string, CommittedCluster>;
 
-  /** @param grants undefined: the caller sees everything */
+  /** @param grants undefined if the caller sees everything */
   constructor(grants: readonly RoleGrant[] | undefined) {
     this.scope = grants === undefined ? null : digestOfScope(grants);
     this.#clustersIn = weakMemo((commit) => committedClusters(visibleSide(commit, grants)));
@@ -67,7 +67,7 @@ export class CommitMatcher {
     return naming === undefined ? { state: 'NotInForce', ...none } : { ...none, state: 'Differs', revision: naming.commit.revision };
   }
 
-  /** Whether a plan can be compared with a commit by this caller. */
+  /** Whether a plan is of the caller's scope, and records what a commit has to give. */
   #isComparable(stored: Stored): boolean {
     return stored.scope === this.scope && planOf(stored)?.after !== undefined;
   }

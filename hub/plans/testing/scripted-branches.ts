@@ -8,7 +8,7 @@ export interface ScriptedBranch {
   readonly files: readonly SourceFile[];
 }
 
-/** Branches of a repository that a test writes; they may change meanwhile. */
+/** Branches of a repository as a test defines them. The test may change the map later. */
 export const scriptedBranches = (branches: ReadonlyMap<string, ScriptedBranch | BranchError> = new Map()): RepositoryBranches => ({
   list: async () => ({
     branches: [...branches].flatMap(([name, tip]) => (tip instanceof BranchError ? [] : [{ name, revision: tip.revision }])),

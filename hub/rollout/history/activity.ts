@@ -13,10 +13,12 @@ type PendingCommit =
   | { readonly kind: 'accepted'; readonly accepted: AcceptedCommit }
   | { readonly kind: 'rejected'; readonly rejected: RejectedRevision };
 
-/** Commits that this hub keeps in case it begins to lead; each holds the policies of its commit. */
+/**
+ * Most commits that a hub keeps in case it begins to lead; each holds the policies of its commit.
+ */
 const PENDING_KEPT = 50;
-/** Hubs on one database notice a commit within this time of each other. */
-const SAME_MS = 60_000;
+/** Time within which all hubs on one database notice a commit, in milliseconds. */
+const SAME_COMMIT_MS = 60_000;
 
 const revisionOf = (pending: PendingCommit): Pick<RejectedRevision, 'commit' | 'times'> =>
   pending.kind === 'accepted' ? pending.accepted.revision : pending.rejected;
@@ -38,8 +40,9 @@ class PendingCommits {
   }
 
   /**
-   * Empties the list. @returns the commits that are newer than the newest recorded one, whichever
-   * hub recorded it
+   * Empties the list.
+   *
+   * @returns the commits that are newer than the newest one that any hub has recorded
    */
   take(newest: RolloutRecord | undefined): readonly PendingCommit[] {
     const taken = this.#unrecorded(newest);
@@ -52,7 +55,7 @@ class PendingCommits {
     const recordedAt = Date.parse(newest.noticed);
     const known = this.#commits.findLastIndex((pending) => {
       const { commit, times } = revisionOf(pending);
-      return commit.revision === newest.commit.revision && Math.abs(Date.parse(times.noticed) - recordedAt) < SAME_MS;
+      return commit.revision === newest.commit.revision && Math.abs(Date.parse(times.noticed) - recordedAt) < SAME_COMMIT_MS;
     });
     return this.#commits.slice(known + 1).filter((pending) => revisionOf(pending).times.noticed > newest.noticed);
   }
@@ -62,25 +65,27 @@ class PendingCommits {
 export interface ActivityDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: FleetState & Pick<Journal, 'records' | 'audit'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly metrics: HubMetrics['rollout'];
-  /** Whether commits go out in waves, and their times are no measure of the hub. Default: no. */
+  /** Whether commits go out in waves, so that their durations are not measured. Default: no. */
   readonly inWaves?: () => boolean;
   /** Makes spans of the rollouts. Absent: nothing is traced. */
   readonly tracer?: CommitTracer | undefined;
 }
 
 /**
- * Delay of a write in milliseconds, so that the first steps, which follow each other at once, are
+ * Delay of a write in milliseconds, so that the first steps, which follow each other quickly, are
  * written together.
  */
 const GATHER_MS = 30;
+/** Pause after a write, in milliseconds. */
 const EVERY_MS = 1_000;
 /**
- * Time between two looks without news, for failed writes and for clusters that did not come back.
+ * Longest time between two checks, in milliseconds: they retry failed writes, and notice that
+ * clusters did not come back.
  */
-const LOOK_MS = 5_000;
+const CHECK_MS = 5_000;
 /**
- * Time after a hub begins to lead in which clusters that were seen before count as connected: their
- * agents are on their way back.
+ * Time after a hub begins to lead, in milliseconds, in which clusters that were seen before count
+ * as connected: their agents may be reconnecting.
  */
 const RETURN_MS = 15_000;
 
@@ -89,8 +94,8 @@ const countingOf = async (ledger: FleetState, isReturning: boolean): Promise<rea
   (await ledger.clusters()).flatMap(({ name, connected, lastSeen }) => (connected || (isReturning && lastSeen !== null) ? [name] : []));
 
 /**
- * Follows commits through the steps of this hub and of the clusters. Every hub does; the one that
- * leads writes it down.
+ * Follows commits through the steps of the hub and of the clusters. The leading hub records them;
+ * the others keep the commits until they lead.
  */
 export class Activity {
   readonly #deps: ActivityDeps;
@@ -126,11 +131,11 @@ export class Activity {
   take(revision: SourceRevision): void {
     const accepted = { revision, before: this.#accepted?.revision.set, steps: { released: null, compiled: null } };
     this.#accepted = accepted;
-    this.#listen({ kind: 'accepted', accepted });
+    this.#receive({ kind: 'accepted', accepted });
   }
 
   reject(rejected: RejectedRevision): void {
-    this.#listen({ kind: 'rejected', rejected });
+    this.#receive({ kind: 'rejected', rejected });
   }
 
   /** Notes that this hub has finished a step of the commit that it accepted last. */
@@ -142,11 +147,11 @@ export class Activity {
     if (this.#leads()) this.#changed(this.#tracker.step(step, revision, time));
   }
 
-  /** Writes until aborted, and then the rest. */
+  /** Writes rollouts until aborted, and then those that are left. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     while (!signal.aborted) {
-      await this.#wakeup.waitAtMost(LOOK_MS, clock, signal).catch(() => undefined);
+      await this.#wakeup.waitAtMost(CHECK_MS, clock, signal).catch(() => undefined);
       await clock.sleep(GATHER_MS, signal).catch(() => undefined);
       await this.#judgeSafely();
       if (this.#leads()) this.#writer.begin();
@@ -168,7 +173,7 @@ export class Activity {
   }
 
   #failed(err: unknown): void {
-    this.#deps.logger.error({ err }, 'activity of a commit not followed');
+    this.#deps.logger.error({ err }, 'progress of commits cannot be followed');
   }
 
   async #noteAll(): Promise<void> {
@@ -209,7 +214,7 @@ export class Activity {
     if (next.kind === 'accepted' && entries.length > 0) void this.#noteAll();
   }
 
-  #listen(next: PendingCommit): void {
+  #receive(next: PendingCommit): void {
     if (this.#leads()) this.#follow(next);
     else this.#pending.add(next, readRollouts(this.#deps.ledger.records)[0]);
   }
@@ -220,7 +225,7 @@ export class Activity {
     this.#loaded = true;
     this.#ledSince = this.#now();
     this.#returnEnds = this.#deps.clock.monotonicMs() + RETURN_MS;
-    // Another hub led and did not live to record these, or the database was away.
+    // No hub has recorded these: the leading one ended before, or the database was unavailable.
     for (const each of this.#pending.take(rollouts[0])) this.#follow(each);
     void this.#noteAll();
     this.#wakeup.wake();

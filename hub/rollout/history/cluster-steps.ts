@@ -14,8 +14,8 @@ type StepTimes = readonly (number | null)[];
 export type ClusterSteps = readonly [string, StepTimes];
 
 /**
- * Stored steps of many clusters, kept for 200 commits: a few texts, whatever the number of
- * clusters. With a list for each cluster, 200 commits in 6,000 clusters would take 300 MB.
+ * Stored steps of many clusters, packed into two strings. With a list for each cluster, the 200
+ * kept commits of 6,000 clusters would take 300 MB.
  */
 export const PackedSteps = z.object({
   /** Names of the clusters, with a space between two. */
@@ -32,7 +32,7 @@ export const PackedSteps = z.object({
 export type PackedSteps = z.infer<typeof PackedSteps>;
 
 const NOT_REACHED = -1;
-/** A step that takes longer, of more than 24 days, reads as this long. */
+/** Longest stored time, about 24 days. Later steps are stored with this time. */
 const MAX_MS = 2 ** 31 - 1;
 const COLUMNS = Object.fromEntries(STEPS.map((step, column) => [step, column])) as Readonly<Record<Step, number>>;
 
@@ -43,7 +43,7 @@ const timesIn = ({ times }: PackedSteps): Int32Array => new Int32Array(new Uint8
 export class StepTable {
   /** Row of each cluster. */
   readonly #rows: Map<string, number>;
-  /** Times of the rows, with room for more. */
+  /** Times of the rows, with spare room. */
   #times: Int32Array;
 
   constructor(names: readonly string[], times: Int32Array = new Int32Array(names.length * STEPS.length).fill(NOT_REACHED)) {
@@ -74,7 +74,7 @@ export class StepTable {
     return this.#rows.size;
   }
 
-  /** Returns the time at which a cluster reached a step; undefined: it has not. */
+  /** Returns the time at which a cluster reached a step; undefined if it has not. */
   at(cluster: string, step: Step): number | undefined {
     const row = this.#rows.get(cluster);
     const time = row === undefined ? NOT_REACHED : this.#times[row * STEPS.length + COLUMNS[step]];
@@ -82,12 +82,13 @@ export class StepTable {
   }
 
   /**
-   * Notes that a cluster has reached a step, the first time that it does. @returns whether this is
-   * that time
+   * Notes when a cluster reaches a step for the first time.
+   *
+   * @returns false if it has reached the step before
    */
   note(cluster: string, step: Step, ms: number): boolean {
     if (this.at(cluster, step) !== undefined) return false;
-    // First, as it may make room in another array.
+    // Before `#times` is read, as this may replace it with a larger array.
     const row = this.add(cluster);
     this.#times[row * STEPS.length + COLUMNS[step]] = Math.min(ms, MAX_MS);
     return true;

@@ -3,7 +3,7 @@ import { type Context, ROOT_CONTEXT, type Span, type SpanContext, SpanKind, Span
 import type { WaveEnd } from '../waves/index.ts';
 import type { RolloutEntry } from './rollout-record.ts';
 
-/** A commit that is not proven by then is not waited for any more: its span ends, as an error. */
+/** Time after which the span of a commit that is not proven ends as an error, in milliseconds. */
 export const LONGEST_MS = 600_000;
 
 /** End of a rollout. `error`: a problem code. Times are in milliseconds since 1970. */
@@ -13,7 +13,7 @@ type End = { readonly time: number } & ({ readonly result: 'enforced' | 'superse
 export interface FleetNow {
   /** Names of the clusters that the enforcement of a commit waits for. */
   readonly counting: readonly string[];
-  /** Whether commits go out in waves, for as long as their strategy wants. */
+  /** Whether commits go out in waves, which may take any time. */
   readonly isInWaves: boolean;
   readonly now: number;
   /** Time at which this hub began to lead: what ended before is in another hub's spans. */
@@ -22,7 +22,7 @@ export interface FleetNow {
 
 const codeOf = (reasons: readonly { readonly code?: string | undefined }[] = []): string => reasons[0]?.code ?? 'invalid';
 
-/** @returns undefined: clusters are still on their way to the commit */
+/** Finds the end of a rollout; undefined if clusters may still reach the commit. */
 const endOf = (entry: RolloutEntry, { counting, isInWaves, now, ledSince }: FleetNow): End | undefined => {
   const { rollout, noticedMs } = entry;
   if (rollout.problems !== null) return { time: Date.parse(rollout.hub.judged ?? rollout.noticed), error: codeOf(rollout.problems) };
@@ -36,11 +36,11 @@ const endOf = (entry: RolloutEntry, { counting, isInWaves, now, ledSince }: Flee
 
 /**
  * Makes the spans of commits from their rollouts, once the times of a span are known. It only
- * watches: nothing depends on it.
+ * observes, and nothing depends on it.
  */
 export class CommitTracer {
   readonly #spans: SpanStarter;
-  /** Rollouts whose end has spans. */
+  /** Rollouts whose spans are made. */
   readonly #ended = new WeakSet<RolloutEntry>();
   /** Clusters whose offers have spans, by rollout. */
   readonly #offers = new WeakMap<RolloutEntry, Set<string>>();
@@ -99,13 +99,17 @@ export class CommitTracer {
     const context = trace.setSpan(ROOT_CONTEXT, span);
     this.#step('fetch', [rollout.noticed, hub.fetched], context);
     this.#step('judge', [hub.fetched, hub.judged], context, problems?.length ? codeOf(problems) : undefined);
-    // A commit is delivered also if its compile at the hub fails.
+    // A commit may be released although the hub failed to compile it.
     this.#step('compile', [hub.judged, hub.compiled ?? hub.released], context, hub.compiled === null ? 'failed' : undefined);
     this.#step('release', [hub.compiled ?? hub.judged, hub.released], context);
     conclude(span, end).end(end.time);
   }
 
-  /** @param times RFC 3339; null: not known, and there is no span */
+  /**
+   * Makes the span of a step of the hub.
+   *
+   * @param times RFC 3339; null if unknown: there is no span
+   */
   #step(name: string, [from, to]: readonly [string | null, string | null], context: Context, error?: string): void {
     if (from === null || to === null) return;
     const span = this.#spans.tracer.startSpan(name, { startTime: Date.parse(from) }, context);

@@ -10,8 +10,8 @@ import { PackedSteps, packSteps, STEPS, type Step, StepTable } from './cluster-s
  */
 
 const Time = z.string();
-/** A list of times for each cluster. */
-const LooseSteps = z.record(z.string(), z.array(z.int().nullable()).length(STEPS.length));
+/** Steps in records of older versions: a list of times for each cluster. */
+const LegacySteps = z.record(z.string(), z.array(z.int().nullable()).length(STEPS.length));
 
 const StoredRollout = z.object({
   /** Grows with each rollout. */
@@ -20,8 +20,8 @@ const StoredRollout = z.object({
   verification: RevisionVerification.nullable(),
   noticed: Time,
   /**
-   * Whether it was followed from the beginning. false: it was found in force when the record began,
-   * and its duration is not known.
+   * Whether the commit was followed from the beginning. If not, it was in force before its record
+   * began, and its duration is not known.
    */
   watched: z.boolean(),
   hub: z.object({
@@ -37,10 +37,10 @@ const StoredRollout = z.object({
   /**
    * Steps in a record of an older version; else empty, so that such a version can read the rest.
    */
-  clusters: LooseSteps,
+  clusters: LegacySteps,
   steps: PackedSteps.optional(),
   refused: z.record(z.string(), z.object({ at: z.int(), reasons: z.array(ProblemView) })),
-  /** A newer commit came before it was enforced. */
+  /** Whether a newer commit came before this one was enforced. */
   superseded: z.boolean(),
   enforced: Time.nullable(),
 });
@@ -55,12 +55,12 @@ export type RolloutRecord = z.infer<typeof RolloutRecord>;
 
 const MAX_NAMES = 500;
 /**
- * Limits of the reasons of a refusal that are kept. Where many clusters refuse, each has the same
- * ones.
+ * Limits of stored refusals: `kept` reasons of some `characters` for the first `of` clusters. Each
+ * further cluster has one reason, as they mostly repeat.
  */
 const REASONS = { kept: 5, characters: 500, of: 50 };
 
-/** Bounds the names of changed policies; the counts are those of all of them. */
+/** Limits the names of changed policies. The counts are those of all. */
 export const withChanges = ({ added, changed, removed }: PolicyChanges): Pick<RolloutRecord, 'changes' | 'counts'> => ({
   changes: { added: added.slice(0, MAX_NAMES), changed: changed.slice(0, MAX_NAMES), removed: removed.slice(0, MAX_NAMES) },
   counts: { added: added.length, changed: changed.length, removed: removed.length },
@@ -85,8 +85,8 @@ export const createRolloutRecord = (start: Start, clusters: readonly string[]): 
 });
 
 /**
- * Whether a cluster has reached a step of a commit. Each step counts only with those before it: a
- * report may still speak of a commit that the cluster is on its way back to.
+ * Whether a cluster has reached a step of a commit. A step counts only with the steps before it: a
+ * report may still name this commit from an earlier time in which it was in force.
  */
 const hasReached = (record: ClusterRecord, step: Step, revision: string): boolean => {
   switch (step) {
@@ -107,8 +107,9 @@ const shorten = (reasons: NonNullable<ClusterRecord['nack']>['reasons'], refusal
     .map(({ message, ...place }) => ({ ...place, reason: message.slice(0, REASONS.characters) }));
 
 /**
- * The nack stands until the agent, offered the commit again, takes it. @returns whether that is
- * news
+ * Notes the refusal of a commit, which stands until the agent accepts another offer of it.
+ *
+ * @returns whether the rollout has changed
  */
 const noteRefusal = (
   rollout: RolloutRecord,
@@ -135,12 +136,12 @@ export class RolloutEntry {
   readonly noticedMs: number;
   /** Policies still to be compared. */
   compare?: { readonly before: PolicySet | undefined; readonly after: PolicySet } | undefined;
-  /** The audit log does not have its changes yet. */
+  /** Whether the audit log still lacks its changes. */
   isUnaudited: boolean = false;
-  /** Unpacked steps, used instead of those of the record once they were needed. */
+  /** Unpacked steps, which replace those of the record once they are needed. */
   #steps: StepTable | undefined;
 
-  /** @param rollout stays as it is */
+  /** @param rollout is copied, and does not change */
   constructor(rollout: RolloutRecord) {
     this.rollout = copyOf(rollout);
     this.noticedMs = Date.parse(rollout.noticed);
@@ -151,17 +152,18 @@ export class RolloutEntry {
     return this.#steps;
   }
 
-  /** Returns the current record; what is noted later does not change it. */
+  /** Returns a copy of the current record, which later changes do not affect. */
   toRecord(): RolloutRecord {
     const record = copyOf(this.rollout);
     return this.#steps === undefined ? record : { ...record, steps: this.#steps.pack() };
   }
 
   /**
-   * Notes what the hub knows about a cluster, in place: it may be one of thousands of reports.
+   * Notes the steps that a cluster has reached. The entry changes in place, as thousands of reports
+   * may come.
    *
-   * @param at ms after `noticed`
-   * @returns whether that is news
+   * @param at milliseconds after `noticed`
+   * @returns whether the rollout has changed
    */
   note(record: ClusterRecord, at: number): boolean {
     const { revision } = this.rollout.commit;
@@ -176,8 +178,8 @@ export class RolloutEntry {
   }
 
   /**
-   * Returns the time of a step that is known now: an offer is noted with its answer, and an ack may
-   * have waited at its agent.
+   * Returns the time of a step, which may be earlier than now: an offer is noted with its answer,
+   * and an ack may have waited at its agent.
    */
   #reachedAt(step: Step, { name, offeredAt, acked }: ClusterRecord, at: number): number {
     if (step === 'offered' && offeredAt !== null) return Math.min(at, Math.max(0, Date.parse(offeredAt) - this.noticedMs));
@@ -186,7 +188,7 @@ export class RolloutEntry {
   }
 
   /**
-   * Milliseconds from the offer of the commit to a cluster until its proof; undefined: one of the
+   * Milliseconds from the offer of the commit to a cluster until its proof; undefined if one of the
    * two is not known.
    */
   provenAfter(cluster: string): number | undefined {
@@ -197,8 +199,8 @@ export class RolloutEntry {
   /**
    * Returns the time at which the last of the clusters that count proved or refused the commit.
    *
-   * @param counts names of those that are connected
-   * @returns ms after `noticed`; undefined: not yet
+   * @param counts names of these clusters
+   * @returns milliseconds after `noticed`; undefined if some have not answered yet
    */
   answeredAt(counts: readonly string[]): number | undefined {
     if (counts.length === 0) return undefined;
@@ -211,7 +213,7 @@ export class RolloutEntry {
     return last;
   }
 
-  /** Returns the time at which all that count had proven the commit, as `answeredAt` does. */
+  /** Returns the same time as `answeredAt`, unless some cluster has refused the commit. */
   enforcedAt(counts: readonly string[]): number | undefined {
     return Object.keys(this.rollout.refused).length > 0 ? undefined : this.answeredAt(counts);
   }

@@ -4,12 +4,12 @@ import { RolloutRecord } from './rollout-record.ts';
 
 /** Kind of the records of commits. */
 export const COMMIT_KIND = 'commit';
-/** Rollouts kept: each takes the place of the one that came this many before it. */
+/** Number of kept rollouts: each overwrites the one that came this many before it. */
 export const ROLLOUTS_KEPT = 200;
 
 const slotOf = ({ sequence }: RolloutRecord): string => String(sequence % ROLLOUTS_KEPT);
 
-/** null: one that another version wrote. */
+/** Parses a record; null if another version of the hub wrote it. */
 const parseRecord = weakMemo((value: object): RolloutRecord | null => RolloutRecord.safeParse(value).data ?? null);
 
 const parseRollout = (value: unknown): RolloutRecord | null => (typeof value === 'object' && value !== null ? parseRecord(value) : null);
@@ -25,15 +25,12 @@ export const readRollouts = (records: KeyedReader): readonly RolloutRecord[] =>
 export const readRollout = (records: KeyedReader, revision: string): RolloutRecord | undefined =>
   readRollouts(records).find(({ commit }) => commit.revision === revision);
 
-/**
- * Reads the record of one commit.
- *
- * @returns the record in a slot; null: there is none that can be read
- */
+/** Reads the record in a slot; null if there is none that can be read. */
 export const readRolloutSlot = (records: KeyedReader, slot: string): RolloutRecord | null => parseRollout(records.get(COMMIT_KIND, slot));
 
 /**
- * Keeps a rollout; a newer one, of the hub that leads by now, stays. Resolves once it is durable.
+ * Writes a rollout, unless a hub that leads by now has written a newer one to its slot. Resolves
+ * once it is durable.
  */
 export const writeRollout = async (records: KeyedStore, rollout: RolloutRecord): Promise<void> => {
   await records.update(COMMIT_KIND, slotOf(rollout), (before) =>

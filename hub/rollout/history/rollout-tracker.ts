@@ -3,7 +3,7 @@ import type { ClusterRecord } from '../../ledger/index.ts';
 import type { RejectedRevision, SourceRevision } from '../../source/index.ts';
 import { createRolloutRecord, RolloutEntry, type RolloutRecord } from './rollout-record.ts';
 
-/** Step of the hub whose time the record of a commit has. */
+/** Step of the hub whose time is recorded. */
 export type RecordedStep = 'released' | 'compiled';
 
 /** Commit that came into force, with what its record begins with. */
@@ -22,8 +22,8 @@ export interface EnforcementTimes {
   proven(ms: number): void;
 }
 
-/** Accepted commits that clusters may still be on their way to. */
-const OPEN = 4;
+/** Most accepted commits that are followed at the same time. */
+const MAX_OPEN = 4;
 
 const isSameRollout = (one: RolloutRecord, other: RolloutRecord): boolean =>
   one.commit.revision === other.commit.revision && one.noticed === other.noticed;
@@ -32,8 +32,8 @@ const bySequence = (left: RolloutEntry, right: RolloutEntry): number => right.ro
 
 /**
  * Merges recorded and unwritten rollouts. Another hub may have led in between and used the sequence
- * numbers of those this one could not write: those newer than all recorded ones get the next
- * numbers.
+ * numbers of unwritten ones. Of these, those newer than all recorded ones get the next numbers, and
+ * the others are dropped.
  */
 const merge = (
   recorded: readonly RolloutRecord[],
@@ -55,27 +55,27 @@ const merge = (
 };
 
 /**
- * Follows the newest commits. It does no I/O and reads no clock; each method returns the entries
- * that are to be written.
+ * Follows the newest commits. It does no I/O and reads no clock. Each method returns the entries to
+ * be written.
  */
 export class RolloutTracker {
   readonly #times: EnforcementTimes;
   /** Rollouts that may still change, newest first. */
   #open: RolloutEntry[] = [];
   #lastSequence = 0;
-  /** The newest commit, if it is a refused one. */
+  /** The newest commit if it was refused. */
   #refused: RolloutEntry | undefined;
 
   constructor(times: EnforcementTimes) {
     this.#times = times;
   }
 
-  /** Begins with the records, newest first, and with the entries that this hub could not write. */
+  /** Restores the state from records, newest first, and entries that this hub could not write. */
   restore(recorded: readonly RolloutRecord[], unwritten: readonly RolloutEntry[]): readonly RolloutEntry[] {
     const { entries, kept } = merge(recorded, unwritten);
     const [newest] = entries;
     this.#lastSequence = newest?.rollout.sequence ?? 0;
-    this.#open = entries.filter(({ rollout }) => rollout.problems === null).slice(0, OPEN);
+    this.#open = entries.filter(({ rollout }) => rollout.problems === null).slice(0, MAX_OPEN);
     this.#refused = newest !== undefined && newest.rollout.problems !== null ? newest : undefined;
     return kept;
   }
@@ -90,13 +90,14 @@ export class RolloutTracker {
     if (at === 0 || (at > 0 && restored)) return [];
     const superseded = this.#supersede();
     const entry = this.#start(accepted);
-    this.#open = [entry, ...this.#open].slice(0, OPEN);
+    this.#open = [entry, ...this.#open].slice(0, MAX_OPEN);
     this.#refused = undefined;
     return [...superseded, entry];
   }
 
   refuse({ commit, problems, times }: RejectedRevision): readonly RolloutEntry[] {
-    // The source looks at it again after a restart, and each time where only time can mend it.
+    // The source rejects it again after a restart, and at each fetch if only time can make it
+    // valid.
     if (this.#refused?.rollout.commit.revision === commit.revision) return [];
     const hub = { fetched: times.fetched, judged: times.judged, released: null, compiled: null };
     this.#refused = this.#add({ commit, problems: [...problems], noticed: times.noticed, hub }, []);
@@ -115,7 +116,7 @@ export class RolloutTracker {
 
   /** @param now milliseconds since 1970 */
   note(record: ClusterRecord, now: number): readonly RolloutEntry[] {
-    // What a cluster says about a commit is about the last time that it was in force.
+    // A commit may come into force twice: reports are about the last time.
     return this.#open.filter((entry, at) => this.#isLastOf(entry, at) && this.#noteCluster(entry, record, now));
   }
 
@@ -171,7 +172,7 @@ export class RolloutTracker {
       : { fetched: times.fetched, judged: times.judged, ...steps };
     const clusters = set.clusters.map(({ document }) => document.metadata.name);
     const entry = this.#add({ commit, verification, noticed: times.noticed, watched: !restored, hub }, clusters);
-    // Without the set before, only the first commit of all is known to bring everything.
+    // Without the previous policies, only the very first commit is known to add all of its own.
     if (!restored && (before !== undefined || this.#open.length === 0)) entry.compare = { before, after: set };
     return entry;
   }

@@ -9,9 +9,9 @@ import { ROLLOUTS_KEPT, writeRollout } from './rollout-store.ts';
 type SourcedPolicy = Sourced<SovereignPolicyDocument>;
 
 /**
- * Writes out the content of a policy, with the regions that its references stand for and the
- * scopes around it: a group that is widened changes every policy that names it, a scope every
- * policy below it, and a new catalogue those whose regions it reads otherwise.
+ * Serializes a policy with all that changes its meaning: the regions that its references resolve
+ * to, and the scopes above it. So a wider group changes every policy that names it, a scope every
+ * policy below it, and a new catalogue every policy whose regions resolve differently.
  */
 const createText = (set: PolicySet): ((policy: SourcedPolicy) => string) => {
   const resolver = regionsOf(set);
@@ -32,8 +32,8 @@ const areSame = (some: readonly Sourced<object>[], others: readonly Sourced<obje
   some.length === others.length && some.every(({ document }, at) => document === others[at]?.document);
 
 /**
- * Returns whether a policy of both sets is changed. A file that reads as before is the same
- * document, and most are: they are not written out.
+ * Returns a check whether a policy differs between two sets. Most files are unchanged and are the
+ * same document in both, so these are not serialized.
  */
 const createIsChanged = (before: PolicySet, after: PolicySet): ((was: SourcedPolicy, is: SourcedPolicy) => boolean) => {
   const around = ({ scopes, regionGroups, catalog }: PolicySet) => [
@@ -69,7 +69,7 @@ export const comparePolicies = (before: PolicySet | undefined, after: PolicySet)
 export interface RolloutWriterDeps {
   readonly ledger: Pick<Journal, 'records' | 'audit'>;
   readonly logger: Logger;
-  /** Handler that is called where a rollout changed while it was written. */
+  /** Handler that is called when a rollout has changed while it was written. */
   readonly onMore: () => void;
 }
 
@@ -106,19 +106,19 @@ export class RolloutWriter {
 
   add(entries: readonly RolloutEntry[]): void {
     for (const entry of entries) this.#waiting.add(entry);
-    // Newer rollouts would take their places in the ledger.
+    // Newer rollouts would overwrite the oldest ones in the ledger.
     for (const oldest of [...this.#waiting].slice(0, Math.max(0, this.#waiting.size - ROLLOUTS_KEPT))) this.#waiting.delete(oldest);
   }
 
   /**
-   * Begins to write what waits, one write of each rollout at a time. Not awaited: with the database
-   * away a write takes as long as that is.
+   * Begins to write the waiting rollouts, one write of each at a time. Not awaited, as a write
+   * blocks while the database is unavailable.
    */
   begin(): void {
     for (const entry of [...this.#waiting]) if (!this.#writing.has(entry)) this.#begin(entry);
   }
 
-  /** Begins to write all that waits, also beside writes under way, as nothing comes after it. */
+  /** Begins to write all waiting rollouts before the end, also those with a write under way. */
   finish(): void {
     for (const entry of [...this.#waiting]) this.#begin(entry);
   }
@@ -145,7 +145,7 @@ export class RolloutWriter {
       (err: unknown) => {
         this.#deps.logger.error({ err }, 'activity of a commit not recorded');
         this.#writing.delete(entry);
-        // Tried again the next time.
+        // Retried by the next begin.
         this.#waiting.add(entry);
       },
     );

@@ -3,20 +3,20 @@ import { type Runtime, StepMemo } from '@fso/shared/runtime';
 import { z } from 'zod';
 import type { FleetState, Journal, KeyedReader, Lease } from '../../ledger/index.ts';
 
-/** The numbers of the fleet over time: by day, so that an old one is not written again. */
+/** Counts of the fleet over time, stored by day so that past days are not written again. */
 
 const TREND_KIND = 'trend';
-/** Days for which the numbers of the fleet are shown. */
+/** Days for which the counts of the fleet are shown. */
 export const TREND_DAYS = 90;
 /** Number of stored days: one more than are shown, as the first of them is not a whole one. */
 const SLOTS = TREND_DAYS + 1;
 const DAY_MS = 86_400_000;
 const EVERY_MS = 60_000;
-/** Time between two points without a change, which show that the recorder runs. */
+/** Time between two points without a change, in milliseconds: they show that a hub records. */
 const SIGN_OF_LIFE_MS = 15 * 60_000;
-/** Time without a point after which no hub counts as recording. */
+/** Time without a point after which no hub counts as recording, in milliseconds. */
 const SILENCE_MS = 20 * 60_000;
-/** Points of an answer; of more, {@link SPANS} spans of time have up to three each. */
+/** Most points of an answer. If there are more, each of {@link SPANS} spans has up to three. */
 const MAX_POINTS = 1_000;
 const SPANS = 330;
 
@@ -45,7 +45,7 @@ const dayIn = (value: unknown, day: number): StoredDay | undefined => {
   return known?.day === day ? known : undefined;
 };
 
-/** A recorded moment. */
+/** A point at which a hub recorded. */
 interface SeenPoint extends TrendPoint {
   readonly violations: number;
   readonly failed: number;
@@ -55,10 +55,7 @@ interface SeenPoint extends TrendPoint {
 /** Current counts of the fleet. */
 export type FleetCounts = Pick<StatusView, 'violations' | 'policies' | 'clusters'>;
 
-/**
- * Returns the current point. The last report of a cluster counts until its next one: a policy that
- * failed has failed.
- */
+/** Returns the point of the current counts. The last report of a cluster counts until its next. */
 export const pointOf = ({ violations, policies, clusters }: FleetCounts, now: Date): SeenPoint => ({
   time: now.toISOString(),
   violations,
@@ -70,7 +67,7 @@ const storedOf = ({ time, violations, failed, connected }: SeenPoint): StoredPoi
 
 const isSame = (one: StoredPoint, other: StoredPoint): boolean => one.slice(1).every((value, at) => value === other[at + 1]);
 
-/** A point of an answer; null: from then on no hub recorded. */
+/** A point of an answer. Its values are null if no hub recorded from then on. */
 type Point = readonly [ms: number, values: readonly [violations: number, failed: number, connected: number] | null];
 
 const viewOf = ([ms, values]: Point): TrendPoint => {
@@ -79,8 +76,8 @@ const viewOf = ([ms, values]: Point): TrendPoint => {
 };
 
 /**
- * Reads the points since shortly before `from`, for the values that held at that time; oldest
- * first.
+ * Reads the points, oldest first, from shortly before `from` on, to include the values that held at
+ * `from`.
  */
 const readPoints = (records: KeyedReader, from: number, now: number): Point[] => {
   const first = dayOf(from - SILENCE_MS);
@@ -97,7 +94,7 @@ const withGaps = (points: readonly Point[]): Point[] =>
     return next !== undefined && next[0] - point[0] > SILENCE_MS ? [point, [point[0] + EVERY_MS, null]] : [point];
   });
 
-/** The worst of each number, at the first recorded point. */
+/** Returns the worst value of each count, at the time of the first recorded point. */
 const worstOf = (points: readonly Point[]): Point[] => {
   const seen = points.flatMap(([, values]) => (values === null ? [] : [values]));
   const first = points.find(([, values]) => values !== null);
@@ -107,7 +104,8 @@ const worstOf = (points: readonly Point[]): Point[] => {
 };
 
 /**
- * Merges one span into its worst values, its gap, and its last point. In order, one at each time.
+ * Merges the points of a span into its worst values, its gap and its last point. They are in order,
+ * with one for each time.
  */
 const merged = (points: readonly Point[]): Point[] => {
   const gap = points.find(([, values]) => values === null);
@@ -123,9 +121,10 @@ const thin = (points: readonly Point[], from: number, spanMs: number): Point[] =
 };
 
 /**
- * The last hours, oldest first: what held when they began, the points in them, and the present.
+ * Returns the trend of the last hours, oldest first: the values at their beginning, the points in
+ * them, and the current point.
  *
- * @param present what holds now
+ * @param present the current point
  */
 export const readTrend = (records: KeyedReader, hours: number, present: SeenPoint): TrendPoint[] => {
   const now = Date.parse(present.time);
@@ -137,15 +136,15 @@ export const readTrend = (records: KeyedReader, hours: number, present: SeenPoin
   return [[from, before?.[1] ?? null] as const, ...thin(inside, from, (now - from) / SPANS), [ms, values] as const].map(viewOf);
 };
 
-/** Source of the fleet's numbers, and the ledger that keeps them over time. */
+/** Source of the counts of the fleet, and the ledger that stores them. */
 export interface TrendDeps extends Pick<Runtime, 'clock' | 'logger'> {
   readonly ledger: Pick<FleetState, 'subscribe'> & Pick<Journal, 'records'> & Pick<Lease, 'leads' | 'onLead'>;
   readonly counts: () => Promise<FleetCounts>;
-  /** Time between two looks. Default one minute. */
+  /** Time between two checks, in milliseconds. Default: one minute. */
   readonly everyMs?: number;
 }
 
-/** Keeps the trend; of several hubs the leading one does. */
+/** Creates the recorder of the trend. Only the leading hub records. */
 export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = EVERY_MS }: TrendDeps) => {
   let isDirty = true;
   ledger.subscribe(({ kind }) => {
@@ -173,7 +172,7 @@ export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = E
     });
   };
 
-  const look = async (): Promise<void> => {
+  const recordIfLeading = async (): Promise<void> => {
     if (isRecording || !ledger.leads()) return;
     isRecording = true;
     try {
@@ -187,11 +186,11 @@ export const createTrendRecorder = ({ ledger, counts, clock, logger, everyMs = E
   };
 
   return {
-    /** Looks at the fleet until aborted. */
+    /** Records until aborted. */
     run: async (signal: AbortSignal): Promise<void> => {
       while (!signal.aborted) {
-        // Not awaited: with the database away it takes as long as that is.
-        void look();
+        // Not awaited, as a write blocks while the database is unavailable.
+        void recordIfLeading();
         await clock.sleep(everyMs, signal).catch(() => undefined);
       }
     },

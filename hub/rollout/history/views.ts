@@ -35,7 +35,7 @@ export const summaryOf = (rollout: RolloutRecord): CommitSummary => {
 };
 
 /**
- * A rollout in full: the times of each step in each cluster.
+ * Full view of a rollout, with the times of each step in each cluster.
  *
  * @param plan id of the stored plan that predicted it
  */

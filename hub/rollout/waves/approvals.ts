@@ -7,12 +7,14 @@ import type { RolloutRun } from './run.ts';
 
 /**
  * Effects of signed tags on a run, as the hub judges them: a commit skips its waves, or an unseen
- * wave, in which the gates have looked at no cluster, goes on.
+ * wave continues. A wave is unseen if its gates have looked at no cluster.
  */
 
 /**
- * Decides whether a commit under way skips what waves it has before it: its tags are there, and
- * nobody has paused the run. @returns undefined: it goes by waves
+ * Decides whether a commit skips its remaining waves: its tags are given, and the run is not
+ * paused.
+ *
+ * @returns undefined if it goes by waves
  */
 export const immediateOf = ({ base, paused }: RolloutRun, { now, newest }: RolloutInput): RolloutRun['immediate'] => {
   const { revision, immediate } = newest;
@@ -20,13 +22,13 @@ export const immediateOf = ({ base, paused }: RolloutRun, { now, newest }: Rollo
   return { from: base.revision, since: now, signer: immediate.signer, taggedBy: [...immediate.approvers] };
 };
 
-/** Name of the unseen wave by which a run is halted; undefined: it is not halted so. */
+/** Name of the unseen wave that halts a run; undefined if none does. */
 export const unseenWave = ({ halt }: Pick<RolloutRun, 'halt'>): string | undefined =>
   halt?.gate === 'NothingLookedAt' ? halt.wave : undefined;
 
 export const NO_APPROVERS = 'the strategy in force names no approvers';
 
-/** Reason why nobody could approve an unseen wave, by the strategy alone; null: someone may. */
+/** Reason why the strategy lets nobody approve an unseen wave; null if someone can. */
 export const findNoApprover = ({ approvers = [] }: RolloutStrategySpec, wave: string): string | null => {
   if (approvers.length === 0) return NO_APPROVERS;
   return WAVE_IN_TAG.test(wave) ? null : 'no tag can have the name of the wave';
@@ -43,17 +45,17 @@ const notJudged = ({ base: { strategy } }: RolloutRun, wave: string): UnseenAppr
   unneeded: findNoApprover(strategy, wave),
 });
 
-/** Whether the gates of an unseen wave look at some cluster by now. */
+/** Whether the gates of a wave that halted as unseen look at some cluster by now. */
 const isSeen = (run: RolloutRun, halted: string, input: RolloutInput): boolean => {
   const wave = wavesOfRun(run, input.clusters).find(({ name }) => name === halted);
   return wave !== undefined && unseenGate(wave, followIn(run, wave, changedIn(run, wave, input), input.now)) === undefined;
 };
 
 /**
- * The approval without which an unseen wave stays halted.
+ * Returns the approval without which an unseen wave stays halted.
  *
- * @param input undefined: not read yet
- * @returns undefined: no such wave is halted, or some cluster of it has proven the commit by now
+ * @param input undefined if it was not read yet
+ * @returns undefined if no such wave is halted, or one of its clusters has proven the commit by now
  */
 export const awaitedApproval = (run: RolloutRun, input: RolloutInput | undefined): UnseenApproval | undefined => {
   const wave = unseenWave(run);
@@ -62,14 +64,14 @@ export const awaitedApproval = (run: RolloutRun, input: RolloutInput | undefined
   return approval?.wave === wave ? approval : notJudged(run, wave);
 };
 
-/** The approval by which an unseen wave goes on now; undefined: none is there, or needed. */
+/** Approval that lets an unseen wave continue now; undefined if none is given or needed. */
 export const givenApproval = (run: RolloutRun, { newest }: RolloutInput): UnseenApproval | undefined => {
   const { approval, revision } = newest;
   if (run.paused !== null || revision !== run.revision || approval?.isGiven !== true || approval.unneeded !== null) return undefined;
   return approval.wave === unseenWave(run) ? approval : undefined;
 };
 
-/** Describes what lets an unseen wave go on. */
+/** Describes what lets an unseen wave continue. */
 export const awaitedText = ({ paused, base, revision }: RolloutRun, { wave, isGiven, missing }: UnseenApproval): string => {
   if (isGiven) return paused === null ? 'nothing, as it is approved' : '`fso rollout resume`, as it is approved';
   if (missing === 0) return 'a newer commit, as a signer has revoked the approval of this one';
@@ -84,7 +86,7 @@ interface TagRecords {
 }
 
 interface Tagged extends Pick<NewAuditEntry, 'action' | 'detail'>, Pick<ClusterEvent, 'reason' | 'message'> {
-  /** Those in whose names it is recorded. */
+  /** Names that are recorded as the actor. */
   readonly by: string;
 }
 
@@ -112,7 +114,7 @@ const approvalTagged = ({ wave, signer, approvers }: UnseenApproval): Tagged => 
   };
 };
 
-/** Records of what signed tags do to a run now; undefined: nothing. */
+/** Makes the records of what signed tags do to a run now; undefined if they do nothing. */
 export const recordsOfTags = (run: RolloutRun, input: RolloutInput): TagRecords | undefined => {
   const { revision } = input.newest;
   const immediate = immediateOf(run, input);

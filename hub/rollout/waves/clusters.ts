@@ -4,11 +4,11 @@ import type { TagVerdict } from '@fso/shared/trust';
 import type { HeldCluster } from '../../ledger/index.ts';
 import { type Facts, laterOf, type Move, moveOf, type RolloutRun } from './run.ts';
 
-/** A cluster as the plan of a rollout sees it. null: there is no such commit or digest. */
+/** State of a cluster for the plan of a rollout. Commits and digests are null if there are none. */
 export interface RolloutCluster extends SelectedCluster {
   /** Whether the newest commit registers it. If not, it leaves, and no wave waits for it. */
   readonly isRegistered: boolean;
-  /** Digest of the policies that it enforces, by its agent. */
+  /** Digest of the policies that its agent enforces. */
   readonly enforced: string | null;
   /** Commit that every lock has proven; null also where that is not known now. */
   readonly proven: string | null;
@@ -19,14 +19,14 @@ export interface RolloutCluster extends SelectedCluster {
   /** Commit that its agent has refused. */
   readonly refused: string | null;
   /**
-   * Commit of which its agent did not get all objects so far: it says nothing of the commit itself.
+   * Commit of which its agent lacks objects so far. This is no refusal of the commit itself.
    */
   readonly lacking: string | null;
   /** Commit that its agent does not take yet, as it lacks an approval; null also where unknown. */
   readonly held: HeldRevision | null;
-  /** Time since when it is not connected or not observed, ms since 1970; null: it is. */
+  /** Time since when it is not connected or not observed, in ms since 1970; null if it is both. */
   readonly awaySince: number | null;
-  /** Whether the hub that plans has seen it leave: it was not away when that one began to watch. */
+  /** Whether the planning hub saw it leave: it was there when that hub began to watch. */
   readonly wasSeenLeaving: boolean;
   /** null: not known now. */
   readonly facts: Facts | null;
@@ -34,32 +34,32 @@ export interface RolloutCluster extends SelectedCluster {
 
 /** Tags about a commit, as the hub judges them. */
 export interface JudgedTags extends TagVerdict {
-  /** Signer of the commit; '': not known, and no tag counts. */
+  /** Signer of the commit; empty if unknown, and then no tag counts. */
   readonly signer: string;
 }
 
 /** Approval of an unseen wave: one whose gates have looked at no cluster. */
 export interface UnseenApproval extends JudgedTags {
   readonly wave: string;
-  /** Reason why an operator passes the gate instead; null: the tags alone do. */
+  /** Reason why an operator may pass the gate instead; null if only tags can. */
   readonly unneeded: string | null;
 }
 
-/** State of the fleet at one look, from which {@link planRun} decides who may move on. */
+/** State of the fleet, from which {@link planRun} decides which clusters may move. */
 export interface RolloutInput {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly newest: {
     readonly revision: string;
     readonly strategy: RolloutStrategySpec | undefined;
-    /** undefined: it does not ask to skip waves, or has them behind it. */
+    /** Tags to skip waves; undefined if the commit does not ask to, or has finished them. */
     readonly immediate?: JudgedTags | undefined;
-    /** undefined: the run was not halted by an unseen wave when it was read. */
+    /** undefined if no unseen wave halted the run when it was read. */
     readonly approval?: UnseenApproval | undefined;
   };
   /** Clusters that the newest commit or the base registers. */
   readonly clusters: ReadonlyMap<string, RolloutCluster>;
-  /** Digest of what a cluster gets of a commit; undefined: the commit cannot be read. */
+  /** Digest of the policies that a commit gives a cluster; undefined if it cannot be read. */
   readonly digestOf: (cluster: string, revision: string) => string | undefined;
 }
 
@@ -72,7 +72,7 @@ export type Progress =
   /** Left out by the gates. */
   | 'unlooked'
   | 'refused'
-  /** Unproven after its time. */
+  /** Unproven within its time. */
   | 'late'
   | 'moving';
 
@@ -87,8 +87,8 @@ const DEFAULT_UNREACHABLE = '5m';
 const DEFAULT_PROOF = '10m';
 
 /**
- * Progress of a cluster that comes and goes. An agent that lacks objects does so to ask for them:
- * its wave must not go on without it, as for one that is away.
+ * Progress of a cluster that leaves repeatedly. An agent that lacks objects reconnects to ask for
+ * them, so its wave must not continue without it as it does without one that is away.
  */
 const progressOfUnsteady = ({ lacking }: RolloutCluster, { revision }: Move): Progress => (lacking === revision ? 'late' : 'away');
 
@@ -112,7 +112,7 @@ export class Wave {
     this.#unreachableMs = durationMs(strategy.unreachableAfter ?? DEFAULT_UNREACHABLE);
   }
 
-  /** Whether its gates compare facts, beside refusals and the time to proof. */
+  /** Whether its gates compare facts, in addition to refusals and the time to proof. */
   get comparesFacts(): boolean {
     const { maxNewViolations, maxNewlyRefused, maxNewlyPending } = this.rule ?? {};
     return [maxNewViolations, maxNewlyRefused, maxNewlyPending].some((limit) => limit !== undefined);
@@ -130,8 +130,8 @@ export class Wave {
   }
 
   /**
-   * Whether a cluster comes and goes: it left again, and was not there for the whole time to proof
-   * within what an absence and a proof may take together.
+   * Whether a cluster leaves repeatedly: it left more than once, and never stayed for the whole
+   * time to proof within the time that one absence and one proof may take together.
    */
   #isUnsteady({ absences }: Move, now: number): boolean {
     return absences?.isRepeated === true && now - absences.since >= this.#unreachableMs + this.proofMs;
@@ -149,14 +149,14 @@ export class Wave {
   }
 
   /**
-   * Whether a cluster could prove by now. Where its wave needs no approval, one that reports that
-   * it lacks one is late in the end, as nobody can give it.
+   * Whether a cluster is expected to prove in time: it is there, and waits for no approval. If its
+   * wave needs no approval, a cluster that waits for one becomes late, as nobody can give it.
    */
   #isExpected({ awaySince }: RolloutCluster, { away, held }: Move): boolean {
     return awaySince === null && away !== true && (held !== true || this.rule?.approval === undefined);
   }
 
-  /** Notes that a cluster leaves, comes back, or has stayed. */
+  /** Updates the absences of a move: the cluster leaves, comes back, or has stayed. */
   #noteAbsence({ awaySince, wasSeenLeaving }: RolloutCluster, { away, absences, ...move }: Move, now: number): Move {
     const before = absences && { absences };
     if (awaySince !== null) {
@@ -168,9 +168,9 @@ export class Wave {
   }
 
   /**
-   * Looks at a cluster that was moved. One that comes back, that got its approval, or that had
-   * proven the commit and does not show it now, has the whole time again: its agent may have
-   * restarted, or judge risks again.
+   * Follows a cluster that was moved. Its time to proof starts again when it comes back, gets its
+   * approval, or no longer shows its proof, as after a restart of its agent or while that judges
+   * risks again.
    */
   follow(cluster: RolloutCluster, { seen, held, ...before }: Move, now: number): MovedCluster {
     const noted = this.#noteAbsence(cluster, before, now);
@@ -183,7 +183,10 @@ export class Wave {
     return { cluster, move: again, progress: this.#progressOf(cluster, again, now) };
   }
 
-  /** Whether the wave need not wait for a cluster any more. The last one waits for nobody. */
+  /**
+   * Whether the wave need not wait for a cluster any more. The last wave, of clusters in no wave,
+   * has no gates and is done with refused and late clusters, too.
+   */
   isDone(progress: Progress): boolean {
     if (this.rule === undefined) return progress !== 'moving';
     return progress === 'proven' || progress === 'away' || progress === 'unlooked';
@@ -201,20 +204,20 @@ export const followIn = (run: RolloutRun, wave: Wave, clusters: readonly Rollout
 export const wavesOfRun = ({ base: { strategy } }: Pick<RolloutRun, 'base'>, clusters: RolloutInput['clusters']): readonly Wave[] =>
   wavesOf(strategy, clusters.values()).map((members, number) => new Wave(members, number, strategy));
 
-/** Commit that the turn of its wave gives a cluster. */
+/** Commit that a cluster gets by the progress of its wave. */
 export const turnOf = (run: RolloutRun, { number }: Pick<Wave, 'number'>, cluster: string): string =>
   moveOf(run, cluster)?.revision ?? run.reached[number] ?? run.base.revision;
 
 /**
- * Commit that a cluster of a wave is to have now. Never one before what it has: one that left and
- * joined again, or changed its wave, waits with that for its turn.
+ * Commit that a cluster of a wave is to have now. It is never older than what the cluster has: one
+ * that joined again, or changed its wave, keeps its commit until its turn.
  */
 export const targetOf = (run: RolloutRun, wave: Pick<Wave, 'number'>, { name, had }: RolloutCluster): string =>
   had.reduce((target, each) => laterOf(run, target, each), turnOf(run, wave, name));
 
 /**
- * Members of a wave that get something else by the commit of a run than what it has finished, last
- * or with every other wave.
+ * Members of a wave to which the commit of a run gives other policies than both the commit that the
+ * wave has finished last and the base.
  */
 export const changedIn = (
   { reached, base, revision }: RolloutRun,
@@ -224,13 +227,13 @@ export const changedIn = (
   const finished = reached[number] ?? base.revision;
   return members.flatMap((name) => {
     const digest = digestOf(name, revision);
-    // What cannot be read may have changed.
+    // A commit that cannot be read may have changed something.
     const isSame = digest !== undefined && (digest === digestOf(name, finished) || digest === digestOf(name, base.revision));
     return isSame ? [] : (clusters.get(name) ?? []);
   });
 };
 
-/** Clusters that have another commit than the newest until their wave begins. */
+/** Clusters that are to have an older commit until their turn, with their waves. */
 export const heldBy = (
   run: RolloutRun | undefined,
   clusters: RolloutInput['clusters'],

@@ -14,8 +14,9 @@ import {
 import { describeGates } from './gates.ts';
 import { type Halt, isUnderWay, type RolloutRun } from './run.ts';
 
-/** Clusters that a wave names: unreachable ones, and with their progress. */
+/** Most unreachable clusters that a wave names. */
 const NAMED = 20;
+/** Most clusters that a wave lists with their progress. */
 const FOLLOWED = 100;
 
 type ClusterState = RolloutWaveView['progress'][number]['state'];
@@ -29,8 +30,8 @@ const stateOf = ({ halt, wave }: RolloutRun, isAtWork: boolean): RolloutWaveView
 };
 
 /**
- * The approval that clusters of a wave wait for, as the first of them reports it that knows the
- * wave by its name.
+ * Approval that clusters of a wave wait for: as reported by the first cluster that names this wave,
+ * else by the first one.
  */
 const approvalOf = ({ revision }: RolloutRun, { name, members }: Wave, { clusters }: RolloutInput): RolloutWaveView['approval'] => {
   const held = members.flatMap((member) => clusters.get(member)?.held ?? []).filter((each) => each.revision === revision);
@@ -53,7 +54,7 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
   const { number, name, members, soakMs } = wave;
   const revision = run.reached[number] ?? run.base.revision;
   const isFinished = revision === run.revision;
-  // The changes of a wave that has finished the commit are those since every wave had the base.
+  // A finished wave is compared with the commit that every wave had before.
   const since = { ...run.base, revision: run.immediate?.from ?? run.base.revision };
   const changed = changedIn(isFinished ? { ...run, base: since, reached: [] } : run, wave, input);
   const moved = isFinished ? [] : followIn(run, wave, changed, input.now);
@@ -88,7 +89,7 @@ const describeWave = (run: RolloutRun, wave: Wave, isAtWork: boolean, input: Rol
   };
 };
 
-/** Describes what passes the gate that has failed, beside a revert. */
+/** Describes how to pass the failed gate without a revert. */
 const wayOn = (run: RolloutRun, halt: Halt, awaited: UnseenApproval | undefined): string => {
   if (awaited?.unneeded === null) return awaitedText(run, awaited);
   const why = awaited === undefined ? '' : `; no approval is asked for, as ${awaited.unneeded}`;
@@ -96,10 +97,10 @@ const wayOn = (run: RolloutRun, halt: Halt, awaited: UnseenApproval | undefined)
 };
 
 /**
- * Describes the failed gate of a run; null: none has failed.
+ * Describes the failed gate of a run; null if none has failed.
  *
- * @param input undefined: not read yet
- * @param tagProblems why the hub does not know tags of the commit
+ * @param input undefined if it was not read yet
+ * @param tagProblems reasons why the hub does not know tags of the commit
  */
 export const describeHalt = (
   run: RolloutRun,
@@ -125,7 +126,7 @@ export const describeHalt = (
   };
 };
 
-/** Describes whether the newest commit skips waves; null: it does not ask for that. */
+/** Describes whether the newest commit skips waves; null if it does not ask for that. */
 const describeImmediate = (
   { revision, base, immediate }: RolloutRun,
   { newest }: RolloutInput,
@@ -148,13 +149,13 @@ const overallState = ({ base, revision, halt, paused }: RolloutRun): RolloutView
   return base.revision === revision ? 'Finished' : 'Progressing';
 };
 
-/** The view of a wave with why the hub does not know tags that it waits for. */
+/** Adds to the approval of a wave why the hub does not know its tags. */
 const withProblems = ({ approval, ...wave }: RolloutWaveView, tagProblems: readonly string[]): RolloutWaveView => ({
   ...wave,
   approval: approval && { ...approval, problems: [...approval.problems, ...tagProblems] },
 });
 
-/** Describes a run for people. @param tagProblems why the hub does not know tags of the commit */
+/** Describes a run. @param tagProblems reasons why the hub does not know tags of the commit */
 export const describeRun = (run: RolloutRun, input: RolloutInput, tagProblems: readonly string[]): RolloutView => {
   const waves = wavesOfRun(run, input.clusters);
   const atWork = waves.find(({ number }) => run.reached[number] !== run.revision);
@@ -170,7 +171,7 @@ export const describeRun = (run: RolloutRun, input: RolloutInput, tagProblems: r
   };
 };
 
-/** View without a run that can be described. */
+/** View of a rollout without a run, or with one that cannot be read. */
 export const describeWithoutRun = (state: 'Immediate' | 'NotRead' | 'Unreadable', revision: string | null): RolloutView => ({
   revision,
   state,
@@ -205,7 +206,7 @@ export type WaveEnd = { readonly revision: string; readonly wave: string; readon
   | { readonly error: string }
 );
 
-/** The end of the wave at work that a change of a run brings; undefined: it goes on. Pure. */
+/** Returns the end of the wave at work after a change of a run; undefined if it continues. Pure. */
 export const endOfWave = (
   before: RolloutRun | undefined,
   after: RolloutRun | undefined,

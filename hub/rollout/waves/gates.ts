@@ -2,7 +2,7 @@ import type { RolloutWaveView } from '@fso/shared/api';
 import type { MovedCluster, Wave } from './clusters.ts';
 import { FACT_OF_GATE, type Facts, type Gate, type Halt } from './run.ts';
 
-/** Clusters that a halt names. */
+/** Most clusters that a halt names. */
 const NAMED = 20;
 
 const LIMITS = [
@@ -13,7 +13,7 @@ const LIMITS = [
 
 const isLooked = ({ progress }: MovedCluster): boolean => progress !== 'unlooked';
 
-/** Growth of a fact of a cluster since before the commit; null: not known now. */
+/** Growth of a fact of a cluster since before the commit; null if it is unknown. */
 const growthOf = ({ cluster: { accepted, facts }, move: { revision, before } }: MovedCluster, fact: keyof Facts): number | null => {
   const [now, then] = [facts?.[fact] ?? null, before?.[fact] ?? null];
   return accepted !== revision || now === null || then === null ? null : Math.max(0, now - then);
@@ -27,7 +27,7 @@ const failureOf = (gate: Gate, clusters: readonly MovedCluster[], problem: strin
   problem,
 });
 
-/** Figure of a gate that compares facts. */
+/** Measurement of a gate that compares facts: `found` is the growth in all clusters. */
 interface GateFigure {
   readonly gate: Gate;
   readonly what: string;
@@ -35,7 +35,7 @@ interface GateFigure {
   readonly found: number;
   /** Clusters in which the fact has grown. */
   readonly grown: readonly MovedCluster[];
-  /** Number of clusters of which it is not known. */
+  /** Number of clusters whose growth is not known. */
   readonly unknown: number;
 }
 
@@ -65,7 +65,7 @@ const compareFacts = (wave: Wave, moved: readonly MovedCluster[]): Failure | und
   return failed && failureOf(failed.gate, failed.grown, `${failed.found} ${failed.what}; the wave may have ${failed.limit}`);
 };
 
-/** The first gate of a wave that fails by what its clusters say now. The last wave has no gates. */
+/** Finds the first gate that fails by the current clusters. The last wave has no gates. */
 export const failedGate = (wave: Wave, moved: readonly MovedCluster[]): Failure | undefined => {
   if (wave.rule === undefined) return undefined;
   const refused = moved.filter(({ progress }) => progress === 'refused');
@@ -76,7 +76,7 @@ export const failedGate = (wave: Wave, moved: readonly MovedCluster[]): Failure 
   return late.length === 0 ? undefined : failureOf('ProofTime', late, `not proven and looked at within ${wave.proofMs / 1000} s`);
 };
 
-/** The failure of a wave that nobody has proven: that nothing was found is no reason to go on. */
+/** Failure of a wave in which no cluster has proven the commit, so that the gates saw nothing. */
 export const unseenGate = (wave: Wave, moved: readonly MovedCluster[]): Failure | undefined => {
   const registered = moved.filter(({ cluster }) => cluster.isRegistered);
   if (wave.rule === undefined || registered.length === 0 || registered.some(({ progress }) => progress === 'proven')) return undefined;

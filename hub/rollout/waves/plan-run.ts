@@ -4,14 +4,14 @@ import { failedGate, unseenGate } from './gates.ts';
 import { passUnseen } from './resume-run.ts';
 import { isEqualMove, laterOf, MAX_SUPERSEDED, type Move, moveOf, type RolloutRun } from './run.ts';
 
-/** Parts of a plan that a subclass may replace; tests plant bugs there. */
+/** Plans the next state of a run. Its parts are protected so that tests can plant bugs in them. */
 export class RunPlan {
   protected readonly input: RolloutInput;
   protected run: RolloutRun;
   protected readonly waves: readonly Wave[];
   /** Results of {@link changedIn}, by the wave and the commits that it compares. */
   readonly #changed = new Map<string, readonly RolloutCluster[]>();
-  /** Clusters as they were looked at last, by name. */
+  /** Last results of {@link Wave.follow}, by cluster. */
   readonly #followed = new Map<string, MovedCluster>();
 
   constructor(before: RolloutRun, input: RolloutInput) {
@@ -20,7 +20,9 @@ export class RunPlan {
     this.waves = wavesOfRun(before, input.clusters);
   }
 
-  /** @returns the run after all that can happen now; undefined: no strategy is in force any more */
+  /**
+   * @returns the run after all that can happen now; undefined if no strategy is in force any more
+   */
   execute(): RolloutRun | undefined {
     this.supersede();
     const immediate = immediateOf(this.run, this.input);
@@ -35,11 +37,11 @@ export class RunPlan {
     }
   }
 
-  /** Begins again with a commit that is newer: waves that had finished the one before go first. */
+  /** Begins again with the first wave if there is a newer commit. */
   protected supersede(): void {
     const { now, newest } = this.input;
     if (this.run.revision === newest.revision) return;
-    // What is kept of clusters that are gone must not add up over commits.
+    // Drops the moves of clusters that are gone: they must not accumulate over commits.
     const moves = Object.fromEntries(Object.entries(this.run.moves).filter(([name]) => this.input.clusters.has(name)));
     const { immediate: _past, ...run } = this.run;
     const { revision, base } = run;
@@ -55,14 +57,15 @@ export class RunPlan {
     return changed;
   }
 
-  /** Waves in which nothing changes have finished the commit, in whatever order. */
+  /** Finishes every wave in which the commit changes nothing, also before the waves ahead of it. */
   protected skipUnchanged(): void {
     for (const wave of this.waves)
       if (this.run.reached[wave.number] === this.run.revision || this.changedIn(wave).length === 0) this.finishWave(wave);
   }
 
   /**
-   * Moves clusters at once for which the commit is what they enforce, or what their wave finished.
+   * Moves clusters at once if the commit gives them what they enforce already, or what their wave
+   * has finished.
    */
   protected moveUnchanged(): void {
     const { revision, moves } = this.run;
@@ -87,9 +90,9 @@ export class RunPlan {
   }
 
   /**
-   * Moves a cluster to a commit that changes nothing for it while its wave still works on what it
-   * has. What it was compared with stays, and it has the whole time to prove this commit. What a
-   * person has passed stays as well, but not for what it gets of another commit.
+   * Moves a cluster to a commit that changes nothing for it while its wave is at work on an earlier
+   * one. The facts to compare with stay, and the time to proof starts again. A person's pass of a
+   * gate stays only if both commits give the cluster the same policies.
    */
   protected moveOn(wave: Wave, name: string, before: Move | undefined): Move {
     const { revision } = this.run;
@@ -110,7 +113,7 @@ export class RunPlan {
     return this.soak(wave, this.run.wave);
   }
 
-  /** Begins a wave; clusters that had the commit before have as long as those that it moves. */
+  /** Begins a wave. The time to proof starts again for clusters that have the commit already. */
   protected begin({ members }: Wave): void {
     const { now } = this.input;
     this.run = { ...this.run, wave: { since: now, soakSince: null, waived: false } };
@@ -125,7 +128,7 @@ export class RunPlan {
     return false;
   }
 
-  /** Clusters of the wave that were moved to the commit, with their progress, which it notes. */
+  /** Returns the clusters of the wave that were moved to the commit, and updates their moves. */
   protected movedIn(wave: Wave): readonly MovedCluster[] {
     const { moves, revision } = this.run;
     return this.changedIn(wave).flatMap((cluster) => {
@@ -137,7 +140,7 @@ export class RunPlan {
     });
   }
 
-  /** Looks at a cluster that was moved; again only once it was moved again. */
+  /** Follows a cluster that was moved. The result is cached until its move changes. */
   #follow(wave: Wave, cluster: RolloutCluster, before: Move): MovedCluster {
     const known = this.#followed.get(cluster.name);
     if (known?.move === before) return known;
@@ -147,7 +150,7 @@ export class RunPlan {
     return moved;
   }
 
-  /** Moves the next clusters of the wave, as many as may be on their way. */
+  /** Moves the next clusters of the wave, up to its concurrency. */
   protected release(wave: Wave, since: number): void {
     const { moves, revision } = this.run;
     const underWay = this.movedIn(wave).filter(({ progress }) => progress === 'moving').length;
@@ -161,8 +164,10 @@ export class RunPlan {
   }
 
   /**
-   * Moves a cluster. Gates need to know how it was before; where that does not become known in
-   * time, it is moved and not looked at. @returns undefined: not yet
+   * Makes the first move of a cluster. Gates need its facts from before; if these do not become
+   * known in time, the cluster is moved and left out by the gates.
+   *
+   * @returns undefined if the cluster cannot be moved yet
    */
   protected firstMove(wave: Wave, cluster: RolloutCluster, since: number): Move | undefined {
     const { now } = this.input;
@@ -177,8 +182,9 @@ export class RunPlan {
   }
 
   /**
-   * Whether a cluster has what gates compare with: what its wave has finished, and not a commit in
-   * between. One that refused that, or did not take it in time, is compared with an older one.
+   * Whether the current facts of a cluster are those that gates compare with: it has proven what
+   * its wave has finished, and no commit in between. A cluster that refused that commit, or did not
+   * take it in time, is compared with an older one.
    */
   protected isComparable({ number }: Wave, { name, enforced, proven, accepted, refused }: RolloutCluster, isOverdue: boolean): boolean {
     const { reached, base } = this.run;
@@ -188,7 +194,7 @@ export class RunPlan {
     return (isOverdue || refused === finished) && laterOf(this.run, finished, proven) === finished;
   }
 
-  /** Lets a wave hold for its time once all its clusters have. @returns whether it has finished */
+  /** Soaks a wave once all its clusters are done. @returns whether the wave has finished */
   protected soak(wave: Wave, { soakSince, ...state }: NonNullable<RolloutRun['wave']>): boolean {
     const { now } = this.input;
     const moved = this.movedIn(wave);
@@ -228,7 +234,7 @@ export class RunPlan {
 
 const reachedOf = ({ waves }: RolloutRun['base']['strategy'], revision: string): string[] => [...waves.map(() => revision), revision];
 
-/** Whether a cluster counts among those that are on their way. */
+/** Whether a cluster counts towards the concurrency of its wave. */
 const occupies = ({ unlooked, away }: Move): boolean => unlooked !== true && away !== true;
 
 const beginRun = ({ now, newest: { revision, strategy } }: RolloutInput): RolloutRun | undefined =>
@@ -246,13 +252,13 @@ const beginRun = ({ now, newest: { revision, strategy } }: RolloutInput): Rollou
   };
 
 /**
- * Plans the next state of a rollout from the one before and what the clusters say now. Pure:
- * time is a value, and planning again from the result changes nothing.
+ * Plans the next state of a rollout from the previous one and the current clusters. Pure: time is a
+ * value, and planning again from the result changes nothing.
  *
- * Without a run every cluster has the newest commit; a first strategy is in force from the commit
+ * Without a run, every cluster has the newest commit. A first strategy is in force from the commit
  * after the one that brings it.
  *
- * @returns undefined: no strategy is in force
+ * @returns undefined if no strategy is in force
  */
 export const planRun = (before: RolloutRun | undefined, input: RolloutInput, Plan = RunPlan): RolloutRun | undefined =>
   before === undefined ? beginRun(input) : new Plan(before, input).execute();

@@ -2,12 +2,16 @@ import { awaitedApproval, awaitedText } from './approvals.ts';
 import { type RolloutCluster, type RolloutInput, type Wave, wavesOfRun } from './clusters.ts';
 import { FACT_OF_GATE, type Facts, type Gate, type Halt, type Move, moveOf, parseRun, type RolloutRun } from './run.ts';
 
-/** Thrown for a change of a rollout that is not, or no longer, the one that was meant. */
+/** Refusal of a change that does not fit the rollout, or no longer does. */
 export class RolloutChangeRefused extends Error {
   override readonly name = 'RolloutChangeRefused';
 }
 
-/** @returns the stored run that a person means to change. @throws RolloutChangeRefused */
+/**
+ * Parses the stored run, for a person who wants to change the run of a revision.
+ *
+ * @throws RolloutChangeRefused if there is none, or it is of another revision
+ */
 export const meantRun = (stored: unknown, revision: string | undefined): RolloutRun => {
   const run = parseRun(stored);
   if (run === undefined && stored !== undefined)
@@ -18,20 +22,20 @@ export const meantRun = (stored: unknown, revision: string | undefined): Rollout
   return run;
 };
 
-/** Holds a run where it is; a commit that changes nothing for a cluster still reaches it. */
+/** Pauses a run. A commit that changes nothing for a cluster still reaches the cluster. */
 export const pauseRun = (run: RolloutRun, by: string, now: number): RolloutRun =>
   run.paused === null ? { ...run, paused: { since: now, by: by.slice(0, 512) } } : run;
 
-/** The wave at work begins its times again: what nobody looked at is no part of a soak. */
+/** Restarts the times of the wave at work: time in which no gate was checked is no soak. */
 const renewed = ({ wave }: RolloutRun, now: number): RolloutRun['wave'] => wave && { ...wave, since: now, soakSince: null };
 
-/** Other gates still compare with what was before, and this one where it is not known now. */
+/** Makes the current value of a fact, if it is known, the one to compare with from now on. */
 const acceptFact = (fact: keyof Facts, { before }: Move, { facts }: RolloutCluster): Pick<Move, 'before'> => {
   const known = facts?.[fact] ?? null;
   return known === null || before === undefined ? {} : { before: { ...before, [fact]: known } };
 };
 
-/** Accepts what a gate has found, as of now: it fails again only by what comes in addition. */
+/** Accepts what a gate has found in a cluster so far. It fails again only by further findings. */
 const waive = (
   wave: Wave,
   gate: Exclude<Gate, 'NothingLookedAt'>,
@@ -48,16 +52,16 @@ const waive = (
   return { ...move, ...acceptFact(FACT_OF_GATE[gate], move, cluster) };
 };
 
-/** Lets an unseen wave go on. */
+/** Lets an unseen wave continue. */
 export const passUnseen = (run: RolloutRun, now: number): RolloutRun => {
   const wave = renewed(run, now);
   return { ...run, wave: wave && { ...wave, waived: true }, halt: null };
 };
 
-/** @throws RolloutChangeRefused where only an approval lets the wave go on */
+/** Passes the gate of an unseen wave. @throws RolloutChangeRefused if only an approval can */
 const resumeUnseen = (run: RolloutRun, input: RolloutInput): RolloutRun => {
   const awaited = awaitedApproval(run, input);
-  // Some cluster is looked at by now.
+  // The gates look at some cluster by now.
   if (awaited === undefined) return { ...run, wave: renewed(run, input.now), halt: null };
   if (awaited.unneeded !== null || awaited.isGiven) return passUnseen(run, input.now);
   const problems = awaited.problems.map((problem) => ` ${problem}.`).join('');
@@ -79,8 +83,10 @@ const passGate = (run: RolloutRun, { gate, wave: name }: Halt, input: RolloutInp
 };
 
 /**
- * @param halt time of the failed gate that a person means, RFC 3339; absent: a pause is meant
- * @throws RolloutChangeRefused where something else keeps the run from going on
+ * Checks that what stops a run is what a person wants to pass.
+ *
+ * @param halt time of the failed gate to pass, RFC 3339; absent to end a pause
+ * @throws RolloutChangeRefused if something else stops the run, or nothing does
  */
 export const assertResumable = ({ paused, halt: failed }: RolloutRun, halt: string | undefined): void => {
   if (paused !== null) {
@@ -95,9 +101,9 @@ export const assertResumable = ({ paused, halt: failed }: RolloutRun, halt: stri
 };
 
 /**
- * Ends a pause, or else passes the gate that has failed. The same run: there is neither.
+ * Ends a pause, or else passes the gate that has failed. Returns the same run if there is neither.
  *
- * @throws RolloutChangeRefused where only an approval passes the gate
+ * @throws RolloutChangeRefused if only an approval passes the gate
  */
 export const resumeRun = (run: RolloutRun, input: RolloutInput): RolloutRun => {
   if (run.paused !== null) return { ...run, paused: null, wave: renewed(run, input.now) };

@@ -19,23 +19,25 @@ const Facts = z.object({
 export type Facts = z.infer<typeof Facts>;
 
 const Move = z.object({
-  /** Commit that the cluster is to have, although its wave has not finished it. */
+  /** Commit that the cluster is to have, before its wave has finished it. */
   revision: Revision,
-  /** Start of the time that it has to prove the commit. */
+  /** Start of the time within which it has to prove the commit. */
   at: Time,
-  /** Facts that gates compare with: before the first commit that its wave has not finished. */
+  /**
+   * Facts from before the first commit that its wave has not finished, for gates to compare with.
+   */
   before: Facts.optional(),
-  /** Left out by the gates, which do not wait for it either. */
+  /** Left out by the gates, so that the wave does not wait for it either. */
   unlooked: z.literal(true).optional(),
-  /** Away when the run last looked. */
+  /** Away when the run was last planned. */
   away: z.literal(true).optional(),
-  /** Held by its agent when the run last looked, as it lacks an approval. */
+  /** Held by its agent for lack of an approval when the run was last planned. */
   held: z.literal(true).optional(),
-  /** Proven when the run last looked. */
+  /** Proven when the run was last planned. */
   seen: z.literal(true).optional(),
   /**
-   * Absences since it was last there for the whole time to proof: start of the first, whether there
-   * were more, and when it came back from the last one.
+   * Absences since it last stayed for the whole time to proof: start of the first one, whether
+   * there were more, and when it came back from the last one.
    */
   absences: z.object({ since: Time, isRepeated: z.boolean(), back: Time.nullable() }).optional(),
 });
@@ -46,13 +48,13 @@ export type Move = z.infer<typeof Move>;
 export const GATES = ['Refused', 'ProofTime', 'NewViolations', 'NewlyRefused', 'NewlyPending', 'NothingLookedAt'] as const;
 export type Gate = (typeof GATES)[number];
 
-/** Facts that gates compare. */
+/** Fact that each gate compares. */
 export const FACT_OF_GATE = { NewViolations: 'violations', NewlyRefused: 'refused', NewlyPending: 'pending' } as const satisfies Partial<
   Record<Gate, keyof Facts>
 >;
 
 const Halt = z.object({ wave: z.string(), gate: z.enum(GATES), clusters: z.array(z.string()), problem: z.string(), since: Time });
-/** Failed gate that keeps a run from going on. */
+/** Failed gate that stops a run. */
 export type Halt = z.infer<typeof Halt>;
 
 const Immediate = z.object({
@@ -75,11 +77,11 @@ const RolloutRun = z.object({
   /** Raised with each write. */
   sequence: z.int(),
   /**
-   * Commit that every wave has finished. Its strategy orders the waves: a commit that changes the
-   * strategy is rolled out by the one before it.
+   * Commit that every wave has finished. Its strategy orders the waves, so a commit that changes
+   * the strategy is rolled out by the previous strategy.
    */
   base: z.object({ revision: Revision, strategy: RolloutStrategySpec }),
-  /** The newest commit. A run is under way while it is not that of the base. */
+  /** The newest commit. The run is under way while this differs from the base. */
   revision: Revision,
   since: Time,
   /** Commits between the base and the newest one, in their order; the oldest are forgotten. */
@@ -91,13 +93,13 @@ const RolloutRun = z.object({
   wave: z.object({ since: Time, soakSince: Time.nullable(), waived: z.boolean() }).nullable(),
   halt: Halt.nullable(),
   paused: z.object({ since: Time, by: z.string().max(512) }).nullable(),
-  /** Proof that the commit skipped its waves by signed tags; absent: it did not. */
+  /** Signed tags by which the commit skipped its waves; absent if it did not. */
   immediate: Immediate.optional(),
 });
 /** Stored state of the rollout of the newest commit in waves. */
 export type RolloutRun = z.infer<typeof RolloutRun>;
 
-/** Move of a cluster; undefined: it is not ahead. A cluster may be named `constructor`. */
+/** Move of a cluster; undefined if it is not ahead. A cluster may be named `constructor`. */
 export const moveOf = ({ moves }: Pick<RolloutRun, 'moves'>, cluster: string): Move | undefined =>
   Object.hasOwn(moves, cluster) ? moves[cluster] : undefined;
 
@@ -109,7 +111,7 @@ export const isEqualMove = (left: Move, right: Move): boolean => {
 
 const textOfRest = ({ moves: _, ...rest }: RolloutRun): string => canonicalJson(rest);
 
-/** Whether two runs are equal. A move that a plan has kept is the same object in both. */
+/** Whether two runs are equal. Moves that a plan did not change are the same objects in both. */
 export const isEqualRun = (left: RolloutRun | undefined, right: RolloutRun | undefined): boolean => {
   if (left === undefined || right === undefined) return left === right;
   const names = Object.keys(left.moves);
@@ -123,11 +125,13 @@ export const isEqualRun = (left: RolloutRun | undefined, right: RolloutRun | und
 /** Whether some wave has yet to finish the newest commit. */
 export const isUnderWay = (run: RolloutRun | undefined): boolean => run !== undefined && run.base.revision !== run.revision;
 
-/** Place of a commit that is not among those that a run remembers. */
+/**
+ * Position of a commit that a run does not remember: between the base and all that it remembers.
+ */
 const FORGOTTEN = 0.5;
 
-/** Place of a commit in the order in which the run met it, from 0: the base. */
-const placeIn = ({ base, superseded, revision }: RolloutRun, commit: string, unknown: number): number => {
+/** Position of a commit in the order in which the run met it; the base has 0. */
+const positionIn = ({ base, superseded, revision }: RolloutRun, commit: string, unknown: number): number => {
   if (commit === revision) return superseded.length + 1;
   const at = superseded.lastIndexOf(commit);
   if (at >= 0) return at + 1;
@@ -135,28 +139,29 @@ const placeIn = ({ base, superseded, revision }: RolloutRun, commit: string, unk
 };
 
 /**
- * The later one of a commit that a cluster is to have and one that it has or was offered. A run
- * that has forgotten commits cannot tell an older one from these: the cluster keeps what it has.
+ * Returns the later of two commits: the target of a cluster, and one that it has or was offered. If
+ * the run may have forgotten commits, an unknown one counts as later than the base, so that the
+ * cluster keeps it.
  */
 export const laterOf = (run: RolloutRun, target: string, has: string): string => {
   if (target === has) return target;
   const unknown = run.superseded.length < MAX_SUPERSEDED ? -1 : FORGOTTEN;
-  return placeIn(run, has, unknown) >= placeIn(run, target, FORGOTTEN) ? has : target;
+  return positionIn(run, has, unknown) >= positionIn(run, target, FORGOTTEN) ? has : target;
 };
 
-/** Older commits that are read for the clusters that are to have them, the latest first. */
+/** Most older commits that are read for a run; the latest take precedence. */
 const MAX_OLDER = 16;
 
 /**
- * Commits whose policies have to be known to go on with a run.
+ * Commits whose policies are needed to plan a run.
  *
- * @param had by clusters, or offered to them; those that the run does not remember do not count
+ * @param had commits that clusters have or were offered; those that the run forgot do not count
  */
 export const commitsOf = (run: RolloutRun, had: Iterable<string>): readonly string[] => {
   const { base, reached, moves, revision, superseded, immediate } = run;
   const remembered = new Set(superseded);
   const older = new Set([...Object.values(moves).map((move) => move.revision), ...[...had].filter((each) => remembered.has(each))]);
-  const latest = [...older].sort((a, b) => placeIn(run, b, FORGOTTEN) - placeIn(run, a, FORGOTTEN)).slice(0, MAX_OLDER);
+  const latest = [...older].sort((a, b) => positionIn(run, b, FORGOTTEN) - positionIn(run, a, FORGOTTEN)).slice(0, MAX_OLDER);
   return [base.revision, revision, ...(immediate === undefined ? [] : [immediate.from]), ...reached, ...latest];
 };
 
@@ -165,11 +170,11 @@ export const RUN_KEY = { kind: 'rollout', name: 'run' } as const;
 
 const parsed = new StepMemo((value: object): RolloutRun | undefined => RolloutRun.safeParse(value).data);
 
-/** @returns undefined: there is none, or another version wrote it */
+/** Parses a stored run; undefined if there is none, or another version of the hub wrote it. */
 export const parseRun = (value: unknown): RolloutRun | undefined =>
   typeof value === 'object' && value !== null ? parsed.get(value) : undefined;
 
-/** Returns a run that this hub is about to store, which {@link parseRun} then takes as it is. */
+/** Numbers a run to store, and caches it so that {@link parseRun} returns it without parsing. */
 export const asStored = (run: RolloutRun, sequence: number): RolloutRun => {
   const next = { ...run, sequence };
   parsed.note(next, next);

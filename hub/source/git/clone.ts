@@ -11,29 +11,28 @@ import { checkRefsAnswer } from './pack-limits.ts';
 import { receivePack } from './receive-pack.ts';
 
 /**
- * A bare clone. Reads reject with isomorphic-git's NotFoundError for an object that is not here.
+ * A bare clone. Reads reject with isomorphic-git's NotFoundError for a missing object.
  */
 export interface Clone {
   /** @returns the id of the commit that the ref points to. */
   fetch(signal: AbortSignal): Promise<string>;
   commit(id: string): Promise<CommitView>;
   object(id: string): Promise<RawObject>;
-  /** Throws the clone away; the next fetch makes a new one. */
+  /** Removes all objects of the clone. The next fetch gets them again. */
   reset(): Promise<void>;
   /**
-   * Returns the number of fetches in the clone. Each leaves a pack, and a lookup may go through all
-   * of them.
+   * Returns the number of packs. Each fetch adds one, and a lookup may go through all of them.
    */
   packs(): Promise<number>;
   /** Memory that the clone takes once all of it has been read, in bytes. */
   weight(): Promise<number>;
-  /** Lists the tags whose names begin so, with the ids of their objects. */
+  /** Lists the tags whose names begin with a prefix, with the ids of their objects. */
   listTags(prefix: string, signal: AbortSignal): Promise<readonly { readonly name: string; readonly id: string }[]>;
-  /** Fetches an annotated tag. @returns its object; undefined: the tag names another object */
+  /** Fetches an annotated tag. @returns its object; undefined if the tag is not annotated */
   fetchTag(name: string, id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
   /**
-   * Fetches everything once more, as one pack, and puts it in the clone's place. Reads wait for
-   * that moment alone.
+   * Fetches everything again as one pack, and replaces the clone with that. Reads wait only during
+   * the replacement.
    *
    * @throws when the repository cannot be fetched or no longer has the commit `keep`; the clone is
    * then as it was
@@ -57,16 +56,17 @@ export const isGitObjectMissing = (error: unknown): boolean => error instanceof 
 /** Whether an error means that files of the clone cannot be read: it must be cloned again. */
 export const isCloneDamaged = (error: unknown): boolean => error instanceof git.Errors.InternalError;
 
-/** Annotated tags of tags. */
+/** Most annotated tags between a ref and its commit. */
 const MAX_TAGS = 8;
 const TAG_REFS = 'refs/tags/';
 const TAGGED = /^object ([0-9a-f]{40})\n/;
 
-/** Branches that a commit merges and whose newest messages are read. */
+/** Most merged branches of a commit whose newest messages are read. */
 const MAX_MERGED = 8;
 
 /**
- * A commit that cannot be parsed, such as one that is too large, is refused later, with a reason.
+ * Parses a commit. One that cannot be parsed, such as one that is too large, is read as empty here,
+ * and refused later with a reason.
  */
 const parseLoosely = (data: Uint8Array): Omit<GitCommit, 'tree'> => {
   try {
@@ -77,7 +77,7 @@ const parseLoosely = (data: Uint8Array): Omit<GitCommit, 'tree'> => {
   }
 };
 
-/** Describes a commit, with what the branches that it merges say last. */
+/** Makes the view of a commit, with the newest messages of the branches that it merges. */
 const describeCommit = async (id: string, read: (id: string) => Promise<Pick<RawObject, 'data'>>): Promise<CommitView> => {
   const commit = parseLoosely((await read(id)).data);
   const merged = await Promise.all(
@@ -94,8 +94,8 @@ const describeCommit = async (id: string, read: (id: string) => Promise<Pick<Raw
 };
 
 /**
- * Memory for a byte of the index of a pack: 32 bytes for an object become a name of 40 characters
- * in a map, and its checksum.
+ * Bytes of memory for a byte in the index of a pack: 32 bytes for an object become a name of 40
+ * characters in a map, and its checksum.
  */
 const INDEX_WEIGHT = 6;
 /**
@@ -119,7 +119,7 @@ const weightOf = async (gitdir: string): Promise<number> => {
 
 const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true });
 
-/** Lets a folder be used by many at a time, or be replaced. */
+/** Lock of a folder, which many may use at the same time, or one may replace. */
 class ReplacementGuard {
   #users = 0;
   #idle: (() => void) | undefined;
@@ -168,7 +168,7 @@ const fetchRef = ({ gitdir, url, http }: CloneOptions, cache: object, remoteRef:
   });
 
 /**
- * Lists the refs of a repository whose names begin so, with the ids of their objects.
+ * Lists the refs of a repository whose names begin with a prefix, with the ids of their objects.
  *
  * @throws GitTransportError, the errors of isomorphic-git, the signal's reason
  */
@@ -204,7 +204,7 @@ export const openClone = async (options: CloneOptions): Promise<Clone> => {
       const { type, object } = await git.readObject({ fs, gitdir, cache, oid: id, format: 'content' });
       return { type, data: object as Uint8Array };
     });
-  /** The commit that an annotated tag names. */
+  /** Resolves annotated tags to the commit that they name. */
   const peel = async (id: string, tags = 0): Promise<string> => {
     const { type, data } = await read(id);
     if (type === 'commit') return id;

@@ -8,18 +8,18 @@ import type { GitHttp } from './git-http.ts';
 import type { PackLimits } from './pack-limits.ts';
 import { storePack } from './receive-pack.ts';
 
-/** A commit that is fetched by itself, and the folder that it lies in meanwhile. */
+/** A commit that is fetched on its own, and the folder of its objects meanwhile. */
 export interface CommitFetch {
   readonly folder: string;
   readonly url: string;
   readonly http: GitHttp;
   /** Commit that the server has just named as that of a branch. */
   readonly want: string;
-  /** Commit whose objects need not come, as the caller has them elsewhere; undefined: all come. */
+  /** Commit whose objects are not sent, as the caller has them; undefined to get all objects. */
   readonly have: string | undefined;
 }
 
-/** Bounds of a pack that the hub reads for anyone who may push: lower than those it follows by. */
+/** Limits of a pack that anyone who may push can cause: lower than those of the followed branch. */
 const LIMITS: PackLimits = {
   objectBytes: 16 * 1024 * 1024,
   inflatedBytes: 128 * 1024 * 1024,
@@ -34,15 +34,15 @@ const HEADERS = { 'Content-Type': `application/x-${SERVICE}-request`, Accept: `a
 const line = (text: string): string => (text.length + 4).toString(16).padStart(4, '0') + text;
 
 /**
- * Asks for what one commit has and another has not (gitprotocol-pack(5)), as one whole pack. Hosts
- * that follow the protocol closely refuse clients without these capabilities.
+ * Requests the objects that one commit has and another lacks, as one pack (gitprotocol-pack(5)).
+ * Hosts that follow the protocol closely refuse clients without these capabilities.
  */
 async function* requestOf({ want, have }: CommitFetch) {
   const known = have === undefined ? '' : line(`have ${have}\n`);
   yield Buffer.from(`${line(`want ${want} multi_ack_detailed side-band-64k ofs-delta no-progress\n`)}0000${known}${line('done\n')}`);
 }
 
-/** Whether a server says that it does not give the commit, as the branch is elsewhere by now. */
+/** Whether the server refuses the commit, because the branch has moved meanwhile. */
 const isRefused = (answer: Buffer): boolean => answer.toString('latin1', 4, 8) === 'ERR ';
 
 const download = async (fetch: CommitFetch, signal: AbortSignal): Promise<void> => {
@@ -56,7 +56,9 @@ const download = async (fetch: CommitFetch, signal: AbortSignal): Promise<void> 
   if (statusCode !== 200) throw new git.Errors.HttpError(statusCode, statusMessage, '');
 };
 
-/** Reads objects of a folder; undefined: it is not there, or is a tag. */
+/**
+ * Creates a reader of the objects in a folder, which returns undefined for missing ones and tags.
+ */
 const readerOf = (gitdir: string): GetObject => {
   const cache = {};
   return async (id) => {
@@ -71,15 +73,15 @@ const readerOf = (gitdir: string): GetObject => {
 };
 
 /**
- * Fetches the objects of a commit, and removes them once they are used. Nothing of them comes into
- * a clone: what that has, it offers to agents, and keeps.
+ * Fetches the objects of a commit, and removes them once they are used. They never enter a clone,
+ * whose objects are kept and offered to agents.
  *
  * @param use gets the objects that were fetched, by id
  * @throws GitTransportError, the errors of isomorphic-git, the signal's reason
  */
 export const withFetchedCommit = async <T>(fetch: CommitFetch, use: (find: GetObject) => Promise<T>, signal: AbortSignal): Promise<T> => {
   const remove = (): Promise<void> => rm(fetch.folder, { recursive: true, force: true });
-  // A hub that ended meanwhile has left it.
+  // A hub that ended during a fetch has left the folder.
   await remove();
   try {
     await download(fetch, signal);

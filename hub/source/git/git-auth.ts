@@ -8,7 +8,7 @@ import { GitTransportError } from './git-errors.ts';
 export interface GitAuth {
   /** @throws GitTransportError, whose text holds nothing that a command printed */
   header(signal: AbortSignal): Promise<string | undefined>;
-  /** The server refused the credentials: the next request gets new ones. */
+  /** Forgets credentials that the server has refused, so that the next request gets new ones. */
   refused(): void;
 }
 
@@ -18,7 +18,7 @@ const COMMAND_TIMEOUT_MS = 15_000;
 const MAX_OUTPUT_BYTES = 64 * 1024;
 /** Time for which a header without an expiry is used, in milliseconds. */
 const KEPT_MS = 300_000;
-/** A header is renewed so long before its expiry that none expires on its way. */
+/** Time before its expiry at which a header is renewed, in milliseconds, so that none expires. */
 const MARGIN_MS = 60_000;
 
 /** Text that is allowed in a header; nothing else gets into one. */
@@ -31,7 +31,7 @@ const Printed = z
   .refine(({ header, token }) => (header === undefined) !== (token === undefined));
 type Printed = z.infer<typeof Printed>;
 
-/** A line with a space is a header (`Bearer …`), one without is a token. */
+/** Parses a line: with a space it is a header (`Bearer …`), without one it is a token. */
 const parseLine = (line: string): Printed => Printed.parse(line.includes(' ') ? { header: line } : { token: line });
 
 const parseOutput = (text: string): Printed => {
@@ -39,7 +39,7 @@ const parseOutput = (text: string): Printed => {
   return trimmed.startsWith('{') ? Printed.parse(JSON.parse(trimmed)) : parseLine(trimmed);
 };
 
-/** GitHub takes installation tokens under this name, the others under any. */
+/** User name for tokens: GitHub requires it for installation tokens, and others accept any. */
 const TOKEN_USER = 'x-access-token';
 
 const describeFailure = (error: { code?: unknown; signal?: unknown; killed?: boolean }): string => {

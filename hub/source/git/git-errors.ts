@@ -1,6 +1,6 @@
 /**
- * The Git server gave an answer that is not one of the Git protocol, or that the hub does not take;
- * the message is for people.
+ * Error of an answer of the Git server that violates the Git protocol, or that the hub does not
+ * accept. The message is for people.
  */
 export class GitTransportError extends Error {
   override readonly name = 'GitTransportError';

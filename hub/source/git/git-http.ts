@@ -8,8 +8,9 @@ import { GitTransportError } from './git-errors.ts';
 import { checkRefsAnswer } from './pack-limits.ts';
 
 /**
- * Takes an answer to `git-upload-pack`, which is given away. @returns the answer that
- * isomorphic-git gets
+ * Processes an answer to `git-upload-pack`, whose buffer it may transfer.
+ *
+ * @returns the answer for isomorphic-git
  */
 export type PackReceiver = (answer: Buffer<ArrayBuffer>, signal: AbortSignal) => Promise<Uint8Array>;
 
@@ -28,17 +29,19 @@ const collectBody = async (body: GitHttpRequest['body']): Promise<Buffer | null>
 };
 
 /**
- * Growth of the buffer of an answer. Most answers have a few KB, and allocating memory takes time.
+ * Growth of the buffer of an answer, in bytes. Most answers have a few KB, and allocating memory
+ * takes time.
  */
 const GROWTH_BYTES = 64 * 1024;
-/** Largest answer that names the refs. */
+/** Most bytes of an answer that names the refs. */
 const MAX_REFS_BYTES = 8 * 1024 * 1024;
 /** Time for which an unused connection is kept, in milliseconds. */
 const KEPT_MS = 60_000;
 
 /**
- * Reads a body up to a limit. The memory grows in place, and is freed at once where an answer turns
- * out too large: repeated answers of tens of megabytes are not left to the garbage collector.
+ * Reads a body up to a limit. The memory grows in place, and is freed at once if an answer turns
+ * out too large, so that repeated answers of tens of megabytes are not left to the garbage
+ * collector.
  */
 const readCapped = async (body: IncomingMessage, limit: number): Promise<Buffer<ArrayBuffer>> => {
   const memory = new ArrayBuffer(0, { maxByteLength: limit });
@@ -70,8 +73,8 @@ async function* once(chunk: Uint8Array): AsyncIterableIterator<Uint8Array> {
 const isReset = (error: unknown): boolean => Reflect.get(Object(error), 'code') === 'ECONNRESET';
 
 /**
- * Resolves with the head of the answer. A server may close a kept connection just when it is used
- * again: then another one is.
+ * Sends a request, and resolves with the head of the answer. A server may close a kept connection
+ * just when it is used again: the request is then sent on another one.
  */
 const ask = (url: URL, options: RequestOptions, body: Buffer | null): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
@@ -81,9 +84,9 @@ const ask = (url: URL, options: RequestOptions, body: Buffer | null): Promise<In
       answered = true;
       resolve(response);
     });
-    // Once it has answered, what breaks is said where the body is read.
-    // While a proxy makes the tunnel, an abort is not an error of the request yet.
+    // While a proxy opens the tunnel, an abort is not an error of the request yet.
     options.signal?.addEventListener('abort', () => reject(options.signal?.reason), { once: true });
+    // Errors after the head of the answer show where the body is read.
     request.on('error', (error) => {
       if (!answered && request.reusedSocket && isReset(error)) ask(url, options, body).then(resolve, reject);
       else reject(error);
@@ -95,7 +98,7 @@ const ask = (url: URL, options: RequestOptions, body: Buffer | null): Promise<In
 export interface GitHttpOptions {
   readonly maxBytes: number;
   readonly timeoutMs: number;
-  /** Proxy for an https server; undefined: direct. */
+  /** Proxy for an https server; undefined to connect directly. */
   readonly proxy?: ProxyConfig | undefined;
   /** Credentials, and the only origin (scheme, host and port) that they are sent to. */
   readonly access?: { readonly origin: string; readonly auth: GitAuth };
@@ -114,10 +117,10 @@ const refuseRedirect = (response: IncomingMessage): void => {
 };
 
 /**
- * HTTP for isomorphic-git: connections kept open between fetches (a hint costs no handshake),
- * answers bounded in size and time. Redirects are not followed: neither credentials nor the hub's
- * trust then go to a host that is not configured. An answer is read whole, and looked through,
- * before it is handed on, so that a broken or hostile one fails here.
+ * Creates HTTP clients for isomorphic-git. Connections stay open between fetches, so that a hint
+ * costs no handshake, and answers are bounded in size and time. Redirects are not followed, so that
+ * neither credentials nor the hub's trust go to a host that is not configured. An answer is read
+ * and checked as a whole before it is passed on, so that a broken or hostile one fails here.
  */
 export const createGitHttp = (options: GitHttpOptions): GitHttp => {
   const { access } = options;
@@ -151,7 +154,7 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
       const response = await ask(target, settings, content);
       return { response, answer: await read(response, method) };
     } catch (error) {
-      // Whatever it broke then.
+      // An abort explains the failure better than the error that it caused.
       signal.throwIfAborted();
       throw error;
     }
@@ -174,7 +177,7 @@ export const createGitHttp = (options: GitHttpOptions): GitHttp => {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** HTTP to the repository of a source. Its credentials go to the origin of that alone. */
+/** Creates HTTP clients for the repository of a source. Credentials go to its origin only. */
 export const createRepositoryHttp = (options: SourceOptions, clock: Clock): GitHttp =>
   createGitHttp({
     maxBytes: options.limits?.responseBytes ?? DEFAULT_LIMITS.responseBytes,

@@ -22,14 +22,14 @@ export const DEFAULT_PACK_LIMITS: PackLimits = {
   objects: 100_000,
 };
 
-/** gitformat-pack(5). */
+/** Types of deltas, and sizes of parts (gitformat-pack(5)). */
 const [OFS_DELTA, REF_DELTA] = [6, 7];
 const HEADER_BYTES = 12;
 const TRAILER_BYTES = 20;
 const ID_BYTES = 20;
 /** Maximum number of lines in one answer, of any kind: refs, acknowledgements, parts of a pack. */
 const MAX_LINES = 100_000;
-/** A long scan lets others run about this often. */
+/** Time after which a long scan yields the thread, in milliseconds. */
 const SLICE_MS = 20;
 
 const broken = (): GitTransportError => new GitTransportError('the Git server sent a pack that cannot be read');
@@ -37,9 +37,9 @@ const tooLarge = (what: string, limit: number): GitTransportError =>
   new GitTransportError(`the Git server sent ${what} of more than ${limit} bytes; the repository holds something that is no policy`);
 
 /**
- * Reads the four hexadecimal digits at the beginning of a line: its length, these included.
+ * Reads the length of a line from the four hexadecimal digits at its beginning, which it includes.
  *
- * @returns undefined: there are none
+ * @returns undefined if there are no digits
  */
 const lineLength = (answer: Buffer, at: number): number | undefined => {
   const digits = answer.toString('latin1', at, at + 4);
@@ -48,9 +48,9 @@ const lineLength = (answer: Buffer, at: number): number | undefined => {
 
 /**
  * Yields the pkt-lines (gitprotocol-common(5)) of an answer, without their lengths, up to the end
- * or to the first that is not one. Each costs its reader an object.
+ * or to the first that is not one. Their number is limited, as each costs its reader an object.
  *
- * @throws GitTransportError where there are too many
+ * @throws GitTransportError if there are too many
  */
 function* linesOf(answer: Buffer): Generator<{ readonly at: number; readonly line: Buffer }> {
   let lines = 0;
@@ -65,14 +65,14 @@ function* linesOf(answer: Buffer): Generator<{ readonly at: number; readonly lin
   }
 }
 
-/** @returns the pack of an answer to `git-upload-pack`, put together; undefined: there is none */
+/** Joins the parts of the pack in an answer to `git-upload-pack`; undefined if there is none. */
 const packOf = (answer: Buffer): Buffer | undefined => {
   const parts: Buffer[] = [];
   let end = 0;
   for (const { at, line } of linesOf(answer)) {
     // Side band 1 is the pack, 2 is for people, 3 an error; other lines begin with a letter.
     if (line.length > 1 && line[0] === 1) parts.push(line.subarray(1));
-    // The clone never asks for a part of the history.
+    // The clone never asks for a shallow history.
     if (/^(un)?shallow /.test(line.toString('latin1', 0, 10))) throw broken();
     end = at;
   }
@@ -82,7 +82,7 @@ const packOf = (answer: Buffer): Buffer | undefined => {
   return parts.length === 0 ? undefined : Buffer.concat(parts);
 };
 
-/** A number in groups of seven bits, the lowest first. */
+/** Reads a number in groups of seven bits, the lowest first. */
 const readSize = (bytes: Buffer, at: number, first: { value: number; bits: number }): { value: number; next: number } => {
   let { value, bits } = first;
   for (let next = at; ; next += 1) {
@@ -149,7 +149,7 @@ const measureObject = (pack: Buffer, at: number, { objectBytes }: PackLimits): O
   return { inflated: entry.size, resolved, next: entry.data + used };
 };
 
-/** @throws GitTransportError for a pack that would take more than its limits, or is none */
+/** Measures all objects of a pack. @throws GitTransportError if it is malformed or too large */
 const checkPack = async (pack: Buffer, limits: PackLimits, signal: AbortSignal): Promise<CheckedPack> => {
   if (pack.length < HEADER_BYTES + TRAILER_BYTES || pack.toString('latin1', 0, 4) !== 'PACK') throw broken();
   const body = pack.subarray(0, pack.length - TRAILER_BYTES);
@@ -183,7 +183,7 @@ export interface CheckedPack {
 }
 
 /**
- * Looks through an answer to `git-upload-pack` before anything unpacks it.
+ * Checks an answer to `git-upload-pack` before anything unpacks it.
  *
  * @returns undefined for an answer without a pack
  * @throws GitTransportError; the signal's reason
@@ -194,7 +194,7 @@ export const checkPackAnswer = async (answer: Uint8Array, limits: PackLimits, si
 };
 
 /**
- * Looks through an answer that names the refs before anything makes objects of them. @throws
+ * Checks the number of lines in an answer that names the refs, before anything parses them. @throws
  * GitTransportError
  */
 export const checkRefsAnswer = (answer: Uint8Array): void => {

@@ -10,11 +10,11 @@ import { type CheckedPack, checkPackAnswer, DEFAULT_PACK_LIMITS, type PackLimits
  */
 const SMALL = { answerBytes: 1024 * 1024, objects: 10_000, resolvedBytes: 4 * 1024 * 1024 };
 /**
- * Heap of the thread that takes the others, in MiB, where Node.js has no settings of its own:
+ * Heap of the thread that indexes larger packs, in MiB, unless Node.js has settings of its own:
  * 100,000 objects take 70.
  */
 const HEAP = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8 };
-/** Longest time in which a pack is stored. */
+/** Longest time for storing a pack, in milliseconds. */
 const STORE_MS = 120_000;
 /** The answer to a client that has everything (gitprotocol-pack(5)). */
 const NO_PACK = Buffer.from('0008NAK\n');
@@ -40,7 +40,7 @@ const tooExpensive = (): GitTransportError =>
 const endOf = async (worker: Worker, signal: AbortSignal): Promise<void> => {
   let refusal: string | undefined;
   worker.on('message', (message: string) => (refusal = message));
-  // One that is being ended may still fail, and nobody waits for it then.
+  // A thread may still emit an error while it is terminated, when nothing awaits its result.
   worker.on('error', () => undefined);
   const [code] = (await once(worker, 'exit', { signal })) as [number];
   if (refusal !== undefined) throw new GitTransportError(refusal);
@@ -48,7 +48,8 @@ const endOf = async (worker: Worker, signal: AbortSignal): Promise<void> => {
 };
 
 /**
- * Stores the pack of an answer to `git-upload-pack`, which is given away, on a thread of its own.
+ * Stores the pack of an answer to `git-upload-pack` on a thread of its own, to which the buffer of
+ * the answer is transferred.
  *
  * @throws GitTransportError, also for an answer without a pack; the signal's reason
  */
@@ -71,12 +72,12 @@ export const storePack = async (toStore: PackToStore, signal: AbortSignal): Prom
 };
 
 /**
- * Looks through an answer to `git-upload-pack`. Indexing a pack takes several times its size, and
- * the garbage collector gives that back late; a large one is therefore stored by a thread of its
- * own, whose end gives all of it back, while the hub goes on.
+ * Checks an answer to `git-upload-pack`. Indexing a pack takes several times its size in memory,
+ * which the garbage collector frees late. A large pack is therefore stored by a thread of its own,
+ * whose end frees all of it, while the hub stays responsive.
  *
- * @param answer is given away
- * @returns the answer for isomorphic-git, without the pack where it is stored already
+ * @param answer may be transferred to the thread
+ * @returns the answer for isomorphic-git, without the pack if it is stored already
  * @throws GitTransportError; the signal's reason
  */
 export const receivePack = async (answer: Buffer<ArrayBuffer>, gitdir: string, signal: AbortSignal): Promise<Uint8Array> => {

@@ -18,8 +18,8 @@ const writePack = async (folder: string, { answer, limits }: PackToStore): Promi
 };
 
 /**
- * Stores a pack. The clone gets both files whole, the index last: this thread may be ended at any
- * time.
+ * Stores a pack. This thread may be terminated at any time, so the clone gets both files complete,
+ * the index last.
  */
 const storePack = async (toStore: PackToStore): Promise<void> => {
   const { gitdir } = toStore;

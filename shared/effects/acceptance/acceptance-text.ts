@@ -3,10 +3,10 @@ import { type Acceptance, PLAN_DAYS } from './acceptance.ts';
 
 /** Texts on the stored plans of a change, which table, Markdown and dashboard share. */
 
-/** Writes text of others, such as the name of a branch, so that it is nothing but text. */
+/** Quotes a text that others chose, such as the name of a branch, so that it is only text. */
 export type Quote = (text: string) => string;
 
-/** Continues `Breaks` where all effects are accepted; else it is empty. */
+/** Continuation of `Breaks` if all effects are accepted; otherwise empty. */
 export const acceptedText = ({ result, acceptance }: Pick<Plan, 'result' | 'acceptance'>, quote: Quote): string =>
   result !== 'Accepted' || acceptance === null
     ? ''
@@ -24,8 +24,8 @@ const WHY: Readonly<Record<Exclude<Acceptance['state'], 'Accepted'>, string>> = 
 };
 
 /**
- * Sentence on why the plan that a change names does not accept its effects; empty: it does, or none
- * is named.
+ * Sentence on why the plan that a change names does not accept its effects; empty if it does, or if
+ * the change names none.
  */
 export const refusedText = ({ acceptance }: Pick<Plan, 'acceptance'>, quote: Quote): string => {
   if (acceptance === null || acceptance.state === 'Accepted') return '';
@@ -34,7 +34,7 @@ export const refusedText = ({ acceptance }: Pick<Plan, 'acceptance'>, quote: Quo
   return ` Not accepted: ${WHY[state]}${plan === null ? '' : ` (plan ${quote(plan)}${made})`}.`;
 };
 
-/** Sentence on how the effects of a plan are accepted, where something breaks. */
+/** Sentence on how the effects of a plan can be accepted; empty if nothing breaks. */
 export const acceptNote = ({ id, result, acceptance, workloads, notLookedAt }: Plan, quote: Quote): string => {
   // The verdict names the plan that accepts it.
   if (result !== 'Breaks') return '';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Characters of a name of a stored plan that are looked at: it comes from a commit of anyone. */
+/** Longest id of a stored plan that is read from a commit, in characters: anyone may write it. */
 export const MAX_PLAN_ID = 100;
 
 /** Trailer of a commit that names the stored plan whose effects it accepts, in lower case. */

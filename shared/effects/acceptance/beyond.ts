@@ -13,10 +13,10 @@ import {
   type PlannedWorkloads,
 } from './planned-effects.ts';
 
-/** Effects that are named; a subset has none, so more of them change nothing. */
+/** Most effects that are named. One is enough to refuse, so more of them change nothing. */
 export const MAX_NAMED = 20;
 
-/** Regions of a rule; null: no policy governs the namespace, so that all are allowed. */
+/** Regions of a rule; null if no policy governs the namespace, so that all are allowed. */
 type Regions = readonly string[] | null;
 
 const includesAll = (some: Regions, all: Regions): boolean => all === null || (some?.every((region) => all.includes(region)) ?? false);
@@ -29,18 +29,18 @@ const common = (one: Regions, other: Regions): Regions => {
 
 const regionsOf = (rule: PlannedRule | null): Regions => rule?.regions ?? null;
 
-/** Whether a rule admits pods that say nothing of their region; every pod where there is none. */
+/** Whether a rule admits pods without a region; true without a rule. */
 const isOpen = (rule: PlannedRule | null): boolean => rule === null || admitsOpen(rule);
 
 /** Allowed regions without nodes, where there are fewer nodes than before. */
 const unusable = ({ after, usable }: PlannedEffect): readonly string[] =>
   usable === null || after === null ? [] : after.regions.filter((region) => !usable.includes(region));
 
-/** Whether pods that say nothing of their region are admitted, and have no nodes. */
+/** Whether pods without a region are admitted, and have no nodes. */
 const isOpenStuck = ({ after, usable }: PlannedEffect): boolean =>
   usable !== null && after !== null && admitsOpen(after) && !after.injected.some((region) => usable.includes(region));
 
-/** Whether every pod that a change refuses, another one from the same rule refuses, too. */
+/** Whether the accepted effect refuses every pod that today's refuses. Both have the same rule. */
 const refusesNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean => {
   const { before, after } = today;
   const isOpenLost = isOpen(before) && !isOpen(after);
@@ -48,8 +48,8 @@ const refusesNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean =
 };
 
 /**
- * Whether every pod that a change admits, another one from the same rule admits, too. A pod may be
- * scheduled in several regions, so one region that is new makes all others of the rule count.
+ * Whether the accepted effect admits every pod that today's newly admits, from the same rule. A pod
+ * may be scheduled in several regions, so one new region makes all regions of the rule count.
  */
 const admitsNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean => {
   const { before, after } = today;
@@ -60,7 +60,7 @@ const admitsNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean =>
   );
 };
 
-/** Whether every pod that a change leaves without nodes has none after the other, too. */
+/** Whether the accepted effect leaves every pod without nodes that today's does. */
 const strandsNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean =>
   (!today.pending || accepted.pending) &&
   includesAll(unusable(today), unusable(accepted)) &&
@@ -71,7 +71,7 @@ const strandsNoMore = (today: PlannedEffect, accepted: PlannedEffect): boolean =
 const OTHER_RULE = ', from another rule than in the plan: plan again';
 const OTHER_NAMESPACES = ', where the pattern stands for other namespaces than in the plan: plan again';
 
-/** Words on what an effect has that the accepted one of its place has not; undefined: nothing. */
+/** Describes how an effect exceeds the accepted one of its place; undefined if it does not. */
 const excessOf = (today: PlannedEffect, accepted: PlannedEffect): string | undefined => {
   if (canonicalJson(today.before) !== canonicalJson(accepted.before)) return OTHER_RULE;
   const isWithin = refusesNoMore(today, accepted) && admitsNoMore(today, accepted) && strandsNoMore(today, accepted);
@@ -96,15 +96,16 @@ const createLookup = ({ effects, patterns }: PlannedEffects) => {
 /** An effect that another plan does not have. */
 interface Excess extends Omit<Beyond, 'message'> {
   readonly effect: string;
-  /** Difference from the other plan, in words; empty: that has none like it. */
+  /** Difference from the other plan, in words; empty if that has no such effect. */
   readonly difference: string;
 }
 
-/** Effects on possible pods that an accepted plan does not have. */
+/** Finds the effects on possible pods that an accepted plan does not have. */
 function* beyondRules(today: PlannedEffects, accepted: PlannedEffects): Generator<Excess> {
   const known = createLookup(accepted);
   const own = createLookup({ ...today, effects: [] });
-  // A pattern stands for the namespaces that no other one names more closely.
+  // A pattern stands for the namespaces that no other pattern names more closely, so it is the same
+  // only together with all patterns of the cluster.
   const isSame = (cluster: string, namespace: string): boolean =>
     !isPattern(namespace) || (known.digest(cluster) !== undefined && known.digest(cluster) === own.digest(cluster));
   for (const effect of today.effects) {
@@ -130,13 +131,14 @@ const WOULD: Readonly<Record<(typeof WORKLOAD_CLASSES)[number], string>> = {
 
 const NONE: PlannedClass = { now: null, after: null, begins: 0, ends: 0 };
 
-/** Owners that come into a class, where all of them are named. */
+/** Names of the owners that come into a class; undefined unless all are named. */
 const namesOf = ({ begins, owners }: PlannedClass): readonly string[] | undefined => (owners?.length === begins ? owners : undefined);
 
 type ExcessOwners = Omit<Excess, 'clusters'>;
 
 /**
- * Owners of a class by name; one that could start before is another than one that could not.
+ * Compares owners of a class by name. An owner that could start before is not accepted by one that
+ * could not.
  *
  * @param known all owners that the accepted plan has, by name
  */
@@ -152,7 +154,7 @@ const beyondNames = (today: PlannedClass, known: readonly string[], eased: reado
     : { effect: count(others.length, 'other owner'), difference: '', owners: others.slice(0, MAX_NAMED) };
 };
 
-/** Owners of a class by number, and those of them that could start before. */
+/** Compares the number of owners of a class, and of those that could start before. */
 const beyondCounts = (today: PlannedClass, accepted: PlannedClass): ExcessOwners | undefined => {
   if (today.begins > accepted.begins) return { effect: count(today.begins, 'owner'), difference: `, and ${accepted.begins} in the plan` };
   const [worse, accepts] = [today.begins - (today.eased ?? 0), accepted.begins - (accepted.eased ?? 0)];
@@ -162,10 +164,10 @@ const beyondCounts = (today: PlannedClass, accepted: PlannedClass): ExcessOwners
 };
 
 /**
- * Owners of a class that an accepted plan does not have. Where it names all, they are compared by
- * name; where it has counts alone, by these.
+ * Finds the owners of a class that an accepted plan does not have: by name if the plan names all of
+ * its owners, else by number.
  *
- * @returns undefined: there is none
+ * @returns undefined if there are none
  */
 const beyondClass = (today: PlannedClass, accepted: PlannedClass): ExcessOwners | undefined => {
   const { begins, owners } = today;
@@ -180,7 +182,7 @@ const beyondClass = (today: PlannedClass, accepted: PlannedClass): ExcessOwners 
   return (known && beyondNames(today, known, accepted.easedOwners ?? [])) ?? beyondCounts(today, accepted);
 };
 
-/** Owners of one cluster that an accepted plan does not have. */
+/** Finds the owners of one cluster that an accepted plan does not have. */
 const beyondCluster = (today: PlannedWorkloads, accepted: PlannedWorkloads | undefined): readonly Excess[] =>
   WORKLOAD_CLASSES.flatMap((name) => {
     const found = beyondClass(today[name], accepted?.[name] ?? NONE);
@@ -207,8 +209,8 @@ function* beyondAll(today: PlannedEffects, accepted: PlannedEffects): Generator<
 }
 
 /**
- * Effects of a change that an accepted plan of the same base does not have: none, where they are a
- * subset. What is not known today is in no subset. Pure; the cost grows with the clusters and
+ * Finds the effects of a change that an accepted plan of the same base does not have; none if they
+ * are a subset. What is unknown today is in no subset. Pure; the cost grows with the clusters and
  * namespaces of the accepted plan, and not with those of the change.
  *
  * @returns the first 20

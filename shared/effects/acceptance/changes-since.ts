@@ -7,7 +7,7 @@ import type { PlannedEffects } from './planned-effects.ts';
 /** Clusters of which a plan does not know all effects on workloads. */
 const unknownIn = ({ notLookedAt, notAnswered, partly }: PlannedEffects): readonly string[] => [...notLookedAt, ...notAnswered, ...partly];
 
-/** Effects of a plan without those of clusters that are not to be compared. */
+/** Removes the effects of clusters that cannot be compared. */
 const without = (
   { effects, workloads, ...rest }: PlannedEffects,
   unlooked: ReadonlySet<string>,
@@ -21,7 +21,7 @@ const without = (
   workloads: workloads.filter(({ cluster }) => !unknown.has(cluster)),
 });
 
-/** Effects that another plan does not have, each with all clusters in which it is the same. */
+/** Lists the first effects that another plan does not have, each with all clusters that have it. */
 const firstOf = (one: PlannedEffects, other: PlannedEffects): Beyond[] => {
   const found = new Map<string, Beyond>();
   for (const { effect: message, difference: _difference, clusters, owners } of findExcess(one, other)) {
@@ -34,9 +34,9 @@ const firstOf = (one: PlannedEffects, other: PlannedEffects): Beyond[] => {
 };
 
 /**
- * Compares the effects of a plan with those of the one before. Clusters that one of them does not
- * know whole are named, and not compared further than both know them: what is missing is neither
- * new nor gone. Pure; the cost grows with the clusters times namespaces of both.
+ * Compares the effects of a plan with those of the previous one. Clusters that either plan knows
+ * only in part are listed, and compared only as far as both know them, so that missing effects are
+ * neither new nor gone. Pure; the cost grows with the clusters times namespaces of both.
  */
 export const changesSince = (today: PlannedEffects, last: PlannedEffects): Pick<SincePlan, 'begins' | 'ends' | 'unknown'> => {
   const unlooked = new Set([...today.notLookedAt, ...last.notLookedAt]);

@@ -21,7 +21,7 @@ const UNKNOWN: Readonly<Record<UnknownReason, string>> = {
   NotJudged: 'its agent has not judged all owners yet',
 };
 
-/** A class of a cluster, as it was predicted and as it is. */
+/** A class of owners in a cluster, as predicted and as reported now. */
 export interface OutcomeRow {
   readonly cluster: string;
   readonly class: string;
@@ -36,7 +36,7 @@ export interface OutcomeRow {
 const plannedText = ({ begins, ends, owners = [] }: PlannedClass): string =>
   `+${begins} -${ends}${owners.length === 0 ? '' : ` (${listText(owners)})`}`;
 
-/** Clusters in which something was to change for what ran. */
+/** Rows of the clusters whose workloads the plan expects to change. */
 export const plannedRows = ({ workloads }: Pick<StoredPlanView, 'workloads'>) =>
   workloads
     .filter((cluster) => WORKLOAD_CLASSES.some((name) => cluster[name].begins + cluster[name].ends > 0))
@@ -96,7 +96,7 @@ const rowsOf = (outcome: ClusterOutcome, isPartly: boolean): readonly OutcomeRow
   });
 };
 
-/** Lines on the clusters of a plan, each class by itself. */
+/** Rows of the clusters of a plan, one for each class. */
 export const outcomeRows = ({ outcome, partly }: Pick<StoredPlanView, 'outcome' | 'partly'>): readonly OutcomeRow[] =>
   (outcome?.clusters ?? []).flatMap((each) => rowsOf(each, partly.includes(each.cluster)));
 
@@ -121,7 +121,7 @@ const inForceText = ({ revision, clusters }: PlanOutcome): string => {
 
 const DIFFERS = 'the commit in force differs from what was planned';
 
-/** Sentence on what became of a stored plan; empty: the hub is older. */
+/** Sentence on the outcome of a stored plan; empty if an older hub sent the plan. */
 export const outcomeText = ({ outcome }: Pick<StoredPlanView, 'outcome'>): string => {
   switch (outcome?.state) {
     case undefined:

@@ -12,8 +12,8 @@ const ReportedOwners = z.object({
   to: Count.nullable().describe('null: not all owners are judged, or not all that the cluster reports is kept.'),
 });
 /**
- * Number of owners in a class, as a cluster reports it: between two bounds, as reports count owners
- * by policy, and of those that run outside the pods.
+ * Bounds of the number of owners in a class, from the report of a cluster. Reports count owners by
+ * policy, and for `outside` the pods.
  */
 export type ReportedOwners = z.infer<typeof ReportedOwners>;
 

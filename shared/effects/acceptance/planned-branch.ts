@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { Beyond, PlanId } from './acceptance.ts';
 
 /**
- * Name of a branch that a hub lists and plans: of git-check-ref-format(1), without characters that
- * cannot be seen or turn a line around.
+ * Name of a branch that a hub lists and plans: as in git-check-ref-format(1), without characters
+ * that are invisible or reverse the direction of a text.
  */
 export const BranchName: z.ZodString = z
   .string()
@@ -31,7 +31,7 @@ export type SincePlan = z.infer<typeof SincePlan>;
 
 const MAX_AHEAD = 1_000;
 
-/** Facts on the branch that a plan was made of; its name and commit are those of the side. */
+/** Facts about the branch of a plan. Its name and commit are in the side `after`. */
 export const PlannedBranch = z.object({
   ahead: z
     .int()

@@ -4,9 +4,9 @@ import { CombinedRule, Effect, type Effects, type Plan } from '../plan.ts';
 import { WORKLOAD_CLASSES, WorkloadClass } from '../workloads.ts';
 
 /**
- * Effects of a plan as they are stored and compared: names, regions, counts and digests. Texts of
- * the change are no part of it: neither those of its documents, nor names of policies, nor the
- * witnesses, reasons and fixes that are made of them.
+ * Effects of a plan as they are stored and compared: names, regions, counts and digests. They
+ * contain no texts of the change: neither those of its documents, nor names of policies, nor the
+ * witnesses, reasons and fixes that are made from them.
  */
 
 const Rule = CombinedRule.omit({ policies: true });
@@ -41,8 +41,8 @@ export type PlannedWorkloads = z.infer<typeof PlannedWorkloads>;
 export const isPattern = (namespace: string): boolean => namespace.includes('*');
 
 /**
- * Digest of the patterns by which clusters distinguish namespaces: patterns mean the same where it
- * is the same.
+ * Digest of the patterns by which clusters distinguish namespaces. In clusters with the same
+ * digest, a pattern stands for the same namespaces.
  */
 export const PatternDigest = z.object({ clusters: z.array(z.string()), digest: z.string() });
 export type PatternDigest = z.infer<typeof PatternDigest>;
@@ -82,7 +82,7 @@ const classOf = ({ owners, ...counts }: WorkloadClass): PlannedClass => {
   return { ...counts, ...(owners && { owners: owners.map(nameOf) }), ...(eased.length > 0 && { easedOwners: eased.map(nameOf) }) };
 };
 
-/** Takes from a plan what is stored of it. @param patterns of the comparison that it was made by */
+/** Extracts the parts of a plan that are stored. `patterns` are those of its comparison. */
 export const plannedEffects = (
   { effects, notLookedAt }: Effects,
   { workloads, patterns }: Pick<Plan, 'workloads'> & { readonly patterns: readonly PatternDigest[] },

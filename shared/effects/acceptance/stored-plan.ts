@@ -42,7 +42,7 @@ export type StoredPlanView = z.infer<typeof StoredPlanView>;
 /** Page of the stored plans. */
 export const StoredPlanPage = pageOf(StoredPlanSummary);
 
-/** Branches that a hub lists. */
+/** Most branches that a hub lists. */
 export const MAX_BRANCHES = 50;
 
 const BranchView = BranchTip.extend({
