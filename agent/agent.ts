@@ -16,6 +16,7 @@ import packageJson from './package.json' with { type: 'json' };
 import type { ClusterSettings } from './plan/index.ts';
 import { capabilitiesOf, isInjecting, readUninstallRequest, uninstalledText, untilUpgraded } from './plan/index.ts';
 import { OwnerCache, ShapeRecorder, WebhookCache } from './risk/index.ts';
+import { API_RETRY } from './runtime.ts';
 import type { CommitTrace } from './tracing/index.ts';
 
 /** Parts of the process that the program or a test provides. Defaults are the real ones. */
@@ -103,7 +104,6 @@ const observationProblem = ({ status, observatory }: AgentParts): string | undef
  */
 const LAG_RESOLUTION_MS = 100;
 
-const PREPARE_RETRY = { baseMs: 500, maxMs: 30_000, minMs: 100 } as const;
 
 /**
  * Starts the agent. Resolves once its listener responds. The agent retries servers that it cannot
@@ -269,7 +269,7 @@ const assertInstallable = async (client: KubeClient, signal: AbortSignal): Promi
  */
 const prepareCluster = async ({ config, runtime, status }: AgentParts, signal: AbortSignal): Promise<ClusterSettings> => {
   const { client, clock, logger, random } = runtime;
-  const backoff = createBackoff({ ...PREPARE_RETRY, random });
+  const backoff = createBackoff({ ...API_RETRY, minMs: 100, random });
   for (;;) {
     try {
       const version = await client.version(signal);

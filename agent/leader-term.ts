@@ -1,6 +1,6 @@
 import { AGENT_LEASE, ANNOTATIONS, type ClusterEvent, SYSTEM_NAMESPACE, type UninstallReport } from '@fso/shared/api';
 import { EventRecorder, NAMESPACE_KIND, runAsLeader } from '@fso/shared/kube';
-import { untilAborted } from '@fso/shared/runtime';
+import { createBackoff, untilAborted } from '@fso/shared/runtime';
 import type { ClusterView } from './cache/index.ts';
 import type { AgentConfig } from './config.ts';
 import { Controller, type ControllerDeps } from './control/index.ts';
@@ -14,7 +14,7 @@ import { isInjectionServed, readUninstallRequest, type UninstallRequest, uninsta
 import { Previewer } from './preview/index.ts';
 import { createEventStore, EventOutbox } from './report/index.ts';
 import { ShapeStore } from './risk/index.ts';
-import type { AgentRuntime } from './runtime.ts';
+import { API_RETRY, type AgentRuntime } from './runtime.ts';
 
 /** State of the agent itself. */
 export interface AgentStatus {
@@ -132,8 +132,9 @@ class LeaderTerm {
 
   /** Loads the places of the accepted commit, before the first reconcile lists nodes by them. */
   async #restorePlaces(): Promise<void> {
-    const { client, clock, logger } = this.#parts.runtime;
+    const { client, clock, logger, random } = this.#parts.runtime;
     const { places } = this.#cluster.view;
+    const backoff = createBackoff({ ...API_RETRY, random });
     while (!this.#signal.aborted) {
       try {
         const accepted = await loadAcceptedPlaces(client, this.#signal);
@@ -141,7 +142,7 @@ class LeaderTerm {
         return places.judgeBy(accepted);
       } catch (error) {
         if (!this.#signal.aborted) logger.warn({ err: error }, 'the stored catalogue of regions could not be read');
-        await clock.sleep(POLL_MS, this.#signal).catch(() => undefined);
+        await clock.sleep(backoff.next(), this.#signal).catch(() => undefined);
       }
     }
   }
@@ -222,7 +223,8 @@ class LeaderTerm {
   /** Writes the report until the request shows one. */
   async #answer(report: UninstallReport): Promise<void> {
     const { view, onUninstalled } = this.#cluster;
-    const { client, clock, logger } = this.#parts.runtime;
+    const { client, clock, logger, random } = this.#parts.runtime;
+    const backoff = createBackoff({ ...API_RETRY, random });
     const patch = { metadata: { annotations: { [ANNOTATIONS.uninstallReport]: report } } };
     while (!this.#signal.aborted) {
       const request = uninstallRequestIn(view);
@@ -230,10 +232,12 @@ class LeaderTerm {
       if (request.report !== undefined) return onUninstalled();
       try {
         await client.mergePatch(NAMESPACE_KIND, { name: SYSTEM_NAMESPACE }, patch, this.#signal);
+        backoff.reset();
+        await clock.sleep(POLL_MS, this.#signal).catch(() => undefined);
       } catch (error) {
         if (!this.#signal.aborted) logger.warn({ err: error }, 'the report of the removal cannot be written');
+        await clock.sleep(backoff.next(), this.#signal).catch(() => undefined);
       }
-      await clock.sleep(POLL_MS, this.#signal).catch(() => undefined);
     }
   }
 

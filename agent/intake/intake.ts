@@ -8,7 +8,7 @@ import { type AcceptedRevision, isJudged, type TrustConfig } from '@fso/shared/t
 import type { PlacedNodes } from '../cache/index.ts';
 import type { RevisionSlot, TargetCommit } from '../control/index.ts';
 import { desiredPolicies } from '../enforce/index.ts';
-import type { AgentRuntime } from '../runtime.ts';
+import { API_RETRY, type AgentRuntime } from '../runtime.ts';
 import { ApprovalGate } from './approval-gate.ts';
 import { type CompiledOffer, compileOffer, type OfferResult, type Target } from './compile-offer.ts';
 import { IntakeEvents, type IntakeOutcome } from './intake-events.ts';
@@ -29,8 +29,6 @@ export interface IntakeDeps {
   readonly onOutcome: (outcome: IntakeOutcome) => void;
   readonly onEvent: (event: ClusterEvent) => void;
 }
-
-const RETRY = { baseMs: 500, maxMs: 30_000 };
 
 /**
  * Receives commits from the hub (step ⑤): judges them, has them written by reconciles and persists
@@ -253,7 +251,7 @@ export class Intake {
    */
   async #persistWritten(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#deps.runtime;
-    const backoff = createBackoff({ ...RETRY, random });
+    const backoff = createBackoff({ ...API_RETRY, random });
     let failing: Target | undefined;
     while (!signal.aborted) {
       await this.#written.wait(signal);

@@ -15,7 +15,7 @@ import {
 } from '@fso/shared/trust';
 import { z } from 'zod';
 import { applyState } from '../config-map-store.ts';
-import type { AgentRuntime } from '../runtime.ts';
+import { API_RETRY, type AgentRuntime } from '../runtime.ts';
 import { type CompiledOffer, type VerifiedOffer, type VerifyContext, verifyAdvance } from './compile-offer.ts';
 
 /**
@@ -25,7 +25,6 @@ import { type CompiledOffer, type VerifiedOffer, type VerifyContext, verifyAdvan
 const MAX_PATH = 500;
 /** Longest stored value, in characters. It shares its ConfigMap with the policies. */
 const MAX_STORED_LENGTH = 64 * 1024;
-const RETRY = { baseMs: 500, maxMs: 30_000 };
 
 /** Id of a commit as the agent stores it. */
 export const CommitId = z.string().regex(/^[0-9a-f]{40}$/);
@@ -196,7 +195,7 @@ export class NewestCommit {
    */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, random, logger } = this.#options;
-    const backoff = createBackoff({ ...RETRY, random });
+    const backoff = createBackoff({ ...API_RETRY, random });
     for (;;) {
       await this.#wakeup.wait(signal);
       try {

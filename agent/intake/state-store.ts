@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { CommitPlaces } from '../cache/index.ts';
 import { applyState, packJson, unpackJson } from '../config-map-store.ts';
 import type { DesiredPolicies } from '../enforce/index.ts';
-import type { AgentRuntime } from '../runtime.ts';
+import { API_RETRY, type AgentRuntime } from '../runtime.ts';
 import { CommitId, readAhead, type StoredAhead } from './newest-commit.ts';
 import { getPlaces, readPlaces } from './places-store.ts';
 
@@ -100,15 +100,13 @@ export const loadState = async (client: KubeClient, signal: AbortSignal): Promis
   }
 };
 
-const RETRY = { baseMs: 500, maxMs: 30_000 };
-
 /** Loads the state; retries while the API server cannot be reached. @throws the signal's reason */
 export const restoreState = async (
   { client, clock, random, logger }: AgentRuntime,
   isReady: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
 ): Promise<LoadedState> => {
-  const backoff = createBackoff({ ...RETRY, random });
+  const backoff = createBackoff({ ...API_RETRY, random });
   for (;;) {
     try {
       await isReady(signal);

@@ -3,7 +3,7 @@ import { CONFIG_MAP_KIND, type KubeClient } from '@fso/shared/kube';
 import { Checkpoint, type CheckpointFrame, chainHash, isSigned } from '@fso/shared/protocol';
 import { type Backoff, createBackoff, createBucket, Wakeup } from '@fso/shared/runtime';
 import { applyState } from '../config-map-store.ts';
-import type { AgentRuntime } from '../runtime.ts';
+import { API_RETRY, type AgentRuntime } from '../runtime.ts';
 
 /**
  * Loads the stored checkpoint of the hub's audit log; undefined if there is none, or it cannot be
@@ -63,7 +63,6 @@ export interface WitnessOptions extends AgentRuntime {
   readonly onEvent: (event: ClusterEvent) => void;
 }
 
-const RETRY = { baseMs: 500, maxMs: 30_000 };
 /**
  * Shortest time between two writes, in ms. A hub sends one checkpoint per minute; a faster one must
  * not cause writes in every cluster.
@@ -91,7 +90,7 @@ export class Witness {
 
   constructor(options: WitnessOptions) {
     this.#options = options;
-    this.#backoff = createBackoff({ ...RETRY, random: options.random });
+    this.#backoff = createBackoff({ ...API_RETRY, random: options.random });
     this.#mayReport = createBucket(options.clock, FORKS);
   }
 
