@@ -106,4 +106,19 @@ describe('the alert that the ledger cannot be written', () => {
     }
     expect(bodies().length).toBeLessThan(20);
   });
+
+  it('is not sent again before its receiver asks for that', async () => {
+    await using opened = await open();
+    const { look, fail, bodies, configOf, clock, server } = opened;
+    server.answer = () => ({ status: 503, headers: { 'retry-after': '600' } });
+    await look(configOf('hook'));
+    fail();
+    const sent: number[] = [];
+    for (const seconds of [0, 599, 1]) {
+      await clock.advance(1000 * seconds);
+      await look(configOf('hook'));
+      sent.push(bodies().length);
+    }
+    expect(sent).toEqual([1, 1, 2]);
+  });
 });

@@ -133,7 +133,8 @@ export class LedgerWatch {
       this.#retries.delete(groupKey);
       return true;
     }
-    retry.atMs = clock.monotonicMs() + retry.backoff.next();
+    const { afterMs = 0 } = outcome.kind === 'failed' ? outcome : {};
+    retry.atMs = clock.monotonicMs() + Math.max(afterMs, retry.backoff.next());
     this.#retries.set(groupKey, retry);
     logger.warn({ receiver: receiver.name, reason: outcome.reason }, 'notification was not delivered');
     return false;
